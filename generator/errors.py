@@ -1,0 +1,114 @@
+"""Every expected failure, and the exit code by which scripts tell it apart.
+
+A message says where, what, and what to do. The command line catches ``PackmillError`` in one place; anything else
+is a bug and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+class PackmillError(Exception):
+    """An expected failure; ``exit_code`` tells GitLab and scripts which."""
+
+    exit_code = 1
+
+
+class UsageError(PackmillError):
+    """The request cannot be understood."""
+
+    exit_code = 2
+
+
+class RepositoryError(PackmillError):
+    """The repository cannot be had, or the checkout is not in it."""
+
+    exit_code = 10
+
+
+class ProcessError(PackmillError):
+    """The process is missing, leaves the repository, or is of an unknown kind."""
+
+    exit_code = 11
+
+
+class NotebookError(PackmillError):
+    """The file is not a notebook that can be read."""
+
+    exit_code = 12
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Mistake:
+    """One thing wrong in a parameters cell: its line (from 1), that line's text, and what is wrong."""
+
+    line: int
+    text: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"line {self.line}: {self.text.strip()}\n    {self.message}"
+
+
+class ParametersError(PackmillError):
+    """All mistakes of one parameters cell together."""
+
+    exit_code = 13
+
+    def __init__(self, *, where: str, mistakes: Iterable[Mistake]) -> None:
+        self.where = where
+        self.mistakes = tuple(sorted(mistakes, key=lambda mistake: mistake.line))
+        listed = "\n".join(f"  {mistake}" for mistake in self.mistakes)
+        super().__init__(f"{where}\n{listed}")
+
+
+class EnvironmentSpecError(PackmillError):
+    """The environment asked for is not there or not one that repo2docker reads."""
+
+    exit_code = 14
+
+
+class ImageBuildError(PackmillError):
+    """The image could not be built."""
+
+    exit_code = 15
+
+
+class RunnerCheckError(PackmillError):
+    """The image is built, but the process cannot run in it."""
+
+    exit_code = 16
+
+
+class DocumentError(PackmillError):
+    """A generated document fails its validation."""
+
+    exit_code = 17
+
+
+class PublishError(PackmillError):
+    """The image or the package could not be published."""
+
+    exit_code = 18
+
+
+class EngineMissingError(PackmillError):
+    """No container engine, and none can be set up."""
+
+    exit_code = 19
+
+
+class RunError(PackmillError):
+    """The package ran and failed."""
+
+    exit_code = 20
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that looks most like ``word``, if any does."""
+    from difflib import get_close_matches
+
+    matches = get_close_matches(word, list(known), n=1, cutoff=0.55)
+    return matches[0] if matches else None

@@ -1,0 +1,261 @@
+"""Git, by GitPython: one commit of a repository into a folder, with as little history as possible.
+
+Nothing asks on the terminal, no hook runs, and only https, ssh and (for local repositories) file are spoken. A token
+reaches git through an askpass helper and its environment, never through an argument, and only for the host it is for.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import git
+
+from generator.errors import RepositoryError
+from generator.repository import Repository
+
+_ASKPASS = """#!/bin/sh
+# The prompt is "Username for 'https://host': " or "Password for 'https://user@host': ".
+case "$1" in *"//$PACKMILL_ASKPASS_HOST'"*|*"@$PACKMILL_ASKPASS_HOST'"*) ;; *) exit 1 ;; esac
+case "$1" in
+Username*) printf '%s\\n' "$PACKMILL_ASKPASS_USERNAME" ;;
+*) printf '%s\\n' "$PACKMILL_ASKPASS_PASSWORD" ;;
+esac
+"""
+_LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Checkout:
+    """One commit of a repository, in ``folder``. ``name`` is the branch, tag or commit that was asked for."""
+
+    repository: Repository
+    name: str
+    commit: str
+    message: str
+    author: str
+    time: datetime
+    folder: Path
+    warnings: tuple[str, ...] = ()
+
+
+def fetch(repository: Repository, checkout: str | None, folder: Path, *, token: str = "") -> Checkout:
+    """Fetches one commit into the empty ``folder``; without ``checkout`` the default branch's.
+
+    Raises:
+        RepositoryError: the repository, the checkout or a submodule cannot be had.
+    """
+    with _configuration(repository, token) as environment:
+        repo = git.Repo.init(folder, initial_branch="packmill")
+        repo.git.update_environment(**environment)
+        repo.create_remote("origin", repository.address)
+        secret = token or repository.password
+        try:
+            name, wanted = _resolve(repo, repository, checkout)
+            commit = _fetch_commit(repo, wanted)
+            repo.git.checkout("--quiet", "--force", "--detach", commit)
+        except git.GitCommandError as error:
+            raise RepositoryError(_explain(repository, error, secret)) from None
+        warnings = [*_fetch_submodules(repo, repository, secret), *_unfetched_lfs(repo, folder)]
+        head = repo.commit(commit)
+        if repository.local:
+            warnings += _uncommitted(repository, environment)
+        _let_everyone_read(folder)
+        return Checkout(
+            repository=repository,
+            name=name,
+            commit=commit,
+            message=_text(head.message).strip(),
+            author=_text(head.author.name or ""),
+            time=datetime.fromtimestamp(head.committed_date, tz=timezone.utc),
+            folder=folder,
+            warnings=tuple(warnings),
+        )
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+
+
+@contextmanager
+def _configuration(repository: Repository, token: str) -> Iterator[dict[str, str]]:
+    """The environment that every git command of one fetch runs in."""
+    with TemporaryDirectory(prefix="packmill-git-") as temporary:
+        askpass = Path(temporary, "askpass")
+        askpass.write_text(_ASKPASS)
+        askpass.chmod(0o700)
+        config = Path(temporary, "config")
+        config.write_text(_global_config(repository))
+        password = token or repository.password
+        yield {
+            "GIT_CONFIG_GLOBAL": str(config),
+            "GIT_TERMINAL_PROMPT": "0",
+            "GCM_INTERACTIVE": "never",
+            "GIT_ASKPASS": str(askpass) if password else "true",
+            "SSH_ASKPASS": "true",
+            "GIT_SSH_COMMAND": os.environ.get("GIT_SSH_COMMAND", "ssh") + " -o BatchMode=yes",
+            "LC_ALL": "C",
+            "PACKMILL_ASKPASS_HOST": repository.host,
+            "PACKMILL_ASKPASS_USERNAME": repository.username or "oauth2",
+            "PACKMILL_ASKPASS_PASSWORD": password,
+        }
+
+
+def _global_config(repository: Repository) -> str:
+    """The user's own configuration, then what must hold whatever it says."""
+    home = Path(os.environ.get("GIT_CONFIG_GLOBAL", "") or "~/.gitconfig").expanduser()
+    file = "always" if repository.local else "never"
+    return f"""[include]
+\tpath = "{home}"
+[safe]
+\tdirectory = *
+[core]
+\thooksPath = /dev/null
+\tfsmonitor = false
+\tautocrlf = false
+[protocol]
+\tallow = never
+[protocol "https"]
+\tallow = always
+[protocol "ssh"]
+\tallow = always
+[protocol "file"]
+\tallow = {file}
+[advice]
+\tdetachedHead = false
+[gc]
+\tauto = 0
+"""
+
+
+def _resolve(repo: git.Repo, repository: Repository, checkout: str | None) -> tuple[str, str]:
+    """The checkout's name and what to fetch for it: a full ref, a full commit or a short one."""
+    listed = [line.split("\t", 1) for line in repo.git.ls_remote("--symref", "origin").splitlines()]
+    refs = {ref: commit for commit, ref in listed if not commit.startswith("ref: ")}
+    if checkout is None:
+        default = next((target.removeprefix("ref: ") for target, ref in listed if ref == "HEAD" and target.startswith("ref: ")), None)
+        if default in refs:
+            return default.removeprefix("refs/heads/"), default
+        if "HEAD" not in refs:
+            raise RepositoryError(f"{repository.address}: the repository has no commit: commit and push, then try again")
+        return refs["HEAD"], refs["HEAD"]
+    for prefix in ("refs/heads/", "refs/tags/", ""):
+        if prefix + checkout in refs and (prefix or checkout.startswith("refs/")):
+            return checkout.removeprefix("refs/heads/").removeprefix("refs/tags/"), prefix + checkout
+    if re.fullmatch(r"[0-9a-fA-F]{40}", checkout):
+        return checkout.lower(), checkout.lower()
+    if re.fullmatch(r"[0-9a-fA-F]{4,39}", checkout):
+        matching = {commit for commit in refs.values() if commit.startswith(checkout.lower())}
+        return checkout.lower(), matching.pop() if len(matching) == 1 else checkout.lower()
+    raise RepositoryError(_unknown_checkout(repository, checkout, refs))
+
+
+def _unknown_checkout(repository: Repository, checkout: str, refs: Mapping[str, str]) -> str:
+    from generator.errors import nearest
+
+    names = [re.sub(r"^refs/(heads|tags)/", "", ref) for ref in refs if re.match(r"refs/(heads|tags)/", ref) and not ref.endswith("^{}")]
+    guess = nearest(checkout, names)
+    hint = f"; did you mean {guess!r}?" if guess else ""
+    some = ", ".join(names[:8]) + (", …" if len(names) > 8 else "") if names else "none"
+    return f"{repository.address}: no branch, tag or commit {checkout!r}{hint}\n  there are: {some}"
+
+
+def _fetch_commit(repo: git.Repo, wanted: str) -> str:
+    """Fetches ``wanted`` and gives the full commit; servers that refuse a bare commit get a longer question."""
+    short = re.fullmatch(r"[0-9a-f]{4,39}", wanted) is not None
+    if not short:
+        try:
+            repo.git.fetch("--quiet", "--depth=1", "--no-tags", "--", "origin", wanted)
+            return str(repo.git.rev_parse("--verify", "FETCH_HEAD^{commit}"))
+        except git.GitCommandError:
+            if not re.fullmatch(r"[0-9a-f]{40}", wanted):
+                raise
+    everything = ("origin", "+refs/heads/*:refs/packmill/heads/*", "+refs/tags/*:refs/packmill/tags/*")
+    repo.git.fetch("--quiet", "--filter=blob:none", "--no-tags", "--", *everything)
+    try:
+        return str(repo.git.rev_parse("--verify", "--quiet", "--end-of-options", wanted + "^{commit}"))
+    except git.GitCommandError:
+        ambiguous = f"no commit {wanted!r}, or it is ambiguous: give more of its digits"
+        raise RepositoryError(f"{repo.remote('origin').url}: {ambiguous}") from None
+
+
+def _fetch_submodules(repo: git.Repo, repository: Repository, secret: str) -> list[str]:
+    if not Path(repo.working_dir, ".gitmodules").exists():
+        return []
+    update = ("update", "--init", "--recursive", "--force", "--quiet")
+    try:
+        try:
+            repo.git.submodule(*update, "--depth=1")
+        except git.GitCommandError:
+            repo.git.submodule(*update)
+    except git.GitCommandError as error:
+        raise RepositoryError(f"a submodule cannot be had. {_explain(repository, error, secret)}") from None
+    return []
+
+
+def _unfetched_lfs(repo: git.Repo, folder: Path) -> list[str]:
+    """Names the Git LFS pointers that stand in place of their files."""
+    if not any("filter=lfs" in path.read_text(errors="replace") for path in folder.rglob(".gitattributes") if path.is_file()):
+        return []
+    pointers = []
+    for name in repo.git.ls_files("-z").split("\0"):
+        path = folder / name
+        if name and path.is_file() and not path.is_symlink() and path.stat().st_size < 1024:
+            if path.read_bytes().startswith(_LFS_POINTER):
+                pointers.append(name)
+    if not pointers:
+        return []
+    listed = ", ".join(pointers[:10]) + (f" and {len(pointers) - 10} more" if len(pointers) > 10 else "")
+    return [f"Git LFS files could not be fetched, only their pointers are packaged: {listed} (is git-lfs installed?)"]
+
+
+def _uncommitted(repository: Repository, environment: Mapping[str, str]) -> list[str]:
+    try:
+        local = git.Repo(repository.address)
+        if local.bare:
+            return []
+        local.git.update_environment(**environment)
+        changed = local.git.status("--porcelain", "--ignore-submodules=none").splitlines()
+    except (git.GitCommandError, git.InvalidGitRepositoryError):
+        return []
+    if not changed:
+        return []
+    names = ", ".join(line[3:] for line in changed[:5]) + (", …" if len(changed) > 5 else "")
+    return [f"not committed and therefore not packaged: {names}"]
+
+
+def _let_everyone_read(folder: Path) -> None:
+    """Whatever the umask here, the image's files are for any user."""
+    for root, folders, files in os.walk(folder):
+        if root == str(folder) and ".git" in folders:
+            folders.remove(".git")
+        for name in (*folders, *files):
+            path = Path(root, name)
+            if not path.is_symlink():
+                mode = stat.S_IMODE(path.stat().st_mode)
+                extra = 0o755 if path.is_dir() or mode & 0o100 else 0o644
+                path.chmod(mode | extra)
+    folder.chmod(0o755)
+
+
+def _explain(repository: Repository, error: git.GitCommandError, secret: str) -> str:
+    said = str(error.stderr or error).strip().removeprefix("stderr:").strip(" '\n")
+    if secret:
+        said = said.replace(secret, "***")
+    said = re.sub(r"(://)[^/@\s]*@", r"\1", said)
+    lines = [line for line in said.splitlines() if line.strip()][-6:]
+    advice = "check the address and that it can be reached"
+    if repository.local:
+        advice = f"is {repository.address} the top of a git repository with a commit? A notebook in a folder of it is named with --process"
+    elif re.search(r"(?i)could not read (Username|Password)|Authentication failed|401|403|Repository not found|terminal prompts", said):
+        advice = "it is private or not there: for a private https repository set PACKMILL_GIT_TOKEN in the environment"
+    elif "Permission denied (publickey" in said:
+        advice = "the ssh agent or ~/.ssh holds no key that the server accepts"
+    return f"{repository.address}: {advice}\n" + "\n".join(f"  {line}" for line in lines)

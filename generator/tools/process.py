@@ -1,0 +1,97 @@
+"""The only place that starts processes. Commands are tuples; nothing goes through a shell."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finished:
+    """How a command ended, with what it printed."""
+
+    command: tuple[str, ...]
+    code: int
+    stdout: str
+    stderr: str
+
+
+def run(
+    command: tuple[str, ...],
+    *,
+    cwd: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    timeout: float | None = None,
+) -> Finished:
+    """Runs a command to its end; ``environment`` is added to the present one, ``timeout`` is in seconds.
+
+    A command that is not installed ends with code 127, one that takes too long with 124, as in a shell.
+    """
+    try:
+        done = subprocess.run(
+            command,
+            cwd=cwd,
+            env={**os.environ, **(environment or {})},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=timeout,
+            check=False,
+        )
+    except FileNotFoundError:
+        return Finished(command=command, code=127, stdout="", stderr=f"{command[0]}: not installed")
+    except subprocess.TimeoutExpired:
+        return Finished(command=command, code=124, stdout="", stderr=f"{command[0]}: no end after {timeout:.0f} s")
+    return Finished(command=command, code=done.returncode, stdout=done.stdout, stderr=done.stderr)
+
+
+def stream(
+    command: tuple[str, ...],
+    *,
+    on_line: Callable[[str], None],
+    stdout: Path | None = None,
+    cwd: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> int:
+    """Runs a command and hands over what it prints, line by line as it comes; its exit code.
+
+    With ``stdout``, standard output goes to that file and only standard error is handed over.
+    """
+    with open(stdout or os.devnull, "wb") as file:
+        process = subprocess.Popen(
+            command,
+            cwd=cwd,
+            env={**os.environ, **(environment or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=file if stdout else subprocess.PIPE,
+            stderr=subprocess.PIPE if stdout else subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        )
+        lines = process.stderr if stdout else process.stdout
+        assert lines is not None
+        try:
+            for line in lines:
+                on_line(line.rstrip("\n"))
+            return process.wait()
+        except BaseException:
+            process.terminate()
+            try:
+                process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            raise
+
+
+def start_detached(command: tuple[str, ...], *, log: Path) -> int:
+    """Starts a daemon that outlives this process, in a session of its own; its process id."""
+    with log.open("ab") as file:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, start_new_session=True
+        )
+    return process.pid
