@@ -59,7 +59,7 @@ def read_notebook(data: bytes, name: str) -> Notebook:
     Raises:
         NotebookError: it cannot be read; the message has line, column and cause.
     """
-    document = _parse(_decode(data, name), name)
+    document = _parse(decode_notebook(data, name), name)
     version = document.get("nbformat")
     if not isinstance(version, int):
         raise NotebookError(f"{name}: valid JSON, but not a notebook: it has no 'nbformat'")
@@ -86,7 +86,12 @@ def read_notebook(data: bytes, name: str) -> Notebook:
     )
 
 
-def _decode(data: bytes, name: str) -> str:
+def decode_notebook(data: bytes, name: str) -> str:
+    """The text of a notebook file, whichever of Unicode's encodings it is in.
+
+    Raises:
+        NotebookError: it is empty, a Git LFS pointer, or no Unicode text.
+    """
     if not data.strip():
         raise NotebookError(f"{name}: the file is empty: save the notebook and commit it")
     if data.startswith(b"version https://git-lfs"):

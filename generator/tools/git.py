@@ -16,10 +16,13 @@ from datetime import datetime, timezone
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import git
-
 from generator.errors import RepositoryError
 from generator.repository import Repository
+
+try:
+    import git
+except ImportError as error:  # GitPython's way of saying that the git program is not there
+    raise RepositoryError(f"git is not installed: install it and try again ({str(error).splitlines()[0]})") from None
 
 _ASKPASS = """#!/bin/sh
 # The prompt is "Username for 'https://host': " or "Password for 'https://user@host': ".
@@ -100,7 +103,6 @@ def _configuration(repository: Repository, token: str) -> Iterator[dict[str, str
             "GCM_INTERACTIVE": "never",
             "GIT_ASKPASS": str(askpass) if password else "true",
             "SSH_ASKPASS": "true",
-            "GIT_SSH_COMMAND": os.environ.get("GIT_SSH_COMMAND", "ssh") + " -o BatchMode=yes",
             "LC_ALL": "C",
             "PACKMILL_ASKPASS_HOST": repository.host,
             "PACKMILL_ASKPASS_USERNAME": repository.username or "oauth2",
@@ -259,3 +261,23 @@ def _explain(repository: Repository, error: git.GitCommandError, secret: str) ->
     elif "Permission denied (publickey" in said:
         advice = "the ssh agent or ~/.ssh holds no key that the server accepts"
     return f"{repository.address}: {advice}\n" + "\n".join(f"  {line}" for line in lines)
+
+
+def commit_folder(source: Path, target: Path, *, message: str) -> None:
+    """Makes a repository at ``target`` of the files in ``source``; the same files give the same commit.
+
+    Author and time are fixed, as it is no one's work but a copy.
+    """
+    from shutil import copytree, ignore_patterns
+
+    target.mkdir(parents=True, exist_ok=True)
+    copytree(source, target, dirs_exist_ok=True, ignore=ignore_patterns("__pycache__", ".ipynb_checkpoints"))
+    nobody = {"NAME": "packmill", "EMAIL": "packmill@localhost", "DATE": "2026-01-01T00:00:00+00:00"}
+    identity = {f"GIT_{role}_{word}": value for role in ("AUTHOR", "COMMITTER") for word, value in nobody.items()}
+    with _configuration(Repository(address=str(target), owner="", name="", local=target), "") as environment:
+        repo = git.Repo.init(target, initial_branch="main")
+        repo.git.update_environment(**environment, **identity)
+        repo.git.add("--all")
+        tree = repo.git.write_tree()
+        commit = repo.git.commit_tree(tree, "-m", message)
+        repo.git.update_ref("refs/heads/main", commit)

@@ -1,0 +1,69 @@
+"""``inputs.yml``: a job file with every input, ready to edit and, where every input has an example value, to run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ruamel.yaml.comments import CommentedMap
+
+from generator.documents.process import Facts, carried_default, shown_type
+from generator.documents.text import plain, yaml_text
+from generator.interface import Input
+from generator.parameters import CwlType, Literal, Missing, Role
+
+
+
+
+def inputs_yml(facts: Facts, examples: Mapping[str, str]) -> str:
+    """The text of ``inputs.yml``; ``examples`` maps paths in the repository to the files that the package carries."""
+    document = CommentedMap()
+    document.yaml_set_start_comment(
+        f"Inputs of {facts.title}\nrun with: packmill run . inputs.yml   or   cwltool process.cwl inputs.yml"
+    )
+    for one in facts.process.interface.inputs:
+        document[one.id] = _value(one, examples)
+        document.yaml_set_comment_before_after_key(one.id, before="\n" + _comment(one))
+    return yaml_text(document) if document else f"# Inputs of {facts.title}: none\n{{}}\n"
+
+
+def _comment(one: Input) -> str:
+    lines = one.doc.splitlines() if one.doc else []
+    need = "needed" if one.required else "staged in" if one.hint.role is Role.STAGE_IN else ""
+    facts = ", ".join(filter(None, (shown_type(one), need)))
+    if isinstance(one.default, Missing) and not one.required:
+        facts += "; null: as the notebook has it"
+    return "\n".join([*lines, facts])
+
+
+def _value(one: Input, examples: Mapping[str, str]) -> Any:
+    if one.hint.secret:
+        return None
+    if one.hint.type in (CwlType.FILE, CwlType.DIRECTORY):
+        return _files(one, examples)
+    default = carried_default(one)
+    return None if isinstance(default, Missing) else plain(default)
+
+
+def _files(one: Input, examples: Mapping[str, str]) -> Any:
+    """The author's example files; a path that the package does not carry is left for the user to put right."""
+    paths = default_paths(one.default)
+    kind = str(one.hint.type)
+    carried = [{"class": kind, "path": examples[path]} for path in paths if path in examples]
+    if one.hint.role is Role.VALUE and not carried:
+        return None
+    entries = carried or [{"class": kind, "path": path or "PATH"} for path in paths or ["PATH"]]
+    return entries if one.hint.array else entries[0]
+
+
+def default_paths(default: Literal | Missing) -> list[str]:
+    """The paths in the default of a file parameter: ``'x.csv'`` or ``[{'path': 'x.csv'}]``."""
+    if isinstance(default, str):
+        return [default] if default else []
+    if isinstance(default, list | tuple):
+        return [path for item in default for path in default_paths(item)]
+    if isinstance(default, dict):
+        return default_paths(default.get("path") or default.get("location") or "")
+    return []
+
+

@@ -1,0 +1,45 @@
+"""``README.md`` of a package: how to run it, written for those who get it."""
+
+from __future__ import annotations
+
+from generator.documents.process import Facts, shown_type
+from generator.parameters import Missing
+from generator.templates import render
+
+
+def readme_md(facts: Facts) -> str:
+    """The text."""
+    interface = facts.process.interface
+    inputs = [
+        {
+            "name": one.id,
+            "type": shown_type(one),
+            "default": _cell("needed" if one.required else "" if isinstance(one.default, Missing) else repr(one.default)),
+            "doc": _cell(one.doc),
+        }
+        for one in interface.inputs
+    ]
+    outputs = [
+        {"name": one.id, "type": f"{one.type}{'[]' if one.array else ''}", "glob": one.glob, "doc": _cell(one.doc)}
+        for one in interface.outputs
+    ]
+    return render("package/README.md", facts=facts, title=_cell(facts.title), inputs=inputs, outputs=outputs, value=_example(facts))
+
+
+def _example(facts: Facts) -> str | None:
+    """A value to show ``-p`` with: the first plain input's own default."""
+    for one in facts.process.interface.values:
+        if isinstance(one.default, int | float | str) and not isinstance(one.default, bool) and not one.hint.array:
+            text = str(one.default)
+            if text and text.isprintable() and all(c.isalnum() or c in "._-" for c in text):
+                return f"{one.id}={text}"
+    return None
+
+
+def _cell(text: str) -> str:
+    """Text in a table's cell: repository content cannot break out of it."""
+    plain = " ".join(text.split())
+    plain = plain if len(plain) <= 120 else plain[:117] + "..."
+    for mark in "\\`|<>[]*_":
+        plain = plain.replace(mark, f"\\{mark}")
+    return plain

@@ -1,0 +1,128 @@
+"""The image: what it is called, what it is labelled with, what it is made of, and when it is the same again.
+
+Pure: the texts and values here are carried out by `generator.tools.engine`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+from generator import __version__
+from generator.templates import data_folder, render
+
+default_base_image = "docker.io/library/python:3.12-slim-bookworm"
+bootstrapped_base_image = "packmill/base:bookworm"
+default_repository_folder = "/home/jovyan"
+key_label = "org.packmill.key"
+
+_package = Path(__file__).parent
+_travelling = ("__init__.py", "errors.py", "parameters.py", "literals.py", "hints.py", "notebook.py", "interface.py")
+_travelling_folders = ("languages", "runner")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Source:
+    """What an image is built from."""
+
+    address: str
+    owner: str
+    name: str
+    checkout: str
+    commit: str
+    title: str
+    time: datetime
+
+
+def reference(source: Source) -> str:
+    """``<owner>.<name>:<checkout>-<short commit>`` in the characters that an image reference may have.
+
+    The repository part is lower case; a checkout that is the commit itself is not named twice (OCI distribution
+    specification, "Pulling manifests": name and tag).
+    """
+    path = re.sub(r"[^a-z0-9._-]+", "-", f"{source.owner}.{source.name}".lower().replace("/", "."))
+    path = re.sub(r"[._-]*\.[._-]*", ".", re.sub(r"-*_+-*", "_", path)).strip("._-") or "local"
+    short = source.commit[:12]
+    asked = re.sub(r"[^A-Za-z0-9_.-]+", "-", source.checkout).strip(".-")[:100]
+    tag = short if not asked or source.commit.startswith(source.checkout) else f"{asked}-{short}"
+    return f"{path}:{tag}"
+
+
+def key(source: Source, *, environment: str, base_image: str, base_id: str) -> str:
+    """What decides whether an image is the same again: commit, environment, base and packmill itself."""
+    parts = [source.commit, environment, base_image, base_id, __version__, runner_digest()]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def labels(source: Source, image_key: str) -> dict[str, str]:
+    """The OCI annotations of the image (opencontainers/image-spec, annotations.md), and packmill's own."""
+    return {
+        "org.opencontainers.image.source": source.address,
+        "org.opencontainers.image.revision": source.commit,
+        "org.opencontainers.image.title": f"{source.owner}/{source.name}",
+        "org.opencontainers.image.created": source.time.astimezone(timezone.utc).isoformat().replace("+00:00", "Z"),
+        "org.opencontainers.image.version": source.checkout,
+        "org.packmill.version": __version__,
+        key_label: image_key,
+    }
+
+
+def runner_files() -> dict[str, Path]:
+    """The part of packmill that travels into the image, by its path there."""
+    files = {name: _package / name for name in _travelling}
+    for folder in _travelling_folders:
+        for path in sorted((_package / folder).rglob("*")):
+            if path.is_file() and path.suffix in (".py", ".sh") and "__pycache__" not in path.parts:
+                files[str(path.relative_to(_package))] = path
+    return files
+
+
+def runner_digest() -> str:
+    """Changes when anything changes that is put into images."""
+    digest = hashlib.sha256()
+    texts = [data_folder("templates") / "image" / name for name in sorted(_layer_texts())]
+    for name, path in [*sorted(runner_files().items()), *((path.name, path) for path in texts)]:
+        digest.update(f"{name}\0".encode() + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def _layer_texts() -> list[str]:
+    return [path.name for path in (data_folder("templates") / "image").iterdir() if path.is_file()]
+
+
+def repository_folder(config: Mapping[str, object]) -> str:
+    """Where the repository lies in an image, from the image's configuration.
+
+    repo2docker's build packs say so in REPO_DIR; a Dockerfile of one's own usually copies it to its WORKDIR.
+    """
+    for variable in _strings(config.get("Env")):
+        if variable.startswith("REPO_DIR=/"):
+            return variable.removeprefix("REPO_DIR=").rstrip("/") or default_repository_folder
+    workdir = str(config.get("WorkingDir") or "/")
+    return workdir.rstrip("/") if workdir.rstrip("/") not in ("", "/root") else default_repository_folder
+
+
+def keeps_entrypoint(config: Mapping[str, object]) -> bool:
+    """Whether an image's ENTRYPOINT stays; repo2docker's is replaced, because it merges stderr into stdout."""
+    return not any("repo2docker-entrypoint" in word for word in _strings(config.get("Entrypoint")))
+
+
+def _strings(value: object) -> list[str]:
+    return [str(item) for item in value] if isinstance(value, list | tuple) else []
+
+
+def runner_layer(config: Mapping[str, object], *, environment_image: str, image_labels: Mapping[str, str]) -> str:
+    """The Dockerfile that puts the runner, and what is missing of the repository, on top of an environment."""
+    return render(
+        "image/runner.Dockerfile",
+        environment=environment_image,
+        user=str(config.get("User") or "root"),
+        folder=repository_folder(config),
+        replace_entrypoint=not keeps_entrypoint(config),
+        labels={name: json.dumps(value) for name, value in sorted(image_labels.items())},
+    )

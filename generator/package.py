@@ -1,0 +1,52 @@
+"""A whole package as values: every document by its path, ready to be written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from generator.documents.descriptor import application_descriptor
+from generator.documents.job import default_paths, inputs_yml
+from generator.documents.process import Facts, process_cwl
+from generator.documents.provenance import package_json
+from generator.documents.readme import readme_md
+from generator.parameters import CwlType
+from generator.process import Process, inside
+
+_example_limit = 1024**2
+
+
+def package(
+    facts: Facts,
+    *,
+    environment: tuple[str, ...],
+    image_digest: str | None,
+    tools: Mapping[str, str],
+    examples: Mapping[str, bytes],
+) -> dict[str, str | bytes]:
+    """The documents by their path in the package; ``examples`` maps paths as the cell has them to their content."""
+    carried = {path: f"example/{index}_{Path(path).name}" for index, path in enumerate(examples)}
+    files: dict[str, str | bytes] = {
+        "process.cwl": process_cwl(facts),
+        "inputs.yml": inputs_yml(facts, carried),
+        "applicationDescriptor.json": application_descriptor(facts, href="process.cwl"),
+        "README.md": readme_md(facts),
+        **{carried[path]: content for path, content in examples.items()},
+    }
+    names = [*files, "package.json"]
+    files["package.json"] = package_json(
+        facts, environment=environment, image_digest=image_digest, tools=tools, documents=names
+    )
+    return files
+
+
+def example_files(folder: Path, process: Process) -> dict[str, bytes]:
+    """The files of the repository that the cell names as defaults, so that the package runs as its author ran it."""
+    found: dict[str, bytes] = {}
+    for one in process.interface.inputs:
+        if one.hint.type is CwlType.FILE:
+            for path in default_paths(one.default):
+                file = inside(folder, str(Path(process.path).parent / path)) if not path.startswith("/") else None
+                if file and file.is_file() and file.stat().st_size <= _example_limit:
+                    found[path] = file.read_bytes()
+    return found

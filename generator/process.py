@@ -1,0 +1,112 @@
+"""The process in a checkout: what kind it is, its title and its interface."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from generator.algorithm import Resources, find_algorithm_config, read_algorithm_config
+from generator.errors import ProcessError, nearest
+from generator.interface import Interface, read_interface
+from generator.notebook import read_notebook
+from generator.parameters import Remark
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Process:
+    """A file of the repository that runs, and what it takes and gives."""
+
+    path: str
+    language: str
+    kernel: str | None
+    title: str
+    interface: Interface
+    doc: str = ""
+    resources: Resources = Resources()
+    metadata: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def is_notebook(self) -> bool:
+        """Whether it is a notebook; otherwise it is a shell script."""
+        return self.path.endswith(".ipynb")
+
+    @property
+    def name(self) -> str:
+        """The file's name without its ending."""
+        return posixpath.splitext(posixpath.basename(self.path))[0]
+
+
+def read_process(folder: Path, path: str) -> Process:
+    """The process at ``path`` in the checkout at ``folder``.
+
+    Raises:
+        ProcessError: it is not there, or a link that leaves the checkout.
+        NotebookError, ParametersError: it is there and cannot be understood.
+    """
+    file = inside(folder, path)
+    if file is None or not file.is_file():
+        raise ProcessError(_missing(folder, path))
+    data = file.read_bytes()
+    if path.endswith(".sh"):
+        return _shell(folder, path)
+    notebook = read_notebook(data, path)
+    interface = read_interface(notebook, folder=posixpath.dirname(path))
+    language = notebook.language or "python"
+    return Process(path=path, language=language, kernel=notebook.kernel, title=notebook.title, interface=interface)
+
+
+def _shell(folder: Path, path: str) -> Process:
+    config = find_algorithm_config(folder, path)
+    if config is None:
+        remark = Remark(line=0, message="no algorithm_config.yml beside it or at the top: the script has no inputs")
+        interface = Interface(warnings=(remark,))
+        return Process(path=path, language="shell", kernel=None, title=posixpath.basename(path), interface=interface)
+    algorithm = read_algorithm_config(folder / config, config)
+    return Process(
+        path=path,
+        language="shell",
+        kernel=None,
+        title=algorithm.title or posixpath.basename(path),
+        doc=algorithm.doc,
+        interface=algorithm.interface,
+        resources=algorithm.resources,
+        metadata=algorithm.metadata,
+    )
+
+
+def inside(folder: Path, path: str) -> Path | None:
+    """The file at ``path``, None when a link on the way leaves ``folder``."""
+    top = folder.resolve()
+    real = (top / path).resolve()
+    return real if real.is_relative_to(top) else None
+
+
+def _missing(folder: Path, path: str) -> str:
+    if inside(folder, path) is None:
+        return f"{path}: a link that leaves the repository is not followed"
+    there = sorted(_processes_in(folder))
+    guess = nearest(path, there)
+    if not there:
+        return f"{path}: not in the repository, and no other notebook or shell script is there"
+    listed = ", ".join(there[:10]) + (f" and {len(there) - 10} more" if len(there) > 10 else "")
+    return f"{path}: not in the repository{f'; did you mean {guess!r}?' if guess else ''}\n  there are: {listed}"
+
+
+def _processes_in(folder: Path) -> Iterator[str]:
+    for root, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in files:
+            if name.endswith((".ipynb", ".sh")):
+                yield str(Path(root, name).relative_to(folder))
+
+
+def repository_files(folder: Path) -> list[str]:
+    """The names at the top of a checkout and in its binder folders, as `find_environment` wants them."""
+    names = [entry.name for entry in folder.iterdir() if not entry.is_dir()]
+    for binder in ("binder", ".binder"):
+        if (folder / binder).is_dir():
+            names += [f"{binder}/{entry.name}" for entry in (folder / binder).iterdir()] or [f"{binder}/"]
+    return names

@@ -1,0 +1,45 @@
+"""What a person sees while packmill works: one line a step on stderr, foldable sections in a GitLab job."""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TextIO
+
+
+@dataclass(slots=True)
+class Progress:
+    """Steps, their details and warnings; ``sections`` writes GitLab's collapsible markers around each step."""
+
+    out: TextIO = field(default_factory=lambda: sys.stderr)
+    sections: bool = False
+    started: float = field(default_factory=time.monotonic)
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[None]:
+        """One step; GitLab folds what is said inside (https://docs.gitlab.com/ci/jobs/job_logs/)."""
+        name = re.sub(r"[^a-z0-9]+", "_", title.lower()).strip("_")[:40]
+        if self.sections:
+            self._write(f"\x1b[0Ksection_start:{int(time.time())}:{name}[collapsed=true]\r\x1b[0K{title}")
+        else:
+            self._write(f"==> {title}")
+        try:
+            yield
+        finally:
+            if self.sections:
+                self._write(f"\x1b[0Ksection_end:{int(time.time())}:{name}\r\x1b[0K")
+
+    def say(self, line: str) -> None:
+        """A detail of the present step."""
+        self._write(f"    {line}")
+
+    def warn(self, message: str) -> None:
+        """Something that a person should know; the work goes on."""
+        self._write(f"warning: {message}")
+
+    def _write(self, line: str) -> None:
+        print(line, file=self.out, flush=True)

@@ -1,0 +1,123 @@
+"""What was asked for: from arguments or from CI variables. The only reader of the environment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from generator.errors import ProcessError, UsageError
+from generator.repository import Repository, check_checkout, parse_repository
+
+default_process = "process.ipynb"
+variables = {
+    "repository": "git URL or local path of the repository; without it the bundled example is built and run",
+    "checkout": "branch, tag or commit (default: the default branch)",
+    "process": f"notebook or shell script, relative to the repository's top (default: {default_process})",
+    "env": "environment instead of the repository's own: a path in the repository or an https URL",
+    "output": "folder for packages (default: packages)",
+    "PACKMILL_BASE_IMAGE": "base image for environments without a Dockerfile",
+    "PACKMILL_GIT_TOKEN": "token for private https repositories",
+    "DOCKER_HOST": "address of the container engine, as for Docker itself",
+}
+"""Every variable that build.sh reads, and what for."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settings:
+    """What the surroundings say: secrets, the base image, and whether a GitLab job's log is being written."""
+
+    git_token: str = field(default="", repr=False)
+    base_image: str | None = None
+    docker_host: str | None = None
+    gitlab_job: bool = False
+
+
+def read_settings(environment: Mapping[str, str]) -> Settings:
+    """The settings in the environment."""
+    return Settings(
+        git_token=environment.get("PACKMILL_GIT_TOKEN", ""),
+        base_image=environment.get("PACKMILL_BASE_IMAGE") or None,
+        docker_host=environment.get("DOCKER_HOST") or None,
+        gitlab_job=environment.get("GITLAB_CI") == "true",
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BuildRequest:
+    """A package that is to be built."""
+
+    repository: Repository
+    checkout: str | None
+    processes: tuple[str, ...]
+    environment: str | None
+    output: Path
+    image: str | None = None
+    build_image: bool = True
+    network: bool = False
+
+
+def build_request(
+    repository: str,
+    *,
+    checkout: str | None = None,
+    processes: tuple[str, ...] = (),
+    environment: str | None = None,
+    output: Path = Path("packages"),
+    image: str | None = None,
+    build_image: bool = True,
+    network: bool = False,
+) -> BuildRequest:
+    """A checked request.
+
+    Raises:
+        UsageError, RepositoryError, ProcessError: something in it cannot be meant.
+    """
+    return BuildRequest(
+        repository=parse_repository(repository),
+        checkout=check_checkout(checkout) if checkout else None,
+        processes=tuple(dict.fromkeys(process_name(process) for process in processes)) or (default_process,),
+        environment=environment or None,
+        output=output,
+        image=image,
+        build_image=build_image,
+        network=network,
+    )
+
+
+def from_variables(environment: Mapping[str, str]) -> BuildRequest | None:
+    """The request that CI variables make; None without a repository.
+
+    Raises:
+        UsageError: variables are given, but no repository.
+    """
+    value = {name: environment.get(name, "").strip() for name in ("repository", "checkout", "process", "env", "output")}
+    if not value["repository"]:
+        given = [name for name in ("checkout", "process", "env") if value[name]]
+        if given:
+            raise UsageError(f"the variable {given[0]!r} is set, but 'repository' is not: set it to a git URL or a path")
+        return None
+    return build_request(
+        value["repository"],
+        checkout=value["checkout"] or None,
+        processes=tuple(line.strip() for line in value["process"].splitlines() if line.strip()),
+        environment=value["env"] or None,
+        output=Path(value["output"] or "packages"),
+    )
+
+
+def process_name(process: str) -> str:
+    """A path inside the repository, posix, of a known kind.
+
+    Raises:
+        ProcessError: it leaves the repository, or is neither a notebook nor a shell script.
+    """
+    import posixpath
+    import re
+
+    plain = posixpath.normpath(process.strip())
+    if plain.startswith(("/", "..")) or plain == "." or re.search(r"[\x00-\x1f\x7f]", plain):
+        raise ProcessError(f"{process!r}: a process is a path inside the repository, relative to its top")
+    if not plain.endswith((".ipynb", ".sh")):
+        raise ProcessError(f"{process!r}: a process is a notebook (.ipynb) or a shell script (.sh)")
+    return plain

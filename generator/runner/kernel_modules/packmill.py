@@ -1,0 +1,93 @@
+"""Results out of a notebook: ``from packmill import glue``.
+
+``glue(name, value)`` leaves a value in the notebook's outputs, in scrapbook's format, so that everything that reads
+scrapbook reads it; the runner collects all of them in ``scraps.json``. Importable in every image that packmill builds,
+with nothing installed into the notebook's environment. One file, standard library and IPython only.
+"""
+
+import base64
+import datetime
+import io
+import math
+import pathlib
+
+__all__ = ["glue"]
+
+
+def glue(name, value, *, display=False):
+    """Leaves ``value`` under ``name`` in the outputs of this cell; a later value of the name replaces it.
+
+    Takes what JSON has, and None, NaN (which becomes null), dates (ISO 8601), paths, numpy scalars and arrays, pandas
+    data frames (as a list of rows) and series, and sets. A matplotlib figure or anything else that Jupyter can show as
+    a picture or HTML is left as a display.
+
+    Raises:
+        TypeError: the value is none of these.
+    """
+    from IPython.display import display as show
+
+    if not isinstance(name, str) or not name:
+        raise TypeError("glue needs a name: glue('mean', 3.2)")
+    if _is_figure(value):
+        show(_png_of(value), raw=True, metadata={"scrapbook": {"name": name, "data": False, "display": True}})
+        return
+    try:
+        data = _plain(value)
+    except TypeError:
+        if not _can_show(value):
+            raise TypeError(f"glue({name!r}): a {type(value).__name__} is no value that JSON has and nothing to show") from None
+        show(value, metadata={"scrapbook": {"name": name, "data": False, "display": True}})
+        return
+    encoder = "text" if isinstance(data, str) else "json"
+    content = {"name": name, "data": data, "encoder": encoder, "version": 1}
+    metadata = {"scrapbook": {"name": name, "data": True, "display": False}}
+    show({f"application/scrapbook.scrap.{encoder}+json": content}, raw=True, metadata=metadata)
+    if display:
+        show(value, metadata={"scrapbook": {"name": name, "data": False, "display": True}})
+
+
+def _plain(value):
+    """The value as JSON has it."""
+    if value is None or isinstance(value, (bool, str, int)):
+        return value if type(value) in (type(None), bool, str, int) else _base(value)
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, (set, frozenset)):
+        return [_plain(item) for item in sorted(value, key=repr)]
+    if isinstance(value, (datetime.datetime, datetime.date, datetime.time)):
+        return value.isoformat()
+    if isinstance(value, datetime.timedelta):
+        return value.total_seconds()
+    if isinstance(value, pathlib.PurePath):
+        return str(value)
+    if hasattr(value, "to_dict") and hasattr(value, "columns"):
+        return [_plain(row) for row in value.to_dict("records")]
+    if hasattr(value, "isoformat"):
+        return value.isoformat()
+    if hasattr(value, "tolist"):
+        return _plain(value.tolist())
+    raise TypeError(type(value).__name__)
+
+
+def _base(value):
+    """An int or str of a subclass, such as an enum's member, as the plain one."""
+    return str.__str__(value) if isinstance(value, str) else int(value)
+
+
+def _is_figure(value):
+    return type(value).__name__ == "Figure" and hasattr(value, "savefig")
+
+
+def _png_of(figure):
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png", bbox_inches="tight")
+    return {"image/png": base64.b64encode(stream.getvalue()).decode(), "text/plain": repr(figure)}
+
+
+def _can_show(value):
+    kinds = ("_repr_html_", "_repr_svg_", "_repr_png_", "_repr_jpeg_", "_repr_markdown_", "_repr_latex_", "_repr_mimebundle_")
+    return any(hasattr(value, kind) for kind in kinds)

@@ -1,0 +1,111 @@
+"""The kernels of an image, wherever its environments keep them, with command lines that start the right interpreter.
+
+The runner has a Python of its own, so Jupyter's usual search (its own prefix) and its usual substitution (``python``
+becomes the searching interpreter) would both miss the user's environment.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from generator.runner.failures import KernelMissingError
+
+_PREFERRED = {"python": ("python3", "python"), "r": ("ir",), "bash": ("bash",)}
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """A kernel that can be started; ``argv`` still holds ``{connection_file}``."""
+
+    name: str
+    language: str
+    argv: tuple[str, ...]
+    folder: Path
+    environment: tuple[tuple[str, str], ...] = ()
+    interrupt_mode: str = "signal"
+
+
+def find_kernels(environment: Mapping[str, str]) -> tuple[Kernel, ...]:
+    """All kernels of the image, in the order of the search: JUPYTER_PATH, PATH's environments, packmill's, the system's."""
+    found: dict[str, Kernel] = {}
+    for folder in _kernel_folders(environment):
+        for spec in sorted(folder.glob("*/kernel.json")):
+            kernel = _read(spec, environment)
+            if kernel is not None:
+                found.setdefault(kernel.name, kernel)
+    return tuple(found.values())
+
+
+def choose_kernel(kernels: Iterable[Kernel], *, name: str | None, language: str) -> tuple[Kernel, str]:
+    """The kernel of that name, else one of the language, with a warning ('' when there is nothing to say).
+
+    Raises:
+        KernelMissingError: there is neither.
+    """
+    by_name = {kernel.name.lower(): kernel for kernel in kernels}
+    if name and name.lower() in by_name:
+        return by_name[name.lower()], ""
+    fitting = [kernel for kernel in by_name.values() if kernel.language.lower() == language.lower()]
+    preferred = [kernel for word in _PREFERRED.get(language.lower(), ()) for kernel in fitting if kernel.name == word]
+    chosen = next(iter((*preferred, *fitting)), None)
+    if chosen is None:
+        there = ", ".join(f"{kernel.name} ({kernel.language})" for kernel in by_name.values()) or "none"
+        wanted = f"{name!r} or another for {language}" if name else f"for {language or 'an unknown language'}"
+        raise KernelMissingError(
+            f"no kernel {wanted} in the image; kernels there: {there}\n"
+            "  add the kernel to the environment (ipykernel for Python, IRkernel for R) and build again"
+        )
+    warning = f"the image has no kernel {name!r}; {chosen.name!r} runs the notebook" if name else ""
+    return chosen, warning
+
+
+def _kernel_folders(environment: Mapping[str, str]) -> list[Path]:
+    bins = [Path(folder) for folder in environment.get("PATH", "").split(":") if folder.startswith("/")]
+    shares = [Path(folder) for folder in environment.get("JUPYTER_PATH", "").split(":") if folder]
+    shares += [folder.parent / "share" / "jupyter" for folder in bins if folder.name == "bin"]
+    shares += [Path("/opt/packmill/kernel/share/jupyter"), Path(sys.prefix) / "share/jupyter"]
+    shares += [Path(home) / ".local/share/jupyter" for home in dict.fromkeys((environment.get("HOME", "/"), "/home/jovyan"))]
+    shares += [Path("/usr/local/share/jupyter"), Path("/usr/share/jupyter")]
+    return list(dict.fromkeys(share / "kernels" for share in shares))
+
+
+def _read(spec: Path, environment: Mapping[str, str]) -> Kernel | None:
+    try:
+        document = json.loads(spec.read_text(encoding="utf-8"))
+        argv = [str(word) for word in document["argv"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    interpreter = _interpreter(argv[0], spec, environment) if argv else None
+    if interpreter is None:
+        return None
+    extra = document.get("env") or {}
+    return Kernel(
+        name=spec.parent.name,
+        language=str(document.get("language", "")),
+        argv=(interpreter, *argv[1:]),
+        folder=spec.parent,
+        environment=tuple((str(name), str(value)) for name, value in extra.items()),
+        interrupt_mode=str(document.get("interrupt_mode", "signal")),
+    )
+
+
+def _interpreter(command: str, spec: Path, environment: Mapping[str, str]) -> str | None:
+    """The absolute path of a kernel's program: ``python`` is the one of the environment that holds the kernelspec."""
+    if os.path.isabs(command):
+        return command if os.access(command, os.X_OK) else None
+    prefix = spec.parents[4] / "bin"
+    if re.fullmatch(r"python[\d.]*", command):
+        for name in (command, "python3", "python"):
+            if os.access(prefix / name, os.X_OK):
+                return str(prefix / name)
+    beside = prefix / command
+    if os.access(beside, os.X_OK):
+        return str(beside)
+    return shutil.which(command, path=environment.get("PATH"))

@@ -1,0 +1,29 @@
+"""The jinja2 texts: where they lie and how they are rendered."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+_package = Path(__file__).parent
+
+
+def data_folder(name: str) -> Path:
+    """``templates`` or ``examples``: inside the installed package, or beside it in a checkout."""
+    installed = _package / name
+    return installed if installed.is_dir() else _package.parent / name
+
+
+def render(template: str, **values: Any) -> str:
+    """The text of one of packmill's own templates; a name that is missing in ``values`` is an error."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(data_folder("templates")),
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=False,  # noqa: S701 - Dockerfiles and Markdown; values are escaped by the caller's filters
+    )
+    return environment.get_template(template).render(**values)

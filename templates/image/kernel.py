@@ -1,0 +1,11 @@
+"""Starts ipykernel in a Python that does not have it: the packages beside this file are looked at last."""
+
+import os
+import sys
+
+sys.path.pop(0)
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
+
+from ipykernel.kernelapp import launch_new_instance  # noqa: E402
+
+launch_new_instance()

@@ -1,0 +1,31 @@
+"""Puts the repository's files where the environment's build did not, and lets every user read them. Runs as root."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+source, folder = Path("/tmp/packmill/repository"), Path(sys.argv[1])
+folder.mkdir(parents=True, exist_ok=True)
+for root, _, names in os.walk(source):
+    for name in names:
+        path = Path(root, name)
+        target = folder / path.relative_to(source)
+        if os.path.lexists(target):
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(path, target, follow_symlinks=False)
+        os.chown(target, 1000, 1000, follow_symlinks=False)
+for path in (folder, *folder.parents):
+    path.chmod(path.stat().st_mode | 0o555)
+for root, folders, names in os.walk(folder):
+    folders[:] = [name for name in folders if not os.path.islink(os.path.join(root, name))]
+    for name in (*folders, *names):
+        path = Path(root, name)
+        if not path.is_symlink():
+            mode = path.stat().st_mode
+            wanted = mode | (0o555 if path.is_dir() or mode & 0o100 else 0o444)
+            if wanted != mode:
+                path.chmod(wanted)
+shutil.copyfile("/tmp/packmill/repository.json", "/opt/packmill/repository.json")
+os.chmod("/opt/packmill/repository.json", 0o644)
