@@ -44,7 +44,7 @@ make_environment() {
     cp requirements.lock .venv/requirements.lock
 }
 
-command -v git > /dev/null && find_python || install_basics
+if ! command -v git > /dev/null || ! find_python; then install_basics; fi
 find_python || missing "no Python 3.10 or newer with venv is here: install one, or name it in PYTHON"
 if ! cmp -s requirements.lock .venv/requirements.lock || ! .venv/bin/packmill --version > /dev/null 2>&1; then
     make_environment

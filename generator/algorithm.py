@@ -19,7 +19,16 @@ from generator.literals import MisfitError, fit, fitted_hint, hint_of
 from generator.parameters import CwlType, Hint, Literal, Missing, Remark
 
 _NAMES = ("algorithm_config.yml", "algorithm_config.yaml")
-_METADATA = ("author", "contributor", "citation", "license", "release_notes", "keywords", "code_repository", "algorithm_version")
+_METADATA = (
+    "author",
+    "contributor",
+    "citation",
+    "license",
+    "release_notes",
+    "keywords",
+    "code_repository",
+    "algorithm_version",
+)
 _USED = {
     *_METADATA, "algorithm_name", "algorithm_description", "description", "run_command", "build_command", "ram_min",
     "cores_min", "outdir_max", "inputs", "outputs", "disk_space", "queue", "docker_container_url", "repository_url",
@@ -73,7 +82,9 @@ def read_algorithm_config(path: Path, name: str) -> Algorithm:
         mark = getattr(error, "problem_mark", None)
         line = (mark.line + 1) if mark else 1
         problem = getattr(error, "problem", None) or str(error)
-        raise ParametersError(where=name, mistakes=[Mistake(line=line, text="", message=f"not valid YAML: {problem}")]) from None
+        raise ParametersError(
+            where=name, mistakes=[Mistake(line=line, text="", message=f"not valid YAML: {problem}")]
+        ) from None
     if not isinstance(document, dict):
         raise ParametersError(where=name, mistakes=[Mistake(line=1, text="", message="a mapping is needed")])
     mistakes: list[Mistake] = []
@@ -142,7 +153,9 @@ def _records(listed: Any, mistakes: list[Mistake]) -> list[dict[str, Any]]:
     if isinstance(listed, dict):
         grouped = ((group, item) for group in ("file", "config", "positional") for item in listed.get(group) or [])
         kinds = {"file": "File", "config": None, "positional": None}
-        return [{"type": kinds[group], **(item if isinstance(item, dict) else {"name": item})} for group, item in grouped]
+        return [
+            {"type": kinds[group], **(item if isinstance(item, dict) else {"name": item})} for group, item in grouped
+        ]
     if isinstance(listed, list) and all(isinstance(item, dict) for item in listed):
         return listed
     mistakes.append(Mistake(line=1, text="inputs:", message="a list of records with 'name' and 'type' is needed"))
@@ -154,27 +167,27 @@ def _outputs(listed: Any, mistakes: list[Mistake]) -> list[Output]:
     for record in _records(listed, mistakes):
         name = str(record.get("name", "")).strip()
         try:
-            kind = parse_hint(str(record.get("type") or "File"))[0]
-            if kind.type not in (CwlType.FILE, CwlType.DIRECTORY) or not name:
-                raise MisfitError(f"is {record.get('type')!r}; an output needs a name and is File or Directory")
-            outputs.append(
-                Output(
-                    name=name,
-                    type=kind.type,
-                    glob=output_path(str(record.get("glob") or name), ""),
-                    array=kind.array,
-                    optional=kind.optional,
-                    doc=str(record.get("doc") or ""),
-                    line=_line(record),
-                )
-            )
+            outputs.append(_output(name, record))
         except (UnknownHintError, MisfitError) as error:
             mistakes.append(Mistake(line=_line(record), text=f"- name: {name}", message=f"{name} {error}"))
     return outputs
 
 
+def _output(name: str, record: dict[str, Any]) -> Output:
+    kind = parse_hint(str(record.get("type") or "File"))[0]
+    if kind.type not in (CwlType.FILE, CwlType.DIRECTORY) or not name:
+        raise MisfitError(f"is {record.get('type')!r}; an output needs a name and is File or Directory")
+    return Output(
+        name=name,
+        type=kind.type,
+        glob=output_path(str(record.get("glob") or name), ""),
+        array=kind.array,
+        optional=kind.optional,
+        doc=str(record.get("doc") or ""),
+        line=_line(record),
+    )
+
+
 def _line(record: Any) -> int:
     position = getattr(record, "lc", None)
     return position.line + 1 if position is not None else 1
-
-

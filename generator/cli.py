@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="packmill",
-        description="Turns a git repository with a notebook into an application package: a container image, CWL and descriptor JSON.",
+        description="Turns a git repository with a notebook into a package: container image, CWL, descriptor JSON.",
         epilog=_EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -77,7 +77,9 @@ and every warning. Starts no engine and runs nothing. A local folder is read as 
 --checkout is given."""
     parser = _command(commands, "inspect", "show the interface of a process", text)
     _add_repository(parser)
-    parser.add_argument("--process", default="process.ipynb", metavar="PATH", help="notebook or shell script (default: %(default)s)")
+    parser.add_argument(
+        "--process", default="process.ipynb", metavar="PATH", help="notebook or shell script (default: %(default)s)"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(command=_inspect)
 
@@ -90,19 +92,33 @@ again. For a private https repository set PACKMILL_GIT_TOKEN in the environment.
     parser = _command(commands, "build", "build the package of a repository", text)
     _add_repository(parser)
     parser.add_argument(
-        "--process", action="append", default=[], metavar="PATH", help="notebook or shell script; may be given several times (default: process.ipynb)"
+        "--process",
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="notebook or shell script; may be given several times (default: process.ipynb)",
     )
-    parser.add_argument("--env", metavar="PATH|URL", help="environment instead of the repository's own: a path in it, or an https URL")
-    parser.add_argument("--output", type=Path, default=Path("packages"), metavar="DIR", help="where packages go (default: %(default)s)")
-    parser.add_argument("--image", metavar="NAME", help="name of the image (default: <owner>.<name>:<checkout>-<short commit>)")
+    parser.add_argument(
+        "--env", metavar="PATH|URL", help="environment instead of the repository's own: a path in it, or an https URL"
+    )
+    parser.add_argument(
+        "--output", type=Path, default=Path("packages"), metavar="DIR", help="where packages go (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--image", metavar="NAME", help="name of the image (default: <owner>.<name>:<checkout>-<short commit>)"
+    )
     parser.add_argument("--no-image", action="store_true", help="write the documents alone, build nothing")
-    parser.add_argument("--network", action="store_true", help="let the process reach the network when it runs (CWL NetworkAccess)")
+    parser.add_argument(
+        "--network", action="store_true", help="let the process reach the network when it runs (CWL NetworkAccess)"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of the path")
     parser.set_defaults(command=_build)
 
 
 def _add_validate(commands: _Commands) -> None:  # type: ignore[valid-type]
-    text = "Runs every oracle over a package, one line each: cwltool --validate --strict on the CWL, JSON Schema on the descriptor."
+    text = """\
+Runs every oracle over a package, one line each: cwltool --validate --strict on the CWL, JSON Schema on the
+descriptor."""
     parser = _command(commands, "validate", "check a package", text)
     parser.add_argument("package", type=Path, metavar="PACKAGE", help="folder of a package")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
@@ -112,14 +128,27 @@ def _add_validate(commands: _Commands) -> None:  # type: ignore[valid-type]
 def _add_run(commands: _Commands) -> None:  # type: ignore[valid-type]
     text = """\
 Runs a package by a CWL engine. Values come from the job file (default: the package's inputs.yml), and -p changes one.
-They are checked against the interface before anything starts. Progress goes to stderr, the CWL output object to stdout."""
+All are checked against the interface first. Progress goes to stderr, CWL's output object to stdout."""
     parser = _command(commands, "run", "run a package", text)
     parser.add_argument("package", type=Path, metavar="PACKAGE", help="folder of a package, or its process.cwl")
-    parser.add_argument("job", type=Path, nargs="?", metavar="JOB.yml", help="job file (default: the package's inputs.yml)")
-    parser.add_argument("-p", action="append", default=[], metavar="NAME=VALUE", dest="values", help="one value; may be given several times")
+    parser.add_argument(
+        "job", type=Path, nargs="?", metavar="JOB.yml", help="job file (default: the package's inputs.yml)"
+    )
+    parser.add_argument(
+        "-p",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        dest="values",
+        help="one value; may be given several times",
+    )
     parser.add_argument("--outdir", type=Path, default=Path(), metavar="DIR", help="where outputs go (default: here)")
-    parser.add_argument("--engine", choices=("cwltool", "toil"), default="cwltool", help="CWL engine (default: %(default)s)")
-    parser.add_argument("options", nargs="*", metavar="-- ENGINE OPTIONS", help="options for the engine itself, after --")
+    parser.add_argument(
+        "--engine", choices=("cwltool", "toil"), default="cwltool", help="CWL engine (default: %(default)s)"
+    )
+    parser.add_argument(
+        "options", nargs="*", metavar="-- ENGINE OPTIONS", help="options for the engine itself, after --"
+    )
     parser.set_defaults(command=_run)
 
 
@@ -180,7 +209,16 @@ def _build(options: argparse.Namespace) -> int:
     if options.json:
         import json
 
-        print(json.dumps({"package": str(built.folder), "image": built.image, "image_built": built.image_built, "changed": built.changed}))
+        print(
+            json.dumps(
+                {
+                    "package": str(built.folder),
+                    "image": built.image,
+                    "image_built": built.image_built,
+                    "changed": built.changed,
+                }
+            )
+        )
     else:
         print(built.folder)
     return 0
@@ -209,7 +247,7 @@ def _run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _setup(options: argparse.Namespace) -> int:
+def _setup(_: argparse.Namespace) -> int:
     from generator.ci import set_up
     from generator.progress import Progress
     from generator.request import read_settings
@@ -219,7 +257,7 @@ def _setup(options: argparse.Namespace) -> int:
     return 0
 
 
-def _ci(options: argparse.Namespace) -> int:
+def _ci(_: argparse.Namespace) -> int:
     from generator.ci import main as ci
 
     ci(os.environ)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -33,7 +33,9 @@ def _folder(request: BuildRequest, settings: Settings) -> Iterator[tuple[Path, t
     from generator.tools import git
 
     with TemporaryDirectory(prefix="packmill-") as temporary:
-        checkout = git.fetch(request.repository, request.checkout, Path(temporary, "repository"), token=settings.git_token)
+        checkout = git.fetch(
+            request.repository, request.checkout, Path(temporary, "repository"), token=settings.git_token
+        )
         yield checkout.folder, checkout.warnings
 
 
@@ -56,13 +58,19 @@ def table(described: dict[str, Any]) -> str:
     environment = ", ".join(described["environment"]) or "none described"
     lines = [f"{described['process']}: {described['language']}{kernel}; environment: {environment}", ""]
     inputs = [_input_row(one) for one in described["inputs"]]
-    inputs += [(one["name"], f"{one['type']}, staged in", _short(one["default"]), one["doc"]) for one in described["stage_in"]]
+    inputs += [
+        (one["name"], f"{one['type']}, staged in", _short(one["default"]), one["doc"]) for one in described["stage_in"]
+    ]
     lines += ["inputs", *_rows(("name", "type", "default", "doc"), inputs)] if inputs else ["inputs: none"]
     outputs = [(one["name"], one["type"], one["glob"], one["doc"]) for one in described["outputs"]]
-    lines += ["", "outputs", *_rows(("name", "type", "file", "doc"), outputs)] if outputs else ["outputs: none of its own"]
+    lines += (
+        ["", "outputs", *_rows(("name", "type", "file", "doc"), outputs)] if outputs else ["outputs: none of its own"]
+    )
     if described["warnings"]:
         lines += ["", "warnings"]
-        lines += [f"  {'line ' + str(w['line']) + ': ' if w['line'] else ''}{w['message']}" for w in described["warnings"]]
+        lines += [
+            f"  {'line ' + str(w['line']) + ': ' if w['line'] else ''}{w['message']}" for w in described["warnings"]
+        ]
     return "\n".join(lines)
 
 
@@ -80,7 +88,7 @@ def _short(value: Any) -> str:
     return text if len(text) <= 40 else text[:37] + "..."
 
 
-def _rows(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> Iterator[str]:
+def _rows(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
     widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
     for row in (head, *rows):
         yield "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from generator.errors import Mistake, ParametersError
-from generator.languages import reader_of
+from generator.languages import Reader, reader_of
 from generator.literals import MisfitError, fit, fitted_hint, hint_of
 from generator.notebook import Cell, Notebook
 from generator.parameters import CwlType, Hint, Literal, Missing, Parameter, Reading, Remark, Role
@@ -115,11 +115,11 @@ def read_interface(notebook: Notebook, *, folder: str = "") -> Interface:
         message = f"parameters of the language {language!r} cannot be read: the process has no inputs"
         return Interface(warnings=(*remarks, Remark(line=0, message=message)))
     if not tagged:
-        return Interface(warnings=(*remarks, Remark(line=0, message=_untagged_advice(notebook, language))))
+        return Interface(warnings=(*remarks, Remark(line=0, message=_untagged_advice(notebook, read))))
     cell = tagged[0]
     reading = read(cell.source)
     remarks += reading.remarks
-    remarks += _later_cells(tagged, language)
+    remarks += _later_cells(tagged[1:], read)
     return _interface(notebook, cell, reading, remarks, folder)
 
 
@@ -182,10 +182,11 @@ def _stage_in(parameter: Parameter, hint: Hint, default: Literal | Missing) -> I
 
 
 def _output(parameter: Parameter, folder: str) -> Output:
-    glob, hint = parameter.default, parameter.hint
-    assert hint is not None
+    glob, hint = parameter.default, parameter.hint or Hint()
     if not isinstance(glob, str) or not glob.strip():
-        raise MisfitError("is a stage-out: its value must be a file name or pattern in quotes, such as 'image.png' or '*.log'")
+        raise MisfitError(
+            "is a stage-out: its value must be a file name or pattern in quotes, such as 'image.png' or '*.log'"
+        )
     relative = output_path(glob, folder)
     directory = glob.endswith("/") or hint.type is CwlType.DIRECTORY
     wildcard = re.search(r"[*?\[]", glob) is not None
@@ -227,20 +228,18 @@ def _escapes(path: str, folder: str) -> bool:
     return posixpath.normpath(posixpath.join(folder or ".", path)).startswith("..")
 
 
-def _later_cells(tagged: Sequence[Cell], language: str) -> list[Remark]:
-    read = reader_of(language)
-    assert read is not None
+def _later_cells(later: Sequence[Cell], read: Reader) -> list[Remark]:
     remarks = []
-    for cell in tagged[1:]:
+    for cell in later:
         names = ", ".join(parameter.name for parameter in read(cell.source).parameters) or "nothing"
-        message = f"cell {cell.number} is tagged 'parameters' too, but only the first one counts: it sets {names}, which a run cannot"
+        message = (
+            f"cell {cell.number} is tagged 'parameters' too, but only the first one counts: a run cannot set {names}"
+        )
         remarks.append(Remark(line=0, message=message))
     return remarks
 
 
-def _untagged_advice(notebook: Notebook, language: str) -> str:
-    read = reader_of(language)
-    assert read is not None
+def _untagged_advice(notebook: Notebook, read: Reader) -> str:
     advice = "no cell is tagged 'parameters': the process has no inputs"
     for cell in notebook.cells:
         if cell.kind != "code" or not cell.source.strip():
@@ -257,7 +256,13 @@ def to_dict(interface: Interface) -> dict[str, Any]:
     return {
         "inputs": [_input_dict(one) for one in interface.values],
         "stage_in": [
-            {"name": one.name, "type": type_name(one.hint), "default": _json(one.default), "doc": one.doc, "line": one.line}
+            {
+                "name": one.name,
+                "type": type_name(one.hint),
+                "default": _json(one.default),
+                "doc": one.doc,
+                "line": one.line,
+            }
             for one in interface.stage_ins
         ],
         "outputs": [

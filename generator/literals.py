@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import cast
 
 from generator.parameters import CwlType, Hint, Literal
 
@@ -118,7 +117,7 @@ def _number(value: Literal, *, whole: bool) -> int | float | None:
         return float(text)
     if isinstance(value, float) and whole:
         return int(value) if value.is_integer() else None
-    return cast("int | float | None", value if isinstance(value, int | float) else None)
+    return value if isinstance(value, int | float) else None
 
 
 def describe(hint: Hint) -> str:
@@ -126,9 +125,14 @@ def describe(hint: Hint) -> str:
     if hint.type is CwlType.ENUM:
         one = "one of " + ", ".join(map(repr, hint.symbols))
         return f"a list with {one}" if hint.array else one
-    names = {CwlType.INT: "an int", CwlType.ANY: "any value", CwlType.FILE: "a file path", CwlType.DIRECTORY: "a directory path"}
+    names = {
+        CwlType.INT: "an int",
+        CwlType.ANY: "any value",
+        CwlType.FILE: "a file path",
+        CwlType.DIRECTORY: "a directory path",
+    }
     one = names.get(hint.type, f"a {hint.type}")
-    return f"a list of {str(hint.type)}" if hint.array else one
+    return f"a list of {hint.type!s}" if hint.array else one
 
 
 def shown(value: Literal) -> str:

@@ -114,7 +114,9 @@ def _parse(text: str, name: str) -> dict[str, Any]:
     except RecursionError:
         raise NotebookError(f"{name}: the JSON is nested too deeply for a notebook") from None
     if not isinstance(document, dict):
-        raise NotebookError(f"{name}: valid JSON, but not a notebook: an object is needed, this is a {type(document).__name__}")
+        raise NotebookError(
+            f"{name}: valid JSON, but not a notebook: an object is needed, this is a {type(document).__name__}"
+        )
     return document
 
 
@@ -135,8 +137,8 @@ def _worksheet_cells(document: dict[str, Any]) -> list[Any]:
     sheets = document.get("worksheets")
     cells: list[Any] = []
     for sheet in sheets if isinstance(sheets, list) else []:
-        for cell in _mapping(sheet).get("cells") or []:
-            cell = _mapping(cell)
+        for raw in _mapping(sheet).get("cells") or []:
+            cell = _mapping(raw)
             cells.append({**cell, "source": cell.get("source", cell.get("input", ""))})
     return cells
 

@@ -12,12 +12,13 @@ from typing import Union
 from generator.errors import Mistake
 
 type_names = (
-    "string int integer long float double bool boolean file directory any secret "
-    "stage-in stage_in stage-out stage_out"
+    "string int integer long float double bool boolean file directory any secret stage-in stage_in stage-out stage_out"
 ).split()
 """The hints of the original system plus ``long`` and ``secret``, as messages list them."""
 
-Literal = Union[None, bool, int, float, str, list["Literal"], tuple["Literal", ...], dict[str, "Literal"]]
+Literal = Union[  # noqa: UP007 - a string inside cannot be joined by |
+    None, bool, int, float, str, list["Literal"], tuple["Literal", ...], dict[str, "Literal"]
+]
 """A value that stands in the cell and needs no running."""
 
 

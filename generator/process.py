@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import posixpath
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from generator.algorithm import Resources, find_algorithm_config, read_algorithm_config
@@ -25,7 +25,7 @@ class Process:
     title: str
     interface: Interface
     doc: str = ""
-    resources: Resources = Resources()
+    resources: Resources = field(default_factory=Resources)
     metadata: tuple[tuple[str, str], ...] = ()
 
     @property

@@ -66,7 +66,9 @@ def _from_url(text: str) -> Repository:
             raise RepositoryError(f"{text}: there is no such folder")
         return _from_path(path)
     if scheme == "http":
-        raise RepositoryError(f"{_without_credentials(text)}: plain http is not used, its content could be changed on the way: use https")
+        raise RepositoryError(
+            f"{_without_credentials(text)}: plain http is not used, its content could be changed on the way: use https"
+        )
     if scheme not in ("https", "ssh") or not host or host.startswith("-"):
         raise RepositoryError(f"{_without_credentials(text)}: {url.scheme!r} is not supported: {_HELP}")
     owner, name = _owner_and_name(unquote(url.path))
@@ -97,7 +99,9 @@ def _from_path(path: Path) -> Repository:
 
 def _owner_and_name(path: str) -> tuple[str, str]:
     """Owner and name of a repository's path; the owner of ``group/subgroup/name`` is ``group/subgroup``."""
-    parts = [part for part in path.removesuffix("/").removesuffix(".git").split("/") if part not in ("", ".", "..", "~")]
+    parts = [
+        part for part in path.removesuffix("/").removesuffix(".git").split("/") if part not in ("", ".", "..", "~")
+    ]
     if not parts:
         raise RepositoryError(f"{path!r}: no repository is named")
     return "/".join(parts[:-1]) or "local", parts[-1]

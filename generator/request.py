@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import posixpath
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -95,7 +97,9 @@ def from_variables(environment: Mapping[str, str]) -> BuildRequest | None:
     if not value["repository"]:
         given = [name for name in ("checkout", "process", "env") if value[name]]
         if given:
-            raise UsageError(f"the variable {given[0]!r} is set, but 'repository' is not: set it to a git URL or a path")
+            raise UsageError(
+                f"the variable {given[0]!r} is set, but 'repository' is not: set it to a git URL or a path"
+            )
         return None
     return build_request(
         value["repository"],
@@ -112,9 +116,6 @@ def process_name(process: str) -> str:
     Raises:
         ProcessError: it leaves the repository, or is neither a notebook nor a shell script.
     """
-    import posixpath
-    import re
-
     plain = posixpath.normpath(process.strip())
     if plain.startswith(("/", "..")) or plain == "." or re.search(r"[\x00-\x1f\x7f]", plain):
         raise ProcessError(f"{process!r}: a process is a path inside the repository, relative to its top")

@@ -49,7 +49,9 @@ def read_hints(package: Path) -> dict[str, Hint]:
     }
     for one in interface["stage_in"]:
         kind = one["type"]
-        hints[cwl_id(one["name"])] = Hint(type=CwlType(kind.removesuffix("[]")), array=kind.endswith("[]"), role=Role.STAGE_IN)
+        hints[cwl_id(one["name"])] = Hint(
+            type=CwlType(kind.removesuffix("[]")), array=kind.endswith("[]"), role=Role.STAGE_IN
+        )
     return hints
 
 
@@ -77,7 +79,11 @@ def _located(value: Any, folder: Path) -> Any:
         return [_located(item, folder) for item in value]
     if not isinstance(value, dict):
         return value
-    if value.get("class") in ("File", "Directory") and isinstance(value.get("path"), str) and "://" not in value["path"]:
+    if (
+        value.get("class") in ("File", "Directory")
+        and isinstance(value.get("path"), str)
+        and "://" not in value["path"]
+    ):
         return {**value, "path": str(folder / value["path"])}
     return {key: _located(item, folder) for key, item in value.items()}
 
@@ -135,7 +141,9 @@ def _typed_scalar(value: Any, hint: Hint, folder: Path) -> Any:
             return {"class": str(hint.type), "location": str(value)}
         path = folder / str(value)
         if not (path.is_dir() if hint.type is CwlType.DIRECTORY else path.is_file()):
-            raise MisfitError(f"is {str(value)!r}, but there is no such {'folder' if hint.type is CwlType.DIRECTORY else 'file'}")
+            raise MisfitError(
+                f"is {str(value)!r}, but there is no such {'folder' if hint.type is CwlType.DIRECTORY else 'file'}"
+            )
         return {"class": str(hint.type), "path": str(path.resolve())}
     if hint.type is CwlType.ANY and isinstance(value, str):
         return _yaml(value)

@@ -35,7 +35,9 @@ def validate(package: Path) -> list[Verdict]:
     for folder in folders:
         for document in sorted(folder.glob("*.cwl")):
             name = str(document.relative_to(package))
-            verdicts.append(Verdict(document=name, oracle="cwltool --validate --strict", problem=cwl.validate(document)))
+            verdicts.append(
+                Verdict(document=name, oracle="cwltool --validate --strict", problem=cwl.validate(document))
+            )
         descriptor = folder / "applicationDescriptor.json"
         problem = _schema_problem(descriptor)
         verdicts.append(Verdict(document=str(descriptor.relative_to(package)), oracle="JSON Schema", problem=problem))
@@ -45,7 +47,9 @@ def validate(package: Path) -> list[Verdict]:
 def _schema_problem(document: Path) -> str:
     import jsonschema
 
-    schema = json.loads((data_folder("templates") / "schemas" / f"{document.stem}.schema.json").read_text(encoding="utf-8"))
+    schema = json.loads(
+        (data_folder("templates") / "schemas" / f"{document.stem}.schema.json").read_text(encoding="utf-8")
+    )
     try:
         jsonschema.validate(json.loads(document.read_text(encoding="utf-8")), schema)
     except (OSError, ValueError) as error:
@@ -62,7 +66,9 @@ def report(verdicts: list[Verdict], *, as_json: bool) -> int:
         DocumentError: one of them is a problem.
     """
     if as_json:
-        rows = [{"document": v.document, "oracle": v.oracle, "valid": not v.problem, "problem": v.problem} for v in verdicts]
+        rows = [
+            {"document": v.document, "oracle": v.oracle, "valid": not v.problem, "problem": v.problem} for v in verdicts
+        ]
         print(json.dumps(rows, indent=1))
     else:
         for verdict in verdicts:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-from functools import lru_cache
 from pathlib import Path
 
 import uv
@@ -16,6 +15,7 @@ from repo2docker.buildpacks.base import BaseImage
 from repo2docker.utils import is_local_pip_requirement
 
 from generator.environment import BuildPack, find_environment
+from generator.process import repository_files
 from generator.templates import render
 
 _PACKAGE = re.compile(r"[a-z0-9][a-z0-9.+-]*(=[A-Za-z0-9.+~:-]+)?")
@@ -26,10 +26,9 @@ class PlainPythonBuildPack(BaseImage):  # type: ignore[misc]
 
     def detect(self) -> bool:
         """Whether the working directory has a plain Python environment."""
-        return find_environment(_files_here()).buildpack is BuildPack.PLAIN_PYTHON
+        return find_environment(repository_files(Path.cwd())).buildpack is BuildPack.PLAIN_PYTHON
 
-    @lru_cache
-    def get_build_script_files(self) -> dict[str, str]:  # noqa: B019 - repo2docker's own habit
+    def get_build_script_files(self) -> dict[str, str]:
         """uv goes into the build context, from where the Dockerfile mounts it; the image does not keep it."""
         return {os.fsdecode(uv.find_uv_bin()): "/unused"}
 
@@ -61,11 +60,3 @@ class PlainPythonBuildPack(BaseImage):  # type: ignore[misc]
             if not _PACKAGE.fullmatch(name):
                 raise ValueError(f"{file}: {name!r} is not the name of a Debian package")
         return [name for name in names if name]
-
-
-def _files_here() -> list[str]:
-    here = [name for name in os.listdir(".") if os.path.isfile(name)]
-    for folder in ("binder", ".binder"):
-        if os.path.isdir(folder):
-            here += [f"{folder}/{name}" for name in os.listdir(folder)] or [f"{folder}/"]
-    return here

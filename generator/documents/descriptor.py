@@ -11,12 +11,28 @@ from generator.parameters import CwlType
 
 _profile = "http://www.opengis.net/profiles/eoc/dockerizedApplication"
 _media_types = {
-    ".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".svg": "image/svg+xml", ".gif": "image/gif",
-    ".tif": "image/tiff", ".tiff": "image/tiff", ".csv": "text/csv", ".txt": "text/plain", ".log": "text/plain",
-    ".json": "application/json", ".geojson": "application/geo+json", ".nc": "application/x-netcdf", ".h5": "application/x-hdf5",
-    ".parquet": "application/vnd.apache.parquet", ".html": "text/html", ".pdf": "application/pdf", ".zip": "application/zip",
-    ".ipynb": "application/x-ipynb+json", ".xml": "application/xml", ".gpkg": "application/geopackage+sqlite3",
-}  # fmt: skip
+    ".csv": "text/csv",
+    ".geojson": "application/geo+json",
+    ".gif": "image/gif",
+    ".gpkg": "application/geopackage+sqlite3",
+    ".h5": "application/x-hdf5",
+    ".html": "text/html",
+    ".ipynb": "application/x-ipynb+json",
+    ".jpeg": "image/jpeg",
+    ".jpg": "image/jpeg",
+    ".json": "application/json",
+    ".log": "text/plain",
+    ".nc": "application/x-netcdf",
+    ".parquet": "application/vnd.apache.parquet",
+    ".pdf": "application/pdf",
+    ".png": "image/png",
+    ".svg": "image/svg+xml",
+    ".tif": "image/tiff",
+    ".tiff": "image/tiff",
+    ".txt": "text/plain",
+    ".xml": "application/xml",
+    ".zip": "application/zip",
+}
 
 
 def application_descriptor(facts: Facts, *, href: str) -> str:
@@ -32,7 +48,9 @@ def application_descriptor(facts: Facts, *, href: str) -> str:
         "title": facts.message.splitlines()[0] if facts.message else facts.title,
         "abstract": facts.process.doc or facts.title,
         "keywords": _keywords(facts),
-        "owsContext": {"offering": {"code": "http://www.opengis.net/eoc/applicationContext/cwl", "content": {"href": href}}},
+        "owsContext": {
+            "offering": {"code": "http://www.opengis.net/eoc/applicationContext/cwl", "content": {"href": href}}
+        },
         "inputs": [_input(one) for one in interface.inputs],
         "outputs": outputs,
     }

@@ -13,8 +13,6 @@ from generator.interface import Input
 from generator.parameters import CwlType, Literal, Missing, Role
 
 
-
-
 def inputs_yml(facts: Facts, examples: Mapping[str, str]) -> str:
     """The text of ``inputs.yml``; ``examples`` maps paths in the repository to the files that the package carries."""
     document = CommentedMap()
@@ -65,5 +63,3 @@ def default_paths(default: Literal | Missing) -> list[str]:
     if isinstance(default, dict):
         return default_paths(default.get("path") or default.get("location") or "")
     return []
-
-

@@ -17,8 +17,11 @@ output_folder = "output"
 """Where the runner leaves results, relative to the working directory."""
 
 _salad_names = frozenset(
-    "$schemas class cwlVersion default envDef fields format hints id in inputs intent items location name out outputSource "
-    "outputs packages path requirements run scatter scatterMethod secondaryFiles source specs steps symbols type".split()
+    (
+        "$schemas class cwlVersion default envDef fields format hints id in inputs intent items location name out "
+        "outputSource outputs packages path requirements run scatter scatterMethod secondaryFiles source specs steps "
+        "symbols type"
+    ).split()
 )
 
 
@@ -106,7 +109,9 @@ def _requirements(facts: Facts) -> dict[str, Any]:
 def input_entry(one: Input) -> dict[str, Any]:
     """One input: type, label, doc, and the default where CWL can carry it."""
     default = carried_default(one)
-    optional = one.hint.optional or (default is Missing.UNSET and not isinstance(one.default, Missing) and one.hint.role is Role.VALUE)
+    optional = one.hint.optional or (
+        default is Missing.UNSET and not isinstance(one.default, Missing) and one.hint.role is Role.VALUE
+    )
     entry: dict[str, Any] = {"type": cwl_type(one.hint, optional=optional), "label": label(one.name)}
     if one.doc:
         entry["doc"] = prose(one.doc)

@@ -14,7 +14,9 @@ def readme_md(facts: Facts) -> str:
         {
             "name": one.id,
             "type": shown_type(one),
-            "default": _cell("needed" if one.required else "" if isinstance(one.default, Missing) else repr(one.default)),
+            "default": _cell(
+                "needed" if one.required else "" if isinstance(one.default, Missing) else repr(one.default)
+            ),
             "doc": _cell(one.doc),
         }
         for one in interface.inputs
@@ -23,7 +25,14 @@ def readme_md(facts: Facts) -> str:
         {"name": one.id, "type": f"{one.type}{'[]' if one.array else ''}", "glob": one.glob, "doc": _cell(one.doc)}
         for one in interface.outputs
     ]
-    return render("package/README.md", facts=facts, title=_cell(facts.title), inputs=inputs, outputs=outputs, value=_example(facts))
+    return render(
+        "package/README.md",
+        facts=facts,
+        title=_cell(facts.title),
+        inputs=inputs,
+        outputs=outputs,
+        value=_example(facts),
+    )
 
 
 def _example(facts: Facts) -> str | None:

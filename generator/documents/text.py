@@ -20,7 +20,7 @@ def yaml_text(document: Any) -> str:
     yaml.representer.ignore_aliases = lambda _: True
     stream = io.StringIO()
     yaml.dump(document, stream)
-    return stream.getvalue()
+    return str(stream.getvalue())
 
 
 def json_text(document: Any) -> str:
@@ -40,13 +40,13 @@ def flow(items: list[Any] | dict[str, Any]) -> CommentedSeq | CommentedMap:
     return node
 
 
-def prose(text: str) -> str:
+def prose(text: str) -> Any:
     """Text for people: several lines become a literal block when YAML can write them so."""
     plain = "\n".join(line.rstrip() for line in text.strip().splitlines())
     return LiteralScalarString(plain + "\n") if "\n" in plain else plain
 
 
-def quoted(text: str) -> str:
+def quoted(text: str) -> Any:
     """A string that YAML could take for a number or a date."""
     return DoubleQuotedScalarString(text)
 
@@ -55,7 +55,9 @@ def plain(value: Any) -> Any:
     """A literal in the shapes that YAML has: tuples become lists, short lists stay on a line."""
     if isinstance(value, list | tuple):
         items = [plain(item) for item in value]
-        short = all(not isinstance(item, list | dict | str) or (isinstance(item, str) and len(item) < 30) for item in items)
+        short = all(
+            not isinstance(item, list | dict | str) or (isinstance(item, str) and len(item) < 30) for item in items
+        )
         return flow(items) if short and len(items) <= 12 else items
     if isinstance(value, dict):
         return flow({}) if not value else {key: plain(item) for key, item in value.items()}

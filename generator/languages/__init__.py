@@ -10,6 +10,8 @@ from importlib import import_module
 
 from generator.parameters import Reading
 
+Reader = Callable[[str], Reading]
+
 _modules = {
     "python": "python",
     "python2": "python",
@@ -26,10 +28,10 @@ _modules = {
 }
 
 
-def reader_of(language: str) -> Callable[[str], Reading] | None:
+def reader_of(language: str) -> Reader | None:
     """The reader of a language by its Jupyter name, or None where packmill has none."""
     name = _modules.get(language.lower()) or (_modules["julia"] if language.lower().startswith("julia-") else None)
     if name is None:
         return None
-    read: Callable[[str], Reading] = import_module(f"generator.languages.{name}").read
+    read: Reader = import_module(f"generator.languages.{name}").read
     return read

@@ -10,7 +10,8 @@ from generator.parameters import Reading
 _GRAMMAR = Grammar(
     name="Julia",
     assignment=re.compile(
-        r"(?:const\s+|global\s+)?(?P<name>[^\W\d]\w*!?)\s*(?:::\s*(?P<type>[\w.]+)\s*)?=(?![=>])\s*(?P<value>.+)", re.DOTALL
+        r"(?:const\s+|global\s+)?(?P<name>[^\W\d]\w*!?)\s*(?:::\s*(?P<type>[\w.]+)\s*)?=(?![=>])\s*(?P<value>.+)",
+        re.DOTALL,
     ),
     words={"true": True, "false": False, "nothing": None, "missing": None},
     vector=r"\[",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import io
+import math
 import re
 import tokenize
 from collections.abc import Iterator
@@ -19,7 +20,9 @@ from generator.hints import TYPE_COMMENT, UnknownHintError, parse_hint
 from generator.literals import hint_of
 from generator.parameters import Hint, Literal, Missing, Parameter, Reading, Remark
 
-_TOOL_COMMENT = re.compile(r"#\s*(noqa|type\s*:\s*ignore|pylint|pragma|fmt|mypy|ruff|isort|pyright|nosec)\b", re.IGNORECASE)
+_TOOL_COMMENT = re.compile(
+    r"#\s*(noqa|type\s*:\s*ignore|pylint|pragma|fmt|mypy|ruff|isort|pyright|nosec)\b", re.IGNORECASE
+)
 _MAGIC = re.compile(r"\s*(%|!|\?|[\w.]+\?{1,2}\s*$)")
 _SHELL_ASSIGNMENT = re.compile(r"(\s*[\w, ]+=\s*)(?:%|!).*")
 
@@ -28,7 +31,9 @@ def read(source: str) -> Reading:
     """Everything that a Python parameters cell says; a cell that cannot be parsed is one mistake."""
     if source.lstrip().startswith("%%"):
         magic = source.lstrip().splitlines()[0]
-        return Reading(remarks=(Remark(line=1, message=f"the cell is not Python but {magic!r}; it gives no parameters"),))
+        return Reading(
+            remarks=(Remark(line=1, message=f"the cell is not Python but {magic!r}; it gives no parameters"),)
+        )
     plain, passed_over = _without_magics(source)
     try:
         tree = ast.parse(plain)
@@ -103,7 +108,9 @@ class _Cell:
     def reading(self) -> Reading:
         if self.passed_over:
             listed = ", ".join(f"{what} (line {line})" for line, what in sorted(self.passed_over.items()))
-            self.remarks.append(Remark(line=min(self.passed_over), message=f"passed over, it sets no parameter: {listed}"))
+            self.remarks.append(
+                Remark(line=min(self.passed_over), message=f"passed over, it sets no parameter: {listed}")
+            )
         self.remarks.sort(key=lambda remark: remark.line)
         return Reading(
             parameters=tuple(self.parameters.values()), remarks=tuple(self.remarks), mistakes=tuple(self.mistakes)
@@ -125,7 +132,16 @@ class _Cell:
             case ast.Delete():
                 for gone in _names(statement.targets):
                     self.deleted(gone, statement)
-            case ast.If() | ast.For() | ast.AsyncFor() | ast.While() | ast.With() | ast.AsyncWith() | ast.Try() | ast.Match():
+            case (
+                ast.If()
+                | ast.For()
+                | ast.AsyncFor()
+                | ast.While()
+                | ast.With()
+                | ast.AsyncWith()
+                | ast.Try()
+                | ast.Match()
+            ):
                 self.block(statement)
             case ast.Expr(value=ast.Constant()) | ast.Pass():
                 pass
@@ -201,7 +217,9 @@ class _Cell:
         if literal is Missing.COMPUTED:
             used = sorted({n.id for n in ast.walk(value) if isinstance(n, ast.Name)} & self.parameters.keys() - {name})
             if used:
-                message = f"{name} is computed from {', '.join(used)} in the cell: setting {used[0]} does not change {name}"
+                message = (
+                    f"{name} is computed from {', '.join(used)} in the cell: setting {used[0]} does not change {name}"
+                )
                 self.remarks.append(Remark(line=statement.lineno, message=message))
         return literal
 
@@ -243,7 +261,7 @@ _COMPUTED_VALUE = ast.Call(func=ast.Name(id="unpacked", ctx=ast.Load()), args=[]
 
 
 def _literal(value: ast.expr) -> Literal | Missing:
-    """The value of a literal; sets, bytes, complex numbers and non-string keys have no JSON form and count as computed."""
+    """The value of a literal; what JSON cannot say (sets, bytes, complex numbers, keys but text) counts as computed."""
     try:
         literal = ast.literal_eval(value)
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
@@ -257,7 +275,7 @@ def _is_json(value: object) -> bool:
     if isinstance(value, dict):
         return all(isinstance(key, str) for key in value) and all(_is_json(item) for item in value.values())
     if isinstance(value, float):
-        return value == value and value not in (float("inf"), float("-inf"))
+        return math.isfinite(value)
     return value is None or isinstance(value, bool | int | str)
 
 
@@ -284,7 +302,12 @@ def _targets(assignment: ast.stmt) -> list[ast.expr]:
 
 
 def _names(targets: list[ast.expr]) -> list[str]:
-    return [n.id for target in targets for n in ast.walk(target) if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)]
+    return [
+        n.id
+        for target in targets
+        for n in ast.walk(target)
+        if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)
+    ]
 
 
 def _kind(statement: ast.stmt) -> str:

@@ -16,7 +16,19 @@ from generator.hints import TYPE_COMMENT, UnknownHintError, parse_hint
 from generator.parameters import Hint, Literal, Missing, Parameter, Reading, Remark
 
 _STRING = r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\''
-_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "0": "\0", "\\": "\\", '"': '"', "'": "'", "$": "$", "`": "`", "a": "\a", "b": "\b"}
+_ESCAPES = {
+    "n": "\n",
+    "t": "\t",
+    "r": "\r",
+    "0": "\0",
+    "\\": "\\",
+    '"': '"',
+    "'": "'",
+    "$": "$",
+    "`": "`",
+    "a": "\a",
+    "b": "\b",
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,7 +78,9 @@ def read_assignments(source: str, grammar: Grammar) -> Reading:
             message = f"{name} is assigned again in line {statement.line}; the last value counts"
             remarks.append(Remark(line=statement.line, message=message))
         default = literal(match["value"], grammar)
-        parameters[name] = Parameter(name=name, line=statement.line, text=line_text, default=default, hint=hint, doc=doc)
+        parameters[name] = Parameter(
+            name=name, line=statement.line, text=line_text, default=default, hint=hint, doc=doc
+        )
     return Reading(parameters=tuple(parameters.values()), remarks=tuple(remarks), mistakes=tuple(mistakes))
 
 
@@ -109,7 +123,9 @@ def _declared(name: str) -> str:
 
 def _statements(source: str) -> Iterator[_Statement]:
     """Top-level statements: a newline or ``;`` ends one unless a bracket or string is open or an operator dangles."""
-    token = re.compile(rf'"""(?:[^\\]|\\.)*?"""|{_STRING}|#[^\n]*|[\[({{]|[\])}}]|\n|;|[^"\'#\[({{\])}}\n;]+|.', re.DOTALL)
+    token = re.compile(
+        rf'"""(?:[^\\]|\\.)*?"""|{_STRING}|#[^\n]*|[\[({{]|[\])}}]|\n|;|[^"\'#\[({{\])}}\n;]+|.', re.DOTALL
+    )
     text, comments, depth, line, first = "", [], 0, 1, 1
     for match in token.finditer(source + "\n"):
         piece = match[0]

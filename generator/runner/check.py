@@ -59,7 +59,7 @@ def _start(kernel: Kernel) -> None:
         os.environ.update(JUPYTER_RUNTIME_DIR=temporary, IPYTHONDIR=temporary, HOME=temporary)
         log = Path(temporary, "kernel.log")
         manager = KernelManager(kernel_name=kernel.name, **connection_of(kernel))
-        manager._kernel_spec = kernel_spec_of(kernel)
+        manager._kernel_spec = kernel_spec_of(kernel)  # noqa: SLF001 - the trait behind kernel_spec, which has no setter
         try:
             with log.open("wb") as file:
                 manager.start_kernel(stdout=file, stderr=file)
@@ -69,7 +69,9 @@ def _start(kernel: Kernel) -> None:
             client.stop_channels()
         except (RuntimeError, OSError) as error:
             said = log.read_text(errors="replace").strip().splitlines()[-5:] if log.exists() else []
-            raise KernelMissingError("\n  ".join([f"the kernel {kernel.name!r} does not start: {error}", *said])) from None
+            raise KernelMissingError(
+                "\n  ".join([f"the kernel {kernel.name!r} does not start: {error}", *said])
+            ) from None
         finally:
             if manager.has_kernel:
                 manager.shutdown_kernel(now=True)

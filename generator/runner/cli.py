@@ -29,24 +29,49 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="packmill-runner",
         description="Runs the notebooks and shell scripts of an image that packmill built.",
-        epilog="exit codes: 0 done, 1 the process failed, 2 inputs that do not fit, 3 process missing, 4 no kernel, 5 kernel died, 130 interrupted",
+        epilog="exit codes: 0 done, 1 the process failed, 2 inputs that do not fit, 3 process missing, 4 no kernel, "
+        "5 kernel died, 130 interrupted",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    run = commands.add_parser("run", help="run a process", description="Runs one process with the values of a CWL input object.")
+    run = commands.add_parser(
+        "run", help="run a process", description="Runs one process with the values of a CWL input object."
+    )
     _add_process(run)
-    run.add_argument("--inputs", required=True, type=Path, metavar="FILE", help="JSON object with a value for each input")
-    run.add_argument("--output", type=Path, default=Path("output"), metavar="DIRECTORY", help="where results go (default: %(default)s)")
+    run.add_argument(
+        "--inputs", required=True, type=Path, metavar="FILE", help="JSON object with a value for each input"
+    )
+    run.add_argument(
+        "--output",
+        type=Path,
+        default=Path("output"),
+        metavar="DIRECTORY",
+        help="where results go (default: %(default)s)",
+    )
     run.set_defaults(command=_run)
-    check = commands.add_parser("check", help="prove that a process can run here", description="Finds the process, its kernel and a way to inject parameters, and starts the kernel once. Prints a JSON object.")
+    check = commands.add_parser(
+        "check",
+        help="prove that a process can run here",
+        description="Finds the process, its kernel and a way to inject parameters, and starts the kernel once. "
+        "Prints a JSON object.",
+    )
     _add_process(check)
     check.set_defaults(command=_check)
     return parser
 
 
 def _add_process(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--process", required=True, metavar="PATH", help="notebook (.ipynb) or script (.sh), relative to the repository's top")
-    parser.add_argument("--kernel", metavar="NAME", help="kernel to use (default: the notebook's, else one of its language)")
-    parser.add_argument("--repository", metavar="DIRECTORY", help="where the repository lies (default: where the image has it)")
+    parser.add_argument(
+        "--process",
+        required=True,
+        metavar="PATH",
+        help="notebook (.ipynb) or script (.sh), relative to the repository's top",
+    )
+    parser.add_argument(
+        "--kernel", metavar="NAME", help="kernel to use (default: the notebook's, else one of its language)"
+    )
+    parser.add_argument(
+        "--repository", metavar="DIRECTORY", help="where the repository lies (default: where the image has it)"
+    )
 
 
 def _run(options: argparse.Namespace) -> int:

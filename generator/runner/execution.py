@@ -59,8 +59,8 @@ def execute(task: Task, *, say: Callable[[str], None]) -> Any:
     import nbformat
     from nbclient.exceptions import DeadKernelError
     from papermill.engines import papermill_engines
-    from papermill.execute import prepare_notebook_metadata, raise_for_execution_errors, remove_error_markers
     from papermill.exceptions import PapermillExecutionError
+    from papermill.execute import prepare_notebook_metadata, raise_for_execution_errors, remove_error_markers
     from papermill.iorw import load_notebook_node
     from papermill.parameterize import parameterize_notebook
 
@@ -171,7 +171,7 @@ class _Hooks:
         self.present = what = f"cell {number} of {self.total}" if number else "parameters"
         self.say(f"{what}: {_first_line(cell.source)}")
 
-    def executed(self, cell: Any, cell_index: int, execute_reply: Any) -> None:
+    def executed(self, **_: Any) -> None:
         seconds = time.monotonic() - self.began
         if seconds >= 1:
             self.say(f"    took {seconds:.1f} s")

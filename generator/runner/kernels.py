@@ -33,7 +33,7 @@ class Kernel:
 
 
 def find_kernels(environment: Mapping[str, str]) -> tuple[Kernel, ...]:
-    """All kernels of the image, in the order of the search: JUPYTER_PATH, PATH's environments, packmill's, the system's."""
+    """All kernels of the image, in the order of the search: JUPYTER_PATH, PATH, packmill's own, the system's."""
     found: dict[str, Kernel] = {}
     for folder in _kernel_folders(environment):
         for spec in sorted(folder.glob("*/kernel.json")):
@@ -71,7 +71,9 @@ def _kernel_folders(environment: Mapping[str, str]) -> list[Path]:
     shares = [Path(folder) for folder in environment.get("JUPYTER_PATH", "").split(":") if folder]
     shares += [folder.parent / "share" / "jupyter" for folder in bins if folder.name == "bin"]
     shares += [Path("/opt/packmill/kernel/share/jupyter"), Path(sys.prefix) / "share/jupyter"]
-    shares += [Path(home) / ".local/share/jupyter" for home in dict.fromkeys((environment.get("HOME", "/"), "/home/jovyan"))]
+    shares += [
+        Path(home) / ".local/share/jupyter" for home in dict.fromkeys((environment.get("HOME", "/"), "/home/jovyan"))
+    ]
     shares += [Path("/usr/local/share/jupyter"), Path("/usr/share/jupyter")]
     return list(dict.fromkeys(share / "kernels" for share in shares))
 

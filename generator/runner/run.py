@@ -24,7 +24,6 @@ from generator.runner.scraps import read_scraps
 from generator.runner.values import notebook_values, read_inputs
 from generator.runner.workspace import Place, Workspace, repository_place
 
-
 _kernel_modules = Path(__file__).parent / "kernel_modules"
 
 
@@ -120,7 +119,7 @@ def _run_notebook(request: Run, inputs: dict[str, Any], place: Place, workspace:
         (output / "scraps.json").write_text(scraps + "\n", encoding="utf-8")
 
 
-def _run_shell(request: Run, inputs: dict[str, Any], place: Place, workspace: Workspace, output: Path) -> None:
+def _run_shell(request: Run, _inputs: dict[str, Any], place: Place, workspace: Workspace, _output: Path) -> None:
     """A shell process gets the path of the input object as its first argument, as in the original system."""
     workspace.fill(place)
     script = workspace.directory / posixpath.basename(workspace.process)
@@ -130,7 +129,9 @@ def _run_shell(request: Run, inputs: dict[str, Any], place: Place, workspace: Wo
     except OSError as error:
         raise ProcessFailedError(f"{workspace.process}: cannot be started: {error}") from None
     if done.returncode != 0:
-        how = f"was killed by signal {-done.returncode}" if done.returncode < 0 else f"ended with code {done.returncode}"
+        how = (
+            f"was killed by signal {-done.returncode}" if done.returncode < 0 else f"ended with code {done.returncode}"
+        )
         raise ProcessFailedError(f"{workspace.process} {how}")
 
 

@@ -42,7 +42,9 @@ def notebook_values(inputs: Mapping[str, Any], interface: Interface) -> dict[str
         one = known.get(name)
         if one is None:
             guess = nearest(name, known)
-            wrong.append(f"{name}: the notebook has no such parameter" + (f"; did you mean {guess!r}?" if guess else ""))
+            wrong.append(
+                f"{name}: the notebook has no such parameter" + (f"; did you mean {guess!r}?" if guess else "")
+            )
         elif value is not None:
             try:
                 values[one.name] = notebook_value(value, one)
@@ -63,7 +65,7 @@ def notebook_value(value: Any, one: Input) -> Literal:
     """
     if one.hint.type in (CwlType.FILE, CwlType.DIRECTORY):
         as_objects = one.hint.role is Role.STAGE_IN or _holds_objects(one.default)
-        return value if as_objects else _paths(value)  # type: ignore[no-any-return]
+        return value if as_objects else _paths(value)
     return _like(fit(value, one.hint), one.default)
 
 
@@ -76,7 +78,7 @@ def _holds_objects(default: Literal | Missing) -> bool:
 def _paths(value: Any) -> Literal:
     if isinstance(value, list):
         return [_paths(item) for item in value]
-    return str(value["path"]) if isinstance(value, dict) and "path" in value else value  # type: ignore[no-any-return]
+    return str(value["path"]) if isinstance(value, dict) and "path" in value else value
 
 
 def _like(value: Literal, default: Literal | Missing) -> Literal:

@@ -70,17 +70,17 @@ class Workspace:
         for root, folders, files in os.walk(place.folder):
             relative = os.path.relpath(root, place.folder)
             at_top = relative == "."
-            wanted = [name for name in folders if self._is_wanted(name, at_top, place)]
+            wanted = [name for name in folders if self._is_wanted(name, place, at_top=at_top)]
             folders[:] = [name for name in wanted if not os.path.islink(os.path.join(root, name))]
             for name in folders:
                 (self.top / relative / name).mkdir()
                 self._folders.add(posixpath.normpath(posixpath.join(relative, name)))
             links = [name for name in wanted if name not in folders]
             for name in (*links, *files):
-                if self._is_wanted(name, at_top, place):
+                if self._is_wanted(name, place, at_top=at_top):
                     self._place(Path(root, name), posixpath.normpath(posixpath.join(relative, name)), patterns)
 
-    def _is_wanted(self, name: str, at_top: bool, place: Place) -> bool:
+    def _is_wanted(self, name: str, place: Place, *, at_top: bool) -> bool:
         return name not in _NEVER and not (at_top and name.startswith(".") and name not in place.hidden)
 
     def _place(self, source: Path, relative: str, patterns: tuple[str, ...]) -> None:

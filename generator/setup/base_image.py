@@ -16,7 +16,7 @@ from generator.tools.process import run
 _PACKAGES = ("ca-certificates", "python3", "python3-dev", "gcc", "libc6-dev", "git", "curl")
 _CA_IN_IMAGE = "/etc/ssl/certs/ca-certificates.crt"
 _ADVICE = """no base image: {reason}
-  name one that this machine can pull, or that is here already: PACKMILL_BASE_IMAGE=registry.example.org/python:3.12-slim
+  name one that this machine can pull, or that is here already: PACKMILL_BASE_IMAGE=registry.example.org/python:3
   as root on Debian packmill makes one itself, from the packages of Debian's archive"""
 
 
@@ -35,7 +35,9 @@ def ensure_base_image(named: str | None, *, say: Callable[[str], None]) -> str:
             say(f"pulling {named}")
             reason = pull(named)
             if reason:
-                raise EngineMissingError(_ADVICE.format(reason=f"PACKMILL_BASE_IMAGE={named} is not here and cannot be pulled: {reason}"))
+                raise EngineMissingError(
+                    _ADVICE.format(reason=f"PACKMILL_BASE_IMAGE={named} is not here and cannot be pulled: {reason}")
+                )
         return named
     for candidate in (default_base_image, bootstrapped_base_image):
         if inspect(candidate) is not None:
@@ -59,7 +61,9 @@ def _bootstrap(reason: str) -> None:
             timeout=600,
         )
         if done.code != 0:
-            raise EngineMissingError(_ADVICE.format(reason=f"mmdebstrap cannot be installed: {done.stderr.strip()[-300:]}"))
+            raise EngineMissingError(
+                _ADVICE.format(reason=f"mmdebstrap cannot be installed: {done.stderr.strip()[-300:]}")
+            )
     with TemporaryDirectory(prefix="packmill-base-") as temporary:
         # The tree is unpacked by mmdebstrap's child under another user, which must get to it.
         Path(temporary).chmod(0o755)
@@ -72,8 +76,8 @@ def _bootstrap(reason: str) -> None:
         done = run(command, timeout=1800)
         if done.code != 0:
             raise EngineMissingError(_ADVICE.format(reason=f"mmdebstrap failed: {done.stderr.strip()[-300:]}"))
-        variables = ("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8",
-                     *(f"{name}={_CA_IN_IMAGE}" for name in ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE")))  # fmt: skip
+        trust = tuple(f"{name}={_CA_IN_IMAGE}" for name in ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE"))
+        variables = ("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", *trust)
         changes = tuple(word for variable in variables for word in ("--change", f"ENV {variable}"))
         done = run(("docker", "import", *changes, str(tar), bootstrapped_base_image), timeout=600)
         if done.code != 0:

@@ -13,7 +13,7 @@ from generator.tools.process import Finished, run, start_detached
 
 _START_TIMEOUT = 60.0
 _ADVICE = """no container engine can be set up here: {reason}
-  install Docker with buildx (https://docs.docker.com/engine/install/), start it, and check it with: docker buildx version
+  install Docker with buildx (https://docs.docker.com/engine/install/), start it, and check: docker buildx version
   on Debian and Ubuntu packmill does that itself when it runs as root"""
 _TRIXIE_SOURCE = Path("/etc/apt/sources.list.d/packmill-trixie.list")
 _TRIXIE_PIN = Path("/etc/apt/preferences.d/packmill-trixie")
@@ -30,9 +30,11 @@ def ensure_engine(*, docker_host: str | None, say: Callable[[str], None]) -> Non
     if answers and has_buildx:
         return
     if docker_host and not answers:
-        raise EngineMissingError(f"no engine answers at DOCKER_HOST={docker_host}: start it, or unset DOCKER_HOST to use a local one")
-    _may_install(answers)
-    if not answers and shutil.which("dockerd") is None or shutil.which("docker") is None:
+        raise EngineMissingError(
+            f"no engine answers at DOCKER_HOST={docker_host}: start it, or unset DOCKER_HOST to use a local one"
+        )
+    _check_that_one_may_install("the buildx plugin is missing" if answers else "none answers")
+    if shutil.which("docker") is None or (not answers and shutil.which("dockerd") is None):
         say("installing Docker (docker.io, iptables)")
         _apt("docker.io", "iptables")
     if not _has_buildx():
@@ -53,8 +55,7 @@ def _has_buildx() -> bool:
     return run(("docker", "buildx", "version"), timeout=30).code == 0
 
 
-def _may_install(answers: bool) -> None:
-    what = "the buildx plugin is missing" if answers else "none answers"
+def _check_that_one_may_install(what: str) -> None:
     if os.geteuid() != 0:
         raise EngineMissingError(_ADVICE.format(reason=f"{what}, and this is not root"))
     if shutil.which("apt-get") is None:
@@ -67,7 +68,9 @@ def _apt(*packages: str) -> None:
     install = ("apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages)
     done = run(install, environment=environment, timeout=1200)
     if done.code != 0:
-        raise EngineMissingError(_ADVICE.format(reason=f"apt-get install {' '.join(packages)} failed: {_last_line(done)}"))
+        raise EngineMissingError(
+            _ADVICE.format(reason=f"apt-get install {' '.join(packages)} failed: {_last_line(done)}")
+        )
 
 
 def _install_buildx() -> None:
@@ -94,7 +97,9 @@ def _start() -> None:
     while not _answers():
         if time.monotonic() > deadline:
             said = _log.read_text(errors="replace").strip().splitlines()[-3:] if _log.exists() else []
-            raise EngineMissingError(_ADVICE.format(reason="\n  ".join(["dockerd does not answer; its last words:", *said])))
+            raise EngineMissingError(
+                _ADVICE.format(reason="\n  ".join(["dockerd does not answer; its last words:", *said]))
+            )
         time.sleep(0.25)
 
 

@@ -78,7 +78,11 @@ def _engine(name: str) -> tuple[str, ...]:
 def _cwltool() -> tuple[str, ...]:
     # `python -m cwltool` forgets the exit code, so its own script is called, or what that script does.
     script = Path(sys.executable).parent / "cwltool"
-    return (str(script),) if script.is_file() else (sys.executable, "-c", "import sys; from cwltool.main import run; sys.exit(run(sys.argv[1:]))")
+    return (
+        (str(script),)
+        if script.is_file()
+        else (sys.executable, "-c", "import sys; from cwltool.main import run; sys.exit(run(sys.argv[1:]))")
+    )
 
 
 class PlainLog:
@@ -93,6 +97,9 @@ class PlainLog:
         if self._in_command or re.match(r"INFO \[job .*\$ ", text):
             self._in_command = text.endswith("\\")
             return None
-        if not text or re.match(r"(INFO|DEBUG) |WARNING .*(Skipping Docker software container|exited with status|Final process status)", text):
+        if not text or re.match(
+            r"(INFO|DEBUG) |WARNING .*(Skipping Docker software container|exited with status|Final process status)",
+            text,
+        ):
             return None
         return text

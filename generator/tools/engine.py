@@ -8,6 +8,7 @@ import re
 import shutil
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -87,15 +88,11 @@ def tag(reference: str, new: str) -> None:
 
 def untag(reference: str) -> None:
     """Takes a name away; what other images are built on stays."""
-    try:
+    with suppress(docker.errors.DockerException):  # a name too many is no reason to fail a finished build
         connect().images.remove(reference, noprune=True)
-    except docker.errors.DockerException:
-        pass  # a name too many is no reason to fail a finished build
 
 
-def build_environment(
-    folder: Path, *, image: str, base_image: str | None, on_line: Callable[[str], None]
-) -> None:
+def build_environment(folder: Path, *, image: str, base_image: str | None, on_line: Callable[[str], None]) -> None:
     """Builds the environment of a checkout by repo2docker, as the user jovyan with uid 1000.
 
     Raises:
@@ -126,7 +123,7 @@ def build_environment(
         raise EnvironmentSpecError(f"the environment cannot be read: {error}") from None
     except SystemExit:
         raise ImageBuildError(_last_words(tail)) from None
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001
         # repo2docker lets whatever its packs and the docker command meet through, with no common class
         if type(error).__name__ == "CalledProcessError" or tail:
             raise ImageBuildError(_last_words(tail) or str(error)) from None
@@ -192,9 +189,13 @@ def _last_words(lines: deque[str]) -> str:
     rules = [number for number, line in enumerate(lines) if re.fullmatch(r"-{6}", line.strip())]
     said = list(lines)[rules[-2] + 2 : rules[-1]] if len(rules) >= 2 else list(lines)[-40:]
     plain = [re.sub(r"^(#\d+ )?(\d+\.\d+ )?", "", line).rstrip() for line in said]
-    shown = [line for line in dict.fromkeys(plain) if line.strip() and not re.match(r"(DONE|CACHED|transferring)\b", line)]
+    shown = [
+        line for line in dict.fromkeys(plain) if line.strip() and not re.match(r"(DONE|CACHED|transferring)\b", line)
+    ]
     failed = next((line for line in reversed(lines) if line.startswith("ERROR:")), "")
-    return "the image could not be built; its last lines:\n" + "\n".join(f"  {line}" for line in [*shown[-12:], failed] if line)
+    return "the image could not be built; its last lines:\n" + "\n".join(
+        f"  {line}" for line in [*shown[-12:], failed] if line
+    )
 
 
 def run_in(

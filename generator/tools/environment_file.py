@@ -38,7 +38,9 @@ def place(asked: str, folder: Path) -> str:
 def _read(asked: str, folder: Path) -> bytes:
     file = inside(folder, asked.lstrip("/") if asked.startswith("./") else asked)
     if file is None or not file.is_file():
-        raise EnvironmentSpecError(f"{asked}: the environment is not in the repository: give a path from its top, or an https URL")
+        raise EnvironmentSpecError(
+            f"{asked}: the environment is not in the repository: give a path from its top, or an https URL"
+        )
     return file.read_bytes()
 
 

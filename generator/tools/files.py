@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -31,18 +30,20 @@ def replace_folder(final: Path, files: Mapping[str, str | bytes], *, check: Call
         if final.exists():
             _keep_others(final, staging)
             retired = Path(mkdtemp(prefix=f".{final.name}.", dir=final.parent))
-            os.rename(final, retired / "old")
-            os.rename(staging, final)
+            final.rename(retired / "old")
+            staging.rename(final)
             shutil.rmtree(retired)
         else:
-            os.rename(staging, final)
+            staging.rename(final)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     return True
 
 
 def _is_same(final: Path, contents: Mapping[str, bytes]) -> bool:
-    return all((final / name).is_file() and (final / name).read_bytes() == content for name, content in contents.items())
+    return all(
+        (final / name).is_file() and (final / name).read_bytes() == content for name, content in contents.items()
+    )
 
 
 def _keep_others(final: Path, staging: Path) -> None:
@@ -53,4 +54,4 @@ def _keep_others(final: Path, staging: Path) -> None:
     for entry in list(final.iterdir()):
         is_ours = any(name == entry.name or name.startswith(entry.name + "/") for name in ours)
         if not is_ours and not (staging / entry.name).exists():
-            os.rename(entry, staging / entry.name)
+            entry.rename(staging / entry.name)

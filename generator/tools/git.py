@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from generator.errors import RepositoryError
+from generator.errors import RepositoryError, nearest
 from generator.repository import Repository
 
 try:
@@ -47,6 +48,11 @@ class Checkout:
     time: datetime
     folder: Path
     warnings: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """The first line of the commit's message."""
+        return self.message.partition("\n")[0]
 
 
 def fetch(repository: Repository, checkout: str | None, folder: Path, *, token: str = "") -> Checkout:
@@ -139,14 +145,19 @@ def _global_config(repository: Repository) -> str:
 
 def _resolve(repo: git.Repo, repository: Repository, checkout: str | None) -> tuple[str, str]:
     """The checkout's name and what to fetch for it: a full ref, a full commit or a short one."""
-    listed = [line.split("\t", 1) for line in repo.git.ls_remote("--symref", "origin").splitlines()]
+    listed = [line.split("\t", 1) for line in str(repo.git.ls_remote("--symref", "origin")).splitlines()]
     refs = {ref: commit for commit, ref in listed if not commit.startswith("ref: ")}
     if checkout is None:
-        default = next((target.removeprefix("ref: ") for target, ref in listed if ref == "HEAD" and target.startswith("ref: ")), None)
+        default = next(
+            (target.removeprefix("ref: ") for target, ref in listed if ref == "HEAD" and target.startswith("ref: ")),
+            None,
+        )
         if default in refs:
             return default.removeprefix("refs/heads/"), default
         if "HEAD" not in refs:
-            raise RepositoryError(f"{repository.address}: the repository has no commit: commit and push, then try again")
+            raise RepositoryError(
+                f"{repository.address}: the repository has no commit: commit and push, then try again"
+            )
         return refs["HEAD"], refs["HEAD"]
     for prefix in ("refs/heads/", "refs/tags/", ""):
         if prefix + checkout in refs and (prefix or checkout.startswith("refs/")):
@@ -160,9 +171,11 @@ def _resolve(repo: git.Repo, repository: Repository, checkout: str | None) -> tu
 
 
 def _unknown_checkout(repository: Repository, checkout: str, refs: Mapping[str, str]) -> str:
-    from generator.errors import nearest
-
-    names = [re.sub(r"^refs/(heads|tags)/", "", ref) for ref in refs if re.match(r"refs/(heads|tags)/", ref) and not ref.endswith("^{}")]
+    names = [
+        re.sub(r"^refs/(heads|tags)/", "", ref)
+        for ref in refs
+        if re.match(r"refs/(heads|tags)/", ref) and not ref.endswith("^{}")
+    ]
     guess = nearest(checkout, names)
     hint = f"; did you mean {guess!r}?" if guess else ""
     some = ", ".join(names[:8]) + (", …" if len(names) > 8 else "") if names else "none"
@@ -204,14 +217,16 @@ def _fetch_submodules(repo: git.Repo, repository: Repository, secret: str) -> li
 
 def _unfetched_lfs(repo: git.Repo, folder: Path) -> list[str]:
     """Names the Git LFS pointers that stand in place of their files."""
-    if not any("filter=lfs" in path.read_text(errors="replace") for path in folder.rglob(".gitattributes") if path.is_file()):
+    if not any(
+        "filter=lfs" in path.read_text(errors="replace") for path in folder.rglob(".gitattributes") if path.is_file()
+    ):
         return []
     pointers = []
     for name in repo.git.ls_files("-z").split("\0"):
         path = folder / name
-        if name and path.is_file() and not path.is_symlink() and path.stat().st_size < 1024:
-            if path.read_bytes().startswith(_LFS_POINTER):
-                pointers.append(name)
+        is_small = name and path.is_file() and not path.is_symlink() and path.stat().st_size < 1024
+        if is_small and path.read_bytes().startswith(_LFS_POINTER):
+            pointers.append(name)
     if not pointers:
         return []
     listed = ", ".join(pointers[:10]) + (f" and {len(pointers) - 10} more" if len(pointers) > 10 else "")
@@ -255,8 +270,11 @@ def _explain(repository: Repository, error: git.GitCommandError, secret: str) ->
     lines = [line for line in said.splitlines() if line.strip()][-6:]
     advice = "check the address and that it can be reached"
     if repository.local:
-        advice = f"is {repository.address} the top of a git repository with a commit? A notebook in a folder of it is named with --process"
-    elif re.search(r"(?i)could not read (Username|Password)|Authentication failed|401|403|Repository not found|terminal prompts", said):
+        advice = "is it the top of a git repository with a commit? A notebook in a folder of it is named with --process"
+    elif re.search(
+        r"(?i)could not read (Username|Password)|Authentication failed|401|403|Repository not found|terminal prompts",
+        said,
+    ):
         advice = "it is private or not there: for a private https repository set PACKMILL_GIT_TOKEN in the environment"
     elif "Permission denied (publickey" in said:
         advice = "the ssh agent or ~/.ssh holds no key that the server accepts"
@@ -268,10 +286,10 @@ def commit_folder(source: Path, target: Path, *, message: str) -> None:
 
     Author and time are fixed, as it is no one's work but a copy.
     """
-    from shutil import copytree, ignore_patterns
-
     target.mkdir(parents=True, exist_ok=True)
-    copytree(source, target, dirs_exist_ok=True, ignore=ignore_patterns("__pycache__", ".ipynb_checkpoints"))
+    shutil.copytree(
+        source, target, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")
+    )
     nobody = {"NAME": "packmill", "EMAIL": "packmill@localhost", "DATE": "2026-01-01T00:00:00+00:00"}
     identity = {f"GIT_{role}_{word}": value for role in ("AUTHOR", "COMMITTER") for word, value in nobody.items()}
     with _configuration(Repository(address=str(target), owner="", name="", local=target), "") as environment:

@@ -73,7 +73,7 @@ def stream(
             errors="replace",
         )
         lines = process.stderr if stdout else process.stdout
-        assert lines is not None
+        assert lines is not None  # noqa: S101 - one of the two is a pipe
         try:
             for line in lines:
                 on_line(line.rstrip("\n"))

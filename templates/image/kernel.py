@@ -6,6 +6,6 @@ import sys
 sys.path.pop(0)
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 
-from ipykernel.kernelapp import launch_new_instance  # noqa: E402
+from ipykernel.kernelapp import launch_new_instance
 
 launch_new_instance()

@@ -35,7 +35,9 @@ def glue(name, value, *, display=False):
         data = _plain(value)
     except TypeError:
         if not _can_show(value):
-            raise TypeError(f"glue({name!r}): a {type(value).__name__} is no value that JSON has and nothing to show") from None
+            raise TypeError(
+                f"glue({name!r}): a {type(value).__name__} is no value that JSON has and nothing to show"
+            ) from None
         show(value, metadata={"scrapbook": {"name": name, "data": False, "display": True}})
         return
     encoder = "text" if isinstance(data, str) else "json"
@@ -89,5 +91,13 @@ def _png_of(figure):
 
 
 def _can_show(value):
-    kinds = ("_repr_html_", "_repr_svg_", "_repr_png_", "_repr_jpeg_", "_repr_markdown_", "_repr_latex_", "_repr_mimebundle_")
+    kinds = (
+        "_repr_html_",
+        "_repr_svg_",
+        "_repr_png_",
+        "_repr_jpeg_",
+        "_repr_markdown_",
+        "_repr_latex_",
+        "_repr_mimebundle_",
+    )
     return any(hasattr(value, kind) for kind in kinds)
