@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code: int = options.command(options)
     except PackmillError as error:
-        print(f"packmill: {error}", file=sys.stderr)
+        _report(error, as_json=getattr(options, "json", False))
         return error.exit_code
     except KeyboardInterrupt:
         print("packmill: interrupted", file=sys.stderr)
@@ -36,6 +36,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return code
+
+
+def _report(error: PackmillError, *, as_json: bool) -> None:
+    print(f"packmill: {error}", file=sys.stderr)
+    if as_json:
+        import json
+
+        print(json.dumps({"error": error.to_dict()}, indent=1, ensure_ascii=False))
 
 
 def _parser() -> argparse.ArgumentParser:

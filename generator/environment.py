@@ -88,7 +88,7 @@ def configuration_name(file: str) -> str:
         return name
     shapes = (
         (r"(?i)(.*[._-])?dockerfile|dockerfile[._-].*", "Dockerfile"),
-        (r"(?i).*env.*\.ya?ml", "environment.yml"),
+        (r"(?i)(?!algorithm_config).*\.ya?ml", "environment.yml"),
         (r"(?i).*requirements.*\.(txt|in)", "requirements.txt"),
         (r"(?i).*pipfile\.lock", "Pipfile.lock"),
         (r"(?i).*\.nix", "default.nix"),

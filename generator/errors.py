@@ -8,12 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 
 class PackmillError(Exception):
     """An expected failure; ``exit_code`` tells GitLab and scripts which."""
 
     exit_code = 1
+
+    def to_dict(self) -> dict[str, Any]:
+        """The failure as ``--json`` prints it."""
+        return {"exit_code": self.exit_code, "message": str(self)}
 
 
 class UsageError(PackmillError):
@@ -62,6 +67,11 @@ class ParametersError(PackmillError):
         self.mistakes = tuple(sorted(mistakes, key=lambda mistake: mistake.line))
         listed = "\n".join(f"  {mistake}" for mistake in self.mistakes)
         super().__init__(f"{where}\n{listed}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """The failure with every mistake."""
+        mistakes = [{"line": one.line, "text": one.text, "message": one.message} for one in self.mistakes]
+        return {**PackmillError.to_dict(self), "where": self.where, "mistakes": mistakes}
 
 
 class EnvironmentSpecError(PackmillError):

@@ -38,7 +38,7 @@ _SCALARS = {
     "mutablemapping": CwlType.ANY,
 }
 _SEQUENCES = {"list", "sequence", "iterable", "collection", "tuple"}
-_TRANSPARENT = {"annotated", "final", "classvar"}
+_TRANSPARENT = {"final", "classvar"}
 _TOKEN = re.compile(r"[ \t]*(?P<token>[A-Za-z_][\w.]*(?:-(?:in|out)\b)?|\[|\]|,|\||\?)")
 _QUOTED = re.compile(r"""[ \t]*(?P<literal>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|-?\d+(?:\.\d+)?)""")
 TYPE_COMMENT = re.compile(r"#\s*type\s*:(?!\s*ignore\b)\s*(?P<hint>.+)", re.IGNORECASE)
@@ -91,7 +91,7 @@ class _Parser:
         while self.peek() == "|":
             self.take()
             members.append(self.term())
-        return _union(members)
+        return members[0] if len(members) == 1 else _union(members)
 
     def term(self) -> Hint:
         quoted = _QUOTED.match(self.text, self.position)
@@ -107,6 +107,8 @@ class _Parser:
         short = name.rpartition(".")[2].lower()
         if short == "literal":
             return self.literal()
+        if short == "annotated":
+            return self.annotated()
         arguments = self.arguments()
         if short in _SCALARS:
             return Hint(type=_SCALARS[short])
@@ -144,26 +146,36 @@ class _Parser:
             raise UnknownHintError(self.text.strip())
         return items
 
-    def literal(self) -> Hint:
-        values = self.bracketed(self.literal_value)
-        words = tuple(value for value in values if isinstance(value, str))
-        rest = [value for value in values if not isinstance(value, str)]
-        optional = _NONE in rest
-        kinds = [value for value in rest if value is not _NONE]
-        if words and not kinds:
-            return Hint(type=CwlType.ENUM, symbols=words, optional=optional)
-        return replace(_union(kinds + ([Hint(type=CwlType.STRING)] if words else [])), optional=optional)
+    def annotated(self) -> Hint:
+        """``Annotated[T, …]`` is T, whatever follows."""
+        self.take()
+        hint, depth = self.union(), 1
+        while depth:
+            step = re.compile(rf"{_QUOTED.pattern}|.", re.DOTALL).match(self.text, self.position)
+            if step is None:
+                raise UnknownHintError(self.text.strip())
+            depth += {"[": 1, "]": -1}.get(step[0], 0)
+            self.position = step.end()
+        return hint
 
-    def literal_value(self) -> str | Hint:
+    def literal(self) -> Hint:
+        """``Literal["a", "b"]`` is an enum; of whole numbers it is an int with these choices."""
+        listed = self.bracketed(self.literal_value)
+        values, optional = [value for value in listed if value != "None"], "None" in listed
+        words = [value[1:-1] for value in values if value[0] in "\"'"]
+        if len(words) == len(values):
+            return Hint(type=CwlType.ENUM, symbols=tuple(words), optional=optional)
+        if all(re.fullmatch(r"-?\d+", value) for value in values):
+            return Hint(type=CwlType.INT, symbols=tuple(values), optional=optional)
+        is_boolean = set(values) <= {"True", "False"}
+        return Hint(type=CwlType.BOOLEAN if is_boolean else CwlType.ANY, optional=optional)
+
+    def literal_value(self) -> str:
         quoted = _QUOTED.match(self.text, self.position)
         if quoted is None:
-            name = self.take()
-            return _NONE if name == "None" else Hint(type=CwlType.BOOLEAN)
+            return self.take()
         self.position = quoted.end()
-        word = quoted["literal"]
-        if word[0] in "\"'":
-            return word[1:-1]
-        return Hint(type=CwlType.FLOAT if "." in word else CwlType.INT)
+        return quoted["literal"]
 
     def is_array_mark(self) -> bool:
         return re.match(r"[ \t]*\[[ \t]*\]", self.text[self.position :]) is not None

@@ -90,6 +90,8 @@ def _fit_scalar(value: Literal, hint: Hint) -> Literal:
         fitted = value
     if fitted is None:
         raise MisfitError(f"is {shown(value)}, but {describe(hint)} is needed")
+    if hint.symbols and str(fitted) not in hint.symbols:
+        raise MisfitError(f"is {shown(value)}, but {describe(hint)} is needed")
     if isinstance(fitted, int) and kind in (CwlType.INT, CwlType.LONG) and not -_INT_64 <= fitted < _INT_64:
         raise MisfitError(f"is {shown(value)}, which does not fit into 64 bits")
     return fitted
@@ -122,8 +124,8 @@ def _number(value: Literal, *, whole: bool) -> int | float | None:
 
 def describe(hint: Hint) -> str:
     """A type in words, for messages."""
-    if hint.type is CwlType.ENUM:
-        one = "one of " + ", ".join(map(repr, hint.symbols))
+    if hint.symbols:
+        one = "one of " + ", ".join(map(repr, hint.symbols) if hint.type is CwlType.ENUM else hint.symbols)
         return f"a list with {one}" if hint.array else one
     names = {
         CwlType.INT: "an int",

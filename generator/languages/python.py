@@ -39,7 +39,8 @@ def read(source: str) -> Reading:
         tree = ast.parse(plain)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         return Reading(mistakes=(_syntax_mistake(source, error),))
-    cell = _Cell(source, _comments(plain), passed_over)
+    last_on_line = {statement.end_lineno: statement for statement in tree.body}
+    cell = _Cell(source, _comments(plain), passed_over, last_on_line)
     for statement in tree.body:
         cell.visit(statement)
     return cell.reading()
@@ -97,8 +98,11 @@ def _comments(source: str) -> dict[int, str]:
 
 
 class _Cell:
-    def __init__(self, source: str, comments: dict[int, str], passed_over: dict[int, str]) -> None:
+    def __init__(
+        self, source: str, comments: dict[int, str], passed_over: dict[int, str], last_on_line: dict[int | None, ast.stmt]
+    ) -> None:
         self.lines = source.splitlines()
+        self.last_on_line = last_on_line
         self.comments = comments
         self.passed_over = passed_over
         self.parameters: dict[str, Parameter] = {}
@@ -118,6 +122,8 @@ class _Cell:
 
     def visit(self, statement: ast.stmt) -> None:
         match statement:
+            case ast.Assign(value=ast.Lambda()):
+                self.passed_over[statement.lineno] = "lambda"
             case ast.Assign():
                 for target in statement.targets:
                     self.assign(target, statement.value, statement)
@@ -207,9 +213,12 @@ class _Cell:
         return None, doc
 
     def comments_of(self, statement: ast.stmt) -> Iterator[tuple[int, str]]:
+        """The comments on a statement's lines; of several on a line, the last one has the comment."""
         first, last = statement.lineno, statement.end_lineno or statement.lineno
         for line in (last, *range(first, last)):
-            if line in self.comments:
+            last = self.last_on_line.get(line)
+            inner = last is not None and last.lineno < statement.lineno
+            if line in self.comments and (last in (None, statement) or inner):
                 yield line, self.comments[line]
 
     def value_of(self, value: ast.expr, name: str, statement: ast.stmt) -> Literal | Missing:
@@ -225,10 +234,11 @@ class _Cell:
 
     def block(self, statement: ast.stmt) -> None:
         """Names that a compound statement assigns: they can be set, their default depends on running it."""
-        for inner in _assignments_in(statement):
-            for name in _names(_targets(inner)):
-                self.changed(name, inner, f"is assigned under {_kind(statement)!r} (line {statement.lineno})")
-        self.passed_over.setdefault(statement.lineno, _kind(statement))
+        assigned = [(name, inner) for inner in _assignments_in(statement) for name in _names(_targets(inner))]
+        for name, inner in assigned:
+            self.changed(name, inner, f"is assigned under {_kind(statement)!r} (line {statement.lineno})")
+        if not assigned:
+            self.passed_over[statement.lineno] = _kind(statement)
 
     def changed(self, name: str, statement: ast.stmt, how: str) -> None:
         earlier = self.parameters.get(name)

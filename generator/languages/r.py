@@ -9,7 +9,7 @@ from generator.parameters import Reading
 
 _GRAMMAR = Grammar(
     name="R",
-    assignment=re.compile(r"(?P<name>[A-Za-z.][\w.]*)\s*(?:<<?-|=(?!=))\s*(?P<value>.+)", re.DOTALL),
+    assignment=re.compile(r"(?P<name>[A-Za-z.][\w.]*)\s*(?:<<?-|=(?!=))(?!\s*function\b)\s*(?P<value>.+)", re.DOTALL),
     words={"TRUE": True, "T": True, "FALSE": False, "F": False, "NULL": None, "NA": None},
     vector=r"c\s*\(",
     mapping=r"list\s*\(",

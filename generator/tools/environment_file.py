@@ -25,7 +25,7 @@ def place(asked: str, folder: Path) -> str:
     if "://" in asked:
         name, content = configuration_name(asked.partition("?")[0].partition("#")[0]), _fetch(asked)
     else:
-        name, content = configuration_name(asked), _read(asked, folder)
+        content, name = _read(asked, folder), configuration_name(asked)
     for binder in ("binder", ".binder"):
         if (folder / binder).is_symlink():
             (folder / binder).unlink()

@@ -197,8 +197,8 @@ def _fetch_commit(repo: git.Repo, wanted: str) -> str:
     try:
         return str(repo.git.rev_parse("--verify", "--quiet", "--end-of-options", wanted + "^{commit}"))
     except git.GitCommandError:
-        ambiguous = f"no commit {wanted!r}, or it is ambiguous: give more of its digits"
-        raise RepositoryError(f"{repo.remote('origin').url}: {ambiguous}") from None
+        doubt = ", or it is ambiguous: give more of its digits" if short else " on any branch or tag"
+        raise RepositoryError(f"{repo.remote('origin').url}: no commit {wanted!r}{doubt}") from None
 
 
 def _fetch_submodules(repo: git.Repo, repository: Repository, secret: str) -> list[str]:

@@ -6,7 +6,6 @@ RUN --mount=type=bind,source=.,target=/tmp/packmill \
     sh /tmp/packmill/install.sh
 RUN --mount=type=bind,source=.,target=/tmp/packmill \
     /opt/packmill/bin/python -I /tmp/packmill/place.py "{{ folder }}"
-ENV PACKMILL_REPOSITORY={{ folder }}
 {% for name, value in labels.items() %}
 LABEL {{ name }}={{ value | replace("$", "\\$") }}
 {% endfor %}

@@ -1,0 +1,3 @@
+p: Path = 'data'
+q: pathlib.Path = 'x'
+r: os.PathLike = 'y'

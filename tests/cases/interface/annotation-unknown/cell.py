@@ -1,0 +1,2 @@
+df: pd.DataFrame = None
+when: datetime.date = '2020-01-01'

@@ -1,0 +1,2 @@
+n: int
+name: str  # the name

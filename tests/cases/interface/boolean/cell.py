@@ -1,0 +1,3 @@
+flag = True
+off = False  # type: bool
+other: bool = True  # the doc

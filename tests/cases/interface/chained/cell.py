@@ -1,0 +1,1 @@
+a = b = 3  # type: int

@@ -1,0 +1,5 @@
+when = datetime.now()
+y = dict(a=1)
+path = os.environ['X']
+number = int('3')  # type: int
+folder = Path('data')

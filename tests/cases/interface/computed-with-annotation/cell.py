@@ -1,0 +1,3 @@
+when: str = make()
+n: int = len('abc')
+frame: pd.DataFrame = load()

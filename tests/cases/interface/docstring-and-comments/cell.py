@@ -1,0 +1,5 @@
+'''What this cell is.'''
+# a comment
+n = 3
+
+# another

@@ -1,0 +1,5 @@
+xs = [1, 2]
+names = ['a', 'b']
+flags = [True, False]
+mixed = [1, 2.5]
+empty = []

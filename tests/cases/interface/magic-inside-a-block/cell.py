@@ -1,0 +1,4 @@
+if True:
+    %time
+    n = 3
+m = 4

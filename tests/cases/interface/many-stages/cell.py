@@ -1,0 +1,12 @@
+a = 'x'  # type: stage-in
+b = 'y'  # type: stage-in
+o0 = 'o0.txt'  # type: stage-out
+o1 = 'o1.txt'  # type: stage-out
+o2 = 'o2.txt'  # type: stage-out
+o3 = 'o3.txt'  # type: stage-out
+o4 = 'o4.txt'  # type: stage-out
+o5 = 'o5.txt'  # type: stage-out
+o6 = 'o6.txt'  # type: stage-out
+o7 = 'o7.txt'  # type: stage-out
+o8 = 'o8.txt'  # type: stage-out
+o9 = 'o9.txt'  # type: stage-out

@@ -1,0 +1,10 @@
+input = 1
+output = 'x'
+id = 5
+name = 'n'
+output_nb = 2
+scraps = 'z'
+type = 'int'
+default = 3
+_private = 1
+größe = 4

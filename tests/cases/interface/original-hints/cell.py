@@ -1,0 +1,14 @@
+a = 'x'  # type: string
+b = 1  # type: int
+c = 1  # type: integer
+d = 1  # type: float
+e = 1  # type: double
+f = True  # type: bool
+g = True  # type: boolean
+h = 'x'  # type: file
+i = 'x'  # type: directory
+j = 1  # type: any
+k = 'x'  # type: stage-in
+l = 'x'  # type: stage_in
+m = 'x'  # type: stage-out
+n = 'x'  # type: stage_out

@@ -1,0 +1,1 @@
+a = '../figures/a.png'  # type: stage-out

@@ -1,0 +1,7 @@
+equal = '=='
+quotes = 'it\'s "so"'
+hash = '# type: int'
+unicode = 'größe 大きさ 🛰'
+backslash = 'C:\\temp\\new'
+expression = '$(inputs.x) ${y}'
+braces = '{x}'

@@ -1,0 +1,2 @@
+s = ''
+t = ""  # type: string

@@ -1,0 +1,2 @@
+version = 86  # type: string
+code = '007'  # type: str

@@ -1,0 +1,7 @@
+text = '''first
+x = 5
+last'''
+joined = ('a'
+          'b')
+continued = 'a' \
+    'b'

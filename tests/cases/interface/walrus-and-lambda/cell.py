@@ -1,0 +1,3 @@
+f = lambda x: x
+(y := 3)
+z = [i for i in range(3)]
