@@ -53,7 +53,7 @@ class UnknownHintError(ValueError):
 
     def __init__(self, hint: str) -> None:
         self.hint = hint
-        guess = nearest(hint.lower(), type_names)
+        guess = nearest(hint.lower(), type_names) if re.fullmatch(r"[\w-]+", hint) else None
         did_you_mean = f"Did you mean {guess!r}? " if guess else ""
         known = ", ".join(type_names)
         super().__init__(f"{hint!r} is not a type. {did_you_mean}Known types: {known}; also type[] and type?")
@@ -105,10 +105,8 @@ class _Parser:
 
     def named(self, name: str) -> Hint:
         short = name.rpartition(".")[2].lower()
-        if short == "literal":
-            return self.literal()
-        if short == "annotated":
-            return self.annotated()
+        if short in ("literal", "annotated"):
+            return self.literal() if short == "literal" else self.annotated()
         arguments = self.arguments()
         if short in _SCALARS:
             return Hint(type=_SCALARS[short])

@@ -43,8 +43,8 @@ class Input:
 
     @property
     def required(self) -> bool:
-        """Whether a run must give it."""
-        return isinstance(self.default, Missing) and not self.hint.optional
+        """Whether a run must give it; a staged file's default is the author's own and no one else's."""
+        return not self.hint.optional and (isinstance(self.default, Missing) or self.hint.role is Role.STAGE_IN)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

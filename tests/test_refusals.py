@@ -6,12 +6,11 @@ A folder of ``cases/refusals`` holds a repository, the command, and the exit cod
 from __future__ import annotations
 
 import shlex
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Finished, commit_all, copy_case, folders
+from conftest import Finished, cases, commit_all, copy_case, folders
 
 
 @pytest.mark.parametrize("case", folders("refusals"), ids=lambda path: path.name)
@@ -38,7 +37,7 @@ def test_is_refused(
 
 
 def test_the_same_mistakes_as_json(repository: Path, packmill: Callable[..., Finished]) -> None:
-    shutil.copytree(Path(__file__).parent / "cases/refusals/several-mistakes/repository", repository, dirs_exist_ok=True)
+    copy_case(cases / "refusals" / "several-mistakes", repository)
 
     finished = packmill("inspect", repository, "--json")
 

@@ -29,8 +29,8 @@ def _comment(one: Input) -> str:
     lines = one.doc.splitlines() if one.doc else []
     need = "needed" if one.required else "staged in" if one.hint.role is Role.STAGE_IN else ""
     facts = ", ".join(filter(None, (shown_type(one), need)))
-    if isinstance(one.default, Missing) and not one.required:
-        facts += "; null: as the notebook has it"
+    if isinstance(carried_default(one), Missing) and not one.required:
+        facts += "; null: the process's own default"
     return "\n".join([*lines, facts])
 
 

@@ -4,23 +4,40 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString, LiteralScalarString
 
+_line = 90
+
 
 def yaml_text(document: Any) -> str:
-    """A document as YAML 1.2; long strings are not folded."""
+    """A document as YAML 1.2 that YAML 1.1 reads alike; long strings are not folded."""
     yaml = YAML()
     yaml.indent(mapping=2, sequence=4, offset=2)
     yaml.width = 2**20
     yaml.allow_unicode = True
     yaml.representer.ignore_aliases = lambda _: True
+    yaml.representer.add_representer(str, _text_node)
+    yaml.representer.add_representer(float, _float_node)
     stream = io.StringIO()
     yaml.dump(document, stream)
     return str(stream.getvalue())
+
+
+def _text_node(representer: Any, text: str) -> Any:
+    """Many readers still follow YAML 1.1, where ``yes`` is true, ``1:30`` is 90 and ``1_000`` a number."""
+    ambiguous = re.fullmatch(r"(?i)y|n|yes|no|on|off|=|[-+]?[\d_.:]*\d[\d_.:]*(e[-+]?\d+)?|0o?[0-7_]+", text)
+    return representer.represent_scalar("tag:yaml.org,2002:str", text, style="'" if ambiguous else None)
+
+
+def _float_node(representer: Any, number: float) -> Any:
+    """``1e-05`` is text in YAML 1.1, ``1.0e-05`` is a number everywhere."""
+    text = re.sub(r"^(-?\d+)e", r"\1.0e", repr(number))
+    return representer.represent_scalar("tag:yaml.org,2002:float", text)
 
 
 def json_text(document: Any) -> str:
@@ -52,13 +69,12 @@ def quoted(text: str) -> Any:
 
 
 def plain(value: Any) -> Any:
-    """A literal in the shapes that YAML has: tuples become lists, short lists stay on a line."""
+    """A literal in the shapes that YAML has: tuples become lists, what is short stays on one line."""
+    short = len(json.dumps(value, ensure_ascii=False)) <= _line
     if isinstance(value, list | tuple):
         items = [plain(item) for item in value]
-        short = all(
-            not isinstance(item, list | dict | str) or (isinstance(item, str) and len(item) < 30) for item in items
-        )
-        return flow(items) if short and len(items) <= 12 else items
+        return flow(items) if short else items
     if isinstance(value, dict):
-        return flow({}) if not value else {key: plain(item) for key, item in value.items()}
+        entries = {key: plain(item) for key, item in value.items()}
+        return flow(entries) if short else entries
     return value

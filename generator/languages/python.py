@@ -39,8 +39,7 @@ def read(source: str) -> Reading:
         tree = ast.parse(plain)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         return Reading(mistakes=(_syntax_mistake(source, error),))
-    last_on_line = {statement.end_lineno: statement for statement in tree.body}
-    cell = _Cell(source, _comments(plain), passed_over, last_on_line)
+    cell = _Cell(source, tree, _comments(plain), passed_over)
     for statement in tree.body:
         cell.visit(statement)
     return cell.reading()
@@ -98,11 +97,9 @@ def _comments(source: str) -> dict[int, str]:
 
 
 class _Cell:
-    def __init__(
-        self, source: str, comments: dict[int, str], passed_over: dict[int, str], last_on_line: dict[int | None, ast.stmt]
-    ) -> None:
+    def __init__(self, source: str, tree: ast.Module, comments: dict[int, str], passed_over: dict[int, str]) -> None:
         self.lines = source.splitlines()
-        self.last_on_line = last_on_line
+        self.last_on_line = {statement.end_lineno: statement for statement in tree.body}
         self.comments = comments
         self.passed_over = passed_over
         self.parameters: dict[str, Parameter] = {}

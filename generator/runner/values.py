@@ -50,7 +50,8 @@ def notebook_values(inputs: Mapping[str, Any], interface: Interface) -> dict[str
                 values[one.name] = notebook_value(value, one)
             except MisfitError as error:
                 wrong.append(f"{one.name} {error}")
-    missing = [one.name for one in interface.inputs if one.required and one.name not in values]
+    without = [one.name for one in interface.inputs if isinstance(one.default, Missing) and not one.hint.optional]
+    missing = [name for name in without if name not in values]
     wrong += [f"{name}: no value is given, and the notebook has none" for name in missing]
     if wrong:
         raise BadInputsError("the inputs do not fit the notebook:\n" + "\n".join(f"  {line}" for line in wrong))

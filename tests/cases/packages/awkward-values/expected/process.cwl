@@ -1,0 +1,142 @@
+cwlVersion: v1.2
+$namespaces:
+  s: https://schema.org/
+class: CommandLineTool
+id: process
+label: process
+doc: Runs process.ipynb of <tmp>/ada/trees at commit d13431c8164fab1649bcb1121928e2e9907c2ab8.
+s:softwareVersion: "main"
+s:codeRepository: <tmp>/ada/trees
+requirements:
+  DockerRequirement:
+    dockerPull: ada.trees:main-d13431c8164f
+  InitialWorkDirRequirement:
+    listing:
+      - entryname: inputs.json
+        entry: $(inputs)
+  ResourceRequirement:
+    coresMin: 1
+    coresMax: 1
+    ramMin: 2048
+    ramMax: 4096
+    outdirMin: 1024
+baseCommand: [packmill-runner, run]
+arguments:
+  - --process
+  - process.ipynb
+  - --kernel
+  - python3
+  - --inputs
+  - inputs.json
+  - --output
+  - output
+inputs:
+  empty:
+    type: string
+    label: empty
+    default: ''
+  equal:
+    type: string
+    label: equal
+    default: ==
+  quotes:
+    type: string
+    label: quotes
+    default: it's "so"
+  unicode:
+    type: string
+    label: unicode
+    default: größe 大きさ 🛰
+  lines:
+    type: string
+    label: lines
+    default: "a\nb\n\n  c\n"
+  tab:
+    type: string
+    label: tab
+    default: "\t"
+  backslash:
+    type: string
+    label: backslash
+    default: C:\temp
+  expression:
+    type: string
+    label: expression
+    default: $(inputs.x) ${y}
+  yaml:
+    type: string[]
+    label: yaml
+    default:
+      - 'yes'
+      - 'null'
+      - '1.0'
+      - '2020-01-01'
+      - '~'
+      - ''
+      - ' x'
+      - '# y'
+      - '- z'
+      - '!t'
+      - '&a'
+      - '*b'
+      - '0x1F'
+      - '1e3'
+  nested:
+    type: Any[]
+    label: nested
+    default: [[1, [2, a]], []]
+  holes:
+    type: Any
+    label: holes
+    default: [1, null]
+  large:
+    type: long
+    label: large
+    default: 9007199254740993
+  tiny:
+    type: float
+    label: tiny
+    default: 1.0e-300
+  'off':
+    type: boolean
+    label: 'off'
+    default: false
+  input:
+    type: float
+    label: input
+    default: 1
+  id_:
+    type: string
+    label: id
+    default: x
+  class__:
+    type: string
+    label: class
+    default: 'y'
+  default:
+    type: Any
+    label: default
+    default: {k: null, l: {m: []}}
+  keys:
+    type: Any?
+    label: keys
+  mode:
+    type: string
+    label: mode
+    default: a/b
+outputs:
+  output_nb:
+    type: File
+    label: executed notebook
+    outputBinding:
+      glob: output/process.ipynb
+  scraps:
+    type: File
+    label: results that the notebook glued
+    outputBinding:
+      glob: output/scraps.json
+  output_dir:
+    type: Directory
+    label: everything that the run left
+    outputBinding:
+      glob: output

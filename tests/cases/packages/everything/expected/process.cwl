@@ -1,0 +1,113 @@
+cwlVersion: v1.2
+$namespaces:
+  s: https://schema.org/
+class: CommandLineTool
+id: process
+label: A bit of everything
+doc: Runs process.ipynb of <tmp>/ada/trees at commit 79289bbd37db5f3948b108a43cca254e84ca7d99.
+s:softwareVersion: "main"
+s:codeRepository: <tmp>/ada/trees
+requirements:
+  DockerRequirement:
+    dockerPull: ada.trees:main-79289bbd37db
+  InitialWorkDirRequirement:
+    listing:
+      - entryname: inputs.json
+        entry: $(inputs)
+  ResourceRequirement:
+    coresMin: 1
+    coresMax: 1
+    ramMin: 2048
+    ramMax: 4096
+    outdirMin: 1024
+baseCommand: [packmill-runner, run]
+arguments:
+  - --process
+  - process.ipynb
+  - --kernel
+  - python3
+  - --inputs
+  - inputs.json
+  - --output
+  - output
+inputs:
+  threshold:
+    type: float
+    label: threshold
+    default: 12.5
+  name:
+    type: string
+    label: name
+    default: abcdefg
+  count:
+    type: int
+    label: count
+    doc: how many
+    default: 86
+  scene:
+    type: File[]
+    label: scene
+    doc: the scene
+  flag:
+    type: boolean
+    label: flag
+    default: true
+  nothing:
+    type: Any?
+    label: nothing
+  offset:
+    type: float
+    label: offset
+    default: -7
+  shift:
+    type: float
+    label: shift
+    default: -0.5
+  numbers:
+    type: float[]
+    label: numbers
+    default: [1, 2, 3]
+  options:
+    type: Any
+    label: options
+    default: {a: 1, b: [true, null]}
+  words:
+    type: string[]
+    label: words
+    default: [x, y == z]
+  typed:
+    type: int
+    label: typed
+    default: 3
+outputs:
+  picture:
+    type: File
+    label: picture
+    outputBinding:
+      glob: output/image.png
+  log:
+    type: File[]
+    label: log
+    doc: all logs
+    outputBinding:
+      glob: output/wildcard_*.log
+  folder:
+    type: Directory
+    label: folder
+    outputBinding:
+      glob: output/tiles
+  output_nb:
+    type: File
+    label: executed notebook
+    outputBinding:
+      glob: output/process.ipynb
+  scraps:
+    type: File
+    label: results that the notebook glued
+    outputBinding:
+      glob: output/scraps.json
+  output_dir:
+    type: Directory
+    label: everything that the run left
+    outputBinding:
+      glob: output

@@ -1,0 +1,49 @@
+cwlVersion: v1.2
+$namespaces:
+  s: https://schema.org/
+class: CommandLineTool
+id: process
+label: process
+doc: Runs process.ipynb of <tmp>/ada/trees at commit 259e649dcb3634f2bb5730a68125c75568cd4405.
+s:softwareVersion: "main"
+s:codeRepository: <tmp>/ada/trees
+requirements:
+  DockerRequirement:
+    dockerPull: ada.trees:main-259e649dcb36
+  InitialWorkDirRequirement:
+    listing:
+      - entryname: inputs.json
+        entry: $(inputs)
+  ResourceRequirement:
+    coresMin: 1
+    coresMax: 1
+    ramMin: 2048
+    ramMax: 4096
+    outdirMin: 1024
+baseCommand: [packmill-runner, run]
+arguments:
+  - --process
+  - process.ipynb
+  - --kernel
+  - python3
+  - --inputs
+  - inputs.json
+  - --output
+  - output
+inputs: {}
+outputs:
+  output_nb:
+    type: File
+    label: executed notebook
+    outputBinding:
+      glob: output/process.ipynb
+  scraps:
+    type: File
+    label: results that the notebook glued
+    outputBinding:
+      glob: output/scraps.json
+  output_dir:
+    type: Directory
+    label: everything that the run left
+    outputBinding:
+      glob: output

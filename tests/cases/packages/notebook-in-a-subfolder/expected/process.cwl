@@ -1,0 +1,61 @@
+cwlVersion: v1.2
+$namespaces:
+  s: https://schema.org/
+class: CommandLineTool
+id: process
+label: my notes [v1]
+doc: Runs work/my notes [v1].ipynb of <tmp>/ada/trees at commit f3e813c8937e662fca359f81141feb51234800a2.
+s:softwareVersion: "main"
+s:codeRepository: <tmp>/ada/trees
+requirements:
+  DockerRequirement:
+    dockerPull: ada.trees:main-f3e813c8937e
+  InitialWorkDirRequirement:
+    listing:
+      - entryname: inputs.json
+        entry: $(inputs)
+  ResourceRequirement:
+    coresMin: 1
+    coresMax: 1
+    ramMin: 2048
+    ramMax: 4096
+    outdirMin: 1024
+  NetworkAccess:
+    networkAccess: true
+baseCommand: [packmill-runner, run]
+arguments:
+  - --process
+  - work/my notes [v1].ipynb
+  - --kernel
+  - conda-env-foo-py
+  - --inputs
+  - inputs.json
+  - --output
+  - output
+inputs: {}
+outputs:
+  out:
+    type: File
+    label: out
+    outputBinding:
+      glob: output/a b.png
+  up:
+    type: File[]
+    label: up
+    outputBinding:
+      glob: output/figures/*.png
+  output_nb:
+    type: File
+    label: executed notebook
+    outputBinding:
+      glob: output/my notes [[]v1].ipynb
+  scraps:
+    type: File
+    label: results that the notebook glued
+    outputBinding:
+      glob: output/scraps.json
+  output_dir:
+    type: Directory
+    label: everything that the run left
+    outputBinding:
+      glob: output

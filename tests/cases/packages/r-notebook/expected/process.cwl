@@ -1,0 +1,59 @@
+cwlVersion: v1.2
+$namespaces:
+  s: https://schema.org/
+class: CommandLineTool
+id: process
+label: process
+doc: Runs process.ipynb of <tmp>/ada/trees at commit b4738b06aafd79e9ac212f857d2f57b33b46dceb.
+s:softwareVersion: "main"
+s:codeRepository: <tmp>/ada/trees
+requirements:
+  DockerRequirement:
+    dockerPull: ada.trees:main-b4738b06aafd
+  InitialWorkDirRequirement:
+    listing:
+      - entryname: inputs.json
+        entry: $(inputs)
+  ResourceRequirement:
+    coresMin: 1
+    coresMax: 1
+    ramMin: 2048
+    ramMax: 4096
+    outdirMin: 1024
+baseCommand: [packmill-runner, run]
+arguments:
+  - --process
+  - process.ipynb
+  - --kernel
+  - ir
+  - --inputs
+  - inputs.json
+  - --output
+  - output
+inputs:
+  'n':
+    type: int
+    label: 'n'
+    doc: how many
+    default: 5
+outputs:
+  out:
+    type: File
+    label: out
+    outputBinding:
+      glob: output/plot.png
+  output_nb:
+    type: File
+    label: executed notebook
+    outputBinding:
+      glob: output/process.ipynb
+  scraps:
+    type: File
+    label: results that the notebook glued
+    outputBinding:
+      glob: output/scraps.json
+  output_dir:
+    type: Directory
+    label: everything that the run left
+    outputBinding:
+      glob: output

@@ -1,0 +1,64 @@
+cwlVersion: v1.2
+$namespaces:
+  s: https://schema.org/
+  cwltool: http://commonwl.org/cwltool#
+class: CommandLineTool
+id: process
+label: process
+doc: Runs process.ipynb of <tmp>/ada/trees at commit cf5996aca642f11a20159924b5eac0d2c76bc6a9.
+s:softwareVersion: "main"
+s:codeRepository: <tmp>/ada/trees
+requirements:
+  DockerRequirement:
+    dockerPull: ada.trees:main-cf5996aca642
+  InitialWorkDirRequirement:
+    listing:
+      - entryname: inputs.json
+        entry: $(inputs)
+  ResourceRequirement:
+    coresMin: 1
+    coresMax: 1
+    ramMin: 2048
+    ramMax: 4096
+    outdirMin: 1024
+hints:
+  cwltool:Secrets:
+    secrets: [token, key]
+baseCommand: [packmill-runner, run]
+arguments:
+  - --process
+  - process.ipynb
+  - --kernel
+  - python3
+  - --inputs
+  - inputs.json
+  - --output
+  - output
+inputs:
+  user:
+    type: string
+    label: user
+    default: ada
+  token:
+    type: string?
+    label: token
+    doc: to log in with
+  key:
+    type: string
+    label: key
+outputs:
+  output_nb:
+    type: File
+    label: executed notebook
+    outputBinding:
+      glob: output/process.ipynb
+  scraps:
+    type: File
+    label: results that the notebook glued
+    outputBinding:
+      glob: output/scraps.json
+  output_dir:
+    type: Directory
+    label: everything that the run left
+    outputBinding:
+      glob: output

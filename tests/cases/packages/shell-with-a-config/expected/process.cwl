@@ -1,0 +1,64 @@
+cwlVersion: v1.2
+$namespaces:
+  s: https://schema.org/
+class: CommandLineTool
+id: process
+label: tree-height
+doc: |
+  Height of trees.
+  In metres.
+s:softwareVersion: "main"
+s:codeRepository: <tmp>/ada/trees
+requirements:
+  DockerRequirement:
+    dockerPull: ada.trees:main-c8ef480826a8
+  InitialWorkDirRequirement:
+    listing:
+      - entryname: inputs.json
+        entry: $(inputs)
+  ResourceRequirement:
+    coresMin: 2
+    coresMax: 2
+    ramMin: 4000
+    ramMax: 8000
+    outdirMin: 20000
+baseCommand: [packmill-runner, run]
+arguments:
+  - --process
+  - dps/run.sh
+  - --inputs
+  - inputs.json
+  - --output
+  - output
+inputs:
+  tile:
+    type: File
+    label: tile
+    doc: the tile
+  year:
+    type: int
+    label: year
+    default: 2020
+  when:
+    type: string
+    label: when
+    default: '2020-01-01'
+  note:
+    type: string?
+    label: note
+outputs:
+  heights.tif:
+    type: File
+    label: heights.tif
+    outputBinding:
+      glob: output/heights.tif
+  out:
+    type: Directory
+    label: out
+    outputBinding:
+      glob: output/tiles
+  output_dir:
+    type: Directory
+    label: everything that the run left
+    outputBinding:
+      glob: output

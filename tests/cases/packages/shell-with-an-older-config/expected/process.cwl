@@ -1,0 +1,47 @@
+cwlVersion: v1.2
+$namespaces:
+  s: https://schema.org/
+class: CommandLineTool
+id: process
+label: old
+doc: An older one
+s:softwareVersion: "main"
+s:codeRepository: <tmp>/ada/trees
+requirements:
+  DockerRequirement:
+    dockerPull: ada.trees:main-a112c0d05976
+  InitialWorkDirRequirement:
+    listing:
+      - entryname: inputs.json
+        entry: $(inputs)
+  ResourceRequirement:
+    coresMin: 1
+    coresMax: 1
+    ramMin: 2048
+    ramMax: 4096
+    outdirMin: 1024
+baseCommand: [packmill-runner, run]
+arguments:
+  - --process
+  - run.sh
+  - --inputs
+  - inputs.json
+  - --output
+  - output
+inputs:
+  scene:
+    type: File
+    label: scene
+  crid:
+    type: string
+    label: crid
+    default: '000'
+  mode:
+    type: string
+    label: mode
+outputs:
+  output_dir:
+    type: Directory
+    label: everything that the run left
+    outputBinding:
+      glob: output

@@ -1,0 +1,53 @@
+cwlVersion: v1.2
+$namespaces:
+  s: https://schema.org/
+class: CommandLineTool
+id: process
+label: a
+doc: Runs b/a.ipynb of <tmp>/ada/trees at commit c6e9ad998da02802e68be26b46e10804582b3c7b.
+s:softwareVersion: "main"
+s:codeRepository: <tmp>/ada/trees
+requirements:
+  DockerRequirement:
+    dockerPull: ada.trees:main-c6e9ad998da0
+  InitialWorkDirRequirement:
+    listing:
+      - entryname: inputs.json
+        entry: $(inputs)
+  ResourceRequirement:
+    coresMin: 1
+    coresMax: 1
+    ramMin: 2048
+    ramMax: 4096
+    outdirMin: 1024
+baseCommand: [packmill-runner, run]
+arguments:
+  - --process
+  - b/a.ipynb
+  - --kernel
+  - python3
+  - --inputs
+  - inputs.json
+  - --output
+  - output
+inputs:
+  'y':
+    type: string
+    label: 'y'
+    default: s
+outputs:
+  output_nb:
+    type: File
+    label: executed notebook
+    outputBinding:
+      glob: output/a.ipynb
+  scraps:
+    type: File
+    label: results that the notebook glued
+    outputBinding:
+      glob: output/scraps.json
+  output_dir:
+    type: Directory
+    label: everything that the run left
+    outputBinding:
+      glob: output
