@@ -108,8 +108,10 @@ def repository_folder(config: Mapping[str, object]) -> str:
 
 
 def keeps_entrypoint(config: Mapping[str, object]) -> bool:
-    """Whether an image's ENTRYPOINT stays; repo2docker's is replaced, because it merges stderr into stdout."""
-    return not any("repo2docker-entrypoint" in word for word in _strings(config.get("Entrypoint")))
+    """Whether an image's ENTRYPOINT stays: repo2docker's is replaced, because it merges stderr into stdout."""
+    of_repo2docker = any("repo2docker-entrypoint" in word for word in _strings(config.get("Entrypoint")))
+    has_start_script = any(variable.startswith("R2D_ENTRYPOINT=") for variable in _strings(config.get("Env")))
+    return not of_repo2docker and not has_start_script
 
 
 def _strings(value: object) -> list[str]:

@@ -1,4 +1,4 @@
-"""Real git servers on loopback: https with a password, and ssh. Each is waited for, and stopped by its own process id."""
+"""Real git servers on loopback, https with a password and ssh; each is waited for and stopped by its process id."""
 
 from __future__ import annotations
 
@@ -110,9 +110,9 @@ def ssh_server(folder: Path) -> Iterator[tuple[str, str]]:
                     break
             assert time.monotonic() < deadline, "sshd does not answer"
             time.sleep(0.05)
-        known = folder / "known_hosts"
-        command = f"ssh -i {folder}/client -o IdentitiesOnly=yes -o UserKnownHostsFile={known} -o StrictHostKeyChecking=accept-new"
-        yield f"ssh://127.0.0.1:{port}", command
+        options = ("IdentitiesOnly=yes", f"UserKnownHostsFile={folder}/known_hosts", "StrictHostKeyChecking=accept-new")
+        command = ["ssh", "-i", f"{folder}/client", *(f"-o{option}" for option in options)]
+        yield f"ssh://127.0.0.1:{port}", " ".join(command)
     finally:
         process.terminate()
         process.wait()

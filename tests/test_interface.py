@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import folders, notebook
+from support import folders, notebook
 
 from generator.errors import ParametersError
 from generator.interface import read_interface, to_dict

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Finished, commit_all, copy_case, folders, write_notebook
+from support import Finished, commit_all, copy_case, folders, write_notebook
 
 from generator.tools.cwl import validate
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Finished, cases, commit_all, copy_case, folders
+from support import Finished, cases, commit_all, copy_case, folders
 
 
 @pytest.mark.parametrize("case", folders("refusals"), ids=lambda path: path.name)

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Finished, commit_all, git, write_notebook
 from git_servers import https_server, ssh_server
+from support import Finished, commit_all, git, write_notebook
 
 from generator.errors import PackmillError, RepositoryError
 from generator.image import Source, reference

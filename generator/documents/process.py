@@ -80,7 +80,9 @@ def process_cwl(facts: Facts) -> str:
 
 def _arguments(process: Process) -> list[str]:
     kernel = ["--kernel", process.kernel] if process.kernel else []
-    return ["--process", process.path, *kernel, "--inputs", "inputs.json", "--output", output_folder]
+    needed = [one for one in process.interface.outputs if not one.optional and not one.array]
+    expected = [word for one in needed for word in ("--expect", f"{one.name}={one.glob}")]
+    return ["--process", process.path, *kernel, "--inputs", "inputs.json", "--output", output_folder, *expected]
 
 
 def escaped(text: str) -> str:
@@ -183,7 +185,12 @@ def _file(what: str, pattern: str) -> dict[str, Any]:
 
 
 def _output_entry(one: Output) -> dict[str, Any]:
-    kind = f"{one.type}{'[]' if one.array else ''}{'?' if one.optional else ''}"
+    """A file that the process itself writes.
+
+    Its type admits null although the runner fails without it (``--expect``): a required output that is missing would
+    make the engine throw away everything else that a failed run left, the notebook with its traceback first.
+    """
+    kind = f"{one.type}[]" if one.array else f"{one.type}?"
     entry: dict[str, Any] = {"type": kind, "label": label(one.name)}
     if one.doc:
         entry["doc"] = prose(one.doc)

@@ -213,9 +213,9 @@ class _Cell:
         """The comments on a statement's lines; of several on a line, the last one has the comment."""
         first, last = statement.lineno, statement.end_lineno or statement.lineno
         for line in (last, *range(first, last)):
-            last = self.last_on_line.get(line)
-            inner = last is not None and last.lineno < statement.lineno
-            if line in self.comments and (last in (None, statement) or inner):
+            owner = self.last_on_line.get(line, statement)
+            is_outer = owner.lineno < statement.lineno
+            if line in self.comments and (owner is statement or is_outer):
                 yield line, self.comments[line]
 
     def value_of(self, value: ast.expr, name: str, statement: ast.stmt) -> Literal | Missing:

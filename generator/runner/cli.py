@@ -30,7 +30,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="packmill-runner",
         description="Runs the notebooks and shell scripts of an image that packmill built.",
         epilog="exit codes: 0 done, 1 the process failed, 2 inputs that do not fit, 3 process missing, 4 no kernel, "
-        "5 kernel died, 130 interrupted",
+        "5 kernel died, 6 output missing, 130 interrupted",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     run = commands.add_parser(
@@ -46,6 +46,13 @@ def _parser() -> argparse.ArgumentParser:
         default=Path("output"),
         metavar="DIRECTORY",
         help="where results go (default: %(default)s)",
+    )
+    run.add_argument(
+        "--expect",
+        action="append",
+        default=[],
+        metavar="NAME=GLOB",
+        help="an output that must be there at the end; may be given several times",
     )
     run.set_defaults(command=_run)
     check = commands.add_parser(
@@ -84,9 +91,15 @@ def _run(options: argparse.Namespace) -> int:
             output=options.output,
             kernel=options.kernel,
             repository=options.repository,
+            expected=tuple(_expectation(text) for text in options.expect),
         )
     )
     return 0
+
+
+def _expectation(text: str) -> tuple[str, str]:
+    name, _, pattern = text.partition("=")
+    return name, pattern
 
 
 def _check(options: argparse.Namespace) -> int:

@@ -33,6 +33,12 @@ class KernelMissingError(RunFailedError):
     exit_code = 4
 
 
+class OutputMissingError(RunFailedError):
+    """The process ended well, but did not write what it is to write."""
+
+    exit_code = 6
+
+
 class KernelDiedError(RunFailedError):
     """The kernel did not start, or ended before the notebook did."""
 

@@ -18,7 +18,7 @@ from typing import Any
 from generator.errors import PackmillError
 from generator.interface import Interface, read_interface
 from generator.notebook import Notebook, decode_notebook, read_notebook
-from generator.runner.failures import ProcessFailedError, ProcessMissingError
+from generator.runner.failures import OutputMissingError, ProcessFailedError, ProcessMissingError
 from generator.runner.kernels import choose_kernel, find_kernels
 from generator.runner.scraps import read_scraps
 from generator.runner.values import notebook_values, read_inputs
@@ -36,6 +36,7 @@ class Run:
     output: Path
     kernel: str | None = None
     repository: str | None = None
+    expected: tuple[tuple[str, str], ...] = ()
 
 
 def say(line: str) -> None:
@@ -62,6 +63,17 @@ def run(request: Run) -> None:
         finally:
             for warning in workspace.collect(output):
                 say(f"warning: {warning}")
+        _check_outputs(request.expected, output)
+
+
+def _check_outputs(expected: tuple[tuple[str, str], ...], output: Path) -> None:
+    missing = [f"{name}: nothing matches {pattern!r}" for name, pattern in expected if not any(output.glob(pattern))]
+    if missing:
+        there = sorted(str(path.relative_to(output)) for path in output.rglob("*") if path.is_file())
+        listed = ", ".join(there[:20]) + (f" and {len(there) - 20} more" if len(there) > 20 else "")
+        raise OutputMissingError(
+            "\n  ".join(["the process did not write its outputs", *missing, f"there are: {listed}"])
+        )
 
 
 def process_path(process: str, place: Place) -> str:
@@ -100,7 +112,9 @@ def _run_notebook(request: Run, inputs: dict[str, Any], place: Place, workspace:
     kernel, warning = choose_kernel(find_kernels(os.environ), name=request.kernel or notebook.kernel, language=language)
     if warning:
         say(f"warning: {warning}")
-    workspace.fill(place, written=[one.glob for one in interface.outputs])
+    workspace.fill(
+        place, written=[pattern for _, pattern in request.expected] + [one.glob for one in interface.outputs]
+    )
     executed = output / posixpath.basename(workspace.process)
     task = Task(
         text=text,
@@ -121,7 +135,7 @@ def _run_notebook(request: Run, inputs: dict[str, Any], place: Place, workspace:
 
 def _run_shell(request: Run, _inputs: dict[str, Any], place: Place, workspace: Workspace, _output: Path) -> None:
     """A shell process gets the path of the input object as its first argument, as in the original system."""
-    workspace.fill(place)
+    workspace.fill(place, written=[pattern for _, pattern in request.expected])
     script = workspace.directory / posixpath.basename(workspace.process)
     command = [str(script)] if os.access(script, os.X_OK) else ["bash", str(script)]
     try:

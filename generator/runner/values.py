@@ -47,7 +47,8 @@ def notebook_values(inputs: Mapping[str, Any], interface: Interface) -> dict[str
             )
         elif value is not None:
             try:
-                values[one.name] = notebook_value(value, one)
+                if not _is_written_otherwise(value, one.default):
+                    values[one.name] = notebook_value(value, one)
             except MisfitError as error:
                 wrong.append(f"{one.name} {error}")
     without = [one.name for one in interface.inputs if isinstance(one.default, Missing) and not one.hint.optional]
@@ -56,6 +57,17 @@ def notebook_values(inputs: Mapping[str, Any], interface: Interface) -> dict[str
     if wrong:
         raise BadInputsError("the inputs do not fit the notebook:\n" + "\n".join(f"  {line}" for line in wrong))
     return values
+
+
+def _is_written_otherwise(value: Any, default: Literal | Missing) -> bool:
+    """Whether the cell has the same value as a tuple, which JSON cannot say and papermill cannot write."""
+    return _holds_tuple(default) and json.dumps(value) == json.dumps(default)
+
+
+def _holds_tuple(value: object) -> bool:
+    if isinstance(value, dict):
+        return any(_holds_tuple(item) for item in value.values())
+    return isinstance(value, tuple) or (isinstance(value, list) and any(_holds_tuple(item) for item in value))
 
 
 def notebook_value(value: Any, one: Input) -> Literal:
@@ -83,11 +95,10 @@ def _paths(value: Any) -> Literal:
 
 
 def _like(value: Literal, default: Literal | Missing) -> Literal:
-    """86.0 for a default of 86 is 86, so that ``range(n)`` works; a tuple stays a tuple."""
+    """86.0 for a default of 86 is 86, so that ``range(n)`` works."""
     if isinstance(value, float) and isinstance(default, int) and not isinstance(default, bool) and value.is_integer():
         return int(value)
     if isinstance(value, list | tuple) and isinstance(default, list | tuple):
         whole = bool(default) and all(isinstance(item, int) and not isinstance(item, bool) for item in default)
-        items = [_like(item, 0) if whole else item for item in value]
-        return tuple(items) if isinstance(default, tuple) else items
+        return [_like(item, 0) if whole else item for item in value]
     return value

@@ -20,15 +20,17 @@ _TRIXIE_PIN = Path("/etc/apt/preferences.d/packmill-trixie")
 _log = Path("/var/log/packmill-dockerd.log")
 
 
-def ensure_engine(*, docker_host: str | None, say: Callable[[str], None]) -> None:
+def ensure_engine(*, docker_host: str | None, say: Callable[[str], None]) -> int | None:
     """Makes sure that an engine answers and buildx is there; what is there already is left alone.
+
+    The process id of a daemon that was started here, None when one ran already or systemd looks after it.
 
     Raises:
         EngineMissingError: it is missing and cannot be set up here.
     """
     answers, has_buildx = _answers(), _has_buildx()
     if answers and has_buildx:
-        return
+        return None
     if docker_host and not answers:
         raise EngineMissingError(
             f"no engine answers at DOCKER_HOST={docker_host}: start it, or unset DOCKER_HOST to use a local one"
@@ -40,11 +42,13 @@ def ensure_engine(*, docker_host: str | None, say: Callable[[str], None]) -> Non
     if not _has_buildx():
         say("installing Docker's buildx plugin")
         _install_buildx()
+    daemon = None
     if not _answers():
         say(f"starting the Docker engine, log in {_log}")
-        _start()
+        daemon = _start()
     if not _has_buildx():
         raise EngineMissingError(_ADVICE.format(reason="the buildx plugin does not answer"))
+    return daemon
 
 
 def _answers() -> bool:
@@ -85,14 +89,15 @@ def _install_buildx() -> None:
     _apt("docker-buildx")
 
 
-def _start() -> None:
+def _start() -> int | None:
+    daemon = None
     if Path("/run/systemd/system").is_dir():
         done = run(("systemctl", "start", "docker"), timeout=_START_TIMEOUT)
         if done.code != 0:
             raise EngineMissingError(_ADVICE.format(reason=f"systemctl start docker failed: {_last_line(done)}"))
     else:
         _remove_stale_pid_file(Path("/var/run/docker.pid"))
-        start_detached(("dockerd",), log=_log)
+        daemon = start_detached(("dockerd",), log=_log)
     deadline = time.monotonic() + _START_TIMEOUT
     while not _answers():
         if time.monotonic() > deadline:
@@ -101,6 +106,7 @@ def _start() -> None:
                 _ADVICE.format(reason="\n  ".join(["dockerd does not answer; its last words:", *said]))
             )
         time.sleep(0.25)
+    return daemon
 
 
 def _remove_stale_pid_file(pid_file: Path) -> None:

@@ -7,8 +7,8 @@ import logging
 import re
 import shutil
 from collections import deque
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -41,7 +41,8 @@ class Image:
         return self.config.get("Labels") or {}
 
 
-def connect() -> docker.DockerClient:
+@contextmanager
+def connected() -> Iterator[docker.DockerClient]:
     """A client of the engine that DOCKER_HOST or the usual socket names.
 
     Raises:
@@ -51,16 +52,19 @@ def connect() -> docker.DockerClient:
         client = docker.from_env(timeout=600)
         client.ping()
     except docker.errors.DockerException as error:
-        raise EngineMissingError(f"no container engine answers ({error}): start Docker and try again") from None
-    return client
+        advice = "start Docker and try again, or let packmill set it up: packmill setup"
+        raise EngineMissingError(f"no container engine answers: {advice}\n  {error}") from None
+    with closing(client):
+        yield client
 
 
 def inspect(reference: str) -> Image | None:
     """The image of that name in the engine's store, if it is there."""
-    try:
-        attributes = connect().images.get(reference).attrs
-    except docker.errors.NotFound:
-        return None
+    with connected() as client:
+        try:
+            attributes = client.images.get(reference).attrs
+        except docker.errors.NotFound:
+            return None
     digests = attributes.get("RepoDigests") or []
     return Image(
         id=attributes["Id"],
@@ -81,15 +85,11 @@ def host_ca_bundle() -> Path | None:
     return next((Path(path) for path in _CA_BUNDLES if Path(path).is_file()), None)
 
 
-def tag(reference: str, new: str) -> None:
-    """Gives an image a second name."""
-    connect().images.get(reference).tag(new)
-
-
 def untag(reference: str) -> None:
     """Takes a name away; what other images are built on stays."""
-    with suppress(docker.errors.DockerException):  # a name too many is no reason to fail a finished build
-        connect().images.remove(reference, noprune=True)
+    # A name too many is no reason to fail a finished build.
+    with connected() as client, suppress(docker.errors.DockerException):
+        client.images.remove(reference, noprune=True)
 
 
 def build_environment(folder: Path, *, image: str, base_image: str | None, on_line: Callable[[str], None]) -> None:

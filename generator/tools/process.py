@@ -72,20 +72,24 @@ def stream(
             text=True,
             errors="replace",
         )
-        lines = process.stderr if stdout else process.stdout
-        assert lines is not None  # noqa: S101 - one of the two is a pipe
-        try:
-            for line in lines:
-                on_line(line.rstrip("\n"))
-            return process.wait()
-        except BaseException:
-            process.terminate()
+        with process:
+            lines = process.stderr if stdout else process.stdout
             try:
-                process.wait(timeout=10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-            raise
+                for line in lines or ():
+                    on_line(line.rstrip("\n"))
+                return process.wait()
+            except BaseException:
+                _stop(process)
+                raise
+
+
+def _stop(process: subprocess.Popen[str]) -> None:
+    process.terminate()
+    try:
+        process.wait(timeout=10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def start_detached(command: tuple[str, ...], *, log: Path) -> int:

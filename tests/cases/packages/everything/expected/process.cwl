@@ -30,6 +30,10 @@ arguments:
   - inputs.json
   - --output
   - output
+  - --expect
+  - picture=image.png
+  - --expect
+  - folder=tiles
 inputs:
   threshold:
     type: float
@@ -81,7 +85,7 @@ inputs:
     default: 3
 outputs:
   picture:
-    type: File
+    type: File?
     label: picture
     outputBinding:
       glob: output/image.png
@@ -92,7 +96,7 @@ outputs:
     outputBinding:
       glob: output/wildcard_*.log
   folder:
-    type: Directory
+    type: Directory?
     label: folder
     outputBinding:
       glob: output/tiles

@@ -32,10 +32,12 @@ arguments:
   - inputs.json
   - --output
   - output
+  - --expect
+  - out=a b.png
 inputs: {}
 outputs:
   out:
-    type: File
+    type: File?
     label: out
     outputBinding:
       glob: output/a b.png

@@ -30,6 +30,8 @@ arguments:
   - inputs.json
   - --output
   - output
+  - --expect
+  - out=plot.png
 inputs:
   'n':
     type: int
@@ -38,7 +40,7 @@ inputs:
     default: 5
 outputs:
   out:
-    type: File
+    type: File?
     label: out
     outputBinding:
       glob: output/plot.png

@@ -30,6 +30,10 @@ arguments:
   - inputs.json
   - --output
   - output
+  - --expect
+  - heights.tif=heights.tif
+  - --expect
+  - out=tiles
 inputs:
   tile:
     type: File
@@ -48,12 +52,12 @@ inputs:
     label: note
 outputs:
   heights.tif:
-    type: File
+    type: File?
     label: heights.tif
     outputBinding:
       glob: output/heights.tif
   out:
-    type: Directory
+    type: Directory?
     label: out
     outputBinding:
       glob: output/tiles
