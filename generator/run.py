@@ -181,7 +181,8 @@ def run_package(
     process = find_process(package)
     folder = process.parent
     job_file = job or folder / "inputs.yml"
-    merged = {**read_job(job_file), **typed_values(values, read_hints(folder), Path.cwd())}
+    given = {**read_job(job_file), **typed_values(values, read_hints(folder), Path.cwd())}
+    merged = {name: value for name, value in given.items() if value is not None}  # null is 'not given' in CWL
     progress = Progress()
     check_job(merged, read_hints(folder), job_file)
 

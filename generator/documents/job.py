@@ -19,24 +19,36 @@ def inputs_yml(facts: Facts, examples: Mapping[str, str]) -> str:
     document.yaml_set_start_comment(
         f"Inputs of {facts.title}\nrun with: packmill run . inputs.yml   or   cwltool process.cwl inputs.yml"
     )
+    unset = []
     for one in facts.process.interface.inputs:
+        if one.hint.secret and not one.required:
+            # cwltool's store of secrets takes text alone, and no null
+            unset.append(f"\n{_commented(_comment(one))}\n# {one.id}: ''\n")
+            continue
         document[one.id] = _value(one, examples)
         document.yaml_set_comment_before_after_key(one.id, before="\n" + _comment(one))
-    return yaml_text(document) if document else f"# Inputs of {facts.title}: none\n{{}}\n"
+    text = yaml_text(document) if document else f"# Inputs of {facts.title}: none need a value\n{{}}\n"
+    return text + "".join(unset)
+
+
+def _commented(text: str) -> str:
+    return "\n".join(f"# {line}" for line in text.splitlines())
 
 
 def _comment(one: Input) -> str:
     lines = one.doc.splitlines() if one.doc else []
     need = "needed" if one.required else "staged in" if one.hint.role is Role.STAGE_IN else ""
     facts = ", ".join(filter(None, (shown_type(one), need)))
-    if isinstance(carried_default(one), Missing) and not one.required:
+    if one.hint.secret and not one.required:
+        facts += "; to give it, remove the # before the last line"
+    elif isinstance(carried_default(one), Missing) and not one.required:
         facts += "; null: the process's own default"
     return "\n".join([*lines, facts])
 
 
 def _value(one: Input, examples: Mapping[str, str]) -> Any:
     if one.hint.secret:
-        return None
+        return ""
     if one.hint.type in (CwlType.FILE, CwlType.DIRECTORY):
         return _files(one, examples)
     default = carried_default(one)

@@ -1,0 +1,307 @@
+"""Runs of packages: by plain cwltool as any user, by ``packmill run`` with typed values, and how they fail."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import mkdtemp
+
+import pytest
+import uv
+from support import Finished, commit_all, git, write_notebook
+
+from generator.cli import main
+
+pytestmark = [
+    pytest.mark.engine,
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+_UID = 4242
+
+
+@dataclass(frozen=True)
+class Built:
+    repository: Path
+    package: Path
+    image: str
+
+
+@pytest.fixture(scope="module")
+def place() -> Iterator[Path]:
+    """A folder that every user can reach."""
+    folder = Path(mkdtemp(prefix="packmill-tests-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def several(base_image: str, place: Path, request: pytest.FixtureRequest) -> Built:
+    """One image with three processes: one that works, one whose cell fails, one that forgets its output."""
+    repository = place / "tests" / "several"
+    write_notebook(
+        repository / "good.ipynb",
+        "n = 1  # type: int\nsource = []  # type: stage-in?\npath = None  # type: file\ntoken = ''  # type: secret\n"
+        "mode = 'a'  # type: Literal['a', 'b']\nout = 'n.txt'  # type: stage-out",
+        "import os\nfrom packmill import glue\nopen(out, 'w').write(str(n))\nglue('n', n)\nglue('mode', mode)\n"
+        "glue('names', [item['basename'] for item in source])\nglue('text', open(path).read() if path else None)\n"
+        "glue('length', len(token))\nglue('uid', os.getuid())\nglue('home', os.environ['HOME'])",
+    )
+    write_notebook(
+        repository / "failing.ipynb",
+        "n = 1\nout = 'never.txt'  # type: stage-out",
+        "open('before.txt', 'w').write('x')",
+        "a = 1\nraise ValueError('the reason')\nb = 2",
+    )
+    write_notebook(repository / "forgetful.ipynb", "out = 'never.txt'  # type: stage-out", "open('other.txt', 'w')")
+    commit_all(repository)
+    capture = request.config.pluginmanager.getplugin("capturemanager")
+    capture.suspend_global_capture(in_=True)
+    processes = [word for name in ("good", "failing", "forgetful") for word in ("--process", f"{name}.ipynb")]
+    code = main(
+        ["build", str(repository), "--output", str(place / "packages"), "--image", "tests.several:x", *processes]
+    )
+    capture.resume_global_capture()
+    assert code == 0
+    return Built(repository=repository, package=place / "packages/tests/several/main", image="tests.several:x")
+
+
+@pytest.fixture(scope="module")
+def public_cwltool(place: Path) -> Path:
+    """A plain cwltool that other users can start too: the interpreter of these tests may lie in a home."""
+    python = "/usr/bin/python3" if Path("/usr/bin/python3").exists() else sys.executable
+    for command in (["venv", "--quiet", "--python", python], ["pip", "install", "--quiet", "cwltool", "--python"]):
+        subprocess.run([uv.find_uv_bin(), *command, str(place / "venv")], check=True)
+    return place / "venv" / "bin" / "cwltool"
+
+
+def as_user(uid: int, *command: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """A command as another user, who may speak to the engine."""
+    socket = os.stat("/var/run/docker.sock").st_gid
+    environment = {**os.environ, "HOME": str(cwd), "DOCKER_CONFIG": str(cwd)}
+    return subprocess.run(
+        [str(word) for word in command],
+        cwd=cwd,
+        env=environment,
+        user=uid,
+        group=uid,
+        extra_groups=[socket],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+@pytest.mark.parametrize("uid", [0, _UID])
+def test_plain_cwltool_runs_it_as_root_and_as_an_ordinary_user(
+    uid: int, several: Built, place: Path, public_cwltool: Path
+) -> None:
+    home = place / f"home-{uid}"
+    home.mkdir()
+    os.chown(home, uid, uid)
+    package = several.package / "good"
+
+    done = as_user(
+        uid, public_cwltool, "--outdir", home / "out", package / "process.cwl", package / "inputs.yml", cwd=home
+    )
+
+    assert done.returncode == 0, done.stderr
+    scraps = json.loads((home / "out/output/scraps.json").read_text())
+    assert (scraps["n"], scraps["uid"], scraps["names"]) == (1, uid, [])
+    outputs = json.loads(done.stdout)
+    assert sorted(outputs) == ["out", "output_dir", "output_nb", "scraps"]
+    assert outputs["out"]["basename"] == "n.txt"
+    assert sorted(entry["basename"] for entry in outputs["output_dir"]["listing"]) == [
+        "good.ipynb",
+        "n.txt",
+        "scraps.json",
+    ]
+    assert (home / "out/output/n.txt").stat().st_uid == uid
+
+
+def test_typed_values_reach_the_notebook(several: Built, tmp_path: Path, packmill: Callable[..., Finished]) -> None:
+    for name in ("a.txt", "b.txt"):
+        (tmp_path / name).write_text(f"this is {name}")
+
+    values = ("n=7", f"source={tmp_path}/a.txt", f"source={tmp_path}/b.txt", f"path={tmp_path}/a.txt", "mode=b")
+    options = (word for value in values for word in ("-p", value))
+
+    finished = packmill("run", several.package / "good", *options, "--outdir", tmp_path / "out")
+
+    assert finished.code == 0, finished.err
+    assert finished.json()["out"]["class"] == "File"
+    scraps = json.loads((tmp_path / "out/output/scraps.json").read_text())
+    assert (scraps["n"], scraps["mode"], scraps["text"]) == (7, "b", "this is a.txt")
+    assert scraps["names"] == ["a.txt", "b.txt"]
+    assert "cell 2 of 2: import os" in finished.err
+    assert "docker" not in finished.err
+
+
+def test_a_secret_travels_in_a_job_file_and_stays_out_of_the_engine_s_log(
+    several: Built, tmp_path: Path, packmill: Callable[..., Finished]
+) -> None:
+    (tmp_path / "job.yml").write_text("token: hunter2hunter2\n")
+
+    finished = packmill("run", several.package / "good", tmp_path / "job.yml", "--outdir", tmp_path / "out")
+
+    assert finished.code == 0, finished.err
+    assert json.loads((tmp_path / "out/output/scraps.json").read_text())["length"] == len("hunter2hunter2")
+    assert "hunter2" not in finished.err + finished.out
+
+
+def test_a_failing_cell_ends_badly_and_leaves_the_notebook_with_its_traceback(
+    several: Built, tmp_path: Path, packmill: Callable[..., Finished]
+) -> None:
+    finished = packmill("run", several.package / "failing", "--outdir", tmp_path / "out")
+
+    assert finished.code == 20
+    tail = "\n".join(finished.err.splitlines()[-5:])
+    assert "cell 3 failed: ValueError: the reason" in tail
+    assert "line 2: raise ValueError('the reason')" in tail
+    executed = json.loads((tmp_path / "out/output/failing.ipynb").read_text())
+    errors = [
+        output for cell in executed["cells"] for output in cell.get("outputs", []) if output["output_type"] == "error"
+    ]
+    assert errors[0]["ename"] == "ValueError"
+    assert (tmp_path / "out/output/before.txt").read_text() == "x"
+
+
+def test_a_forgotten_output_is_named_with_what_is_there_instead(
+    several: Built, tmp_path: Path, packmill: Callable[..., Finished]
+) -> None:
+    finished = packmill("run", several.package / "forgetful", "--outdir", tmp_path / "out")
+
+    assert finished.code == 20
+    assert "out: nothing matches 'never.txt'" in finished.err
+    assert "there are: forgetful.ipynb, other.txt, scraps.json" in finished.err
+
+
+def test_the_same_image_is_not_built_again(several: Built, tmp_path: Path, packmill: Callable[..., Finished]) -> None:
+    again = packmill(
+        "build", several.repository, "--image", several.image, "--process", "good.ipynb", "--output", tmp_path, "--json"
+    )
+
+    assert again.code == 0, again.err
+    assert again.json()["image_built"] is False
+    assert "is built already" in again.err
+
+
+def test_the_image_says_what_it_is_of(several: Built) -> None:
+    inspected = subprocess.run(
+        ["docker", "image", "inspect", several.image], capture_output=True, text=True, check=True
+    )
+    labels = json.loads(inspected.stdout)[0]["Config"]["Labels"]
+
+    assert labels["org.opencontainers.image.revision"] == git(several.repository, "rev-parse", "HEAD")
+    assert labels["org.opencontainers.image.source"] == str(several.repository)
+    assert labels["org.opencontainers.image.title"] == "tests/several"
+    assert labels["org.opencontainers.image.created"] == "2026-02-03T04:05:06Z"
+    assert labels["org.packmill.version"]
+
+
+def test_nothing_is_left_of_the_scaffold_and_nothing_of_others_is_pruned(
+    several: Built, tmp_path: Path, packmill: Callable[..., Finished]
+) -> None:
+    stopped = subprocess.run(
+        ["docker", "create", "--entrypoint=true", several.image], capture_output=True, text=True, check=True
+    ).stdout.strip()
+    write_notebook(tmp_path / "tests/other/process.ipynb", "n = 1")
+    commit_all(tmp_path / "tests/other")
+
+    assert packmill("build", tmp_path / "tests/other", "--output", tmp_path / "out").code == 0
+
+    images = subprocess.run(["docker", "images", "packmill/environment"], capture_output=True, text=True, check=True)
+    containers = subprocess.run(["docker", "ps", "-aq", "--no-trunc"], capture_output=True, text=True, check=True)
+    subprocess.run(["docker", "rm", stopped], capture_output=True, check=True)
+    assert images.stdout.count("\n") == 1
+    assert stopped in containers.stdout
+
+
+def test_a_build_that_fails_gives_exit_15_and_its_own_last_words(
+    repository: Path, base_image: str, tmp_path: Path, packmill: Callable[..., Finished]
+) -> None:
+    write_notebook(repository / "process.ipynb", "n = 1")
+    (repository / "Dockerfile").write_text(f"FROM {base_image}\nRUN echo about to fail && cat /no/such/file\n")
+    commit_all(repository)
+
+    finished = packmill("build", repository, "--output", tmp_path / "out")
+
+    assert finished.code == 15
+    message = finished.err[finished.err.index("packmill: ") :]
+    assert "cat: /no/such/file: No such file or directory" in message
+    assert len(message.splitlines()) <= 15
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("language", "kernel", "said"),
+    [
+        ("R", "ir", "no kernel 'ir' or another for r in the image"),
+        ("scala", "scala", "no kernel 'scala' or another for scala in the image"),
+    ],
+)
+def test_a_kernel_that_the_image_lacks_gives_exit_16(
+    language: str,
+    kernel: str,
+    said: str,
+    repository: Path,
+    base_image: str,
+    tmp_path: Path,
+    packmill: Callable[..., Finished],
+) -> None:
+    write_notebook(repository / "process.ipynb", "n <- 1", language=language, kernel=kernel)
+    commit_all(repository)
+
+    finished = packmill("build", repository, "--output", tmp_path / "out")
+
+    assert finished.code == 16
+    assert said in finished.err
+    assert "kernels there: python3 (python)" in finished.err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (["n=x"], "n is 'x', but an int is needed"),
+        (["tokn=1"], "tokn: no such input; did you mean 'token'?"),
+        (["mode=c"], "mode is 'c', but one of 'a', 'b' is needed"),
+        (["path=/no/such"], "path is '/no/such', but there is no such file"),
+        (["token=x"], "token is secret, and command lines can be read by others"),
+        (["n"], "'n': write it as name=value"),
+    ],
+)
+def test_a_value_that_does_not_fit_is_refused_before_anything_starts(
+    values: list[str], said: str, several: Built, packmill: Callable[..., Finished]
+) -> None:
+    finished = packmill("run", several.package / "good", *(word for value in values for word in ("-p", value)))
+
+    assert finished.code == 2
+    assert said in finished.err
+    assert "cell" not in finished.err
+
+
+def test_a_job_that_does_not_fit_is_refused(several: Built, tmp_path: Path, packmill: Callable[..., Finished]) -> None:
+    (tmp_path / "job.yml").write_text("nn: 1\nn: x\nsource: [{class: File, path: gone.txt}]\n")
+
+    finished = packmill("run", several.package / "good", tmp_path / "job.yml")
+
+    assert finished.code == 2
+    assert "nn: no such input; did you mean 'n'?" in finished.err
+    assert "n is 'x', but an int is needed" in finished.err
+    assert f"source: there is no {tmp_path}/gone.txt" in finished.err
+
+
+def test_a_folder_with_several_processes_asks_for_one(several: Built, packmill: Callable[..., Finished]) -> None:
+    finished = packmill("run", several.package)
+
+    assert finished.code == 2
+    assert f"name one: {several.package}/failing" in finished.err
