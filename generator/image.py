@@ -54,8 +54,8 @@ def reference(source: Source) -> str:
 
 
 def key(source: Source, *, environment: str, base_image: str, base_id: str) -> str:
-    """What decides whether an image is the same again: commit, environment, base and packmill itself."""
-    parts = [source.commit, environment, base_image, base_id, __version__, runner_digest()]
+    """What decides whether an image is the same again: address, commit, environment, base and packmill itself."""
+    parts = [source.address, source.commit, environment, base_image, base_id, __version__, runner_digest()]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 

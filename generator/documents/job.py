@@ -8,7 +8,7 @@ from typing import Any
 from ruamel.yaml.comments import CommentedMap
 
 from generator.documents.process import Facts, carried_default, shown_type
-from generator.documents.text import plain, yaml_text
+from generator.documents.text import flow, plain, yaml_text
 from generator.interface import Input
 from generator.parameters import CwlType, Literal, Missing, Role
 
@@ -60,8 +60,10 @@ def _files(one: Input, examples: Mapping[str, str]) -> Any:
     paths = default_paths(one.default)
     kind = str(one.hint.type)
     carried = [{"class": kind, "path": examples[path]} for path in paths if path in examples]
-    if one.hint.role is Role.VALUE and not carried:
+    if not carried and (one.hint.role is Role.VALUE or one.hint.optional):
         return None
+    if one.default == []:
+        return flow([])
     entries = carried or [{"class": kind, "path": path or "PATH"} for path in paths or ["PATH"]]
     return entries if one.hint.array else entries[0]
 
