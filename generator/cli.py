@@ -23,7 +23,9 @@ exit codes:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command; its exit code."""
-    options = _parser().parse_args(arguments)
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    options = _parser().parse_args(_without_engine_options(words))
+    options.engine_options = tuple(words[len(_without_engine_options(words)) + 1 :])
     try:
         code: int = options.command(options)
     except PackmillError as error:
@@ -36,6 +38,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return code
+
+
+def _without_engine_options(words: list[str]) -> list[str]:
+    """The words before ``--``, after which ``packmill run`` hands everything to the CWL engine."""
+    return words[: words.index("--")] if words[:1] == ["run"] and "--" in words else words
 
 
 def _report(error: PackmillError, *, as_json: bool) -> None:
@@ -136,7 +143,8 @@ descriptor."""
 def _add_run(commands: _Commands) -> None:  # type: ignore[valid-type]
     text = """\
 Runs a package by a CWL engine. Values come from the job file (default: the package's inputs.yml), and -p changes one.
-All are checked against the interface first. Progress goes to stderr, CWL's output object to stdout."""
+All are checked against the interface first. Progress goes to stderr, CWL's output object to stdout.
+What follows a -- goes to the engine: packmill run PACKAGE -- --debug"""
     parser = _command(commands, "run", "run a package", text)
     parser.add_argument("package", type=Path, metavar="PACKAGE", help="folder of a package, or its process.cwl")
     parser.add_argument(
@@ -249,7 +257,7 @@ def _run(options: argparse.Namespace) -> int:
         values=options.values,
         outdir=options.outdir,
         engine=options.engine,
-        options=tuple(options.options),
+        options=options.engine_options,
     )
     print(json.dumps(outputs, indent=2, ensure_ascii=False))
     return 0

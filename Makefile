@@ -1,0 +1,31 @@
+.PHONY: help lint test e2e regenerate bench check lock
+
+help: ## list these entry points
+	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+
+environment:
+	@scripts/virtual-environment --dev
+
+lint: environment ## style, types, architecture, shell, spelling
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" scripts/lint
+
+test: environment ## the quick tests, without an engine
+	.venv/bin/pytest -m "not engine and not slow"
+
+e2e: environment ## the tests that build and run images
+	.venv/bin/pytest -m engine
+
+regenerate: environment ## write what is there now into the expected files; then read the diff
+	.venv/bin/pytest --regenerate tests/test_interface.py tests/test_refusals.py tests/test_packages.py tests/test_docs.py
+
+bench: environment ## the figures of docs/performance.md
+	.venv/bin/python tests/bench/figures.py
+
+check: ## everything, as CI runs it
+	./test.sh
+
+lock: environment ## resolve the dependencies anew
+	.venv/bin/uv pip compile -q --universal --python-version 3.10 --no-header --no-annotate pyproject.toml -o requirements.lock
+	.venv/bin/uv pip compile -q --universal --python-version 3.10 --no-header --no-annotate --group dev -c requirements.lock -o requirements-dev.lock
+	cd templates/image && ../../.venv/bin/uv pip compile -q --universal --python-version 3.10 --no-header --no-annotate runner.in -o runner.txt
+	cd templates/image && ../../.venv/bin/uv pip compile -q --universal --python-version 3.9 --no-header --no-annotate kernel.in -o kernel.txt

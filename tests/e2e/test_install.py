@@ -1,0 +1,131 @@
+"""packmill as its users have it: from a wheel in an empty environment, and by build.sh."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import uv
+from support import commit_all, git, here, write_notebook
+
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
+_top = here.parent
+
+
+def run(*command: str | Path, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))}
+    words = [str(word) for word in command]
+    return subprocess.run(words, cwd=cwd, env={**clean, **variables}, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the programs of a wheel in a new environment."""
+    place = tmp_path_factory.mktemp("installed")
+    for command in (
+        ["build", "--quiet", "--wheel", "--out-dir", place / "dist", _top],
+        ["venv", "--quiet", "--python", sys.executable, place / "venv"],
+        ["pip", "install", "--quiet", "--python", place / "venv", "packmill", "--find-links", place / "dist"],
+    ):
+        done = run(uv.find_uv_bin(), *command, cwd=place)
+        assert done.returncode == 0, done.stderr
+    return place / "venv" / "bin"
+
+
+def test_a_wheel_builds_and_runs_a_package_outside_of_the_checkout(
+    installed: Path, base_image: str, repository: Path, tmp_path: Path
+) -> None:
+    write_notebook(repository / "process.ipynb", "n = 1  # type: int", "from packmill import glue\nglue('n', n)")
+    commit_all(repository)
+
+    inspected = run(installed / "packmill", "inspect", repository, cwd=tmp_path)
+    built = run(installed / "packmill", "build", repository, cwd=tmp_path)
+    package = Path(built.stdout.strip())
+    ran = run(installed / "packmill", "run", package, "-p", "n=5", "--outdir", "out", "--", "--debug", cwd=tmp_path)
+    checked = run(installed / "packmill", "validate", package, cwd=tmp_path)
+
+    assert "n     int   1" in inspected.stdout
+    assert built.returncode == 0, built.stderr
+    assert package == Path("packages/ada/trees/main")
+    assert ran.returncode == 0, ran.stderr
+    assert '"n": 5' in (tmp_path / "out/output/scraps.json").read_text()
+    assert checked.returncode == 0, checked.stderr
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A fresh clone with the virtual environment that these tests run in, to save the time of making one more."""
+    folder = tmp_path_factory.mktemp("clone") / "packmill"
+    tracked = git(_top, "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")
+    for name in filter(None, tracked):
+        if (_top / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(_top / name, folder / name, follow_symlinks=False)
+    (folder / ".venv").symlink_to(_top / ".venv")
+    return folder
+
+
+def test_build_sh_builds_and_runs_the_example_and_a_second_call_changes_nothing(clone: Path, base_image: str) -> None:
+    first = run(clone / "build.sh", cwd=clone)
+    assert first.returncode == 0, first.stderr
+    results = clone / "example-run/results/output"
+    assert {path.name for path in results.iterdir()} == {"process.ipynb", "scraps.json", "summary.csv", "year.png"}
+    assert (results / "year.png").read_bytes().startswith(b"\x89PNG")
+    assert "glued results" in first.stdout
+    before = {path: path.stat().st_mtime_ns for path in clone.rglob("*") if ".git" not in path.parts}
+
+    second = run(clone / "build.sh", cwd=clone)
+
+    assert second.returncode == 0, second.stderr
+    assert "is built already" in second.stderr
+    after = {path: path.stat().st_mtime_ns for path in clone.rglob("*") if ".git" not in path.parts}
+    assert after == before
+
+
+def test_build_sh_packages_what_the_variables_name(
+    clone: Path, base_image: str, repository: Path, tmp_path: Path
+) -> None:
+    write_notebook(repository / "sub/folder/x.ipynb", "n = 1")
+    commit_all(repository)
+    git(repository, "branch", "feature/y")
+
+    done = run(
+        clone / "build.sh",
+        cwd=tmp_path,
+        repository=repository.as_uri(),
+        checkout="feature/y",
+        process="sub/folder/x.ipynb",
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "packages/ada/trees/feature/y"
+    assert (tmp_path / "packages/ada/trees/feature/y/process.cwl").exists()
+
+
+def test_build_sh_passes_the_exit_code_on(clone: Path, base_image: str, repository: Path, tmp_path: Path) -> None:
+    commit_all(repository)
+
+    missing = run(clone / "build.sh", cwd=tmp_path, repository=str(repository))
+    alone = run(clone / "build.sh", cwd=tmp_path, checkout="main")
+
+    assert missing.returncode == 11
+    assert alone.returncode == 2
+    assert "'repository' is not" in alone.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_without_an_engine_and_without_root_it_says_what_to_install(tmp_path: Path) -> None:
+    from generator.errors import EngineMissingError
+    from generator.setup.container_engine import ensure_engine
+
+    with pytest.raises(EngineMissingError, match="no engine answers at DOCKER_HOST=unix:///no/such.sock"):
+        os.environ["DOCKER_HOST"] = "unix:///no/such.sock"
+        try:
+            ensure_engine(docker_host="unix:///no/such.sock", say=print)
+        finally:
+            del os.environ["DOCKER_HOST"]
+    assert EngineMissingError.exit_code == 19

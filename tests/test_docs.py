@@ -1,0 +1,81 @@
+"""The documents say what is: help texts, exit codes, variables and commands are compared with the code."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support import Finished, here
+
+from generator import errors
+from generator.request import variables
+from generator.runner.cli import main as runner_main
+
+top = here.parent
+_BLOCK = re.compile(r"<!-- help: (?P<command>[^>]+) -->\n(?:```\n.*?\n```\n)?", re.DOTALL)
+
+
+def test_the_reference_has_the_help_of_every_command(
+    packmill: Callable[..., Finished],
+    capsys: pytest.CaptureFixture[str],
+    golden: Callable[[Path, str], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+
+    def help_of(match: re.Match[str]) -> str:
+        program, *words = match["command"].split()
+        if program == "packmill":
+            text = packmill(*words, "--help").out
+        else:
+            with pytest.raises(SystemExit):
+                runner_main([*words, "--help"])
+            text = capsys.readouterr().out
+        return f"<!-- help: {match['command']} -->\n```\n{text.strip()}\n```\n"
+
+    reference = top / "docs" / "reference.md"
+    golden(reference, _BLOCK.sub(help_of, reference.read_text(encoding="utf-8")))
+
+
+def test_the_readme_has_every_exit_code() -> None:
+    readme = (top / "README.md").read_text(encoding="utf-8")
+    kinds = [
+        kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.PackmillError)
+    ]
+
+    for kind in kinds:
+        if kind is not errors.PackmillError:
+            assert re.search(rf"^\| {kind.exit_code} \|", readme, re.MULTILINE), kind
+
+
+def test_the_reference_has_every_variable() -> None:
+    reference = (top / "docs" / "reference.md").read_text(encoding="utf-8")
+
+    for name in variables:
+        assert f"| `{name}` |" in reference
+
+
+def test_the_readme_s_example_cell_is_the_example_s() -> None:
+    readme = (top / "README.md").read_text(encoding="utf-8")
+    cell = re.search(r"```python\n(.*?)```", readme, re.DOTALL)
+    example = (top / "examples/city-temperatures/process.ipynb").read_text(encoding="utf-8").replace('\\"', '"')
+
+    assert cell is not None
+    for line in cell[1].splitlines():
+        assert line.rstrip() in example, line
+
+
+def test_the_readme_s_links_lead_somewhere() -> None:
+    for document in (top / "README.md", top / "CONTRIBUTING.md", *(top / "docs").glob("*.md")):
+        for link in re.findall(r"\]\((?!https?:)([^)#]+)\)", document.read_text(encoding="utf-8")):
+            assert (document.parent / link).exists(), f"{document.name}: {link}"
+
+
+def test_the_example_is_read_as_the_readme_says(packmill: Callable[..., Finished]) -> None:
+    finished = packmill("inspect", top / "examples/city-temperatures")
+
+    assert finished.code == 0
+    assert "the city to highlight" in finished.out
+    assert "warnings" not in finished.out
