@@ -162,9 +162,6 @@ What follows a -- goes to the engine: packmill run PACKAGE -- --debug"""
     parser.add_argument(
         "--engine", choices=("cwltool", "toil"), default="cwltool", help="CWL engine (default: %(default)s)"
     )
-    parser.add_argument(
-        "options", nargs="*", metavar="-- ENGINE OPTIONS", help="options for the engine itself, after --"
-    )
     parser.set_defaults(command=_run)
 
 
