@@ -128,9 +128,10 @@ def test_an_engine_that_does_not_answer_gives_exit_19_and_says_what_to_do(clone:
 def test_an_ordinary_user_without_an_engine_is_told_what_to_install() -> None:
     """The same code, asked by someone who may not install anything."""
     ask = (
-        "import os; os.setuid(4242)\n"
+        "import os\n"
         "from generator.errors import PackmillError\n"
         "from generator.setup import container_engine as engine\n"
+        "os.setuid(4242)\n"
         "try: engine.ensure_engine(docker_host=None, say=print)\n"
         "except PackmillError as error: print(error); raise SystemExit(error.exit_code)\n"
     )
