@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +24,7 @@ exit codes:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command; its exit code."""
+    signal.signal(signal.SIGTERM, _terminate)
     words = list(sys.argv[1:] if arguments is None else arguments)
     options = _parser().parse_args(_without_engine_options(words))
     options.engine_options = tuple(words[len(_without_engine_options(words)) + 1 :])
@@ -38,6 +40,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return code
+
+
+def _terminate(_signal: int, _frame: object) -> None:
+    """A CI system that cancels a job sends SIGTERM: temporary folders are removed as after Ctrl-C."""
+    raise KeyboardInterrupt
 
 
 def _without_engine_options(words: list[str]) -> list[str]:

@@ -6,7 +6,7 @@ import logging
 import os
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,7 +74,7 @@ def execute(task: Task, *, say: Callable[[str], None]) -> Any:
             nb, dict(task.parameters), kernel_name=task.kernel.name, language=papermill_language(task.language)
         )
     nb = remove_error_markers(prepare_notebook_metadata(nb, task.name, task.output.name))
-    hooks = _Hooks(nb.cells, say)
+    hooks = _Hooks(nb.cells, task.parameters, say)
     try:
         nb = papermill_engines.execute_notebook_with_engine(
             None,
@@ -148,7 +148,8 @@ def _manager_of(kernel: Kernel) -> type:
 class _Hooks:
     """Says which cell runs, in the numbers of the notebook as it is in the repository."""
 
-    def __init__(self, cells: list[Any], say: Callable[[str], None]) -> None:
+    def __init__(self, cells: list[Any], names: Iterable[str], say: Callable[[str], None]) -> None:
+        self.names = tuple(names)
         injected = [i for i, cell in enumerate(cells) if "injected-parameters" in cell.metadata.get("tags", [])]
         self.injected = injected[0] if injected else None
         self.total = len(cells) - len(injected)
@@ -168,8 +169,12 @@ class _Hooks:
             return
         self.began = time.monotonic()
         number = self.number(cell_index)
-        self.present = what = f"cell {number} of {self.total}" if number else "parameters"
-        self.say(f"{what}: {_first_line(cell.source)}")
+        if number is None:
+            self.present = "the injected parameters"
+            self.say(f"parameters: {', '.join(self.names)}")  # names alone: a value may be a secret
+        else:
+            self.present = f"cell {number} of {self.total}"
+            self.say(f"{self.present}: {_first_line(cell.source)}")
 
     def executed(self, **_: Any) -> None:
         seconds = time.monotonic() - self.began

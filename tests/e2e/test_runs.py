@@ -48,7 +48,7 @@ def several(base_image: str, place: Path, request: pytest.FixtureRequest) -> Bui
     repository = place / "tests" / "several"
     write_notebook(
         repository / "good.ipynb",
-        "n = 1  # type: int\nsource = []  # type: stage-in?\npath = None  # type: file\ntoken = ''  # type: secret\n"
+        "token = ''  # type: secret\nn = 1  # type: int\nsource = []  # type: stage-in?\npath = None  # type: file\n"
         "mode = 'a'  # type: Literal['a', 'b']\nout = 'n.txt'  # type: stage-out",
         "import os\nfrom packmill import glue\nopen(out, 'w').write(str(n))\nglue('n', n)\nglue('mode', mode)\n"
         "glue('names', [item['basename'] for item in source])\nglue('text', open(path).read() if path else None)\n"
