@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from generator.runner.failures import BadInputsError, KernelMissingError
-from generator.runner.kernels import Kernel, choose_kernel, find_kernels
+from generator.runner.kernels import Kernel, choose_kernel, connection_of, find_kernels, kernel_spec_of
 from generator.runner.run import load, process_path
 from generator.runner.workspace import repository_place
 
@@ -52,8 +52,6 @@ def check(request: Check) -> dict[str, Any]:
 def _start(kernel: Kernel) -> None:
     """Starts the kernel once and waits until it answers."""
     from jupyter_client.manager import KernelManager
-
-    from generator.runner.execution import connection_of, kernel_spec_of
 
     with tempfile.TemporaryDirectory() as temporary:
         os.environ.update(JUPYTER_RUNTIME_DIR=temporary, IPYTHONDIR=temporary, HOME=temporary)

@@ -29,8 +29,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="packmill-runner",
         description="Runs the notebooks and shell scripts of an image that packmill built.",
-        epilog="exit codes: 0 done, 1 the process failed, 2 inputs that do not fit, 3 process missing, 4 no kernel, "
-        "5 kernel died, 6 output missing, 130 interrupted",
+        epilog="exit codes: 0 done, 1 a cell failed, 2 inputs that do not fit, 3 process missing, 4 no kernel, "
+        "5 kernel died, 6 output missing, 7 out of memory, 8 cell time limit, 9 run time limit, 10 disk full, "
+        "130 and 143 interrupted",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     run = commands.add_parser(
@@ -53,6 +54,15 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         metavar="NAME=GLOB",
         help="an output that must be there at the end; may be given several times",
+    )
+    run.add_argument(
+        "--execution-timeout",
+        type=float,
+        metavar="SECONDS",
+        help="the longest that a cell may take (default: no limit)",
+    )
+    run.add_argument(
+        "--timeout", type=float, metavar="SECONDS", help="the longest that the run may take (default: no limit)"
     )
     run.set_defaults(command=_run)
     check = commands.add_parser(
@@ -91,6 +101,8 @@ def _run(options: argparse.Namespace) -> int:
             output=options.output,
             kernel=options.kernel,
             repository=options.repository,
+            cell_time_limit=options.execution_timeout,
+            time_limit=options.timeout,
             expected=tuple(_expectation(text) for text in options.expect),
         )
     )

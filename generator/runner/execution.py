@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 import logging
-import os
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from generator.parameters import Literal
-from generator.runner.failures import BadInputsError, KernelDiedError, ProcessFailedError
+from generator.runner.failures import (
+    BadInputsError,
+    CellTimeLimitError,
+    KernelDiedError,
+    KernelMissingError,
+    OutOfMemoryError,
+    ProcessFailedError,
+)
 from generator.runner.kernels import Kernel
+from generator.runner.masking import Secrets, mask
+from generator.runner.result import Record
+from generator.runner.saving import Saver
+from generator.runner.watching import oom_kills
+
+if TYPE_CHECKING:
+    from generator.runner.engine import Session
 
 _papermill_languages = {"r": "R", "c#": ".net-csharp", "f#": ".net-fsharp", "powershell": ".net-powershell"}
 
@@ -29,6 +43,8 @@ class Task:
     language: str
     parameters: Mapping[str, Literal]
     directory: Path
+    secret: tuple[str, ...] = ()
+    cell_time_limit: float | None = None
 
 
 def can_inject(kernel: Kernel, language: str) -> bool:
@@ -48,108 +64,112 @@ def papermill_language(language: str) -> str:
     return _papermill_languages.get(language.lower(), language)
 
 
-def execute(task: Task, *, say: Callable[[str], None]) -> Any:
+def execute(task: Task, record: Record, *, say: Callable[[str], None]) -> Any:
     """Runs the notebook and leaves the executed one at ``task.output``, failed or not; the executed notebook.
 
     Raises:
         BadInputsError: there are parameters, but papermill cannot write them in this language.
-        KernelDiedError: the kernel did not start, or ended in the middle.
+        KernelMissingError: the kernel does not start.
+        KernelDiedError, OutOfMemoryError: the kernel ended in the middle.
+        CellTimeLimitError: a cell took longer than it may.
         ProcessFailedError: a cell failed; the message has the cell's number, the error and the failing line.
     """
-    import nbformat
-    from nbclient.exceptions import DeadKernelError
-    from papermill.engines import papermill_engines
     from papermill.exceptions import PapermillExecutionError
-    from papermill.execute import prepare_notebook_metadata, raise_for_execution_errors, remove_error_markers
-    from papermill.iorw import load_notebook_node
-    from papermill.parameterize import parameterize_notebook
+    from papermill.execute import raise_for_execution_errors
 
-    logging.getLogger("papermill").setLevel(logging.ERROR)
+    from generator.runner.engine import ImageEngine, Session
+
+    for logger in ("papermill", "nbclient", "traitlets"):
+        logging.getLogger(logger).setLevel(logging.CRITICAL)
     if task.parameters and not can_inject(task.kernel, task.language):
         raise BadInputsError(f"{task.name}: papermill cannot write parameters in the language {task.language!r}")
-    nb = load_notebook_node(nbformat.reads(task.text, as_version=4))
-    nb.metadata.setdefault("kernelspec", {}).update(name=task.kernel.name, language=task.kernel.language)
-    if task.parameters:
-        nb = parameterize_notebook(
-            nb, dict(task.parameters), kernel_name=task.kernel.name, language=papermill_language(task.language)
-        )
-    nb = remove_error_markers(prepare_notebook_metadata(nb, task.name, task.output.name))
-    hooks = _Hooks(nb.cells, task.parameters, say)
+    secrets = Secrets({name: str(task.parameters[name]) for name in task.secret if name in task.parameters})
+    record.parameters = {**task.parameters, **dict.fromkeys(secrets.placeholders, mask)}
+    nb = _prepared(task, {**task.parameters, **secrets.placeholders})
+    hooks = _Hooks(nb.cells, task.parameters, record, say)
+    session = Session(
+        kernel=task.kernel,
+        saver=Saver(task.output),
+        secrets=secrets,
+        literal=_literal_in(task),
+        on_cell=hooks.started,
+        on_cell_done=hooks.executed,
+        directory=task.directory,
+        cell_time_limit=task.cell_time_limit,
+    )
+    killed_before = oom_kills()
     try:
-        nb = papermill_engines.execute_notebook_with_engine(
-            None,
-            nb,
-            input_path=None,
-            output_path=str(task.output),
-            kernel_name=task.kernel.name,
-            progress_bar=False,
-            kernel_manager_class=_manager_of(task.kernel),
-            resources={"metadata": {"path": str(task.directory)}},
-            on_cell_start=hooks.started,
-            on_cell_executed=hooks.executed,
-        )
+        with _told(hooks, session, killed_before):
+            nb = ImageEngine.run(nb, session)
+    finally:
+        record.peak_memory = session.peak_memory
+    try:
         raise_for_execution_errors(nb, str(task.output))
-    except DeadKernelError:
-        raise KernelDiedError(f"{hooks.present}: the kernel {task.kernel.name!r} died") from None
-    except RuntimeError as error:
-        if "Kernel didn't respond" not in str(error) and "Kernel died" not in str(error):
-            raise
-        raise KernelDiedError(f"the kernel {task.kernel.name!r} did not start: {error}") from None
     except PapermillExecutionError as error:
+        if oom_kills() > killed_before and "MemoryError" not in str(error.ename):
+            say("warning: a process of the run was killed for want of memory")
         raise ProcessFailedError(_explain(error, hooks)) from None
     return nb
 
 
-def kernel_spec_of(kernel: Kernel) -> Any:
-    """The kernel as jupyter_client's KernelSpec."""
-    from jupyter_client.kernelspec import KernelSpec
+@contextmanager
+def _told(hooks: _Hooks, session: Session, killed_before: int) -> Iterator[None]:
+    """What nbclient raises, in the runner's terms."""
+    from nbclient.exceptions import CellTimeoutError, DeadKernelError
 
-    return KernelSpec(
-        argv=list(kernel.argv),
-        env=dict(kernel.environment),
-        display_name=kernel.name,
-        language=kernel.language,
-        interrupt_mode=kernel.interrupt_mode,
-        resource_dir=str(kernel.folder),
-    )
-
-
-def connection_of(kernel: Kernel) -> dict[str, str]:
-    """How to speak with a kernel: ipykernel by Unix sockets, which no one else on the host can read, others by TCP.
-
-    A socket's path may have 107 bytes (unix(7)).
-    """
-    sockets = os.path.join(os.environ.get("JUPYTER_RUNTIME_DIR", ""), "kernel")
-    if kernel.language.lower() == "python" and os.path.isabs(sockets) and len(sockets) < 100:
-        return {"transport": "ipc", "ip": sockets}
-    return {"transport": "tcp"}
+    try:
+        yield
+    except CellTimeoutError:
+        limit = f"{session.cell_time_limit:g} s"
+        raise CellTimeLimitError(f"{hooks.present} took longer than a cell's limit of {limit}") from None
+    except DeadKernelError:
+        if oom_kills() > killed_before:
+            raise OutOfMemoryError(f"{hooks.present}: the kernel was killed, the memory was used up") from None
+        raise KernelDiedError(f"{hooks.present}: the kernel {session.kernel.name!r} {_ending(session)}") from None
+    except RuntimeError as error:
+        if "Kernel didn't respond" not in str(error) and "Kernel died" not in str(error):
+            raise
+        raise KernelMissingError(f"the kernel {session.kernel.name!r} does not start: {error}") from None
 
 
-def _manager_of(kernel: Kernel) -> type:
-    """A kernel manager that starts exactly this kernel, wherever Jupyter would look."""
-    from jupyter_client.manager import AsyncKernelManager
+def _ending(session: Session) -> str:
+    code = session.kernel_exit
+    if code is None:
+        return "died"
+    return f"was killed by signal {-code}" if code < 0 else f"ended by itself with code {code}"
 
-    connection = connection_of(kernel)
 
-    class ImageKernelManager(AsyncKernelManager):  # type: ignore[misc]
-        def __init__(self, **options: Any) -> None:
-            super().__init__(**options)
-            self.set_trait("transport", connection["transport"])
-            if "ip" in connection:
-                self.set_trait("ip", connection["ip"])
+def _prepared(task: Task, parameters: Mapping[str, Literal]) -> Any:
+    """The notebook with the image's kernel and an injected cell, as papermill prepares it."""
+    import nbformat
+    from papermill.execute import prepare_notebook_metadata, remove_error_markers
+    from papermill.iorw import load_notebook_node
+    from papermill.parameterize import parameterize_notebook
 
-        @property
-        def kernel_spec(self) -> Any:
-            return kernel_spec_of(kernel)
+    nb = load_notebook_node(nbformat.reads(task.text, as_version=4))
+    nb.metadata.setdefault("kernelspec", {}).update(name=task.kernel.name, language=task.kernel.language)
+    if parameters:
+        language = papermill_language(task.language)
+        nb = parameterize_notebook(nb, dict(parameters), kernel_name=task.kernel.name, language=language)
+    return remove_error_markers(prepare_notebook_metadata(nb, task.name, task.output.name))
 
-    return ImageKernelManager
+
+def _literal_in(task: Task) -> Callable[[str], str]:
+    """How a string is written in the notebook's language, by papermill's translator."""
+    from papermill.translators import papermill_translators
+
+    if not task.secret:
+        return repr
+    translator = papermill_translators.find_translator(task.kernel.name, papermill_language(task.language))
+    return lambda text: str(translator.translate(text))
 
 
 class _Hooks:
     """Says which cell runs, in the numbers of the notebook as it is in the repository."""
 
-    def __init__(self, cells: list[Any], names: Iterable[str], say: Callable[[str], None]) -> None:
+    def __init__(self, cells: list[Any], names: Iterable[str], record: Record, say: Callable[[str], None]) -> None:
         self.names = tuple(names)
+        self.record = record
         injected = [i for i, cell in enumerate(cells) if "injected-parameters" in cell.metadata.get("tags", [])]
         self.injected = injected[0] if injected else None
         self.total = len(cells) - len(injected)
@@ -165,6 +185,7 @@ class _Hooks:
         return None if index == self.injected else index
 
     def started(self, cell: Any, cell_index: int) -> None:
+        """Before a cell."""
         if cell.cell_type != "code":
             return
         self.began = time.monotonic()
@@ -176,8 +197,10 @@ class _Hooks:
             self.present = f"cell {number} of {self.total}"
             self.say(f"{self.present}: {_first_line(cell.source)}")
 
-    def executed(self, **_: Any) -> None:
+    def executed(self, cell_index: int, **_: Any) -> None:
+        """After a cell, failed or not."""
         seconds = time.monotonic() - self.began
+        self.record.cells.append({"cell": self.number(cell_index), "seconds": round(seconds, 3)})
         if seconds >= 1:
             self.say(f"    took {seconds:.1f} s")
 

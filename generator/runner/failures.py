@@ -1,4 +1,4 @@
-"""How a run can end badly, with an exit code each."""
+"""How a run can end badly: an exit code and a reason each; scripts and ``result.json`` tell them apart."""
 
 from __future__ import annotations
 
@@ -7,39 +7,84 @@ class RunFailedError(Exception):
     """A run that ended badly; the message goes to stderr as the last lines."""
 
     exit_code = 1
+    reason = "failed"
 
 
 class ProcessFailedError(RunFailedError):
     """A cell raised an error, or the shell process ended with a code other than 0."""
 
     exit_code = 1
+    reason = "cell-error"
 
 
 class BadInputsError(RunFailedError):
     """The given values do not fit the interface."""
 
     exit_code = 2
+    reason = "bad-inputs"
 
 
 class ProcessMissingError(RunFailedError):
     """The process is not in the image, or cannot be read."""
 
     exit_code = 3
+    reason = "process-missing"
 
 
 class KernelMissingError(RunFailedError):
-    """No kernel in the image can run the notebook."""
+    """No kernel in the image can run the notebook, or it does not start."""
 
     exit_code = 4
+    reason = "kernel-missing"
+
+
+class KernelDiedError(RunFailedError):
+    """The kernel ended before the notebook did: it crashed or was killed."""
+
+    exit_code = 5
+    reason = "kernel-died"
 
 
 class OutputMissingError(RunFailedError):
     """The process ended well, but did not write what it is to write."""
 
     exit_code = 6
+    reason = "output-missing"
 
 
-class KernelDiedError(RunFailedError):
-    """The kernel did not start, or ended before the notebook did."""
+class OutOfMemoryError(RunFailedError):
+    """The kernel was killed because the memory of the container was used up."""
 
-    exit_code = 5
+    exit_code = 7
+    reason = "out-of-memory"
+
+
+class CellTimeLimitError(RunFailedError):
+    """A cell took longer than it may."""
+
+    exit_code = 8
+    reason = "cell-time-limit"
+
+
+class RunTimeLimitError(RunFailedError):
+    """The whole run took longer than it may."""
+
+    exit_code = 9
+    reason = "run-time-limit"
+
+
+class DiskFullError(RunFailedError):
+    """There was no space left to write to."""
+
+    exit_code = 10
+    reason = "disk-full"
+
+
+class InterruptedRunError(RunFailedError):
+    """SIGTERM or SIGINT ended the run; the exit code is 128 and the signal's number, as in a shell."""
+
+    reason = "interrupted"
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__(f"interrupted by signal {signal_number}")
+        self.exit_code = 128 + signal_number

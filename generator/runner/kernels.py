@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from generator.runner.failures import KernelMissingError
 
@@ -111,3 +112,28 @@ def _interpreter(command: str, spec: Path, environment: Mapping[str, str]) -> st
     if os.access(beside, os.X_OK):
         return str(beside)
     return shutil.which(command, path=environment.get("PATH"))
+
+
+def kernel_spec_of(kernel: Kernel) -> Any:
+    """The kernel as jupyter_client's KernelSpec."""
+    from jupyter_client.kernelspec import KernelSpec
+
+    return KernelSpec(
+        argv=list(kernel.argv),
+        env=dict(kernel.environment),
+        display_name=kernel.name,
+        language=kernel.language,
+        interrupt_mode=kernel.interrupt_mode,
+        resource_dir=str(kernel.folder),
+    )
+
+
+def connection_of(kernel: Kernel) -> dict[str, str]:
+    """How to speak with a kernel: ipykernel by Unix sockets, which no one else on the host can read, others by TCP.
+
+    A socket's path may have 107 bytes (unix(7)).
+    """
+    sockets = os.path.join(os.environ.get("JUPYTER_RUNTIME_DIR", ""), "kernel")
+    if kernel.language.lower() == "python" and os.path.isabs(sockets) and len(sockets) < 100:
+        return {"transport": "ipc", "ip": sockets}
+    return {"transport": "tcp"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import posixpath
@@ -10,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,12 @@ from typing import Any
 from generator.errors import PackmillError
 from generator.interface import Interface, read_interface
 from generator.notebook import Notebook, decode_notebook, read_notebook
-from generator.runner.failures import OutputMissingError, ProcessFailedError, ProcessMissingError
+from generator.runner.failures import DiskFullError, OutputMissingError, ProcessFailedError, ProcessMissingError
 from generator.runner.kernels import choose_kernel, find_kernels
+from generator.runner.result import Record
 from generator.runner.scraps import read_scraps
 from generator.runner.values import notebook_values, read_inputs
+from generator.runner.watching import watched
 from generator.runner.workspace import Place, Workspace, repository_place
 
 _kernel_modules = Path(__file__).parent / "kernel_modules"
@@ -37,6 +40,8 @@ class Run:
     kernel: str | None = None
     repository: str | None = None
     expected: tuple[tuple[str, str], ...] = ()
+    cell_time_limit: float | None = None
+    time_limit: float | None = None
 
 
 def say(line: str) -> None:
@@ -55,15 +60,39 @@ def run(request: Run) -> None:
     process = process_path(request.process, place)
     request.output.mkdir(parents=True, exist_ok=True)
     output = request.output.resolve()
+    record = Record(process=process)
+    error: BaseException | None = None
+    try:
+        with watched(request.time_limit), _told_of_full_disks():
+            _run(request, inputs, place, output, record)
+    except BaseException as caught:
+        error = caught
+        raise
+    finally:
+        with suppress(OSError):  # a disk that is full takes no record either
+            record.write(output, error)
+
+
+def _run(request: Run, inputs: dict[str, Any], place: Place, output: Path, record: Record) -> None:
     with _scratch(Path.cwd()) as scratch:
-        workspace = Workspace(top=scratch / "repository", process=process)
-        runner = _run_notebook if process.endswith(".ipynb") else _run_shell
+        workspace = Workspace(top=scratch / "repository", process=record.process)
+        runner = _run_notebook if record.process.endswith(".ipynb") else _run_shell
         try:
-            runner(request, inputs, place, workspace, output)
+            runner(request, inputs, place, workspace, record)
         finally:
             for warning in workspace.collect(output):
                 say(f"warning: {warning}")
         _check_outputs(request.expected, output)
+
+
+@contextmanager
+def _told_of_full_disks() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise DiskFullError(f"no space is left: {error}") from None
 
 
 def _check_outputs(expected: tuple[tuple[str, str], ...], output: Path) -> None:
@@ -103,7 +132,7 @@ def load(process: str, place: Place) -> tuple[str, Notebook, Interface]:
         raise ProcessMissingError(str(error)) from None
 
 
-def _run_notebook(request: Run, inputs: dict[str, Any], place: Place, workspace: Workspace, output: Path) -> None:
+def _run_notebook(request: Run, inputs: dict[str, Any], place: Place, workspace: Workspace, record: Record) -> None:
     from generator.runner.execution import Task, execute
 
     text, notebook, interface = load(workspace.process, place)
@@ -115,6 +144,7 @@ def _run_notebook(request: Run, inputs: dict[str, Any], place: Place, workspace:
     workspace.fill(
         place, written=[pattern for _, pattern in request.expected] + [one.glob for one in interface.outputs]
     )
+    output = request.output.resolve()
     executed = output / posixpath.basename(workspace.process)
     task = Task(
         text=text,
@@ -124,16 +154,19 @@ def _run_notebook(request: Run, inputs: dict[str, Any], place: Place, workspace:
         language=language,
         parameters=parameters,
         directory=workspace.directory,
+        secret=tuple(one.name for one in interface.inputs if one.hint.secret),
+        cell_time_limit=request.cell_time_limit,
     )
+    record.kernel = kernel.name
     try:
-        execute(task, say=say)
+        execute(task, record, say=say)
     finally:
         cells = json.loads(executed.read_text(encoding="utf-8"))["cells"] if executed.is_file() else []
         scraps = json.dumps(read_scraps(cells), indent=1, ensure_ascii=False, sort_keys=False)
         (output / "scraps.json").write_text(scraps + "\n", encoding="utf-8")
 
 
-def _run_shell(request: Run, _inputs: dict[str, Any], place: Place, workspace: Workspace, _output: Path) -> None:
+def _run_shell(request: Run, _inputs: dict[str, Any], place: Place, workspace: Workspace, _record: Record) -> None:
     """A shell process gets the path of the input object as its first argument, as in the original system."""
     workspace.fill(place, written=[pattern for _, pattern in request.expected])
     script = workspace.directory / posixpath.basename(workspace.process)

@@ -73,7 +73,13 @@ def test_build_sh_builds_and_runs_the_example_and_a_second_call_changes_nothing(
     first = run(clone / "build.sh", cwd=clone)
     assert first.returncode == 0, first.stderr
     results = clone / "example-run/results/output"
-    assert {path.name for path in results.iterdir()} == {"process.ipynb", "scraps.json", "summary.csv", "year.png"}
+    assert {path.name for path in results.iterdir()} == {
+        "process.ipynb",
+        "result.json",
+        "scraps.json",
+        "summary.csv",
+        "year.png",
+    }
     assert (results / "year.png").read_bytes().startswith(b"\x89PNG")
     assert "glued results" in first.stdout
     before = {path: path.stat().st_mtime_ns for path in clone.rglob("*") if path.is_file() and ".git" not in path.parts}

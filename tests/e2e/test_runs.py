@@ -305,3 +305,27 @@ def test_a_folder_with_several_processes_asks_for_one(several: Built, packmill: 
 
     assert finished.code == 2
     assert f"name one: {several.package}/failing" in finished.err
+
+
+def test_a_kernel_that_uses_up_the_memory_is_told_from_one_that_crashes(
+    base_image: str, repository: Path, tmp_path: Path, packmill: Callable[..., Finished]
+) -> None:
+    """The container's own limit, and the counter of the control group that tells."""
+    write_notebook(repository / "process.ipynb", "n = 1", "print('seen')", "x = bytearray(400_000_000)")
+    commit_all(repository)
+    built = packmill("build", repository, "--output", tmp_path / "out", "--json")
+    assert built.code == 0, built.err
+    (tmp_path / "inputs.json").write_text("{}")
+    tmp_path.chmod(0o777)
+
+    done = subprocess.run(
+        ["docker", "run", "--rm", "--memory=200m", "--memory-swap=200m", f"--volume={tmp_path}:/work", "--workdir=/work",
+         "--user=0", built.json()["image"], "packmill-runner", "run", "--process", "process.ipynb", "--inputs", "inputs.json"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 7, done.stderr
+    assert "cell 3 of 3: the kernel was killed, the memory was used up" in done.stderr
+    assert json.loads((tmp_path / "output/result.json").read_text())["reason"] == "out-of-memory"
