@@ -31,16 +31,7 @@ class Run:
     ) -> subprocess.Popen[str]:
         write_notebook(self.repository / "process.ipynb", *cells)
         (self.cwd / "inputs.json").write_text(json.dumps(inputs or {}))
-        command = [
-            sys.executable,
-            "-m",
-            "generator.runner",
-            "run",
-            "--process",
-            "process.ipynb",
-            "--inputs",
-            "inputs.json",
-        ]
+        files = ("--process", "process.ipynb", "--inputs", "inputs.json", "--repository", str(self.repository))
         environment = {**os.environ, "HOME": str(self.cwd), "TMPDIR": "/tmp"}
         return subprocess.Popen(
             [sys.executable, "-m", "generator.runner", "run", *files, *options],

@@ -119,11 +119,8 @@ def test_plain_cwltool_runs_it_as_root_and_as_an_ordinary_user(
     outputs = json.loads(done.stdout)
     assert sorted(outputs) == ["out", "output_dir", "output_nb", "scraps"]
     assert outputs["out"]["basename"] == "n.txt"
-    assert sorted(entry["basename"] for entry in outputs["output_dir"]["listing"]) == [
-        "good.ipynb",
-        "n.txt",
-        "scraps.json",
-    ]
+    listed = sorted(entry["basename"] for entry in outputs["output_dir"]["listing"])
+    assert listed == ["good.ipynb", "n.txt", "result.json", "scraps.json"]
     assert (home / "out/output/n.txt").stat().st_uid == uid
 
 
@@ -318,13 +315,10 @@ def test_a_kernel_that_uses_up_the_memory_is_told_from_one_that_crashes(
     (tmp_path / "inputs.json").write_text("{}")
     tmp_path.chmod(0o777)
 
-    done = subprocess.run(
-        ["docker", "run", "--rm", "--memory=200m", "--memory-swap=200m", f"--volume={tmp_path}:/work", "--workdir=/work",
-         "--user=0", built.json()["image"], "packmill-runner", "run", "--process", "process.ipynb", "--inputs", "inputs.json"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )  # fmt: skip
+    limits = ("--memory=200m", "--memory-swap=200m", f"--volume={tmp_path}:/work", "--workdir=/work", "--user=0")
+    command = ("packmill-runner", "run", "--process", "process.ipynb", "--inputs", "inputs.json")
+    container = ["docker", "run", "--rm", *limits, built.json()["image"], *command]
+    done = subprocess.run(container, capture_output=True, text=True, check=False)
 
     assert done.returncode == 7, done.stderr
     assert "cell 3 of 3: the kernel was killed, the memory was used up" in done.stderr
