@@ -37,7 +37,7 @@ def parse_repository(text: str) -> Repository:
         RepositoryError: the scheme is not https, ssh or file, or a local path does not exist.
     """
     text = text.strip()
-    if not text or text.startswith("-") or re.search(r"[\x00-\x1f\x7f]", text):
+    if not text or text.startswith("-") or not text.isprintable():
         raise UsageError(f"{text!r} is not a repository: {_HELP}")
     if "://" in text:
         return _from_url(text)
@@ -57,8 +57,8 @@ def _from_url(text: str) -> Repository:
     try:
         url = urlsplit(text)
         host, port = url.hostname or "", url.port
-    except ValueError as error:
-        raise RepositoryError(f"not a URL that can be read ({error}): {_HELP}") from None
+    except ValueError:
+        raise RepositoryError(f"{redacted(text)}: not a URL that can be read: {_HELP}") from None
     scheme = url.scheme.lower()
     if scheme == "file":
         path = Path(unquote(url.path))
@@ -67,10 +67,10 @@ def _from_url(text: str) -> Repository:
         return _from_path(path)
     if scheme == "http":
         raise RepositoryError(
-            f"{_without_credentials(text)}: plain http is not used, its content could be changed on the way: use https"
+            f"{redacted(text)}: plain http is not used, its content could be changed on the way: use https"
         )
     if scheme not in ("https", "ssh") or not host or host.startswith("-"):
-        raise RepositoryError(f"{_without_credentials(text)}: {url.scheme!r} is not supported: {_HELP}")
+        raise RepositoryError(f"{redacted(text)}: {url.scheme!r} is not supported: {_HELP}")
     owner, name = _owner_and_name(unquote(url.path))
     at = f"{url.username}@" if scheme == "ssh" and url.username else ""
     shown_host = f"[{host}]" if ":" in host else host
@@ -85,8 +85,9 @@ def _from_url(text: str) -> Repository:
     )
 
 
-def _without_credentials(url: str) -> str:
-    return re.sub(r"(://)[^/@]*@", r"\1", url)
+def redacted(text: str) -> str:
+    """Text with what may be secret in its URLs cut out: everything up to the last ``@``, and what a query says."""
+    return re.sub(r"(?<=://)\S*@|(?<=\?)[^\s'\"#]+", "", text)
 
 
 def _from_path(path: Path) -> Repository:
@@ -113,7 +114,7 @@ def check_checkout(checkout: str) -> str:
     Raises:
         UsageError: it cannot.
     """
-    wrong = re.search(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|\.lock(/|$)", checkout)
+    wrong = re.search(r"[ ~^:?*\[\\]|\.\.|@\{|//|\.lock(/|$)", checkout) or not checkout.isprintable()
     if not checkout or wrong or checkout.startswith(("-", "/")) or checkout.endswith(("/", ".")) or checkout == "@":
         raise UsageError(f"{checkout!r} is not a checkout: give a branch, a tag or a commit")
     return checkout

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -117,7 +116,7 @@ def process_name(process: str) -> str:
         ProcessError: it leaves the repository, or is neither a notebook nor a shell script.
     """
     plain = posixpath.normpath(process.strip())
-    if plain.startswith(("/", "..")) or plain == "." or re.search(r"[\x00-\x1f\x7f]", plain):
+    if plain.startswith(("/", "..")) or plain == "." or not plain.isprintable():
         raise ProcessError(f"{process!r}: a process is a path inside the repository, relative to its top")
     if not plain.endswith((".ipynb", ".sh")):
         raise ProcessError(f"{process!r}: a process is a notebook (.ipynb) or a shell script (.sh)")

@@ -158,7 +158,7 @@ def test_what_is_not_committed_is_named_and_not_packaged(repository: Path, tmp_p
 
 
 def test_submodules_are_fetched(repository: Path, tmp_path: Path) -> None:
-    inner = tmp_path / "inner"
+    inner = tmp_path / "ada" / "inner"
     inner.mkdir()
     (inner / "module.py").write_text("x = 1")
     commit_all(inner)
@@ -172,7 +172,7 @@ def test_submodules_are_fetched(repository: Path, tmp_path: Path) -> None:
 
 
 def test_a_submodule_that_is_gone_is_named(repository: Path, tmp_path: Path) -> None:
-    inner = tmp_path / "inner"
+    inner = tmp_path / "ada" / "inner"
     inner.mkdir()
     commit_all(inner)
     git(repository, "init", "--quiet")
@@ -182,6 +182,69 @@ def test_a_submodule_that_is_gone_is_named(repository: Path, tmp_path: Path) -> 
 
     with pytest.raises(RepositoryError, match=r"(?s)a submodule cannot be had.*lib/inner"):
         checkout_of(repository, None, tmp_path)
+
+
+def test_a_submodule_elsewhere_on_this_machine_is_not_fetched(repository: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "someone" / "private"
+    elsewhere.mkdir(parents=True)
+    (elsewhere / "key.txt").write_text("secret")
+    commit_all(elsewhere)
+    commit_all(repository)
+    git(repository, "submodule", "--quiet", "add", str(elsewhere), "stolen")
+    commit_all(repository)
+
+    with pytest.raises(RepositoryError, match="a submodule cannot be had"):
+        checkout_of(repository, None, tmp_path)
+
+
+def test_a_local_repository_s_own_configuration_runs_nothing(repository: Path, tmp_path: Path) -> None:
+    (repository / "file").write_text("x")
+    commit_all(repository)
+    script = tmp_path / "script"
+    script.write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\ncat\n")
+    script.chmod(0o755)
+    (repository / ".git/hooks").mkdir(exist_ok=True)
+    for hook in ("post-index-change", "post-checkout", "pre-auto-gc"):
+        shutil.copy(script, repository / ".git/hooks" / hook)
+    (repository / ".git/info").mkdir(exist_ok=True)
+    (repository / ".git/info/attributes").write_text("* filter=x\n")
+    for name, value in (
+        ("core.fsmonitor", str(script)),
+        ("filter.x.clean", str(script)),
+        ("filter.x.smudge", str(script)),
+    ):
+        git(repository, "config", name, value)
+    (repository / "file").write_text("changed")
+
+    checkout = checkout_of(repository, None, tmp_path)
+
+    assert checkout.warnings == ("not committed and therefore not packaged: file",)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_inside_a_hook_the_user_s_index_is_left_alone(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (repository / "file").write_text("x")
+    commit_all(repository)
+    index = repository / ".git" / "index"
+    before = index.read_bytes()
+    monkeypatch.setenv("GIT_INDEX_FILE", str(index))
+    monkeypatch.setenv("GIT_DIR", str(repository / ".git"))
+
+    checkout_of(repository, None, tmp_path)
+
+    assert index.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "address", ["http://me:p@ssw0rd@h/x", "https://me:s3cr/et@h:x/y", "ftp://me:s3cret@h/x?private_token=ssw0rd"]
+)
+def test_a_refused_address_shows_no_password(address: str) -> None:
+    with pytest.raises(PackmillError) as refusal:
+        parse_repository(address)
+
+    assert not any(part in str(refusal.value) for part in ("ssw0rd", "s3cr", "et@"))
 
 
 def test_lfs_pointers_are_named(repository: Path, tmp_path: Path) -> None:

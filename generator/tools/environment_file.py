@@ -9,6 +9,7 @@ from pathlib import Path
 from generator.environment import configuration_name
 from generator.errors import EnvironmentSpecError
 from generator.process import inside
+from generator.repository import redacted
 
 _SIZE_LIMIT = 1024**2
 _TIMEOUT = 60.0
@@ -22,6 +23,9 @@ def place(asked: str, folder: Path) -> str:
     Raises:
         EnvironmentSpecError: there is no such file, it cannot be fetched, or repo2docker does not read such a file.
     """
+    unfit = ("pyproject.toml", "setup.py")
+    if asked.endswith(unfit):
+        raise EnvironmentSpecError(f"{redacted(asked)}: {' and '.join(unfit)} only count at the repository's own top")
     if "://" in asked:
         name, content = configuration_name(asked.partition("?")[0].partition("#")[0]), _fetch(asked)
     else:
@@ -47,18 +51,20 @@ def _read(asked: str, folder: Path) -> bytes:
 def _fetch(url: str) -> bytes:
     import requests
 
+    shown = redacted(url)
     if not url.startswith("https://"):
-        raise EnvironmentSpecError(f"{url}: only https is used to fetch an environment")
+        raise EnvironmentSpecError(f"{shown}: only https is used to fetch an environment")
     try:
         with requests.get(url, timeout=_TIMEOUT, stream=True) as response:
             response.raise_for_status()
             if not response.url.startswith("https://"):
-                raise EnvironmentSpecError(f"{url}: redirects to an address without https")
+                raise EnvironmentSpecError(f"{shown}: redirects to an address without https")
             content = response.raw.read(_SIZE_LIMIT + 1, decode_content=True)
     except requests.RequestException as error:
-        raise EnvironmentSpecError(f"{url}: the environment cannot be fetched: {error}") from None
+        status = f"status {error.response.status_code}" if error.response is not None else type(error).__name__
+        raise EnvironmentSpecError(f"{shown}: the environment cannot be fetched: {status}") from None
     if len(content) > _SIZE_LIMIT:
-        raise EnvironmentSpecError(f"{url}: larger than 1 MiB, that is no configuration file")
+        raise EnvironmentSpecError(f"{shown}: larger than 1 MiB, that is no configuration file")
     if content.lstrip()[:15].lower().startswith((b"<!doctype", b"<html")):
-        raise EnvironmentSpecError(f"{url}: a web page, not a configuration file: use the address of the raw file")
+        raise EnvironmentSpecError(f"{shown}: a web page, not a configuration file: use the address of the raw file")
     return bytes(content)

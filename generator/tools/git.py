@@ -11,14 +11,14 @@ import re
 import shutil
 import stat
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from generator.errors import RepositoryError, nearest
-from generator.repository import Repository
+from generator.repository import Repository, check_checkout, redacted
 
 try:
     import git
@@ -26,13 +26,22 @@ except ImportError as error:  # GitPython's way of saying that the git program i
     raise RepositoryError(f"git is not installed: install it and try again ({str(error).splitlines()[0]})") from None
 
 _ASKPASS = """#!/bin/sh
-# The prompt is "Username for 'https://host': " or "Password for 'https://user@host': ".
-case "$1" in *"//$PACKMILL_ASKPASS_HOST'"*|*"@$PACKMILL_ASKPASS_HOST'"*) ;; *) exit 1 ;; esac
-case "$1" in
-Username*) printf '%s\\n' "$PACKMILL_ASKPASS_USERNAME" ;;
-*) printf '%s\\n' "$PACKMILL_ASKPASS_PASSWORD" ;;
-esac
+# The prompt is compared whole: a part of it could be a hostile submodule's address.
+if [ "$1" = "Username for 'https://$PACKMILL_ASKPASS_HOST': " ]; then
+    printf '%s\\n' "$PACKMILL_ASKPASS_USERNAME"
+elif [ "$1" = "Password for 'https://$PACKMILL_ASKPASS_USERNAME@$PACKMILL_ASKPASS_HOST': " ]; then
+    printf '%s\\n' "$PACKMILL_ASKPASS_PASSWORD"
+else
+    exit 1
+fi
 """
+_REPOSITORY_VARIABLES = (
+    "GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_OBJECT_DIRECTORY GIT_ALTERNATE_OBJECT_DIRECTORIES GIT_CONFIG "
+    "GIT_CONFIG_PARAMETERS GIT_CONFIG_COUNT GIT_COMMON_DIR GIT_NAMESPACE GIT_PREFIX GIT_GRAFT_FILE GIT_SHALLOW_FILE "
+    "GIT_IMPLICIT_WORK_TREE GIT_REPLACE_REF_BASE GIT_NO_REPLACE_OBJECTS GIT_INTERNAL_SUPER_PREFIX GIT_TEMPLATE_DIR"
+).split()
+"""What `git rev-parse --local-env-vars` lists: inside a hook these point at the user's own repository and index."""
+
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 
 
@@ -62,20 +71,22 @@ def fetch(repository: Repository, checkout: str | None, folder: Path, *, token: 
         RepositoryError: the repository, the checkout or a submodule cannot be had.
     """
     with _configuration(repository, token) as environment:
-        repo = git.Repo.init(folder, initial_branch="packmill")
-        repo.git.update_environment(**environment)
-        repo.create_remote("origin", repository.address)
         secret = token or repository.password
         try:
-            name, wanted = _resolve(repo, repository, checkout)
+            repo = git.Repo.init(folder, initial_branch="packmill")
+            repo.git.update_environment(**environment)
+            repo.create_remote("origin", repository.address)
+            refs = _listed(repo)
+            name, wanted = _resolve(refs, repository, checkout)
             commit = _fetch_commit(repo, wanted)
             repo.git.checkout("--quiet", "--force", "--detach", commit)
-        except git.GitCommandError as error:
+            head = repo.commit(commit)
+        except (git.GitError, ValueError) as error:
             raise RepositoryError(_explain(repository, error, secret)) from None
-        warnings = [*_fetch_submodules(repo, repository, secret), *_unfetched_lfs(repo, folder)]
-        head = repo.commit(commit)
-        if repository.local:
-            warnings += _uncommitted(repository, environment)
+        _fetch_submodules(repo, repository, secret)
+        warnings = _unfetched_lfs(repo, folder)
+        if repository.local and refs.get("HEAD") == commit:
+            warnings += _uncommitted(repo, repository.local)
         _let_everyone_read(folder)
         return Checkout(
             repository=repository,
@@ -83,10 +94,17 @@ def fetch(repository: Repository, checkout: str | None, folder: Path, *, token: 
             commit=commit,
             message=_text(head.message).strip(),
             author=_text(head.author.name or ""),
-            time=datetime.fromtimestamp(head.committed_date, tz=timezone.utc),
+            time=_time(head.committed_date),
             folder=folder,
             warnings=tuple(warnings),
         )
+
+
+def _time(seconds: int) -> datetime:
+    try:
+        return datetime.fromtimestamp(seconds, tz=timezone.utc)
+    except (ValueError, OverflowError, OSError):  # a commit may claim any date
+        return datetime.fromtimestamp(0, tz=timezone.utc)
 
 
 def _text(value: str | bytes) -> str:
@@ -96,6 +114,8 @@ def _text(value: str | bytes) -> str:
 @contextmanager
 def _configuration(repository: Repository, token: str) -> Iterator[dict[str, str]]:
     """The environment that every git command of one fetch runs in."""
+    for name in _REPOSITORY_VARIABLES:
+        os.environ.pop(name, None)
     with TemporaryDirectory(prefix="packmill-git-") as temporary:
         askpass = Path(temporary, "askpass")
         askpass.write_text(_ASKPASS)
@@ -110,6 +130,7 @@ def _configuration(repository: Repository, token: str) -> Iterator[dict[str, str
             "GIT_ASKPASS": str(askpass) if password else "true",
             "SSH_ASKPASS": "true",
             "LC_ALL": "C",
+            "GIT_LFS_SKIP_SMUDGE": "1",
             "PACKMILL_ASKPASS_HOST": repository.host,
             "PACKMILL_ASKPASS_USERNAME": repository.username or "oauth2",
             "PACKMILL_ASKPASS_PASSWORD": password,
@@ -118,12 +139,20 @@ def _configuration(repository: Repository, token: str) -> Iterator[dict[str, str
 
 def _global_config(repository: Repository) -> str:
     """The user's own configuration, then what must hold whatever it says."""
-    home = Path(os.environ.get("GIT_CONFIG_GLOBAL", "") or "~/.gitconfig").expanduser()
-    file = "always" if repository.local else "never"
-    return f"""[include]
-\tpath = "{home}"
-[safe]
-\tdirectory = *
+    own = [os.environ.get("GIT_CONFIG_GLOBAL", ""), "~/.config/git/config", "~/.gitconfig"]
+    included = "\n".join(f'\tpath = "{path}"' for path in (own[:1] if own[0] else own[1:]))
+    local = repository.local
+    trusted = f'[safe]\n\tdirectory = "{local}"\n\tdirectory = "{local}/.git"' if local else ""
+    file = "always" if local else "never"
+    return f"""[core]
+\tsshCommand = ssh -o BatchMode=yes
+[include]
+{included}
+{trusted}
+[filter "lfs"]
+\tsmudge =
+\tprocess =
+\trequired = false
 [core]
 \thooksPath = /dev/null
 \tfsmonitor = false
@@ -143,17 +172,21 @@ def _global_config(repository: Repository) -> str:
 """
 
 
-def _resolve(repo: git.Repo, repository: Repository, checkout: str | None) -> tuple[str, str]:
+def _listed(repo: git.Repo) -> dict[str, str]:
+    """The repository's refs and their commits; what HEAD stands for is under ``HEAD ->``."""
+    refs = {}
+    for line in str(repo.git.ls_remote("--symref", "origin")).splitlines():
+        target, _, ref = line.partition("\t")
+        refs["HEAD ->" if target.startswith("ref: ") and ref == "HEAD" else ref] = target.removeprefix("ref: ")
+    return refs
+
+
+def _resolve(refs: Mapping[str, str], repository: Repository, checkout: str | None) -> tuple[str, str]:
     """The checkout's name and what to fetch for it: a full ref, a full commit or a short one."""
-    listed = [line.split("\t", 1) for line in str(repo.git.ls_remote("--symref", "origin")).splitlines()]
-    refs = {ref: commit for commit, ref in listed if not commit.startswith("ref: ")}
     if checkout is None:
-        default = next(
-            (target.removeprefix("ref: ") for target, ref in listed if ref == "HEAD" and target.startswith("ref: ")),
-            None,
-        )
+        default = refs.get("HEAD ->", "")
         if default in refs:
-            return default.removeprefix("refs/heads/"), default
+            return check_checkout(default.removeprefix("refs/heads/")), default
         if "HEAD" not in refs:
             raise RepositoryError(
                 f"{repository.address}: the repository has no commit: commit and push, then try again"
@@ -201,50 +234,87 @@ def _fetch_commit(repo: git.Repo, wanted: str) -> str:
         raise RepositoryError(f"{repo.remote('origin').url}: no commit {wanted!r}{doubt}") from None
 
 
-def _fetch_submodules(repo: git.Repo, repository: Repository, secret: str) -> list[str]:
-    if not Path(repo.working_dir, ".gitmodules").exists():
-        return []
-    update = ("update", "--init", "--recursive", "--force", "--quiet")
+def _fetch_submodules(repo: git.Repo, repository: Repository, secret: str) -> None:
+    """Fetches submodules; by the file protocol only those that lie beside a local repository.
+
+    A repository that is hostile could otherwise name any repository of this machine (CVE-2022-39253).
+    """
+    if not Path(repo.working_dir, ".gitmodules").is_file() or Path(repo.working_dir, ".gitmodules").is_symlink():
+        return
     try:
-        try:
-            repo.git.submodule(*update, "--depth=1")
-        except git.GitCommandError:
-            repo.git.submodule(*update)
-    except git.GitCommandError as error:
+        if repository.local and _all_beside(repo, repository.local):
+            _update_submodules(repo, "always")
+        _update_submodules(repo, "never", "--recursive")
+    except git.GitError as error:
         raise RepositoryError(f"a submodule cannot be had. {_explain(repository, error, secret)}") from None
-    return []
+
+
+def _update_submodules(repo: git.Repo, file_protocol: str, *options: str) -> None:
+    update = (
+        "-c",
+        f"protocol.file.allow={file_protocol}",
+        "submodule",
+        "update",
+        "--init",
+        "--force",
+        "--quiet",
+        *options,
+    )
+    try:
+        repo.git.execute(["git", *update, "--depth=1"])
+    except git.GitCommandError:
+        repo.git.execute(["git", *update])
+
+
+def _all_beside(repo: git.Repo, local: Path) -> bool:
+    urls = str(repo.git.config("--file", ".gitmodules", "--get-regexp", r"submodule\..*\.url")).splitlines()
+    paths = [Path(local, line.partition(" ")[2].removeprefix("file://")).resolve() for line in urls]
+    return all(path.is_relative_to(local.parent) for path in paths)
 
 
 def _unfetched_lfs(repo: git.Repo, folder: Path) -> list[str]:
-    """Names the Git LFS pointers that stand in place of their files."""
-    if not any(
-        "filter=lfs" in path.read_text(errors="replace") for path in folder.rglob(".gitattributes") if path.is_file()
-    ):
+    """Fetches Git LFS files where git-lfs is there, and names the pointers that are left in place of their files."""
+    attributes = (path for path in folder.rglob(".gitattributes") if path.is_file() and not path.is_symlink())
+    if not any("filter=lfs" in path.read_text(errors="replace") for path in attributes):
         return []
-    pointers = []
-    for name in repo.git.ls_files("-z").split("\0"):
-        path = folder / name
-        is_small = name and path.is_file() and not path.is_symlink() and path.stat().st_size < 1024
-        if is_small and path.read_bytes().startswith(_LFS_POINTER):
-            pointers.append(name)
+    if _lfs_pointers(folder):
+        with suppress(git.GitError):  # git-lfs may be missing, or its server; what is left is named below
+            repo.git.execute(["git", "lfs", "pull"])
+    pointers = _lfs_pointers(folder)
     if not pointers:
         return []
     listed = ", ".join(pointers[:10]) + (f" and {len(pointers) - 10} more" if len(pointers) > 10 else "")
     return [f"Git LFS files could not be fetched, only their pointers are packaged: {listed} (is git-lfs installed?)"]
 
 
-def _uncommitted(repository: Repository, environment: Mapping[str, str]) -> list[str]:
-    try:
-        local = git.Repo(repository.address)
-        if local.bare:
-            return []
-        local.git.update_environment(**environment)
-        changed = local.git.status("--porcelain", "--ignore-submodules=none").splitlines()
-    except (git.GitCommandError, git.InvalidGitRepositoryError):
+def _lfs_pointers(folder: Path) -> list[str]:
+    pointers = []
+    for root, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if name != ".git"]
+        for name in names:
+            path = Path(root, name)
+            is_small = path.is_file() and not path.is_symlink() and path.stat().st_size < 1024
+            if is_small and path.read_bytes().startswith(_LFS_POINTER):
+                pointers.append(str(path.relative_to(folder)))
+    return sorted(pointers)
+
+
+def _uncommitted(repo: git.Repo, local: Path) -> list[str]:
+    """What differs in a local working tree, asked with our own repository's configuration, never with its own.
+
+    A repository's configuration can name programs that ``git status`` starts.
+    """
+    place = ("git", f"--git-dir={repo.git_dir}", f"--work-tree={local}")
+    if not (local / ".git").exists():
         return []
+    try:
+        said = str(repo.git.execute([*place, "status", "--porcelain", "--ignore-submodules=all"]))
+    except git.GitError:
+        return []
+    changed = said.splitlines()
     if not changed:
         return []
-    names = ", ".join(line[3:] for line in changed[:5]) + (", …" if len(changed) > 5 else "")
+    names = ", ".join(line[2:].strip() for line in changed[:5]) + (", …" if len(changed) > 5 else "")
     return [f"not committed and therefore not packaged: {names}"]
 
 
@@ -262,11 +332,11 @@ def _let_everyone_read(folder: Path) -> None:
     folder.chmod(0o755)
 
 
-def _explain(repository: Repository, error: git.GitCommandError, secret: str) -> str:
-    said = str(error.stderr or error).strip().removeprefix("stderr:").strip(" '\n")
+def _explain(repository: Repository, error: Exception, secret: str) -> str:
+    said = str(getattr(error, "stderr", None) or error).strip().removeprefix("stderr:").strip(" '\n")
     if secret:
         said = said.replace(secret, "***")
-    said = re.sub(r"(://)[^/@\s]*@", r"\1", said)
+    said = redacted(said)
     lines = [line for line in said.splitlines() if line.strip()][-6:]
     advice = "check the address and that it can be reached"
     if repository.local:
