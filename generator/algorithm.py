@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import posixpath
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from generator.errors import Mistake, ParametersError
 from generator.hints import UnknownHintError, parse_hint
 from generator.interface import Input, Interface, Output, output_path
 from generator.literals import MisfitError, fit, fitted_hint, hint_of
-from generator.parameters import CwlType, Hint, Literal, Missing, Remark
+from generator.parameters import CwlType, Hint, Literal, Missing, Remark, Role, printable
 
 _NAMES = ("algorithm_config.yml", "algorithm_config.yaml")
 _METADATA = (
@@ -29,10 +30,11 @@ _METADATA = (
     "code_repository",
     "algorithm_version",
 )
+_SHAPE = "a list of records with 'name' and 'type' is needed"
 _USED = {
-    *_METADATA, "algorithm_name", "algorithm_description", "description", "run_command", "build_command", "ram_min",
-    "cores_min", "outdir_max", "inputs", "outputs", "disk_space", "queue", "docker_container_url", "repository_url",
-    "algo_name", "version", "environment", "docker_url",
+    *_METADATA,
+    "algorithm_name", "algorithm_description", "description", "ram_min", "cores_min", "outdir_max", "inputs", "outputs",
+    "algo_name", "version",
 }  # fmt: skip
 
 
@@ -78,7 +80,9 @@ def read_algorithm_config(path: Path, name: str) -> Algorithm:
 
     try:
         document = YAML().load(path.read_text(encoding="utf-8"))
-    except (YAMLError, ValueError) as error:
+    except RecursionError:
+        raise ParametersError(where=name, mistakes=[Mistake(line=1, text="", message="nested too deeply")]) from None
+    except (YAMLError, ValueError, OSError, TypeError) as error:
         mark = getattr(error, "problem_mark", None)
         line = (mark.line + 1) if mark else 1
         problem = getattr(error, "problem", None) or str(error)
@@ -90,33 +94,55 @@ def read_algorithm_config(path: Path, name: str) -> Algorithm:
     mistakes: list[Mistake] = []
     inputs = tuple(_inputs(document.get("inputs"), mistakes))
     outputs = tuple(_outputs(document.get("outputs"), mistakes))
+    resources = _resources(document, mistakes)
+    names = [one.name for one in inputs] + [one.name for one in outputs]
+    mistakes += [
+        Mistake(line=1, text=f"- name: {name}", message=f"{name} stands there twice")
+        for name in sorted({name for name in names if names.count(name) > 1})
+    ]
     if mistakes:
         raise ParametersError(where=name, mistakes=mistakes)
-    unused = sorted(str(key) for key in document if key not in _USED)
+    unused = sorted(str(key) for key, value in document.items() if key not in _USED and value is not None)
     warnings = (Remark(line=0, message=f"{name}: not used: {', '.join(unused)}"),) if unused else ()
     return Algorithm(
-        title=str(document.get("algorithm_name") or document.get("algo_name") or ""),
-        doc=str(document.get("algorithm_description") or document.get("description") or ""),
+        title=printable(str(document.get("algorithm_name") or document.get("algo_name") or "")),
+        doc=printable(str(document.get("algorithm_description") or document.get("description") or ""), lines=True),
         interface=Interface(inputs=inputs, outputs=outputs, warnings=warnings),
-        resources=_resources(document),
+        resources=resources,
         metadata=tuple((key, _text(document[key])) for key in _METADATA if document.get(key)),
     )
 
 
 def _text(value: Any) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return printable(", ".join(map(str, value)) if isinstance(value, list) else str(value))
 
 
-def _resources(document: dict[str, Any]) -> Resources:
+def _resources(document: dict[str, Any], mistakes: list[Mistake]) -> Resources:
     usual = Resources()
 
     def whole(key: str, default: int) -> int:
         value = document.get(key)
-        return max(1, int(value)) if isinstance(value, int | float) else default
+        if value is None:
+            return default
+        amount = _mebibytes(str(value)) if key != "cores_min" else _number(str(value))
+        if amount is None:
+            mistakes.append(Mistake(line=1, text=f"{key}: {value}", message="a number or a size such as 8GB is needed"))
+        return max(1, amount or default)
 
     return Resources(
         cores=whole("cores_min", usual.cores), ram=whole("ram_min", usual.ram), outdir=whole("outdir_max", usual.outdir)
     )
+
+
+def _number(text: str) -> int | None:
+    return int(float(text)) if re.fullmatch(r"\d{1,9}(\.\d+)?", text) else None
+
+
+def _mebibytes(text: str) -> int | None:
+    """An amount of memory or disk in MiB, the unit where none is given."""
+    match = re.fullmatch(r"(?i)(\d{1,9}(?:\.\d+)?)\s*(?:([kmgt])i?b?)?", text.strip())
+    factors = {"k": 1 / 1024, "m": 1, "g": 1024, "t": 1024**2}
+    return round(float(match[1]) * factors[(match[2] or "m").lower()]) if match else None
 
 
 def _inputs(listed: Any, mistakes: list[Mistake]) -> list[Input]:
@@ -132,8 +158,7 @@ def _inputs(listed: Any, mistakes: list[Mistake]) -> list[Input]:
 
 
 def _input(name: str, hint: Hint | None, record: dict[str, Any]) -> Input:
-    if not name:
-        raise MisfitError("an input needs a name")
+    _check_name(name)
     default: Literal | Missing = Missing.UNSET
     if record.get("default") is not None:
         default = json.loads(json.dumps(record["default"], default=str))  # plain values; a date becomes text
@@ -143,8 +168,17 @@ def _input(name: str, hint: Hint | None, record: dict[str, Any]) -> Input:
         hint = fitted_hint(hint, default)
     if isinstance(default, Missing) and (record.get("required") is False or "default" in record):
         hint = replace(hint, optional=True)
-    doc = " ".join(str(record.get(key) or "") for key in ("doc", "description", "label")).strip()
+    if hint.role is not Role.VALUE and hint.role is not Role.STAGE_IN:
+        raise MisfitError("is an input of type stage-out: list it under outputs")
+    if hint.secret:
+        hint, default = replace(hint, optional=hint.optional or not isinstance(default, Missing)), Missing.UNSET
+    doc = printable(" ".join(str(record.get(key) or "") for key in ("doc", "description", "label")).strip())
     return Input(name=name, hint=hint, default=default, doc=doc, line=_line(record))
+
+
+def _check_name(name: str) -> None:
+    if not re.fullmatch(r"[^\W\d][\w.-]*", name):
+        raise MisfitError(f"is named {name!r}; a name is letters, digits, '_', '-' and '.'")
 
 
 def _records(listed: Any, mistakes: list[Mistake]) -> list[dict[str, Any]]:
@@ -153,12 +187,15 @@ def _records(listed: Any, mistakes: list[Mistake]) -> list[dict[str, Any]]:
     if isinstance(listed, dict):
         grouped = ((group, item) for group in ("file", "config", "positional") for item in listed.get(group) or [])
         kinds = {"file": "File", "config": None, "positional": None}
+        if not listed.keys() <= kinds.keys() or not all(isinstance(items or [], list) for items in listed.values()):
+            mistakes.append(Mistake(line=_line(listed), text="inputs:", message=_SHAPE))
+            return []
         return [
             {"type": kinds[group], **(item if isinstance(item, dict) else {"name": item})} for group, item in grouped
         ]
     if isinstance(listed, list) and all(isinstance(item, dict) for item in listed):
         return listed
-    mistakes.append(Mistake(line=1, text="inputs:", message="a list of records with 'name' and 'type' is needed"))
+    mistakes.append(Mistake(line=_line(listed), text="inputs or outputs", message=_SHAPE))
     return []
 
 
@@ -175,15 +212,17 @@ def _outputs(listed: Any, mistakes: list[Mistake]) -> list[Output]:
 
 def _output(name: str, record: dict[str, Any]) -> Output:
     kind = parse_hint(str(record.get("type") or "File"))[0]
-    if kind.type not in (CwlType.FILE, CwlType.DIRECTORY) or not name:
-        raise MisfitError(f"is {record.get('type')!r}; an output needs a name and is File or Directory")
+    if kind.type not in (CwlType.FILE, CwlType.DIRECTORY):
+        raise MisfitError(f"is {record.get('type')!r}; an output is File or Directory")
+    _check_name(name)
+    pattern = str(record.get("glob") or name)
     return Output(
         name=name,
         type=kind.type,
-        glob=output_path(str(record.get("glob") or name), ""),
-        array=kind.array,
+        glob=output_path(pattern, ""),
+        array=kind.type is CwlType.FILE and (kind.array or re.search(r"[*?\[]", pattern) is not None),
         optional=kind.optional,
-        doc=str(record.get("doc") or ""),
+        doc=printable(str(record.get("doc") or "")),
         line=_line(record),
     )
 

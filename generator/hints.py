@@ -8,6 +8,7 @@ One grammar serves ``# type:`` comments and Python annotations::
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -66,7 +67,10 @@ def parse_hint(text: str) -> tuple[Hint, str]:
         UnknownHintError: no type stands at the start.
     """
     parser = _Parser(text)
-    hint = parser.union()
+    try:
+        hint = parser.union()
+    except RecursionError:
+        raise UnknownHintError(text[:40] + "...") from None
     return hint, text[parser.position :].strip().lstrip("#,:-–—").strip()
 
 
@@ -160,9 +164,9 @@ class _Parser:
         """``Literal["a", "b"]`` is an enum; of whole numbers it is an int with these choices."""
         listed = self.bracketed(self.literal_value)
         values, optional = [value for value in listed if value != "None"], "None" in listed
-        words = [value[1:-1] for value in values if value[0] in "\"'"]
+        words = [_unquoted(value) for value in values if value[0] in "\"'"]
         if len(words) == len(values):
-            return Hint(type=CwlType.ENUM, symbols=tuple(words), optional=optional)
+            return Hint(type=CwlType.ENUM, symbols=tuple(dict.fromkeys(words)), optional=optional)
         if all(re.fullmatch(r"-?\d+", value) for value in values):
             return Hint(type=CwlType.INT, symbols=tuple(values), optional=optional)
         is_boolean = set(values) <= {"True", "False"}
@@ -188,6 +192,13 @@ class _Parser:
                 hint = _array_of(hint)
             else:
                 return hint
+
+
+def _unquoted(text: str) -> str:
+    try:
+        return str(ast.literal_eval(text))
+    except (ValueError, SyntaxError):
+        return text[1:-1]
 
 
 def _array_of(item: Hint) -> Hint:

@@ -39,8 +39,14 @@ class Source:
     time: datetime
 
 
-def reference(source: Source) -> str:
+own_environment = "repository"
+"""What identifies the environment when none was asked for."""
+
+
+def reference(source: Source, *, environment: str = own_environment) -> str:
     """``<owner>.<name>:<checkout>-<short commit>`` in the characters that an image reference may have.
+
+    An environment that was asked for in place of the repository's own makes another image of the same commit.
 
     The repository part is lower case; a checkout that is the commit itself is not named twice (OCI distribution
     specification, "Pulling manifests": name and tag).
@@ -50,7 +56,8 @@ def reference(source: Source) -> str:
     short = source.commit[:12]
     asked = re.sub(r"[^A-Za-z0-9_.-]+", "-", source.checkout).strip(".-")[:100]
     tag = short if not asked or source.commit.startswith(source.checkout) else f"{asked}-{short}"
-    return f"{path}:{tag}"
+    other = "" if environment == own_environment else "-env-" + hashlib.sha256(environment.encode()).hexdigest()[:8]
+    return f"{path}:{tag}{other}"
 
 
 def key(source: Source, *, environment: str, base_image: str, base_id: str) -> str:

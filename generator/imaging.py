@@ -105,11 +105,16 @@ def checked(process: Process, reference: str, progress: Progress) -> Process:
     code, out, err = engine.run_in(reference, ("packmill-runner", "check", "--process", process.path, *wanted))
     if code != 0:
         raise RunnerCheckError(_failure(process, reference, err or out))
-    found = json.loads(out.strip().splitlines()[-1])
-    for warning in found["warnings"]:
+    try:
+        found = json.loads(out.strip().splitlines()[-1])
+        kernel, warnings = found["kernel"], list(found["warnings"])
+    except (ValueError, IndexError, KeyError, TypeError):
+        said = f"its ENTRYPOINT does not run what it is given; it printed {out.strip()[:200]!r}"
+        raise RunnerCheckError(_failure(process, reference, said)) from None
+    for warning in warnings:
         progress.warn(warning)
-    progress.say(f"{process.path}: kernel {found['kernel']}" if found["kernel"] else f"{process.path}: present")
-    return replace(process, kernel=found["kernel"])
+    progress.say(f"{process.path}: kernel {kernel}" if kernel else f"{process.path}: present")
+    return replace(process, kernel=kernel)
 
 
 def _failure(process: Process, reference: str, said: str) -> str:

@@ -17,7 +17,7 @@ from generator.errors import Mistake, ParametersError
 from generator.languages import Reader, reader_of
 from generator.literals import MisfitError, fit, fitted_hint, hint_of
 from generator.notebook import Cell, Notebook
-from generator.parameters import CwlType, Hint, Literal, Missing, Parameter, Reading, Remark, Role
+from generator.parameters import CwlType, Hint, Literal, Missing, Parameter, Reading, Remark, Role, printable
 
 _TAG = "parameters"
 _RESERVED = {"id", "class", "cwl:tool", "cwl:requirements", "output_nb", "output_dir", "scraps"}
@@ -136,9 +136,27 @@ def _interface(notebook: Notebook, cell: Cell, reading: Reading, remarks: list[R
         except MisfitError as error:
             message = f"{parameter.name} {error}"
             mistakes.append(Mistake(line=parameter.line, text=parameter.text, message=message))
+    mistakes += _collisions(reading, outputs, notebook.name)
     if mistakes:
         raise ParametersError(where=f"{notebook.name}: cell {cell.number} (parameters)", mistakes=mistakes)
     return Interface(inputs=tuple(inputs), outputs=tuple(outputs), warnings=tuple(remarks))
+
+
+def _collisions(reading: Reading, outputs: list[Output], notebook: str) -> list[Mistake]:
+    """Outputs that would be one file in the output directory."""
+    taken = {
+        posixpath.basename(notebook): "the executed notebook",
+        "scraps.json": "scraps",
+        "result.json": "result.json",
+    }
+    texts = {parameter.name: parameter.text for parameter in reading.parameters}
+    mistakes = []
+    for one in outputs:
+        if one.glob in taken:
+            message = f"{one.name} would be {one.glob!r} in the output directory, as {taken[one.glob]} is: rename one"
+            mistakes.append(Mistake(line=one.line, text=texts[one.name], message=message))
+        taken.setdefault(one.glob, one.name)
+    return mistakes
 
 
 def _input(parameter: Parameter, remarks: list[Remark]) -> Input:
@@ -153,13 +171,15 @@ def _input(parameter: Parameter, remarks: list[Remark]) -> Input:
         hint, default = _fitted(parameter, default)
     if hint.role is Role.STAGE_IN:
         return _stage_in(parameter, hint, default)
+    if hint.secret and hint.array:
+        raise MisfitError("is a list of secrets, which CWL engines do not keep: write one parameter for each")
     if hint.secret:
         if isinstance(default, str) and default:
             message = f"{parameter.name} is secret, but its value stands in the repository: replace it with ''"
             remarks.append(Remark(line=parameter.line, message=message))
         hint = replace(hint, optional=hint.optional or not isinstance(default, Missing))
         default = Missing.COMPUTED if hint.optional else Missing.UNSET
-    return Input(name=parameter.name, hint=hint, default=default, doc=parameter.doc, line=parameter.line)
+    return Input(name=parameter.name, hint=hint, default=default, doc=printable(parameter.doc), line=parameter.line)
 
 
 def _fitted(parameter: Parameter, default: Literal) -> tuple[Hint, Literal]:
@@ -178,7 +198,7 @@ def _stage_in(parameter: Parameter, hint: Hint, default: Literal | Missing) -> I
         raise MisfitError(f"is staged in as {type_name(hint)}; a stage-in is File, File[] or Directory")
     if parameter.default is not None and not (parameter.hint and parameter.hint.optional):
         hint = replace(hint, optional=False)
-    return Input(name=parameter.name, hint=hint, default=default, doc=parameter.doc, line=parameter.line)
+    return Input(name=parameter.name, hint=hint, default=default, doc=printable(parameter.doc), line=parameter.line)
 
 
 def _output(parameter: Parameter, folder: str) -> Output:
@@ -198,7 +218,7 @@ def _output(parameter: Parameter, folder: str) -> Output:
         glob=relative,
         array=(wildcard or hint.array) and not directory,
         optional=hint.optional,
-        doc=parameter.doc,
+        doc=printable(parameter.doc),
         line=parameter.line,
     )
 

@@ -5,6 +5,7 @@ The same rules serve the cell's own defaults, values typed after ``-p`` and the 
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import replace
 
@@ -112,11 +113,14 @@ def _number(value: Literal, *, whole: bool) -> int | float | None:
         return None
     if isinstance(value, str):
         text = value.strip()
-        if re.fullmatch(r"[+-]?\d[\d_]*", text):
-            return int(text)
+        if re.fullmatch(r"[+-]?\d{1,40}", text.replace("_", "")):
+            return int(text.replace("_", ""))
         if whole or not re.fullmatch(r"[+-]?(\d[\d_]*\.?\d*|\.\d+)([eE][+-]?\d+)?", text):
             return None
-        return float(text)
+        number = float(text.replace("_", ""))
+        return number if math.isfinite(number) else None
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
     if isinstance(value, float) and whole:
         return int(value) if value.is_integer() else None
     return value if isinstance(value, int | float) else None

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from generator.errors import NotebookError
-from generator.parameters import Remark
+from generator.parameters import Remark, printable
 
 _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -111,8 +111,8 @@ def _parse(text: str, name: str) -> dict[str, Any]:
         document = json.loads(text)
     except json.JSONDecodeError as error:
         raise NotebookError(f"{name}:{error.lineno}:{error.colno}: {_json_cause(text, error)}") from None
-    except RecursionError:
-        raise NotebookError(f"{name}: the JSON is nested too deeply for a notebook") from None
+    except (RecursionError, ValueError):
+        raise NotebookError(f"{name}: the JSON is nested too deeply or holds too long a number") from None
     if not isinstance(document, dict):
         raise NotebookError(
             f"{name}: valid JSON, but not a notebook: an object is needed, this is a {type(document).__name__}"
@@ -137,7 +137,8 @@ def _worksheet_cells(document: dict[str, Any]) -> list[Any]:
     sheets = document.get("worksheets")
     cells: list[Any] = []
     for sheet in sheets if isinstance(sheets, list) else []:
-        for raw in _mapping(sheet).get("cells") or []:
+        raw_cells = _mapping(sheet).get("cells")
+        for raw in raw_cells if isinstance(raw_cells, list) else []:
             cell = _mapping(raw)
             cells.append({**cell, "source": cell.get("source", cell.get("input", ""))})
     return cells
@@ -173,9 +174,10 @@ def _title(cells: tuple[Cell, ...]) -> str:
     """The first heading of the notebook, in plain text."""
     for cell in cells:
         if cell.kind == "markdown":
-            heading = re.search(r"^#{1,3}[ \t]+(\S.*?)[ \t#]*$", cell.source, re.MULTILINE)
+            heading = re.search(r"^#{1,3}[ \t]+(\S[^\n]*)", cell.source, re.MULTILINE)
             if heading:
-                return re.sub(r"[*_`]|\[([^\]]*)\]\([^)]*\)", r"\1", heading[1]).strip()
+                plain = re.sub(r"[*_`]|\[([^\]\[]*)\]\([^()\n]*\)", r"\1", heading[1][:300])
+                return printable(plain.rstrip(" \t#"))
     return ""
 
 

@@ -16,10 +16,12 @@ from generator.imaging import Found, Wanted, checked, ensure_image
 from generator.package import example_files, package
 from generator.process import Process, inside, read_process, repository_files
 from generator.progress import Progress
+from generator.repository import redacted
 from generator.request import BuildRequest, Settings
 from generator.tools import cwl, git
 from generator.tools.environment_file import place
-from generator.tools.files import replace_folder
+from generator.tools.files import remove_package, replace_folder
+from generator.tools.job_file import read_job
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,13 +49,13 @@ def build(request: BuildRequest, settings: Settings, progress: Progress) -> Buil
             for warning in checkout.warnings:
                 progress.warn(warning)
         with progress.step("Reading the interface"):
-            environment_key = place(request.environment, folder) if request.environment else "repository"
+            environment_key = place(request.environment, folder) if request.environment else image.own_environment
             processes = [read_process(folder, path) for path in request.processes]
             environment = checked_environment(folder)
             for process in processes:
                 _tell(process, progress)
         source = _source(checkout)
-        reference = request.image or image.reference(source)
+        reference = request.image or image.reference(source, environment=environment_key)
         found = Found(reference=reference, built=False, digest=None)
         if request.build_image:
             wanted = Wanted(
@@ -74,14 +76,14 @@ def build(request: BuildRequest, settings: Settings, progress: Progress) -> Buil
                 facts = _facts(source, checkout, process, reference, request)
                 files = package(
                     facts,
-                    environment=environment.files,
+                    environment=_shown_environment(environment, request.environment, environment_key),
                     image_digest=found.digest,
                     tools={
                         tool: version(tool) for tool in ("jupyter-repo2docker", "papermill", "cwl-utils", "cwltool")
                     },
                     examples=example_files(folder, process),
                 )
-                changed |= replace_folder(target, files, check=lambda staging: cwl.load(staging / "process.cwl"))
+                changed |= replace_folder(target, files, check=_check_documents)
         return Built(folder=top, image=reference, image_built=found.built, changed=changed, processes=request.processes)
 
 
@@ -114,6 +116,11 @@ def _facts(
     )
 
 
+def _shown_environment(environment: Environment, asked: str | None, key: str) -> tuple[str, ...]:
+    """The environment's files; for one that was asked for, what was asked and the digest of its content."""
+    return environment.files if asked is None else (f"{redacted(asked)} ({key})",)
+
+
 def _tell(process: Process, progress: Progress) -> None:
     interface = process.interface
     progress.say(f"{process.path}: {len(interface.inputs)} inputs, {len(interface.outputs)} outputs")
@@ -136,12 +143,19 @@ def checked_environment(folder: Path) -> Environment:
 
 
 def _places(processes: list[Process], top: Path) -> list[tuple[Process, Path]]:
-    """A package's folder: the checkout's for one process, one below it each for several."""
+    """A package's folder: the checkout's for one process, one below it each for several, named as short as can be."""
     if len(processes) == 1:
         return [(processes[0], top)]
-    names = [process.name for process in processes]
-    unique = len(set(names)) == len(names)
-    return [
-        (process, top / (process.name if unique else process.path.rpartition(".")[0].replace("/", "-")))
-        for process in processes
-    ]
+    remove_package(top)
+    short = [process.name for process in processes]
+    longer = [process.path.rpartition(".")[0].replace("/", "-") for process in processes]
+    whole = [process.path.replace("/", "-") for process in processes]
+    exact = [process.path.replace("-", "--").replace("/", "-") for process in processes]
+    names = next(names for names in (short, longer, whole, exact) if len(set(names)) == len(names) or names is exact)
+    return [(process, top / name) for process, name in zip(processes, names, strict=True)]
+
+
+def _check_documents(folder: Path) -> None:
+    """A package's documents, loaded back before they get their final name."""
+    cwl.load(folder / "process.cwl")
+    read_job(folder / "inputs.yml")

@@ -49,7 +49,10 @@ def read_process(folder: Path, path: str) -> Process:
     file = inside(folder, path)
     if file is None or not file.is_file():
         raise ProcessError(_missing(folder, path))
-    data = file.read_bytes()
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise ProcessError(f"{path}: cannot be read: {error.strerror}") from None
     if path.endswith(".sh"):
         return _shell(folder, path)
     notebook = read_notebook(data, path)
@@ -79,14 +82,18 @@ def _shell(folder: Path, path: str) -> Process:
 
 def inside(folder: Path, path: str) -> Path | None:
     """The file at ``path``, None when a link on the way leaves ``folder``."""
-    top = folder.resolve()
-    real = (top / path).resolve()
+    try:
+        top = folder.resolve()
+        real = (top / path).resolve()
+        real.is_file()
+    except (OSError, RuntimeError, ValueError):  # a name too long, a link to itself, a null byte
+        return None
     return real if real.is_relative_to(top) else None
 
 
 def _missing(folder: Path, path: str) -> str:
     if inside(folder, path) is None:
-        return f"{path}: a link that leaves the repository is not followed"
+        return f"{path}: leads out of the repository or nowhere, as a link or by its name, and is not followed"
     there = sorted(_processes_in(folder))
     guess = nearest(path, there)
     if not there:

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TextIO
 
+from generator.parameters import printable
+
 
 @dataclass(slots=True)
 class Progress:
@@ -22,6 +24,7 @@ class Progress:
     @contextmanager
     def step(self, title: str) -> Iterator[None]:
         """One step; GitLab folds what is said inside (https://docs.gitlab.com/ci/jobs/job_logs/)."""
+        title = printable(title)
         name = re.sub(r"[^a-z0-9]+", "_", title.lower()).strip("_")[:40]
         if self.sections:
             self._write(f"\x1b[0Ksection_start:{int(time.time())}:{name}[collapsed=true]\r\x1b[0K{title}")
@@ -35,11 +38,11 @@ class Progress:
 
     def say(self, line: str) -> None:
         """A detail of the present step."""
-        self._write(f"    {line}")
+        self._write(f"    {printable(line, lines=True)}")
 
     def warn(self, message: str) -> None:
         """Something that a person should know; the work goes on."""
-        self._write(f"warning: {message}")
+        self._write(f"warning: {printable(message, lines=True)}")
 
     def _write(self, line: str) -> None:
         print(line, file=self.out, flush=True)

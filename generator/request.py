@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -80,7 +81,7 @@ def build_request(
         processes=tuple(dict.fromkeys(process_name(process) for process in processes)) or (default_process,),
         environment=environment or None,
         output=output,
-        image=image,
+        image=check_reference(image) if image else None,
         build_image=build_image,
         network=network,
     )
@@ -121,3 +122,16 @@ def process_name(process: str) -> str:
     if not plain.endswith((".ipynb", ".sh")):
         raise ProcessError(f"{process!r}: a process is a notebook (.ipynb) or a shell script (.sh)")
     return plain
+
+
+def check_reference(text: str) -> str:
+    """An image's name as asked for, if it can be one (distribution/reference).
+
+    Raises:
+        UsageError: it cannot.
+    """
+    word = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+    host, tag, digest = r"(?:[A-Za-z0-9.-]+(?::\d+)?/)?", r"(?::\w[\w.-]{0,127})?", r"(?:@sha256:[0-9a-f]{64})?"
+    if not re.fullmatch(rf"{host}{word}(?:/{word})*{tag}{digest}", text):
+        raise UsageError(f"{text!r} is no name of an image: write it as registry.example.org/name:tag")
+    return text

@@ -10,6 +10,7 @@ from typing import Any
 from generator.errors import UsageError, nearest
 from generator.literals import MisfitError, fit
 from generator.parameters import CwlType, Hint, Role
+from generator.tools.job_file import read_job, read_yaml
 
 
 def find_process(package: Path) -> Path:
@@ -35,57 +36,25 @@ def read_hints(package: Path) -> dict[str, Hint]:
 
     try:
         interface = json.loads((package / "package.json").read_text(encoding="utf-8"))["interface"]
-    except (OSError, ValueError, KeyError) as error:
+        values = {cwl_id(one["name"]): _hint(one) for one in interface["inputs"]}
+        staged = {cwl_id(one["name"]): _staged_hint(one["type"]) for one in interface["stage_in"]}
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{package}: its package.json cannot be read ({error}): build the package again") from None
-    hints = {
-        cwl_id(one["name"]): Hint(
-            type=CwlType(one["type"]),
-            array=one["array"],
-            optional=one["optional"],
-            symbols=tuple(one["symbols"]),
-            secret=one["secret"],
-        )
-        for one in interface["inputs"]
-    }
-    for one in interface["stage_in"]:
-        kind = one["type"]
-        hints[cwl_id(one["name"])] = Hint(
-            type=CwlType(kind.removesuffix("[]")), array=kind.endswith("[]"), role=Role.STAGE_IN
-        )
-    return hints
+    return {**values, **staged}
 
 
-def read_job(path: Path) -> dict[str, Any]:
-    """A job file, YAML or JSON, with the files in it as absolute paths.
-
-    Raises:
-        UsageError: it cannot be read or is no mapping.
-    """
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
-    try:
-        job = YAML(typ="safe").load(path.read_text(encoding="utf-8")) or {}
-    except (OSError, YAMLError, ValueError) as error:
-        raise UsageError(f"{path}: the job file cannot be read: {error}") from None
-    if not isinstance(job, dict):
-        raise UsageError(f"{path}: a job file is a mapping of inputs to values")
-    located: dict[str, Any] = _located(job, path.resolve().parent)
-    return located
+def _hint(one: Mapping[str, Any]) -> Hint:
+    return Hint(
+        type=CwlType(one["type"]),
+        array=one["array"],
+        optional=one["optional"],
+        symbols=tuple(one["symbols"]),
+        secret=one["secret"],
+    )
 
 
-def _located(value: Any, folder: Path) -> Any:
-    if isinstance(value, list):
-        return [_located(item, folder) for item in value]
-    if not isinstance(value, dict):
-        return value
-    if (
-        value.get("class") in ("File", "Directory")
-        and isinstance(value.get("path"), str)
-        and "://" not in value["path"]
-    ):
-        return {**value, "path": str(folder / value["path"])}
-    return {key: _located(item, folder) for key, item in value.items()}
+def _staged_hint(kind: str) -> Hint:
+    return Hint(type=CwlType(kind.removesuffix("[]")), array=kind.endswith("[]"), role=Role.STAGE_IN)
 
 
 def typed_values(assignments: Sequence[str], hints: Mapping[str, Hint], folder: Path) -> dict[str, Any]:
@@ -125,7 +94,7 @@ def typed_value(text: str, hint: Hint, folder: Path) -> Any:
         MisfitError: it is not of the type.
     """
     if hint.array:
-        items = _yaml(text) if text.lstrip().startswith("[") else [text]
+        items = read_yaml(text) if text.lstrip().startswith("[") else [text]
         if not isinstance(items, list):
             raise MisfitError(f"is {text!r}, but a list is needed, such as [1, 2]")
         item_hint = Hint(type=hint.type, symbols=hint.symbols)
@@ -140,24 +109,14 @@ def _typed_scalar(value: Any, hint: Hint, folder: Path) -> Any:
         if "://" in str(value):
             return {"class": str(hint.type), "location": str(value)}
         path = folder / str(value)
-        if not (path.is_dir() if hint.type is CwlType.DIRECTORY else path.is_file()):
+        if not _exists(str(path)) or not (path.is_dir() if hint.type is CwlType.DIRECTORY else path.is_file()):
             raise MisfitError(
                 f"is {str(value)!r}, but there is no such {'folder' if hint.type is CwlType.DIRECTORY else 'file'}"
             )
         return {"class": str(hint.type), "path": str(path.resolve())}
     if hint.type is CwlType.ANY and isinstance(value, str):
-        return _yaml(value)
+        return read_yaml(value)
     return fit(value, hint)
-
-
-def _yaml(text: str) -> Any:
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
-    try:
-        return YAML(typ="safe").load(text)
-    except YAMLError:
-        raise MisfitError(f"is {text!r}, which is not YAML") from None
 
 
 def run_package(
@@ -181,11 +140,10 @@ def run_package(
     process = find_process(package)
     folder = process.parent
     job_file = job or folder / "inputs.yml"
-    given = {**read_job(job_file), **typed_values(values, read_hints(folder), Path.cwd())}
-    merged = {name: value for name, value in given.items() if value is not None}  # null is 'not given' in CWL
+    hints = read_hints(folder)
+    given = {**read_job(job_file), **typed_values(values, hints, Path.cwd())}
+    job_values = checked_job(given, hints, job_file)
     progress = Progress()
-    check_job(merged, read_hints(folder), job_file)
-
     log = PlainLog()
 
     def show(line: str) -> None:
@@ -193,16 +151,17 @@ def run_package(
         if plain:
             progress.say(plain)
 
-    return execute(process, merged, outdir=outdir, engine=engine, options=options, on_line=show)
+    return execute(process, job_values, outdir=outdir, engine=engine, options=options, on_line=show)
 
 
-def check_job(job: Mapping[str, Any], hints: Mapping[str, Hint], file: Path) -> None:
-    """Refuses a job that cannot run, before anything is started.
+def checked_job(job: Mapping[str, Any], hints: Mapping[str, Hint], file: Path) -> dict[str, Any]:
+    """The values of a job as their types have them, without those that are null: in CWL that is 'not given'.
 
     Raises:
         UsageError: naming every value that is unknown, of the wrong type, or a file that is not there.
     """
     wrong: list[str] = []
+    fitted: dict[str, Any] = {}
     for name, value in job.items():
         hint = hints.get(name)
         if hint is None:
@@ -210,17 +169,36 @@ def check_job(job: Mapping[str, Any], hints: Mapping[str, Hint], file: Path) -> 
             wrong.append(f"{name}: no such input{f'; did you mean {guess!r}?' if guess else ''}")
         elif value is not None:
             try:
-                fit(value, hint)
+                fitted[name] = _located_file(fit(value, hint), hint)
                 wrong += [f"{name}: there is no {path}" for path in _missing_files(value)]
             except MisfitError as error:
                 wrong.append(f"{name} {error}")
     if wrong:
         raise UsageError("\n".join([f"{file} does not fit the package", *(f"  {line}" for line in wrong)]))
+    return fitted
+
+
+def _located_file(value: Any, hint: Hint) -> Any:
+    """Only CWL's own objects stand for files in a job."""
+    if hint.type not in (CwlType.FILE, CwlType.DIRECTORY):
+        return value
+    for one in value if isinstance(value, list) else [value]:
+        if not isinstance(one, dict) or one.get("class") != str(hint.type):
+            raise MisfitError(f"is {one!r}; write it as {{class: {hint.type}, path: ...}}")
+    return value
 
 
 def _missing_files(value: Any) -> list[str]:
     if isinstance(value, list):
         return [path for item in value for path in _missing_files(item)]
-    if isinstance(value, dict) and "path" in value and "://" not in str(value["path"]):
-        return [] if Path(value["path"]).exists() else [str(value["path"])]
+    if isinstance(value, dict):
+        places = [value[key] for key in ("path", "location") if isinstance(value.get(key), str)]
+        return [place for place in places if "://" not in place and not _exists(place)]
     return []
+
+
+def _exists(path: str) -> bool:
+    try:
+        return Path(path).exists()
+    except (OSError, ValueError):
+        return False

@@ -65,15 +65,15 @@ def report(verdicts: list[Verdict], *, as_json: bool) -> int:
     Raises:
         DocumentError: one of them is a problem.
     """
+    problems = [f"{verdict.document}: {verdict.problem}" for verdict in verdicts if verdict.problem]
     if as_json:
         rows = [
             {"document": v.document, "oracle": v.oracle, "valid": not v.problem, "problem": v.problem} for v in verdicts
         ]
         print(json.dumps(rows, indent=1))
-    else:
-        for verdict in verdicts:
-            print(f"{'ok  ' if not verdict.problem else 'FAIL'}  {verdict.document}: {verdict.oracle}")
-    problems = [f"{verdict.document}: {verdict.problem}" for verdict in verdicts if verdict.problem]
+        return DocumentError.exit_code if problems else 0
+    for verdict in verdicts:
+        print(f"{'ok  ' if not verdict.problem else 'FAIL'}  {verdict.document}: {verdict.oracle}")
     if problems:
         raise DocumentError("\n".join(problems))
     return 0

@@ -25,6 +25,17 @@ _salad_names = frozenset(
 )
 
 
+_schema_org = {
+    "author": "s:author",
+    "contributor": "s:contributor",
+    "citation": "s:citation",
+    "keywords": "s:keywords",
+    "license": "s:license",
+    "release_notes": "s:releaseNotes",
+}
+"""What an algorithm_config says about the algorithm, in the words of schema.org."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Facts:
     """What the documents say about where a process comes from and which image runs it."""
@@ -68,6 +79,7 @@ def process_cwl(facts: Facts) -> str:
         "s:softwareVersion": quoted(facts.checkout),
         "s:codeRepository": facts.address,
     }
+    document |= {_schema_org[key]: value for key, value in process.metadata if key in _schema_org}
     document["requirements"] = _requirements(facts)
     if secrets:
         document["hints"] = {"cwltool:Secrets": {"secrets": flow(secrets)}}

@@ -28,6 +28,7 @@ def package_json(
             "checkout": facts.checkout,
             "commit": {"id": facts.commit, "message": facts.message, "time": facts.time},
             "process": {"path": process.path, "language": process.language, "kernel": process.kernel},
+            **({"metadata": dict(process.metadata)} if process.metadata else {}),
             "environment": list(environment),
             "image": image,
             "tools": dict(sorted(tools.items())),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from generator.documents.process import Facts, shown_type
-from generator.parameters import Missing
+from generator.parameters import Missing, printable
 from generator.templates import render
 
 
@@ -22,12 +22,18 @@ def readme_md(facts: Facts) -> str:
         for one in interface.inputs
     ]
     outputs = [
-        {"name": one.id, "type": f"{one.type}{'[]' if one.array else ''}", "glob": one.glob, "doc": _cell(one.doc)}
+        {
+            "name": one.id,
+            "type": f"{one.type}{'[]' if one.array else ''}",
+            "glob": _code(one.glob),
+            "doc": _cell(one.doc),
+        }
         for one in interface.outputs
     ]
     return render(
         "package/README.md",
         facts=facts,
+        code=_code,
         title=_cell(facts.title),
         inputs=inputs,
         outputs=outputs,
@@ -38,11 +44,19 @@ def readme_md(facts: Facts) -> str:
 def _example(facts: Facts) -> str | None:
     """A value to show ``-p`` with: the first plain input's own default."""
     for one in facts.process.interface.values:
+        if one.hint.secret:
+            continue
         if isinstance(one.default, int | float | str) and not isinstance(one.default, bool) and not one.hint.array:
             text = str(one.default)
             if text and text.isprintable() and all(c.isalnum() or c in "._-" for c in text):
                 return f"{one.id}={text}"
     return None
+
+
+def _code(text: str) -> str:
+    """Text as code, on one line of a table; it cannot end the code by itself."""
+    plain = printable(text).replace("`", "'").replace("|", "\\|")
+    return f"`{plain}`"
 
 
 def _cell(text: str) -> str:

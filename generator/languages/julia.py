@@ -18,6 +18,9 @@ _GRAMMAR = Grammar(
     mapping=r"Dict\s*\(",
     number=re.compile(r"-?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?(?![\w.])"),
     escapes_interpolate="$",
+    empty_mapping=True,
+    block=re.compile(r"(?:mutable\s+)?(?:function|if|for|while|let|begin|struct|module|macro|try|quote)\b"),
+    scope=r"(?:mutable\s+)?(?:function|let|struct|module|macro|quote)\b|\w+\s*\(",
 )
 
 

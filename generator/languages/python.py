@@ -8,97 +8,49 @@ only running the cell gives; everything else is passed over with a remark.
 from __future__ import annotations
 
 import ast
-import io
 import math
 import re
-import tokenize
+import textwrap
 from collections.abc import Iterator
 from dataclasses import replace
 
 from generator.errors import Mistake
 from generator.hints import TYPE_COMMENT, UnknownHintError, parse_hint
+from generator.languages.python_text import comments_in, lines_of, syntax_mistake, without_magics
 from generator.literals import hint_of
 from generator.parameters import Hint, Literal, Missing, Parameter, Reading, Remark
 
 _TOOL_COMMENT = re.compile(
     r"#\s*(noqa|type\s*:\s*ignore|pylint|pragma|fmt|mypy|ruff|isort|pyright|nosec)\b", re.IGNORECASE
 )
-_MAGIC = re.compile(r"\s*(%|!|\?|[\w.]+\?{1,2}\s*$)")
-_SHELL_ASSIGNMENT = re.compile(r"(\s*[\w, ]+=\s*)(?:%|!).*")
+_CHANGING = set("append extend insert remove pop clear sort reverse update setdefault popitem add discard".split())
+_PYTHON_CELL_MAGICS = {"time", "timeit", "capture", "prun"}
 
 
 def read(source: str) -> Reading:
     """Everything that a Python parameters cell says; a cell that cannot be parsed is one mistake."""
-    if source.lstrip().startswith("%%"):
-        magic = source.lstrip().splitlines()[0]
-        return Reading(
-            remarks=(Remark(line=1, message=f"the cell is not Python but {magic!r}; it gives no parameters"),)
-        )
-    plain, passed_over = _without_magics(source)
+    cell_magic = re.match(r"\s*%%(\w+)", source)
+    if cell_magic and cell_magic[1] not in _PYTHON_CELL_MAGICS:
+        message = f"the cell is not Python but '%%{cell_magic[1]}'; it gives no parameters"
+        return Reading(remarks=(Remark(line=1, message=message),))
+    source = textwrap.dedent(source)
+    plain, passed_over = without_magics(source)
     try:
         tree = ast.parse(plain)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        return Reading(mistakes=(_syntax_mistake(source, error),))
-    cell = _Cell(source, tree, _comments(plain), passed_over)
-    for statement in tree.body:
-        cell.visit(statement)
-    return cell.reading()
-
-
-def _without_magics(source: str) -> tuple[str, dict[int, str]]:
-    """The source with IPython's ``%`` and ``!`` lines blanked, and what they were, by line.
-
-    Only a line at which parsing fails is taken for a magic, so a ``%`` inside a string stays.
-    """
-    lines = source.splitlines()
-    passed_over: dict[int, str] = {}
-    for _ in range(len(lines) + 1):
-        try:
-            ast.parse("\n".join(lines))
-            break
-        except (ValueError, RecursionError, MemoryError):
-            break
-        except SyntaxError as error:
-            number = error.lineno or 0
-            if not 1 <= number <= len(lines):
-                break
-            line = lines[number - 1]
-            assignment = _SHELL_ASSIGNMENT.fullmatch(line)
-            if assignment:
-                lines[number - 1] = assignment[1] + "__shell__()"
-            elif _MAGIC.match(line):
-                lines[number - 1] = re.match(r"\s*", line)[0] + "pass" if line[:1].isspace() else ""  # type: ignore[index]
-                passed_over[number] = "magic" if "%" in line else "shell line" if "!" in line else "help line"
-            else:
-                break
-    return "\n".join(lines), passed_over
-
-
-def _syntax_mistake(source: str, error: Exception) -> Mistake:
-    lines = source.splitlines() or [""]
-    number = min(max(getattr(error, "lineno", None) or 1, 1), len(lines))
-    conflict = next((n for n, line in enumerate(lines, 1) if line.startswith(("<<<<<<< ", ">>>>>>> "))), None)
-    if conflict:
-        message = "a merge conflict stands in the cell: resolve it and commit again"
-        return Mistake(line=conflict, text=lines[conflict - 1], message=message)
-    reason = getattr(error, "msg", None) or str(error) or type(error).__name__
-    return Mistake(line=number, text=lines[number - 1], message=f"the cell is not valid Python: {reason}")
-
-
-def _comments(source: str) -> dict[int, str]:
-    found: dict[int, str] = {}
+        return Reading(mistakes=(syntax_mistake(source, error),))
+    cell = _Cell(source, tree, comments_in(plain), passed_over)
     try:
-        for token in tokenize.generate_tokens(io.StringIO(source).readline):
-            if token.type == tokenize.COMMENT:
-                found[token.start[0]] = token.string
-    except (tokenize.TokenError, IndentationError):
-        pass  # ast has parsed the cell; comments after an odd end are not worth a failure
-    return found
+        for statement in tree.body:
+            cell.visit(statement)
+    except RecursionError as error:
+        return Reading(mistakes=(syntax_mistake(source, error),))
+    return cell.reading()
 
 
 class _Cell:
     def __init__(self, source: str, tree: ast.Module, comments: dict[int, str], passed_over: dict[int, str]) -> None:
-        self.lines = source.splitlines()
+        self.lines = lines_of(source)
         self.last_on_line = {statement.end_lineno: statement for statement in tree.body}
         self.comments = comments
         self.passed_over = passed_over
@@ -118,6 +70,11 @@ class _Cell:
         )
 
     def visit(self, statement: ast.stmt) -> None:
+        self.read(statement)
+        for name in sorted(_rebound(statement) & self.parameters.keys()):
+            self.changed(name, statement, "is bound again or changed")
+
+    def read(self, statement: ast.stmt) -> None:
         match statement:
             case ast.Assign(value=ast.Lambda()):
                 self.passed_over[statement.lineno] = "lambda"
@@ -167,7 +124,12 @@ class _Cell:
                 self.cannot_set(target, statement)
 
     def assign_annotated(self, name: str, statement: ast.AnnAssign) -> None:
-        default = Missing.UNSET if statement.value is None else self.value_of(statement.value, name, statement)
+        earlier = self.parameters.get(name)
+        default: Literal | Missing = Missing.UNSET
+        if statement.value is not None:
+            default = self.value_of(statement.value, name, statement)
+        elif earlier is not None:  # an annotation alone changes no value
+            default = earlier.default
         annotation = ast.unparse(statement.annotation)
         try:
             hint = parse_hint(annotation)[0]
@@ -183,7 +145,7 @@ class _Cell:
         if earlier:
             kept = earlier.default is Missing.UNSET
             message = f"{name} is assigned again in line {statement.lineno}; the last value counts"
-            if not kept:
+            if not kept and not (isinstance(statement, ast.AnnAssign) and statement.value is None):
                 self.remarks.append(Remark(line=statement.lineno, message=message))
         self.parameters[name] = Parameter(
             name=name,
@@ -300,6 +262,26 @@ def _assignments_in(block: ast.stmt) -> Iterator[ast.stmt]:
             child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
         ):
             yield from _assignments_in(child)  # type: ignore[arg-type]
+
+
+def _rebound(statement: ast.stmt) -> set[str]:
+    """Names that a statement binds in passing or whose value it changes by a method."""
+    names: set[str] = set()
+    for node in ast.walk(statement):
+        if isinstance(node, ast.NamedExpr):
+            names.add(node.target.id)
+        elif isinstance(node, ast.For | ast.AsyncFor):
+            names.update(_names([node.target]))
+        elif isinstance(node, ast.withitem) and node.optional_vars is not None:
+            names.update(_names([node.optional_vars]))
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            names.update((alias.asname or alias.name).partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names.add(node.name)
+    match statement:
+        case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=method))) if method in _CHANGING:
+            names.add(name)
+    return names
 
 
 def _targets(assignment: ast.stmt) -> list[ast.expr]:

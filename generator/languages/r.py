@@ -11,6 +11,7 @@ _GRAMMAR = Grammar(
     name="R",
     assignment=re.compile(r"(?P<name>[A-Za-z.][\w.]*)\s*(?:<<?-|=(?!=))(?!\s*function\b)\s*(?P<value>.+)", re.DOTALL),
     words={"TRUE": True, "T": True, "FALSE": False, "F": False, "NULL": None, "NA": None},
+    scope=r"(?:[\w.]+\s*(?:<<?-|=)\s*)?function\b|(?!if\b|for\b|while\b|repeat\b)[\w.:]+\s*\(",
     vector=r"c\s*\(",
     mapping=r"list\s*\(",
     number=re.compile(r"-?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?L?(?![\w.])"),

@@ -7,9 +7,10 @@ not understand is a computed value or a remark, never a guess.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from generator.errors import Mistake
 from generator.hints import TYPE_COMMENT, UnknownHintError, parse_hint
@@ -35,7 +36,8 @@ _ESCAPES = {
 class Grammar:
     """How a language spells assignments and literals.
 
-    ``assignment`` matches a whole statement with the groups ``name``, ``value`` and possibly ``type``.
+    ``assignment`` matches a whole statement with the groups ``name``, ``value`` and possibly ``type``; ``block`` the
+    beginning of a statement that goes on until its ``end``; ``scope`` one whose assignments are its own.
     """
 
     name: str
@@ -45,6 +47,9 @@ class Grammar:
     mapping: str | None
     number: re.Pattern[str]
     escapes_interpolate: str = ""
+    empty_mapping: bool = False
+    block: re.Pattern[str] | None = None
+    scope: str = r"function\b|\w+\s*\("
 
 
 class _NotLiteralError(Exception):
@@ -56,6 +61,7 @@ class _Statement:
     line: int
     text: str
     comments: tuple[tuple[int, str], ...]
+    open: bool = False
 
 
 def read_assignments(source: str, grammar: Grammar) -> Reading:
@@ -64,13 +70,17 @@ def read_assignments(source: str, grammar: Grammar) -> Reading:
     remarks: list[Remark] = []
     mistakes: list[Mistake] = []
     lines = source.splitlines()
-    for statement in _statements(source):
+    for statement in _statements(source, grammar):
         match = grammar.assignment.fullmatch(statement.text)
         line_text = lines[statement.line - 1]
-        if match is None:
-            first = statement.text.splitlines()[0]
-            message = f"passed over, no literal assignment of {grammar.name}: {first[:60]}"
-            remarks.append(Remark(line=statement.line, message=message))
+        if statement.open:
+            message = (
+                f"the cell is not valid {grammar.name}: a bracket, a string or a block that begins here is never closed"
+            )
+            mistakes.append(Mistake(line=statement.line, text=line_text, message=message))
+            continue
+        if match is None or (grammar.block and grammar.block.match(statement.text)):
+            _pass_over(statement, grammar, parameters, remarks)
             continue
         name = match["name"]
         hint, doc = _comment(statement, match.groupdict().get("type"), lines, mistakes, remarks)
@@ -84,13 +94,29 @@ def read_assignments(source: str, grammar: Grammar) -> Reading:
     return Reading(parameters=tuple(parameters.values()), remarks=tuple(remarks), mistakes=tuple(mistakes))
 
 
+def _pass_over(
+    statement: _Statement, grammar: Grammar, parameters: dict[str, Parameter], remarks: list[Remark]
+) -> None:
+    """A statement that is no literal assignment; names that it assigns have no literal value any more."""
+    first = statement.text.splitlines()[0]
+    message = f"passed over, no literal assignment of {grammar.name}: {first[:60]}"
+    remarks.append(Remark(line=statement.line, message=message))
+    if re.match(grammar.scope, statement.text):
+        return
+    for name in dict.fromkeys(re.findall(r"(?<![\w.$])([^\W\d][\w.]*)\s*(?:<<?-|=(?![=>]))", statement.text)):
+        if name in parameters:
+            parameters[name] = replace(parameters[name], default=Missing.COMPUTED)
+            message = f"{name} is assigned again in line {statement.line}: its default is known only when the cell runs"
+            remarks.append(Remark(line=statement.line, message=message))
+
+
 def literal(text: str, grammar: Grammar) -> Literal | Missing:
     """The value of a literal, or COMPUTED."""
     parser = _Parser(text.strip(), grammar)
     try:
         value = parser.value()
         parser.end()
-    except _NotLiteralError:
+    except (_NotLiteralError, RecursionError):
         return Missing.COMPUTED
     return value
 
@@ -121,29 +147,41 @@ def _declared(name: str) -> str:
     return re.sub(r"(?i)^(u?int|float)\d*$", r"\1", name.strip()).removeprefix("U").replace("AbstractString", "string")
 
 
-def _statements(source: str) -> Iterator[_Statement]:
-    """Top-level statements: a newline or ``;`` ends one unless a bracket or string is open or an operator dangles."""
-    token = re.compile(
-        rf'"""(?:[^\\]|\\.)*?"""|{_STRING}|#[^\n]*|[\[({{]|[\])}}]|\n|;|[^"\'#\[({{\])}}\n;]+|.', re.DOTALL
-    )
+def _statements(source: str, grammar: Grammar) -> Iterator[_Statement]:
+    """Top-level statements: a newline or ``;`` ends one unless a bracket or block is open or an operator dangles."""
+    quoted = rf'"""(?:[^\\]|\\.)*?"""|{_STRING}'
+    piece_of = re.compile(rf"{quoted}|#=.*?=#|#[^\n]*|[\[({{]|[\])}}]|\n|;|[^\"'#\[({{\])}}\n;]+|.", re.DOTALL)
     text, comments, depth, line, first = "", [], 0, 1, 1
-    for match in token.finditer(source + "\n"):
+    words = ""  # the text without its strings, in which blocks are counted
+    for match in piece_of.finditer(source + "\n"):
         piece = match[0]
         if not text.strip():
             first = line
         if piece.startswith("#"):
-            comments.append((line, piece))
-        elif piece in ("\n", ";") and depth == 0 and not re.search(r"(<-|=|,|\|)\s*$", text):
+            if not piece.startswith("#="):
+                comments.append((line, piece))
+        elif piece in ("\n", ";") and depth <= 0 and not _goes_on(words, grammar):
+            if text.strip():
+                yield _Statement(first, text.strip(), tuple(comments), open=depth < 0)
             if piece == "\n" or text.strip():
-                if text.strip():
-                    yield _Statement(first, text.strip(), tuple(comments))
-                if piece == "\n" or text.strip():
-                    comments = []
-                text = ""
+                comments = []
+            text, words, depth = "", "", 0
         else:
             depth += 1 if piece in "[({" else -1 if piece in "])}" else 0
             text += piece
+            words += '""' if piece[0] in "\"'" and len(piece) > 1 else piece
         line += piece.count("\n")
+    if text.strip():
+        yield _Statement(first, text.strip(), tuple(comments), open=True)
+
+
+def _goes_on(words: str, grammar: Grammar) -> bool:
+    if re.search(r"(<-|=|,|\|)\s*$", words):
+        return True
+    if grammar.block is None or not grammar.block.match(words.lstrip()):
+        return False
+    opened = re.findall(r"(?<![\w.:])(?:function|if|for|while|let|begin|struct|module|macro|try|quote|do)\b", words)
+    return len(re.findall(r"(?<![\w.:])end\b", words)) < len(opened)
 
 
 class _Parser:
@@ -158,11 +196,16 @@ class _Parser:
             return self.unquoted(string)
         number = self.match(self.grammar.number.pattern)
         if number is not None:
-            return _number(number)
+            value = _number(number)
+            if isinstance(value, float) and not math.isfinite(value):
+                raise _NotLiteralError
+            return value
         if self.match(self.grammar.vector) is not None:
             return self.unnamed(list(self.items()))
         if self.grammar.mapping and self.match(self.grammar.mapping) is not None:
             items = list(self.items())
+            if not items and self.grammar.empty_mapping:
+                return {}
             if items and all(name is not None for name, _ in items):
                 return {str(name): value for name, value in items}
             return self.unnamed(items)
@@ -214,6 +257,7 @@ class _Parser:
 
 def _number(text: str) -> int | float:
     plain = text.replace("_", "").rstrip("L")
-    if text.endswith("L") or re.fullmatch(r"-?\d+", plain):
-        return int(float(plain))
-    return float(plain)
+    if re.fullmatch(r"-?\d{1,40}", plain):
+        return int(plain)
+    number = float(plain)
+    return int(number) if text.endswith("L") and math.isfinite(number) else number

@@ -137,7 +137,7 @@ def _run_notebook(request: Run, inputs: dict[str, Any], place: Place, workspace:
 
     text, notebook, interface = load(workspace.process, place)
     language = notebook.language or "python"
-    parameters = notebook_values(inputs, interface)
+    parameters = notebook_values(inputs, interface, language=language)
     kernel, warning = choose_kernel(find_kernels(os.environ), name=request.kernel or notebook.kernel, language=language)
     if warning:
         say(f"warning: {warning}")

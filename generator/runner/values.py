@@ -29,8 +29,11 @@ def read_inputs(path: Path) -> dict[str, Any]:
     return document
 
 
-def notebook_values(inputs: Mapping[str, Any], interface: Interface) -> dict[str, Literal]:
+def notebook_values(inputs: Mapping[str, Any], interface: Interface, *, language: str = "python") -> dict[str, Literal]:
     """What is injected: every value that is given, as the type that the cell has; null is 'not given'.
+
+    In other languages than Python a value that is the cell's own is left to the cell: papermill would write R's
+    ``c(1, 2)`` as ``list(1, 2)`` and its ``5L`` as ``5``.
 
     Raises:
         BadInputsError: naming every value that does not fit and every name that is no parameter.
@@ -47,7 +50,7 @@ def notebook_values(inputs: Mapping[str, Any], interface: Interface) -> dict[str
             )
         elif value is not None:
             try:
-                if not _is_written_otherwise(value, one.default):
+                if not _is_written_otherwise(value, one.default, language):
                     values[one.name] = notebook_value(value, one)
             except MisfitError as error:
                 wrong.append(f"{one.name} {error}")
@@ -59,9 +62,11 @@ def notebook_values(inputs: Mapping[str, Any], interface: Interface) -> dict[str
     return values
 
 
-def _is_written_otherwise(value: Any, default: Literal | Missing) -> bool:
-    """Whether the cell has the same value as a tuple, which JSON cannot say and papermill cannot write."""
-    return _holds_tuple(default) and json.dumps(value) == json.dumps(default)
+def _is_written_otherwise(value: Any, default: Literal | Missing, language: str) -> bool:
+    """Whether the cell has the same value in a form that papermill would not write, such as a tuple."""
+    if isinstance(default, Missing) or (language == "python" and not _holds_tuple(default)):
+        return False
+    return json.dumps(value) == json.dumps(default)
 
 
 def _holds_tuple(value: object) -> bool:

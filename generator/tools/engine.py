@@ -18,7 +18,7 @@ import docker
 import docker.errors
 import uv
 
-from generator.errors import EngineMissingError, EnvironmentSpecError, ImageBuildError
+from generator.errors import EngineMissingError, EnvironmentSpecError, ImageBuildError, UsageError
 from generator.image import runner_files
 from generator.templates import data_folder
 from generator.tools.process import run, stream
@@ -65,6 +65,10 @@ def inspect(reference: str) -> Image | None:
             attributes = client.images.get(reference).attrs
         except docker.errors.NotFound:
             return None
+        except docker.errors.APIError as error:
+            raise UsageError(
+                f"{reference!r}: the engine does not take this name of an image: {error.explanation}"
+            ) from None
     digests = attributes.get("RepoDigests") or []
     return Image(
         id=attributes["Id"],

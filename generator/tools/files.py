@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
+
+from generator.errors import UsageError
 
 
 def replace_folder(final: Path, files: Mapping[str, str | bytes], *, check: Callable[[Path], None]) -> bool:
@@ -14,12 +19,39 @@ def replace_folder(final: Path, files: Mapping[str, str | bytes], *, check: Call
 
     What others have put into the folder since stays there: only the files that the earlier ``package.json`` lists are
     replaced.
+
+    Raises:
+        UsageError: the folder is someone else's, or cannot be written.
     """
     contents = {name: text.encode() if isinstance(text, str) else text for name, text in files.items()}
-    if _is_same(final, contents):
-        return False
-    final.parent.mkdir(parents=True, exist_ok=True)
-    staging = Path(mkdtemp(prefix=f".{final.name}.", dir=final.parent))
+    try:
+        final.parent.mkdir(parents=True, exist_ok=True)
+        with _locked(final.parent):
+            if _is_same(final, contents):
+                return False
+            _replace(final, contents, check)
+    except OSError as error:
+        raise UsageError(f"{final} cannot be written: {error.strerror or error}: choose another --output") from None
+    return True
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """One writer at a time; the lock goes with the process that holds it."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _replace(final: Path, contents: Mapping[str, bytes], check: Callable[[Path], None]) -> None:
+    earlier = documents_of(final)
+    if final.exists() and earlier is None and any(final.iterdir()):
+        raise UsageError(f"{final} is there and no package of packmill: choose another --output")
+    staging = Path(mkdtemp(prefix=f".{final.name}.new.", dir=final.parent))
+    retired = staging.with_name(staging.name.replace(".new.", ".old."))
     try:
         for name, content in contents.items():
             path = staging / name
@@ -28,30 +60,48 @@ def replace_folder(final: Path, files: Mapping[str, str | bytes], *, check: Call
         staging.chmod(0o755)
         check(staging)
         if final.exists():
-            _keep_others(final, staging)
-            retired = Path(mkdtemp(prefix=f".{final.name}.", dir=final.parent))
-            final.rename(retired / "old")
-            staging.rename(final)
-            shutil.rmtree(retired)
-        else:
-            staging.rename(final)
+            final.rename(retired)
+        staging.rename(final)
     finally:
+        if retired.exists() and not final.exists():
+            retired.rename(final)
         shutil.rmtree(staging, ignore_errors=True)
-    return True
+    if retired.exists():
+        _hand_over(retired, final, earlier or frozenset())
+        shutil.rmtree(retired)
+
+
+def documents_of(folder: Path) -> frozenset[str] | None:
+    """The files that packmill wrote into a package; None when the folder is none."""
+    try:
+        return frozenset(json.loads((folder / "package.json").read_text(encoding="utf-8"))["documents"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _hand_over(retired: Path, final: Path, ours: frozenset[str]) -> None:
+    """Moves what is not packmill's from the old folder to the new one, file by file."""
+    for path in sorted(retired.rglob("*")):
+        relative = path.relative_to(retired)
+        target = final / relative
+        if str(relative) in ours or target.exists():
+            continue
+        if path.is_dir() and not path.is_symlink():
+            if not any(name.startswith(f"{relative}/") for name in ours):
+                target.mkdir(parents=True, exist_ok=True)
+        else:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            path.rename(target)
+
+
+def remove_package(folder: Path) -> None:
+    """Removes packmill's own files from a folder that is to hold several packages now."""
+    for name in documents_of(folder) or ():
+        if ".." not in Path(name).parts and not Path(name).is_absolute():
+            (folder / name).unlink(missing_ok=True)
 
 
 def _is_same(final: Path, contents: Mapping[str, bytes]) -> bool:
     return all(
         (final / name).is_file() and (final / name).read_bytes() == content for name, content in contents.items()
     )
-
-
-def _keep_others(final: Path, staging: Path) -> None:
-    try:
-        ours = set(json.loads((final / "package.json").read_text(encoding="utf-8"))["documents"])
-    except (OSError, ValueError, KeyError, TypeError):
-        ours = set()
-    for entry in list(final.iterdir()):
-        is_ours = any(name == entry.name or name.startswith(entry.name + "/") for name in ours)
-        if not is_ours and not (staging / entry.name).exists():
-            entry.rename(staging / entry.name)

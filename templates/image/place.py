@@ -7,8 +7,8 @@ from pathlib import Path
 
 source, folder = Path("/tmp/packmill/repository"), Path(sys.argv[1])
 folder.mkdir(parents=True, exist_ok=True)
-for root, _, names in os.walk(source):
-    for name in names:
+for root, folders, names in os.walk(source):
+    for name in (*names, *(folder for folder in folders if os.path.islink(os.path.join(root, folder)))):
         path = Path(root, name)
         target = folder / path.relative_to(source)
         if os.path.lexists(target):

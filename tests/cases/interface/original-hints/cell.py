@@ -11,4 +11,4 @@ j = 1  # type: any
 k = 'x'  # type: stage-in
 l = 'x'  # type: stage_in
 m = 'x'  # type: stage-out
-n = 'x'  # type: stage_out
+n = 'y'  # type: stage_out

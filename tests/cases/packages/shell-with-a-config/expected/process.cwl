@@ -9,6 +9,8 @@ doc: |
   In metres.
 s:softwareVersion: "main"
 s:codeRepository: <tmp>/ada/trees
+s:author: Ada
+s:keywords: trees, lidar
 requirements:
   DockerRequirement:
     dockerPull: ada.trees:main-c8ef480826a8

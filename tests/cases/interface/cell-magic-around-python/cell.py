@@ -1,0 +1,2 @@
+%%time
+n = 3  # type: int
