@@ -6,6 +6,7 @@ Every command imports what it needs when it runs, so that ``packmill inspect`` s
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import signal
 import sys
@@ -25,6 +26,9 @@ exit codes:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command; its exit code."""
     signal.signal(signal.SIGTERM, _terminate)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a repository may hold text that a terminal cannot show
     words = list(sys.argv[1:] if arguments is None else arguments)
     options = _parser().parse_args(_without_engine_options(words))
     options.engine_options = tuple(words[len(_without_engine_options(words)) + 1 :])

@@ -79,3 +79,16 @@ def test_the_example_is_read_as_the_readme_says(packmill: Callable[..., Finished
     assert finished.code == 0
     assert "the city to highlight" in finished.out
     assert "warnings" not in finished.out
+
+
+def test_the_reference_has_every_way_that_a_run_can_end() -> None:
+    from generator.runner import failures
+
+    reference = (top / "docs" / "reference.md").read_text(encoding="utf-8")
+    kinds = [kind for kind in vars(failures).values() if isinstance(kind, type) and issubclass(kind, Exception)]
+
+    for kind in kinds:
+        if kind is not failures.RunFailedError:
+            assert f"| `{kind.reason}` |" in reference
+            if kind is not failures.InterruptedRunError:
+                assert re.search(rf"^\| {kind.exit_code} \| `{kind.reason}` \|", reference, re.MULTILINE), kind

@@ -245,7 +245,9 @@ def _is_json(value: object) -> bool:
         return all(isinstance(key, str) for key in value) and all(_is_json(item) for item in value.values())
     if isinstance(value, float):
         return math.isfinite(value)
-    return value is None or isinstance(value, bool | int | str)
+    if isinstance(value, str):
+        return value.isascii() or not any("\ud800" <= character <= "\udfff" for character in value)
+    return value is None or isinstance(value, bool | int)
 
 
 def _hint_of_literal(default: Literal | Missing) -> Hint | None:
