@@ -10,37 +10,20 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from generator.errors import RepositoryError, nearest
 from generator.repository import Repository, check_checkout, redacted
+from generator.tools.git_environment import git_environment
 
 try:
     import git
 except ImportError as error:  # GitPython's way of saying that the git program is not there
     raise RepositoryError(f"git is not installed: install it and try again ({str(error).splitlines()[0]})") from None
-
-_ASKPASS = """#!/bin/sh
-# The prompt is compared whole: a part of it could be a hostile submodule's address.
-if [ "$1" = "Username for 'https://$PACKMILL_ASKPASS_HOST': " ]; then
-    printf '%s\\n' "$PACKMILL_ASKPASS_USERNAME"
-elif [ "$1" = "Password for 'https://$PACKMILL_ASKPASS_USERNAME@$PACKMILL_ASKPASS_HOST': " ]; then
-    printf '%s\\n' "$PACKMILL_ASKPASS_PASSWORD"
-else
-    exit 1
-fi
-"""
-_REPOSITORY_VARIABLES = (
-    "GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_OBJECT_DIRECTORY GIT_ALTERNATE_OBJECT_DIRECTORIES GIT_CONFIG "
-    "GIT_CONFIG_PARAMETERS GIT_CONFIG_COUNT GIT_COMMON_DIR GIT_NAMESPACE GIT_PREFIX GIT_GRAFT_FILE GIT_SHALLOW_FILE "
-    "GIT_IMPLICIT_WORK_TREE GIT_REPLACE_REF_BASE GIT_NO_REPLACE_OBJECTS GIT_INTERNAL_SUPER_PREFIX GIT_TEMPLATE_DIR"
-).split()
-"""What `git rev-parse --local-env-vars` lists: inside a hook these point at the user's own repository and index."""
 
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 
@@ -70,7 +53,7 @@ def fetch(repository: Repository, checkout: str | None, folder: Path, *, token: 
     Raises:
         RepositoryError: the repository, the checkout or a submodule cannot be had.
     """
-    with _configuration(repository, token) as environment:
+    with git_environment(repository, token) as environment:
         secret = token or repository.password
         try:
             repo = git.Repo.init(folder, initial_branch="packmill")
@@ -109,67 +92,6 @@ def _time(seconds: int) -> datetime:
 
 def _text(value: str | bytes) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
-
-
-@contextmanager
-def _configuration(repository: Repository, token: str) -> Iterator[dict[str, str]]:
-    """The environment that every git command of one fetch runs in."""
-    for name in _REPOSITORY_VARIABLES:
-        os.environ.pop(name, None)
-    with TemporaryDirectory(prefix="packmill-git-") as temporary:
-        askpass = Path(temporary, "askpass")
-        askpass.write_text(_ASKPASS)
-        askpass.chmod(0o700)
-        config = Path(temporary, "config")
-        config.write_text(_global_config(repository))
-        password = token or repository.password
-        yield {
-            "GIT_CONFIG_GLOBAL": str(config),
-            "GIT_TERMINAL_PROMPT": "0",
-            "GCM_INTERACTIVE": "never",
-            "GIT_ASKPASS": str(askpass) if password else "true",
-            "SSH_ASKPASS": "true",
-            "LC_ALL": "C",
-            "GIT_LFS_SKIP_SMUDGE": "1",
-            "PACKMILL_ASKPASS_HOST": repository.host,
-            "PACKMILL_ASKPASS_USERNAME": repository.username or "oauth2",
-            "PACKMILL_ASKPASS_PASSWORD": password,
-        }
-
-
-def _global_config(repository: Repository) -> str:
-    """The user's own configuration, then what must hold whatever it says."""
-    own = [os.environ.get("GIT_CONFIG_GLOBAL", ""), "~/.config/git/config", "~/.gitconfig"]
-    included = "\n".join(f'\tpath = "{path}"' for path in (own[:1] if own[0] else own[1:]))
-    local = repository.local
-    trusted = f'[safe]\n\tdirectory = "{local}"\n\tdirectory = "{local}/.git"' if local else ""
-    file = "always" if local else "never"
-    return f"""[core]
-\tsshCommand = ssh -o BatchMode=yes
-[include]
-{included}
-{trusted}
-[filter "lfs"]
-\tsmudge =
-\tprocess =
-\trequired = false
-[core]
-\thooksPath = /dev/null
-\tfsmonitor = false
-\tautocrlf = false
-[protocol]
-\tallow = never
-[protocol "https"]
-\tallow = always
-[protocol "ssh"]
-\tallow = always
-[protocol "file"]
-\tallow = {file}
-[advice]
-\tdetachedHead = false
-[gc]
-\tauto = 0
-"""
 
 
 def _listed(repo: git.Repo) -> dict[str, str]:
@@ -362,7 +284,7 @@ def commit_folder(source: Path, target: Path, *, message: str) -> None:
     )
     nobody = {"NAME": "packmill", "EMAIL": "packmill@localhost", "DATE": "2026-01-01T00:00:00+00:00"}
     identity = {f"GIT_{role}_{word}": value for role in ("AUTHOR", "COMMITTER") for word, value in nobody.items()}
-    with _configuration(Repository(address=str(target), owner="", name="", local=target), "") as environment:
+    with git_environment(Repository(address=str(target), owner="", name="", local=target), "") as environment:
         repo = git.Repo.init(target, initial_branch="main")
         repo.git.update_environment(**environment, **identity)
         repo.git.add("--all")
