@@ -133,3 +133,34 @@ def test_an_environment_comes_from_an_https_url(path: str, server: str, tmp_path
 def test_what_is_no_environment_is_refused(path: str, said: str, server: str, tmp_path: Path) -> None:
     with pytest.raises(EnvironmentSpecError, match=said):
         place(server + path, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({"environment.yml": "dependencies: [numpy]\n"}, ["environment.yml", "mamba", "FROM base/image:x"]),
+        ({"install.R": "", "runtime.txt": "r-4.3-2024-01-01"}, ["install.R", "Rscript", "FROM base/image:x"]),
+        ({"Project.toml": "[deps]\n"}, ["julia", "Project.toml"]),
+        (
+            {"requirements.txt": "numpy\n", "apt.txt": "jq\n"},
+            ["uv pip install", "install -y --no-install-recommends jq"],
+        ),
+        ({"Dockerfile": "FROM scratch\n# mine\n", "environment.yml": ""}, ["# mine"]),
+    ],
+    ids=["conda", "plain Python", "Dockerfile"],
+)
+def test_repo2docker_would_build(
+    files: dict[str, str], expected: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The Dockerfile of every kind of environment, also of those whose packages this machine may not reach."""
+    from generator.tools.engine import repo2docker_app
+
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    app = repo2docker_app(tmp_path, image="x:y", base_image="base/image:x")
+    app.dry_run = True
+    app.initialize()
+    app.build()
+
+    dockerfile = capsys.readouterr().out
+    assert all(part in dockerfile for part in expected), dockerfile

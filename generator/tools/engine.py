@@ -96,13 +96,8 @@ def untag(reference: str) -> None:
         client.images.remove(reference, noprune=True)
 
 
-def build_environment(folder: Path, *, image: str, base_image: str | None, on_line: Callable[[str], None]) -> None:
-    """Builds the environment of a checkout by repo2docker, as the user jovyan with uid 1000.
-
-    Raises:
-        EnvironmentSpecError: repo2docker refuses the configuration files.
-        ImageBuildError: the build fails; the message ends with the build's last lines that mean something.
-    """
+def repo2docker_app(folder: Path, *, image: str, base_image: str | None) -> Any:
+    """repo2docker, set to build a checkout as the user jovyan with uid 1000, packmill's build pack first."""
     from repo2docker.app import Repo2Docker
     from traitlets.config import Config
 
@@ -115,8 +110,19 @@ def build_environment(folder: Path, *, image: str, base_image: str | None, on_li
         app.base_image = base_image
     app.output_image_spec = image
     app.user_id, app.user_name = 1000, "jovyan"
-    # `run` here only makes repo2docker load the image into the engine's store; build() does not start it.
+    # `run` only makes repo2docker load the image into the engine's store; build() does not start it.
     app.run, app.push = True, False
+    return app
+
+
+def build_environment(folder: Path, *, image: str, base_image: str | None, on_line: Callable[[str], None]) -> None:
+    """Builds the environment of a checkout by repo2docker, as the user jovyan with uid 1000.
+
+    Raises:
+        EnvironmentSpecError: repo2docker refuses the configuration files.
+        ImageBuildError: the build fails; the message ends with the build's last lines that mean something.
+    """
+    app = repo2docker_app(folder, image=image, base_image=base_image)
     tail: deque[str] = deque(maxlen=400)
     app.initialize()
     app.log.handlers = [_LineHandler(on_line, tail)]
@@ -129,9 +135,9 @@ def build_environment(folder: Path, *, image: str, base_image: str | None, on_li
         raise ImageBuildError(_last_words(tail)) from None
     except Exception as error:  # noqa: BLE001
         # repo2docker lets whatever its packs and the docker command meet through, with no common class
-        if type(error).__name__ == "CalledProcessError" or tail:
-            raise ImageBuildError(_last_words(tail) or str(error)) from None
-        raise ImageBuildError(f"repo2docker: {type(error).__name__}: {error}") from None
+        if type(error).__name__ == "CalledProcessError":
+            raise ImageBuildError(_last_words(tail)) from None
+        raise ImageBuildError(f"repo2docker cannot build the environment: {type(error).__name__}: {error}") from None
 
 
 class _LineHandler(logging.Handler):
