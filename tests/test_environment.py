@@ -139,12 +139,7 @@ def test_what_is_no_environment_is_refused(path: str, said: str, server: str, tm
     ("files", "expected"),
     [
         ({"environment.yml": "dependencies: [numpy]\n"}, ["environment.yml", "mamba", "FROM base/image:x"]),
-        ({"install.R": "", "runtime.txt": "r-4.3-2024-01-01"}, ["install.R", "Rscript", "FROM base/image:x"]),
-        ({"Project.toml": "[deps]\n"}, ["julia", "Project.toml"]),
-        (
-            {"requirements.txt": "numpy\n", "apt.txt": "jq\n"},
-            ["uv pip install", "install -y --no-install-recommends jq"],
-        ),
+        ({"requirements.txt": "numpy\n", "apt.txt": "jq\n"}, ["uv pip install", "--no-install-recommends jq"]),
         ({"Dockerfile": "FROM scratch\n# mine\n", "environment.yml": ""}, ["# mine"]),
     ],
     ids=["conda", "plain Python", "Dockerfile"],
