@@ -14,7 +14,7 @@ from papermill.engines import Engine, NotebookExecutionManager
 from generator.runner.kernels import Kernel, connection_of, kernel_spec_of
 from generator.runner.masking import Secrets
 from generator.runner.saving import Saver
-from generator.runner.watching import peak_memory
+from generator.runner.watching import peak_memory, settle
 
 
 @dataclass(slots=True)
@@ -58,6 +58,7 @@ class ImageEngine(Engine):  # type: ignore[misc]
             client.session = session
             client.execute()
         finally:
+            settle()
             manager.notebook_complete()
         return manager.nb
 

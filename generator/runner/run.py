@@ -24,7 +24,7 @@ from generator.runner.kernels import choose_kernel, find_kernels
 from generator.runner.result import Record
 from generator.runner.scraps import read_scraps
 from generator.runner.values import notebook_values, read_inputs
-from generator.runner.watching import watched
+from generator.runner.watching import settle, watched
 from generator.runner.workspace import Place, Workspace, repository_place
 
 _kernel_modules = Path(__file__).parent / "kernel_modules"
@@ -80,6 +80,7 @@ def _run(request: Run, inputs: dict[str, Any], place: Place, output: Path, recor
         try:
             runner(request, inputs, place, workspace, record)
         finally:
+            settle()
             for warning in workspace.collect(output):
                 say(f"warning: {warning}")
         _check_outputs(request.expected, output)

@@ -7,36 +7,57 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from generator.runner.failures import InterruptedRunError, RunTimeLimitError
+from generator.runner.failures import InterruptedRunError, RunFailedError, RunTimeLimitError
 
 _OOM_COUNTERS = (Path("/sys/fs/cgroup/memory.events"), Path("/sys/fs/cgroup/memory/memory.oom_control"))
+
+
+_AGAIN = 1.0
+"""Seconds after which an exception that an event loop swallowed is raised again."""
 
 
 @contextmanager
 def watched(time_limit: float | None) -> Iterator[None]:
     """Turns SIGTERM, SIGINT and the end of ``time_limit`` (seconds) into exceptions at the line that runs.
 
+    The line may be one of an event loop that keeps the exception for itself. So it is raised again until `settle` is
+    called, and whatever leaves the block in the end, the first cause is what is raised.
+
     Raises:
-        InterruptedRunError, RunTimeLimitError: inside the block.
+        InterruptedRunError, RunTimeLimitError: one of them happened.
     """
+    causes: list[RunFailedError] = []
 
-    def interrupted(number: int, _frame: object) -> None:
-        signal.signal(number, signal.SIG_IGN)  # what is being saved now is not disturbed again
-        raise InterruptedRunError(number)
+    def happened(number: int, _frame: object) -> None:
+        if not causes:
+            limit = f"the run took longer than its limit of {time_limit or 0:g} s"
+            causes.append(RunTimeLimitError(limit) if number == signal.SIGALRM else InterruptedRunError(number))
+            signal.setitimer(signal.ITIMER_REAL, _AGAIN, _AGAIN)
+        raise causes[0]
 
-    def timed_out(_number: int, _frame: object) -> None:
-        raise RunTimeLimitError(f"the run took longer than its limit of {time_limit:g} s")
-
-    handlers = {signal.SIGTERM: interrupted, signal.SIGINT: interrupted, signal.SIGALRM: timed_out}
-    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGALRM)
+    before = {number: signal.signal(number, happened) for number in numbers}
     if time_limit:
         signal.setitimer(signal.ITIMER_REAL, time_limit)
     try:
         yield
+    except BaseException:
+        if causes:
+            raise causes[0] from None
+        raise
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        settle()
         for number, handler in before.items():
             signal.signal(number, handler)
+    if causes:
+        raise causes[0]
+
+
+def settle() -> None:
+    """The process has ended: what is saved and cleaned up from here on is not disturbed."""
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def oom_kills() -> int:
