@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from generator.environment import find_environment
-from generator.interface import to_dict
+from generator.interface_json import to_dict
 from generator.process import Process, read_process, repository_files
 from generator.request import BuildRequest, Settings
 

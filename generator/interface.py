@@ -11,7 +11,6 @@ import posixpath
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from generator.errors import Mistake, ParametersError
 from generator.languages import Reader, reader_of
@@ -269,50 +268,3 @@ def _untagged_advice(notebook: Notebook, read: Reader) -> str:
             names = ", ".join(parameter.name for parameter in literals[:5])
             return f"{advice}. Cell {cell.number} looks like parameters ({names}): {_PREVIEW_TAG_HELP}"
     return f"{advice}. To give it some, set them in a cell of their own; {_PREVIEW_TAG_HELP}"
-
-
-def to_dict(interface: Interface) -> dict[str, Any]:
-    """The interface as ``packmill inspect --json`` and ``package.json`` print it."""
-    return {
-        "inputs": [_input_dict(one) for one in interface.values],
-        "stage_in": [
-            {
-                "name": one.name,
-                "type": type_name(one.hint),
-                "default": _json(one.default),
-                "doc": one.doc,
-                "line": one.line,
-            }
-            for one in interface.stage_ins
-        ],
-        "outputs": [
-            {
-                "name": one.name,
-                "type": f"{one.type}[]" if one.array else str(one.type),
-                "glob": one.glob,
-                "doc": one.doc,
-                "line": one.line,
-            }
-            for one in interface.outputs
-        ],
-        "warnings": [{"line": remark.line, "message": remark.message} for remark in interface.warnings],
-    }
-
-
-def _input_dict(one: Input) -> dict[str, Any]:
-    default = {} if isinstance(one.default, Missing) else {"default": _json(one.default)}
-    return {
-        "name": one.name,
-        "type": str(one.hint.type),
-        "array": one.hint.array,
-        "optional": one.hint.optional,
-        **default,
-        "symbols": list(one.hint.symbols),
-        "secret": one.hint.secret,
-        "doc": one.doc,
-        "line": one.line,
-    }
-
-
-def _json(default: Literal | Missing) -> Any:
-    return None if isinstance(default, Missing) else default

@@ -10,7 +10,8 @@ import pytest
 from support import folders, notebook
 
 from generator.errors import ParametersError
-from generator.interface import read_interface, to_dict
+from generator.interface import read_interface
+from generator.interface_json import to_dict
 from generator.notebook import read_notebook
 
 _languages = {".py": "python", ".R": "R", ".jl": "julia", ".sh": "bash"}

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from generator import __version__
 from generator.documents.process import Facts
 from generator.documents.text import json_text
-from generator.interface import to_dict
+from generator.interface_json import to_dict
 
 
 def package_json(

@@ -18,7 +18,7 @@ from generator.runner.watching import peak_memory, settle
 
 
 @dataclass(slots=True)
-class Session:
+class KernelRun:
     """What one execution needs, and what it leaves: the kernel's exit code and its peak memory in bytes."""
 
     kernel: Kernel
@@ -35,27 +35,27 @@ class Session:
 
 
 class ImageEngine(Engine):  # type: ignore[misc]
-    """Runs a notebook in the kernel of a `Session`; saves go through its `Saver`."""
+    """Runs a notebook in the kernel of a `KernelRun`; saves go through its `Saver`."""
 
     @classmethod
-    def run(cls, nb: Any, session: Session) -> Any:
+    def run(cls, nb: Any, kernel_run: KernelRun) -> Any:
         """The executed notebook; what stops it is raised after the last save."""
         manager = _Manager(nb, output_path=None, progress_bar=False, autosave_cell_every=0)
-        manager.session = session
+        manager.kernel_run = kernel_run
         manager.notebook_start()
         try:
             client = _Client(
                 manager,
-                kernel_name=session.kernel.name,
-                timeout=session.cell_time_limit,
-                startup_timeout=session.start_timeout,
-                kernel_manager_class=_manager_of(session.kernel),
+                kernel_name=kernel_run.kernel.name,
+                timeout=kernel_run.cell_time_limit,
+                startup_timeout=kernel_run.start_timeout,
+                kernel_manager_class=_manager_of(kernel_run.kernel),
                 shutdown_kernel="immediate",
-                on_cell_start=session.on_cell,
-                on_cell_executed=session.on_cell_done,
-                resources={"metadata": {"path": str(session.directory)}},
+                on_cell_start=kernel_run.on_cell,
+                on_cell_executed=kernel_run.on_cell_done,
+                resources={"metadata": {"path": str(kernel_run.directory)}},
             )
-            client.session = session
+            client.kernel_run = kernel_run
             client.execute()
         finally:
             settle()
@@ -66,35 +66,35 @@ class ImageEngine(Engine):  # type: ignore[misc]
 class _Manager(NotebookExecutionManager):  # type: ignore[misc]
     """papermill's record of cells and times, saved when the `Saver` finds it time."""
 
-    session: Session | None = None
+    kernel_run: KernelRun | None = None
 
     def save(self, **_: Any) -> None:
-        if self.session:
-            self.session.saver.save(self.nb)
+        if self.kernel_run:
+            self.kernel_run.saver.save(self.nb)
 
     def notebook_complete(self, **kwargs: Any) -> None:
         super().notebook_complete(**kwargs)
-        if self.session:
-            self.session.saver.save(self.nb, now=True)
+        if self.kernel_run:
+            self.kernel_run.saver.save(self.nb, now=True)
 
 
 class _Client(PapermillNotebookClient):  # type: ignore[misc]
     """nbclient, with secrets put into what goes to the kernel and masked in what comes back."""
 
-    session: Session
+    kernel_run: KernelRun
 
     async def async_start_new_kernel_client(self) -> Any:
         client = await super().async_start_new_kernel_client()
         send = client.execute
 
         def execute(code: str, *arguments: Any, **options: Any) -> Any:
-            return send(self.session.secrets.reveal(code, self.session.literal), *arguments, **options)
+            return send(self.kernel_run.secrets.reveal(code, self.kernel_run.literal), *arguments, **options)
 
         client.execute = execute
         return client
 
     def process_message(self, msg: dict[str, Any], cell: Any, cell_index: int) -> Any:
-        hidden = {**msg, "content": self.session.secrets.hide(msg["content"])}
+        hidden = {**msg, "content": self.kernel_run.secrets.hide(msg["content"])}
         return super().process_message(hidden, cell, cell_index)
 
     async def async_execute_cell(self, cell: Any, cell_index: int, *arguments: Any, **options: Any) -> Any:
@@ -106,8 +106,8 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]
     def _note_kernel(self) -> None:
         process = getattr(self.km.provisioner, "process", None) if self.km else None
         if process is not None:
-            self.session.kernel_exit = process.poll()
-            self.session.peak_memory = peak_memory(process.pid) or self.session.peak_memory
+            self.kernel_run.kernel_exit = process.poll()
+            self.kernel_run.peak_memory = peak_memory(process.pid) or self.kernel_run.peak_memory
 
     # nbclient binds its blocking forms to its own coroutines, so these are bound anew.
     start_new_kernel_client = run_sync(async_start_new_kernel_client)

@@ -27,7 +27,7 @@ from generator.runner.saving import Saver
 from generator.runner.watching import oom_kills
 
 if TYPE_CHECKING:
-    from generator.runner.engine import Session
+    from generator.runner.engine import KernelRun
 
 _papermill_languages = {"r": "R", "c#": ".net-csharp", "f#": ".net-fsharp", "powershell": ".net-powershell"}
 
@@ -77,7 +77,7 @@ def execute(task: Task, record: Record, *, say: Callable[[str], None]) -> Any:
     from papermill.exceptions import PapermillExecutionError
     from papermill.execute import raise_for_execution_errors
 
-    from generator.runner.engine import ImageEngine, Session
+    from generator.runner.engine import ImageEngine, KernelRun
 
     for logger in ("papermill", "nbclient", "traitlets"):
         logging.getLogger(logger).setLevel(logging.CRITICAL)
@@ -87,7 +87,7 @@ def execute(task: Task, record: Record, *, say: Callable[[str], None]) -> Any:
     record.parameters = {**task.parameters, **dict.fromkeys(secrets.placeholders, mask)}
     nb = _prepared(task, {**task.parameters, **secrets.placeholders})
     hooks = _Hooks(nb.cells, task.parameters, record, say)
-    session = Session(
+    kernel_run = KernelRun(
         kernel=task.kernel,
         saver=Saver(task.output),
         secrets=secrets,
@@ -99,10 +99,10 @@ def execute(task: Task, record: Record, *, say: Callable[[str], None]) -> Any:
     )
     killed_before = oom_kills()
     try:
-        with _told(hooks, session, killed_before):
-            nb = ImageEngine.run(nb, session)
+        with _told(hooks, kernel_run, killed_before):
+            nb = ImageEngine.run(nb, kernel_run)
     finally:
-        record.peak_memory = session.peak_memory
+        record.peak_memory = kernel_run.peak_memory
     try:
         raise_for_execution_errors(nb, str(task.output))
     except PapermillExecutionError as error:
@@ -113,27 +113,27 @@ def execute(task: Task, record: Record, *, say: Callable[[str], None]) -> Any:
 
 
 @contextmanager
-def _told(hooks: _Hooks, session: Session, killed_before: int) -> Iterator[None]:
+def _told(hooks: _Hooks, kernel_run: KernelRun, killed_before: int) -> Iterator[None]:
     """What nbclient raises, in the runner's terms."""
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
 
     try:
         yield
     except CellTimeoutError:
-        limit = f"{session.cell_time_limit:g} s"
+        limit = f"{kernel_run.cell_time_limit:g} s"
         raise CellTimeLimitError(f"{hooks.present} took longer than a cell's limit of {limit}") from None
     except DeadKernelError:
         if oom_kills() > killed_before:
             raise OutOfMemoryError(f"{hooks.present}: the kernel was killed, the memory was used up") from None
-        raise KernelDiedError(f"{hooks.present}: the kernel {session.kernel.name!r} {_ending(session)}") from None
+        raise KernelDiedError(f"{hooks.present}: the kernel {kernel_run.kernel.name!r} {_ending(kernel_run)}") from None
     except RuntimeError as error:
         if "Kernel didn't respond" not in str(error) and "Kernel died" not in str(error):
             raise
-        raise KernelMissingError(f"the kernel {session.kernel.name!r} does not start: {error}") from None
+        raise KernelMissingError(f"the kernel {kernel_run.kernel.name!r} does not start: {error}") from None
 
 
-def _ending(session: Session) -> str:
-    code = session.kernel_exit
+def _ending(kernel_run: KernelRun) -> str:
+    code = kernel_run.kernel_exit
     if code is None:
         return "died"
     return f"was killed by signal {-code}" if code < 0 else f"ended by itself with code {code}"

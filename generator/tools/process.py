@@ -93,7 +93,7 @@ def _stop(process: subprocess.Popen[str]) -> None:
 
 
 def start_detached(command: tuple[str, ...], *, log: Path) -> int:
-    """Starts a daemon that outlives this process, in a session of its own; its process id."""
+    """Starts a daemon that outlives this process, apart from this terminal; its process id."""
     with log.open("ab") as file:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, start_new_session=True
