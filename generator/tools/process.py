@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 
+_detached: list[subprocess.Popen[bytes]] = []
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Finished:
     """How a command ended, with what it printed."""
@@ -98,4 +101,5 @@ def start_detached(command: tuple[str, ...], *, log: Path) -> int:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, start_new_session=True
         )
+    _detached.append(process)  # kept, so that nobody takes it for a child that was forgotten
     return process.pid
