@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-
 _detached: list[subprocess.Popen[bytes]] = []
 
 
