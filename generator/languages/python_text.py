@@ -34,11 +34,10 @@ def without_magics(source: str) -> tuple[str, dict[int, str]]:
             assignment = _SHELL_ASSIGNMENT.fullmatch(line)
             if not assignment and not _MAGIC.match(line):
                 break
-            for following in range(number, len(lines)):  # a backslash carries a magic on into the next line
-                if not lines[following - 1].endswith("\\"):
-                    break
-                lines[following - 1], lines[following] = lines[following - 1][:-1], lines[following]
-                lines[following] = "" if not lines[following].endswith("\\") else "\\"
+            last = number
+            while lines[last - 1].endswith("\\") and last < len(lines):  # a backslash carries a magic on
+                last += 1
+            lines[number - 1 : last] = [""] * (last - number + 1)
             if assignment:
                 lines[number - 1] = assignment[1] + "__shell__()"
             else:
