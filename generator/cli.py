@@ -137,6 +137,12 @@ again. For a private https repository set PACKMILL_GIT_TOKEN in the environment.
     parser.add_argument(
         "--network", action="store_true", help="let the process reach the network when it runs (CWL NetworkAccess)"
     )
+    parser.add_argument(
+        "--output-template",
+        metavar="TEMPLATE",
+        help="where a run puts the executed notebook, as a template such as '{{ args.year }}/{{ args.notebook_name }}' "
+        "(default: its own name)",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of the path")
     parser.set_defaults(command=_build)
 
@@ -228,6 +234,7 @@ def _build(options: argparse.Namespace) -> int:
         image=options.image,
         build_image=not options.no_image,
         network=options.network,
+        output_template=options.output_template,
     )
     built = build(request, settings, Progress(sections=settings.gitlab_job))
     if options.json:

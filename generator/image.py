@@ -22,7 +22,9 @@ default_repository_folder = "/home/jovyan"
 key_label = "org.packmill.key"
 
 _package = Path(__file__).parent
-_travelling = ("__init__.py", "errors.py", "parameters.py", "literals.py", "hints.py", "notebook.py", "interface.py")
+_travelling = tuple(
+    "__init__.py errors.py parameters.py literals.py hints.py notebook.py interface.py path_templates.py".split()
+)
 _travelling_folders = ("languages", "runner")
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from generator.errors import Mistake, ParametersError
 from generator.languages import Reader, reader_of
@@ -20,6 +20,7 @@ from generator.parameters import CwlType, Hint, Literal, Missing, Parameter, Rea
 
 _TAG = "parameters"
 _RESERVED = {"id", "class", "cwl:tool", "cwl:requirements", "output_nb", "output_dir", "scraps"}
+_RESERVED |= {"scrap_files", "output_template"}
 _PREVIEW_TAG_HELP = (
     "select it in JupyterLab, open the property inspector (the gear at the top right) and add the cell tag 'parameters'"
 )
@@ -34,6 +35,8 @@ class Input:
     default: Literal | Missing = Missing.UNSET
     doc: str = ""
     line: int = 0
+    typed: bool = field(default=False, compare=False)
+    """Whether the cell says the type, so that it is not guessed from the default."""
 
     @property
     def id(self) -> str:
@@ -178,7 +181,14 @@ def _input(parameter: Parameter, remarks: list[Remark]) -> Input:
             remarks.append(Remark(line=parameter.line, message=message))
         hint = replace(hint, optional=hint.optional or not isinstance(default, Missing))
         default = Missing.COMPUTED if hint.optional else Missing.UNSET
-    return Input(name=parameter.name, hint=hint, default=default, doc=printable(parameter.doc), line=parameter.line)
+    return Input(
+        name=parameter.name,
+        hint=hint,
+        default=default,
+        doc=printable(parameter.doc),
+        line=parameter.line,
+        typed=parameter.hint is not None,
+    )
 
 
 def _fitted(parameter: Parameter, default: Literal) -> tuple[Hint, Literal]:

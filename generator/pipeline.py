@@ -113,6 +113,7 @@ def _facts(
         time=source.time.astimezone(timezone.utc).isoformat().replace("+00:00", "Z"),
         image=reference,
         network=request.network,
+        output_template=request.output_template,
     )
 
 

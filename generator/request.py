@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from generator.errors import ProcessError, UsageError
+from generator.path_templates import check_template
 from generator.repository import Repository, check_checkout, parse_repository
 
 default_process = "process.ipynb"
@@ -17,6 +18,7 @@ variables = {
     "checkout": "branch, tag or commit (default: the default branch)",
     "process": f"notebook or shell script, relative to the repository's top (default: {default_process})",
     "env": "environment instead of the repository's own: a path in the repository or an https URL",
+    "output_template": "where a run puts the executed notebook, as a template (default: its own name)",
     "output": "folder for packages (default: packages)",
     "PACKMILL_BASE_IMAGE": "base image for environments without a Dockerfile",
     "PACKMILL_GIT_TOKEN": "token for private https repositories",
@@ -57,6 +59,7 @@ class BuildRequest:
     image: str | None = None
     build_image: bool = True
     network: bool = False
+    output_template: str | None = None
 
 
 def build_request(
@@ -69,12 +72,15 @@ def build_request(
     image: str | None = None,
     build_image: bool = True,
     network: bool = False,
+    output_template: str | None = None,
 ) -> BuildRequest:
     """A checked request.
 
     Raises:
         UsageError, RepositoryError, ProcessError: something in it cannot be meant.
     """
+    if output_template:
+        check_template(output_template)
     return BuildRequest(
         repository=parse_repository(repository),
         checkout=check_checkout(checkout) if checkout else None,
@@ -84,6 +90,7 @@ def build_request(
         image=check_reference(image) if image else None,
         build_image=build_image,
         network=network,
+        output_template=output_template or None,
     )
 
 
@@ -93,9 +100,10 @@ def from_variables(environment: Mapping[str, str]) -> BuildRequest | None:
     Raises:
         UsageError: variables are given, but no repository.
     """
-    value = {name: environment.get(name, "").strip() for name in ("repository", "checkout", "process", "env", "output")}
+    names = ("repository", "checkout", "process", "env", "output_template", "output")
+    value = {name: environment.get(name, "").strip() for name in names}
     if not value["repository"]:
-        given = [name for name in ("checkout", "process", "env") if value[name]]
+        given = [name for name in ("checkout", "process", "env", "output_template") if value[name]]
         if given:
             raise UsageError(
                 f"the variable {given[0]!r} is set, but 'repository' is not: set it to a git URL or a path"
@@ -106,6 +114,7 @@ def from_variables(environment: Mapping[str, str]) -> BuildRequest | None:
         checkout=value["checkout"] or None,
         processes=tuple(line.strip() for line in value["process"].splitlines() if line.strip()),
         environment=value["env"] or None,
+        output_template=value["output_template"] or None,
         output=Path(value["output"] or "packages"),
     )
 

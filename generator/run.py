@@ -40,7 +40,11 @@ def read_hints(package: Path) -> dict[str, Hint]:
         staged = {cwl_id(one["name"]): _staged_hint(one["type"]) for one in interface["stage_in"]}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{package}: its package.json cannot be read ({error}): build the package again") from None
-    return {**values, **staged}
+    return {**_runner_inputs, **values, **staged}
+
+
+_runner_inputs = {"output_template": Hint(type=CwlType.STRING, optional=True)}
+"""What every package of a notebook takes besides its interface (`generator.documents.process.template_entry`)."""
 
 
 def _hint(one: Mapping[str, Any]) -> Hint:

@@ -13,7 +13,7 @@ from support import notebook
 from generator.interface import read_interface
 from generator.notebook import read_notebook
 from generator.runner.failures import BadInputsError, KernelMissingError
-from generator.runner.kernels import Kernel, choose_kernel, find_kernels
+from generator.runner.kernels.specs import Kernel, choose_kernel, find_kernels
 from generator.runner.scraps import read_scraps
 from generator.runner.values import notebook_values
 from generator.runner.workspace import Place, Workspace
@@ -88,11 +88,11 @@ def executable(path: Path) -> None:
 
 def test_python_in_a_kernelspec_is_the_python_of_its_environment(tmp_path: Path) -> None:
     executable(tmp_path / "env/bin/python")
-    kernelspec(tmp_path / "env", "python3", "python", "python", "-m", "ipykernel_launcher", "-f", "{connection_file}")
+    kernelspec(tmp_path / "env", "science", "python", "python", "-m", "ipykernel_launcher", "-f", "{connection_file}")
 
     kernels = {kernel.name: kernel for kernel in find_kernels({"PATH": f"{tmp_path}/env/bin", "HOME": str(tmp_path)})}
 
-    assert kernels["python3"].argv[0] == str(tmp_path / "env/bin/python")
+    assert kernels["science"].argv[0] == str(tmp_path / "env/bin/python")
 
 
 def test_a_kernelspec_that_cannot_start_or_be_read_is_left_out(tmp_path: Path) -> None:
@@ -216,4 +216,4 @@ def test_scraps_are_read_in_order_and_the_last_of_a_name_counts() -> None:
         {"outputs": [{"data": {"application/papermill.record+json": {"old": 1}}}, {"text": "x"}]},
     ]
 
-    assert read_scraps(cells) == {"a": {"c": [1, None]}, "b": "text", "d": {"e": 1}, "f": '{"e": 1}', "old": 1}
+    assert read_scraps(cells).all() == {"a": {"c": [1, None]}, "b": "text", "d": {"e": 1}, "f": '{"e": 1}', "old": 1}

@@ -12,7 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import write_notebook
+from support import notebook, write_notebook
+
+from generator.runner.document import read_document
+from generator.runner.saving import Saver
 
 pytestmark = pytest.mark.slow
 
@@ -184,18 +187,16 @@ def test_a_secret_reaches_the_kernel_and_is_written_nowhere(here: Run) -> None:
     assert here.result["parameters"] == {"token": "********", "n": 3}
 
 
-def test_saving_costs_little_however_many_cells_there_are(here: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    from generator.runner import saving
+def test_saving_costs_little_however_many_cells_there_are(here: Run) -> None:
+    """papermill would write this notebook more than 400 times."""
+    source = json.dumps(notebook("n = 1", *["print(n)"] * 200)).encode()
+    writes: list[int] = []
+    saver = Saver(read_document(source, "x.ipynb"), lambda parts: writes.append(len(b"".join(parts))), folder=here.cwd)
 
-    writes = []
-    monkeypatch.setattr(Path, "replace", lambda self, target: writes.append(target))
-    saver = saving.Saver(here.cwd / "x.ipynb")
-    import nbformat
-
-    nb = nbformat.v4.new_notebook()
-    for _ in range(200):
-        saver.save(nb)
-    saver.save(nb, now=True)
+    for index in range(200):
+        saver.settle(index)
+        saver.save()
+    saver.save(now=True)
 
     assert len(writes) == 2
 

@@ -42,6 +42,7 @@ def application_descriptor(facts: Facts, *, href: str) -> str:
     if facts.process.is_notebook:
         outputs.append(_entry("output_nb", "executed notebook", _media_types[".ipynb"]))
         outputs.append(_entry("scraps", "results that the notebook glued", _media_types[".json"]))
+        outputs.append(_entry("scrap_files", "figures and tables that the notebook glued", "application/octet-stream"))
     outputs.append(_entry("output_dir", "everything that the run left", "application/x-directory"))
     process = {
         "id": facts.identifier,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 from ruamel.yaml.comments import CommentedMap
 
-from generator.documents.process import Facts, carried_default, shown_type
+from generator.documents.process import Facts, carried_default, shown_type, template_input
 from generator.documents.text import flow, plain, yaml_text
 from generator.interface import Input
 from generator.parameters import CwlType, Literal, Missing, Role
@@ -27,6 +28,10 @@ def inputs_yml(facts: Facts, examples: Mapping[str, str]) -> str:
             continue
         document[one.id] = _value(one, examples)
         document.yaml_set_comment_before_after_key(one.id, before="\n" + _comment(one))
+    if facts.process.is_notebook:
+        template = facts.output_template or "{{ args.year }}/{{ args.notebook_name }}.ipynb"
+        shown = json.dumps(template, ensure_ascii=False)
+        unset.append(f"\n# where the executed notebook goes, below output/\n# {template_input}: {shown}\n")
     text = yaml_text(document) if document else f"# Inputs of {facts.title}: none need a value\n{{}}\n"
     return text + "".join(unset)
 

@@ -13,6 +13,8 @@ from generator.interface import Input, Output, type_name
 from generator.parameters import CwlType, Hint, Literal, Missing, Role
 from generator.process import Process
 
+template_input = "output_template"
+"""The input that is the runner's own: where the executed notebook goes, as a template."""
 output_folder = "output"
 """Where the runner leaves results, relative to the working directory."""
 
@@ -50,6 +52,7 @@ class Facts:
     time: str
     image: str
     network: bool = False
+    output_template: str | None = None
 
     @property
     def identifier(self) -> str:
@@ -86,6 +89,8 @@ def process_cwl(facts: Facts) -> str:
     document["baseCommand"] = flow(["packmill-runner", "run"])
     document["arguments"] = [escaped(word) for word in _arguments(process)]
     document["inputs"] = {one.id: input_entry(one) for one in process.interface.inputs}
+    if process.is_notebook:
+        document["inputs"][template_input] = template_entry(facts)
     document["outputs"] = _outputs(process)
     return yaml_text(block(**document))
 
@@ -131,6 +136,21 @@ def input_entry(one: Input) -> dict[str, Any]:
         entry["doc"] = prose(one.doc)
     if not isinstance(default, Missing):
         entry["default"] = plain(default)
+    return entry
+
+
+def template_entry(facts: Facts) -> dict[str, Any]:
+    """The runner's own input of a notebook."""
+    entry: dict[str, Any] = {
+        "type": "string?",
+        "label": "path of the executed notebook",
+        "doc": prose(
+            "A jinja2 template with args.timestamp, args.year, args.month, args.day, args.notebook_name and the "
+            f"inputs, relative to {output_folder}/; without it the notebook keeps its name."
+        ),
+    }
+    if facts.output_template:
+        entry["default"] = plain(facts.output_template)
     return entry
 
 
@@ -184,6 +204,11 @@ def _outputs(process: Process) -> dict[str, Any]:
         notebook = posixpath.basename(process.path)
         entries["output_nb"] = _file("executed notebook", glob.escape(notebook))
         entries["scraps"] = _file("results that the notebook glued", "scraps.json")
+        entries["scrap_files"] = {
+            "type": "File[]",
+            "label": "figures and tables that the notebook glued",
+            "outputBinding": {"glob": f"{output_folder}/scraps/*"},
+        }
     entries["output_dir"] = {
         "type": "Directory",
         "label": "everything that the run left",

@@ -9,9 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from generator.runner.failures import BadInputsError, KernelMissingError
-from generator.runner.kernels import Kernel, choose_kernel, connection_of, find_kernels, kernel_spec_of
-from generator.runner.run import load, process_path
+from generator.runner.injection import find_translator
+from generator.runner.kernels.process import KernelProcess, new_connection
+from generator.runner.kernels.specs import Kernel, choose_kernel, find_kernels
+from generator.runner.packaged import load, process_path
 from generator.runner.workspace import repository_place
+
+_START_LIMIT = 60.0
+"""Seconds."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,12 +38,10 @@ def check(request: Check) -> dict[str, Any]:
     process = process_path(request.process, place)
     if process.endswith(".sh"):
         return {"process": process, "language": "shell", "kernel": None, "warnings": []}
-    from generator.runner.execution import can_inject
-
     _, notebook, interface = load(process, place)
     language = notebook.language or "python"
     kernel, warning = choose_kernel(find_kernels(os.environ), name=request.kernel or notebook.kernel, language=language)
-    if interface.inputs and not can_inject(kernel, language):
+    if interface.inputs and find_translator(kernel.name, language) is None:
         raise BadInputsError(f"{process}: papermill cannot write parameters in the language {language!r}")
     _start(kernel)
     return {
@@ -51,25 +54,25 @@ def check(request: Check) -> dict[str, Any]:
 
 def _start(kernel: Kernel) -> None:
     """Starts the kernel once and waits until it answers."""
-    from jupyter_client.manager import KernelManager
+    from generator.runner.kernels.session import KernelGoneError, NotReadyError, Session
 
     with tempfile.TemporaryDirectory() as temporary:
         os.environ.update(JUPYTER_RUNTIME_DIR=temporary, IPYTHONDIR=temporary, HOME=temporary)
         log = Path(temporary, "kernel.log")
-        manager = KernelManager(kernel_name=kernel.name, **connection_of(kernel))
-        manager._kernel_spec = kernel_spec_of(kernel)  # noqa: SLF001 - the trait behind kernel_spec, which has no setter
+        session: Session | None = None
         try:
             with log.open("wb") as file:
-                manager.start_kernel(stdout=file, stderr=file)
-            client = manager.client()
-            client.start_channels()
-            client.wait_for_ready(timeout=60)
-            client.stop_channels()
-        except (RuntimeError, OSError) as error:
+                connection = new_connection(kernel, Path(temporary))
+                process = KernelProcess(
+                    kernel, connection=connection, runtime=Path(temporary), cwd=Path.cwd(), log=file.fileno()
+                )
+            session = Session(process)
+            session.wait_until_ready(_START_LIMIT)
+        except (KernelGoneError, NotReadyError, OSError) as error:
             said = log.read_text(errors="replace").strip().splitlines()[-5:] if log.exists() else []
-            raise KernelMissingError(
-                "\n  ".join([f"the kernel {kernel.name!r} does not start: {error}", *said])
-            ) from None
+            why = str(error) or ("it ends at once" if isinstance(error, KernelGoneError) else "it does not answer")
+            message = "\n  ".join([f"the kernel {kernel.name!r} does not start: {why}", *said])
+            raise KernelMissingError(message) from None
         finally:
-            if manager.has_kernel:
-                manager.shutdown_kernel(now=True)
+            if session:
+                session.end(patience=0)

@@ -1,19 +1,40 @@
-"""The runner's command line; its text is the contract with the generated CWL."""
+"""The runner's command line; its text is the contract with the generated CWL, and papermill's options are its own."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
+import stat
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import fill
+from typing import Any
 
-from generator.runner.failures import RunFailedError
+from generator.runner.failures import BadInputsError, RunFailedError
+from generator.runner.options import add_process, add_run, take_pairs
+
+_exit_codes = (
+    "exit codes: 0 done, 1 a cell failed, 2 inputs that do not fit, 3 process missing, 4 no kernel, "
+    "5 kernel died, 6 output missing, 7 out of memory, 8 cell time limit, 9 run time limit, 10 disk full, "
+    "11 the notebook's own statusCode, 130 and 143 interrupted"
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command of the runner; its exit code."""
-    options = _parser().parse_args(arguments)
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    parser = _parser()
+    pairs: dict[str, list[tuple[str, str]]] = {}
+    if words[:1] == ["run"]:
+        try:
+            words, pairs = take_pairs(words)
+        except ValueError as error:
+            parser.error(str(error))
+    options = parser.parse_args(words)
+    for name, given in pairs.items():
+        setattr(options, name, given)
     try:
         code: int = options.command(options)
     except RunFailedError as error:
@@ -28,42 +49,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="packmill-runner",
-        description="Runs the notebooks and shell scripts of an image that packmill built.",
-        epilog="exit codes: 0 done, 1 a cell failed, 2 inputs that do not fit, 3 process missing, 4 no kernel, "
-        "5 kernel died, 6 output missing, 7 out of memory, 8 cell time limit, 9 run time limit, 10 disk full, "
-        "130 and 143 interrupted",
+        description="Runs notebooks, and the notebooks and shell scripts of an image that packmill built.",
+        epilog=_exit_codes,
     )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    run = commands.add_parser(
-        "run", help="run a process", description="Runs one process with the values of a CWL input object."
-    )
-    _add_process(run)
-    run.add_argument(
-        "--inputs", required=True, type=Path, metavar="FILE", help="JSON object with a value for each input"
-    )
-    run.add_argument(
-        "--output",
-        type=Path,
-        default=Path("output"),
-        metavar="DIRECTORY",
-        help="where results go (default: %(default)s)",
-    )
-    run.add_argument(
-        "--expect",
-        action="append",
-        default=[],
-        metavar="NAME=GLOB",
-        help="an output that must be there at the end; may be given several times",
-    )
-    run.add_argument(
-        "--execution-timeout",
-        type=float,
-        metavar="SECONDS",
-        help="the longest that a cell may take (default: no limit)",
-    )
-    run.add_argument(
-        "--timeout", type=float, metavar="SECONDS", help="the longest that the run may take (default: no limit)"
-    )
+    parser.add_argument("--version", action="store_true", help="show the versions of packmill and papermill")
+    parser.set_defaults(command=_version)
+    commands = parser.add_subparsers(metavar="COMMAND")
+    run = commands.add_parser("run", help="run a notebook or a process of the image", epilog=fill(_exit_codes, 100))
+    add_run(run)
+    run.add_argument("--version", action="store_true", help=argparse.SUPPRESS)
     run.set_defaults(command=_run)
     check = commands.add_parser(
         "check",
@@ -71,51 +65,224 @@ def _parser() -> argparse.ArgumentParser:
         description="Finds the process, its kernel and a way to inject parameters, and starts the kernel once. "
         "Prints a JSON object.",
     )
-    _add_process(check)
+    add_process(check, required=True)
+    check.add_argument("--kernel", metavar="NAME", help="kernel to use (default: the notebook's)")
     check.set_defaults(command=_check)
+    _add_template(commands.add_parser("template", help="keep output templates by name"))
     return parser
 
 
-def _add_process(parser: argparse.ArgumentParser) -> None:
+def _add_template(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Lists, writes and removes the stored templates of executed notebooks' paths."
+    parser.add_argument("action", choices=("list", "show", "set", "delete"))
+    parser.add_argument("name", nargs="?", help="the template's name")
+    parser.add_argument("content", nargs="?", help="its text, for set")
+    parser.add_argument("--default", action="store_true", help="use it where a run asks for none")
     parser.add_argument(
-        "--process",
-        required=True,
-        metavar="PATH",
-        help="notebook (.ipynb) or script (.sh), relative to the repository's top",
+        "--templates", metavar="FILE", help="the file of stored templates (default: $PACKMILL_TEMPLATES)"
     )
-    parser.add_argument(
-        "--kernel", metavar="NAME", help="kernel to use (default: the notebook's, else one of its language)"
-    )
-    parser.add_argument(
-        "--repository", metavar="DIRECTORY", help="where the repository lies (default: where the image has it)"
-    )
+    parser.set_defaults(command=_template)
+
+
+def _version(options: argparse.Namespace) -> int:
+    if not options.version:
+        _parser().error("a COMMAND is needed: run, check or template")
+    from importlib.metadata import PackageNotFoundError, version
+
+    from generator import __version__
+
+    try:
+        papermill = version("papermill")
+    except PackageNotFoundError:
+        papermill = "none"
+    print(f"packmill-runner {__version__}, papermill {papermill}, Python {sys.version.split()[0]}")
+    return 0
 
 
 def _run(options: argparse.Namespace) -> int:
-    from generator.runner.run import Run, run
+    if options.version:
+        return _version(options)
+    if options.process is not None:
+        return _run_packaged(options)
+    return _run_standalone(options)
 
+
+def _run_packaged(options: argparse.Namespace) -> int:
+    from generator.runner.packaged import Packaged, run
+
+    refused = {
+        "IN": options.notebook_path,
+        "--engine": options.engine,
+        "--language": options.language,
+        "--cwd": options.cwd,
+        "--results": options.results,
+        "-p": options.parameters,
+        "-r": options.parameters_raw,
+        "-f": options.parameters_file,
+        "-y": options.parameters_yaml,
+        "-b": options.parameters_base64,
+        "--help-notebook": options.help_notebook,
+    }
+    given = [name for name, value in refused.items() if value]
+    if given:
+        raise BadInputsError(f"{given[0]} is not for --process, whose values stand in the file of --inputs")
+    template = _template_of(options)
     run(
-        Run(
+        Packaged(
             process=options.process,
-            inputs=options.inputs,
-            output=options.output,
+            inputs=Path(options.inputs) if options.inputs else None,
+            output=Path(options.output),
             kernel=options.kernel,
             repository=options.repository,
-            cell_time_limit=options.execution_timeout,
-            time_limit=options.timeout,
-            expected=tuple(_expectation(text) for text in options.expect),
+            expected=tuple(_named(text, "--expect") for text in options.expect),
+            template=template.choose(),
+            template_args=template.args,
+            **_common(options),
         )
     )
     return 0
 
 
-def _expectation(text: str) -> tuple[str, str]:
-    name, _, pattern = text.partition("=")
-    return name, pattern
+def _run_standalone(options: argparse.Namespace) -> int:
+    from generator.runner.standalone import Given, Standalone, run
+
+    for name in ("inputs", "repository", "expect"):
+        if getattr(options, name):
+            raise BadInputsError(f"--{name} is for --process")
+    template = _template_of(options)
+    notebook, output = _paths(options, templated=template.choose() is not None)
+    if options.help_notebook:
+        from generator.runner.notebook_help import show_parameters
+
+        return show_parameters(notebook)
+    piped = output == "-"
+    run(
+        Standalone(
+            notebook=notebook,
+            output=output,
+            given=Given(
+                base64=tuple(options.parameters_base64),
+                files=tuple(options.parameters_file),
+                yaml=tuple(options.parameters_yaml),
+                words=tuple(map(tuple, options.parameters)),
+                raw=tuple(map(tuple, options.parameters_raw)),
+            ),
+            template=template,
+            inject_input_path=options.inject_input_path or options.inject_paths,
+            inject_output_path=options.inject_output_path or options.inject_paths,
+            allow_unknown=options.allow_unknown,
+            language=options.language,
+            kernel=options.kernel,
+            engine=options.engine,
+            cwd=options.cwd,
+            results=Path(options.results) if options.results else None,
+            stdout_file=options.stdout_file,
+            stderr_file=options.stderr_file,
+            **_common(options, quiet=piped and options.log_level == "INFO"),
+        )
+    )
+    return 0
+
+
+def _paths(options: argparse.Namespace, *, templated: bool) -> tuple[str, str | None]:
+    """Input and output as papermill takes them, a pipe where one is connected and no path is given."""
+    notebook, output = options.notebook_path, options.output_path
+    input_piped = stat.S_ISFIFO(os.fstat(0).st_mode) if _is_open(0) else False
+    if input_piped and notebook and not output and not templated and not options.help_notebook:
+        return "-", notebook
+    if notebook is None and not input_piped:
+        raise BadInputsError("IN is missing: packmill-runner run IN.ipynb OUT.ipynb, or --process PATH")
+    if output is None and not templated and sys.stdout.isatty() and not options.help_notebook:
+        raise BadInputsError("OUT is missing: packmill-runner run IN.ipynb OUT.ipynb, or - to print the notebook")
+    return notebook or "-", output if output or templated else "-"
+
+
+def _is_open(descriptor: int) -> bool:
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        return False
+    return True
+
+
+def _common(options: argparse.Namespace, *, quiet: bool = False) -> dict[str, Any]:
+    tells = not quiet and options.log_level in ("NOTSET", "DEBUG", "INFO")
+    told_cells = options.progress_bar if options.progress_bar is not None else not options.log_output
+    return {
+        "html": options.html,
+        "save_while_running": options.request_save_on_cell_execute,
+        "say": _say if tells else _say_warnings if options.log_level == "WARNING" else _say_nothing,
+        "tell_cells": told_cells,
+        "time_limit": options.timeout,
+        "execution": {
+            "prepare_only": options.prepare_only,
+            "report_mode": options.report_mode,
+            "cell_time_limit": options.execution_timeout,
+            "start_timeout": options.start_timeout,
+            "autosave": options.autosave_cell_every,
+            "log_output": options.log_output,
+        },
+    }
+
+
+def _say(line: str) -> None:
+    """One line of progress; stdout belongs to results."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def _say_warnings(line: str) -> None:
+    if line.startswith("warning: "):
+        _say(line)
+
+
+def _say_nothing(_line: str) -> None:
+    pass
+
+
+def _template_of(options: argparse.Namespace) -> Any:
+    """The options that choose an output template; the store is imported when there is one."""
+    from generator.runner.output_template import OutputTemplate
+
+    store = None
+    if options.templates or os.environ.get("PACKMILL_TEMPLATES"):
+        from generator.runner.template_store import find_store
+
+        store = find_store(options.templates, os.environ)
+    args = dict(_named(text, "--template-arg") for text in options.template_arg)
+    return OutputTemplate(text=options.output_template, name=options.template, store=store, args=args)
+
+
+def _named(text: str, option: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise BadInputsError(f"{option} {text!r}: write it as NAME=VALUE")
+    return name, value
 
 
 def _check(options: argparse.Namespace) -> int:
     from generator.runner.check import Check, check
 
     print(json.dumps(check(Check(process=options.process, kernel=options.kernel, repository=options.repository))))
+    return 0
+
+
+def _template(options: argparse.Namespace) -> int:
+    from generator.runner.template_store import find_store
+
+    store = find_store(options.templates, os.environ)
+    if store is None:
+        raise BadInputsError("name the file of templates: --templates FILE, or PACKMILL_TEMPLATES in the environment")
+    if options.action != "list" and not options.name:
+        raise BadInputsError(f"template {options.action} needs a NAME")
+    if options.action == "list":
+        for one in store.all():
+            print(f"{one.name}{' (default)' if one.default else ''}: {one.content}")
+    elif options.action == "show":
+        print(store.get(options.name).content)
+    elif options.action == "set":
+        if options.content is None:
+            raise BadInputsError("template set needs a NAME and a text")
+        store.put(options.name, options.content, default=options.default)
+    else:
+        store.delete(options.name)
     return 0

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from generator.errors import UsageError
+
 
 class RunFailedError(Exception):
     """A run that ended badly; the message goes to stderr as the last lines."""
@@ -80,6 +86,16 @@ class DiskFullError(RunFailedError):
     reason = "disk-full"
 
 
+class StatusCodeError(RunFailedError):
+    """The notebook gave itself an HTTP status of 400 or more, by a scrap ``statusCode`` (papermill-api)."""
+
+    exit_code = 11
+    reason = "status-code"
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"the notebook ended with statusCode {status}")
+
+
 class InterruptedRunError(RunFailedError):
     """SIGTERM or SIGINT ended the run; the exit code is 128 and the signal's number, as in a shell."""
 
@@ -88,3 +104,31 @@ class InterruptedRunError(RunFailedError):
     def __init__(self, signal_number: int) -> None:
         super().__init__(f"interrupted by signal {signal_number}")
         self.exit_code = 128 + signal_number
+
+
+@contextmanager
+def told_of_bad_inputs() -> Iterator[None]:
+    """Names what the caller asked for and cannot have.
+
+    Raises:
+        BadInputsError: a `UsageError` of the modules that the runner shares with the generator.
+    """
+    try:
+        yield
+    except UsageError as error:
+        raise BadInputsError(str(error)) from None
+
+
+@contextmanager
+def told_of_full_disks() -> Iterator[None]:
+    """Names a disk that is full.
+
+    Raises:
+        DiskFullError: there was no space left (ENOSPC), or none that the user may have (EDQUOT).
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise DiskFullError(f"no space is left: {error}") from None

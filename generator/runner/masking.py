@@ -19,16 +19,17 @@ class Secrets:
 
     def __init__(self, values: Mapping[str, str]) -> None:
         self._values = dict(values)
+        self.literal: Callable[[str], str] = repr
 
     @property
     def placeholders(self) -> dict[str, str]:
         """What stands in the notebook instead."""
         return {name: f"secret:{name}" for name in self._values}
 
-    def reveal(self, code: str, literal: Callable[[str], str]) -> str:
+    def reveal(self, code: str) -> str:
         """The code that the kernel runs; ``literal`` writes a string in the kernel's language."""
         for name, value in self._values.items():
-            code = code.replace(literal(self.placeholders[name]), literal(value))
+            code = code.replace(self.literal(self.placeholders[name]), self.literal(value))
         return code
 
     def hide(self, content: Any) -> Any:

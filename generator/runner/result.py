@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Mapping
+import os
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from generator.runner.failures import RunFailedError
+from generator.runner.document import json_text
+from generator.runner.failures import RunFailedError, StatusCodeError
+from generator.runner.scraps import Scraps
 
 file_name = "result.json"
 
@@ -21,13 +22,15 @@ class Record:
 
     process: str
     started: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
+    scraps: Scraps = field(default_factory=Scraps)
     kernel: str | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
     cells: list[dict[str, Any]] = field(default_factory=list)
     peak_memory: int | None = None
+    notebooks: list[Path] = field(default_factory=list)
 
-    def write(self, output: Path, error: BaseException | None) -> None:
-        """Writes the file into the output directory; ``error`` is what ended the run, if anything did."""
+    def write(self, folder: Path, error: BaseException | None, *, outputs: Iterable[Path]) -> None:
+        """Writes the file into ``folder``; ``error`` is what ended the run, if anything did."""
         ended = datetime.now(timezone.utc)
         failure = error if isinstance(error, RunFailedError) else None
         document = {
@@ -35,6 +38,7 @@ class Record:
             "reason": None if error is None else failure.reason if failure else "internal-error",
             "exit_code": 0 if error is None else failure.exit_code if failure else 1,
             "error": None if error is None else str(error),
+            "status_code": self.scraps.status_code,
             "process": self.process,
             "kernel": self.kernel,
             "started": self.started.isoformat(),
@@ -43,18 +47,30 @@ class Record:
             "peak_memory": self.peak_memory,
             "parameters": dict(self.parameters),
             "cells": self.cells,
-            "outputs": _outputs(output),
+            "outputs": [_output(path, folder) for path in sorted(set(outputs)) if path.is_file()],
         }
-        text = json.dumps(document, indent=1, ensure_ascii=False, default=str)
-        (output / file_name).write_text(text + "\n", encoding="utf-8")
+        (folder / file_name).write_bytes(json_text(document) + b"\n")
 
 
-def _outputs(output: Path) -> list[dict[str, Any]]:
-    files = (path for path in sorted(output.rglob("*")) if path.is_file() and path.name != file_name)
-    return [{"path": str(p.relative_to(output)), "size": p.stat().st_size, "sha256": _digest(p)} for p in files]
+def check_status(record: Record) -> None:
+    """Honours a status that the notebook gave itself.
+
+    Raises:
+        StatusCodeError: it is 400 or more.
+    """
+    status = record.scraps.status_code
+    if status is not None and status >= 400:
+        raise StatusCodeError(status)
+
+
+def _output(path: Path, folder: Path) -> dict[str, Any]:
+    shown = os.path.relpath(path, folder)
+    return {"path": shown, "size": path.stat().st_size, "sha256": _digest(path)}
 
 
 def _digest(path: Path) -> str:
+    import hashlib
+
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(1024**2):

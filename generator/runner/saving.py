@@ -7,31 +7,67 @@ written beside its place and renamed into it, so that what is there after a ``ki
 
 from __future__ import annotations
 
+import os
+import stat
 import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+
+from generator.runner.document import Document
 
 _AT_LEAST = 1.0
 _SHARE = 20
+
+Write = Callable[[Iterable[bytes]], None]
 
 
 class Saver:
     """Writes one notebook to one place."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(
+        self, document: Document, write: Write, *, folder: Path | None = None, at_least: float | None = _AT_LEAST
+    ) -> None:
+        """``folder`` is where finished cells are kept meanwhile; ``at_least`` (seconds) None saves at the end alone."""
+        self.document = document
+        self.folder = folder
+        self._write = write
+        self._at_least = at_least
         self._next = 0.0
 
-    def save(self, nb: Any, *, now: bool = False) -> None:
+    def save(self, *, now: bool = False) -> None:
         """Writes the notebook when it is time to, or ``now``."""
         started = time.monotonic()
-        if not now and started < self._next:
+        if not now and (self._at_least is None or started < self._next):
             return
-        import nbformat
-
-        text = nbformat.writes(nb)
-        beside = self.path.with_name(f".{self.path.name}.saving")
-        beside.write_text(text if text.endswith("\n") else text + "\n", encoding="utf-8")
-        beside.replace(self.path)
+        self._write(self.document.text())
         ended = time.monotonic()
-        self._next = ended + max(_AT_LEAST, _SHARE * (ended - started))
+        self._next = ended + max(self._at_least or 0.0, _SHARE * (ended - started))
+
+    def settle(self, index: int) -> None:
+        """A cell is done."""
+        self.document.settle(index, self.folder)
+
+
+def file_writer(path: Path) -> Write:
+    """Replaces a file by what it is given, at once; what is no file, such as ``/dev/stdout``, is written to."""
+
+    def write(parts: Iterable[bytes]) -> None:
+        if path.exists() and not stat.S_ISREG(path.stat().st_mode):
+            with path.open("wb") as stream:
+                stream.writelines(parts)
+            return
+        place = path.resolve()
+        beside = place.with_name(f".{place.name}.saving")
+        try:
+            with beside.open("wb") as stream:
+                stream.writelines(parts)
+                if place.exists():
+                    os.fchmod(stream.fileno(), stat.S_IMODE(place.stat().st_mode))
+            beside.replace(place)
+        except BaseException:
+            with suppress(OSError):
+                beside.unlink()
+            raise
+
+    return write

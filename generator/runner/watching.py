@@ -12,6 +12,7 @@ from generator.runner.failures import InterruptedRunError, RunFailedError, RunTi
 _OOM_COUNTERS = (Path("/sys/fs/cgroup/memory.events"), Path("/sys/fs/cgroup/memory/memory.oom_control"))
 
 
+_watching = False
 _AGAIN = 1.0
 """Seconds after which an exception that an event loop swallowed is raised again."""
 
@@ -26,6 +27,7 @@ def watched(time_limit: float | None) -> Iterator[None]:
     Raises:
         InterruptedRunError, RunTimeLimitError: one of them happened.
     """
+    global _watching  # noqa: PLW0603 - the signals of a process are its own only once
     causes: list[RunFailedError] = []
 
     def happened(number: int, _frame: object) -> None:
@@ -35,6 +37,7 @@ def watched(time_limit: float | None) -> Iterator[None]:
             signal.setitimer(signal.ITIMER_REAL, _AGAIN, _AGAIN)
         raise causes[0]
 
+    _watching = True
     numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGALRM)
     before = {number: signal.signal(number, happened) for number in numbers}
     if time_limit:
@@ -47,6 +50,7 @@ def watched(time_limit: float | None) -> Iterator[None]:
         raise
     finally:
         settle()
+        _watching = False
         for number, handler in before.items():
             signal.signal(number, handler)
     if causes:
@@ -54,7 +58,12 @@ def watched(time_limit: float | None) -> Iterator[None]:
 
 
 def settle() -> None:
-    """The process has ended: what is saved and cleaned up from here on is not disturbed."""
+    """The process has ended: what is saved and cleaned up from here on is not disturbed.
+
+    In a program that has not asked for `watched` its signals are left alone.
+    """
+    if not _watching:
+        return
     signal.setitimer(signal.ITIMER_REAL, 0)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM):
         signal.signal(number, signal.SIG_IGN)

@@ -11,10 +11,12 @@ umask 022
 "$here/uv" pip install --quiet --python /opt/packmill/bin/python --requirement "$here/runner.txt"
 site=$(/opt/packmill/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
 cp -R "$here/generator" "$site/generator"
+# Compiled now, because the users that run an image seldom may write there; the kernel's Python differs from the runner's.
 /opt/packmill/bin/python -m compileall -q "$site" > /dev/null || true
 
 # A Python that has no kernel gets one from beside itself: its own packages stay as they are and go first.
 python=$(command -v python3 || command -v python || true)
+[ -z "$python" ] || "$python" -m compileall -q "$site/generator/runner/kernel_modules" > /dev/null || true
 if [ -n "$python" ] && ! "$python" -c 'import ipykernel' 2> /dev/null; then
     "$here/uv" pip install --quiet --python "$python" --target /opt/packmill/kernel/lib --requirement "$here/kernel.txt"
     "$python" -m compileall -q /opt/packmill/kernel/lib > /dev/null || true

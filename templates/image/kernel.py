@@ -6,6 +6,9 @@ import sys
 sys.path.pop(0)
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 
-from ipykernel.kernelapp import launch_new_instance
+try:
+    import packmill_kernel  # noqa: F401 - the runner's quicker start, when it is the runner that starts it
+except ImportError:
+    from ipykernel.kernelapp import launch_new_instance
 
-launch_new_instance()
+    launch_new_instance()

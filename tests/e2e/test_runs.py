@@ -117,7 +117,7 @@ def test_plain_cwltool_runs_it_as_root_and_as_an_ordinary_user(
     scraps = json.loads((home / "out/output/scraps.json").read_text())
     assert (scraps["n"], scraps["uid"], scraps["names"]) == (1, uid, [])
     outputs = json.loads(done.stdout)
-    assert sorted(outputs) == ["out", "output_dir", "output_nb", "scraps"]
+    assert sorted(outputs) == ["out", "output_dir", "output_nb", "scrap_files", "scraps"]
     assert outputs["out"]["basename"] == "n.txt"
     listed = sorted(entry["basename"] for entry in outputs["output_dir"]["listing"])
     assert listed == ["good.ipynb", "n.txt", "result.json", "scraps.json"]

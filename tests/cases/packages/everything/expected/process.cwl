@@ -83,6 +83,10 @@ inputs:
     type: int
     label: typed
     default: 3
+  output_template:
+    type: string?
+    label: path of the executed notebook
+    doc: A jinja2 template with args.timestamp, args.year, args.month, args.day, args.notebook_name and the inputs, relative to output/; without it the notebook keeps its name.
 outputs:
   picture:
     type: File?
@@ -110,6 +114,11 @@ outputs:
     label: results that the notebook glued
     outputBinding:
       glob: output/scraps.json
+  scrap_files:
+    type: File[]
+    label: figures and tables that the notebook glued
+    outputBinding:
+      glob: output/scraps/*
   output_dir:
     type: Directory
     label: everything that the run left

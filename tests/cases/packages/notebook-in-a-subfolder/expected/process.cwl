@@ -34,7 +34,11 @@ arguments:
   - output
   - --expect
   - out=a b.png
-inputs: {}
+inputs:
+  output_template:
+    type: string?
+    label: path of the executed notebook
+    doc: A jinja2 template with args.timestamp, args.year, args.month, args.day, args.notebook_name and the inputs, relative to output/; without it the notebook keeps its name.
 outputs:
   out:
     type: File?
@@ -56,6 +60,11 @@ outputs:
     label: results that the notebook glued
     outputBinding:
       glob: output/scraps.json
+  scrap_files:
+    type: File[]
+    label: figures and tables that the notebook glued
+    outputBinding:
+      glob: output/scraps/*
   output_dir:
     type: Directory
     label: everything that the run left

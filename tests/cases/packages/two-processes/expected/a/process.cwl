@@ -35,6 +35,10 @@ inputs:
     type: float
     label: x
     default: 1
+  output_template:
+    type: string?
+    label: path of the executed notebook
+    doc: A jinja2 template with args.timestamp, args.year, args.month, args.day, args.notebook_name and the inputs, relative to output/; without it the notebook keeps its name.
 outputs:
   output_nb:
     type: File
@@ -46,6 +50,11 @@ outputs:
     label: results that the notebook glued
     outputBinding:
       glob: output/scraps.json
+  scrap_files:
+    type: File[]
+    label: figures and tables that the notebook glued
+    outputBinding:
+      glob: output/scraps/*
   output_dir:
     type: Directory
     label: everything that the run left

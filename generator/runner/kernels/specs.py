@@ -9,12 +9,10 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from generator.runner.failures import KernelMissingError
 
@@ -34,7 +32,7 @@ class Kernel:
 
 
 def find_kernels(environment: Mapping[str, str]) -> tuple[Kernel, ...]:
-    """All kernels of the image, in the order of the search: JUPYTER_PATH, PATH, packmill's own, the system's."""
+    """All kernels of the image, in the order of the search: JUPYTER_PATH, its own environment's, PATH, the system's."""
     found: dict[str, Kernel] = {}
     for folder in _kernel_folders(environment):
         for spec in sorted(folder.glob("*/kernel.json")):
@@ -70,8 +68,9 @@ def choose_kernel(kernels: Iterable[Kernel], *, name: str | None, language: str)
 def _kernel_folders(environment: Mapping[str, str]) -> list[Path]:
     bins = [Path(folder) for folder in environment.get("PATH", "").split(":") if folder.startswith("/")]
     shares = [Path(folder) for folder in environment.get("JUPYTER_PATH", "").split(":") if folder]
+    shares += [Path(sys.prefix) / "share/jupyter"]
     shares += [folder.parent / "share" / "jupyter" for folder in bins if folder.name == "bin"]
-    shares += [Path("/opt/packmill/kernel/share/jupyter"), Path(sys.prefix) / "share/jupyter"]
+    shares += [Path("/opt/packmill/kernel/share/jupyter")]
     shares += [
         Path(home) / ".local/share/jupyter" for home in dict.fromkeys((environment.get("HOME", "/"), "/home/jovyan"))
     ]
@@ -111,29 +110,6 @@ def _interpreter(command: str, spec: Path, environment: Mapping[str, str]) -> st
     beside = prefix / command
     if os.access(beside, os.X_OK):
         return str(beside)
-    return shutil.which(command, path=environment.get("PATH"))
+    from shutil import which
 
-
-def kernel_spec_of(kernel: Kernel) -> Any:
-    """The kernel as jupyter_client's KernelSpec."""
-    from jupyter_client.kernelspec import KernelSpec
-
-    return KernelSpec(
-        argv=list(kernel.argv),
-        env=dict(kernel.environment),
-        display_name=kernel.name,
-        language=kernel.language,
-        interrupt_mode=kernel.interrupt_mode,
-        resource_dir=str(kernel.folder),
-    )
-
-
-def connection_of(kernel: Kernel) -> dict[str, str]:
-    """How to speak with a kernel: ipykernel by Unix sockets, which no one else on the host can read, others by TCP.
-
-    A socket's path may have 107 bytes (unix(7)).
-    """
-    sockets = os.path.join(os.environ.get("JUPYTER_RUNTIME_DIR", ""), "kernel")
-    if kernel.language.lower() == "python" and os.path.isabs(sockets) and len(sockets) < 100:
-        return {"transport": "ipc", "ip": sockets}
-    return {"transport": "tcp"}
+    return which(command, path=environment.get("PATH"))

@@ -1,0 +1,1 @@
+"""Kernels: found, started, spoken with, ended."""

@@ -1,0 +1,106 @@
+"""The sockets between the runner and a kernel, and the messages on them (Jupyter's messaging protocol, version 5.4).
+
+https://jupyter-client.readthedocs.io/en/stable/messaging.html, "The Wire Protocol".
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timezone
+from typing import Any
+
+import zmq
+
+from generator.runner.kernels.messages import Message
+from generator.runner.kernels.process import Connection
+
+_DELIMITER = b"<IDS|MSG>"
+_RETRY = 5
+"""Milliseconds between two attempts to connect to a kernel that does not listen yet."""
+
+
+class Channels:
+    """Shell, control and iopub of one kernel."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._key = connection.key.encode()
+        self._session = os.urandom(8).hex()
+        self._numbers = itertools.count()
+        self._context = zmq.Context(io_threads=1)
+        self.shell = self._connect(zmq.DEALER, connection.address("shell"))
+        self.control = self._connect(zmq.DEALER, connection.address("control"))
+        self.iopub = self._connect(zmq.SUB, connection.address("iopub"))
+
+    def _connect(self, kind: int, address: str) -> zmq.Socket[bytes]:
+        connected: zmq.Socket[bytes] = self._context.socket(kind)
+        connected.linger = 0
+        connected.setsockopt(zmq.RECONNECT_IVL, _RETRY)
+        connected.rcvhwm = 0  # nothing that a kernel prints is thrown away because it prints faster than is read
+        if kind == zmq.SUB:
+            connected.subscribe(b"")
+        connected.connect(address)
+        return connected
+
+    def close(self) -> None:
+        """Closes the sockets."""
+        self._context.destroy(linger=0)
+
+    def send(
+        self, channel: zmq.Socket[bytes], kind: str, content: Mapping[str, Any], *, parent: str | None = None
+    ) -> str:
+        """Sends a request; its id."""
+        identity = f"{self._session}_{next(self._numbers)}"
+        header = {
+            "msg_id": identity,
+            "msg_type": kind,
+            "session": self._session,
+            "username": "packmill",
+            "date": datetime.now(timezone.utc).isoformat(),
+            "version": "5.4",
+        }
+        parts = [_packed(part) for part in (header, {"msg_id": parent} if parent else {}, {}, content)]
+        channel.send_multipart([_DELIMITER, self._signature(parts), *parts])
+        return identity
+
+    def receive(self, channel: zmq.Socket[bytes]) -> Message | None:
+        """The next message that is there; None when there is none, or when its signature is not the kernel's."""
+        try:
+            frames = channel.recv_multipart(zmq.NOBLOCK)
+        except zmq.Again:
+            return None
+        try:
+            at = frames.index(_DELIMITER)
+            signature, header, parent, _metadata, content, *buffers = frames[at + 1 :]
+        except ValueError:
+            return None
+        if self._key and not _is_same(signature, self._signature(frames[at + 2 : at + 6])):
+            return None
+        head = json.loads(header)
+        return Message(
+            kind=str(head.get("msg_type", "")),
+            parent=str(json.loads(parent).get("msg_id", "")),
+            time=str(head.get("date", "")),
+            content=json.loads(content),
+            buffers=tuple(buffers),
+        )
+
+    def _signature(self, parts: Iterable[bytes]) -> bytes:
+        """HMAC-SHA256 of the four parts; nothing without a key ("The Wire Protocol")."""
+        if not self._key:
+            return b""
+        import hmac
+
+        return hmac.new(self._key, b"".join(parts), "sha256").hexdigest().encode()
+
+
+def _is_same(one: bytes, other: bytes) -> bool:
+    from hmac import compare_digest
+
+    return compare_digest(one, other)
+
+
+def _packed(part: Mapping[str, Any]) -> bytes:
+    return json.dumps(part, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogateescape")

@@ -1,0 +1,184 @@
+"""A kernel's process: started with sockets of its own, interrupted, and ended kindly but in bounded time."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import select
+import signal
+import subprocess
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from generator.runner.kernels.specs import Kernel
+
+_modules = Path(__file__).parents[1] / "kernel_modules"
+_lean_start = _modules / "packmill_kernel.py"
+_SOCKET_PATH_LIMIT = 107
+"""unix(7): sun_path has 108 bytes, the last one a zero."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Connection:
+    """Where a kernel listens, as in its connection file (Jupyter's messaging, "Connection files")."""
+
+    transport: str
+    ip: str
+    ports: Mapping[str, int]
+    key: str
+
+    def address(self, channel: str) -> str:
+        """The address of one of ``shell``, ``iopub``, ``stdin``, ``control``, ``hb``."""
+        between = "-" if self.transport == "ipc" else ":"
+        return f"{self.transport}://{self.ip}{between}{self.ports[channel]}"
+
+    def text(self, kernel: str) -> str:
+        """The connection file."""
+        ports = {f"{channel}_port": port for channel, port in self.ports.items()}
+        document = {"transport": self.transport, "ip": self.ip, "key": self.key, "kernel_name": kernel, **ports}
+        return json.dumps({**document, "signature_scheme": "hmac-sha256"})
+
+
+_CHANNELS = ("shell", "iopub", "stdin", "control", "hb")
+
+
+def new_connection(kernel: Kernel, runtime: Path) -> Connection:
+    """How to speak with a kernel: ipykernel by Unix sockets, which no other user can reach, others by signed TCP."""
+    sockets = str(runtime / "kernel")
+    if kernel.language.lower() == "python" and len(os.fsencode(sockets)) + 2 <= _SOCKET_PATH_LIMIT:
+        ports = {channel: number for number, channel in enumerate(_CHANNELS, start=1)}
+        return Connection(transport="ipc", ip=sockets, ports=ports, key="")  # the folder is the key
+    return Connection(transport="tcp", ip="127.0.0.1", ports=_free_ports(), key=os.urandom(16).hex())
+
+
+def _free_ports() -> dict[str, int]:
+    import socket
+
+    with ExitStack() as stack:
+        ports = {}
+        for channel in _CHANNELS:
+            listener = stack.enter_context(socket.socket())
+            listener.bind(("127.0.0.1", 0))
+            ports[channel] = int(listener.getsockname()[1])
+        return ports
+
+
+_LAST_WORDS = 0.2
+"""Seconds between SIGTERM and SIGKILL."""
+
+
+class KernelProcess:
+    """A started kernel."""
+
+    def __init__(self, kernel: Kernel, *, connection: Connection, runtime: Path, cwd: Path, log: int | None) -> None:
+        """Starts it; what it prints past its own channels goes to the file descriptor ``log``, else to stderr.
+
+        Raises:
+            OSError: its program cannot be started.
+        """
+        self.kernel = kernel
+        self.connection = connection
+        file = runtime / "connection.json"
+        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as stream:
+            stream.write(connection.text(kernel.name))
+        self.peak_memory: int | None = None
+        self._ended = False
+        self._process = subprocess.Popen(
+            _command(kernel, file),
+            cwd=cwd,
+            env=_environment(kernel),
+            stdin=subprocess.DEVNULL,
+            stdout=2 if log is None else log,
+            stderr=log,
+            start_new_session=True,
+        )
+        self.fileno = os.pidfd_open(self._process.pid) if hasattr(os, "pidfd_open") else None
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    def exit_code(self) -> int | None:
+        """None while it runs; negative when a signal ended it."""
+        self._reap(os.WNOHANG)
+        return self._process.returncode
+
+    def interrupt(self) -> None:
+        """SIGINT to it and to what it started."""
+        self._signal(signal.SIGINT)
+
+    def end(self, *, patience: float) -> None:
+        """Waits ``patience`` seconds for an end that was asked for, then SIGTERM, then SIGKILL to its whole group.
+
+        Afterwards ``peak_memory`` (bytes) is known.
+        """
+        if self._ended:
+            return
+        self._ended = True
+        if not self._ends_within(patience):
+            self._signal(signal.SIGTERM)
+            self._ends_within(_LAST_WORDS)
+        self._signal(signal.SIGKILL)
+        self._reap(0)
+        if self.fileno is not None:
+            os.close(self.fileno)
+            self.fileno = None
+
+    def _ends_within(self, seconds: float) -> bool:
+        if self._process.returncode is not None:
+            return True
+        if self.fileno is not None:
+            return bool(select.select([self.fileno], [], [], seconds)[0])
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline and self.exit_code() is None:
+            time.sleep(0.005)
+        return self.exit_code() is not None
+
+    def _reap(self, options: int) -> None:
+        """Takes the exit code and the peak memory, once (wait4(2), getrusage(2): ru_maxrss in kB)."""
+        if self._process.returncode is not None:
+            return
+        pid, status, usage = os.wait4(self._process.pid, options)
+        if pid:
+            self._process.returncode = os.waitstatus_to_exitcode(status)
+            self.peak_memory = usage.ru_maxrss * 1024
+
+    def _signal(self, number: signal.Signals) -> None:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, number)
+
+
+def _command(kernel: Kernel, connection_file: Path) -> list[str]:
+    argv = list(kernel.argv)
+    for module in ("ipykernel_launcher", "ipykernel"):
+        if ("-m", module) in itertools.pairwise(argv):
+            at = argv.index(module)
+            argv[at - 1 : at + 1] = [str(_lean_start)]
+            argv = [word for word in argv if word != "-Xfrozen_modules=off"]  # for the debugger alone
+    words = {"{connection_file}": str(connection_file), "{resource_dir}": str(kernel.folder)}
+    for word, meaning in words.items():
+        argv = [part.replace(word, meaning) for part in argv]
+    return argv
+
+
+def _environment(kernel: Kernel) -> dict[str, str]:
+    """The environment that a kernel gets; ``from packmill import glue`` works in Python ones.
+
+    A kernel of ipykernel ends by itself when its parent, ``JPY_PARENT_PID``, does.
+    """
+    environment = {**os.environ, "JPY_PARENT_PID": str(os.getpid())}
+    environment.update({name: _expanded(value) for name, value in kernel.environment})
+    if kernel.language.lower() == "python":
+        path = (environment.get("PYTHONPATH"), str(_modules))
+        environment["PYTHONPATH"] = os.pathsep.join(part for part in path if part)
+    return environment
+
+
+def _expanded(value: str) -> str:
+    """``${NAME}`` in a kernelspec's ``env`` (jupyter_client, "Kernel specs")."""
+    return os.path.expandvars(value)

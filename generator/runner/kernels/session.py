@@ -1,0 +1,158 @@
+"""A conversation with one kernel: until it is ready, while it runs a cell, and when it is asked to go.
+
+Waiting is exact: a kernel is ready when it has answered on shell and has been heard on iopub, a cell is done when its
+reply is there and the kernel has said that it is idle again, and a death is noticed when it happens.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import zmq
+
+from generator.runner.kernels.channels import Channels
+from generator.runner.kernels.messages import Message
+from generator.runner.kernels.process import KernelProcess
+
+_ASK_AGAIN = 0.05
+"""Seconds after which a kernel that was not heard on iopub is asked again: the subscription may have come too late."""
+_TICK = 1.0
+"""Seconds between two calls of ``tick`` while a cell says nothing."""
+_LATE_OUTPUT = 10.0
+"""Seconds of silence after a reply until a kernel that never says 'idle' is taken to be done."""
+
+
+class KernelGoneError(Exception):
+    """The kernel's process has ended."""
+
+
+class NotReadyError(Exception):
+    """The kernel did not answer in time."""
+
+
+class CellTooLongError(Exception):
+    """A cell ran past its limit."""
+
+
+class Session:
+    """Speaks with a started kernel."""
+
+    def __init__(self, process: KernelProcess) -> None:
+        self.process = process
+        self.channels = Channels(process.connection)
+        self._poller = zmq.Poller()
+        for channel in (self.channels.shell, self.channels.iopub):
+            self._poller.register(channel, zmq.POLLIN)
+        if process.fileno is not None:
+            self._poller.register(process.fileno, zmq.POLLIN)
+        self.present = ""
+
+    def wait_until_ready(self, timeout: float) -> dict[str, Any]:
+        """What the kernel says about itself (``kernel_info_reply``).
+
+        Raises:
+            KernelGoneError, NotReadyError: it does not come up.
+        """
+        deadline = time.monotonic() + timeout
+        asked: set[str] = set()
+        info: dict[str, Any] | None = None
+        heard = False
+        again = 0.0
+        while info is None or not heard:
+            now = time.monotonic()
+            if now > deadline:
+                raise NotReadyError
+            if now >= again and (info is not None or not asked):
+                asked.add(self.channels.send(self.channels.shell, "kernel_info_request", {}))
+                again = now + _ASK_AGAIN
+            self._wait(_ASK_AGAIN)
+            while reply := self.channels.receive(self.channels.shell):
+                if reply.parent in asked:
+                    info = reply.content
+            while message := self.channels.receive(self.channels.iopub):
+                heard = heard or (message.parent in asked and _is_idle(message))
+        return info
+
+    def execute(
+        self,
+        code: str,
+        *,
+        sent: Callable[[str], None],
+        take: Callable[[Message], None],
+        tick: Callable[[], None],
+        stop_on_error: bool = True,
+        limit: float | None = None,
+    ) -> Message:
+        """Runs code; its ``execute_reply``.
+
+        ``sent`` gets the request's id, ``take`` what the kernel publishes meanwhile, ``tick`` is called now and then.
+
+        Raises:
+            KernelGoneError: the kernel died.
+            CellTooLongError: ``limit`` (seconds) passed.
+        """
+        content = {
+            "code": code,
+            "silent": False,
+            "store_history": True,
+            "user_expressions": {},
+            "allow_stdin": False,
+            "stop_on_error": stop_on_error,
+        }
+        self.present = self.channels.send(self.channels.shell, "execute_request", content)
+        sent(self.present)
+        deadline = None if limit is None else time.monotonic() + limit
+        return self._follow(take, tick, deadline)
+
+    def _follow(self, take: Callable[[Message], None], tick: Callable[[], None], deadline: float | None) -> Message:
+        reply: Message | None = None
+        idle = False
+        silent_until = 0.0
+        while reply is None or not idle:
+            left = _TICK if deadline is None else min(_TICK, deadline - time.monotonic())
+            if left <= 0:
+                raise CellTooLongError
+            self._wait(left)
+            while reply is None and (answer := self.channels.receive(self.channels.shell)):
+                if answer.parent == self.present:
+                    reply = answer
+            while message := self.channels.receive(self.channels.iopub):
+                silent_until = 0.0
+                idle = idle or (message.parent == self.present and _is_idle(message))
+                take(message)
+            if reply is not None and not idle:
+                silent_until = silent_until or time.monotonic() + _LATE_OUTPUT
+                idle = time.monotonic() > silent_until
+            tick()
+        return reply
+
+    def _wait(self, seconds: float) -> None:
+        ready = dict(self._poller.poll(max(1, int(seconds * 1000))))
+        gone = self.process.fileno in ready if self.process.fileno is not None else self.process.exit_code() is not None
+        if gone and self.channels.shell not in ready and self.channels.iopub not in ready:
+            raise KernelGoneError
+
+    def interrupt(self, *, take: Callable[[Message], None], patience: float) -> None:
+        """Interrupts what runs, and takes what it still says for at most ``patience`` seconds."""
+        if self.process.kernel.interrupt_mode == "message":
+            self.channels.send(self.channels.control, "interrupt_request", {})
+        else:
+            self.process.interrupt()
+        with suppress(KernelGoneError, CellTooLongError):
+            self._follow(take, lambda: None, time.monotonic() + patience)
+
+    def ask_to_end(self) -> None:
+        """Asks the kernel to shut down, so that what it has open is flushed and closed."""
+        self.channels.send(self.channels.control, "shutdown_request", {"restart": False})
+
+    def end(self, *, patience: float) -> None:
+        """Ends the kernel and closes the sockets."""
+        self.process.end(patience=patience)
+        self.channels.close()
+
+
+def _is_idle(message: Message) -> bool:
+    return message.kind == "status" and message.content.get("execution_state") == "idle"

@@ -1,0 +1,181 @@
+"""The options of ``packmill-runner run``: papermill's own, by the same names, and those of a package's process."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+_PAIRS = {"-p": "parameters", "--parameters": "parameters", "-r": "parameters_raw"}
+_PAIRS |= {"--parameters_raw": "parameters_raw", "--parameters-raw": "parameters_raw"}
+_description = """\
+Runs a notebook and saves it with its outputs, in one of two forms:
+
+  packmill-runner run IN.ipynb OUT.ipynb -p NAME VALUE    as papermill does, with papermill's options
+  packmill-runner run --process PATH --inputs FILE        a process of the image, as its CWL does
+
+IN and OUT are files, - for a pipe, or addresses (http, s3, gs, abs, … and all of fsspec's)."""
+
+
+def add_run(parser: argparse.ArgumentParser) -> None:
+    """Fills the parser of ``run``."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.description = _description
+    parser.add_argument("notebook_path", nargs="?", metavar="IN", help="the notebook to run")
+    parser.add_argument("output_path", nargs="?", metavar="OUT", help="where the executed notebook goes")
+    _add_parameters(parser.add_argument_group("parameters"))
+    _add_execution(parser.add_argument_group("execution"))
+    _add_results(parser.add_argument_group("results"))
+    _add_package(parser.add_argument_group("a process of the image"))
+
+
+def take_pairs(arguments: Sequence[str]) -> tuple[list[str], dict[str, list[tuple[str, str]]]]:
+    """Takes ``-p NAME VALUE`` and ``-r NAME VALUE`` out, whose values may begin with a dash; what is left, and they.
+
+    Raises:
+        ValueError: one of them lacks its name or value.
+    """
+    left: list[str] = []
+    pairs: dict[str, list[tuple[str, str]]] = {"parameters": [], "parameters_raw": []}
+    words = iter(arguments)
+    for word in words:
+        if word == "--":
+            return [*left, word, *words], pairs
+        if word not in _PAIRS:
+            left.append(word)
+            continue
+        name, value = next(words, None), next(words, None)
+        if name is None or value is None:
+            raise ValueError(f"{word} needs a name and a value: {word} NAME VALUE")
+        pairs[_PAIRS[word]].append((name, value))
+    return left, pairs
+
+
+def _add_parameters(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "-p",
+        "--parameters",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("NAME", "VALUE"),
+        help="a parameter; True, False, None and numbers are values, everything else is text",
+    )
+    group.add_argument(
+        "-r",
+        "--parameters_raw",
+        "--parameters-raw",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("NAME", "TEXT"),
+        help="a parameter that is text, whatever it looks like",
+    )
+    for short, name, metavar, what in (
+        ("-f", "file", "FILE", "parameters from a YAML or JSON file"),
+        ("-y", "yaml", "YAML", "parameters as YAML"),
+        ("-b", "base64", "BASE64", "parameters as YAML in base64"),
+    ):
+        long = (f"--parameters_{name}", f"--parameters-{name}")
+        group.add_argument(short, *long, action="append", default=[], metavar=metavar, help=what)
+    group.add_argument("--inject-input-path", action="store_true", help="set PAPERMILL_INPUT_PATH in the notebook")
+    group.add_argument("--inject-output-path", action="store_true", help="set PAPERMILL_OUTPUT_PATH in the notebook")
+    group.add_argument("--inject-paths", action="store_true", help="set both")
+    group.add_argument(
+        "--allow-unknown", action="store_true", help="inject parameters that the notebook does not have, too"
+    )
+    group.add_argument("--help-notebook", action="store_true", help="show the notebook's parameters and run nothing")
+
+
+def _add_execution(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("-k", "--kernel", metavar="NAME", help="kernel to use (default: the notebook's)")
+    group.add_argument("-l", "--language", metavar="NAME", help="language of the parameters (default: the notebook's)")
+    group.add_argument(
+        "--engine", metavar="NAME", help="an engine of papermill's, such as nbclient (default: packmill's own)"
+    )
+    group.add_argument("--cwd", metavar="DIRECTORY", help="where the notebook runs (default: here)")
+    group.add_argument(
+        "--start-timeout",
+        "--start_timeout",
+        type=float,
+        default=60,
+        metavar="SECONDS",
+        help="how long the kernel may take to start (default: %(default)s)",
+    )
+    group.add_argument(
+        "--execution-timeout", type=float, metavar="SECONDS", help="how long a cell may take (default: no limit)"
+    )
+    group.add_argument("--timeout", type=float, metavar="SECONDS", help="how long the run may take (default: no limit)")
+    _add_switch(group, "prepare-only", "prepare-execute", default=False, what="inject the parameters, run nothing")
+
+
+def _add_results(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--output-template",
+        metavar="TEMPLATE",
+        help="path of the executed notebook as a jinja2 template; has args.timestamp, args.year, args.month, args.day, "
+        "args.notebook_name, --template-arg's, and the parameters",
+    )
+    group.add_argument("--template", metavar="NAME", help="the same, by the name of a stored template")
+    group.add_argument(
+        "--templates", metavar="FILE", help="the file of stored templates (default: $PACKMILL_TEMPLATES)"
+    )
+    group.add_argument(
+        "--template-arg", action="append", default=[], metavar="NAME=VALUE", help="another args.NAME of the template"
+    )
+    group.add_argument("--results", metavar="DIRECTORY", help="write result.json, scraps.json and scraps/ there")
+    group.add_argument("--html", action="store_true", help="write the executed notebook as a page for people, too")
+    _add_switch(group, "report-mode", "no-report-mode", default=False, what="hide the code in the executed notebook")
+    _add_switch(
+        group,
+        "request-save-on-cell-execute",
+        "no-request-save-on-cell-execute",
+        default=True,
+        what="save while it runs, not at the end alone (default)",
+    )
+    group.add_argument(
+        "--autosave-cell-every",
+        type=float,
+        default=30,
+        metavar="SECONDS",
+        help="how often to save within a long cell, 0 for never (default: %(default)s)",
+    )
+    _add_switch(group, "progress-bar", "no-progress-bar", default=None, what="tell each cell on stderr (default)")
+    _add_switch(group, "log-output", "no-log-output", default=False, what="copy the notebook's outputs to stderr")
+    group.add_argument("--stdout-file", metavar="FILE", help="copy what the notebook prints to a file")
+    group.add_argument("--stderr-file", metavar="FILE", help="copy what the notebook prints to its stderr to a file")
+    levels = ("NOTSET", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+    group.add_argument("--log-level", choices=levels, default="INFO", help="how much is told on stderr")
+
+
+def _add_package(group: argparse._ArgumentGroup) -> None:
+    add_process(group, required=False)
+    group.add_argument("--inputs", metavar="FILE", help="JSON object with a value for each input")
+    group.add_argument(
+        "--output", default="output", metavar="DIRECTORY", help="where results go (default: %(default)s)"
+    )
+    group.add_argument(
+        "--expect",
+        action="append",
+        default=[],
+        metavar="NAME=GLOB",
+        help="an output that must be there at the end; may be given several times",
+    )
+
+
+def add_process(group: argparse._ArgumentGroup | argparse.ArgumentParser, *, required: bool) -> None:
+    """What ``run`` and ``check`` have in common."""
+    group.add_argument(
+        "--process",
+        required=required,
+        metavar="PATH",
+        help="notebook (.ipynb) or script (.sh), relative to the repository's top",
+    )
+    group.add_argument(
+        "--repository", metavar="DIRECTORY", help="where the repository lies (default: where the image has it)"
+    )
+
+
+def _add_switch(group: argparse._ArgumentGroup, name: str, opposite: str, *, default: bool | None, what: str) -> None:
+    destination = name.replace("-", "_")
+    group.add_argument(f"--{name}", dest=destination, action="store_true", default=default, help=what)
+    group.add_argument(f"--{opposite}", dest=destination, action="store_false", help=argparse.SUPPRESS)

@@ -1,0 +1,163 @@
+"""What a kernel publishes becomes a cell's outputs (nbformat 4.5; Jupyter's messaging, "Messages on IOPub").
+
+Streams are put together: between two other outputs a cell has at most one text of stdout and one of stderr, in this
+order, so that two runs differ in nothing but times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, MutableMapping
+from typing import Any, Protocol
+
+from generator.runner.kernels.messages import Message
+
+Cell = MutableMapping[str, Any]
+
+
+class Cells(Protocol):
+    """The cells of a notebook that runs; they may lie elsewhere between two uses."""
+
+    def __len__(self) -> int: ...
+
+    def cell(self, index: int) -> Cell:
+        """The cell, to be read and changed."""
+
+    def keep(self, index: int) -> None:
+        """The cell is changed later, too."""
+
+
+class Outputs:
+    """Puts messages into cells."""
+
+    def __init__(self, cells: Cells, *, reply: Callable[..., Any]) -> None:
+        """``reply`` sends a message to the kernel's shell, as a front end with widgets would."""
+        self._cells = cells
+        self._owners: dict[str, int] = {}
+        self._displays: dict[str, list[dict[str, Any]]] = {}
+        self._to_clear: set[int] = set()
+        self._reply = reply
+        self._widgets: Any = None
+
+    def expect(self, request: str, index: int) -> None:
+        """From now on messages of this request belong to this cell."""
+        self._owners[request] = index
+
+    def take(self, message: Message) -> tuple[int, dict[str, Any]] | None:
+        """Puts one message where it belongs; the cell's index and the output, when there is a new one."""
+        index = self._owners.get(message.parent)
+        if index is None:
+            return None
+        cell = self._cells.cell(index)
+        content = message.content
+        if "execution_count" in content:
+            cell["execution_count"] = content["execution_count"]
+        if message.kind in ("status", "execute_input"):
+            note_time(cell, message)
+        if message.kind.startswith("comm_"):
+            self._widget_message(message)
+            return None
+        display = (content.get("transient") or {}).get("display_id")
+        if display and message.kind in ("execute_result", "display_data", "update_display_data"):
+            self._update(display, content)
+        if message.kind == "clear_output":
+            self._clear(message, index, cell)
+            return None
+        output = output_of(message)
+        if output is None or (self._widgets and self._widgets.takes(message, output)):
+            return None
+        return self._add(index, cell, output, display)
+
+    def _add(self, index: int, cell: Cell, output: dict[str, Any], display: str | None) -> tuple[int, dict[str, Any]]:
+        if index in self._to_clear:
+            self._to_clear.remove(index)
+            del cell["outputs"][:]
+        if display:
+            self._displays.setdefault(display, []).append(output)
+            self._cells.keep(index)
+        if output["output_type"] != "stream" or not append_stream(cell["outputs"], output):
+            cell["outputs"].append(output)
+        return index, output
+
+    def _update(self, display: str, content: dict[str, Any]) -> None:
+        """Every output of a display id shows the newest data, in whichever cell it stands."""
+        for output in self._displays.get(display, ()):
+            output["data"], output["metadata"] = content["data"], content["metadata"]
+
+    def _clear(self, message: Message, index: int, cell: Cell) -> None:
+        if self._widgets and self._widgets.clears(message):
+            return
+        if message.content.get("wait"):
+            self._to_clear.add(index)
+        else:
+            del cell["outputs"][:]
+
+    def _widget_message(self, message: Message) -> None:
+        if self._widgets is None:
+            from generator.runner.widgets import Widgets
+
+            self._widgets = Widgets(self._reply)
+        self._widgets.take(message)
+
+    def widget_state(self) -> dict[str, Any] | None:
+        """The notebook's ``metadata.widgets``; None without widgets."""
+        state: dict[str, Any] | None = self._widgets.state() if self._widgets else None
+        return state
+
+
+def output_of(message: Message) -> dict[str, Any] | None:
+    """The message as an output; None when it is none."""
+    content = message.content
+    if message.kind == "stream":
+        return {"output_type": "stream", "name": content["name"], "text": Text(content["text"])}
+    if message.kind == "display_data":
+        return {"output_type": "display_data", "data": content["data"], "metadata": content["metadata"]}
+    if message.kind == "execute_result":
+        count = content.get("execution_count")
+        data = {"data": content["data"], "metadata": content["metadata"]}
+        return {"output_type": "execute_result", "execution_count": count, **data}
+    if message.kind == "error":
+        return {"output_type": "error", **{key: content.get(key) for key in ("ename", "evalue", "traceback")}}
+    return None
+
+
+class Text(list[str]):
+    """A text in parts, joined when it is written: a million prints cost a million, not their square."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__((text,))
+
+    def __str__(self) -> str:
+        return "".join(self)
+
+
+def plain_output(output: dict[str, Any]) -> dict[str, Any]:
+    """An output whose texts are plain strings."""
+    text = output.get("text")
+    return {**output, "text": str(text)} if isinstance(text, Text) else output
+
+
+def append_stream(outputs: list[Any], output: dict[str, Any]) -> bool:
+    """Adds a text to the stream that it goes on, stdout before stderr; False when it begins one at the end."""
+    first = len(outputs)
+    while first and outputs[first - 1]["output_type"] == "stream":
+        first -= 1
+    for other in outputs[first:]:
+        if other["name"] == output["name"]:
+            if isinstance(other["text"], Text):
+                other["text"].extend(output["text"])
+            else:
+                other["text"] += str(output["text"])
+            return True
+    if output["name"] == "stdout":
+        outputs.insert(first, output)
+        return True
+    return False
+
+
+def note_time(cell: Cell, message: Message) -> None:
+    """The cell's ``metadata.execution`` (nbformat, "Cell metadata")."""
+    times = cell["metadata"].setdefault("execution", {})
+    if message.kind == "status":
+        times[f"iopub.status.{message.content['execution_state']}"] = message.time
+    else:
+        times["iopub.execute_input" if message.kind == "execute_input" else "shell.execute_reply"] = message.time

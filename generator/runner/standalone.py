@@ -1,0 +1,361 @@
+"""``packmill-runner run IN OUT``: a notebook from anywhere to anywhere, with papermill's options and their meaning."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, TextIO
+
+from generator.errors import NotebookError, PackmillError, nearest
+from generator.interface import Interface, read_interface
+from generator.literals import MisfitError, fit
+from generator.notebook import Notebook, read_notebook
+from generator.parameters import CwlType, Role
+from generator.path_templates import render_path
+from generator.runner import addresses
+from generator.runner.document import read_document
+from generator.runner.execution import Prints, Task, execute
+from generator.runner.failures import BadInputsError, ProcessMissingError, told_of_bad_inputs, told_of_full_disks
+from generator.runner.html import page_beside
+from generator.runner.kernels.specs import choose_kernel, find_kernels
+from generator.runner.output_template import OutputTemplate
+from generator.runner.result import Record, check_status
+from generator.runner.saving import Saver
+from generator.runner.scraps import Scraps
+from generator.runner.scraps import file_name as scraps_file
+from generator.runner.watching import watched
+
+_BUILT_IN = ("PAPERMILL_INPUT_PATH", "PAPERMILL_OUTPUT_PATH")
+_REMOTE_SAVES = 30.0
+"""Seconds between two saves to an address that is no file."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Given:
+    """Parameters as they were given: papermill's five ways, in papermill's order of precedence."""
+
+    base64: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    yaml: tuple[str, ...] = ()
+    words: tuple[tuple[str, str], ...] = ()
+    raw: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Standalone:
+    """What ``run`` was asked for, in papermill's form."""
+
+    notebook: str
+    output: str | None
+    given: Given = field(default_factory=Given)
+    template: OutputTemplate = field(default_factory=OutputTemplate)
+    inject_input_path: bool = False
+    inject_output_path: bool = False
+    allow_unknown: bool = False
+    kernel: str | None = None
+    language: str | None = None
+    engine: str | None = None
+    cwd: str | None = None
+    results: Path | None = None
+    html: bool = False
+    save_while_running: bool = True
+    stdout_file: str | None = None
+    stderr_file: str | None = None
+    tell_cells: bool = True
+    say: Callable[[str], None] = print
+    time_limit: float | None = None
+    execution: Mapping[str, Any] = field(default_factory=dict)
+    """The fields of `Task` that are options alone."""
+
+
+def run(request: Standalone) -> None:
+    """Runs the notebook.
+
+    Raises:
+        RunFailedError: it failed; the executed notebook is at its place all the same.
+    """
+    record = Record(process=addresses.shown(request.notebook), scraps=Scraps(request.results))
+    if request.results:
+        request.results.mkdir(parents=True, exist_ok=True)
+    error: BaseException | None = None
+    try:
+        with watched(request.time_limit), told_of_full_disks(), told_of_bad_inputs():
+            _run(request, record)
+            check_status(record)
+    except BaseException as caught:
+        error = caught
+        raise
+    finally:
+        if request.results:
+            with suppress(OSError):
+                record.scraps.write()
+                record.write(request.results, error, outputs=_outputs(request.results, record))
+
+
+def _run(request: Standalone, record: Record) -> None:
+    values = parameters(request.given, path_values(request))
+    input_path = formatted(request.notebook, values)
+    data = addresses.read(input_path)
+    notebook, interface = _understood(data, addresses.shown(input_path), request)
+    values = checked(values, request, interface, notebook)
+    output_path = _output_path(request, values, input_path, record.started, interface)
+    if request.engine not in (None, "packmill"):
+        _run_with_papermill(request, values, input_path, output_path)
+        return
+    language = request.language or notebook.language or "python"
+    kernel, warning = choose_kernel(find_kernels(os.environ), name=request.kernel or notebook.kernel, language=language)
+    if warning:
+        request.say(f"warning: {warning}")
+    record.kernel = kernel.name
+    if not addresses.is_remote(output_path) and output_path != addresses.PIPE:
+        record.notebooks.append(addresses.local_path(output_path).absolute())
+    with ExitStack() as files:
+        saver = _saver(request, data, input_path, output_path)
+        task = Task(
+            saver=saver,
+            input_path=input_path,
+            output_path=output_path,
+            kernel=kernel,
+            language=language,
+            parameters=values,
+            directory=_directory(request.cwd),
+            secret=tuple(one.name for one in interface.inputs if one.hint.secret),
+            stdout=_opened(request.stdout_file, files),
+            stderr=_opened(request.stderr_file, files),
+            **request.execution,
+        )
+        prints = Prints(request.say, cells=request.tell_cells)
+        with page_beside(task, addresses.writer(_page_address(output_path)) if request.html else None, prints):
+            execute(task, record, prints)
+
+
+def _outputs(results: Path, record: Record) -> list[Path]:
+    return [results / name for name in (scraps_file, *record.scraps.files)] + list(record.notebooks)
+
+
+def path_values(request: Standalone) -> dict[str, Any]:
+    """``PAPERMILL_INPUT_PATH`` and ``PAPERMILL_OUTPUT_PATH``, when they are asked for."""
+    paths = {"PAPERMILL_INPUT_PATH": request.notebook} if request.inject_input_path else {}
+    return paths | ({"PAPERMILL_OUTPUT_PATH": request.output or addresses.PIPE} if request.inject_output_path else {})
+
+
+def parameters(given: Given, first: Mapping[str, Any]) -> dict[str, Any]:
+    """All given parameters; a later way goes before an earlier one (papermill's cli).
+
+    Raises:
+        BadInputsError: one of them cannot be read.
+    """
+    values = dict(first)
+    for text in given.base64:
+        try:
+            values |= _yaml(base64.b64decode(text, validate=True).decode(), "-b")
+        except (binascii.Error, UnicodeDecodeError):
+            raise BadInputsError(f"-b: {text[:40]!r} is not base64 of text") from None
+    for address in given.files:
+        values |= _yaml(addresses.read(address).decode("utf-8-sig", "replace"), addresses.shown(address))
+    for text in given.yaml:
+        values |= _yaml(text, "-y")
+    values |= {name: typed(value) for name, value in given.words}
+    values |= dict(given.raw)
+    return values
+
+
+def _yaml(text: str, where: str) -> dict[str, Any]:
+    """A YAML mapping in which dates stay texts, as papermill reads it."""
+    import yaml
+
+    loader = type("Loader", (yaml.SafeLoader,), {"yaml_implicit_resolvers": _without_dates(yaml.SafeLoader)})
+    try:
+        document = yaml.load(text, Loader=loader)  # noqa: S506 - a SafeLoader
+    except (yaml.YAMLError, RecursionError) as error:
+        problem = " ".join(str(error).split())
+        raise BadInputsError(f"{where}: the parameters are no YAML: {problem}") from None
+    if document is None:
+        return {}
+    if not isinstance(document, dict):
+        raise BadInputsError(f"{where}: a mapping of names to values is needed, this is a {type(document).__name__}")
+    return {str(name): value for name, value in document.items()}
+
+
+def _without_dates(loader: Any) -> dict[str, list[tuple[str, Any]]]:
+    return {
+        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+        for first, resolvers in loader.yaml_implicit_resolvers.items()
+    }
+
+
+def typed(text: str) -> Any:
+    """What ``-p`` means: True, False, None and numbers are values, everything else is text (papermill's cli)."""
+    words = {"True": True, "False": False, "None": None}
+    if text in words:
+        return words[text]
+    for kind in (int, float):
+        with suppress(ValueError):
+            return kind(text)
+    return text
+
+
+def formatted(path: str, values: Mapping[str, Any]) -> str:
+    """A path with ``{name}`` of parameters and of ``pm`` filled in, as papermill does.
+
+    Raises:
+        BadInputsError: it names what is not there.
+    """
+    if "{" not in path and "}" not in path:
+        return path
+    from uuid import uuid4
+
+    now = datetime.now(timezone.utc)
+    local = now.astimezone().replace(tzinfo=None)
+    built_in = {"run_uuid": str(uuid4()), "current_datetime_local": local, "current_datetime_utc": now}
+    try:
+        return path.format(**{"pm": built_in, **values})
+    except (KeyError, IndexError, ValueError, AttributeError) as error:
+        raise BadInputsError(f"{path}: cannot be filled in: Missing parameter {error}") from None
+
+
+def _understood(data: bytes, name: str, request: Standalone) -> tuple[Notebook, Interface]:
+    """The notebook and its interface; a parameters cell that packmill cannot read is papermill's all the same."""
+    try:
+        notebook = read_notebook(data, name)
+    except NotebookError as error:
+        raise ProcessMissingError(str(error)) from None
+    try:
+        return notebook, read_interface(notebook)
+    except PackmillError as error:
+        request.say(f"warning: {error}")
+        return notebook, Interface()
+
+
+def checked(values: Mapping[str, Any], request: Standalone, interface: Interface, notebook: Notebook) -> dict[str, Any]:
+    """The parameters, those of a typed name as the type has them.
+
+    Raises:
+        BadInputsError: naming every value that does not fit and every name that the notebook does not have.
+    """
+    inputs = {one.name: one for one in interface.inputs}
+    known = {*inputs, *(one.name for one in interface.outputs), *_BUILT_IN}
+    texts = {**dict(request.given.words), **dict(request.given.raw)}
+    fitted: dict[str, Any] = {}
+    wrong = []
+    for name, value in values.items():
+        one = inputs.get(name)
+        fitted[name] = value
+        if one is None:
+            if name not in known and not request.allow_unknown:
+                wrong.append(_unknown(name, known, notebook))
+        elif one.typed and one.hint.role is Role.VALUE and one.hint.type not in (CwlType.FILE, CwlType.DIRECTORY):
+            is_text = one.hint.type is CwlType.STRING and not one.hint.array and value is not None
+            try:
+                fitted[name] = fit(texts.get(name, value) if is_text else value, one.hint)
+            except MisfitError as error:
+                wrong.append(f"{name} {error}")
+    if wrong:
+        lines = "\n".join(f"  {line}" for line in wrong)
+        raise BadInputsError(f"the parameters do not fit {notebook.name}:\n{lines}")
+    return fitted
+
+
+def _unknown(name: str, known: Iterable[str], notebook: Notebook) -> str:
+    if not notebook.tagged("parameters"):
+        return f"{name}: the notebook has no cell tagged 'parameters'; --allow-unknown injects it all the same"
+    guess = nearest(name, [one for one in known if one not in _BUILT_IN])
+    hint = f"; did you mean {guess!r}?" if guess else ""
+    return f"{name}: the notebook has no such parameter{hint}; --allow-unknown injects it all the same"
+
+
+def _output_path(
+    request: Standalone, values: Mapping[str, Any], input_path: str, time: datetime, interface: Interface
+) -> str:
+    if request.output is not None:
+        return formatted(request.output, values)
+    template = request.template.choose()
+    if template is None:
+        return addresses.PIPE
+    secret = {one.name for one in interface.inputs if one.hint.secret}
+    public = {name: value for name, value in values.items() if name not in secret}
+    path = render_path(template, notebook=input_path, time=time, parameters=public, args=request.template.args)
+    if not addresses.is_remote(path):
+        addresses.local_path(path).parent.mkdir(parents=True, exist_ok=True)
+    request.say(f"the executed notebook goes to {path}")
+    return path
+
+
+def _saver(request: Standalone, data: bytes, input_path: str, output_path: str) -> Saver:
+    try:
+        document = read_document(data, addresses.shown(input_path))
+    except NotebookError as error:
+        raise ProcessMissingError(str(error)) from None
+    write = addresses.writer(output_path)
+    piped = output_path == addresses.PIPE
+    if piped or addresses.is_remote(output_path):
+        at_least = _REMOTE_SAVES if request.save_while_running and not piped else None
+        return Saver(document, write, at_least=at_least)
+    folder = addresses.local_path(output_path).resolve().parent
+    if not request.save_while_running:
+        return Saver(document, write, folder=folder, at_least=None)
+    return Saver(document, write, folder=folder)
+
+
+def _directory(cwd: str | None) -> Path:
+    directory = Path(cwd or ".").resolve()
+    if not directory.is_dir():
+        raise BadInputsError(f"{cwd}: there is no such directory to run in")
+    return directory
+
+
+def _opened(path: str | None, files: ExitStack) -> TextIO | None:
+    if path is None:
+        return None
+    if path == "-":
+        return sys.stdout
+    try:
+        return files.enter_context(open(path, "w", encoding="utf-8"))
+    except OSError as error:
+        raise BadInputsError(f"{path}: cannot be written to: {error.strerror}") from None
+
+
+def _page_address(output_path: str) -> str:
+    if output_path == addresses.PIPE:
+        raise BadInputsError("--html needs a path for the executed notebook, beside which the page can be")
+    return output_path.removesuffix(".ipynb") + ".html"
+
+
+def _run_with_papermill(request: Standalone, values: Mapping[str, Any], input_path: str, output_path: str) -> None:
+    """An engine that someone registered with papermill runs as papermill runs it."""
+    from papermill.exceptions import PapermillException
+    from papermill.execute import execute_notebook
+
+    from generator.runner.failures import ProcessFailedError
+
+    options = request.execution
+    with ExitStack() as files:
+        try:
+            execute_notebook(
+                input_path.replace("{", "{{").replace("}", "}}"),
+                output_path.replace("{", "{{").replace("}", "}}"),
+                dict(values),
+                engine_name=request.engine,
+                kernel_name=request.kernel,
+                language=request.language,
+                request_save_on_cell_execute=request.save_while_running and output_path != addresses.PIPE,
+                autosave_cell_every=int(options.get("autosave", 30)),
+                prepare_only=options.get("prepare_only", False),
+                report_mode=options.get("report_mode", False),
+                log_output=options.get("log_output", False),
+                start_timeout=int(options.get("start_timeout", 60)),
+                execution_timeout=options.get("cell_time_limit"),
+                progress_bar=False,
+                cwd=request.cwd,
+                stdout_file=_opened(request.stdout_file, files),
+                stderr_file=_opened(request.stderr_file, files),
+            )
+        except PapermillException as error:
+            raise ProcessFailedError(str(error).strip()) from None

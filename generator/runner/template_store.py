@@ -1,0 +1,100 @@
+"""Output templates by name, one of them the default, in a file of SQLite, as papermill-api keeps them."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from generator.runner.failures import BadInputsError
+
+variable = "PACKMILL_TEMPLATES"
+"""The environment variable that names the file."""
+
+_TABLE = (
+    "CREATE TABLE IF NOT EXISTS template "
+    "(name TEXT PRIMARY KEY, content TEXT NOT NULL, is_default INTEGER NOT NULL DEFAULT 0)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NamedTemplate:
+    """One stored template."""
+
+    name: str
+    content: str
+    default: bool
+
+
+class TemplateStore:
+    """The templates in one file; a file that is not there holds none, and reading does not make it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def all(self) -> tuple[NamedTemplate, ...]:
+        """Every template, by name."""
+        if not self.path.is_file():
+            return ()
+        with self._open() as database:
+            rows = database.execute("SELECT name, content, is_default FROM template ORDER BY name").fetchall()
+        return tuple(NamedTemplate(name, content, bool(default)) for name, content, default in rows)
+
+    def get(self, name: str) -> NamedTemplate:
+        """The template of a name.
+
+        Raises:
+            BadInputsError: there is none.
+        """
+        templates = {template.name: template for template in self.all()}
+        if name not in templates:
+            there = ", ".join(templates) or "none"
+            raise BadInputsError(f"no template {name!r} in {self.path}; there are: {there}")
+        return templates[name]
+
+    @property
+    def default(self) -> NamedTemplate | None:
+        """The one that holds when a run asks for none."""
+        return next((template for template in self.all() if template.default), None)
+
+    def put(self, name: str, content: str, *, default: bool) -> None:
+        """Creates or replaces a template; there is at most one default."""
+        if not name or not content.strip():
+            raise BadInputsError("a template needs a name and a text")
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self._open() as database:
+            database.execute(_TABLE)
+            if default:
+                database.execute("UPDATE template SET is_default = 0")
+            database.execute(
+                "INSERT INTO template VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE SET content = excluded.content, "
+                "is_default = max(is_default, excluded.is_default)",
+                (name, content, int(default)),
+            )
+
+    def delete(self, name: str) -> None:
+        """Removes a template.
+
+        Raises:
+            BadInputsError: there is none of that name.
+        """
+        self.get(name)
+        with self._open() as database:
+            database.execute("DELETE FROM template WHERE name = ?", (name,))
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        """A transaction: all of it or nothing, however many write at once."""
+        try:
+            with closing(sqlite3.connect(self.path, timeout=10)) as database, database:
+                yield database
+        except sqlite3.Error as error:
+            raise BadInputsError(f"{self.path}: the templates cannot be read or written: {error}") from None
+
+
+def find_store(path: str | None, environment: Mapping[str, str]) -> TemplateStore | None:
+    """The store that was named, by an option or by the environment."""
+    named = path or environment.get(variable)
+    return TemplateStore(Path(named).expanduser()) if named else None
