@@ -25,6 +25,7 @@ _modules = {
     "xr": "r",
     "sparkrkernel": "r",
     "julia": "julia",
+    "bash": "bash",
 }
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from generator.errors import Mistake
@@ -124,8 +124,22 @@ def literal(text: str, grammar: Grammar) -> Literal | Missing:
 def _comment(
     statement: _Statement, declared: str | None, lines: list[str], mistakes: list[Mistake], remarks: list[Remark]
 ) -> tuple[Hint | None, str]:
+    hint, doc = hint_and_doc(statement.comments, lines, mistakes)
+    if declared and hint is None:
+        try:
+            return parse_hint(_declared(declared))[0], doc
+        except UnknownHintError:
+            message = f"the declared type {declared!r} has no counterpart in CWL; the type comes from the value"
+            remarks.append(Remark(line=statement.line, message=message))
+    return hint, doc
+
+
+def hint_and_doc(
+    comments: Sequence[tuple[int, str]], lines: Sequence[str], mistakes: list[Mistake]
+) -> tuple[Hint | None, str]:
+    """The type and the doc text in the comments of a statement, each with its line."""
     doc = ""
-    for line, comment in statement.comments:
+    for line, comment in comments:
         typed = TYPE_COMMENT.search(comment)
         if typed:
             try:
@@ -134,12 +148,6 @@ def _comment(
                 mistakes.append(Mistake(line=line, text=lines[line - 1], message=str(error)))
                 return None, ""
         doc = doc or comment.lstrip("#").strip()
-    if declared:
-        try:
-            return parse_hint(_declared(declared))[0], doc
-        except UnknownHintError:
-            message = f"the declared type {declared!r} has no counterpart in CWL; the type comes from the value"
-            remarks.append(Remark(line=statement.line, message=message))
     return None, doc
 
 

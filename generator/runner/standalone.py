@@ -15,6 +15,7 @@ from typing import Any, TextIO
 
 from generator.errors import NotebookError, PackmillError, nearest
 from generator.interface import Interface, read_interface
+from generator.languages import reader_of
 from generator.literals import MisfitError, fit
 from generator.notebook import Notebook, read_notebook
 from generator.parameters import CwlType, Role
@@ -249,7 +250,7 @@ def checked(values: Mapping[str, Any], request: Standalone, interface: Interface
         one = inputs.get(name)
         fitted[name] = value
         if one is None:
-            if name not in known and not request.allow_unknown:
+            if name not in known and not request.allow_unknown and reader_of(notebook.language or "python"):
                 wrong.append(_unknown(name, known, notebook))
         elif one.typed and one.hint.role is Role.VALUE and one.hint.type not in (CwlType.FILE, CwlType.DIRECTORY):
             is_text = one.hint.type is CwlType.STRING and not one.hint.array and value is not None

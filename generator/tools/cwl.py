@@ -72,7 +72,8 @@ def _engine(name: str) -> tuple[str, ...]:
     found = shutil.which("toil-cwl-runner") or shutil.which("toil-cwl-runner", path=str(Path(sys.executable).parent))
     if found is None:
         raise UsageError("toil-cwl-runner is not installed: pip install 'toil[cwl]' beside packmill")
-    return (found,)
+    # An image that was built here is in no registry to be pulled from; one that is missing is pulled when it runs.
+    return (found, "--no-prepull")
 
 
 def _cwltool() -> tuple[str, ...]:

@@ -1,0 +1,3 @@
+n=1
+name="never closed
+m=2

@@ -1,0 +1,234 @@
+"""Kernels for real: bash, one whose language papermill cannot write, and Python ones that do what kernels do."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support import write_notebook
+
+pytestmark = pytest.mark.slow
+
+_ECHO = """
+from ipykernel.kernelbase import Kernel
+
+
+class Echo(Kernel):
+    implementation = "echo"
+    implementation_version = "1"
+    banner = ""
+    language_info = {"name": "echo", "mimetype": "text/plain", "file_extension": ".txt"}
+
+    def do_execute(self, code, silent, *args, **options):
+        stream = {"name": "stdout", "text": code.upper()}
+        self.send_response(self.iopub_socket, "stream", stream)
+        return {"status": "ok", "execution_count": self.execution_count, "payload": [], "user_expressions": {}}
+
+
+from ipykernel.kernelapp import IPKernelApp
+
+IPKernelApp.launch_instance(kernel_class=Echo)
+"""
+
+
+class Here:
+    """A folder with kernels of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.kernels = folder / "jupyter" / "kernels"
+
+    def kernel(self, name: str, language: str, *argv: str, **more: Any) -> None:
+        (self.kernels / name).mkdir(parents=True)
+        document = {"argv": [*argv, "-f", "{connection_file}"], "language": language, "display_name": name, **more}
+        (self.kernels / name / "kernel.json").write_text(json.dumps(document))
+
+    def run(self, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        variables = {**os.environ, "JUPYTER_PATH": str(self.kernels.parent), **environment}
+        return subprocess.run(
+            [sys.executable, "-m", "generator.runner", "run", "in.ipynb", "out.ipynb", *options],
+            cwd=self.folder,
+            env=variables,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
+
+    @property
+    def outputs(self) -> list[Any]:
+        document = json.loads((self.folder / "out.ipynb").read_text())
+        return [cell.get("outputs") for cell in document["cells"]]
+
+    def texts(self) -> str:
+        return "".join("".join(one.get("text", "")) for outputs in self.outputs for one in outputs or ())
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Here:
+    return Here(tmp_path)
+
+
+@pytest.fixture
+def bash(here: Here) -> Here:
+    here.kernel("bash", "bash", sys.executable, "-m", "bash_kernel", env={"PS1": "$"})
+    return here
+
+
+def test_bash_gets_its_parameters_and_runs(bash: Here) -> None:
+    cells = ("name=nobody\ncount=1\nwords=(a b)", "echo $name $count ${words[1]}; pwd")
+    write_notebook(bash.folder / "in.ipynb", *cells, language="bash", kernel="bash")
+
+    done = bash.run("-p", "name", 'it\'s "so" $HOME', "-y", "words: [x, y z]")
+
+    assert done.returncode == 0, done.stderr
+    assert f'it\'s "so" $HOME 1 y z\n{bash.folder}\n' in bash.texts()
+
+
+def test_a_command_that_fails_in_bash_is_a_failure(bash: Here) -> None:
+    write_notebook(bash.folder / "in.ipynb", "n=1", "ls /no/such", "echo later", language="bash", kernel="bash")
+
+    done = bash.run()
+
+    assert done.returncode == 1, done.stderr
+    assert "packmill-runner: cell 2 failed" in done.stderr
+    assert "later" not in bash.texts()
+
+
+def test_a_language_that_papermill_cannot_write_runs_without_parameters(here: Here) -> None:
+    (here.folder / "echo.py").write_text(_ECHO)
+    here.kernel("echo", "echo", sys.executable, str(here.folder / "echo.py"))
+    write_notebook(here.folder / "in.ipynb", "hello", language="echo", kernel="echo")
+
+    assert here.run().returncode == 0
+    assert here.texts() == "HELLO"
+
+
+def test_and_a_parameter_for_it_is_refused_before_the_kernel_starts(here: Here) -> None:
+    here.kernel("echo", "echo", "/bin/sh", "-c", f"touch {here.folder}/started")
+    write_notebook(here.folder / "in.ipynb", "hello", language="echo", kernel="echo")
+
+    done = here.run("-p", "n", "1", "--allow-unknown")
+
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == (
+        "packmill-runner: in.ipynb: papermill cannot write parameters in the language 'echo'"
+    )
+    assert not (here.folder / "started").exists()
+
+
+def test_a_value_that_the_language_cannot_hold_is_refused_before_the_kernel_starts(bash: Here) -> None:
+    write_notebook(bash.folder / "in.ipynb", "n=1", language="bash", kernel="bash")
+
+    done = bash.run("-y", "n: {a: 1}")
+
+    assert done.returncode == 2
+    assert "a value cannot be written in bash: dict type translation not implemented" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (("/bin/sh", "-c", "echo no libraries >&2; exit 3"), "does not start: it ended by itself with code 3"),
+        (("/bin/sh", "-c", "exec sleep 60"), "did not answer within 2 s"),
+    ],
+)
+def test_a_kernel_that_does_not_start_says_why(argv: tuple[str, ...], said: str, here: Here) -> None:
+    here.kernel("broken", "other", *argv)
+    write_notebook(here.folder / "in.ipynb", "x", language="other", kernel="broken")
+
+    started = time.monotonic()
+    done = here.run("--start-timeout", "2")
+
+    assert done.returncode == 4, done.stderr
+    assert said in done.stderr.splitlines()[-1]
+    assert time.monotonic() - started < 10
+
+
+def test_a_file_that_is_left_open_is_written_all_the_same(here: Here) -> None:
+    at_exit = "import atexit\natexit.register(open('at-exit.txt', 'w').write, 'x')"
+    write_notebook(here.folder / "in.ipynb", "f = open('left.txt', 'w')\nf.write('everything')", at_exit)
+
+    assert here.run().returncode == 0
+    assert (here.folder / "left.txt").read_text() == "everything"
+    assert (here.folder / "at-exit.txt").read_text() == "x"
+
+
+def test_nothing_that_a_notebook_started_stays(here: Here) -> None:
+    cell = "import subprocess\nchild = subprocess.Popen(['sleep', '1000'])\nopen('pid', 'w').write(str(child.pid))"
+    write_notebook(here.folder / "in.ipynb", cell)
+
+    assert here.run().returncode == 0
+    child = Path("/proc", (here.folder / "pid").read_text())
+    deadline = time.monotonic() + 5
+    while child.exists() and time.monotonic() < deadline and "zombie" not in (child / "status").read_text():
+        time.sleep(0.05)
+    assert not child.exists() or "zombie" in (child / "status").read_text()
+
+
+def test_what_comes_late_belongs_to_its_cell(here: Here) -> None:
+    """A message whose parent is an earlier cell, as kernels send it for what that cell has started."""
+    later = "publisher = get_ipython().display_pub\nparent = publisher.parent_header\nprint('first')"
+    now = "publisher.set_parent({'header': parent})\npublisher.publish({'text/plain': 'late'})"
+    write_notebook(here.folder / "in.ipynb", later, now, "print('third')")
+
+    assert here.run().returncode == 0
+    assert here.outputs[0][1]["data"] == {"text/plain": ["late"]}
+
+
+def test_a_failure_that_rich_shows_is_a_failure(here: Here) -> None:
+    """rich's handler prints the traceback itself and leaves no error among the outputs."""
+    hook = "ip = get_ipython()\nip.showtraceback = lambda *a, **k: print('a fine traceback')"
+    write_notebook(here.folder / "in.ipynb", hook, "1 / 0", "print('later')")
+
+    done = here.run()
+
+    assert done.returncode == 1
+    assert "cell 2 failed: ZeroDivisionError: division by zero" in done.stderr
+    assert "later" not in here.texts()
+
+
+def test_tags_decide_what_runs_and_what_may_fail(here: Here) -> None:
+    write_notebook(here.folder / "in.ipynb", "n = 1", "1 / 0", "print('after')", "print('skipped')")
+    document = json.loads((here.folder / "in.ipynb").read_text())
+    document["cells"][1]["metadata"]["tags"] = ["raises-exception"]
+    document["cells"][3]["metadata"]["tags"] = ["skip-execution"]
+    (here.folder / "in.ipynb").write_text(json.dumps(document))
+
+    assert here.run().returncode == 0
+    assert here.texts() == "after\n"
+
+
+def test_two_runs_differ_in_times_alone(here: Here) -> None:
+    write_notebook(
+        here.folder / "in.ipynb",
+        "n = 1",
+        "import sys\nfor i in range(300):\n    print(i)\n    print(i, file=sys.stderr)",
+        "from IPython.display import display\ndisplay('x')\nprint('y')\n{1, 2}",
+    )
+    texts = []
+    for _ in range(2):
+        assert here.run("-p", "n", "2").returncode == 0
+        document = json.loads((here.folder / "out.ipynb").read_text())
+        for holder in (document, *document["cells"]):
+            for key in ("start_time", "end_time", "duration"):
+                del holder["metadata"]["papermill"][key]
+            holder["metadata"].pop("execution", None)
+        texts.append(json.dumps(document))
+
+    assert texts[0] == texts[1]
+
+
+def test_a_kernel_that_prints_past_its_channels_leaves_stdout_alone(here: Here) -> None:
+    write_notebook(here.folder / "in.ipynb", "import os\nos.write(1, b'from below\\n')\nos.system('echo from a shell')")
+
+    done = here.run()
+
+    assert done.returncode == 0
+    assert done.stdout == ""
