@@ -9,28 +9,28 @@ RUN command -v python3 > /dev/null || { apt-get update -qq && apt-get install -y
 {% if apt %}
 RUN apt-get update -qq && apt-get install -y --no-install-recommends {{ apt | join(" ") }} && rm -rf /var/lib/apt/lists/*
 {% endif %}
-ENV VIRTUAL_ENV=/srv/venv
+ARG REPO_DIR=${HOME}
+ENV REPO_DIR=${REPO_DIR} VIRTUAL_ENV=/srv/venv
 ENV PATH=${HOME}/.local/bin:/srv/venv/bin:${PATH}
+RUN install -d -o ${NB_UID} -g ${NB_UID} /srv/venv ${REPO_DIR}
+# From here on as the user, who may change the environment in postBuild, as in every image of repo2docker's.
+USER ${NB_USER}
 RUN --mount=type=bind,source={{ uv }},target=/usr/local/bin/uv \
-    --mount=type=cache,id=packmill-uv-{{ uid }},uid={{ uid }},target=/tmp/uv-cache \
-    install -d -o ${NB_UID} /srv/venv && {{ uv_settings }} uv venv --quiet --allow-existing --python "$(command -v python3)" /srv/venv
+    --mount=type=cache,id=packmill-uv-user-{{ uid }},uid={{ uid }},target=/tmp/uv-cache \
+    {{ uv_settings }} uv venv --quiet --allow-existing --python "$(command -v python3)" /srv/venv
 {% if requirements and not local %}
 RUN --mount=type=bind,source={{ uv }},target=/usr/local/bin/uv \
-    --mount=type=cache,id=packmill-uv-{{ uid }},uid={{ uid }},target=/tmp/uv-cache \
+    --mount=type=cache,id=packmill-uv-user-{{ uid }},uid={{ uid }},target=/tmp/uv-cache \
     --mount=type=bind,source=src/{{ requirements }},target=/tmp/requirements.txt \
     {{ uv_settings }} uv pip install --requirement /tmp/requirements.txt
 {% endif %}
-ARG REPO_DIR=${HOME}
-ENV REPO_DIR=${REPO_DIR}
 WORKDIR ${REPO_DIR}
 COPY --chown={{ uid }}:{{ uid }} src/ ${REPO_DIR}/
 {% if (requirements and local) or project %}
 RUN --mount=type=bind,source={{ uv }},target=/usr/local/bin/uv \
-    --mount=type=cache,id=packmill-uv-{{ uid }},uid={{ uid }},target=/tmp/uv-cache \
+    --mount=type=cache,id=packmill-uv-user-{{ uid }},uid={{ uid }},target=/tmp/uv-cache \
     {{ uv_settings }} uv pip install{% if requirements and local %} --requirement {{ requirements }}{% endif %}{% if project %} .{% endif +%}
 {% endif %}
-RUN chown ${NB_UID} ${REPO_DIR}
-USER ${NB_USER}
 {% if post_build %}
 RUN chmod +x {{ post_build }} && ./{{ post_build }}
 {% endif %}
