@@ -323,3 +323,92 @@ def test_a_kernel_that_uses_up_the_memory_is_told_from_one_that_crashes(
     assert done.returncode == 7, done.stderr
     assert "cell 3 of 3: the kernel was killed, the memory was used up" in done.stderr
     assert json.loads((tmp_path / "output/result.json").read_text())["reason"] == "out-of-memory"
+
+
+@pytest.fixture(scope="module")
+def example(base_image: str, place: Path, request: pytest.FixtureRequest) -> Path:
+    """The package of the bundled example."""
+    repository = place / "packmill" / "city-temperatures"
+    shutil.copytree(Path(__file__).parents[2] / "examples" / "city-temperatures", repository)
+    commit_all(repository)
+    capture = request.config.pluginmanager.getplugin("capturemanager")
+    capture.suspend_global_capture(in_=True)
+    code = main(["build", str(repository), "--output", str(place / "packages"), "--image", "tests.example:x"])
+    capture.resume_global_capture()
+    assert code == 0
+    return place / "packages/packmill/city-temperatures/main"
+
+
+@pytest.fixture(scope="module")
+def toil(place: Path) -> Path:
+    """Toil in an environment of its own; the folder of its commands."""
+    for command in (["venv", "--quiet", "--python", sys.executable], ["pip", "install", "--quiet", "toil[cwl]==9.6.0", "--python"]):  # fmt: skip # noqa: E501
+        subprocess.run([uv.find_uv_bin(), *command, str(place / "toil")], check=True)
+    return place / "toil" / "bin"
+
+
+@pytest.mark.parametrize("cwl_engine", ["cwltool", "toil"])
+def test_a_templated_notebook_scraps_and_their_files_are_outputs(
+    cwl_engine: str,
+    example: Path,
+    toil: Path,
+    tmp_path: Path,
+    packmill: Callable[..., Finished],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PATH", f"{toil}:{os.environ['PATH']}")
+    template = "runs/{{ args.year }}/{{ city | lower }}/{{ args.notebook_name }}"
+    values = (f"-poutput_template={template}", "-pcity=Nairobi")
+
+    finished = packmill("run", example, *values, "--engine", cwl_engine, "--outdir", tmp_path / "out")
+
+    assert finished.code == 0, finished.err
+    outputs = finished.json()
+    executed = Path(outputs["output_nb"]["location"].removeprefix("file://"))
+    assert executed.relative_to(tmp_path).match("out/output/runs/20??/nairobi/process.ipynb")
+    assert "Nairobi" in executed.read_text()
+    assert [one["basename"] for one in outputs["scrap_files"]] == ["year.png"]
+    assert (tmp_path / "out/output/scraps/year.png").read_bytes().startswith(b"\x89PNG")
+    scraps = json.loads((tmp_path / "out/output/scraps.json").read_text())
+    assert (scraps["city"], scraps["year"]["path"]) == ("Nairobi", "scraps/year.png")
+    assert outputs["picture"]["basename"] == "year.png"
+    assert outputs["table"]["basename"] == "summary.csv"
+    assert outputs["output_dir"]["basename"] == "output"
+
+
+def test_a_template_that_leads_out_is_refused_by_the_runner(
+    several: Built, tmp_path: Path, packmill: Callable[..., Finished]
+) -> None:
+    finished = packmill("run", several.package / "good", "-poutput_template=../../x", "--outdir", tmp_path / "out")
+
+    assert finished.code == 20
+    assert "which leads out of the output" in finished.err
+
+
+def test_a_baked_template_is_the_default_of_the_input(
+    several: Built, tmp_path: Path, packmill: Callable[..., Finished]
+) -> None:
+    options = ("--image", several.image, "--process", "good.ipynb", "--output-template", "{{ args.year }}/x-{{ n }}")
+    built = packmill("build", several.repository, "--output", tmp_path / "packages", "--json", *options)
+    assert built.code == 0, built.err
+
+    finished = packmill("run", built.json()["package"], "-pn=3", "--outdir", tmp_path / "out")
+
+    assert finished.code == 0, finished.err
+    assert finished.json()["output_nb"]["basename"] == "x-3.ipynb"
+
+
+def test_a_run_needs_nothing_but_its_working_directory(several: Built, tmp_path: Path) -> None:
+    """Any uid, a read-only root file system, no network, no capabilities: as clusters run containers."""
+    (tmp_path / "inputs.json").write_text('{"n": 4}')
+    tmp_path.chmod(0o777)
+    for folder in tmp_path.parents[:3]:
+        folder.chmod(folder.stat().st_mode | 0o055)
+    limits = ("--read-only", "--network=none", "--cap-drop=ALL", "--user=4242:4242", "--tmpfs=/tmp")
+    command = ("packmill-runner", "run", "--process", "good.ipynb", "--inputs", "inputs.json")
+    container = ["docker", "run", "--rm", *limits, f"--volume={tmp_path}:/work", "--workdir=/work", several.image]
+    done = subprocess.run([*container, *command], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "output/scraps.json").read_text())["n"] == 4
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["inputs.json", "output"]
