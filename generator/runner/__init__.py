@@ -1,12 +1,29 @@
-"""The program inside the image: runs a process of the repository and leaves its results.
+"""The program inside the image: runs a process of the repository, or any notebook, and leaves its results.
 
-The seam to the generated CWL is the command line of `generator.runner.cli` and the files it reads and writes:
+The seam to the generated CWL is the command line of `generator.runner.options` and the files that it reads and writes.
 
-* ``packmill-runner run --process PATH --inputs inputs.json [--kernel NAME] [--output DIRECTORY] [--expect NAME=GLOB]…``
-* ``inputs.json`` is the CWL input object, with the paths that hold in the container (CWL v1.2, ``$(inputs)``).
-* The output directory gets the executed notebook under the process's name, ``scraps.json``, and every file that the
-  process wrote; nothing of the repository itself. A glob of ``--expect`` that matches nothing there is a failure.
+**Command.** ``packmill-runner run --process PATH --inputs inputs.json [--kernel NAME] [--output DIRECTORY]
+[--expect NAME=GLOB]… [--output-template TEMPLATE]`` in a working directory that can be written to.
+
+**Input.** ``inputs.json`` is the CWL input object, with the paths that hold in the container (CWL v1.2, ``$(inputs)``).
+Its key ``output_template`` is the runner's own, every other one the ``id`` of a parameter (`generator.interface.cwl_id`).
+null means 'not given'. A name that is no parameter and a value that does not fit are refused.
+
+**Output.** ``DIRECTORY`` (``output``) gets
+
+* the executed notebook, under the process's name or where the template says;
+* ``scraps.json``, everything that was glued by name, and ``scraps/``, the figures and tables among it as files;
+* ``result.json``, how the run went (`generator.runner.result`);
+* every file that the process wrote; nothing of the repository itself.
+
+A glob of ``--expect`` that matches nothing there is a failure. With a template the working directory also gets
+``cwl.output.json``, the output object that no glob could say (CWL v1.2, "Output binding").
+
+**End.** Exit codes and reasons are those of `generator.runner.failures`; the outputs are there whatever the end was.
+Progress and errors go to stderr.
 
 It works as any user, with a read-only root file system and without a network; it writes into the working directory
 and TMPDIR alone.
+
+The other form, ``packmill-runner run IN OUT``, has papermill's options and meaning (docs/runner.md).
 """
