@@ -6,7 +6,7 @@ The seam to the generated CWL is the command line of `generator.runner.options` 
 [--expect NAME=GLOB]… [--output-template TEMPLATE]`` in a working directory that can be written to.
 
 **Input.** ``inputs.json`` is the CWL input object, with the paths that hold in the container (CWL v1.2, ``$(inputs)``).
-Its key ``output_template`` is the runner's own, every other one the ``id`` of a parameter (`generator.interface.cwl_id`).
+Its key ``output_template`` is the runner's own, every other one a parameter's ``id`` (`generator.interface.cwl_id`).
 null means 'not given'. A name that is no parameter and a value that does not fit are refused.
 
 **Output.** ``DIRECTORY`` (``output``) gets

@@ -50,6 +50,8 @@ def glue(name, value, *, display=False):
 
 def _plain(value):
     """The value as JSON has it."""
+    if type(value).__name__ in ("NaTType", "NAType"):  # pandas' missing values, the one a datetime by its class
+        return None
     if value is None or isinstance(value, (bool, str, int)):
         return value if type(value) in (type(None), bool, str, int) else _base(value)
     if isinstance(value, float):
@@ -66,13 +68,33 @@ def _plain(value):
         return value.total_seconds()
     if isinstance(value, pathlib.PurePath):
         return str(value)
+    return _plain_of_libraries(value)
+
+
+def _plain_of_libraries(value):
+    """Values of numpy, pandas and their like, known by what they can do."""
     if hasattr(value, "to_dict") and hasattr(value, "columns"):
         return [_plain(row) for row in value.to_dict("records")]
     if hasattr(value, "isoformat"):
         return value.isoformat()
+    if getattr(getattr(value, "dtype", None), "kind", "") in "mM" and hasattr(value, "tolist"):
+        return _times(value)
     if hasattr(value, "tolist"):
         return _plain(value.tolist())
+    if hasattr(value, "items") and hasattr(value, "keys"):
+        return {str(key): _plain(item) for key, item in value.items()}
     raise TypeError(type(value).__name__)
+
+
+def _times(value):
+    """numpy's times as ISO 8601, its durations in seconds; tolist would give nanoseconds as numbers."""
+    import numpy
+
+    if value.ndim:
+        return [_times(item) for item in value]
+    if numpy.isnat(value):
+        return None
+    return str(value) if value.dtype.kind == "M" else float(value / numpy.timedelta64(1, "s"))
 
 
 def _base(value):
