@@ -182,9 +182,15 @@ def test_what_comes_late_belongs_to_its_cell(here: Here) -> None:
     assert here.outputs[0][1]["data"] == {"text/plain": ["late"]}
 
 
-def test_a_failure_that_rich_shows_is_a_failure(here: Here) -> None:
+@pytest.mark.parametrize(
+    "hook",
+    [
+        "from rich.traceback import install\ninstall()",
+        "get_ipython().showtraceback = lambda *a, **k: print('a fine traceback')",
+    ],
+)
+def test_a_failure_that_something_else_shows_is_a_failure(hook: str, here: Here) -> None:
     """rich's handler prints the traceback itself and leaves no error among the outputs."""
-    hook = "ip = get_ipython()\nip.showtraceback = lambda *a, **k: print('a fine traceback')"
     write_notebook(here.folder / "in.ipynb", hook, "1 / 0", "print('later')")
 
     done = here.run()

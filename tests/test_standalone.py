@@ -92,7 +92,7 @@ def test_what_does_not_fit_is_refused_in_one_line_before_a_kernel_starts(
 @pytest.mark.parametrize(
     ("source", "output", "code", "said"),
     [
-        ("gone.ipynb", "out.ipynb", 2, "gone.ipynb: cannot be read: [Errno 2] No such file or directory"),
+        ("gone.ipynb", "out.ipynb", 2, "gone.ipynb: cannot be read: No such file or directory"),
         ("in.ipynb", "gone/out.ipynb", 2, "gone: there is no such folder for the executed notebook"),
         ("in.ipynb", "out-{nobody}.ipynb", 2, "cannot be filled in: Missing parameter 'nobody'"),
         ("broken.ipynb", "out.ipynb", 3, "broken.ipynb:1:1: not a notebook"),

@@ -108,6 +108,8 @@ def shown(address: str) -> str:
 
 
 def _cause(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
     return shown(str(error).strip()) or type(error).__name__
 
 

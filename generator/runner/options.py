@@ -7,11 +7,12 @@ from collections.abc import Sequence
 
 _PAIRS = {"-p": "parameters", "--parameters": "parameters", "-r": "parameters_raw"}
 _PAIRS |= {"--parameters_raw": "parameters_raw", "--parameters-raw": "parameters_raw"}
+_usage = """\
+packmill-runner run IN OUT [-p NAME VALUE]... [OPTION]...
+       packmill-runner run --process PATH --inputs FILE [OPTION]..."""
 _description = """\
-Runs a notebook and saves it with its outputs, in one of two forms:
-
-  packmill-runner run IN.ipynb OUT.ipynb -p NAME VALUE    as papermill does, with papermill's options
-  packmill-runner run --process PATH --inputs FILE        a process of the image, as its CWL does
+Runs a notebook and saves it with its outputs: any notebook, as papermill does and with papermill's options, or a
+process of the image, as its CWL does.
 
 IN and OUT are files, - for a pipe, or addresses (http, s3, gs, abs, … and all of fsspec's)."""
 
@@ -19,6 +20,7 @@ IN and OUT are files, - for a pipe, or addresses (http, s3, gs, abs, … and all
 def add_run(parser: argparse.ArgumentParser) -> None:
     """Fills the parser of ``run``."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.usage = _usage
     parser.description = _description
     parser.add_argument("notebook_path", nargs="?", metavar="IN", help="the notebook to run")
     parser.add_argument("output_path", nargs="?", metavar="OUT", help="where the executed notebook goes")
