@@ -144,7 +144,8 @@ def _run_packaged(options: argparse.Namespace) -> int:
 
 
 def _run_standalone(options: argparse.Namespace) -> int:
-    from generator.runner.standalone import Given, Standalone, run
+    from generator.runner.given import Given
+    from generator.runner.standalone import Standalone, run
 
     for name in ("inputs", "repository", "expect"):
         if getattr(options, name):

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 
 from generator.runner.document import Document, text_of
-from generator.runner.execution import Prints, Task
 from generator.runner.failures import BadInputsError, RunFailedError
 from generator.runner.saving import Write
+from generator.runner.task import Prints, Task
 
 
 @contextmanager

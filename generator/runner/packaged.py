@@ -18,7 +18,7 @@ from generator.interface import Interface, read_interface
 from generator.notebook import Notebook, read_notebook
 from generator.path_templates import render_path_inside
 from generator.runner.document import read_document
-from generator.runner.execution import Prints, Task, execute
+from generator.runner.execution import execute
 from generator.runner.failures import (
     OutputMissingError,
     ProcessFailedError,
@@ -32,6 +32,7 @@ from generator.runner.output_object import write_output_object
 from generator.runner.result import Record, check_status
 from generator.runner.saving import Saver, file_writer
 from generator.runner.scraps import Scraps
+from generator.runner.task import Prints, Task
 from generator.runner.values import notebook_values, read_inputs
 from generator.runner.watching import settle, watched
 from generator.runner.workspace import Place, Workspace, repository_place

@@ -9,7 +9,6 @@ import os
 import time
 from collections.abc import MutableMapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, TextIO
 
 import nbformat
@@ -20,6 +19,7 @@ from generator.runner.cells import CellRunner
 from generator.runner.kernels.process import KernelProcess, new_connection
 from generator.runner.kernels.session import CellTooLongError, KernelGoneError, NotReadyError, Session
 from generator.runner.kernels.specs import choose_kernel, find_kernels
+from generator.runner.kernels.surroundings import private_folder
 from generator.runner.outputs import plain_output
 
 _GOODBYE = 5.0
@@ -63,8 +63,7 @@ class PackmillEngine(Engine):  # type: ignore[misc]
         """
         language = nb_man.nb.metadata.get("kernelspec", {}).get("language") or "python"
         kernel, _warning = choose_kernel(find_kernels(os.environ), name=kernel_name, language=language)
-        with TemporaryDirectory(prefix="packmill-") as runtime:
-            folder = Path(runtime)
+        with private_folder() as folder:
             connection = new_connection(kernel, folder)
             process = KernelProcess(kernel, connection=connection, runtime=folder, cwd=Path.cwd(), log=None)
             session = Session(process)

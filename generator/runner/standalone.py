@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TextIO
 
-from generator.errors import NotebookError, PackmillError, nearest
+from generator.errors import NotebookError, PackmillError
 from generator.interface import Interface, read_interface
-from generator.languages import reader_of
-from generator.literals import MisfitError, fit
 from generator.notebook import Notebook, read_notebook
-from generator.parameters import CwlType, Role
 from generator.path_templates import render_path
 from generator.runner import addresses
 from generator.runner.document import read_document
-from generator.runner.execution import Prints, Task, execute
+from generator.runner.execution import execute
 from generator.runner.failures import BadInputsError, ProcessMissingError, told_of_bad_inputs, told_of_full_disks
+from generator.runner.given import Given, checked, formatted, parameters
 from generator.runner.html import page_beside
 from generator.runner.kernels.specs import choose_kernel, find_kernels
 from generator.runner.output_template import OutputTemplate
@@ -31,22 +27,11 @@ from generator.runner.result import Record, check_status
 from generator.runner.saving import Saver
 from generator.runner.scraps import Scraps
 from generator.runner.scraps import file_name as scraps_file
+from generator.runner.task import Prints, Task
 from generator.runner.watching import watched
 
-_BUILT_IN = ("PAPERMILL_INPUT_PATH", "PAPERMILL_OUTPUT_PATH")
 _REMOTE_SAVES = 30.0
 """Seconds between two saves to an address that is no file."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Given:
-    """Parameters as they were given: papermill's five ways, in papermill's order of precedence."""
-
-    base64: tuple[str, ...] = ()
-    files: tuple[str, ...] = ()
-    yaml: tuple[str, ...] = ()
-    words: tuple[tuple[str, str], ...] = ()
-    raw: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -105,7 +90,7 @@ def _run(request: Standalone, record: Record) -> None:
     input_path = formatted(request.notebook, values)
     data = addresses.read(input_path)
     notebook, interface = _understood(data, addresses.shown(input_path), request)
-    values = checked(values, request, interface, notebook)
+    values = checked(values, request.given, interface, notebook, allow_unknown=request.allow_unknown)
     output_path = _output_path(request, values, input_path, record.started, interface)
     if request.engine not in (None, "packmill"):
         _run_with_papermill(request, values, input_path, output_path)
@@ -147,81 +132,6 @@ def path_values(request: Standalone) -> dict[str, Any]:
     return paths | ({"PAPERMILL_OUTPUT_PATH": request.output or addresses.PIPE} if request.inject_output_path else {})
 
 
-def parameters(given: Given, first: Mapping[str, Any]) -> dict[str, Any]:
-    """All given parameters; a later way goes before an earlier one (papermill's cli).
-
-    Raises:
-        BadInputsError: one of them cannot be read.
-    """
-    values = dict(first)
-    for text in given.base64:
-        try:
-            values |= _yaml(base64.b64decode(text, validate=True).decode(), "-b")
-        except (binascii.Error, UnicodeDecodeError):
-            raise BadInputsError(f"-b: {text[:40]!r} is not base64 of text") from None
-    for address in given.files:
-        values |= _yaml(addresses.read(address).decode("utf-8-sig", "replace"), addresses.shown(address))
-    for text in given.yaml:
-        values |= _yaml(text, "-y")
-    values |= {name: typed(value) for name, value in given.words}
-    values |= dict(given.raw)
-    return values
-
-
-def _yaml(text: str, where: str) -> dict[str, Any]:
-    """A YAML mapping in which dates stay texts, as papermill reads it."""
-    import yaml
-
-    loader = type("Loader", (yaml.SafeLoader,), {"yaml_implicit_resolvers": _without_dates(yaml.SafeLoader)})
-    try:
-        document = yaml.load(text, Loader=loader)  # noqa: S506 - a SafeLoader
-    except (yaml.YAMLError, RecursionError) as error:
-        problem = " ".join(str(error).split())
-        raise BadInputsError(f"{where}: the parameters are no YAML: {problem}") from None
-    if document is None:
-        return {}
-    if not isinstance(document, dict):
-        raise BadInputsError(f"{where}: a mapping of names to values is needed, this is a {type(document).__name__}")
-    return {str(name): value for name, value in document.items()}
-
-
-def _without_dates(loader: Any) -> dict[str, list[tuple[str, Any]]]:
-    return {
-        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-        for first, resolvers in loader.yaml_implicit_resolvers.items()
-    }
-
-
-def typed(text: str) -> Any:
-    """What ``-p`` means: True, False, None and numbers are values, everything else is text (papermill's cli)."""
-    words = {"True": True, "False": False, "None": None}
-    if text in words:
-        return words[text]
-    for kind in (int, float):
-        with suppress(ValueError):
-            return kind(text)
-    return text
-
-
-def formatted(path: str, values: Mapping[str, Any]) -> str:
-    """A path with ``{name}`` of parameters and of ``pm`` filled in, as papermill does.
-
-    Raises:
-        BadInputsError: it names what is not there.
-    """
-    if "{" not in path and "}" not in path:
-        return path
-    from uuid import uuid4
-
-    now = datetime.now(timezone.utc)
-    local = now.astimezone().replace(tzinfo=None)
-    built_in = {"run_uuid": str(uuid4()), "current_datetime_local": local, "current_datetime_utc": now}
-    try:
-        return path.format(**{"pm": built_in, **values})
-    except (KeyError, IndexError, ValueError, AttributeError) as error:
-        raise BadInputsError(f"{path}: cannot be filled in: Missing parameter {error}") from None
-
-
 def _understood(data: bytes, name: str, request: Standalone) -> tuple[Notebook, Interface]:
     """The notebook and its interface; a parameters cell that packmill cannot read is papermill's all the same."""
     try:
@@ -233,43 +143,6 @@ def _understood(data: bytes, name: str, request: Standalone) -> tuple[Notebook, 
     except PackmillError as error:
         request.say(f"warning: {error}")
         return notebook, Interface()
-
-
-def checked(values: Mapping[str, Any], request: Standalone, interface: Interface, notebook: Notebook) -> dict[str, Any]:
-    """The parameters, those of a typed name as the type has them.
-
-    Raises:
-        BadInputsError: naming every value that does not fit and every name that the notebook does not have.
-    """
-    inputs = {one.name: one for one in interface.inputs}
-    known = {*inputs, *(one.name for one in interface.outputs), *_BUILT_IN}
-    texts = {**dict(request.given.words), **dict(request.given.raw)}
-    fitted: dict[str, Any] = {}
-    wrong = []
-    for name, value in values.items():
-        one = inputs.get(name)
-        fitted[name] = value
-        if one is None:
-            if name not in known and not request.allow_unknown and reader_of(notebook.language or "python"):
-                wrong.append(_unknown(name, known, notebook))
-        elif one.typed and one.hint.role is Role.VALUE and one.hint.type not in (CwlType.FILE, CwlType.DIRECTORY):
-            is_text = one.hint.type is CwlType.STRING and not one.hint.array and value is not None
-            try:
-                fitted[name] = fit(texts.get(name, value) if is_text else value, one.hint)
-            except MisfitError as error:
-                wrong.append(f"{name} {error}")
-    if wrong:
-        lines = "\n".join(f"  {line}" for line in wrong)
-        raise BadInputsError(f"the parameters do not fit {notebook.name}:\n{lines}")
-    return fitted
-
-
-def _unknown(name: str, known: Iterable[str], notebook: Notebook) -> str:
-    if not notebook.tagged("parameters"):
-        return f"{name}: the notebook has no cell tagged 'parameters'; --allow-unknown injects it all the same"
-    guess = nearest(name, [one for one in known if one not in _BUILT_IN])
-    hint = f"; did you mean {guess!r}?" if guess else ""
-    return f"{name}: the notebook has no such parameter{hint}; --allow-unknown injects it all the same"
 
 
 def _output_path(

@@ -1,0 +1,67 @@
+"""What a kernel's process needs around it: a folder of its own, and a place for what it prints past its channels."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def private_folder() -> Iterator[Path]:
+    """A folder that no other user can enter, removed at the end.
+
+    As `tempfile.TemporaryDirectory` makes it, whose import alone would cost a hundredth of a short run.
+    """
+    folder = _made()
+    try:
+        yield folder
+    finally:
+        _remove(folder)
+
+
+def _made() -> Path:
+    folder = Path(os.environ.get("TMPDIR") or "/tmp", f"packmill-{os.urandom(8).hex()}")  # noqa: S108 - 64 random bits
+    try:
+        folder.mkdir(mode=0o700)
+    except OSError:
+        from tempfile import mkdtemp
+
+        return Path(mkdtemp(prefix="packmill-"))
+    return folder.absolute()
+
+
+def _remove(folder: Path) -> None:
+    try:
+        for entry in os.scandir(folder):
+            Path(entry).unlink()
+        folder.rmdir()
+    except OSError:
+        from shutil import rmtree
+
+        rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def masked_log(hide: Callable[[str], str] | None) -> Iterator[int | None]:
+    """A file descriptor for what a kernel prints and does not send; None for stderr itself, when nothing is to hide."""
+    if hide is None:
+        yield None
+        return
+    reading, writing = os.pipe()
+
+    def pump() -> None:
+        with os.fdopen(reading, encoding="utf-8", errors="replace") as stream:
+            for line in stream:
+                sys.stderr.write(hide(line))
+
+    thread = threading.Thread(target=pump, daemon=True)
+    thread.start()
+    try:
+        yield writing
+    finally:
+        os.close(writing)
+        thread.join(timeout=1)

@@ -1,0 +1,117 @@
+"""A run as it goes on: told, timed and saved, cell by cell."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from generator.runner.annotations import Annotations
+from generator.runner.outputs import plain_output
+from generator.runner.result import Record
+from generator.runner.task import Prints, Task
+
+if TYPE_CHECKING:
+    from generator.runner.cells import Stop
+
+
+@dataclass(slots=True)
+class Progress:
+    """Tells, times and saves a run, cell by cell, in the numbers of the notebook as it is in the repository."""
+
+    task: Task
+    record: Record
+    prints: Prints
+    injected: int | None
+    present: str = ""
+    annotations: Annotations = field(init=False)
+    _began: float = 0.0
+    _saved: float = field(default_factory=time.monotonic)
+
+    @property
+    def total(self) -> int:
+        """The cells of the notebook without the injected one."""
+        return len(self.task.document) - (self.injected is not None)
+
+    def number(self, index: int) -> int | None:
+        """The cell's number in the repository's notebook, from 1; None for the injected cell."""
+        if self.injected is None or index < self.injected:
+            return index + 1
+        return None if index == self.injected else index
+
+    def started(self, index: int, cell: Any) -> None:
+        """Before a cell."""
+        self.annotations.started(cell)
+        if cell["cell_type"] != "code":
+            return
+        self._began = time.monotonic()
+        number = self.number(index)
+        if number is None:
+            self.present = "the injected parameters"
+            told = f"parameters: {', '.join(self.task.parameters)}"  # names alone: a value may be a secret
+        else:
+            self.present = f"cell {number} of {self.total}"
+            told = f"{self.present}: {_first_line(cell['source'])}"
+        if self.prints.cells:
+            self.prints.say(told)
+
+    def ended(self, index: int, cell: Any, *, failed: bool) -> None:
+        """After a cell, failed or not."""
+        self.annotations.ended(cell, failed=failed)
+        if cell["cell_type"] == "code":
+            seconds = time.monotonic() - self._began
+            self.record.cells.append({"cell": self.number(index), "seconds": round(seconds, 3)})
+            if seconds >= 1 and self.prints.cells:
+                self.prints.say(f"    took {seconds:.1f} s")
+            self.record.scraps.take(index, cell)
+        self.task.saver.settle(index)
+        self.task.saver.save()
+
+    def output(self, output: dict[str, Any]) -> None:
+        """Copies what is printed to where it was asked for."""
+        task = self.task
+        kind, text = output["output_type"], ""
+        if kind == "stream":
+            text = str(plain_output(output)["text"])
+            copy = task.stdout if output["name"] == "stdout" else task.stderr
+            if copy:
+                copy.write(text)
+                copy.flush()
+        elif kind in ("display_data", "execute_result"):
+            text = str(output["data"].get("text/plain", ""))
+        if task.log_output and text:
+            self.prints.say(text.rstrip("\n"))
+
+    def tick(self) -> None:
+        """Saves in a long cell."""
+        now = time.monotonic()
+        if self.task.autosave and now - self._saved >= self.task.autosave:
+            self._saved = now
+            self.task.saver.save()
+
+
+def _first_line(source: str) -> str:
+    line = next((line.strip() for line in source.splitlines() if line.strip() and not line.strip().startswith("#")), "")
+    return line if len(line) <= 70 else line[:67] + "..."
+
+
+def explain(stop: Stop, progress: Progress) -> str:
+    """The failure of a cell in a line or two: which cell, which error, which line of it."""
+    number = progress.number(stop.index)
+    where = f"cell {number}" if number else "the injected parameters"
+    value = re.sub(r"\x1b\[[0-9;]*m", "", stop.value)
+    source = progress.task.document.cell(stop.index)["source"]
+    failing = _failing_line(stop, source)
+    return f"{where} failed: {stop.name}: {value}" + (f"\n  line {failing[0]}: {failing[1]}" if failing else "")
+
+
+def _failing_line(stop: Stop, source: str) -> tuple[int, str] | None:
+    """The line of the cell at which it failed, from the arrow of IPython's traceback."""
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(stop.traceback))
+    lines = source.splitlines()
+    for arrow in re.finditer(r"^-+> (\d+) (.*)$", plain, re.MULTILINE):
+        line = int(arrow[1])
+        if 1 <= line <= len(lines) and lines[line - 1].strip() == arrow[2].strip():
+            return line, arrow[2].strip()
+    return None
