@@ -25,8 +25,11 @@ def start() -> NoReturn:
         if not isinstance(leaving.code, int | None):
             raise
         code = leaving.code or 0
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()
+    try:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+    except BrokenPipeError:
+        code = code or 1
     os._exit(code)
 
 

@@ -34,6 +34,8 @@ class Secrets:
 
     def hide(self, content: Any) -> Any:
         """Texts, lists and mappings with every secret in them masked."""
+        if not self._values:
+            return content
         if isinstance(content, str):
             for value in sorted(self._values.values(), key=len, reverse=True):
                 if len(value) >= _SHORTEST:
