@@ -16,12 +16,23 @@ from generator.errors import UsageError
 
 _LONGEST = 1024
 _METHODS = {"capitalize", "casefold", "lower", "lstrip", "rstrip", "strip", "title", "upper"}
-_FILTERS = (
-    "abs capitalize d default first float int join last length lower round string title trim truncate upper".split()
-)
+_FILTERS = "abs capitalize d default first float int last length lower string title trim truncate upper".split()
 _STATEMENTS = (
     "For Macro CallBlock FilterBlock Include Import FromImport Extends Block Assign AssignBlock With Mul Pow Mod"
 )
+
+_FAILURES = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    NameError,
+    RecursionError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+)
+"""What jinja2 and the values in a template can end in, besides jinja2's own errors."""
 
 
 def check_template(template: str) -> None:
@@ -38,7 +49,7 @@ def check_template(template: str) -> None:
 
     try:
         _parse(_environment(), template)
-    except TemplateError as error:
+    except (*_FAILURES, TemplateError) as error:
         raise UsageError(f"the output template {template!r} is none: {error}") from None
 
 
@@ -102,7 +113,7 @@ def _rendered(template: str, values: Mapping[str, Any]) -> str:
         environment = _environment()
         _parse(environment, template)
         return str(environment.from_string(template).render(values))
-    except (TemplateError, TypeError, ValueError, ArithmeticError, AttributeError, LookupError) as error:
+    except (*_FAILURES, TemplateError) as error:
         there = ", ".join(sorted(values["args"]))
         message = re.sub(r"'dict object' has no attribute", "args has no", str(error))
         raise UsageError(
@@ -124,7 +135,15 @@ def _environment() -> Any:
     environment = PathEnvironment(undefined=StrictUndefined, autoescape=False)
     environment.globals.clear()
     environment.filters = {name: environment.filters[name] for name in _FILTERS}
+    environment.filters["join"] = _join
     return environment
+
+
+def _join(values: Any, between: str = "") -> str:
+    """The items of a list; jinja2's own also takes a text apart, which grows with every use."""
+    if not isinstance(values, list | tuple):
+        raise TypeError("join is for lists")
+    return str(between).join(map(str, values))
 
 
 def _parse(environment: Any, template: str) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -91,3 +92,28 @@ def copy_case(case: Path, target: Path) -> Path:
     """The ``repository`` of a case, copied to be committed."""
     shutil.copytree(case / "repository", target, dirs_exist_ok=True, symlinks=True)
     return target
+
+
+class Folder:
+    """A folder with notebooks, in which ``packmill-runner run`` runs."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def run(self, *words: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "generator.runner", "run", *words]
+        given = {"stdin": subprocess.DEVNULL} if "input" not in options else {}
+        return subprocess.run(
+            command, cwd=self.folder, capture_output=True, text=True, check=False, **given, **options
+        )  # fmt: skip
+
+    def write(self, *cells: str, name: str = "in.ipynb", **options: Any) -> None:
+        write_notebook(self.folder / name, *cells, **options)
+
+    def executed(self, name: str = "out.ipynb") -> dict[str, Any]:
+        document: dict[str, Any] = json.loads((self.folder / name).read_text())
+        return document
+
+    def texts(self, name: str = "out.ipynb") -> str:
+        outputs = (output for cell in self.executed(name)["cells"] for output in cell.get("outputs", ()))
+        return "".join("".join(output.get("text", "")) for output in outputs)

@@ -63,6 +63,11 @@ def test_a_template_is_filled_in(template: str, path: str) -> None:
         ("{{ cycler.__init__.__globals__ }}", "access to attribute '__init__'"),
         ("{{ 'x' | center(1000000000) }}", "No filter named 'center'"),
         ("{{ 'x' | attr('__class__') }}", "No filter named 'attr'"),
+        ("{{ args.timestamp" + " | join(args.timestamp)" * 8 + " }}", "join is for lists"),
+        ("{{ 1 | round(30000000, 'ceil') }}", "No filter named 'round'"),
+        ("{{ 1e999 | int }}", "cannot be rendered"),
+        ("{{ " + "(" * 400 + "1" + ")" * 400 + " }}", "the output template"),
+        ("{{ " + "-" * 900 + "1 }}", "the output template"),
         ("x" * 2000, "1 to 1024 characters"),
     ],
 )

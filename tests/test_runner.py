@@ -186,6 +186,54 @@ def test_only_what_was_written_is_collected(place: Place, tmp_path: Path) -> Non
     ]
 
 
+def collected(workspace: Workspace, output: Path) -> dict[str, str]:
+    workspace.collect(output, reserved=("result.json",))
+    return {str(path.relative_to(output)): path.read_text() for path in output.rglob("*") if path.is_file()}
+
+
+def test_a_link_is_what_it_leads_to_whatever_is_moved_first(place: Place, tmp_path: Path) -> None:
+    workspace = Workspace(top=tmp_path / "copy", process="process.ipynb")
+    workspace.fill(place)
+    (workspace.top / "a-model.txt").write_text("model")
+    (workspace.top / "latest.txt").symlink_to("a-model.txt")
+    (workspace.top / "results").mkdir()
+    (workspace.top / "results" / "last.txt").symlink_to("../a-model.txt")
+
+    found = collected(workspace, tmp_path / "output")
+
+    assert found == {"a-model.txt": "model", "latest.txt": "model", "results/last.txt": "model"}
+
+
+def test_links_that_lead_in_circles_or_nowhere_cost_nothing_else(place: Place, tmp_path: Path) -> None:
+    workspace = Workspace(top=tmp_path / "copy", process="process.ipynb")
+    workspace.fill(place)
+    (workspace.top / "circle").symlink_to("circle")
+    (workspace.top / "self").symlink_to(".")
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "dangling").symlink_to("/no/such")
+    (outside / "kept.txt").write_text("kept")
+    (workspace.top / "folder").symlink_to(outside)
+    (workspace.top / "zz.txt").write_text("last")
+
+    assert collected(workspace, tmp_path / "output") == {"zz.txt": "last", "folder/kept.txt": "kept"}
+
+
+def test_what_has_a_name_of_the_runner_s_own_lies_below_repository(place: Place, tmp_path: Path) -> None:
+    workspace = Workspace(top=tmp_path / "copy", process="process.ipynb")
+    workspace.fill(place)
+    output = tmp_path / "output"
+    output.mkdir()
+    (output / "scraps.json").write_text("{}")
+    (workspace.top / "result.json").write_text("mine")
+    (workspace.top / "scraps.json").mkdir()
+    (workspace.top / "scraps.json" / "x.txt").write_text("inside")
+
+    found = collected(workspace, output)
+
+    assert found == {"scraps.json": "{}", "repository/result.json": "mine", "repository/scraps.json/x.txt": "inside"}
+
+
 def test_a_large_file_is_linked_unless_it_is_to_be_written(place: Place, tmp_path: Path) -> None:
     (place.folder / "large.bin").write_bytes(b"\0" * (9 * 1024**2))
     (place.folder / "large.csv").write_bytes(b"\0" * (9 * 1024**2))

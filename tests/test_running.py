@@ -152,6 +152,32 @@ def test_an_interrupted_run_saves_what_there_is_within_five_seconds(number: sign
     assert here.left_behind() == []
 
 
+@pytest.mark.parametrize("ended", ["signal", "limit"])
+def test_a_script_and_what_it_started_have_a_moment_to_clean_up_and_then_end(ended: str, here: Run) -> None:
+    script = "trap 'echo > cleaned; exit 0' TERM\nsleep 1000 &\necho $! > child\nwait\n"
+    (here.repository / "process.sh").write_text(script)
+    limit = ("--timeout", "1") if ended == "limit" else ()
+    command = ("run", "--process", "process.sh", "--repository", str(here.repository), *limit)
+    process = subprocess.Popen([sys.executable, "-m", "generator.runner", *command], cwd=here.cwd)
+    if ended == "signal":
+        time.sleep(1)
+        process.send_signal(signal.SIGTERM)
+
+    assert process.wait(timeout=10) == (143 if ended == "signal" else 9)
+    assert (here.output / "cleaned").exists()
+    child = Path("/proc", (here.output / "child").read_text().strip())
+    assert not child.exists() or "zombie" in (child / "status").read_text()
+
+
+@pytest.mark.parametrize("template", ["result.json/x", "scraps.json/x", "scraps/x", "made.txt/x"])
+def test_a_template_in_the_way_of_something_else_is_refused(template: str, here: Run) -> None:
+    code, err = here.run("out = 'made.txt'  # type: stage-out", inputs={"output_template": template})
+
+    assert code == 2
+    assert "goes: choose another folder" in err
+    assert here.result["reason"] == "bad-inputs"
+
+
 def test_after_a_kill_the_last_saved_notebook_is_there_and_valid(here: Run) -> None:
     process = here.start("n = 1", "print('seen')", "import time; time.sleep(1.5)", "time.sleep(60)")
     assert process.stderr is not None

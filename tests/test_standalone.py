@@ -16,41 +16,16 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-from support import notebook, write_notebook
+from support import Folder, notebook
 
 pytestmark = pytest.mark.slow
 
 _CELL = "n = 1  # type: int\nratio = 0.5  # type: float\nmode = 'a'  # type: Literal['a', 'b']\nname = 'x'  # type: string\nfree = 'x'\nout = 'o.png'  # type: stage-out"  # noqa: E501
 
 
-class Here:
-    """A folder with a notebook."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def run(self, *words: str, **options: Any) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "generator.runner", "run", *words]
-        given = {"stdin": subprocess.DEVNULL} if "input" not in options else {}
-        return subprocess.run(
-            command, cwd=self.folder, capture_output=True, text=True, check=False, **given, **options
-        )  # fmt: skip
-
-    def write(self, *cells: str, name: str = "in.ipynb", **options: Any) -> None:
-        write_notebook(self.folder / name, *cells, **options)
-
-    def executed(self, name: str = "out.ipynb") -> dict[str, Any]:
-        document: dict[str, Any] = json.loads((self.folder / name).read_text())
-        return document
-
-    def texts(self, name: str = "out.ipynb") -> str:
-        outputs = (output for cell in self.executed(name)["cells"] for output in cell.get("outputs", ()))
-        return "".join("".join(output.get("text", "")) for output in outputs)
-
-
 @pytest.fixture
-def here(tmp_path: Path) -> Here:
-    return Here(tmp_path)
+def here(tmp_path: Path) -> Folder:
+    return Folder(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +43,7 @@ def here(tmp_path: Path) -> Here:
         (("--cwd", "gone"), 2, "gone: there is no such directory to run in"),
         (("--stdout-file", "gone/x"), 2, "gone/x: cannot be written to"),
         (("-k", "gone", "-l", "cobol"), 4, "no kernel 'gone' or another for cobol"),
-        (("--engine", "gone"), 1, "No engine named 'gone' found"),
+        (("--engine", "gone"), 2, "No engine named 'gone' found"),
         (("--template", "x"), 2, "--template needs the file of stored templates"),
         (("--template-arg", "x"), 2, "--template-arg 'x': write it as NAME=VALUE"),
         (("--inputs", "x"), 2, "--inputs is for --process"),
@@ -76,7 +51,7 @@ def here(tmp_path: Path) -> Here:
     ],
 )
 def test_what_does_not_fit_is_refused_in_one_line_before_a_kernel_starts(
-    words: tuple[str, ...], code: int, said: str, here: Here
+    words: tuple[str, ...], code: int, said: str, here: Folder
 ) -> None:
     here.write(_CELL, "open('ran', 'w')")
 
@@ -102,7 +77,7 @@ def test_what_does_not_fit_is_refused_in_one_line_before_a_kernel_starts(
     ],
 )
 def test_an_address_that_does_not_lead_to_a_notebook_is_named(
-    source: str, output: str, code: int, said: str, here: Here
+    source: str, output: str, code: int, said: str, here: Folder
 ) -> None:
     here.write("n = 1")
     (here.folder / "broken.ipynb").write_text("this is none")
@@ -128,7 +103,7 @@ def test_an_address_that_does_not_lead_to_a_notebook_is_named(
     ],
 )
 def test_a_typed_parameter_is_of_its_type_and_another_as_papermill_has_it(
-    words: tuple[str, str, str], value: str, here: Here
+    words: tuple[str, str, str], value: str, here: Folder
 ) -> None:
     here.write(_CELL, f"print(repr({words[1]}))")
 
@@ -167,7 +142,7 @@ def server() -> Iterator[str]:
         _Store.files.clear()
 
 
-def test_a_notebook_from_a_web_address_to_another(server: str, here: Here) -> None:
+def test_a_notebook_from_a_web_address_to_another(server: str, here: Folder) -> None:
     _Store.files["/in.ipynb"] = json.dumps(notebook("n = 1", "print(n)")).encode()
     _Store.files["/p.yaml"] = b"n: 5"
 
@@ -177,7 +152,7 @@ def test_a_notebook_from_a_web_address_to_another(server: str, here: Here) -> No
     assert json.loads(_Store.files["/out.ipynb"])["cells"][2]["outputs"][0]["text"] == ["5\n"]
 
 
-def test_an_error_page_is_no_notebook(server: str, here: Here) -> None:
+def test_an_error_page_is_no_notebook(server: str, here: Folder) -> None:
     done = here.run(f"{server}/gone.ipynb?token=hunter2", "out.ipynb")
 
     assert done.returncode == 2
@@ -185,7 +160,7 @@ def test_an_error_page_is_no_notebook(server: str, here: Here) -> None:
     assert "hunter2" not in done.stderr
 
 
-def test_every_address_of_fsspec_s(here: Here) -> None:
+def test_every_address_of_fsspec_s(here: Folder) -> None:
     with zipfile.ZipFile(here.folder / "all.zip", "w") as archive:
         archive.writestr("in.ipynb", json.dumps(notebook("n = 1", "print(n)")))
 
@@ -195,7 +170,7 @@ def test_every_address_of_fsspec_s(here: Here) -> None:
     assert here.texts() == "7\n"
 
 
-def test_the_output_may_be_the_input(here: Here) -> None:
+def test_the_output_may_be_the_input(here: Folder) -> None:
     here.write("n = 1", "print(n)", name="same.ipynb")
 
     assert here.run("same.ipynb", "same.ipynb", "-p", "n", "2").returncode == 0
@@ -204,7 +179,7 @@ def test_the_output_may_be_the_input(here: Here) -> None:
     assert len(here.executed("same.ipynb")["cells"]) == 3
 
 
-def test_a_templated_path(here: Here) -> None:
+def test_a_templated_path(here: Folder) -> None:
     here.write("city = 'Lisbon'\ntoken = ''  # type: secret", "print(city)")
     template = "runs/{{ args.year }}/{{ city | lower }}-{{ args.who }}"
 
@@ -216,7 +191,7 @@ def test_a_templated_path(here: Here) -> None:
     assert f"the executed notebook goes to {executed.relative_to(here.folder)}" in done.stderr
 
 
-def test_a_secret_is_not_for_paths(here: Here) -> None:
+def test_a_secret_is_not_for_paths(here: Folder) -> None:
     here.write("token = ''  # type: secret")
 
     done = here.run("in.ipynb", "--output-template", "{{ token }}", "-p", "token", "hunter2hunter2")
@@ -225,7 +200,7 @@ def test_a_secret_is_not_for_paths(here: Here) -> None:
     assert "hunter2" not in done.stderr
 
 
-def test_stored_templates(here: Here) -> None:
+def test_stored_templates(here: Folder) -> None:
     here.write("n = 1")
     store = ("--templates", "templates.sqlite")
     for words in (("set", "a", "a-{{ n }}"), ("set", "b", "b-{{ n }}", "--default")):
@@ -240,7 +215,7 @@ def test_stored_templates(here: Here) -> None:
     assert {path.name for path in here.folder.glob("?-?.ipynb")} == {"a-2.ipynb", "b-3.ipynb"}
 
 
-def test_results_are_written_where_they_are_asked_for(here: Here) -> None:
+def test_results_are_written_where_they_are_asked_for(here: Folder) -> None:
     here.write(
         "n = 1", "from packmill import glue\nfrom IPython.display import HTML\nglue('n', n)\nglue('page', HTML('<p>'))"
     )
@@ -257,7 +232,9 @@ def test_results_are_written_where_they_are_asked_for(here: Here) -> None:
 
 
 @pytest.mark.parametrize(("status", "code", "reason"), [(200, 0, None), (404, 11, "status-code")])
-def test_the_status_that_a_notebook_gives_itself_counts(status: int, code: int, reason: str | None, here: Here) -> None:
+def test_the_status_that_a_notebook_gives_itself_counts(
+    status: int, code: int, reason: str | None, here: Folder
+) -> None:
     here.write("n = 1", f"from packmill import glue\nglue('statusCode', {status})")
 
     done = here.run("in.ipynb", "out.ipynb", "--results", "results")
@@ -268,7 +245,7 @@ def test_the_status_that_a_notebook_gives_itself_counts(status: int, code: int, 
 
 
 @pytest.mark.parametrize(("more", "has_code"), [((), True), (("--report-mode",), False)])
-def test_a_page_for_people(more: tuple[str, ...], has_code: bool, here: Here) -> None:
+def test_a_page_for_people(more: tuple[str, ...], has_code: bool, here: Folder) -> None:
     here.write("n = 1", "print('the result')", "unmistakable = 1")
 
     done = here.run("in.ipynb", "out.ipynb", "--html", *more)
@@ -279,14 +256,14 @@ def test_a_page_for_people(more: tuple[str, ...], has_code: bool, here: Here) ->
     assert ("unmistakable" in page) is has_code
 
 
-def test_a_failed_run_has_its_page_too(here: Here) -> None:
+def test_a_failed_run_has_its_page_too(here: Folder) -> None:
     here.write("1 / 0")
 
     assert here.run("in.ipynb", "out.ipynb", "--html").returncode == 1
     assert "ZeroDivisionError" in (here.folder / "out.html").read_text()
 
 
-def test_help_notebook_shows_the_parameters(here: Here) -> None:
+def test_help_notebook_shows_the_parameters(here: Folder) -> None:
     here.write(_CELL)
 
     done = here.run("in.ipynb", "--help-notebook")
@@ -296,7 +273,7 @@ def test_help_notebook_shows_the_parameters(here: Here) -> None:
     assert "  out: output o.png" in done.stdout
 
 
-def test_a_secret_is_written_nowhere(here: Here) -> None:
+def test_a_secret_is_written_nowhere(here: Folder) -> None:
     secret = "p4ss\"word'\\x"
     here.write(
         "token = ''  # type: secret",
@@ -314,7 +291,7 @@ def test_a_secret_is_written_nowhere(here: Here) -> None:
     assert "the token is ********" in written
 
 
-def test_an_interrupt_leaves_a_saved_notebook_and_its_traceback(here: Here) -> None:
+def test_an_interrupt_leaves_a_saved_notebook_and_its_traceback(here: Folder) -> None:
     here.write("n = 1", "print('seen')", "import time\ntry:\n    time.sleep(60)\nfinally:\n    open('cleaned', 'w')")
     command = [sys.executable, "-m", "generator.runner", "run", "in.ipynb", "out.ipynb"]
     process = subprocess.Popen(command, cwd=here.folder, stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL)
@@ -334,12 +311,12 @@ def test_an_interrupt_leaves_a_saved_notebook_and_its_traceback(here: Here) -> N
     assert here.executed()["cells"][-1]["metadata"]["papermill"]["status"] == "failed"
 
 
-def test_memory_does_not_grow_with_what_was_printed(here: Here) -> None:
+def test_memory_does_not_grow_with_what_was_printed(here: Folder) -> None:
     """Sixty megabytes of outputs in as many cells."""
     here.write(*["print('y' * 1_000_000)"] * 60)
     program = (
-        "import resource, sys\nfrom generator.runner.cli import main\nassert main(sys.argv[1:]) == 0\n"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)"
+        "import os, sys\nfrom generator.runner.cli import main\nfrom generator.runner.watching import peak_memory\n"
+        "assert main(sys.argv[1:]) == 0\nprint(peak_memory(os.getpid()) // 1024**2)"
     )
     done = subprocess.run(
         [sys.executable, "-c", program, "run", "in.ipynb", "out.ipynb"],

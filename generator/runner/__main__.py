@@ -17,6 +17,7 @@ from generator.runner.cli import main  # noqa: E402
 
 def start() -> NoReturn:
     """Runs the command line and ends at once: everything is written, and taking an interpreter apart takes time."""
+    _open_standard_streams()
     gc.freeze()
     gc.enable()
     try:
@@ -31,6 +32,17 @@ def start() -> NoReturn:
     except BrokenPipeError:
         code = code or 1
     os._exit(code)
+
+
+def _open_standard_streams() -> None:
+    """A program may be started with its standard streams closed; no file of a run may take their numbers."""
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free, which is this one
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, mode, closefd=False))
 
 
 if __name__ == "__main__":

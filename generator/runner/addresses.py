@@ -97,9 +97,12 @@ def writer(address: str) -> Write:
 
 
 def _to_stdout(parts: Iterable[bytes]) -> None:
-    sys.stdout.flush()
-    sys.stdout.buffer.writelines(parts)
-    sys.stdout.buffer.flush()
+    try:
+        sys.stdout.flush()
+        sys.stdout.buffer.writelines(parts)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        raise BadInputsError("stdout: its reader went before the notebook was written") from None
 
 
 def shown(address: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -27,6 +27,9 @@ class Listener(Protocol):
 
     def output(self, output: dict[str, Any]) -> None:
         """There is a new output."""
+
+    def warn(self, text: str) -> None:
+        """Something went wrong that need not end the run."""
 
     def tick(self) -> None:
         """Some time has passed."""
@@ -53,11 +56,11 @@ class CellRunner:
         session: Session,
         listener: Listener,
         *,
-        reveal: Callable[[str], str] = str,
-        hide: Callable[[Any], Any] = lambda content: content,
+        reveal: Callable[[int, str], str] = lambda _index, source: source,
+        hide: Callable[[Mapping[str, Any]], dict[str, Any]] = dict,
         limit: float | None = None,
     ) -> None:
-        """``reveal`` turns a source into what the kernel runs, ``hide`` takes out of messages what no one may read.
+        """``reveal`` turns a cell's source into what the kernel runs, ``hide`` masks in messages what no one may read.
 
         ``limit`` is the longest that a cell may take, in seconds.
         """
@@ -100,7 +103,7 @@ class CellRunner:
         cell["metadata"]["execution"] = {}
         try:
             reply = self._session.execute(
-                self._reveal(cell["source"]),
+                self._reveal(index, cell["source"]),
                 sent=lambda request: self.outputs.expect(request, index),
                 take=self._take,
                 tick=self._listener.tick,
@@ -117,9 +120,18 @@ class CellRunner:
         return None if _MAY_FAIL in tags else self._stop(index, cell, reply)
 
     def _take(self, message: Message) -> None:
-        new = self.outputs.take(replace(message, content=self._hide(message.content)))
+        """Puts a message into its cell; what a notebook sends can never end the run."""
+        try:
+            new = self.outputs.take(replace(message, content=self._hide(message.content)))
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError) as error:
+            self._listener.warn(f"a {message.kind} message of the kernel is left out: {type(error).__name__}: {error}")
+            return
         if new:
             self._listener.output(new[1])
+
+    def take_last_words(self, patience: float) -> bool:
+        """Asks the kernel to end and takes what it says until it is gone; whether it went within ``patience`` s."""
+        return self._session.part(take=self._take, patience=patience)
 
     def _stop(self, index: int, cell: Cell, reply: Message) -> Stop | None:
         """A reply that is not ``ok`` is a failure, whether or not the kernel showed a traceback.

@@ -8,6 +8,7 @@ import os
 import stat
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from textwrap import fill
 from typing import Any
@@ -38,11 +39,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code: int = options.command(options)
     except RunFailedError as error:
-        print(f"packmill-runner: {error}", file=sys.stderr)
+        _say(f"packmill-runner: {error}")
         return error.exit_code
     except KeyboardInterrupt:
-        print("packmill-runner: interrupted", file=sys.stderr)
+        _say("packmill-runner: interrupted")
         return 130
+    except OSError as error:
+        if error.errno is None:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        _say(f"packmill-runner: {where}{error.strerror}")
+        return BadInputsError.exit_code
     return code
 
 
@@ -134,7 +141,7 @@ def _run_packaged(options: argparse.Namespace) -> int:
             output=Path(options.output),
             kernel=options.kernel,
             repository=options.repository,
-            expected=tuple(_named(text, "--expect") for text in options.expect),
+            expected=tuple(_expectation(text) for text in options.expect),
             template=template.choose(),
             template_args=template.args,
             **_common(options),
@@ -219,16 +226,17 @@ def _common(options: argparse.Namespace, *, quiet: bool = False) -> dict[str, An
             "prepare_only": options.prepare_only,
             "report_mode": options.report_mode,
             "cell_time_limit": options.execution_timeout,
-            "start_timeout": options.start_timeout,
-            "autosave": options.autosave_cell_every,
+            "start_timeout": options.start_timeout or 60.0,
+            "autosave": options.autosave_cell_every or 0.0,
             "log_output": options.log_output,
         },
     }
 
 
 def _say(line: str) -> None:
-    """One line of progress; stdout belongs to results."""
-    print(line, file=sys.stderr, flush=True)
+    """One line of progress; stdout belongs to results. A reader that has gone does not end the run."""
+    with suppress(OSError, ValueError):
+        print(line, file=sys.stderr, flush=True)
 
 
 def _say_warnings(line: str) -> None:
@@ -258,6 +266,13 @@ def _named(text: str, option: str) -> tuple[str, str]:
     if not name or not equals:
         raise BadInputsError(f"{option} {text!r}: write it as NAME=VALUE")
     return name, value
+
+
+def _expectation(text: str) -> tuple[str, str]:
+    name, pattern = _named(text, "--expect")
+    if not pattern or pattern.startswith("/"):
+        raise BadInputsError(f"--expect {text!r}: the pattern is relative to the output directory")
+    return name, pattern
 
 
 def _check(options: argparse.Namespace) -> int:

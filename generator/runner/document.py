@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import IO, Any
 from zlib import crc32
 
+from generator.errors import NotebookError
 from generator.notebook import decode_notebook, read_notebook
+from generator.runner.outputs import plain_output
 
 _SPLIT_KINDS = ("application/javascript", "image/svg+xml")
 _BLOCK = 1024**2
@@ -33,9 +35,9 @@ class Document:
     def __init__(self, cells: list[dict[str, Any]], metadata: dict[str, Any], minor: int) -> None:
         self.metadata = metadata
         self.minor = minor
-        self.hide: Callable[[Any], Any] = lambda content: content
+        self.hide: Callable[[dict[str, Any]], dict[str, Any]] = dict
+        """Masks what an output carries, before it is written."""
         self._cells: list[dict[str, Any] | _Stored] = list(cells)
-        self._kept: set[int] = set()
         self._store: IO[bytes] | None = None
         self._ids = {str(cell.get("id")) for cell in cells}
 
@@ -55,14 +57,9 @@ class Document:
         self._ids.add(identity)
         return identity
 
-    def keep(self, index: int) -> None:
-        """The cell stays in memory, because something holds on to its outputs."""
-        self._kept.add(index)
-
     def insert(self, index: int, cell: dict[str, Any]) -> None:
         """Puts a cell before the one at ``index``."""
         self._cells.insert(index, cell)
-        self._kept = {at + 1 if at >= index else at for at in self._kept}
 
     def remove(self, index: int) -> None:
         """Takes a cell out; only before anything has run."""
@@ -73,9 +70,9 @@ class Document:
         self._cells[index] = cell
 
     def settle(self, index: int, beside: Path | None) -> None:
-        """The cell is done: its text goes to a file in the folder ``beside`` that vanishes with the process."""
+        """The cell is done: its text goes to a file that vanishes with the process, in ``beside`` or TMPDIR."""
         cell = self._cells[index]
-        if index in self._kept or isinstance(cell, _Stored) or beside is None or not cell.get("outputs"):
+        if isinstance(cell, _Stored) or not cell.get("outputs"):
             return
         if self._store is None:
             from tempfile import TemporaryFile
@@ -85,6 +82,14 @@ class Document:
         offset = self._store.seek(0, 2)
         self._store.write(text)
         self._cells[index] = _Stored(offset, len(text))
+
+    def recall(self) -> None:
+        """Takes all cells back into memory, and gives their place on disk to the notebook itself."""
+        for index in range(len(self._cells)):
+            self.cell(index)
+        if self._store is not None:
+            self._store.close()
+            self._store = None
 
     def text(self) -> Iterator[bytes]:
         """The file, in pieces."""
@@ -99,11 +104,14 @@ class Document:
             between = b",\n  "
         yield b"\n ],\n" if self._cells else b' "cells": [],\n'
         metadata = {key: value for key, value in self.metadata.items() if key not in _TRANSIENT}
-        rest = {"metadata": self.hide(metadata), "nbformat": 4, "nbformat_minor": self.minor}
+        rest = {"metadata": metadata, "nbformat": 4, "nbformat_minor": self.minor}
         yield _text(rest).removeprefix(b"{\n") + b"\n"
 
     def _text_of(self, cell: dict[str, Any]) -> bytes:
-        return _text(self.hide(_split(cell))).replace(b"\n", b"\n  ")
+        """A text in pieces is put together before it is masked, and masked before it is cut into lines."""
+        if cell.get("outputs"):
+            cell = {**cell, "outputs": [self.hide(plain_output(output)) for output in cell["outputs"]]}
+        return _text(_split(cell)).replace(b"\n", b"\n  ")
 
     def _stored(self, cell: _Stored) -> Iterator[bytes]:
         store = self._store
@@ -144,26 +152,56 @@ def read_document(data: bytes, name: str) -> Document:
     """
     read_notebook(data, name)  # for its messages
     raw = json.loads(decode_notebook(data, name))
-    if raw["nbformat"] < 4:
-        raw = _converted(raw)
-    cells = [_joined(cell) for cell in raw["cells"]]
+    if raw["nbformat"] != 4:
+        raw = _converted(raw, name)
+    cells = [_joined(_sound(cell)) for cell in raw["cells"]]
     minor = raw.get("nbformat_minor", 0)
     if not isinstance(minor, int) or minor < 5:
         minor = 5
         for cell in cells:
             cell.pop("id", None)
-    document = Document(cells, dict(raw.get("metadata") or {}), minor)
+    metadata = _mapping(raw.get("metadata"))
+    for key in ("papermill", "kernelspec", "language_info", "widgets"):
+        if key in metadata and not isinstance(metadata[key], dict):
+            del metadata[key]
+    document = Document(cells, metadata, minor)
     for index, cell in enumerate(cells):
         if not isinstance(cell.get("id"), str):
             cell["id"] = document.new_id(f"{index}\0{cell['source']}")
     return document
 
 
-def _converted(raw: dict[str, Any]) -> dict[str, Any]:
+def _converted(raw: dict[str, Any], name: str) -> dict[str, Any]:
     import nbformat
 
-    converted: dict[str, Any] = json.loads(nbformat.writes(nbformat.convert(nbformat.from_dict(raw), 4)))
+    try:
+        text = nbformat.writes(nbformat.convert(nbformat.from_dict(raw), 4))
+    except Exception as error:  # noqa: BLE001 - nbformat fails in many ways on a file that is none of its formats
+        cause = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise NotebookError(f"{name}: nbformat {raw['nbformat']} cannot be converted: {cause}") from None
+    converted: dict[str, Any] = json.loads(text)
     return converted
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return dict(value) if isinstance(value, dict) else {}
+
+
+def _sound(cell: dict[str, Any]) -> dict[str, Any]:
+    """A cell whose parts are of the kinds that nbformat gives them; what is of another kind is empty."""
+    kind = cell.get("cell_type")
+    sound = {**cell, "cell_type": kind if isinstance(kind, str) else "raw", "metadata": _mapping(cell.get("metadata"))}
+    metadata = sound["metadata"]
+    if "tags" in metadata and not isinstance(metadata["tags"], list):
+        metadata["tags"] = []
+    if not isinstance(metadata.get("papermill", {}), dict):
+        del metadata["papermill"]
+    if kind == "code":
+        outputs = cell.get("outputs")
+        sound["outputs"] = [one for one in outputs if isinstance(one, dict)] if isinstance(outputs, list) else []
+    if "attachments" in cell and not isinstance(cell["attachments"], dict):
+        del sound["attachments"]
+    return sound
 
 
 def _new_id(seed: str, taken: set[str]) -> str:
@@ -176,12 +214,10 @@ def _new_id(seed: str, taken: set[str]) -> str:
 def _joined(cell: dict[str, Any]) -> dict[str, Any]:
     """Texts that the file has line by line, as one (nbformat, "Multi-line strings")."""
     cell["source"] = _one(cell.get("source", ""))
-    cell["metadata"] = dict(cell.get("metadata") or {})
     for output in cell.get("outputs") or ():
         if "text" in output:
             output["text"] = _one(output["text"])
-        for bundle in (output.get("data"),):
-            _change(bundle, lambda kind, value: value if _is_json(kind) else _one(value))
+        _change(output.get("data"), lambda kind, value: value if _is_json(kind) else _one(value))
     for bundle in (cell.get("attachments") or {}).values():
         _change(bundle, lambda kind, value: value if _is_json(kind) else _one(value))
     return cell

@@ -44,15 +44,17 @@ def execute(task: Task, record: Record, prints: Prints) -> None:
         ProcessFailedError: a cell failed; the message has the cell's number, the error and the failing line.
     """
     document = task.document
-    secrets = Secrets({name: str(task.parameters[name]) for name in task.secret if name in task.parameters})
+    public = {name: value for name, value in task.parameters.items() if name not in task.secret}
+    given = {name: task.parameters[name] for name in task.secret if name in task.parameters}
+    secrets = Secrets(given, beside=public)
     record.parameters = {**task.parameters, **dict.fromkeys(secrets.placeholders, mask)}
     prepare(document, input_path=task.input_path, output_path=task.output_path, report_mode=task.report_mode)
     injected = _injected(task, secrets)
-    document.hide = secrets.hide
+    document.hide = secrets.hide_content
     if task.prepare_only:
         task.saver.save(now=True)
         return
-    progress = Progress(task, record, prints, injected)
+    progress = Progress(task, record, prints, injected, secrets=bool(secrets.placeholders))
     killed_before = oom_kills()
     failure: ProcessFailedError | None = None
     with _kernel(task, secrets, record) as process:
@@ -95,30 +97,32 @@ def _run_cells(task: Task, process: KernelProcess, progress: Progress, secrets: 
     from generator.runner.kernels.session import Session
 
     session = Session(process)
-    goodbye = _SHORT_GOODBYE
     try:
         info = session.wait_until_ready(task.start_timeout)
         runner = CellRunner(
             task.document,
             session,
             progress,
-            reveal=secrets.reveal,
-            hide=secrets.hide,
+            reveal=lambda index, source: secrets.reveal(source) if index == progress.injected else source,
+            hide=secrets.hide_content,
             limit=task.cell_time_limit,
         )
+        goodbye = _SHORT_GOODBYE
         try:
             stop = runner.run()
             goodbye = _LONGEST_GOODBYE
         finally:
-            session.ask_to_end()
-            _describe(task.document, info, runner.outputs.widget_state())
+            if not runner.take_last_words(goodbye) and goodbye == _LONGEST_GOODBYE:
+                progress.warn(f"the kernel did not end within {goodbye:g} s and was killed: something of it still runs")
+            _describe(task.document, info, secrets.hide_data(runner.outputs.widget_state()))
+            progress.take_again(runner.outputs.updated)
         return stop
     finally:
-        session.end(patience=goodbye)
+        session.end(patience=0)
 
 
 def _describe(document: Document, info: Mapping[str, Any], widgets: dict[str, Any] | None) -> None:
-    if "language_info" in info:
+    if isinstance(info.get("language_info"), dict):
         document.metadata["language_info"] = info["language_info"]
     if widgets:
         document.metadata["widgets"] = widgets

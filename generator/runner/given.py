@@ -18,6 +18,7 @@ from generator.notebook import Notebook
 from generator.parameters import CwlType, Role
 from generator.runner import addresses
 from generator.runner.failures import BadInputsError
+from generator.runner.values import misfit
 
 built_in_names = ("PAPERMILL_INPUT_PATH", "PAPERMILL_OUTPUT_PATH")
 
@@ -42,7 +43,7 @@ def parameters(given: Given, first: Mapping[str, Any]) -> dict[str, Any]:
     values = dict(first)
     for text in given.base64:
         try:
-            values |= _yaml(base64.b64decode(text, validate=True).decode(), "-b")
+            values |= _yaml(base64.b64decode("".join(text.split()), validate=True).decode(), "-b")
         except (binascii.Error, UnicodeDecodeError):
             raise BadInputsError(f"-b: {text[:40]!r} is not base64 of text") from None
     for address in given.files:
@@ -68,7 +69,17 @@ def _yaml(text: str, where: str) -> dict[str, Any]:
         return {}
     if not isinstance(document, dict):
         raise BadInputsError(f"{where}: a mapping of names to values is needed, this is a {type(document).__name__}")
-    return {str(name): value for name, value in document.items()}
+    try:
+        return {str(name): _with_text_keys(value) for name, value in document.items()}
+    except RecursionError:
+        raise BadInputsError(f"{where}: a value holds itself, or is nested too deeply") from None
+
+
+def _with_text_keys(value: Any) -> Any:
+    """Mappings as JSON and papermill's translators have them, by texts."""
+    if isinstance(value, dict):
+        return {str(key): _with_text_keys(item) for key, item in value.items()}
+    return [_with_text_keys(item) for item in value] if isinstance(value, list) else value
 
 
 def _without_dates(loader: Any) -> dict[str, list[tuple[str, Any]]]:
@@ -104,7 +115,7 @@ def formatted(path: str, values: Mapping[str, Any]) -> str:
     built_in = {"run_uuid": str(uuid4()), "current_datetime_local": local, "current_datetime_utc": now}
     try:
         return path.format(**{"pm": built_in, **values})
-    except (KeyError, IndexError, ValueError, AttributeError) as error:
+    except (KeyError, IndexError, ValueError, AttributeError, TypeError) as error:
         raise BadInputsError(f"{path}: cannot be filled in: Missing parameter {error}") from None
 
 
@@ -132,7 +143,7 @@ def checked(
             try:
                 fitted[name] = fit(texts.get(name, value) if is_text else value, one.hint)
             except MisfitError as error:
-                wrong.append(f"{name} {error}")
+                wrong.append(misfit(one, error))
     if wrong:
         lines = "\n".join(f"  {line}" for line in wrong)
         raise BadInputsError(f"the parameters do not fit {notebook.name}:\n{lines}")

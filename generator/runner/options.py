@@ -17,10 +17,25 @@ process of the image, as its CWL does.
 IN and OUT are files, - for a pipe, or addresses (http, s3, gs, abs, … and all of fsspec's)."""
 
 
+def seconds(text: str) -> float | None:
+    """A time limit; 0 and less is none, as in papermill."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not value < _LONGEST:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds below {_LONGEST:.0f}")
+    return value if value > 0 else None
+
+
+_LONGEST = 1e9
+
+
 def add_run(parser: argparse.ArgumentParser) -> None:
     """Fills the parser of ``run``."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.usage = _usage
+    parser.allow_abbrev = False
     parser.description = _description
     parser.add_argument("notebook_path", nargs="?", metavar="IN", help="the notebook to run")
     parser.add_argument("output_path", nargs="?", metavar="OUT", help="where the executed notebook goes")
@@ -98,15 +113,15 @@ def _add_execution(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--start-timeout",
         "--start_timeout",
-        type=float,
+        type=seconds,
         default=60,
         metavar="SECONDS",
         help="how long the kernel may take to start (default: %(default)s)",
     )
     group.add_argument(
-        "--execution-timeout", type=float, metavar="SECONDS", help="how long a cell may take (default: no limit)"
+        "--execution-timeout", type=seconds, metavar="SECONDS", help="how long a cell may take (default: no limit)"
     )
-    group.add_argument("--timeout", type=float, metavar="SECONDS", help="how long the run may take (default: no limit)")
+    group.add_argument("--timeout", type=seconds, metavar="SECONDS", help="how long a run may take (default: no limit)")
     _add_switch(group, "prepare-only", "prepare-execute", default=False, what="inject the parameters, run nothing")
 
 
@@ -136,7 +151,7 @@ def _add_results(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument(
         "--autosave-cell-every",
-        type=float,
+        type=seconds,
         default=30,
         metavar="SECONDS",
         help="how often to save within a long cell, 0 for never (default: %(default)s)",

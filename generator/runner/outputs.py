@@ -22,9 +22,6 @@ class Cells(Protocol):
     def cell(self, index: int) -> Cell:
         """The cell, to be read and changed."""
 
-    def keep(self, index: int) -> None:
-        """The cell is changed later, too."""
-
 
 class Outputs:
     """Puts messages into cells."""
@@ -33,7 +30,9 @@ class Outputs:
         """``reply`` sends a message to the kernel's shell, as a front end with widgets would."""
         self._cells = cells
         self._owners: dict[str, int] = {}
-        self._displays: dict[str, list[dict[str, Any]]] = {}
+        self._displays: dict[str, list[tuple[int, int]]] = {}
+        self.updated: set[int] = set()
+        """Cells whose displays were changed after they were shown."""
         self._to_clear: set[int] = set()
         self._reply = reply
         self._widgets: Any = None
@@ -70,18 +69,24 @@ class Outputs:
     def _add(self, index: int, cell: Cell, output: dict[str, Any], display: str | None) -> tuple[int, dict[str, Any]]:
         if index in self._to_clear:
             self._to_clear.remove(index)
-            del cell["outputs"][:]
+            self._empty(index, cell)
         if display:
-            self._displays.setdefault(display, []).append(output)
-            self._cells.keep(index)
+            self._displays.setdefault(display, []).append((index, len(cell["outputs"])))
         if output["output_type"] != "stream" or not append_stream(cell["outputs"], output):
             cell["outputs"].append(output)
         return index, output
 
     def _update(self, display: str, content: dict[str, Any]) -> None:
         """Every output of a display id shows the newest data, in whichever cell it stands."""
-        for output in self._displays.get(display, ()):
-            output["data"], output["metadata"] = content["data"], content["metadata"]
+        for index, position in self._displays.get(display, ()):
+            output = self._cells.cell(index)["outputs"][position]
+            output["data"], output["metadata"] = content["data"], content.get("metadata") or {}
+            self.updated.add(index)
+
+    def _empty(self, index: int, cell: Cell) -> None:
+        del cell["outputs"][:]
+        for display, places in self._displays.items():
+            self._displays[display] = [place for place in places if place[0] != index]
 
     def _clear(self, message: Message, index: int, cell: Cell) -> None:
         if self._widgets and self._widgets.clears(message):
@@ -89,7 +94,7 @@ class Outputs:
         if message.content.get("wait"):
             self._to_clear.add(index)
         else:
-            del cell["outputs"][:]
+            self._empty(index, cell)
 
     def _widget_message(self, message: Message) -> None:
         if self._widgets is None:
@@ -108,12 +113,12 @@ def output_of(message: Message) -> dict[str, Any] | None:
     """The message as an output; None when it is none."""
     content = message.content
     if message.kind == "stream":
-        return {"output_type": "stream", "name": content["name"], "text": Text(content["text"])}
+        return {"output_type": "stream", "name": content["name"], "text": Text(str(content["text"]))}
     if message.kind == "display_data":
-        return {"output_type": "display_data", "data": content["data"], "metadata": content["metadata"]}
+        return {"output_type": "display_data", "data": content["data"], "metadata": content.get("metadata") or {}}
     if message.kind == "execute_result":
         count = content.get("execution_count")
-        data = {"data": content["data"], "metadata": content["metadata"]}
+        data = {"data": content["data"], "metadata": content.get("metadata") or {}}
         return {"output_type": "execute_result", "execution_count": count, **data}
     if message.kind == "error":
         return {"output_type": "error", **{key: content.get(key) for key in ("ename", "evalue", "traceback")}}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import posixpath
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -20,6 +21,7 @@ from generator.path_templates import render_path_inside
 from generator.runner.document import read_document
 from generator.runner.execution import execute
 from generator.runner.failures import (
+    BadInputsError,
     OutputMissingError,
     ProcessFailedError,
     ProcessMissingError,
@@ -30,8 +32,11 @@ from generator.runner.html import page_beside
 from generator.runner.kernels.specs import choose_kernel, find_kernels
 from generator.runner.output_object import write_output_object
 from generator.runner.result import Record, check_status
+from generator.runner.result import file_name as result_file
 from generator.runner.saving import Saver, file_writer
 from generator.runner.scraps import Scraps
+from generator.runner.scraps import file_name as scraps_file
+from generator.runner.scraps import folder_name as scraps_folder
 from generator.runner.task import Prints, Task
 from generator.runner.values import notebook_values, read_inputs
 from generator.runner.watching import settle, watched
@@ -39,6 +44,8 @@ from generator.runner.workspace import Place, Workspace, repository_place
 
 template_input = "output_template"
 """The input of the generated CWL that is the runner's own; no parameter has this id (`interface.cwl_id`)."""
+_TIME_TO_CLEAN_UP = 2.0
+"""Seconds between SIGTERM and SIGKILL for a script."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -115,7 +122,7 @@ def _run(request: Packaged, inputs: dict[str, Any], place: Place, output: Path, 
             (_run_notebook if record.process.endswith(".ipynb") else _run_shell)(one)
         finally:
             settle()
-            for warning in workspace.collect(output):
+            for warning in workspace.collect(output, reserved=(result_file,)):
                 request.say(f"warning: {warning}")
         _check_outputs(request.expected, output)
     check_status(record)
@@ -168,7 +175,7 @@ def _run_notebook(run: _Run) -> None:
     executed = run.output / posixpath.basename(workspace.process)
     if template:
         public = {name: value for name, value in parameters.items() if name not in secret}
-        executed = _templated(run, str(template), public)
+        executed = _templated(run, template, public, interface)
         run.at_end.callback(write_output_object, interface, executed, record.scraps, run.output)
     kernel, warning = choose_kernel(find_kernels(os.environ), name=request.kernel or notebook.kernel, language=language)
     if warning:
@@ -199,7 +206,14 @@ def _run_notebook(run: _Run) -> None:
         record.scraps.write()
 
 
-def _templated(run: _Run, template: str, parameters: Mapping[str, Any]) -> Path:
+def _templated(run: _Run, template: Any, parameters: Mapping[str, Any], interface: Interface) -> Path:
+    """The place of the executed notebook, in nobody's way.
+
+    Raises:
+        BadInputsError: it would lie where something else goes.
+    """
+    if not isinstance(template, str):
+        raise BadInputsError(f"{template_input} is {template!r}, but a string is needed")
     path = render_path_inside(
         template,
         notebook=run.workspace.process,
@@ -207,6 +221,11 @@ def _templated(run: _Run, template: str, parameters: Mapping[str, Any]) -> Path:
         parameters=parameters,
         args=run.request.template_args,
     )
+    taken = {result_file, scraps_file, scraps_folder, *(one.glob.split("/")[0] for one in interface.outputs)}
+    if path.split("/")[0] in taken:
+        raise BadInputsError(
+            f"{template_input} gives {path!r}, where {path.split('/')[0]!r} goes: choose another folder"
+        )
     executed = run.output / path
     executed.parent.mkdir(parents=True, exist_ok=True)
     return executed
@@ -220,14 +239,29 @@ def _run_shell(run: _Run) -> None:
     command = [str(script)] if os.access(script, os.X_OK) else ["bash", str(script)]
     given = [str(inputs.resolve())] if inputs else []
     try:
-        done = subprocess.run([*command, *given], cwd=workspace.directory, check=False)
+        script_run = subprocess.Popen([*command, *given], cwd=workspace.directory, start_new_session=True)
     except OSError as error:
         raise ProcessFailedError(f"{workspace.process}: cannot be started: {error}") from None
-    if done.returncode != 0:
-        how = (
-            f"was killed by signal {-done.returncode}" if done.returncode < 0 else f"ended with code {done.returncode}"
-        )
+    code = _followed(script_run)
+    if code != 0:
+        how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
         raise ProcessFailedError(f"{workspace.process} {how}")
+
+
+def _followed(script_run: subprocess.Popen[bytes]) -> int:
+    """The exit code of a script; when the run is ended, it and all that it started have a moment to clean up."""
+    try:
+        return script_run.wait()
+    except BaseException:
+        settle()
+        with suppress(ProcessLookupError, subprocess.TimeoutExpired):
+            os.killpg(script_run.pid, signal.SIGTERM)
+            script_run.wait(timeout=_TIME_TO_CLEAN_UP)
+        raise
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(script_run.pid, signal.SIGKILL)
+        script_run.wait()
 
 
 @contextmanager

@@ -76,7 +76,7 @@ class PackmillEngine(Engine):  # type: ignore[misc]
                 widgets = runner.outputs.widget_state()
                 if widgets:
                     nb_man.nb.metadata["widgets"] = nbformat.from_dict(widgets)
-                session.ask_to_end()
+                runner.take_last_words(_GOODBYE)
             except CellTooLongError:
                 raise CellTimeoutError(f"a cell took longer than {execution_timeout} s") from None
             except NotReadyError:
@@ -84,7 +84,7 @@ class PackmillEngine(Engine):  # type: ignore[misc]
             except KernelGoneError:
                 raise DeadKernelError("Kernel died") from None
             finally:
-                session.end(patience=_GOODBYE)
+                session.end(patience=0)
 
 
 class _Manager(NotebookExecutionManager):  # type: ignore[misc]
@@ -116,9 +116,6 @@ class _NotebookCells:
         """The cell itself."""
         cell: MutableMapping[str, Any] = self._nb.cells[index]
         return cell
-
-    def keep(self, index: int) -> None:
-        """It is kept anyway."""
 
 
 class _Listener:
@@ -163,6 +160,12 @@ class _Listener:
             text = str((output.get("data") or {}).get("text/plain", ""))
         if self._log_output and text:
             logger.info(text)
+
+    def warn(self, text: str) -> None:
+        """Tells what need not end the run."""
+        from papermill.log import logger
+
+        logger.warning(text)
 
     def tick(self) -> None:
         """Saves in a long cell."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from generator.runner.annotations import Annotations
+from generator.runner.failures import BadInputsError
 from generator.runner.outputs import plain_output
 from generator.runner.result import Record
 from generator.runner.task import Prints, Task
@@ -24,6 +26,7 @@ class Progress:
     record: Record
     prints: Prints
     injected: int | None
+    secrets: bool = False
     present: str = ""
     annotations: Annotations = field(init=False)
     _began: float = 0.0
@@ -64,12 +67,42 @@ class Progress:
             self.record.cells.append({"cell": self.number(index), "seconds": round(seconds, 3)})
             if seconds >= 1 and self.prints.cells:
                 self.prints.say(f"    took {seconds:.1f} s")
-            self.record.scraps.take(index, cell)
+            masked = self._masked(cell)
+            self.record.scraps.take(index, masked)
+            for output in masked["outputs"] if self.secrets else ():
+                self._copy(output)
         self.task.saver.settle(index)
-        self.task.saver.save()
+        self._save()
+
+    def _save(self) -> None:
+        """A save on the way: if it fails, the next one may not; a full disk is a failure at once."""
+        try:
+            self.task.saver.save()
+        except BadInputsError as error:
+            self.warn(str(error))
+
+    def take_again(self, indexes: Iterable[int]) -> None:
+        """Reads the scraps of cells anew whose displays were changed later."""
+        for index in sorted(indexes):
+            self.record.scraps.take(index, self._masked(self.task.document.cell(index)), again=True)
+
+    def _masked(self, cell: Any) -> dict[str, Any]:
+        hide = self.task.document.hide
+        return {**cell, "outputs": [hide(plain_output(output)) for output in cell.get("outputs") or ()]}
 
     def output(self, output: dict[str, Any]) -> None:
-        """Copies what is printed to where it was asked for."""
+        """Copies what is printed to where it was asked for.
+
+        With secrets that waits for the cell's end: a secret that comes in pieces can be masked only as a whole.
+        """
+        if not self.secrets:
+            self._copy(output)
+
+    def warn(self, text: str) -> None:
+        """Tells what need not end the run."""
+        self.prints.say(f"warning: {text}")
+
+    def _copy(self, output: dict[str, Any]) -> None:
         task = self.task
         kind, text = output["output_type"], ""
         if kind == "stream":
@@ -88,7 +121,7 @@ class Progress:
         now = time.monotonic()
         if self.task.autosave and now - self._saved >= self.task.autosave:
             self._saved = now
-            self.task.saver.save()
+            self._save()
 
 
 def _first_line(source: str) -> str:

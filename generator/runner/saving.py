@@ -7,11 +7,11 @@ written beside its place and renamed into it, so that what is there after a ``ki
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import time
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from pathlib import Path
 
 from generator.runner.document import Document
@@ -40,7 +40,13 @@ class Saver:
         started = time.monotonic()
         if not now and (self._at_least is None or started < self._next):
             return
-        self._write(self.document.text())
+        try:
+            self._write(self.document.text())
+        except OSError as error:
+            if not now or error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            self.document.recall()  # the disk is full: what finished cells took there is given to the notebook
+            self._write(self.document.text())
         ended = time.monotonic()
         self._next = ended + max(self._at_least or 0.0, _SHARE * (ended - started))
 
@@ -49,25 +55,54 @@ class Saver:
         self.document.settle(index, self.folder)
 
 
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
+_NOT_TO_BE_REPLACED = (errno.EBUSY, errno.EPERM, errno.EACCES, errno.EROFS, errno.EXDEV)
+"""A file that is mounted into a container, or that lies in a folder that belongs to someone else."""
+
+
 def file_writer(path: Path) -> Write:
     """Replaces a file by what it is given, at once; what is no file, such as ``/dev/stdout``, is written to."""
 
     def write(parts: Iterable[bytes]) -> None:
-        if path.exists() and not stat.S_ISREG(path.stat().st_mode):
-            with path.open("wb") as stream:
-                stream.writelines(parts)
+        if not is_file_or_nothing(path):
+            _write_over(path, parts)
             return
         place = path.resolve()
-        beside = place.with_name(f".{place.name}.saving")
+        beside = place.with_name(f".{os.urandom(6).hex()}.saving")
         try:
-            with beside.open("wb") as stream:
+            descriptor = os.open(beside, _NEW, 0o666)
+        except OSError as error:
+            if error.errno not in _NOT_TO_BE_REPLACED or not place.exists():
+                raise
+            _write_over(place, parts)
+            return
+        try:
+            with os.fdopen(descriptor, "wb") as stream:
                 stream.writelines(parts)
                 if place.exists():
                     os.fchmod(stream.fileno(), stat.S_IMODE(place.stat().st_mode))
-            beside.replace(place)
-        except BaseException:
-            with suppress(OSError):
-                beside.unlink()
-            raise
+            _replace(beside, place)
+        finally:
+            beside.unlink(missing_ok=True)
 
     return write
+
+
+def _replace(beside: Path, place: Path) -> None:
+    try:
+        beside.replace(place)
+    except OSError as error:
+        if error.errno not in _NOT_TO_BE_REPLACED:
+            raise
+        with beside.open("rb") as stream:
+            _write_over(place, iter(lambda: stream.read(1024**2), b""))
+
+
+def _write_over(path: Path, parts: Iterable[bytes]) -> None:
+    with path.open("wb") as stream:
+        stream.writelines(parts)
+
+
+def is_file_or_nothing(path: Path) -> bool:
+    """Whether a path is an ordinary file, or free for one; a device and a pipe are neither."""
+    return not path.exists() or stat.S_ISREG(path.stat().st_mode)

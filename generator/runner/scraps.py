@@ -113,6 +113,8 @@ class Scraps:
         value = self._values.get("statusCode")
         if isinstance(value, str) and re.fullmatch(r"[1-5]\d\d", value):
             value = int(value)
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
         return value if isinstance(value, int) and not isinstance(value, bool) and 100 <= value <= 599 else None
 
     def write(self) -> None:
@@ -139,9 +141,10 @@ def _scraps_in(output: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
             yield str(content["name"]), *_decoded(content)
         elif kind == _RECORD and isinstance(content, Mapping):
             yield from ((str(name), "data", _finite(value)) for name, value in content.items())
-    metadata = output.get("metadata") or {}
-    shown = metadata.get("scrapbook") or metadata.get("papermill") or {}
-    is_display = shown.get("display", "name" in (metadata.get("papermill") or {})) if "name" in shown else False
+    metadata = _mapping(output.get("metadata"))
+    older = _mapping(metadata.get("papermill"))
+    shown = _mapping(metadata.get("scrapbook")) or older
+    is_display = shown.get("display", "name" in older) if "name" in shown else False
     if is_display and not any(kind.startswith(_SCRAP) for kind in bundle):
         yield str(shown["name"]), "display", bundle
 
@@ -157,6 +160,10 @@ def _decoded(content: Mapping[str, Any]) -> tuple[str, Any]:
         except ValueError:
             return "data", data
     return "data", _finite(data)
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def _finite(value: Any) -> Any:
@@ -181,4 +188,5 @@ def _bytes(text: str) -> bytes:
 
 def _file_stem(name: str) -> str:
     """A scrap's name as a file's: nothing that leads elsewhere, nothing hidden."""
-    return re.sub(r"[^\w.+-]+", "_", name).lstrip(".")[:100] or "scrap"
+    stem = re.sub(r"[^\w.+-]+", "_", name).lstrip(".")
+    return stem.encode("utf-8", "replace")[:200].decode("utf-8", "ignore") or "scrap"

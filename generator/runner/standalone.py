@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
@@ -21,10 +22,12 @@ from generator.runner.execution import execute
 from generator.runner.failures import BadInputsError, ProcessMissingError, told_of_bad_inputs, told_of_full_disks
 from generator.runner.given import Given, checked, formatted, parameters
 from generator.runner.html import page_beside
-from generator.runner.kernels.specs import choose_kernel, find_kernels
+from generator.runner.kernels.specs import Kernel, choose_kernel, find_kernels
+from generator.runner.masking import mask
 from generator.runner.output_template import OutputTemplate
+from generator.runner.papermill_run import run_with_papermill
 from generator.runner.result import Record, check_status
-from generator.runner.saving import Saver
+from generator.runner.saving import Saver, is_file_or_nothing
 from generator.runner.scraps import Scraps
 from generator.runner.scraps import file_name as scraps_file
 from generator.runner.task import Prints, Task
@@ -89,16 +92,38 @@ def _run(request: Standalone, record: Record) -> None:
     values = parameters(request.given, path_values(request))
     input_path = formatted(request.notebook, values)
     data = addresses.read(input_path)
-    notebook, interface = _understood(data, addresses.shown(input_path), request)
-    values = checked(values, request.given, interface, notebook, allow_unknown=request.allow_unknown)
-    output_path = _output_path(request, values, input_path, record.started, interface)
+    notebook, understood = _understood(data, addresses.shown(input_path), request)
+    interface = understood or Interface()
+    any_name = request.allow_unknown or understood is None
+    values = checked(values, request.given, interface, notebook, allow_unknown=any_name)
+    secret = tuple(one.name for one in interface.inputs if one.hint.secret)
+    public = {name: value for name, value in values.items() if name not in secret}
+    output_path = _output_path(request, public, input_path, record.started)
     if request.engine not in (None, "packmill"):
-        _run_with_papermill(request, values, input_path, output_path)
+        if secret or request.html:
+            what = f"the secret {secret[0]!r}" if secret else "--html"
+            raise BadInputsError(f"{what} is for packmill's own engine, not for --engine {request.engine}")
+        with ExitStack() as files:
+            copies = {"stdout_file": request.stdout_file, "stderr_file": request.stderr_file}
+            run_with_papermill(
+                {"input_path": _unformatted(input_path), "output_path": _unformatted(output_path)},
+                values,
+                {
+                    "engine_name": request.engine,
+                    "kernel_name": request.kernel,
+                    "language": request.language,
+                    "request_save_on_cell_execute": request.save_while_running and output_path != addresses.PIPE,
+                    "cwd": request.cwd,
+                    **{name: _opened(path, files) for name, path in copies.items()},
+                },
+                request.execution,
+                record,
+            )
         return
+    if secret:
+        input_path = formatted(request.notebook, {**values, **dict.fromkeys(secret, mask)})
     language = request.language or notebook.language or "python"
-    kernel, warning = choose_kernel(find_kernels(os.environ), name=request.kernel or notebook.kernel, language=language)
-    if warning:
-        request.say(f"warning: {warning}")
+    kernel = _kernel(request, notebook, language)
     record.kernel = kernel.name
     if not addresses.is_remote(output_path) and output_path != addresses.PIPE:
         record.notebooks.append(addresses.local_path(output_path).absolute())
@@ -112,7 +137,7 @@ def _run(request: Standalone, record: Record) -> None:
             language=language,
             parameters=values,
             directory=_directory(request.cwd),
-            secret=tuple(one.name for one in interface.inputs if one.hint.secret),
+            secret=secret,
             stdout=_opened(request.stdout_file, files),
             stderr=_opened(request.stderr_file, files),
             **request.execution,
@@ -126,13 +151,30 @@ def _outputs(results: Path, record: Record) -> list[Path]:
     return [results / name for name in (scraps_file, *record.scraps.files)] + list(record.notebooks)
 
 
+def _unformatted(path: str) -> str:
+    """A path that papermill's own formatting leaves as it is."""
+    return path.replace("{", "{{").replace("}", "}}")
+
+
+def _kernel(request: Standalone, notebook: Notebook, language: str) -> Kernel:
+    """The kernel that was asked for, else the notebook's or one of its language; none is needed to prepare it."""
+    name = request.kernel or notebook.kernel
+    if request.execution.get("prepare_only"):
+        return Kernel(name or "python3", language, (), Path())
+    exact = request.kernel is not None
+    kernel, warning = choose_kernel(find_kernels(os.environ), name=name, language=language, exact=exact)
+    if warning:
+        request.say(f"warning: {warning}")
+    return kernel
+
+
 def path_values(request: Standalone) -> dict[str, Any]:
     """``PAPERMILL_INPUT_PATH`` and ``PAPERMILL_OUTPUT_PATH``, when they are asked for."""
     paths = {"PAPERMILL_INPUT_PATH": request.notebook} if request.inject_input_path else {}
     return paths | ({"PAPERMILL_OUTPUT_PATH": request.output or addresses.PIPE} if request.inject_output_path else {})
 
 
-def _understood(data: bytes, name: str, request: Standalone) -> tuple[Notebook, Interface]:
+def _understood(data: bytes, name: str, request: Standalone) -> tuple[Notebook, Interface | None]:
     """The notebook and its interface; a parameters cell that packmill cannot read is papermill's all the same."""
     try:
         notebook = read_notebook(data, name)
@@ -141,20 +183,19 @@ def _understood(data: bytes, name: str, request: Standalone) -> tuple[Notebook, 
     try:
         return notebook, read_interface(notebook)
     except PackmillError as error:
+        if any(re.search(r"\bsecret\b", cell.source) for cell in notebook.tagged("parameters")):
+            raise BadInputsError(f"{error}\n  it speaks of a secret, so it has to be understood") from None
         request.say(f"warning: {error}")
-        return notebook, Interface()
+        return notebook, None
 
 
-def _output_path(
-    request: Standalone, values: Mapping[str, Any], input_path: str, time: datetime, interface: Interface
-) -> str:
+def _output_path(request: Standalone, public: Mapping[str, Any], input_path: str, time: datetime) -> str:
+    """Where the executed notebook goes; no path is made of a secret."""
     if request.output is not None:
-        return formatted(request.output, values)
+        return formatted(request.output, public)
     template = request.template.choose()
     if template is None:
         return addresses.PIPE
-    secret = {one.name for one in interface.inputs if one.hint.secret}
-    public = {name: value for name, value in values.items() if name not in secret}
     path = render_path(template, notebook=input_path, time=time, parameters=public, args=request.template.args)
     if not addresses.is_remote(path):
         addresses.local_path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -172,6 +213,8 @@ def _saver(request: Standalone, data: bytes, input_path: str, output_path: str) 
     if piped or addresses.is_remote(output_path):
         at_least = _REMOTE_SAVES if request.save_while_running and not piped else None
         return Saver(document, write, at_least=at_least)
+    if not is_file_or_nothing(addresses.local_path(output_path)):
+        return Saver(document, write, at_least=None)
     folder = addresses.local_path(output_path).resolve().parent
     if not request.save_while_running:
         return Saver(document, write, folder=folder, at_least=None)
@@ -200,36 +243,3 @@ def _page_address(output_path: str) -> str:
     if output_path == addresses.PIPE:
         raise BadInputsError("--html needs a path for the executed notebook, beside which the page can be")
     return output_path.removesuffix(".ipynb") + ".html"
-
-
-def _run_with_papermill(request: Standalone, values: Mapping[str, Any], input_path: str, output_path: str) -> None:
-    """An engine that someone registered with papermill runs as papermill runs it."""
-    from papermill.exceptions import PapermillException
-    from papermill.execute import execute_notebook
-
-    from generator.runner.failures import ProcessFailedError
-
-    options = request.execution
-    with ExitStack() as files:
-        try:
-            execute_notebook(
-                input_path.replace("{", "{{").replace("}", "}}"),
-                output_path.replace("{", "{{").replace("}", "}}"),
-                dict(values),
-                engine_name=request.engine,
-                kernel_name=request.kernel,
-                language=request.language,
-                request_save_on_cell_execute=request.save_while_running and output_path != addresses.PIPE,
-                autosave_cell_every=int(options.get("autosave", 30)),
-                prepare_only=options.get("prepare_only", False),
-                report_mode=options.get("report_mode", False),
-                log_output=options.get("log_output", False),
-                start_timeout=int(options.get("start_timeout", 60)),
-                execution_timeout=options.get("cell_time_limit"),
-                progress_bar=False,
-                cwd=request.cwd,
-                stdout_file=_opened(request.stdout_file, files),
-                stderr_file=_opened(request.stderr_file, files),
-            )
-        except PapermillException as error:
-            raise ProcessFailedError(str(error).strip()) from None

@@ -8,7 +8,8 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from generator.runner.failures import BadInputsError
+from generator.path_templates import check_template
+from generator.runner.failures import BadInputsError, told_of_bad_inputs
 
 variable = "PACKMILL_TEMPLATES"
 """The environment variable that names the file."""
@@ -63,6 +64,8 @@ class TemplateStore:
         """Creates or replaces a template; there is at most one default."""
         if not name or not content.strip():
             raise BadInputsError("a template needs a name and a text")
+        with told_of_bad_inputs():
+            check_template(content)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self._open() as database:
             database.execute(_TABLE)
@@ -90,7 +93,7 @@ class TemplateStore:
         try:
             with closing(sqlite3.connect(self.path, timeout=10)) as database, database:
                 yield database
-        except sqlite3.Error as error:
+        except (sqlite3.Error, ValueError) as error:
             raise BadInputsError(f"{self.path}: the templates cannot be read or written: {error}") from None
 
 

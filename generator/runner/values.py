@@ -53,13 +53,18 @@ def notebook_values(inputs: Mapping[str, Any], interface: Interface, *, language
                 if not _is_written_otherwise(value, one.default, language):
                     values[one.name] = notebook_value(value, one)
             except MisfitError as error:
-                wrong.append(f"{one.name} {error}")
+                wrong.append(misfit(one, error))
     without = [one.name for one in interface.inputs if isinstance(one.default, Missing) and not one.hint.optional]
     missing = [name for name in without if name not in values]
     wrong += [f"{name}: no value is given, and the notebook has none" for name in missing]
     if wrong:
         raise BadInputsError("the inputs do not fit the notebook:\n" + "\n".join(f"  {line}" for line in wrong))
     return values
+
+
+def misfit(one: Input, error: MisfitError) -> str:
+    """Why a value does not fit; a secret's value is not repeated."""
+    return f"{one.name} is secret, and its value is no {one.hint.type}" if one.hint.secret else f"{one.name} {error}"
 
 
 def _is_written_otherwise(value: Any, default: Literal | Missing, language: str) -> bool:

@@ -19,7 +19,7 @@ _AGAIN = 1.0
 
 @contextmanager
 def watched(time_limit: float | None) -> Iterator[None]:
-    """Turns SIGTERM, SIGINT and the end of ``time_limit`` (seconds) into exceptions at the line that runs.
+    """Turns SIGTERM, SIGINT, SIGHUP and the end of ``time_limit`` (seconds) into exceptions at the line that runs.
 
     The line may be one of an event loop that keeps the exception for itself. So it is raised again until `settle` is
     called, and whatever leaves the block in the end, the first cause is what is raised.
@@ -38,7 +38,7 @@ def watched(time_limit: float | None) -> Iterator[None]:
         raise causes[0]
 
     _watching = True
-    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGALRM)
+    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM)
     before = {number: signal.signal(number, happened) for number in numbers}
     if time_limit:
         signal.setitimer(signal.ITIMER_REAL, time_limit)
@@ -65,7 +65,7 @@ def settle() -> None:
     if not _watching:
         return
     signal.setitimer(signal.ITIMER_REAL, 0)
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM):
         signal.signal(number, signal.SIG_IGN)
 
 

@@ -28,10 +28,10 @@ class Widgets:
 
     def take(self, message: Message) -> None:
         """A ``comm_open``, ``comm_msg`` or ``comm_close``."""
-        data = message.content.get("data") or {}
+        data = message.content.get("data")
         comm = str(message.content.get("comm_id"))
-        if "state" not in data:
-            return
+        if not isinstance(data, dict) or not isinstance(data.get("state"), dict):
+            return  # another program's comm
         self._states.setdefault(comm, {}).update(data["state"])
         for path, buffer in zip(data.get("buffer_paths") or (), message.buffers, strict=False):
             encoded = base64.b64encode(buffer).decode()

@@ -8,6 +8,7 @@ output directory.
 
 from __future__ import annotations
 
+import errno
 import fnmatch
 import json
 import os
@@ -106,38 +107,70 @@ class Workspace:
         except MisfitError:
             return relative
 
-    def collect(self, output: Path) -> list[str]:
-        """Moves what the process wrote to ``output``; the warnings."""
+    def collect(self, output: Path, *, reserved: Iterable[str] = ()) -> list[str]:
+        """Moves what the process wrote to ``output``; the warnings.
+
+        Links first, while what they lead to is still in its place. Nothing that lies there already is replaced, and no
+        name of ``reserved`` taken: such a file goes to ``repository/`` below the output directory.
+        """
+        taken = frozenset(reserved)
         warnings: list[str] = []
+        links, files = self._written(output, warnings)
+        for path in (*links, *files):
+            try:
+                warnings += self._take(path, output, taken)
+            except (OSError, RuntimeError, shutil.Error) as error:
+                if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+                    raise
+                cause = (isinstance(error, OSError) and error.strerror) or "it cannot be followed"
+                warnings.append(f"{path} is left out: {cause}")
+        return warnings
+
+    def _written(self, output: Path, warnings: list[str]) -> tuple[list[str], list[str]]:
+        """Links and files that are new or changed; folders that are new are made."""
+        found: tuple[list[str], list[str]] = [], []
         for root, folders, files in os.walk(self.top):
             folders[:] = sorted(name for name in folders if name not in _NEVER)
             relative = os.path.relpath(root, self.top)
-            for name in folders:
+            for name in (*folders, *sorted(files)):
                 path = posixpath.normpath(posixpath.join(relative, name))
-                if path not in self._folders and not Path(root, name).is_symlink():
-                    (output / self._output_of(path)).mkdir(parents=True, exist_ok=True)
-            links = [name for name in folders if Path(root, name).is_symlink()]
-            for name in sorted((*files, *links)):
-                path = posixpath.normpath(posixpath.join(relative, name))
-                if self._before.get(path) != _mark(self.top / path):
-                    warnings += self._take(path, output)
-        return warnings
+                is_link = Path(root, name).is_symlink()
+                if name in folders and not is_link:
+                    if path not in self._folders:
+                        self._make(output / self._output_of(path), path, warnings)
+                elif self._before.get(path) != _mark(self.top / path):
+                    found[0 if is_link else 1].append(path)
+        return found
 
-    def _take(self, path: str, output: Path) -> list[str]:
-        source, target = self.top / path, output / self._output_of(path)
-        if target.exists() and not target.is_dir():
+    def _make(self, folder: Path, path: str, warnings: list[str]) -> None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError):
+            warnings.append(f"{path} is a folder, but a file lies in its place: what is in it goes to repository/")
+
+    def _take(self, path: str, output: Path, reserved: frozenset[str]) -> list[str]:
+        source, inside = self.top / path, self._output_of(path)
+        target = output / inside
+        in_the_way = target.exists() or any(parent.is_file() for parent in target.parents if parent != output)
+        if in_the_way or inside.split("/")[0] in reserved:
             target = output / "repository" / path
         target.parent.mkdir(parents=True, exist_ok=True)
-        if not source.is_symlink():
-            if not stat.S_ISREG(source.stat().st_mode):
-                return [f"{path} is no ordinary file and is left out"]
-            shutil.move(source, target)
-            return []
+        if source.is_symlink():
+            return self._take_link(source, path, target)
+        if not stat.S_ISREG(source.stat().st_mode):
+            return [f"{path} is no ordinary file and is left out"]
+        shutil.move(source, target)
+        return []
+
+    def _take_link(self, source: Path, path: str, target: Path) -> list[str]:
+        """What a link leads to, in its place; the results may go to where the link leads nowhere."""
         real = source.resolve()
         if not real.exists():
             return [f"{path} is a link to nothing and is left out"]
+        if source.is_relative_to(real):
+            return [f"{path} is a link to a folder that it lies in and is left out"]
         if real.is_dir():
-            shutil.copytree(real, target, dirs_exist_ok=True)
+            shutil.copytree(real, target, dirs_exist_ok=True, ignore_dangling_symlinks=True)
         else:
             shutil.copy2(real, target)
         return []

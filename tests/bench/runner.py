@@ -82,8 +82,8 @@ def linear(folder: Path) -> None:
 
 def _own_memory(notebook: str, folder: Path) -> float:
     program = (
-        "import resource, sys\nfrom generator.runner.cli import main\nassert main(sys.argv[1:]) == 0\n"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
+        "import os, sys\nfrom generator.runner.cli import main\nfrom generator.runner.watching import peak_memory\n"
+        "assert main(sys.argv[1:]) == 0\nprint(peak_memory(os.getpid()) // 1024**2)"
     )
     command = [sys.executable, "-c", program, "run", notebook, "out.ipynb"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL)

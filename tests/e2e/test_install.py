@@ -76,6 +76,7 @@ def test_build_sh_builds_and_runs_the_example_and_a_second_call_changes_nothing(
     assert {path.name for path in results.iterdir()} == {
         "process.ipynb",
         "result.json",
+        "scraps",
         "scraps.json",
         "summary.csv",
         "year.png",

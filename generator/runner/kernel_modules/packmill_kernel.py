@@ -9,6 +9,8 @@ import contextlib
 import datetime
 import gc
 import importlib
+import io
+import os
 import sys
 
 from packmill_later import put_off
@@ -29,9 +31,17 @@ def isoparse(text):
         return importlib.import_module("dateutil.parser.isoparser").isoparse(text)
 
 
+def flush_open_files():
+    """Writes what a notebook left unwritten, before anything that does not end can keep the interpreter from it."""
+    for found in gc.get_objects():
+        if isinstance(found, io.IOBase):
+            with contextlib.suppress(Exception):
+                found.flush()
+
+
 gc.disable()
-if __name__ == "__main__":
-    sys.path.pop(0)  # this file's folder
+if __name__ == "__main__" and sys.path and sys.path[0] == os.path.dirname(__file__):  # noqa: PTH120 - pathlib is slow
+    sys.path.pop(0)
 put_off("dateutil.parser", isoparse=isoparse)
 put_off("jupyter_client", write_connection_file=write_connection_file)
 sys.modules["debugpy"] = None
@@ -40,10 +50,15 @@ with contextlib.suppress(ImportError):
 del sys.modules["debugpy"]
 from ipykernel import kernelapp, kernelbase  # noqa: E402
 
+for name, stand_in in (("dateutil.parser", "isoparse"), ("jupyter_client", "write_connection_file")):
+    vars(sys.modules.get(name)).pop(stand_in, None)  # ipykernel has them; a notebook gets the real ones
 kernelbase._psutil_import_attempted = True  # asked for by front ends that show a kernel's load
 kernelapp.IPKernelApp.init_pdb = lambda app: None  # noqa: ARG005 - nobody sits in front of it
+if "PYTHONBREAKPOINT" not in os.environ:
+    sys.breakpointhook = lambda *arguments, **options: None  # noqa: ARG005 - for the same reason
 application = kernelapp.IPKernelApp.instance()
 application.initialize()
 gc.freeze()
 gc.enable()
 application.start()
+flush_open_files()

@@ -16,7 +16,7 @@ def put_off(name, **known):
 
     class Later(types.ModuleType):
         def __getattr__(self, attribute):
-            if attribute.startswith("__"):
+            if attribute in ("__path__", "__wrapped__"):  # what the import system looks for in passing
                 raise AttributeError(attribute)
             self.__class__ = types.ModuleType
             spec.loader.exec_module(self)

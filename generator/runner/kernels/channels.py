@@ -78,12 +78,12 @@ class Channels:
             return None
         if self._key and not _is_same(signature, self._signature(frames[at + 2 : at + 6])):
             return None
-        head = json.loads(header)
+        head = _unpacked(header)
         return Message(
             kind=str(head.get("msg_type", "")),
-            parent=str(json.loads(parent).get("msg_id", "")),
+            parent=str(_unpacked(parent).get("msg_id", "")),
             time=str(head.get("date", "")),
-            content=json.loads(content),
+            content=_unpacked(content),
             buffers=tuple(buffers),
         )
 
@@ -103,4 +103,13 @@ def _is_same(one: bytes, other: bytes) -> bool:
 
 
 def _packed(part: Mapping[str, Any]) -> bytes:
-    return json.dumps(part, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogateescape")
+    try:
+        return json.dumps(part, ensure_ascii=False, separators=(",", ":")).encode()
+    except UnicodeEncodeError:  # half a surrogate pair, which only an escape can say
+        return json.dumps(part, separators=(",", ":")).encode()
+
+
+def _unpacked(part: bytes) -> dict[str, Any]:
+    """A part of a message; what is not UTF-8, such as the name of an old file, is read as far as it can be."""
+    content = json.loads(part.decode("utf-8", "replace"))
+    return content if isinstance(content, dict) else {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import re
 import select
 import signal
 import subprocess
@@ -16,8 +17,9 @@ from pathlib import Path
 
 from generator.runner.kernels.specs import Kernel
 
-_modules = Path(__file__).parents[1] / "kernel_modules"
-_lean_start = _modules / "packmill_kernel.py"
+modules_folder = Path(__file__).parents[1] / "kernel_modules"
+"""What Python kernels find on their path: glue."""
+_lean_start = modules_folder / "packmill_kernel.py"
 _SOCKET_PATH_LIMIT = 107
 """unix(7): sun_path has 108 bytes, the last one a zero."""
 
@@ -96,7 +98,7 @@ class KernelProcess:
             stderr=log,
             start_new_session=True,
         )
-        self.fileno = os.pidfd_open(self._process.pid) if hasattr(os, "pidfd_open") else None
+        self.fileno = _descriptor_of(self._process.pid)
 
     @property
     def pid(self) -> int:
@@ -153,11 +155,20 @@ class KernelProcess:
             os.killpg(self._process.pid, number)
 
 
+def _descriptor_of(pid: int) -> int | None:
+    """A file descriptor that tells of the process's end; None where the system has none, or forbids it."""
+    try:
+        return os.pidfd_open(pid)
+    except (AttributeError, OSError):  # Linux before 5.3, other systems, strict seccomp profiles
+        return None
+
+
 def _command(kernel: Kernel, connection_file: Path) -> list[str]:
     argv = list(kernel.argv)
     for module in ("ipykernel_launcher", "ipykernel"):
-        if ("-m", module) in itertools.pairwise(argv):
-            at = argv.index(module)
+        at = argv.index(module) if ("-m", module) in itertools.pairwise(argv) else 0
+        isolated = any(re.match(r"-[IEPs]", word) for word in argv[1:at])  # such a Python finds nothing of ours
+        if at and not isolated:
             argv[at - 1 : at + 1] = [str(_lean_start)]
             argv = [word for word in argv if word != "-Xfrozen_modules=off"]  # for the debugger alone
     words = {"{connection_file}": str(connection_file), "{resource_dir}": str(kernel.folder)}
@@ -174,7 +185,7 @@ def _environment(kernel: Kernel) -> dict[str, str]:
     environment = {**os.environ, "JPY_PARENT_PID": str(os.getpid())}
     environment.update({name: _expanded(value) for name, value in kernel.environment})
     if kernel.language.lower() == "python":
-        path = (environment.get("PYTHONPATH"), str(_modules))
+        path = (environment.get("PYTHONPATH"), str(modules_folder))
         environment["PYTHONPATH"] = os.pathsep.join(part for part in path if part)
     return environment
 

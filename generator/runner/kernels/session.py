@@ -144,9 +144,24 @@ class Session:
         with suppress(KernelGoneError, CellTooLongError):
             self._follow(take, lambda: None, time.monotonic() + patience)
 
-    def ask_to_end(self) -> None:
-        """Asks the kernel to shut down, so that what it has open is flushed and closed."""
+    def part(self, *, take: Callable[[Message], None], patience: float) -> bool:
+        """Asks the kernel to shut down, so that what it has open is flushed and closed, and takes what it still says.
+
+        Whether its process ended within ``patience`` seconds.
+        """
         self.channels.send(self.channels.control, "shutdown_request", {"restart": False})
+        deadline = time.monotonic() + patience
+        gone = False
+        while not gone and (left := deadline - time.monotonic()) > 0:
+            try:
+                self._wait(left if self.process.fileno is not None else min(left, _ASK_AGAIN))
+            except KernelGoneError:
+                gone = True
+            while self.channels.receive(self.channels.shell):
+                pass
+            while message := self.channels.receive(self.channels.iopub):
+                take(message)
+        return gone
 
     def end(self, *, patience: float) -> None:
         """Ends the kernel and closes the sockets."""

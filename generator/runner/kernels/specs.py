@@ -42,8 +42,12 @@ def find_kernels(environment: Mapping[str, str]) -> tuple[Kernel, ...]:
     return tuple(found.values())
 
 
-def choose_kernel(kernels: Iterable[Kernel], *, name: str | None, language: str) -> tuple[Kernel, str]:
+def choose_kernel(
+    kernels: Iterable[Kernel], *, name: str | None, language: str, exact: bool = False
+) -> tuple[Kernel, str]:
     """The kernel of that name, else one of the language, with a warning ('' when there is nothing to say).
+
+    ``exact`` takes no other than the named one.
 
     Raises:
         KernelMissingError: there is neither.
@@ -53,7 +57,7 @@ def choose_kernel(kernels: Iterable[Kernel], *, name: str | None, language: str)
         return by_name[name.lower()], ""
     fitting = [kernel for kernel in by_name.values() if kernel.language.lower() == language.lower()]
     preferred = [kernel for word in _PREFERRED.get(language.lower(), ()) for kernel in fitting if kernel.name == word]
-    chosen = next(iter((*preferred, *fitting)), None)
+    chosen = None if exact and name else next(iter((*preferred, *fitting)), None)
     if chosen is None:
         there = ", ".join(f"{kernel.name} ({kernel.language})" for kernel in by_name.values()) or "none"
         wanted = f"{name!r} or another for {language}" if name else f"for {language or 'an unknown language'}"
@@ -75,7 +79,7 @@ def _kernel_folders(environment: Mapping[str, str]) -> list[Path]:
         Path(home) / ".local/share/jupyter" for home in dict.fromkeys((environment.get("HOME", "/"), "/home/jovyan"))
     ]
     shares += [Path("/usr/local/share/jupyter"), Path("/usr/share/jupyter")]
-    return list(dict.fromkeys(share / "kernels" for share in shares))
+    return list(dict.fromkeys(share.absolute() / "kernels" for share in shares))
 
 
 def _read(spec: Path, environment: Mapping[str, str]) -> Kernel | None:
@@ -87,7 +91,8 @@ def _read(spec: Path, environment: Mapping[str, str]) -> Kernel | None:
     interpreter = _interpreter(argv[0], spec, environment) if argv else None
     if interpreter is None:
         return None
-    extra = document.get("env") or {}
+    extra = document.get("env")
+    extra = extra if isinstance(extra, dict) else {}
     return Kernel(
         name=spec.parent.name,
         language=str(document.get("language", "")),
@@ -102,7 +107,7 @@ def _interpreter(command: str, spec: Path, environment: Mapping[str, str]) -> st
     """The absolute path of a kernel's program: ``python`` is the one of the environment that holds the kernelspec."""
     if os.path.isabs(command):
         return command if os.access(command, os.X_OK) else None
-    prefix = spec.parents[4] / "bin"
+    prefix = (spec.parents[4] if len(spec.parents) > 4 else spec.parent) / "bin"
     if re.fullmatch(r"python[\d.]*", command):
         for name in (command, "python3", "python"):
             if os.access(prefix / name, os.X_OK):

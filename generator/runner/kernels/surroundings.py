@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -56,7 +56,8 @@ def masked_log(hide: Callable[[str], str] | None) -> Iterator[int | None]:
     def pump() -> None:
         with os.fdopen(reading, encoding="utf-8", errors="replace") as stream:
             for line in stream:
-                sys.stderr.write(hide(line))
+                with suppress(OSError, ValueError):  # a reader that has gone; the kernel must not wait for it
+                    sys.stderr.write(hide(line))
 
     thread = threading.Thread(target=pump, daemon=True)
     thread.start()

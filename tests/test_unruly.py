@@ -1,0 +1,246 @@
+"""What a tired user, an odd notebook and a hostile one do to the runner, and what becomes of secrets then."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support import Folder, notebook
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Folder:
+    return Folder(tmp_path)
+
+
+_FORMS = "import json, html, base64, urllib.parse as u\nprint(repr(token), json.dumps(token), html.escape(token), u.quote(token), base64.b64encode(token.encode()).decode())\nprint({token: 1})"  # noqa: E501
+
+
+@pytest.mark.parametrize("secret", ["pa\"s\\w&örd'", "-----BEGIN\nABCDEFGHIJ\n-----END", "12345678"])
+@pytest.mark.parametrize(
+    "cell",
+    [
+        _FORMS,
+        "{}[token]",
+        "import time\nprint(token[:3], end='', flush=True)\ntime.sleep(0.4)\nprint(token[3:])",
+        "from packmill import glue\nglue('a', token)\nglue('b', int(token) if token.isdigit() else [token])",
+        "from IPython.display import JSON, HTML, display\ndisplay(JSON({'k': [token]}), HTML(token))",
+    ],
+)
+def test_a_secret_is_masked_in_every_form_that_programs_print(cell: str, secret: str, here: Folder) -> None:
+    here.write("token = ''  # type: secret", cell)
+    copies = ("--stdout-file", "o.txt", "--log-output", "--results", "r", "--html")
+
+    done = here.run("in.ipynb", "out.ipynb", "-r", "token", secret, *copies)
+
+    written = done.stderr + "".join(path.read_text() for path in here.folder.rglob("*") if path.is_file())
+    tokens = [
+        secret,
+        repr(secret)[1:-1],
+        json.dumps(secret)[1:-1],
+        *(line for line in secret.splitlines() if len(line) > 8),
+    ]
+    assert [form for form in tokens if form in written] == []
+    assert "********" in written
+
+
+@pytest.mark.parametrize("secret", ["text", "code", "name", "data", "stream", "2026", "source"])
+def test_a_secret_that_is_an_ordinary_word_leaves_the_notebook_a_notebook(secret: str, here: Folder) -> None:
+    import nbformat
+
+    here.write("token = ''  # type: secret\nother = 'x'", "print(other)\n{'text': 1, 'name': 2}")
+
+    done = here.run("in.ipynb", "out.ipynb", "-r", "token", secret, "-r", "other", "secret: token")
+
+    assert done.returncode == 0, done.stderr
+    nbformat.validate(nbformat.read(here.folder / "out.ipynb", as_version=4))
+    assert here.texts().startswith("secret: token\n")
+
+
+def test_a_secret_that_does_not_fit_is_not_repeated(here: Folder) -> None:
+    here.write("token = ''  # type: secret")
+
+    done = here.run("in.ipynb", "out.ipynb", "-y", "token: [hunter2hunter2]", "--results", "r")
+
+    assert done.returncode == 2
+    assert "token is secret, and its value is no string" in done.stderr
+    assert "hunter2" not in done.stderr + (here.folder / "r/result.json").read_text()
+
+
+def test_a_null_secret_is_none(here: Folder) -> None:
+    here.write("token = ''  # type: secret?", "print(token is None)")
+
+    assert here.run("in.ipynb", "out.ipynb", "-y", "token: null").returncode == 0
+    assert here.texts() == "True\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("o-{token}.ipynb",), "Missing parameter 'token'"),
+        (("out.ipynb", "--engine", "nbclient"), "the secret 'token' is for packmill's own engine"),
+    ],
+)
+def test_where_a_secret_would_be_written_the_run_is_refused(words: tuple[str, ...], said: str, here: Folder) -> None:
+    here.write("token = ''  # type: secret")
+
+    done = here.run("in.ipynb", *words, "-p", "token", "hunter2hunter2")
+
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert [path.name for path in here.folder.iterdir()] == ["in.ipynb"]
+
+
+def test_a_cell_that_speaks_of_a_secret_has_to_be_understood(here: Folder) -> None:
+    here.write("token = ''  # type: secret\nn = 'x'  # type: int")
+
+    assert here.run("in.ipynb", "out.ipynb", "-p", "token", "x", "--allow-unknown").returncode == 2
+
+
+_COMM = """
+from comm import create_comm
+c = create_comm(target_name='x', data={'state': 'ready'})
+c.send(data='state here')
+"""
+_RAW_MESSAGES = """
+kernel = get_ipython().kernel
+for kind, content in (('display_data', {'data': {'text/plain': 'x'}}), ('stream', {'name': 'stdout', 'text': None})):
+    get_ipython().display_pub.session.send(kernel.iopub_socket, kind, content, parent=kernel.get_parent(), ident=b'x')
+"""
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "import os\nprint(os.fsdecode(b'caf\\xe9.txt'))",
+        "'\\ud800'",
+        "from IPython.display import display\ndisplay({'text/plain': 'a'}, raw=True, metadata={'scrapbook': ['name']})",
+        "from IPython.display import display\ndisplay({'text/plain': 'a'}, raw=True, metadata={'papermill': True})",
+        "from packmill import glue\nfrom IPython.display import HTML\nglue('漢' * 100, HTML('x'))",
+        _COMM,
+        _RAW_MESSAGES,
+        "import sys\nsys.stdout.close()",
+        "breakpoint()",
+        "from dateutil.parser import *\nparse('2020-01-01')\nimport dateutil.parser as d\nd.isoparse(b'2020-01-01')",
+        "import jupyter_client as j\nj.KernelManager, j.write_connection_file, j.__version__",
+    ],
+)
+def test_no_output_of_a_notebook_ends_the_run(cell: str, here: Folder) -> None:
+    here.write("n = 1", cell, "open('reached', 'w').close()")
+
+    done = here.run("in.ipynb", "out.ipynb", "--results", "r")
+
+    assert done.returncode == 0, done.stderr
+    assert (here.folder / "reached").exists()
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"cells": [{"source": "1"}]},
+        {"metadata": "x"},
+        {"metadata": {"kernelspec": None, "papermill": None}},
+        {"cells": [{"cell_type": "code", "source": "1", "metadata": [1], "outputs": 5}]},
+        {"cells": [{"cell_type": "code", "source": "1", "metadata": {"tags": 5, "papermill": 1}, "outputs": [1, "x"]}]},
+        {"cells": [{"cell_type": "markdown", "source": "1", "attachments": "x"}]},
+    ],
+)
+def test_an_odd_notebook_runs_or_is_refused_in_one_line(broken: dict[str, Any], here: Folder) -> None:
+    (here.folder / "in.ipynb").write_text(json.dumps({**notebook("n = 1"), **broken}))
+
+    done = here.run("in.ipynb", "out.ipynb")
+
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("in.ipynb", "folder"), 2),
+        (("in.ipynb", "out.ipynb", "--results", "in.ipynb"), 2),
+        (("in.ipynb", "--output-template", "in.ipynb/x"), 2),
+        (("in.ipynb", "o{n[0]}.ipynb", "-p", "n", "1"), 2),
+        (("in.ipynb", "out.ipynb", "-y", "n: &a [*a]"), 2),
+        (("in.ipynb", "out.ipynb", "--timeout", "nan"), 2),
+        (("in.ipynb", "out.ipynb", "--parameters_ra", "n", "3"), 2),
+        (("in.ipynb", "out.ipynb", "-k", "no-such"), 4),
+        (("in.ipynb", "out.ipynb", "--engine", "nbclient", "-k", "no-such"), 4),
+        (("in.ipynb", "out.ipynb", "--execution-timeout", "0"), 0),
+        (("in.ipynb", "out.ipynb", "-b", "bjog\nMg=="), 0),
+    ],
+)
+def test_odd_words_get_one_line_and_their_exit_code(words: tuple[str, ...], code: int, here: Folder) -> None:
+    here.write("n = 1")
+    (here.folder / "folder").mkdir()
+
+    done = here.run(*words)
+
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_language_without_a_kernel_can_be_prepared(here: Folder) -> None:
+    here.write("n <- 1", language="R", kernel="ir")
+
+    assert here.run("in.ipynb", "out.ipynb", "--prepare-only", "-p", "n", "2").returncode == 0
+    assert "n = 2" in "".join(here.executed()["cells"][1]["source"])
+
+
+@pytest.mark.parametrize("closing", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_standard_streams_may_be_closed(closing: str, here: Folder) -> None:
+    here.write("n = 1", "print(n)")
+    command = f"{sys.executable} -m generator.runner run in.ipynb out.ipynb {closing}"
+
+    assert subprocess.run(["bash", "-c", command], cwd=here.folder, check=False).returncode == 0
+    assert here.texts() == "1\n"
+
+
+def test_nobody_has_to_read_the_log(here: Folder) -> None:
+    here.write("n = 1", *["import time\ntime.sleep(0.1)"] * 5, "print('done')")
+    run = f"{sys.executable} -m generator.runner run in.ipynb out.ipynb"
+
+    done = subprocess.run(["bash", "-c", f"set -o pipefail; {run} 2>&1 >/dev/null | head -1"], cwd=here.folder, check=False)  # fmt: skip # noqa: E501
+
+    assert done.returncode == 0
+    assert here.texts() == "done\n"
+
+
+def test_a_link_beside_the_output_is_not_followed(here: Folder) -> None:
+    here.write("n = 1")
+    (here.folder / "precious").write_text("mine")
+    (here.folder / ".out.ipynb.saving").symlink_to("precious")
+
+    assert here.run("in.ipynb", "out.ipynb").returncode == 0
+    assert (here.folder / "precious").read_text() == "mine"
+
+
+def test_what_is_printed_at_the_end_and_left_open_is_there_though_a_thread_runs_on(here: Folder) -> None:
+    here.write(
+        "import threading, time\nthreading.Thread(target=lambda: time.sleep(30)).start()",
+        "f = open('left.txt', 'w')\nf.write('data')",
+    )
+
+    done = here.run("in.ipynb", "out.ipynb")
+
+    assert done.returncode == 0
+    assert (here.folder / "left.txt").read_text() == "data"
+    assert "warning: the kernel did not end within 5 s and was killed" in done.stderr
+
+
+def test_a_display_that_is_updated_later_is_the_scrap(here: Folder) -> None:
+    here.write(
+        "from IPython.display import display, HTML",
+        "meta = {'scrapbook': {'name': 'm', 'data': False, 'display': True}}\n"
+        "h = display(HTML('old'), display_id='d', metadata=meta)",
+        "h.update(HTML('new'), metadata=meta)",
+    )
+
+    assert here.run("in.ipynb", "out.ipynb", "--results", "r").returncode == 0
+    assert (here.folder / "r/scraps/m.html").read_text() == "new"
