@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -100,25 +100,7 @@ def _run(request: Standalone, record: Record) -> None:
     public = {name: value for name, value in values.items() if name not in secret}
     output_path = _output_path(request, public, input_path, record.started)
     if request.engine not in (None, "packmill"):
-        if secret or request.html:
-            what = f"the secret {secret[0]!r}" if secret else "--html"
-            raise BadInputsError(f"{what} is for packmill's own engine, not for --engine {request.engine}")
-        with ExitStack() as files:
-            copies = {"stdout_file": request.stdout_file, "stderr_file": request.stderr_file}
-            run_with_papermill(
-                {"input_path": _unformatted(input_path), "output_path": _unformatted(output_path)},
-                values,
-                {
-                    "engine_name": request.engine,
-                    "kernel_name": request.kernel,
-                    "language": request.language,
-                    "request_save_on_cell_execute": request.save_while_running and output_path != addresses.PIPE,
-                    "cwd": request.cwd,
-                    **{name: _opened(path, files) for name, path in copies.items()},
-                },
-                request.execution,
-                record,
-            )
+        _run_by_engine(request, values, secret, (input_path, output_path), record)
         return
     if secret:
         input_path = formatted(request.notebook, {**values, **dict.fromkeys(secret, mask)})
@@ -145,6 +127,32 @@ def _run(request: Standalone, record: Record) -> None:
         prints = Prints(request.say, cells=request.tell_cells)
         with page_beside(task, addresses.writer(_page_address(output_path)) if request.html else None, prints):
             execute(task, record, prints)
+
+
+def _run_by_engine(
+    request: Standalone, values: Mapping[str, Any], secret: Sequence[str], paths: tuple[str, str], record: Record
+) -> None:
+    """A run by an engine that is registered with papermill.
+
+    Raises:
+        BadInputsError: it is asked for what papermill's engines cannot do.
+    """
+    if secret or request.html:
+        what = f"the secret {secret[0]!r}" if secret else "--html"
+        raise BadInputsError(f"{what} is for packmill's own engine, not for --engine {request.engine}")
+    input_path, output_path = paths
+    with ExitStack() as files:
+        options = {
+            "engine_name": request.engine,
+            "kernel_name": request.kernel,
+            "language": request.language,
+            "request_save_on_cell_execute": request.save_while_running and output_path != addresses.PIPE,
+            "cwd": request.cwd,
+            "stdout_file": _opened(request.stdout_file, files),
+            "stderr_file": _opened(request.stderr_file, files),
+        }
+        unformatted = {"input_path": _unformatted(input_path), "output_path": _unformatted(output_path)}
+        run_with_papermill(unformatted, values, options, request.execution, record)
 
 
 def _outputs(results: Path, record: Record) -> list[Path]:

@@ -12,6 +12,7 @@ import importlib
 import io
 import os
 import sys
+import types
 
 from packmill_later import put_off
 
@@ -51,7 +52,7 @@ del sys.modules["debugpy"]
 from ipykernel import kernelapp, kernelbase  # noqa: E402
 
 for name, stand_in in (("dateutil.parser", "isoparse"), ("jupyter_client", "write_connection_file")):
-    vars(sys.modules.get(name)).pop(stand_in, None)  # ipykernel has them; a notebook gets the real ones
+    vars(sys.modules.get(name, types)).pop(stand_in, None)  # ipykernel has them; a notebook gets the real ones
 kernelbase._psutil_import_attempted = True  # asked for by front ends that show a kernel's load
 kernelapp.IPKernelApp.init_pdb = lambda app: None  # noqa: ARG005 - nobody sits in front of it
 if "PYTHONBREAKPOINT" not in os.environ:

@@ -10,7 +10,10 @@ def put_off(name, **known):
 
     importlib's own LazyLoader runs a module as soon as a second ``import`` meets it.
     """
-    spec = importlib.util.find_spec(name)
+    try:
+        spec = importlib.util.find_spec(name)
+    except ImportError:  # the package that it is part of is not there
+        return
     if name in sys.modules or spec is None or spec.loader is None:
         return
 
