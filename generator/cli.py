@@ -138,6 +138,11 @@ again. For a private https repository set PACKMILL_GIT_TOKEN in the environment.
         "--network", action="store_true", help="let the process reach the network when it runs (CWL NetworkAccess)"
     )
     parser.add_argument(
+        "--push",
+        metavar="REGISTRY",
+        help="push the image to a registry, such as registry.example.org/group; the documents then name it by digest",
+    )
+    parser.add_argument(
         "--output-template",
         metavar="TEMPLATE",
         help="where a run puts the executed notebook, as a template such as '{{ args.year }}/{{ args.notebook_name }}' "
@@ -235,6 +240,7 @@ def _build(options: argparse.Namespace) -> int:
         build_image=not options.no_image,
         network=options.network,
         output_template=options.output_template,
+        registry=options.push,
     )
     built = build(request, settings, Progress(sections=settings.gitlab_job))
     if options.json:

@@ -62,6 +62,13 @@ def reference(source: Source, *, environment: str = own_environment) -> str:
     return f"{path}:{tag}{other}"
 
 
+def pushed_reference(registry: str, reference: str) -> str:
+    """The name of an image below a registry; an image's own registry gives way."""
+    first, slash, rest = reference.partition("/")
+    own = rest if slash and ("." in first or ":" in first or first == "localhost") else reference
+    return f"{registry}/{own}" if ":" in own.rpartition("/")[2] else f"{registry}/{own}:latest"
+
+
 def key(source: Source, *, environment: str, base_image: str, base_id: str) -> str:
     """What decides whether an image is the same again: address, commit, environment, base and packmill itself."""
     parts = [source.address, source.commit, environment, base_image, base_id, __version__, runner_digest()]

@@ -22,6 +22,7 @@ from generator.tools import cwl, git
 from generator.tools.environment_file import place
 from generator.tools.files import remove_package, replace_folder
 from generator.tools.job_file import read_job
+from generator.tools.registry import Login, push
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,6 +70,8 @@ def build(request: BuildRequest, settings: Settings, progress: Progress) -> Buil
             found = ensure_image(wanted, progress)
             with progress.step(f"Checking the runner in {reference}"):
                 processes = [checked(process, reference, progress) for process in processes]
+            if request.registry:
+                reference, found = _pushed(found, request.registry, settings, progress)
         with progress.step("Writing the package"):
             top = request.output / source.owner / source.name / source.checkout
             changed = False
@@ -85,6 +88,18 @@ def build(request: BuildRequest, settings: Settings, progress: Progress) -> Buil
                 )
                 changed |= replace_folder(target, files, check=_check_documents)
         return Built(folder=top, image=reference, image_built=found.built, changed=changed, processes=request.processes)
+
+
+def _pushed(found: Found, registry: str, settings: Settings, progress: Progress) -> tuple[str, Found]:
+    """The image's name by digest in the registry, which no later push can change, and what is there."""
+    target = image.pushed_reference(registry, found.reference)
+    user = settings.registry_user
+    login = Login(user=user, password=settings.registry_password) if user else None
+    with progress.step(f"Pushing {target}"):
+        digest = push(found.reference, target, login=login, on_line=progress.say)
+        progress.say(f"{target} is {digest}")
+    by_digest = f"{target.rpartition(':')[0]}@{digest}"
+    return by_digest, Found(reference=by_digest, built=found.built, digest=digest)
 
 
 def _source(checkout: git.Checkout) -> image.Source:

@@ -19,9 +19,12 @@ variables = {
     "process": f"notebook or shell script, relative to the repository's top (default: {default_process})",
     "env": "environment instead of the repository's own: a path in the repository or an https URL",
     "output_template": "where a run puts the executed notebook, as a template (default: its own name)",
+    "registry": "registry and path that the image is pushed to; the documents then name it by digest",
     "output": "folder for packages (default: packages)",
     "PACKMILL_BASE_IMAGE": "base image for environments without a Dockerfile",
     "PACKMILL_GIT_TOKEN": "token for private https repositories",
+    "PACKMILL_REGISTRY_USER": "user of the registry, where 'docker login' has not been called",
+    "PACKMILL_REGISTRY_PASSWORD": "password or token of that user",
     "DOCKER_HOST": "address of the container engine, as for Docker itself",
 }
 """Every variable that build.sh reads, and what for."""
@@ -32,6 +35,8 @@ class Settings:
     """What the surroundings say: secrets, the base image, and whether a GitLab job's log is being written."""
 
     git_token: str = field(default="", repr=False)
+    registry_user: str = ""
+    registry_password: str = field(default="", repr=False)
     base_image: str | None = None
     docker_host: str | None = None
     gitlab_job: bool = False
@@ -41,6 +46,8 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     """The settings in the environment."""
     return Settings(
         git_token=environment.get("PACKMILL_GIT_TOKEN", ""),
+        registry_user=environment.get("PACKMILL_REGISTRY_USER", ""),
+        registry_password=environment.get("PACKMILL_REGISTRY_PASSWORD", ""),
         base_image=environment.get("PACKMILL_BASE_IMAGE") or None,
         docker_host=environment.get("DOCKER_HOST") or None,
         gitlab_job=environment.get("GITLAB_CI") == "true",
@@ -60,6 +67,7 @@ class BuildRequest:
     build_image: bool = True
     network: bool = False
     output_template: str | None = None
+    registry: str | None = None
 
 
 def build_request(
@@ -73,6 +81,7 @@ def build_request(
     build_image: bool = True,
     network: bool = False,
     output_template: str | None = None,
+    registry: str | None = None,
 ) -> BuildRequest:
     """A checked request.
 
@@ -81,6 +90,8 @@ def build_request(
     """
     if output_template:
         check_template(output_template)
+    if registry and not build_image:
+        raise UsageError("an image is pushed only when it is built: leave out either --push or --no-image")
     return BuildRequest(
         repository=parse_repository(repository),
         checkout=check_checkout(checkout) if checkout else None,
@@ -91,6 +102,7 @@ def build_request(
         build_image=build_image,
         network=network,
         output_template=output_template or None,
+        registry=check_registry(registry) if registry else None,
     )
 
 
@@ -100,10 +112,10 @@ def from_variables(environment: Mapping[str, str]) -> BuildRequest | None:
     Raises:
         UsageError: variables are given, but no repository.
     """
-    names = ("repository", "checkout", "process", "env", "output_template", "output")
+    names = ("repository", "checkout", "process", "env", "output_template", "registry", "output")
     value = {name: environment.get(name, "").strip() for name in names}
     if not value["repository"]:
-        given = [name for name in ("checkout", "process", "env", "output_template") if value[name]]
+        given = [name for name in ("checkout", "process", "env", "output_template", "registry") if value[name]]
         if given:
             raise UsageError(
                 f"the variable {given[0]!r} is set, but 'repository' is not: set it to a git URL or a path"
@@ -115,6 +127,7 @@ def from_variables(environment: Mapping[str, str]) -> BuildRequest | None:
         processes=tuple(line.strip() for line in value["process"].splitlines() if line.strip()),
         environment=value["env"] or None,
         output_template=value["output_template"] or None,
+        registry=value["registry"] or None,
         output=Path(value["output"] or "packages"),
     )
 
@@ -130,6 +143,22 @@ def process_name(process: str) -> str:
         raise ProcessError(f"{process!r}: a process is a path inside the repository, relative to its top")
     if not plain.endswith((".ipynb", ".sh")):
         raise ProcessError(f"{process!r}: a process is a notebook (.ipynb) or a shell script (.sh)")
+    return plain
+
+
+def check_registry(text: str) -> str:
+    """A registry, with the path below it where images go (distribution/reference, "domain").
+
+    Raises:
+        UsageError: it is none; a user and a password do not belong there.
+    """
+    plain = text.removeprefix("https://").rstrip("/")
+    host, _, path = plain.partition("/")
+    is_host = re.fullmatch(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::\d{1,5})?", host)
+    is_registry = host == "localhost" or "." in host or ":" in host
+    if not is_host or not is_registry or (path and not re.fullmatch(r"[a-z0-9]+(?:[._/-]+[a-z0-9]+)*", path)):
+        shown = re.sub(r".*@", "", plain)
+        raise UsageError(f"{shown!r} is no registry: write it as registry.example.org/group, without user and password")
     return plain
 
 

@@ -1,0 +1,141 @@
+"""Images in a registry that asks for a login: pushed, named by digest, run from there, and what goes wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.error import HTTPError
+
+import pytest
+from support import Finished, commit_all, write_notebook
+
+pytestmark = [
+    pytest.mark.engine,
+    pytest.mark.slow,
+    pytest.mark.skipif(shutil.which("docker-registry") is None, reason="Debian's docker-registry is not installed"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+_USER, _PASSWORD = "ada", "open sesame"
+_HTPASSWD = "ada:$2b$05$Bct36EX5ARsMFyPSmApvG.4L4dwH3lJw3UDnRmMH3t7OkdT72uOsO\n"
+_CONFIG = """\
+version: 0.1
+storage: {{filesystem: {{rootdirectory: {folder}/images}}}}
+http: {{addr: "127.0.0.1:{port}"}}
+auth: {{htpasswd: {{realm: tests, path: {folder}/htpasswd}}}}
+log: {{level: error}}
+"""
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A registry on loopback, stopped by its own process id."""
+    folder = tmp_path_factory.mktemp("registry")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    (folder / "htpasswd").write_text(_HTPASSWD)
+    (folder / "config.yml").write_text(_CONFIG.format(folder=folder, port=port))
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(["docker-registry", "serve", str(folder / "config.yml")], stdout=log, stderr=log)
+    try:
+        for _ in range(100):
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/v2/")
+            except HTTPError as answer:
+                answer.close()
+                break
+            except OSError:
+                time.sleep(0.1)
+        yield f"127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@pytest.fixture
+def login(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PACKMILL_REGISTRY_USER", _USER)
+    monkeypatch.setenv("PACKMILL_REGISTRY_PASSWORD", _PASSWORD)
+
+
+def test_a_pushed_image_is_named_by_digest_and_runs_from_the_registry(
+    registry: str, login: None, base_image: str, repository: Path, tmp_path: Path, packmill: Callable[..., Finished]
+) -> None:
+    write_notebook(repository / "process.ipynb", "n = 1  # type: int", "from packmill import glue\nglue('n', n)")
+    commit_all(repository)
+    target = f"{registry}/group"
+
+    built = packmill("build", repository, "--output", tmp_path / "packages", "--push", target, "--json")
+
+    assert built.code == 0, built.err
+    package, image = Path(built.json()["package"]), built.json()["image"]
+    name, digest = image.split("@")
+    assert name == f"{target}/ada.trees"
+    assert f"dockerPull: {image}" in (package / "process.cwl").read_text()
+    assert json.loads((package / "package.json").read_text())["image"] == {"reference": image, "digest": digest}
+    assert packmill("validate", package).code == 0
+    assert _PASSWORD not in built.err + "".join(path.read_text() for path in package.iterdir())
+
+    subprocess.run(["docker", "rmi", "--force", image], capture_output=True, check=True)
+    subprocess.run(["docker", "login", registry, "-u", _USER, "--password-stdin"], input=_PASSWORD, text=True, capture_output=True, check=True, env={**os.environ, "DOCKER_CONFIG": str(tmp_path)})  # fmt: skip # noqa: E501
+    pulled = subprocess.run(["docker", "--config", str(tmp_path), "pull", "--quiet", image], capture_output=True, text=True, check=False)  # fmt: skip # noqa: E501
+    assert pulled.returncode == 0, pulled.stderr
+    ran = packmill("run", package, "-pn=7", "--outdir", tmp_path / "out")
+    assert ran.code == 0, ran.err
+    assert json.loads((tmp_path / "out/output/scraps.json").read_text()) == {"n": 7}
+
+    again = packmill("build", repository, "--output", tmp_path / "packages", "--push", target, "--json")
+    assert again.code == 0, again.err
+    assert (again.json()["image"], again.json()["changed"]) == (image, False)
+
+
+@pytest.mark.parametrize(
+    ("user", "password", "where", "said"),
+    [
+        ("", "", "{registry}/group", "PACKMILL_REGISTRY_USER"),
+        (_USER, "wrong", "{registry}/group", "could not be pushed"),
+        (_USER, _PASSWORD, "127.0.0.1:9/group", "could not be pushed"),
+    ],
+)
+def test_a_push_that_fails_gives_exit_18_and_no_package(
+    user: str,
+    password: str,
+    where: str,
+    said: str,
+    registry: str,
+    base_image: str,
+    repository: Path,
+    tmp_path: Path,
+    packmill: Callable[..., Finished],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PACKMILL_REGISTRY_USER", user)
+    monkeypatch.setenv("PACKMILL_REGISTRY_PASSWORD", password)
+    write_notebook(repository / "process.ipynb", "n = 1")
+    commit_all(repository)
+
+    built = packmill("build", repository, "--output", tmp_path / "out", "--push", where.format(registry=registry))
+
+    assert built.code == 18, built.err
+    assert said in built.err
+    assert "wrong" not in built.err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["group", "https://ada:secret@registry.example.org/x", "registry.example.org/Group", "a b.org/x", "-x.org/y"],
+)
+def test_what_is_no_registry_is_refused(text: str, repository: Path, packmill: Callable[..., Finished]) -> None:
+    finished = packmill("build", repository, f"--push={text}")
+
+    assert finished.code == 2
+    assert "is no registry" in finished.err
+    assert "secret" not in finished.err
