@@ -15,7 +15,7 @@ from zlib import crc32
 
 from generator.errors import NotebookError
 from generator.notebook import decode_notebook, read_notebook
-from generator.runner.outputs import plain_output
+from generator.runner.streams import plain_output
 
 _SPLIT_KINDS = ("application/javascript", "image/svg+xml")
 _BLOCK = 1024**2

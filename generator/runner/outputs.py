@@ -10,6 +10,7 @@ from collections.abc import Callable, MutableMapping
 from typing import Any, Protocol
 
 from generator.runner.kernels.messages import Message
+from generator.runner.streams import Text, append_stream
 
 Cell = MutableMapping[str, Any]
 
@@ -123,40 +124,6 @@ def output_of(message: Message) -> dict[str, Any] | None:
     if message.kind == "error":
         return {"output_type": "error", **{key: content.get(key) for key in ("ename", "evalue", "traceback")}}
     return None
-
-
-class Text(list[str]):
-    """A text in parts, joined when it is written: a million prints cost a million, not their square."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__((text,))
-
-    def __str__(self) -> str:
-        return "".join(self)
-
-
-def plain_output(output: dict[str, Any]) -> dict[str, Any]:
-    """An output whose texts are plain strings."""
-    text = output.get("text")
-    return {**output, "text": str(text)} if isinstance(text, Text) else output
-
-
-def append_stream(outputs: list[Any], output: dict[str, Any]) -> bool:
-    """Adds a text to the stream that it goes on, stdout before stderr; False when it begins one at the end."""
-    first = len(outputs)
-    while first and outputs[first - 1]["output_type"] == "stream":
-        first -= 1
-    for other in outputs[first:]:
-        if other["name"] == output["name"]:
-            if isinstance(other["text"], Text):
-                other["text"].extend(output["text"])
-            else:
-                other["text"] += str(output["text"])
-            return True
-    if output["name"] == "stdout":
-        outputs.insert(first, output)
-        return True
-    return False
 
 
 def note_time(cell: Cell, message: Message) -> None:

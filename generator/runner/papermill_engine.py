@@ -20,7 +20,7 @@ from generator.runner.kernels.process import KernelProcess, new_connection
 from generator.runner.kernels.session import CellTooLongError, KernelGoneError, NotReadyError, Session
 from generator.runner.kernels.specs import choose_kernel, find_kernels
 from generator.runner.kernels.surroundings import private_folder
-from generator.runner.outputs import plain_output
+from generator.runner.streams import plain_output
 
 _GOODBYE = 5.0
 _SAVE_AT_LEAST = 1.0

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from generator.runner.annotations import Annotations
 from generator.runner.failures import BadInputsError
-from generator.runner.outputs import plain_output
 from generator.runner.result import Record
+from generator.runner.streams import plain_output
 from generator.runner.task import Prints, Task
 
 if TYPE_CHECKING:

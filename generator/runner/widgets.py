@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from generator.runner.kernels.messages import Message
-from generator.runner.outputs import Text, append_stream
+from generator.runner.streams import Text, append_stream
 
 _STATE_KIND = "application/vnd.jupyter.widget-state+json"
 
