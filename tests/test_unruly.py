@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -71,6 +72,16 @@ def test_a_secret_that_does_not_fit_is_not_repeated(here: Folder) -> None:
     assert done.returncode == 2
     assert "token is secret, and its value is no string" in done.stderr
     assert "hunter2" not in done.stderr + (here.folder / "r/result.json").read_text()
+
+
+def test_a_secret_is_in_no_history_of_cells(here: Folder) -> None:
+    here.write("token = ''  # type: secret", "print(len(In), len(token))")
+    home = {**os.environ, "HOME": str(here.folder), "IPYTHONDIR": str(here.folder / "ipython")}
+
+    assert here.run("in.ipynb", "out.ipynb", "-p", "token", "hunter2hunter2", env=home).returncode == 0
+    assert here.texts() == "4 14\n"
+    kept = b"".join(path.read_bytes() for path in here.folder.rglob("*") if path.is_file())
+    assert b"hunter2" not in kept
 
 
 def test_a_null_secret_is_none(here: Folder) -> None:

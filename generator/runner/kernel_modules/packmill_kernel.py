@@ -57,6 +57,8 @@ kernelbase._psutil_import_attempted = True  # asked for by front ends that show 
 kernelapp.IPKernelApp.init_pdb = lambda app: None  # noqa: ARG005 - nobody sits in front of it
 if "PYTHONBREAKPOINT" not in os.environ:
     sys.breakpointhook = lambda *arguments, **options: None  # noqa: ARG005 - for the same reason
+# IPython's history would keep every cell in a file of the user's, the injected one with its secrets first.
+sys.argv.append("--HistoryManager.enabled=False")
 application = kernelapp.IPKernelApp.instance()
 application.initialize()
 gc.freeze()
