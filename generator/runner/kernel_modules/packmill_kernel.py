@@ -10,6 +10,7 @@ import datetime
 import gc
 import importlib
 import io
+import logging
 import os
 import sys
 import types
@@ -64,4 +65,6 @@ application.initialize()
 gc.freeze()
 gc.enable()
 application.start()
+# ipykernel's control thread may still say "idle" on a socket that is closed by now; no one is left to hear it.
+logging.getLogger("tornado.general").disabled = True
 flush_open_files()
