@@ -7,8 +7,11 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+
+from generator.runner.scraps import Scraps
 
 here = Path(__file__).parent
 cases = here / "cases"
@@ -117,3 +120,11 @@ class Folder:
     def texts(self, name: str = "out.ipynb") -> str:
         outputs = (output for cell in self.executed(name)["cells"] for output in cell.get("outputs", ()))
         return "".join("".join(output.get("text", "")) for output in outputs)
+
+
+def read_scraps(cells: Iterable[Mapping[str, Any]], output: Path | None = None) -> Scraps:
+    """Every scrap of a notebook's cells, in their order."""
+    scraps = Scraps(output)
+    for index, cell in enumerate(cells):
+        scraps.take(index, cell)
+    return scraps

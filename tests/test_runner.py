@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import notebook
+from support import notebook, read_scraps
 
 from generator.interface import read_interface
 from generator.notebook import read_notebook
 from generator.runner.failures import BadInputsError, KernelMissingError
 from generator.runner.kernels.specs import Kernel, choose_kernel, find_kernels
-from generator.runner.scraps import read_scraps
 from generator.runner.values import notebook_values
 from generator.runner.workspace import Place, Workspace
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support import read_scraps
 
-from generator.runner.scraps import Scraps, read_scraps
+from generator.runner.scraps import Scraps
 
 _PARQUET = b"PAR1 not really PAR1"
 _PNG = b"\x89PNG\r\n\x1a\n"

@@ -119,6 +119,13 @@ from comm import create_comm
 c = create_comm(target_name='x', data={'state': 'ready'})
 c.send(data='state here')
 """
+_DEEP = """
+from IPython.display import display
+deep = 1
+for _ in range(600):
+    deep = [deep]
+display({'application/json': deep}, raw=True)
+"""
 _RAW_MESSAGES = """
 kernel = get_ipython().kernel
 for kind, content in (('display_data', {'data': {'text/plain': 'x'}}), ('stream', {'name': 'stdout', 'text': None})):
@@ -137,6 +144,7 @@ for kind, content in (('display_data', {'data': {'text/plain': 'x'}}), ('stream'
         _COMM,
         _RAW_MESSAGES,
         "import sys\nsys.stdout.close()",
+        _DEEP,
         "breakpoint()",
         "from dateutil.parser import *\nparse('2020-01-01')\nimport dateutil.parser as d\nd.isoparse(b'2020-01-01')",
         "import jupyter_client as j\nj.KernelManager, j.write_connection_file, j.__version__",

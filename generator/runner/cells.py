@@ -127,7 +127,7 @@ class CellRunner:
             self._listener.warn(f"a {message.kind} message of the kernel is left out: {type(error).__name__}: {error}")
             return
         if new:
-            self._listener.output(new[1])
+            self._listener.output(new)
 
     def take_last_words(self, patience: float) -> bool:
         """Asks the kernel to end and takes what it says until it is gone; whether it went within ``patience`` s."""

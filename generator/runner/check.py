@@ -75,4 +75,4 @@ def _start(kernel: Kernel) -> None:
             raise KernelMissingError(message) from None
         finally:
             if session:
-                session.end(patience=0)
+                session.end()

@@ -140,6 +140,8 @@ def json_text(value: Any, *, sort_keys: bool = False) -> bytes:
         return text.encode()
     except UnicodeEncodeError:
         return json.dumps(value, indent=1, sort_keys=sort_keys, default=str).encode()
+    except RecursionError:  # nested too deeply for an indentation, which json does in Python
+        return json.dumps(value, sort_keys=sort_keys, default=str).encode()
 
 
 def read_document(data: bytes, name: str) -> Document:

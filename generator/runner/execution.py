@@ -118,7 +118,7 @@ def _run_cells(task: Task, process: KernelProcess, progress: Progress, secrets: 
             progress.take_again(runner.outputs.updated)
         return stop
     finally:
-        session.end(patience=0)
+        session.end()
 
 
 def _describe(document: Document, info: Mapping[str, Any], widgets: dict[str, Any] | None) -> None:
@@ -141,7 +141,7 @@ def _kernel(task: Task, secrets: Secrets, record: Record) -> Iterator[KernelProc
         try:
             yield process
         finally:
-            process.end(patience=0)
+            process.end()
             record.peak_memory = process.peak_memory
 
 

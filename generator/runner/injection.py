@@ -49,9 +49,9 @@ class Translator:
 
     of_papermill: Any
 
-    def cell(self, parameters: Mapping[str, Any], comment: str = "Parameters") -> str:
+    def cell(self, parameters: Mapping[str, Any]) -> str:
         """The text of an injected cell."""
-        return str(self.of_papermill.codify(parameters, comment))
+        return str(self.of_papermill.codify(parameters))
 
     def literal(self, value: Literal) -> str:
         """One value as it is written in the language."""

@@ -42,8 +42,8 @@ class Outputs:
         """From now on messages of this request belong to this cell."""
         self._owners[request] = index
 
-    def take(self, message: Message) -> tuple[int, dict[str, Any]] | None:
-        """Puts one message where it belongs; the cell's index and the output, when there is a new one."""
+    def take(self, message: Message) -> dict[str, Any] | None:
+        """Puts one message where it belongs; the output, when there is a new one."""
         index = self._owners.get(message.parent)
         if index is None:
             return None
@@ -65,9 +65,10 @@ class Outputs:
         output = output_of(message)
         if output is None or (self._widgets and self._widgets.takes(message, output)):
             return None
-        return self._add(index, cell, output, display)
+        self._add(index, cell, output, display)
+        return output
 
-    def _add(self, index: int, cell: Cell, output: dict[str, Any], display: str | None) -> tuple[int, dict[str, Any]]:
+    def _add(self, index: int, cell: Cell, output: dict[str, Any], display: str | None) -> None:
         if index in self._to_clear:
             self._to_clear.remove(index)
             self._empty(index, cell)
@@ -75,7 +76,6 @@ class Outputs:
             self._displays.setdefault(display, []).append((index, len(cell["outputs"])))
         if output["output_type"] != "stream" or not append_stream(cell["outputs"], output):
             cell["outputs"].append(output)
-        return index, output
 
     def _update(self, display: str, content: dict[str, Any]) -> None:
         """Every output of a display id shows the newest data, in whichever cell it stands."""

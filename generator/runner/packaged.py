@@ -90,7 +90,7 @@ def run(request: Packaged) -> None:
         raise
     finally:
         with suppress(OSError):  # a disk that is full takes no record either
-            record.write(output, error, outputs=(path for path in output.rglob("*") if path.name != "result.json"))
+            record.write(output, error, outputs=(path for path in output.rglob("*") if path != output / result_file))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

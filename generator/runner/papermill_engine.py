@@ -20,11 +20,10 @@ from generator.runner.kernels.process import KernelProcess, new_connection
 from generator.runner.kernels.session import CellTooLongError, KernelGoneError, NotReadyError, Session
 from generator.runner.kernels.specs import choose_kernel, find_kernels
 from generator.runner.kernels.surroundings import private_folder
+from generator.runner.saving import rest_after
 from generator.runner.streams import plain_output
 
 _GOODBYE = 5.0
-_SAVE_AT_LEAST = 1.0
-_SAVE_SHARE = 20
 
 
 class PackmillEngine(Engine):  # type: ignore[misc]
@@ -84,7 +83,7 @@ class PackmillEngine(Engine):  # type: ignore[misc]
             except KernelGoneError:
                 raise DeadKernelError("Kernel died") from None
             finally:
-                session.end(patience=0)
+                session.end()
 
 
 class _Manager(NotebookExecutionManager):  # type: ignore[misc]
@@ -96,7 +95,8 @@ class _Manager(NotebookExecutionManager):  # type: ignore[misc]
         now = time.monotonic()
         if now >= self._next_save:
             super().save(**options)
-            self._next_save = time.monotonic() + max(_SAVE_AT_LEAST, _SAVE_SHARE * (time.monotonic() - now))
+            ended = time.monotonic()
+            self._next_save = ended + rest_after(ended - now)
 
     def notebook_complete(self, **options: Any) -> None:
         self._next_save = 0.0

@@ -16,8 +16,15 @@ from pathlib import Path
 
 from generator.runner.document import Document
 
-_AT_LEAST = 1.0
+AT_LEAST = 1.0
+"""Seconds between two saves at the least."""
 _SHARE = 20
+
+
+def rest_after(seconds: float, *, at_least: float = AT_LEAST) -> float:
+    """How long to wait, in seconds, after a save that took ``seconds``."""
+    return max(at_least, _SHARE * seconds)
+
 
 Write = Callable[[Iterable[bytes]], None]
 
@@ -26,7 +33,7 @@ class Saver:
     """Writes one notebook to one place."""
 
     def __init__(
-        self, document: Document, write: Write, *, folder: Path | None = None, at_least: float | None = _AT_LEAST
+        self, document: Document, write: Write, *, folder: Path | None = None, at_least: float | None = AT_LEAST
     ) -> None:
         """``folder`` is where finished cells are kept meanwhile; ``at_least`` (seconds) None saves at the end alone."""
         self.document = document
@@ -48,7 +55,7 @@ class Saver:
             self.document.recall()  # the disk is full: what finished cells took there is given to the notebook
             self._write(self.document.text())
         ended = time.monotonic()
-        self._next = ended + max(self._at_least or 0.0, _SHARE * (ended - started))
+        self._next = ended + rest_after(ended - started, at_least=self._at_least or 0.0)
 
     def settle(self, index: int) -> None:
         """A cell is done."""

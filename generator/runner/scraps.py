@@ -12,7 +12,7 @@ import itertools
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +73,7 @@ class Scraps:
             return
         content = bundle[kind]
         if kind == "application/json" or kind.endswith("+json"):
-            data = json.dumps(content, ensure_ascii=False, indent=1).encode()
+            data = json_text(content)
         elif kind.startswith("text/") or kind == "image/svg+xml":
             data = _text(content).encode("utf-8", "surrogatepass")
         else:
@@ -121,14 +121,6 @@ class Scraps:
         """Writes ``scraps.json``."""
         if self._output is not None:
             (self._output / file_name).write_bytes(json_text(self.all()) + b"\n")
-
-
-def read_scraps(cells: Iterable[Mapping[str, Any]], output: Path | None = None) -> Scraps:
-    """Every scrap of a notebook's cells, in their order."""
-    scraps = Scraps(output)
-    for index, cell in enumerate(cells):
-        scraps.take(index, cell)
-    return scraps
 
 
 def _scraps_in(output: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:

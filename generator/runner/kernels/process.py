@@ -100,11 +100,6 @@ class KernelProcess:
         )
         self.fileno = _descriptor_of(self._process.pid)
 
-    @property
-    def pid(self) -> int:
-        """Its process id."""
-        return self._process.pid
-
     def exit_code(self) -> int | None:
         """None while it runs; negative when a signal ended it."""
         self._reap(os.WNOHANG)
@@ -114,15 +109,15 @@ class KernelProcess:
         """SIGINT to it and to what it started."""
         self._signal(signal.SIGINT)
 
-    def end(self, *, patience: float) -> None:
-        """Waits ``patience`` seconds for an end that was asked for, then SIGTERM, then SIGKILL to its whole group.
+    def end(self) -> None:
+        """SIGTERM where it still runs, then SIGKILL to its whole group.
 
         Afterwards ``peak_memory`` (bytes) is known.
         """
         if self._ended:
             return
         self._ended = True
-        if not self._ends_within(patience):
+        if not self._ends_within(0):
             self._signal(signal.SIGTERM)
             self._ends_within(_LAST_WORDS)
         self._signal(signal.SIGKILL)

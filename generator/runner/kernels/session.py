@@ -163,9 +163,9 @@ class Session:
                 take(message)
         return gone
 
-    def end(self, *, patience: float) -> None:
+    def end(self) -> None:
         """Ends the kernel and closes the sockets."""
-        self.process.end(patience=patience)
+        self.process.end()
         self.channels.close()
 
 
