@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _detached: list[subprocess.Popen[bytes]] = []
+_apart: list[subprocess.Popen[bytes]] = []
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -101,4 +102,20 @@ def start_detached(command: tuple[str, ...], *, log: Path) -> int:
             command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, start_new_session=True
         )
     _detached.append(process)  # kept, so that nobody takes it for a child that was forgotten
+    return process.pid
+
+
+def start_apart(command: tuple[str, ...], *, handing: int, text: str, log: Path) -> int:
+    """Starts a program that outlives this process, hands it an open file descriptor and a text; its process id.
+
+    The text goes through a pipe: neither a command line nor a file holds it.
+    """
+    with log.open("ab") as file:
+        process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=file, stderr=file, start_new_session=True, pass_fds=(handing,)
+        )
+    assert process.stdin is not None
+    with process.stdin as pipe:
+        pipe.write(text.encode())
+    _apart[:] = [one for one in (*_apart, process) if one.poll() is None]  # those that have ended leave no zombie
     return process.pid

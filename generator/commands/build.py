@@ -1,0 +1,90 @@
+"""``packmill build``: the package of a repository."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from generator.commands.parser import Commands, add_repository, command
+
+
+def add(commands: Commands) -> None:
+    """Adds the command."""
+    text = """\
+Builds the image of a repository at a commit and writes the package to DIR/<owner>/<name>/<checkout>/, with several
+processes a folder each below it. The last line on stdout is its path. An image that is there already is not built
+again. For a private https repository set PACKMILL_GIT_TOKEN in the environment."""
+    parser = command(commands, "build", "build the package of a repository", text)
+    add_repository(parser)
+    parser.add_argument(
+        "--process",
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="notebook or shell script; may be given several times (default: process.ipynb)",
+    )
+    parser.add_argument(
+        "--env", metavar="PATH|URL", help="environment instead of the repository's own: a path in it, or an https URL"
+    )
+    parser.add_argument(
+        "--output", type=Path, default=Path("packages"), metavar="DIR", help="where packages go (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--image", metavar="NAME", help="name of the image (default: <owner>.<name>:<checkout>-<short commit>)"
+    )
+    parser.add_argument("--no-image", action="store_true", help="write the documents alone, build nothing")
+    parser.add_argument(
+        "--network", action="store_true", help="let the process reach the network when it runs (CWL NetworkAccess)"
+    )
+    parser.add_argument(
+        "--push",
+        metavar="REGISTRY",
+        help="push the image to a registry, such as registry.example.org/group; the documents then name it by digest",
+    )
+    parser.add_argument(
+        "--output-template",
+        metavar="TEMPLATE",
+        help="where a run puts the executed notebook, as a template such as '{{ args.year }}/{{ args.notebook_name }}' "
+        "(default: its own name)",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of the path")
+    parser.set_defaults(command=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Carries it out; the exit code."""
+    from generator.pipeline import build
+    from generator.progress import Progress
+    from generator.request import build_request, read_settings
+
+    settings = read_settings(os.environ)
+    request = build_request(
+        options.repository,
+        checkout=options.checkout,
+        processes=tuple(options.process),
+        environment=options.env,
+        output=options.output,
+        image=options.image,
+        build_image=not options.no_image,
+        network=options.network,
+        output_template=options.output_template,
+        registry=options.push,
+    )
+    built = build(request, settings, Progress(sections=settings.gitlab_job))
+    if options.json:
+        import json
+
+        print(
+            json.dumps(
+                {
+                    "package": str(built.folder),
+                    "image": built.image,
+                    "image_built": built.image_built,
+                    "changed": built.changed,
+                }
+            )
+        )
+    else:
+        print(built.folder)
+    return 0

@@ -1,0 +1,39 @@
+"""``packmill inspect``: the interface of a process."""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from generator.commands.parser import Commands, add_repository, command
+
+
+def add(commands: Commands) -> None:
+    """Adds the command."""
+    text = """\
+Shows the interface that the notebook's parameters cell gives: name, type, default and doc of every input and output,
+and every warning. Starts no engine and runs nothing. A local folder is read as it stands, without git, unless
+--checkout is given."""
+    parser = command(commands, "inspect", "show the interface of a process", text)
+    add_repository(parser)
+    parser.add_argument(
+        "--process", default="process.ipynb", metavar="PATH", help="notebook or shell script (default: %(default)s)"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.set_defaults(command=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Carries it out; the exit code."""
+    from generator.inspection import inspect, table
+    from generator.request import build_request, read_settings
+
+    request = build_request(options.repository, checkout=options.checkout, processes=(options.process,))
+    described = inspect(request, read_settings(os.environ))
+    if options.json:
+        import json
+
+        print(json.dumps(described, indent=1, ensure_ascii=False))
+    else:
+        print(table(described))
+    return 0

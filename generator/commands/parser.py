@@ -1,0 +1,31 @@
+"""What the parsers of all commands share."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Protocol
+
+exit_codes = """\
+exit codes:
+  0 done   2 wrong usage   10 repository or checkout   11 process missing or of an unknown kind   12 not a notebook
+  13 parameters cell   14 environment   15 image build   16 runner check in the image   17 a document is not valid
+  18 publish   19 no container engine   20 run of the package failed   130 interrupted"""
+
+
+class Commands(Protocol):
+    """What ``add_subparsers`` gives."""
+
+    def add_parser(self, name: str, **options: object) -> argparse.ArgumentParser:
+        """A parser for one command."""
+
+
+def command(commands: Commands, name: str, brief: str, text: str) -> argparse.ArgumentParser:
+    """The parser of a command, whose help ends with the exit codes."""
+    shape = argparse.RawDescriptionHelpFormatter
+    return commands.add_parser(name, help=brief, description=text, epilog=exit_codes, formatter_class=shape)
+
+
+def add_repository(parser: argparse.ArgumentParser) -> None:
+    """The repository and its checkout."""
+    parser.add_argument("repository", metavar="REPOSITORY", help="https, ssh or file URL, or a local path")
+    parser.add_argument("--checkout", metavar="NAME", help="branch, tag or commit (default: the default branch)")

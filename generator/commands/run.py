@@ -1,0 +1,52 @@
+"""``packmill run``: a package by a CWL engine."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from generator.commands.parser import Commands, command
+
+
+def add(commands: Commands) -> None:
+    """Adds the command."""
+    text = """\
+Runs a package by a CWL engine. Values come from the job file (default: the package's inputs.yml), and -p changes one.
+All are checked against the interface first. Progress goes to stderr, CWL's output object to stdout.
+What follows a -- goes to the engine: packmill run PACKAGE -- --debug"""
+    parser = command(commands, "run", "run a package", text)
+    parser.add_argument("package", type=Path, metavar="PACKAGE", help="folder of a package, or its process.cwl")
+    parser.add_argument(
+        "job", type=Path, nargs="?", metavar="JOB.yml", help="job file (default: the package's inputs.yml)"
+    )
+    parser.add_argument(
+        "-p",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        dest="values",
+        help="one value; may be given several times",
+    )
+    parser.add_argument("--outdir", type=Path, default=Path(), metavar="DIR", help="where outputs go (default: here)")
+    parser.add_argument(
+        "--engine", choices=("cwltool", "toil"), default="cwltool", help="CWL engine (default: %(default)s)"
+    )
+    parser.set_defaults(command=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Carries it out; the exit code."""
+    import json
+
+    from generator.run import run_package
+
+    outputs = run_package(
+        options.package,
+        job=options.job,
+        values=options.values,
+        outdir=options.outdir,
+        engine=options.engine,
+        options=options.engine_options,
+    )
+    print(json.dumps(outputs, indent=2, ensure_ascii=False))
+    return 0

@@ -1,0 +1,28 @@
+"""``packmill setup``: an engine and a base image."""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from generator.commands.parser import Commands, command
+
+
+def add(commands: Commands) -> None:
+    """Adds the command."""
+    text = """\
+Makes sure that images can be built here: looks for a container engine with buildx and for a base image. On Debian and
+as root it installs and starts what is missing; elsewhere it says what to install."""
+    parser = command(commands, "setup", "make sure that images can be built here", text)
+    parser.set_defaults(command=run)
+
+
+def run(_: argparse.Namespace) -> int:
+    """Carries it out; the exit code."""
+    from generator.ci import set_up
+    from generator.progress import Progress
+    from generator.request import read_settings
+
+    settings = read_settings(os.environ)
+    set_up(settings, Progress(sections=settings.gitlab_job))
+    return 0

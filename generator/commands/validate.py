@@ -1,0 +1,26 @@
+"""``packmill validate``: every oracle over a package."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from generator.commands.parser import Commands, command
+
+
+def add(commands: Commands) -> None:
+    """Adds the command."""
+    text = """\
+Runs every oracle over a package, one line each: cwltool --validate --strict on the CWL, JSON Schema on the
+descriptor."""
+    parser = command(commands, "validate", "check a package", text)
+    parser.add_argument("package", type=Path, metavar="PACKAGE", help="folder of a package")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.set_defaults(command=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Carries it out; the exit code."""
+    from generator.validation import report, validate
+
+    return report(validate(options.package), as_json=options.json)
