@@ -110,12 +110,13 @@ def start_apart(command: tuple[str, ...], *, handing: int, text: str, log: Path)
 
     The text goes through a pipe: neither a command line nor a file holds it.
     """
+    reading, writing = os.pipe()
     with log.open("ab") as file:
         process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=file, stderr=file, start_new_session=True, pass_fds=(handing,)
+            command, stdin=reading, stdout=file, stderr=file, start_new_session=True, pass_fds=(handing,)
         )
-    assert process.stdin is not None
-    with process.stdin as pipe:
+    os.close(reading)
+    with os.fdopen(writing, "wb") as pipe:
         pipe.write(text.encode())
     _apart[:] = [one for one in (*_apart, process) if one.poll() is None]  # those that have ended leave no zombie
     return process.pid

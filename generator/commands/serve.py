@@ -1,0 +1,103 @@
+"""``packmill serve``: the embedded CI service with its pages."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from generator.commands.parser import Commands, command
+
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+def add(commands: Commands) -> None:
+    """Adds the command."""
+    text = """\
+Serves GitLab's API for pipelines, and pages for people. A POST to /api/v4/projects/1/trigger/pipeline with a trigger
+token, a ref and variables runs the jobs of the project's own .gitlab-ci.yml, through build.sh. The first start makes
+a trigger token and an access token and shows them once.
+
+Jobs outlive the service: one that is stopped or killed finds them again when it comes back."""
+    parser = command(commands, "serve", "run the CI service: trigger API and pages", text)
+    parser.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="where to listen (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=8080, metavar="N", help="port (default: %(default)s)")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        default=Path("packmill-data"),
+        metavar="DIR",
+        help="folder for the database, logs and artifacts (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--project",
+        type=Path,
+        metavar="DIR",
+        help="git repository whose .gitlab-ci.yml is run (default: the clone that packmill runs from)",
+    )
+    parser.add_argument(
+        "--project-path", metavar="OWNER/NAME", help="what clients call the project (default: of its folders)"
+    )
+    parser.add_argument(
+        "--project-id", type=int, default=1, metavar="N", help="the project's number (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--database",
+        metavar="URL",
+        help="SQLAlchemy URL; one with a password belongs into PACKMILL_DATABASE (default: SQLite in DIR)",
+    )
+    parser.add_argument(
+        "--external-url", metavar="URL", help="address for links, behind a proxy (default: as the client asks)"
+    )
+    parser.add_argument("--jobs", type=int, default=2, metavar="N", help="jobs at once (default: %(default)s)")
+    parser.add_argument(
+        "--timeout", default="2 hours", metavar="TIME", help="for jobs that name none (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--log-limit", type=int, default=64, metavar="MB", help="longest log of a job (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--artifacts-limit", type=int, default=4096, metavar="MB", help="largest artifacts (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--rate-limit", type=int, default=6000, metavar="N", help="requests a minute and token (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--local-repositories",
+        action=argparse.BooleanOptionalAction,
+        help="let requests name repositories and files of this machine (default: only when listening on loopback)",
+    )
+    parser.set_defaults(command=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Carries it out; the exit code."""
+    from generator.errors import UsageError
+    from generator.service.pipeline_file import seconds
+    from generator.service.scheduler import Limits
+    from generator.service.server import Options, serve
+
+    if min(options.jobs, options.log_limit, options.artifacts_limit, options.rate_limit, options.project_id) < 1:
+        raise UsageError("--jobs, --log-limit, --artifacts-limit, --rate-limit and --project-id are at least 1")
+    local = options.local_repositories
+    serve(
+        Options(
+            host=options.host,
+            port=options.port,
+            data=options.data,
+            project=options.project or Path(__file__).resolve().parents[2],
+            project_path=options.project_path,
+            project_id=options.project_id,
+            database=options.database or os.environ.get("PACKMILL_DATABASE") or None,
+            address=options.external_url.rstrip("/") if options.external_url else None,
+            limits=Limits(
+                concurrent=options.jobs, trace=options.log_limit << 20, artifacts=options.artifacts_limit << 20
+            ),
+            timeout=seconds(options.timeout, "--timeout"),
+            rate_limit=options.rate_limit,
+            local_repositories=options.host in _LOOPBACK if local is None else local,
+        ),
+        dict(os.environ),
+        say=lambda line: print(line, flush=True),
+    )
+    return 0

@@ -1,0 +1,54 @@
+"""``packmill token``: the tokens of the CI service."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from datetime import datetime, timezone
+from pathlib import Path
+
+from generator.commands.parser import Commands, command
+
+
+def add(commands: Commands) -> None:
+    """Adds the command."""
+    text = """\
+Makes, lists and revokes tokens of 'packmill serve', also while it runs. A token is shown once, when it is made.
+Scopes: api (everything), read_api (reading), trigger (starting pipelines, nothing else)."""
+    parser = command(commands, "token", "make, list and revoke tokens of the service", text)
+    parser.add_argument("action", choices=("create", "list", "revoke"))
+    parser.add_argument("name", nargs="?", help="whose or what for")
+    parser.add_argument("--scope", action="append", default=[], metavar="SCOPE", help="may be given several times")
+    parser.add_argument("--expires", metavar="TIME", help="such as '30 days' (default: never)")
+    parser.add_argument("--data", type=Path, default=Path("packmill-data"), metavar="DIR", help="as for packmill serve")
+    parser.add_argument("--database", metavar="URL", help="as for packmill serve")
+    parser.set_defaults(command=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Carries it out; the exit code."""
+    from generator.errors import UsageError
+    from generator.service import tokens
+    from generator.service.pipeline_file import seconds
+    from generator.service.server import open_database
+
+    if options.action != "list" and not options.name:
+        raise UsageError(f"packmill token {options.action} needs a name")
+    database = open_database(options.data, options.database or os.environ.get("PACKMILL_DATABASE") or None)
+    if options.action == "create":
+        expires = seconds(options.expires, "--expires") if options.expires else None
+        print(tokens.create(database, name=options.name, scopes=options.scope or ["api"], expires_in=expires))
+    elif options.action == "revoke":
+        if not tokens.revoke(database, options.name):
+            raise UsageError(f"there is no valid token {options.name!r}: see packmill token list")
+    else:
+        for one in tokens.listed(database):
+            state = (
+                "revoked" if one["revoked_at"] else f"expires {_day(one['expires_at'])}" if one["expires_at"] else ""
+            )
+            print(f"{one['name']:<24}{','.join(one['scopes']):<20}{_day(one['created_at'])}  {state}".rstrip())
+    return 0
+
+
+def _day(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, tz=timezone.utc).strftime("%Y-%m-%d")

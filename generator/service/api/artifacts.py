@@ -1,0 +1,108 @@
+"""What jobs leave behind, whole or file by file (https://docs.gitlab.com/api/job_artifacts/)."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import sqlalchemy as sa
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import FileResponse, StreamingResponse
+
+from generator.service.api.answers import bad_parameter, not_found
+from generator.service.api.jobs import find_job
+from generator.service.context import context
+from generator.service.database import jobs, pipelines, row
+
+router = APIRouter(prefix="/api/v4/projects/{project:int}/jobs")
+_CHUNK = 1 << 18
+
+
+@router.get("/artifacts/{ref:path}/download")
+def latest_archive(request: Request, ref: str, job: str | None = None) -> Response:
+    """The archive of a job of the latest successful pipeline of a ref."""
+    context(request).access.reader(request)
+    return archive(_latest(request, ref, job))
+
+
+@router.get("/artifacts/{ref:path}/raw/{path:path}")
+def latest_file(request: Request, ref: str, path: str, job: str | None = None) -> Response:
+    """One file of a job of the latest successful pipeline of a ref."""
+    context(request).access.reader(request)
+    return member(_latest(request, ref, job), path)
+
+
+def _latest(request: Request, ref: str, name: str | None) -> Path:
+    if not name:
+        bad_parameter("job is missing")
+    here = context(request)
+    wanted = (
+        sa.select(jobs.c.id)
+        .join(pipelines, pipelines.c.id == jobs.c.pipeline_id)
+        .where(pipelines.c.ref == ref, pipelines.c.status == "success")
+        .where(jobs.c.name == name, jobs.c.status == "success", jobs.c.retried.is_(False))
+        .order_by(jobs.c.id.desc())
+        .limit(1)
+    )
+    with here.pipelines.database.reading() as connection:
+        found = row(connection, wanted)
+    if found is None:
+        not_found()
+    return here.data.job(found["id"]).artifacts
+
+
+@router.get("/{number:int}/artifacts")
+def whole(request: Request, number: int) -> Response:
+    """A job's archive."""
+    here = context(request)
+    here.access.reader(request)
+    find_job(request, number)
+    return archive(here.data.job(number).artifacts)
+
+
+@router.get("/{number:int}/artifacts/{path:path}")
+def one_file(request: Request, number: int, path: str) -> Response:
+    """One file of a job's archive."""
+    here = context(request)
+    here.access.reader(request)
+    find_job(request, number)
+    return member(here.data.job(number).artifacts, path)
+
+
+def archive(file: Path) -> Response:
+    """An archive as a download.
+
+    Raises:
+        AnswerError: 404, it is not there (any more).
+    """
+    if not file.is_file():
+        not_found()
+    return FileResponse(file, media_type="application/zip", filename="artifacts.zip")
+
+
+def member(file: Path, path: str, *, media_type: str = "application/octet-stream") -> Response:
+    """One file of an archive, as a download: what it holds comes from anyone.
+
+    Raises:
+        AnswerError: 404.
+    """
+    try:
+        packed = zipfile.ZipFile(file)
+        info = packed.getinfo(path)
+    except (OSError, KeyError, zipfile.BadZipFile):
+        not_found()
+    name = quote(path.rpartition("/")[2])
+    headers = {
+        "Content-Length": str(info.file_size),
+        "Content-Disposition": f"attachment; filename*=UTF-8''{name}",
+        "X-Content-Type-Options": "nosniff",
+    }
+    return StreamingResponse(_chunks(packed, info), media_type=media_type, headers=headers)
+
+
+def _chunks(packed: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[bytes]:
+    with packed, packed.open(info) as content:
+        while chunk := content.read(_CHUNK):
+            yield chunk

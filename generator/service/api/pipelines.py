@@ -1,0 +1,218 @@
+"""Pipelines: triggered, created, listed, retried, canceled, deleted (https://docs.gitlab.com/api/pipelines/)."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Any
+
+import sqlalchemy as sa
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+from starlette.concurrency import run_in_threadpool
+
+from generator.service import states, test_reports
+from generator.service.api.access import client
+from generator.service.api.answers import AnswerError, bad_parameter, not_found
+from generator.service.api.paging import page_of
+from generator.service.api.parameters import read_parameters, text, variable_list, variable_map
+from generator.service.context import context
+from generator.service.database import Row, pipelines
+from generator.service.entities import test_suites
+
+router = APIRouter(prefix="/api/v4/projects/{project:int}")
+_SOURCES = (
+    "push web trigger schedule api external pipeline chat webide merge_request_event external_pull_request_event "
+    "parent_pipeline ondemand_dast_scan ondemand_dast_validation security_orchestration_policy"
+).split()
+_SCOPES = {
+    "running": pipelines.c.status == "running",
+    "pending": pipelines.c.status.in_(("pending", "created")),
+    "finished": pipelines.c.status.in_(("success", "failed", "canceled")),
+    "branches": pipelines.c.tag.is_(False),
+    "tags": pipelines.c.tag.is_(True),
+}
+_ORDERS = {"id": "id", "status": "status", "ref": "ref", "updated_at": "updated_at", "user_id": "user"}
+
+
+@router.post("/trigger/pipeline")
+@router.post("/ref/{ref:path}/trigger/pipeline")
+async def trigger(request: Request, ref: str | None = None) -> Response:
+    """Starts a pipeline by a trigger token."""
+    given = await read_parameters(request)
+    token = text(given, "token")
+    wanted = ref or text(given, "ref")
+    variables = variable_map(given)
+    return await run_in_threadpool(_triggered, request, token, wanted, variables, given.get("inputs"))
+
+
+def _triggered(request: Request, token: str, ref: str, variables: list[dict[str, str]], inputs: object) -> Response:
+    here = context(request)
+    identity = here.access.find(token, client(request))
+    if identity is None or "trigger" not in identity.scopes:
+        not_found()
+    if inputs:
+        wrong = "Given inputs not defined in the `spec` section of the included configuration file"
+        raise AnswerError(400, {"message": {"base": [wrong]}})
+    number = here.start_pipeline(ref=ref, source="trigger", user=identity.name, variables=variables)
+    return _whole(request, number, status=201)
+
+
+@router.post("/pipeline")
+@router.post("/pipelines")
+async def create(request: Request) -> Response:
+    """Starts a pipeline by an access token."""
+    given = await read_parameters(request)
+    return await run_in_threadpool(_created, request, given)
+
+
+def _created(request: Request, given: dict[str, Any]) -> Response:
+    here = context(request)
+    identity = here.access.writer(request)
+    ref, variables = text(given, "ref"), variable_list(given)
+    number = here.start_pipeline(ref=ref, source="api", user=identity.name, variables=variables)
+    return _whole(request, number, status=201)
+
+
+@router.get("/pipelines")
+def pipelines_list(request: Request) -> Response:
+    """Pipelines, the youngest first unless asked otherwise."""
+    here = context(request)
+    here.access.reader(request)
+    page = page_of(request)
+    statement = _filtered(request)
+    total, found = here.pipelines.count_and_page(statement, limit=page.size, offset=page.offset)
+    entities = here.entities(request)
+    headers = page.headers(request, entities.address, total)
+    return JSONResponse([entities.brief(row) for row in found], headers=headers)
+
+
+def _filtered(request: Request) -> sa.Select[Any]:
+    asked = request.query_params
+    statement = sa.select(pipelines)
+    if asked.get("scope"):
+        statement = statement.where(_SCOPES[_one_of(request, "scope", _SCOPES)])
+    if asked.get("status"):
+        statement = statement.where(pipelines.c.status == _one_of(request, "status", states.statuses))
+    if asked.get("source"):
+        statement = statement.where(pipelines.c.source == _one_of(request, "source", _SOURCES))
+    for name in ("ref", "sha"):
+        if asked.get(name):
+            statement = statement.where(pipelines.c[name] == asked[name])
+    if asked.get("username"):
+        statement = statement.where(pipelines.c.user == asked["username"])
+    for name, column in (("created", pipelines.c.created_at), ("updated", pipelines.c.updated_at)):
+        if asked.get(f"{name}_after"):
+            statement = statement.where(column > _time(request, f"{name}_after"))
+        if asked.get(f"{name}_before"):
+            statement = statement.where(column < _time(request, f"{name}_before"))
+    column = pipelines.c[_ORDERS[_one_of(request, "order_by", _ORDERS, "id")]]
+    descending = _one_of(request, "sort", ("asc", "desc"), "desc") == "desc"
+    return statement.order_by(column.desc() if descending else column.asc(), pipelines.c.id.desc())
+
+
+def _one_of(request: Request, name: str, allowed: Any, default: str = "") -> str:
+    value = request.query_params.get(name) or default
+    if value not in allowed:
+        bad_parameter(f"{name} does not have a valid value")
+    return value
+
+
+def _time(request: Request, name: str) -> float:
+    try:
+        found = datetime.fromisoformat(request.query_params[name].strip().replace("Z", "+00:00").replace(" ", "+"))
+    except ValueError:
+        bad_parameter(f"{name} is invalid")
+    return (found if found.tzinfo else found.replace(tzinfo=timezone.utc)).timestamp()
+
+
+@router.get("/pipelines/latest")
+def latest(request: Request, ref: str | None = None) -> Response:
+    """The youngest pipeline of a ref, by default of the default branch."""
+    here = context(request)
+    here.access.reader(request)
+    found = here.pipelines.latest(ref or here.project.default_branch)
+    if found is None:
+        raise (
+            AnswerError(403, {"message": "403 Forbidden"})
+            if ref is None
+            else AnswerError(404, {"message": "404 Pipeline Not Found"})
+        )
+    return JSONResponse(here.entities(request).pipeline(found))
+
+
+@router.get("/pipelines/{number:int}")
+def show(request: Request, number: int) -> Response:
+    """One pipeline."""
+    context(request).access.reader(request)
+    return _whole(request, number)
+
+
+@router.get("/pipelines/{number:int}/variables")
+def variables(request: Request, number: int) -> Response:
+    """The variables that a pipeline was started with."""
+    context(request).access.writer(request)
+    return JSONResponse(_found(request, number)["variables"])
+
+
+@router.get("/pipelines/{number:int}/test_report")
+def test_report(request: Request, number: int) -> Response:
+    """Every test case of a pipeline."""
+    return _test_report(request, number, whole=True)
+
+
+@router.get("/pipelines/{number:int}/test_report_summary")
+def test_report_summary(request: Request, number: int) -> Response:
+    """How many test cases there are of each kind."""
+    return _test_report(request, number, whole=False)
+
+
+def _test_report(request: Request, number: int, *, whole: bool) -> Response:
+    here = context(request)
+    here.access.reader(request)
+    _found(request, number)
+    suites = test_suites(here.pipelines.jobs_of(number, with_retried=False))
+    return JSONResponse(test_reports.report(suites, whole=whole))
+
+
+@router.post("/pipelines/{number:int}/cancel")
+def cancel(request: Request, number: int) -> Response:
+    """Cancels what is not over of a pipeline."""
+    here = context(request)
+    here.access.writer(request)
+    _found(request, number)
+    here.scheduler.cancel(here.pipelines.cancel(number))
+    return _whole(request, number)
+
+
+@router.post("/pipelines/{number:int}/retry")
+def retry(request: Request, number: int) -> Response:
+    """Runs again what failed or was canceled."""
+    here = context(request)
+    here.access.writer(request)
+    _found(request, number)
+    here.pipelines.retry_pipeline(number)
+    return _whole(request, number, status=201)
+
+
+@router.delete("/pipelines/{number:int}")
+def delete(request: Request, number: int) -> Response:
+    """Removes a pipeline, its jobs, their logs and artifacts; what still runs of it is ended."""
+    here = context(request)
+    here.access.writer(request)
+    _found(request, number)
+    here.scheduler.cancel(here.pipelines.cancel(number))
+    for job in here.pipelines.delete(number):
+        if not here.data.job(job).is_tended():  # otherwise it is removed when the job has ended
+            here.data.job(job).remove()
+    return Response(status_code=204)
+
+
+def _found(request: Request, number: int) -> Row:
+    found = context(request).pipelines.get(number)
+    if found is None:
+        not_found()
+    return found
+
+
+def _whole(request: Request, number: int, *, status: int = 200) -> Response:
+    return JSONResponse(context(request).entities(request).pipeline(_found(request, number)), status_code=status)

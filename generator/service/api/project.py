@@ -1,0 +1,73 @@
+"""What clients ask about the server, themselves and the project before they ask for pipelines."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+
+from generator import __version__
+from generator.service.api.answers import not_found
+from generator.service.api.paging import page_of
+from generator.service.context import commit_of, context
+
+router = APIRouter(prefix="/api/v4")
+_SPOKEN = "17.0.0"
+"""The version of GitLab whose API is spoken: clients look at it before they use what is newer."""
+
+
+@router.get("/version")
+@router.get("/metadata")
+def version(request: Request) -> Response:
+    """The API's version; packmill's own stands behind it."""
+    context(request).access.reader(request)
+    return JSONResponse({"version": f"{_SPOKEN}-packmill", "revision": __version__, "enterprise": False})
+
+
+@router.get("/user")
+def user(request: Request) -> Response:
+    """Whoever asks."""
+    here = context(request)
+    identity = here.access.reader(request)
+    return JSONResponse({**here.entities(request).user(identity.name), "id": identity.id, "email": ""})
+
+
+@router.get("/projects")
+def projects(request: Request) -> Response:
+    """The one project."""
+    here = context(request)
+    here.access.reader(request)
+    entities = here.entities(request)
+    return JSONResponse([entities.project_entity()], headers=page_of(request).headers(request, entities.address, 1))
+
+
+@router.get("/projects/{project:int}")
+def project(request: Request) -> Response:
+    """The project."""
+    here = context(request)
+    here.access.reader(request)
+    return JSONResponse(here.entities(request).project_entity())
+
+
+@router.get("/projects/{project:int}/repository/commits/{ref:path}")
+def commit(request: Request, ref: str) -> Response:
+    """A commit, by a ref or its sha."""
+    here = context(request)
+    here.access.reader(request)
+    found = here.project.commit(ref)
+    if found is None:
+        not_found("Commit")
+    return JSONResponse(here.entities(request).commit(commit_of(here.project, found.sha) or found))
+
+
+@router.get("/projects/{project:int}/repository/branches/{ref:path}")
+def branch(request: Request, ref: str) -> Response:
+    """A branch."""
+    here = context(request)
+    here.access.reader(request)
+    found = here.project.resolve(ref)
+    commit = commit_of(here.project, found.sha) if found and not found.tag else None
+    if commit is None:
+        not_found("Branch")
+    default = ref == here.project.default_branch
+    shown = {"name": ref, "commit": here.entities(request).commit(commit), "default": default, "merged": False}
+    return JSONResponse({**shown, "protected": False, "can_push": False, "web_url": ""})

@@ -1,0 +1,73 @@
+"""The parts of a running service, as its API and its pages use them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from fastapi import Request
+
+from generator.errors import UsageError
+from generator.service.api.access import Access
+from generator.service.api.answers import AnswerError
+from generator.service.entities import Entities
+from generator.service.environment import rule_variables
+from generator.service.job_folders import DataFolder
+from generator.service.pipelines import Pipelines, Variables
+from generator.service.project import Commit, Project
+from generator.service.scheduler import Scheduler
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One project and everything that serves it; ``address`` is set where a proxy hides the real one."""
+
+    project: Project
+    pipelines: Pipelines
+    scheduler: Scheduler
+    access: Access
+    data: DataFolder
+    address: str | None
+
+    def base(self, request: Request) -> str:
+        """The service's address as the client wrote it."""
+        return self.address or str(request.base_url).rstrip("/")
+
+    def entities(self, request: Request) -> Entities:
+        """How rows are shown to this client."""
+        return Entities(self.project, self.base(request))
+
+    def start_pipeline(self, *, ref: str, source: str, user: str, variables: Variables) -> int:
+        """A new pipeline of a ref; its number.
+
+        Raises:
+            AnswerError: 400, there is no such ref, or nothing to run.
+        """
+        revision = self.project.resolve(ref)
+        if revision is None:
+            raise AnswerError(400, {"message": {"base": ["Reference not found"]}})
+        try:
+            file = self.project.file(revision.sha)
+        except UsageError as error:
+            raise AnswerError(400, {"message": {"base": [str(error)]}}) from None
+        asked = {one["key"]: one["value"] for one in variables}
+        known = rule_variables(self.project, ref=revision.ref, tag=revision.tag, source=source, asked=asked)
+        wanted = file.jobs_for(known)
+        if not wanted:
+            why = "Pipeline will not run for the selected trigger. The rules configuration prevented any jobs from "
+            raise AnswerError(400, {"message": {"base": [why + "being added to the pipeline."]}})
+        return self.pipelines.create(
+            revision, wanted, stages=file.stages, source=source, user=user, variables=variables
+        )
+
+
+@lru_cache(maxsize=256)
+def commit_of(project: Project, sha: str) -> Commit | None:
+    """A commit, which never changes."""
+    return project.commit(sha)
+
+
+def context(request: Request) -> Context:
+    """The service that answers a request."""
+    found: Context = request.app.state.context
+    return found

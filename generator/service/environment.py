@@ -1,0 +1,121 @@
+"""The environment of a job: GitLab's predefined variables, the pipeline's own, and nothing that a client smuggles in.
+
+Source: https://docs.gitlab.com/ci/variables/predefined_variables/
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from generator.service.database import Row
+from generator.service.pipeline_file import PipelineFile
+from generator.service.project import Project
+
+secret_variables = ("PACKMILL_GIT_TOKEN", "PACKMILL_REGISTRY_PASSWORD", "PACKMILL_PUBLISH_TOKEN", "PACKMILL_DATABASE")
+"""Settings of whoever runs the service that must not be read in a log."""
+_NOT_FOR_JOBS = ("PACKMILL_DATABASE", "PACKMILL_CI_TRIGGER_TOKEN", "PACKMILL_CI_ACCESS_TOKEN")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Surroundings:
+    """What a job's environment is made of besides the job: the project, the service's address and settings."""
+
+    project: Project
+    address: str
+    own: Mapping[str, str]
+    local_repositories: bool
+
+
+def environment(
+    around: Surroundings,
+    *,
+    pipeline: Row,
+    job: Row,
+    file: PipelineFile,
+    dotenv: Mapping[str, str],
+    job_variables: Mapping[str, str],
+    token: str,
+    work: Path,
+) -> tuple[dict[str, str], list[str]]:
+    """The environment of a job, and the names of variables that were asked for and are not the pipeline's.
+
+    Only variables that the pipeline file declares reach a job: anything else, such as ``PATH`` or ``BASH_ENV``, could
+    change what its programs do.
+    """
+    declared = {one.name: one.value for one in file.variables}
+    asked = {one["key"]: one["value"] for one in pipeline["variables"]}
+    own = {name: value for name, value in around.own.items() if name not in (*_NOT_FOR_JOBS, *declared)}
+    if not own.get("PACKMILL_GIT_HOST"):
+        own.pop("PACKMILL_GIT_TOKEN", None)  # whoever may start pipelines could name a host that collects it
+    if not around.local_repositories:
+        own["PACKMILL_LOCAL_REPOSITORIES"] = "no"
+    given = {name: asked.get(name, value) for name, value in declared.items()}
+    predefined = _predefined(around, pipeline=pipeline, job=job, token=token, work=work)
+    left_out = [name for name in asked if name not in declared]
+    return {**own, **given, **job_variables, **dotenv, **predefined}, left_out
+
+
+def rule_variables(project: Project, *, ref: str, tag: bool, source: str, asked: Mapping[str, str]) -> dict[str, str]:
+    """The variables that decide which jobs a pipeline has."""
+    kind = "CI_COMMIT_TAG" if tag else "CI_COMMIT_BRANCH"
+    return {
+        **asked,
+        "CI": "true",
+        "CI_PIPELINE_SOURCE": source,
+        "CI_COMMIT_REF_NAME": ref,
+        "CI_DEFAULT_BRANCH": project.default_branch,
+        kind: ref,
+    }
+
+
+def secrets(values: Mapping[str, str], token: str) -> list[str]:
+    """Texts that must not show in the log of a job with this environment."""
+    in_urls = (urlsplit(url).password for value in values.values() for url in re.findall(r"https?://\S+@\S+", value))
+    return [token, *_present(values, secret_variables), *(password for password in in_urls if password)]
+
+
+def _present(values: Mapping[str, str], names: Iterable[str]) -> list[str]:
+    return [values[name] for name in names if values.get(name)]
+
+
+def _predefined(around: Surroundings, *, pipeline: Row, job: Row, token: str, work: Path) -> dict[str, str]:
+    project = around.project
+    page = f"{around.address}/{project.path}"
+    return {
+        **rule_variables(project, ref=pipeline["ref"], tag=pipeline["tag"], source=pipeline["source"], asked={}),
+        "GITLAB_CI": "true",
+        "CI_API_V4_URL": f"{around.address}/api/v4",
+        "CI_COMMIT_SHA": pipeline["sha"],
+        "CI_COMMIT_SHORT_SHA": pipeline["sha"][:8],
+        "CI_JOB_ID": str(job["id"]),
+        "CI_JOB_NAME": job["name"],
+        "CI_JOB_STAGE": job["stage"],
+        "CI_JOB_STARTED_AT": iso(job["started_at"]) or "",
+        "CI_JOB_TOKEN": token,
+        "CI_JOB_URL": f"{page}/-/jobs/{job['id']}",
+        "CI_PIPELINE_CREATED_AT": iso(pipeline["created_at"]) or "",
+        "CI_PIPELINE_ID": str(pipeline["id"]),
+        "CI_PIPELINE_IID": str(pipeline["id"]),
+        "CI_PIPELINE_URL": f"{page}/-/pipelines/{pipeline['id']}",
+        "CI_PROJECT_DIR": str(work),
+        "CI_PROJECT_ID": str(project.id),
+        "CI_PROJECT_NAME": project.name,
+        "CI_PROJECT_PATH": project.path,
+        "CI_PROJECT_URL": page,
+        "CI_SERVER": "yes",
+        "CI_SERVER_NAME": "packmill",
+        "CI_SERVER_URL": around.address,
+        "GITLAB_USER_LOGIN": pipeline["user"],
+    }
+
+
+def iso(seconds: float | None) -> str | None:
+    """A time as GitLab writes it: ISO 8601 with milliseconds, UTC."""
+    if seconds is None:
+        return None
+    return datetime.fromtimestamp(seconds, tz=timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,300 @@
+"""The queue: which job is next, its shepherd, and what remains after either was killed.
+
+One thread starts jobs; one more waits for each that runs. A job is looked after by a shepherd
+(`generator.service.shepherd`), a process that outlives the service: a service that comes back adopts the jobs that
+still run, takes the results of those that ended meanwhile, and runs again those whose shepherd was killed too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from xml.etree.ElementTree import ParseError
+
+import sqlalchemy as sa
+
+from generator.errors import UsageError
+from generator.service import environment, test_reports, tokens
+from generator.service.database import Database, Row, jobs, pipelines, row, rows
+from generator.service.environment import Surroundings
+from generator.service.job_folders import DataFolder, JobFolder
+from generator.service.pipeline_file import Job
+from generator.service.pipelines import Pipelines
+from generator.tools.process import start_apart
+
+_SHEPHERD = Path(__file__).with_name("shepherd.py")
+_LOCKS = ("requirements.lock",)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limits:
+    """What jobs may take: how many at once, how often one is tried, bytes of its log and of its artifacts."""
+
+    concurrent: int = 2
+    attempts: int = 3
+    trace: int = 64 << 20
+    artifacts: int = 4 << 30
+
+
+class Scheduler:
+    """Starts and ends the jobs of a project."""
+
+    def __init__(self, queue: Pipelines, around: Surroundings, data: DataFolder, limits: Limits) -> None:
+        self._pipelines, self._around, self._data, self._limits = queue, around, data, limits
+        self._database: Database = queue.database
+        self._wake = threading.Event()
+        self._stopping = False
+        self._running: dict[int, str] = {}
+        self._served: dict[str, int] = {}
+        self._turn = 0
+        self._guard = threading.Lock()
+        self._thread = threading.Thread(target=self._work, name="scheduler", daemon=True)
+        queue.on_change = self._wake.set
+
+    def start(self) -> None:
+        """Takes up what an earlier service left, then the queue."""
+        for job in self._left_running():
+            self._resume(job)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Starts no more jobs; those that run go on, and the next service adopts them."""
+        self._stopping = True
+        self._wake.set()
+        self._thread.join(timeout=5)
+
+    def cancel(self, numbers: Sequence[int]) -> None:
+        """Ends jobs that run."""
+        for number in numbers:
+            self._data.job(number).cancel()
+
+    def _left_running(self) -> list[Row]:
+        with self._database.reading() as connection:
+            return rows(connection, sa.select(jobs).where(jobs.c.status.in_(("running", "canceling"))))
+
+    def _resume(self, job: Row) -> None:
+        folder = self._data.job(job["id"])
+        if folder.is_tended():
+            self._watch(job["id"], job["lane"])
+            if job["status"] == "canceling":
+                folder.cancel()
+        else:
+            self._conclude(job["id"])
+
+    def _work(self) -> None:
+        cleaned = 0.0
+        while not self._stopping:
+            self._wake.clear()
+            try:
+                while not self._stopping and self._start_next():
+                    pass
+                if time.monotonic() - cleaned > 300:
+                    cleaned = time.monotonic()
+                    self._remove_expired()
+            except Exception as error:  # noqa: BLE001 - a full disk or a database that is away must not end the queue
+                print(f"packmill: the queue stumbled and goes on: {error}", file=sys.stderr, flush=True)
+                time.sleep(1)
+            self._wake.wait(timeout=30)
+
+    def _start_next(self) -> bool:
+        with self._guard:
+            if len(self._running) >= self._limits.concurrent:
+                return False
+            busy = Counter(self._running.values())
+        with self._database.reading() as connection:
+            waiting = rows(
+                connection, sa.select(jobs.c.id, jobs.c.lane).where(jobs.c.status == "pending").order_by(jobs.c.id)
+            )
+        if not waiting:
+            return False
+        chosen = min(waiting, key=lambda job: (busy[job["lane"]], self._served.get(job["lane"], 0), job["id"]))
+        self._turn += 1
+        self._served[chosen["lane"]] = self._turn
+        if len(self._served) > 10_000:
+            self._served.clear()
+        self._begin(chosen["id"])
+        return True
+
+    def _begin(self, number: int) -> None:
+        token = tokens.new_token("glcbt-")
+        with self._database.writing() as connection:
+            pending = sa.update(jobs).where(jobs.c.id == number, jobs.c.status == "pending")
+            started = {"status": "running", "started_at": time.time(), "token_hash": tokens.digest(token)}
+            if not connection.execute(pending.values(**started, attempts=jobs.c.attempts + 1)).rowcount:
+                return
+        self._pipelines.update_job(number, {"failure_reason": None, "exit_code": None})
+        folder = self._data.job(number)
+        try:
+            folder.prepare()
+            spec = self._spec(number, token)
+            self._herd(folder, spec)
+        except (UsageError, OSError) as error:
+            folder.note(f"ERROR: Job failed (system failure): {error}")
+            self._end(number, {"status": "failed", "failure_reason": "runner_system_failure"})
+            return
+        self._watch(number, spec["lane"])
+        now = self._pipelines.job(number)
+        if now is None or now["status"] == "canceling":  # while the shepherd was being started
+            folder.cancel()
+
+    def _herd(self, folder: JobFolder, spec: dict[str, Any]) -> None:
+        """Starts the shepherd with the lock in its hands."""
+        descriptor = os.open(folder.lock, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            command = (sys.executable, "-I", "-S", str(_SHEPHERD), str(folder.path), str(descriptor))
+            process = start_apart(command, handing=descriptor, text=json.dumps(spec), log=folder.path / "shepherd.log")
+            (folder.path / "pid").write_text(str(process))
+        finally:
+            os.close(descriptor)
+
+    def _spec(self, number: int, token: str) -> dict[str, Any]:
+        """What the shepherd is told; its docstring has the words."""
+        with self._database.reading() as connection:
+            mine = sa.select(jobs.c.pipeline_id).where(jobs.c.id == number).scalar_subquery()
+            pipeline = row(connection, sa.select(pipelines).where(pipelines.c.id == mine))
+            siblings = rows(connection, sa.select(jobs).where(jobs.c.pipeline_id == mine))
+        job = next((one for one in siblings if one["id"] == number), None)
+        if pipeline is None or job is None:
+            raise UsageError("the pipeline was deleted")
+        file = self._around.project.file(pipeline["sha"])
+        described = next((one for one in file.jobs if one.name == job["name"]), None)
+        if described is None:
+            raise UsageError(f"the project's pipeline has no job {job['name']!r} any more")
+        earlier = [one for one in siblings if one["stage_index"] < job["stage_index"] and not one["retried"]]
+        earlier.sort(key=lambda one: (one["stage_index"], one["id"]))
+        values, left_out = environment.environment(
+            self._around,
+            pipeline=pipeline,
+            job=job,
+            file=file,
+            dotenv={name: value for one in earlier for name, value in one["dotenv"].items()},
+            job_variables=described.variables,
+            token=token,
+            work=self._data.work(number),
+        )
+        for name in left_out:
+            self._data.job(number).note(f"WARNING: the variable {name!r} is not one of this pipeline's; it is not set")
+        values |= self._ready_environment(pipeline["sha"])
+        archives = (self._data.job(one["id"]).artifacts for one in earlier)
+        return {
+            "lane": job["lane"],
+            "script": described.script,
+            "environment": values,
+            "project": str(self._around.project.folder),
+            "sha": pipeline["sha"],
+            "work": str(self._data.work(number)),
+            "artifacts": [str(archive) for archive in archives if archive.is_file()],
+            "keep": _kept(described),
+            "timeout": described.timeout,
+            "trace_limit": self._limits.trace,
+            "artifacts_limit": self._limits.artifacts,
+            "secrets": environment.secrets(values, token),
+        }
+
+    def _ready_environment(self, sha: str) -> dict[str, str]:
+        """The virtual environment that the service itself runs in, where the job's commit asks for the same one."""
+        here = Path(sys.prefix)
+        same = all((here / name).is_file() for name in _LOCKS) and self._around.project.same_files(sha, _LOCKS, here)
+        return {"PACKMILL_VENV": str(here)} if same else {}
+
+    def _watch(self, number: int, lane: str) -> None:
+        with self._guard:
+            self._running[number] = lane
+        threading.Thread(target=self._wait, args=(number,), name=f"job {number}", daemon=True).start()
+
+    def _wait(self, number: int) -> None:
+        self._data.job(number).wait()
+        while True:
+            try:
+                self._conclude(number)
+                break
+            except sa.exc.SQLAlchemyError as error:
+                print(f"packmill: job {number}: its end is not yet kept: {error}", file=sys.stderr, flush=True)
+                time.sleep(2)
+        with self._guard:
+            self._running.pop(number, None)
+        self._wake.set()
+
+    def _conclude(self, number: int) -> None:
+        """Keeps how a job ended whose shepherd is gone."""
+        folder = self._data.job(number)
+        job = self._pipelines.job(number)
+        if job is None:
+            folder.remove()
+            return
+        result = folder.result()
+        if result is None:
+            self._after_a_killed_shepherd(job, folder)
+            return
+        reason = result["reason"]
+        canceled = reason == "canceled" or job["status"] == "canceling"
+        expires = self._expiry(job)
+        values = {
+            "status": "canceled" if canceled else "failed" if reason else "success",
+            "failure_reason": None if canceled else reason,
+            "exit_code": result["exit_code"],
+            "dotenv": result["dotenv"],
+            "artifacts_size": result["artifacts_size"],
+            "artifacts_expire_at": result["finished_at"] + expires if result["artifacts_size"] and expires else None,
+            "finished_at": result["finished_at"],
+            "tests": self._tests(folder, result["junit"]),
+        }
+        self._end(number, values)
+
+    def _expiry(self, job: Row) -> float | None:
+        pipeline = self._pipelines.get(job["pipeline_id"])
+        try:
+            file = self._around.project.file(pipeline["sha"] if pipeline else "")
+        except UsageError:
+            return None
+        return next((one.artifacts.expire_in for one in file.jobs if one.name == job["name"]), None)
+
+    def _tests(self, folder: JobFolder, names: list[str]) -> list[dict[str, Any]] | None:
+        suites = []
+        for name in names:
+            try:
+                suites += test_reports.read((folder.path / name).read_bytes())
+            except (OSError, ParseError, ValueError) as error:
+                folder.note(f"WARNING: {name}: no JUnit report that can be read: {error}")
+        return suites or None
+
+    def _after_a_killed_shepherd(self, job: Row, folder: JobFolder) -> None:
+        folder.end_orphans()
+        if job["status"] == "canceling":
+            self._end(job["id"], {"status": "canceled"})
+        elif job["attempts"] < self._limits.attempts:
+            folder.note("WARNING: the job was interrupted from outside; it runs again")
+            self._pipelines.update_job(job["id"], {"status": "pending", "started_at": None, "token_hash": None})
+        else:
+            folder.note(f"ERROR: Job failed (system failure): interrupted from outside {job['attempts']} times")
+            self._end(job["id"], {"status": "failed", "failure_reason": "runner_system_failure"})
+
+    def _end(self, number: int, values: dict[str, Any]) -> None:
+        self._pipelines.update_job(number, {"finished_at": time.time(), "token_hash": None, **values})
+
+    def _remove_expired(self) -> None:
+        """Removes artifacts whose time is over."""
+        with self._database.reading() as connection:
+            over = rows(connection, sa.select(jobs.c.id).where(jobs.c.artifacts_expire_at < time.time()))
+        for job in over:
+            with contextlib.suppress(FileNotFoundError):
+                self._data.job(job["id"]).artifacts.unlink()
+            with self._database.writing() as connection:
+                gone = {"artifacts_size": None, "artifacts_expire_at": None}
+                connection.execute(sa.update(jobs).where(jobs.c.id == job["id"]).values(**gone))
+
+
+def _kept(described: Job) -> dict[str, Any]:
+    kept = described.artifacts
+    return {"paths": kept.paths, "when": kept.when, "junit": kept.junit, "dotenv": kept.dotenv}

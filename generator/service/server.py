@@ -1,0 +1,175 @@
+"""``packmill serve``: the parts put together, tokens made at first start, and an HTTP server on top."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from generator.errors import UsageError
+from generator.service import tokens
+from generator.service.addressing import ProjectAddresses
+from generator.service.api import artifacts, jobs, pipelines, project
+from generator.service.api.access import Access
+from generator.service.api.answers import AnswerError
+from generator.service.context import Context
+from generator.service.database import Database, sqlite_url
+from generator.service.environment import Surroundings
+from generator.service.job_folders import DataFolder
+from generator.service.pipelines import Pipelines
+from generator.service.project import Project
+from generator.service.scheduler import Limits, Scheduler
+
+_FIRST_TOKENS = (
+    ("trigger", ("trigger",), "PACKMILL_CI_TRIGGER_TOKEN"),
+    ("access", ("api",), "PACKMILL_CI_ACCESS_TOKEN"),
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Options:
+    """How the service runs; ``timeout`` in seconds, ``rate_limit`` in requests a minute and token."""
+
+    host: str
+    port: int
+    data: Path
+    project: Path
+    project_path: str | None
+    project_id: int
+    database: str | None
+    address: str | None
+    limits: Limits
+    timeout: float
+    rate_limit: int
+    local_repositories: bool
+
+
+def open_database(data: Path, url: str | None) -> Database:
+    """The database of a data folder, which is made if it is not there.
+
+    Raises:
+        UsageError: the folder cannot be made or the database not be opened.
+    """
+    try:
+        data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise UsageError(f"{data}: {error.strerror}: name another folder with --data") from None
+    database = Database(url or sqlite_url(DataFolder(data).database))
+    if not url:
+        DataFolder(data).database.chmod(0o600)
+    return database
+
+
+def serve(options: Options, environment: Mapping[str, str], say: Callable[[str], None]) -> None:
+    """Serves until SIGINT or SIGTERM. Jobs that run then go on, and the next service takes them up.
+
+    Raises:
+        UsageError: something in the options cannot be; nothing was started.
+    """
+    checkout = Project(options.project, number=options.project_id, path=options.project_path, timeout=options.timeout)
+    database = open_database(options.data, options.database)
+    with _only_one(options.data):
+        address = options.address or f"http://{_reachable(options.host)}:{options.port}"
+        around = Surroundings(
+            project=checkout, address=address, own=environment, local_repositories=options.local_repositories
+        )
+        rows = Pipelines(database)
+        data = DataFolder(options.data.resolve())
+        scheduler = Scheduler(rows, around, data, options.limits)
+        app = application(
+            Context(
+                project=checkout,
+                pipelines=rows,
+                scheduler=scheduler,
+                access=Access(database, per_minute=options.rate_limit),
+                data=data,
+                address=options.address,
+            )
+        )
+        say(f"packmill serves {checkout.path} (project {checkout.id}) at {address}")
+        _first_tokens(database, environment, say)
+        config = uvicorn.Config(
+            app, host=options.host, port=options.port, log_level="warning", access_log=False, server_header=False
+        )
+        uvicorn.Server(config).run()
+        say("packmill: stopped; jobs that run go on, and the next 'packmill serve' takes them up")
+
+
+def application(parts: Context) -> FastAPI:
+    """The ASGI application."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        parts.scheduler.start()
+        yield
+        parts.scheduler.stop()
+
+    app = FastAPI(openapi_url=None, lifespan=lifespan)
+    app.state.context = parts
+    for module in (artifacts, jobs, pipelines, project):
+        app.include_router(module.router)
+    app.add_exception_handler(AnswerError, _answered)
+    app.add_exception_handler(HTTPException, _unknown)
+    app.middleware("http")(_guarded)
+    app.add_middleware(ProjectAddresses, project=parts.project)
+    return app
+
+
+async def _guarded(request: Request, call: Callable[[Request], Awaitable[Response]]) -> Response:
+    """Refuses other projects, and puts on every answer what keeps browsers from guessing."""
+    if request.scope.get("known_project") is False:
+        trigger = request.url.path.endswith("/trigger/pipeline")
+        return JSONResponse({"message": "404 Not Found" if trigger else "404 Project Not Found"}, status_code=404)
+    response = await call(request)
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    response.headers.setdefault("Cache-Control", "no-store" if "/api/" in request.url.path else "no-cache")
+    return response
+
+
+def _answered(_: Request, error: Exception) -> Response:
+    if not isinstance(error, AnswerError):
+        raise error
+    return JSONResponse(error.body, status_code=error.status, headers=error.headers)
+
+
+def _unknown(_: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    words = {404: "404 Not Found", 405: "405 Not Allowed"}
+    return JSONResponse({"error": words.get(status, str(status))}, status_code=status)
+
+
+def _reachable(host: str) -> str:
+    """An address at which jobs reach a server that listens on a host."""
+    return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
+
+
+@contextmanager
+def _only_one(data: Path) -> Iterator[None]:
+    """One service for a data folder; the lock goes with the process."""
+    descriptor = os.open(data / "service.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise UsageError(f"{data}: another 'packmill serve' uses this folder: name another --data") from None
+    finally:
+        os.close(descriptor)
+
+
+def _first_tokens(database: Database, environment: Mapping[str, str], say: Callable[[str], None]) -> None:
+    """Makes a trigger token and an access token where there is none, and shows them this once."""
+    if tokens.listed(database):
+        return
+    for name, scopes, variable in _FIRST_TOKENS:
+        given = environment.get(variable)
+        token = tokens.create(database, name=name, scopes=scopes, token=given)
+        say(f"{name} token   {f'that of {variable}' if given else token}")
+    say("They are shown this once and kept as digests; 'packmill token' makes others.")

@@ -1,0 +1,116 @@
+"""Tokens: made here, shown once, kept as digests, and good for what their scopes say.
+
+The words of the scopes are GitLab's (https://docs.gitlab.com/user/profile/personal_access_tokens/): ``api`` does
+everything, ``read_api`` reads, ``trigger`` starts pipelines and nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from generator.errors import UsageError
+from generator.service.database import Database, Row, row, rows, tokens
+
+known_scopes = ("api", "read_api", "trigger")
+_PREFIX = {"trigger": "glptt-"}
+"""GitLab's own prefix of trigger tokens; the others have that of access tokens."""
+_SHORTEST = 20
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Identity:
+    """Who asks: a token's number and name, and what it may do. ``job`` is set for a token of a running job."""
+
+    id: int
+    name: str
+    scopes: frozenset[str]
+    job: int | None = None
+
+    @property
+    def may_write(self) -> bool:
+        """Whether it may change anything."""
+        return "api" in self.scopes
+
+    @property
+    def may_read(self) -> bool:
+        """Whether it may look."""
+        return bool(self.scopes & {"api", "read_api"})
+
+
+def digest(token: str) -> str:
+    """What is kept of a token. Its 256 random bits need no slow hash."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def new_token(prefix: str = "glpat-") -> str:
+    """A token that nobody can guess."""
+    return prefix + secrets.token_urlsafe(32)
+
+
+def create(
+    database: Database,
+    *,
+    name: str,
+    scopes: Iterable[str],
+    expires_in: float | None = None,
+    token: str | None = None,
+) -> str:
+    """Makes a token; it is returned this once and cannot be had again. ``expires_in`` in seconds.
+
+    A ``token`` of one's own can be given, of twenty characters or more.
+
+    Raises:
+        UsageError: a scope is unknown, or the token could be guessed.
+    """
+    wanted = sorted(set(scopes))
+    unknown = [scope for scope in wanted if scope not in known_scopes]
+    if unknown or not wanted:
+        raise UsageError(f"{', '.join(unknown) or 'no'} scope: there are {', '.join(known_scopes)}")
+    if token is not None and len(token) < _SHORTEST:
+        raise UsageError(f"the token for {name!r} could be guessed: it needs {_SHORTEST} characters or more")
+    token = token or new_token(_PREFIX.get(wanted[0], "glpat-") if len(wanted) == 1 else "glpat-")
+    now = time.time()
+    values = {
+        "name": name,
+        "hash": digest(token),
+        "scopes": wanted,
+        "created_at": now,
+        "expires_at": now + expires_in if expires_in else None,
+    }
+    with database.writing() as connection:
+        connection.execute(sa.insert(tokens).values(values))
+    return token
+
+
+def find(database: Database, token: str) -> Identity | None:
+    """Whose token this is; None for one that is unknown, expired or revoked."""
+    wanted = digest(token)
+    with database.reading() as connection:
+        found = row(connection, sa.select(tokens).where(tokens.c.hash == wanted))
+    if found is None or not hmac.compare_digest(found["hash"], wanted) or not _is_valid(found):
+        return None
+    return Identity(id=found["id"], name=found["name"], scopes=frozenset(found["scopes"]))
+
+
+def _is_valid(found: Row) -> bool:
+    return found["revoked_at"] is None and (found["expires_at"] is None or found["expires_at"] > time.time())
+
+
+def listed(database: Database) -> list[Row]:
+    """All tokens, without what would let anyone use them."""
+    with database.reading() as connection:
+        return rows(connection, sa.select(tokens).order_by(tokens.c.id))
+
+
+def revoke(database: Database, name: str) -> int:
+    """Makes all tokens of a name worthless; how many there were."""
+    changed = sa.update(tokens).where(tokens.c.name == name, tokens.c.revoked_at.is_(None))
+    with database.writing() as connection:
+        return connection.execute(changed.values(revoked_at=time.time())).rowcount
