@@ -1,7 +1,10 @@
 #!/usr/bin/env bash
 # The pipeline's entry and a newcomer's first command: makes .venv with packmill in it, and lets packmill do the rest.
-# Variables: repository, checkout, process, env (see: packmill ci --help). Without any, it builds and runs an example.
+# Variables: repository, checkout, process, env, ... (see: packmill ci --help). Without any, it builds and runs an example.
+# An argument is a stage of .gitlab-ci.yml: build, check, publish or run.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-"$here/scripts/virtual-environment"
-PATH="$here/.venv/bin:$PATH" exec "$here/.venv/bin/packmill" ci
+venv=${PACKMILL_VENV:-$here/.venv}
+if [ -z "${PACKMILL_VENV:-}" ]; then "$here/scripts/virtual-environment"; fi
+export PATH="$venv/bin:$PATH" PYTHONPATH="$here${PYTHONPATH:+:$PYTHONPATH}"
+exec "$venv/bin/python" -m generator ci "$@"

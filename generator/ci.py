@@ -1,34 +1,127 @@
-"""What build.sh does once Python is there: the CI variables become a package, or the bundled example does."""
+"""What build.sh does once Python is there: a stage of a pipeline, or all that the variables ask for.
+
+The stages are the jobs of ``.gitlab-ci.yml``. Each is complete by itself: a later one finds the image that an earlier
+one built in the engine, or, where jobs have an engine each, builds it again from the same commit.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
+from generator import checking
+from generator.errors import DocumentError, RunError, UsageError
 from generator.pipeline import Built, build
 from generator.progress import Progress
-from generator.request import Settings, build_request, from_variables, read_settings
+from generator.request import BuildRequest, Settings, build_request, from_variables, read_settings
 from generator.run import run_package
 from generator.setup.base_image import ensure_base_image
 from generator.setup.container_engine import ensure_engine
 from generator.templates import data_folder
+from generator.tools.artifacts import fetch_package
+from generator.tools.files import packages_below
 from generator.tools.git import commit_folder
+from generator.tools.job_file import check_places, job_values, read_job
 
 _example = "city-temperatures"
+_example_output = Path("packages")
+report_file, dotenv_file, results_folder = Path("report.xml"), Path("packmill.env"), Path("results")
 
 
-def main(environment: Mapping[str, str]) -> None:
-    """Builds what the variables ask for; prints the package's path last."""
+def main(stage: str | None, environment: Mapping[str, str]) -> None:
+    """Carries out a stage, or without one everything that the variables ask for.
+
+    Raises:
+        PackmillError: it fails; the exit code says how.
+    """
     settings = read_settings(environment)
     progress = Progress(sections=settings.gitlab_job)
     request = from_variables(environment)
     with progress.step("Looking for a container engine"):
         ensure_engine(docker_host=settings.docker_host, say=progress.say)
-    if request is not None:
-        print(build(request, settings, progress).folder)
+    if stage is None:
+        if request is None:
+            _build_and_run_example(settings, progress)
+        else:
+            print(build(request, settings, progress).folder)
         return
-    _build_and_run_example(settings, progress)
+    stages: dict[str, Callable[[], None]] = {
+        "build": lambda: _build(request or _example_request(progress), settings, progress),
+        "check": lambda: _check(request or _example_request(progress), settings, progress),
+        "publish": lambda: _publish(request, settings, progress),
+        "run": lambda: _run(environment, settings, progress),
+    }
+    stages[stage]()
+
+
+def _build(request: BuildRequest, settings: Settings, progress: Progress) -> None:
+    """The image and the package, published nowhere."""
+    built = build(replace(request, registry=None, destination=None), settings, progress)
+    _tell(built)
+
+
+def _check(request: BuildRequest, settings: Settings, progress: Progress) -> None:
+    """Every oracle, and a run on the example values; all of it in a JUnit report.
+
+    Raises:
+        DocumentError, RunError: a check failed.
+    """
+    built = build(replace(request, registry=None, destination=None), settings, progress)
+    checks = checking.check(built.folder, results=results_folder, progress=progress)
+    report_file.write_text(checking.junit(checks), encoding="utf-8")
+    failed = [one for one in checks if one.problem]
+    if failed:
+        kind = DocumentError if failed[0].exit_code == DocumentError.exit_code else RunError
+        raise kind("\n".join(f"{one.package}: {one.name}: {one.problem}" for one in failed))
+
+
+def _publish(request: BuildRequest | None, settings: Settings, progress: Progress) -> None:
+    """The image into its registry, the package to its destination.
+
+    Raises:
+        UsageError: neither is named.
+    """
+    if request is None or not (request.registry or request.destination):
+        raise UsageError("there is nothing to publish: set 'repository' and 'registry', 'destination' or both")
+    _tell(build(request, settings, progress))
+
+
+def _tell(built: Built) -> None:
+    """What later jobs and GitLab's pages are told, and the path as the last line."""
+    known = {
+        "PACKMILL_COMMIT": built.commit,
+        "PACKMILL_PACKAGE": str(built.folder),
+        "PACKMILL_IMAGE": built.image,
+        "PACKMILL_ADDRESS": built.address,
+    }
+    dotenv_file.write_text(checking.dotenv({name: value for name, value in known.items() if value}), encoding="utf-8")
+    print(built.folder)
+
+
+def _run(environment: Mapping[str, str], settings: Settings, progress: Progress) -> None:
+    """A package that an earlier job left, on values of the asker's own.
+
+    Raises:
+        UsageError: the job, its package or the values are not there or do not fit.
+    """
+    with progress.step("Fetching the package"):
+        top = fetch_package(environment, Path("package"))
+        packages = packages_below(top)
+        wanted = environment.get("package_process", "")
+        chosen = [folder for folder in packages if folder.relative_to(top).as_posix() == wanted] or packages
+        if len(chosen) != 1:
+            names = ", ".join(folder.relative_to(top).as_posix() for folder in packages)
+            raise UsageError(f"the package has several processes, set 'package_process' to one: {names}")
+    values = job_values(environment.get("inputs", ""), chosen[0], name="the variable 'inputs'")
+    if not settings.local_repositories:
+        check_places(values, chosen[0])
+    job = Path("job.json")
+    job.write_text(json.dumps({**read_job(chosen[0] / "inputs.yml"), **values}), encoding="utf-8")
+    with progress.step("Running the package by cwltool"):
+        outputs = run_package(chosen[0], job=job, values=(), outdir=results_folder, engine="cwltool", options=())
+    print(json.dumps(outputs, indent=2, ensure_ascii=False))
 
 
 def set_up(settings: Settings, progress: Progress) -> None:
@@ -39,13 +132,17 @@ def set_up(settings: Settings, progress: Progress) -> None:
         progress.say(ensure_base_image(settings.base_image, say=progress.say))
 
 
-def _build_and_run_example(settings: Settings, progress: Progress) -> None:
-    work = Path("example-run")
-    repository = work / "packmill" / _example
+def _example_request(progress: Progress) -> BuildRequest:
+    """The bundled example, for a pipeline that names no repository."""
+    repository = Path("example-run") / "packmill" / _example
     with progress.step("Making a repository of the bundled example"):
         commit_folder(data_folder("examples") / _example, repository, message="Temperatures of a city, month by month")
-    built = build(build_request(str(repository), output=Path("packages")), settings, progress)
-    results = work / "results"
+    return build_request(str(repository), output=_example_output)
+
+
+def _build_and_run_example(settings: Settings, progress: Progress) -> None:
+    built = build(_example_request(progress), settings, progress)
+    results = Path("example-run") / "results"
     if _is_done(built, results):
         progress.say(f"{results} holds its results already; remove the folder to run it again")
     else:

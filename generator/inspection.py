@@ -11,7 +11,7 @@ from typing import Any
 from generator.environment import find_environment
 from generator.interface_json import to_dict
 from generator.process import Process, read_process, repository_files
-from generator.request import BuildRequest, Settings
+from generator.request import BuildRequest, Settings, fetch_token
 
 
 def inspect(request: BuildRequest, settings: Settings) -> dict[str, Any]:
@@ -34,7 +34,10 @@ def _folder(request: BuildRequest, settings: Settings) -> Iterator[tuple[Path, t
 
     with TemporaryDirectory(prefix="packmill-") as temporary:
         checkout = git.fetch(
-            request.repository, request.checkout, Path(temporary, "repository"), token=settings.git_token
+            request.repository,
+            request.checkout,
+            Path(temporary, "repository"),
+            token=fetch_token(request.repository, settings),
         )
         yield checkout.folder, checkout.warnings
 

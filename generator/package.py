@@ -23,13 +23,18 @@ def package(
     image_digest: str | None,
     tools: Mapping[str, str],
     examples: Mapping[str, bytes],
+    address: str = "",
 ) -> dict[str, str | bytes]:
-    """The documents by their path in the package; ``examples`` maps paths as the cell has them to their content."""
+    """The documents by their path in the package; ``examples`` maps paths as the cell has them to their content.
+
+    ``address`` is where the package will be read, if that is known.
+    """
     carried = {path: f"example/{index}_{Path(path).name}" for index, path in enumerate(examples)}
+    href = f"{address}/process.cwl" if address else "process.cwl"
     files: dict[str, str | bytes] = {
         "process.cwl": process_cwl(facts),
         "inputs.yml": inputs_yml(facts, carried),
-        "applicationDescriptor.json": application_descriptor(facts, href="process.cwl"),
+        "applicationDescriptor.json": application_descriptor(facts, href=href),
         "README.md": readme_md(facts),
         **{carried[path]: content for path, content in examples.items()},
     }

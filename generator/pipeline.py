@@ -16,13 +16,13 @@ from generator.imaging import Found, Wanted, checked, ensure_image
 from generator.package import example_files, package
 from generator.process import Process, inside, read_process, repository_files
 from generator.progress import Progress
+from generator.publishing import address, publish_package, push_image
 from generator.repository import redacted
-from generator.request import BuildRequest, Settings
+from generator.request import BuildRequest, Settings, check_localities, fetch_token
 from generator.tools import cwl, git
 from generator.tools.environment_file import place
 from generator.tools.files import remove_package, replace_folder
 from generator.tools.job_file import read_job
-from generator.tools.registry import Login, push
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,6 +34,8 @@ class Built:
     image_built: bool
     changed: bool
     processes: tuple[str, ...]
+    commit: str
+    address: str = ""
 
 
 def build(request: BuildRequest, settings: Settings, progress: Progress) -> Built:
@@ -42,10 +44,12 @@ def build(request: BuildRequest, settings: Settings, progress: Progress) -> Buil
     Raises:
         PackmillError: whatever is wrong; no half package is left.
     """
+    check_localities(request, settings)
     with TemporaryDirectory(prefix="packmill-") as temporary:
         folder = Path(temporary, "repository")
         with progress.step(f"Fetching {request.repository.address}"):
-            checkout = git.fetch(request.repository, request.checkout, folder, token=settings.git_token)
+            token = fetch_token(request.repository, settings)
+            checkout = git.fetch(request.repository, request.checkout, folder, token=token, commit=request.commit)
             progress.say(f"{checkout.name} is commit {checkout.commit[:12]}: {checkout.title}")
             for warning in checkout.warnings:
                 progress.warn(warning)
@@ -71,7 +75,8 @@ def build(request: BuildRequest, settings: Settings, progress: Progress) -> Buil
             with progress.step(f"Checking the runner in {reference}"):
                 processes = [checked(process, reference, progress) for process in processes]
             if request.registry:
-                reference, found = _pushed(found, request.registry, settings, progress)
+                found = push_image(found, request.registry, settings, progress)
+                reference = found.reference
         with progress.step("Writing the package"):
             top = request.output / source.owner / source.name / source.checkout
             changed = False
@@ -79,6 +84,7 @@ def build(request: BuildRequest, settings: Settings, progress: Progress) -> Buil
                 facts = _facts(source, checkout, process, reference, request)
                 files = package(
                     facts,
+                    address=address(request, target),
                     environment=_shown_environment(environment, request.environment, environment_key),
                     image_digest=found.digest,
                     tools={
@@ -87,19 +93,16 @@ def build(request: BuildRequest, settings: Settings, progress: Progress) -> Buil
                     examples=example_files(folder, process),
                 )
                 changed |= replace_folder(target, files, check=_check_documents)
-        return Built(folder=top, image=reference, image_built=found.built, changed=changed, processes=request.processes)
-
-
-def _pushed(found: Found, registry: str, settings: Settings, progress: Progress) -> tuple[str, Found]:
-    """The image's name by digest in the registry, which no later push can change, and what is there."""
-    target = image.pushed_reference(registry, found.reference)
-    user = settings.registry_user
-    login = Login(user=user, password=settings.registry_password) if user else None
-    with progress.step(f"Pushing {target}"):
-        digest = push(found.reference, target, login=login, on_line=progress.say)
-        progress.say(f"{target} is {digest}")
-    by_digest = f"{target.rpartition(':')[0]}@{digest}"
-    return by_digest, Found(reference=by_digest, built=found.built, digest=digest)
+        publish_package(request, source, top, found, settings=settings, progress=progress)
+        return Built(
+            folder=top,
+            image=reference,
+            image_built=found.built,
+            changed=changed,
+            processes=request.processes,
+            commit=checkout.commit,
+            address=address(request, top),
+        )
 
 
 def _source(checkout: git.Checkout) -> image.Source:

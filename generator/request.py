@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from generator.errors import ProcessError, UsageError
+from generator.destination import Destination, default_branch, parse_destination
+from generator.errors import ProcessError, RepositoryError, UsageError
 from generator.path_templates import check_template
 from generator.repository import Repository, check_checkout, parse_repository
 
@@ -20,14 +21,29 @@ variables = {
     "env": "environment instead of the repository's own: a path in the repository or an https URL",
     "output_template": "where a run puts the executed notebook, as a template (default: its own name)",
     "registry": "registry and path that the image is pushed to; the documents then name it by digest",
+    "destination": "git URL of the repository that the package is deposited in, at <owner>/<name>/<checkout>",
+    "destination_branch": f"branch of that repository (default: {default_branch})",
+    "destination_address": "address of deposited files, with {branch} and {path} (default: that of the usual hosts)",
     "output": "folder for packages (default: packages)",
+    "package": "for the stage 'run': number of the CI job whose package is run",
+    "package_process": "for the stage 'run': which one, where that package has several processes",
+    "inputs": "for the stage 'run': values for the inputs, in YAML or JSON (default: the package's inputs.yml)",
     "PACKMILL_BASE_IMAGE": "base image for environments without a Dockerfile",
     "PACKMILL_GIT_TOKEN": "token for private https repositories",
+    "PACKMILL_GIT_HOST": "the one host that gets PACKMILL_GIT_TOKEN (default: whatever host the repository is on)",
+    "PACKMILL_LOCAL_REPOSITORIES": "'no' refuses repositories and files of this machine",
     "PACKMILL_REGISTRY_USER": "user of the registry, where 'docker login' has not been called",
     "PACKMILL_REGISTRY_PASSWORD": "password or token of that user",
+    "PACKMILL_REGISTRY_HOST": "the one registry that gets them (default: whatever registry is asked for)",
+    "PACKMILL_PUBLISH_TOKEN": "token for a destination by https",
+    "PACKMILL_PUBLISH_HOST": "the one host that gets it (default: whatever host the destination is on)",
+    "PACKMILL_VENV": "virtual environment with packmill's dependencies (default: .venv, made when it is missing)",
     "DOCKER_HOST": "address of the container engine, as for Docker itself",
 }
 """Every variable that build.sh reads, and what for."""
+_asked = (
+    "repository checkout process env output_template registry destination destination_branch destination_address"
+).split()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,8 +51,13 @@ class Settings:
     """What the surroundings say: secrets, the base image, and whether a GitLab job's log is being written."""
 
     git_token: str = field(default="", repr=False)
+    git_host: str = ""
+    publish_token: str = field(default="", repr=False)
+    publish_host: str = ""
+    local_repositories: bool = True
     registry_user: str = ""
     registry_password: str = field(default="", repr=False)
+    registry_host: str = ""
     base_image: str | None = None
     docker_host: str | None = None
     gitlab_job: bool = False
@@ -46,12 +67,37 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     """The settings in the environment."""
     return Settings(
         git_token=environment.get("PACKMILL_GIT_TOKEN", ""),
+        git_host=environment.get("PACKMILL_GIT_HOST", ""),
+        publish_token=environment.get("PACKMILL_PUBLISH_TOKEN", ""),
+        publish_host=environment.get("PACKMILL_PUBLISH_HOST", ""),
+        local_repositories=environment.get("PACKMILL_LOCAL_REPOSITORIES", "") != "no",
         registry_user=environment.get("PACKMILL_REGISTRY_USER", ""),
         registry_password=environment.get("PACKMILL_REGISTRY_PASSWORD", ""),
+        registry_host=environment.get("PACKMILL_REGISTRY_HOST", ""),
         base_image=environment.get("PACKMILL_BASE_IMAGE") or None,
         docker_host=environment.get("DOCKER_HOST") or None,
         gitlab_job=environment.get("GITLAB_CI") == "true",
     )
+
+
+def fetch_token(repository: Repository, settings: Settings) -> str:
+    """The token for fetching from a repository; empty when it is for another host."""
+    return settings.git_token if _is_for(settings.git_host, repository.host) else ""
+
+
+def publish_token(destination: Destination, settings: Settings) -> str:
+    """The token for depositing; empty when it is for another host."""
+    return settings.publish_token if _is_for(settings.publish_host, destination.repository.host) else ""
+
+
+def registry_user(registry: str, settings: Settings) -> str:
+    """Who logs in to a registry; empty when user and password are for another."""
+    return settings.registry_user if _is_for(settings.registry_host, registry.partition("/")[0]) else ""
+
+
+def _is_for(wanted: str, host: str) -> bool:
+    """Whether a secret may go to a host: one that names no host of its own goes wherever it is asked for."""
+    return not wanted or wanted == host or (":" not in wanted and wanted == host.partition(":")[0])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,6 +114,20 @@ class BuildRequest:
     network: bool = False
     output_template: str | None = None
     registry: str | None = None
+    destination: Destination | None = None
+    commit: str | None = None
+
+
+def check_localities(request: BuildRequest, settings: Settings) -> None:
+    """Refuses repositories of this machine where they are not to be used.
+
+    Raises:
+        RepositoryError: the repository or the destination is one.
+    """
+    wanted = (request.repository, *((request.destination.repository,) if request.destination else ()))
+    for repository in wanted:
+        if repository.local and not settings.local_repositories:
+            raise RepositoryError(f"{repository.address}: folders of this machine are not used here: give an https URL")
 
 
 def build_request(
@@ -82,6 +142,8 @@ def build_request(
     network: bool = False,
     output_template: str | None = None,
     registry: str | None = None,
+    destination: Destination | None = None,
+    commit: str | None = None,
 ) -> BuildRequest:
     """A checked request.
 
@@ -103,6 +165,8 @@ def build_request(
         network=network,
         output_template=output_template or None,
         registry=check_registry(registry) if registry else None,
+        destination=destination,
+        commit=check_commit(commit) if commit else None,
     )
 
 
@@ -112,10 +176,9 @@ def from_variables(environment: Mapping[str, str]) -> BuildRequest | None:
     Raises:
         UsageError: variables are given, but no repository.
     """
-    names = ("repository", "checkout", "process", "env", "output_template", "registry", "output")
-    value = {name: environment.get(name, "").strip() for name in names}
+    value = {name: environment.get(name, "").strip() for name in (*_asked, "output", "PACKMILL_COMMIT")}
     if not value["repository"]:
-        given = [name for name in ("checkout", "process", "env", "output_template", "registry") if value[name]]
+        given = [name for name in _asked if value[name]]
         if given:
             raise UsageError(
                 f"the variable {given[0]!r} is set, but 'repository' is not: set it to a git URL or a path"
@@ -128,8 +191,30 @@ def from_variables(environment: Mapping[str, str]) -> BuildRequest | None:
         environment=value["env"] or None,
         output_template=value["output_template"] or None,
         registry=value["registry"] or None,
+        destination=_destination(value),
         output=Path(value["output"] or "packages"),
+        commit=value["PACKMILL_COMMIT"] or None,
     )
+
+
+def _destination(value: Mapping[str, str]) -> Destination | None:
+    branch, template = value["destination_branch"], value["destination_address"]
+    if not value["destination"]:
+        if branch or template:
+            raise UsageError("the variable 'destination' is not set, but its branch or address is: set it to a git URL")
+        return None
+    return parse_destination(value["destination"], branch=branch or None, template=template or None)
+
+
+def check_commit(text: str) -> str:
+    """A whole commit id.
+
+    Raises:
+        UsageError: it is none.
+    """
+    if not re.fullmatch(r"[0-9a-f]{40,64}", text):
+        raise UsageError(f"{text!r} is no commit: all of its digits are needed")
+    return text
 
 
 def process_name(process: str) -> str:

@@ -158,6 +158,22 @@ def run_package(
     return execute(process, job_values, outdir=outdir, engine=engine, options=options, on_line=show)
 
 
+def missing_values(package: Path) -> list[str]:
+    """The inputs that a run must be given and that ``inputs.yml`` has no value for."""
+    tool = read_yaml((package / "process.cwl").read_text(encoding="utf-8"))
+    given = read_job(package / "inputs.yml")
+    secret = {name for name, hint in read_hints(package).items() if hint.secret}
+    missing = []
+    for name, one in tool["inputs"].items():
+        kind = one.get("type", "Any") if isinstance(one, dict) else one
+        optional = (isinstance(kind, str) and kind.endswith("?")) or (isinstance(kind, list) and "null" in kind)
+        needed = not optional and not (isinstance(one, dict) and "default" in one)
+        value = given.get(name)
+        if (needed and (value is None or (name in secret and value == ""))) or _missing_files(value):
+            missing.append(name)
+    return missing
+
+
 def checked_job(job: Mapping[str, Any], hints: Mapping[str, Hint], file: Path) -> dict[str, Any]:
     """The values of a job as their types have them, without those that are null: in CWL that is 'not given'.
 

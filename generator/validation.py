@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,11 +14,12 @@ from generator.templates import data_folder
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Verdict:
-    """What one oracle says of one document; ``problem`` is empty when it is content."""
+    """What one oracle says of one document, and how long it took; ``problem`` is empty when it is content."""
 
     document: str
     oracle: str
     problem: str
+    seconds: float = 0.0
 
 
 def validate(package: Path) -> list[Verdict]:
@@ -34,14 +37,17 @@ def validate(package: Path) -> list[Verdict]:
     verdicts = []
     for folder in folders:
         for document in sorted(folder.glob("*.cwl")):
-            name = str(document.relative_to(package))
-            verdicts.append(
-                Verdict(document=name, oracle="cwltool --validate --strict", problem=cwl.validate(document))
-            )
+            verdicts.append(_verdict(document, package, "cwltool --validate --strict", cwl.validate))
         descriptor = folder / "applicationDescriptor.json"
-        problem = _schema_problem(descriptor)
-        verdicts.append(Verdict(document=str(descriptor.relative_to(package)), oracle="JSON Schema", problem=problem))
+        verdicts.append(_verdict(descriptor, package, "JSON Schema", _schema_problem))
     return verdicts
+
+
+def _verdict(document: Path, package: Path, oracle: str, problem_of: Callable[[Path], str]) -> Verdict:
+    began = time.monotonic()
+    problem = problem_of(document)
+    name = str(document.relative_to(package))
+    return Verdict(document=name, oracle=oracle, problem=problem, seconds=time.monotonic() - began)
 
 
 def _schema_problem(document: Path) -> str:

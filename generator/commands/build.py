@@ -7,6 +7,8 @@ import os
 from pathlib import Path
 
 from generator.commands.parser import Commands, add_repository, command
+from generator.destination import Destination, parse_destination
+from generator.errors import UsageError
 
 
 def add(commands: Commands) -> None:
@@ -43,6 +45,17 @@ again. For a private https repository set PACKMILL_GIT_TOKEN in the environment.
         help="push the image to a registry, such as registry.example.org/group; the documents then name it by digest",
     )
     parser.add_argument(
+        "--publish",
+        metavar="GIT-URL",
+        help="deposit the package in a git repository at <owner>/<name>/<checkout>; descriptors then name its address",
+    )
+    parser.add_argument("--publish-branch", metavar="NAME", help="branch of that repository (default: main)")
+    parser.add_argument(
+        "--publish-address",
+        metavar="TEMPLATE",
+        help="address of deposited files, such as https://example.org/{branch}/{path} (default: the host's usual one)",
+    )
+    parser.add_argument(
         "--output-template",
         metavar="TEMPLATE",
         help="where a run puts the executed notebook, as a template such as '{{ args.year }}/{{ args.notebook_name }}' "
@@ -70,6 +83,7 @@ def run(options: argparse.Namespace) -> int:
         network=options.network,
         output_template=options.output_template,
         registry=options.push,
+        destination=_destination(options),
     )
     built = build(request, settings, Progress(sections=settings.gitlab_job))
     if options.json:
@@ -82,9 +96,20 @@ def run(options: argparse.Namespace) -> int:
                     "image": built.image,
                     "image_built": built.image_built,
                     "changed": built.changed,
+                    "commit": built.commit,
+                    **({"address": built.address} if built.address else {}),
                 }
             )
         )
     else:
         print(built.folder)
     return 0
+
+
+def _destination(options: argparse.Namespace) -> Destination | None:
+
+    if options.publish:
+        return parse_destination(options.publish, branch=options.publish_branch, template=options.publish_address)
+    if options.publish_branch or options.publish_address:
+        raise UsageError("--publish-branch and --publish-address say where --publish puts the package: give that too")
+    return None

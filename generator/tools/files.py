@@ -79,6 +79,22 @@ def documents_of(folder: Path) -> frozenset[str] | None:
         return None
 
 
+def documents_below(top: Path) -> list[str]:
+    """What packmill wrote into a package, or into the packages of several processes one folder below; relative."""
+    return [
+        str((folder / name).relative_to(top))
+        for folder in packages_below(top)
+        for name in sorted(documents_of(folder) or ())
+    ]
+
+
+def packages_below(top: Path) -> list[Path]:
+    """The package in a folder, or those of several processes one folder below it."""
+    if documents_of(top) is not None:
+        return [top]
+    return [path.parent for path in sorted(top.glob("*/package.json")) if documents_of(path.parent) is not None]
+
+
 def _hand_over(retired: Path, final: Path, ours: frozenset[str]) -> None:
     """Moves what is not packmill's from the old folder to the new one, file by file."""
     for path in sorted(retired.rglob("*")):

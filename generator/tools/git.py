@@ -47,8 +47,13 @@ class Checkout:
         return self.message.partition("\n")[0]
 
 
-def fetch(repository: Repository, checkout: str | None, folder: Path, *, token: str = "") -> Checkout:
+def fetch(
+    repository: Repository, checkout: str | None, folder: Path, *, token: str = "", commit: str | None = None
+) -> Checkout:
     """Fetches one commit into the empty ``folder``; without ``checkout`` the default branch's.
+
+    With ``commit`` that one, although the checkout may have moved on since: a later stage of a pipeline has what an
+    earlier one had.
 
     Raises:
         RepositoryError: the repository, the checkout or a submodule cannot be had.
@@ -61,7 +66,7 @@ def fetch(repository: Repository, checkout: str | None, folder: Path, *, token: 
             repo.create_remote("origin", repository.address)
             refs = _listed(repo)
             name, wanted = _resolve(refs, repository, checkout)
-            commit = _fetch_commit(repo, wanted)
+            commit = _fetch_commit(repo, commit or wanted)
             repo.git.checkout("--quiet", "--force", "--detach", commit)
             head = repo.commit(commit)
         except (git.GitError, ValueError) as error:

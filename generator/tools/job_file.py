@@ -20,14 +20,43 @@ def read_job(path: Path) -> dict[str, Any]:
         text = path.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
         raise UsageError(f"{path}: the job file cannot be read: {error}") from None
+    return job_values(text, path.resolve().parent, name=str(path))
+
+
+def job_values(text: str, folder: Path, *, name: str) -> dict[str, Any]:
+    """The values of a job's text; relative paths are meant from ``folder``, ``name`` is how a message calls it.
+
+    Raises:
+        UsageError: it is no mapping.
+    """
     try:
         job = read_yaml(text)
     except MisfitError as error:
-        raise UsageError(f"{path}: {error}") from None
+        raise UsageError(f"{name}: {error}") from None
     if not isinstance(job, dict | None):
-        raise UsageError(f"{path}: a job file is a mapping of inputs to values")
-    located: dict[str, Any] = _located(job or {}, path.resolve().parent)
+        raise UsageError(f"{name}: a job file is a mapping of inputs to values")
+    located: dict[str, Any] = _located(job or {}, folder)
     return located
+
+
+def check_places(value: Any, folder: Path) -> None:
+    """Refuses files of this machine that are not in ``folder``, at whatever depth a job names them.
+
+    Raises:
+        UsageError: one is named.
+    """
+    if isinstance(value, list):
+        for item in value:
+            check_places(item, folder)
+    elif isinstance(value, dict):
+        for key in ("path", "location"):
+            place = value.get(key) if value.get("class") in ("File", "Directory") else None
+            if isinstance(place, str) and not place.startswith(("https://", "http://")):
+                inside = "://" not in place and Path(folder, place).resolve().is_relative_to(folder.resolve())
+                if not inside:
+                    raise UsageError(f"{place}: files of this machine are not used here: give an https URL")
+        for item in value.values():
+            check_places(item, folder)
 
 
 def read_yaml(text: str) -> Any:

@@ -1,15 +1,31 @@
-"""Images to a registry: pushed under a name of it, known from then on by digest."""
+"""Images and packages to a registry: pushed under a name of it, known from then on by digest."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import docker.errors
 
 from generator.errors import PublishError
 from generator.tools.engine import connected
+
+package_type = "application/vnd.packmill.package.v1"
+"""The artifact type of a package (OCI image-spec 1.1, "Guidelines for Artifact Usage")."""
+_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+_EMPTY = "application/vnd.oci.empty.v1+json"
+_MEDIA_TYPES = {
+    ".json": "application/json",
+    ".md": "text/markdown",
+    ".yml": "application/yaml",
+    ".cwl": "application/cwl",
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,3 +83,73 @@ def _failure(target: str, cause: str) -> str:
             f"\n  log in with 'docker login {registry}', or set PACKMILL_REGISTRY_USER and PACKMILL_REGISTRY_PASSWORD"
         )
     return message
+
+
+def push_package(folder: Path, files: Iterable[str], image: str, *, login: Login | None) -> str:
+    """Pushes files of a package's folder beside the image ``registry/name@digest`` that they name; the artifact's address.
+
+    It is tagged as the distribution specification's referrers tag schema has it, with ``.package`` at the end, and
+    refers to the image by ``subject``. The same files give the same artifact: no time is in it.
+
+    Raises:
+        PublishError: the registry does not take it.
+    """
+    import oras.container
+    import oras.provider
+    import requests
+
+    logging.getLogger("oras").setLevel(logging.CRITICAL)  # what it has to say is in the answer that is raised
+    name, _, digest = image.partition("@")
+    target = f"{name}:{digest.replace(':', '-')}.package"
+    host = name.partition("/")[0].partition(":")[0]
+    registry = oras.provider.Registry(insecure=host == "localhost" or host.startswith("127."))
+    container = oras.container.Container(target)
+    try:
+        if login:
+            registry.auth.set_basic_auth(login.user, login.password)
+        else:
+            registry.auth.load_configs(container)
+        manifest = _manifest(registry, container, {name: folder / name for name in files})
+        manifest["subject"] = _subject(registry, container, digest)
+        _checked(registry.upload_manifest(manifest, container))
+    except (requests.RequestException, ValueError, OSError) as error:
+        said = str(error).strip().splitlines() or [type(error).__name__]
+        raise PublishError(f"{target}: the registry does not take the package: {said[0]}") from None
+    return target
+
+
+def _manifest(registry: Any, container: Any, files: Mapping[str, Path]) -> dict[str, Any]:
+    """The manifest of a package whose files are in the registry now, a layer each."""
+    with TemporaryDirectory(prefix="packmill-artifact-") as temporary:
+        empty = Path(temporary, "empty.json")
+        empty.write_text("{}")
+        config = _uploaded(registry, container, empty, _EMPTY)
+        layers = []
+        for name, path in sorted(files.items()):
+            layer = _uploaded(registry, container, path, _MEDIA_TYPES.get(path.suffix, "application/octet-stream"))
+            layers.append({**layer, "annotations": {"org.opencontainers.image.title": name}})
+    head = {"schemaVersion": 2, "mediaType": _MANIFEST, "artifactType": package_type}
+    return {**head, "config": config, "layers": layers}
+
+
+def _uploaded(registry: Any, container: Any, path: Path, media_type: str) -> dict[str, Any]:
+    content = path.read_bytes()
+    digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+    blob = {"mediaType": media_type, "digest": digest, "size": len(content)}
+    _checked(registry.upload_blob(str(path), container, blob))
+    return blob
+
+
+def _subject(registry: Any, container: Any, digest: str) -> dict[str, Any]:
+    """The descriptor of the image, whose manifest may be Docker's own kind."""
+    address = f"{registry.prefix}://{container.manifest_url(digest)}"
+    kinds = f"{_MANIFEST}, application/vnd.docker.distribution.manifest.v2+json"
+    answer = registry.do_request(address, "GET", headers={"Accept": kinds})
+    _checked(answer)
+    media_type = json.loads(answer.content).get("mediaType", _MANIFEST)
+    return {"mediaType": media_type, "digest": digest, "size": len(answer.content)}
+
+
+def _checked(answer: Any) -> None:
+    if answer.status_code not in (200, 201, 202):
+        raise ValueError(f"{answer.status_code} {answer.reason}: {answer.text[:200]}")

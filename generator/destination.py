@@ -1,0 +1,66 @@
+"""Where packages are deposited: a git repository, a branch of it, and the address that a deposited file then has."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from urllib.parse import quote, urlsplit
+
+from generator.errors import UsageError
+from generator.repository import Repository, check_checkout, parse_repository
+
+default_branch = "main"
+_RAW = {
+    "github.com": "https://raw.githubusercontent.com/{repository}/{branch}/{path}",
+    "bitbucket.org": "https://bitbucket.org/{repository}/raw/{branch}/{path}",
+    "codeberg.org": "https://codeberg.org/{repository}/raw/branch/{branch}/{path}",
+}
+_GITLAB = "https://{host}/{repository}/-/raw/{branch}/{path}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Destination:
+    """A branch of a repository; ``template`` is the address of a file in it, if the usual one is not meant."""
+
+    repository: Repository
+    branch: str
+    template: str | None = None
+
+    def address(self, path: str) -> str:
+        """Where people and platforms read a deposited file."""
+        host, name = _host_and_name(self.repository)
+        template = self.template or _RAW.get(host, _GITLAB if host else "file://{repository}#{branch}:{path}")
+        return template.format(host=host, repository=name, branch=quote(self.branch), path=quote(path))
+
+
+def parse_destination(text: str, *, branch: str | None = None, template: str | None = None) -> Destination:
+    """The destination that a person names.
+
+    Raises:
+        UsageError, RepositoryError: it is none, or the template is not one.
+    """
+    if template:
+        try:
+            template.format(host="", repository="", branch="", path="")
+        except (KeyError, IndexError, ValueError, AttributeError):
+            raise UsageError(
+                f"{template!r} is no address of deposited files: write it as https://example.org/{{branch}}/{{path}}"
+            ) from None
+        if "{path}" not in template:
+            raise UsageError(f"{template!r} is no address of deposited files: {{path}} is missing")
+    return Destination(
+        repository=parse_repository(text), branch=check_checkout(branch or default_branch), template=template or None
+    )
+
+
+def _host_and_name(repository: Repository) -> tuple[str, str]:
+    """The web's host, and the repository's path there without ``.git``."""
+    if repository.local:
+        return "", quote(str(repository.local))
+    scp = re.fullmatch(r"(?:[\w.-]+@)?([\w.-]+):(?!//)(.+)", repository.address)
+    if scp:
+        return scp[1], scp[2].strip("/").removesuffix(".git")
+    url = urlsplit(repository.address)
+    host = url.hostname or ""
+    shown = f"{host}:{url.port}" if url.port and url.scheme == "https" else host
+    return shown, url.path.strip("/").removesuffix(".git")
