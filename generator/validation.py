@@ -36,8 +36,8 @@ def validate(package: Path) -> list[Verdict]:
         raise UsageError(f"{package}: no package, there is no process.cwl in it")
     verdicts = []
     for folder in folders:
-        for document in sorted(folder.glob("*.cwl")):
-            verdicts.append(_verdict(document, package, "cwltool --validate --strict", cwl.validate))
+        documents = sorted(folder.glob("*.cwl"))
+        verdicts += [_verdict(one, package, "cwltool --validate --strict", cwl.validate) for one in documents]
         descriptor = folder / "applicationDescriptor.json"
         verdicts.append(_verdict(descriptor, package, "JSON Schema", _schema_problem))
     return verdicts

@@ -23,9 +23,7 @@ def fetch_package(environment: Mapping[str, str], folder: Path) -> Path:
     number = environment.get("package", "").strip()
     names = ("CI_API_V4_URL", "CI_PROJECT_ID", "CI_JOB_TOKEN")
     if not number.isdecimal():
-        raise UsageError(
-            f"the variable 'package' is {number!r}: set it to the number of the job that built the package"
-        )
+        raise UsageError(f"the variable 'package' is {number!r}: set it to the number of a job that built a package")
     if not all(environment.get(name) for name in names):
         raise UsageError("a package of another job is run in a CI job alone: use packmill run PACKAGE here")
     api, project, token = (environment[name] for name in names)

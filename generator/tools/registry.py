@@ -86,7 +86,7 @@ def _failure(target: str, cause: str) -> str:
 
 
 def push_package(folder: Path, files: Iterable[str], image: str, *, login: Login | None) -> str:
-    """Pushes files of a package's folder beside the image ``registry/name@digest`` that they name; the artifact's address.
+    """Pushes files of a package's folder beside the image ``registry/name@digest``; the artifact's address.
 
     It is tagged as the distribution specification's referrers tag schema has it, with ``.package`` at the end, and
     refers to the image by ``subject``. The same files give the same artifact: no time is in it.
