@@ -18,6 +18,11 @@ from generator.service.project import Project
 
 secret_variables = ("PACKMILL_GIT_TOKEN", "PACKMILL_REGISTRY_PASSWORD", "PACKMILL_PUBLISH_TOKEN", "PACKMILL_DATABASE")
 """Settings of whoever runs the service that must not be read in a log."""
+_HOSTS = {
+    "PACKMILL_GIT_TOKEN": "PACKMILL_GIT_HOST",
+    "PACKMILL_REGISTRY_PASSWORD": "PACKMILL_REGISTRY_HOST",
+    "PACKMILL_PUBLISH_TOKEN": "PACKMILL_PUBLISH_HOST",
+}
 _NOT_FOR_JOBS = ("PACKMILL_DATABASE", "PACKMILL_CI_TRIGGER_TOKEN", "PACKMILL_CI_ACCESS_TOKEN")
 
 
@@ -50,14 +55,25 @@ def environment(
     declared = {one.name: one.value for one in file.variables}
     asked = {one["key"]: one["value"] for one in pipeline["variables"]}
     own = {name: value for name, value in around.own.items() if name not in (*_NOT_FOR_JOBS, *declared)}
-    if not own.get("PACKMILL_GIT_HOST"):
-        own.pop("PACKMILL_GIT_TOKEN", None)  # whoever may start pipelines could name a host that collects it
+    for secret in homeless_secrets(own):
+        own.pop(secret)
+        own.pop(secret.replace("PASSWORD", "USER"), None)
     if not around.local_repositories:
         own["PACKMILL_LOCAL_REPOSITORIES"] = "no"
     given = {name: asked.get(name, value) for name, value in declared.items()}
     predefined = _predefined(around, pipeline=pipeline, job=job, token=token, work=work)
     left_out = [name for name in asked if name not in declared]
     return {**own, **given, **job_variables, **dotenv, **predefined}, left_out
+
+
+def homeless_secrets(own: Mapping[str, str]) -> list[str]:
+    """Secrets that name no host they are for; whoever may start pipelines could name one that collects them."""
+    return [secret for secret, host in _HOSTS.items() if own.get(secret) and not own.get(host)]
+
+
+def host_variable(secret: str) -> str:
+    """The variable that names the host a secret is for."""
+    return _HOSTS[secret]
 
 
 def rule_variables(project: Project, *, ref: str, tag: bool, source: str, asked: Mapping[str, str]) -> dict[str, str]:

@@ -22,7 +22,7 @@ from generator.service.api.access import Access
 from generator.service.api.answers import AnswerError
 from generator.service.context import Context
 from generator.service.database import Database, sqlite_url
-from generator.service.environment import Surroundings
+from generator.service.environment import Surroundings, homeless_secrets, host_variable
 from generator.service.job_folders import DataFolder
 from generator.service.pipelines import Pipelines
 from generator.service.project import Project
@@ -95,6 +95,8 @@ def serve(options: Options, environment: Mapping[str, str], say: Callable[[str],
             )
         )
         say(f"packmill serves {checkout.path} (project {checkout.id}) at {address}")
+        for secret in homeless_secrets(environment):
+            say(f"warning: {secret} is not used: name the host it is for in {host_variable(secret)}")
         _first_tokens(database, environment, say)
         config = uvicorn.Config(
             app, host=options.host, port=options.port, log_level="warning", access_log=False, server_header=False

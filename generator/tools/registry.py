@@ -101,10 +101,12 @@ def push_package(folder: Path, files: Iterable[str], image: str, *, login: Login
     logging.getLogger("oras").setLevel(logging.CRITICAL)  # what it has to say is in the answer that is raised
     name, _, digest = image.partition("@")
     target = f"{name}:{digest.replace(':', '-')}.package"
-    host = name.partition("/")[0].partition(":")[0]
-    registry = oras.provider.Registry(insecure=host == "localhost" or host.startswith("127."))
+    host = name.partition("/")[0]
+    plain = host.partition(":")[0] == "localhost" or host.startswith("127.")  # as Docker has it
     container = oras.container.Container(target)
     try:
+        backend = _auth_backend(f"{'http' if plain else 'https'}://{host}/v2/")
+        registry = oras.provider.Registry(insecure=plain, auth_backend=backend)
         if login:
             registry.auth.set_basic_auth(login.user, login.password)
         else:
@@ -116,6 +118,14 @@ def push_package(folder: Path, files: Iterable[str], image: str, *, login: Login
         said = str(error).strip().splitlines() or [type(error).__name__]
         raise PublishError(f"{target}: the registry does not take the package: {said[0]}") from None
     return target
+
+
+def _auth_backend(address: str) -> str:
+    """The way in which a registry wants to be asked for access, by its own challenge (distribution spec, "Auth")."""
+    import requests
+
+    challenge = requests.get(address, timeout=30).headers.get("WWW-Authenticate", "")
+    return "basic" if challenge.lower().startswith("basic") else "token"
 
 
 def _manifest(registry: Any, container: Any, files: Mapping[str, Path]) -> dict[str, Any]:
