@@ -1,0 +1,518 @@
+#!/usr/bin/env python3
+"""Starts pipelines of packmill and follows them: on a GitLab, or on ``packmill serve``, which speaks the same API.
+
+As a command: ``python query.py --help``. As a module: `Client`. Only ``requests`` is needed.
+
+Address, project and tokens come from options, from the environment, or from a file that only you can read; tokens never
+from options, because command lines can be read by others.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import getpass
+import json
+import os
+import re
+import stat
+import sys
+import time
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+from urllib.parse import quote
+
+import requests
+
+FINISHED = ("success", "failed", "canceled", "skipped", "manual")
+SCOPES = "created pending running success failed canceling canceled skipped manual".split()
+_SETTINGS = {
+    "url": ("PACKMILL_CI_URL", "http://127.0.0.1:8080", "address of GitLab or of packmill serve"),
+    "project": ("PACKMILL_CI_PROJECT", "1", "number or path (owner/name) of the project"),
+    "ref": ("PACKMILL_CI_REF", "main", "branch or tag of that project whose pipeline runs"),
+    "trigger_token": ("PACKMILL_CI_TRIGGER_TOKEN", "", "token that starts pipelines"),
+    "access_token": ("PACKMILL_CI_ACCESS_TOKEN", "", "token that reads, cancels and retries"),
+}
+
+
+class QueryError(Exception):
+    """What can go wrong between here and the service; the message says what to do."""
+
+
+class Client:
+    """The trigger API of a project (https://docs.gitlab.com/api/pipelines/).
+
+    ``project`` is a number or ``owner/name``. Values that methods return are the API's own JSON objects.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        project: str | int = 1,
+        *,
+        trigger_token: str = "",
+        access_token: str = "",
+        patience: float = 120.0,
+    ) -> None:
+        """``patience``: seconds for which a service that has answered before is asked again when it does not."""
+        self._root = f"{url.rstrip('/')}/api/v4/projects/{quote(str(project), safe='')}"
+        self._trigger_token, self._access_token = trigger_token, access_token
+        self._patience, self._answered = patience, False
+        self._session = requests.Session()
+
+    def trigger(self, variables: Mapping[str, str], *, ref: str = "main") -> dict[str, Any]:
+        """Starts a pipeline with variables; the pipeline. Asked once: a second try could start a second one.
+
+        Raises:
+            QueryError: the service refuses, or cannot be reached.
+        """
+        if not self._trigger_token:
+            raise QueryError("a trigger token is needed: set PACKMILL_CI_TRIGGER_TOKEN, or call: query.py configure")
+        form = {f"variables[{name}]": value for name, value in variables.items()}
+        form |= {"token": self._trigger_token, "ref": ref}
+        answer: dict[str, Any] = self._ask("POST", "/trigger/pipeline", data=form, tries=1).json()
+        return answer
+
+    def pipeline(self, number: int) -> dict[str, Any]:
+        """A pipeline."""
+        return self._object("GET", f"/pipelines/{number}")
+
+    def latest(self, ref: str) -> dict[str, Any]:
+        """The youngest pipeline of a ref."""
+        return self._object("GET", f"/pipelines/latest?ref={quote(ref, safe='')}")
+
+    def jobs(self, number: int | None = None, *, scopes: Sequence[str] = ()) -> list[dict[str, Any]]:
+        """The jobs of a pipeline, in the order in which they run; without a number the youngest of the project."""
+        asked = [("scope[]", scope) for scope in scopes]
+        path = "/jobs" if number is None else f"/pipelines/{number}/jobs"
+        found: list[dict[str, Any]] = []
+        page = "1"
+        while page:
+            answer = self._ask("GET", path, params=[*asked, ("per_page", "100"), ("page", page)])
+            found += answer.json()
+            page = answer.headers.get("X-Next-Page", "") if number is not None else ""
+        return sorted(found, key=lambda job: int(job["id"])) if number is not None else found
+
+    def log(self, job: int, *, start: int = 0) -> bytes:
+        """A job's log from a byte on."""
+        answer = self._ask("GET", f"/jobs/{job}/trace", headers={"Range": f"bytes={start}-"}, accept=(200, 206, 416))
+        if answer.status_code == 416:
+            return b""
+        return answer.content if answer.status_code == 206 else answer.content[start:]
+
+    def follow(self, job: int, *, pause: float = 1.0) -> Iterator[bytes]:
+        """A job's log as it is written, until the job is over."""
+        start = 0
+        while True:
+            over = self._object("GET", f"/jobs/{job}")["status"] in FINISHED
+            chunk = self.log(job, start=start)
+            start += len(chunk)
+            if chunk:
+                yield chunk
+            if over:
+                return
+            time.sleep(pause)
+
+    def artifacts(self, job: int, folder: Path) -> list[Path]:
+        """Unpacks what a job left into a folder; the files."""
+        with TemporaryDirectory(prefix="packmill-") as temporary:
+            archive = Path(temporary, "artifacts.zip")
+            with self._ask("GET", f"/jobs/{job}/artifacts", stream=True) as answer, archive.open("wb") as file:
+                for chunk in answer.iter_content(1 << 20):
+                    file.write(chunk)
+            try:
+                with zipfile.ZipFile(archive) as packed:
+                    folder.mkdir(parents=True, exist_ok=True)
+                    return [Path(packed.extract(one, folder)) for one in packed.infolist() if not one.is_dir()]
+            except (zipfile.BadZipFile, OSError) as error:
+                raise QueryError(f"the artifacts of job {job} cannot be unpacked into {folder}: {error}") from None
+
+    def cancel(self, number: int) -> dict[str, Any]:
+        """Cancels a pipeline."""
+        return self._object("POST", f"/pipelines/{number}/cancel")
+
+    def retry(self, number: int) -> dict[str, Any]:
+        """Runs what failed of a pipeline again."""
+        return self._object("POST", f"/pipelines/{number}/retry")
+
+    def wait(
+        self, number: int, *, tell: Callable[[dict[str, Any], list[dict[str, Any]]], None] = lambda *_: None
+    ) -> dict[str, Any]:
+        """Waits until a pipeline is over, and gives it; ``tell`` gets the pipeline and its jobs at every look."""
+        pause, before = 0.5, ""
+        while True:
+            pipeline, jobs = self.pipeline(number), self.jobs(number)
+            tell(pipeline, jobs)
+            if pipeline["status"] in FINISHED:
+                return pipeline
+            now = " ".join(job["status"] for job in jobs)
+            pause = 0.5 if now != before else min(pause * 1.5, 10.0)
+            before = now
+            time.sleep(pause)
+
+    def _object(self, method: str, path: str) -> dict[str, Any]:
+        found: dict[str, Any] = self._ask(method, path, tries=None if method == "GET" else 1).json()
+        return found
+
+    def _ask(
+        self, method: str, path: str, *, tries: int | None = None, accept: tuple[int, ...] = (200, 201), **given: Any
+    ) -> requests.Response:
+        """One request; it is asked again while the service is away or too busy, if that cannot do a thing twice."""
+        headers = {"PRIVATE-TOKEN": self._access_token} if self._access_token and "data" not in given else {}
+        given["headers"] = {**headers, **given.get("headers", {})}
+        deadline, pause = time.monotonic() + (self._patience if self._answered else min(self._patience, 5)), 0.5
+        while True:
+            try:
+                answer = self._session.request(method, self._root + path, timeout=60, allow_redirects=False, **given)
+            except requests.RequestException as error:
+                if (tries == 1 and not _never_arrived(error)) or time.monotonic() > deadline:
+                    raise QueryError(f"{self._root}: the service does not answer: {_brief(error)}") from None
+                wait = pause
+            else:
+                if answer.status_code in accept:
+                    self._answered = True
+                    return answer
+                wait = _retry_after(answer, pause)
+                busy = answer.status_code == 429 or (answer.status_code >= 500 and tries != 1)
+                if not busy or time.monotonic() + wait > deadline:
+                    raise QueryError(_refusal(answer, self._root + path))
+            time.sleep(wait)
+            pause = min(pause * 2, 10.0)
+
+
+def _never_arrived(error: requests.RequestException) -> bool:
+    """Whether a request failed before it was sent."""
+    return isinstance(error, requests.ConnectTimeout) or "NewConnectionError" in repr(error.args)
+
+
+def _retry_after(answer: requests.Response, otherwise: float) -> float:
+    value = answer.headers.get("Retry-After", "")
+    return float(value) if value.isdecimal() else otherwise
+
+
+def _brief(error: Exception) -> str:
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    return re.sub(r"^<?[\w.]+(\(.*\))?( object at \w+>)?: ", "", str(reason or error))
+
+
+def _refusal(answer: requests.Response, url: str) -> str:
+    try:
+        said = answer.json()
+        said = said.get("message") or said.get("error") if isinstance(said, dict) else said
+    except ValueError:
+        said = answer.reason
+    said = "; ".join(map(str, said.get("base", [said]))) if isinstance(said, dict) else said
+    advice = {
+        401: "set PACKMILL_CI_ACCESS_TOKEN to a valid token, or call: query.py configure",
+        403: "the token may not do that",
+        404: "check the number, the project and the token",
+        302: "this address answers with a redirect: give the final one",
+    }.get(answer.status_code)
+    return f"{url}: {answer.status_code}: {said}" + (f"\n  {advice}" if advice else "")
+
+
+def settings_file() -> Path:
+    """Where ``configure`` keeps address and tokens."""
+    top = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
+    return Path(os.environ.get("PACKMILL_CI_CONFIG") or f"{top}/packmill/query.json").expanduser()
+
+
+def read_settings(options: Mapping[str, str | None], environment: Mapping[str, str]) -> dict[str, str]:
+    """Address, project, ref and tokens: options before the environment before the file before what is usual.
+
+    Raises:
+        QueryError: the file cannot be read, or can be read by others.
+    """
+    kept = _kept(settings_file())
+    found = {}
+    for name, (variable, usual, _) in _SETTINGS.items():
+        found[name] = options.get(name) or environment.get(variable) or str(kept.get(name) or usual)
+    return found
+
+
+def _kept(file: Path) -> dict[str, Any]:
+    try:
+        with file.open(encoding="utf-8") as opened:
+            if stat.S_IMODE(os.fstat(opened.fileno()).st_mode) & 0o077:
+                raise QueryError(f"{file} holds tokens and others can read it: chmod 600 {file}")
+            kept = json.load(opened)
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise QueryError(f"{file} cannot be read: {error}") from None
+    if not isinstance(kept, dict):
+        raise QueryError(f"{file}: a JSON object is needed")
+    return kept
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command; 0, or 1 when the pipeline did not succeed, 2 when the request did not, 130 after Ctrl-C."""
+    options = _parser().parse_args(arguments)
+    watched: list[int] = []
+    try:
+        settings = read_settings({name: getattr(options, name, None) for name in ("url", "project", "ref")}, os.environ)
+        client = Client(
+            settings["url"],
+            settings["project"],
+            trigger_token=settings["trigger_token"],
+            access_token=settings["access_token"],
+        )
+        options.watched = watched
+        code: int = options.command(client, settings, options)
+        sys.stdout.flush()
+    except QueryError as error:
+        print(f"query.py: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        for number in watched:
+            print(
+                f"\nquery.py: pipeline {number} goes on; see it with: query.py status {number} --wait"
+                f"\n          end it with: query.py cancel {number}",
+                file=sys.stderr,
+            )
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return code
+
+
+def _trigger(client: Client, settings: Mapping[str, str], options: argparse.Namespace) -> int:
+    named = ("repository", "checkout", "env", "registry", "destination")
+    variables = {name: value for name in named if (value := getattr(options, name))}
+    if options.process:
+        variables["process"] = "\n".join(options.process)
+    for pair in options.variable:
+        name, equals, value = pair.partition("=")
+        if not equals or not re.fullmatch(r"\w+", name):
+            raise QueryError(f"--variable {pair}: write it as NAME=VALUE")
+        variables[name] = value
+    pipeline = client.trigger(variables, ref=settings["ref"])
+    if not options.wait:
+        _print_pipeline(pipeline, [], as_json=options.json)
+        return 0
+    print(f"pipeline {pipeline['id']}: {pipeline['web_url']}", file=sys.stderr)
+    return _watch(client, int(pipeline["id"]), options)
+
+
+def _status(client: Client, settings: Mapping[str, str], options: argparse.Namespace) -> int:
+    number = options.pipeline or int(client.latest(settings["ref"])["id"])
+    if options.wait:
+        return _watch(client, number, options)
+    pipeline = client.pipeline(number)
+    _print_pipeline(pipeline, client.jobs(number), as_json=options.json)
+    return 1 if pipeline["status"] in ("failed", "canceled") else 0
+
+
+def _watch(client: Client, number: int, options: argparse.Namespace) -> int:
+    options.watched.append(number)
+    progress = _Progress()
+    try:
+        pipeline = client.wait(number, tell=progress.tell)
+    finally:
+        progress.end()
+    jobs = client.jobs(number)
+    _print_pipeline(pipeline, jobs, as_json=options.json)
+    failed = [job for job in jobs if job["status"] == "failed" and not job.get("allow_failure")]
+    if failed and not options.json:
+        with contextlib.suppress(QueryError):
+            print(f"the last lines of {failed[0]['name']} (query.py log {failed[0]['id']}):", file=sys.stderr)
+            print("\n".join(_plain(client.log(failed[0]["id"])).splitlines()[-12:]), file=sys.stderr)
+    return 0 if pipeline["status"] == "success" else 1
+
+
+class _Progress:
+    """What the jobs do: one line that changes on a terminal, a line a change elsewhere."""
+
+    def __init__(self) -> None:
+        self._live = sys.stderr.isatty()
+        self._told: dict[int, str] = {}
+
+    def tell(self, pipeline: Mapping[str, Any], jobs: Iterable[Mapping[str, Any]]) -> None:
+        """Shows the state of a pipeline's jobs."""
+        if self._live:
+            words = "  ".join(f"{job['name']}: {job['status']}{_seconds(job)}" for job in jobs)
+            width = os.get_terminal_size(sys.stderr.fileno()).columns - 1
+            line = f"pipeline {pipeline['id']} {pipeline['status']}  {words}"
+            print(f"\r\x1b[2K{line[:width]}", end="", file=sys.stderr, flush=True)
+            return
+        for job in jobs:
+            if self._told.get(job["id"]) != job["status"] and job["status"] != "created":
+                self._told[job["id"]] = job["status"]
+                print(f"{job['name']}: {job['status']}{_seconds(job)}", file=sys.stderr, flush=True)
+
+    def end(self) -> None:
+        """Gives the terminal its line back."""
+        if self._live:
+            print("\r\x1b[2K", end="", file=sys.stderr, flush=True)
+
+
+def _seconds(job: Mapping[str, Any]) -> str:
+    return f" {job['duration']:.0f} s" if job.get("duration") else ""
+
+
+def _print_pipeline(pipeline: Mapping[str, Any], jobs: list[dict[str, Any]], *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({**pipeline, **({"jobs": jobs} if jobs else {})}, indent=1))
+        return
+    print(f"pipeline {pipeline['id']}  {pipeline['status']}  {pipeline['web_url']}")
+    _print_jobs(jobs)
+
+
+def _print_jobs(jobs: Iterable[Mapping[str, Any]]) -> None:
+    for job in jobs:
+        reason = f"  {job['failure_reason']}" if job.get("failure_reason") else ""
+        kept = f"  {job['artifacts_file']['size']} bytes kept" if job.get("artifacts_file") else ""
+        print(f"  {job['id']:>6}  {job['name']:<12} {job['status']:<10}{_seconds(job):>8}{reason}{kept}".rstrip())
+
+
+def _jobs(client: Client, _: Mapping[str, str], options: argparse.Namespace) -> int:
+    jobs = client.jobs(options.pipeline, scopes=options.scope)
+    if options.json:
+        print(json.dumps(jobs, indent=1))
+    else:
+        _print_jobs(jobs)
+    return 0
+
+
+def _log(client: Client, _: Mapping[str, str], options: argparse.Namespace) -> int:
+    chunks = client.follow(options.job) if options.follow else iter((client.log(options.job),))
+    colours = sys.stdout.isatty()
+    held = b""
+    for chunk in chunks:
+        whole, newline, held = (held + chunk).rpartition(b"\n")
+        text = whole + newline
+        sys.stdout.write(_shown(text) if colours else _plain(text))
+        sys.stdout.flush()
+    sys.stdout.write(_shown(held) if colours else _plain(held))
+    return 0
+
+
+_MARKER = re.compile(r"(?:\x1b\[0K)?section_(?:start|end):\d+:[\w.-]+(?:\[[^\]]*\])?\r(?:\x1b\[0K)?")
+_ESCAPE = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def _shown(log: bytes) -> str:
+    """A log for a terminal: colours stay, whatever else could move the cursor or set a title goes."""
+    text = _MARKER.sub("", log.decode("utf-8", "replace"))
+    parts = re.split(r"(\x1b\[[0-9;]*m)", text)
+    return "".join(part if number % 2 else _CONTROL.sub("", _ESCAPE.sub("", part)) for number, part in enumerate(parts))
+
+
+def _plain(log: bytes) -> str:
+    """A log without colours and section marks."""
+    return _CONTROL.sub("", _ESCAPE.sub("", _MARKER.sub("", log.decode("utf-8", "replace"))))
+
+
+def _artifacts(client: Client, settings: Mapping[str, str], options: argparse.Namespace) -> int:
+    number = options.pipeline or int(client.latest(settings["ref"])["id"])
+    jobs = [job for job in client.jobs(number) if job.get("artifacts_file")]
+    if options.job:
+        jobs = [job for job in jobs if options.job in (job["name"], str(job["id"]))]
+    if not jobs:
+        raise QueryError(f"pipeline {number} has left nothing{f' in {options.job}' if options.job else ''} (yet)")
+    files = {path for job in jobs for path in client.artifacts(int(job["id"]), options.output)}
+    for path in sorted(files):
+        print(path)
+    return 0
+
+
+def _cancel(client: Client, _: Mapping[str, str], options: argparse.Namespace) -> int:
+    _print_pipeline(client.cancel(options.pipeline), [], as_json=options.json)
+    return 0
+
+
+def _retry(client: Client, _: Mapping[str, str], options: argparse.Namespace) -> int:
+    pipeline = client.retry(options.pipeline)
+    if options.wait:
+        return _watch(client, options.pipeline, options)
+    _print_pipeline(pipeline, [], as_json=options.json)
+    return 0
+
+
+def _configure(_: Client, settings: Mapping[str, str], __: argparse.Namespace) -> int:
+    """Asks for address and tokens and keeps them in a file that only this user can read."""
+    kept = {}
+    for name, (_variable, _usual, what) in _SETTINGS.items():
+        now = settings[name]
+        if "token" in name:
+            kept[name] = getpass.getpass(f"{what}{' (empty: as it is)' if now else ''}: ") or now
+        else:
+            kept[name] = input(f"{what} [{now}]: ").strip() or now
+    file = settings_file()
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    new = file.with_name(file.name + ".new")
+    new.unlink(missing_ok=True)
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as opened:
+        json.dump(kept, opened, indent=1)
+    new.replace(file)
+    print(f"kept in {file}")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    listed = "\n".join(f"  {variable:<26}{what}" for variable, _, what in _SETTINGS.values())
+    parser = argparse.ArgumentParser(
+        prog="query.py",
+        description="Starts pipelines of packmill and follows them, on a GitLab or on 'packmill serve'.",
+        epilog=f"""\
+environment (or the same in a file, written by: query.py configure):
+{listed}
+
+exit codes: 0 done, 1 the pipeline did not succeed, 2 the request did not, 130 interrupted""",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    for name in ("url", "project", "ref"):
+        parser.add_argument(f"--{name}", help=f"{_SETTINGS[name][2]} (default: {_SETTINGS[name][1]})")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", title="commands")
+
+    trigger = _add(commands, "trigger", _trigger, "start a pipeline that packages a repository")
+    trigger.add_argument("--repository", metavar="URL", help="git URL of the repository")
+    trigger.add_argument("--checkout", metavar="NAME", help="branch, tag or commit")
+    trigger.add_argument("--process", action="append", default=[], metavar="PATH", help="may be given several times")
+    trigger.add_argument("--env", metavar="PATH|URL", help="environment instead of the repository's own")
+    trigger.add_argument("--registry", metavar="HOST/PATH", help="where the image is pushed")
+    trigger.add_argument("--destination", metavar="GIT-URL", help="where the package is deposited")
+    trigger.add_argument("--variable", action="append", default=[], metavar="NAME=VALUE", help="any other variable")
+    trigger.add_argument("--wait", action="store_true", help="follow it to its end")
+
+    status = _add(commands, "status", _status, "show a pipeline and its jobs")
+    status.add_argument("pipeline", type=int, nargs="?", help="number (default: the youngest of the ref)")
+    status.add_argument("--wait", action="store_true", help="follow it to its end")
+
+    jobs = _add(commands, "jobs", _jobs, "list jobs")
+    jobs.add_argument("--pipeline", type=int, metavar="N", help="of one pipeline (default: the youngest 100 of all)")
+    jobs.add_argument("--scope", action="append", default=[], choices=SCOPES, help="may be given several times")
+
+    log = _add(commands, "log", _log, "print a job's log")
+    log.add_argument("job", type=int, help="number of the job")
+    log.add_argument("--follow", action="store_true", help="go on until the job is over")
+
+    artifacts = _add(commands, "artifacts", _artifacts, "fetch what a pipeline left")
+    artifacts.add_argument("pipeline", type=int, nargs="?", help="number (default: the youngest of the ref)")
+    artifacts.add_argument("--job", metavar="NAME", help="of one job")
+    artifacts.add_argument("--output", type=Path, default=Path("artifacts"), metavar="DIR", help="(default: artifacts)")
+
+    _add(commands, "cancel", _cancel, "cancel a pipeline").add_argument("pipeline", type=int)
+    retry = _add(commands, "retry", _retry, "run again what failed of a pipeline")
+    retry.add_argument("pipeline", type=int)
+    retry.add_argument("--wait", action="store_true", help="follow it to its end")
+    _add(commands, "configure", _configure, "keep address and tokens in a file of yours")
+    return parser
+
+
+def _add(
+    commands: Any, name: str, command: Callable[[Client, Mapping[str, str], argparse.Namespace], int], brief: str
+) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=brief, description=brief[0].upper() + brief[1:])
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(command=command)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
