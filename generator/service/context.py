@@ -28,6 +28,7 @@ class Context:
     access: Access
     data: DataFolder
     address: str | None
+    signing_key: bytes
 
     def base(self, request: Request) -> str:
         """The service's address as the client wrote it."""

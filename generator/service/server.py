@@ -11,8 +11,9 @@ from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, RedirectResponse
 from starlette.exceptions import HTTPException
+from starlette.staticfiles import StaticFiles
 
 from generator.errors import UsageError
 from generator.service import tokens
@@ -24,10 +25,18 @@ from generator.service.context import Context
 from generator.service.database import Database, sqlite_url
 from generator.service.environment import Surroundings, homeless_secrets, host_variable
 from generator.service.job_folders import DataFolder
+from generator.service.pages import jobs as job_pages
+from generator.service.pages import packages, sessions, signing_in
+from generator.service.pages import pipelines as pipeline_pages
+from generator.service.pages.pipelines import said
+from generator.service.pages.rendering import page
 from generator.service.pipelines import Pipelines
 from generator.service.project import Project
 from generator.service.scheduler import Limits, Scheduler
+from generator.templates import data_folder
 
+_api = (artifacts.router, jobs.router, pipelines.router, project.router)
+_pages = (pipeline_pages.router, packages.router, job_pages.router)
 _FIRST_TOKENS = (
     ("trigger", ("trigger",), "PACKMILL_CI_TRIGGER_TOKEN"),
     ("access", ("api",), "PACKMILL_CI_ACCESS_TOKEN"),
@@ -92,6 +101,7 @@ def serve(options: Options, environment: Mapping[str, str], say: Callable[[str],
                 access=Access(database, per_minute=options.rate_limit),
                 data=data,
                 address=options.address,
+                signing_key=sessions.signing_key(data.path),
             )
         )
         say(f"packmill serves {checkout.path} (project {checkout.id}) at {address}")
@@ -116,9 +126,13 @@ def application(parts: Context) -> FastAPI:
 
     app = FastAPI(openapi_url=None, lifespan=lifespan)
     app.state.context = parts
-    for module in (artifacts, jobs, pipelines, project):
-        app.include_router(module.router)
+    for router in (*_api, signing_in.router):
+        app.include_router(router)
+    for router in _pages:
+        app.include_router(router, prefix=f"/{parts.project.path}/-")
+    app.mount("/static", StaticFiles(directory=data_folder("templates") / "pages" / "static"))
     app.add_exception_handler(AnswerError, _answered)
+    app.add_exception_handler(sessions.SignInFirstError, _sent_to_sign_in)
     app.add_exception_handler(HTTPException, _unknown)
     app.middleware("http")(_guarded)
     app.add_middleware(ProjectAddresses, project=parts.project)
@@ -136,15 +150,26 @@ async def _guarded(request: Request, call: Callable[[Request], Awaitable[Respons
     return response
 
 
-def _answered(_: Request, error: Exception) -> Response:
+def _sent_to_sign_in(request: Request, error: Exception) -> Response:
+    address = error.address if isinstance(error, sessions.SignInFirstError) else "/-/sign-in"
+    if request.url.path.endswith("/lines"):
+        return JSONResponse({"error": "signed out"}, status_code=401)
+    return RedirectResponse(address, status_code=303)
+
+
+def _answered(request: Request, error: Exception) -> Response:
     if not isinstance(error, AnswerError):
         raise error
+    if not request.url.path.startswith("/api/"):
+        return page(request, "wrong.html", None, status=error.status, code=error.status, message=said(error))
     return JSONResponse(error.body, status_code=error.status, headers=error.headers)
 
 
-def _unknown(_: Request, error: Exception) -> Response:
+def _unknown(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     words = {404: "404 Not Found", 405: "405 Not Allowed"}
+    if not request.url.path.startswith("/api/"):
+        return page(request, "wrong.html", None, status=status, code=status, message="There is no such page.")
     return JSONResponse({"error": words.get(status, str(status))}, status_code=status)
 
 

@@ -99,6 +99,15 @@ def find(database: Database, token: str) -> Identity | None:
     return Identity(id=found["id"], name=found["name"], scopes=frozenset(found["scopes"]))
 
 
+def by_number(database: Database, number: int) -> Identity | None:
+    """Whose token has a number; None for one that is unknown, expired or revoked."""
+    with database.reading() as connection:
+        found = row(connection, sa.select(tokens).where(tokens.c.id == number))
+    if found is None or not _is_valid(found):
+        return None
+    return Identity(id=found["id"], name=found["name"], scopes=frozenset(found["scopes"]))
+
+
 def _is_valid(found: Row) -> bool:
     return found["revoked_at"] is None and (found["expires_at"] is None or found["expires_at"] > time.time())
 

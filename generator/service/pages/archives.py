@@ -1,0 +1,64 @@
+"""What jobs left, read without unpacking: names, texts, and packages among them."""
+
+from __future__ import annotations
+
+import json
+import posixpath
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from generator.service.api.answers import not_found
+
+_LONGEST_TEXT = 8 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """The artifacts of a job."""
+
+    file: Path
+
+    def sizes(self) -> dict[str, int]:
+        """Every file and its size in bytes; empty where nothing was kept."""
+        try:
+            with zipfile.ZipFile(self.file) as packed:
+                return {one.filename: one.file_size for one in packed.infolist() if not one.is_dir()}
+        except (OSError, zipfile.BadZipFile):
+            return {}
+
+    def read(self, name: str) -> bytes:
+        """A file's content.
+
+        Raises:
+            AnswerError: 404, it is not there, or too long to be shown.
+        """
+        try:
+            with zipfile.ZipFile(self.file) as packed:
+                if packed.getinfo(name).file_size > _LONGEST_TEXT:
+                    not_found()
+                return packed.read(name)
+        except (OSError, KeyError, zipfile.BadZipFile):
+            not_found()
+
+    def packages(self) -> list[str]:
+        """The folders that hold a package of packmill."""
+        names = self.sizes()
+        tops = [posixpath.dirname(name) for name in sorted(names) if posixpath.basename(name) == "package.json"]
+        return [top for top in tops if f"{top}/process.cwl" in names]
+
+    def package(self, folder: str) -> Mapping[str, Any]:
+        """The ``package.json`` of a package.
+
+        Raises:
+            AnswerError: 404, there is none that can be read.
+        """
+        try:
+            found = json.loads(self.read(f"{folder}/package.json"))
+        except ValueError:
+            not_found()
+        if not isinstance(found, dict) or not isinstance(found.get("interface"), dict):
+            not_found()
+        return found

@@ -1,0 +1,139 @@
+"""One job: its log as it is written, and what it left, pictures and the executed notebook among it."""
+
+from __future__ import annotations
+
+import json
+import mimetypes
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
+
+from generator.service import states
+from generator.service.api import artifacts
+from generator.service.api.answers import AnswerError, not_found
+from generator.service.api.jobs import find_job
+from generator.service.context import context
+from generator.service.pages import log
+from generator.service.pages.archives import Archive
+from generator.service.pages.notebook import rendered
+from generator.service.pages.pipelines import asked
+from generator.service.pages.rendering import hostile_policy, page
+from generator.service.pages.sessions import session
+
+router = APIRouter(prefix="/jobs/{number:int}")
+_CHUNK = 1 << 20
+_PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".svg")
+_TABLES = ("scraps.json", "result.json")
+
+
+@router.get("")
+def job_page(request: Request, number: int) -> Response:
+    """A job."""
+    here, who = context(request), session(request)
+    job = find_job(request, number)
+    pipeline = here.pipelines.get(job["pipeline_id"])
+    if pipeline is None:
+        not_found()
+    archive = Archive(here.data.job(number).artifacts)
+    sizes = archive.sizes()
+    file = here.data.job(number).trace
+    length = file.stat().st_size if file.is_file() else 0
+    start = max(0, length - _CHUNK)
+    lines, taken = log.lines(_from(request, number, start))
+    return page(
+        request,
+        "job.html",
+        who,
+        job=job,
+        pipeline=pipeline,
+        asked=asked(pipeline),
+        lines=lines,
+        next=start + taken,
+        left_out=start,
+        files=sizes,
+        pictures=[name for name in sizes if name.lower().endswith(_PICTURES)],
+        notebooks=[name for name in sizes if name.endswith(".ipynb")],
+        glued=_glued(archive, sizes),
+        packages=archive.packages(),
+        over=job["status"] in states.finished,
+    )
+
+
+def _glued(archive: Archive, sizes: dict[str, int]) -> dict[str, str]:
+    """What a notebook glued, as text, from the first ``scraps.json``."""
+    name = next((name for name in sizes if name.rpartition("/")[2] == "scraps.json"), None)
+    if name is None:
+        return {}
+    try:
+        found: Any = json.loads(archive.read(name))
+    except (ValueError, AnswerError):
+        return {}
+    if not isinstance(found, dict):
+        return {}
+    return {str(key): json.dumps(value, ensure_ascii=False)[:2000] for key, value in list(found.items())[:200]}
+
+
+@router.get("/lines")
+def lines(request: Request, number: int) -> Response:
+    """The lines of the log from a byte on, for the page's script."""
+    session(request)
+    job = find_job(request, number)
+    text = request.query_params.get("start", "0")
+    start = int(text) if text.isdecimal() and len(text) < 16 else 0
+    found, taken = log.lines(_from(request, number, start))
+    over = job["status"] in states.finished
+    return JSONResponse({"lines": found, "next": start + taken, "status": job["status"], "over": over and not taken})
+
+
+def _from(request: Request, number: int, start: int) -> bytes:
+    try:
+        with context(request).data.job(number).trace.open("rb") as file:
+            file.seek(start)
+            return file.read(_CHUNK)
+    except FileNotFoundError:
+        return b""
+
+
+@router.get("/raw")
+def raw(request: Request, number: int) -> Response:
+    """The whole log as it is."""
+    session(request)
+    find_job(request, number)
+    file = context(request).data.job(number).trace
+    if not file.is_file():
+        return PlainTextResponse("")
+    return PlainTextResponse(file.read_bytes(), headers={"Content-Security-Policy": hostile_policy})
+
+
+@router.get("/artifacts")
+def whole(request: Request, number: int) -> Response:
+    """Everything that the job left, as an archive."""
+    session(request)
+    find_job(request, number)
+    return artifacts.archive(context(request).data.job(number).artifacts)
+
+
+@router.get("/files/{path:path}")
+def one_file(request: Request, number: int, path: str) -> Response:
+    """A file that the job left: a picture to be shown, anything else to be kept."""
+    session(request)
+    find_job(request, number)
+    file = context(request).data.job(number).artifacts
+    picture = path.lower().endswith(_PICTURES)
+    kind = mimetypes.guess_type(path)[0] if picture else None
+    response = artifacts.member(file, path, media_type=kind or "application/octet-stream")
+    if picture:
+        response.headers["Content-Disposition"] = "inline"
+    response.headers["Content-Security-Policy"] = hostile_policy
+    return response
+
+
+@router.get("/notebook/{path:path}")
+def notebook(request: Request, number: int, path: str) -> Response:
+    """An executed notebook as a page without any rights."""
+    session(request)
+    find_job(request, number)
+    text = Archive(context(request).data.job(number).artifacts).read(path)
+    headers = {"Content-Security-Policy": hostile_policy, "Referrer-Policy": "no-referrer"}
+    return HTMLResponse(rendered(text), headers=headers)

@@ -1,0 +1,80 @@
+"""A job's log as lines of HTML: escaped, coloured, and told where sections begin and end."""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import Any
+
+_SECTION = re.compile(r"(?:\x1b\[0K)?section_(start|end):(\d+):([\w.-]+)(?:\[([^\]]*)\])?\r(?:\x1b\[0K)?")
+_COLOUR = re.compile(r"\x1b\[([0-9;]*)m")
+_OTHER = re.compile(
+    r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f]"
+)
+_NAMES = ("black", "red", "green", "yellow", "blue", "magenta", "cyan", "white")
+
+Line = dict[str, Any]
+"""``{"html": …}`` a line, ``{"start": name, "html": header, "at": seconds}``, ``{"end": name, "at": seconds}``."""
+
+
+def lines(chunk: bytes) -> tuple[list[Line], int]:
+    """The whole lines of a chunk, and how many bytes they took; the rest belongs to a line that is not yet there."""
+    whole, newline, _ = chunk.rpartition(b"\n")
+    found: list[Line] = []
+    for text in whole.decode("utf-8", "replace").split("\n") if newline else ():
+        found += _line(text)
+    return found, len(whole) + len(newline)
+
+
+def _line(text: str) -> list[Line]:
+    """What one line says: marks may stand before, between and behind its words."""
+    found: list[Line] = []
+    position, header = 0, None
+    for mark in _SECTION.finditer(text):
+        before = text[position : mark.start()]
+        if before.strip("\r"):
+            found.append({"html": _html(before)})
+        position = mark.end()
+        if mark[1] == "start":
+            header = {"start": mark[3], "at": int(mark[2]), "folded": "collapsed=true" in (mark[4] or ""), "html": ""}
+            found.append(header)
+        else:
+            found.append({"end": mark[3], "at": int(mark[2])})
+    rest = text[position:]
+    if header is not None and found[-1] is header:
+        header["html"] = _html(rest)
+    elif rest.strip("\r") or not found:
+        found.append({"html": _html(rest)})
+    return found
+
+
+def _html(text: str) -> str:
+    """Escaped text with its colours; of a line that was written over, what was written last."""
+    text = text.rstrip("\r").rpartition("\r")[2]
+    parts = _COLOUR.split(text)
+    shown, classes = [_escaped(parts[0])], set[str]()
+    for codes, words in zip(parts[1::2], parts[2::2], strict=True):
+        classes = _after(classes, codes)
+        escaped = _escaped(words)
+        if escaped:
+            shown.append(f'<span class="{" ".join(sorted(classes))}">{escaped}</span>' if classes else escaped)
+    return "".join(shown)
+
+
+def _escaped(text: str) -> str:
+    return html.escape(_OTHER.sub("", text))
+
+
+def _after(classes: set[str], codes: str) -> set[str]:
+    """The classes after an SGR sequence (ECMA-48, 8.3.117), as far as logs use them."""
+    found = set(classes)
+    for code in (int(code or 0) for code in codes.split(";")[:16]):
+        if code == 0:
+            found.clear()
+        elif code in (1, 3, 4):
+            found.add({1: "bold", 3: "italic", 4: "underlined"}[code])
+        elif 30 <= code <= 37 or 90 <= code <= 97:
+            found = {one for one in found if not one.startswith("ansi-")} | {f"ansi-{_NAMES[code % 10]}"}
+        elif code == 39:
+            found = {one for one in found if not one.startswith("ansi-")}
+    return found

@@ -1,0 +1,143 @@
+"""A picture of a CWL document: inputs on the left, steps, outputs on the right, as SVG in the page's colours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+_WIDTH, _HEIGHT, _ACROSS, _DOWN, _MARGIN = 190, 40, 90, 16, 12
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A box: its class (input, step, output), what it says, and where it stands."""
+
+    kind: str
+    label: str
+    note: str
+    x: int = 0
+    y: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """Boxes by name, and which leads to which."""
+
+    nodes: Mapping[str, Node]
+    edges: tuple[tuple[str, str], ...]
+
+
+def graph_of(document: Mapping[str, Any], *, title: str) -> Graph:
+    """The graph of a CommandLineTool or a Workflow (CWL v1.2)."""
+    inputs = {f"in/{name}": Node("input", name, _type(value)) for name, value in _entries(document, "inputs")}
+    outputs = {f"out/{name}": Node("output", name, _type(value)) for name, value in _entries(document, "outputs")}
+    if document.get("class") != "Workflow":
+        step = {"step/": Node("step", title, str(document.get("class", "")))}
+        edges = [*((name, "step/") for name in inputs), *(("step/", name) for name in outputs)]
+        return Graph({**inputs, **step, **outputs}, tuple(edges))
+    steps = dict(_entries(document, "steps"))
+    nodes = {f"step/{name}": Node("step", name, _runs(value)) for name, value in steps.items()}
+    found = [
+        (_node(source, steps), f"step/{name}")
+        for name, value in steps.items()
+        for _, port in _entries(value, "in")
+        for source in _sources(port, "source")
+    ]
+    for name, value in _entries(document, "outputs"):
+        found += [(_node(source, steps), f"out/{name}") for source in _sources(value, "outputSource")]
+    known = {**inputs, **nodes, **outputs}
+    return Graph(known, tuple(dict.fromkeys((a, b) for a, b in found if a in known and b in known)))
+
+
+def _entries(document: Mapping[str, Any], key: str) -> list[tuple[str, Any]]:
+    """CWL's two ways to write a list of named things (SALAD, "Identifier maps")."""
+    value = document.get(key) if isinstance(document, dict) else None
+    if isinstance(value, dict):
+        return [(str(name), one) for name, one in value.items()]
+    listed = value if isinstance(value, list) else []
+    return [(str(one.get("id", "")).rpartition("#")[2], one) for one in listed if isinstance(one, dict)]
+
+
+def _type(value: Any) -> str:
+    kind = value.get("type") if isinstance(value, dict) else value
+    if isinstance(kind, list):
+        return " | ".join(_type({"type": one}) for one in kind if one != "null") + ("?" if "null" in kind else "")
+    if isinstance(kind, dict):
+        of = f"{_type({'type': kind.get('items')})}[]" if kind.get("type") == "array" else str(kind.get("type"))
+        return " | ".join(map(str, kind["symbols"])) if isinstance(kind.get("symbols"), list) else of
+    return str(kind)
+
+
+def _runs(value: Any) -> str:
+    run = value.get("run") if isinstance(value, dict) else None
+    return run.rpartition("/")[2] if isinstance(run, str) else ""
+
+
+def _sources(port: Any, key: str) -> list[str]:
+    value = port.get(key) if isinstance(port, dict) else port
+    return [str(one) for one in (value if isinstance(value, list) else [value]) if isinstance(one, str)]
+
+
+def _node(source: str, steps: Mapping[str, Any]) -> str:
+    """The box that a source stands for: a step's output, or an input of the workflow."""
+    plain = source.rpartition("#")[2]
+    step = plain.partition("/")[0]
+    return f"step/{step}" if "/" in plain and step in steps else f"in/{plain}"
+
+
+def svg(graph: Graph) -> str:
+    """The picture. Everything in it is escaped; colours are the stylesheet's."""
+    columns = _columns(graph)
+    most = max((len(column) for column in columns), default=1)
+    height = 2 * _MARGIN + most * (_HEIGHT + _DOWN) - _DOWN
+    width = 2 * _MARGIN + len(columns) * (_WIDTH + _ACROSS) - _ACROSS
+    places: dict[str, tuple[int, int]] = {}
+    for number, column in enumerate(columns):
+        top = (height - len(column) * (_HEIGHT + _DOWN) + _DOWN) // 2
+        for row, name in enumerate(column):
+            places[name] = (_MARGIN + number * (_WIDTH + _ACROSS), top + row * (_HEIGHT + _DOWN))
+    lines = [_line(places[a], places[b]) for a, b in graph.edges]
+    boxes = [_box(node, *places[name]) for name, node in graph.nodes.items()]
+    told = ", ".join(node.label for node in graph.nodes.values() if node.kind == "step")
+    return (
+        f'<svg class="workflow" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img" '
+        f'aria-label="The workflow: {escape(told)}">{"".join(lines)}{"".join(boxes)}</svg>'
+    )
+
+
+def _columns(graph: Graph) -> list[list[str]]:
+    """Boxes by their distance from the inputs; outputs all at the right."""
+    depth = {name: 0 for name, node in graph.nodes.items() if node.kind == "input"}
+    steps = [name for name, node in graph.nodes.items() if node.kind == "step"]
+    depth.update(dict.fromkeys(steps, 1))
+    for _ in steps:  # a longest path has no more edges than there are steps
+        for before, after in graph.edges:
+            if after in depth and before in steps and graph.nodes[after].kind == "step":
+                depth[after] = max(depth[after], min(depth[before] + 1, len(steps)))
+    last = max(depth.values(), default=0) + 1
+    depth.update({name: last for name, node in graph.nodes.items() if node.kind == "output"})
+    found = [[name for name in graph.nodes if depth[name] == number] for number in range(last + 1)]
+    return [column for column in found if column]
+
+
+def _line(start: tuple[int, int], end: tuple[int, int]) -> str:
+    x1, y1 = start[0] + _WIDTH, start[1] + _HEIGHT // 2
+    x2, y2 = end[0], end[1] + _HEIGHT // 2
+    middle = (x1 + x2) // 2
+    return f'<path d="M{x1} {y1} C{middle} {y1} {middle} {y2} {x2} {y2}"/>'
+
+
+def _box(node: Node, x: int, y: int) -> str:
+    whole = f"{escape(node.label)}: {escape(node.note)}"
+    return (
+        f'<g class="{node.kind}" transform="translate({x} {y})"><title>{whole}</title>'
+        f'<rect width="{_WIDTH}" height="{_HEIGHT}" rx="6"/>'
+        f'<text x="10" y="17">{escape(_short(node.label))}</text>'
+        f'<text x="10" y="32" class="note">{escape(_short(node.note))}</text></g>'
+    )
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 26 else text[:25] + "…"

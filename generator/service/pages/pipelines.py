@@ -1,0 +1,173 @@
+"""The list of pipelines, one pipeline, and the form that starts one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
+from starlette.concurrency import run_in_threadpool
+
+from generator.errors import UsageError
+from generator.service import states
+from generator.service.api.answers import AnswerError, not_found
+from generator.service.api.parameters import read_parameters
+from generator.service.context import context
+from generator.service.database import Row, jobs, pipelines, rows
+from generator.service.pages.archives import Archive
+from generator.service.pages.rendering import page
+from generator.service.pages.sessions import session, writing
+from generator.service.pipeline_file import Variable
+
+router = APIRouter()
+_PER_PAGE = 25
+_FOR_RUNS = ("package", "package_process", "inputs")
+_ONCE = 200
+
+
+@router.get("/pipelines")
+def pipelines_page(request: Request) -> Response:
+    """Pipelines, the youngest first."""
+    here, who = context(request), session(request)
+    status = request.query_params.get("status", "")
+    number = max(1, int(request.query_params.get("page", "1") or 1)) if _is_number(request, "page") else 1
+    statement = sa.select(pipelines).order_by(pipelines.c.id.desc())
+    if status in states.statuses:
+        statement = statement.where(pipelines.c.status == status)
+    total, found = here.pipelines.count_and_page(statement, limit=_PER_PAGE, offset=(number - 1) * _PER_PAGE)
+    with here.pipelines.database.reading() as connection:
+        wanted = sa.select(jobs.c.id, jobs.c.pipeline_id, jobs.c.name, jobs.c.status, jobs.c.stage_index)
+        ids = [row["id"] for row in found]
+        wanted = wanted.where(jobs.c.pipeline_id.in_(ids), jobs.c.retried.is_(False))
+        listed = rows(connection, wanted.order_by(jobs.c.stage_index, jobs.c.id))
+    shown = [
+        {**row, "asked": asked(row), "jobs": [job for job in listed if job["pipeline_id"] == row["id"]]}
+        for row in found
+    ]
+    pages = max(1, -(-total // _PER_PAGE))
+    return page(
+        request, "pipelines.html", who, pipelines=shown, chosen=status, number=number, pages=pages, total=total,
+        statuses=("running", "pending", "success", "failed", "canceled"),
+    )  # fmt: skip
+
+
+def asked(pipeline: Row) -> dict[str, str]:
+    """What a pipeline was asked for."""
+    return {one["key"]: one["value"] for one in pipeline["variables"] if one["value"]}
+
+
+def _is_number(request: Request, name: str) -> bool:
+    text = request.query_params.get(name, "")
+    return text.isdecimal() and len(text) < 10
+
+
+@router.get("/pipelines/new")
+def new_page(request: Request) -> Response:
+    """The form that starts a pipeline."""
+    return _form(request, dict(request.query_params), wrong="")
+
+
+@router.post("/pipelines/new")
+async def new(request: Request) -> Response:
+    """Starts a pipeline."""
+    given = await read_parameters(request)
+    return await run_in_threadpool(_start, request, given)
+
+
+def _start(request: Request, given: dict[str, Any]) -> Response:
+    here, who = context(request), writing(request, given)
+    names = [one.name for one in _variables(request)]
+    variables = [
+        {"key": name, "value": str(given[name]).replace("\r\n", "\n").strip(), "variable_type": "env_var"}
+        for name in names
+        if str(given.get(name, "")).strip()
+    ]
+    if not any(one["key"] == "repository" for one in variables) and "repository" in names:
+        return _form(request, given, wrong="A repository is needed.", status=400)
+    try:
+        ref = str(given.get("ref") or here.project.default_branch)
+        number = here.start_pipeline(ref=ref, source="web", user=who.identity.name, variables=variables)
+    except AnswerError as error:
+        return _form(request, given, wrong=said(error), status=error.status)
+    return RedirectResponse(f"/{here.project.path}/-/pipelines/{number}", status_code=303)
+
+
+def said(error: AnswerError) -> str:
+    """What an answer says, as a sentence for people."""
+    message = error.body.get("message", error.body.get("error", ""))
+    return "; ".join(map(str, message["base"])) if isinstance(message, dict) and "base" in message else str(message)
+
+
+def _form(request: Request, given: dict[str, Any], *, wrong: str, status: int = 200) -> Response:
+    who = session(request)
+    ref = str(given.get("ref") or context(request).project.default_branch)
+    return page(
+        request, "new.html", who, status=status, variables=_variables(request), given=given, wrong=wrong, ref=ref
+    )  # fmt: skip
+
+
+def _variables(request: Request) -> list[Variable]:
+    """The variables that the pipeline file describes, without those of runs, which have a form of their own."""
+    project = context(request).project
+    revision = project.resolve(project.default_branch)
+    try:
+        described = project.file(revision.sha).variables if revision else ()
+    except UsageError:
+        described = ()
+    return [one for one in described if one.description and one.name not in _FOR_RUNS]
+
+
+@router.get("/pipelines/{number:int}")
+def pipeline_page(request: Request, number: int) -> Response:
+    """One pipeline: its jobs, who asked for what, and what it made."""
+    here, who = context(request), session(request)
+    pipeline = here.pipelines.get(number)
+    if pipeline is None:
+        not_found()
+    mine = here.pipelines.jobs_of(number)
+    current = [job for job in mine if not job["retried"]]
+    left = [(job, Archive(here.data.job(job["id"]).artifacts)) for job in current if job["artifacts_size"]]
+    packages = {folder: job["id"] for job, archive in left for folder in archive.packages()[:_ONCE]}
+    return page(
+        request,
+        "pipeline.html",
+        who,
+        pipeline=pipeline,
+        jobs=mine,
+        packages=packages,
+        image=next(
+            (job["dotenv"]["PACKMILL_IMAGE"] for job in reversed(current) if job["dotenv"].get("PACKMILL_IMAGE")), ""
+        ),
+        asked=asked(pipeline),
+        retryable=any(job["status"] in ("failed", "canceled") for job in current),
+    )
+
+
+@router.post("/pipelines/{number:int}/cancel")
+async def cancel(request: Request, number: int) -> Response:
+    """Cancels a pipeline."""
+    return await _act(request, number, "cancel")
+
+
+@router.post("/pipelines/{number:int}/retry")
+async def retry(request: Request, number: int) -> Response:
+    """Runs again what failed."""
+    return await _act(request, number, "retry")
+
+
+async def _act(request: Request, number: int, action: str) -> Response:
+    given = await read_parameters(request)
+
+    def carried_out() -> Response:
+        here = context(request)
+        writing(request, given)
+        if here.pipelines.get(number) is None:
+            not_found()
+        if action == "cancel":
+            here.scheduler.cancel(here.pipelines.cancel(number))
+        else:
+            here.pipelines.retry_pipeline(number)
+        return RedirectResponse(f"/{here.project.path}/-/pipelines/{number}", status_code=303)
+
+    return await run_in_threadpool(carried_out)

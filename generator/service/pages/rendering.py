@@ -1,0 +1,94 @@
+"""Pages from templates: every value is escaped, and every answer says what a browser may do with it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from functools import lru_cache
+from typing import Any
+
+import jinja2
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+
+from generator.service import states
+from generator.service.context import context
+from generator.service.pages.sessions import Session
+from generator.templates import data_folder
+
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+hostile_policy = (
+    "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'; font-src data:; frame-ancestors 'self'"
+)
+"""For what notebooks and runs have written: shown, but with no script, no request and no origin of its own."""
+
+
+def page(request: Request, template: str, session: Session | None, *, status: int = 200, **values: Any) -> HTMLResponse:
+    """A page; ``template`` is below ``templates/pages``."""
+    here = context(request)
+    common = {
+        "home": f"/{here.project.path}/-",
+        "project": here.project,
+        "session": session,
+        "path": request.url.path,
+        "active": states.active,
+    }
+    text = _environment().get_template(template).render(**common, **values)
+    return HTMLResponse(text, status_code=status, headers=headers())
+
+
+def headers() -> dict[str, str]:
+    """What every page is sent with."""
+    return {
+        "Content-Security-Policy": _POLICY,
+        "Referrer-Policy": "same-origin",
+        "X-Frame-Options": "DENY",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cache-Control": "no-store",
+    }
+
+
+@lru_cache(maxsize=1)
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(data_folder("templates") / "pages"),
+        undefined=jinja2.StrictUndefined,
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"moment": _moment, "iso": _iso, "duration": duration, "size": size}
+    return environment
+
+
+def _iso(seconds: float | None) -> str:
+    return "" if seconds is None else datetime.fromtimestamp(seconds, tz=timezone.utc).isoformat(timespec="seconds")
+
+
+def _moment(seconds: float | None) -> str:
+    """A time as people without a script see it."""
+    if seconds is None:
+        return ""
+    return datetime.fromtimestamp(seconds, tz=timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def duration(seconds: float | None) -> str:
+    """A duration in words."""
+    if seconds is None:
+        return ""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def size(count: int | None) -> str:
+    """A number of bytes in words."""
+    number = float(count or 0)
+    for unit in ("B", "kB", "MB"):
+        if number < 1000:
+            return f"{number:.0f} {unit}" if unit == "B" or number >= 10 else f"{number:.1f} {unit}"
+        number /= 1000
+    return f"{number:.1f} GB"

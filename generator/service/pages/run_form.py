@@ -1,0 +1,139 @@
+"""A form made of a package's interface, and what comes back from it as values of a job."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from generator.interface import cwl_id
+
+_WHOLE, _REAL = ("int", "long"), ("float", "double")
+_FILES = ("File", "Directory")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Field:
+    """One input as a form shows it; ``control`` is text, number, select, lines or json."""
+
+    id: str
+    name: str
+    type: str
+    doc: str
+    control: str
+    options: tuple[str, ...]
+    shown: str
+    needed: bool
+    secret: bool
+    whole: bool
+
+
+class WrongValueError(Exception):
+    """A field that cannot be meant so."""
+
+
+def fields(interface: Mapping[str, Any]) -> list[Field]:
+    """The fields of an interface, as `generator.interface_json` writes it."""
+    inputs = [_field(one) for one in interface.get("inputs", ())]
+    return [*inputs, *(_staged(one) for one in interface.get("stage_in", ()))]
+
+
+def _field(one: Mapping[str, Any]) -> Field:
+    kind, array = str(one["type"]), bool(one.get("array"))
+    options = tuple(map(str, one.get("symbols") or ())) or (("true", "false") if kind == "boolean" else ())
+    if array or kind in _FILES:
+        control = "lines"
+    elif options:
+        control = "select"
+    else:
+        control = "number" if kind in (*_WHOLE, *_REAL) else "json" if kind == "Any" else "text"
+    default = one.get("default")
+    return Field(
+        id=cwl_id(str(one["name"])),
+        name=str(one["name"]),
+        type=f"{kind}{'[]' if array else ''}",
+        doc=str(one.get("doc") or ""),
+        control=control,
+        options=options,
+        shown=_shown(default, control) if default is not None else "",
+        needed=not one.get("optional") and default is None and not one.get("secret"),
+        secret=bool(one.get("secret")),
+        whole=kind in _WHOLE,
+    )
+
+
+def _staged(one: Mapping[str, Any]) -> Field:
+    return Field(
+        id=cwl_id(str(one["name"])),
+        name=str(one["name"]),
+        type=str(one["type"]),
+        doc=str(one.get("doc") or ""),
+        control="lines",
+        options=(),
+        shown="",
+        needed=False,
+        secret=False,
+        whole=False,
+    )
+
+
+def _shown(value: Any, control: str) -> str:
+    if control == "lines" and isinstance(value, list):
+        return "\n".join(one if isinstance(one, str) else json.dumps(one, ensure_ascii=False) for one in value)
+    if isinstance(value, str) and control != "json":
+        return value
+    return json.dumps(value, ensure_ascii=False)
+
+
+def values(form: Mapping[str, str], known: list[Field]) -> tuple[dict[str, Any], dict[str, str]]:
+    """The values that a form gives, and what is wrong with fields, by their id; an empty field is its default."""
+    found: dict[str, Any] = {}
+    wrong: dict[str, str] = {}
+    for field in known:
+        text = form.get(f"input-{field.id}", "").replace("\r\n", "\n").strip("\n")
+        if not text.strip() or field.secret:
+            if field.needed:
+                wrong[field.id] = "a value is needed"
+            continue
+        try:
+            found[field.id] = _value(text, field)
+        except WrongValueError as error:
+            wrong[field.id] = str(error)
+    return found, wrong
+
+
+def _value(text: str, field: Field) -> Any:
+    kind = field.type.removesuffix("[]")
+    if field.control == "json":
+        try:
+            return json.loads(text)
+        except ValueError:
+            return text
+    if field.control == "lines":
+        items = [_scalar(line.strip(), kind, field) for line in text.split("\n") if line.strip()]
+        if field.type.endswith("[]"):
+            return items
+        if len(items) != 1:
+            raise WrongValueError("one value is needed")
+        return items[0]
+    return _scalar(text.strip() if kind != "string" else text, kind, field)
+
+
+def _scalar(text: str, kind: str, field: Field) -> Any:
+    if kind in _FILES:
+        if not text.startswith(("https://", "http://")):
+            raise WrongValueError(f"{text} is no http or https URL")
+        return {"class": kind, "location": text}
+    if kind in (*_WHOLE, *_REAL):
+        try:
+            number = int(text) if kind in _WHOLE else float(text)
+        except ValueError:
+            raise WrongValueError(f"{text} is no {'whole ' if kind in _WHOLE else ''}number") from None
+        if not math.isfinite(number):
+            raise WrongValueError(f"{text} is no number that JSON can say")
+        return number
+    if field.options and text not in field.options:
+        raise WrongValueError(f"{text} is not one of {', '.join(field.options)}")
+    return text == "true" if kind == "boolean" else text

@@ -1,0 +1,121 @@
+"""Who is signed in: a cookie with a token's number, signed, and a second signature that forms carry (CSRF).
+
+The token itself is in no cookie. A session ends with its token, or after twelve hours.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from fastapi import Request, Response
+
+from generator.service import tokens
+from generator.service.api.answers import AnswerError
+from generator.service.context import Context, context
+from generator.service.tokens import Identity
+
+cookie = "packmill_session"
+_LIFETIME = 12 * 3600
+
+
+class SignInFirstError(Exception):
+    """The page is for those who are signed in; ``address`` is where to go."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(address)
+        self.address = address
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Who looks at a page, and the word that their forms carry."""
+
+    identity: Identity
+    form_token: str
+
+
+def signing_key(folder: Path) -> bytes:
+    """The key that cookies are signed with, made once and kept in the data folder."""
+    file = folder / "session.key"
+    try:
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return file.read_bytes()
+    with os.fdopen(descriptor, "wb") as opened:
+        opened.write(secrets.token_bytes(32))
+    return file.read_bytes()
+
+
+def begin(request: Request, response: Response, identity: Identity) -> None:
+    """Signs someone in."""
+    content = f"{identity.id}.{int(time.time()) + _LIFETIME}.{secrets.token_urlsafe(8)}"
+    response.set_cookie(
+        cookie,
+        f"{content}.{_signature(request, content)}",
+        max_age=_LIFETIME,
+        httponly=True,
+        samesite="strict",
+        secure=context(request).base(request).startswith("https://"),
+    )
+
+
+def session(request: Request) -> Session:
+    """Who is signed in.
+
+    Raises:
+        SignInFirstError: nobody is.
+    """
+    value = request.cookies.get(cookie, "")
+    content, _, signature = value.rpartition(".")
+    identity = None
+    if content and hmac.compare_digest(signature.encode(), _signature(request, content).encode()):
+        number, expires, _ = content.split(".")
+        if float(expires) > time.time():
+            identity = tokens.by_number(context(request).pipelines.database, int(number))
+    if identity is None or not identity.may_read:
+        asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        raise SignInFirstError(f"/-/sign-in?next={quote(asked, safe='')}")
+    return Session(identity=identity, form_token=_signature(request, f"form {value}"))
+
+
+def writing(request: Request, form: Mapping[str, Any]) -> Session:
+    """Who is signed in and sends a form that this service gave them.
+
+    Raises:
+        SignInFirstError: nobody is signed in.
+        AnswerError: 403, the form is another site's, or the token may only read.
+    """
+    found = belonging(request, form)
+    if not found.identity.may_write:
+        raise AnswerError(403, {"message": "Your token may only read: sign in with one that has the scope api."})
+    return found
+
+
+def belonging(request: Request, form: Mapping[str, Any]) -> Session:
+    """Who is signed in and sends a form that this service gave them, whatever they may do.
+
+    Raises:
+        SignInFirstError: nobody is signed in.
+        AnswerError: 403, the form is another site's.
+    """
+    found = session(request)
+    origin = request.headers.get("origin")
+    elsewhere = origin is not None and urlsplit(origin).netloc != urlsplit(context(request).base(request)).netloc
+    given = str(form.get("form_token", ""))
+    if elsewhere or not hmac.compare_digest(given.encode(), found.form_token.encode()):
+        raise AnswerError(403, {"message": "The form is not of this page: open it again and send it once more."})
+    return found
+
+
+def _signature(request: Request, content: str) -> str:
+    here: Context = context(request)
+    return hmac.new(here.signing_key, content.encode(), hashlib.sha256).hexdigest()

@@ -1,0 +1,60 @@
+"""Signing in with an access token, and out again."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
+from starlette.concurrency import run_in_threadpool
+
+from generator.service.api.access import client
+from generator.service.api.parameters import read_parameters
+from generator.service.context import context
+from generator.service.pages import sessions
+from generator.service.pages.rendering import page
+
+router = APIRouter()
+
+
+@router.get("/")
+def home(request: Request) -> Response:
+    """The pipelines."""
+    return RedirectResponse(f"/{context(request).project.path}/-/pipelines", status_code=303)
+
+
+@router.get("/-/sign-in")
+def sign_in_page(request: Request) -> Response:
+    """Asks for a token."""
+    return page(request, "sign_in.html", None, wrong="", next=_local(request.query_params.get("next", "")))
+
+
+@router.post("/-/sign-in")
+async def sign_in(request: Request) -> Response:
+    """Signs in whoever knows a token that may read."""
+    form = await read_parameters(request)
+    return await run_in_threadpool(_signed_in, request, str(form.get("token", "")), str(form.get("next", "")))
+
+
+def _signed_in(request: Request, token: str, target: str) -> Response:
+    identity = context(request).access.find(token.strip(), client(request))
+    if identity is None or not identity.may_read:
+        wrong = "This token cannot be used here: an access token with the scope api or read_api is needed."
+        return page(request, "sign_in.html", None, status=401, wrong=wrong, next=_local(target))
+    response = RedirectResponse(_local(target) or "/", status_code=303)
+    sessions.begin(request, response, identity)
+    return response
+
+
+@router.post("/-/sign-out")
+async def sign_out(request: Request) -> Response:
+    """Forgets who is signed in."""
+    form = await read_parameters(request)
+    await run_in_threadpool(sessions.belonging, request, form)
+    response = RedirectResponse("/-/sign-in", status_code=303)
+    response.delete_cookie(sessions.cookie)
+    return response
+
+
+def _local(target: str) -> str:
+    """A page of this service; nothing else is gone to after signing in."""
+    plain = target.startswith("/") and not target.startswith(("//", "/\\")) and target.isprintable()
+    return target if plain else ""

@@ -1,0 +1,81 @@
+// Follows a log that is being written. Every line comes from the server as text that is escaped already.
+"use strict";
+
+const log = document.getElementById("log");
+const unfold = document.getElementById("unfold");
+let place = log.querySelector("details:last-child:not([data-ended])") && !("over" in log.dataset) ? openSection() : log;
+
+function openSection() {
+  const last = log.lastElementChild;
+  return last && last.tagName === "DETAILS" && !last.dataset.ended ? last : log;
+}
+
+function append(line) {
+  if ("start" in line) {
+    const section = document.createElement("details");
+    const summary = document.createElement("summary");
+    section.open = true;
+    section.dataset.at = line.at;
+    summary.innerHTML = line.html;
+    section.append(summary);
+    place.append(section);
+    place = section;
+  } else if ("end" in line) {
+    if (place !== log) {
+      fold(place, line.at);
+      place = place.parentElement;
+    }
+  } else {
+    const row = document.createElement("div");
+    row.className = "line";
+    row.innerHTML = line.html;
+    place.append(row);
+  }
+}
+
+function fold(section, at) {
+  section.dataset.ended = "yes";
+  section.open = false;
+  const seconds = at - Number(section.dataset.at);
+  if (seconds > 0) {
+    const took = document.createElement("span");
+    took.className = "took";
+    took.textContent = `${seconds} s`;
+    section.querySelector("summary").append(took);
+  }
+}
+
+async function follow() {
+  let pause = 700;
+  for (;;) {
+    await new Promise((done) => setTimeout(done, pause));
+    if (document.hidden) continue;
+    let said;
+    try {
+      const answer = await fetch(`${log.dataset.address}?start=${log.dataset.next}`);
+      if (answer.status === 401) return location.reload();
+      said = await answer.json();
+      pause = said.lines.length ? 700 : Math.min(pause * 1.3, 4000);
+    } catch {
+      pause = Math.min(pause * 2, 30000);
+      continue;
+    }
+    const atEnd = log.scrollTop + log.clientHeight >= log.scrollHeight - 20;
+    said.lines.forEach(append);
+    log.dataset.next = said.next;
+    if (atEnd) log.scrollTop = log.scrollHeight;
+    if (said.over) return location.reload();
+  }
+}
+
+unfold.hidden = !log.querySelector("details") && "over" in log.dataset;
+unfold.addEventListener("click", () => {
+  const sections = [...log.querySelectorAll("details")];
+  const open = sections.some((section) => !section.open);
+  sections.forEach((section) => { section.open = open; });
+  unfold.textContent = open ? "Fold all" : "Unfold all";
+});
+if (!("over" in log.dataset)) {
+  log.scrollTop = log.scrollHeight;
+  follow();
+}
