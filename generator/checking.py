@@ -30,11 +30,11 @@ class Checked:
     exit_code: int = 0
 
 
-def check(top: Path, *, results: Path, progress: Progress) -> list[Checked]:
-    """Checks the packages in a folder; outputs of the example runs go to ``results``."""
+def check(top: Path, *, base: Path, results: Path, progress: Progress) -> list[Checked]:
+    """Checks the packages in a folder, named as they lie below ``base``; outputs of example runs go to ``results``."""
     found: list[Checked] = []
     for folder in packages_below(top):
-        name = folder.relative_to(top.parent).as_posix()
+        name = folder.relative_to(base).as_posix()
         with progress.step(f"Validating {name}"):
             found += _validated(folder, name, progress)
         with progress.step(f"Running {name} on its example values"):

@@ -69,7 +69,7 @@ def _check(request: BuildRequest, settings: Settings, progress: Progress) -> Non
         DocumentError, RunError: a check failed.
     """
     built = build(replace(request, registry=None, destination=None), settings, progress)
-    checks = checking.check(built.folder, results=results_folder, progress=progress)
+    checks = checking.check(built.folder, base=request.output, results=results_folder, progress=progress)
     report_file.write_text(checking.junit(checks), encoding="utf-8")
     failed = [one for one in checks if one.problem]
     if failed:
