@@ -14,6 +14,8 @@ from generator.service.pipeline_file import Job
 from generator.service.project import Revision
 
 Variables = list[dict[str, str]]
+_LARGEST = 2**31 - 1
+"""The largest number that a column holds."""
 
 
 class Pipelines:
@@ -49,7 +51,7 @@ class Pipelines:
                         "stage": job.stage,
                         "stage_index": stages.index(job.stage),
                         "when": when,
-                        "allow_failure": job.allow_failure or (when == "manual" and job.when != "manual"),
+                        "allow_failure": job.allow_failure or (when == "manual" and not job.rules),
                         "status": "created",
                         "lane": lane,
                         "created_at": now,
@@ -65,7 +67,9 @@ class Pipelines:
         return number
 
     def get(self, number: int) -> Row | None:
-        """A pipeline's row."""
+        """A pipeline's row; None when there is none."""
+        if number > _LARGEST:
+            return None
         with self.database.reading() as connection:
             return row(connection, sa.select(pipelines).where(pipelines.c.id == number))
 
@@ -89,7 +93,9 @@ class Pipelines:
             return rows(connection, wanted if with_retried else wanted.where(jobs.c.retried.is_(False)))
 
     def job(self, number: int) -> Row | None:
-        """A job's row."""
+        """A job's row; None when there is none."""
+        if number > _LARGEST:
+            return None
         with self.database.reading() as connection:
             return row(connection, sa.select(jobs).where(jobs.c.id == number))
 

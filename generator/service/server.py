@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -111,7 +111,8 @@ def serve(options: Options, environment: Mapping[str, str], say: Callable[[str],
         config = uvicorn.Config(
             app, host=options.host, port=options.port, log_level="warning", access_log=False, server_header=False
         )
-        uvicorn.Server(config).run()
+        with suppress(KeyboardInterrupt):  # uvicorn stops in order and then raises the signal once more
+            uvicorn.Server(config).run()
         say("packmill: stopped; jobs that run go on, and the next 'packmill serve' takes them up")
 
 

@@ -7,10 +7,11 @@ from contextlib import suppress
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse
+from fastapi.responses import JSONResponse
 
 from generator.service import states
 from generator.service.api.answers import AnswerError, bad_parameter, forbidden, not_found
+from generator.service.api.growing import growing
 from generator.service.api.paging import page_of
 from generator.service.context import commit_of, context
 from generator.service.database import Row, jobs, pipelines, rows
@@ -79,10 +80,7 @@ def trace(request: Request, number: int) -> Response:
     here = context(request)
     here.access.reader(request)
     find_job(request, number)
-    file = here.data.job(number).trace
-    if not file.is_file():
-        return PlainTextResponse("")
-    return FileResponse(file, media_type="text/plain; charset=utf-8")
+    return growing(here.data.job(number).trace, request)
 
 
 @router.post("/jobs/{number:int}/cancel")

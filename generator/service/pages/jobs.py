@@ -7,11 +7,12 @@ import mimetypes
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
+from fastapi.responses import HTMLResponse, JSONResponse
 
 from generator.service import states
 from generator.service.api import artifacts
 from generator.service.api.answers import AnswerError, not_found
+from generator.service.api.growing import growing
 from generator.service.api.jobs import find_job
 from generator.service.context import context
 from generator.service.pages import log
@@ -100,10 +101,8 @@ def raw(request: Request, number: int) -> Response:
     """The whole log as it is."""
     session(request)
     find_job(request, number)
-    file = context(request).data.job(number).trace
-    if not file.is_file():
-        return PlainTextResponse("")
-    return PlainTextResponse(file.read_bytes(), headers={"Content-Security-Policy": hostile_policy})
+    trace = context(request).data.job(number).trace
+    return growing(trace, request, {"Content-Security-Policy": hostile_policy})
 
 
 @router.get("/artifacts")

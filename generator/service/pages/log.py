@@ -8,9 +8,7 @@ from typing import Any
 
 _SECTION = re.compile(r"(?:\x1b\[0K)?section_(start|end):(\d+):([\w.-]+)(?:\[([^\]]*)\])?\r(?:\x1b\[0K)?")
 _COLOUR = re.compile(r"\x1b\[([0-9;]*)m")
-_OTHER = re.compile(
-    r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f]"
-)
+_OTHER = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])|[\x00-\x08\x0b-\x1f\x7f]")
 _NAMES = ("black", "red", "green", "yellow", "blue", "magenta", "cyan", "white")
 
 Line = dict[str, Any]

@@ -1,0 +1,41 @@
+"""A file that is still being written, as an answer: what is there at the moment of asking, and no byte more."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from fastapi import Request, Response
+from fastapi.responses import PlainTextResponse, StreamingResponse
+
+_CHUNK = 1 << 18
+
+
+def growing(file: Path, request: Request, headers: dict[str, str] | None = None) -> Response:
+    """The text of a log; a ``Range`` of the form ``bytes=N-`` gives what has come since (RFC 9110, 14.2)."""
+    try:
+        opened = file.open("rb")
+    except FileNotFoundError:
+        return PlainTextResponse("", headers=headers)
+    size = file.stat().st_size
+    asked = re.fullmatch(r"bytes=(\d{1,18})-", request.headers.get("range", ""))
+    start = int(asked[1]) if asked else 0
+    if start and start >= size:
+        opened.close()
+        return PlainTextResponse("", status_code=416, headers={**(headers or {}), "Content-Range": f"bytes */{size}"})
+    told = {**(headers or {}), "Content-Length": str(size - start), "Accept-Ranges": "bytes"}
+    if asked and size:
+        told["Content-Range"] = f"bytes {start}-{size - 1}/{size}"
+    status = 206 if asked and size else 200
+    content = _content(opened, start, size)
+    return StreamingResponse(content, status_code=status, media_type="text/plain; charset=utf-8", headers=told)
+
+
+def _content(opened: BinaryIO, start: int, size: int) -> Iterator[bytes]:
+    with opened:
+        opened.seek(start)
+        while start < size and (chunk := opened.read(min(_CHUNK, size - start))):
+            start += len(chunk)
+            yield chunk

@@ -1,0 +1,128 @@
+"""A real service in a process of its own, on a project whose jobs do what a test asks for."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import requests
+from support import commit_all, here
+
+TRIGGER, ACCESS = "trigger-token-of-the-tests", "access-token-of-the-tests"
+PIPELINE_FILE = """\
+stages: [first, second, third]
+workflow:
+  rules:
+    - if: $nothing == "yes"
+      when: never
+    - when: always
+variables:
+  repository: {value: "", description: whose turn it is}
+  script: {value: "true", description: what the first job does}
+  later: {value: "true", description: what the second job does}
+  nothing: ""
+one:
+  stage: first
+  script:
+    - bash -c "$script"
+  artifacts:
+    paths: [out/]
+    when: always
+    reports: {junit: report.xml, dotenv: made.env}
+quick:
+  stage: first
+  timeout: 1 second
+  rules:
+    - if: $repository == "too long"
+  script: [sleep 60]
+two:
+  stage: second
+  script:
+    - bash -c "$later"
+by-hand:
+  stage: third
+  rules:
+    - if: $repository == "by hand"
+      when: manual
+  script: [echo pressed]
+"""
+
+
+class Service:
+    """``packmill serve``, started and stopped by its own process id."""
+
+    def __init__(self, project: Path, data: Path, *options: str, database: str | None = None) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.data, self.url = data, f"http://127.0.0.1:{self.port}"
+        self.root = f"{self.url}/api/v4/projects/1"
+        self._command = [sys.executable, "-m", "generator", "serve", "--project", str(project), "--data", str(data)]
+        self._command += ["--port", str(self.port), "--project-path", "ada/toy", *options]
+        tokens = {"PACKMILL_CI_TRIGGER_TOKEN": TRIGGER, "PACKMILL_CI_ACCESS_TOKEN": ACCESS}
+        self.environment = {**os.environ, **tokens, **({"PACKMILL_DATABASE": database} if database else {})}
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> Service:
+        self.data.parent.mkdir(parents=True, exist_ok=True)
+        with self.data.with_suffix(".log").open("ab") as log:
+            self.process = subprocess.Popen(
+                self._command, cwd=here.parent, env=self.environment, stdout=log, stderr=log
+            )
+        for _ in range(200):
+            try:
+                requests.get(f"{self.url}/-/sign-in", timeout=5)
+                return self
+            except requests.ConnectionError:
+                assert self.process.poll() is None, self.data.with_suffix(".log").read_text()
+                time.sleep(0.05)
+        raise AssertionError("the service does not answer")
+
+    def stop(self, number: int = signal.SIGTERM) -> None:
+        if self.process:
+            self.process.send_signal(number)
+            self.process.wait(timeout=30)
+
+    def ask(self, method: str, path: str, *, token: str = ACCESS, **options: Any) -> requests.Response:
+        headers = {"PRIVATE-TOKEN": token, **options.pop("headers", {})} if token else options.pop("headers", {})
+        return requests.request(method, self.root + path, headers=headers, timeout=30, **options)
+
+    def get(self, path: str, **options: Any) -> Any:
+        answer = self.ask("GET", path, **options)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def trigger(self, **variables: str) -> int:
+        form = {f"variables[{name}]": value for name, value in variables.items()}
+        answer = self.ask("POST", "/trigger/pipeline", token="", data={**form, "token": TRIGGER, "ref": "main"})
+        assert answer.status_code == 201, answer.text
+        return int(answer.json()["id"])
+
+    def wait(self, pipeline: int, *statuses: str) -> str:
+        """Waits until a pipeline is over, or in one of some states."""
+        wanted = statuses or ("success", "failed", "canceled", "skipped", "manual")
+        for _ in range(600):
+            status = str(self.get(f"/pipelines/{pipeline}")["status"])
+            if status in wanted:
+                return status
+            time.sleep(0.05)
+        raise AssertionError(f"pipeline {pipeline} is still {status}")
+
+    def jobs(self, pipeline: int) -> dict[str, dict[str, Any]]:
+        return {job["name"]: job for job in self.get(f"/pipelines/{pipeline}/jobs")}
+
+    def trace(self, job: int) -> str:
+        return self.ask("GET", f"/jobs/{job}/trace").text
+
+
+def make_project(folder: Path, text: str = PIPELINE_FILE) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / ".gitlab-ci.yml").write_text(text)
+    commit_all(folder, "A pipeline")
+    return folder

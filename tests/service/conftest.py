@@ -1,0 +1,37 @@
+"""One service for the tests that leave it alive, and others for those that do not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from ci_service import Service, make_project
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_project(tmp_path_factory.mktemp("project") / "ada" / "toy")
+
+
+@pytest.fixture(scope="session")
+def service(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """One service for all tests that do not kill it."""
+    running = Service(project, tmp_path_factory.mktemp("service") / "data", "--jobs", "4").start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def another_service(project: Path, tmp_path: Path) -> Iterator[Callable[..., Service]]:
+    """Services for tests that kill them or need options of their own; whatever is left is stopped."""
+    made: list[Service] = []
+
+    def start(*options: str, database: str | None = None) -> Service:
+        made.append(Service(project, tmp_path / "data", *options, database=database).start())
+        return made[-1]
+
+    yield start
+    for one in made:
+        if one.process and one.process.poll() is None:
+            one.stop()

@@ -1,0 +1,141 @@
+"""Whatever is killed, an accepted pipeline ends: finished, running again, or failed with the reason."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from ci_service import Service
+
+
+def _begun(service: Service, number: int) -> int:
+    """The first job of a pipeline, once its script has said a word."""
+    for _ in range(200):
+        job = int(service.jobs(number)["one"]["id"])
+        if "begun\n" in service.trace(job):
+            return job
+        time.sleep(0.05)
+    raise AssertionError("the job does not begin")
+
+
+def _kill_shepherd(service: Service, job: int) -> None:
+    os.kill(int((service.data / "jobs" / str(job) / "pid").read_text()), signal.SIGKILL)
+
+
+def test_a_killed_service_adopts_the_jobs_that_still_run(another_service: Callable[..., Service]) -> None:
+    service = another_service()
+    number = service.trigger(script="echo begun; sleep 2; echo ended", later="echo later")
+    job = _begun(service, number)
+
+    service.stop(signal.SIGKILL)
+    service.start()
+
+    assert service.get(f"/pipelines/{number}")["status"] == "running"
+    assert service.wait(number) == "success"
+    trace = service.trace(job)
+    assert trace.count("begun\n") == 1
+    assert "ended" in trace
+
+
+def test_a_job_that_ends_while_the_service_is_away_is_not_run_again(another_service: Callable[..., Service]) -> None:
+    service = another_service()
+    number = service.trigger(script="echo begun; sleep 0.5; mkdir out; echo kept > out/a.txt; exit 4")
+    job = _begun(service, number)
+
+    service.stop(signal.SIGKILL)
+    time.sleep(1.5)
+    service.start()
+
+    assert service.wait(number) == "failed"
+    assert service.trace(job).count("begun\n") == 1
+    assert "exit code 4" in service.trace(job)
+    assert service.ask("GET", f"/jobs/{job}/artifacts/out/a.txt").text == "kept\n"
+
+
+def test_after_everything_was_killed_the_job_runs_again(another_service: Callable[..., Service]) -> None:
+    service = another_service()
+    number = service.trigger(script="echo begun; sleep 1; echo ended")
+    job = _begun(service, number)
+
+    service.stop(signal.SIGKILL)
+    _kill_shepherd(service, job)
+    service.start()
+
+    assert service.wait(number) == "success"
+    trace = service.trace(job)
+    assert trace.count("begun\n") == 2
+    assert "interrupted from outside; it runs again" in trace
+
+
+def test_what_a_killed_shepherd_leaves_running_is_ended_before_the_job_runs_again(
+    another_service: Callable[..., Service], tmp_path: Path
+) -> None:
+    marks = tmp_path / "marks"
+    service = another_service()
+    number = service.trigger(script=f"echo begun; sleep 2; echo x >> {marks}")
+    _kill_shepherd(service, _begun(service, number))
+
+    assert service.wait(number) == "success"
+    assert marks.read_text() == "x\n"
+
+
+def test_a_job_that_is_interrupted_again_and_again_fails_with_the_reason(
+    another_service: Callable[..., Service],
+) -> None:
+    service = another_service()
+    number = service.trigger(script="echo begun; sleep 30")
+    for count in range(1, 4):
+        job = _begun(service, number)
+        while service.trace(job).count("begun\n") < count:
+            time.sleep(0.05)
+        _kill_shepherd(service, job)
+        while service.trace(job).count("interrupted from outside") < count:
+            time.sleep(0.05)
+
+    assert service.wait(number) == "failed"
+    assert service.jobs(number)["one"]["failure_reason"] == "runner_system_failure"
+    assert "interrupted from outside 3 times" in service.trace(job)
+
+
+def test_every_answer_201_is_kept_by_a_service_that_is_killed_at_once(another_service: Callable[..., Service]) -> None:
+    service = another_service()
+    numbers = [service.trigger(script="sleep 0.2") for _ in range(6)]
+    service.stop(signal.SIGKILL)
+    service.start()
+
+    assert [service.wait(number) for number in numbers] == ["success"] * 6
+
+
+def test_a_service_that_is_stopped_lets_its_jobs_go_on(another_service: Callable[..., Service]) -> None:
+    service = another_service()
+    number = service.trigger(script="echo begun; sleep 1.5; echo ended")
+    job = _begun(service, number)
+
+    service.stop(signal.SIGTERM)
+    assert "jobs that run go on" in service.data.with_suffix(".log").read_text()
+    service.start()
+
+    assert service.wait(number) == "success"
+    assert service.trace(job).count("begun\n") == 1
+
+
+def test_a_cancel_reaches_a_job_that_an_earlier_service_started(another_service: Callable[..., Service]) -> None:
+    service = another_service()
+    number = service.trigger(script="echo begun; sleep 60")
+    _begun(service, number)
+    service.stop(signal.SIGKILL)
+    service.start()
+
+    service.ask("POST", f"/pipelines/{number}/cancel")
+    assert service.wait(number) == "canceled"
+
+
+def test_a_second_service_on_the_same_data_is_refused(another_service: Callable[..., Service], project: Path) -> None:
+    service = another_service()
+
+    with pytest.raises(AssertionError, match="another 'packmill serve' uses this folder"):
+        Service(project, service.data).start()

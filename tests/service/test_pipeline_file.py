@@ -1,0 +1,72 @@
+"""``.gitlab-ci.yml``: the project's own, and what is refused."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from support import here
+
+from generator.errors import UsageError
+from generator.request import variables
+from generator.service.pipeline_file import read, seconds
+
+_own = (here.parent / ".gitlab-ci.yml").read_text(encoding="utf-8")
+
+
+def _jobs(**given: str) -> list[str]:
+    return [job.name for job, _ in read(_own, timeout=60).jobs_for(given)]
+
+
+def test_a_push_tests_the_project_and_a_trigger_packages_a_repository() -> None:
+    assert _jobs(CI_PIPELINE_SOURCE="push") == ["test"]
+    assert _jobs(CI_PIPELINE_SOURCE="merge_request_event") == ["test"]
+    assert _jobs(CI_PIPELINE_SOURCE="push", CI_COMMIT_TAG="v1") == []
+    assert _jobs(CI_PIPELINE_SOURCE="trigger", repository="https://x") == ["build", "check"]
+    assert _jobs(CI_PIPELINE_SOURCE="web", repository="https://x", registry="r.io") == ["build", "check", "publish"]
+    assert _jobs(CI_PIPELINE_SOURCE="trigger", package="12") == ["run"]
+
+
+def test_every_variable_of_the_file_is_one_of_build_sh() -> None:
+    assert {one.name for one in read(_own, timeout=60).variables} <= set(variables)
+
+
+def test_the_file_is_one_that_gitlab_takes() -> None:
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.gitlab-ci"]
+    files = [here.parent / ".gitlab-ci.yml", *(here.parent / "templates" / "ci").glob("*gitlab*.yml")]
+    done = subprocess.run([*command, *map(str, files)], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: {script: x, needs: [b]}", "'needs' is not one that this service carries out"),
+        ("include: other.yml", "include is 'other.yml'"),
+        ("a: {script: x, artifacts: {exclude: [b]}}", "artifacts: the keyword 'exclude'"),
+        ("a: {script: x, artifacts: {reports: {sast: b}}}", "reports: the keyword 'sast'"),
+        ("a: {script: x, rules: [{changes: [b]}]}", "rules: the keyword 'changes'"),
+        ("a: {script: x, when: delayed}", "when is 'delayed'"),
+        ("a: {script: x, stage: nowhere}", "'nowhere' is not among the stages"),
+        ("a: {stage: test}", "a job needs a script"),
+        ("a: {script: x, timeout: soon}", "'soon' is no duration"),
+        ("a: {script: x, rules: [{if: $a ==}]}", "no expression of rules:if"),
+        ("a: [", ".gitlab-ci.yml"),
+        ("- a", "a mapping of jobs is needed"),
+    ],
+)
+def test_what_the_service_cannot_do_is_refused_by_name(text: str, message: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        read(text, timeout=60)
+
+    assert message in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("90", 90), ("2 hours", 7200), ("1h 30m", 5400), ("3 mins 4 sec", 184), ("1 week", 604800), ("2 mos", 5184000)],
+)
+def test_durations_are_gitlab_s(text: str, expected: float) -> None:
+    assert seconds(text, "timeout") == expected

@@ -1,0 +1,63 @@
+"""What a pipeline's status is, and which job is next: GitLab's rules."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from generator.service.states import advanced, pipeline_status
+
+
+def _job(status: str, stage: int = 0, **given: Any) -> dict[str, Any]:
+    number = given.pop("id", stage * 10)
+    return {
+        "id": number, "status": status, "stage_index": stage, "when": "on_success", "allow_failure": False,
+        "retried": False, **given,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("jobs", "expected"),
+    [
+        ("success success", "success"),
+        ("success skipped", "success"),
+        ("skipped skipped", "skipped"),
+        ("created created", "created"),
+        ("pending created", "pending"),
+        ("running created", "running"),
+        ("success pending", "running"),
+        ("success created", "running"),
+        ("failed skipped", "failed"),
+        ("failed running", "running"),
+        ("canceled created", "running"),
+        ("success canceled", "canceled"),
+        ("failed canceled", "failed"),
+        ("canceling created", "canceling"),
+        ("success manual", "manual"),
+    ],
+)
+def test_a_pipeline_is_what_its_jobs_are(jobs: str, expected: str) -> None:
+    assert pipeline_status([_job(status, index) for index, status in enumerate(jobs.split())]) == expected
+
+
+def test_a_failure_that_is_allowed_and_an_older_attempt_do_not_count() -> None:
+    assert pipeline_status([_job("failed", allow_failure=True), _job("success", 1)]) == "success"
+    assert pipeline_status([_job("failed", retried=True), _job("success", 1)]) == "success"
+
+
+def test_a_stage_begins_when_the_one_before_is_over() -> None:
+    assert advanced([_job("created", 0), _job("created", 1)]) == {0: "pending"}
+    assert advanced([_job("success", 0), _job("running", 0, id=1), _job("created", 1)]) == {}
+    assert advanced([_job("success", 0), _job("created", 1), _job("created", 2)]) == {10: "pending"}
+
+
+def test_after_a_failure_only_what_waits_for_one_runs() -> None:
+    later = [_job("created", 1), _job("created", 1, id=11, when="always"), _job("created", 1, id=12, when="on_failure")]
+
+    assert advanced([_job("failed", 0), *later]) == {10: "skipped", 11: "pending", 12: "pending"}
+    assert advanced([_job("success", 0), *later]) == {10: "pending", 11: "pending", 12: "skipped"}
+
+
+def test_a_manual_job_waits_for_a_person() -> None:
+    assert advanced([_job("success", 0), _job("created", 1, when="manual")]) == {10: "manual"}
