@@ -49,7 +49,7 @@ def deposit(
     Raises:
         PublishError: the destination cannot be reached or does not take the commit.
     """
-    known = git_environment(destination.repository, token)
+    known = git_environment(destination.repository, token, hooks=True)
     with TemporaryDirectory(prefix="packmill-deposit-") as temporary, known as environment:
         try:
             repo = git.Repo.init(temporary, initial_branch="packmill")
@@ -98,7 +98,9 @@ def _tree(repo: git.Repo, parent: str | None, files: Mapping[str, Path], path: s
         target = Path(repo.working_dir, name)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, target)
-    repo.git.add("--force", "--", path)
+    names = list(files)
+    for number in range(0, len(names), 200):
+        repo.git.update_index("--add", "--", *names[number : number + 200])
     return str(repo.git.write_tree("--missing-ok"))
 
 

@@ -29,8 +29,8 @@ _REPOSITORY_VARIABLES = (
 
 
 @contextmanager
-def git_environment(repository: Repository, token: str) -> Iterator[dict[str, str]]:
-    """The environment that every git command of one fetch runs in."""
+def git_environment(repository: Repository, token: str, *, hooks: bool = False) -> Iterator[dict[str, str]]:
+    """The environment that every git command of one fetch runs in; ``hooks`` for a push to where one trusts them."""
     for name in _REPOSITORY_VARIABLES:
         os.environ.pop(name, None)
     with TemporaryDirectory(prefix="packmill-git-") as temporary:
@@ -38,7 +38,7 @@ def git_environment(repository: Repository, token: str) -> Iterator[dict[str, st
         askpass.write_text(_ASKPASS)
         askpass.chmod(0o700)
         config = Path(temporary, "config")
-        config.write_text(_global_config(repository))
+        config.write_text(_global_config(repository, hooks=hooks))
         password = token or repository.password
         yield {
             "GIT_CONFIG_GLOBAL": str(config),
@@ -54,13 +54,14 @@ def git_environment(repository: Repository, token: str) -> Iterator[dict[str, st
         }
 
 
-def _global_config(repository: Repository) -> str:
+def _global_config(repository: Repository, *, hooks: bool) -> str:
     """The user's own configuration, then what must hold whatever it says."""
     own = [os.environ.get("GIT_CONFIG_GLOBAL", ""), "~/.config/git/config", "~/.gitconfig"]
     included = "\n".join(f'\tpath = "{path}"' for path in (own[:1] if own[0] else own[1:]))
     local = repository.local
     trusted = f'[safe]\n\tdirectory = "{local}"\n\tdirectory = "{local}/.git"' if local else ""
     file = "always" if local else "never"
+    no_hooks = "" if hooks else "\thooksPath = /dev/null\n"
     return f"""[core]
 \tsshCommand = ssh -o BatchMode=yes
 [include]
@@ -71,8 +72,7 @@ def _global_config(repository: Repository) -> str:
 \tprocess =
 \trequired = false
 [core]
-\thooksPath = /dev/null
-\tfsmonitor = false
+{no_hooks}\tfsmonitor = false
 \tautocrlf = false
 [protocol]
 \tallow = never
