@@ -23,7 +23,7 @@ from generator.templates import data_folder
 from generator.tools.artifacts import fetch_package
 from generator.tools.files import packages_below
 from generator.tools.git import commit_folder
-from generator.tools.job_file import check_places, job_values, read_job
+from generator.tools.job_file import check_places, is_inside, job_values, read_job
 
 _example = "city-temperatures"
 _example_output = Path("packages")
@@ -114,13 +114,15 @@ def _run(environment: Mapping[str, str], settings: Settings, progress: Progress)
         if len(chosen) != 1:
             names = ", ".join(folder.relative_to(top).as_posix() for folder in packages)
             raise UsageError(f"the package has several processes, set 'package_process' to one: {names}")
-    values = job_values(environment.get("inputs", ""), chosen[0], name="the variable 'inputs'")
+    folder = chosen[0].resolve()
+    values = job_values(environment.get("inputs", ""), folder, name="the variable 'inputs'")
     if not settings.local_repositories:
-        check_places(values, chosen[0])
+        check_places(values, folder)
     job = Path("job.json")
-    job.write_text(json.dumps({**read_job(chosen[0] / "inputs.yml"), **values}), encoding="utf-8")
+    own = {name: value for name, value in read_job(folder / "inputs.yml").items() if is_inside(value, folder)}
+    job.write_text(json.dumps({**own, **values}), encoding="utf-8")
     with progress.step("Running the package by cwltool"):
-        outputs = run_package(chosen[0], job=job, values=(), outdir=results_folder, engine="cwltool", options=())
+        outputs = run_package(folder, job=job, values=(), outdir=results_folder, engine="cwltool", options=())
     print(json.dumps(outputs, indent=2, ensure_ascii=False))
 
 

@@ -20,11 +20,15 @@ _GITLAB = "https://{host}/{repository}/-/raw/{branch}/{path}"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Destination:
-    """A branch of a repository; ``template`` is the address of a file in it, if the usual one is not meant."""
+    """A branch of a repository; ``template`` is the address of a file in it, if the usual one is not meant.
+
+    ``trusted``: whoever named it may run programs here anyhow, so the hooks of a local one run.
+    """
 
     repository: Repository
     branch: str
     template: str | None = None
+    trusted: bool = False
 
     def address(self, path: str) -> str:
         """Where people and platforms read a deposited file."""
@@ -33,7 +37,9 @@ class Destination:
         return template.format(host=host, repository=name, branch=quote(self.branch), path=quote(path))
 
 
-def parse_destination(text: str, *, branch: str | None = None, template: str | None = None) -> Destination:
+def parse_destination(
+    text: str, *, branch: str | None = None, template: str | None = None, trusted: bool = False
+) -> Destination:
     """The destination that a person names.
 
     Raises:
@@ -49,7 +55,10 @@ def parse_destination(text: str, *, branch: str | None = None, template: str | N
         if "{path}" not in template:
             raise UsageError(f"{template!r} is no address of deposited files: {{path}} is missing")
     return Destination(
-        repository=parse_repository(text), branch=check_checkout(branch or default_branch), template=template or None
+        repository=parse_repository(text),
+        branch=check_checkout(branch or default_branch),
+        template=template or None,
+        trusted=trusted,
     )
 
 

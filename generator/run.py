@@ -10,7 +10,7 @@ from typing import Any
 from generator.errors import UsageError, nearest
 from generator.literals import MisfitError, fit
 from generator.parameters import CwlType, Hint, Role
-from generator.tools.job_file import read_job, read_yaml
+from generator.tools.job_file import is_inside, read_job, read_yaml
 
 
 def find_process(package: Path) -> Path:
@@ -159,7 +159,7 @@ def run_package(
 
 
 def missing_values(package: Path) -> list[str]:
-    """The inputs that a run must be given and that ``inputs.yml`` has no value for."""
+    """The inputs that a run must be given and that the package has no value for; files elsewhere are none of its."""
     tool = read_yaml((package / "process.cwl").read_text(encoding="utf-8"))
     given = read_job(package / "inputs.yml")
     secret = {name for name, hint in read_hints(package).items() if hint.secret}

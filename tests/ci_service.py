@@ -57,14 +57,16 @@ by-hand:
 class Service:
     """``packmill serve``, started and stopped by its own process id."""
 
-    def __init__(self, project: Path, data: Path, *options: str, database: str | None = None) -> None:
+    def __init__(
+        self, project: Path, data: Path, *options: str, path: str = "ada/toy", database: str | None = None
+    ) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         self.data, self.url = data, f"http://127.0.0.1:{self.port}"
         self.root = f"{self.url}/api/v4/projects/1"
         self._command = [sys.executable, "-m", "generator", "serve", "--project", str(project), "--data", str(data)]
-        self._command += ["--port", str(self.port), "--project-path", "ada/toy", *options]
+        self._command += ["--port", str(self.port), "--project-path", path, *options]
         tokens = {"PACKMILL_CI_TRIGGER_TOKEN": TRIGGER, "PACKMILL_CI_ACCESS_TOKEN": ACCESS}
         self.environment = {**os.environ, **tokens, **({"PACKMILL_DATABASE": database} if database else {})}
         self.process: subprocess.Popen[bytes] | None = None

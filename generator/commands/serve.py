@@ -65,7 +65,7 @@ Jobs outlive the service: one that is stopped or killed finds them again when it
     parser.add_argument(
         "--local-repositories",
         action=argparse.BooleanOptionalAction,
-        help="let requests name repositories and files of this machine (default: only when listening on loopback)",
+        help="let requests name repositories and files of this machine (default: only when listening on loopback, without --external-url)",
     )
     parser.set_defaults(command=run)
 
@@ -95,7 +95,7 @@ def run(options: argparse.Namespace) -> int:
             ),
             timeout=seconds(options.timeout, "--timeout"),
             rate_limit=options.rate_limit,
-            local_repositories=options.host in _LOOPBACK if local is None else local,
+            local_repositories=(options.host in _LOOPBACK and not options.external_url) if local is None else local,
         ),
         dict(os.environ),
         say=lambda line: print(line, flush=True),

@@ -69,7 +69,8 @@ def _files(one: Input, examples: Mapping[str, str]) -> Any:
         return None
     if one.default == []:
         return flow([])
-    entries = carried or [{"class": kind, "path": path or "PATH"} for path in paths or ["PATH"]]
+    shown = ["PATH" if path.startswith(("/", "~", "file:")) else path for path in paths] or ["PATH"]
+    entries = carried or [{"class": kind, "path": path} for path in shown]
     return entries if one.hint.array else entries[0]
 
 

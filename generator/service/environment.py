@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from generator.service.database import Row
 from generator.service.pipeline_file import PipelineFile
@@ -91,8 +90,8 @@ def rule_variables(project: Project, *, ref: str, tag: bool, source: str, asked:
 
 def secrets(values: Mapping[str, str], token: str) -> list[str]:
     """Texts that must not show in the log of a job with this environment."""
-    in_urls = (urlsplit(url).password for value in values.values() for url in re.findall(r"https?://\S+@\S+", value))
-    return [token, *_present(values, secret_variables), *(password for password in in_urls if password)]
+    in_urls = (password for value in values.values() for password in re.findall(r"://[^\s/:@]*:([^\s/@]+)@", value))
+    return [token, *_present(values, secret_variables), *in_urls]
 
 
 def _present(values: Mapping[str, str], names: Iterable[str]) -> list[str]:

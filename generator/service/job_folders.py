@@ -37,13 +37,13 @@ class JobFolder:
     def prepare(self) -> None:
         """An empty folder for an attempt; the trace of an earlier attempt stays."""
         self.path.mkdir(parents=True, exist_ok=True)
-        for name in ("result.json", "group", "artifacts.zip"):
+        for name in ("result.json", "group", "pid", "artifacts.zip"):
             (self.path / name).unlink(missing_ok=True)
         self.trace.touch(mode=0o600)
 
     def note(self, text: str) -> None:
         """A line of the service's own at the end of the trace."""
-        with suppress(FileNotFoundError), self.trace.open("a", encoding="utf-8") as trace:
+        with suppress(OSError), self.trace.open("a", encoding="utf-8", errors="replace") as trace:
             trace.write(f"\x1b[0;33m{text}\x1b[0;m\n")
 
     def result(self) -> dict[str, Any] | None:
@@ -61,7 +61,7 @@ class JobFolder:
         except OSError:
             return False
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: others may look at the same time
         except BlockingIOError:
             return True
         finally:
@@ -73,7 +73,7 @@ class JobFolder:
         with suppress(OSError):
             descriptor = os.open(self.lock, os.O_RDWR)
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                fcntl.flock(descriptor, fcntl.LOCK_SH)
             finally:
                 os.close(descriptor)
 
@@ -83,12 +83,21 @@ class JobFolder:
             if self.is_tended():
                 os.kill(int((self.path / "pid").read_text()), signal.SIGTERM)
 
-    def end_orphans(self) -> None:
-        """Kills what a killed shepherd left running, unless its number belongs to other processes by now."""
-        with suppress(OSError, ValueError):
-            group, started = (self.path / "group").read_text().split()
-            if Path(f"/proc/{group}/stat").read_text().rpartition(")")[2].split()[19] == started:
-                os.killpg(int(group), signal.SIGKILL)
+    def end_orphans(self, work: Path) -> None:
+        """Kills what a killed shepherd left running of the script's process group.
+
+        The group's number may belong to others by now: only processes that know the job's work folder are meant.
+        """
+        try:
+            group = int((self.path / "group").read_text())
+        except (OSError, ValueError):
+            return
+        mark = f"CI_PROJECT_DIR={work}\0".encode()
+        for process in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError, ValueError, IndexError):
+                fields = (process / "stat").read_text(errors="replace").rpartition(")")[2].split()
+                if int(fields[2]) == group and mark in (process / "environ").read_bytes() + b"\0":
+                    os.kill(int(process.name), signal.SIGKILL)
 
     def remove(self) -> None:
         """Removes everything of the job."""
@@ -109,6 +118,10 @@ class DataFolder:
     def job(self, number: int) -> JobFolder:
         """The folder of a job."""
         return JobFolder(self.path / "jobs" / str(number))
+
+    def numbers(self) -> list[int]:
+        """The jobs that have a folder."""
+        return [int(path.name) for path in (self.path / "jobs").glob("[0-9]*") if path.name.isdecimal()]
 
     def work(self, number: int) -> Path:
         """Where a job's script runs."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from generator.repository import redacted
 from generator.service import states
 from generator.service.database import Database, Row, jobs, pipelines, row, rows
 from generator.service.pipeline_file import Job
@@ -36,7 +37,7 @@ class Pipelines:
     ) -> int:
         """A new pipeline with its jobs, all or nothing; its number."""
         now = time.time()
-        lane = next((one["value"] for one in variables if one["key"] == "repository"), "")[:255]
+        lane = redacted(next((one["value"] for one in variables if one["key"] == "repository"), ""))[:255]
         with self.database.writing() as connection:
             values = {"sha": revision.sha, "ref": revision.ref, "tag": revision.tag, "source": source, "user": user}
             values |= {"status": "created", "variables": variables, "created_at": now, "updated_at": now}
@@ -134,7 +135,7 @@ class Pipelines:
             old = row(connection, sa.select(jobs).where(jobs.c.id == number))
             if old is None or old["status"] not in states.retryable or old["retried"]:
                 return None
-            made = _again(connection, old)
+            made = _again(connection, old, status="pending")
             _wake_skipped(connection, old["pipeline_id"], old["stage_index"])
             _advance(connection, old["pipeline_id"])
         self.on_change()
@@ -146,7 +147,7 @@ class Pipelines:
             mine = rows(connection, sa.select(jobs).where(jobs.c.pipeline_id == number, jobs.c.retried.is_(False)))
             again = [job for job in mine if job["status"] in ("failed", "canceled")]
             for job in again:
-                _again(connection, job)
+                _again(connection, job, status="created")
             if again:
                 _wake_skipped(connection, number, min(job["stage_index"] for job in again))
             _advance(connection, number)
@@ -172,11 +173,11 @@ class Pipelines:
         return mine
 
 
-def _again(connection: sa.Connection, old: Row) -> int:
+def _again(connection: sa.Connection, old: Row, *, status: str) -> int:
     _set(connection, old["id"], retried=True)
     kept = ("pipeline_id", "name", "stage", "stage_index", "when", "allow_failure", "lane")
     values = {name: old[name] for name in kept}
-    values |= {"status": "pending", "created_at": time.time(), "queued_at": time.time()}
+    values |= {"status": status, "created_at": time.time(), "queued_at": time.time()}
     values |= {"attempts": 0, "retried": False, "dotenv": {}}
     made = connection.execute(sa.insert(jobs).values(**values)).inserted_primary_key
     return int(made[0]) if made else 0

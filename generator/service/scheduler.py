@@ -63,6 +63,7 @@ class Scheduler:
 
     def start(self) -> None:
         """Takes up what an earlier service left, then the queue."""
+        self._remove_what_is_no_job_s()
         for job in self._left_running():
             self._resume(job)
         self._thread.start()
@@ -89,7 +90,7 @@ class Scheduler:
             if job["status"] == "canceling":
                 folder.cancel()
         else:
-            self._conclude(job["id"])
+            self._conclude_surely(job["id"])
 
     def _work(self) -> None:
         cleaned = 0.0
@@ -138,9 +139,9 @@ class Scheduler:
             folder.prepare()
             spec = self._spec(number, token)
             self._herd(folder, spec)
-        except (UsageError, OSError) as error:
-            folder.note(f"ERROR: Job failed (system failure): {error}")
+        except Exception as error:  # noqa: BLE001 - whatever it is, the job must not be left running without a shepherd
             self._end(number, {"status": "failed", "failure_reason": "runner_system_failure"})
+            folder.note(f"ERROR: Job failed (system failure): {error}")
             return
         self._watch(number, spec["lane"])
         now = self._pipelines.job(number)
@@ -215,16 +216,23 @@ class Scheduler:
 
     def _wait(self, number: int) -> None:
         self._data.job(number).wait()
-        while True:
-            try:
-                self._conclude(number)
-                break
-            except sa.exc.SQLAlchemyError as error:
-                print(f"packmill: job {number}: its end is not yet kept: {error}", file=sys.stderr, flush=True)
-                time.sleep(2)
+        self._conclude_surely(number)
         with self._guard:
             self._running.pop(number, None)
         self._wake.set()
+
+    def _conclude_surely(self, number: int) -> None:
+        """Keeps how a job ended, if need be without what cannot be kept of it."""
+        for attempt in range(5):
+            try:
+                self._conclude(number)
+                return
+            except Exception as error:  # noqa: BLE001 - a full disk, a database that is away, a report that is odd
+                print(f"packmill: job {number}: its end is not yet kept: {error}", file=sys.stderr, flush=True)
+                time.sleep(attempt)
+        with contextlib.suppress(sa.exc.SQLAlchemyError):  # otherwise the next service concludes it
+            self._end(number, {"status": "failed", "failure_reason": "runner_system_failure"})
+            self._data.job(number).note("ERROR: Job failed (system failure): its end could not be kept")
 
     def _conclude(self, number: int) -> None:
         """Keeps how a job ended whose shepherd is gone."""
@@ -265,12 +273,12 @@ class Scheduler:
         for name in names:
             try:
                 suites += test_reports.read((folder.path / name).read_bytes())
-            except (OSError, ParseError, ValueError) as error:
+            except (OSError, ParseError, ValueError, LookupError) as error:
                 folder.note(f"WARNING: {name}: no JUnit report that can be read: {error}")
         return suites or None
 
     def _after_a_killed_shepherd(self, job: Row, folder: JobFolder) -> None:
-        folder.end_orphans()
+        folder.end_orphans(self._data.work(job["id"]))
         if job["status"] == "canceling":
             self._end(job["id"], {"status": "canceled"})
         elif job["attempts"] < self._limits.attempts:
@@ -282,6 +290,14 @@ class Scheduler:
 
     def _end(self, number: int, values: dict[str, Any]) -> None:
         self._pipelines.update_job(number, {"finished_at": time.time(), "token_hash": None, **values})
+
+    def _remove_what_is_no_job_s(self) -> None:
+        """Removes what a service that was killed while it deleted has left."""
+        with self._database.reading() as connection:
+            known = set(connection.execute(sa.select(jobs.c.id)).scalars())
+        for number in self._data.numbers():
+            if number not in known and not self._data.job(number).is_tended():
+                self._data.job(number).remove()
 
     def _remove_expired(self) -> None:
         """Removes artifacts whose time is over."""

@@ -108,20 +108,28 @@ class Shepherd:
         self._trace = Trace(folder / "trace", secrets=spec["secrets"], limit=spec["trace_limit"])
         self._canceled = self._timed_out = False
         self._asked_at: float | None = None
+        self._group: int | None = None
         signal.signal(signal.SIGTERM, self._cancel)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
     def tend(self) -> dict[str, Any]:
         """Runs the job; its result."""
+        ended: dict[str, Any] = {"artifacts_size": None, "dotenv": {}, "junit": []}
         try:
             self._prepare()
-            ended = self._run()
-        except (SystemFailureError, OSError) as error:
-            ended = {"exit_code": None, "reason": "runner_system_failure", "message": str(error)}
-        ended |= self._collected(succeeded=ended["reason"] is None)
+            ended |= self._run()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the job has to have an end
+            ended |= {"exit_code": None, "reason": "runner_system_failure", "message": str(error)}
+        finally:
+            self._end_group()
+        try:
+            self._collect(ended)
+        except Exception as error:  # noqa: BLE001 - as above: what a script left can be odd in any way
+            ended |= {"reason": ended["reason"] or "runner_system_failure", "message": f"artifacts: {error}"}
         shutil.rmtree(self._work, ignore_errors=True)
-        self._tell(ended)
+        with suppress(OSError):
+            self._tell(ended)
         return {**ended, "finished_at": time.time()}
 
     def _cancel(self, _number: int, _frame: object) -> None:
@@ -154,6 +162,8 @@ class Shepherd:
                     target.chmod(target.stat().st_mode | 0o111)
 
     def _run(self) -> dict[str, Any]:
+        if self._canceled:
+            return {"exit_code": None, "reason": "canceled", "message": "canceled"}
         file = self._folder / "script.sh"
         file.write_text(_script(self._spec["script"]), encoding="utf-8")
         deadline = time.monotonic() + self._spec["timeout"]
@@ -168,7 +178,8 @@ class Shepherd:
             start_new_session=True,
         )
         os.close(theirs)
-        (self._folder / "group").write_text(f"{script.pid} {_started(script.pid)}")
+        self._group = script.pid
+        (self._folder / "group").write_text(str(script.pid))
         self._follow(script, deadline)
         code = script.wait()
         self._trace.flush()
@@ -225,20 +236,25 @@ class Shepherd:
             self._trace.write(chunk)
         return True
 
-    def _collected(self, *, succeeded: bool) -> dict[str, Any]:
-        """What the job leaves: the size of its archive, its dotenv variables, its JUnit reports."""
-        keep = self._spec["keep"]
-        found: dict[str, Any] = {"artifacts_size": None, "dotenv": {}, "junit": []}
+    def _end_group(self) -> None:
+        """Ends what the script has started and left in its process group: nothing works on when the job is over."""
+        if self._group is None:
+            return
+        deadline = time.monotonic() + (_GRACE if self._canceled or self._timed_out else _GRACE / 5)
+        _signal_group(self._group, signal.SIGTERM)
+        while time.monotonic() < deadline and _signal_group(self._group, 0):
+            time.sleep(0.02)
+        _signal_group(self._group, signal.SIGKILL)
+
+    def _collect(self, ended: dict[str, Any]) -> None:
+        """Adds what the job leaves: the size of its archive, its dotenv variables, its JUnit reports."""
+        keep, succeeded = self._spec["keep"], ended["reason"] is None
         if not self._work.is_dir():
-            return found
-        try:
-            if keep["when"] == "always" or (keep["when"] == "on_success") is succeeded:
-                found["artifacts_size"] = self._pack(keep["paths"])
-            found["dotenv"] = self._dotenv(keep["dotenv"]) if succeeded else {}
-            found["junit"] = [self._report(path) for path in self._inside(keep["junit"])]
-        except (OSError, SystemFailureError) as error:
-            self._trace.say(f"WARNING: artifacts: {error}", _YELLOW)
-        return found
+            return
+        if keep["when"] == "always" or (keep["when"] == "on_success") is succeeded:
+            ended["artifacts_size"] = self._pack(keep["paths"])
+        ended["dotenv"] = self._dotenv(keep["dotenv"]) if succeeded else {}
+        ended["junit"] = [self._report(number, path) for number, path in enumerate(self._inside(keep["junit"]))]
 
     def _pack(self, patterns: list[str]) -> int | None:
         files = self._inside(patterns)
@@ -247,16 +263,17 @@ class Shepherd:
         if not files:
             self._trace.say(f"WARNING: {', '.join(patterns)}: no matching files", _YELLOW)
             return None
+        if sum(path.stat().st_size for path in files) > self._spec["artifacts_limit"]:
+            raise SystemFailureError(f"they exceed {self._spec['artifacts_limit']} bytes and are not kept")
         target = self._folder / "artifacts.zip.new"
-        total = 0
-        with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=3, strict_timestamps=False) as packed:
-            for path in files:
-                total += path.stat().st_size
-                if total > self._spec["artifacts_limit"]:
-                    target.unlink()
-                    raise SystemFailureError(f"they exceed {self._spec['artifacts_limit']} bytes and are not kept")
-                packed.write(path, path.relative_to(self._work))
-        target.rename(self._folder / "artifacts.zip")
+        shape: dict[str, Any] = {"compression": zipfile.ZIP_DEFLATED, "compresslevel": 3, "strict_timestamps": False}
+        try:
+            with zipfile.ZipFile(target, "w", **shape) as packed:
+                for path in files:
+                    packed.write(path, os.fsencode(path.relative_to(self._work)).decode("utf-8", "replace"))
+            target.rename(self._folder / "artifacts.zip")
+        finally:
+            target.unlink(missing_ok=True)
         size = (self._folder / "artifacts.zip").stat().st_size
         self._trace.say(f"Uploading artifacts: {len(files)} files, {size} bytes")
         return size
@@ -271,8 +288,8 @@ class Shepherd:
         top = self._work.resolve()
         return sorted(p for p in files if p.is_file() and not p.is_symlink() and p.resolve().is_relative_to(top))
 
-    def _report(self, path: Path) -> str:
-        name = f"junit-{path.name}"
+    def _report(self, number: int, path: Path) -> str:
+        name = f"junit-{number}.xml"
         shutil.copyfile(path, self._folder / name)
         return name
 
@@ -281,7 +298,7 @@ class Shepherd:
         for path in self._inside(patterns):
             for line in path.read_bytes()[:_DOTENV_LIMIT].decode(errors="replace").splitlines():
                 name, equals, value = line.partition("=")
-                if equals and name.strip().isidentifier():
+                if equals and name.strip().isidentifier() and "\0" not in value:
                     variables[name.strip()] = value.strip().strip('"')
         return variables
 
@@ -310,22 +327,19 @@ def _script(lines: list[str]) -> str:
     return "\n".join(shown) + "\n"
 
 
-def _signal_group(group: int, number: signal.Signals) -> None:
-    with suppress(ProcessLookupError):
-        os.killpg(group, number)
-
-
-def _started(process: int) -> str:
-    """When a process began, in the kernel's ticks: tells it from a later one of the same number."""
+def _signal_group(group: int, number: int) -> bool:
+    """Sends a signal to a process group, 0 to ask alone; whether there is anyone in it."""
     try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[19]
-    except (OSError, IndexError):
-        return "0"
+        os.killpg(group, number)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
 
 
 def main() -> None:
     """Tends the job of the folder that is named."""
     folder = Path(sys.argv[1])
+    (folder / "pid").write_text(str(os.getpid()))
     os.set_inheritable(int(sys.argv[2]), False)  # noqa: FBT003 - it is the descriptor's own word
     result = Shepherd(folder, json.load(sys.stdin)).tend()
     new = folder / "result.json.new"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urljoin
 
 import requests
 
@@ -39,19 +40,28 @@ def fetch_package(environment: Mapping[str, str], folder: Path) -> Path:
         raise UsageError(f"the artifacts of job {number} cannot be read: {error}") from None
     finally:
         archive.unlink(missing_ok=True)
-    tops = [path.parent for path in sorted(folder.rglob("package.json")) if documents_of(path.parent) is not None]
+    # What lies elsewhere in the archive was written by a run, and a run is anyone's.
+    places = sorted((folder / "packages").rglob("package.json"))
+    tops = [path.parent for path in places if documents_of(path.parent) is not None]
     if not tops:
         raise UsageError(f"job {number} left no package")
     return tops[0] if len(tops) == 1 else tops[0].parent
 
 
+def _save(answer: requests.Response, url: str, target: Path) -> None:
+    if answer.status_code != 200:
+        raise UsageError(f"{url}: {answer.status_code} {answer.reason}: its artifacts are gone or never were")
+    with answer, target.open("wb") as file:
+        for chunk in answer.iter_content(1 << 20):
+            file.write(chunk)
+
+
 def _download(url: str, token: str, target: Path) -> None:
     try:
-        with requests.get(url, headers={"JOB-TOKEN": token}, stream=True, timeout=60) as answer:
-            if answer.status_code != 200:
-                raise UsageError(f"{url}: {answer.status_code} {answer.reason}: its artifacts are gone or never were")
-            with target.open("wb") as file:
-                for chunk in answer.iter_content(1 << 20):
-                    file.write(chunk)
+        with requests.get(url, headers={"JOB-TOKEN": token}, stream=True, timeout=60, allow_redirects=False) as answer:
+            if answer.is_redirect:  # to where the artifacts are stored, which is not to know the token
+                _save(requests.get(urljoin(url, answer.headers["Location"]), stream=True, timeout=60), url, target)
+            else:
+                _save(answer, url, target)
     except requests.RequestException as error:
         raise UsageError(f"{url}: cannot be fetched: {error}") from None

@@ -49,7 +49,7 @@ def deposit(
     Raises:
         PublishError: the destination cannot be reached or does not take the commit.
     """
-    known = git_environment(destination.repository, token, hooks=True)
+    known = git_environment(destination.repository, token, hooks=destination.trusted)
     with TemporaryDirectory(prefix="packmill-deposit-") as temporary, known as environment:
         try:
             repo = git.Repo.init(temporary, initial_branch="packmill")
@@ -113,8 +113,11 @@ def _earlier(repo: git.Repo, parent: str, path: str) -> list[str]:
         top = PurePosixPath(name).parent
         if PurePosixPath(name).name == "package.json" and str(path) in (str(top), str(top.parent)):
             try:
-                documents = json.loads(str(repo.git.cat_file("blob", f"{parent}:{name}")))["documents"]
-                found += [f"{top}/{one}" for one in documents if f"{top}/{one}" in here]
+                package = json.loads(str(repo.git.cat_file("blob", f"{parent}:{name}")))
+                source = package["repository"]
+                # a checkout such as main/x lies below the checkout main, and is another package
+                if f"{source['owner']}/{source['name']}/{package['checkout']}" == path:
+                    found += [f"{top}/{one}" for one in package["documents"] if f"{top}/{one}" in here]
             except (ValueError, KeyError, TypeError):  # someone else's package.json
                 continue
     return found

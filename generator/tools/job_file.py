@@ -45,18 +45,30 @@ def check_places(value: Any, folder: Path) -> None:
     Raises:
         UsageError: one is named.
     """
+    for place in _places(value):
+        if not place.startswith(("https://", "http://")) and not _is_below(place, folder):
+            raise UsageError(f"{place}: files of this machine are not used here: give an https URL")
+
+
+def is_inside(value: Any, folder: Path) -> bool:
+    """Whether every file that a value names, at whatever depth, lies in ``folder``."""
+    return all(_is_below(place, folder) for place in _places(value))
+
+
+def _places(value: Any) -> list[str]:
+    """Where the File and Directory objects of a value lie."""
     if isinstance(value, list):
-        for item in value:
-            check_places(item, folder)
-    elif isinstance(value, dict):
-        for key in ("path", "location"):
-            place = value.get(key) if value.get("class") in ("File", "Directory") else None
-            if isinstance(place, str) and not place.startswith(("https://", "http://")):
-                inside = "://" not in place and Path(folder, place).resolve().is_relative_to(folder.resolve())
-                if not inside:
-                    raise UsageError(f"{place}: files of this machine are not used here: give an https URL")
-        for item in value.values():
-            check_places(item, folder)
+        return [place for item in value for place in _places(item)]
+    if not isinstance(value, dict):
+        return []
+    is_file = value.get("class") in ("File", "Directory")
+    own = [value[key] for key in ("path", "location") if is_file and isinstance(value.get(key), str)]
+    return own + [place for item in value.values() for place in _places(item)]
+
+
+def _is_below(place: str, folder: Path) -> bool:
+    top = folder.resolve()
+    return "://" not in place and (top / place).resolve().is_relative_to(top)
 
 
 def read_yaml(text: str) -> Any:

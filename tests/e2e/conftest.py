@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import socket
+import subprocess
 import time
+import urllib.request
 from collections.abc import Iterator
+from urllib.error import HTTPError
 
 import pytest
 
 from generator.setup.base_image import ensure_base_image
 from generator.setup.container_engine import ensure_engine
+
+_HTPASSWD = "ada:$2b$05$Bct36EX5ARsMFyPSmApvG.4L4dwH3lJw3UDnRmMH3t7OkdT72uOsO\n"
+_CONFIG = """\
+version: 0.1
+storage: {{filesystem: {{rootdirectory: {folder}/images}}}}
+http: {{addr: "127.0.0.1:{port}"}}
+auth: {{htpasswd: {{realm: tests, path: {folder}/htpasswd}}}}
+log: {{level: error}}
+"""
 
 
 @pytest.fixture(scope="session")
@@ -30,3 +44,31 @@ def engine() -> Iterator[None]:
 def base_image(engine: None) -> str:
     """The base image of environments without a Dockerfile."""
     return ensure_base_image(os.environ.get("PACKMILL_BASE_IMAGE"), say=print)
+
+
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A registry on loopback, stopped by its own process id."""
+    if shutil.which("docker-registry") is None:
+        pytest.skip("Debian's docker-registry is not installed")
+    folder = tmp_path_factory.mktemp("registry")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    (folder / "htpasswd").write_text(_HTPASSWD)
+    (folder / "config.yml").write_text(_CONFIG.format(folder=folder, port=port))
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(["docker-registry", "serve", str(folder / "config.yml")], stdout=log, stderr=log)
+    try:
+        for _ in range(100):
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/v2/")
+            except HTTPError as answer:
+                answer.close()
+                break
+            except OSError:
+                time.sleep(0.1)
+        yield f"127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait()

@@ -5,13 +5,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import subprocess
-import time
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from urllib.error import HTTPError
 
 import pytest
 from support import Finished, commit_all, write_notebook
@@ -23,40 +19,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 _USER, _PASSWORD = "ada", "open sesame"
-_HTPASSWD = "ada:$2b$05$Bct36EX5ARsMFyPSmApvG.4L4dwH3lJw3UDnRmMH3t7OkdT72uOsO\n"
-_CONFIG = """\
-version: 0.1
-storage: {{filesystem: {{rootdirectory: {folder}/images}}}}
-http: {{addr: "127.0.0.1:{port}"}}
-auth: {{htpasswd: {{realm: tests, path: {folder}/htpasswd}}}}
-log: {{level: error}}
-"""
-
-
-@pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A registry on loopback, stopped by its own process id."""
-    folder = tmp_path_factory.mktemp("registry")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    (folder / "htpasswd").write_text(_HTPASSWD)
-    (folder / "config.yml").write_text(_CONFIG.format(folder=folder, port=port))
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(["docker-registry", "serve", str(folder / "config.yml")], stdout=log, stderr=log)
-    try:
-        for _ in range(100):
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/v2/")
-            except HTTPError as answer:
-                answer.close()
-                break
-            except OSError:
-                time.sleep(0.1)
-        yield f"127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait()
 
 
 @pytest.fixture

@@ -48,6 +48,14 @@ def project(request: Request) -> Response:
     return JSONResponse(here.entities(request).project_entity())
 
 
+@router.get("/projects/{project:int}/merge_requests")
+def merge_requests(request: Request) -> Response:
+    """None: glab asks for a branch's before it asks for its pipelines."""
+    here = context(request)
+    here.access.reader(request)
+    return JSONResponse([], headers=page_of(request).headers(request, here.base(request), 0))
+
+
 @router.get("/projects/{project:int}/repository/commits/{ref:path}")
 def commit(request: Request, ref: str) -> Response:
     """A commit, by a ref or its sha."""

@@ -44,10 +44,10 @@ class Archive:
             not_found()
 
     def packages(self) -> list[str]:
-        """The folders that hold a package of packmill."""
+        """The folders that hold a package; what lies outside ``packages/`` was written by a run, and a run is anyone's."""
         names = self.sizes()
         tops = [posixpath.dirname(name) for name in sorted(names) if posixpath.basename(name) == "package.json"]
-        return [top for top in tops if f"{top}/process.cwl" in names]
+        return [top for top in tops if top.startswith("packages/") and f"{top}/process.cwl" in names]
 
     def package(self, folder: str) -> Mapping[str, Any]:
         """The ``package.json`` of a package.
@@ -55,10 +55,13 @@ class Archive:
         Raises:
             AnswerError: 404, there is none that can be read.
         """
+        if folder not in self.packages():
+            not_found()
         try:
             found = json.loads(self.read(f"{folder}/package.json"))
-        except ValueError:
+        except (ValueError, RecursionError):
             not_found()
-        if not isinstance(found, dict) or not isinstance(found.get("interface"), dict):
+        parts = ("repository", "commit", "process", "image", "interface")
+        if not isinstance(found, dict) or not all(isinstance(found.get(part), dict) for part in parts):
             not_found()
         return found

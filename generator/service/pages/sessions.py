@@ -25,6 +25,7 @@ from generator.service.tokens import Identity
 
 cookie = "packmill_session"
 _LIFETIME = 12 * 3600
+_KEY = 32
 
 
 class SignInFirstError(Exception):
@@ -46,12 +47,13 @@ class Session:
 def signing_key(folder: Path) -> bytes:
     """The key that cookies are signed with, made once and kept in the data folder."""
     file = folder / "session.key"
-    try:
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return file.read_bytes()
-    with os.fdopen(descriptor, "wb") as opened:
-        opened.write(secrets.token_bytes(32))
+    if not file.is_file() or file.stat().st_size < _KEY:
+        new = folder / f"session.key.{os.getpid()}"
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as opened:
+            opened.write(secrets.token_bytes(_KEY))
+            opened.flush()
+            os.fsync(opened.fileno())
+        new.replace(file)  # whole or not at all: an empty key would sign anyone's cookie
     return file.read_bytes()
 
 
