@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urljoin
 
 import requests
 
@@ -73,7 +73,7 @@ class Client:
             raise QueryError("a trigger token is needed: set PACKMILL_CI_TRIGGER_TOKEN, or call: query.py configure")
         form = {f"variables[{name}]": value for name, value in variables.items()}
         form |= {"token": self._trigger_token, "ref": ref}
-        answer: dict[str, Any] = self._ask("POST", "/trigger/pipeline", data=form, tries=1).json()
+        answer: dict[str, Any] = _json(self._ask("POST", "/trigger/pipeline", data=form, tries=1), dict)
         return answer
 
     def pipeline(self, number: int) -> dict[str, Any]:
@@ -92,7 +92,7 @@ class Client:
         page = "1"
         while page:
             answer = self._ask("GET", path, params=[*asked, ("per_page", "100"), ("page", page)])
-            found += answer.json()
+            found += _json(answer, list)
             page = answer.headers.get("X-Next-Page", "") if number is not None else ""
         return sorted(found, key=lambda job: int(job["id"])) if number is not None else found
 
@@ -120,15 +120,25 @@ class Client:
         """Unpacks what a job left into a folder; the files."""
         with TemporaryDirectory(prefix="packmill-") as temporary:
             archive = Path(temporary, "artifacts.zip")
-            with self._ask("GET", f"/jobs/{job}/artifacts", stream=True) as answer, archive.open("wb") as file:
-                for chunk in answer.iter_content(1 << 20):
-                    file.write(chunk)
             try:
+                with self._artifacts(job) as answer, archive.open("wb") as file:
+                    for chunk in answer.iter_content(1 << 20):
+                        file.write(chunk)
                 with zipfile.ZipFile(archive) as packed:
                     folder.mkdir(parents=True, exist_ok=True)
                     return [Path(packed.extract(one, folder)) for one in packed.infolist() if not one.is_dir()]
-            except (zipfile.BadZipFile, OSError) as error:
+            except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError) as error:
                 raise QueryError(f"the artifacts of job {job} cannot be unpacked into {folder}: {error}") from None
+
+    def _artifacts(self, job: int) -> requests.Response:
+        """The archive, from where GitLab keeps it: a store elsewhere does not get the token."""
+        answer = self._ask("GET", f"/jobs/{job}/artifacts", stream=True, accept=(200, 302, 307))
+        if not answer.is_redirect:
+            return answer
+        elsewhere = requests.get(urljoin(answer.url, answer.headers["Location"]), stream=True, timeout=60)
+        if elsewhere.status_code != 200:
+            raise QueryError(_refusal(elsewhere, f"the artifacts of job {job}"))
+        return elsewhere
 
     def cancel(self, number: int) -> dict[str, Any]:
         """Cancels a pipeline."""
@@ -154,7 +164,7 @@ class Client:
             time.sleep(pause)
 
     def _object(self, method: str, path: str) -> dict[str, Any]:
-        found: dict[str, Any] = self._ask(method, path, tries=None if method == "GET" else 1).json()
+        found: dict[str, Any] = _json(self._ask(method, path, tries=None if method == "GET" else 1), dict)
         return found
 
     def _ask(
@@ -181,6 +191,21 @@ class Client:
                     raise QueryError(_refusal(answer, self._root + path))
             time.sleep(wait)
             pause = min(pause * 2, 10.0)
+
+
+def _json(answer: requests.Response, kind: type) -> Any:
+    """The JSON of an answer.
+
+    Raises:
+        QueryError: it is something else, such as a page that asks to sign in.
+    """
+    try:
+        found = answer.json()
+    except ValueError:
+        found = None
+    if not isinstance(found, kind):
+        raise QueryError(f"{answer.url}: this is not the API of a GitLab or of packmill serve: check the address")
+    return found
 
 
 def _never_arrived(error: requests.RequestException) -> bool:
@@ -264,7 +289,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code: int = options.command(client, settings, options)
         sys.stdout.flush()
     except QueryError as error:
-        print(f"query.py: {error}", file=sys.stderr)
+        print(f"query.py: {_safe(str(error))}", file=sys.stderr)
+        return 2
+    except KeyError as error:
+        print(f"query.py: the service's answer has no {_safe(str(error))}: check the address", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         for number in watched:
@@ -294,7 +322,7 @@ def _trigger(client: Client, settings: Mapping[str, str], options: argparse.Name
     if not options.wait:
         _print_pipeline(pipeline, [], as_json=options.json)
         return 0
-    print(f"pipeline {pipeline['id']}: {pipeline['web_url']}", file=sys.stderr)
+    print(_safe(f"pipeline {pipeline['id']}: {pipeline['web_url']}"), file=sys.stderr)
     return _watch(client, int(pipeline["id"]), options)
 
 
@@ -337,12 +365,12 @@ class _Progress:
             words = "  ".join(f"{job['name']}: {job['status']}{_seconds(job)}" for job in jobs)
             width = os.get_terminal_size(sys.stderr.fileno()).columns - 1
             line = f"pipeline {pipeline['id']} {pipeline['status']}  {words}"
-            print(f"\r\x1b[2K{line[:width]}", end="", file=sys.stderr, flush=True)
+            print(f"\r\x1b[2K{_safe(line)[:width]}", end="", file=sys.stderr, flush=True)
             return
         for job in jobs:
             if self._told.get(job["id"]) != job["status"] and job["status"] != "created":
                 self._told[job["id"]] = job["status"]
-                print(f"{job['name']}: {job['status']}{_seconds(job)}", file=sys.stderr, flush=True)
+                print(_safe(f"{job['name']}: {job['status']}{_seconds(job)}"), file=sys.stderr, flush=True)
 
     def end(self) -> None:
         """Gives the terminal its line back."""
@@ -358,7 +386,7 @@ def _print_pipeline(pipeline: Mapping[str, Any], jobs: list[dict[str, Any]], *, 
     if as_json:
         print(json.dumps({**pipeline, **({"jobs": jobs} if jobs else {})}, indent=1))
         return
-    print(f"pipeline {pipeline['id']}  {pipeline['status']}  {pipeline['web_url']}")
+    print(_safe(f"pipeline {pipeline['id']}  {pipeline['status']}  {pipeline['web_url']}"))
     _print_jobs(jobs)
 
 
@@ -366,7 +394,8 @@ def _print_jobs(jobs: Iterable[Mapping[str, Any]]) -> None:
     for job in jobs:
         reason = f"  {job['failure_reason']}" if job.get("failure_reason") else ""
         kept = f"  {job['artifacts_file']['size']} bytes kept" if job.get("artifacts_file") else ""
-        print(f"  {job['id']:>6}  {job['name']:<12} {job['status']:<10}{_seconds(job):>8}{reason}{kept}".rstrip())
+        line = f"  {job['id']:>6}  {job['name']:<12} {job['status']:<10}{_seconds(job):>8}{reason}{kept}"
+        print(_safe(line.rstrip()))
 
 
 def _jobs(client: Client, _: Mapping[str, str], options: argparse.Namespace) -> int:
@@ -391,9 +420,16 @@ def _log(client: Client, _: Mapping[str, str], options: argparse.Namespace) -> i
     return 0
 
 
-_MARKER = re.compile(r"(?:\x1b\[0K)?section_(?:start|end):\d+:[\w.-]+(?:\[[^\]]*\])?\r(?:\x1b\[0K)?")
+_MARKER = re.compile(
+    r"(?:\x1b\[0K)?section_(?:start|end):\d{1,12}:[\w.-]{1,200}(?:\[[^\]\r\n]{0,200}\])?\r(?:\x1b\[0K)?"
+)
 _ESCAPE = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def _safe(text: str) -> str:
+    """Text from elsewhere, for a terminal: without what could move the cursor or set a title."""
+    return _CONTROL.sub("", text.encode("utf-8", "replace").decode())
 
 
 def _shown(log: bytes) -> str:
@@ -417,7 +453,7 @@ def _artifacts(client: Client, settings: Mapping[str, str], options: argparse.Na
         raise QueryError(f"pipeline {number} has left nothing{f' in {options.job}' if options.job else ''} (yet)")
     files = {path for job in jobs for path in client.artifacts(int(job["id"]), options.output)}
     for path in sorted(files):
-        print(path)
+        print(_safe(str(path)))
     return 0
 
 

@@ -169,7 +169,11 @@ def missing_values(package: Path) -> list[str]:
         optional = (isinstance(kind, str) and kind.endswith("?")) or (isinstance(kind, list) and "null" in kind)
         needed = not optional and not (isinstance(one, dict) and "default" in one)
         value = given.get(name)
-        if (needed and (value is None or (name in secret and value == ""))) or _missing_files(value):
+        if (
+            (needed and (value is None or (name in secret and value == "")))
+            or _missing_files(value)
+            or not is_inside(value, package)
+        ):
             missing.append(name)
     return missing
 

@@ -31,11 +31,13 @@ def bare(tmp_path: Path) -> Path:
 def package(tmp_path: Path) -> Callable[..., Path]:
     """Makes packages out of names and texts."""
 
-    def make(name: str, **files: str) -> Path:
+    def make(name: str, checkout: str = "main", **files: str) -> Path:
         folder = tmp_path / name
         folder.mkdir(parents=True, exist_ok=True)
         named = {file.replace("_", "."): text for file, text in files.items()}
-        for file, text in {**named, "package.json": json.dumps({"documents": [*named, "package.json"]})}.items():
+        source = {"owner": "ada", "name": "trees"}
+        about = {"repository": source, "checkout": checkout, "documents": [*named, "package.json"]}
+        for file, text in {**named, "package.json": json.dumps(about)}.items():
             (folder / file).write_text(text)
         return folder
 
@@ -43,7 +45,7 @@ def package(tmp_path: Path) -> Callable[..., Path]:
 
 
 def _deposit(folder: Path, to: str | Path, *, path: str = "ada/trees/main", branch: str = "main") -> Deposited:
-    destination = parse_destination(str(to), branch=branch)
+    destination = parse_destination(str(to), branch=branch, trusted=True)
     files = sorted(file.name for file in folder.iterdir())
     return deposit(folder, files, destination, path=path, message=f"{path}: a package", token="")
 
@@ -86,6 +88,14 @@ def test_what_an_earlier_package_had_goes_and_what_others_put_there_stays(
         "ada/trees/main/package.json",
         "ada/trees/main/process.cwl",
     ]
+
+
+def test_a_checkout_below_another_s_name_is_left_alone(bare: Path, package: Callable[..., Path]) -> None:
+    _deposit(package("a", "feature/x", process_cwl="1"), bare, path="ada/trees/feature/x")
+    _deposit(package("b", "feature", process_cwl="2"), bare, path="ada/trees/feature")
+
+    assert "ada/trees/feature/x/process.cwl" in _tree(bare)
+    assert "ada/trees/feature/process.cwl" in _tree(bare)
 
 
 def test_branches_are_told_apart_and_made_when_they_are_missing(bare: Path, package: Callable[..., Path]) -> None:

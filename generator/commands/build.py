@@ -109,7 +109,9 @@ def run(options: argparse.Namespace) -> int:
 def _destination(options: argparse.Namespace) -> Destination | None:
 
     if options.publish:
-        return parse_destination(options.publish, branch=options.publish_branch, template=options.publish_address)
+        return parse_destination(
+            options.publish, branch=options.publish_branch, template=options.publish_address, trusted=True
+        )
     if options.publish_branch or options.publish_address:
         raise UsageError("--publish-branch and --publish-address say where --publish puts the package: give that too")
     return None

@@ -65,7 +65,8 @@ Jobs outlive the service: one that is stopped or killed finds them again when it
     parser.add_argument(
         "--local-repositories",
         action=argparse.BooleanOptionalAction,
-        help="let requests name repositories and files of this machine (default: only when listening on loopback, without --external-url)",
+        help="let requests name repositories and files of this machine "
+        "(default: only when listening on loopback, without --external-url)",
     )
     parser.set_defaults(command=run)
 

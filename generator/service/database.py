@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -57,7 +59,7 @@ jobs = sa.Table(
     sa.Column("token_hash", sa.String(64), index=True),
     sa.Column("dotenv", sa.JSON, nullable=False, default=dict),
     sa.Column("tests", sa.JSON),
-    sa.Column("artifacts_size", sa.Integer),
+    sa.Column("artifacts_size", sa.BigInteger),
     sa.Column("artifacts_expire_at", sa.Float, index=True),
     sa.Column("erased_at", sa.Float),
     sqlite_autoincrement=True,
@@ -77,6 +79,8 @@ tokens = sa.Table(
 )
 
 Row = sa.RowMapping
+_CLAIM = int.from_bytes(b"packmill", "big")
+"""The number of the advisory lock."""
 
 
 class Database:
@@ -89,7 +93,8 @@ class Database:
             UsageError: it cannot be reached, or its driver is not installed.
         """
         try:
-            self._engine = sa.create_engine(url, **_options(url))
+            # what someone asked for may hold a password, and errors end up in the log
+            self._engine = sa.create_engine(url, hide_parameters=True, **_options(url))
             if self._engine.dialect.name == "sqlite":
                 sa.event.listen(self._engine, "connect", _tune_sqlite)
             _tables.create_all(self._engine)
@@ -99,10 +104,29 @@ class Database:
             cause = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
             raise UsageError(f"the database cannot be opened: {cause}") from None
         self._writing = threading.Lock()
+        self._claim: sa.Connection | int | None = None
+
+    def claim(self) -> None:
+        """Takes the database for one service; given back when the process ends, however it does.
+
+        Raises:
+            UsageError: another service has it: it would take this one's jobs for its own that were killed.
+        """
+        if self._engine.dialect.name == "postgresql":
+            self._claim = self._engine.connect()
+            taken = bool(self._claim.execute(sa.select(sa.func.pg_try_advisory_lock(_CLAIM))).scalar())
+            self._claim.commit()  # the lock is the session's, not the transaction's
+        elif self._engine.url.database and self._engine.dialect.name == "sqlite":
+            self._claim = os.open(f"{self._engine.url.database}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+            taken = _locked(self._claim)
+        else:
+            taken = True
+        if not taken:
+            raise UsageError("another 'packmill serve' uses this database: name another --data or --database")
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
-        """A connection whose reads see one state."""
+        """A connection to read with."""
         with self._engine.connect() as connection:
             yield connection
 
@@ -115,6 +139,14 @@ class Database:
     def close(self) -> None:
         """Gives all connections back."""
         self._engine.dispose()
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def sqlite_url(file: Path) -> str:

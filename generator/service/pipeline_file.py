@@ -18,10 +18,8 @@ from generator.service import rules
 
 name = ".gitlab-ci.yml"
 _GLOBAL = frozenset(("stages", "workflow", "variables", "default"))
-_JOB = frozenset(
-    "image stage rules script before_script artifacts timeout variables allow_failure when interruptible".split()
-)
-_ARTIFACTS = frozenset(("name", "paths", "when", "expire_in", "reports", "expose_as"))
+_JOB = frozenset("image stage rules script before_script artifacts timeout variables allow_failure when".split())
+_ARTIFACTS = frozenset(("name", "paths", "when", "expire_in", "reports"))
 _REPORTS = frozenset(("junit", "dotenv"))
 _WHEN = ("on_success", "on_failure", "always", "manual", "never")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "mo": 2592000, "y": 31557600}
@@ -109,7 +107,7 @@ def read(text: str, *, timeout: float) -> PipelineFile:
     if not isinstance(document, dict):
         raise UsageError(f"{name}: a mapping of jobs is needed")
     default = _mapping(document.get("default"), "default", _JOB - {"script", "rules", "stage"})
-    workflow = _mapping(document.get("workflow"), "workflow", frozenset(("rules", "name")))
+    workflow = _mapping(document.get("workflow"), "workflow", frozenset(("rules",)))
     stages = (".pre", *_words(document.get("stages", ("build", "test", "deploy")), "stages"), ".post")
     jobs = [
         _job(key, {**default, **_mapping(value, key, _JOB)}, stages, timeout)
@@ -119,7 +117,7 @@ def read(text: str, *, timeout: float) -> PipelineFile:
     return PipelineFile(
         stages=stages,
         workflow=_rules(workflow.get("rules"), "workflow"),
-        variables=tuple(_variable(key, value) for key, value in (document.get("variables") or {}).items()),
+        variables=tuple(_variable(key, value) for key, value in _entries(document, "variables").items()),
         jobs=tuple(jobs),
     )
 
@@ -135,6 +133,19 @@ def _mapping(value: object, where: str, known: frozenset[str]) -> dict[str, Any]
             f"{name}: {where}: the keyword {unknown[0]!r} is not one that this service carries out\n"
             f"  it knows: {', '.join(sorted(known))}"
         )
+    return value
+
+
+def _entries(given: Mapping[str, Any], where: str, key: str | None = None) -> dict[str, Any]:
+    value = given.get(key or where)
+    if value is not None and not isinstance(value, dict):
+        raise UsageError(f"{name}: {where} is {value!r}, but a mapping is needed")
+    return value or {}
+
+
+def _truth(value: object, where: str) -> bool:
+    if not isinstance(value, bool):
+        raise UsageError(f"{name}: {where} is {value!r}, but true or false is needed")
     return value
 
 
@@ -172,8 +183,8 @@ def _job(key: str, given: Mapping[str, Any], stages: tuple[str, ...], timeout: f
         when=_when(given.get("when", "on_success"), key),
         artifacts=_artifacts(given.get("artifacts"), key),
         timeout=seconds(str(given["timeout"]), f"{key}: timeout") if "timeout" in given else timeout,
-        variables={str(k): str(v) for k, v in (given.get("variables") or {}).items()},
-        allow_failure=given.get("allow_failure", False) is True,
+        variables={str(k): str(v) for k, v in _entries(given, f"{key}: variables", "variables").items()},
+        allow_failure=_truth(given.get("allow_failure", False), f"{key}: allow_failure"),
     )
 
 
@@ -184,8 +195,10 @@ def _when(value: object, where: str) -> str:
 
 
 def _rules(value: object, where: str) -> tuple[Rule, ...]:
+    if value is not None and not isinstance(value, list):
+        raise UsageError(f"{name}: {where}: rules are a list")
     found = []
-    for one in value if isinstance(value, list) else []:
+    for one in value or []:
         given = _mapping(one, f"{where}: rules", frozenset(("if", "when")))
         condition = str(given["if"]) if "if" in given else None
         if condition is not None:

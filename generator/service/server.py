@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
+import re
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote
 
 import uvicorn
 from fastapi import FastAPI, Request, Response
@@ -85,7 +86,8 @@ def serve(options: Options, environment: Mapping[str, str], say: Callable[[str],
     """
     checkout = Project(options.project, number=options.project_id, path=options.project_path, timeout=options.timeout)
     database = open_database(options.data, options.database)
-    with _only_one(options.data):
+    database.claim()
+    with _listening(options.host, options.port) as listener:
         address = options.address or f"http://{_reachable(options.host)}:{options.port}"
         around = Surroundings(
             project=checkout, address=address, own=environment, local_repositories=options.local_repositories
@@ -109,10 +111,10 @@ def serve(options: Options, environment: Mapping[str, str], say: Callable[[str],
             say(f"warning: {secret} is not used: name the host it is for in {host_variable(secret)}")
         _first_tokens(database, environment, say)
         config = uvicorn.Config(
-            app, host=options.host, port=options.port, log_level="warning", access_log=False, server_header=False
+            app, log_level="warning", access_log=False, server_header=False, proxy_headers=options.address is not None
         )
         with suppress(KeyboardInterrupt):  # uvicorn stops in order and then raises the signal once more
-            uvicorn.Server(config).run()
+            uvicorn.Server(config).run(sockets=[listener])
         say("packmill: stopped; jobs that run go on, and the next 'packmill serve' takes them up")
 
 
@@ -145,6 +147,9 @@ async def _guarded(request: Request, call: Callable[[Request], Awaitable[Respons
     if request.scope.get("known_project") is False:
         trigger = request.url.path.endswith("/trigger/pipeline")
         return JSONResponse({"message": "404 Not Found" if trigger else "404 Project Not Found"}, status_code=404)
+    asked = f"{request.url.path}?{unquote(request.url.query)}"
+    if "\0" in asked or re.search(r"/\d{19,}(/|$|\?)", asked):
+        return JSONResponse({"error": "404 Not Found"}, status_code=404)
     response = await call(request)
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     response.headers.setdefault("Cache-Control", "no-store" if "/api/" in request.url.path else "no-cache")
@@ -180,24 +185,32 @@ def _reachable(host: str) -> str:
 
 
 @contextmanager
-def _only_one(data: Path) -> Iterator[None]:
-    """One service for a data folder; the lock goes with the process."""
-    descriptor = os.open(data / "service.lock", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError:
-        raise UsageError(f"{data}: another 'packmill serve' uses this folder: name another --data") from None
-    finally:
-        os.close(descriptor)
+def _listening(host: str, port: int) -> Iterator[socket.socket]:
+    """A socket that listens, before any job is started.
+
+    Raises:
+        UsageError: the address cannot be had.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, port))
+        except (OSError, OverflowError) as error:
+            why = getattr(error, "strerror", None) or error
+            raise UsageError(f"{host}:{port}: {why}: choose another --host or --port") from None
+        yield listener
 
 
 def _first_tokens(database: Database, environment: Mapping[str, str], say: Callable[[str], None]) -> None:
-    """Makes a trigger token and an access token where there is none, and shows them this once."""
-    if tokens.listed(database):
+    """Makes the first tokens that are missing, both or none, and shows them this once."""
+    known = {one["name"] for one in tokens.listed(database)}
+    if known & {name for name, _, _ in _FIRST_TOKENS}:
         return
-    for name, scopes, variable in _FIRST_TOKENS:
-        given = environment.get(variable)
-        token = tokens.create(database, name=name, scopes=scopes, token=given)
-        say(f"{name} token   {f'that of {variable}' if given else token}")
+    given = [environment.get(variable) or None for _, _, variable in _FIRST_TOKENS]
+    made = tokens.create_all(
+        database, [(name, scopes, token) for (name, scopes, _), token in zip(_FIRST_TOKENS, given, strict=True)]
+    )
+    for (name, _, variable), preset, token in zip(_FIRST_TOKENS, given, made, strict=True):
+        say(f"{name} token   {f'that of {variable}' if preset else token}")
     say("They are shown this once and kept as digests; 'packmill token' makes others.")

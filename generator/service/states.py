@@ -67,7 +67,9 @@ def advanced(jobs: Iterable[_Job]) -> dict[int, str]:
 
 
 def _next(when: str, earlier: list[str]) -> str | None:
-    if not set(earlier) <= finished | {"manual"}:
+    if (
+        not set(earlier) <= finished
+    ):  # a manual job that has to be played is not over; one that may be left alone counts
         return None
     went_wrong = bool({"failed", "canceled"} & set(earlier))
     if when == "manual":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 from xml.etree import ElementTree
@@ -33,9 +34,14 @@ def _case(case: ElementTree.Element) -> dict[str, Any]:
         "status": status,
         "name": case.get("name", ""),
         "classname": case.get("classname", ""),
-        "execution_time": float(case.get("time") or 0),
+        "execution_time": _seconds(case.get("time") or "0"),
         "system_output": (told.text or told.get("message") or "") if told is not None else None,
     }
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    return value if math.isfinite(value) else 0.0
 
 
 _COUNTS = {"success_count": "success", "failed_count": "failed", "skipped_count": "skipped", "error_count": "error"}

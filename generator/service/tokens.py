@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -54,39 +54,54 @@ def new_token(prefix: str = "glpat-") -> str:
     return prefix + secrets.token_urlsafe(32)
 
 
-def create(
-    database: Database,
-    *,
-    name: str,
-    scopes: Iterable[str],
-    expires_in: float | None = None,
-    token: str | None = None,
-) -> str:
+def create(database: Database, *, name: str, scopes: Iterable[str], expires_in: float | None = None) -> str:
     """Makes a token; it is returned this once and cannot be had again. ``expires_in`` in seconds.
 
-    A ``token`` of one's own can be given, of twenty characters or more.
+    Raises:
+        UsageError: a scope is unknown.
+    """
+    return create_all(database, [(name, scopes, None)], expires_in=expires_in)[0]
+
+
+def create_all(
+    database: Database,
+    wanted: Sequence[tuple[str, Iterable[str], str | None]],
+    *,
+    expires_in: float | None = None,
+) -> list[str]:
+    """Makes tokens, all or none; each is a name, scopes, and the token itself where someone has chosen it.
 
     Raises:
-        UsageError: a scope is unknown, or the token could be guessed.
+        UsageError: a scope is unknown, or a token could be guessed or is there already.
     """
-    wanted = sorted(set(scopes))
-    unknown = [scope for scope in wanted if scope not in known_scopes]
-    if unknown or not wanted:
+    now = time.time()
+    made = [(name, sorted(set(scopes)), token) for name, scopes, token in wanted]
+    texts = [_checked(name, scopes, token) for name, scopes, token in made]
+    values = [
+        {
+            "name": name,
+            "hash": digest(text),
+            "scopes": scopes,
+            "created_at": now,
+            "expires_at": now + expires_in if expires_in else None,
+        }
+        for (name, scopes, _), text in zip(made, texts, strict=True)
+    ]
+    try:
+        with database.writing() as connection:
+            connection.execute(sa.insert(tokens), values)
+    except sa.exc.IntegrityError:
+        raise UsageError("this token is there already: each needs one of its own") from None
+    return texts
+
+
+def _checked(name: str, scopes: list[str], token: str | None) -> str:
+    unknown = [scope for scope in scopes if scope not in known_scopes]
+    if unknown or not scopes:
         raise UsageError(f"{', '.join(unknown) or 'no'} scope: there are {', '.join(known_scopes)}")
     if token is not None and len(token) < _SHORTEST:
         raise UsageError(f"the token for {name!r} could be guessed: it needs {_SHORTEST} characters or more")
-    token = token or new_token(_PREFIX.get(wanted[0], "glpat-") if len(wanted) == 1 else "glpat-")
-    now = time.time()
-    values = {
-        "name": name,
-        "hash": digest(token),
-        "scopes": wanted,
-        "created_at": now,
-        "expires_at": now + expires_in if expires_in else None,
-    }
-    with database.writing() as connection:
-        connection.execute(sa.insert(tokens).values(values))
-    return token
+    return token or new_token(_PREFIX.get(scopes[0], "glpat-") if len(scopes) == 1 else "glpat-")
 
 
 def find(database: Database, token: str) -> Identity | None:

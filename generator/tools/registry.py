@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import json
 import logging
 from collections.abc import Callable, Iterable, Mapping
@@ -102,7 +103,7 @@ def push_package(folder: Path, files: Iterable[str], image: str, *, login: Login
     name, _, digest = image.partition("@")
     target = f"{name}:{digest.replace(':', '-')}.package"
     host = name.partition("/")[0]
-    plain = host.partition(":")[0] == "localhost" or host.startswith("127.")  # as Docker has it
+    plain = _is_loopback(host.partition(":")[0])  # as Docker has it
     container = oras.container.Container(target)
     try:
         backend = _auth_backend(f"{'http' if plain else 'https'}://{host}/v2/")
@@ -118,6 +119,13 @@ def push_package(folder: Path, files: Iterable[str], image: str, *, login: Login
         said = str(error).strip().splitlines() or [type(error).__name__]
         raise PublishError(f"{target}: the registry does not take the package: {said[0]}") from None
     return target
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _auth_backend(address: str) -> str:

@@ -137,5 +137,5 @@ def test_a_cancel_reaches_a_job_that_an_earlier_service_started(another_service:
 def test_a_second_service_on_the_same_data_is_refused(another_service: Callable[..., Service], project: Path) -> None:
     service = another_service()
 
-    with pytest.raises(AssertionError, match="another 'packmill serve' uses this folder"):
+    with pytest.raises(AssertionError, match="another 'packmill serve' uses this database"):
         Service(project, service.data).start()

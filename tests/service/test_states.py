@@ -61,3 +61,5 @@ def test_after_a_failure_only_what_waits_for_one_runs() -> None:
 
 def test_a_manual_job_waits_for_a_person() -> None:
     assert advanced([_job("success", 0), _job("created", 1, when="manual")]) == {10: "manual"}
+    assert advanced([_job("manual", 0), _job("created", 1)]) == {}
+    assert advanced([_job("manual", 0, allow_failure=True), _job("created", 1)]) == {10: "pending"}

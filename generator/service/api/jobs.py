@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from contextlib import suppress
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Request, Response
@@ -114,10 +113,14 @@ def erase(request: Request, number: int) -> Response:
     if job["status"] not in states.finished or job["erased_at"]:
         forbidden("Job is not erasable!")
     folder = here.data.job(number)
-    for file in (folder.trace, folder.artifacts):
-        with suppress(FileNotFoundError):
-            file.unlink()
-    gone = {"erased_at": time.time(), "artifacts_size": None, "artifacts_expire_at": None, "tests": None}
+    folder.remove()
+    gone: dict[str, object] = {
+        "erased_at": time.time(),
+        "artifacts_size": None,
+        "artifacts_expire_at": None,
+        "tests": None,
+        "dotenv": {},
+    }
     here.pipelines.update_job(number, gone)
     return _whole(request, number, status=201)
 

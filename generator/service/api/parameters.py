@@ -15,6 +15,7 @@ from generator.service.api.answers import AnswerError, bad_parameter
 
 _LIMIT = 1 << 20
 _MOST_VARIABLES = 200
+_DEEPEST = 8
 
 
 async def read_parameters(request: Request) -> dict[str, Any]:
@@ -27,21 +28,30 @@ async def read_parameters(request: Request) -> dict[str, Any]:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     body = await _body(request)
     if not body:
-        return given
+        return _said(given)
     if kind in ("application/x-www-form-urlencoded", "multipart/form-data"):
         try:
             async with request.form(max_files=0, max_fields=1000) as form:
                 fields = [(name, value) for name, value in form.multi_items() if not isinstance(value, UploadFile)]
         except (HTTPException, ValueError):
             raise AnswerError(400, {"error": "the form cannot be read"}) from None
-        return {**given, **_nested(fields)}
+        return _said({**given, **_nested(fields)})
     try:
         parsed = json.loads(body)
     except (ValueError, RecursionError):
         raise AnswerError(400, {"error": "The body is neither a form nor JSON that can be read"}) from None
     if not isinstance(parsed, dict):
         bad_parameter("a JSON object is needed")
-    return {**given, **parsed}
+    return _said({**given, **parsed})
+
+
+def _said(given: dict[str, Any]) -> dict[str, Any]:
+    """What was said, if it is text that can be kept: half a surrogate pair is none."""
+    try:
+        json.dumps(given, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        raise AnswerError(400, {"error": "a text in the request is not valid Unicode"}) from None
+    return given
 
 
 async def _body(request: Request) -> bytes:
@@ -63,6 +73,8 @@ def _nested(pairs: list[tuple[str, str]]) -> dict[str, Any]:
             found[name] = value
             continue
         keys = re.findall(r"\[([^\[\]]*)\]", match[2])
+        if len(keys) > _DEEPEST:
+            bad_parameter("a parameter is nested too deep")
         _put(found, [match[1], *keys], value)
     return found
 

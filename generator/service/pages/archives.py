@@ -44,7 +44,7 @@ class Archive:
             not_found()
 
     def packages(self) -> list[str]:
-        """The folders that hold a package; what lies outside ``packages/`` was written by a run, and a run is anyone's."""
+        """The folders that hold a package; what lies outside ``packages/`` a run has written, and a run is anyone's."""
         names = self.sizes()
         tops = [posixpath.dirname(name) for name in sorted(names) if posixpath.basename(name) == "package.json"]
         return [top for top in tops if top.startswith("packages/") and f"{top}/process.cwl" in names]

@@ -25,7 +25,7 @@ from generator.service.pages.sessions import session
 router = APIRouter(prefix="/jobs/{number:int}")
 _CHUNK = 1 << 20
 _PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".svg")
-_TABLES = ("scraps.json", "result.json")
+_MOST_FILES, _MOST_SHOWN = 500, 40
 
 
 @router.get("")
@@ -52,9 +52,11 @@ def job_page(request: Request, number: int) -> Response:
         lines=lines,
         next=start + taken,
         left_out=start,
-        files=sizes,
-        pictures=[name for name in sizes if name.lower().endswith(_PICTURES)],
-        notebooks=[name for name in sizes if name.endswith(".ipynb")],
+        files=dict(list(sizes.items())[:_MOST_FILES]),
+        more=max(0, len(sizes) - _MOST_FILES),
+        pictures=[name for name in sizes if name.lower().endswith(_PICTURES)][:_MOST_SHOWN],
+        notebooks=[name for name in sizes if name.endswith(".ipynb")][:_MOST_SHOWN],
+        depth=log.depth(lines),
         glued=_glued(archive, sizes),
         packages=archive.packages(),
         over=job["status"] in states.finished,

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Iterable
 from typing import Any
 
-_SECTION = re.compile(r"(?:\x1b\[0K)?section_(start|end):(\d+):([\w.-]+)(?:\[([^\]]*)\])?\r(?:\x1b\[0K)?")
-_COLOUR = re.compile(r"\x1b\[([0-9;]*)m")
+_SECTION = re.compile(
+    r"(?:\x1b\[0K)?section_(start|end):(\d{1,12}):([\w.-]{1,200})(?:\[([^\]\r\n]{0,200})\])?\r(?:\x1b\[0K)?"
+)
+_COLOUR = re.compile(r"\x1b\[([0-9;]{0,64})m")
 _OTHER = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])|[\x00-\x08\x0b-\x1f\x7f]")
+_LONGEST_LINE, _LONGEST_WAIT = 10_000, 1 << 19
 _NAMES = ("black", "red", "green", "yellow", "blue", "magenta", "cyan", "white")
 
 Line = dict[str, Any]
@@ -18,14 +22,26 @@ Line = dict[str, Any]
 def lines(chunk: bytes) -> tuple[list[Line], int]:
     """The whole lines of a chunk, and how many bytes they took; the rest belongs to a line that is not yet there."""
     whole, newline, _ = chunk.rpartition(b"\n")
+    if not newline and len(chunk) >= _LONGEST_WAIT:
+        whole = chunk  # a line without end is shown in pieces
     found: list[Line] = []
-    for text in whole.decode("utf-8", "replace").split("\n") if newline else ():
+    for text in whole.decode("utf-8", "replace").split("\n") if whole or newline else ():
         found += _line(text)
     return found, len(whole) + len(newline)
 
 
+def depth(found: Iterable[Line]) -> int:
+    """How many sections are open after these lines."""
+    count = 0
+    for line in found:
+        count = count + 1 if "start" in line else max(0, count - 1) if "end" in line else count
+    return count
+
+
 def _line(text: str) -> list[Line]:
     """What one line says: marks may stand before, between and behind its words."""
+    if len(text) > _LONGEST_LINE:
+        text = f"{text[:_LONGEST_LINE]} … {len(text) - _LONGEST_LINE} characters more"
     found: list[Line] = []
     position, header = 0, None
     for mark in _SECTION.finditer(text):

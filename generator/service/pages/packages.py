@@ -24,6 +24,7 @@ from generator.service.pages.rendering import page
 from generator.service.pages.sessions import session, writing
 
 router = APIRouter()
+_LARGEST_DRAWN = 1 << 18
 _TEXTS = (".cwl", ".json", ".yml", ".yaml", ".md", ".txt", ".csv")
 
 
@@ -120,11 +121,13 @@ def _picture(archive: Archive, folder: str, title: str) -> str:
     """The workflow where the package has one, otherwise the tool."""
     names = archive.sizes()
     name = next(one for one in ("workflow.cwl", "process.cwl") if f"{folder}/{one}" in names)
+    if names[f"{folder}/{name}"] > _LARGEST_DRAWN:
+        return ""
     try:
         document = YAML(typ="safe", pure=True).load(archive.read(f"{folder}/{name}").decode())
-    except (YAMLError, ValueError):
+        return picture.svg(picture.graph_of(document, title=title)) if isinstance(document, dict) else ""
+    except (YAMLError, ValueError, TypeError, AttributeError, RecursionError):
         return ""
-    return picture.svg(picture.graph_of(document, title=title)) if isinstance(document, dict) else ""
 
 
 def _text(archive: Archive, name: str) -> str | None:

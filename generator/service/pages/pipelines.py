@@ -10,6 +10,7 @@ from fastapi.responses import RedirectResponse
 from starlette.concurrency import run_in_threadpool
 
 from generator.errors import UsageError
+from generator.repository import redacted
 from generator.service import states
 from generator.service.api.answers import AnswerError, not_found
 from generator.service.api.parameters import read_parameters
@@ -53,8 +54,8 @@ def pipelines_page(request: Request) -> Response:
 
 
 def asked(pipeline: Row) -> dict[str, str]:
-    """What a pipeline was asked for."""
-    return {one["key"]: one["value"] for one in pipeline["variables"] if one["value"]}
+    """What a pipeline was asked for, without the passwords that URLs may hold."""
+    return {one["key"]: redacted(one["value"]) for one in pipeline["variables"] if one["value"]}
 
 
 def _is_number(request: Request, name: str) -> bool:

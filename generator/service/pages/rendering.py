@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 from datetime import datetime, timezone
 from functools import lru_cache
 from typing import Any
+from urllib.parse import quote
 
 import jinja2
 from fastapi import Request
@@ -60,6 +62,7 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {"moment": _moment, "iso": _iso, "duration": duration, "size": size}
+    environment.filters |= {"quoted": lambda path: quote(path, safe="/"), "shell": shlex.quote}
     return environment
 
 

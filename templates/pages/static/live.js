@@ -25,6 +25,7 @@ function holdsFocus(part) {
 
 async function refresh() {
   const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+  if (answer.status >= 500 || answer.status === 429) throw new Error(`${answer.status}`);
   if (!answer.ok || answer.redirected) return false;
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
   let going = false;

@@ -3,11 +3,16 @@
 
 const log = document.getElementById("log");
 const unfold = document.getElementById("unfold");
-let place = log.querySelector("details:last-child:not([data-ended])") && !("over" in log.dataset) ? openSection() : log;
+const badge = document.querySelector("#job-status .status");
+let place = log;
+for (let depth = Number(log.dataset.depth); depth > 0 && place.lastElementChild; depth -= 1) {
+  place = place.lastElementChild;
+}
 
-function openSection() {
-  const last = log.lastElementChild;
-  return last && last.tagName === "DETAILS" && !last.dataset.ended ? last : log;
+function showStatus(word) {
+  if (badge.classList.contains(word)) return;
+  badge.className = `status ${word}`;
+  badge.textContent = word === "success" ? "passed" : word;
 }
 
 function append(line) {
@@ -63,6 +68,7 @@ async function follow() {
     const atEnd = log.scrollTop + log.clientHeight >= log.scrollHeight - 20;
     said.lines.forEach(append);
     log.dataset.next = said.next;
+    showStatus(said.status);
     if (atEnd) log.scrollTop = log.scrollHeight;
     if (said.over) return location.reload();
   }
