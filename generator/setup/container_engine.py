@@ -28,6 +28,10 @@ def ensure_engine(*, docker_host: str | None, say: Callable[[str], None]) -> int
     Raises:
         EngineMissingError: it is missing and cannot be set up here.
     """
+    if docker_host and shutil.which("docker") is None:  # a CI container beside an engine, without its client
+        _check_that_one_may_install("the docker command is missing")
+        say("installing Docker's command (docker.io)")
+        _apt("docker.io")
     answers, has_buildx = _answers(), _has_buildx()
     if answers and has_buildx:
         return None
