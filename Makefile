@@ -21,6 +21,7 @@ regenerate: environment ## write what is there now into the expected files; then
 bench: environment ## the figures of docs/performance.md
 	.venv/bin/python tests/bench/figures.py
 	.venv/bin/python tests/bench/runner.py
+	.venv/bin/python tests/bench/service.py
 
 check: ## everything, as CI runs it
 	./test.sh
