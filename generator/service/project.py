@@ -11,6 +11,8 @@ from generator.service import pipeline_file
 from generator.service.pipeline_file import PipelineFile
 from generator.tools.process import run
 
+_MOST_KNOWN = 1000
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Revision:
@@ -45,6 +47,9 @@ class Project:
         """
         self.folder, self.id, self._timeout = folder.resolve(), number, timeout
         self._files: dict[str, PipelineFile] = {}
+        self._known: dict[str, tuple[object, Revision | None]] = {}
+        git = self.folder / ".git"
+        self._refs = git if (git / "refs").is_dir() and not (git / "reftable").exists() else None
         top = self._git("rev-parse", "--show-toplevel")
         if top is None or Path(top) != self.folder:
             raise UsageError(
@@ -67,6 +72,22 @@ class Project:
         if not ref or ref.startswith("-") or not re.fullmatch(r"[\w./+@#-]+", ref) or ".." in ref:
             return None
         short = re.sub(r"^refs/(heads|tags)/", "", ref)
+        stamp = self._stamp(short)
+        if stamp and self._known.get(ref, (None, None))[0] == stamp:
+            return self._known[ref][1]
+        found = self._resolved(ref, short)
+        if stamp and len(self._known) < _MOST_KNOWN:
+            self._known[ref] = (stamp, found)
+        return found
+
+    def _stamp(self, short: str) -> tuple[object, ...] | None:
+        """What changes whenever a ref does: the files that git keeps it in. None where it keeps refs otherwise."""
+        if self._refs is None:
+            return None
+        files = ("HEAD", "packed-refs", f"refs/heads/{short}", f"refs/tags/{short}")
+        return tuple(_changed(self._refs / file) for file in files)
+
+    def _resolved(self, ref: str, short: str) -> Revision | None:
         for kind in ("heads", "tags"):
             sha = self._git("rev-parse", "--verify", "--quiet", f"refs/{kind}/{short}^{{commit}}")
             if sha and (ref == short or ref.startswith(f"refs/{kind}/")):
@@ -122,6 +143,14 @@ class Project:
     def _git(self, *words: str) -> str | None:
         done = run(("git", "-c", "safe.directory=*", "-C", str(self.folder), *words), timeout=60)
         return done.stdout.rstrip("\n") if done.code == 0 else None
+
+
+def _changed(file: Path) -> tuple[int, int, int] | None:
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def _slug(text: str) -> str:

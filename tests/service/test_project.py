@@ -1,0 +1,73 @@
+"""The project: its refs as they are now, however they came about."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from ci_service import make_project
+from support import commit_all, git
+
+from generator.service.project import Project
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return make_project(tmp_path / "ada" / "toy")
+
+
+def _project(folder: Path) -> Project:
+    return Project(folder, number=1, path=None, timeout=60)
+
+
+def test_a_ref_is_what_it_was_last_set_to(folder: Path) -> None:
+    project = _project(folder)
+    first = project.resolve("main")
+    second = commit_all(folder, "Another")
+
+    assert first is not None
+    assert first.sha != second
+    found = project.resolve("main")
+    assert found is not None
+    assert (found.sha, found.tag) == (second, False)
+    git(folder, "pack-refs", "--all")
+    third = commit_all(folder, "A third")
+    found = project.resolve("main")
+    assert found is not None
+    assert found.sha == third
+
+
+def test_a_branch_comes_before_a_tag_of_the_same_name(folder: Path) -> None:
+    project = _project(folder)
+    git(folder, "tag", "v1")
+    found = project.resolve("v1")
+    assert found is not None
+    assert found.tag
+    git(folder, "branch", "v1")
+    found = project.resolve("v1")
+    assert found is not None
+    assert not found.tag
+    found = project.resolve("refs/tags/v1")
+    assert found is not None
+    assert found.tag
+    git(folder, "branch", "-D", "v1")
+    git(folder, "tag", "-d", "v1")
+    assert project.resolve("v1") is None
+
+
+@pytest.mark.parametrize("ref", ["", "-x", "HEAD", "main..x", "main^{tree}", "$(id)", "a b", "x\n", "@{-1}"])
+def test_what_is_no_branch_or_tag_is_not_found(folder: Path, ref: str) -> None:
+    assert _project(folder).resolve(ref) is None
+
+
+def test_a_checkout_without_branches_stands_for_its_default_branch(folder: Path) -> None:
+    git(folder, "checkout", "--quiet", "--detach")
+    git(folder, "branch", "-D", "main")
+
+    found = _project(folder).resolve("main")
+    assert found is not None
+    assert found.sha == git(folder, "rev-parse", "HEAD")
+
+
+def test_the_path_is_that_of_its_folders(folder: Path) -> None:
+    assert _project(folder).path == "ada/toy"
