@@ -41,6 +41,14 @@ quick:
   rules:
     - if: $repository == "too long"
   script: [sleep 60]
+short-lived:
+  stage: first
+  rules:
+    - if: $repository == "short lived"
+  script: [mkdir out, echo gone soon > out/a.txt]
+  artifacts:
+    paths: [out/]
+    expire_in: 1 second
 two:
   stage: second
   script:

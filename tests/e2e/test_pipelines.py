@@ -132,7 +132,7 @@ def _by_glab(service: Service, algorithm: Path) -> int:
     number = int(glab("ci", "run-trig", "-t", TRIGGER, "-b", "main", *variables).split("ID:")[1].split(")")[0])
     _wait(service, number)
     assert f"#{number}" in glab("ci", "list")
-    assert "success" in glab("ci", "get", "-b", "main")
+    assert "success" in glab("ci", "get", "-p", str(number))
     assert "Job succeeded" in glab("ci", "trace", str(service.jobs(number)["check"]["id"]))
     return number
 

@@ -139,3 +139,30 @@ def test_a_second_service_on_the_same_data_is_refused(another_service: Callable[
 
     with pytest.raises(AssertionError, match="another 'packmill serve' uses this database"):
         Service(project, service.data).start()
+
+
+def test_artifacts_whose_time_is_over_are_removed(another_service: Callable[..., Service]) -> None:
+    service = another_service()
+    number = service.trigger(repository="short lived")
+    assert service.wait(number) == "success"
+    job = service.jobs(number)["short-lived"]
+    assert job["artifacts_expire_at"] is not None
+    time.sleep(1.2)
+    service.stop()
+    service.start()
+
+    while service.jobs(number)["short-lived"].get("artifacts_file"):
+        time.sleep(0.05)
+    assert service.ask("GET", f"/jobs/{job['id']}/artifacts").status_code == 404
+
+
+def test_what_a_killed_deletion_left_is_removed(another_service: Callable[..., Service]) -> None:
+    service = another_service()
+    service.stop(signal.SIGKILL)
+    left = service.data / "jobs" / "77"
+    left.mkdir(parents=True)
+    (left / "trace").write_text("of a job without a row")
+    service.start()
+
+    while left.exists():
+        time.sleep(0.05)
