@@ -12,7 +12,7 @@ from support import Finished, commit_all, write_notebook
 
 from generator.checking import Checked, check, dotenv, junit
 from generator.progress import Progress
-from generator.service.test_reports import read
+from generator.service.junit_reports import read
 
 
 def test_a_report_counts_what_failed_and_what_was_left_out() -> None:

@@ -74,8 +74,8 @@ Jobs outlive the service: one that is stopped or killed finds them again when it
 def run(options: argparse.Namespace) -> int:
     """Carries it out; the exit code."""
     from generator.errors import UsageError
+    from generator.service.job_spec import Limits
     from generator.service.pipeline_file import seconds
-    from generator.service.scheduler import Limits
     from generator.service.server import Options, serve
 
     if min(options.jobs, options.log_limit, options.artifacts_limit, options.rate_limit, options.project_id) < 1:

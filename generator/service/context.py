@@ -8,8 +8,8 @@ from functools import lru_cache
 from fastapi import Request
 
 from generator.errors import UsageError
-from generator.service.api.access import Access
-from generator.service.api.answers import AnswerError
+from generator.service.access import Access
+from generator.service.answers import AnswerError
 from generator.service.entities import Entities
 from generator.service.environment import rule_variables
 from generator.service.job_folders import DataFolder

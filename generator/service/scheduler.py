@@ -16,7 +16,6 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import ParseError
@@ -24,26 +23,15 @@ from xml.etree.ElementTree import ParseError
 import sqlalchemy as sa
 
 from generator.errors import UsageError
-from generator.service import environment, test_reports, tokens
-from generator.service.database import Database, Row, jobs, pipelines, row, rows
+from generator.service import junit_reports, tokens
+from generator.service.database import Database, Row, jobs, rows
 from generator.service.environment import Surroundings
 from generator.service.job_folders import DataFolder, JobFolder
-from generator.service.pipeline_file import Job
+from generator.service.job_spec import Limits, job_spec
 from generator.service.pipelines import Pipelines
 from generator.tools.process import start_apart
 
 _SHEPHERD = Path(__file__).with_name("shepherd.py")
-_LOCKS = ("requirements.lock",)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Limits:
-    """What jobs may take: how many at once, how often one is tried, bytes of its log and of its artifacts."""
-
-    concurrent: int = 2
-    attempts: int = 3
-    trace: int = 64 << 20
-    artifacts: int = 4 << 30
 
 
 class Scheduler:
@@ -137,7 +125,9 @@ class Scheduler:
         folder = self._data.job(number)
         try:
             folder.prepare()
-            spec = self._spec(number, token)
+            spec = job_spec(
+                number, token, database=self._database, around=self._around, data=self._data, limits=self._limits
+            )
             self._herd(folder, spec)
         except Exception as error:  # noqa: BLE001 - whatever it is, the job must not be left running without a shepherd
             self._end(number, {"status": "failed", "failure_reason": "runner_system_failure"})
@@ -158,56 +148,6 @@ class Scheduler:
             (folder.path / "pid").write_text(str(process))
         finally:
             os.close(descriptor)
-
-    def _spec(self, number: int, token: str) -> dict[str, Any]:
-        """What the shepherd is told; its docstring has the words."""
-        with self._database.reading() as connection:
-            mine = sa.select(jobs.c.pipeline_id).where(jobs.c.id == number).scalar_subquery()
-            pipeline = row(connection, sa.select(pipelines).where(pipelines.c.id == mine))
-            siblings = rows(connection, sa.select(jobs).where(jobs.c.pipeline_id == mine))
-        job = next((one for one in siblings if one["id"] == number), None)
-        if pipeline is None or job is None:
-            raise UsageError("the pipeline was deleted")
-        file = self._around.project.file(pipeline["sha"])
-        described = next((one for one in file.jobs if one.name == job["name"]), None)
-        if described is None:
-            raise UsageError(f"the project's pipeline has no job {job['name']!r} any more")
-        earlier = [one for one in siblings if one["stage_index"] < job["stage_index"] and not one["retried"]]
-        earlier.sort(key=lambda one: (one["stage_index"], one["id"]))
-        values, left_out = environment.environment(
-            self._around,
-            pipeline=pipeline,
-            job=job,
-            file=file,
-            dotenv={name: value for one in earlier for name, value in one["dotenv"].items()},
-            job_variables=described.variables,
-            token=token,
-            work=self._data.work(number),
-        )
-        for name in left_out:
-            self._data.job(number).note(f"WARNING: the variable {name!r} is not one of this pipeline's; it is not set")
-        values |= self._ready_environment(pipeline["sha"])
-        archives = (self._data.job(one["id"]).artifacts for one in earlier)
-        return {
-            "lane": job["lane"],
-            "script": described.script,
-            "environment": values,
-            "project": str(self._around.project.folder),
-            "sha": pipeline["sha"],
-            "work": str(self._data.work(number)),
-            "artifacts": [str(archive) for archive in archives if archive.is_file()],
-            "keep": _kept(described),
-            "timeout": described.timeout,
-            "trace_limit": self._limits.trace,
-            "artifacts_limit": self._limits.artifacts,
-            "secrets": environment.secrets(values, token),
-        }
-
-    def _ready_environment(self, sha: str) -> dict[str, str]:
-        """The virtual environment that the service itself runs in, where the job's commit asks for the same one."""
-        here = Path(sys.prefix)
-        same = all((here / name).is_file() for name in _LOCKS) and self._around.project.same_files(sha, _LOCKS, here)
-        return {"PACKMILL_VENV": str(here)} if same else {}
 
     def _watch(self, number: int, lane: str) -> None:
         with self._guard:
@@ -272,7 +212,7 @@ class Scheduler:
         suites = []
         for name in names:
             try:
-                suites += test_reports.read((folder.path / name).read_bytes())
+                suites += junit_reports.read((folder.path / name).read_bytes())
             except (OSError, ParseError, ValueError, LookupError) as error:
                 folder.note(f"WARNING: {name}: no JUnit report that can be read: {error}")
         return suites or None
@@ -309,8 +249,3 @@ class Scheduler:
             with self._database.writing() as connection:
                 gone = {"artifacts_size": None, "artifacts_expire_at": None}
                 connection.execute(sa.update(jobs).where(jobs.c.id == job["id"]).values(**gone))
-
-
-def _kept(described: Job) -> dict[str, Any]:
-    kept = described.artifacts
-    return {"paths": kept.paths, "when": kept.when, "junit": kept.junit, "dotenv": kept.dotenv}

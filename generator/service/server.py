@@ -18,14 +18,15 @@ from starlette.staticfiles import StaticFiles
 
 from generator.errors import UsageError
 from generator.service import tokens
+from generator.service.access import Access
 from generator.service.addressing import ProjectAddresses
+from generator.service.answers import AnswerError
 from generator.service.api import artifacts, jobs, pipelines, project
-from generator.service.api.access import Access
-from generator.service.api.answers import AnswerError
 from generator.service.context import Context
 from generator.service.database import Database, sqlite_url
 from generator.service.environment import Surroundings, homeless_secrets, host_variable
 from generator.service.job_folders import DataFolder
+from generator.service.job_spec import Limits
 from generator.service.pages import jobs as job_pages
 from generator.service.pages import packages, sessions, signing_in
 from generator.service.pages import pipelines as pipeline_pages
@@ -33,7 +34,7 @@ from generator.service.pages.pipelines import said
 from generator.service.pages.rendering import page
 from generator.service.pipelines import Pipelines
 from generator.service.project import Project
-from generator.service.scheduler import Limits, Scheduler
+from generator.service.scheduler import Scheduler
 from generator.templates import data_folder
 
 _api = (artifacts.router, jobs.router, pipelines.router, project.router)

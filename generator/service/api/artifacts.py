@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse, StreamingResponse
 
-from generator.service.api.answers import bad_parameter, not_found
+from generator.service.answers import bad_parameter, not_found
 from generator.service.api.jobs import find_job
 from generator.service.context import context
 from generator.service.database import jobs, pipelines, row

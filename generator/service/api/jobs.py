@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from generator.service import states
-from generator.service.api.answers import AnswerError, bad_parameter, forbidden, not_found
+from generator.service.answers import AnswerError, bad_parameter, forbidden, not_found
 from generator.service.api.growing import growing
 from generator.service.api.paging import page_of
 from generator.service.context import commit_of, context

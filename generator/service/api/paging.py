@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from fastapi import Request
 
-from generator.service.api.answers import bad_parameter
+from generator.service.answers import bad_parameter
 
 _MOST = 100
 

@@ -11,7 +11,7 @@ from fastapi import Request
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
-from generator.service.api.answers import AnswerError, bad_parameter
+from generator.service.answers import AnswerError, bad_parameter
 
 _LIMIT = 1 << 20
 _MOST_VARIABLES = 200

@@ -10,9 +10,9 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
-from generator.service import states, test_reports
-from generator.service.api.access import client
-from generator.service.api.answers import AnswerError, bad_parameter, not_found
+from generator.service import junit_reports, states
+from generator.service.access import client
+from generator.service.answers import AnswerError, bad_parameter, not_found
 from generator.service.api.paging import page_of
 from generator.service.api.parameters import read_parameters, text, variable_list, variable_map
 from generator.service.context import context
@@ -171,7 +171,7 @@ def _test_report(request: Request, number: int, *, whole: bool) -> Response:
     here.access.reader(request)
     _found(request, number)
     suites = test_suites(here.pipelines.jobs_of(number, with_retried=False))
-    return JSONResponse(test_reports.report(suites, whole=whole))
+    return JSONResponse(junit_reports.report(suites, whole=whole))
 
 
 @router.post("/pipelines/{number:int}/cancel")

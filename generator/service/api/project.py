@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from generator import __version__
-from generator.service.api.answers import not_found
+from generator.service.answers import not_found
 from generator.service.api.paging import page_of
 from generator.service.context import commit_of, context
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from generator.service.api.answers import not_found
+from generator.service.answers import not_found
 
 _LONGEST_TEXT = 8 << 20
 

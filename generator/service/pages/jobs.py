@@ -10,8 +10,8 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 
 from generator.service import states
+from generator.service.answers import AnswerError, not_found
 from generator.service.api import artifacts
-from generator.service.api.answers import AnswerError, not_found
 from generator.service.api.growing import growing
 from generator.service.api.jobs import find_job
 from generator.service.context import context

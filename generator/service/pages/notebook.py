@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 
-from generator.service.api.answers import AnswerError
+from generator.service.answers import AnswerError
 
 
 def rendered(text: bytes) -> str:

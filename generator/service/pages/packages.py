@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 from starlette.concurrency import run_in_threadpool
 
-from generator.service.api.answers import AnswerError, not_found
+from generator.service.answers import AnswerError, not_found
 from generator.service.api.jobs import find_job
 from generator.service.api.parameters import read_parameters
 from generator.service.context import context

@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from generator.errors import UsageError
 from generator.repository import redacted
 from generator.service import states
-from generator.service.api.answers import AnswerError, not_found
+from generator.service.answers import AnswerError, not_found
 from generator.service.api.parameters import read_parameters
 from generator.service.context import context
 from generator.service.database import Row, jobs, pipelines, rows

@@ -19,7 +19,7 @@ from urllib.parse import quote, urlsplit
 from fastapi import Request, Response
 
 from generator.service import tokens
-from generator.service.api.answers import AnswerError
+from generator.service.answers import AnswerError
 from generator.service.context import Context, context
 from generator.service.tokens import Identity
 

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.concurrency import run_in_threadpool
 
-from generator.service.api.access import client
+from generator.service.access import client
 from generator.service.api.parameters import read_parameters
 from generator.service.context import context
 from generator.service.pages import sessions

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from fastapi import Request
 
 from generator.service import tokens
-from generator.service.api.answers import AnswerError, forbidden, unauthorized
+from generator.service.answers import AnswerError, forbidden, unauthorized
 from generator.service.database import Database, jobs, row
 from generator.service.tokens import Identity
 

@@ -1,0 +1,98 @@
+"""What a shepherd is told of its job; the docstring of `generator.service.shepherd` has the words."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from generator.errors import UsageError
+from generator.service import environment
+from generator.service.database import Database, Row, jobs, pipelines, row, rows
+from generator.service.environment import Surroundings
+from generator.service.job_folders import DataFolder
+from generator.service.pipeline_file import Job
+from generator.service.project import Project
+
+_LOCKS = ("requirements.lock",)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limits:
+    """What jobs may take: how many at once, how often one is tried, bytes of its log and of its artifacts."""
+
+    concurrent: int = 2
+    attempts: int = 3
+    trace: int = 64 << 20
+    artifacts: int = 4 << 30
+
+
+def job_spec(
+    number: int, token: str, *, database: Database, around: Surroundings, data: DataFolder, limits: Limits
+) -> dict[str, Any]:
+    """The spec of a job that is about to start; its log is told which variables it does not get.
+
+    Raises:
+        UsageError: the job is gone, or the project's pipeline file has it no more.
+    """
+    job, pipeline, earlier = _rows(database, number)
+    file = around.project.file(pipeline["sha"])
+    described = next((one for one in file.jobs if one.name == job["name"]), None)
+    if described is None:
+        raise UsageError(f"the project's pipeline has no job {job['name']!r} any more")
+    values, left_out = environment.environment(
+        around,
+        pipeline=pipeline,
+        job=job,
+        file=file,
+        dotenv={name: value for one in earlier for name, value in one["dotenv"].items()},
+        job_variables=described.variables,
+        token=token,
+        work=data.work(number),
+    )
+    for name in left_out:
+        data.job(number).note(f"WARNING: the variable {name!r} is not one of this pipeline's; it is not set")
+    values |= _ready_environment(around.project, pipeline["sha"])
+    archives = (data.job(one["id"]).artifacts for one in earlier)
+    return {
+        "lane": job["lane"],
+        "script": described.script,
+        "environment": values,
+        "project": str(around.project.folder),
+        "sha": pipeline["sha"],
+        "work": str(data.work(number)),
+        "artifacts": [str(archive) for archive in archives if archive.is_file()],
+        "keep": _kept(described),
+        "timeout": described.timeout,
+        "trace_limit": limits.trace,
+        "artifacts_limit": limits.artifacts,
+        "secrets": environment.secrets(values, token),
+    }
+
+
+def _rows(database: Database, number: int) -> tuple[Row, Row, list[Row]]:
+    """A job, its pipeline, and the jobs of earlier stages in their order."""
+    with database.reading() as connection:
+        mine = sa.select(jobs.c.pipeline_id).where(jobs.c.id == number).scalar_subquery()
+        pipeline = row(connection, sa.select(pipelines).where(pipelines.c.id == mine))
+        siblings = rows(connection, sa.select(jobs).where(jobs.c.pipeline_id == mine))
+    job = next((one for one in siblings if one["id"] == number), None)
+    if pipeline is None or job is None:
+        raise UsageError("the pipeline was deleted")
+    earlier = [one for one in siblings if one["stage_index"] < job["stage_index"] and not one["retried"]]
+    return job, pipeline, sorted(earlier, key=lambda one: (one["stage_index"], one["id"]))
+
+
+def _ready_environment(project: Project, sha: str) -> dict[str, str]:
+    """The virtual environment that the service itself runs in, where the job's commit asks for the same one."""
+    here = Path(sys.prefix)
+    same = all((here / name).is_file() for name in _LOCKS) and project.same_files(sha, _LOCKS, here)
+    return {"PACKMILL_VENV": str(here)} if same else {}
+
+
+def _kept(described: Job) -> dict[str, Any]:
+    kept = described.artifacts
+    return {"paths": kept.paths, "when": kept.when, "junit": kept.junit, "dotenv": kept.dotenv}
