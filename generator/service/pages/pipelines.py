@@ -84,8 +84,6 @@ def _start(request: Request, given: dict[str, Any]) -> Response:
         for name in names
         if str(given.get(name, "")).strip()
     ]
-    if not any(one["key"] == "repository" for one in variables) and "repository" in names:
-        return _form(request, given, wrong="A repository is needed.", status=400)
     try:
         ref = str(given.get("ref") or here.project.default_branch)
         number = here.start_pipeline(ref=ref, source="web", user=who.identity.name, variables=variables)
