@@ -39,12 +39,20 @@ class Commit:
 class Project:
     """One project. ``id`` and ``path`` (``owner/name``) are how clients name it."""
 
-    def __init__(self, folder: Path, *, number: int, path: str | None, timeout: float) -> None:
+    def __init__(
+        self, folder: Path, *, number: int, path: str | None, timeout: float, snapshots: Path | None = None
+    ) -> None:
         """Opens the project and reads its pipeline file once.
+
+        A folder without git, such as an unpacked release, is taken as it is now: ``snapshots`` is where its repository
+        is made then.
 
         Raises:
             UsageError: it is no git repository, or its pipeline file says what the service cannot do.
         """
+        self.path = path or f"{_slug(folder.resolve().parent.name)}/{_slug(folder.resolve().name)}"
+        if snapshots and not (folder / ".git").exists() and (folder / pipeline_file.name).is_file():
+            folder = _snapshot(folder.resolve(), snapshots)
         self.folder, self.id, self._timeout = folder.resolve(), number, timeout
         self._files: dict[str, PipelineFile] = {}
         self._known: dict[str, tuple[object, Revision | None]] = {}
@@ -56,7 +64,6 @@ class Project:
                 f"{folder}: pipelines are run of a project in git: give --project the top of a clone of packmill"
             )
         self.default_branch = self._git("symbolic-ref", "--quiet", "--short", "HEAD") or "main"
-        self.path = path or f"{_slug(self.folder.parent.name)}/{_slug(self.folder.name)}"
         head = self._git("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
         if head is None:
             raise UsageError(f"{folder}: the project has no commit")
@@ -143,6 +150,23 @@ class Project:
     def _git(self, *words: str) -> str | None:
         done = run(("git", "-c", "safe.directory=*", "-C", str(self.folder), *words), timeout=60)
         return done.stdout.rstrip("\n") if done.code == 0 else None
+
+
+def _snapshot(folder: Path, target: Path) -> Path:
+    """A repository at ``target`` with one commit of what is in a folder, without what its .gitignore names."""
+    nobody = {"NAME": "packmill", "EMAIL": "packmill@localhost", "DATE": "2026-01-01T00:00:00+00:00"}
+    identity = {f"GIT_{role}_{word}": value for role in ("AUTHOR", "COMMITTER") for word, value in nobody.items()}
+    place = ("git", "-c", "commit.gpgsign=false", f"--git-dir={target / '.git'}", f"--work-tree={folder}")
+    commands = (
+        ("git", "init", "--quiet", "--initial-branch=main", str(target)),
+        (*place, "add", "--all"),
+        (*place, "commit", "--quiet", "--allow-empty", "--message", "The folder as it is"),
+    )
+    for command in commands:
+        done = run(command, environment=identity, cwd=folder, timeout=300)
+        if done.code != 0:
+            raise UsageError(f"{folder}: it is not in git, and no repository can be made of it: {done.stderr.strip()}")
+    return target
 
 
 def _changed(file: Path) -> tuple[int, int, int] | None:

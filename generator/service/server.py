@@ -85,7 +85,13 @@ def serve(options: Options, environment: Mapping[str, str], say: Callable[[str],
     Raises:
         UsageError: something in the options cannot be; nothing was started.
     """
-    checkout = Project(options.project, number=options.project_id, path=options.project_path, timeout=options.timeout)
+    checkout = Project(
+        options.project,
+        number=options.project_id,
+        path=options.project_path,
+        timeout=options.timeout,
+        snapshots=options.data / "project",
+    )
     database = open_database(options.data, options.database)
     database.claim()
     with _listening(options.host, options.port) as listener:

@@ -8,6 +8,7 @@ import pytest
 from ci_service import make_project
 from support import commit_all, git
 
+from generator.errors import UsageError
 from generator.service.project import Project
 
 
@@ -71,3 +72,23 @@ def test_a_checkout_without_branches_stands_for_its_default_branch(folder: Path)
 
 def test_the_path_is_that_of_its_folders(folder: Path) -> None:
     assert _project(folder).path == "ada/toy"
+
+
+def test_a_folder_without_git_is_taken_as_it_is(tmp_path: Path) -> None:
+    folder = tmp_path / "ada" / "release"
+    folder.mkdir(parents=True)
+    (folder / ".gitlab-ci.yml").write_text("a: {script: x}")
+    (folder / ".gitignore").write_text("left-out\n")
+    (folder / "left-out").write_text("x")
+
+    project = Project(folder, number=1, path=None, timeout=60, snapshots=tmp_path / "data" / "project")
+
+    assert project.path == "ada/release"
+    assert [job.name for job in project.file(git(project.folder, "rev-parse", "main")).jobs] == ["a"]
+    assert git(project.folder, "ls-tree", "--name-only", "main").split() == [".gitignore", ".gitlab-ci.yml"]
+    assert not (folder / ".git").exists()
+
+
+def test_a_folder_without_a_pipeline_file_is_no_project(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="give --project the top of a clone"):
+        Project(tmp_path, number=1, path=None, timeout=60, snapshots=tmp_path / "data")
