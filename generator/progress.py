@@ -25,7 +25,7 @@ class Progress:
     def step(self, title: str) -> Iterator[None]:
         """One step; GitLab folds what is said inside (https://docs.gitlab.com/ci/jobs/job_logs/)."""
         title = printable(title)
-        name = re.sub(r"[^a-z0-9]+", "_", title.lower()).strip("_")[:40]
+        name = re.sub(r"[^a-z0-9]+", "_", title.lower()).strip("_")[:40] or "step"
         if self.sections:
             self._write(f"\x1b[0Ksection_start:{int(time.time())}:{name}[collapsed=true]\r\x1b[0K{title}")
         else:
