@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import signal
@@ -125,14 +126,19 @@ def test_ctrl_c_leaves_the_pipeline_alone_and_says_how_to_come_back(
     environment = {**os.environ, "PACKMILL_CI_URL": service.url, "PACKMILL_CI_TRIGGER_TOKEN": TRIGGER}
     environment |= {"PACKMILL_CI_ACCESS_TOKEN": ACCESS, "PACKMILL_CI_CONFIG": str(tmp_path / "none")}
     command = [sys.executable, str(here.parent / "query.py"), "trigger", "--variable", "script=sleep 2", "--wait"]
-    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    time.sleep(1.2)
+    heard = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a CI's background job ignores SIGINT
+    process = subprocess.Popen(
+        command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=heard
+    )
+    assert process.stderr is not None
+    begun = process.stderr.readline()
+    time.sleep(0.3)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=10)
 
     assert process.returncode == 130
     assert "goes on; see it with: query.py status" in said
-    number = int(said.split("pipeline ")[1].split(":")[0])
+    number = int(begun.split("pipeline ")[1].split(":")[0])
     assert service.wait(number) == "success"
 
 
