@@ -128,7 +128,12 @@ def test_ctrl_c_leaves_the_pipeline_alone_and_says_how_to_come_back(
     command = [sys.executable, str(here.parent / "query.py"), "trigger", "--variable", "script=sleep 2", "--wait"]
     heard = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a CI's background job ignores SIGINT
     process = subprocess.Popen(
-        command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=heard
+        command,
+        env=environment,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=heard,  # noqa: PLW1509 - no threads are at work here
     )
     assert process.stderr is not None
     begun = process.stderr.readline()
