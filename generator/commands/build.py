@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from generator.commands.parser import Commands, add_repository, command
-from generator.destination import Destination, parse_destination
-from generator.errors import UsageError
+
+if TYPE_CHECKING:
+    from generator.destination import Destination
 
 
 def add(commands: Commands) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-from datetime import datetime, timezone
 from pathlib import Path
 
 from generator.commands.parser import Commands, command
@@ -51,4 +50,6 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _day(seconds: float) -> str:
+    from datetime import datetime, timezone
+
     return datetime.fromtimestamp(seconds, tz=timezone.utc).strftime("%Y-%m-%d")
