@@ -109,6 +109,8 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _destination(options: argparse.Namespace) -> Destination | None:
+    from generator.destination import parse_destination
+    from generator.errors import UsageError
 
     if options.publish:
         return parse_destination(
