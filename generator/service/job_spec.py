@@ -88,9 +88,12 @@ def _rows(database: Database, number: int) -> tuple[Row, Row, list[Row]]:
 
 def _ready_environment(project: Project, sha: str) -> dict[str, str]:
     """The virtual environment that the service itself runs in, where the job's commit asks for the same one."""
-    here = Path(sys.prefix)
-    same = all((here / name).is_file() for name in _LOCKS) and project.same_files(sha, _LOCKS, here)
-    return {"PACKMILL_VENV": str(here)} if same else {}
+    here, code = Path(sys.prefix), Path(__file__).resolve().parents[2]
+    if all((here / name).is_file() for name in _LOCKS):  # made by scripts/virtual-environment, which leaves them there
+        same = project.same_files(sha, _LOCKS, here)
+    else:
+        same = project.same_files(sha, ("pyproject.toml",), code)
+    return {"PACKMILL_VENV": str(here)} if same and (here / "bin" / "python").exists() else {}
 
 
 def _kept(described: Job) -> dict[str, Any]:
