@@ -36,7 +36,8 @@ class JobFolder:
 
     def prepare(self) -> None:
         """An empty folder for an attempt; the trace of an earlier attempt stays."""
-        self.path.mkdir(parents=True, exist_ok=True)
+        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)  # logs are for those with a token
+        self.path.mkdir(exist_ok=True)
         for name in ("result.json", "group", "pid", "artifacts.zip"):
             (self.path / name).unlink(missing_ok=True)
         self.trace.touch(mode=0o600)
@@ -118,6 +119,10 @@ class DataFolder:
     def job(self, number: int) -> JobFolder:
         """The folder of a job."""
         return JobFolder(self.path / "jobs" / str(number))
+
+    def remove_work(self, number: int) -> None:
+        """Removes where a job's script ran."""
+        shutil.rmtree(self.work(number), ignore_errors=True)
 
     def numbers(self) -> list[int]:
         """The jobs that have a folder."""

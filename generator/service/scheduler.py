@@ -236,7 +236,10 @@ class Scheduler:
         with self._database.reading() as connection:
             known = set(connection.execute(sa.select(jobs.c.id)).scalars())
         for number in self._data.numbers():
-            if number not in known and not self._data.job(number).is_tended():
+            tended = self._data.job(number).is_tended()
+            if not tended:
+                self._data.remove_work(number)
+            if not tended and number not in known:
                 self._data.job(number).remove()
 
     def _remove_expired(self) -> None:

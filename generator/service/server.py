@@ -113,7 +113,7 @@ def serve(options: Options, environment: Mapping[str, str], say: Callable[[str],
                 signing_key=sessions.signing_key(data.path),
             )
         )
-        say(f"packmill serves {checkout.path} (project {checkout.id}) at {address}")
+        say(f"packmill serves {checkout.path} (project {checkout.id}) at {address}; the same address has the pages")
         for secret in homeless_secrets(environment):
             say(f"warning: {secret} is not used: name the host it is for in {host_variable(secret)}")
         _first_tokens(database, environment, say)

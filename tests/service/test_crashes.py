@@ -162,7 +162,9 @@ def test_what_a_killed_deletion_left_is_removed(another_service: Callable[..., S
     left = service.data / "jobs" / "77"
     left.mkdir(parents=True)
     (left / "trace").write_text("of a job without a row")
+    work = service.data / "builds" / "77"
+    work.mkdir(parents=True)
     service.start()
 
-    while left.exists():
+    while left.exists() or work.exists():
         time.sleep(0.05)
