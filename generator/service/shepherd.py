@@ -110,8 +110,6 @@ class Shepherd:
         self._asked_at: float | None = None
         self._group: int | None = None
         signal.signal(signal.SIGTERM, self._cancel)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
     def tend(self) -> dict[str, Any]:
         """Runs the job; its result."""
