@@ -146,8 +146,12 @@ class Shepherd:
                     self._unpack(Path(archive))
 
     def _git(self, *words: str) -> None:
-        command = ("git", "-c", "safe.directory=*", "-c", "advice.detachedHead=false", *words)
-        done = subprocess.run(command, capture_output=True, check=False, stdin=subprocess.DEVNULL)
+        config = self._folder / "gitconfig"
+        # a file and not an option: the other end of a clone looks at who owns the project too, and is told no options
+        config.write_text("[safe]\n\tdirectory = *\n[advice]\n\tdetachedHead = false\n")
+        environment = {**os.environ, "GIT_CONFIG_GLOBAL": str(config)}
+        command = ("git", *words)
+        done = subprocess.run(command, capture_output=True, check=False, stdin=subprocess.DEVNULL, env=environment)
         if done.returncode != 0:
             raise SystemFailureError(f"the project cannot be fetched: {done.stderr.decode(errors='replace').strip()}")
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
-from ci_service import make_project
+from ci_service import Service, make_project
 from support import commit_all, git
 
 from generator.errors import UsageError
@@ -92,3 +93,14 @@ def test_a_folder_without_git_is_taken_as_it_is(tmp_path: Path) -> None:
 def test_a_folder_without_a_pipeline_file_is_no_project(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="give --project the top of a clone"):
         Project(tmp_path, number=1, path=None, timeout=60, snapshots=tmp_path / "data")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_a_project_that_belongs_to_someone_else_is_run_all_the_same(folder: Path, tmp_path: Path) -> None:
+    for path in (folder, *folder.rglob("*")):
+        os.chown(path, 12345, 12345)
+    service = Service(folder, tmp_path / "data").start()
+    try:
+        assert service.wait(service.trigger()) == "success"
+    finally:
+        service.stop()
