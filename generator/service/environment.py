@@ -27,10 +27,14 @@ _NOT_FOR_JOBS = ("PACKMILL_DATABASE", "PACKMILL_CI_TRIGGER_TOKEN", "PACKMILL_CI_
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Surroundings:
-    """What a job's environment is made of besides the job: the project, the service's address and settings."""
+    """What a job's environment is made of besides the job: the project, addresses and settings.
+
+    ``address`` is where people find the service, ``inside`` where jobs on this machine do.
+    """
 
     project: Project
     address: str
+    inside: str
     own: Mapping[str, str]
     local_repositories: bool
 
@@ -104,7 +108,7 @@ def _predefined(around: Surroundings, *, pipeline: Row, job: Row, token: str, wo
     return {
         **rule_variables(project, ref=pipeline["ref"], tag=pipeline["tag"], source=pipeline["source"], asked={}),
         "GITLAB_CI": "true",
-        "CI_API_V4_URL": f"{around.address}/api/v4",
+        "CI_API_V4_URL": f"{around.inside}/api/v4",
         "CI_COMMIT_SHA": pipeline["sha"],
         "CI_COMMIT_SHORT_SHA": pipeline["sha"][:8],
         "CI_JOB_ID": str(job["id"]),

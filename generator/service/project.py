@@ -154,6 +154,7 @@ class Project:
 
 def _snapshot(folder: Path, target: Path) -> Path:
     """A repository at ``target`` with one commit of what is in a folder, without what its .gitignore names."""
+    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     nobody = {"NAME": "packmill", "EMAIL": "packmill@localhost", "DATE": "2026-01-01T00:00:00+00:00"}
     identity = {f"GIT_{role}_{word}": value for role in ("AUTHOR", "COMMITTER") for word, value in nobody.items()}
     place = ("git", "-c", "commit.gpgsign=false", f"--git-dir={target / '.git'}", f"--work-tree={folder}")

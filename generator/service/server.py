@@ -95,9 +95,14 @@ def serve(options: Options, environment: Mapping[str, str], say: Callable[[str],
     database = open_database(options.data, options.database)
     database.claim()
     with _listening(options.host, options.port) as listener:
-        address = options.address or f"http://{_reachable(options.host)}:{options.port}"
+        inside = f"http://{_reachable(options.host)}:{options.port}"
+        address = options.address or inside
         around = Surroundings(
-            project=checkout, address=address, own=environment, local_repositories=options.local_repositories
+            project=checkout,
+            address=address,
+            inside=inside,
+            own=environment,
+            local_repositories=options.local_repositories,
         )
         rows = Pipelines(database)
         data = DataFolder(options.data.resolve())
