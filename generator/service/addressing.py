@@ -1,4 +1,4 @@
-"""Projects are named by number or by ``owner%2Fname``; routes know the number alone."""
+"""Requests as routes know them: a project by its number, and HEAD as a GET whose answer has no body."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _PREFIX = "/api/v4/projects/"
 
 
 class ProjectAddresses:
-    """Turns a project's path in an address into its number; an unknown one becomes 0, which no project has."""
+    """Turns a project's path (``owner%2Fname``) into its number; an unknown one becomes 0, which no project has."""
 
     def __init__(self, app: ASGIApp, project: Project) -> None:
         self._app, self._project = app, project
@@ -21,7 +21,8 @@ class ProjectAddresses:
         """Hands the request on, under the address that routes know."""
         if scope["type"] == "http":
             raw = scope.get("raw_path", b"").decode("latin-1")
-            scope["asked_path"] = raw
+            method = "GET" if scope["method"] == "HEAD" else scope["method"]  # the server leaves out the body
+            scope = {**scope, "method": method, "asked_path": raw}
             if raw.startswith(_PREFIX):
                 name, slash, rest = raw[len(_PREFIX) :].partition("/")
                 known = unquote(name) in (self._project.path, str(self._project.id))

@@ -111,6 +111,13 @@ def test_unknown_addresses_answer_as_gitlab_does(service: Service) -> None:
     assert service.ask("GET", "/jobs/99999999999999999999999").status_code == 404
 
 
+def test_head_answers_like_get_without_a_body(service: Service) -> None:
+    answer = service.ask("HEAD", "/pipelines")
+
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert answer.headers["X-Page"] == "1"
+
+
 def test_pages_of_a_list_are_told_in_headers(service: Service) -> None:
     for _ in range(3):
         service.trigger()
