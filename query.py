@@ -3,8 +3,8 @@
 
 As a command: ``python query.py --help``. As a module: `Client`. Only ``requests`` is needed.
 
-Address, project and tokens come from options, from the environment, or from a file that only you can read; tokens never
-from options, because command lines can be read by others.
+Address, project and tokens come from options, from the environment, or from a file that only you can read. Others can read
+command lines, so tokens are better off in the environment or the file.
 """
 
 from __future__ import annotations
@@ -278,7 +278,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     watched: list[int] = []
     try:
-        settings = read_settings({name: getattr(options, name, None) for name in ("url", "project", "ref")}, os.environ)
+        settings = read_settings({name: getattr(options, name, None) for name in _SETTINGS}, os.environ)
         client = Client(
             settings["url"],
             settings["project"],
@@ -502,8 +502,7 @@ environment (or the same in a file, written by: query.py configure):
 exit codes: 0 done, 1 the pipeline did not succeed, 2 the request did not, 130 interrupted""",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    for name in ("url", "project", "ref"):
-        parser.add_argument(f"--{name}", help=f"{_SETTINGS[name][2]} (default: {_SETTINGS[name][1]})")
+    _add_settings(parser)
     commands = parser.add_subparsers(required=True, metavar="COMMAND", title="commands")
 
     trigger = _add(commands, "trigger", _trigger, "start a pipeline that packages a repository")
@@ -546,8 +545,21 @@ def _add(
 ) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(name, help=brief, description=brief[0].upper() + brief[1:])
     parser.add_argument("--json", action="store_true", help="print JSON")
+    _add_settings(parser, shown=False)
     parser.set_defaults(command=command)
     return parser
+
+
+def _add_settings(parser: argparse.ArgumentParser, *, shown: bool = True) -> None:
+    """Address, project and tokens, before the command's name or behind it; told once, in the help of all."""
+    for name, (_, usual, what) in _SETTINGS.items():
+        default = f" (default: {usual})" if usual else "; others can read command lines: better set the variable below"
+        parser.add_argument(
+            f"--{name.replace('_', '-')}",
+            metavar="TOKEN" if "token" in name else name.upper(),
+            default=argparse.SUPPRESS,
+            help=what + default if shown else argparse.SUPPRESS,
+        )
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -182,11 +183,20 @@ def test_settings_come_from_a_file_that_nobody_else_can_read(run: _Run, service:
     assert run("trigger", "--wait", **empty).returncode == 0
 
 
-def test_no_token_is_an_option() -> None:
-    text = query._parser().format_help()
+@pytest.mark.parametrize("behind", [False, True])
+def test_address_and_tokens_can_be_options_before_the_command_or_behind(
+    run: _Run, service: Service, behind: bool
+) -> None:
+    options = ("--url", service.url, "--project", "ada/toy", "--trigger-token", TRIGGER, "--access-token", ACCESS)
+    nothing = {"PACKMILL_CI_URL": "http://127.0.0.1:9", "PACKMILL_CI_TRIGGER_TOKEN": "", "PACKMILL_CI_ACCESS_TOKEN": ""}
+    words = ("trigger", "--wait", *options) if behind else (*options, "trigger", "--wait")
 
-    assert "--token" not in text
-    assert "PACKMILL_CI_TRIGGER_TOKEN" in text
+    assert run(*words, **nothing).returncode == 0
+
+
+def test_the_examples_hold_no_token() -> None:
+    for document in (here.parent / "README.md", *(here.parent / "docs").glob("*.md")):
+        assert not re.search(r"--(trigger|access)-token|gl(pat|ptt)-", document.read_text(encoding="utf-8")), document
 
 
 def test_it_is_a_python_client_too(service: Service) -> None:
