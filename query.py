@@ -3,8 +3,8 @@
 
 As a command: ``python query.py --help``. As a module: `Client`. Only ``requests`` is needed.
 
-Address, project and tokens come from options, from the environment, or from a file that only you can read. Others can read
-command lines, so tokens are better off in the environment or the file.
+Address, project and tokens come from options, from the environment, or from a file that only you can read. Others can
+read command lines, so tokens are better off in the environment or the file.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ def run(service: Service, tmp_path: Path) -> _Run:
 
 
 def test_a_pipeline_is_started_and_followed_to_its_end(run: _Run) -> None:
-    done = run("trigger", "--repository", "https://x/y.git", "--variable", "script=sleep 0.2", "--wait")
+    done = run("trigger", "--repository", "https://x/y.git", "--variable", "script=sleep 2", "--wait")
 
     assert done.returncode == 0, done.stderr
     assert "one: running" in done.stderr
