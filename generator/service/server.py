@@ -90,7 +90,7 @@ def serve(options: Options, environment: Mapping[str, str], say: Callable[[str],
         number=options.project_id,
         path=options.project_path,
         timeout=options.timeout,
-        snapshots=options.data / "project",
+        snapshots=options.data.resolve() / "project",
     )
     database = open_database(options.data, options.database)
     database.claim()
