@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from collections.abc import Iterable
@@ -102,8 +101,3 @@ def junit(checks: Iterable[Checked]) -> str:
 def _xml(text: str) -> str:
     """Text without the characters that XML 1.0 cannot hold (section 2.2)."""
     return re.sub("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "?", text)
-
-
-def dotenv(values: dict[str, str]) -> str:
-    """Variables for later jobs, one on a line; what would end the line is left out of a value."""
-    return "".join(f"{name}={json.dumps(value)[1:-1]}\n" for name, value in values.items() if value.isprintable())

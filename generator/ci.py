@@ -26,8 +26,8 @@ from generator.tools.git import commit_folder
 from generator.tools.job_file import check_places, is_inside, job_values, read_job
 
 _example = "city-temperatures"
-_example_output = Path("packages")
-report_file, dotenv_file, results_folder = Path("report.xml"), Path("packmill.env"), Path("results")
+_report, _dotenv, _results = Path("report.xml"), Path("packmill.env"), Path("results")
+"""What the jobs of ``.gitlab-ci.yml`` leave beside their packages."""
 
 
 def main(stage: str | None, environment: Mapping[str, str]) -> None:
@@ -69,8 +69,8 @@ def _check(request: BuildRequest, settings: Settings, progress: Progress) -> Non
         DocumentError, RunError: a check failed.
     """
     built = build(replace(request, registry=None, destination=None), settings, progress)
-    checks = checking.check(built.folder, base=request.output, results=results_folder, progress=progress)
-    report_file.write_text(checking.junit(checks), encoding="utf-8")
+    checks = checking.check(built.folder, base=request.output, results=_results, progress=progress)
+    _report.write_text(checking.junit(checks), encoding="utf-8")
     failed = [one for one in checks if one.problem]
     if failed:
         kind = DocumentError if failed[0].exit_code == DocumentError.exit_code else RunError
@@ -96,8 +96,16 @@ def _tell(built: Built) -> None:
         "PACKMILL_IMAGE": built.image,
         "PACKMILL_ADDRESS": built.address,
     }
-    dotenv_file.write_text(checking.dotenv({name: value for name, value in known.items() if value}), encoding="utf-8")
+    _dotenv.write_text(dotenv({name: value for name, value in known.items() if value}), encoding="utf-8")
     print(built.folder)
+
+
+def dotenv(values: Mapping[str, str]) -> str:
+    """Variables for later jobs, one on a line; a value that would not stay on its line is left out.
+
+    GitLab takes a value as it stands (https://docs.gitlab.com/ci/yaml/artifacts_reports/#artifactsreportsdotenv).
+    """
+    return "".join(f"{name}={value}\n" for name, value in values.items() if value.isprintable())
 
 
 def _run(environment: Mapping[str, str], settings: Settings, progress: Progress) -> None:
@@ -122,7 +130,7 @@ def _run(environment: Mapping[str, str], settings: Settings, progress: Progress)
     own = {name: value for name, value in read_job(folder / "inputs.yml").items() if is_inside(value, folder)}
     job.write_text(json.dumps({**own, **values}), encoding="utf-8")
     with progress.step("Running the package by cwltool"):
-        outputs = run_package(folder, job=job, values=(), outdir=results_folder, engine="cwltool", options=())
+        outputs = run_package(folder, job=job, values=(), outdir=_results, engine="cwltool", options=())
     print(json.dumps(outputs, indent=2, ensure_ascii=False))
 
 
@@ -139,7 +147,7 @@ def _example_request(progress: Progress) -> BuildRequest:
     repository = Path("example-run") / "packmill" / _example
     with progress.step("Making a repository of the bundled example"):
         commit_folder(data_folder("examples") / _example, repository, message="Temperatures of a city, month by month")
-    return build_request(str(repository), output=_example_output)
+    return build_request(str(repository))
 
 
 def _build_and_run_example(settings: Settings, progress: Progress) -> None:

@@ -20,6 +20,7 @@ variables = {
     "process": f"notebook or shell script, relative to the repository's top (default: {default_process})",
     "env": "environment instead of the repository's own: a path in the repository or an https URL",
     "output_template": "where a run puts the executed notebook, as a template (default: its own name)",
+    "PACKMILL_COMMIT": "commit that the checkout has to be, for later stages of a pipeline (default: what it is now)",
     "registry": "registry and path that the image is pushed to; the documents then name it by digest",
     "destination": "git URL of the repository that the package is deposited in, at <owner>/<name>/<checkout>",
     "destination_branch": f"branch of that repository (default: {default_branch})",

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -106,7 +107,24 @@ def test_branches_are_told_apart_and_made_when_they_are_missing(bare: Path, pack
     assert git(bare, "show", "main:ada/trees/main/process.cwl") == "1"
 
 
-def test_many_that_push_at_once_all_end_up_there(bare: Path, package: Callable[..., Path]) -> None:
+@pytest.mark.parametrize("over_ssh", [False, True])
+def test_many_that_push_at_once_all_end_up_there(
+    bare: Path, package: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, over_ssh: bool
+) -> None:
+    keys = tmp_path / "keys"
+    keys.mkdir(mode=0o700)
+    with ssh_server(keys) if over_ssh else nullcontext(("", "")) as (address, command):
+        if over_ssh:
+            monkeypatch.setenv("GIT_SSH_COMMAND", command)
+        _push_at_once(package, f"{address}{bare}")
+
+    assert git(bare, "rev-list", "--count", "main") == "8"
+    for number in range(8):
+        assert git(bare, "show", f"main:ada/p{number}/main/process.cwl") == str(number)
+
+
+def _push_at_once(package: Callable[..., Path], destination: str) -> None:
+    """Eight processes that deposit a package each."""
     folders = [package(f"p{number}", process_cwl=str(number)) for number in range(8)]
     script = (
         "import sys; from pathlib import Path; from generator.destination import parse_destination as d; "
@@ -116,16 +134,13 @@ def test_many_that_push_at_once_all_end_up_there(bare: Path, package: Callable[.
     )
 
     def push(folder: Path) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-c", script, str(folder), str(bare)]
+        command = [sys.executable, "-c", script, str(folder), destination]
         return subprocess.run(command, cwd=here.parent, capture_output=True, text=True, check=False)
 
     with ThreadPoolExecutor(8) as many:
         done = list(many.map(push, folders))
 
     assert [one.returncode for one in done] == [0] * 8, [one.stderr for one in done if one.returncode]
-    assert git(bare, "rev-list", "--count", "main") == "8"
-    for number in range(8):
-        assert git(bare, "show", f"main:ada/p{number}/main/process.cwl") == str(number)
 
 
 def test_deposits_go_over_ssh(

@@ -74,7 +74,7 @@ class Access:
             job = row(connection, sa.select(jobs.c.id, jobs.c.status).where(wanted))
         if job is None or job["status"] not in ("running", "canceling"):
             return None
-        return Identity(id=0, name=f"job {job['id']}", scopes=frozenset(("read_api",)), job=job["id"])
+        return Identity(id=0, name=f"job {job['id']}", scopes=frozenset(("read_api",)))
 
     def reader(self, request: Request) -> Identity:
         """Who asks, if they may read.

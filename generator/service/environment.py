@@ -6,7 +6,7 @@ Source: https://docs.gitlab.com/ci/variables/predefined_variables/
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -15,13 +15,12 @@ from generator.service.database import Row
 from generator.service.pipeline_file import PipelineFile
 from generator.service.project import Project
 
-secret_variables = ("PACKMILL_GIT_TOKEN", "PACKMILL_REGISTRY_PASSWORD", "PACKMILL_PUBLISH_TOKEN", "PACKMILL_DATABASE")
-"""Settings of whoever runs the service that must not be read in a log."""
 _HOSTS = {
     "PACKMILL_GIT_TOKEN": "PACKMILL_GIT_HOST",
     "PACKMILL_REGISTRY_PASSWORD": "PACKMILL_REGISTRY_HOST",
     "PACKMILL_PUBLISH_TOKEN": "PACKMILL_PUBLISH_HOST",
 }
+"""Secrets of whoever runs the service, and the variables that say which host each is for."""
 _NOT_FOR_JOBS = ("PACKMILL_DATABASE", "PACKMILL_CI_TRIGGER_TOKEN", "PACKMILL_CI_ACCESS_TOKEN")
 
 
@@ -95,11 +94,7 @@ def rule_variables(project: Project, *, ref: str, tag: bool, source: str, asked:
 def secrets(values: Mapping[str, str], token: str) -> list[str]:
     """Texts that must not show in the log of a job with this environment."""
     in_urls = (password for value in values.values() for password in re.findall(r"://[^\s/:@]*:([^\s/@]+)@", value))
-    return [token, *_present(values, secret_variables), *in_urls]
-
-
-def _present(values: Mapping[str, str], names: Iterable[str]) -> list[str]:
-    return [values[name] for name in names if values.get(name)]
+    return [token, *(values[name] for name in _HOSTS if values.get(name)), *in_urls]
 
 
 def _predefined(around: Surroundings, *, pipeline: Row, job: Row, token: str, work: Path) -> dict[str, str]:

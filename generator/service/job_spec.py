@@ -58,7 +58,6 @@ def job_spec(
     values |= _ready_environment(around.project, pipeline["sha"])
     archives = (data.job(one["id"]).artifacts for one in earlier)
     return {
-        "lane": job["lane"],
         "script": described.script,
         "environment": values,
         "project": str(around.project.folder),

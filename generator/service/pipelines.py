@@ -100,6 +100,17 @@ class Pipelines:
         with self.database.reading() as connection:
             return row(connection, sa.select(jobs).where(jobs.c.id == number))
 
+    def claim(self, number: int, token_hash: str) -> bool:
+        """Marks a pending job as running; whether it still was pending."""
+        with self.database.writing() as connection:
+            this = sa.update(jobs).where(jobs.c.id == number, jobs.c.status == "pending")
+            begun = {"status": "running", "started_at": time.time(), "token_hash": token_hash, "exit_code": None}
+            taken = connection.execute(this.values(**begun, failure_reason=None, attempts=jobs.c.attempts + 1)).rowcount
+            pipeline = connection.execute(sa.select(jobs.c.pipeline_id).where(jobs.c.id == number)).scalar()
+            if taken and pipeline is not None:
+                _advance(connection, pipeline)
+        return bool(taken)
+
     def update_job(self, number: int, values: Mapping[str, Any]) -> None:
         """Changes a job, and what follows from it for its pipeline."""
         with self.database.writing() as connection:

@@ -9,6 +9,7 @@ from pathlib import Path
 from generator.errors import UsageError
 from generator.service import pipeline_file
 from generator.service.pipeline_file import PipelineFile
+from generator.tools.git_environment import identity
 from generator.tools.process import run
 
 _MOST_KNOWN = 1000
@@ -155,8 +156,6 @@ class Project:
 def _snapshot(folder: Path, target: Path) -> Path:
     """A repository at ``target`` with one commit of what is in a folder, without what its .gitignore names."""
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    nobody = {"NAME": "packmill", "EMAIL": "packmill@localhost", "DATE": "2026-01-01T00:00:00+00:00"}
-    identity = {f"GIT_{role}_{word}": value for role in ("AUTHOR", "COMMITTER") for word, value in nobody.items()}
     place = ("git", "-c", "commit.gpgsign=false", f"--git-dir={target / '.git'}", f"--work-tree={folder}")
     commands = (
         ("git", "init", "--quiet", "--initial-branch=main", str(target)),
@@ -164,7 +163,7 @@ def _snapshot(folder: Path, target: Path) -> Path:
         (*place, "commit", "--quiet", "--allow-empty", "--message", "The folder as it is"),
     )
     for command in commands:
-        done = run(command, environment=identity, cwd=folder, timeout=300)
+        done = run(command, environment=identity(fixed=True), cwd=folder, timeout=300)
         if done.code != 0:
             raise UsageError(f"{folder}: it is not in git, and no repository can be made of it: {done.stderr.strip()}")
     return target

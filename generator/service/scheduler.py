@@ -111,17 +111,13 @@ class Scheduler:
         self._served[chosen["lane"]] = self._turn
         if len(self._served) > 10_000:
             self._served.clear()
-        self._begin(chosen["id"])
+        self._begin(chosen["id"], chosen["lane"])
         return True
 
-    def _begin(self, number: int) -> None:
+    def _begin(self, number: int, lane: str) -> None:
         token = tokens.new_token("glcbt-")
-        with self._database.writing() as connection:
-            pending = sa.update(jobs).where(jobs.c.id == number, jobs.c.status == "pending")
-            started = {"status": "running", "started_at": time.time(), "token_hash": tokens.digest(token)}
-            if not connection.execute(pending.values(**started, attempts=jobs.c.attempts + 1)).rowcount:
-                return
-        self._pipelines.update_job(number, {"failure_reason": None, "exit_code": None})
+        if not self._pipelines.claim(number, tokens.digest(token)):
+            return
         folder = self._data.job(number)
         try:
             folder.prepare()
@@ -133,7 +129,7 @@ class Scheduler:
             self._end(number, {"status": "failed", "failure_reason": "runner_system_failure"})
             folder.note(f"ERROR: Job failed (system failure): {error}")
             return
-        self._watch(number, spec["lane"])
+        self._watch(number, lane)
         now = self._pipelines.job(number)
         if now is None or now["status"] == "canceling":  # while the shepherd was being started
             folder.cancel()

@@ -88,8 +88,8 @@ class Section:
         self._trace, self._name, self._title = trace, name, title
 
     def __enter__(self) -> None:
-        mark = f"section_start:{int(time.time())}:{self._name}[collapsed=true]\r\x1b[0K"
-        self._trace.say(f"\x1b[0K{mark}\x1b[0K\x1b[36;1m{self._title}{_PLAIN}")
+        mark = f"\x1b[0Ksection_start:{int(time.time())}:{self._name}[collapsed=true]\r\x1b[0K"
+        self._trace.say(f"{mark}\x1b[36;1m{self._title}{_PLAIN}")
 
     def __exit__(self, *_: object) -> None:
         self._trace.write(f"\x1b[0Ksection_end:{int(time.time())}:{self._name}\r\x1b[0K".encode())

@@ -26,12 +26,11 @@ _SHORTEST = 20
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Identity:
-    """Who asks: a token's number and name, and what it may do. ``job`` is set for a token of a running job."""
+    """Who asks: a token's number and name, and what it may do. A running job's token has the number 0."""
 
     id: int
     name: str
     scopes: frozenset[str]
-    job: int | None = None
 
     @property
     def may_write(self) -> bool:

@@ -17,17 +17,12 @@ import git
 from generator.destination import Destination
 from generator.errors import PublishError
 from generator.repository import redacted
-from generator.tools.git_environment import git_environment
+from generator.tools.git_environment import git_environment, identity
 
 _ATTEMPTS = 10
 _LOST_RACE = (
     r"fetch first|non-fast-forward|stale info|cannot lock ref|failed to lock|failed to update ref|incorrect old"
 )
-_IDENTITY = {
-    f"GIT_{role}_{word}": value
-    for role in ("AUTHOR", "COMMITTER")
-    for word, value in (("NAME", "packmill"), ("EMAIL", "packmill@localhost"))
-}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,7 +48,7 @@ def deposit(
     with TemporaryDirectory(prefix="packmill-deposit-") as temporary, known as environment:
         try:
             repo = git.Repo.init(temporary, initial_branch="packmill")
-            repo.git.update_environment(**environment, **_IDENTITY)
+            repo.git.update_environment(**environment, **identity(fixed=False))
             repo.create_remote("origin", destination.repository.address)
             return _deposited(repo, {f"{path}/{name}": package / name for name in files}, destination, path, message)
         except (git.GitError, ValueError) as error:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from generator.errors import RepositoryError, nearest
 from generator.repository import Repository, check_checkout, redacted
-from generator.tools.git_environment import git_environment
+from generator.tools.git_environment import git_environment, identity
 
 try:
     import git
@@ -287,11 +287,9 @@ def commit_folder(source: Path, target: Path, *, message: str) -> None:
     shutil.copytree(
         source, target, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")
     )
-    nobody = {"NAME": "packmill", "EMAIL": "packmill@localhost", "DATE": "2026-01-01T00:00:00+00:00"}
-    identity = {f"GIT_{role}_{word}": value for role in ("AUTHOR", "COMMITTER") for word, value in nobody.items()}
     with git_environment(Repository(address=str(target), owner="", name="", local=target), "") as environment:
         repo = git.Repo.init(target, initial_branch="main")
-        repo.git.update_environment(**environment, **identity)
+        repo.git.update_environment(**environment, **identity(fixed=True))
         repo.git.add("--all")
         tree = repo.git.write_tree()
         commit = repo.git.commit_tree(tree, "-m", message)

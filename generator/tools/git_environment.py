@@ -28,6 +28,15 @@ _REPOSITORY_VARIABLES = (
 """What `git rev-parse --local-env-vars` lists: inside a hook these point at the user's own repository and index."""
 
 
+_FIXED_DATE = "2026-01-01T00:00:00+00:00"
+
+
+def identity(*, fixed: bool) -> dict[str, str]:
+    """What makes packmill the author of a commit; with a ``fixed`` time the same tree is the same commit."""
+    known = {"NAME": "packmill", "EMAIL": "packmill@localhost", **({"DATE": _FIXED_DATE} if fixed else {})}
+    return {f"GIT_{role}_{word}": value for role in ("AUTHOR", "COMMITTER") for word, value in known.items()}
+
+
 @contextmanager
 def git_environment(repository: Repository, token: str, *, hooks: bool = False) -> Iterator[dict[str, str]]:
     """The environment that every git command of one fetch runs in; ``hooks`` for a push to where one trusts them."""

@@ -202,6 +202,14 @@ def test_everything_is_reached_by_keyboard(page: Page) -> None:
     expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.locator("main")).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("main").get_by_role("link", name="New package")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("repository")).to_be_focused()
+    page.keyboard.type("https://example.org/by-keyboard.git")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Pipeline #")).to_be_visible()
+    expect(page.get_by_text("by-keyboard.git").first).to_be_visible()
 
 
 @in_a_browser

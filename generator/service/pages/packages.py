@@ -75,7 +75,7 @@ def _run(request: Request, number: int, folder: str, given: dict[str, Any]) -> R
         variables["package_process"] = folder.rpartition("/")[2]
     listed = [{"key": name, "value": value, "variable_type": "env_var"} for name, value in variables.items()]
     try:
-        pipeline = find_pipeline_ref(request, number)
+        pipeline = _ref_of(request, number)
         made = here.start_pipeline(ref=pipeline, source="web", user=who.identity.name, variables=listed)
     except AnswerError as error:
         return _shown(request, number, folder, given=texts, wrong={}, message=said(error), status=error.status)
@@ -83,7 +83,7 @@ def _run(request: Request, number: int, folder: str, given: dict[str, Any]) -> R
     return RedirectResponse(f"/{here.project.path}/-/jobs/{job['id']}", status_code=303)
 
 
-def find_pipeline_ref(request: Request, number: int) -> str:
+def _ref_of(request: Request, number: int) -> str:
     """The ref of the pipeline that a job belongs to."""
     pipeline = context(request).pipelines.get(find_job(request, number)["pipeline_id"])
     if pipeline is None:

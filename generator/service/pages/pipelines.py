@@ -32,7 +32,8 @@ def pipelines_page(request: Request) -> Response:
     """Pipelines, the youngest first."""
     here, who = context(request), session(request)
     status = request.query_params.get("status", "")
-    number = max(1, int(request.query_params.get("page", "1") or 1)) if _is_number(request, "page") else 1
+    text = request.query_params.get("page", "")
+    number = max(1, int(text)) if text.isdecimal() and len(text) < 10 else 1
     statement = sa.select(pipelines).order_by(pipelines.c.id.desc())
     if status in states.statuses:
         statement = statement.where(pipelines.c.status == status)
@@ -56,11 +57,6 @@ def pipelines_page(request: Request) -> Response:
 def asked(pipeline: Row) -> dict[str, str]:
     """What a pipeline was asked for, without the passwords that URLs may hold."""
     return {one["key"]: redacted(one["value"]) for one in pipeline["variables"] if one["value"]}
-
-
-def _is_number(request: Request, name: str) -> bool:
-    text = request.query_params.get(name, "")
-    return text.isdecimal() and len(text) < 10
 
 
 @router.get("/pipelines/new")
