@@ -132,11 +132,7 @@ def latest(request: Request, ref: str | None = None) -> Response:
     here.access.reader(request)
     found = here.pipelines.latest(ref or here.project.default_branch)
     if found is None:
-        raise (
-            AnswerError(403, {"message": "403 Forbidden"})
-            if ref is None
-            else AnswerError(404, {"message": "404 Pipeline Not Found"})
-        )
+        not_found("Pipeline")
     return JSONResponse(here.entities(request).pipeline(found))
 
 
