@@ -23,7 +23,10 @@ key_label = "org.packmill.key"
 
 _package = Path(__file__).parent
 _travelling = tuple(
-    "__init__.py errors.py parameters.py literals.py hints.py notebook.py interface.py path_templates.py".split()
+    (
+        "__init__.py errors.py parameters.py literals.py hints.py notebook.py interface.py path_templates.py "
+        "media_types.py staging_records.py"
+    ).split()
 )
 _travelling_folders = ("languages", "runner")
 

@@ -10,6 +10,7 @@ from generator.documents.job import default_paths, inputs_yml
 from generator.documents.process import Facts, process_cwl
 from generator.documents.provenance import package_json
 from generator.documents.readme import readme_md
+from generator.documents.staging import staging_documents
 from generator.parameters import CwlType
 from generator.process import Process, inside
 
@@ -33,6 +34,7 @@ def package(
     href = f"{address}/process.cwl" if address else "process.cwl"
     files: dict[str, str | bytes] = {
         "process.cwl": process_cwl(facts),
+        **staging_documents(facts),
         "inputs.yml": inputs_yml(facts, carried),
         "applicationDescriptor.json": application_descriptor(facts, href=href),
         "README.md": readme_md(facts),

@@ -4,35 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from generator import media_types
 from generator.documents.process import Facts, label
 from generator.documents.text import json_text
 from generator.interface import Input, Output, type_name
+from generator.media_types import media_type
 from generator.parameters import CwlType
 
 _profile = "http://www.opengis.net/profiles/eoc/dockerizedApplication"
-_media_types = {
-    ".csv": "text/csv",
-    ".geojson": "application/geo+json",
-    ".gif": "image/gif",
-    ".gpkg": "application/geopackage+sqlite3",
-    ".h5": "application/x-hdf5",
-    ".html": "text/html",
-    ".ipynb": "application/x-ipynb+json",
-    ".jpeg": "image/jpeg",
-    ".jpg": "image/jpeg",
-    ".json": "application/json",
-    ".log": "text/plain",
-    ".nc": "application/x-netcdf",
-    ".parquet": "application/vnd.apache.parquet",
-    ".pdf": "application/pdf",
-    ".png": "image/png",
-    ".svg": "image/svg+xml",
-    ".tif": "image/tiff",
-    ".tiff": "image/tiff",
-    ".txt": "text/plain",
-    ".xml": "application/xml",
-    ".zip": "application/zip",
-}
 
 
 def application_descriptor(facts: Facts, *, href: str) -> str:
@@ -40,10 +19,10 @@ def application_descriptor(facts: Facts, *, href: str) -> str:
     interface = facts.process.interface
     outputs = [*(_output(one) for one in interface.outputs)]
     if facts.process.is_notebook:
-        outputs.append(_entry("output_nb", "executed notebook", _media_types[".ipynb"]))
-        outputs.append(_entry("scraps", "results that the notebook glued", _media_types[".json"]))
-        outputs.append(_entry("scrap_files", "figures and tables that the notebook glued", "application/octet-stream"))
-    outputs.append(_entry("output_dir", "everything that the run left", "application/x-directory"))
+        outputs.append(_entry("output_nb", "executed notebook", media_type("x.ipynb")))
+        outputs.append(_entry("scraps", "results that the notebook glued", media_type("scraps.json")))
+        outputs.append(_entry("scrap_files", "figures and tables that the notebook glued", media_types.unknown))
+    outputs.append(_entry("output_dir", "everything that the run left", media_types.folder))
     process = {
         "id": facts.identifier,
         "title": facts.message.splitlines()[0] if facts.message else facts.title,
@@ -86,9 +65,8 @@ def _input(one: Input) -> dict[str, Any]:
 
 def _output(one: Output) -> dict[str, Any]:
     if one.type is CwlType.DIRECTORY:
-        return _entry(one.id, one.doc or label(one.name), "application/x-directory")
-    ending = "." + one.glob.rpartition(".")[2].lower() if "." in one.glob else ""
-    return _entry(one.id, one.doc or label(one.name), _media_types.get(ending, "application/octet-stream"))
+        return _entry(one.id, one.doc or label(one.name), media_types.folder)
+    return _entry(one.id, one.doc or label(one.name), media_type(one.glob))
 
 
 def _entry(name: str, title: str, media_type: str) -> dict[str, Any]:

@@ -53,6 +53,9 @@ class Facts:
     image: str
     network: bool = False
     output_template: str | None = None
+    guard: bool = False
+    """Whether staging steps keep to public addresses, apart from those in ``guard_allows``."""
+    guard_allows: tuple[str, ...] = ()
 
     @property
     def identifier(self) -> str:
@@ -91,7 +94,7 @@ def process_cwl(facts: Facts) -> str:
     document["inputs"] = {one.id: input_entry(one) for one in process.interface.inputs}
     if process.is_notebook:
         document["inputs"][template_input] = template_entry(facts)
-    document["outputs"] = _outputs(process)
+    document["outputs"] = output_entries(process)
     return yaml_text(block(**document))
 
 
@@ -198,7 +201,8 @@ def _survives(value: Literal) -> bool:
     return True
 
 
-def _outputs(process: Process) -> dict[str, Any]:
+def output_entries(process: Process) -> dict[str, Any]:
+    """The outputs: what the process stages out, and what every run leaves."""
     entries = {one.id: _output_entry(one) for one in process.interface.outputs}
     if process.is_notebook:
         notebook = posixpath.basename(process.path)

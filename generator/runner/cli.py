@@ -15,11 +15,12 @@ from typing import Any
 
 from generator.runner.failures import BadInputsError, RunFailedError
 from generator.runner.options import add_process, add_run, take_pairs
+from generator.runner.staging.options import add_stage_in, add_stage_out
 
 _exit_codes = (
     "exit codes: 0 done, 1 a cell failed, 2 inputs that do not fit, 3 process missing, 4 no kernel, "
     "5 kernel died, 6 output missing, 7 out of memory, 8 cell time limit, 9 run time limit, 10 disk full, "
-    "11 the notebook's own statusCode, 130 and 143 interrupted"
+    "11 the notebook's own statusCode, 12 staging failed, 130 and 143 interrupted"
 )
 
 
@@ -37,7 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name, given in pairs.items():
         setattr(options, name, given)
     try:
-        code: int = options.command(options)
+        staging = words[:1] in (["stage-in"], ["stage-out"])
+        code: int = options.command(options, _say) if staging else options.command(options)
     except RunFailedError as error:
         _say(f"packmill-runner: {error}")
         return error.exit_code
@@ -75,6 +77,8 @@ def _parser() -> argparse.ArgumentParser:
     add_process(check, required=True)
     check.add_argument("--kernel", metavar="NAME", help="kernel to use (default: the notebook's)")
     check.set_defaults(command=_check)
+    add_stage_in(commands.add_parser("stage-in", help="fetch files from anywhere"))
+    add_stage_out(commands.add_parser("stage-out", help="put results where they are wanted"))
     _add_template(commands.add_parser("template", help="keep output templates by name"))
     return parser
 

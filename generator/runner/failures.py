@@ -96,6 +96,13 @@ class StatusCodeError(RunFailedError):
         super().__init__(f"the notebook ended with statusCode {status}")
 
 
+class StagingError(RunFailedError):
+    """A file could not be fetched, or a result not be delivered."""
+
+    exit_code = 12
+    reason = "staging-failed"
+
+
 class InterruptedRunError(RunFailedError):
     """SIGTERM or SIGINT ended the run; the exit code is 128 and the signal's number, as in a shell."""
 

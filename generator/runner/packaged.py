@@ -177,6 +177,7 @@ def _run_notebook(run: _Run) -> None:
         public = {name: value for name, value in parameters.items() if name not in secret}
         executed = _templated(run, template, public, interface)
         run.at_end.callback(write_output_object, interface, executed, record.scraps, run.output)
+    record.notebooks = [executed]
     kernel, warning = choose_kernel(find_kernels(os.environ), name=request.kernel or notebook.kernel, language=language)
     if warning:
         request.say(f"warning: {warning}")

@@ -40,6 +40,7 @@ class Record:
             "error": None if error is None else str(error),
             "status_code": self.scraps.status_code,
             "process": self.process,
+            "notebook": os.path.relpath(self.notebooks[0], folder) if self.notebooks else None,
             "kernel": self.kernel,
             "started": self.started.isoformat(),
             "ended": ended.isoformat(),
