@@ -10,10 +10,14 @@ _LONGEST = 180
 
 
 def safe_name(name: str, *, otherwise: str = "file") -> str:
-    """One part of a path that every file system, shell and CWL engine takes as it is."""
-    last = name.replace("\\", "/").rpartition("/")[2]
-    plain = unicodedata.normalize("NFC", last)
-    plain = re.sub(r"[^\w.+=@~ ()\[\]-]", "_", plain).strip(" ")
+    """One part of a path that every file system, shell and CWL engine takes as it is.
+
+    cwltool refuses names with other characters than these, spaces included, so letters lose their accents.
+    """
+    last = name.replace("\\", "/").rpartition("/")[2].strip()
+    plain = unicodedata.normalize("NFKD", last)
+    plain = "".join(one for one in plain if not unicodedata.combining(one))
+    plain = re.sub(r"[^A-Za-z0-9._+-]", "_", plain)
     plain = plain.lstrip(".") if plain.strip(".") else ""
     return _shortened(plain) or otherwise
 
