@@ -130,7 +130,9 @@ def _run(environment: Mapping[str, str], settings: Settings, progress: Progress)
     own = {name: value for name, value in read_job(folder / "inputs.yml").items() if is_inside(value, folder)}
     job.write_text(json.dumps({**own, **values}), encoding="utf-8")
     with progress.step("Running the package by cwltool"):
-        outputs = run_package(folder, job=job, values=(), outdir=_results, engine="cwltool", options=())
+        outputs = run_package(
+            folder, job=job, values=(), outdir=_results, engine="cwltool", options=(), guarded=settings.guard_variables
+        )
     print(json.dumps(outputs, indent=2, ensure_ascii=False))
 
 

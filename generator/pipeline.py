@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timezone
 from importlib.metadata import version
 from pathlib import Path
@@ -81,7 +81,11 @@ def build(request: BuildRequest, settings: Settings, progress: Progress) -> Buil
             top = request.output / source.owner / source.name / source.checkout
             changed = False
             for process, target in _places(processes, top):
-                facts = _facts(source, checkout, process, reference, request)
+                facts = replace(
+                    _facts(source, checkout, process, reference, request),
+                    guard=settings.stage_guard,
+                    guard_allows=settings.stage_allow,
+                )
                 files = package(
                     facts,
                     address=address(request, target),

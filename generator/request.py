@@ -38,6 +38,8 @@ variables = {
     "PACKMILL_REGISTRY_HOST": "the one registry that gets them (default: whatever registry is asked for)",
     "PACKMILL_PUBLISH_TOKEN": "token for a destination by https",
     "PACKMILL_PUBLISH_HOST": "the one host that gets it (default: whatever host the destination is on)",
+    "PACKMILL_STAGE_GUARD": "'1' keeps steps that fetch and deliver to public addresses, in packages and in runs",
+    "PACKMILL_STAGE_ALLOW": "networks and hosts that the guard lets through, separated by spaces",
     "PACKMILL_VENV": "virtual environment with packmill's dependencies (default: .venv, made when it is missing)",
     "DOCKER_HOST": "address of the container engine, as for Docker itself",
 }
@@ -62,6 +64,15 @@ class Settings:
     base_image: str | None = None
     docker_host: str | None = None
     gitlab_job: bool = False
+    stage_guard: bool = False
+    stage_allow: tuple[str, ...] = ()
+
+    @property
+    def guard_variables(self) -> tuple[str, ...]:
+        """The variables that a step in a container must have for the guard to be on."""
+        if not self.stage_guard:
+            return ()
+        return ("PACKMILL_STAGE_GUARD", "PACKMILL_STAGE_ALLOW") if self.stage_allow else ("PACKMILL_STAGE_GUARD",)
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
@@ -78,6 +89,8 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         base_image=environment.get("PACKMILL_BASE_IMAGE") or None,
         docker_host=environment.get("DOCKER_HOST") or None,
         gitlab_job=environment.get("GITLAB_CI") == "true",
+        stage_guard=environment.get("PACKMILL_STAGE_GUARD", "").lower() not in ("", "0", "no", "false"),
+        stage_allow=tuple(environment.get("PACKMILL_STAGE_ALLOW", "").replace(",", " ").split()),
     )
 
 

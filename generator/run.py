@@ -13,6 +13,34 @@ from generator.parameters import CwlType, Hint, Role
 from generator.tools.job_file import is_inside, read_job, read_yaml
 
 
+def find_document(package: Path, job: Mapping[str, Any], hints: Mapping[str, Hint]) -> Path:
+    """What a job runs: the process, or the whole workflow where something is to be fetched or delivered.
+
+    Without that both do the same, and the process alone is quicker.
+    """
+    process = find_process(package)
+    workflow = process.with_name("workflow.cwl")
+    if package.is_file() or not workflow.is_file():
+        return process
+    asked = [name for name in _staging_inputs if job.get(name) is not None]
+    fetched = [name for name, hint in hints.items() if hint.role is Role.STAGE_IN and not _is_at_hand(job.get(name))]
+    return workflow if asked or fetched else process
+
+
+def _is_at_hand(value: Any) -> bool:
+    """Whether a staged input's value needs no fetching: files of this machine, or nothing."""
+    if isinstance(value, list):
+        return all(_is_at_hand(item) for item in value)
+    return value is None or (isinstance(value, dict) and value.get("class") in _FILES and not _remote(value))
+
+
+def _remote(value: Mapping[str, Any]) -> str | None:
+    """The address of a File object that is elsewhere."""
+    place = value.get("location") or value.get("path")
+    remote = isinstance(place, str) and "://" in place and not place.startswith("file:")
+    return place if remote else None
+
+
 def find_process(package: Path) -> Path:
     """The ``process.cwl`` of a package.
 
@@ -40,9 +68,19 @@ def read_hints(package: Path) -> dict[str, Hint]:
         staged = {cwl_id(one["name"]): _staged_hint(one["type"]) for one in interface["stage_in"]}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{package}: its package.json cannot be read ({error}): build the package again") from None
-    return {**_runner_inputs, **values, **staged}
+    around = _staging_inputs if (package / "workflow.cwl").is_file() else {}
+    return {**_runner_inputs, **around, **values, **staged}
 
 
+_FILES = ("File", "Directory")
+_staging_inputs = {
+    "stage_out": Hint(optional=True),
+    "stac_catalog": Hint(type=CwlType.BOOLEAN, optional=True),
+    "cache_dir": Hint(type=CwlType.DIRECTORY, optional=True),
+    "config_dir": Hint(type=CwlType.DIRECTORY, optional=True),
+    "credentials": Hint(optional=True, secret=True),
+}
+"""What ``workflow.cwl`` takes besides (`generator.documents.staging.workflow_cwl`)."""
 _runner_inputs = {"output_template": Hint(type=CwlType.STRING, optional=True)}
 """What every package of a notebook takes besides its interface (`generator.documents.process.template_entry`)."""
 
@@ -81,6 +119,8 @@ def typed_values(assignments: Sequence[str], hints: Mapping[str, Hint], folder: 
             wrong.append(f"{name} is secret, and command lines can be read by others: put it into a job file")
         else:
             try:
+                if name == "cache_dir":
+                    (folder / text).mkdir(parents=True, exist_ok=True)
                 value = typed_value(text, hint, folder)
                 values[name] = [*values[name], *value] if hint.array and name in values else value
             except MisfitError as error:
@@ -101,7 +141,7 @@ def typed_value(text: str, hint: Hint, folder: Path) -> Any:
         items = read_yaml(text) if text.lstrip().startswith("[") else [text]
         if not isinstance(items, list):
             raise MisfitError(f"is {text!r}, but a list is needed, such as [1, 2]")
-        item_hint = Hint(type=hint.type, symbols=hint.symbols)
+        item_hint = Hint(type=hint.type, symbols=hint.symbols, role=hint.role)
         return [_typed_scalar(item, item_hint, folder) for item in items]
     if hint.optional and text == "null" and hint.type is not CwlType.STRING:
         return None
@@ -111,7 +151,7 @@ def typed_value(text: str, hint: Hint, folder: Path) -> Any:
 def _typed_scalar(value: Any, hint: Hint, folder: Path) -> Any:
     if hint.type in (CwlType.FILE, CwlType.DIRECTORY):
         if "://" in str(value):
-            return {"class": str(hint.type), "location": str(value)}
+            return str(value) if hint.role is Role.STAGE_IN else {"class": str(hint.type), "location": str(value)}
         path = folder / str(value)
         if not _exists(str(path)) or not (path.is_dir() if hint.type is CwlType.DIRECTORY else path.is_file()):
             raise MisfitError(
@@ -131,8 +171,11 @@ def run_package(
     outdir: Path,
     engine: str,
     options: tuple[str, ...],
+    guarded: tuple[str, ...] = (),
 ) -> dict[str, Any]:
     """Runs a package and gives the CWL output object; progress goes to stderr.
+
+    ``guarded`` are variables of the environment that steps in containers are to have: those of the address guard.
 
     Raises:
         UsageError: the values do not fit the interface; nothing was started.
@@ -141,12 +184,15 @@ def run_package(
     from generator.progress import Progress
     from generator.tools.cwl import PlainLog, execute
 
-    process = find_process(package)
-    folder = process.parent
+    folder = find_process(package).parent
     job_file = job or folder / "inputs.yml"
     hints = read_hints(folder)
     given = {**read_job(job_file), **typed_values(values, hints, Path.cwd())}
     job_values = checked_job(given, hints, job_file)
+    document = find_document(package, job_values, hints)
+    if guarded:
+        check_public(given, hints)
+        options = (*(word for name in guarded for word in ("--preserve-environment", name)), *options)
     progress = Progress()
     log = PlainLog()
 
@@ -155,7 +201,7 @@ def run_package(
         if plain:
             progress.say(plain)
 
-    return execute(process, job_values, outdir=outdir, engine=engine, options=options, on_line=show)
+    return execute(document, job_values, outdir=outdir, engine=engine, options=options, on_line=show)
 
 
 def missing_values(package: Path) -> list[str]:
@@ -193,13 +239,52 @@ def checked_job(job: Mapping[str, Any], hints: Mapping[str, Hint], file: Path) -
             wrong.append(f"{name}: no such input{f'; did you mean {guess!r}?' if guess else ''}")
         elif value is not None:
             try:
-                fitted[name] = _located_file(fit(value, hint), hint)
+                fitted[name] = _fitted(name, value, hint)
                 wrong += [f"{name}: there is no {path}" for path in _missing_files(value)]
             except MisfitError as error:
                 wrong.append(f"{name} {error}")
     if wrong:
         raise UsageError("\n".join([f"{file} does not fit the package", *(f"  {line}" for line in wrong)]))
     return fitted
+
+
+def _fitted(name: str, value: Any, hint: Hint) -> Any:
+    if name == "credentials" and isinstance(value, dict):
+        return json.dumps(value)  # CWL's secrets are text
+    if hint.role is Role.STAGE_IN:
+        return _staged(value, hint)
+    return _located_file(fit(value, hint), hint)
+
+
+def _staged(value: Any, hint: Hint) -> Any:
+    """A URL, a record or a File, or a list of these; what is elsewhere is fetched by a step, not by the engine."""
+    if isinstance(value, list):
+        return [_staged(item, hint) for item in value]
+    if isinstance(value, dict) and value.get("class") in _FILES:
+        return _remote(value) or value
+    if isinstance(value, dict) and "class" not in value:
+        return value
+    if isinstance(value, str) and "://" in value:
+        return value
+    raise MisfitError(f"is {value!r}; write it as a URL, a record, or {{class: {hint.type}, path: ...}}")
+
+
+def check_public(job: Mapping[str, Any], hints: Mapping[str, Hint]) -> None:
+    """Refuses addresses that an engine on this machine would fetch by itself from a private network.
+
+    Raises:
+        UsageError: an input that is not staged names one.
+    """
+    from generator.tools.addresses import is_public
+
+    for name, value in job.items():
+        if name in hints and hints[name].role is not Role.STAGE_IN:
+            for one in value if isinstance(value, list) else [value]:
+                place = _remote(one) if isinstance(one, dict) else None
+                if place and not is_public(place):
+                    raise UsageError(
+                        f"{name}: {place.partition('?')[0]} is no public address, and may not be used here"
+                    )
 
 
 def _located_file(value: Any, hint: Hint) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 from generator.commands.parser import Commands, command
@@ -11,11 +12,12 @@ from generator.commands.parser import Commands, command
 def add(commands: Commands) -> None:
     """Adds the command."""
     text = """\
-Runs a package by a CWL engine. Values come from the job file (default: the package's inputs.yml), and -p changes one.
-All are checked against the interface first. Progress goes to stderr, CWL's output object to stdout.
+Runs a package by a CWL engine: its process, or its workflow when a value is a URL or a record, or when stage_out,
+cache_dir, credentials or config_dir is given. Values come from the job file (default: the package's inputs.yml), and -p
+changes one. All are checked against the interface first. Progress goes to stderr, CWL's output object to stdout.
 What follows a -- goes to the engine: packmill run PACKAGE -- --debug"""
     parser = command(commands, "run", "run a package", text)
-    parser.add_argument("package", type=Path, metavar="PACKAGE", help="folder of a package, or its process.cwl")
+    parser.add_argument("package", type=Path, metavar="PACKAGE", help="folder of a package, or one of its .cwl files")
     parser.add_argument(
         "job", type=Path, nargs="?", metavar="JOB.yml", help="job file (default: the package's inputs.yml)"
     )
@@ -38,6 +40,7 @@ def run(options: argparse.Namespace) -> int:
     """Carries it out; the exit code."""
     import json
 
+    from generator.request import read_settings
     from generator.run import run_package
 
     outputs = run_package(
@@ -47,6 +50,7 @@ def run(options: argparse.Namespace) -> int:
         outdir=options.outdir,
         engine=options.engine,
         options=options.engine_options,
+        guarded=read_settings(os.environ).guard_variables,
     )
     print(json.dumps(outputs, indent=2, ensure_ascii=False))
     return 0

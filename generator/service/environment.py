@@ -62,6 +62,7 @@ def environment(
         own.pop(secret.replace("PASSWORD", "USER"), None)
     if not around.local_repositories:
         own["PACKMILL_LOCAL_REPOSITORIES"] = "no"
+        own.setdefault("PACKMILL_STAGE_GUARD", "1")
     given = {name: asked.get(name, value) for name, value in declared.items()}
     predefined = _predefined(around, pipeline=pipeline, job=job, token=token, work=work)
     left_out = [name for name in asked if name not in declared]

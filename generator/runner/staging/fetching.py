@@ -11,6 +11,7 @@ from generator.runner.staging.cache import Cache, Entry, algorithm
 from generator.runner.staging.names import safe_name
 from generator.runner.staging.network import Network
 from generator.runner.staging.stores import NotModifiedError, Source, Validator
+from generator.runner.staging.stores.local import LocalSource
 from generator.runner.staging.transfer import Transfer, Watch
 
 
@@ -46,7 +47,7 @@ def fetch_all(
     def fetch(item: tuple[int, Source], watch: Watch) -> Arrived:
         index, source = item
         target = None if only_cache else folder / f".{index}.part"
-        if cache:
+        if cache and not isinstance(source, LocalSource):
             arrived = _cached(source, target, cache, network=network, watch=watch, say=say)
         else:
             arrived = _direct(source, folder / f".{index}.part", network, watch)

@@ -43,6 +43,10 @@ def of_box(west: float, south: float, east: float, north: float) -> Footprint | 
         return None
     if not (-180 <= west <= east <= 180 and -90 <= south <= north <= 90):
         return None
+    if west == east and south == north:
+        return Footprint({"type": "Point", "coordinates": [west, south]}, box)
+    if west == east or south == north:
+        return Footprint({"type": "LineString", "coordinates": [[west, south], [east, north]]}, box)
     ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
     return Footprint({"type": "Polygon", "coordinates": [ring]}, box)
 
@@ -59,8 +63,12 @@ def _geojson(path: Path) -> Footprint | None:
         return None
     longitudes, latitudes = [point[0] for point in points], [point[1] for point in points]
     whole = of_box(min(longitudes), min(latitudes), max(longitudes), max(latitudes))
-    geometry = document.get("geometry") if document["type"] == "Feature" else None
+    geometry = {"Feature": document.get("geometry"), "FeatureCollection": None}.get(document["type"], _bare(document))
     return Footprint(geometry, whole.bbox) if whole and geometry and len(points) <= 1000 else whole
+
+
+def _bare(document: dict[str, Any]) -> dict[str, Any]:
+    return {key: document[key] for key in ("type", "coordinates", "geometries") if key in document}
 
 
 _GEOJSON_TYPES = {"FeatureCollection", "Feature", "GeometryCollection", "Point", "MultiPoint", "LineString"}
