@@ -107,5 +107,8 @@ class PlainLog:
 
 def _is_noise(text: str) -> bool:
     """What cwltool says for its own developers, and the warning about its own hint for secrets."""
-    known = "Skipping Docker software container|exited with status|Final process status|Warning: checking item|--preserve-environment"
+    known = (
+        "Skipping Docker software container|exited with status|Final process status|Warning: checking item|"
+        "--preserve-environment"
+    )
     return re.match(rf"(INFO|DEBUG) |WARNING .*({known})", text) is not None

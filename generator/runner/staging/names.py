@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from contextlib import suppress
+from urllib.parse import unquote
 
 _LONGEST = 180
 """Bytes; file systems take 255, and a number and an ending for unfinished files come on top."""
@@ -55,6 +57,10 @@ def disposition_name(header: str | None) -> str:
     """The file name of a Content-Disposition header (RFC 6266, ``filename*`` before ``filename``); '' when none."""
     if not header:
         return ""
+    extended = re.search(r"(?i)filename\*\s*=\s*([\w-]+)'[^']*'([^;\s]+)", header)
+    if extended:
+        with suppress(LookupError, ValueError):
+            return unquote(extended[2], encoding=extended[1], errors="strict")
     from email.message import Message
 
     message = Message()

@@ -71,6 +71,9 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--timeout", type=float, default=60.0, metavar="SECONDS", help="longest silence (default: %(default)s)"
     )
+    parser.add_argument(
+        "--attempts", type=_count, default=6, metavar="N", help="tries in a row that bring no byte (%(default)s)"
+    )
     parser.add_argument("--ca-bundle", metavar="FILE", help="certificates to trust, such as your company's")
     parser.add_argument("--guard", action="store_true", help="reach public addresses only (or PACKMILL_STAGE_GUARD=1)")
     parser.add_argument(
@@ -232,7 +235,13 @@ def _settings(options: argparse.Namespace, given: dict[str, Any], *, step: str) 
     guard = choose_guard(wanted=options.guard, allowed=options.allow)
     guard.install()
     bundle = check_bundle(Path(options.ca_bundle) if options.ca_bundle else credentials.file("ca.pem", "ca.crt"))
-    network = Network(parallel=options.parallel, timeout=options.timeout, ca_bundle=bundle, guard=guard)
+    network = Network(
+        parallel=options.parallel,
+        timeout=options.timeout,
+        attempts=options.attempts,
+        ca_bundle=bundle,
+        guard=guard,
+    )
     return {"network": network, "credentials": credentials}
 
 

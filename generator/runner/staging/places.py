@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlencode, urlunsplit
+from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
 from generator.runner.failures import BadInputsError, StagingError
 from generator.runner.staging import checksums, urls
@@ -80,7 +80,7 @@ class Places:
         if kind == "http":
             from generator.runner.staging.stores.http import HttpStore
 
-            return HttpStore(self.network, credentials, ticket=bool(wanted.record.get("maap_pgt")))
+            return HttpStore(self.network, credentials, ticket_for=_ticket_host(wanted))
         if kind == "s3":
             return s3_store(self.network, credentials, wanted)
         from generator.runner.staging.stores.filesystems import FileSystems
@@ -122,11 +122,11 @@ class Places:
             yield from self._granule(collection, str(name), wanted)
 
     def _granule(self, collection: str, name: str, wanted: Wanted) -> Iterator[Source]:
-        host = str(wanted.record.get("cmr_host") or _cmr)
-        scheme, slashes, rest = host.partition("://")
-        scheme, host = (scheme, rest) if slashes else ("https", host)
+        catalog = urlsplit(_cmr_address(wanted))
         query = {"collection_concept_id": collection, "readable_granule_name": name, "page_size": _page}
-        url = urlunsplit((scheme, host, "/search/granules.json", urlencode(query, quote_via=quote), ""))
+        url = urlunsplit(
+            (catalog.scheme, catalog.netloc, "/search/granules.json", urlencode(query, quote_via=quote), "")
+        )
         from generator.runner.staging.documents import read_json
 
         answer = read_json(self.source(url, wanted), self.network)
@@ -138,7 +138,7 @@ class Places:
             raise StagingError(f"{urls.shown(url)}: the answer is not CMR's") from None
         web = [href for href in found if href.startswith(("https://", "http://"))] or found
         if not web:
-            raise StagingError(f"{name}: no granule of that name has data in {collection} at {host}")
+            raise StagingError(f"{name}: no granule of that name has data in {collection} at {catalog.netloc}")
         for href in dict.fromkeys(web):
             yield self.source(href, wanted)
 
@@ -164,6 +164,18 @@ def s3_store(network: Network, credentials: Credentials, wanted: Wanted) -> Any:
         unsigned=True,
     )
     return S3Store(network, credentials, access)
+
+
+def _ticket_host(wanted: Wanted) -> str | None:
+    """Who gets MAAP's ticket: the searched catalog, or the host of the URLs of a record that has one."""
+    if wanted.kind == "MAAP":
+        return urlsplit(_cmr_address(wanted)).hostname
+    return "" if wanted.record.get("maap_pgt") else None
+
+
+def _cmr_address(wanted: Wanted) -> str:
+    host = str(wanted.record.get("cmr_host") or _cmr)
+    return host if urls.scheme(host) else f"https://{host}"
 
 
 def _checksum(wanted: Wanted) -> Checksum | None:

@@ -26,6 +26,7 @@ from generator.runner.staging.network import Network
 from generator.runner.staging.stores import NotModifiedError, Opened, TransientError, Validator, unknown
 
 _REDIRECTS = 20
+_MAAP = ".maap-project.org"
 _TRANSIENT = {408, 425, 429, 500, 502, 503, 504}
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _BROKEN = (
@@ -40,10 +41,10 @@ _BROKEN = (
 class HttpStore:
     """All HTTP of one record: its connections, its cookies, its credentials."""
 
-    def __init__(self, network: Network, credentials: Credentials, *, ticket: bool = False) -> None:
-        """``ticket`` sends MAAP's proxy granting ticket to the host of the URL."""
+    def __init__(self, network: Network, credentials: Credentials, *, ticket_for: str | None = None) -> None:
+        """``ticket_for`` is the host that gets MAAP's proxy granting ticket, '' for the one of each URL."""
         self._network, self._credentials = network, credentials
-        self._ticket = credentials.maap_pgt if ticket else None
+        self._ticket_for = ticket_for
         self._adapter = HTTPAdapter(pool_connections=16, pool_maxsize=network.parallel)
         self._cookies = requests.cookies.RequestsCookieJar()
         self._local = threading.local()
@@ -74,8 +75,9 @@ class HttpStore:
         host = parts.hostname or ""
         request = requests.Request("GET", url, headers={**headers, **self._secret_headers(host, origin)})
         login = self._credentials.login(host)
-        if login or "Authorization" in request.headers:
+        if login or "Authorization" in request.headers or "proxy-ticket" in request.headers:
             self._check_privacy(parts.scheme, host)
+        if login or "Authorization" in request.headers:
             request.auth = login if "Authorization" not in request.headers else _unchanged
         settings = session.merge_environment_settings(url, {}, True, self._network.verify, None)  # noqa: FBT003
         if settings["proxies"] and not isinstance(self._network.guard, NoGuard):
@@ -103,9 +105,18 @@ class HttpStore:
         found = {}
         if self._credentials.token and host in (origin, self._credentials.login_host):
             found["Authorization"] = f"Bearer {self._credentials.token}"
-        if self._ticket and host == origin:
-            found |= {"proxy-ticket": self._ticket, "maap_pgt": self._ticket}
+        if self._is_for_ticket(host, origin):
+            ticket = str(self._credentials.maap_pgt)
+            found |= {"proxy-ticket": ticket, "maap_pgt": ticket}
         return found
+
+    def _is_for_ticket(self, host: str, origin: str) -> bool:
+        """The host that a record names gets the ticket; of those that a search finds, MAAP's own alone."""
+        if self._ticket_for is None or not self._credentials.maap_pgt:
+            return False
+        if not self._ticket_for:
+            return host == origin
+        return host == self._ticket_for or (host == origin and host.endswith(_MAAP))
 
     @staticmethod
     def _check_privacy(scheme: str, host: str) -> None:
