@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
-from generator.runner.failures import DiskFullError, RunFailedError, StagingError
+from generator.runner.failures import StagingError
 from generator.runner.staging.stores import Interrupted
 from generator.runner.staging.transfer import Watch
 
@@ -80,7 +80,7 @@ def each(items: Sequence[One], work: Callable[[One, Watch], Done], *, parallel: 
 
     Raises:
         StagingError: with every item that failed before the rest was given up.
-        DiskFullError: there was no room.
+        BadInputsError, DiskFullError: whatever else one of them ended in.
     """
     stopped = threading.Event()
     watch = Watch(on_bytes=meter.add, on_retry=meter.retry, stopped=stopped)
@@ -107,7 +107,7 @@ def _results(futures: list[Future[Done]]) -> list[Done]:
     errors = [future.exception() for future in futures if not future.cancelled()]
     failed = [error for error in errors if error is not None and not isinstance(error, Interrupted)]
     for error in failed:
-        if isinstance(error, DiskFullError) or not isinstance(error, RunFailedError):
+        if not isinstance(error, StagingError):
             raise error
     if failed:
         shown = [str(error) for error in failed[:10]]

@@ -195,4 +195,4 @@ def write_output_object(outputs: dict[str, Any], folder: Path) -> None:
 
 def printed(outputs: dict[str, Any]) -> str:
     """For people and pipes: the File objects, or the Directory, as JSON."""
-    return json.dumps(outputs["output_directory"] or outputs["output_files"], indent=1, ensure_ascii=False)
+    return json.dumps(outputs["output_directory"] or outputs["output_files"] or [], indent=1, ensure_ascii=False)

@@ -43,8 +43,6 @@ class S3Access:
     profile: str | None = None
     unsigned: bool = False
     """Asks without a signature when there are no keys."""
-    ambient: bool = True
-    """May use what the environment, the home folder and the machine offer."""
 
 
 class S3Store:
@@ -116,7 +114,6 @@ class S3Store:
         return "the configuration folder:" if self._credentials.folder else "here"
 
     def _session(self) -> Any:
-        from botocore.exceptions import ProfileNotFound
         from botocore.session import Session
 
         session = Session(profile=self._access.profile)
@@ -125,19 +122,14 @@ class S3Store:
         if config or shared:
             session.set_config_variable("config_file", str(config or os.devnull))
             session.set_config_variable("credentials_file", str(shared or os.devnull))
-        try:
-            if self._credentials.has_keys and not self._access.profile:
-                session.set_credentials(
-                    self._credentials.aws_access_key_id,
-                    self._credentials.aws_secret_access_key,
-                    self._credentials.aws_session_token,
-                )
-            elif not self._access.ambient and not (config or shared):
-                session.get_component("credential_provider").providers = []
-            if self._access.role:
-                self._assume(session, self._access.role)
-        except ProfileNotFound:
-            raise BadInputsError(f"profile {self._access.profile!r} is not in AWS's configuration") from None
+        if self._credentials.has_keys and not self._access.profile:
+            session.set_credentials(
+                self._credentials.aws_access_key_id,
+                self._credentials.aws_secret_access_key,
+                self._credentials.aws_session_token,
+            )
+        if self._access.role:
+            self._assume(session, self._access.role)
         return session
 
     def _assume(self, session: Any, role: str) -> None:
@@ -249,8 +241,12 @@ class told:  # noqa: N801 - reads as a word: with told(url)
 def _raise_meaning(error: BaseException, url: str) -> None:
     import botocore.exceptions as of
 
+    if type(error).__name__ == "S3UploadFailedError" and error.__context__:  # boto3's wrapper around the real one
+        error = error.__context__
     if isinstance(error, ForbiddenAddressError):
         raise StagingError(f"{url}: {error}") from None
+    if isinstance(error, of.ProfileNotFound):
+        raise BadInputsError(f"profile {error.kwargs['profile']!r} is not in AWS's configuration") from None
     if isinstance(error, of.ClientError):
         _raise_refusal(error, url)
     if isinstance(error, of.SSLError):
