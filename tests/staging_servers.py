@@ -61,6 +61,9 @@ class Handler(BaseHTTPRequestHandler):
     server: HttpServer
     protocol_version = "HTTP/1.1"
 
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
     def do_GET(self) -> None:
         parts = urlsplit(self.path)
         asked = Asked(path=self.path, headers={name.lower(): value for name, value in self.headers.items()})
@@ -83,17 +86,18 @@ class Handler(BaseHTTPRequestHandler):
         extra = {**({"ETag": etag} if page.etag else {}), **page.headers}
         if page.etag and self.headers.get("If-None-Match") == etag:
             return self.answer(304, b"", **extra)
-        start = 0
-        wanted = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        start, end = 0, len(whole)
+        wanted = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
         condition = self.headers.get("If-Range")
         if wanted and page.ranges and condition in (None, etag, page.headers.get("Last-Modified")):
             start = int(wanted[1])
             if start >= len(whole):
                 return self.answer(416, b"", **{"Content-Range": f"bytes */{len(whole)}"})
-            extra["Content-Range"] = f"bytes {start}-{len(whole) - 1}/{len(whole)}"
-        body = whole[start:]
-        self.send_response(206 if start else 200)
-        self.asked.status = 206 if start else 200
+            end = min(int(wanted[2]) + 1, end) if wanted[2] else end
+            extra["Content-Range"] = f"bytes {start}-{end - 1}/{len(whole)}"
+        body = whole[start:end]
+        self.asked.status = 206 if "Content-Range" in extra else 200
+        self.send_response(self.asked.status)
         if page.chunked:
             extra["Transfer-Encoding"] = "chunked"
         else:
@@ -101,6 +105,8 @@ class Handler(BaseHTTPRequestHandler):
         for name, value in extra.items():
             self.send_header(name, value)
         self.end_headers()
+        if self.command == "HEAD":
+            return None
         if page.stalls:
             time.sleep(page.stalls.pop(0))
         self.send(body, page)
@@ -282,7 +288,8 @@ def http_date(seconds: float) -> str:
 _CLEAN = {
     name: value
     for name, value in os.environ.items()
-    if not name.startswith(("AWS_", "PACKMILL_", "EARTHDATA_", "MAAP_")) and not name.lower().endswith("_proxy")
+    if not name.startswith(("AWS_", "PACKMILL_", "EARTHDATA_", "MAAP_", "SSL_CERT"))
+    and not name.lower().endswith(("_proxy", "_ca_bundle"))
 }
 
 

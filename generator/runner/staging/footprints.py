@@ -32,7 +32,7 @@ def footprint(path: Path) -> Footprint | None:
         return None
     try:
         return reader(path)
-    except (OSError, ValueError, KeyError, TypeError, IndexError, struct.error, sqlite3.Error, RecursionError):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, struct.error, sqlite3.Error, RecursionError):
         return None
 
 
@@ -41,6 +41,7 @@ def of_box(west: float, south: float, east: float, north: float) -> Footprint | 
     box = (west, south, east, north)
     if not all(math.isfinite(value) for value in box):
         return None
+    west, south, east, north = box = (_within(west, 180), _within(south, 90), _within(east, 180), _within(north, 90))
     if not (-180 <= west <= east <= 180 and -90 <= south <= north <= 90):
         return None
     if west == east and south == north:
@@ -49,6 +50,11 @@ def of_box(west: float, south: float, east: float, north: float) -> Footprint | 
         return Footprint({"type": "LineString", "coordinates": [[west, south], [east, north]]}, box)
     ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
     return Footprint({"type": "Polygon", "coordinates": [ring]}, box)
+
+
+def _within(degrees: float, limit: float) -> float:
+    """What rounding has put a trifle beyond the edge of the map, on it."""
+    return math.copysign(limit, degrees) if limit < abs(degrees) < limit + 1e-6 else degrees
 
 
 def _geojson(path: Path) -> Footprint | None:

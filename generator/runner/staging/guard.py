@@ -90,6 +90,9 @@ class NoGuard(Guard):
     def check(self, host: str) -> None:
         """Refuses nothing."""
 
+    def check_name(self, name: str) -> None:
+        """Refuses nothing."""
+
     def install(self) -> None:
         """Nothing is watched."""
 

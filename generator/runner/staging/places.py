@@ -136,7 +136,8 @@ class Places:
             found = [str(link["href"]) for link in links if _is_data(link)]
         except (TypeError, KeyError, AttributeError):
             raise StagingError(f"{urls.shown(url)}: the answer is not CMR's") from None
-        web = [href for href in found if href.startswith(("https://", "http://"))] or found
+        web = [href for href in found if urls.scheme(href) in ("https", "http")]
+        web = web or [href for href in found if urls.scheme(href) == "s3"]
         if not web:
             raise StagingError(f"{name}: no granule of that name has data in {collection} at {catalog.netloc}")
         for href in dict.fromkeys(web):

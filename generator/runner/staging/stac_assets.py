@@ -18,6 +18,7 @@ from generator.runner.staging.places import Places
 from generator.runner.staging.records import Wanted
 from generator.runner.staging.stores import Source
 
+_LOCAL = ("", "file")
 _MOST_DOCUMENTS = 10_000
 """Documents that one URL may lead to, so that a catalog that links to itself ends."""
 
@@ -81,7 +82,10 @@ class Stac:
         return by_key or by_role or not (self._keys or self._roles)
 
     def _source(self, item: Any, asset: Any) -> Source:
-        href = _absolute(item.get_self_href(), asset.href)
+        own = item.get_self_href()
+        href = _absolute(own, asset.href)
+        if urls.scheme(href) in _LOCAL and urls.scheme(own or "") not in _LOCAL:
+            raise StagingError(f"{urls.shown(own)}: its asset {asset.href!r} is a file of this machine, not of its own")
         size = asset.extra_fields.get("file:size")
         return self._places.source(
             href, self._wanted, checksum=_checksum(asset.extra_fields), size=size if isinstance(size, int) else None

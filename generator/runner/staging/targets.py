@@ -163,7 +163,7 @@ class FileSystemTarget:
             whole = urls.scheme(address) in ("gs", "gcs", "abfs", "abfss", "az", "memory")
             place = path if whole else f"{path}.part"
             if not whole:
-                system.makedirs(path.rpartition("/")[0], exist_ok=True)
+                _make_folder(system, path.rpartition("/")[0])
             system.put_file(str(file), place)
             if not whole:
                 if system.exists(path):
@@ -175,3 +175,13 @@ class FileSystemTarget:
             raise TransientError(f"{size} of {file.stat().st_size} bytes are there")
         on_bytes(file.stat().st_size)
         return urls.shown(address)
+
+
+def _make_folder(system: Any, folder: str) -> None:
+    """Servers differ in what they say of a folder that is there, or that another thread makes just now."""
+    try:
+        system.makedirs(folder, exist_ok=True)
+    except Exception:
+        system.invalidate_cache()
+        if not system.isdir(folder):
+            raise

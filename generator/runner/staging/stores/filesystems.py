@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -47,25 +48,39 @@ class FileSystems:
             BadInputsError: no file system knows the scheme, or it may not be used.
         """
         scheme = urls.scheme(url)
-        if not isinstance(self._network.guard, NoGuard):
-            if scheme in ("file", "local", "", *_BY_OBSTORE):
-                raise BadInputsError(f"{urls.shown(url)}: {scheme or 'a path'} may not be used here")
-            self._network.guard.check_name(urlsplit(url).hostname or "")
+        if not isinstance(self._network.guard, NoGuard) and scheme in ("file", "local", "", *_BY_OBSTORE):
+            raise BadInputsError(f"{urls.shown(url)}: {scheme or 'a path'} may not be used here")
         with named(url):
+            self._network.guard.check_name(urlsplit(url).hostname or "")
             if scheme in _BY_OBSTORE:
                 return self._object_store(_BY_OBSTORE[scheme], url)
             if scheme in ("sftp", "ssh"):
                 return self._sftp(url)
             return self._installed(url)
 
-    @staticmethod
-    def _object_store(protocol: str, url: str) -> tuple[Any, str]:
-        """gs and abfs by obstore, which takes keys from the environment as each cloud's own tools do."""
+    def _object_store(self, protocol: str, url: str) -> tuple[Any, str]:
+        """gs and abfs by obstore: keys from the configuration folder, else from the environment as each cloud has them.
+
+        ``google.json`` is a service account's key file, ``azure.json`` a mapping of obstore's settings for Azure, such
+        as ``account_name`` and ``account_key``.
+        """
         try:
             from obstore.fsspec import FsspecStore
         except ImportError:
             raise _missing(urls.scheme(url), "obstore") from None
-        return FsspecStore(protocol), url.partition("://")[2]
+        config: dict[str, Any] = {}
+        google, azure = self._credentials.file("google.json"), self._credentials.file("azure.json")
+        if protocol == "gs" and google:
+            config["service_account_key"] = google.read_text(encoding="utf-8")
+        elif protocol != "gs" and azure:
+            config = json.loads(azure.read_text(encoding="utf-8"))
+        timeouts = {
+            "connect_timeout": f"{self._network.connect_timeout:.0f}s",
+            "timeout": f"{self._network.timeout * 5:.0f}s",  # of a whole answer, which is a few MB
+            "allow_http": True,  # which address is asked is the configuration's, and https unless that says http
+        }
+        system = FsspecStore(protocol, config=config or None, client_options=timeouts, retry_config={"max_retries": 1})
+        return system, url.partition("://")[2]
 
     def _sftp(self, url: str) -> tuple[Any, str]:
         try:

@@ -251,7 +251,7 @@ def _raise_meaning(error: BaseException, url: str) -> None:
         _raise_refusal(error, url)
     if isinstance(error, of.SSLError):
         raise StagingError(f"{url}: its certificate cannot be verified: name yours with --ca-bundle") from None
-    if isinstance(error, of.HTTPClientError | of.IncompleteReadError | of.ResponseStreamingError | OSError):
+    if isinstance(error, of.HTTPClientError | of.ConnectionError | of.IncompleteReadError | OSError):
         cause = getattr(error, "kwargs", {}).get("error")
         if isinstance(cause, BaseException) and (found := forbidden_below(cause)):
             raise StagingError(f"{url}: {found}") from None

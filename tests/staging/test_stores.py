@@ -1,0 +1,296 @@
+"""Every other store, each against a real server: FTP, SFTP, Azure, Google's, local folders."""
+
+from __future__ import annotations
+
+import base64
+import getpass
+import hashlib
+import hmac
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from email.utils import formatdate
+from pathlib import Path
+
+import pytest
+import requests
+from git_servers import ssh_server
+from staging_servers import HttpServer, Runner, free_port, wait_for
+
+_ACCOUNT, _KEY = (
+    "devstoreaccount1",
+    "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==",
+)
+"""The public account of Microsoft's emulator."""
+
+
+@dataclass(frozen=True)
+class Store:
+    """A store's URL, and the folder of configuration that opens it."""
+
+    url: str
+    config: Path
+
+
+@pytest.fixture
+def ftp(tmp_path: Path) -> Iterator[Store]:
+    folder, port = tmp_path / "ftp", free_port()
+    folder.mkdir()
+    user = ["-u", "ada", "-P", "pa55word"]
+    command = [sys.executable, "-W", "ignore", "-m", "pyftpdlib", "-i", "127.0.0.1", "-p", str(port), "-w", *user]
+    process = subprocess.Popen([*command, "-d", str(folder)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_for(port, process, "pyftpdlib")
+        config = tmp_path / "config"
+        config.mkdir()
+        (config / ".netrc").write_text("machine 127.0.0.1 login ada password pa55word\n")
+        (config / ".netrc").chmod(0o600)
+        yield Store(url=f"ftp://127.0.0.1:{port}", config=config)
+    finally:
+        process.terminate()
+        process.wait(timeout=10)
+
+
+@pytest.fixture
+def sftp(tmp_path: Path) -> Iterator[Store]:
+    if not (shutil.which("sshd") or Path("/usr/sbin/sshd").exists()):
+        pytest.skip("sshd is not installed here")
+    folder = tmp_path / "ssh"
+    folder.mkdir()
+    with ssh_server(folder) as (address, _command):
+        port = address.rpartition(":")[2].partition("/")[0]
+        config = tmp_path / "config"
+        config.mkdir()
+        shutil.copy(folder / "client", config / "id_ed25519")
+        key = (folder / "host.pub").read_text().split()
+        (config / "known_hosts").write_text(f"[127.0.0.1]:{port} {key[0]} {key[1]}\n")
+        (tmp_path / "files").mkdir()
+        yield Store(url=f"sftp://{getpass.getuser()}@127.0.0.1:{port}{tmp_path}/files", config=config)
+
+
+@pytest.fixture
+def azure(tmp_path: Path) -> Iterator[Store]:
+    azurite = shutil.which("azurite-blob") or shutil.which(
+        "azurite-blob", path=str(Path(sys.prefix) / "node" / "node_modules" / ".bin")
+    )
+    if not azurite:
+        pytest.skip("azurite is not installed here")
+    command = [azurite, "--blobPort", "10000", "--location", str(tmp_path / "azurite"), "--silent"]
+    process = subprocess.Popen(
+        [*command, "--skipApiVersionCheck"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        wait_for(10000, process, "azurite")
+        make_container("lab")
+        config = tmp_path / "config"
+        config.mkdir()
+        settings = {"account_name": _ACCOUNT, "account_key": _KEY, "use_emulator": True}
+        (config / "azure.json").write_text(json.dumps(settings))
+        yield Store(url="abfs://lab", config=config)
+    finally:
+        process.terminate()
+        process.wait(timeout=10)
+
+
+def make_container(name: str) -> None:
+    """A container of the emulator, asked for with a shared key."""
+    path, date = f"/{_ACCOUNT}/{name}", formatdate(usegmt=True)
+    lines = [
+        "PUT",
+        *[""] * 11,
+        f"x-ms-date:{date}",
+        "x-ms-version:2021-08-06",
+        f"/{_ACCOUNT}{path}",
+        "restype:container",
+    ]
+    signature = hmac.new(base64.b64decode(_KEY), "\n".join(lines).encode(), hashlib.sha256).digest()
+    answer = requests.put(
+        f"http://127.0.0.1:10000{path}?restype=container",
+        headers={
+            "x-ms-date": date,
+            "x-ms-version": "2021-08-06",
+            "Authorization": f"SharedKey {_ACCOUNT}:{base64.b64encode(signature).decode()}",
+        },
+        timeout=10,
+    )
+    assert answer.status_code == 201, answer.text
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    folder = tmp_path / "output"
+    (folder / "maps").mkdir(parents=True)
+    (folder / "a.txt").write_text("a")
+    (folder / "maps" / "b.bin").write_bytes(bytes(range(256)) * 40_000)
+    return folder
+
+
+@pytest.mark.parametrize("kind", ["ftp", "sftp", "azure"])
+def test_results_go_there_and_come_back(
+    kind: str, request: pytest.FixtureRequest, runner: Runner, results: Path
+) -> None:
+    store: Store = request.getfixturevalue(kind)
+
+    out = runner("stage-out", results, f"{store.url}/run", "--config", store.config)
+    assert out.code == 0, out.err
+    assert [file["path"] for file in out.json()["files"]] == ["a.txt", "maps/b.bin"]
+    again = runner("stage-out", results, f"{store.url}/run", "--config", store.config)
+    assert again.code == 0, again.err
+
+    back = runner("stage-in", f"{store.url}/run/", f"{store.url}/run/a.txt", "--config", store.config)
+
+    assert back.code == 0, back.err
+    assert back.names == ["0_a.txt", "1_b.bin", "2_a.txt"]
+    assert back.content("1_b.bin") == (results / "maps" / "b.bin").read_bytes()
+    assert "pa55word" not in out.out + out.err + back.out + back.err
+
+
+@pytest.mark.parametrize("kind", ["ftp", "sftp", "azure"])
+def test_what_is_not_there_is_named(kind: str, request: pytest.FixtureRequest, runner: Runner) -> None:
+    store: Store = request.getfixturevalue(kind)
+
+    result = runner("stage-in", f"{store.url}/nothing.txt", "--config", store.config, "--attempts", "2")
+
+    assert result.code == 12
+    assert "nothing.txt: " in result.err
+    assert "Traceback" not in result.err
+
+
+@pytest.mark.parametrize("kind", ["ftp", "sftp"])
+def test_a_second_run_takes_it_from_the_cache(
+    kind: str, request: pytest.FixtureRequest, runner: Runner, results: Path
+) -> None:
+    store: Store = request.getfixturevalue(kind)
+    assert runner("stage-out", results, f"{store.url}/run", "--config", store.config).code == 0
+    words = ("stage-in", f"{store.url}/run/a.txt", "--config", store.config, "--cache-dir", "cache")
+
+    runner(*words, "--output", "one")
+    result = runner(*words)
+
+    assert "1 of them from the cache" in result.err
+    assert result.content("0_a.txt") == b"a"
+
+
+def test_a_wrong_password(ftp: Store, runner: Runner) -> None:
+    (ftp.config / ".netrc").write_text("machine 127.0.0.1 login ada password wr0ng\n")
+
+    result = runner("stage-in", f"{ftp.url}/a.txt", "--config", ftp.config)
+
+    assert (result.code, "530" in result.err, "wr0ng" in result.err) == (12, True, False)
+
+
+def test_a_host_whose_key_is_not_known_is_not_trusted(sftp: Store, runner: Runner, results: Path) -> None:
+    (sftp.config / "known_hosts").write_text("")
+
+    result = runner("stage-out", results, sftp.url, "--config", sftp.config)
+
+    assert result.code == 12
+    assert "not found in known_hosts" in result.err
+
+
+def test_google_by_its_own_interface(web: HttpServer, runner: Runner, tmp_path: Path) -> None:
+    content = b"google" * 1000
+    web.put("/lab/a.txt", content, headers={"Last-Modified": "Tue, 03 Feb 2026 04:05:06 GMT"})
+    web.pages["/lab/a.txt"].handler = None
+    (tmp_path / "config").mkdir()
+    account = {"gcs_base_url": web.url, "disable_oauth": True, "client_email": "", "private_key": ""}
+    (tmp_path / "config" / "google.json").write_text(json.dumps({**account, "private_key_id": ""}))
+
+    result = runner("stage-in", "gs://lab/a.txt", "--config", "config")
+
+    assert result.code == 0, result.err
+    assert result.content("0_a.txt") == content
+
+
+def test_a_scheme_that_nothing_reads(runner: Runner) -> None:
+    result = runner("stage-in", "gopher://host/a")
+
+    assert (result.code, "gopher://host/a: " in result.err) == (12, True)
+
+
+class TestLocal:
+    def test_files_and_folders(self, step: Runner, tmp_path: Path) -> None:
+        (tmp_path / "data" / "b").mkdir(parents=True)
+        (tmp_path / "data" / "a.txt").write_text("a")
+        (tmp_path / "data" / "b" / "a.txt").write_text("b")
+        file = {"class": "File", "path": str(tmp_path / "data" / "a.txt"), "basename": "named.txt"}
+        folder = {"class": "Directory", "path": str(tmp_path / "data")}
+
+        result = step("stage-in", {"input_path": [{"path": [file]}, folder, str(tmp_path / "data" / "a.txt")]})
+
+        assert result.code == 0, result.err
+        assert result.names == ["0_named.txt", "1_a.txt", "2_a.txt", "3_a.txt"]
+
+    def test_a_destination_below_the_working_directory_is_an_output(
+        self, step: Runner, results: Path, tmp_path: Path
+    ) -> None:
+        folder = {"class": "Directory", "path": str(results)}
+
+        result = step("stage-out", {"output_path": {"path": "delivered/run"}, "output_dir": folder})
+
+        assert result.code == 0, result.err
+        assert (tmp_path / "delivered" / "run" / "maps" / "b.bin").exists()
+        assert json.loads((tmp_path / "cwl.output.json").read_text())["staged_dir"] == {
+            "class": "Directory",
+            "path": "delivered/run",
+        }
+
+    @pytest.mark.parametrize("path", ["/somewhere", "../out", ".", "file:///x"])
+    def test_a_step_does_not_write_elsewhere(self, step: Runner, results: Path, path: str) -> None:
+        folder = {"class": "Directory", "path": str(results)}
+
+        result = step("stage-out", {"output_path": {"path": path}, "output_dir": folder})
+
+        assert (result.code, "give the name of a folder" in result.err) == (2, True)
+
+    def test_a_person_may_name_any_folder(self, runner: Runner, results: Path, tmp_path: Path) -> None:
+        result = runner("stage-out", results, tmp_path / "elsewhere", "--include", "*.txt")
+
+        assert result.code == 0
+        assert [path.name for path in (tmp_path / "elsewhere").iterdir()] == ["a.txt"]
+
+    @pytest.mark.parametrize(
+        ("words", "said"),
+        [
+            (("stage-out",), "needs a FOLDER and a DESTINATION"),
+            (("stage-out", "nowhere", "x"), "nowhere: there is no such folder of results"),
+            (("stage-in",), "needs a URL"),
+            (("stage-in", "http://x", "--parallel", "0"), "'0' is no number from 1 to 64"),
+            (("stage-in", "http://x", "--ca-bundle", "nowhere.pem"), "there is no such file of certificates"),
+            (("stage-in", "http://x", "--config", "nowhere"), "there is no such folder of configuration"),
+            (("stage-in", "http://x", "--credentials", "nowhere"), "the credentials cannot be read"),
+            (("stage-in", "http://x", "--cache-only"), "cache_only needs a cache_dir"),
+            (("stage-out", ".", "https://x/y"), "results are not put on web servers"),
+        ],
+    )
+    def test_what_a_tired_person_types(self, runner: Runner, words: tuple[str, ...], said: str) -> None:
+        result = runner(*words)
+
+        assert (result.code, said in result.err) == (2, True), result.err
+
+    def test_no_result_is_a_failure(self, step: Runner, results: Path) -> None:
+        folder = {"class": "Directory", "path": str(results)}
+
+        result = step("stage-out", {"output_path": "out", "output_dir": folder, "include": ["*.png"]})
+
+        assert (result.code, "none of the results is there" in result.err) == (12, True)
+
+    def test_a_link_out_of_the_results_is_not_delivered(self, step: Runner, results: Path, tmp_path: Path) -> None:
+        (tmp_path / "private").write_text("private")
+        (results / "link.txt").symlink_to(tmp_path / "private")
+        (results / "inner.txt").symlink_to(results / "a.txt")
+        folder = {"class": "Directory", "path": str(results)}
+
+        step("stage-out", {"output_path": "out", "output_dir": folder})
+
+        delivered = {path.name for path in (tmp_path / "out").iterdir()}
+        assert delivered == {"a.txt", "inner.txt", "maps"}
+
+    def test_nowhere_is_a_destination(self, step: Runner, results: Path, tmp_path: Path) -> None:
+        folder = {"class": "Directory", "path": str(results)}
+
+        assert step("stage-out", {"output_path": None, "output_dir": folder}).code == 0
+        assert json.loads((tmp_path / "stage_out.json").read_text())["files"] == []
