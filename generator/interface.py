@@ -22,7 +22,6 @@ _TAG = "parameters"
 _RESERVED = {"id", "class", "cwl:tool", "cwl:requirements", "output_nb", "output_dir", "scraps"}
 _RESERVED |= {"scrap_files", "output_template"}
 _RESERVED |= {"stage_out", "stac_catalog", "cache_dir", "credentials", "config_dir", "staged", "staged_dir"}
-_RESERVED |= {"process"}
 _PREVIEW_TAG_HELP = (
     "select it in JupyterLab, open the property inspector (the gear at the top right) and add the cell tag 'parameters'"
 )

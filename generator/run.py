@@ -23,15 +23,19 @@ def find_document(package: Path, job: Mapping[str, Any], hints: Mapping[str, Hin
     if package.is_file() or not workflow.is_file():
         return process
     asked = [name for name in _staging_inputs if job.get(name) is not None]
-    fetched = [name for name, hint in hints.items() if hint.role is Role.STAGE_IN and not _is_at_hand(job.get(name))]
+    staged = [(name, hint) for name, hint in hints.items() if hint.role is Role.STAGE_IN]
+    fetched = [name for name, hint in staged if not _is_at_hand(job.get(name), hint)]
     return workflow if asked or fetched else process
 
 
-def _is_at_hand(value: Any) -> bool:
-    """Whether a staged input's value needs no fetching: files of this machine, or nothing."""
-    if isinstance(value, list):
-        return all(_is_at_hand(item) for item in value)
-    return value is None or (isinstance(value, dict) and value.get("class") in _FILES and not _remote(value))
+def _is_at_hand(value: Any, hint: Hint) -> bool:
+    """Whether the process takes a staged input's value as it is: files of this machine, as many as its type has."""
+    if value is None:
+        return True
+    if isinstance(value, list) != hint.array:
+        return False
+    items = value if isinstance(value, list) else [value]
+    return all(isinstance(one, dict) and one.get("class") == str(hint.type) and not _remote(one) for one in items)
 
 
 def _remote(value: Mapping[str, Any]) -> str | None:
@@ -240,7 +244,8 @@ def checked_job(job: Mapping[str, Any], hints: Mapping[str, Hint], file: Path) -
         elif value is not None:
             try:
                 fitted[name] = _fitted(name, value, hint)
-                wrong += [f"{name}: there is no {path}" for path in _missing_files(value)]
+                missing = [] if name == "stage_out" else _missing_files(value)
+                wrong += [f"{name}: there is no {path}" for path in missing]
             except MisfitError as error:
                 wrong.append(f"{name} {error}")
     if wrong:

@@ -277,6 +277,14 @@ def s3_server(folder: Path, *, signed: bool = True) -> Iterator[S3]:
             process.wait(timeout=10)
 
 
+def until(condition: Callable[[], bool]) -> None:
+    """Waits for what another process does."""
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline, "it does not happen"
+        time.sleep(0.02)
+
+
 def json_page(value: object) -> bytes:
     return json.dumps(value).encode()
 

@@ -46,6 +46,7 @@ def stage_in_cwl(facts: Facts) -> str:
         "name": _entry("string?", "the input that it is for"),
         "as_type": _entry("string?", "what is wanted of it: File[], File or Directory"),
         "cache_dir": _entry("Directory?", "contents of earlier runs; is added to"),
+        "cache_is_new": {**_entry("boolean?", "the cache was begun by a step before"), "default": False},
         "cache_only": {**_entry("boolean?", "fill the cache and nothing else"), "default": False},
         **_settings(),
     }
@@ -55,6 +56,7 @@ def stage_in_cwl(facts: Facts) -> str:
         "output_directory": _entry("Directory?", "the files as a folder with a catalog.json"),
         "cache_out": _entry("Directory?", "the cache, for the next step"),
         "cache_new": _entry("Directory?", "the cache, when none was given and one was asked for"),
+        "cache_is_new": _entry("boolean?", "whether the cache was begun here"),
     }
     cache = {"entryname": "cache", "entry": "$(inputs.cache_dir)", "writable": True}
     return _tool(facts, "stage_in", "fetches files from anywhere", inputs, outputs, kinds=stage_in_kinds, extra=cache)
@@ -112,7 +114,13 @@ def _tool(
                     "DockerRequirement": {"dockerPull": facts.image},
                     "InitialWorkDirRequirement": {"listing": listing},
                     "NetworkAccess": {"networkAccess": True},
-                    "ResourceRequirement": {"coresMin": 1, "coresMax": 1, "ramMin": 512, "ramMax": 1024},
+                    "ResourceRequirement": {
+                        "coresMin": 1,
+                        "coresMax": 1,
+                        "ramMin": 512,
+                        "ramMax": 1024,
+                        "outdirMin": facts.process.resources.outdir,
+                    },
                     "SchemaDefRequirement": {"types": [_record(kind) for kind in kinds]},
                     "WorkReuse": {"enableReuse": False},
                 },
@@ -184,6 +192,7 @@ def workflow_cwl(facts: Facts) -> str:
     if facts.process.is_notebook:
         inputs[template_input] = template_entry(facts)
     steps = _stage_in_steps(facts)
+    process_step, stage_out_step = _free("process", facts), _free("stage_out_results", facts)
     results = output_entries(facts.process)
     steps[process_step] = {
         "label": facts.title,
@@ -200,18 +209,13 @@ def workflow_cwl(facts: Facts) -> str:
     if interface.outputs:
         inputs["stage_out"] = _entry(_stage_out_type("workflow"), "where the results go: a URL or a record")
         inputs["stac_catalog"] = _entry("boolean?", "write a STAC catalog of the results, too")
-        steps[stage_out_step] = _stage_out_step(facts)
+        steps[stage_out_step] = _stage_out_step(facts, process_step)
         outputs["staged"] = {**_entry("File", "what went where, as JSON"), "outputSource": f"{stage_out_step}/staged"}
         folder = _entry("Directory?", "the destination, when it is a folder of the outputs")
         outputs["staged_dir"] = {**folder, "outputSource": f"{stage_out_step}/staged_dir"}
         kinds += stage_out_kinds
     inputs |= _settings()
     return _workflow(facts, "workflow", facts.title, inputs=inputs, steps=steps, outputs=outputs, kinds=kinds)
-
-
-process_step = "process"
-stage_out_step = "stage_out_results"
-"""Not ``stage_out``: an input has this name, and ids in a workflow differ (CWL v1.2)."""
 
 
 def _workflow(
@@ -264,9 +268,9 @@ def _workflow_input(one: Input, document: str) -> dict[str, Any]:
 def _stage_in_steps(facts: Facts, *, only_cache: bool = False) -> dict[str, Any]:
     """One step an input; each hands the cache to the next, so that no two write to it at once."""
     steps: dict[str, Any] = {}
-    cache = "cache_dir"
+    cache: dict[str, Any] = {"cache_dir": "cache_dir"}
     for one in facts.process.interface.stage_ins:
-        name = step_name(one)
+        name = step_name(one, facts)
         steps[name] = {
             "label": f"stage in {label(one.name)}",
             "run": "stage_in.cwl",
@@ -274,20 +278,33 @@ def _stage_in_steps(facts: Facts, *, only_cache: bool = False) -> dict[str, Any]
                 "input_path": {"source": one.id, "valueFrom": "$(self)"},
                 "name": {"default": one.id},
                 "as_type": {"default": type_name(one.hint)},
-                "cache_dir": cache,
+                **cache,
                 **({"cache_only": {"default": True}} if only_cache else {}),
                 _secret_input: _secret_input,
                 "config_dir": "config_dir",
             },
-            "out": flow(["cache_new", "cache_out"] if only_cache else [_staged_output(one), "cache_out"]),
+            "out": flow(
+                ["cache_new", "cache_out", "cache_is_new"] if only_cache else [_staged_output(one), "cache_out"]
+            ),
         }
-        cache = f"{name}/cache_out"
+        cache = {"cache_dir": f"{name}/cache_out"}
+        if only_cache:
+            cache["cache_is_new"] = f"{name}/cache_is_new"
     return steps
 
 
-def step_name(one: Input) -> str:
+def step_name(one: Input, facts: Facts) -> str:
     """The stage-in step of an input."""
-    return f"stage_in_{one.id}"
+    return _free(f"stage_in_{one.id}", facts)
+
+
+def _free(name: str, facts: Facts) -> str:
+    """The name of a step, which is no input's and no output's: ids in a workflow differ (CWL v1.2, "Workflow")."""
+    interface = facts.process.interface
+    taken = {one.id for one in interface.inputs} | {one.id for one in interface.outputs}
+    while name in taken:
+        name += "_step"
+    return name
 
 
 def _staged_output(one: Input) -> str:
@@ -300,10 +317,10 @@ def _process_source(name: str, facts: Facts) -> Any:
     if name not in staged:
         return name
     one = staged[name]
-    return {"source": f"{step_name(one)}/{_staged_output(one)}", "valueFrom": "$(self)"}
+    return {"source": f"{step_name(one, facts)}/{_staged_output(one)}", "valueFrom": "$(self)"}
 
 
-def _stage_out_step(facts: Facts) -> dict[str, Any]:
+def _stage_out_step(facts: Facts, process_step: str) -> dict[str, Any]:
     wanted = [one.glob for one in facts.process.interface.outputs]
     if facts.process.is_notebook:
         wanted += ["scraps.json", "scraps"]
@@ -336,7 +353,7 @@ def cache_workflow_cwl(facts: Facts) -> str:
     outputs = {
         "cache_out": {
             **_entry("Directory?", "the new cache; one that was given is added to where it lies"),
-            "outputSource": f"{step_name(staged[-1])}/cache_new",
+            "outputSource": f"{step_name(staged[-1], facts)}/cache_new",
         }
     }
     steps = _stage_in_steps(facts, only_cache=True)

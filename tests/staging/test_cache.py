@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from staging_servers import HttpServer, Runner, start
+from staging_servers import HttpServer, Runner, start, until
 
 big = bytes(range(256)) * 4096 * 4
 
@@ -123,8 +123,7 @@ def test_a_killed_run_leaves_no_lock_and_its_bytes_are_used(web: HttpServer, tmp
     url = web.put("/a.bin", big, cut=[3_000_000])
     web.pages["/a.bin"].handler = lambda handler: len(web.asked) == 2 and time.sleep(30) is None
     process = start(tmp_path, "stage-in", url, "--cache-dir", "cache", "--output", "one")
-    while len(web.asked) < 2:
-        time.sleep(0.02)
+    until(lambda: len(web.asked) == 2)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     web.pages["/a.bin"].handler = None
@@ -156,7 +155,8 @@ def test_a_step_without_a_cache_begins_one_for_the_next(
     assert step("stage-in", {"input_path": url, "cache_only": True, "cache_dir": None}).code == 0
     first = outputs()  # type: ignore[operator]
     assert first["cache_new"] == {"class": "Directory", "path": "cache", "basename": "packmill-cache"}
-    assert step("stage-in", {"input_path": url, "cache_only": True, "cache_dir": first["cache_out"]}).code == 0
+    following = {"cache_dir": first["cache_out"], "cache_is_new": first["cache_is_new"]}
+    assert step("stage-in", {"input_path": url, "cache_only": True, **following}).code == 0
     assert outputs()["cache_new"] == first["cache_new"]  # type: ignore[operator]
     given = {"class": "Directory", "path": "/mounted/mine", "basename": "mine"}
     assert step("stage-in", {"input_path": url, "cache_only": True, "cache_dir": given}).code == 0

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from staging_servers import HttpServer, Runner, Staged, http_server, start
+from staging_servers import HttpServer, Runner, Staged, http_server, start, until
 
 big = bytes(range(256)) * 4096 * 4  # 4 MiB
 
@@ -221,8 +221,7 @@ class TestRunningAgain:
         web.pages["/big"].handler = lambda handler: len(web.asked) == 2 and time.sleep(30) is None
         process = start(tmp_path, "stage-in", url)
         part = tmp_path / "staged" / ".0.part"
-        while not (part.exists() and part.stat().st_size == 3_000_000):
-            time.sleep(0.02)
+        until(lambda: part.exists() and part.stat().st_size == 3_000_000)
         process.send_signal(signal.SIGKILL)
         process.communicate()
         assert not (tmp_path / "staged" / "0_big").exists()
@@ -259,6 +258,7 @@ class TestTheStep:
             "output_directory": None,
             "cache_out": None,
             "cache_new": None,
+            "cache_is_new": False,
         }
         assert result.out == ""
         assert "stage-in tiles: 1 file, 1 B in " in result.err
@@ -280,7 +280,7 @@ class TestTheStep:
 
     def test_an_optional_parameter_may_be_given_nothing(self, step: Runner, outputs: object) -> None:
         assert step("stage-in", {"input_path": None, "name": "mask"}).code == 0
-        assert set(outputs().values()) == {None}  # type: ignore[operator]
+        assert set(outputs().values()) == {None, False}  # type: ignore[operator]
 
     def test_a_directory_has_a_catalog(self, web: HttpServer, step: Runner, tmp_path: Path, outputs: object) -> None:
         import pystac
@@ -301,7 +301,7 @@ class TestTheStep:
             ({"urls": "x"}, "'urls' is no field of a record; did you mean 'url'?"),
             ({"username": "x"}, "a record with one of s3_url, url, stac_url"),
             ({"url": 3}, "url: text is needed"),
-            ([True], "True is no URL, no File and no record"),
+            ([True], "a bool is no URL, no File and no record"),
             ({"class": "File", "location": "http://x"}, "a File or Directory without a path"),
             ("gopher://x/y", "gopher"),
             ("s3://", "write it as s3://bucket/key"),

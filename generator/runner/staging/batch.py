@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
 from generator.runner.failures import StagingError
@@ -16,6 +16,8 @@ One = TypeVar("One")
 Done = TypeVar("Done")
 _EVERY = 5.0
 """Seconds between lines of progress."""
+_GRACE = 1.0
+"""Seconds that the others have to say why they failed, too."""
 
 
 class Meter:
@@ -86,25 +88,23 @@ def each(items: Sequence[One], work: Callable[[One, Watch], Done], *, parallel: 
     watch = Watch(on_bytes=meter.add, on_retry=meter.retry, stopped=stopped)
 
     def one(item: One) -> Done:
-        try:
-            watch.check()
-            return work(item, watch)
-        except BaseException:
-            stopped.set()
-            raise
+        watch.check()
+        return work(item, watch)
 
-    with ThreadPoolExecutor(max_workers=max(1, min(parallel, len(items)))) as pool:
+    pool = ThreadPoolExecutor(max_workers=max(1, min(parallel, len(items))))
+    try:
         futures = [pool.submit(one, item) for item in items]
-        try:
-            wait(futures)
-        except BaseException:  # an interrupt of the main thread ends the others too
-            stopped.set()
-            raise
+        wait(futures, return_when=FIRST_EXCEPTION)
+        stopped.set()
+        wait(futures, timeout=_GRACE)
+    finally:  # after an interrupt, too: a thread that waits for a silent server ends with the process
+        stopped.set()
+        pool.shutdown(wait=False, cancel_futures=True)
     return _results(futures)
 
 
 def _results(futures: list[Future[Done]]) -> list[Done]:
-    errors = [future.exception() for future in futures if not future.cancelled()]
+    errors = [future.exception() for future in futures if future.done() and not future.cancelled()]
     failed = [error for error in errors if error is not None and not isinstance(error, Interrupted)]
     for error in failed:
         if not isinstance(error, StagingError):

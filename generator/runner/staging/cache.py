@@ -11,13 +11,14 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import os
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from generator.runner.staging.checksums import Hashers
+from generator.runner.staging.checksums import Checksum, Hashers
 from generator.runner.staging.stores import Source, Validator
 
 algorithm = "sha256"
@@ -42,25 +43,43 @@ class Cache:
     def __init__(self, folder: Path) -> None:
         """Raises OSError when the folder cannot be written to."""
         self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self._mode = folder.stat().st_mode & 0o777
+        """Who may use the folder may use all that is in it."""
         for name in _FOLDERS:
-            (folder / name).mkdir(parents=True, exist_ok=True)
+            self._make(folder / name)
+
+    def _make(self, folder: Path) -> None:
+        with suppress(FileExistsError):
+            folder.mkdir()
+            folder.chmod(self._mode)
 
     @contextmanager
-    def locked(self, source: Source, *, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
-        """Only one process of all fetches a URL; ``waiting`` is called if another one does now.
+    def locked(self, source: Source, *, waiting: Callable[[], None] = lambda: None) -> Iterator[Path]:
+        """Only one process of all fetches a URL; where its content is to be put together.
 
-        Where the file system has no locks each fetches for itself, which costs a transfer and harms nothing.
+        ``waiting`` is called if another process does now. Where the file system has no locks each fetches for itself,
+        in a place of its own.
         """
-        with self._path("locks", _id(source)).open("a+b") as file:
+        shared = self._path("partial", _id(source))
+        with ExitStack() as held:
             try:
+                lock = self._path("locks", _id(source))
+                file = held.enter_context(lock.open("a+b"))
+                with suppress(OSError):
+                    lock.chmod(self._mode & 0o666)
                 try:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:
                     waiting()
                     fcntl.flock(file, fcntl.LOCK_EX)
             except OSError:
-                pass
-            yield
+                own = shared.with_name(f"{shared.name}.{os.getpid()}-{os.urandom(4).hex()}")
+                held.callback(own.unlink, missing_ok=True)
+                held.callback(own.with_name(own.name + ".json").unlink, missing_ok=True)
+                yield own
+                return
+            yield shared
 
     def find(self, source: Source) -> Entry | None:
         """What is here of a URL, if its content is here too."""
@@ -77,6 +96,9 @@ class Cache:
         if source.checksum is None or source.checksum.algorithm != algorithm:
             return None
         digest = source.checksum.digest
+        known = self.find(source)
+        if known and known.sha256 == digest:
+            return known
         with suppress(OSError):
             size = self._path("content", digest).stat().st_size
             return Entry(url=source.url, sha256=digest, size=size, name="", validator=Validator())
@@ -86,12 +108,9 @@ class Cache:
         """Where a content lies."""
         return self._path("content", entry.sha256)
 
-    def partial(self, source: Source) -> Path:
-        """Where a URL's content is put together."""
-        return self._path("partial", _id(source))
-
     def keep(self, entry: Entry, source: Source, part: Path) -> None:
         """Takes a whole content in."""
+        part.chmod(self._mode & 0o666)
         part.replace(self.content(entry))
         part.with_name(part.name + ".json").unlink(missing_ok=True)
         self._note(entry, source)
@@ -102,7 +121,7 @@ class Cache:
             "w", encoding="utf-8", dir=target.parent, prefix=".", suffix=".new", delete=False
         ) as file:
             json.dump(asdict(entry), file)
-        Path(file.name).chmod(0o644)
+        Path(file.name).chmod(self._mode & 0o666)
         Path(file.name).replace(target)
 
     def forget(self, entry: Entry, source: Source) -> None:
@@ -110,36 +129,40 @@ class Cache:
         self.content(entry).unlink(missing_ok=True)
         self._path("entries", _id(source)).unlink(missing_ok=True)
 
-    def copy(self, entry: Entry, target: Path) -> bool:
-        """Copies a content and proves it on the way; False, and no copy, when it is damaged."""
-        hashers = Hashers((algorithm,))
+    def copy(self, entry: Entry, target: Path, wanted: Checksum | None) -> bool:
+        """Copies a content and proves it on the way; False, and no copy, when it is not what it should be."""
+        hashers = Hashers((algorithm, *([wanted.algorithm] if wanted else ())))
         part = target.with_name(f".{target.name}.part")
         try:
             with self.content(entry).open("rb") as content, part.open("wb") as copy:
                 while block := content.read(_BLOCK):
                     hashers.update(block)
                     copy.write(block)
-            if hashers.digests()[algorithm] != entry.sha256:
+            if not _is_right(hashers.digests(), entry, wanted):
                 return False
             part.replace(target)
         finally:
             part.unlink(missing_ok=True)
         return True
 
-    def is_whole(self, entry: Entry) -> bool:
-        """Whether a content is what its name says."""
-        hashers = Hashers((algorithm,))
+    def is_whole(self, entry: Entry, wanted: Checksum | None) -> bool:
+        """Whether a content is what its name says, and what is wanted."""
+        hashers = Hashers((algorithm, *([wanted.algorithm] if wanted else ())))
         with self.content(entry).open("rb") as content:
             while block := content.read(_BLOCK):
                 hashers.update(block)
-        return hashers.digests()[algorithm] == entry.sha256
+        return _is_right(hashers.digests(), entry, wanted)
 
     def _path(self, kind: str, name: str) -> Path:
         folder = self._folder / kind / name[:2]
-        folder.mkdir(exist_ok=True)
+        self._make(folder)
         return folder / name
 
 
 def _id(source: Source) -> str:
     """Names a URL without saying it."""
     return hashlib.sha256(source.key.encode()).hexdigest()
+
+
+def _is_right(digests: dict[str, str], entry: Entry, wanted: Checksum | None) -> bool:
+    return digests[algorithm] == entry.sha256 and (wanted is None or digests[wanted.algorithm] == wanted.digest)

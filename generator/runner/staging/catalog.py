@@ -14,6 +14,7 @@ from generator.media_types import media_type
 from generator.runner.failures import BadInputsError
 from generator.runner.staging.checksums import Checksum
 from generator.runner.staging.footprints import Footprint, footprint
+from generator.runner.staging.names import safe_name
 from generator.runner.staging.transfer import digest_of
 
 file_name = "catalog.json"
@@ -73,7 +74,7 @@ def write_catalog(folder: Path, members: Iterable[Member], *, name: str, descrip
 
 def _identifier(stem: str, taken: set[str]) -> str:
     """An Item's id, which is a folder's name too; none twice."""
-    plain = re.sub(r"[^\w.-]+", "_", stem.replace("/", "-")).strip("._") or "item"
+    plain = safe_name(re.sub(r"[^\w.-]+", "_", stem.replace("/", "-")).strip("._"), otherwise="item", longest=80)
     number, one = 1, plain
     while one.casefold() in taken:
         number += 1

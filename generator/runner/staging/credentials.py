@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from generator.runner.failures import BadInputsError
-from generator.staging_records import secret_fields
 
 _FIELDS = frozenset(
     "aws_access_key_id aws_secret_access_key aws_session_token username password token maap_pgt".split()
@@ -41,7 +40,7 @@ class Credentials:
 
     def over(self, record: Mapping[str, Any]) -> Credentials:
         """These, with what a record itself says before them."""
-        own = {name: str(record[name]) for name in (*_FIELDS, "login_host") if record.get(name)}
+        own = {name: _clean(name, record[name]) for name in (*_FIELDS, "login_host") if record.get(name)}
         folder = record.get("aws_config")
         base = self
         if "aws_access_key_id" in own:  # a session token belongs to its own key
@@ -61,13 +60,12 @@ class Credentials:
         """User and password for a host: the login host's own, else what a .netrc of the folder says."""
         if host == self.login_host and self.username and self.password:
             return self.username, self.password
-        for name in (".netrc", "netrc"):
-            file = self.folder / name if self.folder else None
+        for file in (self.file(".netrc", "netrc"), Path.home() / ".netrc"):
             if file and file.is_file():
                 try:
-                    found = netrc.netrc(str(file)).hosts.get(host)
+                    found = netrc.netrc(str(file)).hosts.get(host)  # a default would be for every host there is
                 except (netrc.NetrcParseError, OSError, UnicodeDecodeError):
-                    raise BadInputsError(f"{name} of the configuration folder cannot be read") from None
+                    raise BadInputsError(f"{file.name}: cannot be read") from None
                 if found:
                     return found[0], found[2] or ""
         return None
@@ -76,12 +74,6 @@ class Credentials:
         """The first of these files that the configuration folder has."""
         found = ((self.folder / name) for name in names) if self.folder else ()
         return next((file for file in found if file.is_file()), None)
-
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        """The values that no message may have."""
-        values = (getattr(self, name) for name in secret_fields)
-        return tuple(value for value in values if value)
 
 
 def read_credentials(text: str | None, *, name: str, folder: Path | None) -> Credentials:
@@ -94,7 +86,7 @@ def read_credentials(text: str | None, *, name: str, folder: Path | None) -> Cre
         BadInputsError: it is no mapping, or has a field that is none.
     """
     environment = {field: os.environ[variable] for field, variable in _ENVIRONMENT.items() if os.environ.get(variable)}
-    given = _mapping(text) if text and text.strip() else {}
+    given = mapping(text) if text and text.strip() else {}
     own = given.get(name)
     fields = {key: value for key, value in given.items() if not isinstance(value, dict)}
     if isinstance(own, dict):
@@ -103,18 +95,35 @@ def read_credentials(text: str | None, *, name: str, folder: Path | None) -> Cre
     if unknown:
         known = ", ".join(sorted(_FIELDS))
         raise BadInputsError(f"credentials: {', '.join(unknown)} is no field of theirs; there are: {known}")
-    values = {key: str(value) for key, value in fields.items() if value is not None}
+    values = {key: _clean(key, value) for key, value in fields.items() if value is not None}
     return Credentials(folder=folder, **{**environment, **values})
 
 
-def _mapping(text: str) -> dict[str, Any]:
+def _clean(name: str, value: object) -> str:
+    """A secret as it is sent; a line's end behind it is none of its own.
+
+    Raises:
+        BadInputsError: it could not stand in a header.
+    """
+    text = str(value).strip()
+    if not text.isprintable():
+        raise BadInputsError(f"credentials: {name} has characters in it that no password or key has")
+    return text
+
+
+def mapping(text: str) -> dict[str, Any]:
+    """Credentials as they were written.
+
+    Raises:
+        BadInputsError: they are no mapping; the message repeats nothing of them.
+    """
     try:
         value = json.loads(text)
     except ValueError:
         import yaml
 
         try:
-            value = yaml.safe_load(text)
+            value = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - makes texts alone, so 0123 stays so
         except yaml.YAMLError:
             value = None  # the parser's message would repeat a line of it
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):

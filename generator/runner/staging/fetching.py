@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from generator.runner.failures import StagingError
 from generator.runner.staging.batch import Meter, each
 from generator.runner.staging.cache import Cache, Entry, algorithm
 from generator.runner.staging.names import safe_name
 from generator.runner.staging.network import Network
-from generator.runner.staging.stores import NotModifiedError, Source, Validator
+from generator.runner.staging.stores import NotModifiedError, Source, unknown
 from generator.runner.staging.stores.local import LocalSource
 from generator.runner.staging.transfer import Transfer, Watch
 
@@ -78,33 +79,32 @@ def _cached(
     def waiting() -> None:
         say(f"{source.url}: another run fetches it, waiting")
 
-    with cache.locked(source, waiting=waiting):
+    with cache.locked(source, waiting=waiting) as part:
         for _ in range(2):
-            entry, cached = _ensure(source, cache, network, watch)
-            if cache.copy(entry, target) if target else not cached or cache.is_whole(entry):
+            entry, cached = _ensure(source, cache, part, network=network, watch=watch)
+            wanted = source.checksum
+            fits = source.size is None or source.size == entry.size
+            if fits and (cache.copy(entry, target, wanted) if target else not cached or cache.is_whole(entry, wanted)):
                 return Arrived(
                     source=source, name=_name(entry.name, source), path=target, size=entry.size, cached=cached
                 )
-            say(f"{source.url}: its copy in the cache is damaged and is fetched again")
+            say(f"{source.url}: its copy in the cache is not as it should be and is fetched again")
             cache.forget(entry, source)
-    raise OSError(f"{source.url}: its content changes in the cache while it is read")
+    raise StagingError(f"{source.url}: its content is not what it should be")
 
 
-def _ensure(source: Source, cache: Cache, network: Network, watch: Watch) -> tuple[Entry, bool]:
+def _ensure(source: Source, cache: Cache, part: Path, *, network: Network, watch: Watch) -> tuple[Entry, bool]:
     """The content in the cache, and whether it was there."""
     by_content = cache.find_content(source)
     if by_content:
         return by_content, True
     entry = cache.find(source)
-    part = cache.partial(source)
     transfer = Transfer(source, part, network=network, watch=watch, algorithms=(algorithm,))
     try:
-        fetched = transfer.fetch(known=entry.validator if entry else Validator())
+        fetched = transfer.fetch(known=entry.validator if entry else unknown)
     except NotModifiedError:
-        if entry is None:  # a server that says so without being asked
-            raise OSError(
-                f"{source.url}: the server says 'not modified' of a file that it was not asked about"
-            ) from None
+        if entry is None:
+            raise StagingError(f"{source.url}: 'not modified' answers a question that was not asked") from None
         return entry, True
     kept = Entry(
         url=source.url,

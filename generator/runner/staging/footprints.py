@@ -17,6 +17,11 @@ _LARGEST_GEOJSON = 16 * 1024**2
 """A larger one is not read: its objects would take many times its bytes of memory."""
 
 
+_UNREADABLE: tuple[type[Exception], ...] = (OSError, ValueError, LookupError, TypeError, AttributeError)
+_UNREADABLE += (ArithmeticError, RecursionError, struct.error, sqlite3.Error)
+"""What a file that is not what its name says can end in."""
+
+
 @dataclass(frozen=True, slots=True)
 class Footprint:
     """A GeoJSON geometry and its box: west, south, east, north."""
@@ -32,7 +37,7 @@ def footprint(path: Path) -> Footprint | None:
         return None
     try:
         return reader(path)
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, struct.error, sqlite3.Error, RecursionError):
+    except _UNREADABLE:
         return None
 
 
@@ -60,7 +65,7 @@ def _within(degrees: float, limit: float) -> float:
 def _geojson(path: Path) -> Footprint | None:
     if path.stat().st_size > _LARGEST_GEOJSON:
         return None
-    document = json.loads(path.read_bytes())
+    document = json.loads(path.read_bytes(), parse_constant=_refused)
     crs = json.dumps(document.get("crs") or "")
     if document["type"] not in _GEOJSON_TYPES or (document.get("crs") and "CRS84" not in crs and "4326" not in crs):
         return None
@@ -69,12 +74,20 @@ def _geojson(path: Path) -> Footprint | None:
         return None
     longitudes, latitudes = [point[0] for point in points], [point[1] for point in points]
     whole = of_box(min(longitudes), min(latitudes), max(longitudes), max(latitudes))
-    geometry = {"Feature": document.get("geometry"), "FeatureCollection": None}.get(document["type"], _bare(document))
+    own = {"Feature": document.get("geometry"), "FeatureCollection": None}
+    geometry = own.get(document["type"], _bare(document))
+    if geometry and geometry["type"] == "GeometryCollection":  # STAC has none (item-spec, "geometry")
+        geometry = None
     return Footprint(geometry, whole.bbox) if whole and geometry and len(points) <= 1000 else whole
 
 
+def _refused(constant: str) -> None:
+    """NaN and Infinity are no JSON."""
+    raise ValueError(constant)
+
+
 def _bare(document: dict[str, Any]) -> dict[str, Any]:
-    return {key: document[key] for key in ("type", "coordinates", "geometries") if key in document}
+    return {key: document[key] for key in ("type", "coordinates") if key in document}
 
 
 _GEOJSON_TYPES = {"FeatureCollection", "Feature", "GeometryCollection", "Point", "MultiPoint", "LineString"}
@@ -107,6 +120,9 @@ def _geopackage(path: Path) -> Footprint | None:
 
 
 _SCALE, _TIEPOINT, _TRANSFORMATION, _GEO_KEYS = 33550, 33922, 34264, 34735
+_RASTER_TYPE, _PIXEL_IS_POINT = 1025, 2
+_LIKE_WGS84 = {4326, 4979, 4258, 4269, 4617, 4674, 4167, 7844, 4283}
+"""Geographic systems that differ from WGS 84 by a metre or two."""
 _FORMATS = {3: ("H", 2), 4: ("I", 4), 12: ("d", 8), 16: ("Q", 8)}
 
 
@@ -117,7 +133,8 @@ def _geotiff(path: Path) -> Footprint | None:
     keys = tags[_GEO_KEYS]
     geo = {keys[index]: keys[index + 3] for index in range(4, len(keys) - 3, 4) if keys[index + 1] == 0}
     width, height = tags[256][0], tags[257][0]
-    corners = [_placed(tags, x, y) for x, y in ((0, 0), (width, 0), (width, height), (0, height))]
+    half = 0.5 if geo.get(_RASTER_TYPE) == _PIXEL_IS_POINT else 0.0
+    corners = [_placed(tags, x - half, y - half) for x, y in ((0, 0), (width, 0), (width, height), (0, height))]
     degrees = [_to_degrees(x, y, geo) for x, y in corners]
     if any(point is None for point in degrees):
         return None
@@ -175,7 +192,7 @@ def _placed(tags: dict[int, tuple[Any, ...]], column: float, row: float) -> tupl
 def _to_degrees(x: float, y: float, geo: dict[int, int]) -> tuple[float, float] | None:
     model, projected = geo.get(1024), geo.get(3072, 0)
     if model == 2:
-        return x, y
+        return (x, y) if geo.get(2048) in _LIKE_WGS84 else None
     if projected in (3857, 900913):
         return math.degrees(x / _A), math.degrees(2 * math.atan(math.exp(y / _A)) - math.pi / 2)
     zone, south = projected % 100, projected // 100 == 327

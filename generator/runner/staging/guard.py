@@ -14,13 +14,20 @@ import sys
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from generator.runner.failures import BadInputsError
 
+Error = TypeVar("Error", bound=BaseException)
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_COMPATIBLE = ipaddress.IPv6Network("::/96")
+_MORE = [
+    ipaddress.ip_network(one)
+    for one in ("168.63.129.16/32", "192.0.0.0/24", "64:ff9b:1::/48", "fec0::/10", "2001::/32", "100::/64")
+]
+"""What is not public either: services of clouds at public addresses, and ranges that older Pythons call global."""
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 
 
@@ -53,7 +60,8 @@ class Guard:
         inner = _inner(address)
         if any(inner in network for network in self._networks if network.version == inner.version):
             return
-        if not inner.is_global or inner.is_multicast:
+        listed = any(inner in network for network in _MORE if network.version == inner.version)
+        if listed or not inner.is_global or inner.is_multicast:
             raise ForbiddenAddressError(f"{address} is a private address, which may not be used here")
 
     def check_name(self, name: str) -> None:
@@ -101,7 +109,7 @@ def _inner(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> ipaddress.
     """The IPv4 address within one of IPv6, where a translator on the way would unwrap it (RFC 4291, 3056, 6052)."""
     if isinstance(address, ipaddress.IPv4Address):
         return address
-    if address in _NAT64:
+    if address in _NAT64 or (address in _COMPATIBLE and int(address) > 0xFFFF):
         return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
     return address.ipv4_mapped or address.sixtofour or address
 
@@ -133,6 +141,11 @@ def _networks(text: str) -> list[Network]:
 
 def forbidden_below(error: BaseException | None) -> ForbiddenAddressError | None:
     """The guard's refusal below what the libraries made of it."""
+    return below(error, ForbiddenAddressError)
+
+
+def below(error: BaseException | None, kind: type[Error]) -> Error | None:
+    """The first error of a kind among those that an error is made of."""
     seen: set[int] = set()
     waiting = [error]
     while waiting:
@@ -140,8 +153,9 @@ def forbidden_below(error: BaseException | None) -> ForbiddenAddressError | None
         if one is None or id(one) in seen:
             continue
         seen.add(id(one))
-        if isinstance(one, ForbiddenAddressError):
+        if isinstance(one, kind):
             return one
-        waiting += [one.__cause__, one.__context__, getattr(one, "reason", None)]
-        waiting += [argument for argument in one.args if isinstance(argument, BaseException)]
+        parts = (one.__cause__, one.__context__, getattr(one, "reason", None), *one.args)
+        parts += tuple(getattr(one, "kwargs", {}).values())  # botocore's
+        waiting += [part for part in parts if isinstance(part, BaseException)]
     return None

@@ -11,7 +11,7 @@ _LONGEST = 180
 """Bytes; file systems take 255, and a number and an ending for unfinished files come on top."""
 
 
-def safe_name(name: str, *, otherwise: str = "file") -> str:
+def safe_name(name: str, *, otherwise: str = "file", longest: int = _LONGEST) -> str:
     """One part of a path that every file system, shell and CWL engine takes as it is.
 
     cwltool refuses names with other characters than these, spaces included, so letters lose their accents.
@@ -21,16 +21,16 @@ def safe_name(name: str, *, otherwise: str = "file") -> str:
     plain = "".join(one for one in plain if not unicodedata.combining(one))
     plain = re.sub(r"[^A-Za-z0-9._+-]", "_", plain)
     plain = plain.lstrip(".") if plain.strip(".") else ""
-    return _shortened(plain) or otherwise
+    return _shortened(plain, longest) or otherwise
 
 
-def _shortened(name: str) -> str:
+def _shortened(name: str, longest: int) -> str:
     """Shorter where it must be, with its ending."""
-    if len(name.encode()) <= _LONGEST:
+    if len(name.encode()) <= longest:
         return name
     stem, dot, ending = name.rpartition(".")
     ending = f"{dot}{ending}" if stem and len(ending) <= 10 else ""
-    return name.encode()[: _LONGEST - len(ending.encode())].decode(errors="ignore") + ending
+    return name.encode()[: longest - len(ending.encode())].decode(errors="ignore") + ending
 
 
 def numbered(names: list[str], *, of: int | None = None) -> list[str]:

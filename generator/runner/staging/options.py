@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from generator.runner.failures import BadInputsError
+from generator.runner.failures import BadInputsError, RunFailedError
+from generator.staging_records import secret_fields
 
 if TYPE_CHECKING:
     from generator.runner.staging.stage_in import CacheFolder
@@ -93,9 +95,14 @@ def _count(text: str) -> int:
 
 
 def _run_stage_in(options: argparse.Namespace, say: Callable[[str], None]) -> int:
+    given = take_inputs(options.inputs) if options.inputs else _typed_stage_in(options)
+    with _masked(given, options, say) as masked:
+        return _stage_in_as(options, given, masked)
+
+
+def _stage_in_as(options: argparse.Namespace, given: dict[str, Any], say: Callable[[str], None]) -> int:
     from generator.runner.staging.stage_in import StageIn, printed, stage_in, write_output_object
 
-    given = take_inputs(options.inputs) if options.inputs else _typed_stage_in(options)
     folder = Path(options.output)
     outputs = stage_in(
         StageIn(
@@ -133,23 +140,28 @@ def _typed_stage_in(options: argparse.Namespace) -> dict[str, Any]:
 def _cache(given: dict[str, Any], *, in_step: bool) -> CacheFolder | None:
     """In a step the engine has put the cache into the working directory, where it may be written to.
 
-    A step that is to fill a cache and has none begins one, and the steps after it know it by its name.
+    A step that is to fill a cache and has none begins one, and tells the steps after it so.
     """
-    from generator.runner.staging.stage_in import CacheFolder, new_cache
+    from generator.runner.staging.stage_in import CacheFolder
 
     value = given.get("cache_dir")
     if isinstance(value, dict):
-        return CacheFolder(path=Path("cache"), is_new=value.get("basename") == new_cache)
+        return CacheFolder(path=Path("cache"), is_new=bool(given.get("cache_is_new")))
     if value:
         return CacheFolder(path=Path(value))
     return CacheFolder(path=Path("cache"), is_new=True) if in_step and given.get("cache_only") else None
 
 
 def _run_stage_out(options: argparse.Namespace, say: Callable[[str], None]) -> int:
+    given = take_inputs(options.inputs) if options.inputs else _typed_stage_out(options)
+    with _masked(given, options, say) as masked:
+        return _stage_out_as(options, given, masked)
+
+
+def _stage_out_as(options: argparse.Namespace, given: dict[str, Any], say: Callable[[str], None]) -> int:
     from generator.runner.staging.stage_in import write_output_object
     from generator.runner.staging.stage_out import StageOut, local_result, stage_out, write_list
 
-    given = take_inputs(options.inputs) if options.inputs else _typed_stage_out(options)
     inside = Path.cwd() if options.inputs else None
     results = given.get("output_dir")
     if isinstance(results, dict):
@@ -214,15 +226,46 @@ def take_inputs(name: str) -> dict[str, Any]:
 
 
 def _emptied(path: Path) -> str | None:
+    """The text of a file, which has none afterwards, whatever it was."""
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except (OSError, ValueError):
         return None
+    finally:
+        with suppress(OSError):
+            if path.exists():
+                path.write_text("", encoding="utf-8")
+
+
+@contextmanager
+def _masked(
+    given: dict[str, Any], options: argparse.Namespace, say: Callable[[str], None]
+) -> Iterator[Callable[[str], None]]:
+    """Tells nothing that is secret, however a message came by it: the last line of defence, not the first."""
+    from generator.runner.masking import Secrets
+    from generator.runner.staging.credentials import mapping
+
+    values = [*_secret_values(given)]
+    text = _credentials_text(options, given)
+    if text and text.strip():
+        values += [text, *_secret_values(mapping(text))]
+    secrets = Secrets({str(number): value for number, value in enumerate(values)})
     try:
-        path.write_text("", encoding="utf-8")
-    except OSError:
-        path.unlink(missing_ok=True)
-    return text
+        yield lambda line: say(secrets.hide(line))
+    except RunFailedError as error:
+        raise type(error)(secrets.hide(str(error))) from None
+
+
+def _secret_values(value: Any) -> Iterator[str]:
+    """Values of fields that are secret, at whatever depth."""
+    if isinstance(value, list):
+        for item in value:
+            yield from _secret_values(item)
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            if name in secret_fields and isinstance(item, str) and item:
+                yield item
+            yield from _secret_values(item)
 
 
 def _settings(options: argparse.Namespace, given: dict[str, Any], *, step: str) -> dict[str, Any]:

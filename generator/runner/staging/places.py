@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit, urlunsplit
+from urllib.request import url2pathname
 
 from generator.runner.failures import BadInputsError, StagingError
 from generator.runner.staging import checksums, urls
@@ -29,6 +30,8 @@ class Placed:
 
     source: Source
     relative: str = ""
+    secondary: tuple[LocalSource, ...] = ()
+    """CWL's secondaryFiles of a File at hand."""
 
 
 @dataclass(slots=True)
@@ -70,17 +73,21 @@ class Places:
 
     def _store(self, scheme: str, wanted: Wanted) -> Any:
         kind = scheme if scheme in ("http", "https", "s3") else "other"
-        key = ("http" if kind == "https" else kind, json.dumps(dict(wanted.record), sort_keys=True, default=str))
+        kind = "http" if kind == "https" else kind
+        trusted = _trusted(wanted) if kind == "http" else frozenset()
+        key = (kind, trusted, json.dumps(dict(wanted.record), sort_keys=True, default=str))
         if key not in self._stores:
-            self._stores[key] = self._make_store(key[0], wanted)
+            self._stores[key] = self._make_store(kind, trusted, wanted)
         return self._stores[key]
 
-    def _make_store(self, kind: str, wanted: Wanted) -> Any:
+    def _make_store(self, kind: str, trusted: frozenset[Any], wanted: Wanted) -> Any:
         credentials = self.credentials.over(wanted.record)
         if kind == "http":
             from generator.runner.staging.stores.http import HttpStore
 
-            return HttpStore(self.network, credentials, ticket_for=_ticket_host(wanted))
+            own = wanted.record
+            ticket = bool(own.get("maap_pgt")) or wanted.kind == "MAAP"
+            return HttpStore(self.network, credentials, trusted=trusted, token=bool(own.get("token")), ticket=ticket)
         if kind == "s3":
             return s3_store(self.network, credentials, wanted)
         from generator.runner.staging.stores.filesystems import FileSystems
@@ -103,13 +110,14 @@ class Places:
         if path is None:
             if not isinstance(self.network.guard, NoGuard):
                 raise BadInputsError(f"{address}: files of this machine may not be used here")
-            path = Path(str(address).removeprefix("file://"))
+            path = Path(url2pathname(urlsplit(address).path) if urls.scheme(address) == "file" else str(address))
         if path.is_dir():
             for one in sorted(path.rglob("*")):
                 if one.is_file():
                     yield Placed(LocalSource(path=one, name=one.name), str(one.relative_to(path)))
         elif path.is_file():
-            yield Placed(LocalSource(path=path, name=str(_basename(address) or path.name)))
+            name = str(_basename(address) or path.name)
+            yield Placed(LocalSource(path=path, name=name), secondary=tuple(_secondary(address)))
         else:
             raise StagingError(f"{path}: there is no such file")
 
@@ -167,11 +175,14 @@ def s3_store(network: Network, credentials: Credentials, wanted: Wanted) -> Any:
     return S3Store(network, credentials, access)
 
 
-def _ticket_host(wanted: Wanted) -> str | None:
-    """Who gets MAAP's ticket: the searched catalog, or the host of the URLs of a record that has one."""
-    if wanted.kind == "MAAP":
-        return urlsplit(_cmr_address(wanted)).hostname
-    return "" if wanted.record.get("maap_pgt") else None
+def _trusted(wanted: Wanted) -> frozenset[Any]:
+    """The origins that a record names itself: they may be told its secrets."""
+    from generator.runner.staging.stores.http import origin_of
+
+    named = (
+        [_cmr_address(wanted)] if wanted.kind == "MAAP" else [one for one in wanted.addresses if isinstance(one, str)]
+    )
+    return frozenset(origin_of(one) for one in named if urls.scheme(one) in ("http", "https"))
 
 
 def _cmr_address(wanted: Wanted) -> str:
@@ -201,6 +212,13 @@ def _mounted(address: Any) -> Path | None:
     if isinstance(address, dict):
         raise BadInputsError("a File or Directory without a path: run the step by a CWL engine")
     return None
+
+
+def _secondary(address: Any) -> Iterator[LocalSource]:
+    for one in (address.get("secondaryFiles") or ()) if isinstance(address, dict) else ():
+        path = _mounted(one)
+        if path and path.is_file():
+            yield LocalSource(path=path, name=str(_basename(one) or path.name))
 
 
 def _basename(address: Any) -> str | None:

@@ -61,7 +61,7 @@ def _wanted(value: Any, kinds: tuple[Kind, ...]) -> list[Wanted]:
     if isinstance(value, str):
         return [_by_url(value)]
     if not isinstance(value, Mapping):
-        raise BadInputsError(f"{value!r} is no URL, no File and no record")
+        raise BadInputsError(f"a {type(value).__name__} is no URL, no File and no record")
     if value.get("class") in ("File", "Directory"):
         return [Wanted(kind="Local", addresses=(value,))]
     record = {_ALIASES.get(str(name), str(name)): item for name, item in value.items() if item is not None}
@@ -74,6 +74,9 @@ def _wanted(value: Any, kinds: tuple[Kind, ...]) -> list[Wanted]:
     if not place:
         raise BadInputsError(f"a record with one of {', '.join(_PLACES)} is needed, not one with {', '.join(record)}")
     addresses = tuple(_flat(record[place]))
+    for address in addresses:
+        if isinstance(address, str) and (wrong := urls.check(address)):
+            raise BadInputsError(wrong)
     if place not in ("path", "collection_id") and not all(isinstance(one, str) and one for one in addresses):
         raise BadInputsError(f"{place}: text is needed, the address of one file or a list of such")
     return [_by_url(one, record) if place == "url" else _placed(place, one, record) for one in addresses]
@@ -84,5 +87,7 @@ def _placed(place: str, address: Any, record: Mapping[str, Any]) -> Wanted:
 
 
 def _by_url(url: str, record: Mapping[str, Any] | None = None) -> Wanted:
+    if wrong := urls.check(url):
+        raise BadInputsError(wrong)
     kind = {"s3": "S3", "": "Local", "file": "Local"}.get(urls.scheme(url), "URL")
     return Wanted(kind=kind, addresses=(url,), record=record or {})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urljoin
 
@@ -19,6 +19,7 @@ from generator.runner.staging.records import Wanted
 from generator.runner.staging.stores import Source
 
 _LOCAL = ("", "file")
+_REMOTE = frozenset("http https s3 gs gcs abfs abfss az ftp sftp".split())
 _MOST_DOCUMENTS = 10_000
 """Documents that one URL may lead to, so that a catalog that links to itself ends."""
 
@@ -52,47 +53,50 @@ class Stac:
         Raises:
             StagingError: a document cannot be read, or nothing in it is wanted.
         """
+        try:
+            found = self._assets()
+        except (AttributeError, TypeError, KeyError, ValueError, RecursionError) as error:
+            raise StagingError(f"{self._shown()}: is not as STAC has it ({type(error).__name__})") from None
+        return found
+
+    def _assets(self) -> list[AssetFile]:
         found: list[AssetFile] = []
-        folders = []
-        items = [item for address in self._wanted.addresses for item in self._items(str(address))]
-        for item, folder in zip(items, distinct([safe_name(item.id, otherwise="item") for item in items]), strict=True):
+        items = [pair for address in self._wanted.addresses for pair in self._items(str(address))]
+        folders = distinct([safe_name(str(item.id), otherwise="item") for item, _ in items])
+        for (item, url), folder in zip(items, folders, strict=True):
             chosen = [(key, asset) for key, asset in item.assets.items() if self._is_wanted(key, asset)]
             item.assets = dict(chosen)
-            folders.append(folder)
-            names = distinct([safe_name(urls.file_name(asset.href), otherwise=key) for key, asset in chosen])
-            for (key, asset), name in zip(chosen, names, strict=True):
-                found.append(
-                    AssetFile(item=item, key=key, source=self._source(item, asset), relative=f"{folder}/{name}")
-                )
+            plain = [safe_name(urls.file_name(asset.href), otherwise=safe_name(key)) for key, asset in chosen]
+            for (key, asset), name in zip(chosen, distinct(plain), strict=True):
+                source = self._source(asset, url)
+                found.append(AssetFile(item=item, key=key, source=source, relative=f"{folder}/{name}"))
         if not found:
-            raise StagingError(f"{self._shown()}: {self._nothing(items)}")
+            raise StagingError(f"{self._shown()}: {self._nothing(len(items))}")
         return found
 
     def _shown(self) -> str:
         return ", ".join(urls.shown(str(address)) for address in self._wanted.addresses)
 
-    def _nothing(self, items: Sequence[Any]) -> str:
+    def _nothing(self, items: int) -> str:
         if not items:
             return "no STAC Item is there"
-        return f"no asset of its {len(items)} Items has the keys {self._keys or 'asked for'} or roles {self._roles}"
+        return f"no asset of its {items} Items has the keys {self._keys or 'asked for'} or roles {self._roles}"
 
     def _is_wanted(self, key: str, asset: Any) -> bool:
         by_key = key in self._keys
         by_role = bool(set(asset.roles or ()) & set(self._roles))
         return by_key or by_role or not (self._keys or self._roles)
 
-    def _source(self, item: Any, asset: Any) -> Source:
-        own = item.get_self_href()
-        href = _absolute(own, asset.href)
-        if urls.scheme(href) in _LOCAL and urls.scheme(own or "") not in _LOCAL:
-            raise StagingError(f"{urls.shown(own)}: its asset {asset.href!r} is a file of this machine, not of its own")
+    def _source(self, asset: Any, url: str) -> Source:
+        href = _absolute(url, str(asset.href))
+        _check_reach(url, href)
         size = asset.extra_fields.get("file:size")
         return self._places.source(
             href, self._wanted, checksum=_checksum(asset.extra_fields), size=size if isinstance(size, int) else None
         )
 
-    def _items(self, address: str) -> Iterator[Any]:
-        """Items behind a document: itself, its features, or what its links lead to, pages included."""
+    def _items(self, address: str) -> Iterator[tuple[Any, str]]:
+        """Items behind a document, each with the URL it came from: itself, its features, or what its links lead to."""
         waiting, seen = [address], set()
         while waiting:
             url = waiting.pop(0)
@@ -104,10 +108,10 @@ class Stac:
             document = self._read(url)
             kind = document.get("type")
             if kind == "Feature":
-                yield self._item(document, url)
+                yield self._item(document, url), url
             elif kind == "FeatureCollection":
-                for feature in document.get("features", ()):
-                    yield self._item(feature, url)
+                for feature in document["features"]:
+                    yield self._item(feature, url), url
                 waiting += _links(document, url, ("next",))
             elif kind in ("Catalog", "Collection"):
                 pages = _links(document, url, ("items",))
@@ -122,27 +126,49 @@ class Stac:
         return document
 
     def _item(self, document: Mapping[str, Any], url: str) -> Any:
-        own = next(iter(_links(document, url, ("self",))), url)
+        """What a document says of where it lies is not believed: it could lead a relative path anywhere."""
         try:
-            item = self._pystac.Item.from_dict(dict(document), href=own if document.get("type") == "Feature" else url)
+            return self._pystac.Item.from_dict(dict(document), href=url)
         except Exception as error:  # noqa: BLE001 - pystac raises what its parsing meets
-            raise StagingError(f"{urls.shown(url)}: is no STAC Item: {type(error).__name__}: {error}") from None
-        return item
+            raise StagingError(f"{urls.shown(url)}: is no STAC Item ({type(error).__name__})") from None
 
-    def write(self, folder: Path, files: Sequence[AssetFile], *, name: str) -> None:
-        """A self-contained catalog of the Items whose assets are at their ``relative`` paths in ``folder``."""
-        catalog = self._pystac.Catalog(id=name, description=f"staged from {self._shown()}")
-        for one in files:
-            own = Path(one.relative).parent
-            one.item.assets[one.key].href = os.path.relpath(folder / one.relative, folder / own)
-        for item in {id(one.item): one.item for one in files}.values():
-            mine = next(one for one in files if one.item is item)
-            item.clear_links()
-            item.collection_id = item.collection_id or None
-            catalog.add_item(item)
-            item.set_self_href(str(folder / Path(mine.relative).parent / f"{safe_name(item.id)}.json"))
-        catalog.set_self_href(str(folder / "catalog.json"))
-        catalog.save(catalog_type=self._pystac.CatalogType.SELF_CONTAINED)
+
+def write_items(folder: Path, files: Sequence[tuple[AssetFile, str]], *, name: str) -> None:
+    """A self-contained catalog of Items whose assets lie at these paths below ``folder``."""
+    import pystac
+
+    catalog = pystac.Catalog(id=name, description=f"{name}, staged in")
+    taken = {path.casefold() for _, path in files} | {"catalog.json"}
+    items: dict[int, tuple[Any, list[tuple[AssetFile, str]]]] = {}
+    for one, path in files:
+        items.setdefault(id(one.item), (one.item, []))[1].append((one, path))
+    for item, mine in items.values():
+        place = PurePosixPath(mine[0][1]).parent
+        document = str(place / f"{safe_name(str(item.id), otherwise='item')}.json")
+        while document.casefold() in taken:
+            document = document.removesuffix(".json") + ".item.json"
+        taken.add(document.casefold())
+        item.clear_links()
+        item.collection_id = None  # it has no link to one any more, and STAC wants both or none
+        for one, path in mine:
+            item.assets[one.key].href = os.path.relpath(folder / path, folder / place)
+        catalog.add_item(item)
+        item.set_self_href(str(folder / document))
+    catalog.set_self_href(str(folder / "catalog.json"))
+    catalog.save(catalog_type=pystac.CatalogType.SELF_CONTAINED)
+
+
+def _check_reach(base: str, href: str) -> None:
+    """A document from elsewhere leads to what is elsewhere.
+
+    Raises:
+        StagingError: it leads into this machine.
+    """
+    scheme = urls.scheme(href)
+    if scheme not in _REMOTE and not (scheme in _LOCAL and urls.scheme(base) in _LOCAL):
+        raise StagingError(f"{urls.shown(base)}: it leads to {href.partition('?')[0]!r}, which is not followed")
+    if wrong := urls.check(href):
+        raise StagingError(f"{urls.shown(base)}: {wrong}")
 
 
 def looks_like_stac(document: Any) -> bool:
@@ -155,12 +181,15 @@ def looks_like_stac(document: Any) -> bool:
 
 def _links(document: Mapping[str, Any], url: str, relations: tuple[str, ...]) -> list[str]:
     links = document.get("links") or ()
-    return [
+    found = [
         _absolute(url, str(link["href"]))
         for relation in relations
         for link in links
         if isinstance(link, Mapping) and link.get("rel") == relation and link.get("href") and _is_get(link)
     ]
+    for href in found:
+        _check_reach(url, href)
+    return found
 
 
 def _is_get(link: Mapping[str, Any]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -21,11 +22,12 @@ from generator.runner.staging.names import distinct, numbered, safe_name
 from generator.runner.staging.network import Network
 from generator.runner.staging.places import Placed, Places
 from generator.runner.staging.records import Wanted, read_wanted
-from generator.runner.staging.stac_assets import AssetFile, Stac, looks_like_stac
+from generator.runner.staging.stac_assets import AssetFile, Stac, looks_like_stac, write_items
+from generator.runner.staging.stores.local import LocalSource
 
 output_object = "cwl.output.json"
 new_cache = "packmill-cache"
-"""The name of a cache that a step has begun, on its way to the next one."""
+"""The name of a cache that a step has begun."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,8 +58,8 @@ def stage_in(request: StageIn) -> dict[str, Any]:
     """Fetches everything; the CWL output object.
 
     ``output_files`` is a list of Files, ``output_file`` the only one, ``output_directory`` a Directory, as ``as_type``
-    has it; ``cache_out`` the cache for the next step, ``cache_new`` the same when it was not given. The others are
-    null, as all are when nothing is given, for an optional parameter.
+    has it; the others are null, as all are when nothing is given, for an optional parameter. ``cache_out`` is the cache
+    for the next step, ``cache_new`` the same when no one gave it, which ``cache_is_new`` tells the next step.
 
     Raises:
         BadInputsError: the request is no request.
@@ -88,8 +90,11 @@ def stage_in(request: StageIn) -> dict[str, Any]:
     if request.only_cache:
         return outputs
     if request.as_type == "Directory":
-        return {**outputs, "output_directory": _as_directory(request, placed, arrived, stacs)}
-    files = _as_files(request.folder, arrived)
+        directory = _as_directory(request, placed, arrived, stacs)
+        _clear(request.folder)
+        return {**outputs, "output_directory": directory}
+    files = _as_files(request.folder, placed, arrived)
+    _clear(request.folder)
     return {**outputs, "output_files": files, "output_file": files[0] if len(files) == 1 else None}
 
 
@@ -98,11 +103,11 @@ _outputs = ("output_files", "output_file", "output_directory")
 
 def _cache_outputs(cache: CacheFolder | None) -> dict[str, Any]:
     if cache is None:
-        return {"cache_out": None, "cache_new": None}
+        return {"cache_out": None, "cache_new": None, "cache_is_new": False}
     there: dict[str, Any] = {"class": "Directory", "path": str(cache.path)}
     if cache.is_new:
         there["basename"] = new_cache
-    return {"cache_out": there, "cache_new": there if cache.is_new else None}
+    return {"cache_out": there, "cache_new": there if cache.is_new else None, "cache_is_new": cache.is_new}
 
 
 def _cache(request: StageIn) -> Cache | None:
@@ -145,12 +150,31 @@ def _is_stac(wanted: Wanted, places: Places) -> bool:
         return False
 
 
-def _as_files(folder: Path, arrived: Sequence[Arrived]) -> list[dict[str, Any]]:
+def _clear(folder: Path) -> None:
+    """Removes what an earlier try of something else left unfinished."""
+    for path in folder.glob(".*.part*"):
+        path.unlink(missing_ok=True)
+
+
+def _as_files(folder: Path, placed: Sequence[Placed], arrived: Sequence[Arrived]) -> list[dict[str, Any]]:
     files = []
-    for one, name in zip(arrived, numbered([one.name for one in arrived]), strict=True):
+    names = numbered([one.name for one in arrived])
+    for place, one, name in zip(placed, arrived, names, strict=True):
         settle(one, folder / name)
-        files.append({"class": "File", "path": str(folder / name), "basename": name, "size": one.size, **_origin(one)})
+        file: dict[str, Any] = {"class": "File", "path": str(folder / name), "basename": name, "size": one.size}
+        if place.secondary:
+            number = name.partition("_")[0]
+            file["secondaryFiles"] = [
+                _beside(folder, f"{number}_{safe_name(two.name)}", two) for two in place.secondary
+            ]
+        files.append({**file, **_origin(one)})
     return files
+
+
+def _beside(folder: Path, name: str, source: LocalSource) -> dict[str, Any]:
+    """A file that belongs to another one: CWL's secondaryFiles keep their names beside it."""
+    shutil.copyfile(source.path, folder / name)
+    return {"class": "File", "path": str(folder / name), "basename": name}
 
 
 def _origin(arrived: Arrived) -> dict[str, str]:
@@ -169,9 +193,9 @@ def _as_directory(
     paths = distinct([_relative(one, came) for one, came in zip(placed, arrived, strict=True)])
     for came, path in zip(arrived, paths, strict=True):
         settle(came, request.folder / path)
-    if len(stacs) == 1 and len(stacs[0][1]) == len(placed):
-        stac, assets = stacs[0]
-        stac.write(request.folder, assets, name=request.name)
+    assets = [asset for _, found in stacs for asset in found]
+    if len(assets) == len(placed):
+        write_items(request.folder, list(zip(assets, paths, strict=True)), name=request.name)
     elif catalog_file not in paths:
         members = [
             Member(path=path, source=_origin(came).get("url", "")) for path, came in zip(paths, arrived, strict=True)

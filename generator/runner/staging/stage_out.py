@@ -94,14 +94,26 @@ def _chosen(request: StageOut) -> Iterator[_File]:
     top = request.folder.resolve()
     seen: set[Path] = set()
     for pattern in (*request.include, *_notebook(top)) if request.include else ("*",):
-        if PurePosixPath(pattern).is_absolute() or ".." in PurePosixPath(pattern).parts:
-            raise BadInputsError(f"{pattern!r}: a pattern below the results is needed")
-        for found in sorted(top.glob(pattern)):
-            below = sorted(found.rglob("*")) if found.is_dir() else [found]
-            for path in below:
-                if path.is_file() and path not in seen and path.resolve().is_relative_to(top):
-                    seen.add(path)
-                    yield _File(path=path, relative=path.relative_to(top).as_posix())
+        for path in _matches(top, pattern):
+            if path in seen or not path.is_file():
+                continue
+            seen.add(path)
+            if path.resolve().is_relative_to(top):
+                yield _File(path=path, relative=path.relative_to(top).as_posix())
+            else:
+                request.say(f"warning: {path.relative_to(top)} is a link out of the results and stays behind")
+
+
+def _matches(top: Path, pattern: str) -> list[Path]:
+    parts = PurePosixPath(pattern)
+    wrong = BadInputsError(f"{pattern!r}: a pattern below the results is needed, such as maps or *.png")
+    if not pattern or parts.is_absolute() or ".." in parts.parts:
+        raise wrong
+    try:
+        found = sorted(top.glob(pattern))
+    except ValueError:
+        raise wrong from None
+    return [path for one in found for path in (sorted(one.rglob("*")) if one.is_dir() else [one])]
 
 
 def _notebook(results: Path) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import shutil
 import threading
@@ -11,16 +12,27 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from generator.runner.failures import DiskFullError, StagingError
 from generator.runner.staging import checksums
 from generator.runner.staging.checksums import Checksum, Hashers
 from generator.runner.staging.network import Network
-from generator.runner.staging.stores import Interrupted, Opened, Source, TransientError, Validator, unknown
+from generator.runner.staging.stores import (
+    ChangedError,
+    Interrupted,
+    Opened,
+    Source,
+    TransientError,
+    Validator,
+    unknown,
+)
 
 _BLOCK = 1024**2
 _TRIES = 50
 """Tries of one file, even if each brings some bytes."""
+_SLOWEST = 500
+"""Bytes a second below which an answer is as good as silent."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -72,7 +84,7 @@ class Transfer:
         self._algorithms = algorithms
         self._note = part.with_name(part.name + ".json")
         self._have = 0
-        self._expected = Validator()
+        self._expected, self._name = unknown, ""
         self._hashers = Hashers(())
         self._wanted: tuple[Checksum, ...] = ()
         self._mismatches = 0
@@ -107,7 +119,14 @@ class Transfer:
                 raise
 
     def _attempt(self, known: Validator) -> Fetched:
-        opened = self._source.open(self._have, expected=self._expected, known=known if not self._have else Validator())
+        if not self._expected:  # nothing could tell what is here from another content
+            self._drop()
+        asked = known if not self._have else unknown
+        try:
+            opened = self._source.open(self._have, expected=self._expected, known=asked)
+        except ChangedError:
+            self._drop()
+            opened = self._open_anew()
         try:
             self._begin(opened)
             self._copy(opened)
@@ -115,25 +134,43 @@ class Transfer:
             opened.stream.close()
         return self._finished(opened)
 
+    def _open_anew(self) -> Opened:
+        try:
+            return self._source.open()
+        except ChangedError:
+            raise TransientError("the server does not send it from its beginning") from None
+
     def _recall(self) -> None:
         """What an earlier process left, if its content can be told from another."""
-        with suppress(OSError, ValueError, TypeError):
+        with suppress(OSError, ValueError, TypeError, LookupError):
             note = json.loads(self._note.read_text(encoding="utf-8"))
-            if note["key"] == self._source.key:
+            if note["key"] == self._key:
                 self._expected = Validator(**note["validator"])
+                self._name = str(note["name"])
                 self._have = self._part.stat().st_size if self._expected else 0
         if self._have:
             self._watch.on_bytes(self._have)
 
+    @property
+    def _key(self) -> str:
+        """Which URL a note is of, without saying it."""
+        return hashlib.sha256(self._source.key.encode()).hexdigest()
+
+    def _drop(self) -> None:
+        """Forgets what has come: first the bytes, then what they were of, so that no kill in between mixes contents."""
+        self._watch.on_bytes(-self._have)
+        self._have, self._expected = 0, unknown
+        for path in (self._part, self._note):
+            path.unlink(missing_ok=True)
+
     def _begin(self, opened: Opened) -> None:
         if opened.offset != self._have:  # the content changed, or the store cannot resume
-            self._watch.on_bytes(-self._have)
-            self._have = 0
+            self._drop()
         if self._have == 0:
-            self._expected = opened.validator
-            self._note.write_text(
-                json.dumps({"key": self._source.key, "validator": asdict(opened.validator)}), encoding="utf-8"
-            )
+            self._drop()
+            self._expected, self._name = opened.validator, opened.name
+            note = {"key": self._key, "name": opened.name, "validator": asdict(opened.validator)}
+            self._note.write_text(json.dumps(note), encoding="utf-8")
         own = (self._source.checksum,) if self._source.checksum else ()
         self._wanted = (*own, *opened.checksums)
         needed = {one.algorithm for one in self._wanted} | set(self._algorithms)
@@ -162,12 +199,14 @@ class Transfer:
         with self._part.open("r+b" if self._have else "wb", buffering=0) as file:
             file.seek(self._have)
             file.truncate()
+            pace = _Pace(self._network.timeout)
             while block := opened.stream.read(_BLOCK):
                 self._watch.check()
                 self._hashers.update(block)
-                file.write(block)
+                _write_all(file, block)
                 self._have += len(block)
                 self._watch.on_bytes(len(block))
+                pace.check(len(block))
 
     def _finished(self, opened: Opened) -> Fetched:
         whole = opened.size
@@ -182,22 +221,47 @@ class Transfer:
                 self._start_over(f"its {one.algorithm} is {digests[one.algorithm]}, and should be {one.digest}")
         if self._have == 0:
             self._part.touch()
-        return Fetched(size=self._have, digests=digests, validator=opened.validator, name=opened.name)
+        return Fetched(size=self._have, digests=digests, validator=opened.validator, name=opened.name or self._name)
 
     def _start_over(self, why: str) -> None:
         """Content that is wrong may have been damaged on its way, so it is fetched once more, and then refused."""
         self._mismatches += 1
-        self._watch.on_bytes(-self._have)
-        self.discard()
+        self._drop()
         if self._mismatches > 1:
             raise StagingError(f"{self._source.url}: {why}")
         raise TransientError(why)
 
     def discard(self) -> None:
         """Removes what has come."""
-        self._have, self._expected = 0, Validator()
-        for path in (self._part, self._note):
-            path.unlink(missing_ok=True)
+        self._drop()
+
+
+class _Pace:
+    """Ends an answer that trickles: one that brings next to nothing for as long as it might have been silent."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = max(seconds, 1.0)
+        self._since, self._bytes = time.monotonic(), 0
+
+    def check(self, count: int) -> None:
+        """Counts bytes.
+
+        Raises:
+            TransientError: they are too few.
+        """
+        self._bytes += count
+        passed = time.monotonic() - self._since
+        if passed >= self._seconds:
+            if self._bytes < _SLOWEST * passed:
+                raise TransientError(f"it sends less than {_SLOWEST} bytes a second")
+            self._since, self._bytes = time.monotonic(), 0
+
+
+def _write_all(file: BinaryIO, block: bytes) -> None:
+    """An unbuffered file may take less than it is given."""
+    view = memoryview(block)
+    while view:
+        view = view[file.write(view) :]
 
 
 def digest_of(path: Path, algorithm: str = "sha256") -> Checksum:

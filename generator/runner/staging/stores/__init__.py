@@ -23,6 +23,12 @@ class Validator:
     def __bool__(self) -> bool:
         return bool(self.etag or self.modified)
 
+    def agrees(self, other: Validator) -> bool:
+        """Whether nothing says that the contents differ; an answer may leave out what was asked with (RFC 9110)."""
+        if self.etag and other.etag:
+            return self.etag == other.etag
+        return not (self.modified and other.modified) or self.modified == other.modified
+
     @property
     def is_strong(self) -> bool:
         """Whether equal means equal byte by byte."""
@@ -91,6 +97,7 @@ class Source(Protocol):
 
         Raises:
             NotModifiedError: its content is ``known``.
+            ChangedError: it is another content than ``expected``, and not sent from its beginning.
             TransientError: another try may succeed.
             StagingError: no other try will.
         """
@@ -99,6 +106,10 @@ class Source(Protocol):
 
 class NotModifiedError(Exception):
     """The content is what the caller has already."""
+
+
+class ChangedError(Exception):
+    """The content is not the one whose first part is here: it has to be fetched from its beginning."""
 
 
 class TransientError(Exception):

@@ -7,15 +7,18 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from generator.runner.failures import BadInputsError, StagingError
+from generator.runner.failures import BadInputsError, RunFailedError, StagingError
 from generator.runner.staging import urls
 from generator.runner.staging.checksums import Checksum
 from generator.runner.staging.credentials import Credentials
 from generator.runner.staging.guard import ForbiddenAddressError, NoGuard, forbidden_below
 from generator.runner.staging.network import Network
-from generator.runner.staging.stores import NotModifiedError, Opened, TransientError, Validator, unknown
+from generator.runner.staging.stores import ChangedError, NotModifiedError, Opened, TransientError, Validator, unknown
 
 _BY_OBSTORE = {"gs": "gs", "gcs": "gs", "abfs": "abfs", "abfss": "abfss", "az": "abfs"}
+_LOCAL = ("", *"file local data memory reference generic dir cached simplecache filecache blockcache".split())
+_LOCAL += ("asynclocal", "asyncwrapper", "zip", "tar", "libarchive", "archive", "git", "jlab", "jupyter", "dask")
+"""Protocols of fsspec that read this machine, or another URL within theirs."""
 _PERMANENT = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
 
 
@@ -37,8 +40,10 @@ class FileSystems:
         """
         system, path = self.find(url)
         with named(url):
-            found = sorted(system.find(path))
-        top = url[: len(url) - len(path)] if url.endswith(path) else f"{urls.scheme(url)}://"
+            found = sorted(system.find(path.rstrip("/")))
+        parts = urlsplit(url)
+        # object stores have the bucket in their paths, servers begin theirs with a slash
+        top = f"{parts.scheme}://" + (parts.netloc if found and found[0].startswith("/") else "")
         return [self.source(f"{top}{one}") for one in found]
 
     def find(self, url: str) -> tuple[Any, str]:
@@ -48,7 +53,8 @@ class FileSystems:
             BadInputsError: no file system knows the scheme, or it may not be used.
         """
         scheme = urls.scheme(url)
-        if not isinstance(self._network.guard, NoGuard) and scheme in ("file", "local", "", *_BY_OBSTORE):
+        guarded = not isinstance(self._network.guard, NoGuard)
+        if scheme in _LOCAL or "::" in urlsplit(url).path or (guarded and scheme not in ("ftp", "sftp", "ssh")):
             raise BadInputsError(f"{urls.shown(url)}: {scheme or 'a path'} may not be used here")
         with named(url):
             self._network.guard.check_name(urlsplit(url).hostname or "")
@@ -101,6 +107,9 @@ class FileSystems:
             key_filename=str(self._credentials.file("id_ed25519", "id_rsa", ".ssh/id_ed25519", ".ssh/id_rsa") or "")
             or None,
             timeout=self._network.connect_timeout,
+            banner_timeout=self._network.connect_timeout,
+            auth_timeout=self._network.connect_timeout,
+            silence=self._network.timeout,
         )
         return system, parts.path
 
@@ -195,7 +204,7 @@ class named:  # noqa: N801 - reads as a word: with named(url)
 
     def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
         """Raises what the error means."""
-        if error is None or isinstance(error, StagingError | BadInputsError | NotModifiedError | TransientError):
+        if error is None or isinstance(error, RunFailedError | NotModifiedError | ChangedError | TransientError):
             return
         if isinstance(error, KeyboardInterrupt | SystemExit | MemoryError):
             return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import ssl
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 from io import BytesIO
 from time import time
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 
 import requests
 import urllib3
@@ -20,10 +20,17 @@ from generator.runner.failures import StagingError
 from generator.runner.staging import checksums, urls
 from generator.runner.staging.checksums import Checksum
 from generator.runner.staging.credentials import Credentials
-from generator.runner.staging.guard import ForbiddenAddressError, NoGuard, forbidden_below
+from generator.runner.staging.guard import ForbiddenAddressError, below, forbidden_below
 from generator.runner.staging.names import disposition_name
 from generator.runner.staging.network import Network
-from generator.runner.staging.stores import NotModifiedError, Opened, TransientError, Validator, unknown
+from generator.runner.staging.stores import (
+    ChangedError,
+    NotModifiedError,
+    Opened,
+    TransientError,
+    Validator,
+    unknown,
+)
 
 _REDIRECTS = 20
 _MAAP = ".maap-project.org"
@@ -38,17 +45,49 @@ _BROKEN = (
 )
 
 
-class HttpStore:
-    """All HTTP of one record: its connections, its cookies, its credentials."""
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Scheme, host and port (RFC 6454): what a secret is for."""
 
-    def __init__(self, network: Network, credentials: Credentials, *, ticket_for: str | None = None) -> None:
-        """``ticket_for`` is the host that gets MAAP's proxy granting ticket, '' for the one of each URL."""
-        self._network, self._credentials = network, credentials
-        self._ticket_for = ticket_for
+    scheme: str
+    host: str
+    port: int | None
+
+    @property
+    def is_private(self) -> bool:
+        """Whether no one on the way can read along."""
+        return self.scheme == "https" or self.host in _LOOPBACK
+
+
+def origin_of(url: str) -> Origin:
+    """The origin of a URL."""
+    parts = urlsplit(url)
+    scheme = parts.scheme.lower()
+    return Origin(scheme, parts.hostname or "", parts.port or {"http": 80, "https": 443}.get(scheme))
+
+
+class HttpStore:
+    """All HTTP of one record: its connections, its cookies, its credentials.
+
+    ``trusted`` are the origins that the record itself names. Its token and ticket go there and to the login host, and
+    not to where a redirect, a search or a STAC document leads.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        credentials: Credentials,
+        *,
+        trusted: frozenset[Origin] = frozenset(),
+        token: bool = False,
+        ticket: bool = False,
+    ) -> None:
+        """``token`` and ``ticket``: the record asks for them, so they are sent unasked."""
+        self._network, self._credentials, self._trusted = network, credentials, trusted
+        self._token, self._ticket = token, ticket
         self._adapter = HTTPAdapter(pool_connections=16, pool_maxsize=network.parallel)
         self._cookies = requests.cookies.RequestsCookieJar()
         self._local = threading.local()
-        self._login = threading.Lock()
 
     def source(self, url: str, *, checksum: Checksum | None = None, size: int | None = None) -> HttpSource:
         """The file at a URL."""
@@ -60,29 +99,42 @@ class HttpStore:
         Raises:
             TransientError, StagingError: there is none.
         """
-        origin, asked = urlsplit(url), url
+        asked, login = url, _userinfo(url)
+        with_token = self._token
         for _ in range(_REDIRECTS):
-            response = self._ask(url, headers, origin=origin.hostname or "")
+            response = self._ask(url, headers, login=login if url == asked else None, with_token=with_token)
             target = response.headers.get("Location")
             if response.status_code not in (301, 302, 303, 307, 308) or not target:
                 return response
             response.close()
-            url = _followed(url, target, asked)
+            following = _followed(url, target, asked)
+            if self._asks_for_token(url, following) and not with_token:
+                with_token = True  # the same URL again
+            else:
+                url = following
         raise StagingError(f"{urls.shown(asked)}: more than {_REDIRECTS} redirects")
 
-    def _ask(self, url: str, headers: Mapping[str, str], *, origin: str) -> requests.Response:
-        session, parts = self._session(), urlsplit(url)
-        host = parts.hostname or ""
-        request = requests.Request("GET", url, headers={**headers, **self._secret_headers(host, origin)})
-        login = self._credentials.login(host)
-        if login or "Authorization" in request.headers or "proxy-ticket" in request.headers:
-            self._check_privacy(parts.scheme, host)
-        if login or "Authorization" in request.headers:
-            request.auth = login if "Authorization" not in request.headers else _unchanged
+    def _asks_for_token(self, url: str, following: str) -> bool:
+        """Whether a host of the record's sends us to log in, and there is a token in place of a password."""
+        to_login = urlsplit(following).hostname == self._credentials.login_host
+        return bool(self._credentials.token) and to_login and origin_of(url) in self._trusted
+
+    def _ask(
+        self, url: str, headers: Mapping[str, str], *, login: tuple[str, str] | None, with_token: bool
+    ) -> requests.Response:
+        session, origin = self._session(), origin_of(url)
+        secret = self._secret_headers(origin, with_token=with_token)
+        login = login or (self._credentials.login(origin.host) if "Authorization" not in secret else None)
+        if (login or secret) and not origin.is_private:
+            raise StagingError(f"{origin.scheme}://{origin.host}: credentials are sent over https alone")
+        # An auth of its own keeps requests from looking for one in ~/.netrc, which may have a default for all hosts.
+        request = requests.Request(
+            "GET", _without_userinfo(url), headers={**headers, **secret}, auth=login or _unchanged
+        )
         settings = session.merge_environment_settings(url, {}, True, self._network.verify, None)  # noqa: FBT003
-        if settings["proxies"] and not isinstance(self._network.guard, NoGuard):
-            self._network.guard.check_name(host)
         try:
+            if settings["proxies"]:
+                self._network.guard.check_name(origin.host)
             return session.send(
                 session.prepare_request(request),
                 timeout=(self._network.connect_timeout, self._network.timeout),
@@ -91,37 +143,24 @@ class HttpStore:
             )
         except ForbiddenAddressError as error:
             raise StagingError(f"{urls.shown(url)}: {error}") from None
-        except requests.exceptions.SSLError as error:
-            raise StagingError(f"{urls.shown(url)}: {_tls_problem(error)}") from None
+        except (ValueError, UnicodeError):  # requests' InvalidURL, InvalidHeader and so on are ValueErrors
+            raise StagingError(f"{urls.shown(url)}: is no URL that can be asked") from None
         except _BROKEN as error:
             if forbidden := forbidden_below(error):
                 raise StagingError(f"{urls.shown(url)}: {forbidden}") from None
+            if distrusted := _distrust(error):
+                raise StagingError(f"{urls.shown(url)}: {distrusted}") from None
             raise TransientError(_plain(error)) from None
-        except (requests.RequestException, ValueError) as error:
-            raise StagingError(f"{urls.shown(url)}: {urls.hidden(str(error))}") from None
 
-    def _secret_headers(self, host: str, origin: str) -> dict[str, str]:
-        """A bearer token and a ticket go to the host that was asked for, a token to the login host as well."""
+    def _secret_headers(self, origin: Origin, *, with_token: bool) -> dict[str, str]:
         found = {}
-        if self._credentials.token and host in (origin, self._credentials.login_host):
+        is_login = origin.host == self._credentials.login_host
+        if self._credentials.token and ((with_token and origin in self._trusted) or (is_login and origin.is_private)):
             found["Authorization"] = f"Bearer {self._credentials.token}"
-        if self._is_for_ticket(host, origin):
-            ticket = str(self._credentials.maap_pgt)
-            found |= {"proxy-ticket": ticket, "maap_pgt": ticket}
+        is_maap = origin.host.endswith(_MAAP) and origin.scheme == "https"
+        if self._credentials.maap_pgt and ((self._ticket and origin in self._trusted) or is_maap):
+            found |= {"proxy-ticket": self._credentials.maap_pgt, "maap_pgt": self._credentials.maap_pgt}
         return found
-
-    def _is_for_ticket(self, host: str, origin: str) -> bool:
-        """The host that a record names gets the ticket; of those that a search finds, MAAP's own alone."""
-        if self._ticket_for is None or not self._credentials.maap_pgt:
-            return False
-        if not self._ticket_for:
-            return host == origin
-        return host == self._ticket_for or (host == origin and host.endswith(_MAAP))
-
-    @staticmethod
-    def _check_privacy(scheme: str, host: str) -> None:
-        if scheme != "https" and host not in _LOOPBACK:
-            raise StagingError(f"{scheme}://{host}: credentials are sent over https alone")
 
     def _session(self) -> requests.Session:
         """One for each thread, over the same connections and cookies."""
@@ -164,39 +203,37 @@ class HttpSource:
         """See `Source.open`: a range with If-Range, or a conditional request."""
         response = self.store.get(self.address, _conditions(offset, expected, known))
         try:
-            return self._opened(response, offset, expected)
+            return self._opened(response, offset, expected, known=known)
         except BaseException:
             response.close()
             raise
 
-    def _opened(self, response: requests.Response, offset: int, expected: Validator) -> Opened:
+    def _opened(self, response: requests.Response, offset: int, expected: Validator, *, known: Validator) -> Opened:
         status = response.status_code
-        if status == 304:
+        if status == 304 and known:
             raise NotModifiedError
         if status == 416 and offset:
-            response.close()
             whole = response.headers.get("Content-Range", "").rpartition("/")[2]
-            if whole == str(offset):  # nothing is left to send: what is here is all of it
-                return Opened(stream=BytesIO(), offset=offset, size=offset, validator=expected)
-            return self.open()
+            if whole != str(offset):
+                raise ChangedError
+            # nothing is left to send: what is here is all of it
+            return Opened(stream=BytesIO(), offset=offset, size=offset, validator=expected)
         if status in _TRANSIENT:
             raise TransientError(f"the server answers {_status(response)}", wait=_retry_after(response))
         if status not in (200, 203, 206):
             raise StagingError(f"{self.url}: {self._refusal(response)}")
         start, size = _extent(response)
         validator = _validator(response)
-        if start != offset or (offset and expected and validator and validator != expected):
-            if start:
-                response.close()
-                return self.open()
-            offset = 0
+        if start and (start != offset or not validator.agrees(expected)):
+            raise ChangedError
         encoded = response.headers.get("Content-Encoding", "identity") not in ("identity", "")
         decoded = encoded and not self.name.endswith((".gz", ".tgz", ".z", ".Z", ".bz2", ".zst"))
         return Opened(
             stream=_Body(response, decoded=decoded),
-            offset=offset,
+            offset=start,
             size=None if decoded else size,
-            validator=validator,
+            # decoded bytes cannot be counted in the server's ranges, so such a file is never resumed
+            validator=unknown if decoded else validator,
             checksums=() if decoded else checksums.of_headers(_lower(response.headers)),
             name=disposition_name(response.headers.get("Content-Disposition")),
         )
@@ -216,7 +253,8 @@ class _Body:
 
     def read(self, size: int, /) -> bytes:
         try:
-            return bytes(self._response.raw.read(size, decode_content=self._decoded))
+            # what has come, not all of `size`: bytes before a stall count
+            return bytes(self._response.raw.read1(size, decode_content=self._decoded))
         except _BROKEN as error:
             raise TransientError(_plain(error)) from None
 
@@ -238,31 +276,56 @@ def _conditions(offset: int, expected: Validator, known: Validator) -> dict[str,
 
 
 def _followed(url: str, target: str, asked: str) -> str:
-    following = urljoin(url, target)
+    try:
+        following = urljoin(url, target)
+    except ValueError:
+        raise StagingError(f"{urls.shown(asked)}: redirects to what is no URL") from None
     before, after = urlsplit(url), urlsplit(following)
-    if after.scheme not in ("http", "https") or not after.hostname:
+    if after.scheme not in ("http", "https") or not after.hostname or not _has_port(after):
         raise StagingError(f"{urls.shown(asked)}: redirects to {urls.shown(following)!r}, which is not followed")
     if before.scheme == "https" and after.scheme != "https":
         raise StagingError(f"{urls.shown(asked)}: redirects from https to {urls.shown(following)}: not followed")
     return following
 
 
+def _has_port(parts: Any) -> bool:
+    """Whether a port is a number, or not there."""
+    try:
+        return parts.port is None or parts.port > 0
+    except ValueError:
+        return False
+
+
 def _unchanged(request: Any) -> Any:
-    """An auth of requests that keeps it from looking for one in ~/.netrc."""
+    """An auth that sends nothing."""
     return request
+
+
+def _userinfo(url: str) -> tuple[str, str] | None:
+    """User and password of a URL that a person gave."""
+    parts = urlsplit(url)
+    return (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
+
+
+def _without_userinfo(url: str) -> str:
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 def _extent(response: requests.Response) -> tuple[int, int | None]:
     """First byte and whole size of an answer."""
-    length = response.headers.get("Content-Length", "")
     if response.status_code != 206:
-        return 0, int(length) if length.isdigit() else None
+        return 0, _number(response.headers.get("Content-Length", ""))
     words = response.headers.get("Content-Range", "").removeprefix("bytes ").strip()
     span, _, whole = words.partition("/")
-    first = span.partition("-")[0]
-    if not first.isdigit():
-        raise TransientError(f"the server answers with a range that it does not name: {words!r}")
-    return int(first), int(whole) if whole.isdigit() else None
+    first = _number(span.partition("-")[0])
+    if first is None:
+        raise TransientError("the server answers with a range that it does not name")
+    return first, _number(whole)
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None
 
 
 def _validator(response: requests.Response) -> Validator:
@@ -280,8 +343,8 @@ def _status(response: requests.Response) -> str:
 def _retry_after(response: requests.Response) -> float | None:
     """Seconds, from either form of the header (RFC 9110, "Retry-After")."""
     text = response.headers.get("Retry-After", "")
-    if text.isdigit():
-        return float(text)
+    if (seconds := _number(text)) is not None:
+        return float(seconds)
     try:
         return max(parsedate_to_datetime(text).timestamp() - time(), 0.0)
     except (TypeError, ValueError):
@@ -289,24 +352,28 @@ def _retry_after(response: requests.Response) -> float | None:
 
 
 def _plain(error: BaseException) -> str:
-    text = str(error)
+    """What broke, in words of our own: those of the libraries repeat the URL with everything in it."""
+    text = repr(error)
     for words, meaning in (
         ("timed out", "it does not answer in time"),
         ("Name or service not known", "no such host"),
         ("Temporary failure in name resolution", "its host's name cannot be looked up"),
         ("No address associated", "no such host"),
         ("Connection refused", "the connection is refused"),
-        ("IncompleteRead", "the connection was cut"),
-        ("Connection reset", "the connection was cut"),
-        ("Connection aborted", "the connection was cut"),
-        ("Connection broken", "the connection was cut"),
+        ("No route to host", "there is no way to its host"),
+        ("Network is unreachable", "there is no way to its host"),
+        ("DecodeError", "its content is not encoded as the server says"),
+        ("SSL", "the secure connection was cut"),
     ):
         if words in text:
             return meaning
-    return urls.hidden(text) or type(error).__name__
+    return "the connection was cut"
 
 
-def _tls_problem(error: BaseException) -> str:
-    found = re.search(r"certificate verify failed: ([^(]+)", str(error))
-    why = found[1].strip() if found else urls.hidden(str(error))
+def _distrust(error: BaseException) -> str | None:
+    """Why a certificate is not believed; None when it was something else that broke the connection."""
+    found = below(error, ssl.SSLCertVerificationError)
+    if found is None:
+        return None
+    why = found.verify_message or "it is not for this host"
     return f"its certificate cannot be verified ({why}): name your company's certificates with --ca-bundle"

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import os
+import ssl
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
-from generator.runner.failures import BadInputsError, StagingError
+from generator.runner.failures import BadInputsError, RunFailedError, StagingError
 from generator.runner.staging import checksums, urls
 from generator.runner.staging.checksums import Checksum
 from generator.runner.staging.credentials import Credentials
-from generator.runner.staging.guard import ForbiddenAddressError, forbidden_below
+from generator.runner.staging.guard import ForbiddenAddressError, NoGuard, below, forbidden_below
 from generator.runner.staging.network import Network
-from generator.runner.staging.stores import NotModifiedError, Opened, TransientError, Validator, unknown
+from generator.runner.staging.stores import ChangedError, NotModifiedError, Opened, TransientError, Validator, unknown
 
+_BLOCK = 256 * 1024
+"""botocore waits for all bytes of a read, and those before a stall are lost."""
 _TRANSIENT = {"InternalError", "RequestTimeout", "RequestTimeTooSkewed", "ServiceUnavailable", "SlowDown", "Throttling"}
 _ADVICE = {
     "AccessDenied": "the keys have no right to it",
@@ -84,6 +88,8 @@ class S3Store:
         from botocore import UNSIGNED
         from botocore.config import Config
 
+        if self._access.endpoint:
+            self._network.guard.check_name(urlsplit(self._access.endpoint).hostname or "")
         session = self._session()
         settings: dict[str, Any] = {
             "connect_timeout": self._network.connect_timeout,
@@ -93,9 +99,8 @@ class S3Store:
         }
         if self._access.endpoint:  # other S3 servers know neither every new checksum nor names of buckets as hosts
             settings |= {"request_checksum_calculation": "when_required", "s3": {"addressing_style": "path"}}
-        with self._network.guard.lifted():  # the role of the machine is asked for at an address that others may not use
-            found = session.get_credentials()
-            found = found and found.get_frozen_credentials()
+        found = self._found(session)
+        found = found and found.get_frozen_credentials()
         if not found:
             if not self._access.unsigned:
                 raise BadInputsError(f"{self._who()} there are no S3 credentials")
@@ -107,6 +112,13 @@ class S3Store:
             verify=self._network.verify,
             config=Config(**settings),
         )
+
+    def _found(self, session: Any) -> Any:
+        """The session's credentials. The machine's own role is asked for at an address that nothing else may reach."""
+        if self._credentials.folder or self._access.profile:
+            return session.get_credentials()
+        with self._network.guard.lifted():
+            return session.get_credentials()
 
     def _who(self) -> str:
         if self._access.profile:
@@ -122,6 +134,12 @@ class S3Store:
         if config or shared:
             session.set_config_variable("config_file", str(config or os.devnull))
             session.set_config_variable("credentials_file", str(shared or os.devnull))
+        if not isinstance(self._network.guard, NoGuard):
+            # what a stranger's configuration names: a program to run, servers to ask
+            session.set_config_variable("ignore_configured_endpoint_urls", True)  # noqa: FBT003
+            session.get_component("credential_provider").remove("custom-process")
+        if bool(self._credentials.aws_access_key_id) != bool(self._credentials.aws_secret_access_key):
+            raise BadInputsError("S3 keys: an id and a secret belong together, and one of them is missing")
         if self._credentials.has_keys and not self._access.profile:
             session.set_credentials(
                 self._credentials.aws_access_key_id,
@@ -136,8 +154,7 @@ class S3Store:
         """Takes on a role by what the session has, and again before that ends (botocore's own fetcher)."""
         from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
 
-        with self._network.guard.lifted():
-            source = session.get_credentials()
+        source = self._found(session)
         if not source:
             raise BadInputsError(f"{self._who()} there are no credentials that could take on {role}")
         region = self._access.region or session.get_config_variable("region") or "us-east-1"
@@ -187,11 +204,8 @@ class S3Source:
                 asked["IfMatch"] = expected.etag
         if known.etag:
             asked["IfNoneMatch"] = known.etag
-        try:
-            with told(self.url):
-                answer = self.store.client.get_object(**asked)
-        except _ChangedError:
-            return self.open()
+        with told(self.url):
+            answer = self.store.client.get_object(**asked)
         start, size = 0, answer["ContentLength"]
         if "ContentRange" in answer:
             span, _, whole = answer["ContentRange"].removeprefix("bytes ").partition("/")
@@ -213,14 +227,10 @@ class _Body:
 
     def read(self, size: int, /) -> bytes:
         with told(self._url):
-            return bytes(self._body.read(size))
+            return bytes(self._body.read(min(size, _BLOCK)))
 
     def close(self) -> None:
         self._body.close()
-
-
-class _ChangedError(Exception):
-    """The object is not the one whose first part is here."""
 
 
 class told:  # noqa: N801 - reads as a word: with told(url)
@@ -241,23 +251,24 @@ class told:  # noqa: N801 - reads as a word: with told(url)
 def _raise_meaning(error: BaseException, url: str) -> None:
     import botocore.exceptions as of
 
-    if type(error).__name__ == "S3UploadFailedError" and error.__context__:  # boto3's wrapper around the real one
-        error = error.__context__
+    if isinstance(error, RunFailedError):
+        return
+    if type(error).__name__ == "S3UploadFailedError":  # boto3's wrapper around the real one
+        error = below(error, of.ClientError) or below(error, of.BotoCoreError) or error.__context__ or error
     if isinstance(error, ForbiddenAddressError):
         raise StagingError(f"{url}: {error}") from None
     if isinstance(error, of.ProfileNotFound):
         raise BadInputsError(f"profile {error.kwargs['profile']!r} is not in AWS's configuration") from None
     if isinstance(error, of.ClientError):
         _raise_refusal(error, url)
-    if isinstance(error, of.SSLError):
+    if below(error, ssl.SSLCertVerificationError):
         raise StagingError(f"{url}: its certificate cannot be verified: name yours with --ca-bundle") from None
     if isinstance(error, of.HTTPClientError | of.ConnectionError | of.IncompleteReadError | OSError):
-        cause = getattr(error, "kwargs", {}).get("error")
-        if isinstance(cause, BaseException) and (found := forbidden_below(cause)):
+        if found := forbidden_below(error):
             raise StagingError(f"{url}: {found}") from None
         raise TransientError(_cut(error)) from None
     if isinstance(error, of.BotoCoreError):
-        raise StagingError(f"{url}: {urls.hidden(str(error))}") from None
+        raise StagingError(f"{url}: {type(error).__name__}: the store cannot be asked like this") from None
 
 
 def _raise_refusal(error: Any, url: str) -> None:
@@ -267,18 +278,18 @@ def _raise_refusal(error: Any, url: str) -> None:
     if status == 304 or code == "304":
         raise NotModifiedError from None
     if status in (412, 416):
-        raise _ChangedError from None
+        raise ChangedError from None
     if status >= 500 or code in _TRANSIENT:
         raise TransientError(f"the store answers {status} {code}") from None
     raise StagingError(f"{url}: {code}: {_ADVICE.get(code, 'the store refuses it')}") from None
 
 
 def _cut(error: BaseException) -> str:
-    text = urls.hidden(str(error)).partition("\n")[0]
-    for word, meaning in (("refused", "the connection is refused"), ("imeout", "it does not answer in time")):
+    text = repr(error)
+    for word, meaning in (("refused", "the connection is refused"), ("imed out", "it does not answer in time")):
         if word in text:
             return meaning
-    return "the connection was cut" if "IncompleteRead" in type(error).__name__ or "broken" in text else text
+    return "the store cannot be reached" if "Could not connect" in str(error) else "the connection was cut"
 
 
 def split(url: str) -> tuple[str, str]:
@@ -289,5 +300,5 @@ def split(url: str) -> tuple[str, str]:
     """
     bucket, _, key = url.partition("://")[2].partition("/")
     if urls.scheme(url) != "s3" or not bucket:
-        raise BadInputsError(f"{url!r}: write it as s3://bucket/key")
+        raise BadInputsError(f"{urls.shown(url)!r}: write it as s3://bucket/key")
     return bucket, key

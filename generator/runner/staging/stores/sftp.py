@@ -14,8 +14,8 @@ class KnownHostsFileSystem(SFTPFileSystem):  # type: ignore[misc]
     protocol = ("packmill-sftp",)
     cachable = False
 
-    def __init__(self, host: str, *, known_hosts: str = "", **ssh_kwargs: Any) -> None:
-        self._known_hosts = known_hosts
+    def __init__(self, host: str, *, known_hosts: str = "", silence: float = 60.0, **ssh_kwargs: Any) -> None:
+        self._known_hosts, self._silence = known_hosts, silence
         super().__init__(host, **ssh_kwargs)
 
     def _connect(self) -> None:
@@ -27,3 +27,6 @@ class KnownHostsFileSystem(SFTPFileSystem):  # type: ignore[misc]
         self.client.set_missing_host_key_policy(paramiko.RejectPolicy())
         self.client.connect(self.host, **self.ssh_kwargs)
         self.ftp = self.client.open_sftp()
+        channel = self.ftp.get_channel()
+        if channel:
+            channel.settimeout(self._silence)
