@@ -32,8 +32,16 @@ def inputs_yml(facts: Facts, examples: Mapping[str, str]) -> str:
         template = facts.output_template or "{{ args.year }}/{{ args.notebook_name }}.ipynb"
         shown = json.dumps(template, ensure_ascii=False)
         unset.append(f"\n# where the executed notebook goes, below output/\n# {template_input}: {shown}\n")
+    if facts.process.interface.outputs:
+        unset.append(_hinted("where the results go, an address, a record or a folder's name", "stage_out: results"))
+    if facts.process.interface.stage_ins:
+        unset.append(_hinted("keeps what was fetched for the next run", "cache_dir: {class: Directory, path: cache}"))
     text = yaml_text(document) if document else f"# Inputs of {facts.title}: none need a value\n{{}}\n"
     return text + "".join(unset)
+
+
+def _hinted(what: str, line: str) -> str:
+    return f"\n# for workflow.cwl: {what}\n# {line}\n"
 
 
 def _commented(text: str) -> str:
@@ -43,6 +51,8 @@ def _commented(text: str) -> str:
 def _comment(one: Input) -> str:
     lines = one.doc.splitlines() if one.doc else []
     need = "needed" if one.required else "staged in" if one.hint.role is Role.STAGE_IN else ""
+    if one.hint.role is Role.STAGE_IN:
+        need += "; with workflow.cwl also a URL or a record"
     facts = ", ".join(filter(None, (shown_type(one), need)))
     if one.hint.secret and not one.required:
         facts += "; to give it, remove the # before the last line"

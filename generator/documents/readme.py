@@ -38,6 +38,8 @@ def readme_md(facts: Facts) -> str:
         inputs=inputs,
         outputs=outputs,
         value=_example(facts),
+        staged=", ".join(f"`{one.id}`" for one in interface.stage_ins),
+        delivered=bool(interface.outputs),
     )
 
 

@@ -168,7 +168,8 @@ def _settings() -> dict[str, Any]:
             "type": "Directory?",
             "label": "a folder of configuration",
             "doc": prose(
-                "AWS's config and credentials, .netrc, known_hosts, id_ed25519, ca.pem; each of them optional."
+                "AWS's config and credentials, .netrc, known_hosts, id_ed25519, google.json, azure.json, ca.pem; "
+                "each optional."
             ),
         },
     }

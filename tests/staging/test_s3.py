@@ -18,7 +18,7 @@ from staging_servers import S3, HttpServer, Runner, free_port, wait_for
 @pytest.fixture(scope="module")
 def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """moto's server, for the security token service that rclone's S3 has not."""
-    python = os.environ.get("PACKMILL_TEST_MOTO") or shutil.which("moto_server")
+    python = shutil.which("moto_server", path=f"{sys.prefix}/moto/bin{os.pathsep}{os.environ['PATH']}")
     if not python:
         pytest.skip("moto's server is not installed here")
     port = free_port()

@@ -64,7 +64,7 @@ def staged_catalog(folder: Path) -> list[pystac.Item]:
     return list(pystac.Catalog.from_file(str(folder / "staged" / "catalog.json")).get_items(recursive=True))
 
 
-class TestIn:
+class TestStagedIn:
     def test_an_item_becomes_a_folder_with_a_catalog_of_its_own(self, scene: str, step: Runner, tmp_path: Path) -> None:
         result = step("stage-in", {"input_path": {"stac_url": scene}, "as_type": "Directory", "name": "scene"})
 
@@ -349,7 +349,7 @@ class TestFootprints:
         assert found.bbox == (1, 2, 3, 4)
 
 
-class TestOut:
+class TestStagedOut:
     def test_a_catalog_of_results(self, step: Runner, tmp_path: Path) -> None:
         results = tmp_path / "output"
         (results / "maps").mkdir(parents=True)

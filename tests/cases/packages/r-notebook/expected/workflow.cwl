@@ -1,0 +1,167 @@
+cwlVersion: v1.2
+$namespaces:
+  s: https://schema.org/
+  cwltool: http://commonwl.org/cwltool#
+class: Workflow
+id: workflow
+label: process
+doc: Runs process.ipynb of <tmp>/ada/trees at commit b4738b06aafd79e9ac212f857d2f57b33b46dceb.
+s:softwareVersion: "main"
+s:codeRepository: <tmp>/ada/trees
+requirements:
+  SchemaDefRequirement:
+    types:
+      - name: STAK
+        type: record
+        doc: S3 with short-lived keys
+        fields:
+          s3_url:
+            type: string
+            doc: s3://bucket/folder
+          aws_access_key_id:
+            type: string
+          aws_secret_access_key:
+            type: string
+          aws_session_token:
+            type: ['null', string]
+          region_name:
+            type: ['null', string]
+          endpoint_url:
+            type: ['null', string]
+      - name: LTAK
+        type: record
+        doc: S3 with the keys of a configuration folder
+        fields:
+          s3_url:
+            type: string
+            doc: s3://bucket/folder
+          aws_config:
+            type: Directory
+            doc: a folder with AWS's config and credentials files
+          profile:
+            type: ['null', string]
+          region_name:
+            type: ['null', string]
+          endpoint_url:
+            type: ['null', string]
+      - name: IAM
+        type: record
+        doc: S3 as the machine's own role
+        fields:
+          s3_url:
+            type: string
+            doc: s3://bucket/folder
+          region_name:
+            type: ['null', string]
+          endpoint_url:
+            type: ['null', string]
+      - name: URL
+        type: record
+        doc: 'any other store: gs, abfs, ftp, sftp, file'
+        fields:
+          url:
+            type: string
+      - name: Folder
+        type: record
+        doc: a folder among the outputs
+        fields:
+          path:
+            type: string
+      - name: OGC
+        type: record
+        doc: a folder among the outputs with a STAC catalog, as OGC 20-089 has it
+        fields:
+          directory:
+            type: string
+  StepInputExpressionRequirement: {}
+hints:
+  cwltool:Secrets:
+    secrets: [credentials]
+inputs:
+  'n':
+    type: int
+    label: 'n'
+    doc: how many
+    default: 5
+  output_template:
+    type: string?
+    label: path of the executed notebook
+    doc: A jinja2 template with args.timestamp, args.year, args.month, args.day, args.notebook_name and the inputs, relative to output/; without it the notebook keeps its name.
+  stage_out:
+    type:
+      - 'null'
+      - string
+      - '#workflow/STAK'
+      - '#workflow/LTAK'
+      - '#workflow/IAM'
+      - '#workflow/URL'
+      - '#workflow/Folder'
+      - '#workflow/OGC'
+    label: 'where the results go: a URL or a record'
+  stac_catalog:
+    type: boolean?
+    label: write a STAC catalog of the results, too
+  credentials:
+    type: string?
+    label: secrets, as JSON or YAML
+    doc: A mapping with aws_access_key_id, aws_secret_access_key, aws_session_token, username, password, token or maap_pgt, for records that do not have them; and mappings of the same for single inputs, by name.
+  config_dir:
+    type: Directory?
+    label: a folder of configuration
+    doc: AWS's config and credentials, .netrc, known_hosts, id_ed25519, google.json, azure.json, ca.pem; each optional.
+steps:
+  process:
+    label: process
+    run: process.cwl
+    in:
+      'n': 'n'
+      output_template: output_template
+    out: [out, output_nb, scraps, scrap_files, output_dir]
+  stage_out_results:
+    label: stage out the results
+    run: stage_out.cwl
+    in:
+      output_path:
+        source: stage_out
+        valueFrom: $(self)
+      output_dir: process/output_dir
+      include:
+        default:
+          - plot.png
+          - scraps.json
+          - scraps
+      stac_catalog: stac_catalog
+      name:
+        default: ada.trees.main
+      credentials: credentials
+      config_dir: config_dir
+    out: [staged, staged_dir]
+outputs:
+  out:
+    type: File?
+    label: out
+    outputSource: process/out
+  output_nb:
+    type: File
+    label: executed notebook
+    outputSource: process/output_nb
+  scraps:
+    type: File
+    label: results that the notebook glued
+    outputSource: process/scraps
+  scrap_files:
+    type: File[]
+    label: figures and tables that the notebook glued
+    outputSource: process/scrap_files
+  output_dir:
+    type: Directory
+    label: everything that the run left
+    outputSource: process/output_dir
+  staged:
+    type: File
+    label: what went where, as JSON
+    outputSource: stage_out_results/staged
+  staged_dir:
+    type: Directory?
+    label: the destination, when it is a folder of the outputs
+    outputSource: stage_out_results/staged_dir
