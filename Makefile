@@ -22,6 +22,7 @@ bench: environment ## the figures of docs/performance.md
 	.venv/bin/python tests/bench/figures.py
 	.venv/bin/python tests/bench/runner.py
 	.venv/bin/python tests/bench/service.py
+	.venv/bin/python tests/bench/staging.py
 
 check: ## everything, as CI runs it
 	./test.sh

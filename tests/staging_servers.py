@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -324,6 +325,11 @@ class Staged:
 Runner = Callable[..., Staged]
 
 
+def _hear_interrupts() -> None:
+    """A shell's background jobs ignore SIGINT, and so would what they start."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def start(folder: Path, *words: object, home: Path | None = None, **environment: str) -> subprocess.Popen[str]:
     """``packmill-runner`` with these words, not waited for."""
     return subprocess.Popen(
@@ -334,4 +340,5 @@ def start(folder: Path, *words: object, home: Path | None = None, **environment:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=_hear_interrupts,  # noqa: PLW1509 - it does next to nothing
     )

@@ -17,7 +17,7 @@ _TRUST = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "AWS_CA_BUNDLE", "SSL_CERT_FIL
 class Network:
     """Times are in seconds."""
 
-    parallel: int = 8
+    parallel: int = 16
     """Files at a time."""
     connect_timeout: float = 20.0
     timeout: float = 60.0

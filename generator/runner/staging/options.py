@@ -68,7 +68,7 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--credentials", metavar="FILE", help="secrets, as below")
     parser.add_argument("--config", metavar="DIRECTORY", help="a folder of configuration, as below")
     parser.add_argument(
-        "--parallel", type=_count, default=8, metavar="N", help="files at a time (default: %(default)s)"
+        "--parallel", type=_count, default=16, metavar="N", help="files at a time (default: %(default)s)"
     )
     parser.add_argument(
         "--timeout", type=float, default=60.0, metavar="SECONDS", help="longest silence (default: %(default)s)"

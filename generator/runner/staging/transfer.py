@@ -119,7 +119,7 @@ class Transfer:
                 raise
 
     def _attempt(self, known: Validator) -> Fetched:
-        if not self._expected:  # nothing could tell what is here from another content
+        if self._have and not self._expected:  # nothing could tell what is here from another content
             self._drop()
         asked = known if not self._have else unknown
         try:
@@ -167,10 +167,8 @@ class Transfer:
         if opened.offset != self._have:  # the content changed, or the store cannot resume
             self._drop()
         if self._have == 0:
-            self._drop()
             self._expected, self._name = opened.validator, opened.name
-            note = {"key": self._key, "name": opened.name, "validator": asdict(opened.validator)}
-            self._note.write_text(json.dumps(note), encoding="utf-8")
+            self._remember(opened)
         own = (self._source.checksum,) if self._source.checksum else ()
         self._wanted = (*own, *opened.checksums)
         needed = {one.algorithm for one in self._wanted} | set(self._algorithms)
@@ -179,6 +177,14 @@ class Transfer:
             self._hash_again()
         self._check_room(opened)
 
+    def _remember(self, opened: Opened) -> None:
+        """Notes what content is on its way; a small file is fetched anew sooner than its note is written."""
+        for path in (self._part, self._note):
+            path.unlink(missing_ok=True)
+        if opened.validator and (opened.size is None or opened.size > _BLOCK):
+            note = {"key": self._key, "name": opened.name, "validator": asdict(opened.validator)}
+            self._note.write_text(json.dumps(note), encoding="utf-8")
+
     def _hash_again(self) -> None:
         if self._have:
             with self._part.open("rb") as file:
@@ -186,7 +192,7 @@ class Transfer:
                     self._hashers.update(block)
 
     def _check_room(self, opened: Opened) -> None:
-        if opened.size is None:
+        if opened.size is None or opened.size <= _BLOCK:
             return
         room, needed = shutil.disk_usage(self._part.parent).free, opened.size - self._have
         if needed > room:

@@ -88,6 +88,7 @@ class HttpStore:
         self._adapter = HTTPAdapter(pool_connections=16, pool_maxsize=network.parallel)
         self._cookies = requests.cookies.RequestsCookieJar()
         self._local = threading.local()
+        self._settings: dict[Origin, dict[str, Any]] = {}
 
     def source(self, url: str, *, checksum: Checksum | None = None, size: int | None = None) -> HttpSource:
         """The file at a URL."""
@@ -131,7 +132,7 @@ class HttpStore:
         request = requests.Request(
             "GET", _without_userinfo(url), headers={**headers, **secret}, auth=login or _unchanged
         )
-        settings = session.merge_environment_settings(url, {}, True, self._network.verify, None)  # noqa: FBT003
+        settings = self._surroundings(session, url, origin)
         try:
             if settings["proxies"]:
                 self._network.guard.check_name(origin.host)
@@ -151,6 +152,13 @@ class HttpStore:
             if distrusted := _distrust(error):
                 raise StagingError(f"{urls.shown(url)}: {distrusted}") from None
             raise TransientError(_plain(error)) from None
+
+    def _surroundings(self, session: requests.Session, url: str, origin: Origin) -> dict[str, Any]:
+        """Proxies and trust, from the environment: looked up once an origin, which is dear."""
+        if origin not in self._settings:
+            settings: Any = session.merge_environment_settings(url, {}, True, self._network.verify, None)  # noqa: FBT003
+            self._settings[origin] = settings
+        return self._settings[origin]
 
     def _secret_headers(self, origin: Origin, *, with_token: bool) -> dict[str, str]:
         found = {}
