@@ -103,7 +103,7 @@ def main() -> None:
 
 
 def big_file(top: Path, runner: list[str]) -> None:
-    """2 GB over HTTP beside curl and over S3 beside aws s3 cp; and the memory of both."""
+    """2 GB over HTTP beside curl, 200 MB over S3 beside aws s3 cp; and the memory of both."""
     files = top / "files" / "data"
     files.mkdir(parents=True)
     with (files / "big.bin").open("wb") as file:
@@ -118,6 +118,9 @@ def big_file(top: Path, runner: list[str]) -> None:
         paired("2 GB by HTTP, curl", ([*runner, "stage-in", url, "--output", str(out / "ours")], out / "ours"), curl, 5)
         print(f"  peak memory {peak('stage-in', url, '--output', str(out / 'ours')):.0f} MB")
     shutil.rmtree(out)
+    # rclone reads a whole object for the ETag of every answer, and aws s3 cp asks for many parts: a smaller file
+    with (files / "big.bin").open("r+b") as file:
+        file.truncate(200 * 1024**2)
     with s3_server(top / "files") as store:
         s3_figures(store, runner, out)
 
@@ -133,7 +136,7 @@ def s3_figures(store: S3, runner: list[str], out: Path) -> None:
     ours = ([*runner, "stage-in", url, "--output", str(out / "ours")], out / "ours")
     if aws:
         theirs = ([aws, "s3", "cp", "--only-show-errors", url, str(out / "aws" / "big.bin")], out / "aws")
-        paired("2 GB by S3, aws s3 cp", ours, theirs, 3, environment=keys)
+        paired("200 MB by S3, aws s3 cp", ours, theirs, 3, environment=keys)
     os.environ.update(keys)
     print(f"  peak memory, in: {peak('stage-in', url, '--output', str(out / 'ours')):.0f} MB")
     print(f"  peak memory, out: {peak('stage-out', str(out / 'ours'), 's3://data/copy'):.0f} MB")

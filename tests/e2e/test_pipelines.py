@@ -105,7 +105,7 @@ def _by_python_gitlab(service: Service, algorithm: Path) -> int:
     while not pipeline.finished_at:
         time.sleep(0.5)
         pipeline.refresh()
-    assert pipeline.test_report.get().success_count == 3
+    assert pipeline.test_report.get().success_count == 5
     job = project.jobs.get(pipeline.jobs.list(get_all=True)[-1].id)
     assert b"Job succeeded" in job.trace()
     return int(pipeline.id)

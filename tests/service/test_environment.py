@@ -1,0 +1,51 @@
+"""What a job's environment is made of, where strangers may start pipelines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from generator.service.environment import Surroundings, environment
+
+_PIPELINE = {
+    **dict.fromkeys(("ref", "source", "user"), "main"),
+    "variables": [],
+    "tag": False,
+    "sha": "0" * 40,
+    "id": 1,
+    "created_at": 0.0,
+}
+
+
+@pytest.mark.parametrize(
+    ("local", "own", "guard"),
+    [
+        (False, {}, "1"),
+        (False, {"PACKMILL_STAGE_GUARD": "0"}, "0"),
+        (True, {}, None),
+        (True, {"PACKMILL_STAGE_GUARD": "1"}, "1"),
+    ],
+)
+def test_jobs_that_others_start_keep_to_public_addresses(local: bool, own: dict[str, str], guard: str | None) -> None:
+    """A service that only its own machine reaches leaves that to whoever runs it, as it leaves local files."""
+    project = SimpleNamespace(path="a/b", name="b", id=1, default_branch="main")
+    around = Surroundings(
+        project=cast("Any", project), address="http://x", inside="http://x", own=own, local_repositories=local
+    )
+    job = {"id": 1, "name": "run", "stage": "run", "started_at": None}
+
+    found, _ = environment(
+        around,
+        pipeline=cast("Any", _PIPELINE),
+        job=cast("Any", job),
+        file=cast("Any", SimpleNamespace(variables=())),
+        dotenv={},
+        job_variables={},
+        token="t",
+        work=Path("/work"),
+    )
+
+    assert found.get("PACKMILL_STAGE_GUARD") == guard
