@@ -68,7 +68,8 @@ def test_a_run_without_example_values_is_left_out_and_says_why(
     top = package(cell)
     checks = check(top, base=tmp_path / "packages", results=tmp_path / "results", progress=Progress())
 
-    assert [one.problem for one in checks] == [""] * 6
+    assert not [one.problem for one in checks if one.problem]
+    assert len(checks) == len([*top.glob("*.cwl")]) + 2
     assert checks[-1].skipped == f"no example value for {left_out}"
     assert {one.package for one in checks} == {"ada/trees/main"}
 
