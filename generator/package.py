@@ -10,7 +10,7 @@ from generator.documents.job import default_paths, inputs_yml
 from generator.documents.process import Facts, process_cwl
 from generator.documents.provenance import package_json
 from generator.documents.readme import readme_md
-from generator.documents.staging import staging_documents
+from generator.documents.workflow import staging_documents
 from generator.parameters import CwlType
 from generator.process import Process, inside
 

@@ -84,7 +84,7 @@ _staging_inputs = {
     "config_dir": Hint(type=CwlType.DIRECTORY, optional=True),
     "credentials": Hint(optional=True, secret=True),
 }
-"""What ``workflow.cwl`` takes besides (`generator.documents.staging.workflow_cwl`)."""
+"""What ``workflow.cwl`` takes besides (`generator.documents.workflow.workflow_cwl`)."""
 _runner_inputs = {"output_template": Hint(type=CwlType.STRING, optional=True)}
 """What every package of a notebook takes besides its interface (`generator.documents.process.template_entry`)."""
 

@@ -177,7 +177,7 @@ def s3_store(network: Network, credentials: Credentials, wanted: Wanted) -> Any:
 
 def _trusted(wanted: Wanted) -> frozenset[Any]:
     """The origins that a record names itself: they may be told its secrets."""
-    from generator.runner.staging.stores.http import origin_of
+    from generator.runner.staging.stores.origins import origin_of
 
     named = (
         [_cmr_address(wanted)] if wanted.kind == "MAAP" else [one for one in wanted.addresses if isinstance(one, str)]

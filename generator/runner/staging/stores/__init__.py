@@ -6,10 +6,11 @@ for all (`generator.runner.staging.transfer`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from generator.runner.failures import StagingError
+from generator.runner.staging import urls
 from generator.runner.staging.checksums import Checksum
 
 
@@ -102,6 +103,30 @@ class Source(Protocol):
             StagingError: no other try will.
         """
         ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Addressed:
+    """What sources have in common that are known by a URL, in which a user and a password may stand."""
+
+    address: str = field(repr=False)
+    checksum: Checksum | None = None
+    size: int | None = None
+
+    @property
+    def url(self) -> str:
+        """Without user, password and signature."""
+        return urls.shown(self.address)
+
+    @property
+    def key(self) -> str:
+        """The same however it is signed."""
+        return urls.canonical(self.address)
+
+    @property
+    def name(self) -> str:
+        """The last part of the path."""
+        return urls.file_name(self.address)
 
 
 class NotModifiedError(Exception):

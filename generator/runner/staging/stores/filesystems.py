@@ -13,7 +13,15 @@ from generator.runner.staging.checksums import Checksum
 from generator.runner.staging.credentials import Credentials
 from generator.runner.staging.guard import ForbiddenAddressError, NoGuard, forbidden_below
 from generator.runner.staging.network import Network
-from generator.runner.staging.stores import ChangedError, NotModifiedError, Opened, TransientError, Validator, unknown
+from generator.runner.staging.stores import (
+    Addressed,
+    ChangedError,
+    NotModifiedError,
+    Opened,
+    TransientError,
+    Validator,
+    unknown,
+)
 
 _BY_OBSTORE = {"gs": "gs", "gcs": "gs", "abfs": "abfs", "abfss": "abfss", "az": "abfs"}
 _LOCAL = ("", *"file local data memory reference generic dir cached simplecache filecache blockcache".split())
@@ -130,28 +138,10 @@ class FileSystems:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FileSource:
+class FileSource(Addressed):
     """A file in one of them."""
 
     systems: FileSystems = field(repr=False)
-    address: str = field(repr=False)
-    checksum: Checksum | None = None
-    size: int | None = None
-
-    @property
-    def url(self) -> str:
-        """Without user and password."""
-        return urls.shown(self.address)
-
-    @property
-    def key(self) -> str:
-        """The URL without what is secret."""
-        return urls.canonical(self.address)
-
-    @property
-    def name(self) -> str:
-        """The last part of the path."""
-        return urls.file_name(self.address)
 
     def open(self, offset: int = 0, *, expected: Validator = unknown, known: Validator = unknown) -> Opened:
         """See `Source.open`."""

@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 from io import BytesIO
 from time import time
 from typing import Any
-from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 import requests
 import urllib3
@@ -24,6 +24,7 @@ from generator.runner.staging.guard import ForbiddenAddressError, below, forbidd
 from generator.runner.staging.names import disposition_name
 from generator.runner.staging.network import Network
 from generator.runner.staging.stores import (
+    Addressed,
     ChangedError,
     NotModifiedError,
     Opened,
@@ -31,11 +32,11 @@ from generator.runner.staging.stores import (
     Validator,
     unknown,
 )
+from generator.runner.staging.stores.origins import Origin, followed, origin_of, userinfo, without_userinfo
 
 _REDIRECTS = 20
 _MAAP = ".maap-project.org"
 _TRANSIENT = {408, 425, 429, 500, 502, 503, 504}
-_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _BROKEN = (
     requests.ConnectionError,
     requests.Timeout,
@@ -43,27 +44,6 @@ _BROKEN = (
     urllib3.exceptions.HTTPError,
     OSError,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Scheme, host and port (RFC 6454): what a secret is for."""
-
-    scheme: str
-    host: str
-    port: int | None
-
-    @property
-    def is_private(self) -> bool:
-        """Whether no one on the way can read along."""
-        return self.scheme == "https" or self.host in _LOOPBACK
-
-
-def origin_of(url: str) -> Origin:
-    """The origin of a URL."""
-    parts = urlsplit(url)
-    scheme = parts.scheme.lower()
-    return Origin(scheme, parts.hostname or "", parts.port or {"http": 80, "https": 443}.get(scheme))
 
 
 class HttpStore:
@@ -100,7 +80,7 @@ class HttpStore:
         Raises:
             TransientError, StagingError: there is none.
         """
-        asked, login = url, _userinfo(url)
+        asked, login = url, userinfo(url)
         with_token = self._token
         for _ in range(_REDIRECTS):
             response = self._ask(url, headers, login=login if url == asked else None, with_token=with_token)
@@ -108,7 +88,7 @@ class HttpStore:
             if response.status_code not in (301, 302, 303, 307, 308) or not target:
                 return response
             response.close()
-            following = _followed(url, target, asked)
+            following = followed(url, target, asked)
             if self._asks_for_token(url, following) and not with_token:
                 with_token = True  # the same URL again
             else:
@@ -130,7 +110,7 @@ class HttpStore:
             raise StagingError(f"{origin.scheme}://{origin.host}: credentials are sent over https alone")
         # An auth of its own keeps requests from looking for one in ~/.netrc, which may have a default for all hosts.
         request = requests.Request(
-            "GET", _without_userinfo(url), headers={**headers, **secret}, auth=login or _unchanged
+            "GET", without_userinfo(url), headers={**headers, **secret}, auth=login or _unchanged
         )
         settings = self._surroundings(session, url, origin)
         try:
@@ -184,28 +164,10 @@ class HttpStore:
 
 
 @dataclass(frozen=True, kw_only=True)
-class HttpSource:
+class HttpSource(Addressed):
     """A file at an http or https URL; user and password may stand in it."""
 
-    store: HttpStore
-    address: str = field(repr=False)
-    checksum: Checksum | None = None
-    size: int | None = None
-
-    @property
-    def url(self) -> str:
-        """Without user, password and signature."""
-        return urls.shown(self.address)
-
-    @property
-    def key(self) -> str:
-        """The same however it is signed."""
-        return urls.canonical(self.address)
-
-    @property
-    def name(self) -> str:
-        """The last part of the path."""
-        return urls.file_name(self.address)
+    store: HttpStore = field(repr=False)
 
     def open(self, offset: int = 0, *, expected: Validator = unknown, known: Validator = unknown) -> Opened:
         """See `Source.open`: a range with If-Range, or a conditional request."""
@@ -283,41 +245,9 @@ def _conditions(offset: int, expected: Validator, known: Validator) -> dict[str,
     return headers
 
 
-def _followed(url: str, target: str, asked: str) -> str:
-    try:
-        following = urljoin(url, target)
-    except ValueError:
-        raise StagingError(f"{urls.shown(asked)}: redirects to what is no URL") from None
-    before, after = urlsplit(url), urlsplit(following)
-    if after.scheme not in ("http", "https") or not after.hostname or not _has_port(after):
-        raise StagingError(f"{urls.shown(asked)}: redirects to {urls.shown(following)!r}, which is not followed")
-    if before.scheme == "https" and after.scheme != "https":
-        raise StagingError(f"{urls.shown(asked)}: redirects from https to {urls.shown(following)}: not followed")
-    return following
-
-
-def _has_port(parts: Any) -> bool:
-    """Whether a port is a number, or not there."""
-    try:
-        return parts.port is None or parts.port > 0
-    except ValueError:
-        return False
-
-
 def _unchanged(request: Any) -> Any:
     """An auth that sends nothing."""
     return request
-
-
-def _userinfo(url: str) -> tuple[str, str] | None:
-    """User and password of a URL that a person gave."""
-    parts = urlsplit(url)
-    return (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
-
-
-def _without_userinfo(url: str) -> str:
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 def _extent(response: requests.Response) -> tuple[int, int | None]:
