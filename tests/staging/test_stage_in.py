@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -414,3 +415,19 @@ def test_no_granule_is_a_failure(web: HttpServer, step: Runner) -> None:
     result = step("stage-in", {"input_path": {"collection_id": "C1", "granule_name": "g", "cmr_host": web.url}})
 
     assert (result.code, "g: no granule of that name has data in C1" in result.err) == (12, True)
+
+
+def test_a_disk_that_fills_up_is_named_and_emptied(web: HttpServer, runner: Runner, tmp_path: Path) -> None:
+    """A server that does not say how much is coming."""
+    url = web.put("/big", big, chunked=True)
+    small = tmp_path / "small"
+    small.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(small)], check=False).returncode:
+        pytest.skip("a small disk cannot be mounted here")
+    try:
+        result = runner("stage-in", url, "--output", small)
+
+        assert (result.code, f"{url}: no space is left for it" in result.err) == (10, True), result.err
+        assert list(small.iterdir()) == []
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
