@@ -34,6 +34,12 @@ def test_a_workflow_s_edges_are_its_sources() -> None:
     }
 
 
+def test_a_record_type_is_called_by_its_name() -> None:
+    document = {**_WORKFLOW, "inputs": {"url": {"type": ["null", "string", "#workflow/S3"]}, "n": "int"}}
+
+    assert graph_of(document, title="").nodes["in/url"].note == "string | S3?"
+
+
 def test_steps_stand_in_the_order_in_which_they_run() -> None:
     drawn = ElementTree.fromstring(svg(graph_of(_WORKFLOW, title="")))
     across = {box[0].text.partition(":")[0]: int(box.get("transform", "")[10:].split()[0]) for box in drawn.iter("g")}

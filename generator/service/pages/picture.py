@@ -67,7 +67,7 @@ def _type(value: Any) -> str:
     if isinstance(kind, dict):
         of = f"{_type({'type': kind.get('items')})}[]" if kind.get("type") == "array" else str(kind.get("type"))
         return " | ".join(map(str, kind["symbols"])) if isinstance(kind.get("symbols"), list) else of
-    return str(kind)
+    return str(kind).rpartition("/")[2]  # a record type is an address in its document: #workflow/S3
 
 
 def _runs(value: Any) -> str:
