@@ -11,6 +11,7 @@ import pytest
 from support import Finished, commit_all, copy_case, folders, write_notebook
 
 from generator.tools.cwl import validate
+from generator.tools.job_file import read_yaml
 
 
 @pytest.mark.parametrize("case", folders("packages"), ids=lambda path: path.name)
@@ -95,3 +96,32 @@ def test_a_second_build_changes_nothing_and_keeps_what_others_put_there(
     assert (package / "results" / "mine.txt").read_text() == "mine"
     assert "default: 2" in (package / "process.cwl").read_text()
     assert [path.name for path in package.parent.iterdir()] == ["main"]
+
+
+def test_a_platform_s_guard_is_built_in(
+    repository: Path, tmp_path: Path, packmill: Callable[..., Finished], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_notebook(repository / "process.ipynb", "f = []  # type: stage-in\nout = 'x.txt'  # type: stage-out")
+    commit_all(repository)
+    monkeypatch.setenv("PACKMILL_STAGE_GUARD", "1")
+    monkeypatch.setenv("PACKMILL_STAGE_ALLOW", "10.0.0.0/8, store.example.org")
+
+    finished = packmill("build", repository, "--no-image", "--output", tmp_path / "packages")
+
+    for step in ("stage_in", "stage_out"):
+        document = read_yaml((Path(finished.out.strip()) / f"{step}.cwl").read_text(encoding="utf-8"))
+        words = ["--inputs", f"{step}.json", "--guard", "--allow", "10.0.0.0/8", "--allow", "store.example.org"]
+        assert document["arguments"] == words
+
+
+def test_no_step_has_the_name_of_an_input(repository: Path, tmp_path: Path, packmill: Callable[..., Finished]) -> None:
+    cell = "tiles = []  # type: stage-in\nstage_in_tiles = 1\nprocess = 2\nstage_out = 3\nout = 'x'  # type: stage-out"
+    write_notebook(repository / "process.ipynb", cell)
+    commit_all(repository)
+
+    finished = packmill("build", repository, "--no-image", "--output", tmp_path / "packages")
+
+    workflow = read_yaml((Path(finished.out.strip()) / "workflow.cwl").read_text(encoding="utf-8"))
+    assert list(workflow["steps"]) == ["stage_in_tiles_step", "process_step", "stage_out_results"]
+    assert {"stage_in_tiles", "process", "stage_out", "stage_out_"} <= set(workflow["inputs"])
+    assert validate(Path(finished.out.strip()) / "workflow.cwl") == ""
