@@ -10,6 +10,9 @@ umask 022
 "$here/uv" venv --quiet --python '>=3.10' /opt/packmill
 "$here/uv" pip install --quiet --python /opt/packmill/bin/python --requirement "$here/runner.txt"
 site=$(/opt/packmill/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+# Of botocore's descriptions of services only those that staging asks.
+find "$site/botocore/data" -mindepth 1 -maxdepth 1 -type d \
+    ! -name s3 ! -name sts ! -name sso ! -name sso-oidc ! -name signin -exec rm -rf {} +
 cp -R "$here/generator" "$site/generator"
 # Compiled now, because the users that run an image seldom may write there; the kernel's Python differs from the runner's.
 /opt/packmill/bin/python -m compileall -q "$site" > /dev/null || true
