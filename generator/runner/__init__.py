@@ -25,5 +25,7 @@ Progress and errors go to stderr.
 It works as any user, with a read-only root file system and without a network; it writes into the working directory
 and TMPDIR alone.
 
+The steps around a process, ``packmill-runner stage-in`` and ``stage-out``, are `generator.runner.staging`'s.
+
 The other form, ``packmill-runner run IN OUT``, has papermill's options and meaning (docs/runner.md).
 """

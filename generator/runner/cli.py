@@ -97,7 +97,7 @@ def _add_template(parser: argparse.ArgumentParser) -> None:
 
 def _version(options: argparse.Namespace) -> int:
     if not options.version:
-        _parser().error("a COMMAND is needed: run, check or template")
+        _parser().error("a COMMAND is needed: run, check, stage-in, stage-out or template")
     from importlib.metadata import PackageNotFoundError, version
 
     from generator import __version__
