@@ -155,7 +155,9 @@ def run(program: list[str], one: Case, folder: Path) -> tuple[int, dict[str, Any
     write_source(one.notebook, folder / "in.ipynb")
     before = set(folder.iterdir())
     command = [*program, "in.ipynb", *([one.output] if one.output else []), *one.options]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+    done = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False, timeout=180
+    )
     written = {path.name: path.read_text() for path in sorted(set(folder.iterdir()) - before)}
     for name in written:
         (folder / name).unlink()
