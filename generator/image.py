@@ -25,7 +25,7 @@ _package = Path(__file__).parent
 _travelling = tuple(
     (
         "__init__.py errors.py parameters.py literals.py hints.py notebook.py interface.py path_templates.py "
-        "media_types.py staging_records.py"
+        "media_types.py staging_records.py public_addresses.py"
     ).split()
 )
 _travelling_folders = ("languages", "runner")

@@ -1,22 +1,18 @@
-"""Whether an address may be fetched from on behalf of strangers."""
+"""Whether a URL may be fetched from on behalf of strangers."""
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 from urllib.parse import urlsplit
 
-_SERVICES = ("168.63.129.16", "192.0.0.192")
-"""Clouds' own services at addresses that count as public."""
+from generator import public_addresses
 
 
 def is_public(url: str) -> bool:
     """Whether every address that the URL's host has now is a public one."""
     try:
         host = urlsplit(url).hostname or ""
-        found = {str(entry[4][0]).partition("%")[0] for entry in socket.getaddrinfo(host, None)}
+        found = {str(entry[4][0]) for entry in socket.getaddrinfo(host, None)}
     except (OSError, ValueError):
         return False
-    addresses = [ipaddress.ip_address(one) for one in found]
-    inner = [getattr(one, "ipv4_mapped", None) or one for one in addresses]
-    return bool(inner) and all(one.is_global and not one.is_multicast and str(one) not in _SERVICES for one in inner)
+    return bool(found) and all(public_addresses.is_public(public_addresses.read_address(one)) for one in found)

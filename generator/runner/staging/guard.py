@@ -17,17 +17,11 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from generator.public_addresses import is_public, read_address
 from generator.runner.failures import BadInputsError
 
 Error = TypeVar("Error", bound=BaseException)
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-_COMPATIBLE = ipaddress.IPv6Network("::/96")
-_MORE = [
-    ipaddress.ip_network(one)
-    for one in ("168.63.129.16/32", "192.0.0.0/24", "64:ff9b:1::/48", "fec0::/10", "2001::/32", "100::/64")
-]
-"""What is not public either: services of clouds at public addresses, and ranges that older Pythons call global."""
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 
 
@@ -54,14 +48,11 @@ class Guard:
         if getattr(self._lifted, "now", False):
             return
         try:
-            address = ipaddress.ip_address(host.partition("%")[0])
+            address = read_address(host)
         except ValueError:
             raise ForbiddenAddressError(f"{host}: not an address that can be judged") from None
-        inner = _inner(address)
-        if any(inner in network for network in self._networks if network.version == inner.version):
-            return
-        listed = any(inner in network for network in _MORE if network.version == inner.version)
-        if listed or not inner.is_global or inner.is_multicast:
+        allowed = any(address in network for network in self._networks if network.version == address.version)
+        if not allowed and not is_public(address):
             raise ForbiddenAddressError(f"{address} is a private address, which may not be used here")
 
     def check_name(self, name: str) -> None:
@@ -103,15 +94,6 @@ class NoGuard(Guard):
 
     def install(self) -> None:
         """Nothing is watched."""
-
-
-def _inner(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    """The IPv4 address within one of IPv6, where a translator on the way would unwrap it (RFC 4291, 3056, 6052)."""
-    if isinstance(address, ipaddress.IPv4Address):
-        return address
-    if address in _NAT64 or (address in _COMPATIBLE and int(address) > 0xFFFF):
-        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-    return address.ipv4_mapped or address.sixtofour or address
 
 
 def choose_guard(*, wanted: bool, allowed: Iterable[str]) -> Guard:
