@@ -1,0 +1,158 @@
+"""A ``Pipfile.lock`` as requirements with hashes, to be installed as they stand (pipenv's ``get_pip_line``)."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+from generator.errors import EnvironmentSpecError
+from generator.parameters import printable
+from generator.project import read_json
+from generator.requirements import Requirements
+
+_PYPI = ("pypi.org", "pypi.python.org")
+_MARKERS = (
+    "implementation_name os_name platform_machine platform_python_implementation platform_system python_full_version "
+    "python_version sys_platform"
+).split()
+
+
+def locked_requirements(file: str, text: str, *, develop: bool = False) -> Requirements:
+    """The ``default`` section, sorted by name, with the indexes that it needs first; paths are from the top.
+
+    What it gives is to be installed without dependencies. ``develop`` adds the section of that name.
+
+    Raises:
+        EnvironmentSpecError: it is not a lock file, or a package cannot be had as it says.
+    """
+    document = read_json(text, file)
+    entries = {**(_section(document, "develop", file) if develop else {}), **_section(document, "default", file)}
+    indexes = tuple(_index_lines(document, file))
+    lines = [_line(name, entries[name], file) for name in sorted(entries, key=canonicalize_name)]
+    return Requirements(
+        files=((file, "".join(f"{line}\n" for line in (*indexes, *lines))),),
+        is_local=any(_path(entry) is not None for entry in entries.values()),
+        needs_git=any("git" in entry for entry in entries.values()),
+        index_lines=indexes,
+        remarks=tuple(_remarks(document, file)),
+    )
+
+
+def _section(document: Mapping[str, Any], name: str, file: str) -> dict[str, Mapping[str, Any]]:
+    section = document.get(name) or {}
+    if not isinstance(section, dict) or not all(isinstance(entry, dict) for entry in section.values()):
+        raise EnvironmentSpecError(f"{file}: its section {name!r} is no table of packages: make it anew by pipenv lock")
+    return section
+
+
+def _line(name: str, entry: Mapping[str, Any], file: str) -> str:
+    where = f"{file}: {printable(name)}"
+    if any(key in entry for key in ("hg", "svn", "bzr")):
+        raise EnvironmentSpecError(f"{where}: packages are fetched from version control by git alone")
+    extras = f"[{','.join(sorted(map(str, entry['extras'])))}]" if isinstance(entry.get("extras"), list) else ""
+    marker = _marker(entry)
+    path = _path(entry)
+    if path is not None:
+        marked = _checked(f"x ; {marker}", where).partition(";")[2].strip() if marker else ""
+        shown = f"{_inside(path, file, where)}{extras}{f' ; {marked}' if marked else ''}"
+        return f"-e {shown}" if entry.get("editable") is True else shown
+    if "git" in entry or "file" in entry:
+        source = f" @ {_url(_git(entry, where) if 'git' in entry else str(entry['file']), where)}"
+    else:
+        source = "" if entry.get("version") == "*" else str(entry.get("version") or "")
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name) or re.match(r"[^ =<>!~]", source):
+        raise EnvironmentSpecError(f"{where}: no requirement that can be read: {printable(name + source)}")
+    hashes = entry.get("hashes") if isinstance(entry.get("hashes"), list) else ()
+    written = _checked(f"{name}{extras}{source}{f' ; {marker}' if marker else ''}", where)
+    return f"{written}{''.join(f' --hash={_hash(one, where)}' for one in hashes or ())}"
+
+
+def _checked(requirement: str, where: str) -> str:
+    try:
+        return str(Requirement(requirement))
+    except InvalidRequirement as error:
+        said = printable(str(error).partition("\n")[0])
+        raise EnvironmentSpecError(f"{where}: no requirement that can be read: {said}") from None
+
+
+def _marker(entry: Mapping[str, Any]) -> str:
+    """``markers`` and, in older locks, the keys of their own such as ``sys_platform``."""
+    own = [f"{name} {entry[name]}" for name in _MARKERS if isinstance(entry.get(name), str)]
+    whole = [*([str(entry["markers"])] if entry.get("markers") else []), *own]
+    return " and ".join(f"({one})" for one in whole) if len(whole) > 1 else "".join(whole)
+
+
+def _hash(text: object, where: str) -> str:
+    if not re.fullmatch(r"[a-z0-9]+:[0-9a-f]+", str(text)):
+        raise EnvironmentSpecError(f"{where}: {printable(str(text)[:100])!r} is no hash")
+    return str(text)
+
+
+def _git(entry: Mapping[str, Any], where: str) -> str:
+    url = str(entry["git"]).removeprefix("git+")
+    short = re.fullmatch(r"([\w.-]+@[\w.-]+):(?!//)(.+)", url)
+    url = f"ssh://{short.group(1)}/{short.group(2)}" if short else url
+    if not url.startswith(("https://", "ssh://")):
+        raise EnvironmentSpecError(f"{where}: git fetches over https or ssh")
+    reference = f"@{entry['ref']}" if entry.get("ref") else ""
+    folder = f"#subdirectory={entry['subdirectory']}" if entry.get("subdirectory") else ""
+    return f"git+{url}{reference}{folder}"
+
+
+def _url(url: str, where: str) -> str:
+    if not re.fullmatch(r"[\x21-\x7e]+", url):
+        raise EnvironmentSpecError(f"{where}: its address has a space or another character that none has")
+    if urlsplit(url).password is not None or "$" in url:
+        raise EnvironmentSpecError(f"{where}: its address holds a secret or asks for one, and a build is given none")
+    return url
+
+
+def _path(entry: Mapping[str, Any]) -> str | None:
+    """The path of what lies in the repository."""
+    for key in ("path", "file"):
+        value = entry.get(key)
+        if isinstance(value, str) and (key == "path" or "://" not in value or value.startswith("file:")):
+            return value
+    return None
+
+
+def _inside(path: str, file: str, where: str) -> str:
+    top = posixpath.normpath(posixpath.join(posixpath.dirname(file), path.removeprefix("file:")))
+    if top.startswith(("/", "../")) or top == ".." or not path.isprintable():
+        raise EnvironmentSpecError(f"{where}: {printable(path)!r} leads out of the repository")
+    return f"./{'' if top == '.' else top}"
+
+
+def _index_lines(document: Mapping[str, Any], file: str) -> Iterator[str]:
+    """The indexes other than PyPI; where PyPI is none of them, the first takes its place."""
+    sources = [(f"{file}: source {one.get('name', '')!r}", str(one["url"])) for one in _sources(document)]
+    others = [one for one in sources if urlsplit(one[1]).hostname not in _PYPI]
+    for number, (where, url) in enumerate(others):
+        if "$" in url or "@" in urlsplit(url).netloc:
+            raise EnvironmentSpecError(
+                f"{where}: needs a name or a token, and a build is given no secrets\n"
+                "  lock against an index that is open to everyone, or bring a Dockerfile"
+            )
+        if not url.startswith("https://"):
+            raise EnvironmentSpecError(f"{where}: only https is used to fetch packages")
+        instead = number == 0 and len(others) == len(sources)
+        yield f"{'--index-url' if instead else '--extra-index-url'} {_url(url, where)}"
+
+
+def _sources(document: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
+    meta = document.get("_meta")
+    sources = meta.get("sources") if isinstance(meta, Mapping) else None
+    return [one for one in sources or () if isinstance(one, Mapping) and one.get("url")]
+
+
+def _remarks(document: Mapping[str, Any], file: str) -> Iterator[str]:
+    for one in _sources(document):
+        if one.get("verify_ssl") is False:
+            name = printable(str(one.get("name", "")))
+            yield f"{file}: verify_ssl = false of {name!r} is not followed, certificates are always verified"

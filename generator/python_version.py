@@ -1,0 +1,222 @@
+"""Which Python the files of an environment ask for, as one PEP 440 specifier, and who asks.
+
+Pure. ``runtime.txt`` has repo2docker's grammar (``BuildPack.runtime`` in its ``buildpacks/base.py``), the others speak
+of ``requires-python`` (PEP 621, PEP 751) or, in a ``Pipfile.lock``, of ``python_version``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from itertools import combinations
+from pathlib import PurePosixPath
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+from generator.errors import EnvironmentSpecError
+from generator.parameters import printable
+from generator.project import read_json, read_toml
+
+_RUNTIME_HELP = "  write one line: python-3.12, or for R with a day's packages r-4.4-2025-06-02"
+# No patch release has gone beyond these; a specifier that fits none of them fits no Python.
+_EVERY_PYTHON = tuple(f"{minor}.{patch}" for minor in ("2.7", *(f"3.{n}" for n in range(40))) for patch in range(32))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Runtime:
+    """What ``runtime.txt`` says; each part but the name may be missing."""
+
+    name: str
+    version: str = ""
+    date: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Asked:
+    """What one file asks for; ``remark`` is what people should know of how it was understood."""
+
+    file: str
+    line: int
+    text: str
+    specifier: SpecifierSet
+    remark: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.file} line {self.line}: {printable(self.text)}"
+
+
+def read_runtime(text: str, file: str = "runtime.txt") -> Runtime:
+    """The parts of ``name-version``, ``name-version-yyyy-mm-dd`` or ``name-yyyy-mm-dd``.
+
+    Raises:
+        EnvironmentSpecError: it is none of the three.
+    """
+    words = text.strip().split("-")
+    if len(words) not in (2, 4, 5) or not all(words) or len(text.strip().splitlines()) != 1:
+        raise EnvironmentSpecError(f"{_shown(text, file)}: not understood\n{_RUNTIME_HELP}")
+    day = "-".join(words[-3:]) if len(words) > 2 else ""
+    if day and not _is_date(day):
+        raise EnvironmentSpecError(f"{_shown(text, file)}: {printable(day)!r} is no date\n{_RUNTIME_HELP}")
+    return Runtime(name=words[0], version=words[1] if len(words) != 4 else "", date=day)
+
+
+def python_asked(texts: Mapping[str, str]) -> tuple[Asked, ...]:
+    """What each of these files asks for, in their order; files that ask for no Python are left out.
+
+    Raises:
+        EnvironmentSpecError: one of them cannot be read.
+    """
+    found = (_readers[PurePosixPath(file).name](text, file) for file, text in texts.items())
+    return tuple(asked for asked in found if asked is not None)
+
+
+def conjunction(asked: Sequence[Asked]) -> str:
+    """The specifier that all of them allow, empty when none asks.
+
+    Raises:
+        EnvironmentSpecError: they contradict each other, or one fits no Python at all; with files and lines.
+    """
+    for one in asked:
+        if not _fits_any([one]):
+            raise EnvironmentSpecError(f"{one}: no Python is like that")
+    for pair in [*combinations(asked, 2), tuple(asked)]:
+        if not _fits_any(pair):
+            listed = "\n".join(f"  {one}" for one in pair)
+            raise EnvironmentSpecError(f"no Python is what these files ask for together: change one\n{listed}")
+    whole = SpecifierSet()
+    for one in asked:
+        whole &= one.specifier
+    return str(whole)
+
+
+def _fits_any(asked: Iterable[Asked]) -> bool:
+    specifiers = [one.specifier for one in asked]
+    return any(all(specifier.contains(version) for specifier in specifiers) for version in _EVERY_PYTHON)
+
+
+def _runtime(text: str, file: str) -> Asked | None:
+    runtime = read_runtime(text, file)
+    if runtime.name != "python":
+        raise EnvironmentSpecError(f"{_shown(text, file)}: names neither python nor r\n{_RUNTIME_HELP}")
+    dated = f"the date in {file} is not used: it only says from which day packages of R are" if runtime.date else ""
+    if not runtime.version:
+        return _asked(file, _line(text, r"\S"), text.strip(), SpecifierSet(), dated)
+    if not re.fullmatch(r"\d+(\.\d+){0,2}", runtime.version):
+        raise EnvironmentSpecError(f"{_shown(text, file)}: no version of Python\n{_RUNTIME_HELP}")
+    return _series(file, _line(text, r"\S"), text.strip(), runtime.version, dated)
+
+
+def _pyproject(text: str, file: str) -> Asked | None:
+    document = read_toml(text, file)
+    project = document.get("project")
+    if isinstance(project, Mapping) and "requires-python" in project:
+        return _required(project["requires-python"], text, file)
+    asked = document.get("tool", {})
+    for name in ("poetry", "dependencies", "python"):
+        asked = asked.get(name) if isinstance(asked, Mapping) else None
+    if not isinstance(asked, str):
+        return None
+    line = _line(text, r"^[ \t]*python\s*=")
+    specifier = _of_poetry(asked)
+    if specifier is None:
+        known = f"{file} line {line}: python = {printable(asked)!r} is not understood: any Python is taken"
+        return _asked(file, line, f"python = {asked!r}", SpecifierSet(), known)
+    return _asked(file, line, f"python = {asked!r}", specifier)
+
+
+def _lock(text: str, file: str) -> Asked | None:
+    # Keys stand before the tables (TOML 1.0): what follows them may be megabytes, and is uv's to read.
+    head = re.split(r"(?m)^\[", text, maxsplit=1)[0]
+    document = read_toml(head, file)
+    return _required(document["requires-python"], head, file) if "requires-python" in document else None
+
+
+def _pipfile_lock(text: str, file: str) -> Asked | None:
+    requires = read_json(text, file).get("_meta", {})
+    requires = requires.get("requires", {}) if isinstance(requires, Mapping) else {}
+    for name in ("python_full_version", "python_version"):
+        asked = requires.get(name) if isinstance(requires, Mapping) else None
+        if not isinstance(asked, str) or asked.strip() in ("", "*"):
+            continue
+        line, said = _line(text, rf'"{name}"\s*:'), f"{name} is {asked!r}"
+        if re.fullmatch(r"\d+(\.\d+){0,2}", asked.strip()):
+            return _series(file, line, said, asked.strip())
+        return _asked(file, line, said, _specifier(asked, file, line))
+    return None
+
+
+_readers = {
+    "runtime.txt": _runtime,
+    "Pipfile.lock": _pipfile_lock,
+    "pyproject.toml": _pyproject,
+    "uv.lock": _lock,
+    "pylock.toml": _lock,
+}
+
+
+def _asked(file: str, line: int, text: str, specifier: SpecifierSet, remark: str = "") -> Asked:
+    return Asked(file=file, line=line, text=text, specifier=specifier, remark=remark)
+
+
+def _series(file: str, line: int, text: str, version: str, remark: str = "") -> Asked:
+    """A version as a series: a base image has one patch release, hardly ever the very one that is asked for."""
+    major, *rest = version.split(".")
+    series = ".".join([major, *rest[:1]])
+    if len(rest) == 2:
+        patch = f"{file} asks for Python {version}: any {series} is taken, whatever its patch release"
+        remark = "; ".join(filter(None, (patch, remark)))
+    return _asked(file, line, text, SpecifierSet(f"=={series}.*"), remark)
+
+
+def _required(value: object, text: str, file: str) -> Asked:
+    line = _line(text, r"^[ \t]*[\"']?requires-python[\"']?\s*=")
+    if not isinstance(value, str):
+        raise EnvironmentSpecError(f'{file} line {line}: requires-python is no text\n  write e.g. ">=3.10"')
+    return _asked(file, line, f"requires-python = {value!r}", _specifier(value, file, line))
+
+
+def _specifier(text: str, file: str, line: int) -> SpecifierSet:
+    try:
+        return SpecifierSet(text)
+    except InvalidSpecifier:
+        said = f"{printable(text)!r} is no specifier of Python versions"
+        raise EnvironmentSpecError(f'{file} line {line}: {said}\n  write e.g. ">=3.10" or "==3.12.*"') from None
+
+
+def _of_poetry(text: str) -> SpecifierSet | None:
+    """A constraint in Poetry's words; None where PEP 440 has none for it (https://python-poetry.org, versions)."""
+    parts = [_one_of_poetry(part.strip()) for part in text.split(",")]
+    try:
+        return SpecifierSet(",".join(part for part in parts if part))
+    except InvalidSpecifier:
+        return None
+
+
+def _one_of_poetry(text: str) -> str:
+    match = re.fullmatch(r"([\^~]?)\s*(\d+)(?:\.(\d+))?((?:\.\d+)*)(\.\*)?", text)
+    if not match:
+        return "" if text == "*" else text
+    sign, major, minor, _, star = match.groups()
+    if not sign:
+        return f"=={text}" if star or text.count(".") > 1 else f"=={text}.*"
+    upper = f"{major}.{int(minor) + 1}" if sign == "~" and minor is not None else f"{int(major) + 1}"
+    return f">={text.lstrip('^~ ')},<{upper}"
+
+
+def _line(text: str, pattern: str) -> int:
+    match = re.search(pattern, text, re.MULTILINE)
+    return text.count("\n", 0, match.start()) + 1 if match else 1
+
+
+def _is_date(text: str) -> bool:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return bool(re.fullmatch(r"\d{4}-\d\d-\d\d", text))
+
+
+def _shown(text: str, file: str) -> str:
+    return f"{file} line {_line(text, chr(92) + 'S')}: {printable(text.strip()[:100])!r}"

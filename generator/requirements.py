@@ -1,0 +1,212 @@
+"""What a ``requirements.txt`` or ``pylock.toml`` needs to be installed: other files, the whole repository, git.
+
+Pure, over a reader. Lines are joined, stripped of comments and split as pip does it (``pip/_internal/req/req_file.py``,
+https://pip.pypa.io/en/stable/reference/requirements-file-format/), and written for uv, which takes most of them.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import shlex
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from generator.errors import EnvironmentSpecError
+from generator.parameters import printable
+from generator.project import read_toml
+from generator.repository import redacted
+
+Read = Callable[[str], str | None]
+
+_FILES_LIMIT = 100
+_COMMENT = re.compile(r"(^|\s+)#.*$")
+_OPTION = re.compile(r"(-[rcef]|--(?:requirement|constraint|editable|find-links)(?=[\s=]|$))\s*=?\s*(.*)")
+_LONG = {"--requirement": "-r", "--constraint": "-c", "--editable": "-e", "--find-links": "-f"}
+_ARCHIVE = re.compile(r"\.(whl|zip|tar|tgz|tbz|txz|tlz|tar\.(gz|bz2|xz|lz|lzma))$", re.IGNORECASE)
+_NAMED = re.compile(r"[A-Za-z0-9][\w.-]*\s*(?:\[[^\]]*\])?\s*@\s*(.*)")
+_OTHER_VCS = re.compile(r"(?:^|[@\s])(hg|svn|bzr)\+")
+_FREEZE = re.compile(r"@ file:///(\S*/(feedstock_root|croot|80754af9)\S*/|\S+/work(?=[\s;#]|$))")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Requirements:
+    """Files to install from, and what that needs.
+
+    ``files`` are path in the repository and text, as uv takes it, the file that was asked for first. ``is_local`` is
+    true when something of the repository itself is installed, so that the whole checkout has to be there;
+    ``index_lines`` say where packages come from.
+    """
+
+    files: tuple[tuple[str, str], ...]
+    is_local: bool = False
+    needs_git: bool = False
+    prereleases: bool = False
+    index_lines: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def referenced_files(self) -> tuple[str, ...]:
+        """The files that the first one names, and those that these name."""
+        return tuple(path for path, _ in self.files[1:])
+
+
+def read_requirements(file: str, read: Read) -> Requirements:
+    """A requirements file with all that it names by ``-r`` and ``-c``, each relative to the file that names it.
+
+    Raises:
+        EnvironmentSpecError: a file is missing, not in the repository, or asks for what uv cannot install; with line.
+    """
+    reading = _Reading(read=read)
+    reading.add(file, by="")
+    return Requirements(
+        files=tuple(reading.texts.items()),
+        is_local=reading.is_local,
+        needs_git=reading.needs_git,
+        prereleases=reading.prereleases,
+        index_lines=tuple(dict.fromkeys(reading.index_lines)),
+        remarks=tuple(reading.remarks),
+    )
+
+
+def read_pylock(file: str, text: str) -> Requirements:
+    """A ``pylock.toml`` (PEP 751): uv takes it as it is.
+
+    Raises:
+        EnvironmentSpecError: it is not TOML, or has no packages.
+    """
+    packages = read_toml(text, file).get("packages")
+    if not isinstance(packages, list) or not all(isinstance(one, dict) for one in packages):
+        raise EnvironmentSpecError(f"{file}: has no list of packages, as a lock file has (PEP 751)")
+    sources = [one[kind] for one in packages for kind in ("archive", "sdist") if isinstance(one.get(kind), dict)]
+    sources += [wheel for one in packages for wheel in one.get("wheels") or () if isinstance(wheel, dict)]
+    by_path = any("path" in source and "url" not in source for source in sources)
+    return Requirements(
+        files=((file, text),),
+        is_local=by_path or any("directory" in one for one in packages),
+        needs_git=any("vcs" in one for one in packages),
+    )
+
+
+def logical_lines(text: str) -> Iterator[tuple[int, int, str]]:
+    """First line (from 1), number of lines, and text without comment of every logical line, as pip joins them."""
+    parts: list[str] = []
+    first = 1
+    for number, physical in enumerate(text.splitlines(), 1):
+        is_comment = bool(_COMMENT.match(physical))
+        first = first if parts else number
+        if physical.endswith("\\") and not is_comment:
+            parts.append(physical.strip("\\"))
+            continue
+        parts.append(" " + physical if is_comment else physical)
+        yield first, number - first + 1, _COMMENT.sub("", "".join(parts)).strip()
+        parts = []
+    if parts:
+        yield first, len(parts), _COMMENT.sub("", "".join(parts)).strip()
+
+
+def is_local_requirement(text: str) -> bool:
+    """Whether a requirement is a path, as pip sees it: of a folder, an archive, or by ``file:``."""
+    named = _NAMED.fullmatch(text)
+    target = re.split(r"\s+;|;\s|\s--", named.group(1) if named else text, maxsplit=1)[0].strip()
+    if re.match(r"(git\+)?file:", target):
+        return True
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://|git\+", target):
+        return False
+    path = re.sub(r"\[[^\]]*\]$", "", target)
+    return bool(named) or path.startswith(".") or "/" in path or bool(_ARCHIVE.search(path))
+
+
+@dataclass(kw_only=True)
+class _Reading:
+    """The files read so far, and what they need."""
+
+    read: Read
+    texts: dict[str, str] = field(default_factory=dict)
+    is_local: bool = False
+    needs_git: bool = False
+    prereleases: bool = False
+    index_lines: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+
+    def add(self, file: str, *, by: str) -> None:
+        if file in self.texts:
+            return
+        text = self.read(file)
+        if text is None:
+            raise EnvironmentSpecError(f"{by or file}: not in the repository, or not a text file")
+        if len(self.texts) == _FILES_LIMIT:
+            raise EnvironmentSpecError(f"{by}: more than {_FILES_LIMIT} requirements files name each other")
+        self.texts[file] = ""  # keeps the place in the order, and ends a circle
+        lines: list[str] = []
+        for first, count, line in logical_lines(text.removeprefix("\ufeff")):
+            lines += [self.line(line, file, f"{file} line {first}: {printable(redacted(line))}")]
+            lines += [""] * (count - 1)  # so that uv's messages name the right line
+        self.texts[file] = "".join(line + "\n" for line in lines)
+
+    def line(self, line: str, file: str, where: str) -> str:
+        """A line as uv takes it."""
+        option = _OPTION.match(line)
+        if option:
+            name, value = _LONG.get(option.group(1), option.group(1)), option.group(2)
+            return {"-r": self.reference, "-c": self.reference, "-e": self.editable, "-f": self.links}[name](
+                name, value, file, where
+            )
+        if re.match(r"(-i|--index-url|--extra-index-url|--no-index)\b", line):
+            self.index_lines.append(line)
+        if re.match(r"--pre\b(?!-)", line):
+            self.prereleases = True
+            return ""
+        if line.startswith("--trusted-host"):
+            self.remarks.append(f"{where}: not followed, certificates are always verified")
+            return ""
+        return line if not line or line.startswith("-") else self.requirement(line, where)
+
+    def reference(self, name: str, value: str, file: str, where: str) -> str:
+        target = _unquoted(value, where)
+        if re.match(r"https?://", target):
+            return f"{name} {target}"
+        path = posixpath.normpath(posixpath.join(posixpath.dirname(file), target))
+        if not target or "://" in target or path.startswith(("/", "../")) or path in ("..", "."):
+            raise EnvironmentSpecError(f"{where}: leads out of the repository or names no file")
+        self.add(path, by=where)
+        return f"{name} {target}"
+
+    def editable(self, name: str, value: str, _: str, where: str) -> str:
+        value = _unquoted(value, where) if value[:1] in "'\"" else value
+        if re.match(r"[a-z]+\+", value) or _NAMED.fullmatch(value):
+            return self.requirement(value, where)  # uv installs nothing editable that it fetches by git
+        self.is_local = True
+        return f"{name} {value}"
+
+    def links(self, _: str, value: str, __: str, where: str) -> str:
+        target = _unquoted(value, where)
+        if "://" in target:
+            line = f"--find-links {target}"
+        else:
+            self.is_local = True
+            # uv takes a path that looks like one.
+            line = f"--find-links {target if target.startswith(('.', '/')) else './' + target}"
+        self.index_lines.append(line)
+        return line
+
+    def requirement(self, line: str, where: str) -> str:
+        """A line that asks for a package."""
+        if _OTHER_VCS.search(line):
+            raise EnvironmentSpecError(f"{where}: packages are fetched from version control by git alone")
+        if _FREEZE.search(line):
+            raise EnvironmentSpecError(
+                f"{where}: a folder of the machine on which conda built this package, written by pip freeze\n"
+                "  write the version instead, as numpy==2.2.0; pip list --format=freeze gives all of them"
+            )
+        self.needs_git |= bool(re.search(r"(?:^|[@\s])git\+", line))
+        self.is_local |= is_local_requirement(line)
+        return line
+
+
+def _unquoted(value: str, where: str) -> str:
+    try:
+        words = shlex.split(value)
+    except ValueError as error:
+        raise EnvironmentSpecError(f"{where}: {str(error).lower()}") from None
+    return words[0] if words else ""

@@ -1,0 +1,84 @@
+"""Base images made of Debian's packages, under names of their own, and looked into."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from generator.errors import EnvironmentSpecError
+from generator.setup import debian_base
+from generator.setup.base_image import find_base
+from generator.tools.engine import Image, inspect, run_in, untag
+
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module", params=debian_base.releases, ids=lambda release: release.suite)
+def made(engine: None, request: pytest.FixtureRequest) -> Iterator[tuple[debian_base.Release, str]]:
+    """A release of Debian, and an image made of it."""
+    if not debian_base.can_make():
+        pytest.skip("base images are made by root on Debian")
+    reference = f"packmill/test-base:{request.param.suite}"
+    debian_base.make(request.param, reference)
+    yield request.param, reference
+    untag(reference)
+
+
+def _present(reference: str) -> Image:
+    image = inspect(reference)
+    assert image is not None
+    return image
+
+
+def test_a_base_has_its_releases_python_and_nothing_to_compile_with(made: tuple[debian_base.Release, str]) -> None:
+    release, reference = made
+    look = "for word in bash useradd tr python3 gcc git perldoc; do command -v $word; done; python3 -V"
+
+    code, out, err = run_in(reference, ("sh", "-c", look))
+
+    *found, _, version = out.split()
+    assert (code, err) == (0, "")
+    assert [path.rpartition("/")[2] for path in found] == ["bash", "useradd", "tr", "python3"]
+    assert version.startswith(f"{release.python}.")
+    assert _present(reference).size < 150e6
+    assert _present(reference).labels[debian_base.recipe_label] == debian_base.recipe(release)
+
+
+def test_a_base_trusts_what_the_host_trusts(made: tuple[debian_base.Release, str]) -> None:
+    bundle = debian_base.host_ca_bundle()
+    assert bundle is not None
+
+    _, out, _ = run_in(made[1], ("sh", "-c", 'cat "$SSL_CERT_FILE"'))
+
+    assert out == bundle.read_text()
+
+
+def test_the_same_packages_make_the_same_image(made: tuple[debian_base.Release, str]) -> None:
+    release, reference = made
+    before = _present(reference)
+
+    debian_base.make(release, reference)
+
+    assert (_present(reference).id, _present(reference).layers) == (before.id, before.layers)
+
+
+def test_its_pythons_are_found(made: tuple[debian_base.Release, str]) -> None:
+    release, reference = made
+
+    assert find_base(reference, python=f"=={release.python}.*", say=print).python == "python3"
+    with pytest.raises(EnvironmentSpecError, match=rf"asks for Python ==3\.9\.\*(.|\n)*there is: {release.python}\."):
+        find_base(reference, python="==3.9.*", python_from="runtime.txt", say=print)
+
+
+def test_pythons_outside_of_path_are_found_too(made: tuple[debian_base.Release, str]) -> None:
+    release, reference = made
+    name = f"packmill/test-base:{release.suite}-path"
+    dockerfile = f"FROM {reference}\nRUN mv /usr/bin/python3* /usr/local/bin/\nENV PATH=/usr/bin:/bin\n"
+    build = ("docker", "build", "--quiet", "--tag", name, "-")
+    subprocess.run(build, input=dockerfile, text=True, check=True, capture_output=True)
+    try:
+        assert find_base(name, python=">=3.10", say=print).python == "/usr/local/bin/python3"
+    finally:
+        untag(name)
