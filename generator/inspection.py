@@ -8,9 +8,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from generator.environment import find_environment
 from generator.interface_json import to_dict
-from generator.process import Process, read_process, repository_files
+from generator.process import Process, environment_of, read_process, undeclared
 from generator.request import BuildRequest, Settings, fetch_token
 
 
@@ -21,7 +20,9 @@ def inspect(request: BuildRequest, settings: Settings) -> dict[str, Any]:
     """
     with _folder(request, settings) as (folder, warnings):
         process = read_process(folder, request.processes[0])
-        return describe(process, find_environment(repository_files(folder)).files, warnings)
+        environment = environment_of(folder, standard=request.standard)
+        missing = undeclared(process, environment, folder)
+        return describe(process, environment.files, (*warnings, *environment.remarks, *((missing,) if missing else ())))
 
 
 @contextmanager

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import os
+import posixpath
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from generator.imports import Imports, read_imports
+from generator.notebook import Notebook
 from generator.runner.failures import BadInputsError, KernelMissingError
 from generator.runner.injection import find_translator
 from generator.runner.kernels.process import KernelProcess, new_connection
 from generator.runner.kernels.specs import Kernel, choose_kernel, find_kernels
+from generator.runner.modules import complain, missing_modules
 from generator.runner.packaged import load, process_path
-from generator.runner.workspace import repository_place
+from generator.runner.workspace import Place, repository_place
 
 _START_LIMIT = 60.0
 """Seconds."""
@@ -43,17 +47,21 @@ def check(request: Check) -> dict[str, Any]:
     kernel, warning = choose_kernel(find_kernels(os.environ), name=request.kernel or notebook.kernel, language=language)
     if interface.inputs and find_translator(kernel.name, language) is None:
         raise BadInputsError(f"{process}: papermill cannot write parameters in the language {language!r}")
-    _start(kernel)
+    warnings = [warning] if warning else []
+    warnings += _started(kernel, notebook if language.startswith("python") else None, process, place)
     return {
         "process": process,
         "language": language,
         "kernel": kernel.name,
-        "warnings": [warning] if warning else [],
+        "warnings": warnings,
     }
 
 
-def _start(kernel: Kernel) -> None:
-    """Starts the kernel once and waits until it answers."""
+def _started(kernel: Kernel, notebook: Notebook | None, process: str, place: Place) -> list[str]:
+    """Starts the kernel once, waits until it answers, and asks it for the modules that the notebook imports.
+
+    The warnings. The kernel runs where a run would have it, so that it finds what lies beside the notebook.
+    """
     from generator.runner.kernels.session import KernelGoneError, NotReadyError, Session
 
     with tempfile.TemporaryDirectory() as temporary:
@@ -63,11 +71,17 @@ def _start(kernel: Kernel) -> None:
         try:
             with log.open("wb") as file:
                 connection = new_connection(kernel, Path(temporary))
-                process = KernelProcess(
-                    kernel, connection=connection, runtime=Path(temporary), cwd=Path.cwd(), log=file.fileno()
+                program = KernelProcess(
+                    kernel,
+                    connection=connection,
+                    runtime=Path(temporary),
+                    cwd=place.folder / posixpath.dirname(process),
+                    log=file.fileno(),
                 )
-            session = Session(process)
+            session = Session(program)
             session.wait_until_ready(_START_LIMIT)
+            imports = read_imports(notebook.cells) if notebook else Imports()
+            missing = missing_modules(session, imports, place.folder)
         except (KernelGoneError, NotReadyError, OSError) as error:
             said = log.read_text(errors="replace").strip().splitlines()[-5:] if log.exists() else []
             why = str(error) or ("it ends at once" if isinstance(error, KernelGoneError) else "it does not answer")
@@ -76,3 +90,16 @@ def _start(kernel: Kernel) -> None:
         finally:
             if session:
                 session.end()
+    return complain(missing, imports, process)
+
+
+def image_contents() -> dict[str, Any]:
+    """What is in this image: its packages, and the lock that its Python environment was installed from."""
+    from generator.runner.inventory import contents
+
+    environment = Path(os.environ.get("VIRTUAL_ENV", "/srv/venv"))
+    locks = {name: environment / name for name in ("requirements.lock", "pylock.toml")}
+    return {
+        "contents": contents(os.environ),
+        "locks": {name: path.read_text(encoding="utf-8") for name, path in locks.items() if path.is_file()},
+    }

@@ -74,7 +74,10 @@ def _parser() -> argparse.ArgumentParser:
         description="Finds the process, its kernel and a way to inject parameters, and starts the kernel once. "
         "Prints a JSON object.",
     )
-    add_process(check, required=True)
+    add_process(check, required=False)
+    check.add_argument(
+        "--contents", action="store_true", help="print what is in the image instead: its packages, and its lock"
+    )
     check.add_argument("--kernel", metavar="NAME", help="kernel to use (default: the notebook's)")
     check.set_defaults(command=_check)
     add_stage_in(commands.add_parser("stage-in", help="fetch files from anywhere"))
@@ -280,8 +283,13 @@ def _expectation(text: str) -> tuple[str, str]:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from generator.runner.check import Check, check
+    from generator.runner.check import Check, check, image_contents
 
+    if options.contents:
+        print(json.dumps(image_contents()))
+        return 0
+    if not options.process:
+        raise BadInputsError("check needs --process PATH, or --contents")
     print(json.dumps(check(Check(process=options.process, kernel=options.kernel, repository=options.repository))))
     return 0
 

@@ -103,6 +103,13 @@ class StagingError(RunFailedError):
     reason = "staging-failed"
 
 
+class ModuleMissingError(RunFailedError):
+    """The notebook imports a module that the image does not have."""
+
+    exit_code = 13
+    reason = "module-missing"
+
+
 class InterruptedRunError(RunFailedError):
     """SIGTERM or SIGINT ended the run; the exit code is 128 and the signal's number, as in a shell."""
 
