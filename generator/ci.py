@@ -68,7 +68,7 @@ def _check(request: BuildRequest, settings: Settings, progress: Progress) -> Non
     Raises:
         DocumentError, RunError: a check failed.
     """
-    built = build(replace(request, registry=None, destination=None), settings, progress)
+    built = build(replace(request, registry=None, destination=None, fresh=False), settings, progress)
     checks = checking.check(built.folder, base=request.output, results=_results, progress=progress)
     _report.write_text(checking.junit(checks), encoding="utf-8")
     failed = [one for one in checks if one.problem]
@@ -85,7 +85,7 @@ def _publish(request: BuildRequest | None, settings: Settings, progress: Progres
     """
     if request is None or not (request.registry or request.destination):
         raise UsageError("there is nothing to publish: set 'repository' and 'registry', 'destination' or both")
-    _tell(build(request, settings, progress))
+    _tell(build(replace(request, fresh=False), settings, progress))  # what the stage before built is what is published
 
 
 def _tell(built: Built) -> None:

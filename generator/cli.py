@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 
 from generator import __version__
-from generator.commands import build, ci, inspect, run, serve, setup, token, validate
+from generator.commands import build, ci, inspect, rebuild, run, serve, setup, token, validate
 from generator.commands.parser import exit_codes
 from generator.errors import PackmillError
 
@@ -68,6 +68,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"packmill {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", title="commands")
-    for module in (inspect, build, validate, run, serve, token, setup, ci):
+    for module in (inspect, build, rebuild, validate, run, serve, token, setup, ci):
         module.add(commands)
     return parser

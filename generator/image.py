@@ -20,12 +20,16 @@ default_base_image = "docker.io/library/python:3.12-slim-bookworm"
 bootstrapped_base_image = "packmill/base:bookworm"
 default_repository_folder = "/home/jovyan"
 key_label = "org.packmill.key"
+repository_label = "org.packmill.repository"
+"""``beside`` on environments that hold nothing of the repository; on others it may be ``inside``."""
+settled = 315532800
+"""The time of files that do not depend on a commit: 1980-01-01, the oldest that a zip file can hold."""
 
 _package = Path(__file__).parent
 _travelling = tuple(
     (
-        "__init__.py errors.py parameters.py literals.py hints.py notebook.py interface.py path_templates.py "
-        "media_types.py staging_records.py public_addresses.py"
+        "__init__.py errors.py parameters.py literals.py hints.py notebook.py interface.py imports.py "
+        "path_templates.py distributions.py media_types.py staging_records.py public_addresses.py"
     ).split()
 )
 _travelling_folders = ("languages", "runner")
@@ -72,10 +76,34 @@ def pushed_reference(registry: str, reference: str) -> str:
     return f"{registry}/{own}" if ":" in own.rpartition("/")[2] else f"{registry}/{own}:latest"
 
 
-def key(source: Source, *, environment: str, base_image: str, base_id: str) -> str:
-    """What decides whether an image is the same again: address, commit, environment, base and packmill itself."""
-    parts = [source.address, source.commit, environment, base_image, base_id, __version__, runner_digest()]
+def environment_reference(key: str) -> str:
+    """The name of an environment in the engine's store. ``localhost`` can be no registry that anyone pulls from."""
+    return f"localhost/packmill/environment:{key[:24]}"
+
+
+def runner_reference(key: str) -> str:
+    """The name of the runner's image."""
+    return f"localhost/packmill/runner:{key[:24]}"
+
+
+def cached_reference(cache: str, reference: str) -> str:
+    """The name of such an image in a registry that is used as a cache."""
+    return reference.replace("localhost/packmill", cache, 1)
+
+
+def digest_of(*parts: str) -> str:
+    """A key made of everything that it depends on."""
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def key(source: Source, *, environment: str) -> str:
+    """What decides whether an image is the same again: address, commit, environment and packmill itself."""
+    return digest_of(source.address, source.commit, environment, __version__, runner_digest())
+
+
+def runner_key(facts: Facts) -> str:
+    """What decides whether the runner's layer is the same again: packmill itself, and the Pythons that it is for."""
+    return digest_of(__version__, runner_digest(), *facts.texts())
 
 
 def labels(source: Source, image_key: str) -> dict[str, str]:
@@ -137,13 +165,52 @@ def _strings(value: object) -> list[str]:
     return [str(item) for item in value] if isinstance(value, list | tuple) else []
 
 
-def runner_layer(config: Mapping[str, object], *, environment_image: str, image_labels: Mapping[str, str]) -> str:
-    """The Dockerfile that puts the runner, and what is missing of the repository, on top of an environment."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Facts:
+    """What the runner's layer depends on, of an environment.
+
+    ``runner_python`` is the path of the Python that runs the runner, empty when there is none that can;
+    ``kernel_python`` the name on PATH of the Python that needs a kernel, empty when it has one or is not there. The
+    others tell apart what packages are chosen by.
+    """
+
+    runner_python: str = ""
+    runner_version: str = ""
+    kernel_python: str = ""
+    kernel_version: str = ""
+    machine: str = ""
+    libc: str = ""
+
+    def texts(self) -> tuple[str, ...]:
+        """All of them, in their order."""
+        return (
+            self.runner_python, self.runner_version, self.kernel_python, self.kernel_version, self.machine, self.libc
+        )  # fmt: skip
+
+
+def runner_dockerfile(facts: Facts, *, builder: str) -> str:
+    """The Dockerfile of the runner's image, made in the environment ``builder``."""
     return render(
         "image/runner.Dockerfile",
-        environment=environment_image,
+        builder=builder,
+        runner_python=facts.runner_python,
+        kernel_python=facts.kernel_python,
+    )
+
+
+def image_dockerfile(
+    config: Mapping[str, object], source: Source, *, environment: str, runner: str, inside: bool, image_key: str
+) -> str:
+    """The Dockerfile that puts the runner, and the repository or what is missing of it, on top of an environment."""
+    return render(
+        "image/image.Dockerfile",
+        environment=environment,
+        runner=runner,
         user=str(config.get("User") or "root"),
         folder=repository_folder(config),
+        workdir=str(config.get("WorkingDir") or "/"),
+        inside=inside,
+        time=int(source.time.timestamp()),
         replace_entrypoint=not keeps_entrypoint(config),
-        labels={name: json.dumps(value) for name, value in sorted(image_labels.items())},
+        labels={name: json.dumps(value) for name, value in sorted(labels(source, image_key).items())},
     )

@@ -1,27 +1,37 @@
-"""The image of a checkout: found, or built; and proof that its processes can run in it."""
+"""The image of a checkout: environment, runner, repository, each found or built; proof that processes can run in it.
+
+Each is known by a key of what it is made of, and nothing is built twice: not what the engine's store holds, and not
+what a registry holds.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from generator import image
+from generator.buildpacks.plan import Lock, Plan, make_plan, plan_key
 from generator.environment import BuildPack, Environment
 from generator.errors import RunnerCheckError
+from generator.image_layers import shown_size, summary
 from generator.process import Process
 from generator.progress import Progress
-from generator.setup.base_image import ensure_base_image
-from generator.tools import engine
+from generator.setup.base_image import Base, find_base
+from generator.templates import data_folder
+from generator.tools import builder, contexts, engine, image_notes
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Wanted:
     """An image that is wanted: its name, what it is of, and what its environment is made of.
 
-    ``environment_key`` identifies an environment that was asked for in place of the repository's own.
+    ``environment_key`` identifies an environment that was asked for in place of the repository's own; ``lock`` are
+    lines to install instead of resolving anew; ``fresh`` uses nothing of earlier builds; ``standard`` leaves
+    environments to repo2docker's own build packs. ``find_pushed`` gives the image of that key where a registry has it,
+    ``fetch_cached`` and ``keep_cached`` share environments and runners with other machines.
     """
 
     reference: str
@@ -30,15 +40,38 @@ class Wanted:
     environment: Environment
     environment_key: str
     base_image: str | None
+    lock: Lock | None = None
+    fresh: bool = False
+    standard: bool = False
+    find_pushed: Callable[[str], Found | None] = lambda _: None
+    fetch_cached: Callable[[str], bool] = lambda _: False
+    keep_cached: Callable[[str], None] = lambda _: None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Found:
-    """The image that is there now; ``digest`` is the registry's, where it came from one."""
+    """The image that is there now.
+
+    ``digest`` is the registry's, where it came from one; ``base`` what it stands on, where that was chosen here;
+    ``layers`` are diff ids (OCI image-spec, config, "rootfs"); ``pushed`` says that the registry that was asked for
+    has it.
+    """
 
     reference: str
     built: bool
     digest: str | None
+    base: Base | None = None
+    layers: tuple[str, ...] = ()
+    pushed: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Planned:
+    """What the key of an environment was made of."""
+
+    key: str
+    base: Base | None = None
+    plan: Plan | None = None
 
 
 def ensure_image(wanted: Wanted, progress: Progress) -> Found:
@@ -47,52 +80,128 @@ def ensure_image(wanted: Wanted, progress: Progress) -> Found:
     Raises:
         EngineMissingError, EnvironmentSpecError, ImageBuildError: it cannot be built.
     """
-    base, base_id = wanted.base_image, ""
-    if wanted.environment.buildpack is BuildPack.PLAIN_PYTHON:
-        base = ensure_base_image(wanted.base_image, say=progress.say)
-        known = engine.inspect(base)
-        base_id = known.id if known else ""
-    key = image.key(wanted.source, environment=wanted.environment_key, base_image=base or "", base_id=base_id)
-    present = engine.inspect(wanted.reference)
-    if present and present.labels.get(image.key_label) == key:
-        progress.say(f"{wanted.reference} is built already")
-        return Found(reference=wanted.reference, built=False, digest=present.digest)
-    _build(wanted, base, key, progress)
-    built = engine.inspect(wanted.reference)
-    if built:
-        progress.say(f"{wanted.reference}: {built.size / 1e6:.0f} MB")
-    return Found(reference=wanted.reference, built=True, digest=built.digest if built else None)
+    planned = _plan(wanted, progress)
+    key = image.key(wanted.source, environment=planned.key)
+    found = None if wanted.fresh else wanted.find_pushed(key) or _present(wanted.reference, key)
+    if found:
+        progress.say(f"{found.reference} is built already")
+        return replace(found, base=planned.base)
+    environment = _ensure_environment(wanted, planned, progress)
+    runner = _ensure_runner(environment, wanted, progress)
+    with progress.step("Adding the runner and the repository"):
+        _compose(wanted, environment, runner, key, progress)
+    return _built(wanted, planned.base, progress)
 
 
-def _build(wanted: Wanted, base: str | None, key: str, progress: Progress) -> None:
-    scaffold = f"packmill/environment:{key[:16]}"
-    with progress.step(f"Building the environment: {wanted.environment.buildpack}"):
-        progress.say(", ".join(wanted.environment.files) or "no configuration file")
-        engine.build_environment(wanted.folder, image=scaffold, base_image=base, on_line=progress.say)
-    try:
-        with progress.step("Adding the runner"):
-            scaffolded = engine.inspect(scaffold)
-            config = scaffolded.config if scaffolded else {}
-            labels = image.labels(wanted.source, key)
-            engine.build_layer(
-                image.runner_layer(config, environment_image=scaffold, image_labels=labels),
-                repository=wanted.folder,
-                place=_place(wanted, config),
-                image=wanted.reference,
-                on_line=progress.say,
-            )
-    finally:
-        engine.untag(scaffold)
+def _present(reference: str, key: str) -> Found | None:
+    """The image of the engine's store, if it has that key."""
+    present = engine.inspect(reference)
+    if present is None or present.labels.get(image.key_label) != key:
+        return None
+    return Found(reference=reference, built=False, digest=present.digest, layers=present.layers)
 
 
-def _place(wanted: Wanted, config: Mapping[str, Any]) -> dict[str, Any]:
+def _plan(wanted: Wanted, progress: Progress) -> _Planned:
+    environment = wanted.environment
+    if environment.buildpack is not BuildPack.PLAIN_PYTHON:
+        whole = (wanted.source.address, wanted.source.commit, wanted.environment_key, str(wanted.standard))
+        return _Planned(key=image.digest_of(*whole, wanted.base_image or ""))
+    base = find_base(
+        wanted.base_image, python=environment.python, python_from=environment.python_from, say=progress.say
+    )
+    plan = make_plan(wanted.folder, environment, base_image=base.reference, python=base.python, lock=wanted.lock)
+    for sentence in plan.remarks:
+        progress.warn(sentence)
+    return _Planned(key=plan_key(plan, base_id=base.id), base=base, plan=plan)
+
+
+def _ensure_environment(wanted: Wanted, planned: _Planned, progress: Progress) -> str:
+    """The environment's name in the engine's store."""
+    reference = image.environment_reference(planned.key)
+    title = f"{wanted.environment.buildpack}: {', '.join(wanted.environment.files) or 'no configuration file'}"
+    if not wanted.fresh and (engine.inspect(reference) or wanted.fetch_cached(reference)):
+        progress.say(f"the environment is there already ({title})")
+        return reference
+    with progress.step(f"Building the environment, {title}"):
+        packs: tuple[type, ...] = ()
+        if planned.plan:
+            from generator.buildpacks.plain_python import prepared
+
+            packs = (prepared(planned.plan, own_cache=image.digest_of(wanted.source.address)[:16]),)
+        base = planned.base.reference if planned.base else wanted.base_image
+        app = builder.repo2docker_app(wanted.folder, image=reference, base_image=base, packs=packs, fresh=wanted.fresh)
+        builder.build_environment(app, on_line=progress.say)
+        wanted.keep_cached(reference)
+    return reference
+
+
+def _ensure_runner(environment: str, wanted: Wanted, progress: Progress) -> str:
+    """The name of the runner's image for the Pythons of an environment."""
+    facts = _facts(environment)
+    reference = image.runner_reference(image.runner_key(facts))
+    if not wanted.fresh and (engine.inspect(reference) or wanted.fetch_cached(reference)):
+        return reference
+    with (
+        progress.step("Building the runner"),
+        contexts.runner_context(image.runner_dockerfile(facts, builder=environment)) as context,
+    ):
+        builder.build_context(context, image=reference, on_line=progress.say, fresh=wanted.fresh)
+        wanted.keep_cached(reference)
+    return reference
+
+
+def _facts(environment: str) -> image.Facts:
+    """What the runner's layer depends on, looked at in a container once for each environment."""
+    present = engine.inspect(environment)
+    image_id = present.id if present else ""
+    known = image_notes.recall(image_id, "facts")
+    if known:
+        return image.Facts(**known)
+    probe = (data_folder("templates") / "image" / "probe.sh").read_text(encoding="utf-8")
+    _, out, _ = engine.run_in(environment, ("-c", probe), entrypoint="sh")
+    said = {line.split()[0]: line.split()[1:] for line in out.splitlines() if line.startswith(("runner ", "kernel "))}
+    path, version, machine, libc = (*said.get("runner", ()), "", "", "", "")[:4]
+    name, kernel = (*said.get("kernel", ()), "", "")[:2]
+    facts = {
+        "runner_python": path, "runner_version": version, "machine": machine, "libc": libc,
+        "kernel_python": name, "kernel_version": kernel,
+    }  # fmt: skip
+    image_notes.note(image_id, "facts", facts)
+    return image.Facts(**facts)
+
+
+def _compose(wanted: Wanted, environment: str, runner: str, key: str, progress: Progress) -> None:
+    present = engine.inspect(environment)
+    config = present.config if present else {}
+    inside = (present.labels if present else {}).get(image.repository_label) != "beside"
+    dockerfile = image.image_dockerfile(
+        config, wanted.source, environment=environment, runner=runner, inside=inside, image_key=key
+    )
+    place = _place(wanted, image.repository_folder(config))
+    with contexts.image_context(
+        dockerfile, repository=wanted.folder, place=place, inside=inside, time=wanted.source.time
+    ) as context:
+        builder.build_context(context, image=wanted.reference, on_line=progress.say, fresh=wanted.fresh)
+
+
+def _place(wanted: Wanted, folder: str) -> dict[str, Any]:
     """What the runner has to know of the repository; see `generator.runner.workspace.repository_place`."""
     hidden = (entry.name for entry in wanted.folder.iterdir() if entry.name.startswith(".") and entry.name != ".git")
-    return {
-        "folder": image.repository_folder(config),
-        "commit": wanted.source.commit,
-        "hidden": sorted(hidden),
-    }
+    return {"folder": folder, "commit": wanted.source.commit, "hidden": sorted(hidden)}
+
+
+def _built(wanted: Wanted, base: Base | None, progress: Progress) -> Found:
+    built = engine.inspect(wanted.reference)
+    below = engine.history(base.reference) if base else ()
+    progress.say(f"{wanted.reference}: {shown_size(built.size if built else 0)}")
+    progress.say(summary(engine.history(wanted.reference), below))
+    return Found(
+        reference=wanted.reference,
+        built=True,
+        digest=built.digest if built else None,
+        base=base,
+        layers=built.layers if built else (),
+    )
 
 
 def checked(process: Process, reference: str, progress: Progress) -> Process:
@@ -102,22 +211,42 @@ def checked(process: Process, reference: str, progress: Progress) -> Process:
         RunnerCheckError: it cannot run there; the message says what is missing.
     """
     wanted = ("--kernel", process.kernel) if process.kernel else ()
-    code, out, err = engine.run_in(reference, ("packmill-runner", "check", "--process", process.path, *wanted))
-    if code != 0:
-        raise RunnerCheckError(_failure(process, reference, err or out))
+    command = ("packmill-runner", "check", "--process", process.path, *wanted)
+    found = ask(reference, command, question=" ".join(command), about=process.path)
     try:
-        found = json.loads(out.strip().splitlines()[-1])
         kernel, warnings = found["kernel"], list(found["warnings"])
-    except (ValueError, IndexError, KeyError, TypeError):
-        said = f"its ENTRYPOINT does not run what it is given; it printed {out.strip()[:200]!r}"
-        raise RunnerCheckError(_failure(process, reference, said)) from None
+    except (KeyError, TypeError):
+        raise RunnerCheckError(_failure(process.path, reference, f"it printed {found!r}"[:200])) from None
     for warning in warnings:
-        progress.warn(warning)
+        progress.warn(str(warning))
     progress.say(f"{process.path}: kernel {kernel}" if kernel else f"{process.path}: present")
     return replace(process, kernel=kernel)
 
 
-def _failure(process: Process, reference: str, said: str) -> str:
+def ask(reference: str, command: tuple[str, ...], *, question: str, about: str = "packmill-runner") -> Any:
+    """What a command in the image prints as JSON on its last line; asked once for each image.
+
+    Raises:
+        RunnerCheckError: it fails, or prints something else.
+    """
+    present = engine.inspect(reference)
+    known = image_notes.recall(present.id, question) if present else None
+    if known is not None:
+        return known
+    code, out, err = engine.run_in(reference, command)
+    if code != 0:
+        raise RunnerCheckError(_failure(about, reference, err or out))
+    try:
+        found = json.loads(out.strip().splitlines()[-1])
+    except (ValueError, IndexError):
+        said = f"its ENTRYPOINT does not run what it is given; it printed {out.strip()[:200]!r}"
+        raise RunnerCheckError(_failure(about, reference, said)) from None
+    if present:
+        image_notes.note(present.id, question, found)
+    return found
+
+
+def _failure(path: str, reference: str, said: str) -> str:
     lines = said.strip().splitlines()[-12:] or ["nothing was said"]
-    head = f"{process.path} cannot run in the image {reference}:"
+    head = f"{path} cannot run in the image {reference}:"
     return "\n".join([head, *(f"  {line.removeprefix('packmill-runner: ')}" for line in lines)])

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from generator.documents.descriptor import application_descriptor
 from generator.documents.job import default_paths, inputs_yml
 from generator.documents.process import Facts, process_cwl
-from generator.documents.provenance import package_json
+from generator.documents.provenance import BuildRecord, package_json
 from generator.documents.readme import readme_md
 from generator.documents.workflow import staging_documents
 from generator.parameters import CwlType
@@ -25,10 +26,13 @@ def package(
     tools: Mapping[str, str],
     examples: Mapping[str, bytes],
     address: str = "",
+    build: BuildRecord | None = None,
+    of_the_image: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, str | bytes]:
     """The documents by their path in the package; ``examples`` maps paths as the cell has them to their content.
 
-    ``address`` is where the package will be read, if that is known.
+    ``address`` is where the package will be read, if that is known; ``of_the_image`` are the texts that came out of the
+    image, by their names: its lock and its SBOM.
     """
     carried = {path: f"example/{index}_{Path(path).name}" for index, path in enumerate(examples)}
     href = f"{address}/process.cwl" if address else "process.cwl"
@@ -38,11 +42,12 @@ def package(
         "inputs.yml": inputs_yml(facts, carried),
         "applicationDescriptor.json": application_descriptor(facts, href=href),
         "README.md": readme_md(facts),
+        **of_the_image,
         **{carried[path]: content for path, content in examples.items()},
     }
     names = [*files, "package.json"]
     files["package.json"] = package_json(
-        facts, environment=environment, image_digest=image_digest, tools=tools, documents=names
+        facts, environment=environment, image_digest=image_digest, tools=tools, documents=names, build=build
     )
     return files
 

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import timezone
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from generator import image
+from generator.buildpacks.plan import Lock
 from generator.documents.process import Facts
-from generator.environment import Environment, find_environment
-from generator.errors import EnvironmentSpecError
+from generator.environment import Environment
+from generator.image_record import keep_of
 from generator.imaging import Found, Wanted, checked, ensure_image
 from generator.package import example_files, package
-from generator.process import Process, inside, read_process, repository_files
+from generator.process import Process, environment_of, read_process, undeclared
 from generator.progress import Progress
-from generator.publishing import address, publish_package, push_image
+from generator.publishing import address, fetch_cached, find_pushed, keep_cached, publish_package, push_image
 from generator.repository import redacted
 from generator.request import BuildRequest, Settings, check_localities, fetch_token
 from generator.tools import cwl, git
+from generator.tools.engine import check_engine
 from generator.tools.environment_file import place
 from generator.tools.files import remove_package, replace_folder
 from generator.tools.job_file import read_job
@@ -36,6 +39,7 @@ class Built:
     processes: tuple[str, ...]
     commit: str
     address: str = ""
+    layers: tuple[str, ...] = ()
 
 
 def build(request: BuildRequest, settings: Settings, progress: Progress) -> Built:
@@ -45,6 +49,8 @@ def build(request: BuildRequest, settings: Settings, progress: Progress) -> Buil
         PackmillError: whatever is wrong; no half package is left.
     """
     check_localities(request, settings)
+    if request.build_image:
+        check_engine()
     with TemporaryDirectory(prefix="packmill-") as temporary:
         folder = Path(temporary, "repository")
         with progress.step(f"Fetching {request.repository.address}"):
@@ -56,33 +62,30 @@ def build(request: BuildRequest, settings: Settings, progress: Progress) -> Buil
         with progress.step("Reading the interface"):
             environment_key = place(request.environment, folder) if request.environment else image.own_environment
             processes = [read_process(folder, path) for path in request.processes]
-            environment = checked_environment(folder)
+            environment = environment_of(folder, standard=request.standard)
+            for sentence in environment.remarks:
+                progress.warn(sentence)
             for process in processes:
                 _tell(process, progress)
+                if sentence := undeclared(process, environment, folder):
+                    progress.warn(sentence)
         source = _source(checkout)
         reference = request.image or image.reference(source, environment=environment_key)
         found = Found(reference=reference, built=False, digest=None)
         if request.build_image:
-            wanted = Wanted(
-                reference=reference,
-                source=source,
-                folder=folder,
-                environment=environment,
-                environment_key=environment_key,
-                base_image=settings.base_image,
-            )
+            wanted = _wanted(request, settings, source, folder, environment, environment_key, reference, progress)
             found = ensure_image(wanted, progress)
-            with progress.step(f"Checking the runner in {reference}"):
-                processes = [checked(process, reference, progress) for process in processes]
+            with progress.step(f"Checking the runner in {found.reference}"):
+                processes = [checked(process, found.reference, progress) for process in processes]
             if request.registry:
                 found = push_image(found, request.registry, settings, progress)
-                reference = found.reference
+        kept = keep_of(found, source, request, settings)
         with progress.step("Writing the package"):
             top = request.output / source.owner / source.name / source.checkout
             changed = False
             for process, target in _places(processes, top):
                 facts = replace(
-                    _facts(source, checkout, process, reference, request),
+                    _facts(source, checkout, process, found.reference, request),
                     guard=settings.stage_guard,
                     guard_allows=settings.stage_allow,
                 )
@@ -95,18 +98,47 @@ def build(request: BuildRequest, settings: Settings, progress: Progress) -> Buil
                         tool: version(tool) for tool in ("jupyter-repo2docker", "papermill", "cwl-utils", "cwltool")
                     },
                     examples=example_files(folder, process),
+                    build=kept.record,
+                    of_the_image=kept.texts,
                 )
                 changed |= replace_folder(target, files, check=_check_documents)
         publish_package(request, source, top, found, settings=settings, progress=progress)
         return Built(
             folder=top,
-            image=reference,
+            image=found.reference,
             image_built=found.built,
+            layers=found.layers,
             changed=changed,
             processes=request.processes,
             commit=checkout.commit,
             address=address(request, top),
         )
+
+
+def _wanted(  # noqa: PLR0917 - every word once, in the order of the steps that found it
+    request: BuildRequest,
+    settings: Settings,
+    source: image.Source,
+    folder: Path,
+    environment: Environment,
+    environment_key: str,
+    reference: str,
+    progress: Progress,
+) -> Wanted:
+    return Wanted(
+        reference=reference,
+        source=source,
+        folder=folder,
+        environment=environment,
+        environment_key=environment_key,
+        base_image=settings.base_image,
+        lock=Lock(name=request.lock[0], text=request.lock[1]) if request.lock else None,
+        fresh=request.fresh,
+        standard=request.standard,
+        find_pushed=partial(find_pushed, request.registry, reference, settings=settings),
+        fetch_cached=partial(fetch_cached, settings=settings, progress=progress),
+        keep_cached=partial(keep_cached, settings=settings, progress=progress),
+    )
 
 
 def _source(checkout: git.Checkout) -> image.Source:
@@ -150,19 +182,6 @@ def _tell(process: Process, progress: Progress) -> None:
     for remark in interface.warnings:
         where = f"{process.path} line {remark.line}" if remark.line else process.path
         progress.warn(f"{where}: {remark.message}")
-
-
-def checked_environment(folder: Path) -> Environment:
-    """The environment of a checkout, none of whose files is a link that leaves it.
-
-    Raises:
-        EnvironmentSpecError: one is, or there are two binder folders.
-    """
-    environment = find_environment(repository_files(folder))
-    for file in environment.files:
-        if inside(folder, file) is None:
-            raise EnvironmentSpecError(f"{file}: a link that leaves the repository is not followed")
-    return environment
 
 
 def _places(processes: list[Process], top: Path) -> list[tuple[Process, Path]]:

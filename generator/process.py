@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import os
 import posixpath
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from generator.algorithm import Resources, find_algorithm_config, read_algorithm_config
-from generator.errors import ProcessError, nearest
+from generator.distributions import distribution_of
+from generator.environment import Environment, find_environment
+from generator.errors import EnvironmentSpecError, ProcessError, nearest
+from generator.imports import Imports, modules_below, read_imports
 from generator.interface import Interface, read_interface
 from generator.notebook import read_notebook
 from generator.parameters import Remark
+
+_always_there = {"packmill", "IPython", "ipykernel"}
+_text_limit = 16 * 1024**2
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,6 +34,7 @@ class Process:
     doc: str = ""
     resources: Resources = field(default_factory=Resources)
     metadata: tuple[tuple[str, str], ...] = ()
+    imports: Imports = field(default_factory=Imports)
 
     @property
     def is_notebook(self) -> bool:
@@ -58,7 +66,15 @@ def read_process(folder: Path, path: str) -> Process:
     notebook = read_notebook(data, path)
     interface = read_interface(notebook, folder=posixpath.dirname(path))
     language = notebook.language or "python"
-    return Process(path=path, language=language, kernel=notebook.kernel, title=notebook.title, interface=interface)
+    imports = read_imports(notebook.cells) if language.startswith("python") else Imports()
+    return Process(
+        path=path,
+        language=language,
+        kernel=notebook.kernel,
+        title=notebook.title,
+        interface=interface,
+        imports=imports,
+    )
 
 
 def _shell(folder: Path, path: str) -> Process:
@@ -117,3 +133,40 @@ def repository_files(folder: Path) -> list[str]:
         if (folder / binder).is_dir():
             names += [f"{binder}/{entry.name}" for entry in (folder / binder).iterdir()] or [f"{binder}/"]
     return names
+
+
+def environment_of(folder: Path, *, standard: bool = False) -> Environment:
+    """The environment of a checkout, none of whose files is a link that leaves it.
+
+    Raises:
+        EnvironmentSpecError: one is, there are two binder folders, or a file cannot be understood.
+    """
+    environment = find_environment(repository_files(folder), lambda path: read_text(folder, path), standard=standard)
+    for file in environment.files:
+        if inside(folder, file) is None:
+            raise EnvironmentSpecError(f"{file}: a link that leaves the repository is not followed")
+    return environment
+
+
+def undeclared(process: Process, environment: Environment, folder: Path) -> str:
+    """A sentence about what the notebook imports where no file says what there is; empty when one does."""
+    if environment.files:
+        return ""
+    known = sys.stdlib_module_names | _always_there
+    asked = [one.module for one in process.imports.modules if one.module not in known]
+    if asked:
+        there = modules_below(folder)
+        asked = [module for module in asked if module not in there]
+    if not asked:
+        return ""
+    lines = "\n".join(f"  {distribution_of(module)}" for module in asked)
+    imported = f"{process.path} imports {', '.join(asked)}"
+    return f"no environment is described, and {imported}: a requirements.txt would say\n{lines}"
+
+
+def read_text(folder: Path, path: str) -> str | None:
+    """A file's text; None when it is not there, leaves the checkout, or is larger than any configuration file."""
+    file = inside(folder, path)
+    if file is None or not file.is_file() or file.stat().st_size > _text_limit:
+        return None
+    return file.read_text(encoding="utf-8", errors="replace")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from generator import image
@@ -9,23 +10,73 @@ from generator.errors import PublishError
 from generator.imaging import Found
 from generator.progress import Progress
 from generator.request import BuildRequest, Settings, publish_token, registry_user
+from generator.tools import engine
 from generator.tools.deposit import deposit
 from generator.tools.files import documents_below
-from generator.tools.registry import Login, push, push_package
+from generator.tools.registry import Login, look_up, pull, push, push_package
+
+
+def find_pushed(registry: str | None, reference: str, key: str, *, settings: Settings) -> Found | None:
+    """The image in the registry that is asked for, in the engine too now, if it is there with that key.
+
+    It keeps the registry's name: whoever asks may name a registry of their own, and what lies there is theirs alone.
+    """
+    if not registry:
+        return None
+    target = image.pushed_reference(registry, reference)
+    login = _login(registry, settings)
+    remote = look_up(target, login=login)
+    if remote is None or remote.labels.get(image.key_label) != key:
+        return None
+    by_digest = f"{target.rpartition(':')[0]}@{remote.digest}"
+    present = engine.inspect(by_digest)
+    if present is None and pull(by_digest, login=login):
+        present = engine.inspect(by_digest)
+    if present is None:
+        return None
+    return Found(reference=by_digest, built=False, digest=remote.digest, layers=present.layers, pushed=True)
+
+
+def fetch_cached(reference: str, *, settings: Settings, progress: Progress) -> bool:
+    """Fetches an environment or a runner from the registry that serves as a cache; whether it is in the engine now."""
+    if not settings.cache_registry:
+        return False
+    there = image.cached_reference(settings.cache_registry, reference)
+    if not pull(there, login=_login(settings.cache_registry, settings)):
+        return False
+    engine.tag(there, reference)
+    engine.untag(there)
+    progress.say(f"fetched {there}")
+    return True
+
+
+def keep_cached(reference: str, *, settings: Settings, progress: Progress) -> None:
+    """Leaves an environment or a runner in that registry; one that does not take it is no reason to fail."""
+    if not settings.cache_registry:
+        return
+    there = image.cached_reference(settings.cache_registry, reference)
+    try:
+        push(reference, there, login=_login(settings.cache_registry, settings), on_line=progress.say)
+        engine.untag(there)
+    except PublishError as error:
+        progress.warn(str(error))
 
 
 def push_image(found: Found, registry: str, settings: Settings, progress: Progress) -> Found:
-    """The image under its name by digest in the registry, which no later push can change.
+    """The image under its name by digest in the registry, which no later push can change; one that is there is left.
 
     Raises:
         PublishError: the registry does not take it.
     """
+    if found.pushed:
+        progress.say(f"{found.reference} is in the registry already")
+        return found
     target = image.pushed_reference(registry, found.reference)
     with progress.step(f"Pushing {target}"):
         digest = push(found.reference, target, login=_login(registry, settings), on_line=progress.say)
         progress.say(f"{target} is {digest}")
     by_digest = f"{target.rpartition(':')[0]}@{digest}"
-    return Found(reference=by_digest, built=found.built, digest=digest)
+    return replace(found, reference=by_digest, digest=digest)
 
 
 def address(request: BuildRequest, folder: Path) -> str:

@@ -19,6 +19,8 @@ variables = {
     "checkout": "branch, tag or commit (default: the default branch)",
     "process": f"notebook or shell script, relative to the repository's top (default: {default_process})",
     "env": "environment instead of the repository's own: a path in the repository or an https URL",
+    "standard_buildpacks": "'yes' leaves every environment to repo2docker's own build packs",
+    "no_cache": "'yes' builds the image anew, whatever is there of it",
     "output_template": "where a run puts the executed notebook, as a template (default: its own name)",
     "PACKMILL_COMMIT": "commit that the checkout has to be, for later stages of a pipeline (default: what it is now)",
     "registry": "registry and path that the image is pushed to; the documents then name it by digest",
@@ -29,7 +31,8 @@ variables = {
     "package": "for the stage 'run': number of the CI job whose package is run",
     "package_process": "for the stage 'run': which one, where that package has several processes",
     "inputs": "for the stage 'run': values for the inputs, in YAML or JSON (default: the package's inputs.yml)",
-    "PACKMILL_BASE_IMAGE": "base image for environments without a Dockerfile",
+    "PACKMILL_BASE_IMAGE": "base image for environments without a Dockerfile; {python} in it is the version asked for",
+    "PACKMILL_CACHE_REGISTRY": "registry and path where environments and runners are looked for, and left for others",
     "PACKMILL_GIT_TOKEN": "token for private https repositories",
     "PACKMILL_GIT_HOST": "the one host that gets PACKMILL_GIT_TOKEN (default: whatever host the repository is on)",
     "PACKMILL_LOCAL_REPOSITORIES": "'no' refuses repositories and files of this machine",
@@ -45,7 +48,8 @@ variables = {
 }
 """Every variable that build.sh reads, and what for."""
 _asked = (
-    "repository checkout process env output_template registry destination destination_branch destination_address"
+    "repository checkout process env output_template registry destination destination_branch destination_address "
+    "standard_buildpacks no_cache"
 ).split()
 
 
@@ -62,6 +66,7 @@ class Settings:
     registry_password: str = field(default="", repr=False)
     registry_host: str = ""
     base_image: str | None = None
+    cache_registry: str | None = None
     docker_host: str | None = None
     gitlab_job: bool = False
     stage_guard: bool = False
@@ -76,7 +81,11 @@ class Settings:
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
-    """The settings in the environment."""
+    """The settings in the environment.
+
+    Raises:
+        UsageError: one of them cannot be meant.
+    """
     return Settings(
         git_token=environment.get("PACKMILL_GIT_TOKEN", ""),
         git_host=environment.get("PACKMILL_GIT_HOST", ""),
@@ -87,11 +96,16 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         registry_password=environment.get("PACKMILL_REGISTRY_PASSWORD", ""),
         registry_host=environment.get("PACKMILL_REGISTRY_HOST", ""),
         base_image=environment.get("PACKMILL_BASE_IMAGE") or None,
+        cache_registry=check_registry(cache) if (cache := environment.get("PACKMILL_CACHE_REGISTRY", "")) else None,
         docker_host=environment.get("DOCKER_HOST") or None,
         gitlab_job=environment.get("GITLAB_CI") == "true",
-        stage_guard=environment.get("PACKMILL_STAGE_GUARD", "").lower() not in ("", "0", "no", "false"),
+        stage_guard=_is_yes(environment.get("PACKMILL_STAGE_GUARD", "")),
         stage_allow=tuple(environment.get("PACKMILL_STAGE_ALLOW", "").replace(",", " ").split()),
     )
+
+
+def _is_yes(value: str) -> bool:
+    return value.strip().lower() not in ("", "0", "no", "false")
 
 
 def fetch_token(repository: Repository, settings: Settings) -> str:
@@ -116,7 +130,11 @@ def _is_for(wanted: str, host: str) -> bool:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BuildRequest:
-    """A package that is to be built."""
+    """A package that is to be built.
+
+    ``fresh`` uses nothing of earlier builds; ``standard`` leaves environments to repo2docker's own build packs;
+    ``lock`` (name and text) is installed instead of what the environment's files ask for.
+    """
 
     repository: Repository
     checkout: str | None
@@ -130,6 +148,9 @@ class BuildRequest:
     registry: str | None = None
     destination: Destination | None = None
     commit: str | None = None
+    fresh: bool = False
+    standard: bool = False
+    lock: tuple[str, str] | None = None
 
 
 def check_localities(request: BuildRequest, settings: Settings) -> None:
@@ -158,6 +179,9 @@ def build_request(
     registry: str | None = None,
     destination: Destination | None = None,
     commit: str | None = None,
+    fresh: bool = False,
+    standard: bool = False,
+    lock: tuple[str, str] | None = None,
 ) -> BuildRequest:
     """A checked request.
 
@@ -181,6 +205,9 @@ def build_request(
         registry=check_registry(registry) if registry else None,
         destination=destination,
         commit=check_commit(commit) if commit else None,
+        fresh=fresh,
+        standard=standard,
+        lock=lock,
     )
 
 
@@ -208,6 +235,8 @@ def from_variables(environment: Mapping[str, str]) -> BuildRequest | None:
         destination=_destination(value),
         output=Path(value["output"] or "packages"),
         commit=value["PACKMILL_COMMIT"] or None,
+        fresh=_is_yes(value["no_cache"]),
+        standard=_is_yes(value["standard_buildpacks"]),
     )
 
 

@@ -1,62 +1,87 @@
-"""A repo2docker build pack for plain Python environments: a virtual environment by uv, no conda, no server.
+"""A build pack of repo2docker's kind for plain Python: a virtual environment by uv, no conda, no Jupyter server.
 
-Takes repositories whose environment is ``requirements.txt``, ``pyproject.toml`` or ``setup.py``, with ``apt.txt``,
-``postBuild`` and ``start`` as repo2docker has them, or that describe none.
+It takes repositories whose environment is ``requirements.txt``, ``pyproject.toml`` or ``setup.py`` (with ``uv.lock``),
+``pylock.toml``, ``Pipfile.lock``, ``runtime.txt``, with ``apt.txt``, ``postBuild`` and ``start`` as repo2docker has
+them, or that describe none. In a ``repo2docker_config.py`` it stands before the others::
+
+    c.Repo2Docker.buildpacks.insert(0, "generator.buildpacks.plain_python.PlainPythonBuildPack")
 """
 
 from __future__ import annotations
 
-import os
-import re
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-import uv
 from repo2docker.buildpacks.base import BaseImage
-from repo2docker.utils import is_local_pip_requirement
 
-from generator.environment import BuildPack, find_environment
-from generator.process import repository_files
-from generator.templates import render
+from generator.buildpacks.plan import Plan, context_of, make_plan, render_plan
+from generator.environment import BuildPack
+from generator.image import digest_of
+from generator.process import environment_of
 
-_PACKAGE = re.compile(r"[a-z0-9][a-z0-9.+-]*(=[A-Za-z0-9.+~:-]+)?")
+_NEEDS_BUILDING = "exit code: 78"
+"""What BuildKit says when ``install_environment.py`` ends as it does without the compilers that it needs."""
 
 
 class PlainPythonBuildPack(BaseImage):  # type: ignore[misc]
-    """Renders a Dockerfile of its own; context, arguments and build are repo2docker's."""
+    """Context and Dockerfile of its own; the build is repo2docker's engine's."""
+
+    plan: Plan | None = None
+    """What is to be built, where someone has looked at the repository already."""
+    own_cache = ""
+    """Names the cache of what is built, which repositories do not share."""
 
     def detect(self) -> bool:
         """Whether the working directory has a plain Python environment."""
-        return find_environment(repository_files(Path.cwd())).buildpack is BuildPack.PLAIN_PYTHON
-
-    def get_build_script_files(self) -> dict[str, str]:
-        """uv goes into the build context, from where the Dockerfile mounts it; the image does not keep it."""
-        return {os.fsdecode(uv.find_uv_bin()): "/unused"}
+        return environment_of(Path.cwd()).buildpack is BuildPack.PLAIN_PYTHON
 
     def render(self, build_args: dict[str, str] | None = None) -> str:
         """The Dockerfile."""
-        requirements = self.binder_path("requirements.txt")
-        lines = Path(requirements).read_text(errors="replace").splitlines() if Path(requirements).is_file() else None
-        project = not self.binder_dir and (Path("pyproject.toml").is_file() or Path("setup.py").is_file())
-        needs_git = any("git+" in line for line in lines or [])
-        return render(
-            "image/plain_python.Dockerfile",
-            base_image=self.base_image,
-            uv=self.generate_build_context_filename(os.fsdecode(uv.find_uv_bin()))[0],
-            uid=int((build_args or {}).get("NB_UID", 1000)),
-            apt=sorted({*self._apt_packages(), *(["git"] if needs_git else [])}),
-            requirements=requirements if lines is not None else None,
-            local=any(is_local_pip_requirement(line.strip()) for line in lines or [] if line.strip()),
-            project=project,
-            post_build=self.binder_path("postBuild") if Path(self.binder_path("postBuild")).is_file() else None,
-            start=self.get_start_script(),
-        )
+        return render_plan(self._plan(), own_cache=self._own_cache(), uid=_uid(build_args))
 
-    def _apt_packages(self) -> list[str]:
-        file = Path(self.binder_path("apt.txt"))
-        if not file.is_file():
-            return []
-        names = [line.partition("#")[0].strip() for line in file.read_text().splitlines()]
-        for name in filter(None, names):
-            if not _PACKAGE.fullmatch(name):
-                raise ValueError(f"{file}: {name!r} is not the name of a Debian package")
-        return [name for name in names if name]
+    def build(  # noqa: PLR0917 - the signature is repo2docker's
+        self,
+        client: Any,
+        image_spec: str,
+        memory_limit: int,  # noqa: ARG002 - BuildKit takes none
+        build_args: dict[str, str],
+        cache_from: list[str],
+        extra_build_kwargs: dict[str, Any],
+        platform: str | None = None,
+    ) -> Iterator[str]:
+        """Builds from wheels alone; where that is not enough once more with compilers, which no image keeps."""
+
+        def attempt(plan: Plan) -> Iterator[str]:
+            context = context_of(plan, own_cache=self._own_cache(), uid=_uid(build_args))
+            settings = {"buildargs": build_args, "cache_from": cache_from, "platform": platform, **extra_build_kwargs}
+            yield from client.build(fileobj=context, tag=image_spec, custom_context=True, **settings)
+
+        plan, needs_building = self._plan(), False
+        try:
+            for line in attempt(plan):
+                needs_building |= _NEEDS_BUILDING in line
+                yield line
+        except subprocess.CalledProcessError:
+            if not needs_building:
+                raise
+            yield "not everything has a wheel: once more, with compilers\n"
+            yield from attempt(plan.with_compilers)
+
+    def _plan(self) -> Plan:
+        if self.plan is None:
+            self.plan = make_plan(Path.cwd(), environment_of(Path.cwd()), base_image=self.base_image)
+        return self.plan
+
+    def _own_cache(self) -> str:
+        return self.own_cache or digest_of(str(Path.cwd()))[:16]
+
+
+def prepared(plan: Plan, *, own_cache: str) -> type[PlainPythonBuildPack]:
+    """The build pack with its plan made."""
+    return type("PlainPythonBuildPack", (PlainPythonBuildPack,), {"plan": plan, "own_cache": own_cache})
+
+
+def _uid(build_args: dict[str, str] | None) -> int:
+    return int((build_args or {}).get("NB_UID", 1000))

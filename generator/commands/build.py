@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,8 +18,9 @@ def add(commands: Commands) -> None:
     """Adds the command."""
     text = """\
 Builds the image of a repository at a commit and writes the package to DIR/<owner>/<name>/<checkout>/, with several
-processes a folder each below it. The last line on stdout is its path. An image that is there already is not built
-again. For a private https repository set PACKMILL_GIT_TOKEN in the environment."""
+processes a folder each below it. The last line on stdout is its path. An image that is there already, in the engine or
+in the registry, is not built again, nor is an environment whose files have not changed. For a private https
+repository set PACKMILL_GIT_TOKEN in the environment."""
     parser = command(commands, "build", "build the package of a repository", text)
     add_repository(parser)
     parser.add_argument(
@@ -36,6 +38,17 @@ again. For a private https repository set PACKMILL_GIT_TOKEN in the environment.
     )
     parser.add_argument(
         "--image", metavar="NAME", help="name of the image (default: <owner>.<name>:<checkout>-<short commit>)"
+    )
+    parser.add_argument(
+        "--standard-buildpacks",
+        action="store_true",
+        help="leave every environment to repo2docker's own build packs (conda), also plain Python ones",
+    )
+    parser.add_argument("--no-cache", action="store_true", help="build the image anew, whatever is there of it")
+    parser.add_argument(
+        "--cache-registry",
+        metavar="REGISTRY",
+        help="registry where environments and runners are looked for before they are built, and left for others",
     )
     parser.add_argument("--no-image", action="store_true", help="write the documents alone, build nothing")
     parser.add_argument(
@@ -71,9 +84,11 @@ def run(options: argparse.Namespace) -> int:
     """Carries it out; the exit code."""
     from generator.pipeline import build
     from generator.progress import Progress
-    from generator.request import build_request, read_settings
+    from generator.request import build_request, check_registry, read_settings
 
     settings = read_settings(os.environ)
+    if options.cache_registry:
+        settings = replace(settings, cache_registry=check_registry(options.cache_registry))
     request = build_request(
         options.repository,
         checkout=options.checkout,
@@ -86,6 +101,8 @@ def run(options: argparse.Namespace) -> int:
         output_template=options.output_template,
         registry=options.push,
         destination=_destination(options),
+        fresh=options.no_cache,
+        standard=options.standard_buildpacks,
     )
     built = build(request, settings, Progress(sections=settings.gitlab_job))
     if options.json:

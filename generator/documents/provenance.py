@@ -3,11 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from generator import __version__
 from generator.documents.process import Facts
 from generator.documents.text import json_text
 from generator.interface_json import to_dict
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BuildRecord:
+    """What ``packmill rebuild`` builds the same image from.
+
+    ``base`` is the base image's reference, by digest where it has one; ``layers`` are the image's diff ids, the lowest
+    first (OCI image-spec, config, "rootfs"); ``lock`` is the name of the package's lock file; ``options`` are those of
+    ``packmill build`` that were not the default.
+    """
+
+    base: str = ""
+    layers: tuple[str, ...] = ()
+    lock: str = ""
+    sbom: str = ""
+    options: Mapping[str, str | bool] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As ``package.json`` has it; what is not there is left out."""
+        known = {"base": self.base, "lock": self.lock, "sbom": self.sbom, "options": dict(sorted(self.options.items()))}
+        return {**{name: value for name, value in known.items() if value}, "layers": list(self.layers)}
 
 
 def package_json(
@@ -17,8 +40,12 @@ def package_json(
     image_digest: str | None,
     tools: Mapping[str, str],
     documents: Iterable[str],
+    build: BuildRecord | None = None,
 ) -> str:
-    """The text; ``tools`` are the versions of what built it, ``documents`` all files of the package."""
+    """The text; ``tools`` are the versions of what built it, ``documents`` all files of the package.
+
+    Without an image there is no ``build``.
+    """
     process = facts.process
     image = {"reference": facts.image, **({"digest": image_digest} if image_digest else {})}
     return json_text(
@@ -31,6 +58,7 @@ def package_json(
             **({"metadata": dict(process.metadata)} if process.metadata else {}),
             "environment": list(environment),
             "image": image,
+            **({"build": build.to_dict()} if build else {}),
             "tools": dict(sorted(tools.items())),
             "documents": sorted(documents),
             "interface": to_dict(process.interface),

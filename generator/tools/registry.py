@@ -1,4 +1,4 @@
-"""Images and packages to a registry: pushed under a name of it, known from then on by digest."""
+"""Images and packages in a registry: looked up, pulled, and pushed under a name of it, known from then on by digest."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from generator.tools.engine import connected
 package_type = "application/vnd.packmill.package.v1"
 """The artifact type of a package (OCI image-spec 1.1, "Guidelines for Artifact Usage")."""
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+_IMAGE_KINDS = f"{_MANIFEST}, application/vnd.docker.distribution.manifest.v2+json"
 _EMPTY = "application/vnd.oci.empty.v1+json"
 _MEDIA_TYPES = {
     ".json": "application/json",
@@ -44,14 +45,72 @@ def push(reference: str, target: str, *, login: Login | None, on_line: Callable[
         PublishError: the registry did not take it; the message has its own words.
     """
     name, _, tag = target.rpartition(":")
-    auth = {"username": login.user, "password": login.password} if login else None
     with connected() as client:
         try:
             client.images.get(reference).tag(name, tag=tag)
-            lines = client.api.push(name, tag=tag, stream=True, decode=True, auth_config=auth)
+            lines = client.api.push(name, tag=tag, stream=True, decode=True, auth_config=_auth(login))
             return _followed(lines, target, on_line)
         except docker.errors.APIError as error:
             raise PublishError(_failure(target, str(error.explanation or error))) from None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Remote:
+    """An image in a registry."""
+
+    digest: str
+    labels: Mapping[str, str]
+
+
+def look_up(target: str, *, login: Login | None) -> Remote | None:
+    """The image ``target`` (``registry/name:tag``), None when the registry does not have it or does not say."""
+    import requests
+
+    try:
+        registry, container = _opened(target, login)
+        answer = registry.do_request(
+            f"{registry.prefix}://{container.manifest_url()}", "GET", headers={"Accept": _IMAGE_KINDS}
+        )
+        if answer.status_code != 200:
+            return None
+        digest = f"sha256:{hashlib.sha256(answer.content).hexdigest()}"
+        blob = registry.get_blob(container, json.loads(answer.content)["config"]["digest"])
+        labels = (json.loads(blob.content).get("config") or {}).get("Labels") or {}
+    except (requests.RequestException, ValueError, KeyError, TypeError, AttributeError, OSError):
+        return None
+    return Remote(digest=digest, labels=labels)
+
+
+def pull(target: str, *, login: Login | None) -> bool:
+    """Pulls ``registry/name:tag`` or ``registry/name@digest`` into the engine's store; whether it is there now."""
+    with connected() as client:
+        try:
+            client.images.pull(target, auth_config=_auth(login))
+        except docker.errors.APIError:
+            return False
+    return True
+
+
+def _auth(login: Login | None) -> dict[str, str] | None:
+    return {"username": login.user, "password": login.password} if login else None
+
+
+def _opened(target: str, login: Login | None) -> tuple[Any, Any]:
+    """oras's registry and container for a name, logged in."""
+    import oras.container
+    import oras.provider
+
+    logging.getLogger("oras").setLevel(logging.CRITICAL)  # what it has to say is in the answer that is raised
+    host = target.partition("/")[0]
+    plain = _is_loopback(host.partition(":")[0])  # as Docker has it
+    container = oras.container.Container(target)
+    backend = _auth_backend(f"{'http' if plain else 'https'}://{host}/v2/")
+    registry = oras.provider.Registry(insecure=plain, auth_backend=backend)
+    if login:
+        registry.auth.set_basic_auth(login.user, login.password)
+    else:
+        registry.auth.load_configs(container)
+    return registry, container
 
 
 def _followed(lines: Any, target: str, on_line: Callable[[str], None]) -> str:
@@ -95,23 +154,12 @@ def push_package(folder: Path, files: Iterable[str], image: str, *, login: Login
     Raises:
         PublishError: the registry does not take it.
     """
-    import oras.container
-    import oras.provider
     import requests
 
-    logging.getLogger("oras").setLevel(logging.CRITICAL)  # what it has to say is in the answer that is raised
     name, _, digest = image.partition("@")
     target = f"{name}:{digest.replace(':', '-')}.package"
-    host = name.partition("/")[0]
-    plain = _is_loopback(host.partition(":")[0])  # as Docker has it
-    container = oras.container.Container(target)
     try:
-        backend = _auth_backend(f"{'http' if plain else 'https'}://{host}/v2/")
-        registry = oras.provider.Registry(insecure=plain, auth_backend=backend)
-        if login:
-            registry.auth.set_basic_auth(login.user, login.password)
-        else:
-            registry.auth.load_configs(container)
+        registry, container = _opened(target, login)
         manifest = _manifest(registry, container, {name: folder / name for name in files})
         manifest["subject"] = _subject(registry, container, digest)
         _checked(registry.upload_manifest(manifest, container))
@@ -161,8 +209,7 @@ def _uploaded(registry: Any, container: Any, path: Path, media_type: str) -> dic
 def _subject(registry: Any, container: Any, digest: str) -> dict[str, Any]:
     """The descriptor of the image, whose manifest may be Docker's own kind."""
     address = f"{registry.prefix}://{container.manifest_url(digest)}"
-    kinds = f"{_MANIFEST}, application/vnd.docker.distribution.manifest.v2+json"
-    answer = registry.do_request(address, "GET", headers={"Accept": kinds})
+    answer = registry.do_request(address, "GET", headers={"Accept": _IMAGE_KINDS})
     _checked(answer)
     media_type = json.loads(answer.content).get("mediaType", _MANIFEST)
     return {"mediaType": media_type, "digest": digest, "size": len(answer.content)}

@@ -1,38 +1,76 @@
 #!/bin/sh
-# Runs as root while the image is built: the runner under /opt/packmill, with a Python environment of its own. The
-# user's environment is looked at and never changed.
+# Runs as root in a stage of a build that is thrown away, and leaves two root file systems: /packmill-root/runner, the
+# runner in a Python environment of its own with a kernel beside it, and /packmill-root/staging, what it needs to move data.
+# RUNNER_PYTHON is the path of the Python that runs it (empty: one is fetched); KERNEL_PYTHON the name of the Python that
+# lacks a kernel (empty: none does). The same Pythons give the same files, whatever else the environment holds.
 set -eu
 here=/tmp/packmill
-export UV_CACHE_DIR=/tmp/packmill-cache UV_LINK_MODE=copy UV_NO_PROGRESS=1 UV_PYTHON_INSTALL_DIR=/opt/packmill/python
+top=/opt/packmill
+export UV_CACHE_DIR=/tmp/packmill-cache UV_LINK_MODE=copy UV_NO_PROGRESS=1 UV_PYTHON_INSTALL_DIR=$top/python
 [ -s "$here/ca-certificates.crt" ] && export SSL_CERT_FILE="$here/ca-certificates.crt"
 umask 022
 
-"$here/uv" venv --quiet --python '>=3.10' /opt/packmill
-"$here/uv" pip install --quiet --python /opt/packmill/bin/python --requirement "$here/runner.txt"
-site=$(/opt/packmill/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
-# Of botocore's descriptions of services only those that staging asks.
-find "$site/botocore/data" -mindepth 1 -maxdepth 1 -type d \
-    ! -name s3 ! -name sts ! -name sso ! -name sso-oidc ! -name signin -exec rm -rf {} +
-cp -R "$here/generator" "$site/generator"
-# Compiled now, because the users that run an image seldom may write there; the kernel's Python differs from the runner's.
-/opt/packmill/bin/python -m compileall -q "$site" > /dev/null || true
+version_of() { "$1" -I -c 'import sys; print(sys.implementation.cache_tag)'; }
+# The lines of a lock file whose packages no other file names.
+without() { awk -F '==' 'FILENAME != ARGV[ARGC - 1] { seen[$1]; next } !($1 in seen)' "$@"; }
+install_into() { # FOLDER PYTHON LOCK
+    "$here/uv" pip install --quiet --no-deps --python "$2" --target "$1" --requirement "$3"
+}
+compile() { "$1" -I -S -m compileall -q -j 0 "$2" > /dev/null || true; }
+settle() { find "$1" -exec touch -h -d @315532800 {} +; }
 
-# A Python that has no kernel gets one from beside itself: its own packages stay as they are and go first.
-python=$(command -v python3 || command -v python || true)
-[ -z "$python" ] || "$python" -m compileall -q "$site/generator/runner/kernel_modules" > /dev/null || true
-if [ -n "$python" ] && ! "$python" -c 'import ipykernel' 2> /dev/null; then
-    "$here/uv" pip install --quiet --python "$python" --target /opt/packmill/kernel/lib --requirement "$here/kernel.txt"
-    "$python" -m compileall -q /opt/packmill/kernel/lib > /dev/null || true
-    mkdir -p /opt/packmill/kernel/share/jupyter/kernels/python3
-    cp "$here/kernel.py" /opt/packmill/kernel/kernel.py
-    "$python" - "$python" > /opt/packmill/kernel/share/jupyter/kernels/python3/kernel.json << 'KERNEL'
-import json, sys
-argv = [sys.argv[1], "/opt/packmill/kernel/kernel.py", "-f", "{connection_file}"]
-print(json.dumps({"argv": argv, "display_name": "Python 3", "language": "python"}, indent=1))
-KERNEL
+"$here/uv" venv --quiet --python "${RUNNER_PYTHON:->=3.10}" $top
+python=$top/bin/python
+site=$("$python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+cd "$(mktemp -d)"
+: > shared.txt
+if [ -n "$KERNEL_PYTHON" ]; then
+    kernel=$top/kernel
+    install_into $kernel/lib "$KERNEL_PYTHON" "$here/kernel.txt"
+    mkdir -p $kernel/share/jupyter/kernels/python3
+    cp "$here/kernel.py" $kernel/kernel.py
+    printf '{"argv": ["%s", "%s", "-f", "{connection_file}"], "display_name": "Python 3", "language": "python"}\n' \
+        "$KERNEL_PYTHON" $kernel/kernel.py > $kernel/share/jupyter/kernels/python3/kernel.json
+    # A kernel of the same Python is part of the runner's path too: what both need is there once.
+    if [ "$(version_of "$KERNEL_PYTHON")" = "$(version_of "$python")" ]; then
+        cp "$here/kernel.txt" shared.txt
+        echo $kernel/lib > "$site/packmill.pth"
+    fi
 fi
+without shared.txt "$here/runner.txt" > runner.txt
+"$here/uv" pip install --quiet --no-deps --python "$python" --requirement runner.txt
+without "$here/runner.txt" shared.txt "$here/staging.txt" > staging.txt
+install_into $top/staging/lib "$python" staging.txt
+echo $top/staging/lib >> "$site/packmill.pth"
+cp -R "$here/generator" "$site/generator"
+install -m 755 "$here/packmill-runner" "$here/packmill-entrypoint" $top/bin/
 
-install -m 755 "$here/packmill-runner" "$here/packmill-entrypoint" /opt/packmill/bin/
-mkdir -p /usr/local/bin
-ln -sf /opt/packmill/bin/packmill-runner /usr/local/bin/packmill-runner
-chmod -R a+rX /opt/packmill
+# What no run reads: tests and headers, notes of installers, services that staging does not ask, programs of packages.
+find $top -type d \( -name tests -o -name test \) -path '*/lib/*' -prune -exec rm -rf {} +
+find $top/staging/lib/botocore/data -mindepth 1 -maxdepth 1 -type d \
+    ! -name s3 ! -name sts ! -name sso ! -name sso-oidc ! -name signin -exec rm -rf {} +
+find $top -type f \( -name '*.pyi' -o -name '*.pxd' -o -name '*.h' -o -path '*.dist-info/RECORD' -o -name INSTALLER \
+    -o -name REQUESTED -o -name direct_url.json -o -name uv_cache.json -o -name .lock -o -name CACHEDIR.TAG \
+    -o -name .gitignore -o -name 'activate*' -o -name deactivate.bat \) -delete
+rm -rf $top/kernel/lib/bin $top/staging/lib/bin
+find $top/bin -type f ! -name 'python*' ! -name 'packmill-*' -delete
+
+# Compiled now, because the users that run an image seldom may write there, and from files whose times stay as they are.
+# Isolated and without site: nothing that a package wants to run at a start of Python runs here.
+settle $top
+compile "$python" "$site"
+compile "$python" $top/staging/lib
+if [ -n "$KERNEL_PYTHON" ]; then
+    compile "$KERNEL_PYTHON" $top/kernel/lib
+    compile "$KERNEL_PYTHON" "$site/generator/runner/kernel_modules"
+fi
+# Of pygments' five hundred languages the bytecode of those that notebooks are shown in.
+find $top -path '*/pygments/lexers/__pycache__/*' -type f ! -name '__init__.*' ! -name '_mapping.*' ! -name 'python.*' \
+    ! -name 'shell.*' ! -name 'r.*' ! -name 'julia.*' ! -name 'markup.*' ! -name 'html.*' ! -name 'special.*' -delete
+
+mkdir -p /packmill-root/runner/usr/local/bin /packmill-root/runner/opt /packmill-root/staging$top
+ln -s $top/bin/packmill-runner /packmill-root/runner/usr/local/bin/packmill-runner
+mv $top/staging /packmill-root/staging$top/
+mv $top /packmill-root/runner/opt/
+chmod -R a+rX /packmill-root
+settle /packmill-root

@@ -1,12 +1,16 @@
-"""Puts the repository's files where the environment's build did not, and lets every user read them. Runs as root."""
+"""Puts the repository's files where the environment's build did not, and lets every user read them. Runs as root.
+
+python place.py FOLDER TIME    TIME is the commit's, in seconds since 1970
+"""
 
 import os
 import shutil
 import sys
 from pathlib import Path
 
-source, folder = Path("/tmp/packmill/repository"), Path(sys.argv[1])
+source, folder, time = Path("/tmp/packmill/repository"), Path(sys.argv[1]), int(sys.argv[2])
 folder.mkdir(parents=True, exist_ok=True)
+placed = []
 for root, folders, names in os.walk(source):
     for name in (*names, *(folder for folder in folders if os.path.islink(os.path.join(root, folder)))):
         path = Path(root, name)
@@ -16,6 +20,7 @@ for root, folders, names in os.walk(source):
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(path, target, follow_symlinks=False)
         os.chown(target, 1000, 1000, follow_symlinks=False)
+        placed += [target, *target.parents[: len(target.relative_to(folder).parts)]]
 for path in (folder, *folder.parents):
     path.chmod(path.stat().st_mode | 0o555)
 for root, folders, names in os.walk(folder):
@@ -27,5 +32,10 @@ for root, folders, names in os.walk(folder):
             wanted = mode | (0o555 if path.is_dir() or mode & 0o100 else 0o444)
             if wanted != mode:
                 path.chmod(wanted)
-shutil.copyfile("/tmp/packmill/repository.json", "/opt/packmill/repository.json")
-os.chmod("/opt/packmill/repository.json", 0o644)
+note = Path("/opt/packmill/repository.json")
+shutil.copyfile("/tmp/packmill/repository.json", note)
+note.chmod(0o644)
+os.utime("/opt/packmill", (315532800, 315532800))
+# the deepest first: what is written into a folder changes its time
+for path in sorted({*placed, note}, key=lambda one: len(one.parts), reverse=True):
+    os.utime(path, (time, time), follow_symlinks=False)

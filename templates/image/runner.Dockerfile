@@ -1,16 +1,10 @@
-# packmill's layer: the runner in an environment of its own, and what the environment's build left out of the repository.
-FROM {{ environment }}
+# packmill's runner, made in an environment that is like the one it is for, as an image that holds nothing else.
+FROM {{ builder }} AS builder
 USER root
 RUN --mount=type=bind,source=.,target=/tmp/packmill \
     --mount=type=cache,id=packmill-uv,target=/tmp/packmill-cache \
-    sh /tmp/packmill/install.sh
-RUN --mount=type=bind,source=.,target=/tmp/packmill \
-    /opt/packmill/bin/python -I /tmp/packmill/place.py "{{ folder }}"
-{% for name, value in labels.items() %}
-LABEL {{ name }}={{ value | replace("$", "\\$") }}
-{% endfor %}
-{% if replace_entrypoint %}
-ENTRYPOINT ["/opt/packmill/bin/packmill-entrypoint"]
-{% endif %}
-WORKDIR {{ folder }}
-USER {{ user }}
+    RUNNER_PYTHON="{{ runner_python }}" KERNEL_PYTHON="{{ kernel_python }}" sh /tmp/packmill/install.sh
+FROM scratch
+COPY --from=builder /packmill-root /
+LABEL org.packmill.holds="runner"
+CMD ["/opt/packmill/bin/packmill-runner"]

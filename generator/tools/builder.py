@@ -1,0 +1,114 @@
+"""Builds of images: environments by repo2docker, packmill's own contexts by the engine's builder."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from generator.errors import EnvironmentSpecError, ImageBuildError
+from generator.tools.process import stream
+
+_REMEMBERED = 400
+"""Lines of a build that are kept for its error message."""
+
+
+def repo2docker_app(folder: Path, *, image: str, base_image: str | None, packs: tuple[type, ...], fresh: bool) -> Any:
+    """repo2docker, set to build a checkout as the user jovyan with uid 1000, ``packs`` before its own build packs.
+
+    ``fresh`` uses nothing of earlier builds.
+    """
+    from repo2docker.app import Repo2Docker
+    from traitlets.config import Config
+
+    settings = Config()
+    if fresh:
+        settings.DockerEngine.extra_buildx_build_args = ["--no-cache"]
+    app = Repo2Docker(config=settings)
+    app.repo = str(folder)
+    app.buildpacks = [*packs, *app.buildpacks]
+    if base_image:
+        app.base_image = base_image
+    app.output_image_spec = image
+    app.user_id, app.user_name = 1000, "jovyan"
+    # `run` only makes repo2docker load the image into the engine's store; build() does not start it.
+    app.run, app.push = True, False
+    return app
+
+
+def build_environment(app: Any, *, on_line: Callable[[str], None]) -> None:
+    """Builds the environment of a checkout by repo2docker, made ready by `repo2docker_app`.
+
+    Raises:
+        EnvironmentSpecError: repo2docker refuses the configuration files.
+        ImageBuildError: the build fails; the message ends with the build's last lines that mean something.
+    """
+    tail: deque[str] = deque(maxlen=_REMEMBERED)
+    app.initialize()
+    app.log.handlers = [_LineHandler(on_line, tail)]
+    app.log.propagate = False
+    try:
+        app.build()
+    except (ValueError, FileNotFoundError) as error:
+        raise EnvironmentSpecError(f"the environment cannot be read: {error}") from None
+    except SystemExit:
+        raise ImageBuildError(last_words(tail)) from None
+    except Exception as error:  # noqa: BLE001
+        # repo2docker lets whatever its packs and the docker command meet through, with no common class
+        if type(error).__name__ == "CalledProcessError":
+            raise ImageBuildError(last_words(tail)) from None
+        raise ImageBuildError(f"repo2docker cannot build the environment: {type(error).__name__}: {error}") from None
+
+
+class _LineHandler(logging.Handler):
+    """Hands repo2docker's log on as whole lines."""
+
+    def __init__(self, on_line: Callable[[str], None], tail: deque[str]) -> None:
+        super().__init__()
+        self.on_line, self.tail, self.rest = on_line, tail, ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.levelno < logging.INFO:
+            return
+        *lines, self.rest = (self.rest + record.getMessage().replace("\r", "\n")).split("\n")
+        for line in filter(str.strip, lines):
+            self.tail.append(line)
+            self.on_line(line)
+
+
+def build_context(context: Path, *, image: str, on_line: Callable[[str], None], fresh: bool = False) -> None:
+    """Builds the Dockerfile of a folder as ``image``; ``fresh`` uses nothing of earlier builds.
+
+    Raises:
+        ImageBuildError: the build fails.
+    """
+    tail: deque[str] = deque(maxlen=_REMEMBERED)
+
+    def keep(line: str) -> None:
+        if line.strip():
+            tail.append(line)
+            on_line(line)
+
+    options = ("--no-cache",) if fresh else ()
+    command = (
+        "docker", "buildx", "build", "--progress", "plain", "--load", *options, "--tag", image, "--", str(context)
+    )  # fmt: skip
+    if stream(command, on_line=keep) != 0:
+        raise ImageBuildError(last_words(tail))
+
+
+def last_words(lines: deque[str]) -> str:
+    """The last lines of a build that mean something: BuildKit repeats the failing step's between two rules."""
+    rules = [number for number, line in enumerate(lines) if re.fullmatch(r"-{6}", line.strip())]
+    said = list(lines)[rules[-2] + 2 : rules[-1]] if len(rules) >= 2 else list(lines)[-40:]
+    plain = [re.sub(r"^(#\d+ )?(\d+\.\d+ )?", "", line).rstrip() for line in said]
+    shown = [
+        line for line in dict.fromkeys(plain) if line.strip() and not re.match(r"(DONE|CACHED|transferring)\b", line)
+    ]
+    failed = next((line for line in reversed(lines) if line.startswith("ERROR:")), "")
+    return "the image could not be built; its last lines:\n" + "\n".join(
+        f"  {line}" for line in [*shown[-12:], failed] if line
+    )

@@ -1,0 +1,290 @@
+"""What is built again and what is not, what images share, and what two builds of the same thing differ in."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from support import Finished, commit_all, git, write_notebook
+
+pytestmark = [
+    pytest.mark.engine,
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+needs_registry = pytest.mark.skipif(
+    shutil.which("docker-registry") is None, reason="Debian's docker-registry is not installed"
+)
+_USER, _PASSWORD = "ada", "open sesame"
+
+
+class Builder:
+    """Builds repositories of one test, and looks at what came of it."""
+
+    def __init__(self, folder: Path, packmill: Callable[..., Finished]) -> None:
+        self.folder, self.packmill = folder, packmill
+        self.said = ""
+
+    def repository(self, name: str, *, requirements: str = "tabulate==0.9.0\n", cell: str = "n + 1") -> Path:
+        repository = self.folder / "ada" / name
+        write_notebook(repository / "process.ipynb", "n = 1  # type: int", cell)
+        (repository / "requirements.txt").write_text(requirements)
+        commit_all(repository)
+        return repository
+
+    def build(self, repository: Path, *options: str | Path) -> dict[str, Any]:
+        built = self.packmill("build", repository, "--output", self.folder / "packages", "--json", *options)
+        assert built.code == 0, built.err
+        self.said = built.err
+        return dict(built.json())
+
+
+@pytest.fixture
+def builder(base_image: str, tmp_path: Path, packmill: Callable[..., Finished]) -> Builder:
+    return Builder(tmp_path, packmill)
+
+
+@pytest.fixture
+def login(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PACKMILL_REGISTRY_USER", _USER)
+    monkeypatch.setenv("PACKMILL_REGISTRY_PASSWORD", _PASSWORD)
+
+
+@pytest.fixture(autouse=True)
+def own_notes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is remembered from other tests."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+def inspect(image: str) -> dict[str, Any]:
+    done = subprocess.run(["docker", "image", "inspect", image], capture_output=True, text=True, check=True)
+    return dict(json.loads(done.stdout)[0])
+
+
+def layers(image: str) -> list[str]:
+    return list(inspect(image)["RootFS"]["Layers"])
+
+
+def remove(*images: str) -> None:
+    subprocess.run(["docker", "rmi", "--force", *images], capture_output=True, check=True)
+
+
+def local_images(pattern: str) -> list[str]:
+    command = ["docker", "images", "--filter", f"reference={pattern}", "--format", "{{.Repository}}:{{.Tag}}"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+
+
+def test_an_edited_notebook_makes_a_last_layer_anew_and_nothing_else(builder: Builder) -> None:
+    repository = builder.repository("edited")
+    first = builder.build(repository)
+    write_notebook(repository / "process.ipynb", "n = 1  # type: int", "n + 2")
+    commit_all(repository)
+
+    second = builder.build(repository)
+
+    before, after = layers(first["image"]), layers(second["image"])
+    assert (second["image_built"], before[:-1], before[-1] == after[-1]) == (True, after[:-1], False)
+    assert "Building the environment" not in builder.said
+    assert "the environment is there already" in builder.said
+
+
+def test_edited_requirements_leave_the_runner_as_it_is(builder: Builder) -> None:
+    repository = builder.repository("requirements")
+    first = builder.build(repository)
+    (repository / "requirements.txt").write_text("tabulate==0.8.10\n")
+    commit_all(repository)
+
+    second = builder.build(repository)
+
+    before, after = layers(first["image"]), layers(second["image"])
+    assert [one for one in before if one not in after] == [before[-4 + 1 - 1], before[-1]] or len(
+        set(before) - set(after)
+    ) == 2
+    assert before[-2] == after[-2]
+    assert "Building the environment" in builder.said
+    assert "Building the runner" not in builder.said
+
+
+def test_two_repositories_with_the_same_requirements_share_their_environment(builder: Builder) -> None:
+    one = builder.build(builder.repository("one", requirements="tabulate==0.8.9\n"))
+    other = builder.build(builder.repository("other", requirements="tabulate==0.8.9\n", cell="n - 1"))
+
+    assert layers(one["image"])[:-1] == layers(other["image"])[:-1]
+    assert "Building the environment" not in builder.said
+
+
+def test_an_unchanged_commit_is_not_built_again(builder: Builder) -> None:
+    repository = builder.repository("unchanged")
+    first = builder.build(repository)
+
+    second = builder.build(repository)
+
+    assert (second["image_built"], second["changed"], second["image"]) == (False, False, first["image"])
+    assert "is built already" in builder.said
+
+
+def test_two_builds_of_a_commit_have_the_same_layers_and_differ_in_the_time_of_the_image_alone(
+    builder: Builder,
+) -> None:
+    repository = builder.repository("repeatable", requirements="tabulate==0.9.0\nnumpy\n")
+    first = inspect(builder.build(repository)["image"])
+
+    second = inspect(builder.build(repository, "--no-cache")["image"])
+
+    assert "Building the environment" in builder.said
+    assert "Building the runner" in builder.said
+    assert first["RootFS"]["Layers"] == second["RootFS"]["Layers"]
+    different = {name for name in first if first[name] != second[name]} - {"RepoTags", "Metadata", "GraphDriver"}
+    assert different == {"Id", "Created"}
+
+
+def test_a_package_is_rebuilt_from_its_own_provenance(builder: Builder) -> None:
+    repository = builder.repository("rebuilt", requirements="tabulate\n")
+    package = Path(builder.build(repository)["package"])
+    record = json.loads((package / "package.json").read_text())
+    assert record["build"]["layers"] == layers(record["image"]["reference"])
+    assert "tabulate==" in (package / "requirements.lock").read_text()
+    assert "--hash=sha256:" in (package / "requirements.lock").read_text()
+    (repository / "requirements.txt").write_text("something-else\n")
+    commit_all(repository, "The branch moves on")
+    remove(record["image"]["reference"])
+
+    rebuilt = builder.packmill("rebuild", package, "--output", builder.folder / "again", "--no-cache", "--json")
+
+    assert rebuilt.code == 0, rebuilt.err
+    assert (rebuilt.json()["same_layers"], rebuilt.json()["layers"]) == (len(record["build"]["layers"]),) * 2
+    assert "bit for bit" in rebuilt.err
+    again = Path(rebuilt.json()["package"])
+    assert sorted(path.name for path in again.iterdir()) == sorted(path.name for path in package.iterdir())
+    assert all((again / path.name).read_bytes() == path.read_bytes() for path in package.iterdir() if path.is_file())
+
+
+def test_the_bill_of_materials_names_what_is_in_the_image(builder: Builder) -> None:
+    package = Path(builder.build(builder.repository("listed", requirements="tabulate==0.9.0\n"))["package"])
+
+    bom = json.loads((package / "sbom.cdx.json").read_text())
+
+    purls = {component.get("purl", "").partition("?")[0] for component in bom["components"]}
+    assert (bom["bomFormat"], bom["specVersion"]) == ("CycloneDX", "1.6")
+    assert {"pkg:pypi/tabulate@0.9.0", "pkg:pypi/papermill@2.7.0"} <= purls
+    assert any(purl.startswith("pkg:deb/debian/libc6@") for purl in purls)
+    assert "sbom.cdx.json" in json.loads((package / "package.json").read_text())["documents"]
+
+
+@needs_registry
+def test_images_of_different_repositories_share_the_runners_blob_in_the_registry(
+    builder: Builder, registry: str, login: None
+) -> None:
+    one = builder.build(builder.repository("blob-one"), "--push", f"{registry}/group")
+    other = builder.build(builder.repository("blob-other", requirements="six\n"), "--push", f"{registry}/group")
+
+    manifests = [_manifest(registry, built["image"]) for built in (one, other)]
+    blobs = [[layer["digest"] for layer in manifest["layers"]] for manifest in manifests]
+    # base, user, environment, its empty working directory, runner, repository
+    assert blobs[0][-2] == blobs[1][-2]
+    assert blobs[0][-1] != blobs[1][-1]
+    assert len(set(blobs[0]) - set(blobs[1])) == 2, "environment and repository"
+    assert "the runner is there already" in builder.said or "Building the runner" not in builder.said
+
+
+def _manifest(registry: str, image: str) -> dict[str, Any]:
+    name, _, digest = image.partition("@")
+    kinds = "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json"
+    answer = requests.get(
+        f"http://{registry}/v2/{name.partition('/')[2]}/manifests/{digest}",
+        headers={"Accept": kinds},
+        auth=(_USER, _PASSWORD),
+        timeout=30,
+    )
+    assert answer.status_code == 200
+    return dict(answer.json())
+
+
+@needs_registry
+def test_an_image_that_the_registry_has_is_neither_built_nor_pushed(
+    builder: Builder, registry: str, login: None
+) -> None:
+    repository = builder.repository("in-the-registry")
+    first = builder.build(repository, "--push", f"{registry}/group")
+    remove(first["image"], *local_images("ada.in-the-registry"))
+
+    second = builder.build(repository, "--push", f"{registry}/group")
+
+    assert (second["image"], second["image_built"], second["changed"]) == (first["image"], False, False)
+    assert "Adding the runner" not in builder.said
+    assert "is in the registry already" in builder.said
+    assert local_images("ada.in-the-registry") == [], "what a registry holds is not trusted under a local name"
+
+
+@needs_registry
+def test_a_runner_that_starts_empty_takes_environment_and_runner_from_the_shared_registry(
+    builder: Builder, registry: str, login: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = ("--cache-registry", f"{registry}/cache")
+    first = builder.build(builder.repository("cached", requirements="tabulate==0.8.7\n"), *cache)
+    before = layers(first["image"])
+    remove(first["image"], *local_images("localhost/packmill/*"))
+    subprocess.run(
+        ["docker", "builder", "prune", "--force", "--filter", "type=regular"], check=True, capture_output=True
+    )
+
+    second = (
+        builder.build(builder.repository("cached"), *cache)
+        if False
+        else builder.build(builder.folder / "ada" / "cached", *cache)
+    )
+
+    assert layers(second["image"]) == before
+    assert "Building the environment" not in builder.said
+    assert "Building the runner" not in builder.said
+    assert builder.said.count("fetched") == 2
+
+
+def test_what_must_be_compiled_is_and_no_compiler_stays(builder: Builder) -> None:
+    repository = builder.folder / "ada" / "compiled"
+    write_notebook(repository / "process.ipynb", "n = 1  # type: int", "import answer\nassert answer.answer() == 42")
+    (repository / "setup.py").write_text(
+        "from setuptools import Extension, setup\n"
+        "import os\nassert os.getuid() == 1000, 'code of the repository runs as the user'\n"
+        "assert not any('wheels' in path for path in os.listdir('/var/tmp'))\n"
+        "setup(name='answer', version='1', ext_modules=[Extension('answer', ['answer.c'])])\n"
+    )
+    (repository / "answer.c").write_text(
+        "#include <Python.h>\n"
+        "static PyObject *answer(PyObject *s, PyObject *a) { return PyLong_FromLong(42); }\n"
+        'static PyMethodDef m[] = {{"answer", answer, METH_NOARGS, ""}, {0}};\n'
+        'static struct PyModuleDef d = {PyModuleDef_HEAD_INIT, "answer", 0, -1, m};\n'
+        "PyMODINIT_FUNC PyInit_answer(void) { return PyModule_Create(&d); }\n"
+    )
+    commit_all(repository)
+
+    built = builder.build(repository)
+
+    assert "once more, with compilers" in builder.said
+    found = subprocess.run(
+        ["docker", "run", "--rm", "--entrypoint=sh", built["image"], "-c",
+         "python -c 'import answer; print(answer.answer())'; command -v gcc cc make || echo none"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert found.stdout.split() == ["42", "none"]
+
+
+def test_a_rebuild_says_what_is_no_package(tmp_path: Path, packmill: Callable[..., Finished]) -> None:
+    repository = tmp_path / "ada" / "bare"
+    write_notebook(repository / "process.ipynb", "n = 1")
+    commit_all(repository)
+    git(repository, "status")
+    without_image = packmill("build", repository, "--no-image", "--output", tmp_path / "packages")
+
+    for folder, said in (
+        (tmp_path, "no package that can be read"),
+        (Path(without_image.out.strip()), "written without"),
+    ):
+        refused = packmill("rebuild", folder)
+        assert (refused.code, said in refused.err) == (2, True), refused.err
