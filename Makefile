@@ -1,5 +1,9 @@
 .PHONY: help lint test e2e regenerate bench check lock
 
+# A kernel that nobody sits in front of: no debugger, no completion, no terminal.
+NO_RUN_NEEDS = debugpy jedi parso prompt-toolkit wcwidth
+COMPILE = ../../../.venv/bin/uv pip compile -q --universal --no-header --no-annotate
+
 help: ## list these entry points
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
@@ -23,6 +27,7 @@ bench: environment ## the figures of docs/performance.md
 	.venv/bin/python tests/bench/runner.py
 	.venv/bin/python tests/bench/service.py
 	.venv/bin/python tests/bench/staging.py
+	.venv/bin/python tests/bench/images.py
 
 check: ## everything, as CI runs it
 	./test.sh
@@ -30,5 +35,6 @@ check: ## everything, as CI runs it
 lock: environment ## resolve the dependencies anew
 	.venv/bin/uv pip compile -q --universal --python-version 3.10 --no-header --no-annotate pyproject.toml -o requirements.lock
 	.venv/bin/uv pip compile -q --universal --python-version 3.10 --no-header --no-annotate --group dev -c requirements.lock -o requirements-dev.lock
-	cd templates/image && ../../.venv/bin/uv pip compile -q --universal --python-version 3.10 --no-header --no-annotate runner.in -o runner.txt
-	cd templates/image && ../../.venv/bin/uv pip compile -q --universal --python-version 3.9 --no-header --no-annotate kernel.in -o kernel.txt
+	cd templates/image/runner && $(COMPILE) --python-version 3.10 runner.in -o runner.txt
+	cd templates/image/runner && $(COMPILE) --python-version 3.10 -c runner.txt staging.in -o staging.txt
+	cd templates/image/runner && $(COMPILE) --python-version 3.9 $(addprefix --no-emit-package ,$(NO_RUN_NEEDS)) kernel.in -o kernel.txt

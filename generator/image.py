@@ -17,7 +17,6 @@ from generator import __version__
 from generator.templates import data_folder, render
 
 default_base_image = "docker.io/library/python:3.12-slim-bookworm"
-bootstrapped_base_image = "packmill/base:bookworm"
 default_repository_folder = "/home/jovyan"
 key_label = "org.packmill.key"
 repository_label = "org.packmill.repository"
@@ -98,7 +97,10 @@ def digest_of(*parts: str) -> str:
 
 def key(source: Source, *, environment: str) -> str:
     """What decides whether an image is the same again: address, commit, environment and packmill itself."""
-    return digest_of(source.address, source.commit, environment, __version__, runner_digest())
+    last = (
+        (data_folder("templates") / "image" / name).read_text(encoding="utf-8") for name in ("Dockerfile", "place.py")
+    )
+    return digest_of(source.address, source.commit, environment, __version__, runner_digest(), *last)
 
 
 def runner_key(facts: Facts) -> str:
@@ -130,16 +132,16 @@ def runner_files() -> dict[str, Path]:
 
 
 def runner_digest() -> str:
-    """Changes when anything changes that is put into images."""
+    """Changes when anything changes that the runner's layers are made of."""
     digest = hashlib.sha256()
-    texts = [data_folder("templates") / "image" / name for name in sorted(_layer_texts())]
-    for name, path in [*sorted(runner_files().items()), *((path.name, path) for path in texts)]:
+    for name, path in [*sorted(runner_files().items()), *((path.name, path) for path in runner_texts())]:
         digest.update(f"{name}\0".encode() + path.read_bytes() + b"\0")
     return digest.hexdigest()
 
 
-def _layer_texts() -> list[str]:
-    return [path.name for path in (data_folder("templates") / "image").iterdir() if path.is_file()]
+def runner_texts() -> list[Path]:
+    """How the runner's layers are made: scripts, locks, and the programs that start it."""
+    return sorted(path for path in (data_folder("templates") / "image" / "runner").iterdir() if path.is_file())
 
 
 def repository_folder(config: Mapping[str, object]) -> str:
@@ -191,7 +193,7 @@ class Facts:
 def runner_dockerfile(facts: Facts, *, builder: str) -> str:
     """The Dockerfile of the runner's image, made in the environment ``builder``."""
     return render(
-        "image/runner.Dockerfile",
+        "image/runner/Dockerfile",
         builder=builder,
         runner_python=facts.runner_python,
         kernel_python=facts.kernel_python,
@@ -203,7 +205,7 @@ def image_dockerfile(
 ) -> str:
     """The Dockerfile that puts the runner, and the repository or what is missing of it, on top of an environment."""
     return render(
-        "image/image.Dockerfile",
+        "image/Dockerfile",
         environment=environment,
         runner=runner,
         user=str(config.get("User") or "root"),

@@ -63,7 +63,8 @@ def build(request: BuildRequest, settings: Settings, progress: Progress) -> Buil
             environment_key = place(request.environment, folder) if request.environment else image.own_environment
             processes = [read_process(folder, path) for path in request.processes]
             environment = environment_of(folder, standard=request.standard)
-            for sentence in environment.remarks:
+            # packmill puts an environment that was asked for into a binder folder itself
+            for sentence in environment.remarks if request.environment is None else ():
                 progress.warn(sentence)
             for process in processes:
                 _tell(process, progress)

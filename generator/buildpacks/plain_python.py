@@ -22,7 +22,7 @@ from generator.image import digest_of
 from generator.process import environment_of
 
 _NEEDS_BUILDING = "exit code: 78"
-"""What BuildKit says when ``install_environment.py`` ends as it does without the compilers that it needs."""
+"""What BuildKit says when ``install.py`` ends as it does without the compilers that it needs."""
 
 
 class PlainPythonBuildPack(BaseImage):  # type: ignore[misc]

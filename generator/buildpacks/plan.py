@@ -24,7 +24,7 @@ from generator.image import digest_of, settled
 from generator.parameters import printable
 from generator.pipfile_lock import locked_requirements
 from generator.process import inside, read_text
-from generator.project import Project, packaged_notebooks, project
+from generator.project import Project, names_git, packaged_notebooks, project
 from generator.requirements import Requirements, read_pylock, read_requirements
 from generator.templates import data_folder, render
 
@@ -49,7 +49,7 @@ class Lock:
 class Plan:
     """How an environment is made.
 
-    ``asked`` are the files that are resolved, ``lock`` what is installed as it stands instead, ``uv_lock`` whether
+    ``asked`` are the files that are resolved, ``index_lines`` where packages come from then, ``lock`` what is installed as it stands instead, ``uv_lock`` whether
     ``uv.lock`` says the versions. ``project`` says whether the repository's own package is installed, ``local`` whether
     something refers to files of the repository where they lie, ``builds`` whether something is built that is no wheel.
     ``files`` are all that goes into the stage that makes it, by their paths in the repository; ``repository`` is what
@@ -63,6 +63,7 @@ class Plan:
     lock: Lock | None = None
     uv_lock: bool = False
     prereleases: bool = False
+    index_lines: tuple[str, ...] = ()
     project: bool = False
     local: bool = False
     builds: bool = False
@@ -93,6 +94,9 @@ def make_plan(
     is_project = package is Project.PACKAGE
     everything = dict(_files(folder)) if is_project or requirements.is_local or "postBuild" in names else {}
     in_context = _context(folder, everything) if is_project or requirements.is_local else {}
+    needs_git = requirements.needs_git or any(
+        names_git(read_text(folder, names[name]) or "") for name in ("pyproject.toml", "uv.lock") if name in names
+    )
     own: dict[str, Path | bytes] = {name: folder / name for name in ("pyproject.toml", "uv.lock") if name in names}
     return Plan(
         base_image=base_image,
@@ -102,10 +106,11 @@ def make_plan(
         lock=lock,
         uv_lock="uv.lock" in names and lock is None,
         prereleases=requirements.prereleases,
+        index_lines=requirements.index_lines,
         project=is_project,
         local=requirements.is_local,
-        builds=is_project or requirements.is_local or requirements.needs_git,
-        compilers=_GIT if requirements.needs_git else (),
+        builds=is_project or requirements.is_local or needs_git,
+        compilers=_GIT if needs_git else (),
         post_build=names.get("postBuild", ""),
         start=names.get("start", ""),
         files={**in_context, **own, **{path: text.encode() for path, text in requirements.files}},
@@ -171,7 +176,7 @@ def plan_key(plan: Plan, *, base_id: str) -> str:
 def render_plan(plan: Plan, *, own_cache: str, uid: int = _uid) -> str:
     """The Dockerfile; ``own_cache`` names the cache for what is built, which no other repository may share."""
     return render(
-        "image/plain_python.Dockerfile",
+        "image/environment/Dockerfile",
         base_image=plan.base_image,
         apt=plan.apt,
         compilers=plan.compilers,
@@ -205,15 +210,16 @@ def context_of(plan: Plan, *, own_cache: str, uid: int = _uid) -> io.BytesIO:
 
 def _entries(plan: Plan, *, uid: int = _uid) -> Iterator[tuple[str, bytes]]:
     """Everything in the context but the Dockerfile, in an order of its own."""
-    templates = data_folder("templates") / "image"
-    yield "tools/install_environment.py", (templates / "install_environment.py").read_bytes()
-    yield "tools/settle.py", (templates / "settle.py").read_bytes()
+    templates = data_folder("templates") / "image" / "environment"
+    for name in ("install.py", "settle.py"):
+        yield f"tools/{name}", (templates / name).read_bytes()
     yield "tools/uv", Path(os.fsdecode(uv.find_uv_bin())).read_bytes()
     asked = {
         "python": plan.python,
         "asked": list(plan.asked),
         "lock": plan.lock.name if plan.lock else "",
         "prereleases": plan.prereleases,
+        "index_lines": list(plan.index_lines),
         "uv_lock": plan.uv_lock,
         "project": plan.project,
         "local": plan.local,

@@ -17,7 +17,7 @@ from typing import Any
 
 import uv
 
-from generator.image import runner_files, settled
+from generator.image import runner_files, runner_texts, settled
 from generator.templates import data_folder
 from generator.tools.engine import host_ca_bundle
 
@@ -34,9 +34,8 @@ def runner_context(dockerfile: str) -> Iterator[Path]:
             target = context / "generator" / name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)
-        for path in (data_folder("templates") / "image").iterdir():
-            if path.is_file():
-                shutil.copy(path, context / path.name)
+        for path in runner_texts():
+            shutil.copy(path, context / path.name)
         shutil.copy(uv.find_uv_bin(), context / "uv")
         bundle = host_ca_bundle()
         (context / "ca-certificates.crt").write_bytes(bundle.read_bytes() if bundle else b"")

@@ -35,7 +35,7 @@ RUN --mount=type=bind,source=.,target=/mnt \\
     export UV_NO_CACHE=1 UV_LINK_MODE=copy; \\ /mnt/uv venv -q /srv/venv && /mnt/uv pip install -q --compile-bytecode
     -p /srv/venv/bin/python {packages} && \\ /mnt/uv venv -q /opt/runner && /mnt/uv pip install -q --compile-bytecode
     -p /opt/runner/bin/python -r /mnt/runner.txt \\
-        -r /mnt/kernel.txt
+        -r /mnt/staging.txt -r /mnt/kernel.txt
 """
 _BY_PIP = """\
 FROM {base}
@@ -83,7 +83,7 @@ class Bench:
         self.bare_context = folder / "bare"
         self.bare_context.mkdir()
         (self.bare_context / "Dockerfile").write_text(_BARE.format(base=base, packages=" ".join(_PACKAGES)))
-        for name in ("runner.txt", "kernel.txt"):
+        for name in ("runner.txt", "staging.txt", "kernel.txt"):
             shutil.copy(next((data_folder("templates") / "image").rglob(name)), self.bare_context)
         shutil.copy(uv.find_uv_bin(), self.bare_context / "uv")
         self.edits = 0
@@ -156,8 +156,11 @@ def sizes(bench: Bench) -> None:
     print(f"image without base: {(ours - of_base) / 1e6:.0f} MB, bare install {(bare - of_base) / 1e6:.0f} MB: "
           f"ratio {(ours - of_base) / (bare - of_base):.2f} (at most 1.1)")  # fmt: skip
     rows = run("docker", "history", "--human=false", "--format", "{{.Size}} {{.CreatedBy}}", image)
-    runner = next(row for row in rows.splitlines() if "COPY / / " in row)
-    print(f"the runner's layer: {int(runner.split()[0]) / 1e6:.1f} MB unpacked (under 60)")
+    for name in ("runner", "staging"):
+        row = next(row for row in rows.splitlines() if f"COPY /{name}/" in row)
+        print(
+            f"the layer of {name}: {int(row.split()[0]) / 1e6:.1f} MB unpacked{' (under 60)' if name == 'runner' else ''}"
+        )
     print(f"repo2docker with pip, without base: {(size('localhost/bench/theirs:1') - of_base) / 1e6:.0f} MB")
 
 

@@ -1,7 +1,7 @@
 """Makes a plain Python environment in a throw-away stage of a build, and leaves it in /packmill-root for the image.
 
-    python3 install_environment.py resolve    what is to be installed, as one lock file
-    python3 install_environment.py install    the environment at /srv/venv, compiled, moved to /packmill-root/srv/venv
+    python3 install.py resolve    what is to be installed, as one lock file
+    python3 install.py install    the environment at /srv/venv, compiled, moved to /packmill-root/srv/venv
 
 Runs as root by the base image's Python; /mnt has this file and uv, /media what the repository asks for, /var/tmp is
 uv's cache. Code of the repository and of packages that must be built runs as the image's user, with a cache of the
@@ -28,7 +28,6 @@ LOCK = pathlib.Path("/srv", PLAN["lock"] or "requirements.lock")
 WORK = pathlib.Path("/srv/work")
 ROOT = pathlib.Path("/packmill-root")
 UID = PLAN["uid"]
-INDEX_OPTIONS = ("--index-url", "-i ", "--extra-index-url", "--find-links", "-f ", "--no-index", "--pre")
 
 
 def uv(*arguments: str, as_user: bool, cwd: pathlib.Path = ASKED) -> None:
@@ -86,14 +85,7 @@ def _compile(target: pathlib.Path, pins: pathlib.Path | None) -> None:
     folder = _project() if PLAN["project"] or PLAN["local"] else ASKED
     where = ("--python", PLAN["python"], "--output-file", str(target))
     uv("pip", "compile", *options, *where, "--", *PLAN["asked"], as_user=True, cwd=folder)
-    target.write_text("".join(_index_lines()) + target.read_text())
-
-
-def _index_lines() -> list[str]:
-    """Where the repository's own files say that packages come from."""
-    files = [ASKED / name for name in PLAN["asked"] if name.endswith(".txt")]
-    lines = [line.strip() for file in files for line in file.read_text(errors="replace").splitlines()]
-    return [f"{line}\n" for line in dict.fromkeys(lines) if line.startswith(INDEX_OPTIONS)]
+    target.write_text("".join(f"{line}\n" for line in PLAN["index_lines"]) + target.read_text())
 
 
 def install() -> None:
