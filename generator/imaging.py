@@ -119,7 +119,7 @@ def _ensure_environment(wanted: Wanted, planned: _Planned, progress: Progress) -
     """The environment's name in the engine's store."""
     reference = image.environment_reference(planned.key)
     title = f"{wanted.environment.buildpack}: {', '.join(wanted.environment.files) or 'no configuration file'}"
-    if not wanted.fresh and (engine.inspect(reference) or wanted.fetch_cached(reference)):
+    if _is_there(reference, wanted):
         progress.say(f"the environment is there already ({title})")
         return reference
     with progress.step(f"Building the environment, {title}"):
@@ -148,6 +148,16 @@ def _ensure_runner(environment: str, wanted: Wanted, progress: Progress) -> str:
         builder.build_context(context, image=reference, on_line=progress.say, fresh=wanted.fresh)
         wanted.keep_cached(reference)
     return reference
+
+
+def _is_there(reference: str, wanted: Wanted) -> bool:
+    """Whether an environment or a runner is in the engine, or was fetched from where others left it."""
+    if wanted.fresh:
+        return False
+    if engine.inspect(reference):
+        wanted.keep_cached(reference)
+        return True
+    return wanted.fetch_cached(reference)
 
 
 def _facts(environment: str) -> image.Facts:

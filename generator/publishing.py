@@ -51,12 +51,14 @@ def fetch_cached(reference: str, *, settings: Settings, progress: Progress) -> b
 
 
 def keep_cached(reference: str, *, settings: Settings, progress: Progress) -> None:
-    """Leaves an environment or a runner in that registry; one that does not take it is no reason to fail."""
+    """Leaves an environment or a runner in that registry, unless it is there; a failure is no reason to fail."""
     if not settings.cache_registry:
         return
-    there = image.cached_reference(settings.cache_registry, reference)
+    there, login = image.cached_reference(settings.cache_registry, reference), _login(settings.cache_registry, settings)
+    if look_up(there, login=login):
+        return
     try:
-        push(reference, there, login=_login(settings.cache_registry, settings), on_line=progress.say)
+        push(reference, there, login=login, on_line=progress.say)
         engine.untag(there)
     except PublishError as error:
         progress.warn(str(error))

@@ -49,9 +49,10 @@ class Lock:
 class Plan:
     """How an environment is made.
 
-    ``asked`` are the files that are resolved, ``index_lines`` where packages come from then, ``lock`` what is installed as it stands instead, ``uv_lock`` whether
-    ``uv.lock`` says the versions. ``project`` says whether the repository's own package is installed, ``local`` whether
-    something refers to files of the repository where they lie, ``builds`` whether something is built that is no wheel.
+    ``asked`` are the files that are resolved, ``index_lines`` where packages come from then, ``lock`` what is installed
+    as it stands instead, ``uv_lock`` whether ``uv.lock`` says the versions. ``project`` says whether the repository's
+    own package is installed, ``local`` whether something refers to files of the repository where they lie, ``builds``
+    whether something is built that is no wheel.
     ``files`` are all that goes into the stage that makes it, by their paths in the repository; ``repository`` is what
     ``postBuild`` sees.
     """

@@ -158,9 +158,8 @@ def sizes(bench: Bench) -> None:
     rows = run("docker", "history", "--human=false", "--format", "{{.Size}} {{.CreatedBy}}", image)
     for name in ("runner", "staging"):
         row = next(row for row in rows.splitlines() if f"COPY /{name}/" in row)
-        print(
-            f"the layer of {name}: {int(row.split()[0]) / 1e6:.1f} MB unpacked{' (under 60)' if name == 'runner' else ''}"
-        )
+        goal = " (under 60)" if name == "runner" else ""
+        print(f"the layer of {name}: {int(row.split()[0]) / 1e6:.1f} MB unpacked{goal}")
     print(f"repo2docker with pip, without base: {(size('localhost/bench/theirs:1') - of_base) / 1e6:.0f} MB")
 
 
