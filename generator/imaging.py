@@ -139,7 +139,7 @@ def _ensure_runner(environment: str, wanted: Wanted, progress: Progress) -> str:
     """The name of the runner's image for the Pythons of an environment."""
     facts = _facts(environment)
     reference = image.runner_reference(image.runner_key(facts))
-    if not wanted.fresh and (engine.inspect(reference) or wanted.fetch_cached(reference)):
+    if _is_there(reference, wanted):
         return reference
     with (
         progress.step("Building the runner"),
