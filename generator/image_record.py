@@ -12,7 +12,7 @@ from generator.buildpacks.plan import PYLOCK, REQUIREMENTS_LOCK
 from generator.documents.provenance import BuildRecord
 from generator.documents.sbom import sbom_json
 from generator.errors import RunnerCheckError
-from generator.imaging import Found, ask
+from generator.imaging import Found, contents
 from generator.repository import redacted
 from generator.request import BuildRequest, Settings
 
@@ -36,7 +36,7 @@ def keep_of(found: Found, source: image.Source, request: BuildRequest, settings:
     """
     if not request.build_image:
         return Kept()
-    said = ask(found.reference, ("packmill-runner", "check", "--contents"), question="contents")
+    said = contents(found.reference)
     if not isinstance(said, dict) or not isinstance(said.get("contents"), list):
         raise RunnerCheckError(f"the image {found.reference} does not say what is in it")
     lock = next((name for name in (REQUIREMENTS_LOCK, PYLOCK) if said.get("locks", {}).get(name)), "")

@@ -233,14 +233,31 @@ def checked(process: Process, reference: str, progress: Progress) -> Process:
     return replace(process, kernel=kernel)
 
 
-def ask(reference: str, command: tuple[str, ...], *, question: str, about: str = "packmill-runner") -> Any:
-    """What a command in the image prints as JSON on its last line; asked once for each image.
+def contents(reference: str) -> Any:
+    """What is in the image, as it says itself (`generator.runner.check.image_contents`).
+
+    A repository that lies beside the environment has no say in that, so an edited notebook need not ask again.
+
+    Raises:
+        RunnerCheckError: it does not say.
+    """
+    present = engine.inspect(reference)
+    beside = present is not None and present.labels.get(image.repository_label) == "beside"
+    identity = image.digest_of(*present.layers[:-1]) if present and beside else ""
+    return ask(reference, ("packmill-runner", "check", "--contents"), question="contents", identity=identity)
+
+
+def ask(
+    reference: str, command: tuple[str, ...], *, question: str, about: str = "packmill-runner", identity: str = ""
+) -> Any:
+    """What a command in the image prints as JSON on its last line; asked once for each image, or each ``identity``.
 
     Raises:
         RunnerCheckError: it fails, or prints something else.
     """
     present = engine.inspect(reference)
-    known = image_notes.recall(present.id, question) if present else None
+    identity = identity or (present.id if present else "")
+    known = image_notes.recall(identity, question) if identity else None
     if known is not None:
         return known
     code, out, err = engine.run_in(reference, command)
@@ -251,8 +268,8 @@ def ask(reference: str, command: tuple[str, ...], *, question: str, about: str =
     except (ValueError, IndexError):
         said = f"its ENTRYPOINT does not run what it is given; it printed {out.strip()[:200]!r}"
         raise RunnerCheckError(_failure(about, reference, said)) from None
-    if present:
-        image_notes.note(present.id, question, found)
+    if identity:
+        image_notes.note(identity, question, found)
     return found
 
 

@@ -32,10 +32,12 @@ _PACKMILL = str(Path(sys.executable).parent / "packmill")
 _BARE = """\
 FROM {base}
 RUN --mount=type=bind,source=.,target=/mnt \\
-    export UV_NO_CACHE=1 UV_LINK_MODE=copy; \\ /mnt/uv venv -q /srv/venv && /mnt/uv pip install -q --compile-bytecode
-    -p /srv/venv/bin/python {packages} && \\ /mnt/uv venv -q /opt/runner && /mnt/uv pip install -q --compile-bytecode
-    -p /opt/runner/bin/python -r /mnt/runner.txt \\
-        -r /mnt/staging.txt -r /mnt/kernel.txt
+    export UV_NO_CACHE=1 UV_LINK_MODE=copy; \\
+    /mnt/uv venv -q /srv/venv && \\
+    /mnt/uv pip install -q --compile-bytecode -p /srv/venv/bin/python {packages} && \\
+    /mnt/uv venv -q /opt/runner && \\
+    /mnt/uv pip install -q --compile-bytecode -p /opt/runner/bin/python \\
+        -r /mnt/runner.txt -r /mnt/staging.txt -r /mnt/kernel.txt
 """
 _BY_PIP = """\
 FROM {base}
@@ -86,7 +88,7 @@ class Bench:
         for name in ("runner.txt", "staging.txt", "kernel.txt"):
             shutil.copy(next((data_folder("templates") / "image").rglob(name)), self.bare_context)
         shutil.copy(uv.find_uv_bin(), self.bare_context / "uv")
-        self.edits = 0
+        self.edits = self.theirs_built = 0
 
     def repository(self, name: str) -> Path:
         repository = self.folder / "bench" / name
@@ -121,8 +123,9 @@ class Bench:
 
     def repo2docker(self, *options: str) -> None:
         repo2docker = str(Path(sys.executable).parent / "jupyter-repo2docker")
-        base = ("--user-id=1000", "--user-name=jovyan", "--no-run", "--image-name=localhost/bench/theirs:1")
-        run(repo2docker, *base, *options, str(self.theirs))
+        self.theirs_built += 1  # an image of a name that is there is not built again, whatever has changed
+        name = f"--image-name=localhost/bench/theirs:{self.theirs_built}"
+        run(repo2docker, "--user-id=1000", "--user-name=jovyan", "--no-run", name, *options, str(self.theirs))
 
     def copy(self) -> None:
         (self.ours / "Copy.Dockerfile").write_text(_COPY.format(base=self.base))

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support import Finished, commit_all, copy_case, folders
+from support import Finished, cases, commit_all, copy_case, folders, write_notebook
 
 pytestmark = [
     pytest.mark.engine,
@@ -72,3 +72,69 @@ def test_an_image_runs(case: Path, base_image: str, tmp_path: Path, packmill: Ca
 
 def _lines(path: Path) -> list[str]:
     return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+
+
+def test_a_module_that_a_run_is_certain_to_miss_ends_the_build(
+    base_image: str, repository: Path, tmp_path: Path, packmill: Callable[..., Finished]
+) -> None:
+    write_notebook(repository / "process.ipynb", "n = 1", "import json\n\nimport tabulate, yaml", "import skimage.io")
+    (repository / "requirements.txt").write_text("tabulate\n")
+    commit_all(repository)
+
+    built = packmill("build", repository, "--output", tmp_path / "packages")
+
+    assert built.code == 16, built.err
+    said = built.err[built.err.index("packmill: process.ipynb cannot run in the image ada.trees:main-") :]
+    assert said.partition("\n")[2] == (
+        "  process.ipynb imports what the image does not have:\n"
+        "    cell 2 line 3: yaml\n"
+        "    cell 3 line 1: skimage\n"
+        "  declare it, for example in requirements.txt: PyYAML scikit-image\n"
+    )
+    assert not list(tmp_path.glob("packages/**/*.cwl"))
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({"apt.txt": "jq\nless, tree\n"}, "apt.txt line 2: 'less, tree' is not the name of a Debian package"),
+        ({"requirements.txt": "numpy\n-r gone.txt\n"}, "requirements.txt line 2: -r gone.txt: not in the repository"),
+        ({"runtime.txt": "python-3.3\n"}, "runtime.txt asks for Python ==3.3.*"),
+    ],
+    ids=["apt", "requirements", "runtime"],
+)
+def test_an_environment_that_cannot_be_had_is_refused_before_anything_is_built(
+    files: dict[str, str],
+    message: str,
+    base_image: str,
+    repository: Path,
+    tmp_path: Path,
+    packmill: Callable[..., Finished],
+) -> None:
+    write_notebook(repository / "process.ipynb", "n = 1")
+    for name, text in files.items():
+        (repository / name).write_text(text)
+    commit_all(repository)
+
+    built = packmill("build", repository, "--output", tmp_path / "packages")
+
+    assert built.code == 14, built.err
+    assert message in built.err
+    assert "Building" not in built.err
+
+
+def test_a_build_leaves_nothing_that_only_root_could_see(
+    base_image: str, tmp_path: Path, packmill: Callable[..., Finished]
+) -> None:
+    repository = copy_case(cases / "images" / "from-source", tmp_path / "tests" / "from-source")
+    commit_all(repository)
+    image = packmill("build", repository, "--output", tmp_path / "packages", "--json").json()["image"]
+
+    look = (
+        "find /root /var/tmp /var/cache/apt /var/lib/apt/lists /tmp -type f -size +0; find / -xdev -name '*uv_cache*'"
+    )
+    command = ["docker", "run", "--rm", "--user=0", "--entrypoint=sh"]
+    there = subprocess.run([*command, image, "-c", look], capture_output=True, text=True, check=True).stdout.split()
+    base = subprocess.run([*command, base_image, "-c", look], capture_output=True, text=True, check=True).stdout.split()
+
+    assert sorted(set(there) - set(base)) == []
