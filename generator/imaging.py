@@ -129,7 +129,14 @@ def _ensure_environment(wanted: Wanted, planned: _Planned, progress: Progress) -
 
             packs = (prepared(planned.plan, own_cache=image.digest_of(wanted.source.address)[:16]),)
         base = planned.base.reference if planned.base else wanted.base_image
-        app = builder.repo2docker_app(wanted.folder, image=reference, base_image=base, packs=packs, fresh=wanted.fresh)
+        app = builder.repo2docker_app(
+            wanted.folder,
+            image=reference,
+            base_image=base,
+            packs=packs,
+            time=image.settled if planned.plan else int(wanted.source.time.timestamp()),
+            fresh=wanted.fresh,
+        )
         builder.build_environment(app, on_line=progress.say)
         wanted.keep_cached(reference)
     return reference
@@ -145,7 +152,7 @@ def _ensure_runner(environment: str, wanted: Wanted, progress: Progress) -> str:
         progress.step("Building the runner"),
         contexts.runner_context(image.runner_dockerfile(facts, builder=environment)) as context,
     ):
-        builder.build_context(context, image=reference, on_line=progress.say, fresh=wanted.fresh)
+        builder.build_context(context, image=reference, time=image.settled, on_line=progress.say, fresh=wanted.fresh)
         wanted.keep_cached(reference)
     return reference
 
@@ -191,7 +198,13 @@ def _compose(wanted: Wanted, environment: str, runner: str, key: str, progress: 
     with contexts.image_context(
         dockerfile, repository=wanted.folder, place=place, inside=inside, time=wanted.source.time
     ) as context:
-        builder.build_context(context, image=wanted.reference, on_line=progress.say, fresh=wanted.fresh)
+        builder.build_context(
+            context,
+            image=wanted.reference,
+            time=int(wanted.source.time.timestamp()),
+            on_line=progress.say,
+            fresh=wanted.fresh,
+        )
 
 
 def _place(wanted: Wanted, folder: str) -> dict[str, Any]:

@@ -440,8 +440,9 @@ def test_what_is_no_environment_is_refused(path: str, said: str, server: str, tm
     [
         ({"environment.yml": "dependencies: [numpy]\n"}, ["environment.yml", "mamba", "FROM base/image:x"]),
         ({"Dockerfile": "FROM scratch\n# mine\n", "environment.yml": ""}, ["# mine"]),
+        ({"requirements.txt": "numpy\n"}, ["requirements.txt", "mamba", "FROM base/image:x"]),
     ],
-    ids=["conda", "Dockerfile"],
+    ids=["conda", "Dockerfile", "requirements by the standard build packs"],
 )
 def test_repo2docker_would_build(
     files: dict[str, str], expected: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -451,7 +452,7 @@ def test_repo2docker_would_build(
 
     for name, text in files.items():
         (tmp_path / name).write_text(text)
-    app = repo2docker_app(tmp_path, image="x:y", base_image="base/image:x", packs=(), fresh=False)
+    app = repo2docker_app(tmp_path, image="x:y", base_image="base/image:x", packs=(), time=0, fresh=False)
     app.dry_run = True
     app.initialize()
     app.build()

@@ -16,10 +16,12 @@ _REMEMBERED = 400
 """Lines of a build that are kept for its error message."""
 
 
-def repo2docker_app(folder: Path, *, image: str, base_image: str | None, packs: tuple[type, ...], fresh: bool) -> Any:
+def repo2docker_app(
+    folder: Path, *, image: str, base_image: str | None, packs: tuple[type, ...], time: int, fresh: bool
+) -> Any:
     """repo2docker, set to build a checkout as the user jovyan with uid 1000, ``packs`` before its own build packs.
 
-    ``fresh`` uses nothing of earlier builds.
+    ``fresh`` uses nothing of earlier builds; ``time`` as in `build_context`.
     """
     from repo2docker.app import Repo2Docker
     from traitlets.config import Config
@@ -33,6 +35,7 @@ def repo2docker_app(folder: Path, *, image: str, base_image: str | None, packs: 
     if base_image:
         app.base_image = base_image
     app.output_image_spec = image
+    app.extra_build_args = {"SOURCE_DATE_EPOCH": str(time)}
     app.user_id, app.user_name = 1000, "jovyan"
     # `run` only makes repo2docker load the image into the engine's store; build() does not start it.
     app.run, app.push = True, False
@@ -79,8 +82,11 @@ class _LineHandler(logging.Handler):
             self.on_line(line)
 
 
-def build_context(context: Path, *, image: str, on_line: Callable[[str], None], fresh: bool = False) -> None:
+def build_context(context: Path, *, image: str, time: int, on_line: Callable[[str], None], fresh: bool = False) -> None:
     """Builds the Dockerfile of a folder as ``image``; ``fresh`` uses nothing of earlier builds.
+
+    ``time`` is when the image is said to be made, in seconds since 1970, where the builder takes it
+    (https://reproducible-builds.org/specs/source-date-epoch/; BuildKit does from 0.11 on).
 
     Raises:
         ImageBuildError: the build fails.
@@ -94,7 +100,8 @@ def build_context(context: Path, *, image: str, on_line: Callable[[str], None], 
 
     options = ("--no-cache",) if fresh else ()
     command = (
-        "docker", "buildx", "build", "--progress", "plain", "--load", *options, "--tag", image, "--", str(context)
+        "docker", "buildx", "build", "--progress", "plain", "--load", *options,
+        "--build-arg", f"SOURCE_DATE_EPOCH={time}", "--tag", image, "--", str(context)
     )  # fmt: skip
     if stream(command, on_line=keep) != 0:
         raise ImageBuildError(last_words(tail))

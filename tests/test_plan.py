@@ -1,0 +1,250 @@
+"""What decides whether an environment is the same again, and what its build is given."""
+
+from __future__ import annotations
+
+import io
+import os
+import tarfile
+from pathlib import Path
+
+import pytest
+from support import write_notebook
+
+from generator.buildpacks.plan import Lock, Plan, context_of, make_plan, plan_key
+from generator.errors import EnvironmentSpecError
+from generator.process import environment_of
+
+_PACKAGE = """\
+[build-system]
+requires = ["setuptools"]
+build-backend = "setuptools.build_meta"
+
+[project]
+name = "trees"
+version = "1.0"
+dependencies = ["numpy"]
+"""
+_DEPENDENCIES = '[project]\nname = "trees"\nversion = "1.0"\ndependencies = ["numpy"]\n'
+
+
+def write(repository: Path, files: dict[str, str]) -> Path:
+    for path, text in files.items():
+        (repository / path).parent.mkdir(parents=True, exist_ok=True)
+        (repository / path).write_text(text)
+    return repository
+
+
+def plan(repository: Path, lock: Lock | None = None) -> Plan:
+    return make_plan(repository, environment_of(repository), base_image="base", lock=lock)
+
+
+def key(repository: Path) -> str:
+    return plan_key(plan(repository), base_id="sha256:0")
+
+
+def context(plan: Plan) -> dict[str, tarfile.TarInfo]:
+    with tarfile.open(fileobj=io.BytesIO(context_of(plan, own_cache="").read())) as archive:
+        return {entry.name: entry for entry in archive.getmembers()}
+
+
+@pytest.fixture(params=["requirements.txt", "pyproject.toml", "setup.py", "pylock.toml", "none"])
+def described(request: pytest.FixtureRequest, repository: Path) -> Path:
+    """A repository with a notebook and an environment of some kind."""
+    texts = {
+        "requirements.txt": "numpy\n",
+        "pyproject.toml": _PACKAGE,
+        "setup.py": "from setuptools import setup\nsetup()\n",
+        "pylock.toml": 'lock-version = "1.0"\n\n[[packages]]\nname = "numpy"\n',
+    }
+    write_notebook(repository / "notebooks" / "process.ipynb", "n = 1")
+    return write(repository, {request.param: texts[request.param]} if request.param in texts else {})
+
+
+def test_an_edited_notebook_leaves_the_environment_as_it_is(described: Path) -> None:
+    before = key(described)
+
+    write_notebook(described / "notebooks" / "process.ipynb", "n = 2")
+    write_notebook(described / "another.ipynb", "n = 3")
+
+    assert key(described) == before
+
+
+def test_times_modes_and_the_folder_do_not_count(described: Path, tmp_path: Path) -> None:
+    before = key(described)
+
+    for file in described.rglob("*"):
+        os.utime(file, (1, 1))
+        file.chmod(0o700)
+    moved = described.rename(tmp_path / "elsewhere")
+
+    assert key(moved) == before
+
+
+def test_two_repositories_with_the_same_files_share_their_environment(tmp_path: Path) -> None:
+    files = {"requirements.txt": "-r more.txt\n", "more.txt": "numpy\n", "apt.txt": "jq\n"}
+
+    keys = {key(write(tmp_path / name, {**files, f"{name}.csv": name})) for name in ("one", "other")}
+
+    assert len(keys) == 1
+
+
+@pytest.mark.parametrize(
+    ("files", "path", "text"),
+    [
+        ({"requirements.txt": "numpy\n"}, "requirements.txt", "numpy<2\n"),
+        ({"requirements.txt": "-r a/b.txt\n", "a/b.txt": "numpy\n"}, "a/b.txt", "numpy<2\n"),
+        ({"requirements.txt": "numpy\n-c limits.txt\n", "limits.txt": ""}, "limits.txt", "numpy<2\n"),
+        ({"requirements.txt": "-e ./lib\n", "lib/setup.py": "", "lib/a.py": ""}, "lib/a.py", "x = 1\n"),
+        ({"binder/requirements.txt": "numpy\n"}, "binder/requirements.txt", "numpy<2\n"),
+        ({"pyproject.toml": _PACKAGE, "trees/__init__.py": ""}, "trees/__init__.py", "x = 1\n"),
+        ({"pyproject.toml": _PACKAGE, "trees/__init__.py": "", "trees/a.ipynb": "{}"}, "trees/a.ipynb", "{ }"),
+        ({"pyproject.toml": _PACKAGE, "uv.lock": "version = 1\n"}, "uv.lock", "version = 1\nrevision = 2\n"),
+        ({"pyproject.toml": _DEPENDENCIES, "uv.lock": "version = 1\n"}, "uv.lock", "version = 1\nrevision = 2\n"),
+        ({"setup.py": "import setuptools"}, "setup.cfg", "[metadata]\n"),
+        ({"Pipfile.lock": '{"default": {"six": {"version": "==1.16.0"}}}'}, "Pipfile.lock", '{"default": {}}'),
+        ({"pylock.toml": "packages = []\n"}, "pylock.toml", 'lock-version = "1.0"\npackages = []\n'),
+        ({"apt.txt": "jq\n"}, "apt.txt", "jq\nless\n"),
+        ({"postBuild": "true\n"}, "postBuild", "false\n"),
+        ({"postBuild": "true\n"}, "process.ipynb", "{}"),
+        ({"start": 'exec "$@"\n'}, "binder/start", 'exec "$@"\n'),
+    ],
+)
+def test_what_an_environment_is_made_of_makes_another(
+    files: dict[str, str], path: str, text: str, repository: Path
+) -> None:
+    before = key(write(repository, files))
+
+    write(repository, {path: text})
+
+    assert key(repository) != before
+
+
+@pytest.mark.parametrize(
+    ("files", "path", "text"),
+    [
+        ({"requirements.txt": "numpy\n"}, "README.md", "edited"),
+        ({"requirements.txt": "numpy\n"}, "src/a.py", "x = 1\n"),
+        ({"requirements.txt": "numpy\n"}, "runtime.txt", "python-3"),
+        ({"requirements.txt": "numpy\n"}, "pyproject.toml", "[tool.ruff]\n"),
+        ({"pylock.toml": "packages = []\n"}, "requirements.txt", "numpy\n"),
+        ({"Pipfile.lock": "{}"}, "Pipfile", "[packages]\n"),
+        ({"binder/requirements.txt": "numpy\n"}, "requirements.txt", "scipy\n"),
+        ({"apt.txt": "jq\nless\n"}, "apt.txt", "# sorted, and once\nless\njq\n\njq"),
+        ({"start": 'exec "$@"\n'}, "start", 'export A=1\nexec "$@"\n'),
+        ({"pyproject.toml": _DEPENDENCIES, "src/a.py": ""}, "src/a.py", "x = 1\n"),
+    ],
+)
+def test_and_what_it_is_not_made_of_does_not(files: dict[str, str], path: str, text: str, repository: Path) -> None:
+    before = key(write(repository, files))
+
+    write(repository, {path: text})
+
+    assert key(repository) == before
+
+
+def test_another_base_image_makes_another_environment(repository: Path) -> None:
+    made = plan(write(repository, {"requirements.txt": "numpy\n"}))
+
+    assert plan_key(made, base_id="sha256:0") != plan_key(made, base_id="sha256:1")
+
+
+def test_a_lock_is_installed_instead_of_what_is_asked_for(repository: Path) -> None:
+    write(repository, {"requirements.txt": "numpy\n-e .\n", "setup.py": ""})
+    lock = Lock(name="requirements.lock", text="numpy==2.2.0\n-e .\n")
+
+    made = plan(repository, lock)
+
+    assert (made.asked, made.lock, made.local) == ((), lock, True)
+
+
+@pytest.mark.parametrize(
+    ("files", "given"),
+    [
+        ({"requirements.txt": "numpy\n", "a.py": "", "b.ipynb": "{}"}, {"inputs/files/requirements.txt"}),
+        ({"a.py": "", "b.ipynb": "{}"}, set()),
+        (
+            {"pyproject.toml": _DEPENDENCIES, "a.py": ""},
+            {"inputs/files/pyproject.toml"},
+        ),
+        (
+            {"pyproject.toml": _PACKAGE, "trees/__init__.py": "", "trees/in.ipynb": "{}", "b.ipynb": "{}"},
+            {f"inputs/files/{name}" for name in ("pyproject.toml", "trees/__init__.py", "trees/in.ipynb")},
+        ),
+        (
+            {"requirements.txt": "./lib\n", "lib/setup.py": "", "b.ipynb": "{}"},
+            {f"inputs/files/{name}" for name in ("requirements.txt", "lib/setup.py")},
+        ),
+        (
+            {"postBuild": "true\n", "data/table.csv": "1", "b.ipynb": "{}"},
+            {f"repository/{name}" for name in ("postBuild", "data/table.csv", "b.ipynb")},
+        ),
+    ],
+)
+def test_a_build_is_given_what_it_needs_and_no_more(files: dict[str, str], given: set[str], repository: Path) -> None:
+    entries = context(plan(write(repository, files)))
+
+    paths = {name for name, entry in entries.items() if entry.isfile() and not name.startswith("tools/")}
+    assert paths - {"Dockerfile", "stubs.tar", "inputs/plan.json"} == given
+
+
+@pytest.mark.xfail(strict=True, reason="links to folders are left out, also those that stay in the checkout")
+def test_a_link_to_a_folder_of_the_checkout_is_there(repository: Path) -> None:
+    write(repository, {"requirements.txt": "./lib\n", "packages/lib/setup.py": ""})
+    (repository / "lib").symlink_to("packages/lib")
+
+    assert any(name.startswith("inputs/files/lib") for name in context(plan(repository)))
+
+
+def test_nothing_outside_of_the_checkout_is_given_to_a_build(repository: Path, tmp_path: Path) -> None:
+    write(tmp_path, {"secret/key": "secret"})
+    write(repository, {"postBuild": "true\n", "data/table.csv": "1", ".git/config": "[core]\n"})
+    (repository / "leaves").symlink_to(tmp_path / "secret" / "key")
+    (repository / "absolute").symlink_to("/etc/passwd")
+    (repository / "nowhere").symlink_to("gone")
+    (repository / "folder").symlink_to(tmp_path / "secret")
+    (repository / "stays").symlink_to("data/table.csv")
+
+    made = plan(repository)
+
+    assert set(made.repository) == {"postBuild", "data/table.csv", "stays"}
+
+
+def test_the_same_plan_gives_the_same_bytes(described: Path) -> None:
+    first = context_of(plan(described), own_cache="x").read()
+    os.utime(described / "notebooks", (1, 1))
+
+    assert context_of(plan(described), own_cache="x").read() == first
+
+
+def test_programs_stay_programs_and_nothing_else_is_kept_of_modes_times_and_owners(repository: Path) -> None:
+    write(repository, {"postBuild": "true\n", "data.csv": "1", "tool.sh": "true\n"})
+    (repository / "tool.sh").chmod(0o700)
+    (repository / "data.csv").chmod(0o600)
+
+    entries = context(plan(repository))
+
+    assert [entries[f"repository/{name}"].mode for name in ("tool.sh", "data.csv")] == [0o755, 0o644]
+    assert {(entry.uid, entry.gid, entry.mtime) for entry in entries.values()} == {(0, 0, 315532800)}
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({"apt.txt": "jq\n\nless && rm -rf /\n"}, "apt.txt line 3: 'less && rm -rf /' is not the name of a Debian"),
+        ({"apt.txt": "-o=Dir::Etc=/x\n"}, "apt.txt line 1: '-o=Dir::Etc=/x' is not the name"),
+        ({"binder/apt.txt": "Less\n"}, "binder/apt.txt line 1: 'Less' is not the name"),
+        ({"requirements.txt": "numpy\n-r gone.txt\n"}, "requirements.txt line 2: -r gone.txt: not in the repository"),
+        ({"pylock.toml": 'lock-version = "1.0"\n'}, "pylock.toml: has no list of packages"),
+    ],
+)
+def test_what_cannot_be_understood_is_refused_with_its_place(
+    files: dict[str, str], message: str, repository: Path
+) -> None:
+    with pytest.raises(EnvironmentSpecError, match=message):
+        plan(write(repository, files))
+
+
+def test_packages_of_debian_may_have_versions_and_comments(repository: Path) -> None:
+    write(repository, {"apt.txt": "less=590-2.1~deb12u2  # newer ones scroll\nlibstdc++6\n# none\njq\n"})
+
+    assert plan(repository).apt == ("jq", "less=590-2.1~deb12u2", "libstdc++6")
