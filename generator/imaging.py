@@ -7,8 +7,11 @@ what a registry holds.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -86,8 +89,10 @@ def ensure_image(wanted: Wanted, progress: Progress) -> Found:
     if found:
         progress.say(f"{found.reference} is built already")
         return replace(found, base=planned.base)
-    environment = _ensure_environment(wanted, planned, progress)
-    runner = _ensure_runner(environment, wanted, progress)
+    with _runner_ahead(wanted, planned) as ahead:
+        environment = _ensure_environment(wanted, planned, progress)
+    ahead.tell(progress)
+    runner = _ensure_runner(environment, wanted, progress, made=ahead.made)
     with progress.step("Adding the runner and the repository"):
         _compose(wanted, environment, runner, key, progress)
     return _built(wanted, planned.base, progress)
@@ -129,31 +134,79 @@ def _ensure_environment(wanted: Wanted, planned: _Planned, progress: Progress) -
 
             packs = (prepared(planned.plan, own_cache=image.digest_of(wanted.source.address)[:16]),)
         base = planned.base.reference if planned.base else wanted.base_image
+        # repo2docker builds no image whose name is there; and a name is given to what is whole
+        unfinished = f"{reference}-{os.getpid()}"
         app = builder.repo2docker_app(
             wanted.folder,
-            image=reference,
+            image=unfinished,
             base_image=base,
             packs=packs,
             time=image.settled if planned.plan else int(wanted.source.time.timestamp()),
             fresh=wanted.fresh,
         )
         builder.build_environment(app, on_line=progress.say)
+        engine.tag(unfinished, reference)
+        engine.untag(unfinished)
         wanted.keep_cached(reference)
     return reference
 
 
-def _ensure_runner(environment: str, wanted: Wanted, progress: Progress) -> str:
-    """The name of the runner's image for the Pythons of an environment."""
+@dataclass(slots=True)
+class _Ahead:
+    """The runner that is built while the environment is: its name when it is made, and what was said meanwhile."""
+
+    made: str = ""
+    lines: list[str] = field(default_factory=list)
+
+    def tell(self, progress: Progress) -> None:
+        """What was said, in a step of its own: two builds at once would talk over each other."""
+        if self.lines:
+            with progress.step("Building the runner, beside the environment"):
+                for line in self.lines:
+                    progress.say(line)
+
+
+@contextmanager
+def _runner_ahead(wanted: Wanted, planned: _Planned) -> Iterator[_Ahead]:
+    """Builds the runner on the base while the body builds the environment, where that is likely to be the right one.
+
+    A plain Python environment has its base's Python and mostly no kernel. Where it turns out otherwise, the runner that
+    fits is built afterwards.
+    """
+    ahead = _Ahead()
+    if planned.base is None:
+        yield ahead
+        return
+    facts, builder_image = _facts(planned.base.reference), planned.base.reference
+    if not wanted.fresh and engine.inspect(image.runner_reference(image.runner_key(facts))):
+        yield ahead
+        return
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        building = pool.submit(_make_runner, facts, builder_image, wanted, ahead.lines.append)
+        yield ahead
+        ahead.made = building.result()
+
+
+def _ensure_runner(environment: str, wanted: Wanted, progress: Progress, *, made: str) -> str:
+    """The name of the runner's image for the Pythons of an environment; ``made`` is one that was just built."""
     facts = _facts(environment)
     reference = image.runner_reference(image.runner_key(facts))
+    if reference == made:
+        return made
     if _is_there(reference, wanted):
         return reference
-    with (
-        progress.step("Building the runner"),
-        contexts.runner_context(image.runner_dockerfile(facts, builder=environment)) as context,
-    ):
-        builder.build_context(context, image=reference, time=image.settled, on_line=progress.say, fresh=wanted.fresh)
-        wanted.keep_cached(reference)
+    with progress.step("Building the runner"):
+        return _make_runner(facts, environment, wanted, progress.say)
+
+
+def _make_runner(facts: image.Facts, builder_image: str, wanted: Wanted, say: Callable[[str], None]) -> str:
+    """Fetches or builds the runner's image; its name."""
+    reference = image.runner_reference(image.runner_key(facts))
+    if not wanted.fresh and wanted.fetch_cached(reference):
+        return reference
+    with contexts.runner_context(image.runner_dockerfile(facts, builder=builder_image)) as context:
+        builder.build_context(context, image=reference, time=image.settled, on_line=say, fresh=wanted.fresh)
+    wanted.keep_cached(reference)
     return reference
 
 

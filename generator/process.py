@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from generator.algorithm import Resources, find_algorithm_config, read_algorithm_config
-from generator.distributions import distribution_of
+from generator.distributions import distribution_of, left_python
 from generator.environment import Environment, find_environment
 from generator.errors import EnvironmentSpecError, ProcessError, nearest
 from generator.imports import Imports, modules_below, read_imports
@@ -19,6 +19,7 @@ from generator.notebook import read_notebook
 from generator.parameters import Remark
 
 _always_there = {"packmill", "IPython", "ipykernel"}
+_declares_nothing = {"runtime.txt"}
 _text_limit = 16 * 1024**2
 
 
@@ -150,17 +151,17 @@ def environment_of(folder: Path, *, standard: bool = False) -> Environment:
 
 def undeclared(process: Process, environment: Environment, folder: Path) -> str:
     """A sentence about what the notebook imports where no file says what there is; empty when one does."""
-    if environment.files:
+    if any(posixpath.basename(file) not in _declares_nothing for file in environment.files):
         return ""
-    known = sys.stdlib_module_names | _always_there
-    asked = [one.module for one in process.imports.modules if one.module not in known]
+    known = sys.stdlib_module_names | left_python.keys() | _always_there
+    asked = [one for one in process.imports.modules if one.module not in known]
     if asked:
         there = modules_below(folder)
-        asked = [module for module in asked if module not in there]
+        asked = [one for one in asked if one.module not in there]
     if not asked:
         return ""
-    lines = "\n".join(f"  {distribution_of(module)}" for module in asked)
-    imported = f"{process.path} imports {', '.join(asked)}"
+    lines = "\n".join(f"  {name}" for name in dict.fromkeys(distribution_of(one.name) for one in asked))
+    imported = f"{process.path} imports {', '.join(one.module for one in asked)}"
     return f"no environment is described, and {imported}: a requirements.txt would say\n{lines}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -137,8 +138,10 @@ def test_two_builds_of_a_commit_have_the_same_layers_and_differ_in_the_time_of_t
 
     second = inspect(builder.build(repository, "--no-cache")["image"])
 
-    assert "Building the environment" in builder.said
-    assert "Building the runner" in builder.said
+    assert "Installed 2 packages" in builder.said, "the environment is really made again"
+    step = re.search(r"(#\d+) .*install\.sh", builder.said)
+    assert step, "so is the runner"
+    assert f"{step[1]} CACHED" not in builder.said
     assert first["RootFS"]["Layers"] == second["RootFS"]["Layers"]
     different = {name for name in first if first[name] != second[name]} - {"RepoTags", "Metadata", "GraphDriver"}
     assert different == {"Id", "Created"}
