@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 _TITLES = (
-    (r"repository\.tar|place\.py", "repository"),
+    (r"repository\.tar|place\.py|COPY repository/", "repository"),
+    (r"postBuild", "postBuild"),
     (r"COPY /runner/", "runner"),
     (r"COPY /staging/", "staging"),
     (r"/packmill-root", "environment"),

@@ -10,13 +10,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from generator.algorithm import Resources, find_algorithm_config, read_algorithm_config
+from generator.apt import read_apt
 from generator.distributions import distribution_of, left_python
-from generator.environment import Environment, find_environment
+from generator.environment import BuildPack, Environment, find_environment
 from generator.errors import EnvironmentSpecError, ProcessError, nearest
 from generator.imports import Imports, modules_below, read_imports
 from generator.interface import Interface, read_interface
 from generator.notebook import read_notebook
 from generator.parameters import Remark
+from generator.requirements import read_requirements
 
 _always_there = {"packmill", "IPython", "ipykernel"}
 _declares_nothing = {"runtime.txt"}
@@ -146,7 +148,19 @@ def environment_of(folder: Path, *, standard: bool = False) -> Environment:
     for file in environment.files:
         if inside(folder, file) is None:
             raise EnvironmentSpecError(f"{file}: a link that leaves the repository is not followed")
+    if environment.buildpack is BuildPack.PLAIN_PYTHON:
+        _check_contents(folder, environment)
     return environment
+
+
+def _check_contents(folder: Path, environment: Environment) -> None:
+    """Reads what the build will read, so that a mistake is told before anything is fetched or built."""
+    for file in environment.files:
+        name = posixpath.basename(file)
+        if name == "apt.txt":
+            read_apt(file, read_text(folder, file) or "")
+        elif name == "requirements.txt":
+            read_requirements(file, lambda path: read_text(folder, path))
 
 
 def undeclared(process: Process, environment: Environment, folder: Path) -> str:

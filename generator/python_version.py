@@ -80,11 +80,11 @@ def conjunction(asked: Sequence[Asked]) -> str:
     """
     for one in asked:
         if not _fits_any([one]):
-            raise EnvironmentSpecError(f"{one}: no Python is like that")
+            raise EnvironmentSpecError(f"{one}: there is no such Python\n{_RUNTIME_HELP}")
     for pair in [*combinations(asked, 2), tuple(asked)]:
         if not _fits_any(pair):
             listed = "\n".join(f"  {one}" for one in pair)
-            raise EnvironmentSpecError(f"no Python is what these files ask for together: change one\n{listed}")
+            raise EnvironmentSpecError(f"no Python fits all of these: change one\n{listed}")
     whole = SpecifierSet()
     for one in asked:
         whole &= one.specifier

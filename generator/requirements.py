@@ -177,7 +177,14 @@ class _Reading:
         if re.match(r"[a-z]+\+", value) or _NAMED.fullmatch(value):
             return self.requirement(value, where)  # uv installs nothing editable that it fetches by git
         self.is_local = True
+        self.check_path(value, where)
         return f"{name} {value}"
+
+    def check_path(self, value: str, where: str) -> None:
+        """Refuses a path that leads out of the repository; all of them start at its top."""
+        path = posixpath.normpath(re.sub(r"\[[^\]]*\]$", "", value))
+        if path.startswith("../") or path == "..":
+            raise EnvironmentSpecError(f"{where}: leads out of the repository: paths start at its top, write e.g. -e .")
 
     def links(self, _: str, value: str, __: str, where: str) -> str:
         target = _unquoted(value, where)
@@ -200,7 +207,10 @@ class _Reading:
                 "  write the version instead, as numpy==2.2.0; pip list --format=freeze gives all of them"
             )
         self.needs_git |= bool(re.search(r"(?:^|[@\s])git\+", line))
-        self.is_local |= is_local_requirement(line)
+        if is_local_requirement(line):
+            self.is_local = True
+            if not _NAMED.fullmatch(line):
+                self.check_path(re.split(r"\s", line, maxsplit=1)[0], where)
         return line
 
 

@@ -276,7 +276,7 @@ def test_the_files_of_an_environment_ask_for_a_python(
         ({"pyproject.toml": "[project]\na b\n"}, "pyproject.toml: not TOML .* line 2"),
         ({"pyproject.toml": "[project]\n\nrequires-python = 3\n"}, "pyproject.toml line 3: requires-python is no text"),
         ({"pyproject.toml": "[project]\nrequires-python = '^3.9'"}, "line 2: '\\^3.9' is no specifier"),
-        ({"pyproject.toml": "[project]\nrequires-python = '>=4'"}, "requires-python = '>=4': no Python is like that"),
+        ({"pyproject.toml": "[project]\nrequires-python = '>=4'"}, "requires-python = '>=4': there is no such Python"),
         ({"pylock.toml": "x ="}, "pylock.toml: not TOML"),
         ({"Pipfile.lock": ""}, "Pipfile.lock line 1: not JSON"),
         ({"Pipfile.lock": "[]"}, "Pipfile.lock: holds no JSON object"),
@@ -284,7 +284,7 @@ def test_the_files_of_an_environment_ask_for_a_python(
         (
             {"runtime.txt": "python-3.9", "pyproject.toml": '[project]\nname = "x"\nrequires-python = ">=3.10"'},
             (
-                "what these files ask for together: change one\n"
+                "no Python fits all of these: change one\n"
                 "  runtime.txt line 1: python-3.9\n  pyproject.toml line 3: requires-python = '>=3.10'"
             ),
         ),

@@ -69,15 +69,32 @@ def test_an_edited_notebook_leaves_the_environment_as_it_is(described: Path) -> 
     assert key(described) == before
 
 
-def test_times_modes_and_the_folder_do_not_count(described: Path, tmp_path: Path) -> None:
+def test_times_and_the_folder_do_not_count_nor_who_may_read(described: Path, tmp_path: Path) -> None:
     before = key(described)
 
     for file in described.rglob("*"):
         os.utime(file, (1, 1))
-        file.chmod(0o700)
+        file.chmod(0o700 if file.is_dir() else 0o600)
     moved = described.rename(tmp_path / "elsewhere")
 
     assert key(moved) == before
+
+
+def test_a_file_that_becomes_a_program_counts(repository: Path) -> None:
+    write(repository, {"postBuild": "./tool\n", "tool": "#!/bin/sh\n"})
+    before = key(repository)
+
+    (repository / "tool").chmod(0o755)
+
+    assert key(repository) != before
+
+
+def test_a_package_that_is_asked_for_where_it_lies_is_not_installed_once_more(repository: Path) -> None:
+    write(repository, {"requirements.txt": "-e .\n", "setup.py": ""})
+
+    made = plan(repository)
+
+    assert (made.asked, made.project, made.local) == (("requirements.txt",), False, True)
 
 
 def test_two_repositories_with_the_same_files_share_their_environment(tmp_path: Path) -> None:
@@ -187,7 +204,6 @@ def test_a_build_is_given_what_it_needs_and_no_more(files: dict[str, str], given
     assert paths - {"Dockerfile", "stubs.tar", "inputs/plan.json"} == given
 
 
-@pytest.mark.xfail(strict=True, reason="links to folders are left out, also those that stay in the checkout")
 def test_a_link_to_a_folder_of_the_checkout_is_there(repository: Path) -> None:
     write(repository, {"requirements.txt": "./lib\n", "packages/lib/setup.py": ""})
     (repository / "lib").symlink_to("packages/lib")

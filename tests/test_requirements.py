@@ -68,10 +68,16 @@ def test_a_chain_of_files_has_an_end() -> None:
         read_requirements("0.txt", lambda name: f"-r {int(name.removesuffix('.txt')) + 1}.txt")
 
 
+@pytest.mark.parametrize("line", ["../pkg", "-e ..", "-e ../lib[plot]", "lib/../../pkg"])
+def test_a_path_that_leads_out_of_the_repository_is_refused(line: str) -> None:
+    with pytest.raises(EnvironmentSpecError, match=r"binder/requirements.txt line 1: .*paths start at its top"):
+        read_requirements("binder/requirements.txt", {"binder/requirements.txt": line}.get)
+
+
 @pytest.mark.parametrize(
     "line",
     [
-        ".", "./pkg", "../pkg", "pkg/", "vendored/pkg", "pkg @ file:./pkg", "pkg @ ./pkg", "file:///home/jovyan/pkg",
+        ".", "./pkg", "lib/../pkg", "pkg/", "vendored/pkg", "pkg @ file:./pkg", "pkg @ ./pkg", "file:///home/jovyan/pkg",
         "dist/x-1.0-py3-none-any.whl", "x-1.0.tar.gz", "./pkg[plot] ; python_version > '3'", "git+file:///home/jovyan",
         "-e .", "-e pkg", "--editable=./pkg", "-f wheels",
     ],

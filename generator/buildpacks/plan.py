@@ -15,13 +15,13 @@ import tarfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import uv
 
+from generator.apt import read_apt
 from generator.environment import Environment
-from generator.errors import EnvironmentSpecError
 from generator.image import digest_of, settled
-from generator.parameters import printable
 from generator.pipfile_lock import locked_requirements
 from generator.process import inside, read_text
 from generator.project import Project, names_git, packaged_notebooks, project
@@ -33,7 +33,6 @@ compilers = ("gcc", "g++", "libc6-dev", "make", "pkg-config", "python3-dev", "gi
 PYLOCK, REQUIREMENTS_LOCK = "pylock.toml", "requirements.lock"
 """The names of locks: PEP 751's, and pip's requirements with hashes."""
 _GIT = ("git", "ca-certificates")
-_PACKAGE = re.compile(r"[a-z0-9][a-z0-9.+-]*(=[A-Za-z0-9.+~:-]+)?")
 _uid = 1000
 
 
@@ -92,7 +91,7 @@ def make_plan(
     names = {path.removeprefix(environment.folder + "/"): path for path in environment.files}
     package = _package(folder, names)
     asked, requirements, lock = _asked(folder, names, package, lock)
-    is_project = package is Project.PACKAGE
+    is_project = package is Project.PACKAGE and not _installs_the_top(requirements)
     everything = dict(_files(folder)) if is_project or requirements.is_local or "postBuild" in names else {}
     in_context = _context(folder, everything) if is_project or requirements.is_local else {}
     needs_git = requirements.needs_git or any(
@@ -102,7 +101,7 @@ def make_plan(
     return Plan(
         base_image=base_image,
         python=python,
-        apt=_apt(names["apt.txt"], read_text(folder, names["apt.txt"]) or "") if "apt.txt" in names else (),
+        apt=read_apt(names["apt.txt"], read_text(folder, names["apt.txt"]) or "") if "apt.txt" in names else (),
         asked=asked,
         lock=lock,
         uv_lock="uv.lock" in names and lock is None,
@@ -147,11 +146,19 @@ def _asked(
     if "requirements.txt" in names:
         asked = (names["requirements.txt"],)
         requirements = read_requirements(asked[0], lambda path: read_text(folder, path))
+    if _installs_the_top(requirements):
+        return asked, requirements, None
     if "pyproject.toml" in names and package is not Project.NONE:
         asked += ("pyproject.toml",)
     elif package is Project.PACKAGE:
         asked += ("setup.py",)
     return asked, requirements, None
+
+
+def _installs_the_top(requirements: Requirements) -> bool:
+    """Whether the repository's own package is among the requirements, as ``-e .``."""
+    own = re.compile(r"(?m)^(?:-e\s+)?\./?(?:\[[^\]]*\])?\s*$")
+    return any(own.search(text) for _, text in requirements.files)
 
 
 def _lines(text: str) -> Requirements:
@@ -168,9 +175,10 @@ def _context(folder: Path, everything: Mapping[str, Path]) -> dict[str, Path]:
 def plan_key(plan: Plan, *, base_id: str) -> str:
     """What decides whether an environment is the same again: its base, its files' content, and how it is made."""
     digest = hashlib.sha256()
-    for name, data in _entries(plan):
-        if name != "tools/uv":  # another uv makes the same environment
-            digest.update(f"{name}\0{hashlib.sha256(data).hexdigest()}\0".encode())
+    for entry, data in _entries(plan):
+        if entry.name != "tools/uv":  # another uv makes the same environment
+            what = f"{entry.name}\0{entry.mode}\0{entry.linkname}\0{hashlib.sha256(data).hexdigest()}\0"
+            digest.update(what.encode())
     return digest_of(base_id, render_plan(plan, own_cache=""), digest.hexdigest())
 
 
@@ -194,28 +202,37 @@ def context_of(plan: Plan, *, own_cache: str, uid: int = _uid) -> io.BytesIO:
     """The build context as a tar archive; the same plan gives the same bytes."""
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as archive:
-        dockerfile = render_plan(plan, own_cache=own_cache, uid=uid).encode()
-        entries = [("Dockerfile", dockerfile), *_entries(plan, uid=uid)]
-        above = {str(parent) for path, _ in entries for parent in PurePosixPath(path).parents} - {"."}
+        dockerfile = _entry("Dockerfile", render_plan(plan, own_cache=own_cache, uid=uid).encode())
+        entries = [dockerfile, *_entries(plan, uid=uid)]
+        above = {str(parent) for entry, _ in entries for parent in PurePosixPath(entry.name).parents} - {"."}
         for name in sorted(above | {"inputs/files", "repository"}):
             folder = tarfile.TarInfo(name)
             folder.type, folder.mode, folder.mtime = tarfile.DIRTYPE, 0o755, settled
             archive.addfile(folder)
-        for name, data in entries:
-            entry = tarfile.TarInfo(name)
-            entry.size, entry.mtime, entry.mode = len(data), settled, 0o755 if _is_program(plan, name) else 0o644
+        for entry, data in entries:
             archive.addfile(entry, io.BytesIO(data))
     stream.seek(0)
     return stream
 
 
-def _entries(plan: Plan, *, uid: int = _uid) -> Iterator[tuple[str, bytes]]:
+def _entries(plan: Plan, *, uid: int = _uid) -> Iterator[tuple[tarfile.TarInfo, bytes]]:
     """Everything in the context but the Dockerfile, in an order of its own."""
     templates = data_folder("templates") / "image" / "environment"
     for name in ("install.py", "settle.py"):
-        yield f"tools/{name}", (templates / name).read_bytes()
-    yield "tools/uv", Path(os.fsdecode(uv.find_uv_bin())).read_bytes()
-    asked = {
+        yield _entry(f"tools/{name}", (templates / name).read_bytes())
+    yield _entry("tools/uv", Path(os.fsdecode(uv.find_uv_bin())).read_bytes(), mode=0o755)
+    yield _entry("stubs.tar", _stubs())
+    yield _entry("inputs/plan.json", json.dumps(_told(plan, uid), indent=1).encode())
+    if plan.lock:
+        yield _entry(f"inputs/{plan.lock.name}", plan.lock.text.encode())
+    for top, files in (("inputs/files", plan.files), ("repository", plan.repository)):
+        for path, file in sorted(files.items()):
+            yield _entry_of(f"{top}/{path}", file)
+
+
+def _told(plan: Plan, uid: int) -> dict[str, Any]:
+    """What ``install.py`` is told."""
+    return {
         "python": plan.python,
         "asked": list(plan.asked),
         "lock": plan.lock.name if plan.lock else "",
@@ -230,13 +247,22 @@ def _entries(plan: Plan, *, uid: int = _uid) -> Iterator[tuple[str, bytes]]:
         "repository": "/home/jovyan",
         "uid": uid,
     }
-    yield "stubs.tar", _stubs()
-    yield "inputs/plan.json", json.dumps(asked, indent=1).encode()
-    if plan.lock:
-        yield f"inputs/{plan.lock.name}", plan.lock.text.encode()
-    for top, files in (("inputs/files", plan.files), ("repository", plan.repository)):
-        for path, file in sorted(files.items()):
-            yield f"{top}/{path}", file if isinstance(file, bytes) else file.read_bytes()
+
+
+def _entry(name: str, data: bytes, *, mode: int = 0o644) -> tuple[tarfile.TarInfo, bytes]:
+    entry = tarfile.TarInfo(name)
+    entry.size, entry.mtime, entry.mode = len(data), settled, mode
+    return entry, data
+
+
+def _entry_of(name: str, file: Path | bytes) -> tuple[tarfile.TarInfo, bytes]:
+    if isinstance(file, bytes):
+        return _entry(name, file)
+    if file.is_symlink():
+        entry, _ = _entry(name, b"")
+        entry.type, entry.linkname = tarfile.SYMTYPE, os.readlink(file)
+        return entry, b""
+    return _entry(name, file.read_bytes(), mode=0o755 if os.access(file, os.X_OK) else 0o644)
 
 
 def _stubs() -> bytes:
@@ -251,27 +277,14 @@ def _stubs() -> bytes:
     return stream.getvalue()
 
 
-def _is_program(plan: Plan, name: str) -> bool:
-    top, _, path = name.partition("/")
-    files = plan.repository if top == "repository" else plan.files
-    file = files.get(path.removeprefix("files/"))
-    return name == "tools/uv" or (isinstance(file, Path) and os.access(file, os.X_OK))
-
-
 def _files(folder: Path) -> Iterator[tuple[str, Path]]:
-    """The files of a checkout by their path; links that leave it are left out."""
+    """The files of a checkout by their path, links within it as links; links that leave it are left out."""
     for root, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if name != ".git")
-        for name in sorted(files):
-            path = Path(root, name).relative_to(folder).as_posix()
-            real = inside(folder, path)
-            if name != ".git" and real is not None and real.is_file():
-                yield path, real
-
-
-def _apt(file: str, text: str) -> tuple[str, ...]:
-    names = [line.partition("#")[0].strip() for line in text.splitlines()]
-    for number, name in enumerate(names, start=1):
-        if name and not _PACKAGE.fullmatch(name):
-            raise EnvironmentSpecError(f"{file} line {number}: {printable(name)!r} is not the name of a Debian package")
-    return tuple(sorted({name for name in names if name}))
+        links = [name for name in folders if Path(root, name).is_symlink()]
+        for name in sorted((*files, *links)):
+            path = Path(root, name)
+            real = inside(folder, path.relative_to(folder).as_posix())
+            if name != ".git" and real is not None and real.exists():
+                yield path.relative_to(folder).as_posix(), path
+        folders[:] = [name for name in folders if name not in links]

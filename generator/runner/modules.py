@@ -82,7 +82,7 @@ def _refusal(missing: list[Import], process: str) -> Iterator[str]:
     yield from (f"  cell {one.cell} line {one.line}: {one.module}" for one in missing)
     names = dict.fromkeys(distribution_of(one.name or one.module) for one in missing if one.module not in left_python)
     if names:
-        yield f"declare it, for example in requirements.txt: {' '.join(names)}"
+        yield f"declare them, for example in requirements.txt: {' '.join(names)}"
     for one in missing:
         if one.module in left_python:
             version = left_python[one.module]

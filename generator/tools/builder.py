@@ -14,6 +14,11 @@ from generator.tools.process import stream
 
 _REMEMBERED = 400
 """Lines of a build that are kept for its error message."""
+_OF_THE_BUILDER = re.compile(
+    r"#\d+ (\[internal\]|transferring|DONE|exporting|writing image|naming to|sha256:|resolve|extracting|building with)"
+    r"|#\d+$|(Picked|Using) .*(content provider|local repo|builder)"
+)
+"""Lines that a builder writes about itself; people are told the steps and what these print."""
 
 
 def repo2docker_app(
@@ -79,7 +84,8 @@ class _LineHandler(logging.Handler):
         *lines, self.rest = (self.rest + record.getMessage().replace("\r", "\n")).split("\n")
         for line in filter(str.strip, lines):
             self.tail.append(line)
-            self.on_line(line)
+            if not _OF_THE_BUILDER.match(line):
+                self.on_line(line)
 
 
 def build_context(context: Path, *, image: str, time: int, on_line: Callable[[str], None], fresh: bool = False) -> None:
@@ -96,7 +102,8 @@ def build_context(context: Path, *, image: str, time: int, on_line: Callable[[st
     def keep(line: str) -> None:
         if line.strip():
             tail.append(line)
-            on_line(line)
+            if not _OF_THE_BUILDER.match(line):
+                on_line(line)
 
     options = ("--no-cache",) if fresh else ()
     command = (

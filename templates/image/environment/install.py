@@ -21,6 +21,8 @@ from settle import settle
 
 NEEDS_BUILDING = 78
 """Exit code of a build without compilers that needs one."""
+ABOUT_BUILDING = r"(?i)fail\w* to build|building from source|build (backend|depend)|no usable wheels|compiler"
+"""What uv says where compilers may help."""
 PLAN = json.loads(pathlib.Path("/media/plan.json").read_text())
 ASKED = pathlib.Path("/media/files")
 VENV = pathlib.Path("/srv/venv")
@@ -51,7 +53,7 @@ def uv(*arguments: str, as_user: bool, cwd: pathlib.Path = ASKED) -> None:
             said.append(line)
             print(line, end="", file=sys.stderr, flush=True)
     if process.returncode != 0:
-        about_building = re.search(r"(?i)\b(build|wheels?|compil)", "".join(said))
+        about_building = re.search(ABOUT_BUILDING, "".join(said))
         sys.exit(NEEDS_BUILDING if about_building and not PLAN["compilers"] else 1)
 
 
@@ -108,10 +110,19 @@ def install() -> None:
 def _project() -> pathlib.Path:
     """The repository's files where a build may write: at their final place when something refers to them there."""
     folder = pathlib.Path(PLAN["repository"]) if PLAN["local"] else WORK / "project"
-    if not folder.is_dir() or not any(folder.iterdir()):
+    if not (WORK / "copied").exists():
         shutil.copytree(ASKED, folder, symlinks=True, dirs_exist_ok=True)
         _own(folder)
+        (WORK / "copied").touch()
     return folder
+
+
+def _remove_what_builds_left(folder: pathlib.Path) -> None:
+    """Build folders that setuptools made in the repository; the packages are installed."""
+    for pattern in ("build", "*.egg-info"):
+        for left in folder.rglob(pattern):
+            if left.is_dir() and not (ASKED / left.relative_to(folder)).exists():
+                shutil.rmtree(left)
 
 
 def _own(top: pathlib.Path) -> None:
@@ -131,11 +142,15 @@ def _settle() -> None:
     compiler = [sys.executable, "-I", "-S", "-m", "compileall", "-q", "-j", "0", *map(str, VENV.glob("lib/python*"))]
     subprocess.run(compiler, check=False, stdout=subprocess.DEVNULL)
     _own(VENV)
-    places = [VENV, *([pathlib.Path(PLAN["repository"])] if PLAN["local"] else [])]
+    places = [VENV]
+    if PLAN["local"]:
+        places.append(pathlib.Path(PLAN["repository"]))
+        _remove_what_builds_left(places[-1])
     for place in places:
         target = ROOT / place.relative_to("/")
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.move(str(place), str(target))
+        _own(target)  # a move between layers is a copy by root
     settle(str(ROOT))
 
 

@@ -1,0 +1,23 @@
+"""``apt.txt``: packages of the system, one on a line, as repo2docker has it."""
+
+from __future__ import annotations
+
+import re
+
+from generator.errors import EnvironmentSpecError
+from generator.parameters import printable
+
+_PACKAGE = re.compile(r"[a-z0-9][a-z0-9.+-]*(=[A-Za-z0-9.+~:-]+)?")
+
+
+def read_apt(file: str, text: str) -> tuple[str, ...]:
+    """The packages, sorted; a version may be asked for by ``=``, which repo2docker does not take.
+
+    Raises:
+        EnvironmentSpecError: a line is no package's name; with its number.
+    """
+    names = [line.partition("#")[0].strip() for line in text.splitlines()]
+    for number, name in enumerate(names, start=1):
+        if name and not _PACKAGE.fullmatch(name):
+            raise EnvironmentSpecError(f"{file} line {number}: {printable(name)!r} is not the name of a Debian package")
+    return tuple(sorted({name for name in names if name}))
