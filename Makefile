@@ -1,7 +1,7 @@
 .PHONY: help lint test e2e regenerate bench check lock
 
-# A kernel that nobody sits in front of: no debugger, no completion, no terminal.
-NO_RUN_NEEDS = debugpy jedi parso prompt-toolkit wcwidth
+# A kernel that nobody sits in front of: no debugger, no completion.
+NO_RUN_NEEDS = debugpy jedi parso
 COMPILE = ../../../.venv/bin/uv pip compile -q --universal --no-header --no-annotate
 
 help: ## list these entry points
@@ -37,4 +37,4 @@ lock: environment ## resolve the dependencies anew
 	.venv/bin/uv pip compile -q --universal --python-version 3.10 --no-header --no-annotate --group dev -c requirements.lock -o requirements-dev.lock
 	cd templates/image/runner && $(COMPILE) --python-version 3.10 runner.in -o runner.txt
 	cd templates/image/runner && $(COMPILE) --python-version 3.10 -c runner.txt staging.in -o staging.txt
-	cd templates/image/runner && $(COMPILE) --python-version 3.9 $(addprefix --no-emit-package ,$(NO_RUN_NEEDS)) kernel.in -o kernel.txt
+	cd templates/image/runner && $(COMPILE) --python-version 3.9 $(addprefix --no-emit-package ,$(NO_RUN_NEEDS)) --overrides kernel-overrides.in kernel.in -o kernel.txt

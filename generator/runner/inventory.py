@@ -212,7 +212,7 @@ def _version_inside(program: bytes, minor: str) -> str:
 
 def _distributions(image: _Image, prefixes: list[str]) -> _Found:
     """Python's distributions (PyPA, "Recording installed projects"; eggs as setuptools leaves them)."""
-    folders = [*image.folders("PYTHONPATH"), "/opt/packmill/kernel/lib"]
+    folders = [*image.folders("PYTHONPATH"), "/opt/packmill/kernel/lib", "/opt/packmill/staging/lib"]
     for lib in (f"{prefix}/{lib}" for prefix in prefixes for lib in _LIBS):
         versions = [name for name in image.names(lib) if re.fullmatch(r"(python|pypy)[\d.]*t?", name)]
         folders += [f"{lib}/{name}/{kind}-packages" for name in versions for kind in ("site", "dist")]

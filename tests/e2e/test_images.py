@@ -89,7 +89,7 @@ def test_a_module_that_a_run_is_certain_to_miss_ends_the_build(
         "  process.ipynb imports what the image does not have:\n"
         "    cell 2 line 3: yaml\n"
         "    cell 3 line 1: skimage\n"
-        "  declare it, for example in requirements.txt: PyYAML scikit-image\n"
+        "  declare them, for example in requirements.txt: PyYAML scikit-image\n"
     )
     assert not list(tmp_path.glob("packages/**/*.cwl"))
 
