@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -50,17 +49,13 @@ def keep_of(found: Found, source: image.Source, request: BuildRequest, settings:
         key="".join(found.layers),
     )
     record = BuildRecord(
-        base=_base(found), layers=found.layers, lock=lock, sbom=sbom_name, options=_options(request, settings)
+        base=found.base.pinned if found.base else "",
+        layers=found.layers,
+        lock=lock,
+        sbom=sbom_name,
+        options=_options(request, settings),
     )
     return Kept(texts={sbom_name: sbom, **({lock: said["locks"][lock]} if lock else {})}, record=record)
-
-
-def _base(found: Found) -> str:
-    """The base image's name, by digest where its registry gave one."""
-    if found.base is None:
-        return ""
-    name = re.sub(r":[^/:]*$", "", found.base.reference.partition("@")[0])
-    return f"{name}@{found.base.digest}" if found.base.digest else found.base.reference
 
 
 def _options(request: BuildRequest, settings: Settings) -> dict[str, Any]:

@@ -114,7 +114,7 @@ def _plan(wanted: Wanted, progress: Progress) -> _Planned:
     base = find_base(
         wanted.base_image, python=environment.python, python_from=environment.python_from, say=progress.say
     )
-    plan = make_plan(wanted.folder, environment, base_image=base.reference, python=base.python, lock=wanted.lock)
+    plan = make_plan(wanted.folder, environment, base_image=base.pinned, python=base.python, lock=wanted.lock)
     for sentence in plan.remarks:
         progress.warn(sentence)
     return _Planned(key=plan_key(plan, base_id=base.id), base=base, plan=plan)
@@ -133,7 +133,7 @@ def _ensure_environment(wanted: Wanted, planned: _Planned, progress: Progress) -
             from generator.buildpacks.plain_python import prepared
 
             packs = (prepared(planned.plan, own_cache=image.digest_of(wanted.source.address)[:16]),)
-        base = planned.base.reference if planned.base else wanted.base_image
+        base = planned.base.pinned if planned.base else wanted.base_image
         # repo2docker builds no image whose name is there; and a name is given to what is whole
         unfinished = f"{reference}-{os.getpid()}"
         app = builder.repo2docker_app(
@@ -177,7 +177,7 @@ def _runner_ahead(wanted: Wanted, planned: _Planned) -> Iterator[_Ahead]:
     if planned.base is None:
         yield ahead
         return
-    facts, builder_image = _facts(planned.base.reference), planned.base.reference
+    facts, builder_image = _facts(planned.base.pinned), planned.base.pinned
     if not wanted.fresh and engine.inspect(image.runner_reference(image.runner_key(facts))):
         yield ahead
         return

@@ -47,6 +47,13 @@ class Base:
     digest: str | None
     python: str = "python3"
 
+    @property
+    def pinned(self) -> str:
+        """Its name by digest, where a registry gave one: the tag may mean another image by tomorrow."""
+        if not self.digest or "@" in self.reference:
+            return self.reference
+        return f"{re.sub(r':[^/:]*$', '', self.reference)}@{self.digest}"
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Asked:
@@ -203,7 +210,7 @@ def _fitting(reference: str, asked: _Asked, pythons: tuple[tuple[str, str], ...]
     image = inspect(reference)
     if image is None:
         return None
-    of_image = partial(Base, reference=reference, id=image.id, digest=image.digest)
+    of_image = partial(Base, reference=reference, id=image.id, digest=image.own_digest)
     if not str(asked.specifier):
         return of_image()
     pythons = _pythons(reference) if pythons is None else pythons

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
@@ -21,13 +22,17 @@ _CA_BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bund
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Image:
-    """An image as the engine knows it; ``layers`` are diff ids, ``size`` is in bytes, unpacked."""
+    """An image as the engine knows it; ``layers`` are diff ids, ``size`` is in bytes, unpacked.
+
+    ``digest`` is a registry's, ``own_digest`` that of the registry and repository that it was looked up by.
+    """
 
     id: str
     digest: str | None
     config: Mapping[str, Any]
     size: int
     layers: tuple[str, ...] = ()
+    own_digest: str | None = None
 
     @property
     def labels(self) -> Mapping[str, str]:
@@ -90,13 +95,21 @@ def inspect(reference: str) -> Image | None:
                 f"{reference!r}: the engine does not take this name of an image: {error.explanation}"
             ) from None
     digests = attributes.get("RepoDigests") or []
+    own = [one for one in digests if _repository(one) == _repository(reference)]
     return Image(
         id=attributes["Id"],
         digest=digests[0].rpartition("@")[2] if digests else None,
         config=attributes["Config"] or {},
         size=attributes.get("Size", 0),
+        own_digest=own[0].rpartition("@")[2] if own else None,
         layers=tuple((attributes.get("RootFS") or {}).get("Layers") or ()),
     )
+
+
+def _repository(reference: str) -> str:
+    """The repository of a reference, as short as the engine writes it (distribution/reference, "familiar name")."""
+    name = re.sub(r":[^/:]*$", "", reference.partition("@")[0])
+    return re.sub(r"^(docker\.io/)?(library/)?", "", name)
 
 
 def history(reference: str) -> tuple[Layer, ...]:

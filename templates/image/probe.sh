@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Looks at the Pythons of an environment, in a container of it: which one can run the runner, which one needs a kernel.
 # Prints a line "runner PATH VERSION MACHINE LIBC" and a line "kernel NAME VERSION" where there is one.
 facts='import platform, sys; assert sys.version_info >= (3, 10); print("runner", sys.argv[1], sys.implementation.cache_tag, platform.machine(), "-".join(platform.libc_ver()) or "-")'

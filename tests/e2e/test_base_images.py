@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Iterator
 
@@ -11,6 +12,7 @@ from generator.errors import EnvironmentSpecError
 from generator.setup import debian_base
 from generator.setup.base_image import find_base
 from generator.tools.engine import Image, inspect, run_in, untag
+from generator.tools.registry import Login, push
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
@@ -82,3 +84,16 @@ def test_pythons_outside_of_path_are_found_too(made: tuple[debian_base.Release, 
         assert find_base(name, python=">=3.10", say=print).python == "/usr/local/bin/python3"
     finally:
         untag(name)
+
+
+@pytest.mark.skipif(shutil.which("docker-registry") is None, reason="Debian's docker-registry is not installed")
+def test_a_base_is_pinned_by_its_own_registry_s_digest_and_by_no_other(
+    base_image: str, registry: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pushed = f"{registry}/base/python:3"
+    digest = push(base_image, pushed, login=Login(user="ada", password="open sesame"), on_line=lambda _: None)
+    try:
+        assert find_base(pushed, say=print).pinned == f"{registry}/base/python@{digest}"
+        assert find_base(base_image, say=print).pinned == base_image
+    finally:
+        subprocess.run(["docker", "rmi", pushed], capture_output=True, check=True)

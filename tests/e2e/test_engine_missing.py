@@ -1,0 +1,56 @@
+"""What an engine needs is looked for before a repository is fetched: one message that says what to do, exit code 19."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support import Finished
+
+_NOWHERE = "https://nowhere.invalid/ada/trees.git"
+
+
+def test_no_engine_is_said_before_anything_is_fetched(
+    packmill: Callable[..., Finished], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/nobody")
+
+    refused = packmill("build", _NOWHERE)
+
+    assert refused.code == 19
+    assert "packmill setup" in refused.err
+    assert "Fetching" not in refused.err
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize(
+    ("programs", "said"),
+    [((), "the docker command is missing"), (("docker",), "buildx plugin is missing")],
+    ids=["no command", "no buildx"],
+)
+def test_what_is_missing_beside_an_engine_is_said_before_anything_is_fetched(
+    programs: tuple[str, ...],
+    said: str,
+    engine: None,
+    packmill: Callable[..., Finished],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in programs:
+        program = tmp_path / "bin" / name
+        program.parent.mkdir(exist_ok=True)
+        program.write_text(f'#!/bin/sh\n[ "$1" != buildx ] || exit 1\nexec {shutil.which(name)} "$@"\n')
+        program.chmod(0o755)
+    git = tmp_path / "bin" / "git"
+    git.parent.mkdir(exist_ok=True)
+    git.symlink_to(shutil.which("git") or os.devnull)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+
+    refused = packmill("build", _NOWHERE)
+
+    assert refused.code == 19
+    assert said in refused.err
+    assert "Fetching" not in refused.err
