@@ -38,7 +38,7 @@ class Machine:
             return _OFFLINE
         if name not in self.registry:
             return f"manifest for {name} not found: manifest unknown"
-        self.here[name] = Image(id=f"sha256:{name}", digest="sha256:abc", config={}, size=1)
+        self.here[name] = Image(id=f"sha256:{name}", digest="sha256:abc", own_digest="sha256:abc", config={}, size=1)
         return ""
 
     def run_in(self, name: str, _: tuple[str, ...], *, entrypoint: str) -> tuple[int, str, str]:

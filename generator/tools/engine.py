@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,13 +47,13 @@ def connected() -> Iterator[docker.DockerClient]:
     Raises:
         EngineMissingError: none answers.
     """
-    try:
-        client = docker.from_env(timeout=600)
-        client.ping()
-    except docker.errors.DockerException as error:
-        advice = "start Docker and try again, or let packmill set it up: packmill setup"
-        raise EngineMissingError(f"no container engine answers: {advice}\n  {error}") from None
-    with closing(client):
+    with ExitStack() as stack:
+        try:
+            client = stack.enter_context(closing(docker.from_env(timeout=600)))
+            client.ping()
+        except docker.errors.DockerException as error:
+            advice = "start Docker and try again, or let packmill set it up: packmill setup"
+            raise EngineMissingError(f"no container engine answers: {advice}\n  {error}") from None
         yield client
 
 
