@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from support import Finished
 
+# the SDK leaves the socket of an engine that does not answer to the garbage collector
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 _NOWHERE = "https://nowhere.invalid/ada/trees.git"
 
 
