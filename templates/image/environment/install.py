@@ -136,11 +136,10 @@ def _settle() -> None:
     for note in VENV.rglob("uv_cache.json"):
         note.unlink()
     shutil.copyfile(LOCK, VENV / LOCK.name)
-    _own(VENV)
     settle(str(VENV))
-    # isolated and without site: a .pth file of a package would run here
-    compiler = [sys.executable, "-I", "-S", "-m", "compileall", "-q", "-j", "0", *map(str, VENV.glob("lib/python*"))]
-    subprocess.run(compiler, check=False, stdout=subprocess.DEVNULL)
+    # isolated and without site: a .pth file of a package would run here; tests of packages are run by nobody
+    compiler = [sys.executable, "-I", "-S", "-m", "compileall", "-q", "-j", "0", "-x", "/tests?/"]
+    subprocess.run([*compiler, *map(str, VENV.glob("lib/python*"))], check=False, stdout=subprocess.DEVNULL)
     _own(VENV)
     places = [VENV]
     if PLAN["local"]:

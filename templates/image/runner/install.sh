@@ -70,13 +70,6 @@ find $top -type f \( -name '*.pyi' -o -name '*.pxd' -o -name '*.h' -o -path '*.d
 rm -rf $top/kernel/lib/bin $top/staging/lib/bin $top/share/jupyter/labextensions $top/share/man
 find $top/share/jupyter/nbconvert/templates -mindepth 1 -maxdepth 1 ! -name base ! -name lab -exec rm -rf {} +
 find $top/bin -type f ! -name 'python*' ! -name 'packmill-*' -delete
-# A package that lost what it needs is noticed here, not in somebody's run.
-"$python" -I -B -c 'import boto3.s3.transfer, fsspec.implementations.sftp, obstore.fsspec, paramiko, pystac
-import jinja2, nbconvert, papermill.execute, papermill.iorw, requests, yaml'
-if [ -n "$KERNEL_PYTHON" ]; then
-    "$KERNEL_PYTHON" -I -S -B -c 'import sys; sys.path.append(sys.argv[1]); import ipykernel.kernelapp, IPython' "$kernel/lib"
-fi
-
 # Compiled now, because the users that run an image seldom may write there, and from files whose times stay as they are.
 # Isolated and without site: nothing that a package wants to run at a start of Python runs here.
 settle $top
@@ -85,6 +78,12 @@ compile "$python" $top/staging/lib
 if [ -n "$KERNEL_PYTHON" ]; then
     compile "$KERNEL_PYTHON" $top/kernel/lib
     compile "$KERNEL_PYTHON" "$site/generator/runner/kernel_modules"
+fi
+# A package that lost what it needs is noticed here, not in somebody's run.
+"$python" -I -B -c 'import boto3.s3.transfer, fsspec.implementations.sftp, obstore.fsspec, paramiko, pystac
+import jinja2, nbconvert, papermill.execute, papermill.iorw, requests, yaml'
+if [ -n "$KERNEL_PYTHON" ]; then
+    "$KERNEL_PYTHON" -I -S -B -c 'import sys; sys.path.append(sys.argv[1]); import ipykernel.kernelapp, IPython' "$kernel/lib"
 fi
 # Of pygments' five hundred languages the bytecode of those that notebooks are shown in.
 find $top -path '*/pygments/lexers/__pycache__/*' -type f ! -name '__init__.*' ! -name '_mapping.*' ! -name 'python.*' \
