@@ -11,7 +11,8 @@ from generator.buildpacks.plan import PYLOCK, REQUIREMENTS_LOCK
 from generator.documents.provenance import BuildRecord
 from generator.documents.sbom import sbom_json
 from generator.errors import RunnerCheckError
-from generator.imaging import Found, contents
+from generator.image_check import contents
+from generator.imaging import Found
 from generator.repository import redacted
 from generator.request import BuildRequest, Settings
 

@@ -13,8 +13,9 @@ from generator import image
 from generator.buildpacks.plan import Lock
 from generator.documents.process import Facts
 from generator.environment import Environment
+from generator.image_check import checked
 from generator.image_record import keep_of
-from generator.imaging import Found, Wanted, checked, ensure_image
+from generator.imaging import Found, Wanted, ensure_image
 from generator.package import example_files, package
 from generator.process import Process, environment_of, read_process, undeclared
 from generator.progress import Progress

@@ -10,15 +10,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from generator.algorithm import Resources, find_algorithm_config, read_algorithm_config
-from generator.apt import read_apt
 from generator.distributions import distribution_of, left_python
 from generator.environment import BuildPack, Environment, find_environment
+from generator.environment.apt import read_apt
+from generator.environment.requirements import read_requirements
 from generator.errors import EnvironmentSpecError, ProcessError, nearest
 from generator.imports import Imports, modules_below, read_imports
 from generator.interface import Interface, read_interface
 from generator.notebook import read_notebook
 from generator.parameters import Remark
-from generator.requirements import read_requirements
 
 _always_there = {"packmill", "IPython", "ipykernel"}
 _declares_nothing = {"runtime.txt"}

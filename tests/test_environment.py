@@ -13,8 +13,8 @@ import pytest
 from repo2docker.app import Repo2Docker
 
 from generator.environment import BuildPack, configuration_name, find_environment
+from generator.environment.project import Project, is_package_project, packaged_notebooks, project
 from generator.errors import EnvironmentSpecError
-from generator.project import Project, is_package_project, packaged_notebooks, project
 from generator.tools.environment_file import place
 
 

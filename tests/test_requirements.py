@@ -11,9 +11,9 @@ import pytest
 import uv
 from packaging.requirements import Requirement
 
+from generator.environment.pipfile_lock import locked_requirements
+from generator.environment.requirements import is_local_requirement, logical_lines, read_pylock, read_requirements
 from generator.errors import EnvironmentSpecError
-from generator.pipfile_lock import locked_requirements
-from generator.requirements import is_local_requirement, logical_lines, read_pylock, read_requirements
 
 
 def test_files_name_files_relative_to_themselves() -> None:

@@ -19,13 +19,13 @@ from typing import Any
 
 import uv
 
-from generator.apt import read_apt
 from generator.environment import Environment
+from generator.environment.apt import read_apt
+from generator.environment.pipfile_lock import locked_requirements
+from generator.environment.project import Project, names_git, packaged_notebooks, project
+from generator.environment.requirements import Requirements, read_pylock, read_requirements
 from generator.image import digest_of, settled
-from generator.pipfile_lock import locked_requirements
 from generator.process import inside, read_text
-from generator.project import Project, names_git, packaged_notebooks, project
-from generator.requirements import Requirements, read_pylock, read_requirements
 from generator.templates import data_folder, render
 
 compilers = ("gcc", "g++", "libc6-dev", "make", "pkg-config", "python3-dev", "git", "ca-certificates")

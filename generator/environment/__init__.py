@@ -11,11 +11,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from generator.configuration import FILES, TOP_ONLY, Found, Kind, Read
+from generator.environment.configuration import FILES, TOP_ONLY, Found, Kind, Read
+from generator.environment.project import read_json
+from generator.environment.python_version import Asked, conjunction, python_asked
 from generator.errors import EnvironmentSpecError
 from generator.parameters import Word
-from generator.project import read_json
-from generator.python_version import Asked, conjunction, python_asked
 
 _FOLDERS = ("binder", ".binder")
 _MENTIONING = ("Dockerfile", "environment.yml", "environment.yaml", "requirements.txt", "install.R", "postBuild")

@@ -12,9 +12,9 @@ import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from generator.environment.project import read_toml
 from generator.errors import EnvironmentSpecError
 from generator.parameters import printable
-from generator.project import read_toml
 from generator.repository import redacted
 
 Read = Callable[[str], str | None]

@@ -9,9 +9,9 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from generator.environment.project import Project, project
+from generator.environment.python_version import read_runtime
 from generator.errors import EnvironmentSpecError
-from generator.project import Project, project
-from generator.python_version import read_runtime
 
 Read = Callable[[str], str | None]
 

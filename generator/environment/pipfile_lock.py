@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
+from generator.environment.project import read_json
+from generator.environment.requirements import Requirements
 from generator.errors import EnvironmentSpecError
 from generator.parameters import printable
-from generator.project import read_json
-from generator.requirements import Requirements
 
 _PYPI = ("pypi.org", "pypi.python.org")
 _MARKERS = (

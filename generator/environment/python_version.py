@@ -15,9 +15,9 @@ from pathlib import PurePosixPath
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
+from generator.environment.project import read_json, read_toml
 from generator.errors import EnvironmentSpecError
 from generator.parameters import printable
-from generator.project import read_json, read_toml
 
 _RUNTIME_HELP = "  write one line: python-3.12, or for R with a day's packages r-4.4-2025-06-02"
 # No patch release has gone beyond these; a specifier that fits none of them fits no Python.
