@@ -28,15 +28,15 @@ class Kept:
     record: BuildRecord | None = None
 
 
-def keep_of(found: Found, source: image.Source, request: BuildRequest, settings: Settings) -> Kept:
-    """What the package keeps; nothing where no image was asked for.
+def keep_of(found: Found, source: image.Source, request: BuildRequest, settings: Settings, *, local: str) -> Kept:
+    """What the package keeps; nothing where no image was asked for. ``local`` is the image's name in the engine.
 
     Raises:
         RunnerCheckError: the image does not say what is in it.
     """
     if not request.build_image:
         return Kept()
-    said = contents(found.reference)
+    said = contents(local)
     if not isinstance(said, dict) or not isinstance(said.get("contents"), list):
         raise RunnerCheckError(f"the image {found.reference} does not say what is in it")
     lock = next((name for name in (REQUIREMENTS_LOCK, PYLOCK) if said.get("locks", {}).get(name)), "")

@@ -23,10 +23,10 @@ from generator.publishing import address, fetch_cached, find_pushed, keep_cached
 from generator.repository import redacted
 from generator.request import BuildRequest, Settings, check_localities, fetch_token
 from generator.tools import cwl, git
-from generator.tools.engine import check_engine
 from generator.tools.environment_file import place
 from generator.tools.files import remove_package, replace_folder
 from generator.tools.job_file import read_job
+from generator.tools.podman import check_engine
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,15 +73,16 @@ def build(request: BuildRequest, settings: Settings, progress: Progress) -> Buil
                     progress.warn(sentence)
         source = _source(checkout)
         reference = request.image or image.reference(source, environment=environment_key)
-        found = Found(reference=reference, built=False, digest=None)
+        found, local = Found(reference=reference, built=False, digest=None), ""
         if request.build_image:
             wanted = _wanted(request, settings, source, folder, environment, environment_key, reference, progress)
             found = ensure_image(wanted, progress)
             with progress.step(f"Checking the runner in {found.reference}"):
                 processes = [checked(process, found.reference, progress) for process in processes]
+            local = found.reference
             if request.registry:
                 found = push_image(found, request.registry, settings, progress)
-        kept = keep_of(found, source, request, settings)
+        kept = keep_of(found, source, request, settings, local=local)
         with progress.step("Writing the package"):
             top = request.output / source.owner / source.name / source.checkout
             changed = False

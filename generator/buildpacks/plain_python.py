@@ -9,6 +9,7 @@ them, or that describe none. In a ``repo2docker_config.py`` it stands before the
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,8 +22,8 @@ from generator.environment import BuildPack
 from generator.image import digest_of
 from generator.process import environment_of
 
-_NEEDS_BUILDING = "exit code: 78"
-"""What BuildKit says when ``install.py`` ends as it does without the compilers that it needs."""
+_NEEDS_BUILDING = re.compile(r"exit (code|status):? 78\b")
+"""What BuildKit and Podman say when ``install.py`` ends as it does without the compilers that it needs."""
 
 
 class PlainPythonBuildPack(BaseImage):  # type: ignore[misc]
@@ -61,7 +62,7 @@ class PlainPythonBuildPack(BaseImage):  # type: ignore[misc]
         plan, needs_building = self._plan(), False
         try:
             for line in attempt(plan):
-                needs_building |= _NEEDS_BUILDING in line
+                needs_building |= bool(_NEEDS_BUILDING.search(line))
                 yield line
         except subprocess.CalledProcessError:
             if not needs_building:

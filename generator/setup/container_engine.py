@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from generator.errors import EngineMissingError
+from generator.tools.podman import stand_in
 from generator.tools.process import Finished, run, start_detached
 
 _START_TIMEOUT = 60.0
@@ -28,6 +29,8 @@ def ensure_engine(*, docker_host: str | None, say: Callable[[str], None]) -> int
     Raises:
         EngineMissingError: it is missing and cannot be set up here.
     """
+    if _is_podman():
+        return None
     if docker_host and shutil.which("docker") is None:  # a CI container beside an engine, without its client
         _check_that_one_may_install("the docker command is missing")
         say("installing Docker's command (docker.io)")
@@ -53,6 +56,13 @@ def ensure_engine(*, docker_host: str | None, say: Callable[[str], None]) -> int
     if not _has_buildx():
         raise EngineMissingError(_ADVICE.format(reason="the buildx plugin does not answer"))
     return daemon
+
+
+def _is_podman() -> bool:
+    try:
+        return stand_in()
+    except EngineMissingError:
+        return False
 
 
 def _answers() -> bool:

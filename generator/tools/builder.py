@@ -6,6 +6,7 @@ import logging
 import re
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,19 @@ def repo2docker_app(
     app.user_id, app.user_name = 1000, "jovyan"
     # `run` only makes repo2docker load the image into the engine's store; build() does not start it.
     app.run, app.push = True, False
+    app.get_engine = partial(_engine, app)
     return app
+
+
+def _engine(app: Any) -> Any:
+    """repo2docker's engine, always by the docker command.
+
+    It would call podman itself where DOCKER_HOST speaks of it, in words that Podman 4.3 does not know;
+    `generator.tools.podman` has put podman in docker's place already.
+    """
+    engine = type(app).get_engine(app)
+    engine._container_cli = "docker"  # noqa: SLF001 - there is no setting for it
+    return engine
 
 
 def build_environment(app: Any, *, on_line: Callable[[str], None]) -> None:

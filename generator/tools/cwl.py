@@ -7,11 +7,12 @@ import re
 import shutil
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from generator.errors import DocumentError, RunError, UsageError
+from generator.errors import DocumentError, EngineMissingError, RunError, UsageError
 from generator.tools.process import run, stream
 
 
@@ -55,6 +56,11 @@ def execute(
         job_file.touch(mode=0o600)
         job_file.write_text(json.dumps(job))
         outdir.mkdir(parents=True, exist_ok=True)
+        if shutil.which("podman"):
+            from generator.tools.podman import stand_in
+
+            with suppress(EngineMissingError):  # the CWL engine says what it misses
+                stand_in()
         command = (*_engine(engine), "--outdir", str(outdir), *options, str(process), str(job_file))
         code = stream(command, on_line=on_line, stdout=result)
         if code != 0:

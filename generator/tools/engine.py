@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
@@ -60,32 +59,18 @@ def connected() -> Iterator[docker.DockerClient]:
 def is_podman() -> bool:
     """Whether the engine is Podman behind its Docker-compatible socket."""
     with connected() as client:
-        parts = client.version().get("Components") or []
+        return _is_podman(client)
+
+
+def _is_podman(client: docker.DockerClient) -> bool:
+    parts = client.version().get("Components") or []
     return any("podman" in str(part.get("Name", "")).lower() for part in parts)
-
-
-def check_engine() -> None:
-    """Makes sure that images can be built here, before anything else is begun.
-
-    Raises:
-        EngineMissingError: no engine answers, or Docker lacks buildx; the message says what to install.
-    """
-    podman = is_podman()
-    if shutil.which("docker") is None:
-        raise EngineMissingError(
-            "an engine answers, but the docker command is missing: install it (Debian: apt-get install docker.io), or "
-            "let packmill set it up: packmill setup"
-        )
-    if not podman and run(("docker", "buildx", "version"), timeout=30).code != 0:
-        raise EngineMissingError(
-            "Docker's buildx plugin is missing: install it (https://github.com/docker/buildx#installing, Debian 13: "
-            "apt-get install docker-buildx), or let packmill set it up: packmill setup"
-        )
 
 
 def inspect(reference: str) -> Image | None:
     """The image of that name in the engine's store, if it is there."""
     with connected() as client:
+        podman = _is_podman(client)
         try:
             attributes = client.images.get(reference).attrs
         except docker.errors.NotFound:
@@ -94,7 +79,7 @@ def inspect(reference: str) -> Image | None:
             raise UsageError(
                 f"{reference!r}: the engine does not take this name of an image: {error.explanation}"
             ) from None
-    digests = attributes.get("RepoDigests") or []
+    digests = [] if podman else attributes.get("RepoDigests") or []  # Podman makes them up for what no registry has
     own = [one for one in digests if _repository(one) == _repository(reference)]
     return Image(
         id=attributes["Id"],

@@ -6,6 +6,7 @@ import hashlib
 import ipaddress
 import json
 import logging
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -121,6 +122,8 @@ def _followed(lines: Any, target: str, on_line: Callable[[str], None]) -> str:
         if "error" in line:
             raise PublishError(_failure(target, str(line["error"])))
         digest = _digest(line) or digest
+        if found := re.search(r"digest: (sha256:[0-9a-f]{64})", str(line.get("status", ""))):
+            digest = digest or found[1]  # Podman says it in words alone
         layer, status = str(line.get("id", "")), str(line.get("status", ""))
         if layer and status in ("Pushed", "Layer already exists") and (layer, status) not in told:
             told.add((layer, status))

@@ -1,0 +1,141 @@
+"""Podman through its Docker-compatible socket: images are built, checked and run as on Docker."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from support import Finished, commit_all, write_notebook
+
+pytestmark = [
+    pytest.mark.engine,
+    pytest.mark.slow,
+    pytest.mark.skipif(shutil.which("podman") is None, reason="Debian's podman is not installed"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+# What a service without CAP_SYS_RESOURCE, systemd and a cgroup of its own needs to be told.
+_CONTAINERS = """\
+[containers]
+default_ulimits = ["nofile={files}:{files}", "nproc={processes}:{processes}"]
+[engine]
+cgroup_manager = "cgroupfs"
+events_logger = "file"
+runtime = "runc"
+"""
+_REGISTRIES = """\
+[[registry]]
+location = "{registry}"
+insecure = true
+"""
+
+
+@pytest.fixture(scope="module")
+def podman(base_image: str, registry: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A Podman service with a store of its own that holds the base image; stopped by its own process id."""
+    folder = tmp_path_factory.mktemp("podman")
+    files = min(resource.getrlimit(resource.RLIMIT_NOFILE)[1], 20000)
+    processes = min(resource.getrlimit(resource.RLIMIT_NPROC)[1], int(Path("/proc/sys/kernel/pid_max").read_text()))
+    (folder / "containers.conf").write_text(_CONTAINERS.format(files=files, processes=processes))
+    (folder / "registries.conf").write_text(_REGISTRIES.format(registry=registry))
+    settings = {
+        "CONTAINERS_CONF": str(folder / "containers.conf"),
+        "CONTAINERS_REGISTRIES_CONF": str(folder / "registries.conf"),
+        "TMPDIR": str(folder),
+    }
+    host = f"unix://{folder}/podman.sock"
+    store = ("--root", str(folder / "store"), "--runroot", str(folder / "run"))
+    with (folder / "log").open("wb") as log:
+        service = subprocess.Popen(
+            ["podman", *store, "system", "service", "--time=0", host],
+            env={**os.environ, **settings},
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        for _ in range(100):
+            if subprocess.run(["podman", "--url", host, "version"], capture_output=True, check=False).returncode == 0:
+                break
+            time.sleep(0.1)
+        else:
+            pytest.fail((folder / "log").read_text())
+        saved = folder / "base.tar"
+        subprocess.run(["docker", "save", "--output", saved, base_image], check=True)
+        subprocess.run(["podman", "--url", host, "load", "--quiet", "--input", saved], check=True, capture_output=True)
+        saved.unlink()
+        yield host
+    finally:
+        service.terminate()
+        service.wait()
+        subprocess.run(
+            ["podman", *store, "system", "reset", "--force"],
+            capture_output=True,
+            check=False,
+            env={**os.environ, **settings},
+        )
+
+
+@pytest.fixture
+def on_podman(podman: str, base_image: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """packmill speaks to Podman in this test."""
+    monkeypatch.setenv("PATH", os.environ["PATH"])  # the stand-in goes with the test
+    monkeypatch.setenv("DOCKER_HOST", podman)
+    monkeypatch.setenv("PACKMILL_BASE_IMAGE", base_image)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return podman
+
+
+def test_a_package_is_built_and_run(
+    on_podman: str, repository: Path, tmp_path: Path, packmill: Callable[..., Finished]
+) -> None:
+    cells = ("n = 1  # type: int", "import os, six\nfrom packmill import glue\nglue('n', n)\nassert n < 9")
+    write_notebook(repository / "process.ipynb", *cells)
+    (repository / "requirements.txt").write_text("six\n")
+    commit_all(repository)
+
+    built = packmill("build", repository, "--output", tmp_path / "packages", "--json")
+
+    assert built.code == 0, built.err
+    package, image = Path(built.json()["package"]), built.json()["image"]
+    assert "pkg:pypi/six@" in (package / "sbom.cdx.json").read_text()
+    user = subprocess.run(
+        ["podman", "--url", on_podman, "image", "inspect", image, "--format", "{{.User}}"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert user.stdout.strip() == "jovyan"
+    ran = packmill("run", package, "-pn=7", "--outdir", tmp_path / "results")
+    assert ran.code == 0, ran.err
+    assert json.loads((tmp_path / "results/output/scraps.json").read_text()) == {"n": 7}
+    failed = packmill("run", package, "-pn=9", "--outdir", tmp_path / "failed")
+    assert failed.code == 20, "a run that fails is seen to fail"
+
+    write_notebook(repository / "process.ipynb", *cells, "n")
+    commit_all(repository)
+    again = packmill("build", repository, "--output", tmp_path / "packages", "--json")
+    assert again.code == 0, again.err
+    assert "Building the environment" not in again.err
+
+
+def test_an_image_is_pushed_and_named_by_digest(
+    on_podman: str,
+    registry: str,
+    repository: Path,
+    tmp_path: Path,
+    packmill: Callable[..., Finished],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PACKMILL_REGISTRY_USER", "ada")
+    monkeypatch.setenv("PACKMILL_REGISTRY_PASSWORD", "open sesame")
+    write_notebook(repository / "process.ipynb", "n = 1  # type: int")
+    commit_all(repository)
+
+    built = packmill("build", repository, "--output", tmp_path / "packages", "--push", f"{registry}/podman", "--json")
+
+    assert built.code == 0, built.err
+    assert built.json()["image"].startswith(f"{registry}/podman/ada.trees@sha256:")
