@@ -7,6 +7,7 @@ is loaded here lives as long as the process, so the garbage collector need not l
 
 import contextlib
 import datetime
+import errno
 import gc
 import importlib
 import io
@@ -41,6 +42,12 @@ def flush_open_files():
                 found.flush()
 
 
+def is_heard(record):
+    """Whether a line of the log is for anyone: a runner that has gone waits for no answer on a closed socket."""
+    error = record.exc_info[1] if record.exc_info else None
+    return getattr(error, "errno", None) != errno.ENOTSOCK
+
+
 gc.disable()
 if __name__ == "__main__" and sys.path and sys.path[0] == os.path.dirname(__file__):  # noqa: PTH120 - pathlib is slow
     sys.path.pop(0)
@@ -62,6 +69,7 @@ if "PYTHONBREAKPOINT" not in os.environ:
 sys.argv.append("--HistoryManager.enabled=False")
 application = kernelapp.IPKernelApp.instance()
 application.initialize()
+application.log.addFilter(is_heard)
 gc.freeze()
 gc.enable()
 application.start()
