@@ -103,9 +103,13 @@ def key(source: Source, *, environment: str) -> str:
     return digest_of(source.address, source.commit, environment, __version__, runner_digest(), *last)
 
 
-def runner_key(facts: Facts) -> str:
-    """What decides whether the runner's layer is the same again: packmill itself, and the Pythons that it is for."""
-    return digest_of(__version__, runner_digest(), *facts.texts())
+def runner_key(facts: Facts, *, made_in: str) -> str:
+    """What decides whether the runner's image is the same again: packmill itself, and the Pythons that it is for.
+
+    ``made_in`` says whose programs make it, because these could make it otherwise than asked: a base image's, whose
+    runner is everybody's on that base, or a repository's own, whose runner is its own.
+    """
+    return digest_of(__version__, runner_digest(), made_in, *facts.texts())
 
 
 def labels(source: Source, image_key: str) -> dict[str, str]:
@@ -156,6 +160,12 @@ def repository_folder(config: Mapping[str, object]) -> str:
     return workdir.rstrip("/") if workdir.rstrip("/") not in ("", "/root") else default_repository_folder
 
 
+def start_script(config: Mapping[str, object]) -> str:
+    """The repository's ``start`` by its path there, empty when it has none (repo2docker's R2D_ENTRYPOINT)."""
+    top = f"R2D_ENTRYPOINT={repository_folder(config)}/"
+    return next((word.removeprefix(top) for word in _strings(config.get("Env")) if word.startswith(top)), "")
+
+
 def keeps_entrypoint(config: Mapping[str, object]) -> bool:
     """Whether an image's ENTRYPOINT stays: repo2docker's is replaced, because it merges stderr into stdout."""
     of_repo2docker = any("repo2docker-entrypoint" in word for word in _strings(config.get("Entrypoint")))
@@ -173,7 +183,8 @@ class Facts:
 
     ``runner_python`` is the path of the Python that runs the runner, empty when there is none that can;
     ``kernel_python`` the name on PATH of the Python that needs a kernel, empty when it has one or is not there. The
-    others tell apart what packages are chosen by.
+    others tell apart what packages are chosen by. A repository's environment says all that itself, so it is checked to
+    be words that mean nothing to a shell.
     """
 
     runner_python: str = ""
@@ -190,13 +201,41 @@ class Facts:
         )  # fmt: skip
 
 
-def runner_dockerfile(facts: Facts, *, builder: str) -> str:
-    """The Dockerfile of the runner's image, made in the environment ``builder``."""
+def read_facts(printed: str) -> Facts:
+    """The facts in what ``templates/image/probe.sh`` printed; what cannot be meant is left out."""
+    said = {words[0]: words[1:] for words in map(str.split, printed.splitlines()) if words}
+    path, version, machine, libc = (*said.get("runner", ()), "", "", "", "")[:4]
+    name, kernel = (*said.get("kernel", ()), "", "")[:2]
+    if not re.fullmatch(r"/[\w./+-]+", path) or not all(map(_is_word, (version, machine, libc))):
+        path = version = machine = libc = ""
+    if name not in ("python3", "python") or not _is_word(kernel):
+        name = kernel = ""
+    return Facts(
+        runner_python=path,
+        runner_version=version,
+        machine=machine,
+        libc=libc,
+        kernel_python=name,
+        kernel_version=kernel,
+    )
+
+
+def _is_word(text: str) -> bool:
+    return bool(re.fullmatch(r"[\w.+-]*", text))
+
+
+def runner_dockerfile(facts: Facts, *, builder: str, kernel_command: str, cache: str) -> str:
+    """The Dockerfile of the runner's image, made in the image ``builder``.
+
+    ``kernel_command`` is what the Python that needs a kernel is called there; ``cache`` names the cache of packages.
+    """
     return render(
         "image/runner/Dockerfile",
         builder=builder,
         runner_python=facts.runner_python,
-        kernel_python=facts.kernel_python,
+        kernel_name=facts.kernel_python,
+        kernel_python=kernel_command if facts.kernel_python else "",
+        cache=cache,
     )
 
 
@@ -214,5 +253,7 @@ def image_dockerfile(
         inside=inside,
         time=int(source.time.timestamp()),
         replace_entrypoint=not keeps_entrypoint(config),
-        labels={name: json.dumps(value) for name, value in sorted(labels(source, image_key).items())},
+        labels={
+            name: json.dumps(value, ensure_ascii=False) for name, value in sorted(labels(source, image_key).items())
+        },
     )

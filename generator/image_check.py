@@ -12,6 +12,8 @@ from generator.process import Process
 from generator.progress import Progress
 from generator.tools import engine, image_notes
 
+_RUNNER = "/opt/packmill/bin/packmill-runner"
+
 
 def checked(process: Process, reference: str, progress: Progress) -> Process:
     """The process with the kernel that the image runs it with.
@@ -25,7 +27,9 @@ def checked(process: Process, reference: str, progress: Progress) -> Process:
     try:
         kernel, warnings = found["kernel"], list(found["warnings"])
     except (KeyError, TypeError):
-        raise RunnerCheckError(_failure(process.path, reference, f"it printed {found!r}"[:200])) from None
+        kernel, warnings = found, []
+    if not isinstance(kernel, str | None):
+        raise RunnerCheckError(_failure(process.path, reference, f"it printed {found!r}"[:200]))
     for warning in warnings:
         progress.warn(str(warning))
     progress.say(f"{process.path}: kernel {kernel}" if kernel else f"{process.path}: present")
@@ -35,21 +39,35 @@ def checked(process: Process, reference: str, progress: Progress) -> Process:
 def contents(reference: str) -> Any:
     """What is in the image, as it says itself (`generator.runner.check.image_contents`).
 
-    A repository that lies beside the environment has no say in that, so an edited notebook need not ask again.
+    A repository that lies beside the environment has no say in that: it is hidden while the image is asked, by the
+    runner itself and no entrypoint. So an edited notebook need not ask again.
 
     Raises:
         RunnerCheckError: it does not say.
     """
     present = engine.inspect(reference)
-    beside = present is not None and present.labels.get(image.repository_label) == "beside"
-    identity = image.digest_of(*present.layers[:-1]) if present and beside else ""
-    return ask(reference, ("packmill-runner", "check", "--contents"), question="contents", identity=identity)
+    command, question = ("check", "--contents"), "contents"
+    if present is None or present.labels.get(image.repository_label) != "beside":
+        return ask(reference, command, question=question, entrypoint=_RUNNER)
+    settings = {name: value for name, value in present.config.items() if name != "Labels"}
+    identity = image.digest_of(json.dumps(settings, sort_keys=True), *present.layers[:-1])
+    hidden = image.repository_folder(present.config)
+    return ask(reference, command, question=question, entrypoint=_RUNNER, identity=identity, hidden=hidden)
 
 
 def ask(
-    reference: str, command: tuple[str, ...], *, question: str, about: str = "packmill-runner", identity: str = ""
+    reference: str,
+    command: tuple[str, ...],
+    *,
+    question: str,
+    about: str = "packmill-runner",
+    identity: str = "",
+    entrypoint: str | None = None,
+    hidden: str = "",
 ) -> Any:
     """What a command in the image prints as JSON on its last line; asked once for each image, or each ``identity``.
+
+    ``entrypoint`` and ``hidden`` as in `generator.tools.engine.run_in`.
 
     Raises:
         RunnerCheckError: it fails, or prints something else.
@@ -59,12 +77,12 @@ def ask(
     known = image_notes.recall(identity, question) if identity else None
     if known is not None:
         return known
-    code, out, err = engine.run_in(reference, command)
+    code, out, err = engine.run_in(reference, command, entrypoint=entrypoint, hidden=hidden)
     if code != 0:
         raise RunnerCheckError(_failure(about, reference, err or out))
     try:
         found = json.loads(out.strip().splitlines()[-1])
-    except (ValueError, IndexError):
+    except (ValueError, IndexError, RecursionError):
         said = f"its ENTRYPOINT does not run what it is given; it printed {out.strip()[:200]!r}"
         raise RunnerCheckError(_failure(about, reference, said)) from None
     if identity:

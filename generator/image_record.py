@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from generator import image
-from generator.buildpacks.plan import PYLOCK, REQUIREMENTS_LOCK
+from generator.buildpacks.plan import PYLOCK, REQUIREMENTS_LOCK, Lock
 from generator.documents.provenance import BuildRecord
 from generator.documents.sbom import sbom_json
+from generator.environment.secret_addresses import refuse_secrets
 from generator.errors import RunnerCheckError
 from generator.image_check import contents
 from generator.imaging import Found
@@ -18,6 +19,7 @@ from generator.request import BuildRequest, Settings
 
 sbom_name = "sbom.cdx.json"
 """CycloneDX's own ending for a bill of materials in JSON (https://cyclonedx.org/specification/overview/)."""
+_surrogate = frozenset(map(chr, range(0xD800, 0xE000)))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,15 +35,13 @@ def keep_of(found: Found, source: image.Source, request: BuildRequest, settings:
 
     Raises:
         RunnerCheckError: the image does not say what is in it.
+        EnvironmentSpecError: a secret is in its lock.
     """
     if not request.build_image:
         return Kept()
-    said = contents(local)
-    if not isinstance(said, dict) or not isinstance(said.get("contents"), list):
-        raise RunnerCheckError(f"the image {found.reference} does not say what is in it")
-    lock = next((name for name in (REQUIREMENTS_LOCK, PYLOCK) if said.get("locks", {}).get(name)), "")
+    packages, lock = _said(contents(local), found.reference)
     sbom = sbom_json(
-        said["contents"],
+        packages,
         name=f"{source.owner}/{source.name}",
         version=source.checkout,
         reference=found.reference,
@@ -49,14 +49,31 @@ def keep_of(found: Found, source: image.Source, request: BuildRequest, settings:
         time=image.labels(source, "")["org.opencontainers.image.created"],
         key="".join(found.layers),
     )
+    if lock:
+        refuse_secrets(lock.text, f"{lock.name} of the image")  # of what a file behind a URL asked for
     record = BuildRecord(
         base=found.base.pinned if found.base else "",
         layers=found.layers,
-        lock=lock,
+        lock=lock.name if lock else "",
         sbom=sbom_name,
         options=_options(request, settings),
     )
-    return Kept(texts={sbom_name: sbom, **({lock: said["locks"][lock]} if lock else {})}, record=record)
+    return Kept(texts={sbom_name: sbom, **({lock.name: lock.text} if lock else {})}, record=record)
+
+
+def _said(contents: Any, reference: str) -> tuple[list[dict[str, str]], Lock | None]:
+    """The packages and the lock that an image speaks of, whose word is a repository's."""
+    said = contents if isinstance(contents, dict) else {}
+    packages, locks = said.get("contents"), said.get("locks") or {}
+    if not isinstance(packages, list) or not all(_is_text(one) for one in packages) or not _is_text(locks):
+        raise RunnerCheckError(f"the image {reference} does not say what is in it")
+    name = next((name for name in (REQUIREMENTS_LOCK, PYLOCK) if locks.get(name)), "")
+    return packages, Lock(name=name, text=locks[name]) if name else None
+
+
+def _is_text(one: Any) -> bool:
+    """Whether it is an object of texts that UTF-8 can hold."""
+    return isinstance(one, dict) and all(isinstance(text, str) and _surrogate.isdisjoint(text) for text in one.values())
 
 
 def _options(request: BuildRequest, settings: Settings) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from generator.documents.process import Facts
 from generator.environment import Environment
 from generator.image_check import checked
 from generator.image_record import keep_of
+from generator.image_store import ImageStore
 from generator.imaging import Found, Wanted, ensure_image
 from generator.package import example_files, package
 from generator.process import Process, environment_of, read_process, undeclared
@@ -136,11 +137,13 @@ def _wanted(  # noqa: PLR0917 - every word once, in the order of the steps that 
         environment_key=environment_key,
         base_image=settings.base_image,
         lock=Lock(name=request.lock[0], text=request.lock[1]) if request.lock else None,
-        fresh=request.fresh,
         standard=request.standard,
+        store=ImageStore(
+            fresh=request.fresh,
+            fetch=partial(fetch_cached, settings=settings, progress=progress),
+            keep=partial(keep_cached, settings=settings, progress=progress),
+        ),
         find_pushed=partial(find_pushed, request.registry, reference, settings=settings),
-        fetch_cached=partial(fetch_cached, settings=settings, progress=progress),
-        keep_cached=partial(keep_cached, settings=settings, progress=progress),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import posixpath
 import sys
@@ -184,4 +185,6 @@ def read_text(folder: Path, path: str) -> str | None:
     file = inside(folder, path)
     if file is None or not file.is_file() or file.stat().st_size > _text_limit:
         return None
-    return file.read_text(encoding="utf-8", errors="replace")
+    data = file.read_bytes()
+    utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))  # as PowerShell's ">" writes it
+    return data.decode("utf-16" if utf16 else "utf-8", errors="replace").replace("\r\n", "\n").replace("\r", "\n")

@@ -1,99 +1,165 @@
-"""``packmill rebuild``: a package's image and documents once more, from what the package itself says it was made of."""
+"""``packmill rebuild``: a package's image and documents once more, from what the package itself says it was made of.
+
+A package may be a stranger's. It says what is built, and nothing of what belongs to whoever builds it: no image's name,
+no token for a host that it chose, no file outside of it.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import os
+import stat
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from generator import __version__
+from generator.buildpacks.plan import PYLOCK, REQUIREMENTS_LOCK
 from generator.errors import UsageError
+from generator.parameters import printable
 from generator.pipeline import Built, build
 from generator.progress import Progress
 from generator.request import BuildRequest, Settings, build_request
 
+_LARGEST = 64 * 1024**2
+"""Bytes of a file of a package."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Record:
+    """What a package says that it was made of."""
+
+    packmill: str
+    address: str
+    checkout: str
+    commit: str
+    process: str
+    base: str
+    layers: tuple[str, ...]
+    lock: tuple[str, str] | None
+    options: Mapping[str, Any]
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rebuilt:
-    """What came of it: layers that are the package's own, in its order, and how many the image has now."""
+    """What came of it: for each of the package's layers whether it came out the same, and how many there are now."""
 
     built: Built
     same: tuple[bool, ...]
     layers: int
 
 
-def rebuild(package: Path, settings: Settings, progress: Progress, *, output: Path, fresh: bool) -> Rebuilt:
-    """Builds the package's commit on its base image, with its locked versions.
+def rebuild(
+    package: Path, settings: Settings, progress: Progress, *, output: Path, fresh: bool, image: str | None = None
+) -> Rebuilt:
+    """Builds the package's commit on its base image, with its locked versions; ``image`` names what comes of it.
 
     Raises:
         UsageError: the folder is no package with an image.
         PackmillError: whatever is wrong with the build.
     """
     record = read_record(package)
-    made_by = record.get("packmill")
-    if made_by != __version__:
-        progress.warn(
-            f"the package was made by packmill {made_by}, this is {__version__}: its runner's layer will differ"
-        )
-    settings = replace(settings, base_image=record["build"].get("base") or settings.base_image)
-    built = build(_request(package, record, output=output, fresh=fresh), settings, progress)
-    recorded = tuple(record["build"]["layers"])
-    same = tuple(layer in built.layers for layer in recorded)
+    for sentence in _remarks(record, image):
+        progress.warn(sentence)
+    if not settings.git_host:
+        settings = replace(settings, git_token="")
+    settings = replace(settings, base_image=record.base or settings.base_image)
+    built = build(_request(record, output=output, fresh=fresh, image=image), settings, progress)
+    same = tuple(layer in built.layers for layer in record.layers)
     _tell(same, progress)
     return Rebuilt(built=built, same=same, layers=len(built.layers))
 
 
-def read_record(package: Path) -> dict[str, Any]:
-    """A package's ``package.json``.
+def read_record(package: Path) -> Record:
+    """What a package's ``package.json`` says, with its lock.
 
     Raises:
         UsageError: it is missing, cannot be read, or speaks of no image.
     """
     try:
-        record = json.loads((package / "package.json").read_text(encoding="utf-8"))
-        layers, commit = record["build"]["layers"], record["commit"]["id"]
-    except (OSError, ValueError) as error:
+        record = json.loads(_text_of(package, "package.json"))
+    except (OSError, ValueError, RecursionError) as error:
         inside = sorted(path.parent.name for path in package.glob("*/package.json"))
         hint = f": it holds several packages, name one: {', '.join(inside)}" if inside else f": {error}"
         raise UsageError(f"{package}: no package that can be read{hint}") from None
-    except (KeyError, TypeError):
+    build = _at(record, "build")
+    if not isinstance(build, dict):
         raise UsageError(
             f"{package}: its package.json does not say what its image was made of: it was written without an image, "
             "or by an older packmill"
-        ) from None
-    if not isinstance(layers, list) or not isinstance(commit, str):
-        raise UsageError(f"{package}: its package.json is not packmill's")
-    return dict(record)
+        )
+    texts = {
+        "address": _at(record, "repository", "address"),
+        "checkout": _at(record, "checkout"),
+        "commit": _at(record, "commit", "id"),
+        "process": _at(record, "process", "path"),
+        "base": build.get("base", ""),
+        "packmill": _at(record, "packmill"),
+    }
+    layers, options, lock = build.get("layers"), build.get("options", {}), build.get("lock", "")
+    is_ours = all(isinstance(text, str) for text in (*texts.values(), lock)) and isinstance(options, dict)
+    if not is_ours or not isinstance(layers, list) or not layers or not all(isinstance(one, str) for one in layers):
+        raise UsageError(f"{package}: its package.json is not as packmill writes it")
+    return Record(**texts, layers=tuple(layers), options=options, lock=_lock(package, lock) if lock else None)
 
 
-def _request(package: Path, record: Mapping[str, Any], *, output: Path, fresh: bool) -> BuildRequest:
-    options: Mapping[str, Any] = record["build"].get("options", {})
-    lock = record["build"].get("lock", "")
-    return build_request(
-        record["repository"]["address"],
-        checkout=record["checkout"],
-        commit=record["commit"]["id"],
-        processes=(record["process"]["path"],),
-        environment=options.get("env"),
-        output=output,
-        image=options.get("image"),
-        network=bool(options.get("network")),
-        output_template=options.get("output_template"),
-        standard=bool(options.get("standard_buildpacks")),
-        fresh=fresh,
-        lock=(lock, _lock(package, lock)) if lock else None,
-    )
+def _at(value: Any, *names: str) -> Any:
+    """What a JSON document has there; None where it has nothing."""
+    for name in names:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
 
 
-def _lock(package: Path, name: str) -> str:
-    if Path(name).name != name:
-        raise UsageError(f"{package}: its package.json names a lock file outside of it")
+def _lock(package: Path, name: str) -> tuple[str, str]:
+    if name not in (REQUIREMENTS_LOCK, PYLOCK):
+        raise UsageError(f"{package}: its package.json names {printable(name)!r} as its lock, which packmill has not")
     try:
-        return (package / name).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        return name, _text_of(package, name)
+    except (OSError, ValueError) as error:
         raise UsageError(f"{package}: its {name} cannot be read: {error}") from None
+
+
+def _text_of(package: Path, name: str) -> str:
+    """A regular file of the package, not what a link in it leads to."""
+    with open(package / name, "rb", opener=lambda path, flags: os.open(path, flags | os.O_NOFOLLOW)) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise ValueError("it is no file")
+        data = file.read(_LARGEST + 1)
+    if len(data) > _LARGEST:
+        raise ValueError("it is larger than 64 MiB")
+    return data.decode("utf-8")
+
+
+def _remarks(record: Record, image: str | None) -> Iterator[str]:
+    if record.packmill != __version__:
+        made_by = printable(record.packmill)
+        yield f"the package was made by packmill {made_by}, this is {__version__}: its runner's layer will differ"
+    named = record.options.get("image")
+    if named and image is None:
+        shown = printable(str(named))
+        yield f"the package's image was called {shown}, the new one has packmill's own name: see --image"
+
+
+def _request(record: Record, *, output: Path, fresh: bool, image: str | None) -> BuildRequest:
+    def text(option: str) -> str | None:
+        value = record.options.get(option)
+        return value if isinstance(value, str) else None
+
+    return build_request(
+        record.address,
+        checkout=record.checkout,
+        commit=record.commit,
+        processes=(record.process,),
+        environment=text("env"),
+        output=output,
+        image=image,
+        network=record.options.get("network") is True,
+        output_template=text("output_template"),
+        standard=record.options.get("standard_buildpacks") is True,
+        fresh=fresh,
+        lock=record.lock,
+    )
 
 
 def _tell(same: tuple[bool, ...], progress: Progress) -> None:

@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 from generator.errors import RepositoryError, UsageError
 
 _SCP = re.compile(r"(?P<user>[\w.-]+@)?(?P<host>[\w.-]+):(?P<path>(?!//)[^\s]+)")
+_HOST = r"(?:[\w-]+(?:\.[\w-]+)+|localhost|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?(?:[/?#\s'\"]|$)"
 _HELP = "give an https, ssh or file URL or a local path"
 
 
@@ -86,8 +87,11 @@ def _from_url(text: str) -> Repository:
 
 
 def redacted(text: str) -> str:
-    """Text with what may be secret in its URLs cut out: everything up to the last ``@``, and what a query says."""
-    return re.sub(r"(?<=://)\S*@|(?<=\?)[^\s'\"#]+", "", text)
+    """Text with what may be secret in its URLs cut out: user and password, and what a query says.
+
+    Where no host follows, as after a password with a slash in it, which no URL may have, all goes up to the last ``@``.
+    """
+    return re.sub(rf"(?<=://)(?:[^/\s]*@(?={_HOST})|(?!{_HOST})\S*@)|(?<=\?)[^\s'\"#]+", "", text)
 
 
 def _from_path(path: Path) -> Repository:

@@ -300,4 +300,6 @@ def check_reference(text: str) -> str:
     host, tag, digest = r"(?:[A-Za-z0-9.-]+(?::\d+)?/)?", r"(?::\w[\w.-]{0,127})?", r"(?:@sha256:[0-9a-f]{64})?"
     if not re.fullmatch(rf"{host}{word}(?:/{word})*{tag}{digest}", text):
         raise UsageError(f"{text!r} is no name of an image: write it as registry.example.org/name:tag")
+    if re.match(r"localhost/packmill(?![a-z0-9._-])", text):
+        raise UsageError(f"{text!r}: names that start so are packmill's own, of what images are made of")
     return text

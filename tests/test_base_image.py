@@ -11,7 +11,7 @@ from generator.setup import base_image, debian_base
 from generator.setup.base_image import ensure_base_image, find_base
 from generator.tools.engine import Image
 
-_BOOKWORM, _TRIXIE = "packmill/base:bookworm", "packmill/base:trixie"
+_BOOKWORM, _TRIXIE = "localhost/packmill/base:bookworm", "localhost/packmill/base:trixie"
 _OFFLINE = "dial tcp: lookup registry.example.org: no such host"
 _PYTHONS = {_BOOKWORM: "3.11.2", _TRIXIE: "3.13.5"}
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from support import write_notebook
 
-from generator.buildpacks.plan import Lock, Plan, context_of, make_plan, plan_key
+from generator.buildpacks.plan import Caches, Lock, Plan, context_of, make_plan, plan_key, render_plan
 from generator.errors import EnvironmentSpecError
 from generator.process import environment_of
 
@@ -42,8 +42,13 @@ def key(repository: Path) -> str:
     return plan_key(plan(repository), base_id="sha256:0")
 
 
+def archive_of(plan: Plan) -> bytes:
+    with context_of(plan, caches=Caches(own="x")) as file:
+        return file.read()
+
+
 def context(plan: Plan) -> dict[str, tarfile.TarInfo]:
-    with tarfile.open(fileobj=io.BytesIO(context_of(plan, own_cache="").read())) as archive:
+    with tarfile.open(fileobj=io.BytesIO(archive_of(plan))) as archive:
         return {entry.name: entry for entry in archive.getmembers()}
 
 
@@ -226,10 +231,10 @@ def test_nothing_outside_of_the_checkout_is_given_to_a_build(repository: Path, t
 
 
 def test_the_same_plan_gives_the_same_bytes(described: Path) -> None:
-    first = context_of(plan(described), own_cache="x").read()
+    first = archive_of(plan(described))
     os.utime(described / "notebooks", (1, 1))
 
-    assert context_of(plan(described), own_cache="x").read() == first
+    assert archive_of(plan(described)) == first
 
 
 def test_programs_stay_programs_and_nothing_else_is_kept_of_modes_times_and_owners(repository: Path) -> None:
@@ -264,3 +269,75 @@ def test_packages_of_debian_may_have_versions_and_comments(repository: Path) -> 
     write(repository, {"apt.txt": "less=590-2.1~deb12u2  # newer ones scroll\nlibstdc++6\n# none\njq\n"})
 
     assert plan(repository).apt == ("jq", "less=590-2.1~deb12u2", "libstdc++6")
+
+
+@pytest.mark.parametrize(
+    ("files", "shared"),
+    [
+        ({"requirements.txt": "numpy\n"}, True),
+        ({"requirements.txt": "-e .\n", "setup.py": ""}, False),
+        ({"requirements.txt": "x @ git+https://example.org/x\n"}, False),
+        ({"pyproject.toml": '[project]\nname = "x"\n'}, True),
+        ({"pyproject.toml": '[project]\nname = "x"\n[tool.uv.pip]\ntarget = "/var/tmp/uv"\n'}, False),
+    ],
+)
+def test_wheels_are_shared_where_the_repository_has_no_say_in_what_is_written(
+    files: dict[str, str], shared: bool, repository: Path
+) -> None:
+    write(repository, files)
+
+    install = render_plan(plan(repository), caches=Caches(own="mine", wheels="ours")).partition("AS builder")[2]
+
+    assert ("packmill-uv-ours" in install, "packmill-uv-mine" in install) == (shared, not shared)
+
+
+def test_what_a_resolution_leaves_is_not_where_packages_are_installed(repository: Path) -> None:
+    write(repository, {"requirements.txt": "numpy\n"})
+
+    dockerfile = render_plan(plan(repository), caches=Caches())
+
+    assert "FROM tools AS builder\nCOPY --from=resolver /srv/requirements.lock /srv/\n" in dockerfile
+
+
+def test_names_need_not_be_utf_8(repository: Path) -> None:
+    write(repository, {"postBuild": "true\n"})
+    (repository / os.fsdecode(b"\xff.txt")).write_text("x")
+
+    assert any(name.startswith("repository/") and name.endswith(".txt") for name in context(plan(repository)))
+    assert key(repository)
+
+
+def test_a_linked_project_file_is_there_as_a_file(repository: Path) -> None:
+    write(repository, {"settings/project.toml": '[project]\nname = "x"\nversion = "1"\n'})
+    (repository / "pyproject.toml").symlink_to("settings/project.toml")
+
+    assert context(plan(repository))["inputs/files/pyproject.toml"].isreg()
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"requirements.txt": "six\n--index-url https://ada:sesame@example.org/simple\n"},
+        {"requirements.txt": "-r more.txt\n", "more.txt": "--extra-index-url=https://sesame@example.org/simple\n"},
+        {"requirements.txt": "x @ git+https://sesame@example.org/x.git\n"},
+        {"requirements.txt": "x @ https://example.org/x-1.tar.gz?token=sesame\n"},
+        {"requirements.txt": "--index-url https://${USER}:${SESAME}@example.org/simple\n"},
+        {"pyproject.toml": '[project]\nname = "x"\n[[tool.uv.index]]\nurl = "https://ada:sesame@example.org/"\n'},
+        {"pylock.toml": 'packages = []\n[x]\nurl = "https://ada:sesame@example.org/x.whl"\n'},
+        {"Pipfile.lock": '{"default": {"x": {"git": "https://sesame@example.org/x", "ref": "1"}}}'},
+    ],
+)
+def test_an_address_with_a_secret_is_refused_and_not_repeated(files: dict[str, str], repository: Path) -> None:
+    write(repository, files)
+
+    with pytest.raises(EnvironmentSpecError, match="holds a secret or asks for one") as refused:
+        plan(repository)
+
+    assert "sesame" not in str(refused.value).lower()
+
+
+@pytest.mark.parametrize("line", ["x @ git+ssh://git@example.org/x.git@v1", "x @ https://example.org/gh/x@v1/x.tar.gz"])
+def test_an_address_with_an_at_sign_need_not_hold_a_secret(line: str, repository: Path) -> None:
+    write(repository, {"requirements.txt": f"{line}\n"})
+
+    assert plan(repository).builds is line.startswith("x @ git+")

@@ -306,3 +306,33 @@ def test_a_lock_that_cannot_be_followed_is_refused(text: str, message: str | Non
 @pytest.mark.parametrize("text", ["numpy", "a.b-c_d", "numpy ; python_version >= '3'"])
 def test_a_name_is_no_path(text: str) -> None:
     assert not is_local_requirement(text)
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ({"path": "a --index-url https://example.org"}, "has a space"),
+        ({"version": "==1", "markers": "(" * 5000 + "os_name == 'x'" + ")" * 5000}, "no requirement that can be read"),
+    ],
+)
+def test_a_pipfile_lock_cannot_say_more_than_a_requirement(entry: dict[str, str], said: str) -> None:
+    with pytest.raises(EnvironmentSpecError, match=said):
+        locked_requirements("Pipfile.lock", _pipfile_lock({"x": entry}))
+
+
+def test_an_index_whose_address_cannot_be_read_is_refused() -> None:
+    with pytest.raises(EnvironmentSpecError, match="not an address that can be read"):
+        locked_requirements("Pipfile.lock", _pipfile_lock({}, sources=[{"name": "x", "url": "https://[x"}]))
+
+
+def test_sources_that_are_no_list_are_none() -> None:
+    assert locked_requirements("Pipfile.lock", '{"_meta": {"sources": 5}, "default": {}}').index_lines == ()
+
+
+def test_wheels_that_are_no_list_are_none() -> None:
+    assert not read_pylock("pylock.toml", '[[packages]]\nname = "x"\nwheels = 5\n').is_local
+
+
+def test_a_line_that_no_one_wrote_is_refused() -> None:
+    with pytest.raises(EnvironmentSpecError, match=r"requirements\.txt line 2: longer than"):
+        read_requirements("requirements.txt", {"requirements.txt": f"six\n{'x' * 70_000}\n"}.get)

@@ -17,7 +17,7 @@ from typing import Any
 
 from repo2docker.buildpacks.base import BaseImage
 
-from generator.buildpacks.plan import Plan, context_of, make_plan, render_plan
+from generator.buildpacks.plan import Caches, Plan, context_of, make_plan, render_plan
 from generator.environment import BuildPack
 from generator.image import digest_of
 from generator.process import environment_of
@@ -31,8 +31,8 @@ class PlainPythonBuildPack(BaseImage):  # type: ignore[misc]
 
     plan: Plan | None = None
     """What is to be built, where someone has looked at the repository already."""
-    own_cache = ""
-    """Names the cache of what is built, which repositories do not share."""
+    caches: Caches | None = None
+    """Names of the caches, where someone has made them already; otherwise a folder's are its own."""
 
     def detect(self) -> bool:
         """Whether the working directory has a plain Python environment."""
@@ -40,7 +40,7 @@ class PlainPythonBuildPack(BaseImage):  # type: ignore[misc]
 
     def render(self, build_args: dict[str, str] | None = None) -> str:
         """The Dockerfile."""
-        return render_plan(self._plan(), own_cache=self._own_cache(), uid=_uid(build_args))
+        return render_plan(self._plan(), caches=self._caches(), uid=_uid(build_args))
 
     def build(  # noqa: PLR0917 - the signature is repo2docker's
         self,
@@ -55,9 +55,9 @@ class PlainPythonBuildPack(BaseImage):  # type: ignore[misc]
         """Builds from wheels alone; where that is not enough once more with compilers, which no image keeps."""
 
         def attempt(plan: Plan) -> Iterator[str]:
-            context = context_of(plan, own_cache=self._own_cache(), uid=_uid(build_args))
             settings = {"buildargs": build_args, "cache_from": cache_from, "platform": platform, **extra_build_kwargs}
-            yield from client.build(fileobj=context, tag=image_spec, custom_context=True, **settings)
+            with context_of(plan, caches=self._caches(), uid=_uid(build_args)) as context:
+                yield from client.build(fileobj=context, tag=image_spec, custom_context=True, **settings)
 
         plan, needs_building = self._plan(), False
         try:
@@ -75,13 +75,14 @@ class PlainPythonBuildPack(BaseImage):  # type: ignore[misc]
             self.plan = make_plan(Path.cwd(), environment_of(Path.cwd()), base_image=self.base_image)
         return self.plan
 
-    def _own_cache(self) -> str:
-        return self.own_cache or digest_of(str(Path.cwd()))[:16]
+    def _caches(self) -> Caches:
+        own = digest_of(str(Path.cwd()))[:16]
+        return self.caches or Caches(own=own, wheels=own)
 
 
-def prepared(plan: Plan, *, own_cache: str) -> type[PlainPythonBuildPack]:
+def prepared(plan: Plan, caches: Caches) -> type[PlainPythonBuildPack]:
     """The build pack with its plan made."""
-    return type("PlainPythonBuildPack", (PlainPythonBuildPack,), {"plan": plan, "own_cache": own_cache})
+    return type("PlainPythonBuildPack", (PlainPythonBuildPack,), {"plan": plan, "caches": caches})
 
 
 def _uid(build_args: dict[str, str] | None) -> int:

@@ -15,18 +15,23 @@ import tarfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
-from typing import Any
+from tempfile import TemporaryFile
+from typing import IO, Any
 
 import uv
 
 from generator.environment import Environment
 from generator.environment.apt import read_apt
 from generator.environment.pipfile_lock import locked_requirements
-from generator.environment.project import Project, names_git, packaged_notebooks, project
+from generator.environment.project import Project, configures_uv, names_git, packaged_notebooks, project
 from generator.environment.requirements import Requirements, read_pylock, read_requirements
+from generator.environment.secret_addresses import refuse_secrets
 from generator.image import digest_of, settled
 from generator.process import inside, read_text
 from generator.templates import data_folder, render
+
+Content = Path | bytes
+"""What a file of a build context holds: another file's content, or these bytes."""
 
 compilers = ("gcc", "g++", "libc6-dev", "make", "pkg-config", "python3-dev", "git", "ca-certificates")
 """Debian's packages for what has no wheel; in the stage that is thrown away."""
@@ -45,13 +50,21 @@ class Lock:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Caches:
+    """Names of caches: the repository's ``own``, for what it has a say in, and of ``wheels``, which others share."""
+
+    own: str = ""
+    wheels: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
     """How an environment is made.
 
     ``asked`` are the files that are resolved, ``index_lines`` where packages come from then, ``lock`` what is installed
     as it stands instead, ``uv_lock`` whether ``uv.lock`` says the versions. ``project`` says whether the repository's
     own package is installed, ``local`` whether something refers to files of the repository where they lie, ``builds``
-    whether something is built that is no wheel.
+    whether something is built that is no wheel, ``configured`` whether the repository tells uv what to do.
     ``files`` are all that goes into the stage that makes it, by their paths in the repository; ``repository`` is what
     ``postBuild`` sees.
     """
@@ -67,12 +80,18 @@ class Plan:
     project: bool = False
     local: bool = False
     builds: bool = False
+    configured: bool = False
     compilers: tuple[str, ...] = ()
     post_build: str = ""
     start: str = ""
-    files: Mapping[str, Path | bytes] = field(default_factory=dict)
-    repository: Mapping[str, Path | bytes] = field(default_factory=dict)
+    files: Mapping[str, Content] = field(default_factory=dict)
+    repository: Mapping[str, Content] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
+
+    @property
+    def apart(self) -> bool:
+        """Whether the repository has a say in what is written where, so that it must not be somebody else's cache."""
+        return self.builds or self.configured
 
     @property
     def with_compilers(self) -> Plan:
@@ -94,10 +113,10 @@ def make_plan(
     is_project = package is Project.PACKAGE and not _installs_the_top(requirements)
     everything = dict(_files(folder)) if is_project or requirements.is_local or "postBuild" in names else {}
     in_context = _context(folder, everything) if is_project or requirements.is_local else {}
-    needs_git = requirements.needs_git or any(
-        names_git(read_text(folder, names[name]) or "") for name in ("pyproject.toml", "uv.lock") if name in names
-    )
-    own: dict[str, Path | bytes] = {name: folder / name for name in ("pyproject.toml", "uv.lock") if name in names}
+    texts = {name: read_text(folder, names[name]) or "" for name in ("pyproject.toml", "uv.lock") if name in names}
+    for name, text in (*texts.items(), *requirements.files, *([(lock.name, lock.text)] if lock else [])):
+        refuse_secrets(text, name)
+    needs_git = requirements.needs_git or any(map(names_git, texts.values()))
     return Plan(
         base_image=base_image,
         python=python,
@@ -110,10 +129,11 @@ def make_plan(
         project=is_project,
         local=requirements.is_local,
         builds=is_project or requirements.is_local or needs_git,
+        configured=configures_uv(texts.get("pyproject.toml", "")),
         compilers=_GIT if needs_git else (),
         post_build=names.get("postBuild", ""),
         start=names.get("start", ""),
-        files={**in_context, **own, **{path: text.encode() for path, text in requirements.files}},
+        files={**in_context, **{path: text.encode() for path, text in (*texts.items(), *requirements.files)}},
         repository=everything if "postBuild" in names else {},
         remarks=requirements.remarks,
     )
@@ -175,52 +195,66 @@ def _context(folder: Path, everything: Mapping[str, Path]) -> dict[str, Path]:
 def plan_key(plan: Plan, *, base_id: str) -> str:
     """What decides whether an environment is the same again: its base, its files' content, and how it is made."""
     digest = hashlib.sha256()
-    for entry, data in _entries(plan):
+    for entry, content in _entries(plan):
         if entry.name != "tools/uv":  # another uv makes the same environment
-            what = f"{entry.name}\0{entry.mode}\0{entry.linkname}\0{hashlib.sha256(data).hexdigest()}\0"
-            digest.update(what.encode())
-    return digest_of(base_id, render_plan(plan, own_cache=""), digest.hexdigest())
+            what = f"{entry.name}\0{entry.mode}\0{entry.linkname}\0{_digest(content)}\0"
+            digest.update(os.fsencode(what))
+    return digest_of(base_id, render_plan(plan, caches=Caches()), digest.hexdigest())
 
 
-def render_plan(plan: Plan, *, own_cache: str, uid: int = _uid) -> str:
-    """The Dockerfile; ``own_cache`` names the cache for what is built, which no other repository may share."""
+def render_plan(plan: Plan, *, caches: Caches, uid: int = _uid) -> str:
+    """The Dockerfile."""
     return render(
         "image/environment/Dockerfile",
         base_image=plan.base_image,
         apt=plan.apt,
         compilers=plan.compilers,
-        builds=plan.builds,
+        apart=plan.apart,
         local=plan.local,
-        own_cache=own_cache,
+        lock=plan.lock.name if plan.lock else REQUIREMENTS_LOCK,
+        caches=caches,
         post_build=plan.post_build,
         start=f"${{REPO_DIR}}/{plan.start}" if plan.start else "",
         uid=uid,
     )
 
 
-def context_of(plan: Plan, *, own_cache: str, uid: int = _uid) -> io.BytesIO:
-    """The build context as a tar archive; the same plan gives the same bytes."""
-    stream = io.BytesIO()
+def _digest(content: Content) -> str:
+    digest = hashlib.sha256()
+    with _opened(content) as file:
+        while block := file.read(1024**2):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _opened(content: Content) -> IO[bytes]:
+    return io.BytesIO(content) if isinstance(content, bytes) else content.open("rb")
+
+
+def context_of(plan: Plan, *, caches: Caches, uid: int = _uid) -> IO[bytes]:
+    """The build context as a tar archive in a file that goes when it is closed; the same plan gives the same bytes."""
+    stream = TemporaryFile()  # noqa: SIM115 - it is given to who asked; a repository may be larger than the memory
     with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as archive:
-        dockerfile = _entry("Dockerfile", render_plan(plan, own_cache=own_cache, uid=uid).encode())
+        dockerfile = _entry("Dockerfile", render_plan(plan, caches=caches, uid=uid).encode())
         entries = [dockerfile, *_entries(plan, uid=uid)]
         above = {str(parent) for entry, _ in entries for parent in PurePosixPath(entry.name).parents} - {"."}
         for name in sorted(above | {"inputs/files", "repository"}):
             folder = tarfile.TarInfo(name)
             folder.type, folder.mode, folder.mtime = tarfile.DIRTYPE, 0o755, settled
             archive.addfile(folder)
-        for entry, data in entries:
-            archive.addfile(entry, io.BytesIO(data))
+        for entry, content in entries:
+            with _opened(content) as file:
+                archive.addfile(entry, file)
     stream.seek(0)
     return stream
 
 
-def _entries(plan: Plan, *, uid: int = _uid) -> Iterator[tuple[tarfile.TarInfo, bytes]]:
+def _entries(plan: Plan, *, uid: int = _uid) -> Iterator[tuple[tarfile.TarInfo, Content]]:
     """Everything in the context but the Dockerfile, in an order of its own."""
     templates = data_folder("templates") / "image" / "environment"
     for name in ("install.py", "settle.py"):
         yield _entry(f"tools/{name}", (templates / name).read_bytes())
-    yield _entry("tools/uv", Path(os.fsdecode(uv.find_uv_bin())).read_bytes(), mode=0o755)
+    yield _entry_of("tools/uv", Path(os.fsdecode(uv.find_uv_bin())))
     yield _entry("stubs.tar", _stubs())
     yield _entry("inputs/plan.json", json.dumps(_told(plan, uid), indent=1).encode())
     if plan.lock:
@@ -242,6 +276,7 @@ def _told(plan: Plan, uid: int) -> dict[str, Any]:
         "project": plan.project,
         "local": plan.local,
         "builds": plan.builds,
+        "apart": plan.apart,
         "compilers": bool(plan.compilers and plan.compilers != _GIT),
         "seed": bool(plan.post_build),
         "repository": "/home/jovyan",
@@ -255,14 +290,16 @@ def _entry(name: str, data: bytes, *, mode: int = 0o644) -> tuple[tarfile.TarInf
     return entry, data
 
 
-def _entry_of(name: str, file: Path | bytes) -> tuple[tarfile.TarInfo, bytes]:
+def _entry_of(name: str, file: Content) -> tuple[tarfile.TarInfo, Content]:
     if isinstance(file, bytes):
         return _entry(name, file)
     if file.is_symlink():
         entry, _ = _entry(name, b"")
         entry.type, entry.linkname = tarfile.SYMTYPE, os.readlink(file)
         return entry, b""
-    return _entry(name, file.read_bytes(), mode=0o755 if os.access(file, os.X_OK) else 0o644)
+    entry, _ = _entry(name, b"", mode=0o755 if os.access(file, os.X_OK) else 0o644)
+    entry.size = file.stat().st_size
+    return entry, file
 
 
 def _stubs() -> bytes:

@@ -14,7 +14,9 @@ def add(commands: Commands) -> None:
     text = """\
 Builds the image and the documents of a package once more, from what its package.json and its lock file say: the
 repository at that commit, that base image, those versions. Says which layers came out the same, bit for bit. The last
-line on stdout is the new package's path."""
+line on stdout is the new package's path.
+
+A package may be anybody's: PACKMILL_GIT_TOKEN is used only where PACKMILL_GIT_HOST says which host it is for."""
     parser = command(commands, "rebuild", "build a package once more, from its own provenance", text)
     parser.add_argument("package", type=Path, metavar="PACKAGE", help="folder of a package")
     parser.add_argument(
@@ -23,6 +25,9 @@ line on stdout is the new package's path."""
         default=Path("rebuilt"),
         metavar="DIR",
         help="where the new package goes (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--image", metavar="NAME", help="name of the image (default: packmill's own, whatever the package called it)"
     )
     parser.add_argument("--no-cache", action="store_true", help="build the image anew, whatever is there of it")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of the path")
@@ -37,7 +42,9 @@ def run(options: argparse.Namespace) -> int:
 
     settings = read_settings(os.environ)
     progress = Progress(sections=settings.gitlab_job)
-    rebuilt = rebuild(options.package, settings, progress, output=options.output, fresh=options.no_cache)
+    rebuilt = rebuild(
+        options.package, settings, progress, output=options.output, fresh=options.no_cache, image=options.image
+    )
     if options.json:
         import json
 

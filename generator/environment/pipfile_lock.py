@@ -6,15 +6,17 @@ import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from generator.environment.project import read_json
 from generator.environment.requirements import Requirements
+from generator.environment.secret_addresses import holds_secret
 from generator.errors import EnvironmentSpecError
 from generator.parameters import printable
+from generator.repository import redacted
 
 _PYPI = ("pypi.org", "pypi.python.org")
 _MARKERS = (
@@ -76,7 +78,7 @@ def _line(name: str, entry: Mapping[str, Any], file: str) -> str:
 def _checked(requirement: str, where: str) -> str:
     try:
         return str(Requirement(requirement))
-    except InvalidRequirement as error:
+    except (InvalidRequirement, RecursionError) as error:
         said = printable(str(error).partition("\n")[0])
         raise EnvironmentSpecError(f"{where}: no requirement that can be read: {said}") from None
 
@@ -108,7 +110,7 @@ def _git(entry: Mapping[str, Any], where: str) -> str:
 def _url(url: str, where: str) -> str:
     if not re.fullmatch(r"[\x21-\x7e]+", url):
         raise EnvironmentSpecError(f"{where}: its address has a space or another character that none has")
-    if urlsplit(url).password is not None or "$" in url:
+    if holds_secret(url) or "$" in url:
         raise EnvironmentSpecError(f"{where}: its address holds a secret or asks for one, and a build is given none")
     return url
 
@@ -126,15 +128,17 @@ def _inside(path: str, file: str, where: str) -> str:
     top = posixpath.normpath(posixpath.join(posixpath.dirname(file), path.removeprefix("file:")))
     if top.startswith(("/", "../")) or top == ".." or not path.isprintable():
         raise EnvironmentSpecError(f"{where}: {printable(path)!r} leads out of the repository")
+    if re.search(r"\s", path):
+        raise EnvironmentSpecError(f"{where}: {path!r} has a space, which no requirement can have: rename the folder")
     return f"./{'' if top == '.' else top}"
 
 
 def _index_lines(document: Mapping[str, Any], file: str) -> Iterator[str]:
     """The indexes other than PyPI; where PyPI is none of them, the first takes its place."""
     sources = [(f"{file}: source {one.get('name', '')!r}", str(one["url"])) for one in _sources(document)]
-    others = [one for one in sources if urlsplit(one[1]).hostname not in _PYPI]
+    others = [(where, url) for where, url in sources if _split(url, where).hostname not in _PYPI]
     for number, (where, url) in enumerate(others):
-        if "$" in url or "@" in urlsplit(url).netloc:
+        if "$" in url or "@" in _split(url, where).netloc:
             raise EnvironmentSpecError(
                 f"{where}: needs a name or a token, and a build is given no secrets\n"
                 "  lock against an index that is open to everyone, or bring a Dockerfile"
@@ -145,10 +149,18 @@ def _index_lines(document: Mapping[str, Any], file: str) -> Iterator[str]:
         yield f"{'--index-url' if instead else '--extra-index-url'} {_url(url, where)}"
 
 
+def _split(url: str, where: str) -> SplitResult:
+    try:
+        return urlsplit(url)
+    except ValueError:
+        raise EnvironmentSpecError(f"{where}: not an address that can be read: {printable(redacted(url))}") from None
+
+
 def _sources(document: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
     meta = document.get("_meta")
     sources = meta.get("sources") if isinstance(meta, Mapping) else None
-    return [one for one in sources or () if isinstance(one, Mapping) and one.get("url")]
+    listed = sources if isinstance(sources, list) else []
+    return [one for one in listed if isinstance(one, Mapping) and one.get("url")]
 
 
 def _remarks(document: Mapping[str, Any], file: str) -> Iterator[str]:

@@ -37,7 +37,9 @@ def read_toml(text: str, file: str) -> dict[str, Any]:
     """
     try:
         document: dict[str, Any] = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except RecursionError:
+        raise EnvironmentSpecError(f"{file}: not TOML that can be read: nested too deeply") from None
+    except ValueError as error:  # what is no TOML, and numbers that Python does not read
         raise EnvironmentSpecError(f"{file}: not TOML that can be read: {error}") from None
     return document
 
@@ -52,6 +54,8 @@ def read_json(text: str, file: str) -> dict[str, Any]:
         document = json.loads(text)
     except json.JSONDecodeError as error:
         raise EnvironmentSpecError(f"{file} line {error.lineno}: not JSON that can be read: {error.msg}") from None
+    except ValueError as error:
+        raise EnvironmentSpecError(f"{file}: not JSON that can be read: {error}") from None
     except RecursionError:
         raise EnvironmentSpecError(f"{file}: not JSON that can be read: nested too deeply") from None
     if not isinstance(document, dict):
@@ -123,6 +127,11 @@ def _folders(files: Iterable[str]) -> set[str]:
 def names_git(text: str) -> bool:
     """Whether a ``pyproject.toml`` or ``uv.lock`` has packages that git fetches."""
     return bool(re.search(r"\bgit\+(https|ssh|file)|\bgit\s*=\s*[\"']", text))
+
+
+def configures_uv(text: str) -> bool:
+    """Whether a ``pyproject.toml`` has settings of uv's, by which it may say what uv writes where."""
+    return "uv" in _table(read_toml(text, "pyproject.toml"), "tool")
 
 
 def _table(document: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -20,6 +20,9 @@ from generator.errors import EnvironmentSpecError
 from generator.parameters import printable
 
 _RUNTIME_HELP = "  write one line: python-3.12, or for R with a day's packages r-4.4-2025-06-02"
+_VERSION = re.compile(r"[0-9]{1,3}(\.[0-9]{1,3}){0,2}")
+_LONGEST = 200
+"""Characters of a specifier."""
 # No patch release has gone beyond these; a specifier that fits none of them fits no Python.
 _EVERY_PYTHON = tuple(f"{minor}.{patch}" for minor in ("2.7", *(f"3.{n}" for n in range(40))) for patch in range(32))
 
@@ -103,7 +106,7 @@ def _runtime(text: str, file: str) -> Asked | None:
     dated = f"the date in {file} is not used: it only says from which day packages of R are" if runtime.date else ""
     if not runtime.version:
         return _asked(file, _line(text, r"\S"), text.strip(), SpecifierSet(), dated)
-    if not re.fullmatch(r"\d+(\.\d+){0,2}", runtime.version):
+    if not _VERSION.fullmatch(runtime.version):
         raise EnvironmentSpecError(f"{_shown(text, file)}: no version of Python\n{_RUNTIME_HELP}")
     return _series(file, _line(text, r"\S"), text.strip(), runtime.version, dated)
 
@@ -121,7 +124,7 @@ def _pyproject(text: str, file: str) -> Asked | None:
     line = _line(text, r"^[ \t]*python\s*=")
     specifier = _of_poetry(asked)
     if specifier is None:
-        known = f"{file} line {line}: python = {printable(asked)!r} is not understood: any Python is taken"
+        known = f"{file} line {line}: python = {printable(asked[:100])!r} is not understood: any Python is taken"
         return _asked(file, line, f"python = {asked!r}", SpecifierSet(), known)
     return _asked(file, line, f"python = {asked!r}", specifier)
 
@@ -141,7 +144,7 @@ def _pipfile_lock(text: str, file: str) -> Asked | None:
         if not isinstance(asked, str) or asked.strip() in ("", "*"):
             continue
         line, said = _line(text, rf'"{name}"\s*:'), f"{name} is {asked!r}"
-        if re.fullmatch(r"\d+(\.\d+){0,2}", asked.strip()):
+        if _VERSION.fullmatch(asked.strip()):
             return _series(file, line, said, asked.strip())
         return _asked(file, line, said, _specifier(asked, file, line))
     return None
@@ -179,14 +182,16 @@ def _required(value: object, text: str, file: str) -> Asked:
 
 def _specifier(text: str, file: str, line: int) -> SpecifierSet:
     try:
-        return SpecifierSet(text)
+        return SpecifierSet(text if len(text) <= _LONGEST else "no version is that long")
     except InvalidSpecifier:
-        said = f"{printable(text)!r} is no specifier of Python versions"
+        said = f"{printable(text[:100])!r} is no specifier of Python versions"
         raise EnvironmentSpecError(f'{file} line {line}: {said}\n  write e.g. ">=3.10" or "==3.12.*"') from None
 
 
 def _of_poetry(text: str) -> SpecifierSet | None:
     """A constraint in Poetry's words; None where PEP 440 has none for it (https://python-poetry.org, versions)."""
+    if len(text) > _LONGEST:
+        return None
     parts = [_one_of_poetry(part.strip()) for part in text.split(",")]
     try:
         return SpecifierSet(",".join(part for part in parts if part))
@@ -195,7 +200,7 @@ def _of_poetry(text: str) -> SpecifierSet | None:
 
 
 def _one_of_poetry(text: str) -> str:
-    match = re.fullmatch(r"([\^~]?)\s*(\d+)(?:\.(\d+))?((?:\.\d+)*)(\.\*)?", text)
+    match = re.fullmatch(r"([\^~]?)\s*([0-9]+)(?:\.([0-9]+))?((?:\.[0-9]+)*)(\.\*)?", text)
     if not match:
         return "" if text == "*" else text
     sign, major, minor, _, star = match.groups()
@@ -215,7 +220,7 @@ def _is_date(text: str) -> bool:
         date.fromisoformat(text)
     except ValueError:
         return False
-    return bool(re.fullmatch(r"\d{4}-\d\d-\d\d", text))
+    return bool(re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text))
 
 
 def _shown(text: str, file: str) -> str:

@@ -20,11 +20,14 @@ from generator.repository import redacted
 Read = Callable[[str], str | None]
 
 _FILES_LIMIT = 100
-_COMMENT = re.compile(r"(^|\s+)#.*$")
+_LONGEST = 64 * 1024
+"""Characters of a line."""
+# A run of spaces is looked at from its beginning alone: from each of them would take the square of its length.
+_COMMENT = re.compile(r"(^|(?<!\s)\s+)#.*$")
 _OPTION = re.compile(r"(-[rcef]|--(?:requirement|constraint|editable|find-links)(?=[\s=]|$))\s*=?\s*(.*)")
 _LONG = {"--requirement": "-r", "--constraint": "-c", "--editable": "-e", "--find-links": "-f"}
 _ARCHIVE = re.compile(r"\.(whl|zip|tar|tgz|tbz|txz|tlz|tar\.(gz|bz2|xz|lz|lzma))$", re.IGNORECASE)
-_NAMED = re.compile(r"[A-Za-z0-9][\w.-]*\s*(?:\[[^\]]*\])?\s*@\s*(.*)")
+_NAMED = re.compile(r"[A-Za-z0-9][\w.-]*\s*(?:\[[^\]]*\]\s*)?@\s*(.*)")
 _OTHER_VCS = re.compile(r"(?:^|[@\s])(hg|svn|bzr)\+")
 _FREEZE = re.compile(r"@ file:///(\S*/(feedstock_root|croot|80754af9)\S*/|\S+/work(?=[\s;#]|$))")
 
@@ -79,7 +82,8 @@ def read_pylock(file: str, text: str) -> Requirements:
     if not isinstance(packages, list) or not all(isinstance(one, dict) for one in packages):
         raise EnvironmentSpecError(f"{file}: has no list of packages, as a lock file has (PEP 751)")
     sources = [one[kind] for one in packages for kind in ("archive", "sdist") if isinstance(one.get(kind), dict)]
-    sources += [wheel for one in packages for wheel in one.get("wheels") or () if isinstance(wheel, dict)]
+    lists = [one["wheels"] for one in packages if isinstance(one.get("wheels"), list)]
+    sources += [wheel for wheels in lists for wheel in wheels if isinstance(wheel, dict)]
     by_path = any("path" in source and "url" not in source for source in sources)
     return Requirements(
         files=((file, text),),
@@ -108,7 +112,7 @@ def logical_lines(text: str) -> Iterator[tuple[int, int, str]]:
 def is_local_requirement(text: str) -> bool:
     """Whether a requirement is a path, as pip sees it: of a folder, an archive, or by ``file:``."""
     named = _NAMED.fullmatch(text)
-    target = re.split(r"\s+;|;\s|\s--", named.group(1) if named else text, maxsplit=1)[0].strip()
+    target = re.split(r"(?<!\s)\s+;|;\s|\s--", named.group(1) if named else text, maxsplit=1)[0].strip()
     if re.match(r"(git\+)?file:", target):
         return True
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://|git\+", target):
@@ -140,6 +144,8 @@ class _Reading:
         self.texts[file] = ""  # keeps the place in the order, and ends a circle
         lines: list[str] = []
         for first, count, line in logical_lines(text.removeprefix("\ufeff")):
+            if len(line) > _LONGEST:
+                raise EnvironmentSpecError(f"{file} line {first}: longer than {_LONGEST} characters")
             lines += [self.line(line, file, f"{file} line {first}: {printable(redacted(line))}")]
             lines += [""] * (count - 1)  # so that uv's messages name the right line
         self.texts[file] = "".join(line + "\n" for line in lines)

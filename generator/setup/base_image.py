@@ -104,6 +104,9 @@ def find_base(named: str | None, *, python: str = "", python_from: str = "", say
 
 
 def _named(named: str, asked: _Asked, say: Say) -> Base:
+    own = next((release for release in debian_base.releases if release.reference == named), None)
+    if own and inspect(named) is None:  # of a package that is rebuilt: no registry has it
+        _make(own, f"{named} is not here")
     reason = _fetched(named, say)
     if reason:
         raise EngineMissingError(

@@ -35,8 +35,8 @@ class Release:
 
     @property
     def reference(self) -> str:
-        """The name of the image made of it."""
-        return f"packmill/base:{self.suite}"
+        """The name of the image made of it; ``localhost`` can be no registry that anyone pulls from."""
+        return f"localhost/packmill/base:{self.suite}"
 
 
 releases = (Release(suite="bookworm", python="3.11"), Release(suite="trixie", python="3.13"))

@@ -96,9 +96,10 @@ class _LineHandler(logging.Handler):
             return
         *lines, self.rest = (self.rest + record.getMessage().replace("\r", "\n")).split("\n")
         for line in filter(str.strip, lines):
-            self.tail.append(line)
-            if not _OF_THE_BUILDER.match(line):
-                self.on_line(line)
+            shown = _shown(line)
+            self.tail.append(shown)
+            if not _OF_THE_BUILDER.match(shown):
+                self.on_line(shown)
 
 
 def build_context(context: Path, *, image: str, time: int, on_line: Callable[[str], None], fresh: bool = False) -> None:
@@ -113,10 +114,11 @@ def build_context(context: Path, *, image: str, time: int, on_line: Callable[[st
     tail: deque[str] = deque(maxlen=_REMEMBERED)
 
     def keep(line: str) -> None:
-        if line.strip():
-            tail.append(line)
-            if not _OF_THE_BUILDER.match(line):
-                on_line(line)
+        shown = _shown(line)
+        if shown.strip():
+            tail.append(shown)
+            if not _OF_THE_BUILDER.match(shown):
+                on_line(shown)
 
     options = ("--no-cache",) if fresh else ()
     command = (
@@ -125,6 +127,11 @@ def build_context(context: Path, *, image: str, time: int, on_line: Callable[[st
     )  # fmt: skip
     if stream(command, on_line=keep) != 0:
         raise ImageBuildError(last_words(tail))
+
+
+def _shown(line: str) -> str:
+    """A line without the mounts of its step, which have the names of caches (`generator.tools.caches`)."""
+    return re.sub(r"--mount=\S+( +\\?|$)", "", line)
 
 
 def last_words(lines: deque[str]) -> str:

@@ -63,13 +63,17 @@ def image_context(
             shutil.copytree(repository, context / "repository", symlinks=True, ignore=shutil.ignore_patterns(".git"))
         else:
             with tarfile.open(context / "repository.tar", "w", format=tarfile.PAX_FORMAT) as archive:
-                _add_repository(archive, repository, str(place["folder"]).strip("/"), int(time.timestamp()))
+                folder, start = str(place["folder"]).strip("/"), str(place.get("start", ""))
+                _add_repository(archive, repository, folder, start=start, time=int(time.timestamp()))
                 _add_note(archive, noted.encode(), int(time.timestamp()))
         yield context
 
 
-def _add_repository(archive: tarfile.TarFile, repository: Path, folder: str, time: int) -> None:
-    """The checkout at ``folder``, readable by everyone; the folders above it as every environment of ours has them."""
+def _add_repository(archive: tarfile.TarFile, repository: Path, folder: str, *, start: str, time: int) -> None:
+    """The checkout at ``folder``, readable by everyone; the folders above it as every environment of ours has them.
+
+    ``start`` can be run whatever git says of it, as repo2docker has it.
+    """
     parts = folder.split("/")
     for depth in range(1, len(parts)):
         _add_folder(archive, "/".join(parts[:depth]), owner=0, time=settled)
@@ -80,18 +84,19 @@ def _add_repository(archive: tarfile.TarFile, repository: Path, folder: str, tim
         for name in sorted((*folders, *files)):
             path = Path(root, name)
             if name != ".git":
-                _add(archive, path, f"{folder}/{path.relative_to(repository).as_posix()}", time)
+                place = path.relative_to(repository).as_posix()
+                _add(archive, path, f"{folder}/{place}", time, runs=place == start)
         folders[:] = [name for name in folders if name not in links]
 
 
-def _add(archive: tarfile.TarFile, path: Path, name: str, time: int) -> None:
+def _add(archive: tarfile.TarFile, path: Path, name: str, time: int, *, runs: bool) -> None:
     entry = archive.gettarinfo(path, arcname=name)
     if entry is None:  # a socket or the like, which git cannot hold
         return
     entry.uid = entry.gid = _OWNER
     entry.uname = entry.gname = ""
     entry.mtime = time
-    entry.mode = 0o755 if entry.isdir() or entry.mode & stat.S_IXUSR else 0o644
+    entry.mode = 0o755 if runs or entry.isdir() or entry.mode & stat.S_IXUSR else 0o644
     if entry.islnk():  # two names of one file are two files in a checkout
         entry.type, entry.linkname, entry.size = tarfile.REGTYPE, "", path.stat().st_size
     if entry.isreg():

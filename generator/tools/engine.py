@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
@@ -12,10 +13,12 @@ from typing import Any
 import docker
 import docker.errors
 
-from generator.errors import EngineMissingError, UsageError
+from generator.errors import EngineMissingError, ImageBuildError, UsageError
 from generator.image_layers import Layer
 from generator.tools.process import run
 
+_RUN_LIMIT = 300.0
+"""Seconds that a command in a container may take."""
 _CA_BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
 
 
@@ -67,6 +70,18 @@ def _is_podman(client: docker.DockerClient) -> bool:
     return any("podman" in str(part.get("Name", "")).lower() for part in parts)
 
 
+def engine_id() -> str:
+    """What tells this engine from all others, and no container knows; empty for Podman, which makes it up."""
+    with connected() as client:
+        return "" if _is_podman(client) else str(client.info().get("ID") or "")
+
+
+def architecture() -> str:
+    """The machine that its images are for, as Go calls it: amd64, arm64."""
+    with connected() as client:
+        return str(client.version().get("Arch") or "")
+
+
 def inspect(reference: str) -> Image | None:
     """The image of that name in the engine's store, if it is there."""
     with connected() as client:
@@ -99,7 +114,7 @@ def _repository(reference: str) -> str:
 
 def history(reference: str) -> tuple[Layer, ...]:
     """The layers of an image that hold something, the lowest first."""
-    with connected() as client:
+    with connected() as client, _said_clearly(reference):
         rows = client.images.get(reference).history()
     return tuple(
         Layer(made_by=str(row.get("CreatedBy") or ""), size=int(row.get("Size") or 0))
@@ -111,7 +126,8 @@ def history(reference: str) -> tuple[Layer, ...]:
 def pull(reference: str, *, timeout: float = 900) -> str:
     """Pulls an image; the empty string, or why it could not be pulled. ``timeout`` is in seconds."""
     done = run(("docker", "pull", "--quiet", "--", reference), timeout=timeout)
-    return "" if done.code == 0 else (done.stderr.strip() or done.stdout.strip()).splitlines()[-1]
+    said = (done.stderr.strip() or done.stdout.strip()).splitlines()
+    return "" if done.code == 0 else (said or [f"docker pull ended with code {done.code}"])[-1]
 
 
 def host_ca_bundle() -> Path | None:
@@ -122,8 +138,17 @@ def host_ca_bundle() -> Path | None:
 def tag(reference: str, name: str) -> None:
     """Gives an image of the engine's store another name."""
     repository, _, mark = name.rpartition(":")
-    with connected() as client:
+    with connected() as client, _said_clearly(reference):
         client.images.get(reference).tag(repository, tag=mark)
+
+
+@contextmanager
+def _said_clearly(reference: str) -> Iterator[None]:
+    """An image that somebody took away meanwhile, as an error of a build."""
+    try:
+        yield
+    except docker.errors.DockerException as error:
+        raise ImageBuildError(f"the engine does not give {reference}, which was there a moment ago: {error}") from None
 
 
 def untag(reference: str) -> None:
@@ -140,13 +165,23 @@ def run_in(
     user: str = "12345:12345",
     environment: Mapping[str, str] | None = None,
     entrypoint: str | None = None,
+    hidden: str = "",
 ) -> tuple[int, str, str]:
-    """Runs a command in a container as CWL runners do: any uid, read-only root, no network; code, stdout, stderr."""
-    variables = [word for name, value in (environment or {}).items() for word in ("--env", f"{name}={value}")]
+    """Runs a command in a container as CWL runners do: any uid, read-only root, no network; code, stdout, stderr.
+
+    ``hidden`` is a folder of the image that the command finds empty. What does not end in five minutes is ended, with
+    code 124.
+    """
+    name = f"packmill-{secrets.token_hex(8)}"
+    variables = [word for key, value in (environment or {}).items() for word in ("--env", f"{key}={value}")]
     instead = (f"--entrypoint={entrypoint}",) if entrypoint is not None else ()
+    without = (f"--tmpfs={hidden}:mode=0755",) if hidden else ()
     done = run(
-        ("docker", "run", "--rm", "--read-only", "--network=none", f"--user={user}", "--tmpfs=/tmp:mode=1777,exec",
-         "--workdir=/tmp", "--env=HOME=/tmp", *variables, *instead, "--", image, *command),
-        timeout=300,
+        ("docker", "run", "--rm", f"--name={name}", "--read-only", "--network=none", f"--user={user}",
+         "--tmpfs=/tmp:mode=1777,exec", *without, "--workdir=/tmp", "--env=HOME=/tmp", *variables, *instead, "--",
+         image, *command),
+        timeout=_RUN_LIMIT,
     )  # fmt: skip
+    if done.code == 124:  # only the docker command was ended
+        run(("docker", "rm", "--force", "--", name), timeout=60)
     return done.code, done.stdout, done.stderr

@@ -10,7 +10,7 @@ import json
 import os
 from contextlib import suppress
 from pathlib import Path
-from tempfile import NamedTemporaryFile
+from tempfile import NamedTemporaryFile, gettempdir
 from typing import Any
 
 _KEPT = 400
@@ -21,7 +21,7 @@ def recall(image_id: str, question: str) -> Any:
     """What was noted, None when nothing was."""
     try:
         return json.loads(_path(image_id, question).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
 
 
@@ -38,6 +38,12 @@ def note(image_id: str, question: str, answer: Any) -> None:
             old.unlink(missing_ok=True)
 
 
+def notes_folder() -> Path:
+    """Packmill's folder in the user's cache folder; below the temporary one for users who have no home."""
+    with suppress(RuntimeError):
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "packmill"
+    return Path(gettempdir(), f"packmill-{os.getuid()}")
+
+
 def _path(image_id: str, question: str) -> Path:
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser())
-    return cache / "packmill" / "images" / f"{hashlib.sha256(f'{image_id} {question}'.encode()).hexdigest()}.json"
+    return notes_folder() / "images" / f"{hashlib.sha256(f'{image_id} {question}'.encode()).hexdigest()}.json"

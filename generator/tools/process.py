@@ -10,6 +10,7 @@ from pathlib import Path
 
 _detached: list[subprocess.Popen[bytes]] = []
 _apart: list[subprocess.Popen[bytes]] = []
+_streaming: set[subprocess.Popen[str]] = set()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,6 +76,7 @@ def stream(
             text=True,
             errors="replace",
         )
+        _streaming.add(process)
         with process:
             lines = process.stderr if stdout else process.stdout
             try:
@@ -84,6 +86,14 @@ def stream(
             except BaseException:
                 _stop(process)
                 raise
+            finally:
+                _streaming.discard(process)
+
+
+def stop_streams() -> None:
+    """Ends the commands whose output is still being handed over, in whichever thread that is."""
+    for process in tuple(_streaming):
+        process.terminate()
 
 
 def _stop(process: subprocess.Popen[str]) -> None:

@@ -3,6 +3,7 @@
 python place.py FOLDER TIME    TIME is the commit's, in seconds since 1970
 """
 
+import json
 import os
 import shutil
 import sys
@@ -32,6 +33,9 @@ for root, folders, names in os.walk(folder):
             wanted = mode | (0o555 if path.is_dir() or mode & 0o100 else 0o444)
             if wanted != mode:
                 path.chmod(wanted)
+start = folder / json.loads(Path("/tmp/packmill/repository.json").read_text()).get("start", "")
+if start.is_file() and not start.is_symlink():
+    start.chmod(start.stat().st_mode | 0o555)
 note = Path("/opt/packmill/repository.json")
 shutil.copyfile("/tmp/packmill/repository.json", note)
 note.chmod(0o644)

@@ -14,7 +14,11 @@ from generator.setup.base_image import find_base
 from generator.tools.engine import Image, inspect, run_in, untag
 from generator.tools.registry import Login, push
 
-pytestmark = [pytest.mark.engine, pytest.mark.slow]
+pytestmark = [
+    pytest.mark.engine,
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 
 @pytest.fixture(scope="module", params=debian_base.releases, ids=lambda release: release.suite)

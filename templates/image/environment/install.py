@@ -5,8 +5,9 @@
 
 Runs as root by the base image's Python; /mnt has this file and uv, /media what the repository asks for, /var/tmp is
 uv's cache. Code of the repository and of packages that must be built runs as the image's user, with a cache of the
-repository's own: what it might plant there reaches nobody else. Where nothing is built, nothing of them runs at all,
-and the cache of wheels is everybody's.
+repository's own, and so does uv where the repository configures it: what they might plant there reaches nobody else.
+Where nothing is built or configured, nothing of the repository says what is written where, and the cache of wheels is
+that of all environments on this base.
 """
 
 import json
@@ -82,6 +83,7 @@ def resolve() -> None:
 def _compile(target: pathlib.Path, pins: pathlib.Path | None) -> None:
     """Resolves what is asked for; ``pins`` hold what ``uv.lock`` says already."""
     options = ["--generate-hashes", "--no-header", "--no-annotate", "--no-strip-extras", "--quiet"]
+    options += ["--emit-build-options"]
     options += ["--prerelease", "allow"] if PLAN["prereleases"] else []
     options += ["--constraint", str(pins)] if pins else []
     folder = _project() if PLAN["project"] or PLAN["local"] else ASKED
@@ -92,16 +94,18 @@ def _compile(target: pathlib.Path, pins: pathlib.Path | None) -> None:
 
 def install() -> None:
     """Makes the environment, and leaves it where the image takes it from."""
-    builds = PLAN["builds"]
+    apart = PLAN["apart"]
+    if not PLAN["builds"] and re.search(r"(?m)^--no-binary\b", LOCK.read_text()):
+        sys.exit(NEEDS_BUILDING)  # uv obeys the file, whatever its own options say
     for folder in (VENV, pathlib.Path("/tmp/home"), pathlib.Path("/var/tmp/uv"), WORK):
         folder.mkdir(parents=True, exist_ok=True)
-        os.chown(folder, *((UID, UID) if builds or folder != pathlib.Path("/var/tmp/uv") else (0, 0)))
+        os.chown(folder, *((UID, UID) if apart or folder != pathlib.Path("/var/tmp/uv") else (0, 0)))
     seed = ("--seed",) if PLAN["seed"] else ()
-    uv("venv", "--quiet", "--allow-existing", *seed, "--python", PLAN["python"], str(VENV), as_user=builds)
+    uv("venv", "--quiet", "--allow-existing", *seed, "--python", PLAN["python"], str(VENV), as_user=apart)
     if LOCK.read_text().strip():
-        wheels = () if builds else ("--no-build",)
+        wheels = () if PLAN["builds"] else ("--no-build",)
         folder = _project() if PLAN["local"] else ASKED
-        uv("pip", "install", "--no-deps", *wheels, "--requirement", str(LOCK), as_user=builds, cwd=folder)
+        uv("pip", "install", "--no-deps", *wheels, "--requirement", str(LOCK), as_user=apart, cwd=folder)
     if PLAN["project"]:
         uv("pip", "install", "--no-deps", str(_project()), as_user=True)
     _settle()

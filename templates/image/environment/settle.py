@@ -1,16 +1,22 @@
 """Runs a command of an image's build and settles what it wrote: everything new is as old as everything else.
 
 Layers hold times of change, so two builds of the same thing differ unless something takes the times out. Caches, logs
-and package lists that no run reads are removed too. Runs as root, by the base image's Python.
+and package lists that no run reads are put back as they were. Runs as root, by the base image's Python.
 
-    python3 settle.py COMMAND [ARGUMENT ...]
+    python3 settle.py MINUTES COMMAND [ARGUMENT ...]
+
+MINUTES after 1980 began is the time that this step gives. Each has one of its own: what a step writes over with the
+same bytes would otherwise look unchanged to an engine that finds a layer by comparing two, as Docker's does where the
+layer below is older than the daemon.
 """
 
 import os
+import pathlib
 import shutil
+import stat
 import subprocess
 import sys
-import time
+from time import time as now
 
 EPOCH = 315532800
 """1980-01-01, the oldest time that a zip file (and so a wheel) can hold."""
@@ -24,7 +30,7 @@ NOISE = (
 )
 
 
-def settle(top: str = "/", *, since: float = 0.0) -> None:
+def settle(top: str = "/", *, since: float = 0.0, time: int = EPOCH) -> None:
     """Sets the time of everything below ``top`` that changed after ``since``; other file systems are left alone."""
     device = os.lstat(top).st_dev
     for root, folders, files in os.walk(top, topdown=False):
@@ -32,38 +38,52 @@ def settle(top: str = "/", *, since: float = 0.0) -> None:
             path = os.path.join(root, name) if name else root
             try:
                 status = os.lstat(path)
-                if status.st_dev == device and status.st_ctime >= since and status.st_mtime != EPOCH:
-                    os.utime(path, (EPOCH, EPOCH), follow_symlinks=False)
+                if status.st_dev == device and status.st_ctime >= since and status.st_mtime != time:
+                    os.utime(path, (time, time), follow_symlinks=False)
             except OSError:  # /proc and its like
                 continue
 
 
-def remove_noise(*, since: float) -> None:
-    """Removes what changed after ``since`` in folders of logs and caches."""
-    for top in NOISE:
-        if os.path.isfile(top) and os.lstat(top).st_ctime >= since:
-            os.remove(top)
-        for root, _, files in os.walk(top):
-            for name in files:
-                path = os.path.join(root, name)
-                if os.lstat(path).st_ctime >= since:
-                    os.remove(path)
+def noise() -> dict[str, tuple[bytes, os.stat_result]]:
+    """The regular files in folders of logs and caches."""
+    paths = [top for top in NOISE if os.path.isfile(top)]
+    paths += [os.path.join(root, name) for top in NOISE for root, _, files in os.walk(top) for name in files]
+    regular = [path for path in paths if stat.S_ISREG(os.lstat(path).st_mode)]
+    return {path: (pathlib.Path(path).read_bytes(), os.lstat(path)) for path in regular}
 
 
-def main() -> int:
+def put_back(before: dict[str, tuple[bytes, os.stat_result]], *, since: float) -> None:
+    """Leaves folders of logs and caches as they were ``before``.
+
+    What is new is removed. What was there gets its content back: a file of a lower layer that is removed leaves a note
+    of that in the layer, with the time of the build.
+    """
+    for path in noise():
+        if path not in before:
+            os.remove(path)
+    for path, (content, status) in before.items():
+        if not os.path.lexists(path) or os.lstat(path).st_ctime >= since:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            pathlib.Path(path).write_bytes(content)
+            os.chown(path, status.st_uid, status.st_gid)
+            os.chmod(path, stat.S_IMODE(status.st_mode))
+
+
+def main(minutes: int, command: list[str]) -> int:
     """The command's exit code."""
-    started = time.time() - 0.1  # file systems keep time less exactly than clocks do
-    code = subprocess.run(sys.argv[1:], check=False).returncode
+    before = noise()
+    started = now() - 0.1  # file systems keep time less exactly than clocks do
+    code = subprocess.run(command, check=False).returncode
     if code == 0:
-        remove_noise(since=started)
+        put_back(before, since=started)
         for root in [name for name in os.listdir("/") if name not in ("proc", "sys", "dev")]:
             path = os.path.join("/", root)
             if not os.path.islink(path) and os.path.isdir(path) and not os.path.ismount(path):
-                settle(path, since=started)
+                settle(path, since=started, time=EPOCH + 60 * minutes)
     return code
 
 
 if __name__ == "__main__":
-    if shutil.which(sys.argv[1]) is None:
-        sys.exit(f"{sys.argv[1]}: not found")
-    sys.exit(main())
+    if shutil.which(sys.argv[2]) is None:
+        sys.exit(f"{sys.argv[2]}: not found")
+    sys.exit(main(int(sys.argv[1]), sys.argv[2:]))

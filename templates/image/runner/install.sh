@@ -1,8 +1,8 @@
 #!/bin/sh
 # Runs as root in a stage of a build that is thrown away, and leaves two root file systems: /packmill-root/runner, the
 # runner in a Python environment of its own with a kernel beside it, and /packmill-root/staging, what it needs to move data.
-# RUNNER_PYTHON is the path of the Python that runs it (empty: one is fetched); KERNEL_PYTHON the name of the Python that
-# lacks a kernel (empty: none does). The same Pythons give the same files, whatever else the environment holds.
+# RUNNER_PYTHON is the path of the Python that runs it (empty: one is fetched); KERNEL_PYTHON the Python that lacks a kernel
+# (empty: none does), and KERNEL_NAME what it is called where the kernel will start. The same Pythons give the same files, whatever else the environment holds.
 set -eu
 here=/tmp/packmill
 top=/opt/packmill
@@ -36,7 +36,7 @@ if [ -n "$KERNEL_PYTHON" ]; then
     mkdir -p $kernel/share/jupyter/kernels/python3
     cp "$here/kernel.py" $kernel/kernel.py
     printf '{"argv": ["%s", "%s", "-f", "{connection_file}"], "display_name": "Python 3", "language": "python"}\n' \
-        "$KERNEL_PYTHON" $kernel/kernel.py > $kernel/share/jupyter/kernels/python3/kernel.json
+        "$KERNEL_NAME" $kernel/kernel.py > $kernel/share/jupyter/kernels/python3/kernel.json
     # A kernel of the same Python is part of the runner's path too: what both need is there once.
     if [ "$(version_of "$KERNEL_PYTHON")" = "$(version_of "$python")" ]; then
         shared=$kernel/lib
