@@ -119,33 +119,48 @@ def _plan(wanted: Wanted, progress: Progress) -> _Planned:
 
 def _ensure_environment(wanted: Wanted, planned: _Planned, progress: Progress) -> str:
     """The environment's name in the engine's store."""
-    reference = image.environment_reference(planned.key)
+    names = _environment_names(wanted, planned)
     title = f"{wanted.environment.buildpack}: {', '.join(wanted.environment.files) or 'no configuration file'}"
-    if wanted.store.has(reference):
+    present = next(filter(wanted.store.has, names), "")
+    if present:
         progress.say(f"the environment is there already ({title})")
-        return reference
+        return present
     with progress.step(f"Building the environment, {title}"):
-        packs: tuple[type, ...] = ()
+        pack: Any = None
         if planned.plan and planned.base:
             from generator.buildpacks.plain_python import prepared
 
-            packs = (prepared(planned.plan, _caches(planned.base, wanted.source.address)),)
+            pack = prepared(planned.plan, _caches(planned.base, wanted.source.address))
         base = planned.base.pinned if planned.base else wanted.base_image
         # repo2docker builds no image whose name is there; and a name is given to what is whole
-        unfinished = f"{reference}-{secrets.token_hex(4)}"
+        unfinished = f"{names[0]}-{secrets.token_hex(4)}"
         app = builder.repo2docker_app(
             wanted.folder,
             image=unfinished,
             base_image=base,
-            packs=packs,
+            packs=(pack,) if pack else (),
             time=image.settled if planned.plan else int(wanted.source.time.timestamp()),
             fresh=wanted.store.fresh,
         )
         builder.build_environment(app, on_line=progress.say)
+        reference = names[-1] if pack and pack.made and pack.made.apart else names[0]
         engine.tag(unfinished, reference)
         engine.untag(unfinished)
         wanted.store.keep(reference)
     return reference
+
+
+def _environment_names(wanted: Wanted, planned: _Planned) -> tuple[str, ...]:
+    """What the environment may be called: by its content alone, and by its content and its repository.
+
+    The first is for what comes of its files and the network alone, and so is the same for everybody. Where a
+    repository's own cache has a part in it, an earlier commit of the same repository may have, too.
+    """
+    shared = image.environment_reference(planned.key)
+    if planned.plan is None:
+        return (shared,)
+    own = image.environment_reference(image.digest_of(wanted.source.address, planned.key))
+    return (own,) if planned.plan.apart else (shared, own)
 
 
 def _caches(base: Base, address: str) -> Caches:

@@ -286,9 +286,11 @@ def test_wheels_are_shared_where_the_repository_has_no_say_in_what_is_written(
 ) -> None:
     write(repository, files)
 
-    install = render_plan(plan(repository), caches=Caches(own="mine", wheels="ours")).partition("AS builder")[2]
+    dockerfile = render_plan(plan(repository), caches=Caches(own="mine", wheels="ours"))
 
+    resolve, _, install = dockerfile.partition("AS builder")
     assert ("packmill-uv-ours" in install, "packmill-uv-mine" in install) == (shared, not shared)
+    assert ("packmill-uv-ours" in resolve, "packmill-uv-mine" in resolve) == (False, not shared)
 
 
 def test_what_a_resolution_leaves_is_not_where_packages_are_installed(repository: Path) -> None:

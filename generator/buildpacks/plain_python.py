@@ -31,6 +31,8 @@ class PlainPythonBuildPack(BaseImage):  # type: ignore[misc]
 
     plan: Plan | None = None
     """What is to be built, where someone has looked at the repository already."""
+    made: Plan | None = None
+    """What was built in the end."""
     caches: Caches | None = None
     """Names of the caches, where someone has made them already; otherwise a folder's are its own."""
 
@@ -58,6 +60,7 @@ class PlainPythonBuildPack(BaseImage):  # type: ignore[misc]
             settings = {"buildargs": build_args, "cache_from": cache_from, "platform": platform, **extra_build_kwargs}
             with context_of(plan, caches=self._caches(), uid=_uid(build_args)) as context:
                 yield from client.build(fileobj=context, tag=image_spec, custom_context=True, **settings)
+            type(self).made = plan
 
         plan, needs_building = self._plan(), False
         try:

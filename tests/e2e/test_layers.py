@@ -124,6 +124,25 @@ def test_two_repositories_with_the_same_requirements_share_their_environment(bui
     assert "Building the environment" not in builder.said
 
 
+def test_what_a_repository_s_own_cache_had_a_part_in_is_its_own(builder: Builder) -> None:
+    """An earlier commit of it could have left something there."""
+
+    def built(name: str) -> dict[str, Any]:
+        repository = builder.folder / "ada" / name
+        write_notebook(repository / "process.ipynb", "n = 1  # type: int", "import alike")
+        (repository / "setup.py").write_text(
+            "from setuptools import setup\nsetup(name='alike', py_modules=['alike'])\n"
+        )
+        (repository / "alike.py").write_text("")
+        commit_all(repository)
+        return builder.build(repository)
+
+    one, other = built("built-one"), built("built-other")
+
+    assert "Building the environment" in builder.said
+    assert layers(one["image"])[:-1] == layers(other["image"])[:-1], "though it is the same"
+
+
 def test_an_unchanged_commit_is_not_built_again(builder: Builder) -> None:
     repository = builder.repository("unchanged")
     first = builder.build(repository)

@@ -137,8 +137,11 @@ def _own(top: pathlib.Path) -> None:
 
 def _settle() -> None:
     """Compiles the environment, takes times and uv's own notes out, and moves it."""
-    for note in VENV.rglob("uv_cache.json"):
+    for note in VENV.rglob("uv_cache.json"):  # it has the time of a build, and so has its line in RECORD
         note.unlink()
+        record = note.with_name("RECORD")
+        lines = record.read_text().splitlines(keepends=True)
+        record.write_text("".join(line for line in lines if f"/{note.name}," not in line))
     shutil.copyfile(LOCK, VENV / LOCK.name)
     settle(str(VENV))
     # isolated and without site: a .pth file of a package would run here; tests of packages are run by nobody
