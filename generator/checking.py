@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 from generator.errors import PackmillError
 from generator.progress import Progress
 from generator.run import missing_values, run_package
+from generator.tools.container_limits import ContainerLimits
 from generator.tools.files import packages_below
 from generator.validation import validate
 
@@ -29,7 +30,9 @@ class Checked:
     exit_code: int = 0
 
 
-def check(top: Path, *, base: Path, results: Path, progress: Progress) -> list[Checked]:
+def check(
+    top: Path, *, base: Path, results: Path, progress: Progress, limits: ContainerLimits | None = None
+) -> list[Checked]:
     """Checks the packages in a folder, named as they lie below ``base``; outputs of example runs go to ``results``."""
     found: list[Checked] = []
     for folder in packages_below(top):
@@ -37,7 +40,7 @@ def check(top: Path, *, base: Path, results: Path, progress: Progress) -> list[C
         with progress.step(f"Validating {name}"):
             found += _validated(folder, name, progress)
         with progress.step(f"Running {name} on its example values"):
-            found.append(_ran(folder, name, results / folder.relative_to(top), progress))
+            found.append(_ran(folder, name, results / folder.relative_to(top), progress, limits))
     return found
 
 
@@ -58,7 +61,7 @@ def _validated(folder: Path, package: str, progress: Progress) -> list[Checked]:
     return found
 
 
-def _ran(folder: Path, package: str, outdir: Path, progress: Progress) -> Checked:
+def _ran(folder: Path, package: str, outdir: Path, progress: Progress, limits: ContainerLimits | None) -> Checked:
     began, name = time.monotonic(), "run on its example values"
     try:
         missing = missing_values(folder)
@@ -66,7 +69,7 @@ def _ran(folder: Path, package: str, outdir: Path, progress: Progress) -> Checke
             why = f"no example value for {', '.join(missing)}"
             progress.say(f"left out: {why}")
             return Checked(package=package, name=name, seconds=0, skipped=why)
-        run_package(folder, job=None, values=(), outdir=outdir, engine="cwltool", options=())
+        run_package(folder, job=None, values=(), outdir=outdir, engine="cwltool", options=(), limits=limits)
     except PackmillError as error:
         taken = time.monotonic() - began
         return Checked(package=package, name=name, seconds=taken, problem=str(error), exit_code=error.exit_code)

@@ -21,6 +21,7 @@ from generator.setup.base_image import ensure_base_image
 from generator.setup.container_engine import ensure_engine
 from generator.templates import data_folder
 from generator.tools.artifacts import fetch_package
+from generator.tools.container_limits import container_limits
 from generator.tools.files import packages_below
 from generator.tools.git import commit_folder
 from generator.tools.job_file import check_places, is_inside, job_values, read_job
@@ -69,7 +70,13 @@ def _check(request: BuildRequest, settings: Settings, progress: Progress) -> Non
         DocumentError, RunError: a check failed.
     """
     built = build(replace(request, registry=None, destination=None, fresh=False), settings, progress)
-    checks = checking.check(built.folder, base=request.output, results=_results, progress=progress)
+    checks = checking.check(
+        built.folder,
+        base=request.output,
+        results=_results,
+        progress=progress,
+        limits=container_limits(settings),
+    )
     _report.write_text(checking.junit(checks), encoding="utf-8")
     failed = [one for one in checks if one.problem]
     if failed:
@@ -131,7 +138,14 @@ def _run(environment: Mapping[str, str], settings: Settings, progress: Progress)
     job.write_text(json.dumps({**own, **values}), encoding="utf-8")
     with progress.step("Running the package by cwltool"):
         outputs = run_package(
-            folder, job=job, values=(), outdir=_results, engine="cwltool", options=(), guarded=settings.guard_variables
+            folder,
+            job=job,
+            values=(),
+            outdir=_results,
+            engine="cwltool",
+            options=(),
+            guarded=settings.guard_variables,
+            limits=container_limits(settings),
         )
     print(json.dumps(outputs, indent=2, ensure_ascii=False))
 

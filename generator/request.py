@@ -43,6 +43,10 @@ variables = {
     "PACKMILL_PUBLISH_HOST": "the one host that gets it (default: whatever host the destination is on)",
     "PACKMILL_STAGE_GUARD": "'1' keeps steps that fetch and deliver to public addresses, in packages and in runs",
     "PACKMILL_STAGE_ALLOW": "networks and hosts that the guard lets through, separated by spaces",
+    "PACKMILL_RUN_MEMORY": "MiB of memory that a container of a run may take (default: three quarters of all)",
+    "PACKMILL_RUN_CPUS": "processors that a container of a run may take (default: all)",
+    "PACKMILL_RUN_PROCESSES": "processes and threads that a container of a run may have (default: 4096)",
+    "PACKMILL_CONTAINER_LABEL": "value of the label org.packmill.job on containers that are started (default: none)",
     "PACKMILL_VENV": "virtual environment with packmill's dependencies (default: .venv, made when it is missing)",
     "DOCKER_HOST": "address of the container engine, as for Docker itself",
 }
@@ -71,6 +75,10 @@ class Settings:
     gitlab_job: bool = False
     stage_guard: bool = False
     stage_allow: tuple[str, ...] = ()
+    run_memory: int = 0
+    run_cpus: float = 0.0
+    run_processes: int = 0
+    container_label: str = ""
 
     @property
     def guard_variables(self) -> tuple[str, ...]:
@@ -101,7 +109,26 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         gitlab_job=environment.get("GITLAB_CI") == "true",
         stage_guard=_is_yes(environment.get("PACKMILL_STAGE_GUARD", "")),
         stage_allow=tuple(environment.get("PACKMILL_STAGE_ALLOW", "").replace(",", " ").split()),
+        run_memory=int(_positive(environment, "PACKMILL_RUN_MEMORY")),
+        run_cpus=_positive(environment, "PACKMILL_RUN_CPUS"),
+        run_processes=int(_positive(environment, "PACKMILL_RUN_PROCESSES")),
+        container_label=_label(environment.get("PACKMILL_CONTAINER_LABEL", "")),
     )
+
+
+def _positive(environment: Mapping[str, str], name: str) -> float:
+    """A number above zero; 0 when the variable is not set."""
+    text = environment.get(name, "").strip()
+    if text and not (re.fullmatch(r"\d{1,9}(\.\d{1,3})?", text) and float(text) > 0):
+        raise UsageError(f"{name}: {text!r} is not a number above zero; unset it for the default")
+    return float(text or 0)
+
+
+def _label(text: str) -> str:
+    """The value of a label that no other option of the engine can be hidden in."""
+    if not re.fullmatch(r"[A-Za-z0-9._-]{0,128}", text):
+        raise UsageError(f"PACKMILL_CONTAINER_LABEL: {text!r} has characters other than letters, digits, '.', '_', '-'")
+    return text
 
 
 def _is_yes(value: str) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 from generator.errors import UsageError, nearest
 from generator.literals import MisfitError, fit
 from generator.parameters import CwlType, Hint, Role
+from generator.tools.container_limits import ContainerLimits
 from generator.tools.job_file import is_inside, read_job, read_yaml
 
 
@@ -176,10 +177,12 @@ def run_package(
     engine: str,
     options: tuple[str, ...],
     guarded: tuple[str, ...] = (),
+    limits: ContainerLimits | None = None,
 ) -> dict[str, Any]:
     """Runs a package and gives the CWL output object; progress goes to stderr.
 
     ``guarded`` are variables of the environment that steps in containers are to have: those of the address guard.
+    ``limits`` are what its containers may take (default: those of this machine).
 
     Raises:
         UsageError: the values do not fit the interface; nothing was started.
@@ -205,7 +208,7 @@ def run_package(
         if plain:
             progress.say(plain)
 
-    return execute(document, job_values, outdir=outdir, engine=engine, options=options, on_line=show)
+    return execute(document, job_values, outdir=outdir, engine=engine, options=options, on_line=show, limits=limits)
 
 
 def missing_values(package: Path) -> list[str]:

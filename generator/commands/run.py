@@ -42,7 +42,9 @@ def run(options: argparse.Namespace) -> int:
 
     from generator.request import read_settings
     from generator.run import run_package
+    from generator.tools.container_limits import container_limits
 
+    settings = read_settings(os.environ)
     outputs = run_package(
         options.package,
         job=options.job,
@@ -50,7 +52,8 @@ def run(options: argparse.Namespace) -> int:
         outdir=options.outdir,
         engine=options.engine,
         options=options.engine_options,
-        guarded=read_settings(os.environ).guard_variables,
+        guarded=settings.guard_variables,
+        limits=container_limits(settings),
     )
     print(json.dumps(outputs, indent=2, ensure_ascii=False))
     return 0

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import secrets
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import generator
 from generator.errors import DocumentError, EngineMissingError, RunError, UsageError
+from generator.tools.container_limits import ContainerLimits, container_limits
 from generator.tools.process import run, stream
 
 
@@ -33,7 +38,8 @@ def load(path: Path) -> None:
 
 def validate(path: Path) -> str:
     """What ``cwltool --validate --strict`` finds wrong; '' when nothing."""
-    done = run((*_cwltool(), "--validate", "--strict", "--disable-color", "--", str(path)), timeout=300)
+    command = (*_cwltool(container_limits()), "--validate", "--strict", "--disable-color", "--", str(path))
+    done = run(command, environment=engine_environment(os.environ), alone=True, timeout=300)
     return "" if done.code == 0 else (done.stderr or done.stdout).strip()
 
 
@@ -45,12 +51,20 @@ def execute(
     engine: str,
     options: tuple[str, ...],
     on_line: Callable[[str], None],
+    limits: ContainerLimits | None = None,
+    trust: bool = False,
 ) -> dict[str, Any]:
     """Runs a document and gives its output object. The job is written for the engine's eyes only.
 
+    ``trust`` runs tools without a container, and lets Toil run the document, which does not check outputs.
+
     Raises:
+        UsageError: the engine is not installed, or is one that needs ``trust``.
         RunError: the engine ends with an error.
     """
+    label = f"org.packmill.run={secrets.token_hex(8)}"
+    own = limits or container_limits()
+    own = replace(own, labels=(*own.labels, label), bare=trust)
     with TemporaryDirectory(prefix="packmill-run-") as temporary:
         job_file, result = Path(temporary, "job.json"), Path(temporary, "outputs.json")
         job_file.touch(mode=0o600)
@@ -61,8 +75,14 @@ def execute(
 
             with suppress(EngineMissingError):  # the CWL engine says what it misses
                 stand_in()
-        command = (*_engine(engine), "--outdir", str(outdir), *options, str(process), str(job_file))
-        code = stream(command, on_line=on_line, stdout=result)
+        command = (*_engine(engine, own, trust=trust), "--outdir", str(outdir), *options, str(process), str(job_file))
+        environment = engine_environment(os.environ, toil=engine == "toil")
+        code = None
+        try:
+            code = stream(command, on_line=on_line, stdout=result, environment=environment, alone=True)
+        finally:
+            if code != 0:
+                _remove_containers(label)
         if code != 0:
             raise RunError(f"the run failed: {engine} ended with code {code}; its last lines are above")
         try:
@@ -72,9 +92,14 @@ def execute(
         return outputs
 
 
-def _engine(name: str) -> tuple[str, ...]:
+def _engine(name: str, limits: ContainerLimits, *, trust: bool) -> tuple[str, ...]:
     if name == "cwltool":
-        return (*_cwltool(), "--disable-color")
+        return (*_cwltool(limits), "--disable-color")
+    if not trust:
+        raise UsageError(
+            "toil moves and reads whatever a container leaves, links to files of this machine included: run packages "
+            "that you trust with --trust, others with --engine cwltool"
+        )
     found = shutil.which("toil-cwl-runner") or shutil.which("toil-cwl-runner", path=str(Path(sys.executable).parent))
     if found is None:
         raise UsageError("toil-cwl-runner is not installed: pip install 'toil[cwl]' beside packmill")
@@ -82,14 +107,41 @@ def _engine(name: str) -> tuple[str, ...]:
     return (found, "--no-prepull")
 
 
-def _cwltool() -> tuple[str, ...]:
-    # `python -m cwltool` forgets the exit code, so its own script is called, or what that script does.
-    script = Path(sys.executable).parent / "cwltool"
-    return (
-        (str(script),)
-        if script.is_file()
-        else (sys.executable, "-c", "import sys; from cwltool.main import run; sys.exit(run(sys.argv[1:]))")
-    )
+_START = (
+    "import sys; sys.path[:] = [one for one in sys.path if one]; "
+    "from generator.tools.cwl_engine import main; sys.exit(main(sys.argv[1:]))"
+)
+"""Starts the engine's program. Without the first line, Python would import modules from the folder it is called in."""
+
+
+def _cwltool(limits: ContainerLimits) -> tuple[str, ...]:
+    return (sys.executable, "-c", _START, limits.to_json())
+
+
+_KEPT_VARIABLES = frozenset(
+    (
+        "PATH HOME TMPDIR LANG LC_ALL LC_CTYPE TZ XDG_RUNTIME_DIR DOCKER_HOST DOCKER_CONFIG DOCKER_CONTEXT "
+        "DOCKER_CERT_PATH DOCKER_TLS_VERIFY CONTAINER_HOST SSL_CERT_FILE REQUESTS_CA_BUNDLE HTTP_PROXY HTTPS_PROXY "
+        "NO_PROXY http_proxy https_proxy no_proxy PACKMILL_STAGE_GUARD PACKMILL_STAGE_ALLOW"
+    ).split()
+)
+"""What an engine needs to find programs, the container engine and the network. No token is among them."""
+_SCHEDULERS = ("TOIL_", "SLURM_", "PBS_", "LSB_", "SGE_")
+
+
+def engine_environment(environment: Mapping[str, str], *, toil: bool = False) -> dict[str, str]:
+    """Give the environment of a CWL engine: what it needs of this one, and where packmill's own program is."""
+    kept = {name: value for name, value in environment.items() if name in _KEPT_VARIABLES}
+    if toil:
+        return {**kept, **{name: value for name, value in environment.items() if name.startswith(_SCHEDULERS)}}
+    return {**kept, "PYTHONPATH": str(Path(generator.__file__).parents[1])}
+
+
+def _remove_containers(label: str) -> None:
+    """End what a run that failed or was interrupted left in the engine."""
+    left = run(("docker", "ps", "--all", "--quiet", "--filter", f"label={label}"), timeout=30).stdout.split()
+    if left:
+        run(("docker", "rm", "--force", "--volumes", *left), timeout=60)
 
 
 class PlainLog:

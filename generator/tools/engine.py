@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
 from collections.abc import Iterator, Mapping
@@ -15,6 +16,8 @@ import docker.errors
 
 from generator.errors import EngineMissingError, ImageBuildError, UsageError
 from generator.image_layers import Layer
+from generator.request import read_settings
+from generator.tools.container_limits import container_limits
 from generator.tools.process import run
 
 _RUN_LIMIT = 300.0
@@ -170,14 +173,15 @@ def run_in(
     """Runs a command in a container as CWL runners do: any uid, read-only root, no network; code, stdout, stderr.
 
     ``hidden`` is a folder of the image that the command finds empty. What does not end in five minutes is ended, with
-    code 124.
+    code 124. It has the limits of a run.
     """
+    limits = container_limits(read_settings(os.environ)).options(ram=0, cores=0)
     name = f"packmill-{secrets.token_hex(8)}"
     variables = [word for key, value in (environment or {}).items() for word in ("--env", f"{key}={value}")]
     instead = (f"--entrypoint={entrypoint}",) if entrypoint is not None else ()
     without = (f"--tmpfs={hidden}:mode=0755",) if hidden else ()
     done = run(
-        ("docker", "run", "--rm", f"--name={name}", "--read-only", "--network=none", f"--user={user}",
+        ("docker", "run", "--rm", f"--name={name}", "--read-only", "--network=none", f"--user={user}", *limits,
          "--tmpfs=/tmp:mode=1777,exec", *without, "--workdir=/tmp", "--env=HOME=/tmp", *variables, *instead, "--",
          image, *command),
         timeout=_RUN_LIMIT,

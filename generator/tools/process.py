@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import codecs
+import io
 import os
+import selectors
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 _detached: list[subprocess.Popen[bytes]] = []
 _apart: list[subprocess.Popen[bytes]] = []
-_streaming: set[subprocess.Popen[str]] = set()
+_streaming: set[subprocess.Popen[bytes]] = set()
+_LAST_OUTPUT = 1.0
+"""Seconds to wait for more output of a command that has ended."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,9 +33,12 @@ def run(
     *,
     cwd: Path | None = None,
     environment: Mapping[str, str] | None = None,
+    alone: bool = False,
     timeout: float | None = None,
 ) -> Finished:
     """Runs a command to its end; ``environment`` is added to the present one, ``timeout`` is in seconds.
+
+    With ``alone``, ``environment`` is all that the command gets.
 
     A command that is not installed ends with code 127, one that takes too long with 124, as in a shell.
     """
@@ -38,7 +46,7 @@ def run(
         done = subprocess.run(
             command,
             cwd=cwd,
-            env={**os.environ, **(environment or {})},
+            env={**({} if alone else os.environ), **(environment or {})},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -60,8 +68,11 @@ def stream(
     stdout: Path | None = None,
     cwd: Path | None = None,
     environment: Mapping[str, str] | None = None,
+    alone: bool = False,
 ) -> int:
     """Runs a command and hands over what it prints, line by line as it comes; its exit code.
+
+    ``environment`` is added to the present one; with ``alone``, it is all that the command gets.
 
     With ``stdout``, standard output goes to that file and only standard error is handed over.
     """
@@ -69,19 +80,17 @@ def stream(
         process = subprocess.Popen(
             command,
             cwd=cwd,
-            env={**os.environ, **(environment or {})},
+            env={**({} if alone else os.environ), **(environment or {})},
             stdin=subprocess.DEVNULL,
             stdout=file if stdout else subprocess.PIPE,
             stderr=subprocess.PIPE if stdout else subprocess.STDOUT,
-            text=True,
-            errors="replace",
         )
         _streaming.add(process)
         with process:
-            lines = process.stderr if stdout else process.stdout
+            pipe = process.stderr if stdout else process.stdout
             try:
-                for line in lines or ():
-                    on_line(line.rstrip("\n"))
+                for line in _lines(process, pipe.fileno()) if pipe else ():
+                    on_line(line)
                 return process.wait()
             except BaseException:
                 _stop(process)
@@ -90,13 +99,34 @@ def stream(
                 _streaming.discard(process)
 
 
+def _lines(process: subprocess.Popen[bytes], pipe: int) -> Iterator[str]:
+    """What a command prints until it ends; a program that it left behind may hold the pipe, and is not waited for."""
+    decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder("utf-8")("replace"), translate=True)
+    held = ""
+    with selectors.DefaultSelector() as selector:
+        selector.register(pipe, selectors.EVENT_READ)
+        while True:
+            has_ended = process.poll() is not None
+            if selector.select(_LAST_OUTPUT if has_ended else 0.2):
+                chunk = os.read(pipe, 1 << 16)
+                if not chunk:
+                    break
+                *lines, held = (held + decoder.decode(chunk)).split("\n")
+                yield from lines
+            elif has_ended:
+                break
+    held += decoder.decode(b"", final=True)
+    if held:
+        yield held
+
+
 def stop_streams() -> None:
     """Ends the commands whose output is still being handed over, in whichever thread that is."""
     for process in tuple(_streaming):
         process.terminate()
 
 
-def _stop(process: subprocess.Popen[str]) -> None:
+def _stop(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
     try:
         process.wait(timeout=10)

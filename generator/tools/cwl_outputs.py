@@ -1,0 +1,234 @@
+"""What a container left behind, checked before the CWL engine moves, reads or removes any of it.
+
+Whoever wrote the image decides what lies in the output folder: links to files of the host, an output object
+(``cwl.output.json``; CWL v1.2, "Output binding") that names any path, pipes that block a reader. `OutputFolder` is the
+file access that cwltool collects outputs through: regular files and folders inside the folder pass, links that stay
+inside it become the files they point to, and everything else ends the run.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import stat
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+from cwltool.errors import WorkflowException
+from cwltool.stdfsaccess import StdFsAccess
+from schema_salad.ref_resolver import file_uri, uri_file_path
+
+_KINDS = {
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+_SPECIAL_BITS = stat.S_ISUID | stat.S_ISGID | stat.S_ISVTX
+_LARGEST_OBJECT = 64 << 20
+"""Bytes of a ``cwl.output.json`` that is read at all."""
+_MOST_COPIES = 100_000
+"""Files that links of one output folder may turn into: links to folders can multiply."""
+
+
+class OutputRefusedError(WorkflowException):  # type: ignore[misc]
+    """A container left something that cannot be an output."""
+
+
+class OutputFolder(StdFsAccess):  # type: ignore[misc]
+    """File access to the output folder of one container that has ended.
+
+    ``outdir`` is the folder on the host, ``inside`` its path in the container, ``inputs`` the paths on the host of what
+    the container was given: an output may also be one of these.
+    """
+
+    def __init__(self, outdir: str, *, inside: str, inputs: Collection[str] = ()) -> None:
+        super().__init__(outdir)
+        self._top = Path(outdir).resolve()
+        self._inside = inside.rstrip("/")
+        self._inputs = tuple(Path(one).resolve() for one in inputs)
+        self._cleared: set[Path] = set()
+        self._following: set[Path] = set()
+        self._copies = 0
+
+    # What cwltool asks while it collects outputs.
+
+    def glob(self, pattern: str) -> list[str]:
+        """Find the outputs that match, as file URIs."""
+        found: list[str] = super().glob(pattern)
+        for uri in found:
+            self.clear(uri)
+        return found
+
+    def exists(self, fn: str) -> bool:
+        """Tell whether a file is there; a link that leaves the folder is refused, not followed."""
+        path = self._path(fn)
+        if not os.path.lexists(path):
+            return False
+        self._real(path)
+        return path.exists()
+
+    def isfile(self, fn: str) -> bool:
+        """Tell whether an output is a file."""
+        return bool(self.exists(fn) and self.clear(fn).is_file())
+
+    def isdir(self, fn: str) -> bool:
+        """Tell whether an output is a folder."""
+        return bool(self.exists(fn) and self.clear(fn).is_dir())
+
+    def size(self, fn: str) -> int:
+        """Give the size of an output in bytes."""
+        return self.clear(fn).stat().st_size
+
+    def listdir(self, fn: str) -> list[str]:
+        """List a folder of the outputs, as file URIs."""
+        return [file_uri(str(path)) for path in self.clear(fn).iterdir()]
+
+    def open(self, fn: str, mode: str) -> IO[Any]:
+        """Open an output for reading."""
+        if set(mode) - set("rbt"):
+            raise OutputRefusedError(f"{self._shown(self._path(fn))}: outputs are only read")
+        path = self.clear(fn)
+        if path == self._top / "cwl.output.json" and path.stat().st_size > _LARGEST_OBJECT:
+            raise OutputRefusedError(f"cwl.output.json: larger than {_LARGEST_OBJECT >> 20} MB, and not read")
+        return path.open(mode)
+
+    # The rules.
+
+    def check(self, outputs: Mapping[str, Any]) -> None:
+        """Check an output object, whoever wrote it: what its files and folders name, at any depth.
+
+        Raises:
+            OutputRefusedError: an object names a place outside, has a name that is a path, or brings its own content.
+        """
+        for name, value in outputs.items():
+            for one in _files(value):
+                self._check_object(name, one)
+            for top in value if isinstance(value, list) else [value]:
+                if isinstance(top, Mapping) and str(top.get("basename", "")).startswith("."):
+                    # In the folder that results go to, such a name could be a program's configuration.
+                    raise OutputRefusedError(f"output {name}: {top['basename']!r} is hidden; name it without the dot")
+
+    def _check_object(self, name: str, one: Mapping[str, Any]) -> None:
+        basename, location = one.get("basename"), one.get("location")
+        if not _is_plain(basename):
+            raise OutputRefusedError(f"output {name}: {basename!r} is not a plain file name")
+        if not isinstance(location, str) or not location.startswith("file://"):
+            raise OutputRefusedError(f"output {name}: {basename!r} does not name a file of the output folder")
+        self.clear(location)
+
+    def clear(self, fn: str) -> Path:
+        """Make an output safe to move and read; its real path.
+
+        Raises:
+            OutputRefusedError: it, or something in it, is outside the folder or neither a file nor a folder.
+        """
+        path = self._path(fn)
+        try:
+            if path.is_symlink() and self._is_own(path.parent.resolve()):
+                self._replace_link(path)
+            real = self._real(path)
+            if self._is_own(real) and real not in self._cleared:
+                self._clear_tree(real)
+                self._cleared.add(real)
+        except (OSError, RecursionError) as error:
+            raise OutputRefusedError(f"{self._shown(path)}: cannot be read as an output: {error}") from None
+        return real
+
+    def _path(self, fn: str) -> Path:
+        if fn.startswith("file://"):
+            return Path(uri_file_path(fn))
+        if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", fn):
+            raise OutputRefusedError(f"{fn}: an output is a file of the output folder, not an address")
+        return Path(self.basedir, fn)
+
+    def _is_own(self, real: Path) -> bool:
+        return real.is_relative_to(self._top)
+
+    def _real(self, path: Path) -> Path:
+        """Resolve a path, which must stay in the folder or be an input, or lie in one."""
+        try:
+            real = path.resolve(strict=True)
+        except (OSError, RuntimeError):
+            raise OutputRefusedError(f"{self._shown(path)}: a broken link cannot be an output") from None
+        if self._is_own(real) or any(real.is_relative_to(one) for one in self._inputs):
+            return real
+        if path.is_symlink():
+            raise OutputRefusedError(f"{self._shown(path)}: the link leaves the output folder; copy the file instead")
+        raise OutputRefusedError(f"{self._shown(path)}: outside of the output folder")
+
+    def _clear_tree(self, real: Path) -> None:
+        mode = real.lstat().st_mode
+        if stat.S_ISDIR(mode):
+            real.chmod((stat.S_IMODE(mode) | stat.S_IRWXU) & ~_SPECIAL_BITS)
+            with os.scandir(real) as entries:
+                paths = sorted(Path(entry.path) for entry in entries)
+            for path in paths:
+                if not path.is_symlink() or self._replace_link(path):
+                    self._clear_tree(path)
+        elif stat.S_ISREG(mode):
+            if mode & _SPECIAL_BITS:
+                real.chmod(stat.S_IMODE(mode) & ~_SPECIAL_BITS)
+        else:
+            kind = _KINDS.get(stat.S_IFMT(mode), "a special file")
+            raise OutputRefusedError(f"{self._shown(real)}: {kind} cannot be an output; write a regular file instead")
+
+    def _replace_link(self, path: Path) -> bool:
+        """Put what a link points to in its place, so that nothing after this follows it; False for one to an input."""
+        target = self._real(self._as_seen_inside(path))
+        if not self._is_own(target):
+            return False
+        if path in self._following or path.parent.resolve().is_relative_to(target):
+            raise OutputRefusedError(f"{self._shown(path)}: the link leads back to a folder that it lies in")
+        self._following.add(path)
+        self._clear_tree(target)
+        path.unlink()
+        if target.is_dir():
+            shutil.copytree(target, path, copy_function=self._linked)
+        else:
+            self._linked(str(target), str(path))
+        self._following.discard(path)
+        return True
+
+    def _as_seen_inside(self, link: Path) -> Path:
+        """Give the path on the host for a link whose text is a path in the container."""
+        text = os.readlink(link)
+        if self._inside and text.startswith(self._inside + "/"):
+            link.unlink()
+            link.symlink_to(os.path.relpath(self._top / text[len(self._inside) + 1 :], link.parent))
+        return link
+
+    def _linked(self, source: str, target: str) -> str:
+        """Give a file a second name: outputs are moved one by one, and each name must find its content."""
+        self._copies += 1
+        if self._copies > _MOST_COPIES:
+            raise OutputRefusedError(f"links in the output folder lead to more than {_MOST_COPIES} files")
+        try:
+            os.link(source, target)
+        except OSError:  # another file system, or a kernel that protects hard links
+            shutil.copy2(source, target)
+        return target
+
+    def _shown(self, path: Path) -> str:
+        """Write a path as the process knows it."""
+        name = str(path.relative_to(self._top)) if path.is_relative_to(self._top) else str(path)
+        return "".join(c if c.isprintable() else "?" for c in name)
+
+
+def _files(value: Any) -> Iterator[Mapping[str, Any]]:
+    """Every File and Directory in a value, with those that it lists."""
+    if isinstance(value, Mapping):
+        if value.get("class") in ("File", "Directory"):
+            yield value
+        for item in value.values():
+            yield from _files(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _files(item)
+
+
+def _is_plain(name: Any) -> bool:
+    """Whether a name is one part of a path, in characters that can be shown."""
+    return isinstance(name, str) and name not in ("", ".", "..") and "/" not in name and name.isprintable()
