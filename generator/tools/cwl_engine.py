@@ -44,7 +44,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _maker(limits: ContainerLimits) -> Any:
-    def make(document: MutableMapping[str, Any], loading: LoadingContext) -> Process:
+    def make(document: Any, loading: LoadingContext) -> Process:
         if document.get("class") == "CommandLineTool":
             return GuardedTool(document, loading, limits)
         if document.get("class") == "ProcessGenerator":
@@ -54,7 +54,7 @@ def _maker(limits: ContainerLimits) -> Any:
     return make
 
 
-class GuardedTool(CommandLineTool):  # type: ignore[misc]
+class GuardedTool(CommandLineTool):
     """A tool whose container has limits and whose outputs are checked."""
 
     def __init__(self, document: Any, loading: LoadingContext, limits: ContainerLimits) -> None:
@@ -82,7 +82,7 @@ class GuardedTool(CommandLineTool):  # type: ignore[misc]
         return known
 
 
-class _GuardedJob(DockerCommandLineJob):  # type: ignore[misc]
+class _GuardedJob(DockerCommandLineJob):
     """A container within limits; nothing looks at what it left before it is gone."""
 
     limits: ContainerLimits

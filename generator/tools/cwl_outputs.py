@@ -37,7 +37,7 @@ class OutputRefusedError(WorkflowException):  # type: ignore[misc]
     """A container left something that cannot be an output."""
 
 
-class OutputFolder(StdFsAccess):  # type: ignore[misc]
+class OutputFolder(StdFsAccess):
     """File access to the output folder of one container that has ended.
 
     ``outdir`` is the folder on the host, ``inside`` its path in the container, ``inputs`` the paths on the host of what
