@@ -42,7 +42,6 @@ class ContainerLimits:
             f"--pids-limit={self.processes}",
             "--cap-drop=ALL",
             "--security-opt=no-new-privileges",
-            "--ulimit=core=0",
             *(f"--label={label}" for label in self.labels),
         ]
 
