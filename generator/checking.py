@@ -31,16 +31,26 @@ class Checked:
 
 
 def check(
-    top: Path, *, base: Path, results: Path, progress: Progress, limits: ContainerLimits | None = None
+    top: Path,
+    *,
+    base: Path,
+    results: Path,
+    progress: Progress,
+    limits: ContainerLimits | None = None,
+    network: str | None = None,
 ) -> list[Checked]:
-    """Checks the packages in a folder, named as they lie below ``base``; outputs of example runs go to ``results``."""
+    """Checks the packages in a folder, named as they lie below ``base``; outputs of example runs go to ``results``.
+
+    ``limits`` are those of the containers of these runs, ``network`` is the engine's network for their steps.
+    """
     found: list[Checked] = []
     for folder in packages_below(top):
         name = folder.relative_to(base).as_posix()
         with progress.step(f"Validating {name}"):
             found += _validated(folder, name, progress)
         with progress.step(f"Running {name} on its example values"):
-            found.append(_ran(folder, name, results / folder.relative_to(top), progress, limits))
+            outdir = results / folder.relative_to(top)
+            found.append(_ran(folder, name, outdir, progress, limits=limits, network=network))
     return found
 
 
@@ -61,7 +71,15 @@ def _validated(folder: Path, package: str, progress: Progress) -> list[Checked]:
     return found
 
 
-def _ran(folder: Path, package: str, outdir: Path, progress: Progress, limits: ContainerLimits | None) -> Checked:
+def _ran(
+    folder: Path,
+    package: str,
+    outdir: Path,
+    progress: Progress,
+    *,
+    limits: ContainerLimits | None,
+    network: str | None,
+) -> Checked:
     began, name = time.monotonic(), "run on its example values"
     try:
         missing = missing_values(folder)
@@ -69,7 +87,16 @@ def _ran(folder: Path, package: str, outdir: Path, progress: Progress, limits: C
             why = f"no example value for {', '.join(missing)}"
             progress.say(f"left out: {why}")
             return Checked(package=package, name=name, seconds=0, skipped=why)
-        run_package(folder, job=None, values=(), outdir=outdir, engine="cwltool", options=(), limits=limits)
+        run_package(
+            folder,
+            job=None,
+            values=(),
+            outdir=outdir,
+            engine="cwltool",
+            options=(),
+            limits=limits,
+            network=network,
+        )
     except PackmillError as error:
         taken = time.monotonic() - began
         return Checked(package=package, name=name, seconds=taken, problem=str(error), exit_code=error.exit_code)

@@ -19,6 +19,7 @@ from generator.request import BuildRequest, Settings, build_request, from_variab
 from generator.run import run_package
 from generator.setup.base_image import ensure_base_image
 from generator.setup.container_engine import ensure_engine
+from generator.setup.walls import network_for_steps, set_walls
 from generator.templates import data_folder
 from generator.tools.artifacts import fetch_package
 from generator.tools.container_limits import container_limits
@@ -76,6 +77,7 @@ def _check(request: BuildRequest, settings: Settings, progress: Progress) -> Non
         results=_results,
         progress=progress,
         limits=container_limits(settings),
+        network=network_for_steps(settings, progress.say),
     )
     _report.write_text(checking.junit(checks), encoding="utf-8")
     failed = [one for one in checks if one.problem]
@@ -146,16 +148,20 @@ def _run(environment: Mapping[str, str], settings: Settings, progress: Progress)
             options=(),
             guarded=settings.guard_variables,
             limits=container_limits(settings),
+            network=network_for_steps(settings, progress.say),
         )
     print(json.dumps(outputs, indent=2, ensure_ascii=False))
 
 
 def set_up(settings: Settings, progress: Progress) -> None:
-    """An engine and a base image, found or made."""
+    """An engine, a base image and, where they are wanted, the walls of builds and steps, found or made."""
     with progress.step("Looking for a container engine"):
         ensure_engine(docker_host=settings.docker_host, say=progress.say)
     with progress.step("Looking for a base image"):
         progress.say(ensure_base_image(settings.base_image, say=progress.say))
+    if settings.walled or settings.network:
+        with progress.step("Looking at the network of builds and steps"):
+            set_walls(settings, progress.say)
 
 
 def _example_request(progress: Progress) -> BuildRequest:
@@ -173,7 +179,10 @@ def _build_and_run_example(settings: Settings, progress: Progress) -> None:
         progress.say(f"{results} holds its results already; remove the folder to run it again")
     else:
         with progress.step("Running the package by cwltool"):
-            run_package(built.folder, job=None, values=(), outdir=results, engine="cwltool", options=())
+            network = network_for_steps(settings, progress.say)
+            run_package(
+                built.folder, job=None, values=(), outdir=results, engine="cwltool", options=(), network=network
+            )
         (results / ".package.json").write_bytes((built.folder / "package.json").read_bytes())
     print(f"package            {built.folder}")
     print(f"executed notebook  {results}/output/process.ipynb")

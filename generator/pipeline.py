@@ -23,6 +23,7 @@ from generator.progress import Progress
 from generator.publishing import address, fetch_cached, find_pushed, keep_cached, publish_package, push_image
 from generator.repository import redacted
 from generator.request import BuildRequest, Settings, check_localities, fetch_token
+from generator.setup.walls import ensure_build_wall
 from generator.tools import cwl, git
 from generator.tools.environment_file import place
 from generator.tools.files import remove_package, replace_folder
@@ -76,6 +77,7 @@ def build(request: BuildRequest, settings: Settings, progress: Progress) -> Buil
         reference = request.image or image.reference(source, environment=environment_key)
         found, local = Found(reference=reference, built=False, digest=None), ""
         if request.build_image:
+            ensure_build_wall(settings, environment, folder, progress.say)
             wanted = _wanted(request, settings, source, folder, environment, environment_key, reference, progress)
             found = ensure_image(wanted, progress)
             with progress.step(f"Checking the runner in {found.reference}"):

@@ -47,6 +47,8 @@ variables = {
     "PACKMILL_RUN_CPUS": "processors that a container of a run may take (default: all)",
     "PACKMILL_RUN_PROCESSES": "processes and threads that a container of a run may have (default: 4096)",
     "PACKMILL_CONTAINER_LABEL": "value of the label org.packmill.job on containers that are started (default: none)",
+    "PACKMILL_NETWORK": "'guarded' keeps builds and steps from private networks, 'open' does not (default: as guard)",
+    "PACKMILL_NETWORK_ALLOW": "networks and hosts that builds and steps reach nevertheless, separated by spaces",
     "PACKMILL_VENV": "virtual environment with packmill's dependencies (default: .venv, made when it is missing)",
     "DOCKER_HOST": "address of the container engine, as for Docker itself",
 }
@@ -79,6 +81,13 @@ class Settings:
     run_cpus: float = 0.0
     run_processes: int = 0
     container_label: str = ""
+    network: str = ""
+    network_allow: tuple[str, ...] = ()
+
+    @property
+    def walled(self) -> bool:
+        """Whether builds and steps are kept from private networks; by default where the guard is on."""
+        return self.network == "guarded" or (not self.network and self.stage_guard)
 
     @property
     def guard_variables(self) -> tuple[str, ...]:
@@ -108,12 +117,30 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         docker_host=environment.get("DOCKER_HOST") or None,
         gitlab_job=environment.get("GITLAB_CI") == "true",
         stage_guard=_is_yes(environment.get("PACKMILL_STAGE_GUARD", "")),
-        stage_allow=tuple(environment.get("PACKMILL_STAGE_ALLOW", "").replace(",", " ").split()),
+        stage_allow=_words(environment.get("PACKMILL_STAGE_ALLOW", "")),
         run_memory=int(_positive(environment, "PACKMILL_RUN_MEMORY")),
         run_cpus=_positive(environment, "PACKMILL_RUN_CPUS"),
         run_processes=int(_positive(environment, "PACKMILL_RUN_PROCESSES")),
         container_label=_label(environment.get("PACKMILL_CONTAINER_LABEL", "")),
+        network=_network(environment.get("PACKMILL_NETWORK", "")),
+        network_allow=_words(environment.get("PACKMILL_NETWORK_ALLOW", "")),
     )
+
+
+def _words(value: str) -> tuple[str, ...]:
+    return tuple(value.replace(",", " ").split())
+
+
+def _network(value: str) -> str:
+    """Whether builds and steps get a wall; empty when that is not said.
+
+    Raises:
+        UsageError: the value is unknown.
+    """
+    plain = value.strip().lower()
+    if plain not in ("", "guarded", "open"):
+        raise UsageError(f"PACKMILL_NETWORK: unknown value {value!r}; use 'guarded' or 'open'")
+    return plain
 
 
 def _positive(environment: Mapping[str, str], name: str) -> float:

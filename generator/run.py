@@ -178,11 +178,13 @@ def run_package(
     options: tuple[str, ...],
     guarded: tuple[str, ...] = (),
     limits: ContainerLimits | None = None,
+    network: str | None = None,
 ) -> dict[str, Any]:
     """Runs a package and gives the CWL output object; progress goes to stderr.
 
     ``guarded`` are variables of the environment that steps in containers are to have: those of the address guard.
     ``limits`` are what its containers may take (default: those of this machine).
+    ``network`` is the engine's network for steps that reach out (default: the engine's own).
 
     Raises:
         UsageError: the values do not fit the interface; nothing was started.
@@ -200,6 +202,8 @@ def run_package(
     if guarded:
         check_public(given, hints)
         options = (*(word for name in guarded for word in ("--preserve-environment", name)), *options)
+    if network:
+        options = ("--custom-net", network, *options)
     progress = Progress()
     log = PlainLog()
 

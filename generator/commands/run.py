@@ -40,11 +40,17 @@ def run(options: argparse.Namespace) -> int:
     """Carries it out; the exit code."""
     import json
 
+    from generator.progress import Progress
     from generator.request import read_settings
     from generator.run import run_package
     from generator.tools.container_limits import container_limits
 
     settings = read_settings(os.environ)
+    network = None
+    if settings.walled:
+        from generator.setup.walls import network_for_steps
+
+        network = network_for_steps(settings, Progress().say)
     outputs = run_package(
         options.package,
         job=options.job,
@@ -54,6 +60,7 @@ def run(options: argparse.Namespace) -> int:
         options=options.engine_options,
         guarded=settings.guard_variables,
         limits=container_limits(settings),
+        network=network,
     )
     print(json.dumps(outputs, indent=2, ensure_ascii=False))
     return 0

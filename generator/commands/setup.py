@@ -1,4 +1,4 @@
-"""``packmill setup``: an engine and a base image."""
+"""``packmill setup``: an engine, a base image and, where it is asked for, the walls of builds and steps."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ def add(commands: Commands) -> None:
     """Adds the command."""
     text = """\
 Makes sure that images can be built here: looks for a container engine with buildx and for a base image. On Debian and
-as root it installs and starts what is missing; elsewhere it says what to install."""
+as root it installs and starts what is missing; elsewhere it says what to install. PACKMILL_NETWORK=guarded also sets
+the firewall rules for builds and steps, PACKMILL_NETWORK=open removes them."""
     parser = command(commands, "setup", "make sure that images can be built here", text)
     parser.set_defaults(command=run)
 

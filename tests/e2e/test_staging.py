@@ -290,6 +290,7 @@ class TestPackmillRun:
     ) -> None:
         (tmp_path / "a.txt").write_text("a")
         monkeypatch.setenv("PACKMILL_STAGE_GUARD", "1")
+        monkeypatch.setenv("PACKMILL_NETWORK", "open")  # this is about the guard
         values = [f"tiles={web.url}/hello.txt", f"mask={tmp_path}/a.txt"]
 
         words = [word for value in values for word in ("-p", value)]

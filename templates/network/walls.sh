@@ -1,0 +1,21 @@
+#!/bin/sh
+# Reads and sets the firewall of the machine that the engine's bridges are on; see generator/tools/firewall.py.
+#   walls.sh read               the filter rules of IPv4 and IPv6, and the name servers, each after a line that names it
+#   walls.sh set RULES RULES6   applies rules in iptables-restore's format, each text as one transaction; '' for none
+set -u
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+case "$1" in
+read)
+    echo "== IPv4"
+    iptables -w 10 -S || exit 1
+    echo "== IPv6"
+    [ ! -e /proc/net/if_inet6 ] || ip6tables -w 10 -S || exit 1
+    echo "== resolvers"
+    cat /etc/resolv.conf /run/systemd/resolve/resolv.conf 2> /dev/null
+    true
+    ;;
+set)
+    [ -z "$2" ] || printf '%s' "$2" | iptables-restore -w 10 --noflush || exit 1
+    [ -z "$3" ] || [ ! -e /proc/net/if_inet6 ] || printf '%s' "$3" | ip6tables-restore -w 10 --noflush || exit 1
+    ;;
+esac

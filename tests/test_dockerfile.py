@@ -1,0 +1,53 @@
+"""Dockerfiles of which the engine itself would fetch something, from the host's network."""
+
+from __future__ import annotations
+
+import pytest
+
+from generator.environment.dockerfile import engine_sources
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "FROM python\nADD https://example.org/x /x",
+        "FROM python\nadd http://example.org/x /x",
+        "FROM python\nADD --chown=1000:1000 http://example.org/x /x",
+        "FROM python\nADD git@example.org:ada/trees.git /x",
+        "FROM python\nADD github.com/ada/trees /x",
+        'FROM python\nADD ["http\\u003a//example.org/x", "/x"]',
+        'FROM python\nADD ht"tp:"//example.org/x /x',
+        "FROM python\nARG FROM_WHERE\nADD $FROM_WHERE /x",
+        "FROM python\nONBUILD ADD http://example.org/x /x",
+        "FROM python\nADD \\\n  http://example.org/x /x",
+        "FROM python\nA\\\n# a remark\n\nDD http://example.org/x /x",
+        "# escape=`\nFROM python\nADD `\n  http://example.org/x /x",
+        "FROM python\nRUN echo \\\\\nADD http://example.org/x \\\n  /x",
+        "FROM python\nRUN echo \\\\\nADD \\\n  http://example.org/x /x",
+        "FROM python\r\nADD \\\r\n  http://example.org/x /x\r\n",
+        "\ufeffADD http://example.org/x /x",
+        "FROM python\nADD " + "\\\n" * 200 + "http://example.org/x /x",
+        "# syntax=example.org/ada/language\nFROM python",
+        "# syntax = docker/dockerfile-like:1\nFROM python",
+        "#!/usr/bin/env docker\n// syntax=example.org/ada/language\nFROM python",
+        '{"syntax": "example.org/ada/language"}',
+    ],
+)
+def test_what_the_engine_would_fetch_is_found(text: str) -> None:
+    assert engine_sources(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "FROM python\nADD . /srv\nADD --chown=1000:1000 a.tar.gz b* /srv/\nADD [\"a b\", \"/x\"]",
+        "FROM python:3.12\nCOPY . /srv\nRUN curl https://example.org/x > x",
+        "# syntax=docker/dockerfile:1\nFROM python",
+        "# syntax=docker.io/docker/dockerfile:1.7-labs\nFROM python\nRUN apt-get update \\\n && apt-get install x",
+        "FROM python\n# ADD http://example.org/x /x",
+        "FROM python\nRUN echo address=1 \\\n  add=http://example.org",
+        "",
+    ],
+)
+def test_files_of_the_repository_are_no_matter(text: str) -> None:
+    assert engine_sources(text) == ()
