@@ -40,7 +40,7 @@ def test_what_the_engine_would_fetch_is_found(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "FROM python\nADD . /srv\nADD --chown=1000:1000 a.tar.gz b* /srv/\nADD [\"a b\", \"/x\"]",
+        'FROM python\nADD . /srv\nADD --chown=1000:1000 a.tar.gz b* /srv/\nADD ["a b", "/x"]',
         "FROM python:3.12\nCOPY . /srv\nRUN curl https://example.org/x > x",
         "# syntax=docker/dockerfile:1\nFROM python",
         "# syntax=docker.io/docker/dockerfile:1.7-labs\nFROM python\nRUN apt-get update \\\n && apt-get install x",

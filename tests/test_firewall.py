@@ -55,7 +55,7 @@ def test_what_an_operator_names_is_reachable() -> None:
     assert verdict("10.1.2.3", "10.1.0.0/16", "192.0.2.7") == "RETURN"
     assert verdict("10.2.2.3", "10.1.0.0/16", "192.0.2.7") == "REJECT"
     assert verdict("fd12::1", "fd12::/16") == "RETURN"
-    with pytest.raises(UsageError, match="PACKMILL_NETWORK_ALLOW: 'no-such-host.invalid'"):
+    with pytest.raises(UsageError, match=r"PACKMILL_NETWORK_ALLOW: 'no-such-host\.invalid'"):
         wall("no-such-host.invalid")
 
 

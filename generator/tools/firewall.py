@@ -113,8 +113,9 @@ def changes_for(wall: Wall, present: list[str], resolvers: Iterable[str], *, ver
     hooks = ("INPUT", "DOCKER-USER" if "-N DOCKER-USER" in present else "FORWARD")
     jumps = [f"-A {hook} -i {wall.bridge} -j {wall.chain}" for hook in hooks]
     found = [line for line in present if line.endswith(f" -j {wall.chain}")]
-    own = [line for line in present if line.startswith(f"-A {wall.chain} ")]
-    if own == rules and sorted(found) == sorted(jumps) and all(_is_ahead(jump, present) for jump in jumps):
+    own = [_canonical(line) for line in present if line.startswith(f"-A {wall.chain} ")]
+    has_rules = own == [_canonical(rule) for rule in rules]
+    if has_rules and sorted(found) == sorted(jumps) and all(_is_ahead(jump, present) for jump in jumps):
         return ""
     lines = [
         *("*filter", f":{wall.chain} - [0:0]"),
@@ -124,6 +125,11 @@ def changes_for(wall: Wall, present: list[str], resolvers: Iterable[str], *, ver
         "COMMIT\n",
     ]
     return "\n".join(lines)
+
+
+def _canonical(rule: str) -> str:
+    """A rule with its network written as Python does, whose version decides how embedded IPv4 is."""
+    return re.sub(r"(?<= -d )\S+", lambda found: str(ipaddress.ip_network(found[0])), rule)
 
 
 def _is_ahead(jump: str, present: list[str]) -> bool:
