@@ -122,6 +122,20 @@ def test_a_package_is_built_and_run(
     assert "Building the environment" not in again.err
 
 
+def test_walls_that_podman_cannot_have_end_the_build(
+    on_podman: str, repository: Path, packmill: Callable[..., Finished], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PACKMILL_NETWORK", "guarded")
+    write_notebook(repository / "process.ipynb", "n = 1  # type: int")
+    commit_all(repository)
+
+    built = packmill("build", repository)
+
+    assert built.code == 19, built.err
+    assert "the engine is Podman" in built.err
+    assert "PACKMILL_NETWORK=open" in built.err
+
+
 def test_an_image_is_pushed_and_named_by_digest(
     on_podman: str,
     registry: str,
