@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from generator.environment.dockerfile import engine_sources
+from generator.environment.dockerfile import base_images, engine_sources
+from generator.errors import EnvironmentSpecError
 
 
 @pytest.mark.parametrize(
@@ -27,6 +28,9 @@ from generator.environment.dockerfile import engine_sources
         "FROM python\r\nADD \\\r\n  http://example.org/x /x\r\n",
         "\ufeffADD http://example.org/x /x",
         "FROM python\nADD " + "\\\n" * 200 + "http://example.org/x /x",
+        "FROM python\nA" + "\\\n" * 200 + "DD http://example.org/x /x",
+        "FROM" + "\\\n" * 200 + " ada/trees",
+        "FROM python\nARG B=a \\\n" + "\\\n" * 200 + " C=b",
         "# syntax=example.org/ada/language\nFROM python",
         "# syntax = docker/dockerfile-like:1\nFROM python",
         "#!/usr/bin/env docker\n// syntax=example.org/ada/language\nFROM python",
@@ -45,9 +49,45 @@ def test_what_the_engine_would_fetch_is_found(text: str) -> None:
         "# syntax=docker/dockerfile:1\nFROM python",
         "# syntax=docker.io/docker/dockerfile:1.7-labs\nFROM python\nRUN apt-get update \\\n && apt-get install x",
         "FROM python\n# ADD http://example.org/x /x",
+        "FROM python\nRUN apt-get install \\\n" + "  apt-utils \\\n" * 200 + "  zip",
         "FROM python\nRUN echo address=1 \\\n  add=http://example.org",
         "",
     ],
 )
 def test_files_of_the_repository_are_no_matter(text: str) -> None:
     assert engine_sources(text) == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "images"),
+    [
+        ("FROM python:3.12\nRUN x\nFROM --platform=linux/amd64 ada/trees AS trees", ("python:3.12", "ada/trees")),
+        ("FROM python AS first\nFROM first\nFROM scratch", ("python",)),
+        ("FROM ada/trees AS ada/other\nFROM ada/other", ("ada/trees", "ada/other")),
+        ("FROM later\nFROM python AS later", ("later", "python")),
+        ("ARG TAG='3.12'\nFROM python:${TAG}\nARG TAG", ("python:3.12",)),
+        ("ARG A=1 B=ada/trees\nFROM $B:$A", ("ada/trees:1",)),
+        ("F\\\nROM python", ("python",)),
+        ("FROM python\nRUN python <<EOF\nfrom os import path\nEOF", ("python",)),
+    ],
+)
+def test_base_images_are_known_before_the_build(text: str, images: tuple[str, ...]) -> None:
+    assert base_images(text) == images
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "FROM $BASE",
+        "ARG BASE\nFROM $BASE",
+        "ARG B=a\nARG B=b\nFROM $B",
+        "ARG B=a\nARG 'B'=b\nFROM $B",
+        "ARG B=a\nFROM ${B:-b}",
+        "ARG B=$A\nFROM $B",
+        'FROM "python"',
+        "FROM [::1]:5000/python",
+    ],
+)
+def test_a_base_image_that_is_not_is_refused(text: str) -> None:
+    with pytest.raises(EnvironmentSpecError, match="unknown before the build"):
+        base_images(text)

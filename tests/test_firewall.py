@@ -9,7 +9,7 @@ import pytest
 
 from generator.errors import UsageError
 from generator.request import read_settings
-from generator.tools.firewall import Wall, changes_for, networks_of
+from generator.tools.firewall import Wall, changes_for, is_rejected, networks_of
 
 _BRIDGE = "packmill-a1b2c3"
 _RESOLVER = "10.255.255.53"
@@ -57,6 +57,14 @@ def test_what_an_operator_names_is_reachable() -> None:
     assert verdict("fd12::1", "fd12::/16") == "RETURN"
     with pytest.raises(UsageError, match=r"PACKMILL_NETWORK_ALLOW: 'no-such-host\.invalid'"):
         wall("no-such-host.invalid")
+
+
+@pytest.mark.parametrize(
+    ("host", "rejected"),
+    [("10.1.2.3", False), ("10.2.2.3", True), ("127.0.0.1", True), ("203.0.113.80", False), ("nowhere.invalid", True)],
+)
+def test_a_registry_is_judged_as_containers_would_be(host: str, rejected: bool) -> None:
+    assert is_rejected(host, wall("10.1.0.0/16").allowed) is rejected
 
 
 @pytest.mark.parametrize(

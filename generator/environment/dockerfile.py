@@ -6,23 +6,77 @@ Errs on the safe side: every line may begin an instruction, and both escape char
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+
+from generator.errors import EnvironmentSpecError
 
 _FRONT_END = re.compile(r"(docker\.io/)?docker/dockerfile(:[\w.-]+)?(@sha256:[0-9a-f]{64})?")
-_SYNTAX = re.compile(r"^\s*(?:#|//)\s*syntax\s*=\s*(.*?)\s*$", re.IGNORECASE | re.MULTILINE)
+_SYNTAX = re.compile(r"^[ \t]*(?:#|//)[ \t]*syntax[ \t]*=(.*)$", re.IGNORECASE | re.MULTILINE)
 _ADD = re.compile(r"\s*(?:ONBUILD\s+)*ADD\s+(.*)", re.IGNORECASE | re.DOTALL)
-_CONTINUES = re.compile(r"[\\`][ \t]*$")
-_MOST_LINES = 100
-"""Lines of an instruction that are looked at; people's ADD have one or two."""
+_ARG = re.compile(r"\s*ARG\s+(.*)", re.IGNORECASE | re.DOTALL)
+_FROM = re.compile(r"\s*FROM\s+(?:--\S+\s+)*(\S+)(?:\s+AS\s+(\S+))?\s*", re.IGNORECASE)
+_REFERENCE = re.compile(r"[\w./:@-]+")
 _FLAG = re.compile(r"--[a-z-]+(=\S*)?\s+")
+_CONTINUES = re.compile(r"[\\`][ \t]*$")
+_MOST_LINES = 30
+"""Lines of an instruction that are looked at; people's ADD, ARG and FROM have one or two."""
+_MOST_CHARACTERS = 256 * 1024
 
 
 def engine_sources(text: str) -> tuple[str, ...]:
-    """Lines by which the engine itself would fetch from an address, or may: those with variables count."""
-    syntax = [line[0].strip() for line in _SYNTAX.finditer(text) if not _FRONT_END.fullmatch(line[1])]
+    """Lines by which the engine itself would fetch from an address, or may: those with variables count.
+
+    Raises:
+        EnvironmentSpecError: the text is too long to be looked at.
+    """
+    if len(text) > _MOST_CHARACTERS:
+        raise EnvironmentSpecError(f"Dockerfile: longer than {_MOST_CHARACTERS} characters; make it shorter")
+    syntax = [line[0].strip() for line in _SYNTAX.finditer(text) if not _FRONT_END.fullmatch(line[1].strip())]
     json_syntax = ["{"] if text.lstrip("\ufeff \t\r\n").startswith("{") else []
     adds = [line for line in _instructions(text) if (add := _ADD.fullmatch(line)) and _may_be_remote(add[1])]
-    return tuple(dict.fromkeys((*syntax, *json_syntax, *(" ".join(line.split()) for line in adds))))
+    endless = [line for line in _instructions(text) if line.endswith("\\") and _may_be_looked_for(line)]
+    return tuple(dict.fromkeys((*syntax, *json_syntax, *(" ".join(line.split()) for line in (*adds, *endless)))))
+
+
+def base_images(text: str) -> tuple[str, ...]:
+    """Base images that a build pulls, variables replaced by their ARG's default.
+
+    Raises:
+        EnvironmentSpecError: the name of one cannot be known before the build.
+    """
+    defaults, found, stages = _defaults(text), [], {"scratch"}
+    for line in _instructions(text):
+        if named := _FROM.fullmatch(line):
+            reference = re.sub(r"\$(?:\{(\w+)\}|(\w+))", lambda one: defaults.get(one[1] or one[2], "$"), named[1])
+            if not _REFERENCE.fullmatch(reference):
+                raise EnvironmentSpecError(
+                    f"Dockerfile: {' '.join(line.split())}: the base image is unknown before the build; "
+                    "give it by name, or its variables one plain default"
+                )
+            if reference.lower() not in stages:
+                found.append(reference)
+            # a name that could be an image of anyone's is no name of a stage
+            stages |= {named[2].lower()} if named[2] and re.fullmatch(r"[\w.-]+", named[2]) else set()
+    return tuple(dict.fromkeys(found))
+
+
+def _defaults(text: str) -> Mapping[str, str]:
+    """The default of every ARG that has exactly one; none at all where a quoted name may hide another."""
+    given: dict[str, set[str]] = {}
+    for line in _instructions(text):
+        for word in found[1].split() if (found := _ARG.fullmatch(line)) else ():
+            name, equals, value = word.partition("=")
+            if equals and set(name) & set("'\"\\"):
+                return {}
+            if equals:
+                given.setdefault(name, set()).add(re.sub(r"^(['\"])(.*)\1$", r"\2", value))
+    return {name: values.pop() for name, values in given.items() if len(values) == 1}
+
+
+def _may_be_looked_for(line: str) -> bool:
+    """Whether an instruction that was cut off may be one of those that are looked for."""
+    first = line.rstrip("\\").split()[:1]
+    return any(keyword.startswith(word.lower()) for word in first for keyword in ("add", "arg", "from", "onbuild"))
 
 
 def _may_be_remote(words: str) -> bool:
@@ -33,18 +87,16 @@ def _may_be_remote(words: str) -> bool:
 
 
 def _instructions(text: str) -> Iterator[str]:
-    """Every line that may begin an ADD, with those that continue it (Dockerfile reference, "escape")."""
+    """Every line that may begin an ADD, ARG, FROM or ONBUILD, with those that continue it."""
     lines = [line for line in re.split(r"\r?\n", text.lstrip("\ufeff")) if not re.match(r"\s*(#|$)", line)]
-    for number, line in enumerate(lines):
-        if line.lstrip()[:1].lower() in ("a", "o"):
-            yield _continued(lines[number : number + _MOST_LINES + 1])
+    parts = [(_CONTINUES.sub("", line), _CONTINUES.search(line) is not None) for line in lines]
+    for number, (part, _) in enumerate(parts):
+        if part.lstrip()[:1].lower() in ("a", "f", "o"):
+            yield _joined(parts[number : number + _MOST_LINES])
 
 
-def _continued(lines: list[str]) -> str:
-    """An instruction's lines as one; one that is too long keeps its escape character, and so is refused."""
-    joined = ""
-    for line in lines[:_MOST_LINES]:
-        joined += _CONTINUES.sub("", line)
-        if not _CONTINUES.search(line):
-            return joined
-    return joined if len(lines) <= _MOST_LINES else f"{joined}\\"
+def _joined(parts: list[tuple[str, bool]]) -> str:
+    """An instruction's lines as one; one that is too long ends with an escape character."""
+    end = next((number for number, (_, goes_on) in enumerate(parts, start=1) if not goes_on), 0)
+    words = "".join(part for part, _ in parts[: end or len(parts)])
+    return words if end or len(parts) < _MOST_LINES else f"{words}\\"

@@ -7,10 +7,12 @@ from functools import partial
 from pathlib import Path
 
 from generator.environment import BuildPack, Environment
-from generator.environment.dockerfile import engine_sources
+from generator.environment.dockerfile import base_images, engine_sources
 from generator.errors import EnvironmentSpecError
 from generator.request import Settings
 from generator.setup.base_image import ensure_base_image
+from generator.tools.engine import Image, inspect, pull
+from generator.tools.firewall import is_rejected, networks_of
 from generator.tools.networks import HelperImage, guard_builds, remove_walls, step_network
 
 Say = Callable[[str], None]
@@ -35,20 +37,49 @@ def ensure_build_wall(settings: Settings, environment: Environment, folder: Path
     if not settings.walled:
         return
     if environment.buildpack is BuildPack.DOCKERFILE:
-        check_dockerfile(folder / environment.folder / "Dockerfile")
+        check_dockerfile(folder / environment.folder / "Dockerfile", settings, say)
     guard_builds(settings, helper_image=_helper_image(settings, say))
 
 
-def check_dockerfile(path: Path) -> None:
-    """Refuse what the engine would fetch from the host's network.
+def check_dockerfile(path: Path, settings: Settings, say: Say) -> None:
+    """Refuse what the engine would fetch from the host's network, also for its base images, which are pulled.
 
     Raises:
-        EnvironmentSpecError: naming every line of that kind.
+        EnvironmentSpecError: naming every line of that kind, or a base image that may not or cannot be pulled.
     """
-    lines = engine_sources(path.read_text(encoding="utf-8", errors="replace"))
+    text = path.read_text(encoding="utf-8", errors="replace")
+    _check_sources("Dockerfile", text)
+    for reference in base_images(text):
+        _check_sources(
+            f"base image {reference}", "\n".join(_base(reference, settings, say).config.get("OnBuild") or ())
+        )
+
+
+def _base(reference: str, settings: Settings, say: Say) -> Image:
+    """The base image of a Dockerfile, pulled if it is missing: what it adds to a build is known from itself alone."""
+    if present := inspect(reference):
+        return present
+    registry, slash, _ = reference.partition("/")
+    if slash and (set(".:") & set(registry) or registry == "localhost"):
+        allowed = networks_of(settings.network_allow, variable="PACKMILL_NETWORK_ALLOW")
+        if is_rejected(registry.rpartition(":")[0] or registry, allowed):
+            raise EnvironmentSpecError(
+                f"base image {reference}: its registry is unknown or in a private network; allow it by "
+                "PACKMILL_NETWORK_ALLOW"
+            )
+    say(f"pulling {reference}")
+    problem = pull(reference)
+    image = inspect(reference)
+    if image is None:
+        raise EnvironmentSpecError(f"base image {reference}: it cannot be pulled: {problem}")
+    return image
+
+
+def _check_sources(where: str, text: str) -> None:
+    lines = engine_sources(text)
     if lines:
         raise EnvironmentSpecError(
-            "Dockerfile: the container engine would fetch from the host's network:\n"
+            f"{where}: the container engine would fetch from the host's network:\n"
             + "\n".join(f"  {line}" for line in lines)
             + "\n  use COPY for files of the repository and RUN with curl or git for addresses; leave out a syntax line"
         )

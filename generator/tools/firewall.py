@@ -167,6 +167,20 @@ def _is_address(text: str) -> bool:
     return True
 
 
+def is_rejected(host: str, allowed: Iterable[Network]) -> bool:
+    """Whether containers behind a wall do not reach a host: it is unknown, or one of its addresses is private."""
+    try:
+        addresses = [one.network_address for one in _networks(host, host)]
+    except UsageError:
+        return True
+    passed = tuple(allowed)
+    return any(_is_in(one, (*_IPV4, *_IPV6)) and not _is_in(one, passed) for one in addresses)
+
+
+def _is_in(address: ipaddress.IPv4Address | ipaddress.IPv6Address, networks: Iterable[Network]) -> bool:
+    return any(address in one for one in networks if one.version == address.version)
+
+
 def networks_of(names: Iterable[str], *, variable: str) -> tuple[Network, ...]:
     """The networks that addresses, networks and host names stand for.
 

@@ -197,6 +197,32 @@ def test_a_dockerfile_does_not_have_the_engine_fetch(
     assert f"ADD http://{_HOST}:{_PORT}/x /x" in built.err
 
 
+def test_a_base_image_does_not_have_the_engine_fetch(
+    walls: Callable[..., None], base_image: str, repository: Path, tmp_path: Path, packmill: Callable[..., Finished]
+) -> None:
+    base, line = f"packmill-tests-{secrets.token_hex(4)}", f"ADD http://{_HOST}:{_PORT}/x /x"
+    (tmp_path / "Dockerfile").write_text(f"FROM {base_image}\nONBUILD {line}\n")
+    subprocess.run(["docker", "buildx", "build", "--quiet", "--load", "--tag", base, tmp_path], check=True)
+    write_notebook(repository / "process.ipynb", "n = 1  # type: int")
+
+    def built(reference: str) -> Finished:
+        (repository / "Dockerfile").write_text(f"ARG BASE={reference}\nFROM $BASE\n")
+        commit_all(repository)
+        return packmill("build", repository)
+
+    walls("guarded")
+    try:
+        trigger = built(base)
+    finally:
+        subprocess.run(["docker", "rmi", base], check=True, capture_output=True)
+    private = built(f"{_NEIGHBOR}:{_PORT}/ada/trees")
+
+    assert (trigger.code, private.code) == (14, 14), trigger.err
+    assert f"base image {base}: the container engine would fetch" in trigger.err
+    assert line in trigger.err
+    assert "its registry is unknown or in a private network" in private.err
+
+
 def test_a_user_of_the_engine_who_is_not_root_sets_the_same_rules(
     walls: Callable[..., None], base_image: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
