@@ -19,6 +19,7 @@ from generator.templates import data_folder, render
 default_base_image = "docker.io/library/python:3.12-slim-bookworm"
 default_repository_folder = "/home/jovyan"
 key_label = "org.packmill.key"
+source_label = "org.opencontainers.image.source"
 repository_label = "org.packmill.repository"
 """``beside`` on environments that hold nothing of the repository; on others it may be ``inside``."""
 settled = 315532800
@@ -52,20 +53,20 @@ own_environment = "repository"
 
 
 def reference(source: Source, *, environment: str = own_environment) -> str:
-    """``<owner>.<name>:<checkout>-<short commit>`` in the characters that an image reference may have.
+    """``<owner>.<name>:<checkout>-<short commit>-<digest>`` in the characters that an image reference may have.
 
-    An environment that was asked for in place of the repository's own makes another image of the same commit.
+    The words are for people: several repositories and checkouts may share them. The digest, 64 bits of address, whole
+    commit and environment, tells images apart.
 
     The repository part is lower case; a checkout that is the commit itself is not named twice (OCI distribution
     specification, "Pulling manifests": name and tag).
     """
     path = re.sub(r"[^a-z0-9._-]+", "-", f"{source.owner}.{source.name}".lower().replace("/", "."))
-    path = re.sub(r"[._-]*\.[._-]*", ".", re.sub(r"-*_+-*", "_", path)).strip("._-") or "local"
+    path = re.sub(r"[._-]*\.[._-]*", ".", re.sub(r"-*_+-*", "_", path))[-100:].strip("._-") or "local"
     short = source.commit[:12]
-    asked = re.sub(r"[^A-Za-z0-9_.-]+", "-", source.checkout).strip(".-")[:100]
+    asked = re.sub(r"[^A-Za-z0-9_.-]+", "-", source.checkout).strip(".-")[:90]
     tag = short if not asked or source.commit.startswith(source.checkout) else f"{asked}-{short}"
-    other = "" if environment == own_environment else "-env-" + hashlib.sha256(environment.encode()).hexdigest()[:8]
-    return f"{path}:{tag}{other}"
+    return f"{path}:{tag}-{digest_of(source.address, source.commit, environment)[:16]}"
 
 
 def pushed_reference(registry: str, reference: str) -> str:
@@ -115,7 +116,7 @@ def runner_key(facts: Facts, *, made_in: str) -> str:
 def labels(source: Source, image_key: str) -> dict[str, str]:
     """The OCI annotations of the image (opencontainers/image-spec, annotations.md), and packmill's own."""
     return {
-        "org.opencontainers.image.source": source.address,
+        source_label: source.address,
         "org.opencontainers.image.revision": source.commit,
         "org.opencontainers.image.title": f"{source.owner}/{source.name}",
         "org.opencontainers.image.created": source.time.astimezone(timezone.utc).isoformat().replace("+00:00", "Z"),
