@@ -9,7 +9,7 @@ s:softwareVersion: "main"
 s:codeRepository: <tmp>/ada/trees
 requirements:
   DockerRequirement:
-    dockerPull: ada.trees:main-d13431c8164f
+    dockerPull: ada.trees:main-d13431c8164f-0123456789abcdef
   InitialWorkDirRequirement:
     listing:
       - entryname: inputs.json

@@ -9,7 +9,7 @@ s:softwareVersion: "main"
 s:codeRepository: <tmp>/ada/trees
 requirements:
   DockerRequirement:
-    dockerPull: ada.trees:main-79289bbd37db
+    dockerPull: ada.trees:main-79289bbd37db-0123456789abcdef
   InitialWorkDirRequirement:
     listing:
       - entryname: inputs.json

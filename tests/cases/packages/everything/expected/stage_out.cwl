@@ -9,7 +9,7 @@ doc: A step around process.ipynb, run by packmill-runner in the process's own im
 s:softwareVersion: "main"
 requirements:
   DockerRequirement:
-    dockerPull: ada.trees:main-79289bbd37db
+    dockerPull: ada.trees:main-79289bbd37db-0123456789abcdef
   InitialWorkDirRequirement:
     listing:
       - entryname: stage_out.json

@@ -9,7 +9,7 @@ s:softwareVersion: "main"
 s:codeRepository: <tmp>/ada/trees
 requirements:
   DockerRequirement:
-    dockerPull: ada.trees:main-259e649dcb36
+    dockerPull: ada.trees:main-259e649dcb36-0123456789abcdef
   InitialWorkDirRequirement:
     listing:
       - entryname: inputs.json

@@ -9,7 +9,7 @@ s:softwareVersion: "main"
 s:codeRepository: <tmp>/ada/trees
 requirements:
   DockerRequirement:
-    dockerPull: ada.trees:main-f3e813c8937e
+    dockerPull: ada.trees:main-f3e813c8937e-0123456789abcdef
   InitialWorkDirRequirement:
     listing:
       - entryname: inputs.json

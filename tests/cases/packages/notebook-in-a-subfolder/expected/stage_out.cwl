@@ -9,7 +9,7 @@ doc: A step around work/my notes [v1].ipynb, run by packmill-runner in the proce
 s:softwareVersion: "main"
 requirements:
   DockerRequirement:
-    dockerPull: ada.trees:main-f3e813c8937e
+    dockerPull: ada.trees:main-f3e813c8937e-0123456789abcdef
   InitialWorkDirRequirement:
     listing:
       - entryname: stage_out.json

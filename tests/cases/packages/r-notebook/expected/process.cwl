@@ -9,7 +9,7 @@ s:softwareVersion: "main"
 s:codeRepository: <tmp>/ada/trees
 requirements:
   DockerRequirement:
-    dockerPull: ada.trees:main-b4738b06aafd
+    dockerPull: ada.trees:main-b4738b06aafd-0123456789abcdef
   InitialWorkDirRequirement:
     listing:
       - entryname: inputs.json

@@ -9,7 +9,7 @@ doc: A step around process.ipynb, run by packmill-runner in the process's own im
 s:softwareVersion: "main"
 requirements:
   DockerRequirement:
-    dockerPull: ada.trees:main-b4738b06aafd
+    dockerPull: ada.trees:main-b4738b06aafd-0123456789abcdef
   InitialWorkDirRequirement:
     listing:
       - entryname: stage_out.json

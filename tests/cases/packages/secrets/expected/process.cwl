@@ -10,7 +10,7 @@ s:softwareVersion: "main"
 s:codeRepository: <tmp>/ada/trees
 requirements:
   DockerRequirement:
-    dockerPull: ada.trees:main-cf5996aca642
+    dockerPull: ada.trees:main-cf5996aca642-0123456789abcdef
   InitialWorkDirRequirement:
     listing:
       - entryname: inputs.json

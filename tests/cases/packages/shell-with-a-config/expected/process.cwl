@@ -13,7 +13,7 @@ s:author: Ada
 s:keywords: trees, lidar
 requirements:
   DockerRequirement:
-    dockerPull: ada.trees:main-c8ef480826a8
+    dockerPull: ada.trees:main-c8ef480826a8-0123456789abcdef
   InitialWorkDirRequirement:
     listing:
       - entryname: inputs.json

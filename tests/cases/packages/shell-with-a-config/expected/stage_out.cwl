@@ -9,7 +9,7 @@ doc: A step around dps/run.sh, run by packmill-runner in the process's own image
 s:softwareVersion: "main"
 requirements:
   DockerRequirement:
-    dockerPull: ada.trees:main-c8ef480826a8
+    dockerPull: ada.trees:main-c8ef480826a8-0123456789abcdef
   InitialWorkDirRequirement:
     listing:
       - entryname: stage_out.json

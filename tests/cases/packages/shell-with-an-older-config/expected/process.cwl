@@ -9,7 +9,7 @@ s:softwareVersion: "main"
 s:codeRepository: <tmp>/ada/trees
 requirements:
   DockerRequirement:
-    dockerPull: ada.trees:main-a112c0d05976
+    dockerPull: ada.trees:main-a112c0d05976-0123456789abcdef
   InitialWorkDirRequirement:
     listing:
       - entryname: inputs.json

@@ -9,7 +9,7 @@ s:softwareVersion: "main"
 s:codeRepository: <tmp>/ada/trees
 requirements:
   DockerRequirement:
-    dockerPull: ada.trees:main-6a5d90cea46f
+    dockerPull: ada.trees:main-6a5d90cea46f-0123456789abcdef
   InitialWorkDirRequirement:
     listing:
       - entryname: inputs.json

@@ -9,7 +9,7 @@ s:softwareVersion: "main"
 s:codeRepository: <tmp>/ada/trees
 requirements:
   DockerRequirement:
-    dockerPull: ada.trees:main-c6e9ad998da0
+    dockerPull: ada.trees:main-c6e9ad998da0-0123456789abcdef
   InitialWorkDirRequirement:
     listing:
       - entryname: inputs.json
