@@ -15,7 +15,7 @@ from generator import checking
 from generator.errors import DocumentError, RunError, UsageError
 from generator.pipeline import Built, build
 from generator.progress import Progress
-from generator.request import BuildRequest, Settings, build_request, from_variables, read_settings
+from generator.request import BuildRequest, Settings, build_request, from_variables, is_replacing, read_settings
 from generator.run import run_package
 from generator.setup.base_image import ensure_base_image
 from generator.setup.container_engine import ensure_engine
@@ -45,13 +45,13 @@ def main(stage: str | None, environment: Mapping[str, str]) -> None:
         ensure_engine(docker_host=settings.docker_host, say=progress.say)
     if stage is None:
         if request is None:
-            _build_and_run_example(settings, progress)
+            _build_and_run_example(_example_request(environment, progress), settings, progress)
         else:
             print(build(request, settings, progress).folder)
         return
     stages: dict[str, Callable[[], None]] = {
-        "build": lambda: _build(request or _example_request(progress), settings, progress),
-        "check": lambda: _check(request or _example_request(progress), settings, progress),
+        "build": lambda: _build(request or _example_request(environment, progress), settings, progress),
+        "check": lambda: _check(request or _example_request(environment, progress), settings, progress),
         "publish": lambda: _publish(request, settings, progress),
         "run": lambda: _run(environment, settings, progress),
     }
@@ -164,16 +164,16 @@ def set_up(settings: Settings, progress: Progress) -> None:
             set_walls(settings, progress.say)
 
 
-def _example_request(progress: Progress) -> BuildRequest:
+def _example_request(environment: Mapping[str, str], progress: Progress) -> BuildRequest:
     """The bundled example, for a pipeline that names no repository."""
     repository = Path("example-run") / "packmill" / _example
     with progress.step("Making a repository of the bundled example"):
         commit_folder(data_folder("examples") / _example, repository, message="Temperatures of a city, month by month")
-    return build_request(str(repository))
+    return build_request(str(repository), replace=is_replacing(environment))
 
 
-def _build_and_run_example(settings: Settings, progress: Progress) -> None:
-    built = build(_example_request(progress), settings, progress)
+def _build_and_run_example(request: BuildRequest, settings: Settings, progress: Progress) -> None:
+    built = build(request, settings, progress)
     results = Path("example-run") / "results"
     if _is_done(built, results):
         progress.say(f"{results} holds its results already; remove the folder to run it again")

@@ -20,13 +20,22 @@ from generator.imaging import Found, Wanted, ensure_image
 from generator.package import example_files, package
 from generator.process import Process, environment_of, read_process, undeclared
 from generator.progress import Progress
-from generator.publishing import address, fetch_cached, find_pushed, keep_cached, publish_package, push_image
+from generator.publishing import (
+    address,
+    check_room,
+    fetch_cached,
+    find_pushed,
+    holder_of,
+    keep_cached,
+    publish_package,
+    push_image,
+)
 from generator.repository import redacted
 from generator.request import BuildRequest, Settings, check_localities, fetch_token
 from generator.setup.walls import ensure_build_wall
 from generator.tools import cwl, git
 from generator.tools.environment_file import place
-from generator.tools.files import remove_package, replace_folder
+from generator.tools.files import make_room, replace_folder
 from generator.tools.job_file import read_job
 from generator.tools.podman import check_engine
 
@@ -75,6 +84,8 @@ def build(request: BuildRequest, settings: Settings, progress: Progress) -> Buil
                     progress.warn(sentence)
         source = _source(checkout)
         reference = request.image or image.reference(source, environment=environment_key)
+        top = request.output / source.owner / source.name / source.checkout
+        check_room(request, source, [target for _, target in _places(processes, top)], reference, settings)
         found, local = Found(reference=reference, built=False, digest=None), ""
         if request.build_image:
             ensure_build_wall(settings, environment, folder, progress.say)
@@ -87,8 +98,8 @@ def build(request: BuildRequest, settings: Settings, progress: Progress) -> Buil
                 found = push_image(found, request.registry, settings, progress)
         kept = keep_of(found, source, request, settings, local=local)
         with progress.step("Writing the package"):
-            top = request.output / source.owner / source.name / source.checkout
             changed = False
+            make_room(top, holder_of(source), several=len(processes) > 1, replace=request.replace)
             for process, target in _places(processes, top):
                 facts = replace(
                     _facts(source, checkout, process, found.reference, request),
@@ -107,7 +118,7 @@ def build(request: BuildRequest, settings: Settings, progress: Progress) -> Buil
                     build=kept.record,
                     of_the_image=kept.texts,
                 )
-                changed |= replace_folder(target, files, check=_check_documents)
+                changed |= replace_folder(target, files, check=_check_documents, replace=request.replace)
         publish_package(request, source, top, found, settings=settings, progress=progress)
         return Built(
             folder=top,
@@ -196,7 +207,6 @@ def _places(processes: list[Process], top: Path) -> list[tuple[Process, Path]]:
     """A package's folder: the checkout's for one process, one below it each for several, named as short as can be."""
     if len(processes) == 1:
         return [(processes[0], top)]
-    remove_package(top)
     short = [process.name for process in processes]
     longer = [process.path.rpartition(".")[0].replace("/", "-") for process in processes]
     whole = [process.path.replace("/", "-") for process in processes]

@@ -2,18 +2,61 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from generator import image
 from generator.errors import PublishError
 from generator.imaging import Found
+from generator.places import Holder, repository_identity, taken, taken_by_others
 from generator.progress import Progress
 from generator.request import BuildRequest, Settings, publish_token, registry_user
 from generator.tools import engine
-from generator.tools.deposit import deposit
-from generator.tools.files import documents_below
+from generator.tools.deposit import check_deposit, deposit
+from generator.tools.deposited import Claim
+from generator.tools.files import check_places, documents_below
 from generator.tools.registry import Login, look_up, pull, push, push_package
+
+
+def check_room(
+    request: BuildRequest, source: image.Source, folders: Sequence[Path], reference: str, settings: Settings
+) -> None:
+    """Checks that nothing of another repository is where the image and the packages in ``folders`` will be put.
+
+    Raises:
+        PlaceTakenError: the output folder, the destination or the registry holds something else there.
+        UsageError: a folder holds something that is not a package.
+    """
+    if request.replace:
+        return
+    own = holder_of(source)
+    check_places(request.output / own.place, folders, own)
+    if request.destination:
+        places = frozenset(folder.relative_to(request.output).as_posix() for folder in folders)
+        claim = Claim(path=own.place, folders=places, own=own)
+        check_deposit(request.destination, claim, token=publish_token(request.destination, settings))
+    if request.registry:
+        _check_registry(image.pushed_reference(request.registry, reference), own, _login(request.registry, settings))
+
+
+def holder_of(source: image.Source) -> Holder:
+    """The package of a source, as the holder of its place."""
+    place = Path(source.owner, source.name, source.checkout).as_posix()
+    return Holder(address=source.address, checkout=source.checkout, place=place)
+
+
+def _check_registry(target: str, own: Holder, login: Login | None) -> None:
+    """Checks an image that has the name already; packmill's own names differ, so it is one that a person chose."""
+    remote = look_up(target, login=login)
+    if remote is None:
+        return
+    otherwise = "choose another --push or --image"
+    address = remote.labels.get(image.source_label, "")
+    if not address:
+        raise taken_by_others(target, ("an image of another program",), own, otherwise=otherwise)
+    if repository_identity(address) != repository_identity(own.address):
+        raise taken(target, Holder(address=address, checkout="", place=""), own, otherwise=otherwise)
 
 
 def find_pushed(registry: str | None, reference: str, key: str, *, settings: Settings) -> Found | None:
@@ -100,19 +143,30 @@ def publish_package(
         with progress.step(f"Depositing the package in {request.destination.repository.address}"):
             message = f"{place}: {source.commit[:12]}\n\n{source.address}\n{source.title}"
             token = publish_token(request.destination, settings)
-            files = documents_below(top)
-            done = deposit(top, files, request.destination, path=place, message=message, token=token)
+            files = documents_below(top, holder_of(source))
+            done = deposit(
+                top,
+                files,
+                request.destination,
+                path=place,
+                message=message,
+                token=token,
+                replace=request.replace,
+            )
             how = f"commit {done.commit[:12]}" if done.changed else "it lies there already"
             progress.say(f"{request.destination.branch}:{place}: {how}")
     if request.registry and found.digest:
-        _push_beside(top, found, request.registry, settings, progress)
+        files = documents_below(top, holder_of(source))
+        _push_beside(top, files, found, request.registry, settings, progress)
 
 
-def _push_beside(top: Path, found: Found, registry: str, settings: Settings, progress: Progress) -> None:
+def _push_beside(  # noqa: PLR0917 - what is pushed, and where to
+    top: Path, files: list[str], found: Found, registry: str, settings: Settings, progress: Progress
+) -> None:
     """The package as an OCI artifact; a registry that takes images alone is no reason to fail."""
     with progress.step("Pushing the package beside the image"):
         try:
-            progress.say(push_package(top, documents_below(top), found.reference, login=_login(registry, settings)))
+            progress.say(push_package(top, files, found.reference, login=_login(registry, settings)))
         except PublishError as error:
             progress.warn(str(error))
 

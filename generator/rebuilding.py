@@ -51,9 +51,18 @@ class Rebuilt:
 
 
 def rebuild(
-    package: Path, settings: Settings, progress: Progress, *, output: Path, fresh: bool, image: str | None = None
+    package: Path,
+    settings: Settings,
+    progress: Progress,
+    *,
+    output: Path,
+    fresh: bool,
+    image: str | None = None,
+    replacing: bool = False,
 ) -> Rebuilt:
     """Builds the package's commit on its base image, with its locked versions; ``image`` names what comes of it.
+
+    ``replacing`` allows replacing a package of another repository below ``output``.
 
     Raises:
         UsageError: the folder is no package with an image.
@@ -65,7 +74,8 @@ def rebuild(
     if not settings.git_host:
         settings = replace(settings, git_token="")
     settings = replace(settings, base_image=record.base or settings.base_image)
-    built = build(_request(record, output=output, fresh=fresh, image=image), settings, progress)
+    request = _request(record, output=output, fresh=fresh, image=image)
+    built = build(replace(request, replace=replacing), settings, progress)
     same = tuple(layer in built.layers for layer in record.layers)
     _tell(same, progress)
     return Rebuilt(built=built, same=same, layers=len(built.layers))

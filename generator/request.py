@@ -28,6 +28,7 @@ variables = {
     "destination_branch": f"branch of that repository (default: {default_branch})",
     "destination_address": "address of deposited files, with {branch} and {path} (default: that of the usual hosts)",
     "output": "folder for packages (default: packages)",
+    "replace": "'yes' replaces a package or an image of another repository that has the same place",
     "package": "for the stage 'run': number of the CI job whose package is run",
     "package_process": "for the stage 'run': which one, where that package has several processes",
     "inputs": "for the stage 'run': values for the inputs, in YAML or JSON (default: the package's inputs.yml)",
@@ -187,7 +188,8 @@ class BuildRequest:
     """A package that is to be built.
 
     ``fresh`` uses nothing of earlier builds; ``standard`` leaves environments to repo2docker's own build packs;
-    ``lock`` (name and text) is installed instead of what the environment's files ask for.
+    ``lock`` (name and text) is installed instead of what the environment's files ask for; ``replace`` allows replacing
+    what another repository has at the same place.
     """
 
     repository: Repository
@@ -205,6 +207,7 @@ class BuildRequest:
     fresh: bool = False
     standard: bool = False
     lock: tuple[str, str] | None = None
+    replace: bool = False
 
 
 def check_localities(request: BuildRequest, settings: Settings) -> None:
@@ -236,6 +239,7 @@ def build_request(
     fresh: bool = False,
     standard: bool = False,
     lock: tuple[str, str] | None = None,
+    replace: bool = False,
 ) -> BuildRequest:
     """A checked request.
 
@@ -262,6 +266,7 @@ def build_request(
         fresh=fresh,
         standard=standard,
         lock=lock,
+        replace=replace,
     )
 
 
@@ -291,7 +296,13 @@ def from_variables(environment: Mapping[str, str]) -> BuildRequest | None:
         commit=value["PACKMILL_COMMIT"] or None,
         fresh=_is_yes(value["no_cache"]),
         standard=_is_yes(value["standard_buildpacks"]),
+        replace=is_replacing(environment),
     )
+
+
+def is_replacing(environment: Mapping[str, str]) -> bool:
+    """Whether CI variables allow replacing what another repository has at the same place."""
+    return _is_yes(environment.get("replace", ""))
 
 
 def _destination(value: Mapping[str, str]) -> Destination | None:

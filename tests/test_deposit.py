@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -32,11 +33,13 @@ def bare(tmp_path: Path) -> Path:
 def package(tmp_path: Path) -> Callable[..., Path]:
     """Makes packages out of names and texts."""
 
-    def make(name: str, checkout: str = "main", **files: str) -> Path:
+    def make(
+        name: str, checkout: str = "main", address: str = "https://a.example.org/ada/trees.git", **files: str
+    ) -> Path:
         folder = tmp_path / name
         folder.mkdir(parents=True, exist_ok=True)
         named = {file.replace("_", "."): text for file, text in files.items()}
-        source = {"owner": "ada", "name": "trees"}
+        source = {"address": address, "owner": "ada", "name": "trees"}
         about = {"repository": source, "checkout": checkout, "documents": [*named, "package.json"]}
         for file, text in {**named, "package.json": json.dumps(about)}.items():
             (folder / file).write_text(text)
@@ -45,10 +48,12 @@ def package(tmp_path: Path) -> Callable[..., Path]:
     return make
 
 
-def _deposit(folder: Path, to: str | Path, *, path: str = "ada/trees/main", branch: str = "main") -> Deposited:
+def _deposit(
+    folder: Path, to: str | Path, *, path: str = "ada/trees/main", branch: str = "main", replace: bool = False
+) -> Deposited:
     destination = parse_destination(str(to), branch=branch, trusted=True)
-    files = sorted(file.name for file in folder.iterdir())
-    return deposit(folder, files, destination, path=path, message=f"{path}: a package", token="")
+    files = sorted(str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file())
+    return deposit(folder, files, destination, path=path, message=f"{path}: a package", token="", replace=replace)
 
 
 def _tree(bare: Path, branch: str = "main") -> list[str]:
@@ -105,6 +110,142 @@ def test_branches_are_told_apart_and_made_when_they_are_missing(bare: Path, pack
 
     assert git(bare, "show", "drafts/ada:ada/trees/main/process.cwl") == "2"
     assert git(bare, "show", "main:ada/trees/main/process.cwl") == "1"
+
+
+def _clone(bare: Path, folder: Path) -> Path:
+    git(bare, "clone", "--quiet", str(bare), str(folder))
+    return folder
+
+
+_A, _B = "https://a.example.org/ada/trees.git", "https://b.example.org/ada/trees.git"
+
+
+@pytest.mark.parametrize("first", ["", "x/"])
+@pytest.mark.parametrize("second", ["", "x/", "y/"])
+def test_another_repository_s_package_is_not_replaced(
+    first: str, second: str, bare: Path, package: Callable[..., Path], tmp_path: Path
+) -> None:
+    package(f"a/{first}", process_cwl="1")
+    package(f"b/{second}", address=_B, process_cwl="2")
+    _deposit(tmp_path / "a", bare)
+    before = git(bare, "rev-parse", "main")
+
+    with pytest.raises(PublishError) as refused:
+        _deposit(tmp_path / "b", bare)
+
+    assert refused.value.exit_code == 18
+    for words in (_A, _B, "another destination", "--replace"):
+        assert words in str(refused.value)
+    assert git(bare, "rev-parse", "main") == before
+    _deposit(tmp_path / "b", bare, replace=True)
+    assert _tree(bare) == [f"ada/trees/main/{second}{name}" for name in ("package.json", "process.cwl")]
+    assert git(bare, "show", f"main:ada/trees/main/{second}process.cwl") == "2"
+
+
+@pytest.mark.parametrize("address", ["git@a.example.org:ada/trees", "ssh://git@A.example.org:22/ada/trees.git"])
+def test_the_same_repository_by_another_scheme_replaces_its_own(
+    address: str, bare: Path, package: Callable[..., Path]
+) -> None:
+    _deposit(package("a", process_cwl="1"), bare)
+    _deposit(package("b", address=address, process_cwl="2"), bare)
+
+    assert git(bare, "show", "main:ada/trees/main/process.cwl") == "2"
+
+
+@pytest.mark.parametrize("name", ["process.cwl", "package.json"])
+def test_files_that_packmill_did_not_write_are_not_replaced(
+    name: str, bare: Path, package: Callable[..., Path], tmp_path: Path
+) -> None:
+    place = _clone(bare, tmp_path / "clone") / "ada/trees/main"
+    place.mkdir(parents=True)
+    (place / name).write_text("of a person")
+    commit_all(tmp_path / "clone", "By hand")
+    git(tmp_path / "clone", "push", "--quiet", "origin", "HEAD:main")
+
+    with pytest.raises(PublishError, match=f"ada/trees/main/{name}"):
+        _deposit(package("a", process_cwl="1"), bare)
+
+    assert git(bare, "show", f"main:ada/trees/main/{name}") == "of a person"
+    _deposit(package("a", process_cwl="1"), bare, replace=True)
+    assert git(bare, "show", "main:ada/trees/main/process.cwl") == "1"
+
+
+def test_a_file_in_place_of_the_folder_is_not_replaced(
+    bare: Path, package: Callable[..., Path], tmp_path: Path
+) -> None:
+    clone = _clone(bare, tmp_path / "clone")
+    (clone / "ada").write_text("of a person")
+    commit_all(clone, "By hand")
+    git(clone, "push", "--quiet", "origin", "HEAD:main")
+
+    with pytest.raises(PublishError):
+        _deposit(package("a", process_cwl="1"), bare)
+
+    assert _tree(bare) == ["ada"]
+
+
+def test_a_package_that_another_push_put_there_meanwhile_is_not_replaced(
+    bare: Path, package: Callable[..., Path], tmp_path: Path
+) -> None:
+    """The destination's hook lets the other package in, once, before the first push gets through."""
+    first, second = package("a", process_cwl="1"), package("b", address=_B, process_cwl="2")
+    other = _clone(bare, tmp_path / "clone")
+    shutil.copytree(first, other / "ada/trees/main")
+    commit_all(other, "The other came first")
+    git(other, "push", "--quiet", "origin", "HEAD:refs/heads/other")
+    hook = bare / "hooks" / "pre-receive"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(
+        "#!/bin/sh\nunset GIT_QUARANTINE_PATH\n"
+        "git rev-parse --quiet --verify main || git update-ref refs/heads/main refs/heads/other\n"
+    )
+    hook.chmod(0o755)
+
+    with pytest.raises(PublishError, match="another destination"):
+        _deposit(second, bare)
+
+    assert git(bare, "show", "main:ada/trees/main/process.cwl") == "1"
+
+
+def test_a_package_of_a_repository_below_another_is_left_alone(
+    bare: Path, package: Callable[..., Path], tmp_path: Path
+) -> None:
+    """The place of ``ada/trees/main`` at ``x`` is a folder of the place of ``ada/trees`` at ``main``."""
+    nested = package("nested", "x", "https://b.example.org/ada/trees/main", process_cwl="1")
+    about = json.loads((nested / "package.json").read_text())
+    about["repository"] |= {"owner": "ada/trees", "name": "main"}
+    (nested / "package.json").write_text(json.dumps(about))
+    _deposit(nested, bare, path="ada/trees/main/x")
+    for text in ("2", "3"):
+        _deposit(package("b", process_cwl=text), bare)
+
+    assert git(bare, "show", "main:ada/trees/main/x/process.cwl") == "1"
+    assert git(bare, "show", "main:ada/trees/main/process.cwl") == "3"
+
+
+def test_a_destination_that_is_taken_is_refused_before_an_image_is_built(
+    bare: Path,
+    package: Callable[..., Path],
+    repository: Path,
+    tmp_path: Path,
+    packmill: Callable[..., Finished],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _deposit(package("a", process_cwl="1"), bare)
+    write_notebook(repository / "process.ipynb", "n = 1  # type: int")
+    commit_all(repository)
+    monkeypatch.setattr("generator.pipeline.check_engine", lambda: None)
+    monkeypatch.setattr("generator.pipeline.ensure_image", lambda *_: pytest.fail("an image is built"))
+
+    refused = packmill("build", repository, "--output", tmp_path / "out", "--publish", bare)
+
+    assert refused.code == 18
+    for words in (_A, str(repository)):
+        assert words in refused.err
+    assert not (tmp_path / "out").exists()
+    command = ("build", repository, "--no-image", "--output", tmp_path / "out", "--publish", bare, "--replace")
+    assert packmill(*command).code == 0
+    assert str(repository) in git(bare, "show", "main:ada/trees/main/package.json")
 
 
 @pytest.mark.parametrize("over_ssh", [False, True])

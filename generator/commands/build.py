@@ -37,7 +37,7 @@ repository set PACKMILL_GIT_TOKEN in the environment."""
         "--output", type=Path, default=Path("packages"), metavar="DIR", help="where packages go (default: %(default)s)"
     )
     parser.add_argument(
-        "--image", metavar="NAME", help="name of the image (default: <owner>.<name>:<checkout>-<short commit>)"
+        "--image", metavar="NAME", help="name of the image (default: <owner>.<name>:<checkout>-<commit>-<digest>)"
     )
     parser.add_argument(
         "--standard-buildpacks",
@@ -76,6 +76,9 @@ repository set PACKMILL_GIT_TOKEN in the environment."""
         help="where a run puts the executed notebook, as a template such as '{{ args.year }}/{{ args.notebook_name }}' "
         "(default: its own name)",
     )
+    parser.add_argument(
+        "--replace", action="store_true", help="replace a package or an image of another repository at the same place"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of the path")
     parser.set_defaults(command=run)
 
@@ -103,6 +106,7 @@ def run(options: argparse.Namespace) -> int:
         destination=_destination(options),
         fresh=options.no_cache,
         standard=options.standard_buildpacks,
+        replace=options.replace,
     )
     built = build(request, settings, Progress(sections=settings.gitlab_job))
     if options.json:

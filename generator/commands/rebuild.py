@@ -30,6 +30,9 @@ A package may be anybody's: PACKMILL_GIT_TOKEN is used only where PACKMILL_GIT_H
         "--image", metavar="NAME", help="name of the image (default: packmill's own, whatever the package called it)"
     )
     parser.add_argument("--no-cache", action="store_true", help="build the image anew, whatever is there of it")
+    parser.add_argument(
+        "--replace", action="store_true", help="replace a package of another repository at the same place"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of the path")
     parser.set_defaults(command=run)
 
@@ -43,7 +46,13 @@ def run(options: argparse.Namespace) -> int:
     settings = read_settings(os.environ)
     progress = Progress(sections=settings.gitlab_job)
     rebuilt = rebuild(
-        options.package, settings, progress, output=options.output, fresh=options.no_cache, image=options.image
+        options.package,
+        settings,
+        progress,
+        output=options.output,
+        fresh=options.no_cache,
+        image=options.image,
+        replacing=options.replace,
     )
     if options.json:
         import json

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import random
 import re
 import shutil
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
@@ -16,7 +16,9 @@ import git
 
 from generator.destination import Destination
 from generator.errors import PublishError
+from generator.places import Holder, read_holder
 from generator.repository import redacted
+from generator.tools.deposited import Claim, replaceable
 from generator.tools.git_environment import git_environment, identity
 
 _ATTEMPTS = 10
@@ -34,33 +36,71 @@ class Deposited:
 
 
 def deposit(
-    package: Path, files: Iterable[str], destination: Destination, *, path: str, message: str, token: str
+    package: Path,
+    files: Iterable[str],
+    destination: Destination,
+    *,
+    path: str,
+    message: str,
+    token: str,
+    replace: bool = False,
 ) -> Deposited:
     """Puts files of a package's folder at ``path`` of the destination's branch, and pushes.
 
     Of what is there, only the files that an earlier package lists are replaced. When another push comes first, the
-    commit is made anew on top of it.
+    commit is made again on top of it. ``replace`` also replaces the package of another repository.
 
     Raises:
         PublishError: the destination cannot be reached or does not take the commit.
+        PlaceTakenError: the path holds the package of another repository, or files that are not a package's.
     """
+    named = {f"{path}/{name}": package / name for name in files}
+    own = next((file for name, file in named.items() if PurePosixPath(name).name == "package.json"), None)
+    holder = read_holder(own.read_bytes()) if own else None
+    claim = Claim(
+        path=path,
+        folders=frozenset(name.rpartition("/")[0] for name in named if PurePosixPath(name).name == "package.json"),
+        names=frozenset(named),
+        own=holder or Holder(address="", checkout="", place=path),
+        replace=replace,
+    )
+    with _opened(destination, token) as repo:
+        return _deposited(repo, named, destination, claim, message)
+
+
+def check_deposit(destination: Destination, claim: Claim, *, token: str) -> None:
+    """Checks that a package may be deposited, before anything is built for it.
+
+    Raises:
+        PublishError: the destination cannot be reached.
+        PlaceTakenError: as for `deposit`.
+    """
+    with _opened(destination, token) as repo:
+        parent = _fetched(repo, destination.branch)
+        if parent:
+            replaceable(repo, parent, claim)
+
+
+@contextmanager
+def _opened(destination: Destination, token: str) -> Iterator[git.Repo]:
+    """An empty repository with the destination as ``origin``; what git says of a failure becomes a PublishError."""
     known = git_environment(destination.repository, token, hooks=destination.trusted)
     with TemporaryDirectory(prefix="packmill-deposit-") as temporary, known as environment:
         try:
             repo = git.Repo.init(temporary, initial_branch="packmill")
             repo.git.update_environment(**environment, **identity(fixed=False))
             repo.create_remote("origin", destination.repository.address)
-            return _deposited(repo, {f"{path}/{name}": package / name for name in files}, destination, path, message)
+            yield repo
         except (git.GitError, ValueError) as error:
             raise PublishError(_failure(destination, error, token)) from None
 
 
 def _deposited(
-    repo: git.Repo, files: Mapping[str, Path], destination: Destination, path: str, message: str
+    repo: git.Repo, files: Mapping[str, Path], destination: Destination, claim: Claim, message: str
 ) -> Deposited:
     for attempt in range(_ATTEMPTS):
         parent = _fetched(repo, destination.branch)
-        tree = _tree(repo, parent, files, path)
+        tree = _tree(repo, parent, files, claim)
         if parent and tree == str(repo.git.rev_parse(f"{parent}^{{tree}}")):
             return Deposited(commit=parent, changed=False)
         commit = str(repo.git.commit_tree(tree, *(("-p", parent) if parent else ()), "-m", message))
@@ -83,10 +123,10 @@ def _fetched(repo: git.Repo, branch: str) -> str | None:
     return str(repo.git.rev_parse("FETCH_HEAD^{commit}"))
 
 
-def _tree(repo: git.Repo, parent: str | None, files: Mapping[str, Path], path: str) -> str:
+def _tree(repo: git.Repo, parent: str | None, files: Mapping[str, Path], claim: Claim) -> str:
     """The tree that has the package at its path and everything else as it was."""
     repo.git.read_tree(*(("--reset", parent) if parent else ("--empty",)))
-    earlier = _earlier(repo, parent, path) if parent else []
+    earlier = replaceable(repo, parent, claim) if parent else []
     for number in range(0, len(earlier), 200):
         repo.git.update_index("--force-remove", "--", *earlier[number : number + 200])
     for name, file in files.items():
@@ -97,25 +137,6 @@ def _tree(repo: git.Repo, parent: str | None, files: Mapping[str, Path], path: s
     for number in range(0, len(names), 200):
         repo.git.update_index("--add", "--", *names[number : number + 200])
     return str(repo.git.write_tree("--missing-ok"))
-
-
-def _earlier(repo: git.Repo, parent: str, path: str) -> list[str]:
-    """The files of packages that lie at a path, or one folder below it, as their ``package.json`` lists them."""
-    listed = str(repo.git.ls_tree("-r", "-z", "--name-only", parent, "--", f"{path}/")).split("\0")
-    here = set(listed)
-    found: list[str] = []
-    for name in listed:
-        top = PurePosixPath(name).parent
-        if PurePosixPath(name).name == "package.json" and str(path) in (str(top), str(top.parent)):
-            try:
-                package = json.loads(str(repo.git.cat_file("blob", f"{parent}:{name}")))
-                source = package["repository"]
-                # a checkout such as main/x lies below the checkout main, and is another package
-                if f"{source['owner']}/{source['name']}/{package['checkout']}" == path:
-                    found += [f"{top}/{one}" for one in package["documents"] if f"{top}/{one}" in here]
-            except (ValueError, KeyError, TypeError):  # someone else's package.json
-                continue
-    return found
 
 
 def _failure(destination: Destination, error: Exception, token: str) -> str:

@@ -3,36 +3,49 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import mkdtemp
 
 from generator.errors import UsageError
+from generator.places import Holder, read_holder, taken, taken_by_others
+
+_OTHERWISE = "choose another --output"
 
 
-def replace_folder(final: Path, files: Mapping[str, str | bytes], *, check: Callable[[Path], None]) -> bool:
+def replace_folder(
+    final: Path, files: Mapping[str, str | bytes], *, check: Callable[[Path], None], replace: bool = False
+) -> bool:
     """Writes ``files`` beside ``final``, checks them there, and puts them in its place; whether anything changed.
 
     What others have put into the folder since stays there: only the files that the earlier ``package.json`` lists are
-    replaced.
+    replaced. ``replace`` also replaces the package of another repository, and files of the same name.
 
     Raises:
         UsageError: the folder is someone else's, or cannot be written.
+        PlaceTakenError: the folder holds the package of another repository.
     """
     contents = {name: text.encode() if isinstance(text, str) else text for name, text in files.items()}
-    try:
+    with _failures_named(final):
         final.parent.mkdir(parents=True, exist_ok=True)
         with _locked(final.parent):
             if _is_same(final, contents):
                 return False
+            if not replace:
+                _check_folder(final, read_holder(contents["package.json"]), names=contents)
             _replace(final, contents, check)
-    except OSError as error:
-        raise UsageError(f"{final} cannot be written: {error.strerror or error}: choose another --output") from None
     return True
+
+
+@contextmanager
+def _failures_named(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be written: {error.strerror or error}: {_OTHERWISE}") from None
 
 
 @contextmanager
@@ -48,8 +61,6 @@ def _locked(folder: Path) -> Iterator[None]:
 
 def _replace(final: Path, contents: Mapping[str, bytes], check: Callable[[Path], None]) -> None:
     earlier = documents_of(final)
-    if final.exists() and earlier is None and any(final.iterdir()):
-        raise UsageError(f"{final} is there and no package of packmill: choose another --output")
     staging = Path(mkdtemp(prefix=f".{final.name}.new.", dir=final.parent))
     retired = staging.with_name(staging.name.replace(".new.", ".old."))
     try:
@@ -71,19 +82,61 @@ def _replace(final: Path, contents: Mapping[str, bytes], check: Callable[[Path],
         shutil.rmtree(retired)
 
 
-def documents_of(folder: Path) -> frozenset[str] | None:
-    """The files that packmill wrote into a package; None when the folder is none."""
+def check_places(top: Path, targets: Iterable[Path], own: Holder) -> None:
+    """Checks that the package ``own`` may be written to ``targets``, which are ``top`` or folders directly below it.
+
+    Raises:
+        UsageError: a folder holds something that is not a package.
+        PlaceTakenError: a folder holds the package of another repository, or another checkout.
+    """
+    with _failures_named(top):
+        for target in targets:
+            _check_folder(target, own)
+        present = [holder_of(folder) for folder in (top, *_folders_of(top, own.place))]
+    for one in present:
+        if one and not one.is_same(own):
+            raise taken(str(top), one, own, otherwise=_OTHERWISE)
+
+
+def _check_folder(folder: Path, own: Holder | None, *, names: Iterable[str] = ()) -> None:
+    """Checks that a folder holds nothing but the package ``own``, as far as files called ``names`` would replace it."""
+    present = holder_of(folder)
+    if present is None and folder.exists() and not all(map(_holds_packages, folder.iterdir())):
+        raise UsageError(f"{folder} is there and no package of packmill: {_OTHERWISE}")
+    if present and own:
+        if not present.is_same(own):
+            raise taken(str(folder), present, own, otherwise=_OTHERWISE)
+        if others := {name for name in names if (folder / name).exists()}.difference(present.documents):
+            raise taken_by_others(str(folder), others, own, otherwise=_OTHERWISE)
+
+
+def _holds_packages(path: Path) -> bool:
+    """Whether a path is the folder of a package, or holds such folders: of processes, or of a checkout ``main/x``."""
+    if path.is_symlink() or not path.is_dir():
+        return False
+    return holder_of(path) is not None or (any(path.iterdir()) and all(map(_holds_packages, path.iterdir())))
+
+
+def holder_of(folder: Path) -> Holder | None:
+    """The package in a folder; None when the folder is none."""
     try:
-        return frozenset(json.loads((folder / "package.json").read_text(encoding="utf-8"))["documents"])
-    except (OSError, ValueError, KeyError, TypeError):
+        return read_holder((folder / "package.json").read_bytes())
+    except OSError:
         return None
 
 
-def documents_below(top: Path) -> list[str]:
-    """What packmill wrote into a package, or into the packages of several processes one folder below; relative."""
+def documents_of(folder: Path) -> frozenset[str] | None:
+    """The files that packmill wrote into a package; None when the folder is none."""
+    holder = holder_of(folder)
+    return frozenset(holder.documents) if holder else None
+
+
+def documents_below(top: Path, own: Holder) -> list[str]:
+    """What packmill wrote into a package, or into the packages of its processes one folder below; relative."""
     return [
         str((folder / name).relative_to(top))
         for folder in packages_below(top)
+        if _is_own(folder, own)
         for name in sorted(documents_of(folder) or ())
     ]
 
@@ -110,11 +163,40 @@ def _hand_over(retired: Path, final: Path, ours: frozenset[str]) -> None:
             path.rename(target)
 
 
-def remove_package(folder: Path) -> None:
-    """Removes packmill's own files from a folder that is to hold several packages now."""
+def make_room(top: Path, own: Holder, *, several: bool, replace: bool = False) -> None:
+    """Removes packmill's own files that do not belong in ``top`` any more.
+
+    These are the package in ``top`` itself when ``several`` go below it, and with ``replace`` those of other addresses.
+
+    Raises:
+        PlaceTakenError: the package in ``top`` is another repository's.
+    """
+    present = holder_of(top) if several else None
+    if present and not replace and not present.is_same(own):
+        raise taken(str(top), present, own, otherwise=_OTHERWISE)
+    others = [folder for folder in _folders_of(top, own.place) if replace and not _is_own(folder, own)]
+    with _failures_named(top):
+        for folder in [*([top] if several else []), *others]:
+            _remove_package(folder)
+
+
+def _folders_of(top: Path, place: str) -> list[Path]:
+    """The folders directly below ``top`` that hold a package of this place, not one of a checkout such as main/x."""
+    below = (path.parent for path in sorted(top.glob("*/package.json")))
+    return [folder for folder in below if (holder := holder_of(folder)) and holder.place == place]
+
+
+def _is_own(folder: Path, own: Holder) -> bool:
+    holder = holder_of(folder)
+    return holder is not None and holder.is_same(own)
+
+
+def _remove_package(folder: Path) -> None:
     for name in documents_of(folder) or ():
         if ".." not in Path(name).parts and not Path(name).is_absolute():
             (folder / name).unlink(missing_ok=True)
+            with suppress(OSError):  # not empty: a user's files are there
+                (folder / name).parent.rmdir()
 
 
 def _is_same(final: Path, contents: Mapping[str, bytes]) -> bool:
