@@ -7,12 +7,14 @@ import posixpath
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from generator.service.answers import not_found
+from generator.service.answers import AnswerError, not_found
 
 _LONGEST_TEXT = 8 << 20
+_LONGEST_ADDRESS, _LONGEST_RECORD = 1000, 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,3 +67,23 @@ class Archive:
         if not isinstance(found, dict) or not all(isinstance(found.get(part), dict) for part in parts):
             not_found()
         return found
+
+
+@lru_cache(maxsize=1024)
+def repository_address(file: Path) -> str:
+    """The address of the repository that the packages of a job were made from; empty where it cannot be read.
+
+    A job's artifacts never change, so each file is read once.
+    """
+    archive = Archive(file)
+    sizes = archive.sizes()
+    for folder in archive.packages():
+        if sizes[f"{folder}/package.json"] > _LONGEST_RECORD:
+            continue
+        try:
+            address = archive.package(folder)["repository"].get("address")
+        except AnswerError:
+            continue
+        if isinstance(address, str) and address.isprintable() and len(address) <= _LONGEST_ADDRESS:
+            return address
+    return ""

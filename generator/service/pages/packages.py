@@ -12,25 +12,27 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 from starlette.concurrency import run_in_threadpool
 
+from generator.places import repository_identity
 from generator.service.answers import AnswerError, not_found
 from generator.service.api.jobs import find_job
 from generator.service.api.parameters import read_parameters
 from generator.service.context import context
 from generator.service.database import jobs, rows
 from generator.service.pages import picture, run_form
-from generator.service.pages.archives import Archive
+from generator.service.pages.archives import Archive, repository_address
 from generator.service.pages.pipelines import said
 from generator.service.pages.rendering import page
 from generator.service.pages.sessions import session, writing
 
 router = APIRouter()
 _LARGEST_DRAWN = 1 << 18
+_MOST_SHOWN = 50
 _TEXTS = (".cwl", ".json", ".yml", ".yaml", ".md", ".txt", ".csv")
 
 
 @router.get("/packages")
 def packages_page(request: Request) -> Response:
-    """The packages that the youngest pipelines made, each place once."""
+    """The packages that the youngest pipelines made: the latest of each place and repository."""
     here, who = context(request), session(request)
     wanted = (
         sa.select(jobs)
@@ -40,13 +42,25 @@ def packages_page(request: Request) -> Response:
     )
     with here.pipelines.database.reading() as connection:
         found = rows(connection, wanted)
-    shown: dict[str, dict[str, Any]] = {}
+    shown: dict[tuple[str, str], dict[str, Any]] = {}
     for job in found:
         place = job["dotenv"].get("PACKMILL_PACKAGE", "")
-        if place and place not in shown and len(shown) < 50:
-            folders = Archive(here.data.job(job["id"]).artifacts).packages()
-            shown[place] = {"job": job, "folders": folders, "image": job["dotenv"].get("PACKMILL_IMAGE", "")}
-    return page(request, "packages.html", who, packages=shown)
+        if not place or len(shown) == _MOST_SHOWN:
+            continue
+        file = here.data.job(job["id"]).artifacts
+        address = repository_address(file)
+        # two hosts may have one place; a package that does not say where it is from hides no other
+        key = place, repository_identity(address) or str(job["id"])
+        if key not in shown:
+            image = job["dotenv"].get("PACKMILL_IMAGE", "")
+            shown[key] = {
+                "place": place,
+                "address": address,
+                "job": job,
+                "folders": Archive(file).packages(),
+                "image": image,
+            }
+    return page(request, "packages.html", who, packages=list(shown.values()))
 
 
 @router.get("/jobs/{number:int}/package/{folder:path}")
