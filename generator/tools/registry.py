@@ -21,7 +21,12 @@ from generator.tools.engine import connected
 package_type = "application/vnd.packmill.package.v1"
 """The artifact type of a package (OCI image-spec 1.1, "Guidelines for Artifact Usage")."""
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
-_IMAGE_KINDS = f"{_MANIFEST}, application/vnd.docker.distribution.manifest.v2+json"
+_INDEX = "application/vnd.oci.image.index.v1+json"
+_IMAGE_KINDS = (
+    f"{_MANIFEST}, application/vnd.docker.distribution.manifest.v2+json, "
+    f"{_INDEX}, application/vnd.docker.distribution.manifest.list.v2+json"
+)
+"""An engine with containerd's image store pushes an index, also of a single image."""
 _EMPTY = "application/vnd.oci.empty.v1+json"
 _MEDIA_TYPES = {
     ".json": "application/json",
@@ -64,7 +69,10 @@ class Remote:
 
 
 def look_up(target: str, *, login: Login | None) -> Remote | None:
-    """The image ``target`` (``registry/name:tag``), None when the registry does not have it or does not say."""
+    """The image ``target`` (``registry/name:tag``), None when the registry does not have it or does not say.
+
+    The labels of an index are those of its first image; what is no image has none.
+    """
     import requests
 
     try:
@@ -75,11 +83,23 @@ def look_up(target: str, *, login: Login | None) -> Remote | None:
         if answer.status_code != 200:
             return None
         digest = f"sha256:{hashlib.sha256(answer.content).hexdigest()}"
-        blob = registry.get_blob(container, json.loads(answer.content)["config"]["digest"])
+        manifest = json.loads(answer.content)
+        if "manifests" in manifest:
+            manifest = _first_image(registry, container, manifest)
+        blob = registry.get_blob(container, manifest["config"]["digest"])
         labels = (json.loads(blob.content).get("config") or {}).get("Labels") or {}
-    except (requests.RequestException, ValueError, KeyError, TypeError, AttributeError, OSError):
+    except (requests.RequestException, ValueError, LookupError, TypeError, AttributeError, OSError, StopIteration):
         return None
     return Remote(digest=digest, labels=labels)
+
+
+def _first_image(registry: Any, container: Any, index: Mapping[str, Any]) -> Any:
+    """The manifest of an index's first image; BuildKit's attestations in it are of an unknown platform."""
+    digest = next(
+        one["digest"] for one in index["manifests"] if (one.get("platform") or {}).get("architecture") != "unknown"
+    )
+    address = f"{registry.prefix}://{container.manifest_url(digest)}"
+    return json.loads(registry.do_request(address, "GET", headers={"Accept": _IMAGE_KINDS}).content)
 
 
 def pull(target: str, *, login: Login | None) -> bool:

@@ -10,7 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import requests
 from support import Finished, commit_all, write_notebook
+
+from generator.tools.registry import Login, look_up
 
 pytestmark = [
     pytest.mark.engine,
@@ -56,6 +59,57 @@ def test_a_pushed_image_is_named_by_digest_and_runs_from_the_registry(
     again = packmill("build", repository, "--output", tmp_path / "packages", "--push", target, "--json")
     assert again.code == 0, again.err
     assert (again.json()["image"], again.json()["changed"]) == (image, False)
+
+
+def _put_index(registry: str, name: str, tag: str, new: str) -> None:
+    """Puts an index of one image, as engines with containerd's image store push it, under a new tag."""
+    kind = "application/vnd.docker.distribution.manifest.v2+json"
+    address, login = f"http://{registry}/v2/{name}/manifests", (_USER, _PASSWORD)
+    image = requests.get(f"{address}/{tag}", auth=login, headers={"Accept": kind}, timeout=9)
+    image.raise_for_status()
+    entry = {"mediaType": kind, "size": len(image.content), "digest": image.headers["Docker-Content-Digest"]}
+    index = {
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.oci.image.index.v1+json",
+        "manifests": [{**entry, "platform": {"architecture": "amd64", "os": "linux"}}],
+    }
+    headers = {"Content-Type": index["mediaType"]}
+    requests.put(f"{address}/{new}", auth=login, data=json.dumps(index), headers=headers, timeout=9).raise_for_status()
+
+
+def test_another_repository_s_image_is_not_replaced(
+    registry: str,
+    login: None,
+    base_image: str,
+    tmp_path: Path,
+    packmill: Callable[..., Finished],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    one, two = (tmp_path / owner / "ada" / "trees" for owner in ("one", "two"))
+    for folder in (one, two):
+        write_notebook(folder / "process.ipynb", "n = 1  # type: int")
+        commit_all(folder)
+    target = f"{registry}/shared/chosen"
+    foreign = f"{target}:foreign"
+    subprocess.run(["docker", "tag", base_image, foreign], check=True)
+    environment = {**os.environ, "DOCKER_CONFIG": str(tmp_path)}
+    subprocess.run(["docker", "login", registry, "-u", _USER, "--password-stdin"], input=_PASSWORD, text=True, capture_output=True, check=True, env=environment)  # fmt: skip # noqa: E501
+    subprocess.run(["docker", "push", "--quiet", foreign], capture_output=True, check=True, env=environment)
+    subprocess.run(["docker", "rmi", foreign], capture_output=True, check=True)
+    command = ("--output", tmp_path / "out", "--push", f"{registry}/shared", "--image")
+    built = packmill("build", one, *command, "chosen:1", "--json")
+    assert built.code == 0, built.err
+    _put_index(registry, "shared/chosen", "1", "index")
+    before = look_up(f"{target}:1", login=Login(user=_USER, password=_PASSWORD))
+
+    monkeypatch.setattr("generator.pipeline.ensure_image", lambda *_: pytest.fail("an image is built"))
+    for name, present in (("chosen:1", str(one)), ("chosen:index", str(one)), ("chosen:foreign", "did not write")):
+        refused = packmill("build", two, "--output", tmp_path / "other", *command[2:], name)
+        assert refused.code == 18, refused.err
+        for words in (present, str(two), f"{registry}/shared/{name}", "--replace"):
+            assert words in refused.err
+    assert look_up(f"{target}:1", login=Login(user=_USER, password=_PASSWORD)) == before
+    assert not (tmp_path / "other").exists()
 
 
 @pytest.mark.parametrize(
