@@ -13,6 +13,7 @@ from generator.service.answers import AnswerError
 from generator.service.entities import Entities
 from generator.service.environment import rule_variables
 from generator.service.job_folders import DataFolder
+from generator.service.notebook_pages import NotebookPages
 from generator.service.pipelines import Pipelines, Variables
 from generator.service.project import Commit, Project
 from generator.service.scheduler import Scheduler
@@ -29,6 +30,7 @@ class Context:
     data: DataFolder
     address: str | None
     signing_key: bytes
+    notebooks: NotebookPages
 
     def base(self, request: Request) -> str:
         """The service's address as the client wrote it."""

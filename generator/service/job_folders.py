@@ -30,6 +30,16 @@ class JobFolder:
         return self.path / "artifacts.zip"
 
     @property
+    def pages(self) -> Path:
+        """Rendered notebooks of the artifacts."""
+        return self.path / "pages"
+
+    def remove_artifacts(self) -> None:
+        """Remove the artifacts and the pages that were made of them."""
+        self.artifacts.unlink(missing_ok=True)
+        shutil.rmtree(self.pages, ignore_errors=True)
+
+    @property
     def lock(self) -> Path:
         """Locked as long as a shepherd lives."""
         return self.path / "lock"
@@ -38,8 +48,9 @@ class JobFolder:
         """An empty folder for an attempt; the trace of an earlier attempt stays."""
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)  # logs are for those with a token
         self.path.mkdir(exist_ok=True)
-        for name in ("result.json", "group", "pid", "artifacts.zip"):
+        for name in ("result.json", "group", "pid"):
             (self.path / name).unlink(missing_ok=True)
+        self.remove_artifacts()
         self.trace.touch(mode=0o600)
 
     def note(self, text: str) -> None:

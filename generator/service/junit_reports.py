@@ -8,20 +8,28 @@ from typing import Any
 from xml.etree import ElementTree
 
 _LIMIT = 10 << 20
+_MOST_CASES, _LONGEST_NAME, _LONGEST_TEXT, _LONGEST_TIME = 2000, 1000, 20_000, 1e9
 
 
 def read(text: bytes) -> list[dict[str, Any]]:
     """The suites of a report, with their cases.
 
     Raises:
-        ValueError, xml.etree.ElementTree.ParseError: it is too long, has entities of its own, or is no XML.
+        ValueError, xml.etree.ElementTree.ParseError: it is too long, has too many cases, has entities of its own, or
+            is no XML.
     """
-    if len(text) > _LIMIT or b"<!DOCTYPE" in text or b"<!ENTITY" in text:
-        raise ValueError("too long, or with a document type of its own")
+    # bytes 0 occur in UTF-16 alone, in which a document type would not be found; expat reads nothing wider
+    if len(text) > _LIMIT or b"<!DOCTYPE" in text or b"<!ENTITY" in text or b"\0" in text:
+        raise ValueError("too long, with a document type of its own, or in UTF-16")
     root = ElementTree.fromstring(text)  # noqa: S314 - a document type, and with it any entity, is refused above
     suites = [root] if root.tag == "testsuite" else root.findall("testsuite")
+    if sum(len(suite.findall("testcase")) for suite in suites) > _MOST_CASES or len(suites) > _MOST_CASES:
+        raise ValueError(f"more than {_MOST_CASES} test cases")
     return [
-        {"name": suite.get("name", "report"), "cases": [_case(case) for case in suite.findall("testcase")]}
+        {
+            "name": suite.get("name", "report")[:_LONGEST_NAME],
+            "cases": [_case(case) for case in suite.findall("testcase")],
+        }
         for suite in suites
     ]
 
@@ -32,16 +40,20 @@ def _case(case: ElementTree.Element) -> dict[str, Any]:
     told = case.find(outcome) if outcome else None
     return {
         "status": status,
-        "name": case.get("name", ""),
-        "classname": case.get("classname", ""),
+        "name": case.get("name", "")[:_LONGEST_NAME],
+        "classname": case.get("classname", "")[:_LONGEST_NAME],
         "execution_time": _seconds(case.get("time") or "0"),
-        "system_output": (told.text or told.get("message") or "") if told is not None else None,
+        "system_output": (told.text or told.get("message") or "")[:_LONGEST_TEXT] if told is not None else None,
     }
 
 
 def _seconds(text: str) -> float:
-    value = float(text)
-    return value if math.isfinite(value) else 0.0
+    """A duration; sums of those that are longer than any job could be infinite, which JSON cannot say."""
+    try:
+        value = float(text)
+    except ValueError:
+        return 0.0
+    return value if math.isfinite(value) and 0 <= value < _LONGEST_TIME else 0.0
 
 
 _COUNTS = {"success_count": "success", "failed_count": "failed", "skipped_count": "skipped", "error_count": "error"}

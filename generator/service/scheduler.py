@@ -243,8 +243,7 @@ class Scheduler:
         with self._database.reading() as connection:
             over = rows(connection, sa.select(jobs.c.id).where(jobs.c.artifacts_expire_at < time.time()))
         for job in over:
-            with contextlib.suppress(FileNotFoundError):
-                self._data.job(job["id"]).artifacts.unlink()
+            self._data.job(job["id"]).remove_artifacts()
             with self._database.writing() as connection:
                 gone = {"artifacts_size": None, "artifacts_expire_at": None}
                 connection.execute(sa.update(jobs).where(jobs.c.id == job["id"]).values(**gone))

@@ -27,8 +27,9 @@ from generator.service.database import Database, sqlite_url
 from generator.service.environment import Surroundings, homeless_secrets, host_variable
 from generator.service.job_folders import DataFolder
 from generator.service.job_spec import Limits
+from generator.service.notebook_pages import NotebookPages
 from generator.service.pages import jobs as job_pages
-from generator.service.pages import packages, sessions, signing_in
+from generator.service.pages import notebook, packages, sessions, signing_in
 from generator.service.pages import pipelines as pipeline_pages
 from generator.service.pages.pipelines import said
 from generator.service.pages.rendering import page
@@ -38,7 +39,7 @@ from generator.service.scheduler import Scheduler
 from generator.templates import data_folder
 
 _api = (artifacts.router, jobs.router, pipelines.router, project.router)
-_pages = (pipeline_pages.router, packages.router, job_pages.router)
+_pages = (pipeline_pages.router, packages.router, notebook.router, job_pages.router)
 _FIRST_TOKENS = (
     ("trigger", ("trigger",), "PACKMILL_CI_TRIGGER_TOKEN"),
     ("access", ("api",), "PACKMILL_CI_ACCESS_TOKEN"),
@@ -116,6 +117,7 @@ def serve(options: Options, environment: Mapping[str, str], say: Callable[[str],
                 data=data,
                 address=options.address,
                 signing_key=sessions.signing_key(data.path),
+                notebooks=NotebookPages(),
             )
         )
         say(f"packmill serves {checkout.path} (project {checkout.id}) at {address}; the same address has the pages")

@@ -120,6 +120,37 @@ def _lines(process: subprocess.Popen[bytes], pipe: int) -> Iterator[str]:
         yield held
 
 
+def feed(
+    command: tuple[str, ...],
+    *,
+    content: bytes,
+    output: Path,
+    cwd: Path,
+    environment: Mapping[str, str],
+    timeout: float,
+) -> int:
+    """Run a command with exactly this environment, give it bytes, write its output to a file; return its exit code.
+
+    The code is negative after a signal, 124 where the command took longer than ``timeout`` seconds.
+    """
+    with output.open("wb") as file:
+        try:
+            done = subprocess.run(
+                command,
+                cwd=cwd,
+                env=dict(environment),
+                input=content,
+                stdout=file,
+                stderr=subprocess.DEVNULL,
+                timeout=timeout,
+                check=False,
+                start_new_session=True,
+            )
+        except subprocess.TimeoutExpired:
+            return 124
+    return done.returncode
+
+
 def stop_streams() -> None:
     """Ends the commands whose output is still being handed over, in whichever thread that is."""
     for process in tuple(_streaming):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 from urllib.parse import quote
 
 import sqlalchemy as sa
@@ -13,6 +14,7 @@ from fastapi.responses import FileResponse, StreamingResponse
 
 from generator.service.answers import bad_parameter, not_found
 from generator.service.api.jobs import find_job
+from generator.service.archives import open_archive, unreadable
 from generator.service.context import context
 from generator.service.database import jobs, pipelines, row
 
@@ -89,9 +91,10 @@ def member(file: Path, path: str, *, media_type: str = "application/octet-stream
         AnswerError: 404.
     """
     try:
-        packed = zipfile.ZipFile(file)
+        packed = open_archive(file)
         info = packed.getinfo(path)
-    except (OSError, KeyError, zipfile.BadZipFile):
+        content = packed.open(info)
+    except unreadable:
         not_found()
     name = quote(path.rpartition("/")[2])
     headers = {
@@ -99,10 +102,10 @@ def member(file: Path, path: str, *, media_type: str = "application/octet-stream
         "Content-Disposition": f"attachment; filename*=UTF-8''{name}",
         "X-Content-Type-Options": "nosniff",
     }
-    return StreamingResponse(_chunks(packed, info), media_type=media_type, headers=headers)
+    return StreamingResponse(_chunks(packed, content), media_type=media_type, headers=headers)
 
 
-def _chunks(packed: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[bytes]:
-    with packed, packed.open(info) as content:
+def _chunks(packed: zipfile.ZipFile, content: IO[bytes]) -> Iterator[bytes]:
+    with packed, content:
         while chunk := content.read(_CHUNK):
             yield chunk

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import json
 import mimetypes
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import JSONResponse
 
 from generator.service import states
 from generator.service.answers import AnswerError, not_found
 from generator.service.api import artifacts
 from generator.service.api.growing import growing
 from generator.service.api.jobs import find_job
+from generator.service.archives import Archive
 from generator.service.context import context
 from generator.service.pages import log
-from generator.service.pages.archives import Archive
-from generator.service.pages.notebook import rendered
 from generator.service.pages.pipelines import asked
 from generator.service.pages.rendering import hostile_policy, page
 from generator.service.pages.sessions import session
@@ -25,7 +25,7 @@ from generator.service.pages.sessions import session
 router = APIRouter(prefix="/jobs/{number:int}")
 _CHUNK = 1 << 20
 _PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".svg")
-_MOST_FILES, _MOST_SHOWN = 500, 40
+_MOST_FILES, _MOST_SHOWN, _MOST_GLUED = 500, 40, 200
 
 
 @router.get("")
@@ -41,7 +41,11 @@ def job_page(request: Request, number: int) -> Response:
     file = here.data.job(number).trace
     length = file.stat().st_size if file.is_file() else 0
     start = max(0, length - _CHUNK)
-    lines, taken = log.lines(_from(request, number, start))
+    chunk = _from(request, number, start)
+    skipped = log.last_lines(chunk)
+    start += skipped
+    lines, taken = log.lines(chunk[skipped:])
+    glued, glued_note = _glued(archive, sizes)
     return page(
         request,
         "job.html",
@@ -57,24 +61,31 @@ def job_page(request: Request, number: int) -> Response:
         pictures=[name for name in sizes if name.lower().endswith(_PICTURES)][:_MOST_SHOWN],
         notebooks=[name for name in sizes if name.endswith(".ipynb")][:_MOST_SHOWN],
         depth=log.depth(lines),
-        glued=_glued(archive, sizes),
+        glued=glued,
+        glued_note=glued_note,
+        unlisted=not archive.is_listed(),
         packages=archive.packages(),
         over=job["status"] in states.finished,
     )
 
 
-def _glued(archive: Archive, sizes: dict[str, int]) -> dict[str, str]:
-    """What a notebook glued, as text, from the first ``scraps.json``."""
+def _glued(archive: Archive, sizes: Mapping[str, int]) -> tuple[dict[str, str], str]:
+    """What a notebook glued, as text, from the first ``scraps.json``, and why it is not shown."""
     name = next((name for name in sizes if name.rpartition("/")[2] == "scraps.json"), None)
     if name is None:
-        return {}
+        return {}, ""
     try:
         found: Any = json.loads(archive.read(name))
-    except (ValueError, AnswerError):
-        return {}
-    if not isinstance(found, dict):
-        return {}
-    return {str(key): json.dumps(value, ensure_ascii=False)[:2000] for key, value in list(found.items())[:200]}
+        if not isinstance(found, dict):
+            return {}, f"{name}: not shown: it is not a JSON object"
+        shown = list(found.items())[:_MOST_GLUED]
+        return {str(key)[:200]: json.dumps(value, ensure_ascii=False)[:2000] for key, value in shown}, ""
+    except AnswerError:
+        return {}, f"{name}: not shown: it is too large or damaged"
+    except RecursionError:
+        return {}, f"{name}: not shown: it is nested too deep"
+    except ValueError:
+        return {}, f"{name}: not shown: it is not valid JSON, or holds a number that is too long"
 
 
 @router.get("/lines")
@@ -128,13 +139,3 @@ def one_file(request: Request, number: int, path: str) -> Response:
         response.headers["Content-Disposition"] = "inline"
     response.headers["Content-Security-Policy"] = hostile_policy
     return response
-
-
-@router.get("/notebook/{path:path}")
-def notebook(request: Request, number: int, path: str) -> Response:
-    """An executed notebook as a page without any rights."""
-    session(request)
-    find_job(request, number)
-    text = Archive(context(request).data.job(number).artifacts).read(path)
-    headers = {"Content-Security-Policy": hostile_policy, "Referrer-Policy": "no-referrer"}
-    return HTMLResponse(rendered(text), headers=headers)

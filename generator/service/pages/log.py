@@ -13,6 +13,8 @@ _SECTION = re.compile(
 _COLOUR = re.compile(r"\x1b\[([0-9;]{0,64})m")
 _OTHER = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])|[\x00-\x08\x0b-\x1f\x7f]")
 _LONGEST_LINE, _LONGEST_WAIT = 10_000, 1 << 19
+_MOST_LINES = 5000
+"""A browser shows so many at once without trouble; a log of a megabyte of line ends has a million."""
 _NAMES = ("black", "red", "green", "yellow", "blue", "magenta", "cyan", "white")
 
 Line = dict[str, Any]
@@ -20,14 +22,36 @@ Line = dict[str, Any]
 
 
 def lines(chunk: bytes) -> tuple[list[Line], int]:
-    """The whole lines of a chunk, and how many bytes they took; the rest belongs to a line that is not yet there."""
-    whole, newline, _ = chunk.rpartition(b"\n")
-    if not newline and len(chunk) >= _LONGEST_WAIT:
-        whole = chunk  # a line without end is shown in pieces
+    """The first whole lines of a chunk, and how many bytes they took; the rest is for the next call."""
+    taken = _first_lines(chunk)
+    whole = chunk[:taken].removesuffix(b"\n")
+    if not taken and len(chunk) >= _LONGEST_WAIT:
+        whole, taken = chunk, len(chunk)  # a line without end is shown in pieces
     found: list[Line] = []
-    for text in whole.decode("utf-8", "replace").split("\n") if whole or newline else ():
+    for text in whole.decode("utf-8", "replace").split("\n") if taken else ():
         found += _line(text)
-    return found, len(whole) + len(newline)
+    return found, taken
+
+
+def last_lines(chunk: bytes) -> int:
+    """Where in a chunk those lines begin that `lines` takes at once."""
+    position = len(chunk)
+    for _ in range(_MOST_LINES):
+        position = chunk.rfind(b"\n", 0, max(0, position - 1)) + 1
+        if not position:
+            return 0
+    return position
+
+
+def _first_lines(chunk: bytes) -> int:
+    """The length of the whole lines that a chunk begins with, at most so many as are shown at once."""
+    position = 0
+    for _ in range(_MOST_LINES):
+        after = chunk.find(b"\n", position) + 1
+        if not after:
+            break
+        position = after
+    return position
 
 
 def depth(found: Iterable[Line]) -> int:

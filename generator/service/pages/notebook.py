@@ -1,27 +1,72 @@
-"""An executed notebook as HTML, by nbconvert. What it holds is hostile: the page is for a sandbox alone."""
+"""The page of an executed notebook. What it holds is hostile: it is shown in a sandbox, and rendered elsewhere."""
 
 from __future__ import annotations
 
-import warnings
+import asyncio
+from pathlib import Path
+from urllib.parse import quote
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import FileResponse
+from starlette.concurrency import run_in_threadpool
 
 from generator.service.answers import AnswerError
+from generator.service.api.jobs import find_job
+from generator.service.archives import Archive
+from generator.service.context import context
+from generator.service.job_folders import JobFolder
+from generator.service.notebook_pages import BusyError, NotShown
+from generator.service.pages.rendering import hostile_policy, note
+from generator.service.pages.sessions import session
+
+router = APIRouter(prefix="/jobs/{number:int}/notebook")
+_PATIENCE = 15.0
+"""Seconds that a request waits for a page; no thread waits with it."""
 
 
-def rendered(text: bytes) -> str:
-    """The notebook as a page that needs nothing from elsewhere, with whatever it holds: it is shown without any rights.
+@router.get("/{path:path}")
+async def notebook(request: Request, number: int, path: str) -> Response:
+    """An executed notebook as a page without any rights."""
+    here = context(request)
+    folder, text = await run_in_threadpool(_read, request, number, path)
+    if text is None:
+        return _note(request, number, path, "This notebook is too large to be shown.")
+    try:
+        rendering = await run_in_threadpool(here.notebooks.page, folder, text)
+    except BusyError:
+        return _note(request, number, path, "Other notebooks are being rendered. Reload this page in a moment.", 503)
+    await asyncio.wait((asyncio.wrap_future(rendering),), timeout=_PATIENCE)
+    if not rendering.done():
+        return _note(request, number, path, "This notebook is being rendered. Reload this page in a moment.")
+    found = rendering.result()
+    if isinstance(found, NotShown):
+        return _note(request, number, path, f"This notebook is not shown: {found.reason}.")
+    return _page(found)
+
+
+def _read(request: Request, number: int, path: str) -> tuple[JobFolder, bytes | None]:
+    """The job's folder and the notebook; None for one that is too long.
 
     Raises:
-        AnswerError: 404, it is no notebook that can be read.
+        AnswerError: 404, there is no such job or file.
     """
-    import nbformat
-    from nbconvert import HTMLExporter
-
+    session(request)
+    find_job(request, number)
+    folder = context(request).data.job(number)
+    archive = Archive(folder.artifacts)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # glued values have a media type that nbconvert does not know
-            notebook = nbformat.reads(text.decode("utf-8"), as_version=4)
-            exporter = HTMLExporter(mathjax_url="", require_js_url="", jquery_url="")
-            body: str = exporter.from_notebook_node(notebook)[0]
-    except Exception as error:  # noqa: BLE001 - nbconvert meets whatever a notebook holds
-        raise AnswerError(404, {"message": f"The notebook cannot be shown: {type(error).__name__}"}) from None
-    return body
+        return folder, archive.read(path)
+    except AnswerError:
+        if path in archive.sizes():
+            return folder, None
+        raise
+
+
+def _page(file: Path) -> Response:
+    headers = {"Content-Security-Policy": hostile_policy, "Referrer-Policy": "no-referrer"}
+    return FileResponse(file, media_type="text/html; charset=utf-8", headers=headers)
+
+
+def _note(request: Request, number: int, path: str, message: str, status: int = 200) -> Response:
+    raw = f"/{context(request).project.path}/-/jobs/{number}/files/{quote(path, safe='/')}"
+    return note(message, raw=raw, status=status)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
+import jinja2
 import sqlalchemy as sa
+import yaml
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 from ruamel.yaml import YAML
@@ -16,17 +20,23 @@ from generator.places import repository_identity
 from generator.service.answers import AnswerError, not_found
 from generator.service.api.jobs import find_job
 from generator.service.api.parameters import read_parameters
+from generator.service.archives import Archive, repository_address
 from generator.service.context import context
 from generator.service.database import jobs, rows
 from generator.service.pages import picture, run_form
-from generator.service.pages.archives import Archive, repository_address
 from generator.service.pages.pipelines import said
 from generator.service.pages.rendering import page
 from generator.service.pages.sessions import session, writing
 
 router = APIRouter()
-_LARGEST_DRAWN = 1 << 18
 _MOST_SHOWN = 50
+_LARGEST_DRAWN, _MOST_EVENTS = 1 << 17, 20_000
+_MOST_DOCUMENTS, _LONGEST_TEXT, _MOST_TEXT = 200, 200_000, 2_000_000
+_MOST_INPUTS = 1000
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_ODD = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError, jinja2.TemplateError)
+"""What a ``package.json`` of any other shape than packmill's leads to."""
+_NOT_SHOWN = "This package is not shown: its package.json is not one that packmill writes."
 _TEXTS = (".cwl", ".json", ".yml", ".yaml", ".md", ".txt", ".csv")
 
 
@@ -66,7 +76,10 @@ def packages_page(request: Request) -> Response:
 @router.get("/jobs/{number:int}/package/{folder:path}")
 def package_page(request: Request, number: int, folder: str) -> Response:
     """One package."""
-    return _shown(request, number, folder, given={}, wrong={}, message="")
+    try:
+        return _shown(request, number, folder, given={}, wrong={}, message="")
+    except _ODD:
+        return page(request, "wrong.html", session(request), code="Package", message=_NOT_SHOWN)
 
 
 @router.post("/jobs/{number:int}/package/{folder:path}")
@@ -81,7 +94,10 @@ def _run(request: Request, number: int, folder: str, given: dict[str, Any]) -> R
     archive = Archive(here.data.job(number).artifacts)
     found = archive.package(folder)
     texts = {name: str(value) for name, value in given.items()}
-    values, wrong = run_form.values(texts, run_form.fields(found["interface"]))
+    try:
+        values, wrong = run_form.values(texts, _fields(found))
+    except _ODD:
+        raise AnswerError(400, {"message": _NOT_SHOWN}) from None
     if wrong:
         return _shown(request, number, folder, given=texts, wrong=wrong, message="Some values do not fit.", status=400)
     variables = {"package": str(number), "inputs": json.dumps(values, ensure_ascii=False)}
@@ -122,13 +138,26 @@ def _shown(
         job=job,
         folder=folder,
         package=found,
-        fields=run_form.fields(found["interface"]),
+        fields=_fields(found),
         given=given,
         wrong=wrong,
         message=message,
         picture=_picture(archive, folder, str(found.get("process", {}).get("path", "process"))),
-        documents={name: _text(archive, f"{folder}/{name}") for name in sorted(names)},
+        documents=_documents(archive, folder, sorted(names)),
+        more=max(0, len(names) - _MOST_DOCUMENTS),
     )
+
+
+def _fields(found: Mapping[str, Any]) -> list[run_form.Field]:
+    """The fields of a package's form.
+
+    Raises:
+        ValueError or another error of `_ODD`: the interface is not one that packmill writes.
+    """
+    lists = [found["interface"].get(name, []) for name in ("inputs", "stage_in", "outputs")]
+    if not all(isinstance(one, list) and len(one) <= _MOST_INPUTS for one in lists):
+        raise ValueError("lists are needed, none longer than a page can be")
+    return run_form.fields(found["interface"])
 
 
 def _picture(archive: Archive, folder: str, title: str) -> str:
@@ -138,14 +167,33 @@ def _picture(archive: Archive, folder: str, title: str) -> str:
     if names[f"{folder}/{name}"] > _LARGEST_DRAWN:
         return ""
     try:
-        document = YAML(typ="safe", pure=True).load(archive.read(f"{folder}/{name}").decode())
+        text = archive.read(f"{folder}/{name}").decode()
+        if not _is_plain(text):
+            return ""
+        document = YAML(typ="safe", pure=True).load(text)
         return picture.svg(picture.graph_of(document, title=title)) if isinstance(document, dict) else ""
-    except (YAMLError, ValueError, TypeError, AttributeError, RecursionError):
+    except (YAMLError, yaml.YAMLError, ValueError, TypeError, AttributeError, ArithmeticError, RecursionError):
         return ""
+
+
+def _is_plain(text: str) -> bool:
+    """Whether YAML is short and free of aliases, by which a few lines become millions; packmill writes none."""
+    events = list(islice(yaml.parse(text, Loader=_LOADER), _MOST_EVENTS + 1))
+    return len(events) <= _MOST_EVENTS and not any(isinstance(event, yaml.AliasEvent) for event in events)
+
+
+def _documents(archive: Archive, folder: str, names: list[str]) -> dict[str, str | None]:
+    """The texts of a package's documents, as long as a page has room for them."""
+    found: dict[str, str | None] = {}
+    left = _MOST_TEXT
+    for name in names[:_MOST_DOCUMENTS]:
+        found[name] = _text(archive, f"{folder}/{name}") if left > 0 else None
+        left -= len(found[name] or "")
+    return found
 
 
 def _text(archive: Archive, name: str) -> str | None:
     """A document to be read in the page; None for what is no text or too long."""
-    if not name.endswith(_TEXTS) or archive.sizes()[name] > 200_000:
+    if not name.endswith(_TEXTS) or archive.sizes()[name] > _LONGEST_TEXT:
         return None
     return archive.read(name).decode("utf-8", "replace")

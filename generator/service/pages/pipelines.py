@@ -14,9 +14,9 @@ from generator.repository import redacted
 from generator.service import states
 from generator.service.answers import AnswerError, not_found
 from generator.service.api.parameters import read_parameters
+from generator.service.archives import Archive
 from generator.service.context import context
 from generator.service.database import Row, jobs, pipelines, rows
-from generator.service.pages.archives import Archive
 from generator.service.pages.rendering import page
 from generator.service.pages.sessions import session, writing
 from generator.service.pipeline_file import Variable

@@ -22,9 +22,11 @@ _POLICY = (
     "frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 hostile_policy = (
-    "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'; font-src data:; frame-ancestors 'self'"
+    "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'; font-src data:; frame-ancestors 'self'; "
+    "base-uri 'none'; form-action 'none'"
 )
 """For what notebooks and runs have written: shown, but with no script, no request and no origin of its own."""
+_NOTE_POLICY = "default-src 'none'; style-src 'self'; frame-ancestors 'self'; base-uri 'none'; form-action 'none'"
 
 
 def page(request: Request, template: str, session: Session | None, *, status: int = 200, **values: Any) -> HTMLResponse:
@@ -38,7 +40,18 @@ def page(request: Request, template: str, session: Session | None, *, status: in
         "active": states.active,
     }
     text = _environment().get_template(template).render(**common, **values)
-    return HTMLResponse(text, status_code=status, headers=headers())
+    return HTMLResponse(_encoded(text), status_code=status, headers=headers())
+
+
+def note(message: str, *, raw: str, status: int) -> HTMLResponse:
+    """A short page in place of a notebook, which a page of this service may frame; ``raw`` is the file's address."""
+    text = _environment().get_template("note.html").render(message=message, raw=raw)
+    return HTMLResponse(_encoded(text), status_code=status, headers={"Content-Security-Policy": _NOTE_POLICY})
+
+
+def _encoded(text: str) -> bytes:
+    """A page in UTF-8; half a surrogate pair, which JSON files may hold, becomes a question mark."""
+    return text.encode("utf-8", "replace")
 
 
 def headers() -> dict[str, str]:

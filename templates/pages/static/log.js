@@ -35,6 +35,7 @@ function append(line) {
     row.className = "line";
     row.innerHTML = line.html;
     place.append(row);
+    if (place.childElementCount > 20000) place.children[place === log ? 0 : 1].remove();
   }
 }
 

@@ -1,10 +1,13 @@
-"""What jobs left, read without unpacking: names, texts, and packages among them."""
+"""Artifacts of jobs, read without unpacking: names, texts, and packages. What they hold may be hostile."""
 
 from __future__ import annotations
 
 import json
+import lzma
+import os
 import posixpath
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,8 +16,23 @@ from typing import Any
 
 from generator.service.answers import AnswerError, not_found
 
-_LONGEST_TEXT = 8 << 20
+longest_text = 8 << 20
 _LONGEST_ADDRESS, _LONGEST_RECORD = 1000, 1 << 20
+_LARGEST_DIRECTORY = 8 << 20
+"""Bytes of an archive's list of files, some 80,000 names; reading a longer one would take seconds each time."""
+unreadable = (
+    OSError,
+    LookupError,
+    ValueError,
+    RuntimeError,
+    EOFError,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    zipfile.LargeZipFile,
+)
+"""What Python's zipfile raises for archives that are damaged, encrypted, or packed in an unknown way."""
+_END, _LARGE_END, _LONGEST_END = b"PK\5\6", b"PK\6\6", (1 << 16) + 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +41,17 @@ class Archive:
 
     file: Path
 
-    def sizes(self) -> dict[str, int]:
-        """Every file and its size in bytes; empty where nothing was kept."""
+    def sizes(self) -> Mapping[str, int]:
+        """Every file and its size in bytes; empty where nothing was kept, or nothing that can be read."""
         try:
-            with zipfile.ZipFile(self.file) as packed:
-                return {one.filename: one.file_size for one in packed.infolist() if not one.is_dir()}
-        except (OSError, zipfile.BadZipFile):
+            found = self.file.stat()
+            return _sizes(self.file, found.st_mtime_ns, found.st_size)
+        except unreadable:
             return {}
+
+    def is_listed(self) -> bool:
+        """Whether the names of its files can be shown."""
+        return bool(self.sizes()) or not self.file.is_file()
 
     def read(self, name: str) -> bytes:
         """A file's content.
@@ -37,12 +59,12 @@ class Archive:
         Raises:
             AnswerError: 404, it is not there, or too long to be shown.
         """
+        if self.sizes().get(name, longest_text + 1) > longest_text:
+            not_found()
         try:
             with zipfile.ZipFile(self.file) as packed:
-                if packed.getinfo(name).file_size > _LONGEST_TEXT:
-                    not_found()
                 return packed.read(name)
-        except (OSError, KeyError, zipfile.BadZipFile):
+        except unreadable:
             not_found()
 
     def packages(self) -> list[str]:
@@ -87,3 +109,31 @@ def repository_address(file: Path) -> str:
         if isinstance(address, str) and address.isprintable() and len(address) <= _LONGEST_ADDRESS:
             return address
     return ""
+
+
+def open_archive(file: Path) -> zipfile.ZipFile:
+    """Open an archive whose list of files is of a bearable length.
+
+    Raises:
+        ValueError or another error of `unreadable`: the list is too long, or the archive cannot be read.
+    """
+    if _directory_size(file) > _LARGEST_DIRECTORY:
+        raise ValueError("too many files to list")
+    return zipfile.ZipFile(file)
+
+
+def _directory_size(file: Path) -> int:
+    """The size of the list of files that the end of an archive announces (APPNOTE.TXT, 4.3.14 and 4.3.16)."""
+    with file.open("rb") as opened:
+        length = opened.seek(0, os.SEEK_END)
+        opened.seek(max(0, length - _LONGEST_END))
+        tail = opened.read()
+    end, large = tail.rfind(_END), tail.rfind(_LARGE_END)
+    size = tail[large + 40 : large + 48] if large >= 0 else tail[end + 12 : end + 16] if end >= 0 else b""
+    return int.from_bytes(size, "little")
+
+
+@lru_cache(maxsize=32)
+def _sizes(file: Path, _changed: int, _length: int) -> Mapping[str, int]:
+    with open_archive(file) as packed:
+        return {one.filename: one.file_size for one in packed.infolist() if not one.is_dir()}
