@@ -63,6 +63,21 @@ Jobs outlive the service: one that is stopped or killed finds them again when it
         "--rate-limit", type=int, default=6000, metavar="N", help="requests a minute and token (default: %(default)s)"
     )
     parser.add_argument(
+        "--connections", type=int, default=1000, metavar="N", help="connections at once (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--connections-per-address",
+        type=int,
+        metavar="N",
+        help="of one IPv4 address or IPv6 /64 network (default: a fifth; with --external-url as many as there may be)",
+    )
+    parser.add_argument(
+        "--request-timeout",
+        default="30 seconds",
+        metavar="TIME",
+        help="in which a request's head, and then its body, have to arrive (default: %(default)s)",
+    )
+    parser.add_argument(
         "--local-repositories",
         action=argparse.BooleanOptionalAction,
         help="let requests name repositories and files of this machine "
@@ -74,13 +89,20 @@ Jobs outlive the service: one that is stopped or killed finds them again when it
 def run(options: argparse.Namespace) -> int:
     """Carries it out; the exit code."""
     from generator.errors import UsageError
+    from generator.service.connections import ConnectionLimits
     from generator.service.job_spec import Limits
     from generator.service.pipeline_file import seconds
     from generator.service.server import Options, serve
 
     if min(options.jobs, options.log_limit, options.artifacts_limit, options.rate_limit, options.project_id) < 1:
         raise UsageError("--jobs, --log-limit, --artifacts-limit, --rate-limit and --project-id are at least 1")
+    if options.connections < 10 or (options.connections_per_address or 1) < 1:
+        raise UsageError("--connections is at least 10, --connections-per-address at least 1")
+    request = seconds(options.request_timeout, "--request-timeout")
+    if request < 1:
+        raise UsageError("--request-timeout is at least 1 second")
     local = options.local_repositories
+    shared = None if options.external_url else max(1, options.connections // 5)
     serve(
         Options(
             host=options.host,
@@ -97,6 +119,11 @@ def run(options: argparse.Namespace) -> int:
             timeout=seconds(options.timeout, "--timeout"),
             rate_limit=options.rate_limit,
             local_repositories=(options.host in _LOOPBACK and not options.external_url) if local is None else local,
+            connections=ConnectionLimits(
+                total=options.connections,
+                per_address=options.connections_per_address or shared,
+                request=request,
+            ),
         ),
         dict(os.environ),
         say=lambda line: print(line, flush=True),

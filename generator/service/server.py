@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import cast
 from urllib.parse import unquote
 
 import uvicorn
@@ -22,6 +25,7 @@ from generator.service.access import Access
 from generator.service.addressing import ProjectAddresses
 from generator.service.answers import AnswerError
 from generator.service.api import artifacts, jobs, pipelines, project
+from generator.service.connections import ConnectionLimits, Gate, GuardedProtocol, backlog, within_open_files
 from generator.service.context import Context
 from generator.service.database import Database, sqlite_url
 from generator.service.environment import Surroundings, homeless_secrets, host_variable
@@ -62,6 +66,7 @@ class Options:
     timeout: float
     rate_limit: int
     local_repositories: bool
+    connections: ConnectionLimits
 
 
 def open_database(data: Path, url: str | None) -> Database:
@@ -125,11 +130,26 @@ def serve(options: Options, environment: Mapping[str, str], say: Callable[[str],
             say(f"warning: {secret} is not used: name the host it is for in {host_variable(secret)}")
         _first_tokens(database, environment, say)
         config = uvicorn.Config(
-            app, log_level="warning", access_log=False, server_header=False, proxy_headers=options.address is not None
+            app,
+            http=_protocol(options.connections, say),
+            ws="none",
+            backlog=backlog,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            proxy_headers=options.address is not None,
         )
         with suppress(KeyboardInterrupt):  # uvicorn stops in order and then raises the signal once more
             uvicorn.Server(config).run(sockets=[listener])
         say("packmill: stopped; jobs that run go on, and the next 'packmill serve' takes them up")
+
+
+def _protocol(limits: ConnectionLimits, say: Callable[[str], None]) -> type[asyncio.Protocol]:
+    """What makes a protocol for each connection, with one gate for all of them."""
+    fitting, files = within_open_files(limits)
+    if fitting < limits.total:
+        say(f"warning: {fitting} connections instead of {limits.total}: this process may open {files} files (ulimit -n)")
+    return cast("type[asyncio.Protocol]", partial(GuardedProtocol, gate=Gate(replace(limits, total=fitting))))
 
 
 def application(parts: Context) -> FastAPI:

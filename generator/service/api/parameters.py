@@ -10,6 +10,7 @@ from typing import Any
 from fastapi import Request
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from generator.service.answers import AnswerError, bad_parameter
 
@@ -56,13 +57,16 @@ def _said(given: dict[str, Any]) -> dict[str, Any]:
 
 async def _body(request: Request) -> bytes:
     """The body, which the form's parser then finds there again."""
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _LIMIT:
-            raise AnswerError(413, {"message": "413 Payload Too Large"})
-    request._body = body  # noqa: SLF001 - Starlette's own place for a body that was read
-    return body
+    body = bytearray()
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > _LIMIT:
+                raise AnswerError(413, {"message": "413 Payload Too Large"})
+    except ClientDisconnect:
+        raise AnswerError(400, {"error": "the body did not arrive"}) from None
+    request._body = bytes(body)  # noqa: SLF001 - Starlette's own place for a body that was read
+    return request._body  # noqa: SLF001
 
 
 def _nested(pairs: list[tuple[str, str]]) -> dict[str, Any]:

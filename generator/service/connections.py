@@ -1,0 +1,187 @@
+"""Connections and their limits: slow clients are ended, and at a limit the longest waiting one makes room.
+
+uvicorn bounds neither the time that a request may take to arrive nor the number of connections of one address. So a
+client without a token could hold the service with requests that it never finishes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import resource
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+backlog = 128
+"""Connections that asyncio accepts in one go, before any of them is counted."""
+_OTHER_FILES = 256 + backlog
+"""File descriptors for everything that is no connection: the database, logs, archives, processes."""
+_STALLED = 120.0
+"""Seconds without any progress after which a client no longer receives an answer."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ConnectionLimits:
+    """How many connections there may be, in all and for one address (None: any), and the seconds for a head or body."""
+
+    total: int
+    per_address: int | None
+    request: float
+
+
+def within_open_files(limits: ConnectionLimits) -> tuple[int, int]:
+    """Raise this process's limit on open files as far as needed; return the connections that fit, and the limit."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = limits.total + _OTHER_FILES
+    most = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+        soft = most
+    if soft == resource.RLIM_INFINITY:
+        return limits.total, needed
+    return max(16, min(limits.total, soft - _OTHER_FILES)), soft
+
+
+class Gate:
+    """The connections of a service. Where there are too many, one that waits for its client is ended for a new one."""
+
+    def __init__(self, limits: ConnectionLimits) -> None:
+        self.limits = limits
+        self._open: dict[str, set[GuardedProtocol]] = {}
+
+    def __len__(self) -> int:
+        return sum(map(len, self._open.values()))
+
+    def admit(self, connection: GuardedProtocol) -> bool:
+        """Count a new connection; False if all that might make room for it are being answered."""
+        mine = self._open.get(connection.address, set())
+        most = self.limits.per_address
+        if most is not None and len(mine) >= most and not self._make_room([mine]):
+            return False
+        if len(self) >= self.limits.total and not self._make_room(sorted(self._open.values(), key=len, reverse=True)):
+            return False
+        self._open.setdefault(connection.address, set()).add(connection)
+        return True
+
+    def leave(self, connection: GuardedProtocol) -> None:
+        """Forget a connection."""
+        mine = self._open.get(connection.address, set())
+        mine.discard(connection)
+        if not mine:
+            self._open.pop(connection.address, None)
+
+    def _make_room(self, groups: Iterable[set[GuardedProtocol]]) -> bool:
+        """End the connection that has waited longest, of the first group that has any."""
+        for group in groups:
+            waiting = [one for one in group if one.is_waiting]
+            if waiting:
+                oldest = min(waiting, key=lambda one: one.since)
+                oldest.end(b"503 Service Unavailable")
+                self.leave(oldest)
+                return True
+        return False
+
+
+class GuardedProtocol(H11Protocol):
+    """uvicorn's HTTP/1.1 with deadlines: for a request's head, for its body, and for a client that stops reading."""
+
+    def __init__(self, *arguments: Any, gate: Gate, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._gate = gate
+        self._awaited: tuple[str, object] | None = None
+        self._deadline: asyncio.TimerHandle | None = None
+        self._stalled: asyncio.TimerHandle | None = None
+        self.address, self.since = "", 0.0
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the client has to send something before anything else happens."""
+        answering = self.cycle is not None and not self.cycle.response_complete
+        return not answering or self.conn.their_state is h11.SEND_BODY
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Count the connection and expect a head."""
+        super().connection_made(transport)
+        self.address, self.since = address_group(self.client[0] if self.client else ""), self.loop.time()
+        if self._gate.admit(self):
+            self._expect(("head", self.cycle))
+        else:
+            self.end(b"503 Service Unavailable")
+
+    def data_received(self, data: bytes) -> None:
+        """Take what has come; a deadline holds until the head or the body is whole, however often data comes."""
+        super().data_received(data)
+        self._expect(self._missing(begun=True))
+
+    def on_response_complete(self) -> None:
+        """Begin to wait for the next request."""
+        super().on_response_complete()
+        self.since = self.loop.time()
+        self._expect(self._missing(begun=bool(self.conn.trailing_data[0])))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        self._expect(None)
+        self._cancel_stalled()
+        self._gate.leave(self)
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Wait for a client that reads more slowly than it is answered, but not for ever."""
+        super().pause_writing()
+        self._cancel_stalled()
+        self._stalled = self.loop.call_later(_STALLED, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """Go on: the client reads."""
+        self._cancel_stalled()
+        super().resume_writing()
+
+    def end(self, status: bytes) -> None:
+        """Close the connection, with a status where no other answer has begun."""
+        if self.transport.is_closing():
+            return
+        if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
+            self.transport.write(b"HTTP/1.1 " + status + b"\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
+        if self.transport.get_write_buffer_size():
+            self.transport.abort()  # a client that does not read keeps nothing open
+        else:
+            self.transport.close()
+
+    def _missing(self, *, begun: bool) -> tuple[str, object] | None:
+        """The part of a request that has to come; the second value tells requests of one connection apart."""
+        if self.conn.their_state is h11.SEND_BODY:
+            return "body", self.cycle
+        return ("head", self.cycle) if self.conn.their_state is h11.IDLE and begun else None
+
+    def _expect(self, part: tuple[str, object] | None) -> None:
+        if part == self._awaited:
+            return
+        self._awaited = part
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+        if part is not None:
+            self._deadline = self.loop.call_later(self._gate.limits.request, self.end, b"408 Request Timeout")
+
+    def _cancel_stalled(self) -> None:
+        if self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None
+
+
+def address_group(host: str) -> str:
+    """The addresses that count as one client: an IPv4 address, or the /64 of an IPv6 address."""
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return host
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped is not None:
+            return str(address.ipv4_mapped)
+        return str(ipaddress.ip_network((address, 64), strict=False))
+    return str(address)
