@@ -78,6 +78,15 @@ tokens = sa.Table(
     sa.Column("revoked_at", sa.Float),
 )
 
+sessions = sa.Table(
+    "sessions",
+    _tables,
+    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("token_id", sa.ForeignKey("tokens.id", ondelete="CASCADE"), nullable=False, index=True),
+    sa.Column("expires_at", sa.Float, nullable=False, index=True),
+)
+"""Who is signed in to the pages; ``id`` is the digest of a word that only the cookie has."""
+
 Row = sa.RowMapping
 _CLAIM = int.from_bytes(b"packmill", "big")
 """The number of the advisory lock."""

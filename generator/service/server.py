@@ -148,7 +148,9 @@ def _protocol(limits: ConnectionLimits, say: Callable[[str], None]) -> type[asyn
     """What makes a protocol for each connection, with one gate for all of them."""
     fitting, files = within_open_files(limits)
     if fitting < limits.total:
-        say(f"warning: {fitting} connections instead of {limits.total}: this process may open {files} files (ulimit -n)")
+        say(
+            f"warning: {fitting} connections instead of {limits.total}: this process may open {files} files (ulimit -n)"
+        )
     return cast("type[asyncio.Protocol]", partial(GuardedProtocol, gate=Gate(replace(limits, total=fitting))))
 
 

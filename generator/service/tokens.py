@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from generator.errors import UsageError
-from generator.service.database import Database, Row, row, rows, tokens
+from generator.service.database import Database, Row, row, rows, sessions, tokens
 
 known_scopes = ("api", "read_api", "trigger")
 _PREFIX = {"trigger": "glptt-"}
@@ -113,15 +113,6 @@ def find(database: Database, token: str) -> Identity | None:
     return Identity(id=found["id"], name=found["name"], scopes=frozenset(found["scopes"]))
 
 
-def by_number(database: Database, number: int) -> Identity | None:
-    """Whose token has a number; None for one that is unknown, expired or revoked."""
-    with database.reading() as connection:
-        found = row(connection, sa.select(tokens).where(tokens.c.id == number))
-    if found is None or not _is_valid(found):
-        return None
-    return Identity(id=found["id"], name=found["name"], scopes=frozenset(found["scopes"]))
-
-
 def _is_valid(found: Row) -> bool:
     return found["revoked_at"] is None and (found["expires_at"] is None or found["expires_at"] > time.time())
 
@@ -133,7 +124,36 @@ def listed(database: Database) -> list[Row]:
 
 
 def revoke(database: Database, name: str) -> int:
-    """Makes all tokens of a name worthless; how many there were."""
+    """Make all tokens of a name worthless and end their sessions; return how many tokens there were."""
+    mine = sa.select(tokens.c.id).where(tokens.c.name == name)
     changed = sa.update(tokens).where(tokens.c.name == name, tokens.c.revoked_at.is_(None))
     with database.writing() as connection:
+        connection.execute(sa.delete(sessions).where(sessions.c.token_id.in_(mine)))
         return connection.execute(changed.values(revoked_at=time.time())).rowcount
+
+
+def begin_session(database: Database, identity: Identity, *, expires_at: float) -> str:
+    """Sign someone in; return the word that their cookie carries. Sessions that are over are removed."""
+    word = secrets.token_urlsafe(32)
+    with database.writing() as connection:
+        connection.execute(sa.delete(sessions).where(sessions.c.expires_at < time.time()))
+        values = {"id": digest(word), "token_id": identity.id, "expires_at": expires_at}
+        connection.execute(sa.insert(sessions).values(**values))
+    return word
+
+
+def of_session(database: Database, word: str) -> Identity | None:
+    """Return who is signed in; None for a session that is unknown, over, or of a token that is no longer valid."""
+    wanted = sa.select(tokens).join(sessions, sessions.c.token_id == tokens.c.id)
+    with database.reading() as connection:
+        valid = (sessions.c.id == digest(word), sessions.c.expires_at > time.time())
+        found = row(connection, wanted.where(*valid))
+    if found is None or not _is_valid(found):
+        return None
+    return Identity(id=found["id"], name=found["name"], scopes=frozenset(found["scopes"]))
+
+
+def end_session(database: Database, word: str) -> None:
+    """Sign someone out, wherever a copy of their cookie is."""
+    with database.writing() as connection:
+        connection.execute(sa.delete(sessions).where(sessions.c.id == digest(word)))

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
+import sqlite3
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import requests
+import sqlalchemy as sa
 from ci_service import Service
 from support import Finished
+
+from generator.service import tokens
+from generator.service.database import Database, rows, sessions, sqlite_url
 
 
 @pytest.fixture
@@ -72,6 +80,78 @@ def test_a_revoked_token_opens_nothing_and_ends_its_sessions(service: Service, t
     assert _status(service, made) == 401
     assert session.get(page, timeout=9, allow_redirects=False).status_code == 303
     assert "revoked" in token("list").out
+
+
+def _sign_in(service: Service, token: str) -> requests.Session:
+    session = requests.Session()
+    session.post(f"{service.url}/-/sign-in", data={"token": token}, timeout=9)
+    return session
+
+
+def _opens(session: requests.Session, service: Service) -> bool:
+    page = session.get(f"{service.url}/ada/toy/-/pipelines/new", timeout=9, allow_redirects=False)
+    return page.status_code == 200
+
+
+def test_signing_out_ends_the_session_for_every_copy_of_its_cookie(
+    service: Service, token: Callable[..., Finished]
+) -> None:
+    made = token("create", "traveler").out.strip()
+    session, other = _sign_in(service, made), _sign_in(service, made)
+    copy = requests.Session()
+    copy.cookies.update(session.cookies)
+    form = session.get(f"{service.url}/ada/toy/-/pipelines/new", timeout=9).text
+    word = re.findall(r'name="form_token" value="([0-9a-f]+)"', form)[0]
+    assert _opens(copy, service)
+
+    session.post(f"{service.url}/-/sign-out", data={"form_token": word}, timeout=9)
+
+    assert not _opens(copy, service)
+    assert _opens(other, service)
+
+
+def test_a_session_is_kept_as_a_digest_and_goes_with_its_token(
+    service: Service, token: Callable[..., Finished]
+) -> None:
+    session = _sign_in(service, token("create", "visitor").out.strip())
+    word = session.cookies["packmill_session"].split(".")[2]
+    for file in service.data.glob("packmill.sqlite3*"):
+        assert word.encode() not in file.read_bytes()
+
+    assert token("revoke", "visitor").code == 0
+    with sqlite3.connect(service.data / "packmill.sqlite3") as database:
+        digests = [row[0] for row in database.execute("SELECT id FROM sessions")]
+    database.close()
+    assert hashlib.sha256(word.encode()).hexdigest() not in digests
+
+
+def test_a_session_ends_with_its_time_and_is_removed(tmp_path: Path) -> None:
+    database = Database(sqlite_url(tmp_path / "x.sqlite3"))
+    tokens.create(database, name="ada", scopes=["api"])
+    ada = tokens.Identity(id=1, name="ada", scopes=frozenset(["api"]))
+    over = tokens.begin_session(database, ada, expires_at=time.time() - 1)
+    assert tokens.of_session(database, over) is None
+
+    good = tokens.begin_session(database, ada, expires_at=time.time() + 9)
+
+    assert tokens.of_session(database, good) == ada
+    with database.reading() as connection:
+        assert len(rows(connection, sa.select(sessions))) == 1
+    database.close()
+
+
+def test_a_database_from_before_there_were_sessions_gets_them(tmp_path: Path) -> None:
+    database = Database(sqlite_url(tmp_path / "x.sqlite3"))
+    made = tokens.create(database, name="ada", scopes=["api"])
+    with database.writing() as connection:
+        connection.execute(sa.text("DROP TABLE sessions"))
+    database.close()
+    database = Database(sqlite_url(tmp_path / "x.sqlite3"))
+    ada = tokens.find(database, made)
+    assert ada
+
+    assert tokens.of_session(database, tokens.begin_session(database, ada, expires_at=time.time() + 9)) == ada
+    database.close()
 
 
 @pytest.mark.parametrize(

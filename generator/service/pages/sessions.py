@@ -1,6 +1,7 @@
-"""Who is signed in: a cookie with a token's number, signed, and a second signature that forms carry (CSRF).
+"""Who is signed in: a cookie with the word of a session, signed, and a second signature that forms carry (CSRF).
 
-The token itself is in no cookie. A session ends with its token, or after twelve hours.
+The token itself is in no cookie. A session ends when its user signs out, when its token is revoked or expires, or after
+twelve hours. The database has the digest of its word alone.
 """
 
 from __future__ import annotations
@@ -59,7 +60,9 @@ def signing_key(folder: Path) -> bytes:
 
 def begin(request: Request, response: Response, identity: Identity) -> None:
     """Signs someone in."""
-    content = f"{identity.id}.{int(time.time()) + _LIFETIME}.{secrets.token_urlsafe(8)}"
+    expires = int(time.time()) + _LIFETIME
+    word = tokens.begin_session(context(request).pipelines.database, identity, expires_at=expires)
+    content = f"{identity.id}.{expires}.{word}"
     response.set_cookie(
         cookie,
         f"{content}.{_signature(request, content)}",
@@ -68,6 +71,13 @@ def begin(request: Request, response: Response, identity: Identity) -> None:
         samesite="strict",
         secure=context(request).base(request).startswith("https://"),
     )
+
+
+def end(request: Request, response: Response) -> None:
+    """Sign someone out: their cookie no longer opens anything, nor do copies of it."""
+    content = request.cookies.get(cookie, "").rpartition(".")[0]
+    tokens.end_session(context(request).pipelines.database, content.rpartition(".")[2])
+    response.delete_cookie(cookie)
 
 
 def session(request: Request) -> Session:
@@ -80,9 +90,7 @@ def session(request: Request) -> Session:
     content, _, signature = value.rpartition(".")
     identity = None
     if content and hmac.compare_digest(signature.encode(), _signature(request, content).encode()):
-        number, expires, _ = content.split(".")
-        if float(expires) > time.time():
-            identity = tokens.by_number(context(request).pipelines.database, int(number))
+        identity = tokens.of_session(context(request).pipelines.database, content.rpartition(".")[2])
     if identity is None or not identity.may_read:
         asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         raise SignInFirstError(f"/-/sign-in?next={quote(asked, safe='')}")

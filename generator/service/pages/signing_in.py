@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.concurrency import run_in_threadpool
@@ -46,11 +48,15 @@ def _signed_in(request: Request, token: str, target: str) -> Response:
 
 @router.post("/-/sign-out")
 async def sign_out(request: Request) -> Response:
-    """Forgets who is signed in."""
+    """Ends the session."""
     form = await read_parameters(request)
-    await run_in_threadpool(sessions.belonging, request, form)
+    return await run_in_threadpool(_signed_out, request, form)
+
+
+def _signed_out(request: Request, form: dict[str, Any]) -> Response:
+    sessions.belonging(request, form)
     response = RedirectResponse("/-/sign-in", status_code=303)
-    response.delete_cookie(sessions.cookie)
+    sessions.end(request, response)
     return response
 
 
