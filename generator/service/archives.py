@@ -9,15 +9,18 @@ import posixpath
 import zipfile
 import zlib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from generator.interface import cwl_id
 from generator.service.answers import AnswerError, not_found
 
 longest_text = 8 << 20
 _LONGEST_ADDRESS, _LONGEST_RECORD = 1000, 1 << 20
+_MOST_PACKAGES = 50
 _LARGEST_DIRECTORY = 8 << 20
 """Bytes of an archive's list of files, some 80,000 names; reading a longer one would take seconds each time."""
 unreadable = (
@@ -89,6 +92,17 @@ class Archive:
         if not isinstance(found, dict) or not all(isinstance(found.get(part), dict) for part in parts):
             not_found()
         return found
+
+    def secret_inputs(self) -> frozenset[str]:
+        """The inputs that the packages in it call secret, by their names and as CWL writes them."""
+        found = set[str]()
+        for folder in self.packages()[:_MOST_PACKAGES]:
+            with suppress(AnswerError):
+                inputs = self.package(folder)["interface"].get("inputs")
+                listed = [one for one in inputs if isinstance(one, dict)] if isinstance(inputs, list) else []
+                names = [str(one.get("name", "")) for one in listed if one.get("secret")]
+                found.update(names, map(cwl_id, names))
+        return frozenset(found)
 
 
 @lru_cache(maxsize=1024)

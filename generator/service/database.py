@@ -34,7 +34,7 @@ pipelines = sa.Table(
     sa.Column("finished_at", sa.Float),
     sqlite_autoincrement=True,
 )
-"""``variables``: a list of ``{key, value, variable_type}``, as the request gave them."""
+"""``variables``: a list of ``{key, value, variable_type}``; those that are ``hidden`` have their value elsewhere."""
 
 jobs = sa.Table(
     "jobs",
@@ -144,6 +144,14 @@ class Database:
         """A transaction: all of it is on disk when the block ends, or nothing."""
         with self._writing, self._engine.begin() as connection:
             yield connection
+
+    def forget_deleted(self) -> None:
+        """Write an SQLite file anew, without what rows held before they changed; PostgreSQL's autovacuum does it."""
+        if self._engine.dialect.name != "sqlite":
+            return
+        with self._writing, self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(sa.text("VACUUM"))
+            connection.execute(sa.text("PRAGMA wal_checkpoint(TRUNCATE)"))
 
     def close(self) -> None:
         """Gives all connections back."""

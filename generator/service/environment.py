@@ -6,11 +6,12 @@ Source: https://docs.gitlab.com/ci/variables/predefined_variables/
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
+from generator.service import masking
 from generator.service.database import Row
 from generator.service.pipeline_file import PipelineFile
 from generator.service.project import Project
@@ -42,6 +43,7 @@ def environment(
     around: Surroundings,
     *,
     pipeline: Row,
+    asked: Mapping[str, str],
     job: Row,
     file: PipelineFile,
     dotenv: Mapping[str, str],
@@ -55,7 +57,6 @@ def environment(
     change what its programs do.
     """
     declared = {one.name: one.value for one in file.variables}
-    asked = {one["key"]: one["value"] for one in pipeline["variables"]}
     own = {name: value for name, value in around.own.items() if name not in (*_NOT_FOR_JOBS, *declared)}
     for secret in homeless_secrets(own):
         own.pop(secret)
@@ -92,10 +93,12 @@ def rule_variables(project: Project, *, ref: str, tag: bool, source: str, asked:
     }
 
 
-def secrets(values: Mapping[str, str], token: str) -> list[str]:
+def secrets(values: Mapping[str, str], token: str, *, secret_inputs: Collection[str]) -> list[str]:
     """Texts that must not show in the log of a job with this environment."""
     in_urls = (password for value in values.values() for password in re.findall(r"://[^\s/:@]*:([^\s/@]+)@", value))
-    return [token, *(values[name] for name in _HOSTS if values.get(name)), *in_urls]
+    named = masking.worth_masking(value for name, value in values.items() if masking.is_secret(name))
+    of_run = masking.secret_texts(values.get("inputs", ""), secret_inputs)
+    return [token, *(values[name] for name in _HOSTS if values.get(name)), *in_urls, *named, *of_run]
 
 
 def _predefined(around: Surroundings, *, pipeline: Row, job: Row, token: str, work: Path) -> dict[str, str]:

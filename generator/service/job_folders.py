@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from generator.service.hidden_values import HiddenValues
+
 
 @dataclass(frozen=True, slots=True)
 class JobFolder:
@@ -126,6 +128,11 @@ class DataFolder:
     def database(self) -> Path:
         """The SQLite file."""
         return self.path / "packmill.sqlite3"
+
+    @property
+    def hidden(self) -> HiddenValues:
+        """The values of pipelines that are not shown."""
+        return HiddenValues(self.path / "values")
 
     def job(self, number: int) -> JobFolder:
         """The folder of a job."""

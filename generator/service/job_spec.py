@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import sqlalchemy as sa
 
 from generator.errors import UsageError
 from generator.service import environment
+from generator.service.archives import Archive
 from generator.service.database import Database, Row, jobs, pipelines, row, rows
 from generator.service.environment import Surroundings
 from generator.service.job_folders import DataFolder
@@ -39,6 +41,7 @@ def job_spec(
         UsageError: the job is gone, or the project's pipeline file has it no more.
     """
     job, pipeline, earlier = _rows(database, number)
+    asked = data.hidden.restore(pipeline["id"], pipeline["variables"])
     file = around.project.file(pipeline["sha"])
     described = next((one for one in file.jobs if one.name == job["name"]), None)
     if described is None:
@@ -46,6 +49,7 @@ def job_spec(
     values, left_out = environment.environment(
         around,
         pipeline=pipeline,
+        asked={one["key"]: one["value"] for one in asked},
         job=job,
         file=file,
         dotenv={name: value for one in earlier for name, value in one["dotenv"].items()},
@@ -68,7 +72,7 @@ def job_spec(
         "timeout": described.timeout,
         "trace_limit": limits.trace,
         "artifacts_limit": limits.artifacts,
-        "secrets": environment.secrets(values, token),
+        "secrets": environment.secrets(values, token, secret_inputs=_secret_inputs(data, values)),
     }
 
 
@@ -83,6 +87,14 @@ def _rows(database: Database, number: int) -> tuple[Row, Row, list[Row]]:
         raise UsageError("the pipeline was deleted")
     earlier = [one for one in siblings if one["stage_index"] < job["stage_index"] and not one["retried"]]
     return job, pipeline, sorted(earlier, key=lambda one: (one["stage_index"], one["id"]))
+
+
+def _secret_inputs(data: DataFolder, values: Mapping[str, str]) -> frozenset[str]:
+    """The inputs that are secret, of the package that a job runs."""
+    number = values.get("package", "")
+    if not number.isdecimal() or len(number) > 9:
+        return frozenset()
+    return Archive(data.job(int(number)).artifacts).secret_inputs()
 
 
 def _ready_environment(project: Project, sha: str) -> dict[str, str]:

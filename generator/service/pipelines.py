@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from generator.repository import redacted
 from generator.service import states
 from generator.service.database import Database, Row, jobs, pipelines, row, rows
+from generator.service.hidden_values import HiddenValues
 from generator.service.pipeline_file import Job
 from generator.service.project import Revision
 
@@ -22,8 +23,8 @@ _LARGEST = 2**31 - 1
 class Pipelines:
     """The rows of one project; ``on_change`` is called after whatever may let a job start."""
 
-    def __init__(self, database: Database, on_change: Callable[[], None] = lambda: None) -> None:
-        self.database, self.on_change = database, on_change
+    def __init__(self, database: Database, hidden: HiddenValues, on_change: Callable[[], None] = lambda: None) -> None:
+        self.database, self.hidden, self.on_change = database, hidden, on_change
 
     def create(
         self,
@@ -40,9 +41,11 @@ class Pipelines:
         lane = redacted(next((one["value"] for one in variables if one["key"] == "repository"), ""))[:255]
         with self.database.writing() as connection:
             values = {"sha": revision.sha, "ref": revision.ref, "tag": revision.tag, "source": source, "user": user}
-            values |= {"status": "created", "variables": variables, "created_at": now, "updated_at": now}
+            values |= {"status": "created", "variables": [], "created_at": now, "updated_at": now}
             made = connection.execute(sa.insert(pipelines).values(values)).inserted_primary_key
             number = int(made[0]) if made else 0
+            shown = self.hidden.keep(number, variables)
+            connection.execute(sa.update(pipelines).where(pipelines.c.id == number).values(variables=shown))
             connection.execute(
                 sa.insert(jobs),
                 [
@@ -181,6 +184,7 @@ class Pipelines:
             mine = list(connection.execute(sa.select(jobs.c.id).where(jobs.c.pipeline_id == number)).scalars())
             connection.execute(sa.delete(jobs).where(jobs.c.pipeline_id == number))
             connection.execute(sa.delete(pipelines).where(pipelines.c.id == number))
+            self.hidden.remove(number)
         return mine
 
 

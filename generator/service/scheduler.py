@@ -239,7 +239,8 @@ class Scheduler:
                 self._data.job(number).remove()
 
     def _remove_expired(self) -> None:
-        """Removes artifacts whose time is over."""
+        """Removes artifacts whose time is over, and hidden values that no job needs any more."""
+        self._pipelines.hidden.remove_old(self._database)
         with self._database.reading() as connection:
             over = rows(connection, sa.select(jobs.c.id).where(jobs.c.artifacts_expire_at < time.time()))
         for job in over:

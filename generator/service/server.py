@@ -110,8 +110,10 @@ def serve(options: Options, environment: Mapping[str, str], say: Callable[[str],
             own=environment,
             local_repositories=options.local_repositories,
         )
-        rows = Pipelines(database)
         data = DataFolder(options.data.resolve())
+        if hidden := data.hidden.hide_earlier(database):
+            say(f"{hidden} earlier pipelines: values that may be secret were taken out of the database")
+        rows = Pipelines(database, data.hidden)
         scheduler = Scheduler(rows, around, data, options.limits)
         app = application(
             Context(

@@ -40,6 +40,7 @@ def test_jobs_that_others_start_keep_to_public_addresses(local: bool, own: dict[
     found, _ = environment(
         around,
         pipeline=cast("Any", _PIPELINE),
+        asked={},
         job=cast("Any", job),
         file=cast("Any", SimpleNamespace(variables=())),
         dotenv={},
