@@ -21,8 +21,8 @@ from generator.service.answers import AnswerError, not_found
 longest_text = 8 << 20
 _LONGEST_ADDRESS, _LONGEST_RECORD = 1000, 1 << 20
 _MOST_PACKAGES = 50
-_LARGEST_DIRECTORY = 8 << 20
-"""Bytes of an archive's list of files, some 80,000 names; reading a longer one would take seconds each time."""
+_LARGEST_DIRECTORY, _LARGEST_OPENED = 8 << 20, 32 << 20
+"""Bytes of an archive's list of files, some 80,000 names, that is shown, and of one of which a file can be had."""
 unreadable = (
     OSError,
     LookupError,
@@ -125,13 +125,13 @@ def repository_address(file: Path) -> str:
     return ""
 
 
-def open_archive(file: Path) -> zipfile.ZipFile:
+def open_archive(file: Path, *, largest: int = _LARGEST_OPENED) -> zipfile.ZipFile:
     """Open an archive whose list of files is of a bearable length.
 
     Raises:
         ValueError or another error of `unreadable`: the list is too long, or the archive cannot be read.
     """
-    if _directory_size(file) > _LARGEST_DIRECTORY:
+    if _directory_size(file) > largest:
         raise ValueError("too many files to list")
     return zipfile.ZipFile(file)
 
@@ -149,5 +149,5 @@ def _directory_size(file: Path) -> int:
 
 @lru_cache(maxsize=32)
 def _sizes(file: Path, _changed: int, _length: int) -> Mapping[str, int]:
-    with open_archive(file) as packed:
+    with open_archive(file, largest=_LARGEST_DIRECTORY) as packed:
         return {one.filename: one.file_size for one in packed.infolist() if not one.is_dir()}

@@ -1,8 +1,8 @@
 """Values of pipelines that nobody is shown, kept outside of the database as long as jobs may need them.
 
 The database has what may be shown (`generator.service.masking`); such variables are marked ``hidden``. The values
-themselves are in a file for each pipeline, which only the service's user may read. It is removed with its pipeline, or a
-week after the pipeline has ended: until then jobs can be retried.
+themselves are in a file for each pipeline, which only the service's user may read. It is removed with its pipeline, or
+a week after the pipeline has ended: until then jobs can be retried.
 """
 
 from __future__ import annotations

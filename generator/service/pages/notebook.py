@@ -30,7 +30,7 @@ async def notebook(request: Request, number: int, path: str) -> Response:
     here = context(request)
     folder, text = await run_in_threadpool(_read, request, number, path)
     if text is None:
-        return _note(request, number, path, "This notebook is too large to be shown.")
+        return _note(request, number, path, "This notebook is not shown: it is too large or damaged.")
     try:
         rendering = await run_in_threadpool(here.notebooks.page, folder, text)
     except BusyError:
@@ -45,7 +45,7 @@ async def notebook(request: Request, number: int, path: str) -> Response:
 
 
 def _read(request: Request, number: int, path: str) -> tuple[JobFolder, bytes | None]:
-    """The job's folder and the notebook; None for one that is too long.
+    """The job's folder and the notebook; None for one that is too long or damaged.
 
     Raises:
         AnswerError: 404, there is no such job or file.
