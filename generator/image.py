@@ -86,6 +86,39 @@ def runner_reference(key: str) -> str:
     return f"localhost/packmill/runner:{key[:24]}"
 
 
+def staging_reference(base_image: str | None) -> str:
+    """Name of the staging image in documents: the same for all builds by one packmill on one choice of base.
+
+    It needs no engine, so that documents written without an image name it, too.
+    """
+    made_of = digest_of(__version__, runner_digest(), _staging_text(), base_image or "")
+    return f"localhost/packmill/staging:{_tag(__version__)}-{made_of[:12]}"
+
+
+def staging_key(runner: str, *, base_id: str) -> str:
+    """Identify the content of a staging image: its runner image and its base."""
+    return digest_of(_staging_text(), runner, base_id)
+
+
+def staging_store_reference(key: str) -> str:
+    """Name of a staging image by its content, in the engine's store."""
+    return f"localhost/packmill/staging:{key[:24]}"
+
+
+def pushed_staging_name(key: str) -> str:
+    """Name of a staging image below the registry that it is pushed to."""
+    return f"packmill-staging:{_tag(__version__)}-{key[:12]}"
+
+
+def _staging_text() -> str:
+    return (data_folder("templates") / "image" / "staging" / "Dockerfile").read_text(encoding="utf-8")
+
+
+def _tag(version: str) -> str:
+    """A version in the characters of a tag, which has no ``+`` (distribution specification, "Pulling manifests")."""
+    return re.sub(r"[^A-Za-z0-9_.-]", "-", version)
+
+
 def cached_reference(cache: str, reference: str) -> str:
     """The name of such an image in a registry that is used as a cache."""
     return reference.replace("localhost/packmill", cache, 1)
@@ -237,6 +270,13 @@ def runner_dockerfile(facts: Facts, *, builder: str, kernel_command: str, cache:
         kernel_name=facts.kernel_python,
         kernel_python=kernel_command if facts.kernel_python else "",
         cache=cache,
+    )
+
+
+def staging_dockerfile(*, base: str, runner: str, key: str) -> str:
+    """The Dockerfile of the staging image."""
+    return render(
+        "image/staging/Dockerfile", base=base, runner=runner, version=__version__, key_label=key_label, key=key
     )
 
 

@@ -52,7 +52,7 @@ class Found:
 
     ``digest`` is the registry's, where it came from one; ``base`` what it stands on, where that was chosen here;
     ``layers`` are diff ids (OCI image-spec, config, "rootfs"); ``pushed`` says that the registry that was asked for
-    has it.
+    has it; ``runner`` is the runner image that a build copied from.
     """
 
     reference: str
@@ -61,6 +61,7 @@ class Found:
     base: Base | None = None
     layers: tuple[str, ...] = ()
     pushed: bool = False
+    runner: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,7 +92,7 @@ def ensure_image(wanted: Wanted, progress: Progress) -> Found:
     runner = ensure_runner(runners, environment, progress, made=ahead.made)
     with progress.step("Adding the runner and the repository"):
         _compose(wanted, environment, runner, key, progress)
-    return _built(wanted, planned.base, progress)
+    return replace(_built(wanted, planned.base, progress), runner=runner)
 
 
 def _present(reference: str, key: str) -> Found | None:

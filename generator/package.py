@@ -23,6 +23,7 @@ def package(
     *,
     environment: tuple[str, ...],
     image_digest: str | None,
+    staging_digest: str | None = None,
     tools: Mapping[str, str],
     examples: Mapping[str, bytes],
     address: str = "",
@@ -47,7 +48,13 @@ def package(
     }
     names = [*files, "package.json"]
     files["package.json"] = package_json(
-        facts, environment=environment, image_digest=image_digest, tools=tools, documents=names, build=build
+        facts,
+        environment=environment,
+        image_digest=image_digest,
+        staging_digest=staging_digest,
+        tools=tools,
+        documents=names,
+        build=build,
     )
     return files
 

@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from generator import image
 from generator.buildpacks.plan import Lock
 from generator.documents.process import Facts
+from generator.documents.workflow import stages
 from generator.environment import Environment
 from generator.image_check import checked
 from generator.image_record import keep_of
@@ -29,10 +30,12 @@ from generator.publishing import (
     keep_cached,
     publish_package,
     push_image,
+    push_staging_image,
 )
 from generator.repository import redacted
 from generator.request import BuildRequest, Settings, check_localities, fetch_token
 from generator.setup.walls import ensure_build_wall
+from generator.staging_image import StagingSpec, ensure_staging_image
 from generator.tools import cwl, git
 from generator.tools.environment_file import place
 from generator.tools.files import make_room, replace_folder
@@ -87,6 +90,7 @@ def build(request: BuildRequest, settings: Settings, progress: Progress) -> Buil
         top = request.output / source.owner / source.name / source.checkout
         check_room(request, source, [target for _, target in _places(processes, top)], reference, settings)
         found, local = Found(reference=reference, built=False, digest=None), ""
+        staging = _named_staging(settings) if any(map(stages, processes)) else None
         if request.build_image:
             ensure_build_wall(settings, environment, folder, progress.say)
             wanted = _wanted(request, settings, source, folder, environment, environment_key, reference, progress)
@@ -94,8 +98,12 @@ def build(request: BuildRequest, settings: Settings, progress: Progress) -> Buil
             with progress.step(f"Checking the runner in {found.reference}"):
                 processes = [checked(process, found.reference, progress) for process in processes]
             local = found.reference
+            if staging:
+                staging = ensure_staging_image(_staging_spec(request, settings, found, progress), progress)
             if request.registry:
                 found = push_image(found, request.registry, settings, progress)
+                if staging:
+                    staging = push_staging_image(staging, request.registry, settings, progress)
         kept = keep_of(found, source, request, settings, local=local)
         with progress.step("Writing the package"):
             changed = False
@@ -105,12 +113,14 @@ def build(request: BuildRequest, settings: Settings, progress: Progress) -> Buil
                     _facts(source, checkout, process, found.reference, request),
                     guard=settings.stage_guard,
                     guard_allows=settings.stage_allow,
+                    staging_image=staging.reference if staging and stages(process) else "",
                 )
                 files = package(
                     facts,
                     address=address(request, target),
                     environment=_shown_environment(environment, request.environment, environment_key),
                     image_digest=found.digest,
+                    staging_digest=staging.digest if staging and stages(process) else None,
                     tools={
                         tool: version(tool) for tool in ("jupyter-repo2docker", "papermill", "cwl-utils", "cwltool")
                     },
@@ -148,15 +158,34 @@ def _wanted(  # noqa: PLR0917 - every word once, in the order of the steps that 
         folder=folder,
         environment=environment,
         environment_key=environment_key,
-        base_image=settings.base_image,
+        base_image=request.base_image or settings.base_image,
         lock=Lock(name=request.lock[0], text=request.lock[1]) if request.lock else None,
         standard=request.standard,
-        store=ImageStore(
-            fresh=request.fresh,
-            fetch=partial(fetch_cached, settings=settings, progress=progress),
-            keep=partial(keep_cached, settings=settings, progress=progress),
-        ),
+        store=_store(request, settings, progress),
         find_pushed=partial(find_pushed, request.registry, reference, settings=settings),
+    )
+
+
+def _store(request: BuildRequest, settings: Settings, progress: Progress) -> ImageStore:
+    return ImageStore(
+        fresh=request.fresh,
+        fetch=partial(fetch_cached, settings=settings, progress=progress),
+        keep=partial(keep_cached, settings=settings, progress=progress),
+    )
+
+
+def _named_staging(settings: Settings) -> Found:
+    """The staging image as documents name it that are written without an image."""
+    return Found(reference=image.staging_reference(settings.base_image), built=False, digest=None)
+
+
+def _staging_spec(request: BuildRequest, settings: Settings, found: Found, progress: Progress) -> StagingSpec:
+    """The staging image's base is never the repository's or the package's: its steps see credentials."""
+    return StagingSpec(
+        base_image=settings.base_image,
+        store=_store(request, settings, progress),
+        made_runner=found.runner,
+        find_pushed=partial(find_pushed, request.registry, settings=settings),
     )
 
 

@@ -113,10 +113,24 @@ def push_image(found: Found, registry: str, settings: Settings, progress: Progre
     Raises:
         PublishError: the registry does not take it.
     """
+    return _push(found, image.pushed_reference(registry, found.reference), registry, settings, progress)
+
+
+def push_staging_image(staging: Found, registry: str, settings: Settings, progress: Progress) -> Found:
+    """Push the staging image next to the package's image; the documents then name it by digest.
+
+    Raises:
+        PublishError: the registry does not take it.
+    """
+    present = engine.inspect(staging.reference)
+    name = image.pushed_staging_name((present.labels if present else {}).get(image.key_label, ""))
+    return _push(staging, image.pushed_reference(registry, name), registry, settings, progress)
+
+
+def _push(found: Found, target: str, registry: str, settings: Settings, progress: Progress) -> Found:
     if found.pushed:
         progress.say(f"{found.reference} is in the registry already")
         return found
-    target = image.pushed_reference(registry, found.reference)
     with progress.step(f"Pushing {target}"):
         digest = push(found.reference, target, login=_login(registry, settings), on_line=progress.say)
         progress.say(f"{target} is {digest}")

@@ -73,7 +73,6 @@ def rebuild(
         progress.warn(sentence)
     if not settings.git_host:
         settings = replace(settings, git_token="")
-    settings = replace(settings, base_image=record.base or settings.base_image)
     request = _request(record, output=output, fresh=fresh, image=image)
     built = build(replace(request, replace=replacing), settings, progress)
     same = tuple(layer in built.layers for layer in record.layers)
@@ -169,6 +168,7 @@ def _request(record: Record, *, output: Path, fresh: bool, image: str | None) ->
         standard=record.options.get("standard_buildpacks") is True,
         fresh=fresh,
         lock=record.lock,
+        base_image=record.base or None,
     )
 
 

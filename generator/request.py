@@ -188,8 +188,9 @@ class BuildRequest:
     """A package that is to be built.
 
     ``fresh`` uses nothing of earlier builds; ``standard`` leaves environments to repo2docker's own build packs;
-    ``lock`` (name and text) is installed instead of what the environment's files ask for; ``replace`` allows replacing
-    what another repository has at the same place.
+    ``lock`` (name and text) is installed instead of what the environment's files ask for; ``base_image`` is the base of
+    the environment instead of the one in the settings; ``replace`` allows replacing what another repository has at the
+    same place.
     """
 
     repository: Repository
@@ -208,6 +209,7 @@ class BuildRequest:
     standard: bool = False
     lock: tuple[str, str] | None = None
     replace: bool = False
+    base_image: str | None = None
 
 
 def check_localities(request: BuildRequest, settings: Settings) -> None:
@@ -240,6 +242,7 @@ def build_request(
     standard: bool = False,
     lock: tuple[str, str] | None = None,
     replace: bool = False,
+    base_image: str | None = None,
 ) -> BuildRequest:
     """A checked request.
 
@@ -267,6 +270,7 @@ def build_request(
         standard=standard,
         lock=lock,
         replace=replace,
+        base_image=base_image,
     )
 
 

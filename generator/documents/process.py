@@ -51,6 +51,8 @@ class Facts:
     message: str
     time: str
     image: str
+    staging_image: str = ""
+    """The image of the steps around the process."""
     network: bool = False
     output_template: str | None = None
     guard: bool = False

@@ -38,16 +38,17 @@ def package_json(
     *,
     environment: tuple[str, ...],
     image_digest: str | None,
+    staging_digest: str | None = None,
     tools: Mapping[str, str],
     documents: Iterable[str],
     build: BuildRecord | None = None,
 ) -> str:
     """The text; ``tools`` are the versions of what built it, ``documents`` all files of the package.
 
-    Without an image there is no ``build``.
+    Without an image there is no ``build``; a process without steps around it has no ``staging``.
     """
     process = facts.process
-    image = {"reference": facts.image, **({"digest": image_digest} if image_digest else {})}
+    staging = {"staging": _image(facts.staging_image, staging_digest)} if facts.staging_image else {}
     return json_text(
         {
             "packmill": __version__,
@@ -57,10 +58,15 @@ def package_json(
             "process": {"path": process.path, "language": process.language, "kernel": process.kernel},
             **({"metadata": dict(process.metadata)} if process.metadata else {}),
             "environment": list(environment),
-            "image": image,
+            "image": _image(facts.image, image_digest),
+            **staging,
             **({"build": build.to_dict()} if build else {}),
             "tools": dict(sorted(tools.items())),
             "documents": sorted(documents),
             "interface": to_dict(process.interface),
         }
     )
+
+
+def _image(reference: str, digest: str | None) -> dict[str, str]:
+    return {"reference": reference, **({"digest": digest} if digest else {})}

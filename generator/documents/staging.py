@@ -1,8 +1,9 @@
 """The steps around a process: ``stage_in.cwl`` and ``stage_out.cwl``.
 
-They run in the process's own image, by the runner that lies in it. Records have the names and fields of the
-original system (`generator.staging_records`). What a step is told may hold secrets: it is written to a file that the
-runner empties when it has read it, never to a command line.
+They run in packmill's staging image (`generator.staging_image`), which holds nothing of the repository: they see
+credentials, and the repository's code must not. Records have the names and fields of the original system
+(`generator.staging_records`). What a step is told may hold secrets: it is written to a file that the runner empties when
+it has read it, never to a command line.
 """
 
 from __future__ import annotations
@@ -18,6 +19,10 @@ secret_input = "credentials"  # noqa: S105 - a name
 """The input that cwltool keeps in its store of secrets."""
 _secret_file = ".packmill-credentials"  # noqa: S105 - a name
 """Where the runner finds the secret as it is (`generator.runner.staging.options.secret_file`)."""
+
+
+_runner = "/opt/packmill/bin/packmill-runner"
+"""The runner of the staging image, by its path: no PATH that an engine hands on decides which program runs."""
 
 
 def stage_in_cwl(facts: Facts) -> str:
@@ -89,10 +94,10 @@ def _tool(
                 "class": "CommandLineTool",
                 "id": name,
                 "label": what,
-                "doc": prose(f"A step around {facts.process.path}, run by packmill-runner in the process's own image."),
+                "doc": prose(f"A step around {facts.process.path}, run by packmill-runner in packmill's staging image."),
                 "s:softwareVersion": quoted(facts.checkout),
                 "requirements": {
-                    "DockerRequirement": {"dockerPull": facts.image},
+                    "DockerRequirement": {"dockerPull": facts.staging_image},
                     "InitialWorkDirRequirement": {"listing": listing},
                     "NetworkAccess": {"networkAccess": True},
                     "ResourceRequirement": {
@@ -106,7 +111,7 @@ def _tool(
                     "WorkReuse": {"enableReuse": False},
                 },
                 "hints": hints,
-                "baseCommand": flow(["packmill-runner", command]),
+                "baseCommand": flow([_runner, command]),
                 "arguments": ["--inputs", f"{name}.json", *guard],
                 "inputs": inputs,
                 "outputs": outputs,

@@ -19,17 +19,18 @@ from generator.documents.staging import (
 from generator.documents.text import block, flow, prose, quoted, yaml_text
 from generator.interface import Input, type_name
 from generator.parameters import Role
+from generator.process import Process
 from generator.staging_records import Kind, stage_in_kinds, stage_out_kinds
 
 
-def stages(facts: Facts) -> bool:
+def stages(process: Process) -> bool:
     """Whether a package has steps around its process."""
-    return bool(facts.process.interface.stage_ins or facts.process.interface.outputs)
+    return bool(process.interface.stage_ins or process.interface.outputs)
 
 
 def staging_documents(facts: Facts) -> dict[str, str]:
     """The documents that the process's interface asks for, by name; none for a process that stages nothing."""
-    if not stages(facts):
+    if not stages(facts.process):
         return {}
     documents = {}
     if facts.process.interface.stage_ins:

@@ -44,6 +44,14 @@ def runner_context(dockerfile: str) -> Iterator[Path]:
 
 
 @contextmanager
+def staging_context(dockerfile: str) -> Iterator[Path]:
+    """A context with the Dockerfile alone: the staging image copies from other images."""
+    with TemporaryDirectory(prefix="packmill-staging-") as temporary:
+        Path(temporary, "Dockerfile").write_text(dockerfile)
+        yield Path(temporary)
+
+
+@contextmanager
 def image_context(
     dockerfile: str, *, repository: Path, place: Mapping[str, Any], inside: bool, time: datetime
 ) -> Iterator[Path]:

@@ -80,8 +80,7 @@ if [ -n "$KERNEL_PYTHON" ]; then
     compile "$KERNEL_PYTHON" "$site/generator/runner/kernel_modules"
 fi
 # A package that lost what it needs is noticed here, not in somebody's run.
-"$python" -I -B -c 'import boto3.s3.transfer, fsspec.implementations.sftp, obstore.fsspec, paramiko, pystac
-import jinja2, nbconvert, papermill.execute, papermill.iorw, requests, yaml'
+"$python" -I -B -c 'import boto3.s3.transfer, fsspec.implementations.sftp, obstore.fsspec, paramiko, pystac'
 if [ -n "$KERNEL_PYTHON" ]; then
     "$KERNEL_PYTHON" -I -S -B -c 'import sys; sys.path.append(sys.argv[1]); import ipykernel.kernelapp, IPython' "$kernel/lib"
 fi
@@ -92,6 +91,8 @@ find $top -path '*/pygments/lexers/__pycache__/*' -type f ! -name '__init__.*' !
 mkdir -p /packmill-root/runner/usr/local/bin /packmill-root/runner/opt /packmill-root/staging$top
 ln -s $top/bin/packmill-runner /packmill-root/runner/usr/local/bin/packmill-runner
 mv $top/staging /packmill-root/staging$top/
+# An image of a process has the runner without staging.
+"$python" -I -B -c 'import jinja2, nbconvert, papermill.execute, papermill.iorw, requests, yaml, generator.runner.cli'
 mv $top /packmill-root/runner/opt/
 chmod -R a+rX /packmill-root
 settle /packmill-root
