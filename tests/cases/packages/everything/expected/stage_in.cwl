@@ -5,11 +5,11 @@ $namespaces:
 class: CommandLineTool
 id: stage_in
 label: fetches files from anywhere
-doc: A step around process.ipynb, run by packmill-runner in the process's own image.
+doc: A step around process.ipynb, run by packmill-runner in packmill's staging image.
 s:softwareVersion: "main"
 requirements:
   DockerRequirement:
-    dockerPull: ada.trees:main-79289bbd37db-0123456789abcdef
+    dockerPull: localhost/packmill/staging:0-000000000000
   InitialWorkDirRequirement:
     listing:
       - entryname: stage_in.json
@@ -151,7 +151,7 @@ hints:
     secrets: [credentials]
   InplaceUpdateRequirement:
     inplaceUpdate: true
-baseCommand: [packmill-runner, stage-in]
+baseCommand: [/opt/packmill/bin/packmill-runner, stage-in]
 arguments:
   - --inputs
   - stage_in.json

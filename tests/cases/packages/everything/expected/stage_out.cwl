@@ -5,11 +5,11 @@ $namespaces:
 class: CommandLineTool
 id: stage_out
 label: puts results where they are wanted
-doc: A step around process.ipynb, run by packmill-runner in the process's own image.
+doc: A step around process.ipynb, run by packmill-runner in packmill's staging image.
 s:softwareVersion: "main"
 requirements:
   DockerRequirement:
-    dockerPull: ada.trees:main-79289bbd37db-0123456789abcdef
+    dockerPull: localhost/packmill/staging:0-000000000000
   InitialWorkDirRequirement:
     listing:
       - entryname: stage_out.json
@@ -95,7 +95,7 @@ requirements:
 hints:
   cwltool:Secrets:
     secrets: [credentials]
-baseCommand: [packmill-runner, stage-out]
+baseCommand: [/opt/packmill/bin/packmill-runner, stage-out]
 arguments:
   - --inputs
   - stage_out.json
