@@ -11,6 +11,7 @@ from generator.errors import UsageError, nearest
 from generator.literals import MisfitError, fit
 from generator.parameters import CwlType, Hint, Role
 from generator.tools.container_limits import ContainerLimits
+from generator.tools.image_presence import require_own_image
 from generator.tools.job_file import is_inside, read_job, read_yaml
 
 
@@ -199,6 +200,8 @@ def run_package(
     given = {**read_job(job_file), **typed_values(values, hints, Path.cwd())}
     job_values = checked_job(given, hints, job_file)
     document = find_document(package, job_values, hints)
+    if document.name != "process.cwl":
+        _require_staging_image(folder, options)
     if guarded:
         check_public(given, hints)
         options = (*(word for name in guarded for word in ("--preserve-environment", name)), *options)
@@ -213,6 +216,22 @@ def run_package(
             progress.say(plain)
 
     return execute(document, job_values, outdir=outdir, engine=engine, options=options, on_line=show, limits=limits)
+
+
+def _require_staging_image(package: Path, options: tuple[str, ...]) -> None:
+    """Steps around a process need the staging image, which `generator.staging_image` makes when a package is built.
+
+    Raises:
+        RunError: the package names one that was never pushed, and the engine lacks it.
+    """
+    staging = json.loads((package / "package.json").read_text(encoding="utf-8")).get("staging")
+    reference = staging.get("reference") if isinstance(staging, dict) else None
+    if isinstance(reference, str):
+        require_own_image(
+            reference,
+            options=options,
+            advice=f"build the package again, and run what that writes: packmill rebuild {package}",
+        )
 
 
 def missing_values(package: Path) -> list[str]:

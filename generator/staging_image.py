@@ -7,7 +7,7 @@ or the one that PACKMILL_BASE_IMAGE names, whatever the repository asks for.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from generator import image
 from generator.image_store import ImageStore

@@ -2,8 +2,8 @@
 
 They run in packmill's staging image (`generator.staging_image`), which holds nothing of the repository: they see
 credentials, and the repository's code must not. Records have the names and fields of the original system
-(`generator.staging_records`). What a step is told may hold secrets: it is written to a file that the runner empties when
-it has read it, never to a command line.
+(`generator.staging_records`). The inputs of a step may hold secrets: they are written to a file that the runner empties
+after reading it, never to a command line.
 """
 
 from __future__ import annotations
@@ -94,7 +94,9 @@ def _tool(
                 "class": "CommandLineTool",
                 "id": name,
                 "label": what,
-                "doc": prose(f"A step around {facts.process.path}, run by packmill-runner in packmill's staging image."),
+                "doc": prose(
+                    f"A step around {facts.process.path}, run by packmill-runner in packmill's staging image."
+                ),
                 "s:softwareVersion": quoted(facts.checkout),
                 "requirements": {
                     "DockerRequirement": {"dockerPull": facts.staging_image},
