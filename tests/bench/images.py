@@ -159,10 +159,8 @@ def sizes(bench: Bench) -> None:
     print(f"image without base: {(ours - of_base) / 1e6:.0f} MB, bare install {(bare - of_base) / 1e6:.0f} MB: "
           f"ratio {(ours - of_base) / (bare - of_base):.2f} (at most 1.1)")  # fmt: skip
     rows = run("docker", "history", "--human=false", "--format", "{{.Size}} {{.CreatedBy}}", image)
-    for name in ("runner", "staging"):
-        row = next(row for row in rows.splitlines() if f"COPY /{name}/" in row)
-        goal = " (under 60)" if name == "runner" else ""
-        print(f"the layer of {name}: {int(row.split()[0]) / 1e6:.1f} MB unpacked{goal}")
+    row = next(row for row in rows.splitlines() if "COPY /runner/" in row)
+    print(f"the layer of the runner: {int(row.split()[0]) / 1e6:.1f} MB unpacked (under 60)")
     theirs = size(f"localhost/bench/theirs:{os.getpid()}-1")
     print(f"repo2docker with pip, without base: {(theirs - of_base) / 1e6:.0f} MB")
 
