@@ -104,7 +104,7 @@ def login(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def own_base(base_image: str, tmp_path: Path) -> Iterator[str]:
     """A base image that no other test builds on; what was built on it is removed at the end."""
     name = f"packmill-tests/base:{secrets.token_hex(6)}"
-    dockerfile = f'FROM {base_image}\nLABEL test="{name}"\nENTRYPOINT ["false"]\n'
+    dockerfile = f'FROM {base_image}\nLABEL test="{name}"\nENTRYPOINT ["env"]\n'
     subprocess.run(["docker", "build", "--quiet", "--tag", name, "-"], input=dockerfile, text=True, check=True, capture_output=True)  # fmt: skip # noqa: E501
     yield name
     base = find_base(name, say=print)
