@@ -42,7 +42,7 @@ def main(stage: str | None, environment: Mapping[str, str]) -> None:
     progress = Progress(sections=settings.gitlab_job)
     request = from_variables(environment)
     with progress.step("Looking for a container engine"):
-        ensure_engine(docker_host=settings.docker_host, say=progress.say)
+        ensure_engine(docker_host=settings.docker_host, say=progress.say, confined=settings.confined)
     if stage is None:
         if request is None:
             _build_and_run_example(_example_request(environment, progress), settings, progress)
@@ -156,7 +156,7 @@ def _run(environment: Mapping[str, str], settings: Settings, progress: Progress)
 def set_up(settings: Settings, progress: Progress) -> None:
     """An engine, a base image and, where they are wanted, the walls of builds and steps, found or made."""
     with progress.step("Looking for a container engine"):
-        ensure_engine(docker_host=settings.docker_host, say=progress.say)
+        ensure_engine(docker_host=settings.docker_host, say=progress.say, confined=settings.confined)
     with progress.step("Looking for a base image"):
         progress.say(ensure_base_image(settings.base_image, say=progress.say))
     if settings.walled or settings.network:

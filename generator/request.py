@@ -50,6 +50,7 @@ variables = {
     "PACKMILL_CONTAINER_LABEL": "value of the label org.packmill.job on containers that are started (default: none)",
     "PACKMILL_NETWORK": "'guarded' keeps builds and steps from private networks, 'open' does not (default: as guard)",
     "PACKMILL_NETWORK_ALLOW": "networks and hosts that builds and steps reach nevertheless, separated by spaces",
+    "PACKMILL_CONFINED": "'1' in confined jobs of 'packmill serve', which cannot install or start an engine",
     "PACKMILL_VENV": "virtual environment with packmill's dependencies (default: .venv, made when it is missing)",
     "DOCKER_HOST": "address of the container engine, as for Docker itself",
 }
@@ -75,6 +76,7 @@ class Settings:
     base_image: str | None = None
     cache_registry: str | None = None
     docker_host: str | None = None
+    confined: bool = False
     gitlab_job: bool = False
     stage_guard: bool = False
     stage_allow: tuple[str, ...] = ()
@@ -116,6 +118,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         base_image=environment.get("PACKMILL_BASE_IMAGE") or None,
         cache_registry=check_registry(cache) if (cache := environment.get("PACKMILL_CACHE_REGISTRY", "")) else None,
         docker_host=environment.get("DOCKER_HOST") or None,
+        confined=_is_yes(environment.get("PACKMILL_CONFINED", "")),
         gitlab_job=environment.get("GITLAB_CI") == "true",
         stage_guard=_is_yes(environment.get("PACKMILL_STAGE_GUARD", "")),
         stage_allow=_words(environment.get("PACKMILL_STAGE_ALLOW", "")),

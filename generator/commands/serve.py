@@ -83,6 +83,32 @@ Jobs outlive the service: one that is stopped or killed finds them again when it
         help="let requests name repositories and files of this machine "
         "(default: only when listening on loopback, without --external-url)",
     )
+    parser.add_argument(
+        "--job-user",
+        metavar="NAME",
+        help="account that jobs run as, when the service runs as root; needs access to the engine's socket "
+        "(default: that of the service)",
+    )
+    parser.add_argument(
+        "--job-writes",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="folder that jobs may write to besides their own; can be repeated",
+    )
+    parser.add_argument(
+        "--job-variable",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="variable of the service's environment that jobs get too; can be repeated",
+    )
+    parser.add_argument(
+        "--require-confinement",
+        action="store_true",
+        help="do not start where the kernel cannot confine jobs (default: warn)",
+    )
     parser.set_defaults(command=run)
 
 
@@ -124,6 +150,10 @@ def run(options: argparse.Namespace) -> int:
                 per_address=options.connections_per_address or shared,
                 request=request,
             ),
+            job_user=options.job_user,
+            job_writes=tuple(options.job_writes),
+            job_variables=tuple(options.job_variable),
+            require_confinement=options.require_confinement,
         ),
         dict(os.environ),
         say=lambda line: print(line, flush=True),

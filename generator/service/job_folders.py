@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import secrets
 import shutil
 import signal
 from contextlib import suppress
@@ -97,8 +98,8 @@ class JobFolder:
             if self.is_tended():
                 os.kill(int((self.path / "pid").read_text()), signal.SIGTERM)
 
-    def end_orphans(self, work: Path) -> None:
-        """Kills what a killed shepherd left running of the script's process group.
+    def end_orphans(self, work: Path, *, everything: bool = False) -> None:
+        """Kills what a killed shepherd left running of the script's process group, or ``everything`` of the job.
 
         The group's number may belong to others by now: only processes that know the job's work folder are meant.
         """
@@ -110,7 +111,7 @@ class JobFolder:
         for process in Path("/proc").glob("[0-9]*"):
             with suppress(OSError, ValueError, IndexError):
                 fields = (process / "stat").read_text(errors="replace").rpartition(")")[2].split()
-                if int(fields[2]) == group and mark in (process / "environ").read_bytes() + b"\0":
+                if (everything or int(fields[2]) == group) and mark in (process / "environ").read_bytes() + b"\0":
                     os.kill(int(process.name), signal.SIGKILL)
 
     def remove(self) -> None:
@@ -138,14 +139,55 @@ class DataFolder:
         """The folder of a job."""
         return JobFolder(self.path / "jobs" / str(number))
 
+    @property
+    def builds(self) -> Path:
+        """The work folders of jobs."""
+        return self.path / "builds"
+
+    @property
+    def temporaries(self) -> Path:
+        """The temporary folders of jobs."""
+        return self.path / "tmp"
+
+    @property
+    def cache(self) -> Path:
+        """What jobs share: notes about images, and packages for virtual environments."""
+        return self.path / "cache"
+
+    def identity(self) -> str:
+        """Return a word that no other data folder has, made at first use."""
+        file = self.path / "instance"
+        if not file.is_file():
+            new = self.path / f"instance.{os.getpid()}"
+            with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as opened:
+                opened.write(secrets.token_hex(8))
+            new.replace(file)
+        return file.read_text(encoding="ascii")
+
+    def label(self, number: int) -> str:
+        """Return the value of the label that every container of a job has."""
+        return f"{self.identity()}-{number}"
+
     def remove_work(self, number: int) -> None:
-        """Removes where a job's script ran."""
+        """Remove the folders that a job's script wrote to, those that may hold secrets first."""
+        temporary = self.temporary(number)
+        for place in (*temporary.glob("packmill-git-*"), *temporary.glob("packmill-run-*"), temporary):
+            shutil.rmtree(place, ignore_errors=True)
         shutil.rmtree(self.work(number), ignore_errors=True)
 
     def numbers(self) -> list[int]:
         """The jobs that have a folder."""
         return [int(path.name) for path in (self.path / "jobs").glob("[0-9]*") if path.name.isdecimal()]
 
+    def leftovers(self) -> list[int]:
+        """Return the jobs whose script has left a folder."""
+        folders = (*self.builds.glob("[0-9]*"), *self.temporaries.glob("[0-9]*"))
+        return sorted({int(path.name) for path in folders if path.name.isdecimal()})
+
     def work(self, number: int) -> Path:
         """Where a job's script runs."""
-        return self.path / "builds" / str(number)
+        return self.builds / str(number)
+
+    def temporary(self, number: int) -> Path:
+        """Return the temporary folder of a job, with its home folder in it."""
+        return self.temporaries / str(number)

@@ -15,6 +15,7 @@ from generator.service import environment
 from generator.service.archives import Archive
 from generator.service.database import Database, Row, jobs, pipelines, row, rows
 from generator.service.environment import Surroundings
+from generator.service.isolation import Isolation, home_links, local_destination
 from generator.service.job_folders import DataFolder
 from generator.service.pipeline_file import Job
 from generator.service.project import Project
@@ -33,7 +34,14 @@ class Limits:
 
 
 def job_spec(
-    number: int, token: str, *, database: Database, around: Surroundings, data: DataFolder, limits: Limits
+    number: int,
+    token: str,
+    *,
+    database: Database,
+    around: Surroundings,
+    data: DataFolder,
+    limits: Limits,
+    isolation: Isolation,
 ) -> dict[str, Any]:
     """The spec of a job that is about to start; its log is told which variables it does not get.
 
@@ -59,7 +67,9 @@ def job_spec(
     )
     for name in left_out:
         data.job(number).note(f"WARNING: the variable {name!r} is not one of this pipeline's; it is not set")
-    values |= _ready_environment(around.project, pipeline["sha"])
+    ready = _ready_environment(around.project, pipeline["sha"])
+    shared = _shared(values, ready, around, data)
+    values |= ready | _own_places(number, data, isolation)
     archives = (data.job(one["id"]).artifacts for one in earlier)
     return {
         "script": described.script,
@@ -67,6 +77,11 @@ def job_spec(
         "project": str(around.project.folder),
         "sha": pipeline["sha"],
         "work": str(data.work(number)),
+        "temporary": str(data.temporary(number)),
+        "home": {name: str(path) for name, path in home_links(isolation.home).items()} if isolation.home else {},
+        "user": isolation.user,
+        "files": isolation.files(data, number, shared=shared, read=(around.project.folder,)),
+        "label": data.label(number),
         "artifacts": [str(archive) for archive in archives if archive.is_file()],
         "keep": _kept(described),
         "timeout": described.timeout,
@@ -105,6 +120,30 @@ def _ready_environment(project: Project, sha: str) -> dict[str, str]:
     else:
         same = project.same_files(sha, ("pyproject.toml",), code)
     return {"PACKMILL_VENV": str(here)} if same and (here / "bin" / "python").exists() else {}
+
+
+def _own_places(number: int, data: DataFolder, isolation: Isolation) -> dict[str, str]:
+    """Return the variables that keep a job to its own folders, and that tell its containers from others."""
+    home = data.temporary(number) / "home"
+    return {
+        "TMPDIR": str(data.temporary(number)),
+        "HOME": str(home),
+        "BUILDX_CONFIG": str(home / ".docker" / "buildx"),
+        "XDG_CACHE_HOME": str(data.cache),
+        "PACKMILL_CONTAINER_LABEL": data.label(number),
+        **({"USER": isolation.user, "LOGNAME": isolation.user} if isolation.user else {}),
+        **({"PACKMILL_CONFINED": "1"} if isolation.confined or isolation.user else {}),
+    }
+
+
+def _shared(values: dict[str, str], ready: dict[str, str], around: Surroundings, data: DataFolder) -> tuple[Path, ...]:
+    """Return what a job may write besides its own folders.
+
+    The caches of packages are for jobs that make a virtual environment: others could plant something in them.
+    """
+    deposit = local_destination(values.get("destination", ""), data) if around.local_repositories else ()
+    caches = [values[name] for name in ("UV_CACHE_DIR", "PIP_CACHE_DIR") if values.get(name)]
+    return (*deposit, *(() if ready else (data.cache, *map(Path, caches))))
 
 
 def _kept(described: Job) -> dict[str, Any]:

@@ -140,6 +140,10 @@ class Project:
             self._files[sha] = pipeline_file.read(text, timeout=self._timeout)
         return self._files[sha]
 
+    def has_file(self, name: str) -> bool:
+        """Whether the latest commit has a file."""
+        return self._git("cat-file", "-e", f"HEAD:{name}") is not None
+
     def same_files(self, sha: str, names: tuple[str, ...], folder: Path) -> bool:
         """Whether files of a commit are those of a folder."""
         return all(

@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import ParseError
@@ -23,9 +23,10 @@ from xml.etree.ElementTree import ParseError
 import sqlalchemy as sa
 
 from generator.errors import UsageError
-from generator.service import junit_reports, tokens
+from generator.service import junit_reports, leftovers, tokens
 from generator.service.database import Database, Row, jobs, rows
 from generator.service.environment import Surroundings
+from generator.service.isolation import Isolation
 from generator.service.job_folders import DataFolder, JobFolder
 from generator.service.job_spec import Limits, job_spec
 from generator.service.pipelines import Pipelines
@@ -37,8 +38,19 @@ _SHEPHERD = Path(__file__).with_name("shepherd.py")
 class Scheduler:
     """Starts and ends the jobs of a project."""
 
-    def __init__(self, queue: Pipelines, around: Surroundings, data: DataFolder, limits: Limits) -> None:
+    def __init__(
+        self,
+        queue: Pipelines,
+        around: Surroundings,
+        data: DataFolder,
+        limits: Limits,
+        *,
+        isolation: Isolation,
+        prepare: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Take the queue's parts; ``prepare`` is called once, before the first job is started."""
         self._pipelines, self._around, self._data, self._limits = queue, around, data, limits
+        self._isolation, self._prepare = isolation, prepare
         self._database: Database = queue.database
         self._wake = threading.Event()
         self._stopping = False
@@ -82,6 +94,8 @@ class Scheduler:
 
     def _work(self) -> None:
         cleaned = 0.0
+        self._prepare()
+        self._end_containers()
         while not self._stopping:
             self._wake.clear()
             try:
@@ -122,7 +136,13 @@ class Scheduler:
         try:
             folder.prepare()
             spec = job_spec(
-                number, token, database=self._database, around=self._around, data=self._data, limits=self._limits
+                number,
+                token,
+                database=self._database,
+                around=self._around,
+                data=self._data,
+                limits=self._limits,
+                isolation=self._isolation,
             )
             self._herd(folder, spec)
         except Exception as error:  # noqa: BLE001 - whatever it is, the job must not be left running without a shepherd
@@ -175,6 +195,7 @@ class Scheduler:
         folder = self._data.job(number)
         job = self._pipelines.job(number)
         if job is None:
+            self._remove_leftovers(number)
             folder.remove()
             return
         result = folder.result()
@@ -214,7 +235,8 @@ class Scheduler:
         return suites or None
 
     def _after_a_killed_shepherd(self, job: Row, folder: JobFolder) -> None:
-        folder.end_orphans(self._data.work(job["id"]))
+        folder.end_orphans(self._data.work(job["id"]), everything=self._isolation.confined)
+        self._remove_leftovers(job["id"])
         if job["status"] == "canceling":
             self._end(job["id"], {"status": "canceled"})
         elif job["attempts"] < self._limits.attempts:
@@ -227,15 +249,33 @@ class Scheduler:
     def _end(self, number: int, values: dict[str, Any]) -> None:
         self._pipelines.update_job(number, {"finished_at": time.time(), "token_hash": None, **values})
 
+    def _remove_leftovers(self, number: int) -> None:
+        """End the containers of a job that is over, then remove its work and temporary folders."""
+        label = self._data.label(number)
+        leftovers.end_containers(lambda value: value == label)
+        self._data.remove_work(number)
+
+    def _end_containers(self) -> None:
+        """End the containers of all jobs of this data folder that are over."""
+        prefix = self._data.label(0)[:-1]
+
+        def is_over(value: str) -> bool:
+            number = value.removeprefix(prefix)
+            return value.startswith(prefix) and number.isdecimal() and not self._data.job(int(number)).is_tended()
+
+        leftovers.end_containers(is_over)
+
     def _remove_what_is_no_job_s(self) -> None:
         """Removes what a service that was killed while it deleted has left."""
         with self._database.reading() as connection:
             known = set(connection.execute(sa.select(jobs.c.id)).scalars())
+        for number in self._data.leftovers():
+            folder = self._data.job(number)
+            if not folder.is_tended():
+                folder.end_orphans(self._data.work(number), everything=self._isolation.confined)
+                self._remove_leftovers(number)
         for number in self._data.numbers():
-            tended = self._data.job(number).is_tended()
-            if not tended:
-                self._data.remove_work(number)
-            if not tended and number not in known:
+            if number not in known and not self._data.job(number).is_tended():
                 self._data.job(number).remove()
 
     def _remove_expired(self) -> None:

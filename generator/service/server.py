@@ -28,7 +28,10 @@ from generator.service.api import artifacts, jobs, pipelines, project
 from generator.service.connections import ConnectionLimits, Gate, GuardedProtocol, backlog, within_open_files
 from generator.service.context import Context
 from generator.service.database import Database, sqlite_url
+from generator.service.engine_setup import set_up_engine
 from generator.service.environment import Surroundings, homeless_secrets, host_variable
+from generator.service.inherited_variables import inherited
+from generator.service.isolation import choose_isolation
 from generator.service.job_folders import DataFolder
 from generator.service.job_spec import Limits
 from generator.service.notebook_pages import NotebookPages
@@ -52,7 +55,11 @@ _FIRST_TOKENS = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Options:
-    """How the service runs; ``timeout`` in seconds, ``rate_limit`` in requests a minute and token."""
+    """How the service runs; ``timeout`` in seconds, ``rate_limit`` in requests a minute and token.
+
+    ``job_user``, ``job_writes`` and ``require_confinement`` are for `generator.service.isolation`; ``job_variables``
+    names variables that jobs get besides those of `generator.service.inherited_variables`.
+    """
 
     host: str
     port: int
@@ -67,6 +74,10 @@ class Options:
     rate_limit: int
     local_repositories: bool
     connections: ConnectionLimits
+    job_user: str | None
+    job_writes: tuple[Path, ...]
+    job_variables: tuple[str, ...]
+    require_confinement: bool
 
 
 def open_database(data: Path, url: str | None) -> Database:
@@ -100,6 +111,14 @@ def serve(options: Options, environment: Mapping[str, str], say: Callable[[str],
     )
     database = open_database(options.data, options.database)
     database.claim()
+    data = DataFolder(options.data.resolve())
+    isolation, sentences = choose_isolation(
+        data,
+        user=options.job_user,
+        writable=tuple(folder.resolve() for folder in options.job_writes),
+        required=options.require_confinement,
+        home_hidden=not options.local_repositories,
+    )
     with _listening(options.host, options.port) as listener:
         inside = f"http://{_reachable(options.host)}:{options.port}"
         address = options.address or inside
@@ -107,14 +126,21 @@ def serve(options: Options, environment: Mapping[str, str], say: Callable[[str],
             project=checkout,
             address=address,
             inside=inside,
-            own=environment,
+            own=inherited(environment, options.job_variables),
             local_repositories=options.local_repositories,
         )
-        data = DataFolder(options.data.resolve())
         if hidden := data.hidden.hide_earlier(database):
             say(f"{hidden} earlier pipelines: values that may be secret were taken out of the database")
         rows = Pipelines(database, data.hidden)
-        scheduler = Scheduler(rows, around, data, options.limits)
+        sets_up = (isolation.confined or isolation.user) and checkout.has_file("build.sh")
+        scheduler = Scheduler(
+            rows,
+            around,
+            data,
+            options.limits,
+            isolation=isolation,
+            prepare=(lambda: set_up_engine(say)) if sets_up else lambda: None,
+        )
         app = application(
             Context(
                 project=checkout,
@@ -128,6 +154,8 @@ def serve(options: Options, environment: Mapping[str, str], say: Callable[[str],
             )
         )
         say(f"packmill serves {checkout.path} (project {checkout.id}) at {address}; the same address has the pages")
+        for sentence in sentences:
+            say(sentence)
         for secret in homeless_secrets(environment):
             say(f"warning: {secret} is not used: name the host it is for in {host_variable(secret)}")
         _first_tokens(database, environment, say)

@@ -10,13 +10,17 @@ the standard library alone; this docstring is its protocol:
 - **``artifacts.zip``**: paths of the work folder. **``result.json``**: how the job ended, written last and whole. No
   ``result.json`` after the lock is free means that this process was killed.
 - **SIGTERM** cancels: the script's group gets SIGTERM, ten seconds later SIGKILL.
+
+The script is started by ``confinement.py``; its containers are ended by ``leftovers.py``. Both are next to this file.
 """
 
 from __future__ import annotations
 
+import ctypes
 import glob
 import json
 import os
+import pwd
 import selectors
 import shutil
 import signal
@@ -32,8 +36,11 @@ _GRACE = 10.0
 _CHUNK = 1 << 16
 _DOTENV_LIMIT = 1 << 20
 _GREEN, _RED, _YELLOW, _PLAIN = "\x1b[32;1m", "\x1b[31;1m", "\x1b[0;33m", "\x1b[0;m"
+_BE_SUBREAPER = 36
+_CONFINEMENT, _LEFTOVERS = (Path(__file__).with_name(name) for name in ("confinement.py", "leftovers.py"))
 _Spec = dict[str, Any]
-"""script (lines), environment, project (a git repository), sha, work (folder), artifacts (zips of earlier jobs),
+"""script (lines), environment, project (a git repository), sha, work and temporary (folders), home (links by their
+place in the job's home folder), user, files (as ``confinement.py`` has them), label, artifacts (zips of earlier jobs),
 keep ({paths, when, junit, dotenv}), timeout (seconds), trace_limit and artifacts_limit (bytes), secrets (texts)."""
 
 
@@ -104,7 +111,7 @@ class Shepherd:
 
     def __init__(self, folder: Path, spec: _Spec) -> None:
         self._folder, self._spec = folder, spec
-        self._work = Path(spec["work"])
+        self._work, self._temporary = Path(spec["work"]), Path(spec["temporary"])
         self._trace = Trace(folder / "trace", secrets=spec["secrets"], limit=spec["trace_limit"])
         self._canceled = self._timed_out = False
         self._asked_at: float | None = None
@@ -121,6 +128,7 @@ class Shepherd:
             ended |= {"exit_code": None, "reason": "runner_system_failure", "message": str(error)}
         finally:
             self._end_group()
+            self._end_all()
         try:
             self._collect(ended)
         except Exception as error:  # noqa: BLE001 - as above: what a script left can be odd in any way
@@ -134,8 +142,9 @@ class Shepherd:
         self._canceled = True
 
     def _prepare(self) -> None:
-        shutil.rmtree(self._work, ignore_errors=True)
-        self._work.parent.mkdir(parents=True, exist_ok=True)
+        for folder in (self._work, self._temporary):
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.parent.mkdir(parents=True, exist_ok=True)
         with Section(self._trace, "get_sources", "Getting source from the project"):
             self._git("clone", "--quiet", "--shared", "--no-checkout", "--", self._spec["project"], str(self._work))
             self._git("-C", str(self._work), "checkout", "--quiet", "--force", "--detach", self._spec["sha"])
@@ -144,6 +153,27 @@ class Shepherd:
             with Section(self._trace, "download_artifacts", "Downloading artifacts"):
                 for archive in self._spec["artifacts"]:
                     self._unpack(Path(archive))
+        self._make_home()
+        self._hand_over()
+
+    def _make_home(self) -> None:
+        """Make the temporary folder, and in it a home folder with links to the account's settings."""
+        home = self._temporary / "home"
+        home.mkdir(parents=True)
+        for name, target in self._spec["home"].items():
+            (home / name).parent.mkdir(parents=True, exist_ok=True)
+            (home / name).symlink_to(target)
+
+    def _hand_over(self) -> None:
+        """Give the job's folders to the account that it runs as, and to no other."""
+        for folder in (self._work, self._temporary):
+            folder.chmod(0o700)
+        if self._spec["user"] is None:
+            return
+        account = pwd.getpwnam(self._spec["user"])
+        for top in (self._work, self._temporary):
+            for path in (top, *top.rglob("*")):
+                os.chown(path, account.pw_uid, account.pw_gid, follow_symlinks=False)
 
     def _git(self, *words: str) -> None:
         config = self._folder / "gitconfig"
@@ -166,22 +196,10 @@ class Shepherd:
     def _run(self) -> dict[str, Any]:
         if self._canceled:
             return {"exit_code": None, "reason": "canceled", "message": "canceled"}
-        file = self._folder / "script.sh"
+        file = self._temporary / "script.sh"
         file.write_text(_script(self._spec["script"]), encoding="utf-8")
         deadline = time.monotonic() + self._spec["timeout"]
-        self._output, theirs = os.pipe()
-        script = subprocess.Popen(
-            ("bash", "--noprofile", "--norc", str(file)),
-            cwd=self._work,
-            env=self._spec["environment"],
-            stdin=subprocess.DEVNULL,
-            stdout=theirs,
-            stderr=theirs,
-            start_new_session=True,
-        )
-        os.close(theirs)
-        self._group = script.pid
-        (self._folder / "group").write_text(str(script.pid))
+        script = self._start("bash", "--noprofile", "--norc", str(file))
         self._follow(script, deadline)
         code = script.wait()
         self._trace.flush()
@@ -194,6 +212,35 @@ class Shepherd:
             how = f"exit code {code}" if code > 0 else f"killed by {signal.Signals(-code).name}"
             return {"exit_code": code if code > 0 else 128 - code, "reason": "script_failure", "message": how}
         return {"exit_code": 0, "reason": None, "message": ""}
+
+    def _start(self, *command: str) -> subprocess.Popen[bytes]:
+        """Start the script as the job's account, confined to its files; its output comes by a pipe."""
+        if self._spec["files"]:
+            ctypes.CDLL(None).prctl(_BE_SUBREAPER, 1, 0, 0, 0)
+        self._output, theirs = os.pipe()
+        problems, report = os.pipe()
+        script = subprocess.Popen(
+            (sys.executable, "-I", "-S", str(_CONFINEMENT), str(report)),
+            cwd=self._work,
+            stdin=subprocess.PIPE,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+            pass_fds=(report,),
+        )
+        os.close(theirs)
+        os.close(report)
+        self._group = script.pid
+        (self._folder / "group").write_text(str(script.pid))
+        asked = {name: self._spec[name] for name in ("environment", "user", "files")}
+        with suppress(BrokenPipeError), script.stdin or open(os.devnull, "wb") as pipe:
+            pipe.write(json.dumps({**asked, "command": command}).encode())
+        with open(problems, "rb") as pipe:
+            problem = pipe.read().decode(errors="replace")
+        if problem:
+            script.wait()
+            raise SystemFailureError(problem)
+        return script
 
     def _follow(self, script: subprocess.Popen[bytes], deadline: float) -> None:
         """Copies what the script prints until it has ended.
@@ -247,6 +294,19 @@ class Shepherd:
         while time.monotonic() < deadline and _signal_group(self._group, 0):
             time.sleep(0.02)
         _signal_group(self._group, signal.SIGKILL)
+
+    def _end_all(self) -> None:
+        """End what left the process group and what runs in the engine, then remove what may hold secrets."""
+        while self._spec["files"]:
+            try:
+                ended, _ = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                break
+            if not ended:
+                _kill_children()
+                time.sleep(0.01)
+        subprocess.run((sys.executable, "-I", "-S", str(_LEFTOVERS), self._spec["label"]), check=False)
+        shutil.rmtree(self._temporary, ignore_errors=True)
 
     def _collect(self, ended: dict[str, Any]) -> None:
         """Adds what the job leaves: the size of its archive, its dotenv variables, its JUnit reports."""
@@ -336,6 +396,15 @@ def _signal_group(group: int, number: int) -> bool:
     except (ProcessLookupError, PermissionError):
         return False
     return True
+
+
+def _kill_children() -> None:
+    """Kill the children of this process; theirs become its own."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError, IndexError):
+            parent = (process / "stat").read_text(errors="replace").rpartition(")")[2].split()[1]
+            if int(parent) == os.getpid():
+                os.kill(int(process.name), signal.SIGKILL)
 
 
 def main() -> None:

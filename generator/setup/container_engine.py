@@ -21,8 +21,10 @@ _TRIXIE_PIN = Path("/etc/apt/preferences.d/packmill-trixie")
 _log = Path("/var/log/packmill-dockerd.log")
 
 
-def ensure_engine(*, docker_host: str | None, say: Callable[[str], None]) -> int | None:
+def ensure_engine(*, docker_host: str | None, say: Callable[[str], None], confined: bool = False) -> int | None:
     """Makes sure that an engine answers and buildx is there; what is there already is left alone.
+
+    A ``confined`` job of the service installs and starts nothing.
 
     The process id of a daemon that was started here, None when one ran already or systemd looks after it.
 
@@ -31,7 +33,8 @@ def ensure_engine(*, docker_host: str | None, say: Callable[[str], None]) -> int
     """
     if _is_podman():
         return None
-    if docker_host and shutil.which("docker") is None:  # a CI container beside an engine, without its client
+    # a CI container beside an engine, without its client
+    if docker_host and shutil.which("docker") is None and not confined:
         _check_that_one_may_install("the docker command is missing")
         say("installing Docker's command (docker.io)")
         _apt("docker.io")
@@ -41,6 +44,11 @@ def ensure_engine(*, docker_host: str | None, say: Callable[[str], None]) -> int
     if docker_host and not answers:
         raise EngineMissingError(
             f"no engine answers at DOCKER_HOST={docker_host}: start it, or unset DOCKER_HOST to use a local one"
+        )
+    if confined:
+        raise EngineMissingError(
+            f"{'the buildx plugin is missing' if answers else 'no container engine answers'}, and confined jobs of "
+            "'packmill serve' cannot set one up: run 'packmill setup', or restart the service, which does so"
         )
     _check_that_one_may_install("the buildx plugin is missing" if answers else "none answers")
     if shutil.which("docker") is None or (not answers and shutil.which("dockerd") is None):

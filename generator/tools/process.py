@@ -35,10 +35,11 @@ def run(
     environment: Mapping[str, str] | None = None,
     alone: bool = False,
     timeout: float | None = None,
+    text: str | None = None,
 ) -> Finished:
     """Runs a command to its end; ``environment`` is added to the present one, ``timeout`` is in seconds.
 
-    With ``alone``, ``environment`` is all that the command gets.
+    With ``alone``, ``environment`` is all that the command gets. ``text`` is what it reads from standard input.
 
     A command that is not installed ends with code 127, one that takes too long with 124, as in a shell.
     """
@@ -47,7 +48,8 @@ def run(
             command,
             cwd=cwd,
             env={**({} if alone else os.environ), **(environment or {})},
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL if text is None else None,
+            input=text,
             capture_output=True,
             text=True,
             errors="replace",

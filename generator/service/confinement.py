@@ -1,0 +1,168 @@
+"""Start the program of a job such that it reaches only the files that it needs.
+
+Run by path, with the standard library alone; this docstring is its protocol:
+
+- **argument**: the number of a file descriptor to which an error is written. It is closed when the program starts, so
+  the other end reads nothing more, or the sentence that says why the program did not start.
+- **stdin**: one JSON object: ``command`` (words), ``environment``, ``user`` (the account to run as, or null) and
+  ``files`` (null for no limits, or ``writable``, ``readable`` and ``hidden`` paths).
+
+The environment comes by stdin because a variable such as ``LD_PRELOAD`` must not act before the limits do.
+
+The limits are Landlock's (https://docs.kernel.org/userspace-api/landlock.html) and hold for every child too. Everything
+but ``hidden`` can be read, and nothing but ``writable`` can be changed; of devices only the harmless ones are there.
+Processes outside can be neither traced nor, from Landlock 6 on, signaled. Root keeps only the capabilities that change
+the owner and the mode of files.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import pwd
+import stat
+import struct
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+OLDEST_ABI = 2
+"""Before it no file could be moved to another folder at all (Linux 5.19)."""
+COMPLETE_ABI = 6
+"""From it on, truncating files outside and signaling processes outside is denied too (Linux 6.12)."""
+_CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
+_EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3
+_REFER, _TRUNCATE = 1 << 13, 1 << 14
+_TREE = (1 << 13) - 1
+"""All rights of Landlock's first version, the four above among them."""
+_OF_FILES = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE
+_READ = _EXECUTE | _READ_FILE | _READ_DIR
+_SCOPES = 0b11
+"""Abstract sockets and signals."""
+_DEVICES = ("null", "zero", "full", "random", "urandom", "tty", "ptmx", "pts")
+_SET_NO_NEW_PRIVS, _DROP_FROM_BOUNDING_SET = 38, 24
+_KEPT_CAPABILITIES = (0, 1, 3, 4)
+"""CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_FOWNER, CAP_FSETID."""
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def landlock_abi() -> int:
+    """Return the version of Landlock in this kernel, 0 where it is missing or switched off."""
+    return max(0, int(_libc.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint32(1))))
+
+
+def visible(top: Path, hidden: list[Path]) -> Iterator[Path]:
+    """Yield the fewest paths that together hold everything below ``top`` except ``hidden``.
+
+    Symbolic links are left out: a link to a hidden folder must not make it visible.
+    """
+    inside = [path for path in hidden if path.is_relative_to(top)]
+    if not inside:
+        yield top
+    elif top not in inside:
+        with suppress(OSError), os.scandir(top) as entries:
+            for entry in entries:
+                if not entry.is_symlink():
+                    yield from visible(top / entry.name, inside)
+
+
+class Ruleset:
+    """A Landlock ruleset that denies everything that no rule allows."""
+
+    def __init__(self, abi: int) -> None:
+        self._handled = _TREE | (_REFER if abi >= 2 else 0) | (_TRUNCATE if abi >= 3 else 0)
+        shape = struct.pack("QQQ", self._handled, 0, _SCOPES if abi >= COMPLETE_ABI else 0)
+        size = 24 if abi >= COMPLETE_ABI else 16 if abi >= 4 else 8
+        self._descriptor = _checked(_libc.syscall(_CREATE_RULESET, shape, ctypes.c_size_t(size), ctypes.c_uint32(0)))
+
+    def allow(self, path: Path, rights: int) -> None:
+        """Allow rights on a file, or on a folder and all below it; a path that does not exist needs none."""
+        try:
+            descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        except OSError:
+            return
+        try:
+            if not stat.S_ISDIR(os.fstat(descriptor).st_mode):
+                rights &= _OF_FILES
+            rule = struct.pack("=Qi", rights & self._handled, descriptor)
+            _checked(_libc.syscall(_ADD_RULE, self._descriptor, ctypes.c_int(1), rule, ctypes.c_uint32(0)))
+        finally:
+            os.close(descriptor)
+
+    def enforce(self) -> None:
+        """Enforce the rules on this process and its future children."""
+        _checked(_libc.syscall(_RESTRICT_SELF, self._descriptor, ctypes.c_uint32(0)))
+        os.close(self._descriptor)
+
+
+def ruleset(files: dict[str, list[str]]) -> Ruleset:
+    """Return the rules for the paths that a job may write, read, and not see."""
+    rules = Ruleset(landlock_abi())
+    devices = Path("/dev")
+    for path in visible(Path("/"), [*map(Path, files["hidden"]), devices]):
+        rules.allow(path, _READ)
+    for path in map(Path, files["readable"]):
+        rules.allow(path, _READ)
+    for name in _DEVICES:
+        rules.allow(devices / name, _READ_FILE | _WRITE_FILE | _READ_DIR)
+    for path in map(Path, files["writable"]):
+        rules.allow(path, _TREE | _REFER | _TRUNCATE)
+    return rules
+
+
+def become(name: str) -> None:
+    """Change to an account, with all its groups."""
+    account = pwd.getpwnam(name)
+    os.setgroups(os.getgrouplist(name, account.pw_gid))
+    os.setgid(account.pw_gid)
+    os.setuid(account.pw_uid)
+
+
+def drop_capabilities() -> None:
+    """Take away what root could still do once a program starts, other than with files."""
+    last = int(Path("/proc/sys/kernel/cap_last_cap").read_text())
+    for number in range(last + 1):
+        if number not in _KEPT_CAPABILITIES:
+            _checked(_libc.prctl(_DROP_FROM_BOUNDING_SET, number, 0, 0, 0))
+
+
+def confine(files: dict[str, list[str]] | None, user: str | None) -> None:
+    """Limit this process for good."""
+    rules = ruleset(files) if files else None
+    if rules or user:
+        _checked(_libc.prctl(_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+        if os.geteuid() == 0:
+            drop_capabilities()
+    if user:
+        become(user)
+    if rules:
+        rules.enforce()
+
+
+def _checked(answer: int) -> int:
+    if answer < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+    return answer
+
+
+def main() -> None:
+    """Limit this process and replace it by the program of the job."""
+    report = int(sys.argv[1])
+    os.set_inheritable(report, False)  # noqa: FBT003 - the parameter has no name
+    try:
+        spec: dict[str, Any] = json.load(sys.stdin)
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(nothing, 0)
+        confine(spec["files"], spec["user"])
+        os.execvpe(spec["command"][0], spec["command"], spec["environment"])  # noqa: S606 - a tuple, no shell
+    except (OSError, KeyError) as error:
+        os.write(report, f"the job cannot be confined: {error}".encode())
+        sys.exit(126)
+
+
+if __name__ == "__main__":
+    main()
