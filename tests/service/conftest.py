@@ -15,20 +15,28 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def service(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def marks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that jobs may write to, for what a test wants to see of them."""
+    return tmp_path_factory.mktemp("marks")
+
+
+@pytest.fixture(scope="session")
+def service(project: Path, marks: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """One service for all tests that do not kill it."""
-    running = Service(project, tmp_path_factory.mktemp("service") / "data", "--jobs", "4").start()
+    data = tmp_path_factory.mktemp("service") / "data"
+    running = Service(project, data, "--jobs", "4", "--job-writes", str(marks)).start()
     yield running
     running.stop()
 
 
 @pytest.fixture
-def another_service(project: Path, tmp_path: Path) -> Iterator[Callable[..., Service]]:
+def another_service(project: Path, marks: Path, tmp_path: Path) -> Iterator[Callable[..., Service]]:
     """Services for tests that kill them or need options of their own; whatever is left is stopped."""
     made: list[Service] = []
 
     def start(*options: str, database: str | None = None) -> Service:
-        made.append(Service(project, tmp_path / "data", *options, database=database).start())
+        made.append(Service(project, tmp_path / "data", *options, "--job-writes", str(marks), database=database))
+        made[-1].start()
         return made[-1]
 
     yield start

@@ -72,15 +72,15 @@ def test_after_everything_was_killed_the_job_runs_again(another_service: Callabl
 
 
 def test_what_a_killed_shepherd_leaves_running_is_ended_before_the_job_runs_again(
-    another_service: Callable[..., Service], tmp_path: Path
+    another_service: Callable[..., Service], marks: Path
 ) -> None:
-    marks = tmp_path / "marks"
+    mark = marks / "ended before the job runs again"
     service = another_service()
-    number = service.trigger(script=f"echo begun; sleep 2; echo x >> {marks}")
+    number = service.trigger(script=f"echo begun; sleep 2; echo x >> '{mark}'")
     _kill_shepherd(service, _begun(service, number))
 
     assert service.wait(number) == "success"
-    assert marks.read_text() == "x\n"
+    assert mark.read_text() == "x\n"
 
 
 def test_a_job_that_is_interrupted_again_and_again_fails_with_the_reason(

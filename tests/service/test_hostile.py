@@ -23,7 +23,7 @@ from generator.tools.job_file import check_places
 _FAKE = {"repository": {}, "commit": {}, "process": {}, "image": {}, "interface": {}, "documents": []}
 
 
-def test_a_package_that_a_run_wrote_is_none(service: Service, tmp_path: Path) -> None:
+def test_a_package_that_a_run_wrote_is_none(service: Service, marks: Path, tmp_path: Path) -> None:
     """A notebook can write a process.cwl whose command would run on the host."""
     text = json.dumps(json.dumps(_FAKE))
     script = f"mkdir -p out/fake; echo {text} > out/fake/package.json; echo x > out/fake/process.cwl"
@@ -36,9 +36,9 @@ def test_a_package_that_a_run_wrote_is_none(service: Service, tmp_path: Path) ->
     assert "Package out/fake" not in session.get(f"{service.url}/ada/toy/-/jobs/{job}", timeout=9).text
     assert session.get(f"{service.url}/ada/toy/-/jobs/{job}/package/out/fake", timeout=9).status_code == 404
     environment = {"package": str(job), "CI_API_V4_URL": f"{service.url}/api/v4", "CI_PROJECT_ID": "1"}
-    other = service.trigger(script='echo "$CI_JOB_TOKEN" | tee token; cp token /proc/$$/cwd/../token; sleep 5')
+    token = marks / "token"
+    other = service.trigger(script=f'echo "$CI_JOB_TOKEN" > {token}; sleep 5')
     service.wait(other, "running")
-    token = service.data / "builds" / "token"
     while not (token.is_file() and token.read_text()):
         time.sleep(0.05)
     with pytest.raises(UsageError, match="left no package"):
@@ -105,8 +105,8 @@ def test_a_password_in_a_url_shows_on_no_page_and_in_no_log(service: Service) ->
     assert "hunter22" not in service.trace(service.jobs(number)["one"]["id"])
 
 
-def test_what_does_not_want_to_end_is_ended(service: Service, tmp_path: Path) -> None:
-    mark = tmp_path / "mark"
+def test_what_does_not_want_to_end_is_ended(service: Service, marks: Path) -> None:
+    mark = marks / "unwilling"
     number = service.trigger(script=f"trap '' TERM; (trap '' TERM; sleep 4; touch {mark}) & echo begun")
 
     assert service.wait(number) == "success"

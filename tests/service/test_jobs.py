@@ -145,8 +145,8 @@ def test_a_job_that_takes_too_long_is_ended(service: Service) -> None:
     assert "took longer than 1 seconds" in service.trace(job["id"])
 
 
-def test_what_a_canceled_job_left_is_kept_and_its_children_end(service: Service, tmp_path: Path) -> None:
-    mark = tmp_path / "mark"
+def test_what_a_canceled_job_left_is_kept_and_its_children_end(service: Service, marks: Path) -> None:
+    mark = marks / "canceled"
     script = f"mkdir out; echo part > out/a.txt; (sleep 2; touch {mark}) & echo begun; wait"
     number = service.trigger(script=script)
     for _ in range(100):
