@@ -153,12 +153,15 @@ def _run(environment: Mapping[str, str], settings: Settings, progress: Progress)
     print(json.dumps(outputs, indent=2, ensure_ascii=False))
 
 
-def set_up(settings: Settings, progress: Progress) -> None:
-    """An engine, a base image and, where they are wanted, the walls of builds and steps, found or made."""
+def set_up(settings: Settings, progress: Progress, *, python: str = "") -> None:
+    """An engine, a base image and, where they are wanted, the walls of builds and steps, found or made.
+
+    ``python`` is a PEP 440 specifier.
+    """
     with progress.step("Looking for a container engine"):
         ensure_engine(docker_host=settings.docker_host, say=progress.say, confined=settings.confined)
     with progress.step("Looking for a base image"):
-        progress.say(ensure_base_image(settings.base_image, say=progress.say))
+        progress.say(ensure_base_image(settings.base_image, python=python, python_from="--python", say=progress.say))
     if settings.walled or settings.network:
         with progress.step("Looking at the network of builds and steps"):
             set_walls(settings, progress.say)

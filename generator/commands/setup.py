@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 
 from generator.commands.parser import Commands, command
 
@@ -15,15 +16,22 @@ Makes sure that images can be built here: looks for a container engine with buil
 as root it installs and starts what is missing; elsewhere it says what to install. PACKMILL_NETWORK=guarded also sets
 the firewall rules for builds and steps, PACKMILL_NETWORK=open removes them."""
     parser = command(commands, "setup", "make sure that images can be built here", text)
+    parser.add_argument(
+        "--python", default="", metavar="VERSION", help="a base image with this Python, such as 3.13 (default: any)"
+    )
     parser.set_defaults(command=run)
 
 
-def run(_: argparse.Namespace) -> int:
+def run(options: argparse.Namespace) -> int:
     """Carries it out; the exit code."""
     from generator.ci import set_up
+    from generator.errors import UsageError
     from generator.progress import Progress
     from generator.request import read_settings
 
+    if options.python and not re.fullmatch(r"3\.\d{1,2}", options.python):
+        raise UsageError(f"--python {options.python}: not a version of Python; give it as 3.13")
     settings = read_settings(os.environ)
-    set_up(settings, Progress(sections=settings.gitlab_job))
+    python = f"=={options.python}.*" if options.python else ""
+    set_up(settings, Progress(sections=settings.gitlab_job), python=python)
     return 0

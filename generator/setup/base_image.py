@@ -22,7 +22,8 @@ _OTHER_MINORS = ("3.15", "3.9", "3.8")  # of a family that somebody named: they 
 _PLACEHOLDER = "{python}"
 _ADVICE = """no base image: {reason}
   name one that this machine can pull, or that is here already: PACKMILL_BASE_IMAGE=registry.example.org/python:3
-  as root on Debian packmill makes one itself, from the packages of Debian's archive"""
+  as root on Debian packmill makes one itself, from the packages of Debian's archive;
+  jobs of 'packmill serve' cannot, so call there before: packmill setup (for another Python: --python 3.13)"""
 # Lists the Pythons of an image: the word that starts each, and its version. Words that PATH does not know are paths.
 _LIST_PYTHONS = r"""
 for name in python3 python3.6 python3.7 python3.8 python3.9 python3.10 python3.11 python3.12 python3.13 python3.14 \

@@ -23,6 +23,7 @@ _CA_IN_IMAGE = "/etc/ssl/certs/ca-certificates.crt"
 _PACKAGES = ("ca-certificates", "python3")
 _LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/info/*", "/usr/share/locale/*")
 _TIME = 315532800  # 1980-01-01: what is younger is set to it, so that the same packages give the same layer
+_CAP_SYS_CHROOT = 18
 _MERGED = Path("/usr/share/mmdebstrap/hooks/merged-usr")
 
 
@@ -51,8 +52,14 @@ def recipe(release: Release) -> str:
 
 
 def can_make() -> bool:
-    """Whether this is a Debian on which packages can be installed, as root."""
-    return os.geteuid() == 0 and shutil.which("apt-get") is not None
+    """Whether this is a Debian on which packages can be installed, as root, and not in a confined job."""
+    return os.geteuid() == 0 and shutil.which("apt-get") is not None and _can_change_root()
+
+
+def _can_change_root() -> bool:
+    """Whether this process has CAP_SYS_CHROOT."""
+    status = Path("/proc/self/status").read_text(encoding="utf-8", errors="replace")
+    return bool(int(status.partition("CapEff:")[2].split()[0], 16) >> _CAP_SYS_CHROOT & 1)
 
 
 def make(release: Release, reference: str | None = None) -> None:

@@ -10,6 +10,10 @@ from pathlib import Path
 import pytest
 from support import Finished
 
+from generator.errors import EngineMissingError
+from generator.setup import debian_base
+from generator.setup.container_engine import ensure_engine
+
 # the SDK leaves the socket of an engine that does not answer to the garbage collector
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 _NOWHERE = "https://nowhere.invalid/ada/trees.git"
@@ -56,3 +60,16 @@ def test_what_is_missing_beside_an_engine_is_said_before_anything_is_fetched(
     assert refused.code == 19
     assert said in refused.err
     assert "Fetching" not in refused.err
+
+
+def test_a_confined_job_installs_no_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    with pytest.raises(EngineMissingError, match="confined jobs of 'packmill serve' cannot set one up: run 'packmill"):
+        ensure_engine(docker_host=None, say=print, confined=True)
+
+
+def test_a_job_that_cannot_change_its_root_makes_no_base_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(debian_base, "_can_change_root", lambda: False)
+
+    assert not debian_base.can_make()

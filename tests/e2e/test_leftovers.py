@@ -1,0 +1,103 @@
+"""What a job left in the engine ends with the job, however that ended."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from ci_service import Service, make_project
+
+from generator.service.leftovers import LABEL
+
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
+
+
+@pytest.fixture
+def service(base_image: str, tmp_path: Path) -> Iterator[Service]:
+    running = Service(make_project(tmp_path / "ada" / "toy"), tmp_path / "data").start()
+    yield running
+    if running.process and running.process.poll() is None:
+        running.stop()
+
+
+def _containers(service: Service) -> list[str]:
+    label = f"label={LABEL}={(service.data / 'instance').read_text()}-1"
+    done = subprocess.run(["docker", "ps", "-aq", "--filter", label], capture_output=True, text=True, check=True)
+    return done.stdout.split()
+
+
+def _started(service: Service, base_image: str, before: str = "") -> tuple[int, str]:
+    """A pipeline whose first job waits for a container; the pipeline and the container."""
+    label = f"{LABEL}=$PACKMILL_CONTAINER_LABEL"
+    number = service.trigger(script=f"{before} docker run --rm --label {label} {base_image} sleep 600")
+    return number, _one_container(service)
+
+
+def _one_container(service: Service) -> str:
+    for _ in range(400):
+        found = _containers(service)
+        if found:
+            return found[0]
+        time.sleep(0.05)
+    raise AssertionError("the job starts no container")
+
+
+def _kill(service: Service, *names: str) -> None:
+    """Kill the shepherd (``pid``) or the script (``group``) of the first job."""
+    for name in names:
+        number = int((service.data / "jobs" / "1" / name).read_text())
+        (os.killpg if name == "group" else os.kill)(number, signal.SIGKILL)
+
+
+def _is_gone(service: Service, container: str) -> bool:
+    for _ in range(400):
+        if container not in _containers(service):
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def test_the_container_of_a_killed_script_ends(service: Service, base_image: str) -> None:
+    number, container = _started(service, base_image)
+    _kill(service, "group")
+
+    assert service.wait(number) == "failed"
+    assert _is_gone(service, container)
+    assert not (service.data / "tmp" / "1").exists()
+
+
+@pytest.mark.parametrize("service_too", [False, True])
+def test_what_a_killed_shepherd_left_is_removed(service: Service, base_image: str, service_too: bool) -> None:
+    """Its containers, and its secrets: they are gone before the job runs again."""
+    secret = "$TMPDIR/packmill-git-1/askpass"
+    before = f"cat {secret}; mkdir -p $TMPDIR/packmill-git-1; echo secret-of-the-first > {secret};"
+    number, container = _started(service, base_image, before)
+    if service_too:
+        service.stop(signal.SIGKILL)
+    _kill(service, "pid", "group")
+    if service_too:
+        service.start()
+
+    assert _is_gone(service, container)
+    _one_container(service)
+    service.ask("POST", f"/pipelines/{number}/cancel")
+    assert service.wait(number) == "canceled"
+    trace = service.trace(int(service.jobs(number)["one"]["id"]))
+    assert "runs again" in trace
+    assert "secret-of-the-first\n" not in trace
+    assert _containers(service) == []
+
+
+def test_a_job_without_containers_ends_at_once(service: Service) -> None:
+    number = service.trigger(script="date +%s.%N > out.txt; mkdir out; mv out.txt out/")
+    assert service.wait(number) == "success"
+    job = service.jobs(number)["one"]
+    ended = float(service.ask("GET", f"/jobs/{job['id']}/artifacts/out/out.txt").text)
+
+    assert datetime.fromisoformat(job["finished_at"].replace("Z", "+00:00")).timestamp() - ended < 2
