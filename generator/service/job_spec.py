@@ -69,6 +69,7 @@ def job_spec(
         data.job(number).note(f"WARNING: the variable {name!r} is not one of this pipeline's; it is not set")
     ready = _ready_environment(around.project, pipeline["sha"])
     shared = _shared(values, ready, around, data)
+    values.setdefault("PYTHON", str(Path(sys.base_prefix) / "bin" / "python3"))  # one that a job can reach
     values |= ready | _own_places(number, data, isolation)
     archives = (data.job(one["id"]).artifacts for one in earlier)
     return {
