@@ -18,6 +18,7 @@ from generator.hints import UnknownHintError, parse_hint
 from generator.interface import Input, Interface, Output, output_path
 from generator.literals import MisfitError, fit, fitted_hint, hint_of
 from generator.parameters import CwlType, Hint, Literal, Missing, Remark, Role, printable
+from generator.yaml_limits import YamlLimitError, check_events, check_size
 
 _NAMES = ("algorithm_config.yml", "algorithm_config.yaml")
 _METADATA = (
@@ -79,7 +80,13 @@ def read_algorithm_config(path: Path, name: str) -> Algorithm:
     from ruamel.yaml.error import YAMLError
 
     try:
-        document = YAML().load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        check_size(text)
+        check_events(YAML().parse(text))
+        document = YAML().load(text)
+    except YamlLimitError as error:
+        message = f"the document is too large: {error}"
+        raise ParametersError(where=name, mistakes=[Mistake(line=1, text="", message=message)]) from None
     except RecursionError:
         raise ParametersError(where=name, mistakes=[Mistake(line=1, text="", message="nested too deeply")]) from None
     except (YAMLError, ValueError, OSError, TypeError) as error:

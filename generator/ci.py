@@ -23,9 +23,10 @@ from generator.setup.walls import network_for_steps, set_walls
 from generator.templates import data_folder
 from generator.tools.artifacts import fetch_package
 from generator.tools.container_limits import container_limits
+from generator.tools.file_objects import check_places, is_inside
 from generator.tools.files import packages_below
 from generator.tools.git import commit_folder
-from generator.tools.job_file import check_places, is_inside, job_values, read_job
+from generator.tools.job_file import job_values, read_job
 
 _example = "city-temperatures"
 _report, _dotenv, _results = Path("report.xml"), Path("packmill.env"), Path("results")

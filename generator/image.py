@@ -29,7 +29,7 @@ _package = Path(__file__).parent
 _travelling = tuple(
     (
         "__init__.py errors.py parameters.py literals.py hints.py notebook.py interface.py imports.py "
-        "path_templates.py distributions.py media_types.py staging_records.py public_addresses.py"
+        "path_templates.py distributions.py media_types.py staging_records.py public_addresses.py yaml_limits.py"
     ).split()
 )
 _travelling_folders = ("languages", "runner")

@@ -19,7 +19,7 @@ from generator.notebook import Cell, Notebook
 from generator.parameters import CwlType, Hint, Literal, Missing, Parameter, Reading, Remark, Role, printable
 
 _TAG = "parameters"
-_RESERVED = {"id", "class", "cwl:tool", "cwl:requirements", "output_nb", "output_dir", "scraps"}
+_RESERVED = {"id", "__id", "class", "cwl:tool", "cwl:requirements", "output_nb", "output_dir", "scraps"}
 _RESERVED |= {"scrap_files", "output_template"}
 _RESERVED |= {"stage_out", "stac_catalog", "cache_dir", "credentials", "config_dir", "staged", "staged_dir"}
 _PREVIEW_TAG_HELP = (

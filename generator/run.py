@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from generator.errors import UsageError, nearest
+from generator.errors import DocumentError, UsageError, nearest
 from generator.literals import MisfitError, fit
 from generator.parameters import CwlType, Hint, Role
 from generator.tools.container_limits import ContainerLimits
+from generator.tools.file_objects import address, file_objects, is_inside, missing_files
 from generator.tools.image_presence import require_own_image
-from generator.tools.job_file import is_inside, read_job, read_yaml
+from generator.tools.job_file import checked_value, read_job, read_yaml
 
 
 def find_document(package: Path, job: Mapping[str, Any], hints: Mapping[str, Hint]) -> Path:
@@ -37,14 +39,7 @@ def _is_at_hand(value: Any, hint: Hint) -> bool:
     if isinstance(value, list) != hint.array:
         return False
     items = value if isinstance(value, list) else [value]
-    return all(isinstance(one, dict) and one.get("class") == str(hint.type) and not _remote(one) for one in items)
-
-
-def _remote(value: Mapping[str, Any]) -> str | None:
-    """The address of a File object that is elsewhere."""
-    place = value.get("location") or value.get("path")
-    remote = isinstance(place, str) and "://" in place and not place.startswith("file:")
-    return place if remote else None
+    return all(isinstance(one, dict) and one.get("class") == str(hint.type) and not address(one) for one in items)
 
 
 def find_process(package: Path) -> Path:
@@ -72,8 +67,11 @@ def read_hints(package: Path) -> dict[str, Hint]:
         interface = json.loads((package / "package.json").read_text(encoding="utf-8"))["interface"]
         values = {cwl_id(one["name"]): _hint(one) for one in interface["inputs"]}
         staged = {cwl_id(one["name"]): _staged_hint(one["type"]) for one in interface["stage_in"]}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(f"{package}: its package.json cannot be read ({error}): build the package again") from None
+    for name in (*values, *staged):
+        if re.search(r"[:/#$\s]", name) or name in ("id", "__id", "class"):
+            raise UsageError(f"{package}: package.json: {name!r} is not an input's name; build the package again")
     around = _staging_inputs if (package / "workflow.cwl").is_file() else {}
     return {**_runner_inputs, **around, **values, **staged}
 
@@ -158,6 +156,8 @@ def _typed_scalar(value: Any, hint: Hint, folder: Path) -> Any:
     if hint.type in (CwlType.FILE, CwlType.DIRECTORY):
         if "://" in str(value):
             return str(value) if hint.role is Role.STAGE_IN else {"class": str(hint.type), "location": str(value)}
+        if isinstance(value, dict | list):
+            raise MisfitError(f"is {value!r}, but a path or a URL is needed")
         path = folder / str(value)
         if not _exists(str(path)) or not (path.is_dir() if hint.type is CwlType.DIRECTORY else path.is_file()):
             raise MisfitError(
@@ -165,8 +165,8 @@ def _typed_scalar(value: Any, hint: Hint, folder: Path) -> Any:
             )
         return {"class": str(hint.type), "path": str(path.resolve())}
     if hint.type is CwlType.ANY and isinstance(value, str):
-        return read_yaml(value)
-    return fit(value, hint)
+        return checked_value(read_yaml(value), folder)
+    return checked_value(fit(value, hint), folder)
 
 
 def run_package(
@@ -180,17 +180,22 @@ def run_package(
     guarded: tuple[str, ...] = (),
     limits: ContainerLimits | None = None,
     network: str | None = None,
+    trust: bool = False,
 ) -> dict[str, Any]:
-    """Runs a package and gives the CWL output object; progress goes to stderr.
+    """Run a package and return the CWL output object; progress goes to stderr.
 
     ``guarded`` are variables of the environment that steps in containers are to have: those of the address guard.
     ``limits`` are what its containers may take (default: those of this machine).
     ``network`` is the engine's network for steps that reach out (default: the engine's own).
+    ``trust`` runs documents that break `generator.document_rules`, and files that ``inputs.yml`` names elsewhere.
 
     Raises:
         UsageError: the values do not fit the interface; nothing was started.
+        DocumentError: the package holds more than packmill writes, and is not trusted; nothing was started.
         RunError: the run failed.
     """
+    from generator.document_rules import broken_rules
+    from generator.document_rules.values import foreign_files
     from generator.progress import Progress
     from generator.tools.cwl import PlainLog, execute
 
@@ -200,14 +205,19 @@ def run_package(
     given = {**read_job(job_file), **typed_values(values, hints, Path.cwd())}
     job_values = checked_job(given, hints, job_file)
     document = find_document(package, job_values, hints)
-    if document.name != "process.cwl":
-        _require_staging_image(folder, options)
+    progress = Progress()
+    problems = [*broken_rules(document), *(foreign_files(job_file) if job is None else ())]
+    if problems and not trust:
+        raise DocumentError("\n".join([*problems, _not_trusted]))
+    for problem in problems:
+        progress.warn(f"trusted: {problem}")
     if guarded:
-        check_public(given, hints)
+        refuse_remote_files(job_values)
         options = (*(word for name in guarded for word in ("--preserve-environment", name)), *options)
     if network:
         options = ("--custom-net", network, *options)
-    progress = Progress()
+    if document.name != "process.cwl":
+        _require_staging_image(folder, options)
     log = PlainLog()
 
     def show(line: str) -> None:
@@ -215,7 +225,16 @@ def run_package(
         if plain:
             progress.say(plain)
 
-    return execute(document, job_values, outdir=outdir, engine=engine, options=options, on_line=show, limits=limits)
+    return execute(
+        document,
+        job_values,
+        outdir=outdir,
+        engine=engine,
+        options=options,
+        on_line=show,
+        limits=limits,
+        trust=trust,
+    )
 
 
 def _require_staging_image(package: Path, options: tuple[str, ...]) -> None:
@@ -234,6 +253,9 @@ def _require_staging_image(package: Path, options: tuple[str, ...]) -> None:
         )
 
 
+_not_trusted = "the package holds more than packmill writes: read it, then run it with --trust"
+
+
 def missing_values(package: Path) -> list[str]:
     """The inputs that a run must be given and that the package has no value for; files elsewhere are none of its."""
     tool = read_yaml((package / "process.cwl").read_text(encoding="utf-8"))
@@ -247,7 +269,7 @@ def missing_values(package: Path) -> list[str]:
         value = given.get(name)
         if (
             (needed and (value is None or (name in secret and value == "")))
-            or _missing_files(value)
+            or missing_files(value)
             or not is_inside(value, package)
         ):
             missing.append(name)
@@ -269,9 +291,8 @@ def checked_job(job: Mapping[str, Any], hints: Mapping[str, Hint], file: Path) -
             wrong.append(f"{name}: no such input{f'; did you mean {guess!r}?' if guess else ''}")
         elif value is not None:
             try:
-                fitted[name] = _fitted(name, value, hint)
-                missing = [] if name == "stage_out" else _missing_files(value)
-                wrong += [f"{name}: there is no {path}" for path in missing]
+                fitted[name] = _fitted(name, checked_value(value, file.resolve().parent), hint)
+                wrong += [f"{name}: there is no {path}" for path in missing_files(fitted[name])]
             except MisfitError as error:
                 wrong.append(f"{name} {error}")
     if wrong:
@@ -292,7 +313,7 @@ def _staged(value: Any, hint: Hint) -> Any:
     if isinstance(value, list):
         return [_staged(item, hint) for item in value]
     if isinstance(value, dict) and value.get("class") in _FILES:
-        return _remote(value) or value
+        return address(value) or value
     if isinstance(value, dict) and "class" not in value:
         return value
     if isinstance(value, str) and "://" in value:
@@ -300,22 +321,20 @@ def _staged(value: Any, hint: Hint) -> Any:
     raise MisfitError(f"is {value!r}; write it as a URL, a record, or {{class: {hint.type}, path: ...}}")
 
 
-def check_public(job: Mapping[str, Any], hints: Mapping[str, Hint]) -> None:
-    """Refuses addresses that an engine on this machine would fetch by itself from a private network.
+def refuse_remote_files(job: Mapping[str, Any]) -> None:
+    """Refuse files that the CWL engine itself would fetch: it follows redirects, and the guard does not see it.
+
+    Stage-ins are fetched by a step under the guard; their addresses are no File objects any more.
 
     Raises:
-        UsageError: an input that is not staged names one.
+        UsageError: a value has such a file, at any depth.
     """
-    from generator.tools.addresses import is_public
-
     for name, value in job.items():
-        if name in hints and hints[name].role is not Role.STAGE_IN:
-            for one in value if isinstance(value, list) else [value]:
-                place = _remote(one) if isinstance(one, dict) else None
-                if place and not is_public(place):
-                    raise UsageError(
-                        f"{name}: {place.partition('?')[0]} is no public address, and may not be used here"
-                    )
+        for place in filter(None, map(address, file_objects(value))):
+            raise UsageError(
+                f"{name}: {place.partition('?')[0]} would be fetched by the CWL engine, outside of the address guard; "
+                "make the parameter a stage-in (# type: stage-in), or give a file"
+            )
 
 
 def _located_file(value: Any, hint: Hint) -> Any:
@@ -326,15 +345,6 @@ def _located_file(value: Any, hint: Hint) -> Any:
         if not isinstance(one, dict) or one.get("class") != str(hint.type):
             raise MisfitError(f"is {one!r}; write it as {{class: {hint.type}, path: ...}}")
     return value
-
-
-def _missing_files(value: Any) -> list[str]:
-    if isinstance(value, list):
-        return [path for item in value for path in _missing_files(item)]
-    if isinstance(value, dict):
-        places = [value[key] for key in ("path", "location") if isinstance(value.get(key), str)]
-        return [place for place in places if "://" not in place and not _exists(place)]
-    return []
 
 
 def _exists(path: str) -> bool:

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from generator.document_rules import broken_rules
+from generator.document_rules.values import foreign_files
 from generator.errors import DocumentError, UsageError
 from generator.templates import data_folder
 
@@ -38,6 +40,10 @@ def validate(package: Path) -> list[Verdict]:
     for folder in folders:
         documents = sorted(folder.glob("*.cwl"))
         verdicts += [_verdict(one, package, "cwltool --validate --strict", cwl.validate) for one in documents]
+        verdicts += [_verdict(one, package, "container and expressions", _foreign_parts) for one in documents]
+        verdicts += [
+            _verdict(one, package, "files in the package", _foreign_files) for one in folder.glob("inputs.yml")
+        ]
         descriptor = folder / "applicationDescriptor.json"
         verdicts.append(_verdict(descriptor, package, "JSON Schema", _schema_problem))
     return verdicts
@@ -48,6 +54,14 @@ def _verdict(document: Path, package: Path, oracle: str, problem_of: Callable[[P
     problem = problem_of(document)
     name = str(document.relative_to(package))
     return Verdict(document=name, oracle=oracle, problem=problem, seconds=time.monotonic() - began)
+
+
+def _foreign_parts(document: Path) -> str:
+    return "\n".join(problem.removeprefix(f"{document.name}: ") for problem in broken_rules(document))
+
+
+def _foreign_files(job: Path) -> str:
+    return "\n".join(problem.removeprefix(f"{job.name}: ") for problem in foreign_files(job))
 
 
 def _schema_problem(document: Path) -> str:

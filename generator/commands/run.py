@@ -15,6 +15,8 @@ def add(commands: Commands) -> None:
 Runs a package by a CWL engine: its process, or its workflow when a value is a URL or a record, or when stage_out,
 cache_dir, credentials or config_dir is given. Values come from the job file (default: the package's inputs.yml), and -p
 changes one. All are checked against the interface first. Progress goes to stderr, CWL's output object to stdout.
+Documents that hold more than packmill writes (a tool without a container, an expression, another requirement) and an
+inputs.yml with files from outside of the package are refused with exit code 17; --trust runs them.
 What follows a -- goes to the engine: packmill run PACKAGE -- --debug"""
     parser = command(commands, "run", "run a package", text)
     parser.add_argument("package", type=Path, metavar="PACKAGE", help="folder of a package, or one of its .cwl files")
@@ -32,6 +34,9 @@ What follows a -- goes to the engine: packmill run PACKAGE -- --debug"""
     parser.add_argument("--outdir", type=Path, default=Path(), metavar="DIR", help="where outputs go (default: here)")
     parser.add_argument(
         "--engine", choices=("cwltool", "toil"), default="cwltool", help="CWL engine (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--trust", action="store_true", help="run the package even if it holds more than packmill writes"
     )
     parser.set_defaults(command=run)
 
@@ -61,6 +66,7 @@ def run(options: argparse.Namespace) -> int:
         guarded=settings.guard_variables,
         limits=container_limits(settings),
         network=network,
+        trust=options.trust,
     )
     print(json.dumps(outputs, indent=2, ensure_ascii=False))
     return 0

@@ -19,6 +19,7 @@ from generator.parameters import CwlType, Role
 from generator.runner import addresses
 from generator.runner.failures import BadInputsError
 from generator.runner.values import misfit
+from generator.yaml_limits import YamlLimitError, check_events, check_size
 
 built_in_names = ("PAPERMILL_INPUT_PATH", "PAPERMILL_OUTPUT_PATH")
 
@@ -61,7 +62,11 @@ def _yaml(text: str, where: str) -> dict[str, Any]:
 
     loader = type("Loader", (yaml.SafeLoader,), {"yaml_implicit_resolvers": _without_dates(yaml.SafeLoader)})
     try:
+        check_size(text)
+        check_events(yaml.parse(text, Loader=loader))
         document = yaml.load(text, Loader=loader)  # noqa: S506 - a SafeLoader
+    except YamlLimitError as error:
+        raise BadInputsError(f"{where}: the document is too large: {error}") from None
     except (yaml.YAMLError, RecursionError) as error:
         problem = " ".join(str(error).split())
         raise BadInputsError(f"{where}: the parameters are no YAML: {problem}") from None

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from generator import yaml_limits
 from generator.errors import UsageError
 from generator.literals import MisfitError
+from generator.tools.file_objects import resolve
+
+_of_the_loader = ("$", "cwl:", "cwltool:", "https://w3id.org/cwl/", "http://commonwl.org/cwltool#")
+"""How keys begin that the loader of CWL engines acts on or renames (Schema Salad, "Document preprocessing")."""
 
 
 def read_job(path: Path) -> dict[str, Any]:
-    """A job file, YAML or JSON, with the files in it as absolute paths.
+    """A job file, YAML or JSON, with the files in it as absolute URIs.
 
     Raises:
-        UsageError: it cannot be read or is no mapping.
+        UsageError: it cannot be read, is no mapping, or has a value that no run is given.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -24,10 +31,10 @@ def read_job(path: Path) -> dict[str, Any]:
 
 
 def job_values(text: str, folder: Path, *, name: str) -> dict[str, Any]:
-    """The values of a job's text; relative paths are meant from ``folder``, ``name`` is how a message calls it.
+    """The values of a job's text; relative paths are relative to ``folder``, messages call the job ``name``.
 
     Raises:
-        UsageError: it is no mapping.
+        UsageError: it is no mapping, has a key of CWL's loader, or a malformed File or Directory.
     """
     try:
         job = read_yaml(text)
@@ -35,56 +42,94 @@ def job_values(text: str, folder: Path, *, name: str) -> dict[str, Any]:
         raise UsageError(f"{name}: {error}") from None
     if not isinstance(job, dict | None):
         raise UsageError(f"{name}: a job file is a mapping of inputs to values")
-    located: dict[str, Any] = _located(job or {}, folder)
-    return located
+    values: dict[str, Any] = {}
+    for key, value in (job or {}).items():
+        try:
+            refuse_directives({key: None})
+            values[key] = checked_value(value, folder)
+        except MisfitError as error:
+            raise UsageError(f"{name}: {key} {error}") from None
+    return values
 
 
-def check_places(value: Any, folder: Path) -> None:
-    """Refuses files of this machine that are not in ``folder``, at whatever depth a job names them.
+def checked_value(value: Any, folder: Path) -> Any:
+    """A value that an engine takes as it is: no key directs its loader, files are resolved from ``folder``.
 
     Raises:
-        UsageError: one is named.
+        MisfitError: it has such a key, or a malformed File or Directory.
     """
-    for place in _places(value):
-        if not place.startswith(("https://", "http://")) and not _is_below(place, folder):
-            raise UsageError(f"{place}: files of this machine are not used here: give an https URL")
+    refuse_directives(value)
+    return resolve(value, folder)
 
 
-def is_inside(value: Any, folder: Path) -> bool:
-    """Whether every file that a value names, at whatever depth, lies in ``folder``."""
-    return all(_is_below(place, folder) for place in _places(value))
+def refuse_directives(value: Any) -> None:
+    """Refuse keys that the loader of CWL engines acts on, such as ``$import``, at any depth.
+
+    Raises:
+        MisfitError: the value has one.
+    """
+    for key in _keys(value):
+        if key.startswith(_of_the_loader) or key == "__id":
+            raise MisfitError(f"has the key {key!r}, which CWL engines act on while they load a job; rename the key")
 
 
-def _places(value: Any) -> list[str]:
-    """Where the File and Directory objects of a value lie."""
+def _keys(value: Any) -> Iterator[str]:
     if isinstance(value, list):
-        return [place for item in value for place in _places(item)]
-    if not isinstance(value, dict):
-        return []
-    is_file = value.get("class") in ("File", "Directory")
-    own = [value[key] for key in ("path", "location") if is_file and isinstance(value.get(key), str)]
-    return own + [place for item in value.values() for place in _places(item)]
-
-
-def _is_below(place: str, folder: Path) -> bool:
-    top = folder.resolve()
-    return "://" not in place and (top / place).resolve().is_relative_to(top)
+        for item in value:
+            yield from _keys(item)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield str(key)
+            yield from _keys(item)
 
 
 def read_yaml(text: str) -> Any:
     """YAML as values that JSON has too; a date becomes its text.
 
     Raises:
-        MisfitError: it is not YAML, or holds what JSON cannot say.
+        MisfitError: it is not YAML, holds what JSON cannot say, or exceeds a limit of `generator.yaml_limits`.
     """
-    from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 
     try:
-        value = YAML(typ="safe").load(text)
-        return json.loads(json.dumps(_plain_keys(value), default=_dated, allow_nan=False))
+        yaml_limits.check_size(text)
+        value = _json_or_yaml(text)
+        json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair is no text
+        return value
+    except yaml_limits.YamlLimitError as error:
+        raise MisfitError(f"is too large a document: {error}") from None
     except (YAMLError, ValueError, TypeError, RecursionError) as error:
         raise MisfitError(f"is not YAML that JSON can say: {str(error).splitlines()[0]}") from None
+
+
+def _json_or_yaml(text: str) -> Any:
+    """JSON is YAML, and long jobs are JSON: its own parser is quicker and knows no aliases."""
+    try:
+        value = json.loads(text, object_pairs_hook=_without_doubles, parse_float=_finite, parse_constant=_finite)
+    except ValueError:
+        return _yaml(text)
+    yaml_limits.check_depth(value)
+    return value
+
+
+def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(dict(pairs)) != len(pairs):
+        raise ValueError("a key is given twice")
+    return dict(pairs)
+
+
+def _finite(text: str) -> float:
+    if not math.isfinite(number := float(text)):
+        raise ValueError(f"{text} is no number of JSON")
+    return number
+
+
+def _yaml(text: str) -> Any:
+    from ruamel.yaml import YAML
+
+    yaml_limits.check_events(YAML(typ="safe", pure=True).parse(text))
+    value = YAML(typ="safe", pure=True).load(text)
+    return json.loads(json.dumps(_plain_keys(value), default=_dated, allow_nan=False))
 
 
 def _plain_keys(value: Any) -> Any:
@@ -100,17 +145,3 @@ def _dated(value: Any) -> str:
     if hasattr(value, "isoformat"):
         return str(value.isoformat())
     raise TypeError(f"{type(value).__name__} has no form in JSON")
-
-
-def _located(value: Any, folder: Path) -> Any:
-    if isinstance(value, list):
-        return [_located(item, folder) for item in value]
-    if not isinstance(value, dict):
-        return value
-    if (
-        value.get("class") in ("File", "Directory")
-        and isinstance(value.get("path"), str)
-        and "://" not in value["path"]
-    ):
-        return {**value, "path": str(folder / value["path"])}
-    return {key: _located(item, folder) for key, item in value.items()}

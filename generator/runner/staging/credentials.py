@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from generator.runner.failures import BadInputsError
+from generator.yaml_limits import YamlLimitError, check_events, check_size
 
 _FIELDS = frozenset(
     "aws_access_key_id aws_secret_access_key aws_session_token username password token maap_pgt".split()
@@ -119,11 +120,15 @@ def mapping(text: str) -> dict[str, Any]:
     """
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         import yaml
 
         try:
+            check_size(text)
+            check_events(yaml.parse(text, Loader=yaml.BaseLoader))
             value = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - makes texts alone, so 0123 stays so
+        except YamlLimitError as error:
+            raise BadInputsError(f"credentials: the document is too large: {error}") from None
         except yaml.YAMLError:
             value = None  # the parser's message would repeat a line of it
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from generator.interface import cwl_id
+from generator.literals import MisfitError
+from generator.tools.job_file import refuse_directives
+from generator.yaml_limits import YamlLimitError, check_depth, deepest
 
 _WHOLE, _REAL = ("int", "long"), ("float", "double")
 _FILES = ("File", "Directory")
@@ -107,10 +110,7 @@ def values(form: Mapping[str, str], known: list[Field]) -> tuple[dict[str, Any],
 def _value(text: str, field: Field) -> Any:
     kind = field.type.removesuffix("[]")
     if field.control == "json":
-        try:
-            return json.loads(text)
-        except ValueError:
-            return text
+        return _json_value(text)
     if field.control == "lines":
         items = [_scalar(line.strip(), kind, field) for line in text.split("\n") if line.strip()]
         if field.type.endswith("[]"):
@@ -119,6 +119,22 @@ def _value(text: str, field: Field) -> Any:
             raise WrongValueError("one value is needed")
         return items[0]
     return _scalar(text.strip() if kind != "string" else text, kind, field)
+
+
+def _json_value(text: str) -> Any:
+    """JSON as it means itself, every other text as text."""
+    try:
+        value = json.loads(text)
+        check_depth(value)
+    except (YamlLimitError, RecursionError):
+        raise WrongValueError(f"lists and objects may be nested at most {deepest} levels deep") from None
+    except ValueError:
+        return text
+    try:
+        refuse_directives(value)
+    except MisfitError as error:
+        raise WrongValueError(f"the value {error}") from None
+    return value
 
 
 def _scalar(text: str, kind: str, field: Field) -> Any:

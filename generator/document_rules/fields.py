@@ -1,0 +1,94 @@
+"""Rules of single fields: names, texts, types, defaults, references."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+Problems = Iterator[str]
+
+_type_words = frozenset("null boolean int long float double string File Directory Any enum array record".split())
+_acted_on = ("class", "location", "path", "__id", "<<")
+
+
+def mapping(value: Any) -> dict[str, Any]:
+    """The value where it is a mapping, else an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def items(value: Any) -> list[Any]:
+    """The items of a list; a single None, which no rule accepts, for anything else."""
+    return value if isinstance(value, list) else [None]
+
+
+def unknown(found: dict[str, Any], known: set[str], where: str) -> Problems:
+    """The fields that packmill does not write."""
+    for name in found:
+        if name not in known:
+            yield f"{where}: packmill writes no {name!r} here"
+
+
+def name_rule(where: str, name: Any) -> Problems:
+    """A name that resolves to nothing but itself."""
+    if not isinstance(name, str) or not re.fullmatch(r"[\w.!-]+", name):
+        yield f"{where}: {name!r} is no plain name"
+
+
+def source_rule(where: str, source: Any) -> Problems:
+    """An input of the workflow, or an output of a step."""
+    if not isinstance(source, str) or not re.fullmatch(r"[\w.!-]*(/[\w.!-]+)?", source):
+        yield f"{where}: {source!r} names no input and no output of a step"
+
+
+def text_rule(where: str, value: Any) -> Problems:
+    """A text, which may be anything."""
+    if not isinstance(value, str):
+        yield f"{where}: text is needed"
+
+
+def has_expression(text: str) -> bool:
+    """Whether CWL evaluates something in a text: ``$(`` or ``${`` after an even number of backslashes."""
+    return re.search(r"(?<!\\)(?:\\\\)*\$[({]", text) is not None
+
+
+def default_rule(where: str, value: Any) -> Problems:
+    """A default as packmill writes it: no file, and no key that CWL's loader acts on."""
+    if isinstance(value, list):
+        for item in value:
+            yield from default_rule(where, item)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            if key in _acted_on or key.startswith("$") or ":" in key:
+                yield f"{where}/default: packmill writes no default with the key {key!r}"
+            yield from default_rule(where, item)
+
+
+def type_rule(where: str, value: Any) -> Problems:
+    """A type of CWL's, or a record of the same document (``#workflow/S3``); never one of another file."""
+    if isinstance(value, str):
+        word = re.fullmatch(r"(\w+)(\[\])?\??", value)
+        if not (word and word[1] in _type_words) and not re.fullmatch(r"#\w+/\w+", value):
+            yield f"{where}: {value!r} is not one of packmill's types"
+    elif isinstance(value, list):
+        for item in value:
+            yield from type_rule(where, item)
+    elif isinstance(value, dict):
+        yield from _composed_type(where, value)
+    else:
+        yield f"{where}: there is no type"
+
+
+def _composed_type(where: str, value: dict[str, Any]) -> Problems:
+    """An array, an enum or a record."""
+    yield from unknown(value, {"type", "items", "symbols", "name", "doc", "fields"}, where)
+    yield from type_rule(where, value.get("type"))
+    yield from name_rule(f"{where}/name", value.get("name", "none"))
+    if "items" in value:
+        yield from type_rule(where, value["items"])
+    for symbol in items(value.get("symbols", [])):
+        yield from text_rule(f"{where}/symbols", symbol)
+    for name, field in mapping(value.get("fields", {})).items():
+        yield from name_rule(f"{where}/{name}", name)
+        yield from unknown(mapping(field), {"type", "doc"}, f"{where}/{name}")
+        yield from type_rule(f"{where}/{name}", mapping(field).get("type"))

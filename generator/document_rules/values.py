@@ -1,0 +1,33 @@
+"""The rule of a package's ``inputs.yml``: its files are the package's own."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from generator.errors import UsageError
+from generator.interface import cwl_id
+from generator.tools.file_objects import outside
+from generator.tools.job_file import read_job
+
+
+def foreign_files(job: Path) -> list[str]:
+    """The files that ``inputs.yml`` takes from elsewhere, or what is wrong with it; stage-ins may have addresses."""
+    try:
+        values = read_job(job)
+    except UsageError as error:
+        return [str(error)]
+    staged = _stage_ins(job.parent)
+    problems = []
+    for name, value in values.items():
+        places = [place for place in outside(value, job.parent) if "://" not in place or name not in staged]
+        problems += [f"{job.name}: {name}: {place} is not in the package" for place in places]
+    return problems
+
+
+def _stage_ins(package: Path) -> set[str]:
+    try:
+        interface = json.loads((package / "package.json").read_text(encoding="utf-8"))["interface"]
+        return {cwl_id(one["name"]) for one in interface["stage_in"]}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return set()

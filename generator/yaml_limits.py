@@ -1,0 +1,109 @@
+"""Limits on YAML and JSON from others: size, depth, and the number of values that aliases expand to.
+
+Standard library only: packmill passes the events of ruamel.yaml, the runner those of PyYAML.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+largest_text = 16 * 1024**2
+"""Characters of a document."""
+most_values = 1_000_000
+"""Values of a document, each counted as often as aliases repeat it."""
+deepest = 100
+"""Lists and mappings inside one another."""
+
+
+class YamlLimitError(ValueError):
+    """The document exceeds a limit."""
+
+
+@dataclass(slots=True)
+class _Node:
+    """An open or finished list or mapping: its anchor, how many values it expands to, and how deep it is."""
+
+    anchor: str | None
+    size: int = 1
+    height: int = 1
+
+
+def check_size(text: str) -> None:
+    """Refuse a text that is too long to parse.
+
+    Raises:
+        YamlLimitError: it has more than `largest_text` characters.
+    """
+    if len(text) > largest_text:
+        raise YamlLimitError(f"it has {len(text)} characters; the limit is {largest_text}")
+
+
+def check_events(events: Iterable[Any]) -> None:
+    """Refuse a document by its parser's events, before a loader expands it.
+
+    Raises:
+        YamlLimitError: it is too deep, its aliases expand to too many values, or a value contains itself.
+    """
+    finished: dict[str, _Node] = {}
+    stack = [_Node(anchor=None, height=0)]
+    total = 0
+    for event in events:
+        kind = type(event).__name__
+        if kind in ("SequenceStartEvent", "MappingStartEvent"):
+            stack.append(_Node(anchor=event.anchor))
+            total += 1
+        elif kind in ("SequenceEndEvent", "MappingEndEvent"):
+            node = stack.pop()
+            _add(stack[-1], node)
+            if node.anchor:
+                finished[node.anchor] = node
+        elif kind == "ScalarEvent":
+            leaf = _Node(anchor=event.anchor, height=0)
+            _add(stack[-1], leaf)
+            if event.anchor:
+                finished[event.anchor] = leaf
+            total += 1
+        elif kind == "AliasEvent":
+            total += _add_alias(event.anchor, stack, finished)
+        if total > most_values:
+            raise YamlLimitError(f"it has more than {most_values} values once its aliases are expanded")
+        _check_height(len(stack) - 1 + max(0, stack[-1].height - 1))
+
+
+def _add_alias(anchor: str, stack: list[_Node], finished: dict[str, _Node]) -> int:
+    if any(node.anchor == anchor for node in stack):
+        raise YamlLimitError(f"the value &{anchor} contains itself")
+    node = finished.get(anchor) or _Node(anchor=anchor)  # an unknown anchor is for the loader to report
+    _add(stack[-1], node)
+    return node.size
+
+
+def _add(parent: _Node, child: _Node) -> None:
+    parent.size += child.size
+    parent.height = max(parent.height, child.height + 1)
+
+
+def check_depth(value: Any) -> None:
+    """Refuse a value of JSON that is nested too deeply for what reads it next.
+
+    Raises:
+        YamlLimitError: it is more than `deepest` levels deep.
+    """
+    level, height = [value], 0
+    while level:
+        level = [item for one in level for item in _items(one)]
+        height += 1
+        _check_height(height - 1)
+
+
+def _items(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
+
+
+def _check_height(height: int) -> None:
+    if height > deepest:
+        raise YamlLimitError(f"it is nested more than {deepest} levels deep")
