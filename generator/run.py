@@ -11,6 +11,7 @@ from typing import Any
 from generator.errors import DocumentError, UsageError, nearest
 from generator.literals import MisfitError, fit
 from generator.parameters import CwlType, Hint, Role
+from generator.progress import Progress
 from generator.tools.container_limits import ContainerLimits
 from generator.tools.file_objects import address, file_objects, is_inside, missing_files
 from generator.tools.image_presence import require_own_image
@@ -196,21 +197,17 @@ def run_package(
     """
     from generator.document_rules import broken_rules
     from generator.document_rules.values import foreign_files
-    from generator.progress import Progress
     from generator.tools.cwl import PlainLog, execute
 
     folder = find_process(package).parent
     job_file = job or folder / "inputs.yml"
     hints = read_hints(folder)
     given = {**read_job(job_file), **typed_values(values, hints, Path.cwd())}
+    progress = Progress()
+    _check_trust(foreign_files(job_file) if job is None else [], progress, trust=trust)
     job_values = checked_job(given, hints, job_file)
     document = find_document(package, job_values, hints)
-    progress = Progress()
-    problems = [*broken_rules(document), *(foreign_files(job_file) if job is None else ())]
-    if problems and not trust:
-        raise DocumentError("\n".join([*problems, _not_trusted]))
-    for problem in problems:
-        progress.warn(f"trusted: {problem}")
+    _check_trust(broken_rules(document), progress, trust=trust)
     if guarded:
         refuse_remote_files(job_values)
         options = (*(word for name in guarded for word in ("--preserve-environment", name)), *options)
@@ -253,7 +250,13 @@ def _require_staging_image(package: Path, options: tuple[str, ...]) -> None:
         )
 
 
-_not_trusted = "the package holds more than packmill writes: read it, then run it with --trust"
+def _check_trust(problems: Sequence[str], progress: Progress, *, trust: bool) -> None:
+    """Refuse a package that holds more than packmill writes; where it is trusted, say so and go on."""
+    if problems and not trust:
+        advice = "the package holds more than packmill writes: read it, then run it with --trust"
+        raise DocumentError("\n".join([*problems, advice]))
+    for problem in problems:
+        progress.warn(f"trusted: {problem}")
 
 
 def missing_values(package: Path) -> list[str]:

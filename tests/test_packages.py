@@ -59,7 +59,7 @@ def test_an_oracle_that_is_not_content_gives_exit_17(tmp_path: Path, packmill: C
 
     assert finished.code == 17
     rows = json.loads(finished.out)
-    assert [row["valid"] for row in rows] == [False, False]
+    assert [row["valid"] for row in rows] == [False, False, False]
     assert "strin" in validate(tmp_path / "process.cwl")
 
 

@@ -82,7 +82,7 @@ def _tool(document: dict[str, Any], folder: Path) -> Problems:
     requirements, hints = mapping(document.get("requirements")), mapping(document.get("hints", {}))
     if "DockerRequirement" not in requirements:
         yield "requirements: there is no DockerRequirement, so the tool would run on this machine"
-    yield from requirement_rules("requirements", document.get("requirements"), tool_requirements)
+    yield from requirement_rules("requirements", document.get("requirements", {}), tool_requirements)
     yield from requirement_rules("hints", document.get("hints", {}), tool_hints)
     entries = items(mapping(requirements.get("InitialWorkDirRequirement")).get("listing"))
     if "InplaceUpdateRequirement" in hints and not any(mapping(one).get("entryname") == "cache" for one in entries):
@@ -93,7 +93,7 @@ def _tool(document: dict[str, Any], folder: Path) -> Problems:
             if isinstance(word, str) and has_expression(word):
                 yield f"{key}: the expression in {word!r} is not one of packmill's"
     image, recorded = mapping(requirements.get("DockerRequirement")).get("dockerPull"), _recorded_image(folder)
-    if document.get("id") == "process" and recorded and image != recorded:
+    if document.get("id") == "process" and recorded and image and image != recorded:
         yield f"requirements/DockerRequirement: {image!r} is not the image of package.json, {recorded!r}"
 
 

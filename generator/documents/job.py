@@ -79,8 +79,8 @@ def _files(one: Input, examples: Mapping[str, str]) -> Any:
         return None
     if one.default == []:
         return flow([])
-    shown = ["PATH" if path.startswith(("/", "~", "file:")) else path for path in paths] or ["PATH"]
-    entries = carried or [{"class": kind, "path": path} for path in shown]
+    shown = ["PATH" if path.startswith(("/", "~", "file:")) or ".." in path.split("/") else path for path in paths]
+    entries = carried or [{"class": kind, "path": path} for path in shown or ["PATH"]]
     return entries if one.hint.array else entries[0]
 
 

@@ -42,13 +42,13 @@ def job_values(text: str, folder: Path, *, name: str) -> dict[str, Any]:
         raise UsageError(f"{name}: {error}") from None
     if not isinstance(job, dict | None):
         raise UsageError(f"{name}: a job file is a mapping of inputs to values")
-    values: dict[str, Any] = {}
-    for key, value in (job or {}).items():
-        try:
-            refuse_directives({key: None})
-            values[key] = checked_value(value, folder)
-        except MisfitError as error:
-            raise UsageError(f"{name}: {key} {error}") from None
+    job, values, at = job or {}, dict[str, Any](), "the job"
+    try:
+        refuse_directives(dict.fromkeys(job))
+        for at, value in job.items():
+            values[at] = checked_value(value, folder)
+    except MisfitError as error:
+        raise UsageError(f"{name}: {at} {error}") from None
     return values
 
 
@@ -97,7 +97,7 @@ def read_yaml(text: str) -> Any:
         json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair is no text
         return value
     except yaml_limits.YamlLimitError as error:
-        raise MisfitError(f"is too large a document: {error}") from None
+        raise MisfitError(f"is beyond the limits of a document: {error}") from None
     except (YAMLError, ValueError, TypeError, RecursionError) as error:
         raise MisfitError(f"is not YAML that JSON can say: {str(error).splitlines()[0]}") from None
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from generator.runner.failures import BadInputsError
-from generator.yaml_limits import YamlLimitError, check_events, check_size
+from generator.yaml_limits import YamlLimitError, check_depth, check_events, check_size
 
 _FIELDS = frozenset(
     "aws_access_key_id aws_secret_access_key aws_session_token username password token maap_pgt".split()
@@ -120,6 +120,7 @@ def mapping(text: str) -> dict[str, Any]:
     """
     try:
         value = json.loads(text)
+        check_depth(value)
     except (ValueError, RecursionError):
         import yaml
 
