@@ -12,7 +12,8 @@ def add(commands: Commands) -> None:
     """Adds the command."""
     text = """\
 Runs every oracle over a package, one line each: cwltool --validate --strict on the CWL, JSON Schema on the
-descriptor."""
+descriptor. Two more say what packmill run would refuse: documents that hold more than packmill writes, and files in
+inputs.yml that are not in the package."""
     parser = command(commands, "validate", "check a package", text)
     parser.add_argument("package", type=Path, metavar="PACKAGE", help="folder of a package")
     parser.add_argument("--json", action="store_true", help="print one JSON object")

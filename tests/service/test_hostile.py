@@ -18,7 +18,7 @@ from generator.progress import Progress
 from generator.service.pages import log
 from generator.service.pages.sessions import signing_key
 from generator.tools.artifacts import fetch_package
-from generator.tools.job_file import check_places
+from generator.tools.file_objects import check_places
 
 _FAKE = {"repository": {}, "commit": {}, "process": {}, "image": {}, "interface": {}, "documents": []}
 
