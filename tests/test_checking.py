@@ -69,7 +69,7 @@ def test_a_run_without_example_values_is_left_out_and_says_why(
     checks = check(top, base=tmp_path / "packages", results=tmp_path / "results", progress=Progress())
 
     assert not [one.problem for one in checks if one.problem]
-    assert len(checks) == len([*top.glob("*.cwl")]) + 2
+    assert len(checks) == 2 * len([*top.glob("*.cwl")]) + 3
     assert checks[-1].skipped == f"no example value for {left_out}"
     assert {one.package for one in checks} == {"ada/trees/main"}
 
@@ -80,5 +80,5 @@ def test_a_document_that_is_not_valid_is_a_failure_of_its_own(package: Callable[
     descriptor.write_text(json.dumps({**json.loads(descriptor.read_text()), "processDescription": 1}))
     checks = check(top, base=tmp_path / "packages", results=tmp_path / "results", progress=Progress())
 
-    assert [bool(one.problem) for one in checks] == [False, True, False]
-    assert checks[1].exit_code == 17
+    assert [bool(one.problem) for one in checks] == [False, False, False, True, False]
+    assert checks[3].exit_code == 17

@@ -119,11 +119,26 @@ def test_validate_gives_a_verdict_on_each(package: Path, tmp_path: Path, packmil
     wrong = {(row["document"], row["oracle"]): row["problem"] for row in rows if not row["valid"]}
     assert set(wrong) == {
         ("process.cwl", "container and expressions"),
+        ("process.cwl", "cwltool --validate --strict"),
         ("workflow.cwl", "container and expressions"),
+        ("workflow.cwl", "cwltool --validate --strict"),
         ("inputs.yml", "files in the package"),
     }
     assert "'$(inputs.tiles)' is not one of packmill's" in wrong["process.cwl", "container and expressions"]
     assert "link is not in the package" in wrong["inputs.yml", "files in the package"]
+
+
+def test_validate_loads_nothing_that_a_stranger_s_document_names(
+    package: Path, tmp_path: Path, packmill: Callable[..., Finished]
+) -> None:
+    (tmp_path / "marker.cwl").write_text("marker")
+    with (package / "process.cwl").open("a") as process:
+        process.write("doc2: {$include: ../../../../marker.cwl}\n")
+
+    finished = packmill("validate", package)
+
+    assert finished.code == 17
+    assert "process.cwl: not loaded" in finished.err
 
 
 class TestTrust:
@@ -182,7 +197,7 @@ class TestTrust:
 
 
 def test_the_rules_cost_little(package: Path) -> None:
-    began = time.monotonic()
+    began = time.process_time()
     broken_rules(package / "workflow.cwl")
 
-    assert time.monotonic() - began < 2
+    assert time.process_time() - began < 1
