@@ -360,7 +360,7 @@ def test_a_templated_notebook_scraps_and_their_files_are_outputs(
     template = "runs/{{ args.year }}/{{ city | lower }}/{{ args.notebook_name }}"
     values = (f"-poutput_template={template}", "-pcity=Nairobi")
 
-    finished = packmill("run", example, *values, "--engine", cwl_engine, "--outdir", tmp_path / "out")
+    finished = packmill("run", example, *values, "--engine", cwl_engine, "--trust", "--outdir", tmp_path / "out")
 
     assert finished.code == 0, finished.err
     outputs = finished.json()
