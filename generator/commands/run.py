@@ -36,7 +36,9 @@ What follows a -- goes to the engine: packmill run PACKAGE -- --debug"""
         "--engine", choices=("cwltool", "toil"), default="cwltool", help="CWL engine (default: %(default)s)"
     )
     parser.add_argument(
-        "--trust", action="store_true", help="run the package even if it holds more than packmill writes"
+        "--trust",
+        action="store_true",
+        help="run the package even if it holds more than packmill writes; Toil, which does not check outputs, needs it",
     )
     parser.set_defaults(command=run)
 
