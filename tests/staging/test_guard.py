@@ -34,6 +34,38 @@ from generator.runner.staging.guard import ForbiddenAddressError, Guard
         "64:ff9b::a9fe:a9fe",
         "2002:a9fe:a9fe::1",
         "nonsense",
+        # IPv6 that embeds private IPv4, in each of its forms
+        "::FFFF:10.0.0.1",
+        "0:0:0:0:0:ffff:0a00:0001",
+        "::10.0.0.1",
+        "::0.0.0.5",
+        "::ffff:0:10.0.0.1",
+        "::ffff:0:7f00:1%eth0",
+        "64:ff9b::10.0.0.1",
+        "2002:a00:1::",
+        "2001:0:808:808::f5ff:fffe",
+        "2606:4700::5efe:10.0.0.1",
+        "2606:4700::200:5efe:10.0.0.1",
+        "fe80::5efe:8.8.8.8",
+        "fd00::5efe:8.8.8.8",
+        "64:ff9b:1::10.0.0.1",
+        "64:ff9b:1:a00:0:100::",
+        "64:ff9b:1:ff0a:0:1::",
+        "64:ff9b:1:ffff:a:0:100:0",
+        "fec0::1",
+        "100::1",
+        "2001:db8::1",
+        "3fff::1",
+        "5f00::1",
+        "ff02::1",
+        # spellings that programs read in different ways
+        "0177.0.0.1",
+        "127.1",
+        "2130706433",
+        "[::1]",
+        "::ffff:0x7f.0.0.1",
+        "127.0.0.1%25",
+        "",
     ],
 )
 def test_what_is_not_public_is_refused(address: str) -> None:
@@ -41,7 +73,19 @@ def test_what_is_not_public_is_refused(address: str) -> None:
         Guard().check(address)
 
 
-@pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700::1111", "64:ff9b::808:808"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "8.8.8.8",
+        "2606:4700::1111",
+        "64:ff9b::808:808",
+        "::ffff:8.8.8.8",
+        "::ffff:0:8.8.8.8",
+        "2002:808:808::1",
+        "2606:4700::5efe:8.8.8.8",
+        "2001:4860:4860::8888",
+    ],
+)
 def test_what_is_public_is_not(address: str) -> None:
     Guard().check(address)
 
