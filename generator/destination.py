@@ -34,7 +34,8 @@ class Destination:
         """Where people and platforms read a deposited file."""
         host, name = _host_and_name(self.repository)
         template = self.template or _RAW.get(host, _GITLAB if host else "file://{repository}#{branch}:{path}")
-        return template.format(host=host, repository=name, branch=quote(self.branch), path=quote(path))
+        words = {"host": host, "repository": name, "branch": quote(self.branch), "path": quote(path)}
+        return re.sub(r"\{(\w+)\}", lambda found: words[found[1]], template)
 
 
 def parse_destination(
@@ -46,20 +47,24 @@ def parse_destination(
         UsageError, RepositoryError: it is none, or the template is not one.
     """
     if template:
-        try:
-            template.format(host="", repository="", branch="", path="")
-        except (KeyError, IndexError, ValueError, AttributeError):
-            raise UsageError(
-                f"{template!r} is no address of deposited files: write it as https://example.org/{{branch}}/{{path}}"
-            ) from None
-        if "{path}" not in template:
-            raise UsageError(f"{template!r} is no address of deposited files: {{path}} is missing")
+        _check_template(template)
     return Destination(
         repository=parse_repository(text),
         branch=check_checkout(branch or default_branch),
         template=template or None,
         trusted=trusted,
     )
+
+
+def _check_template(template: str) -> None:
+    """Accept the plain words of a template alone, not Python's format language with its widths and attributes."""
+    if re.search(r"[{}]", re.sub(r"\{(branch|path|host|repository)\}", "", template)):
+        raise UsageError(
+            f"{template!r}: only {{branch}} and {{path}} are replaced in the address of deposited files; "
+            "write it as https://example.org/{branch}/{path}"
+        )
+    if "{path}" not in template:
+        raise UsageError(f"{template!r}: {{path}} is missing in the address of deposited files")
 
 
 def _host_and_name(repository: Repository) -> tuple[str, str]:

@@ -345,9 +345,22 @@ def test_the_address_can_be_said_by_a_template() -> None:
     assert destination.address("c d.cwl") == "https://raw.x.org/v1/c%20d.cwl"
 
 
-@pytest.mark.parametrize("template", ["https://x/{nothing}", "https://x/", "https://x/{path", "https://x/{path.a}"])
+@pytest.mark.parametrize(
+    "template",
+    [
+        "https://x/{nothing}",
+        "https://x/",
+        "https://x/{path",
+        "https://x/{path.a}",
+        "https://x/{path}{branch:>9}",
+        "https://x/{path!r}",
+        "https://x/{path}/{branch.__class__}",
+        "https://x/{path}{0}{}",
+        "https://x/{{path}}",
+    ],
+)
 def test_a_template_that_cannot_be_one_is_refused(template: str) -> None:
-    with pytest.raises(UsageError, match="no address of deposited files"):
+    with pytest.raises(UsageError, match="address of deposited files"):
         parse_destination("https://x.org/a/b.git", template=template)
 
 
