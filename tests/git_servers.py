@@ -11,14 +11,26 @@ import ssl
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 
 @contextmanager
-def https_server(top: Path, certificates: Path, *, token: str) -> Iterator[str]:
-    """Serves the bare repositories below ``top`` by git's own http-backend; the address."""
+def https_server(
+    top: Path,
+    certificates: Path,
+    *,
+    token: str,
+    redirects: Mapping[str, str] | None = None,
+    asked: list[tuple[str, str]] | None = None,
+    public: Collection[str] = (),
+) -> Iterator[str]:
+    """Serves the bare repositories below ``top`` by git's own http-backend; the address.
+
+    ``redirects`` are beginnings of paths with the address that answers in their place, ``asked`` is told every path
+    with its Authorization header, and repositories in ``public`` need no token.
+    """
     key, certificate = certificates / "key.pem", certificates / "certificate.pem"
     subject = ("-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1")
     make = ("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", *subject)
@@ -33,7 +45,17 @@ def https_server(top: Path, certificates: Path, *, token: str) -> Iterator[str]:
             self.answer()
 
         def answer(self) -> None:
-            if self.headers.get("Authorization") != expected:
+            if asked is not None:
+                asked.append((self.path, self.headers.get("Authorization", "")))
+            for start, target in (redirects or {}).items():
+                if self.path.startswith(f"{start}/"):
+                    self.send_response(301)
+                    self.send_header("Location", target + self.path.removeprefix(start))
+                    self.send_header("Content-Length", "0")
+                    self.end_headers()
+                    return
+            is_public = any(self.path.startswith(f"/{one}/") for one in public)
+            if not is_public and self.headers.get("Authorization") != expected:
                 self.send_response(401)
                 self.send_header("WWW-Authenticate", 'Basic realm="git"')
                 self.send_header("Content-Length", "0")

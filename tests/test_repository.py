@@ -180,7 +180,7 @@ def test_a_submodule_that_is_gone_is_named(repository: Path, tmp_path: Path) -> 
     commit_all(repository)
     shutil.rmtree(inner)
 
-    with pytest.raises(RepositoryError, match=r"(?s)a submodule cannot be had.*lib/inner"):
+    with pytest.raises(RepositoryError, match=r"submodule 'lib/inner'.*there is no such folder"):
         checkout_of(repository, None, tmp_path)
 
 
@@ -193,7 +193,7 @@ def test_a_submodule_elsewhere_on_this_machine_is_not_fetched(repository: Path, 
     git(repository, "submodule", "--quiet", "add", str(elsewhere), "stolen")
     commit_all(repository)
 
-    with pytest.raises(RepositoryError, match="a submodule cannot be had"):
+    with pytest.raises(RepositoryError, match=r"submodule 'stolen'.*is not next to the repository"):
         checkout_of(repository, None, tmp_path)
 
 
@@ -346,7 +346,7 @@ def test_a_token_goes_to_no_other_host(bare: Path, tmp_path: Path, monkeypatch: 
         git(outer, "commit", "--quiet", "--message", "x")
         git(tmp_path, "clone", "--quiet", "--bare", str(outer), str(bare / "ada/outer.git"))
 
-        with pytest.raises(RepositoryError, match="a submodule cannot be had") as refusal:
+        with pytest.raises(RepositoryError, match=r"submodule 'x'.*PACKMILL_SUBMODULES") as refusal:
             checkout_of(f"{address}/ada/outer.git", None, tmp_path, token=_TOKEN)
 
     assert _TOKEN not in str(refusal.value)

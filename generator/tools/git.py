@@ -1,7 +1,8 @@
 """Git, by GitPython: one commit of a repository into a folder, with as little history as possible.
 
 Nothing asks on the terminal, no hook runs, and only https, ssh and (for local repositories) file are spoken. A token
-reaches git through an askpass helper and its environment, never through an argument, and only for the host it is for.
+reaches git through an askpass helper and its environment, never through an argument, and only for the repository that
+was asked for. Submodules are fetched as repositories of their own, without credentials unless the operator allows it.
 """
 
 from __future__ import annotations
@@ -11,21 +12,29 @@ import re
 import shutil
 import stat
 from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 
-from generator.errors import RepositoryError, nearest
-from generator.repository import Repository, check_checkout, redacted
-from generator.tools.git_environment import git_environment, identity
+from generator.address_policy import Access, AddressPolicy, any_repository, is_listed, may_use_credentials
+from generator.errors import PackmillError, RepositoryError, nearest
+from generator.repository import Repository, check_checkout, parse_repository, redacted
+from generator.tools import git_lfs
+from generator.tools.git_connection import REDIRECTED, Connection, connect
+from generator.tools.git_environment import git_environment, identity, leave_hook
+from generator.tools.git_submodules import Submodule, list_submodules
 
 try:
     import git
 except ImportError as error:  # GitPython's way of saying that the git program is not there
     raise RepositoryError(f"git is not installed: install it and try again ({str(error).splitlines()[0]})") from None
 
-_LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+_DEEPEST = 10
+"""Levels of submodules within submodules."""
+_NEEDS_LOGIN = (
+    r"(?i:could not read (Username|Password)|Authentication failed|401|403|Repository not found|terminal prompts)"
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,33 +56,55 @@ class Checkout:
         return self.message.partition("\n")[0]
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Fetched:
+    """The repository that was asked for, with its token: what the permissions of submodules are measured by."""
+
+    repository: Repository
+    token: str
+    policy: AddressPolicy
+    submodules: tuple[str, ...]
+
+    @property
+    def secret(self) -> str:
+        """What may appear in no message."""
+        return self.token or self.repository.password
+
+
 def fetch(
-    repository: Repository, checkout: str | None, folder: Path, *, token: str = "", commit: str | None = None
+    repository: Repository,
+    checkout: str | None,
+    folder: Path,
+    *,
+    token: str = "",
+    commit: str | None = None,
+    policy: AddressPolicy = any_repository,
+    submodules: tuple[str, ...] = (),
 ) -> Checkout:
     """Fetches one commit into the empty ``folder``; without ``checkout`` the default branch's.
 
     With ``commit`` that one, although the checkout may have moved on since: a later stage of a pipeline has what an
-    earlier one had.
+    earlier one had. ``submodules`` are the words of ``PACKMILL_SUBMODULES``.
 
     Raises:
-        RepositoryError: the repository, the checkout or a submodule cannot be had.
+        RepositoryError: the repository, the checkout or a submodule cannot be fetched, or the policy refuses it.
     """
-    with git_environment(repository, token) as environment:
-        secret = token or repository.password
+    top = _Fetched(repository=repository, token=token, policy=policy, submodules=submodules)
+    leave_hook()
+    with ExitStack() as stack:
         try:
             repo = git.Repo.init(folder, initial_branch="packmill")
-            repo.git.update_environment(**environment)
-            repo.create_remote("origin", repository.address)
-            refs = _listed(repo)
-            name, wanted = _resolve(refs, repository, checkout)
-            commit = _fetch_commit(repo, commit or wanted)
-            repo.git.checkout("--quiet", "--force", "--detach", commit)
+            connection = connect(repo, repository, token, policy, stack=stack)
+            name, wanted = _resolve(connection.refs, repository, checkout)
+            commit = _check_out(repo, _fetch_commit(repo, commit or wanted))
             head = repo.commit(commit)
         except (git.GitError, ValueError) as error:
-            raise RepositoryError(_explain(repository, error, secret)) from None
-        _fetch_submodules(repo, repository, secret)
-        warnings = _unfetched_lfs(repo, folder)
-        if repository.local and refs.get("HEAD") == commit:
+            raise RepositoryError(_explain(repository, error, top.secret)) from None
+        _fetch_submodules(top, repo)
+        if Path(folder, ".gitmodules").exists():
+            repo.git.execute(["git", "submodule", "--quiet", "absorbgitdirs"], with_exceptions=False)
+        warnings = _fetch_lfs(top, repo, connection)
+        if repository.local and connection.refs.get("HEAD") == commit:
             warnings += _uncommitted(repo, repository.local)
         _let_everyone_read(folder)
         return Checkout(
@@ -88,6 +119,11 @@ def fetch(
         )
 
 
+def _check_out(repo: git.Repo, commit: str) -> str:
+    repo.git.checkout("--quiet", "--force", "--detach", commit)
+    return commit
+
+
 def _time(seconds: int) -> datetime:
     try:
         return datetime.fromtimestamp(seconds, tz=timezone.utc)
@@ -97,15 +133,6 @@ def _time(seconds: int) -> datetime:
 
 def _text(value: str | bytes) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
-
-
-def _listed(repo: git.Repo) -> dict[str, str]:
-    """The repository's refs and their commits; what HEAD stands for is under ``HEAD ->``."""
-    refs = {}
-    for line in str(repo.git.ls_remote("--symref", "origin")).splitlines():
-        target, _, ref = line.partition("\t")
-        refs["HEAD ->" if target.startswith("ref: ") and ref == "HEAD" else ref] = target.removeprefix("ref: ")
-    return refs
 
 
 def _resolve(refs: Mapping[str, str], repository: Repository, checkout: str | None) -> tuple[str, str]:
@@ -161,69 +188,90 @@ def _fetch_commit(repo: git.Repo, wanted: str) -> str:
         raise RepositoryError(f"{repo.remote('origin').url}: no commit {wanted!r}{doubt}") from None
 
 
-def _fetch_submodules(repo: git.Repo, repository: Repository, secret: str) -> None:
-    """Fetches submodules; by the file protocol only those that lie beside a local repository.
+def _fetch_submodules(top: _Fetched, repo: git.Repo, *, depth: int = 0) -> None:
+    """Fetch submodules and theirs, each as a repository of its own and without credentials unless they are allowed.
 
-    A repository that is hostile could otherwise name any repository of this machine (CVE-2022-39253).
+    By the file protocol only those next to a local repository: a hostile one could otherwise name any repository of
+    this machine (CVE-2022-39253).
     """
-    if not Path(repo.working_dir, ".gitmodules").is_file() or Path(repo.working_dir, ".gitmodules").is_symlink():
-        return
     try:
-        if repository.local and _all_beside(repo, repository.local):
-            _update_submodules(repo, "always")
-        _update_submodules(repo, "never", "--recursive")
+        found = list_submodules(repo)
     except git.GitError as error:
-        raise RepositoryError(f"a submodule cannot be had. {_explain(repository, error, secret)}") from None
+        raise RepositoryError(_explain(top.repository, error, top.secret)) from None
+    for one in found:
+        where = f"{top.repository.address}: submodule {one.path!r}"
+        if depth >= _DEEPEST:
+            raise RepositoryError(f"{where}: submodules are nested more than {_DEEPEST} deep")
+        _fetch_submodule(top, Path(repo.working_dir), one, where=where, depth=depth)
 
 
-def _update_submodules(repo: git.Repo, file_protocol: str, *options: str) -> None:
-    update = (
-        "-c",
-        f"protocol.file.allow={file_protocol}",
-        "submodule",
-        "update",
-        "--init",
-        "--force",
-        "--quiet",
-        *options,
-    )
+def _fetch_submodule(top: _Fetched, parent: Path, submodule: Submodule, *, where: str, depth: int) -> None:
     try:
-        repo.git.execute(["git", *update, "--depth=1"])
-    except git.GitCommandError:
-        repo.git.execute(["git", *update])
+        repository = parse_repository(submodule.url)
+    except PackmillError as error:
+        raise RepositoryError(f"{where}: {error}") from None
+    near = top.repository.local if depth == 0 else None
+    if repository.local and not (near and repository.local.is_relative_to(near.parent)):
+        raise RepositoryError(f"{where}: {repository.address} is not next to the repository; give it an https URL")
+    folder = parent / submodule.path
+    if folder.resolve() != parent.resolve() / submodule.path or not folder.is_dir() or any(folder.iterdir()):
+        raise RepositoryError(f"{where}: its folder is not empty")
+    allowed = _may_use_credentials(repository, top)
+    token = top.token if allowed and repository.host == top.repository.host else ""
+    with ExitStack() as stack:
+        repo = git.Repo.init(folder, initial_branch="packmill")
+        try:
+            connect(repo, repository, token, top.policy, account=allowed, stack=stack)
+            _check_out(repo, _fetch_commit(repo, submodule.commit))
+        except (git.GitError, ValueError) as error:
+            cause = _git_messages(error, repository.password, top.secret)
+            raise RepositoryError(_explain_submodule(where, repository, cause, allowed=allowed)) from None
+        _fetch_submodules(top, repo, depth=depth + 1)
 
 
-def _all_beside(repo: git.Repo, local: Path) -> bool:
-    urls = str(repo.git.config("--file", ".gitmodules", "--get-regexp", r"submodule\..*\.url")).splitlines()
-    paths = [Path(local, line.partition(" ")[2].removeprefix("file://")).resolve() for line in urls]
-    return all(path.is_relative_to(local.parent) for path in paths)
+def _may_use_credentials(submodule: Repository, top: _Fetched) -> bool:
+    """Whether the operator allows it: whoever writes a repository chooses the addresses of its submodules.
+
+    With the credentials such an address could be another owner's private repository, whose files get into the image.
+    """
+    if submodule.local:
+        return False
+    if top.repository.local:  # it has neither owner nor host on a server
+        return is_listed(submodule.address, top.submodules)
+    return may_use_credentials(submodule.address, top.repository.address, top.submodules)
 
 
-def _unfetched_lfs(repo: git.Repo, folder: Path) -> list[str]:
-    """Fetches Git LFS files where git-lfs is there, and names the pointers that are left in place of their files."""
-    attributes = (path for path in folder.rglob(".gitattributes") if path.is_file() and not path.is_symlink())
-    if not any("filter=lfs" in path.read_text(errors="replace") for path in attributes):
+def _explain_submodule(where: str, repository: Repository, said: str, *, allowed: bool) -> str:
+    if allowed or not re.search(f"{_NEEDS_LOGIN}|Permission denied|Host key verification", said):
+        return f"{where}: cannot be fetched from {repository.address}\n{said}"
+    return (
+        f"{where}: {repository.address} is private or missing, and submodules are fetched without credentials; if its "
+        "files may be packaged, allow it in PACKMILL_SUBMODULES: 'owner' (repositories of the same owner), 'host' (of "
+        f"the same host), or its address\n{said}"
+    )
+
+
+def _fetch_lfs(top: _Fetched, repo: git.Repo, connection: Connection) -> list[str]:
+    """Fetch Git LFS files, with credentials from the repository's own server alone; a warning for those missing.
+
+    ``.lfsconfig`` may name any server, and git-lfs asks whatever address a server names: it is used for others only
+    where the operator named the repository.
+    """
+    folder, reason = Path(repo.working_dir), "is git-lfs installed?"
+    if not git_lfs.pointers(folder):
         return []
-    if _lfs_pointers(folder):
-        with suppress(git.GitError):  # git-lfs may be missing, or its server; what is left is named below
-            repo.git.execute(["git", "lfs", "pull"])
-    pointers = _lfs_pointers(folder)
-    if not pointers:
-        return []
-    listed = ", ".join(pointers[:10]) + (f" and {len(pointers) - 10} more" if len(pointers) > 10 else "")
-    return [f"Git LFS files could not be fetched, only their pointers are packaged: {listed} (is git-lfs installed?)"]
-
-
-def _lfs_pointers(folder: Path) -> list[str]:
-    pointers = []
-    for root, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if name != ".git"]
-        for name in names:
-            path = Path(root, name)
-            is_small = path.is_file() and not path.is_symlink() and path.stat().st_size < 1024
-            if is_small and path.read_bytes().startswith(_LFS_POINTER):
-                pointers.append(str(path.relative_to(folder)))
-    return sorted(pointers)
+    if connection.access is not Access.FULL:
+        reason = top.policy.refusal(top.repository.address, "LFS servers are only asked for listed repositories")
+    elif not git_lfs.names_server(folder):
+        git_lfs.pull(repo)
+    elif top.policy.listed or top.policy.guarded:
+        reason = "its .lfsconfig names another server"
+    else:
+        with git_environment(replace(top.repository, password=""), "", access=Access.PUBLIC) as environment:
+            repo.git.update_environment(**environment)
+            git_lfs.pull(repo)
+    left = git_lfs.pointers(folder)
+    return [git_lfs.missing(left, reason)] if left else []
 
 
 def _uncommitted(repo: git.Repo, local: Path) -> list[str]:
@@ -260,22 +308,25 @@ def _let_everyone_read(folder: Path) -> None:
 
 
 def _explain(repository: Repository, error: Exception, secret: str) -> str:
-    said = str(getattr(error, "stderr", None) or error).strip().removeprefix("stderr:").strip(" '\n")
-    if secret:
-        said = said.replace(secret, "***")
-    said = redacted(said)
-    lines = [line for line in said.splitlines() if line.strip()][-6:]
+    said = _git_messages(error, secret)
     advice = "check the address and that it can be reached"
     if repository.local:
         advice = "is it the top of a git repository with a commit? A notebook in a folder of it is named with --process"
-    elif re.search(
-        r"(?i)could not read (Username|Password)|Authentication failed|401|403|Repository not found|terminal prompts",
-        said,
-    ):
+    elif re.search(REDIRECTED, said):
+        advice = "the server redirects to another address: give that one (secrets are not sent along redirects)"
+    elif re.search(_NEEDS_LOGIN, said):
         advice = "it is private or not there: for a private https repository set PACKMILL_GIT_TOKEN in the environment"
     elif "Permission denied (publickey" in said:
         advice = "the ssh agent or ~/.ssh holds no key that the server accepts"
-    return f"{repository.address}: {advice}\n" + "\n".join(f"  {line}" for line in lines)
+    return f"{repository.address}: {advice}\n{said}"
+
+
+def _git_messages(error: Exception, *secrets: str) -> str:
+    """The last lines that git printed, without secrets."""
+    said = str(getattr(error, "stderr", None) or error).strip().removeprefix("stderr:").strip(" '\n")
+    for secret in filter(None, secrets):
+        said = said.replace(secret, "***")
+    return "\n".join(f"  {line}" for line in [line for line in redacted(said).splitlines() if line.strip()][-6:])
 
 
 def commit_folder(source: Path, target: Path, *, message: str) -> None:
