@@ -21,6 +21,7 @@ from generator.setup.base_image import ensure_base_image
 from generator.setup.container_engine import ensure_engine
 from generator.setup.walls import network_for_steps, set_walls
 from generator.templates import data_folder
+from generator.tools.address_checks import check_addresses
 from generator.tools.artifacts import fetch_package
 from generator.tools.container_limits import container_limits
 from generator.tools.file_objects import check_places, is_inside
@@ -42,6 +43,8 @@ def main(stage: str | None, environment: Mapping[str, str]) -> None:
     settings = read_settings(environment)
     progress = Progress(sections=settings.gitlab_job)
     request = from_variables(environment)
+    if request:
+        check_addresses(request, settings)
     with progress.step("Looking for a container engine"):
         ensure_engine(docker_host=settings.docker_host, say=progress.say, confined=settings.confined)
     if stage is None:

@@ -39,6 +39,8 @@ def _folder(request: BuildRequest, settings: Settings) -> Iterator[tuple[Path, t
             request.checkout,
             Path(temporary, "repository"),
             token=fetch_token(request.repository, settings),
+            policy=settings.repositories,
+            submodules=settings.submodules,
         )
         yield checkout.folder, checkout.warnings
 

@@ -37,6 +37,7 @@ from generator.request import BuildRequest, Settings, check_localities, fetch_to
 from generator.setup.walls import ensure_build_wall
 from generator.staging_image import StagingSpec, ensure_staging_image
 from generator.tools import cwl, git
+from generator.tools.address_checks import check_addresses
 from generator.tools.environment_file import place
 from generator.tools.files import make_room, replace_folder
 from generator.tools.job_file import read_job
@@ -64,18 +65,28 @@ def build(request: BuildRequest, settings: Settings, progress: Progress) -> Buil
         PackmillError: whatever is wrong; no half package is left.
     """
     check_localities(request, settings)
+    check_addresses(request, settings)
     if request.build_image:
         check_engine()
     with TemporaryDirectory(prefix="packmill-") as temporary:
         folder = Path(temporary, "repository")
         with progress.step(f"Fetching {request.repository.address}"):
             token = fetch_token(request.repository, settings)
-            checkout = git.fetch(request.repository, request.checkout, folder, token=token, commit=request.commit)
+            checkout = git.fetch(
+                request.repository,
+                request.checkout,
+                folder,
+                token=token,
+                commit=request.commit,
+                policy=settings.repositories,
+                submodules=settings.submodules,
+            )
             progress.say(f"{checkout.name} is commit {checkout.commit[:12]}: {checkout.title}")
             for warning in checkout.warnings:
                 progress.warn(warning)
         with progress.step("Reading the interface"):
-            environment_key = place(request.environment, folder) if request.environment else image.own_environment
+            asked = request.environment
+            environment_key = place(asked, folder, settings.repositories) if asked else image.own_environment
             processes = [read_process(folder, path) for path in request.processes]
             environment = environment_of(folder, standard=request.standard)
             # packmill puts an environment that was asked for into a binder folder itself

@@ -7,16 +7,18 @@ from dataclasses import replace
 from pathlib import Path
 
 from generator import image
+from generator.address_policy import Access
 from generator.errors import PublishError
 from generator.imaging import Found
 from generator.places import Holder, repository_identity, taken, taken_by_others
 from generator.progress import Progress
 from generator.request import BuildRequest, Settings, publish_token, registry_user
 from generator.tools import engine
+from generator.tools.address_checks import check_registry_address
 from generator.tools.deposit import check_deposit, deposit
 from generator.tools.deposited import Claim
 from generator.tools.files import check_places, documents_below
-from generator.tools.registry import Login, look_up, pull, push, push_package
+from generator.tools.registry import Login, anonymous, look_up, pull, push, push_package
 
 
 def check_room(
@@ -35,9 +37,11 @@ def check_room(
     if request.destination:
         places = frozenset(folder.relative_to(request.output).as_posix() for folder in folders)
         claim = Claim(path=own.place, folders=places, own=own)
-        check_deposit(request.destination, claim, token=publish_token(request.destination, settings))
+        token = publish_token(request.destination, settings)
+        check_deposit(request.destination, claim, token=token, policy=settings.destinations)
     if request.registry:
-        _check_registry(image.pushed_reference(request.registry, reference), own, _login(request.registry, settings))
+        login = _requested_login(request.registry, settings)
+        _check_registry(image.pushed_reference(request.registry, reference), own, login)
 
 
 def holder_of(source: image.Source) -> Holder:
@@ -67,7 +71,7 @@ def find_pushed(registry: str | None, reference: str, key: str, *, settings: Set
     if not registry:
         return None
     target = image.pushed_reference(registry, reference)
-    login = _login(registry, settings)
+    login = _requested_login(registry, settings)
     remote = look_up(target, login=login)
     if remote is None or remote.labels.get(image.key_label) != key:
         return None
@@ -132,7 +136,7 @@ def _push(found: Found, target: str, registry: str, settings: Settings, progress
         progress.say(f"{found.reference} is in the registry already")
         return found
     with progress.step(f"Pushing {target}"):
-        digest = push(found.reference, target, login=_login(registry, settings), on_line=progress.say)
+        digest = push(found.reference, target, login=_requested_login(registry, settings), on_line=progress.say)
         progress.say(f"{target} is {digest}")
     by_digest = f"{target.rpartition(':')[0]}@{digest}"
     return replace(found, reference=by_digest, digest=digest)
@@ -166,6 +170,7 @@ def publish_package(
                 message=message,
                 token=token,
                 replace=request.replace,
+                policy=settings.destinations,
             )
             how = f"commit {done.commit[:12]}" if done.changed else "it lies there already"
             progress.say(f"{request.destination.branch}:{place}: {how}")
@@ -180,9 +185,23 @@ def _push_beside(  # noqa: PLR0917 - what is pushed, and where to
     """The package as an OCI artifact; a registry that takes images alone is no reason to fail."""
     with progress.step("Pushing the package beside the image"):
         try:
-            progress.say(push_package(top, files, found.reference, login=_login(registry, settings)))
+            login = _requested_login(registry, settings)
+            progress.say(push_package(top, files, found.reference, login=login))
         except PublishError as error:
             progress.warn(str(error))
+
+
+def _requested_login(registry: str, settings: Settings) -> Login | None:
+    """The login for a registry that a request names; the operator's ``docker login`` is used with full access alone.
+
+    Raises:
+        PublishError: the operator's policy refuses the registry.
+    """
+    access = check_registry_address(registry, settings)
+    login = _login(registry, settings)
+    if access is Access.PUBLIC:
+        return replace(login or anonymous, guarded=True, reachable=settings.registries.reachable)
+    return login
 
 
 def _login(registry: str, settings: Settings) -> Login | None:

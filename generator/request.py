@@ -5,9 +5,10 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from generator.address_policy import AddressPolicy, any_destination, any_registry, any_repository, check_submodules
 from generator.destination import Destination, default_branch, parse_destination
 from generator.errors import ProcessError, RepositoryError, UsageError
 from generator.path_templates import check_template
@@ -36,6 +37,10 @@ variables = {
     "PACKMILL_CACHE_REGISTRY": "registry and path where environments and runners are looked for, and left for others",
     "PACKMILL_GIT_TOKEN": "token for private https repositories",
     "PACKMILL_GIT_HOST": "the one host that gets PACKMILL_GIT_TOKEN (default: whatever host the repository is on)",
+    "PACKMILL_SUBMODULES": "submodules that get credentials: 'owner', 'host' or addresses (default: none)",
+    "PACKMILL_REPOSITORIES": "repositories that may be named: hosts, host/path or URLs (default: any, see docs/ci.md)",
+    "PACKMILL_DESTINATIONS": "the same for destinations",
+    "PACKMILL_REGISTRIES": "the same for registries",
     "PACKMILL_LOCAL_REPOSITORIES": "'no' refuses repositories and files of this machine",
     "PACKMILL_REGISTRY_USER": "user of the registry, where 'docker login' has not been called",
     "PACKMILL_REGISTRY_PASSWORD": "password or token of that user",
@@ -91,6 +96,10 @@ class Settings:
     def walled(self) -> bool:
         """Whether builds and steps are kept from private networks; by default where the guard is on."""
         return self.network == "guarded" or (not self.network and self.stage_guard)
+    repositories: AddressPolicy = any_repository
+    destinations: AddressPolicy = any_destination
+    registries: AddressPolicy = any_registry
+    submodules: tuple[str, ...] = ()
 
     @property
     def guard_variables(self) -> tuple[str, ...]:
@@ -106,12 +115,19 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     Raises:
         UsageError: one of them cannot be meant.
     """
+    local = environment.get("PACKMILL_LOCAL_REPOSITORIES", "") != "no"
+    guard, allow = _is_yes(environment.get("PACKMILL_STAGE_GUARD", "")), _words(environment, "PACKMILL_STAGE_ALLOW")
+
+    def policy(usual: AddressPolicy) -> AddressPolicy:
+        listed = _words(environment, usual.variable)
+        return replace(usual, listed=listed, guarded=guard or not local, reachable=allow)
+
     return Settings(
         git_token=environment.get("PACKMILL_GIT_TOKEN", ""),
         git_host=environment.get("PACKMILL_GIT_HOST", ""),
         publish_token=environment.get("PACKMILL_PUBLISH_TOKEN", ""),
         publish_host=environment.get("PACKMILL_PUBLISH_HOST", ""),
-        local_repositories=environment.get("PACKMILL_LOCAL_REPOSITORIES", "") != "no",
+        local_repositories=local,
         registry_user=environment.get("PACKMILL_REGISTRY_USER", ""),
         registry_password=environment.get("PACKMILL_REGISTRY_PASSWORD", ""),
         registry_host=environment.get("PACKMILL_REGISTRY_HOST", ""),
@@ -120,19 +136,23 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         docker_host=environment.get("DOCKER_HOST") or None,
         confined=_is_yes(environment.get("PACKMILL_CONFINED", "")),
         gitlab_job=environment.get("GITLAB_CI") == "true",
-        stage_guard=_is_yes(environment.get("PACKMILL_STAGE_GUARD", "")),
-        stage_allow=_words(environment.get("PACKMILL_STAGE_ALLOW", "")),
+        stage_guard=guard,
+        stage_allow=allow,
+        repositories=policy(any_repository),
+        destinations=policy(any_destination),
+        registries=policy(any_registry),
+        submodules=check_submodules(_words(environment, "PACKMILL_SUBMODULES")),
         run_memory=int(_positive(environment, "PACKMILL_RUN_MEMORY")),
         run_cpus=_positive(environment, "PACKMILL_RUN_CPUS"),
         run_processes=int(_positive(environment, "PACKMILL_RUN_PROCESSES")),
         container_label=_label(environment.get("PACKMILL_CONTAINER_LABEL", "")),
         network=_network(environment.get("PACKMILL_NETWORK", "")),
-        network_allow=_words(environment.get("PACKMILL_NETWORK_ALLOW", "")),
+        network_allow=_words(environment, "PACKMILL_NETWORK_ALLOW"),
     )
 
 
-def _words(value: str) -> tuple[str, ...]:
-    return tuple(value.replace(",", " ").split())
+def _words(environment: Mapping[str, str], name: str) -> tuple[str, ...]:
+    return tuple(environment.get(name, "").replace(",", " ").split())
 
 
 def _network(value: str) -> str:

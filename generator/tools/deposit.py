@@ -7,19 +7,22 @@ import re
 import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
 import git
 
+from generator.address_policy import Access, AddressPolicy, any_destination
 from generator.destination import Destination
 from generator.errors import PublishError
 from generator.places import Holder, read_holder
 from generator.repository import redacted
 from generator.tools.deposited import Claim, replaceable
+from generator.tools.git_connection import REDIRECTED, check_repository
 from generator.tools.git_environment import git_environment, identity
+from generator.tools.guarded_proxy import guarded_proxy
 
 _ATTEMPTS = 10
 _LOST_RACE = (
@@ -44,6 +47,7 @@ def deposit(
     message: str,
     token: str,
     replace: bool = False,
+    policy: AddressPolicy = any_destination,
 ) -> Deposited:
     """Puts files of a package's folder at ``path`` of the destination's branch, and pushes.
 
@@ -51,7 +55,7 @@ def deposit(
     commit is made again on top of it. ``replace`` also replaces the package of another repository.
 
     Raises:
-        PublishError: the destination cannot be reached or does not take the commit.
+        PublishError: the policy refuses the destination, or it cannot be reached or does not take the commit.
         PlaceTakenError: the path holds the package of another repository, or files that are not a package's.
     """
     named = {f"{path}/{name}": package / name for name in files}
@@ -64,34 +68,45 @@ def deposit(
         own=holder or Holder(address="", checkout="", place=path),
         replace=replace,
     )
-    with _opened(destination, token) as repo:
+    with _opened(destination, token, policy) as repo:
         return _deposited(repo, named, destination, claim, message)
 
 
-def check_deposit(destination: Destination, claim: Claim, *, token: str) -> None:
+def check_deposit(
+    destination: Destination, claim: Claim, *, token: str, policy: AddressPolicy = any_destination
+) -> None:
     """Checks that a package may be deposited, before anything is built for it.
 
     Raises:
-        PublishError: the destination cannot be reached.
+        PublishError: the policy refuses the destination, or it cannot be reached.
         PlaceTakenError: as for `deposit`.
     """
-    with _opened(destination, token) as repo:
+    with _opened(destination, token, policy) as repo:
         parent = _fetched(repo, destination.branch)
         if parent:
             replaceable(repo, parent, claim)
 
 
 @contextmanager
-def _opened(destination: Destination, token: str) -> Iterator[git.Repo]:
+def _opened(destination: Destination, token: str, policy: AddressPolicy) -> Iterator[git.Repo]:
     """An empty repository with the destination as ``origin``; what git says of a failure becomes a PublishError."""
-    known = git_environment(destination.repository, token, hooks=destination.trusted)
-    with TemporaryDirectory(prefix="packmill-deposit-") as temporary, known as environment:
+    access = check_repository(policy, destination.repository)
+    with ExitStack() as stack:
+        temporary = stack.enter_context(TemporaryDirectory(prefix="packmill-deposit-"))
+        proxy = stack.enter_context(guarded_proxy(policy.reachable)) if access is Access.PUBLIC else None
+        environment = stack.enter_context(
+            git_environment(destination.repository, token, hooks=destination.trusted, access=access, proxy=proxy)
+        )
         try:
             repo = git.Repo.init(temporary, initial_branch="packmill")
             repo.git.update_environment(**environment, **identity(fixed=False))
             repo.create_remote("origin", destination.repository.address)
             yield repo
         except (git.GitError, ValueError) as error:
+            if proxy and proxy.refused:
+                raise PublishError(
+                    policy.refusal(destination.repository.address, f"{proxy.refused[-1]}, and that is not public")
+                ) from None
             raise PublishError(_failure(destination, error, token)) from None
 
 
@@ -146,6 +161,8 @@ def _failure(destination: Destination, error: Exception, token: str) -> str:
     lines = "\n".join(f"  {line}" for line in redacted(said).splitlines()[-6:] if line.strip())
     where = f"{destination.repository.address}, branch {destination.branch}"
     advice = "check the address, that it can be reached and that you may push there"
-    if re.search(r"(?i)could not read (Username|Password)|Authentication failed|401|403|terminal prompts", said):
+    if re.search(REDIRECTED, said):
+        advice = "the server redirects to another address: give that one (secrets are not sent along redirects)"
+    elif re.search(r"(?i)could not read (Username|Password)|Authentication failed|401|403|terminal prompts", said):
         advice = "log in by an ssh key, or for https set PACKMILL_PUBLISH_TOKEN in the environment"
     return f"{where}: the package could not be deposited: {advice}\n{lines}"

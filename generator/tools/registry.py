@@ -7,16 +7,23 @@ import ipaddress
 import json
 import logging
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import docker.errors
 
 from generator.errors import PublishError
+from generator.tools.addresses import checked_addresses
 from generator.tools.engine import connected
+from generator.tools.guarded_proxy import guarded_proxy
+
+if TYPE_CHECKING:
+    import requests
 
 package_type = "application/vnd.packmill.package.v1"
 """The artifact type of a package (OCI image-spec 1.1, "Guidelines for Artifact Usage")."""
@@ -38,10 +45,19 @@ _MEDIA_TYPES = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Login:
-    """Who pushes; without one the engine's own configuration file decides (``docker login``)."""
+    """Who pushes; without one the engine's own configuration file decides (``docker login``).
+
+    ``guarded`` is for a registry that a stranger named: it is asked at public and ``reachable`` addresses alone.
+    """
 
     user: str
     password: str = field(repr=False)
+    guarded: bool = False
+    reachable: tuple[str, ...] = ()
+
+
+anonymous = Login(user="", password="")
+"""No login at all, whatever the engine's configuration file says."""
 
 
 def push(reference: str, target: str, *, login: Login | None, on_line: Callable[[str], None]) -> str:
@@ -51,6 +67,7 @@ def push(reference: str, target: str, *, login: Login | None, on_line: Callable[
         PublishError: the registry did not take it; the message has its own words.
     """
     name, _, tag = target.rpartition(":")
+    _check_engine(target, login)
     with connected() as client:
         try:
             client.images.get(reference).tag(name, tag=tag)
@@ -76,17 +93,17 @@ def look_up(target: str, *, login: Login | None) -> Remote | None:
     import requests
 
     try:
-        registry, container = _opened(target, login)
-        answer = registry.do_request(
-            f"{registry.prefix}://{container.manifest_url()}", "GET", headers={"Accept": _IMAGE_KINDS}
-        )
-        if answer.status_code != 200:
-            return None
-        digest = f"sha256:{hashlib.sha256(answer.content).hexdigest()}"
-        manifest = json.loads(answer.content)
-        if "manifests" in manifest:
-            manifest = _first_image(registry, container, manifest)
-        blob = registry.get_blob(container, manifest["config"]["digest"])
+        with _opened(target, login) as (registry, container):
+            answer = registry.do_request(
+                f"{registry.prefix}://{container.manifest_url()}", "GET", headers={"Accept": _IMAGE_KINDS}
+            )
+            if answer.status_code != 200:
+                return None
+            digest = f"sha256:{hashlib.sha256(answer.content).hexdigest()}"
+            manifest = json.loads(answer.content)
+            if "manifests" in manifest:
+                manifest = _first_image(registry, container, manifest)
+            blob = registry.get_blob(container, manifest["config"]["digest"])
         labels = (json.loads(blob.content).get("config") or {}).get("Labels") or {}
     except (requests.RequestException, ValueError, LookupError, TypeError, AttributeError, OSError, StopIteration):
         return None
@@ -104,6 +121,7 @@ def _first_image(registry: Any, container: Any, index: Mapping[str, Any]) -> Any
 
 def pull(target: str, *, login: Login | None) -> bool:
     """Pulls ``registry/name:tag`` or ``registry/name@digest`` into the engine's store; whether it is there now."""
+    _check_engine(target, login)
     with connected() as client:
         try:
             client.images.pull(target, auth_config=_auth(login))
@@ -113,10 +131,13 @@ def pull(target: str, *, login: Login | None) -> bool:
 
 
 def _auth(login: Login | None) -> dict[str, str] | None:
-    return {"username": login.user, "password": login.password} if login else None
+    if login is None:
+        return None
+    return {"username": login.user, "password": login.password} if login.user else {}
 
 
-def _opened(target: str, login: Login | None) -> tuple[Any, Any]:
+@contextmanager
+def _opened(target: str, login: Login | None) -> Iterator[tuple[Any, Any]]:
     """oras's registry and container for a name, logged in."""
     import oras.container
     import oras.provider
@@ -125,13 +146,57 @@ def _opened(target: str, login: Login | None) -> tuple[Any, Any]:
     host = target.partition("/")[0]
     plain = _is_loopback(host.partition(":")[0])  # as Docker has it
     container = oras.container.Container(target)
-    backend = _auth_backend(f"{'http' if plain else 'https'}://{host}/v2/")
-    registry = oras.provider.Registry(insecure=plain, auth_backend=backend)
-    if login:
-        registry.auth.set_basic_auth(login.user, login.password)
-    else:
-        registry.auth.load_configs(container)
-    return registry, container
+    with _session(login, plain=plain) as session:
+        backend = "basic" if _challenge(session, host, plain=plain).lower().startswith("basic") else "token"
+        registry = oras.provider.Registry(insecure=plain, tls_verify=session.verify, auth_backend=backend)
+        registry.session.proxies, registry.session.trust_env = session.proxies, session.trust_env
+        if login and login.user:
+            registry.auth.set_basic_auth(login.user, login.password)
+        elif login is None:
+            registry.auth.load_configs(container)
+        yield registry, container
+
+
+@contextmanager
+def _session(login: Login | None, *, plain: bool) -> Iterator[requests.Session]:
+    """Requests to a registry; guarded ones reach checked addresses alone, redirects included, without ``.netrc``."""
+    import requests
+
+    with requests.Session() as session, ExitStack() as stack:
+        session.verify = session.merge_environment_settings("", {}, None, None, None)["verify"]
+        if login and login.guarded:
+            session.trust_env = False
+            if not plain:
+                proxy = stack.enter_context(guarded_proxy(login.reachable))
+                session.proxies = {"http": proxy.url, "https": proxy.url}
+        yield session
+
+
+def _challenge(session: requests.Session, host: str, *, plain: bool) -> str:
+    """How a registry wants to be asked for access (distribution spec, "Auth")."""
+    address = f"{'http' if plain else 'https'}://{host}/v2/"
+    return session.get(address, timeout=30).headers.get("WWW-Authenticate", "")
+
+
+def _check_engine(target: str, login: Login | None) -> None:
+    """Refuse a registry that sends the engine, which no proxy of ours guards, to a private address for its login.
+
+    Raises:
+        PublishError: it does.
+    """
+    import requests
+
+    if not login or not login.guarded:
+        return
+    host = target.partition("/")[0]
+    plain = _is_loopback(host.partition(":")[0])
+    try:
+        with _session(login, plain=plain) as session:
+            realm = re.search(r'realm="([^"]*)"', _challenge(session, host, plain=plain))
+        if realm and "://" in realm[1]:
+            checked_addresses(urlsplit(realm[1]).hostname or "", login.reachable)
+    except (requests.RequestException, ValueError, OSError) as error:
+        raise PublishError(f"{target}: the registry cannot be used here: {error}") from None
 
 
 def _followed(lines: Any, target: str, on_line: Callable[[str], None]) -> str:
@@ -182,10 +247,10 @@ def push_package(folder: Path, files: Iterable[str], image: str, *, login: Login
     name, _, digest = image.partition("@")
     target = f"{name}:{digest.replace(':', '-')}.package"
     try:
-        registry, container = _opened(target, login)
-        manifest = _manifest(registry, container, {name: folder / name for name in files})
-        manifest["subject"] = _subject(registry, container, digest)
-        _checked(registry.upload_manifest(manifest, container))
+        with _opened(target, login) as (registry, container):
+            manifest = _manifest(registry, container, {name: folder / name for name in files})
+            manifest["subject"] = _subject(registry, container, digest)
+            _checked(registry.upload_manifest(manifest, container))
     except (requests.RequestException, ValueError, OSError) as error:
         said = str(error).strip().splitlines() or [type(error).__name__]
         raise PublishError(f"{target}: the registry does not take the package: {said[0]}") from None
@@ -197,14 +262,6 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def _auth_backend(address: str) -> str:
-    """The way in which a registry wants to be asked for access, by its own challenge (distribution spec, "Auth")."""
-    import requests
-
-    challenge = requests.get(address, timeout=30).headers.get("WWW-Authenticate", "")
-    return "basic" if challenge.lower().startswith("basic") else "token"
 
 
 def _manifest(registry: Any, container: Any, files: Mapping[str, Path]) -> dict[str, Any]:
