@@ -91,15 +91,15 @@ class Settings:
     container_label: str = ""
     network: str = ""
     network_allow: tuple[str, ...] = ()
+    repositories: AddressPolicy = any_repository
+    destinations: AddressPolicy = any_destination
+    registries: AddressPolicy = any_registry
+    submodules: tuple[str, ...] = ()
 
     @property
     def walled(self) -> bool:
         """Whether builds and steps are kept from private networks; by default where the guard is on."""
         return self.network == "guarded" or (not self.network and self.stage_guard)
-    repositories: AddressPolicy = any_repository
-    destinations: AddressPolicy = any_destination
-    registries: AddressPolicy = any_registry
-    submodules: tuple[str, ...] = ()
 
     @property
     def guard_variables(self) -> tuple[str, ...]:
