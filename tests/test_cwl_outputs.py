@@ -104,9 +104,21 @@ def test_a_name_that_is_a_path_ends_the_run(outdir: Path, name: Any) -> None:
 
 def test_names_count_at_any_depth(outdir: Path) -> None:
     inner = described(outdir / "output/a.txt", basename="../b")
-    for outer in ({"secondaryFiles": [inner]}, {"listing": [described(outdir / "output", listing=[inner])]}):
-        with pytest.raises(OutputRefusedError, match="not a plain file name"):
-            access(outdir).check({"out": {"any": [described(outdir / "output", **outer)]}})
+    outer = described(outdir / "output/a.txt", secondaryFiles=[described(outdir / "output", secondaryFiles=[inner])])
+
+    with pytest.raises(OutputRefusedError, match="not a plain file name"):
+        access(outdir).check({"out": {"any": [outer]}})
+
+
+def test_only_fields_that_say_what_and_where_a_file_is_stay(outdir: Path) -> None:
+    extra = {"dirname": "elsewhere", "path": "elsewhere", "writable": True, "listing": [{"class": "File"}]}
+    inner = {**described(outdir / "output/a.txt"), **extra}
+    outer = {**described(outdir / "output", secondaryFiles=[inner]), **extra}
+
+    access(outdir).check({"out": {"any": [outer]}})
+
+    assert outer.keys() == {"class", "location", "basename", "secondaryFiles"}
+    assert inner.keys() == {"class", "location", "basename"}
 
 
 def test_a_result_that_would_be_a_hidden_file_ends_the_run(outdir: Path) -> None:
@@ -116,6 +128,9 @@ def test_a_result_that_would_be_a_hidden_file_ends_the_run(outdir: Path) -> None
 
     with pytest.raises(OutputRefusedError, match=r"'\.profile' is hidden"):
         files.check({"out": [described(hidden)]})
+    for value in ([[described(hidden)]], described(outdir / "output/a.txt", secondaryFiles=[described(hidden)])):
+        with pytest.raises(OutputRefusedError, match=r"'\.profile' is hidden"):
+            files.check({"out": value})
     files.check({"out": described(outdir / "output")})  # inside of a folder it is nobody's configuration
 
 
@@ -147,6 +162,61 @@ def test_links_that_stay_inside_become_what_they_point_to(outdir: Path) -> None:
     assert (output / "linked" / "b.txt").read_text() == "b"
 
 
+def test_what_is_no_output_may_be_anything(outdir: Path, marker: Path) -> None:
+    os.mkfifo(outdir / "pipe")
+    (outdir / ".lock").symlink_to("nobody:1234")
+    (outdir / "link").symlink_to(marker)
+    files = access(outdir)
+
+    assert files.glob(str(outdir)) == [outdir.as_uri()]
+    assert files.isdir(str(outdir / "output"))
+    with pytest.raises(OutputRefusedError):
+        files.isdir(str(outdir))
+
+
+def test_a_link_to_an_input_in_a_folder_becomes_a_copy(outdir: Path, marker: Path) -> None:
+    (outdir / "output" / "link").symlink_to(marker.parent)
+    (outdir / "output" / "file").symlink_to(marker)
+    marker.chmod(0o4644)
+
+    assert access(outdir, marker.parent).isdir(str(outdir / "output"))
+
+    copies = [outdir / "output/link/marker.txt", outdir / "output/file"]
+    for copy in copies:
+        copy.write_text("changed")
+        assert stat.S_IMODE(copy.stat().st_mode) == 0o644
+    assert not [path for path in outdir.rglob("*") if path.is_symlink()]
+    assert marker.read_text() == "of the host"
+
+
+def test_a_copy_of_an_input_holds_nothing_that_lies_elsewhere(outdir: Path, marker: Path, tmp_path: Path) -> None:
+    (tmp_path / "given").mkdir()
+    (tmp_path / "given" / "elsewhere").symlink_to(marker)
+    (outdir / "output" / "link").symlink_to(tmp_path / "given")
+
+    with pytest.raises(OutputRefusedError):
+        access(outdir, tmp_path / "given").isdir(str(outdir / "output"))
+
+
+def test_names_that_are_not_utf_8_end_the_run(outdir: Path) -> None:
+    (outdir / "output" / "très bien").touch()
+    assert access(outdir).isdir(str(outdir / "output"))
+    Path(os.fsdecode(os.fsencode(outdir) + b"/output/a\xff")).touch()
+
+    with pytest.raises(OutputRefusedError, match=r"output/a\?: the name is not UTF-8"):
+        access(outdir).isdir(str(outdir / "output"))
+
+
+def test_after_a_refusal_there_is_a_sentence_to_find(outdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(OutputRefusedError, "refusals", [])
+    (outdir / "broken").symlink_to("nowhere")
+
+    with pytest.raises(OutputRefusedError):
+        access(outdir).isfile(str(outdir / "broken"))
+
+    assert OutputRefusedError.refusals == ["broken: a broken link cannot be an output"]
+
+
 def test_links_in_a_circle_and_broken_links_end_the_run(outdir: Path) -> None:
     for name in ("one", "two"):
         (outdir / "output" / name).mkdir()
@@ -164,6 +234,16 @@ def test_links_cannot_multiply_files_without_end(outdir: Path, monkeypatch: pyte
     monkeypatch.setattr(cwl_outputs, "_MOST_COPIES", 3)
     for number in range(4):
         (outdir / "output" / f"link{number}").symlink_to("a.txt")
+
+    with pytest.raises(OutputRefusedError, match="more than 3 files"):
+        access(outdir).isdir(str(outdir / "output"))
+
+
+def test_links_cannot_multiply_empty_folders_without_end(outdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cwl_outputs, "_MOST_COPIES", 3)
+    (outdir / "output" / "folder").mkdir()
+    for number in range(4):
+        (outdir / "output" / f"link{number}").symlink_to("folder")
 
     with pytest.raises(OutputRefusedError, match="more than 3 files"):
         access(outdir).isdir(str(outdir / "output"))

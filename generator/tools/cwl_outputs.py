@@ -13,8 +13,9 @@ import re
 import shutil
 import stat
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, ClassVar, TypeGuard
 
 from cwltool.errors import WorkflowException
 from cwltool.stdfsaccess import StdFsAccess
@@ -30,11 +31,24 @@ _SPECIAL_BITS = stat.S_ISUID | stat.S_ISGID | stat.S_ISVTX
 _LARGEST_OBJECT = 64 << 20
 """Bytes of a ``cwl.output.json`` that is read at all."""
 _MOST_COPIES = 100_000
-"""Files that links of one output folder may turn into: links to folders can multiply."""
+"""Files and folders that links of one output folder may turn into: links to folders can multiply."""
+_FIELDS = frozenset(
+    ("class", "location", "basename", "nameroot", "nameext", "checksum", "size", "format", "contents", "secondaryFiles")
+)
+"""What stays of a File or Directory that a container describes. cwltool would put it where ``dirname`` says."""
 
 
 class OutputRefusedError(WorkflowException):  # type: ignore[misc]
-    """A container left something that cannot be an output."""
+    """A container left something that cannot be an output.
+
+    cwltool goes on after this, so ``refusals`` keeps the sentences: after the first, nothing starts and nothing moves.
+    """
+
+    refusals: ClassVar[list[str]] = []
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.refusals.append(message)
 
 
 class OutputFolder(StdFsAccess):
@@ -59,7 +73,8 @@ class OutputFolder(StdFsAccess):
         """Find the outputs that match, as file URIs."""
         found: list[str] = super().glob(pattern)
         for uri in found:
-            self.clear(uri)
+            if self._path(uri) != Path(self.basedir):  # cwltool asks for the whole folder to know how its URI begins
+                self.clear(uri)
         return found
 
     def exists(self, fn: str) -> bool:
@@ -100,21 +115,23 @@ class OutputFolder(StdFsAccess):
     def check(self, outputs: Mapping[str, Any]) -> None:
         """Check an output object, whoever wrote it: what its files and folders name, at any depth.
 
+        Fields of theirs that say more than what and where they are go.
+
         Raises:
             OutputRefusedError: an object names a place outside, has a name that is a path, or brings its own content.
         """
         for name, value in outputs.items():
             for one in _files(value):
                 self._check_object(name, one)
-            for top in value if isinstance(value, list) else [value]:
-                if isinstance(top, Mapping) and str(top.get("basename", "")).startswith("."):
-                    # In the folder that results go to, such a name could be a program's configuration.
-                    raise OutputRefusedError(f"output {name}: {top['basename']!r} is hidden; name it without the dot")
 
-    def _check_object(self, name: str, one: Mapping[str, Any]) -> None:
+    def _check_object(self, name: str, one: dict[str, Any]) -> None:
+        for field in one.keys() - _FIELDS:
+            del one[field]
         basename, location = one.get("basename"), one.get("location")
         if not _is_plain(basename):
             raise OutputRefusedError(f"output {name}: {basename!r} is not a plain file name")
+        if basename.startswith("."):  # in the folder that results go to, it could be a program's configuration
+            raise OutputRefusedError(f"output {name}: {basename!r} is hidden; name it without the dot")
         if not isinstance(location, str) or not location.startswith("file://"):
             raise OutputRefusedError(f"output {name}: {basename!r} does not name a file of the output folder")
         self.clear(location)
@@ -133,7 +150,9 @@ class OutputFolder(StdFsAccess):
             if self._is_own(real) and real not in self._cleared:
                 self._clear_tree(real)
                 self._cleared.add(real)
-        except (OSError, RecursionError) as error:
+        except RecursionError:
+            raise OutputRefusedError(f"{self._shown(path)}: folders in folders, more than can be read") from None
+        except OSError as error:
             raise OutputRefusedError(f"{self._shown(path)}: cannot be read as an output: {error}") from None
         return real
 
@@ -162,12 +181,14 @@ class OutputFolder(StdFsAccess):
     def _clear_tree(self, real: Path) -> None:
         mode = real.lstat().st_mode
         if stat.S_ISDIR(mode):
-            real.chmod((stat.S_IMODE(mode) | stat.S_IRWXU) & ~_SPECIAL_BITS)
+            if (usable := (stat.S_IMODE(mode) | stat.S_IRWXU) & ~_SPECIAL_BITS) != stat.S_IMODE(mode):
+                real.chmod(usable)
             with os.scandir(real) as entries:
-                paths = sorted(Path(entry.path) for entry in entries)
+                paths = sorted(self._named(entry.path) for entry in entries)
             for path in paths:
-                if not path.is_symlink() or self._replace_link(path):
-                    self._clear_tree(path)
+                if path.is_symlink():
+                    self._replace_link(path, nested=True)
+                self._clear_tree(path)
         elif stat.S_ISREG(mode):
             if mode & _SPECIAL_BITS:
                 real.chmod(stat.S_IMODE(mode) & ~_SPECIAL_BITS)
@@ -175,22 +196,42 @@ class OutputFolder(StdFsAccess):
             kind = _KINDS.get(stat.S_IFMT(mode), "a special file")
             raise OutputRefusedError(f"{self._shown(real)}: {kind} cannot be an output; write a regular file instead")
 
-    def _replace_link(self, path: Path) -> bool:
-        """Put what a link points to in its place, so that nothing after this follows it; False for one to an input."""
+    def _named(self, path: str) -> Path:
+        if not path.isascii() and os.fsencode(path).decode(errors="replace") != path:
+            raise OutputRefusedError(f"{self._shown(Path(path))}: the name is not UTF-8, which CWL asks for; rename it")
+        return Path(path)
+
+    def _replace_link(self, path: Path, *, nested: bool = False) -> None:
+        """Put what a link points to in its place, so that nothing after this follows it.
+
+        A link to an input may stay where it is an output of its own: cwltool then copies the input. In a folder that
+        is moved, it would lead those who write to that folder later into the input, so that it becomes a copy.
+        """
         target = self._real(self._as_seen_inside(path))
-        if not self._is_own(target):
-            return False
+        if not nested and not self._is_own(target):
+            return
         if path in self._following or path.parent.resolve().is_relative_to(target):
             raise OutputRefusedError(f"{self._shown(path)}: the link leads back to a folder that it lies in")
         self._following.add(path)
-        self._clear_tree(target)
+        if self._is_own(target):
+            self._clear_tree(target)
         path.unlink()
         if target.is_dir():
-            shutil.copytree(target, path, copy_function=self._linked)
+            shutil.copytree(target, path, copy_function=self._linked, ignore=self._counted)
         else:
             self._linked(str(target), str(path))
         self._following.discard(path)
-        return True
+
+    def _counted(self, folder: str, _: list[str]) -> tuple[str, ...]:
+        """Count a folder that is copied; none of its names is left out."""
+        self._count(folder)
+        return ()
+
+    def _count(self, source: str) -> Path:
+        self._copies += 1
+        if self._copies > _MOST_COPIES:
+            raise OutputRefusedError(f"links in the output folder lead to more than {_MOST_COPIES} files and folders")
+        return self._real(Path(source))
 
     def _as_seen_inside(self, link: Path) -> Path:
         """Give the path on the host for a link whose text is a path in the container."""
@@ -202,13 +243,12 @@ class OutputFolder(StdFsAccess):
 
     def _linked(self, source: str, target: str) -> str:
         """Give a file a second name: outputs are moved one by one, and each name must find its content."""
-        self._copies += 1
-        if self._copies > _MOST_COPIES:
-            raise OutputRefusedError(f"links in the output folder lead to more than {_MOST_COPIES} files")
-        try:
-            os.link(source, target)
-        except OSError:  # another file system, or a kernel that protects hard links
-            shutil.copy2(source, target)
+        real = self._count(source)
+        if self._is_own(real):
+            with suppress(OSError):  # another file system, or a kernel that protects hard links
+                os.link(real, target)
+                return target
+        shutil.copy2(real, target)
         return target
 
     def _shown(self, path: Path) -> str:
@@ -217,9 +257,9 @@ class OutputFolder(StdFsAccess):
         return "".join(c if c.isprintable() else "?" for c in name)
 
 
-def _files(value: Any) -> Iterator[Mapping[str, Any]]:
-    """Every File and Directory in a value, with those that it lists."""
-    if isinstance(value, Mapping):
+def _files(value: Any) -> Iterator[dict[str, Any]]:
+    """Every File and Directory in a value, with their secondary files."""
+    if isinstance(value, dict):
         if value.get("class") in ("File", "Directory"):
             yield value
         for item in value.values():
@@ -229,6 +269,6 @@ def _files(value: Any) -> Iterator[Mapping[str, Any]]:
             yield from _files(item)
 
 
-def _is_plain(name: Any) -> bool:
+def _is_plain(name: Any) -> TypeGuard[str]:
     """Whether a name is one part of a path, in characters that can be shown."""
     return isinstance(name, str) and name not in ("", ".", "..") and "/" not in name and name.isprintable()
