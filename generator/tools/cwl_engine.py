@@ -20,10 +20,19 @@ from cwltool.docker import DockerCommandLineJob, PodmanCommandLineJob
 from cwltool.errors import WorkflowException
 from cwltool.job import CommandLineJob, JobBase
 from cwltool.main import run
+from cwltool.pathmapper import MapperEnt
 from cwltool.process import Process
 from cwltool.workflow import default_make_tool
 
 from generator.tools.container_limits import ContainerLimits
+from generator.tools.cwl_mounts import (
+    CheckedPaths,
+    check_image,
+    check_in_place,
+    check_mounts,
+    folders_in_place,
+    keep_logs,
+)
 from generator.tools.cwl_outputs import OutputFolder, OutputRefusedError
 from generator.tools.process import run as run_command
 
@@ -40,6 +49,7 @@ def main(arguments: Sequence[str]) -> int:
     loading, running = LoadingContext(vars(options)), RuntimeContext(vars(options))
     loading.singularity, loading.podman = running.singularity, running.podman
     loading.construct_tool_object = _maker(limits)
+    running.path_mapper, running.log_dir_handler = CheckedPaths, keep_logs
     return int(run(args=options, loadingContext=loading, runtimeContext=running))
 
 
@@ -66,14 +76,19 @@ class GuardedTool(CommandLineTool):
         runner: type[JobBase] = super().make_job_runner(runtimeContext)
         if runner is CommandLineJob and not self.limits.bare:
             raise WorkflowException(_NO_CONTAINER.format(name=str(self.tool.get("id", "")).rpartition("/")[2]))
+        if runner is not CommandLineJob:
+            check_image(self.get_requirement("DockerRequirement")[0] or {}, trust=self.limits.bare)
         if runner in (DockerCommandLineJob, PodmanCommandLineJob):
             return type("GuardedJob", (_GuardedJob, runner), {"limits": self.limits})
+        if not self.limits.bare:
+            raise WorkflowException("containers run in Docker or Podman here; --trust lets other programs run them")
         return runner
 
     def collect_output_ports(self, ports: Any, builder: Any, outdir: str, rcode: int, *rest: Any, **named: Any) -> Any:
         """Collect the outputs of a container that has ended."""
-        given = [mapped.resolved for _, mapped in builder.pathmapper.items()] if builder.pathmapper else []
-        folder = OutputFolder(outdir, inside=builder.outdir, inputs=[path for path in given if path.startswith("/")])
+        given = [mapped for _, mapped in builder.pathmapper.items()] if builder.pathmapper else []
+        inputs = [mapped.resolved for mapped in given if not mapped.type.startswith("Create")]
+        folder = OutputFolder(outdir, inside=builder.outdir, inputs=[path for path in inputs if path.startswith("/")])
         builder.make_fs_access = lambda _: folder
         outputs = super().collect_output_ports(ports, builder, outdir, rcode, *rest, **named)
         declared = {str(port["id"]).rpartition("#")[2].rpartition("/")[2] for port in ports}
@@ -93,6 +108,9 @@ class _GuardedJob(DockerCommandLineJob):
         runtimeContext: RuntimeContext,  # noqa: N803 - cwltool's name
     ) -> tuple[list[str], str | None]:
         """Give the command that starts the container."""
+        if OutputRefusedError.refusals:
+            raise WorkflowException("not started: an earlier step left something that cannot be an output")
+        check_mounts(self._mapped(), self.builder.outdir, in_place=self.inplace_update)
         runtime, cidfile = super().create_runtime(env, runtimeContext)
         wanted = self.builder.get_requirement("ResourceRequirement")[0] or {}
         asked = [_number(wanted.get(f"{kind}Max", wanted.get(f"{kind}Min", 0))) for kind in ("ram", "cores")]
@@ -118,9 +136,21 @@ class _GuardedJob(DockerCommandLineJob):
             _remove_container(docker_exe, Path(cidfile))
         if cleanup_cidfile:
             Path(cidfile).unlink(missing_ok=True)
-        for _, mapped in self.generatemapper.items() if self.generatemapper else ():
+        try:
+            self._check_left()
+        except WorkflowException:
+            self.generatemapper = None  # or cwltool would go on to remove secrets at places that it names
+            raise
+
+    def _check_left(self) -> None:
+        for mapped in self._mapped():
             if mapped.target.startswith(self.builder.outdir + "/"):
                 self._check_staged(Path(self.outdir, mapped.target[len(self.builder.outdir) + 1 :]))
+        for changed in folders_in_place(self._mapped()) if self.inplace_update else ():
+            check_in_place(changed)
+
+    def _mapped(self) -> list[MapperEnt]:
+        return [mapped for paths in (self.pathmapper, self.generatemapper) if paths for _, mapped in paths.items()]
 
     def _check_staged(self, target: Path) -> None:
         """A folder on the way to a file that cwltool put into the output folder must still be a folder."""

@@ -124,6 +124,46 @@ def test_a_pipe_is_refused_without_waiting_for_a_writer(run: Run, lines: list[st
     assert any("output/pipe: a named pipe" in line for line in lines)
 
 
+def test_what_is_no_output_may_be_anything(run: Run, tmp_path: Path) -> None:
+    run("mkdir output; echo a > output/a.txt; ln -s nobody:1 .lock; mkfifo .pipe")
+
+    assert (tmp_path / "results/output/a.txt").read_text() == "a\n"
+
+
+def test_a_folder_that_is_changed_in_place_leads_nowhere_else(run: Run, tmp_path: Path, marker: Path) -> None:
+    (tmp_path / "cache").mkdir()
+    requirements = {
+        "InplaceUpdateRequirement": {"inplaceUpdate": True},
+        "InitialWorkDirRequirement": {"listing": [{"entry": "$(inputs.given)", "writable": True}]},
+    }
+    changes: dict[str, Any] = {
+        "requirements": requirements,
+        "inputs": {"given": "Directory"},
+        "outputs": {"cache": {"type": "Directory", "outputBinding": {"glob": "cache"}}},
+        "job": {"given": {"class": "Directory", "location": (tmp_path / "cache").as_uri()}},
+    }
+
+    run("echo a > cache/a", **changes)
+    assert (tmp_path / "results/cache/a").read_text() == (tmp_path / "cache/a").read_text() == "a\n"
+
+    with pytest.raises(RunError):
+        run(f"ln -s {marker} cache/link", **changes)
+    assert not (tmp_path / "results/cache/link").exists()
+
+
+def test_a_log_is_written_over_no_link(run: Run, tmp_path: Path, marker: Path) -> None:
+    run(f"mkdir output; ln -s {marker} out.log; echo a", "--log-dir", str(tmp_path / "logs"), stdout="out.log")
+
+    assert marker.read_text() == "of the host"
+
+
+def test_an_image_is_no_option(run: Run, base_image: str, lines: list[str]) -> None:
+    with pytest.raises(RunError):
+        run("true", requirements={"DockerRequirement": {"dockerPull": base_image, "dockerImageId": "--help"}})
+
+    assert any("'--help' is not the name of an image" in line for line in lines)
+
+
 def test_a_tool_without_a_container_does_not_run(run: Run, tmp_path: Path, lines: list[str]) -> None:
     with pytest.raises(RunError):
         run(f"touch {tmp_path}/ran", bare=True)
