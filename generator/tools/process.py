@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import codecs
 import io
+import math
 import os
 import selectors
 import subprocess
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,10 @@ _apart: list[subprocess.Popen[bytes]] = []
 _streaming: set[subprocess.Popen[bytes]] = set()
 _LAST_OUTPUT = 1.0
 """Seconds to wait for more output of a command that has ended."""
+_LARGEST_PIPE = 1 << 20
+"""Bytes that a command that has ended may have left in its pipe."""
+_LONGEST_LINE = 1 << 20
+"""Characters after which a line is handed over though it goes on."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -102,19 +108,27 @@ def stream(
 
 
 def _lines(process: subprocess.Popen[bytes], pipe: int) -> Iterator[str]:
-    """What a command prints until it ends; a program that it left behind may hold the pipe, and is not waited for."""
+    """What a command prints until it ends, in lines of bounded length.
+
+    A program that it left behind may hold the pipe, and print on; it is not waited for.
+    """
     decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder("utf-8")("replace"), translate=True)
-    held = ""
+    held, left, deadline = "", _LARGEST_PIPE, math.inf
     with selectors.DefaultSelector() as selector:
         selector.register(pipe, selectors.EVENT_READ)
-        while True:
+        while left > 0:
             has_ended = process.poll() is not None
-            if selector.select(_LAST_OUTPUT if has_ended else 0.2):
+            deadline = min(deadline, time.monotonic() + _LAST_OUTPUT) if has_ended else deadline
+            if selector.select(max(0, deadline - time.monotonic()) if has_ended else 0.2):
                 chunk = os.read(pipe, 1 << 16)
                 if not chunk:
                     break
+                left -= len(chunk) if has_ended else 0
                 *lines, held = (held + decoder.decode(chunk)).split("\n")
                 yield from lines
+                if len(held) > _LONGEST_LINE:
+                    yield held
+                    held = ""
             elif has_ended:
                 break
     held += decoder.decode(b"", final=True)
