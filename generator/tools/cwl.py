@@ -77,12 +77,17 @@ def execute(
                 stand_in()
         command = (*_engine(engine, own, trust=trust), "--outdir", str(outdir), *options, str(process), str(job_file))
         environment = engine_environment(os.environ, toil=engine == "toil")
+        if engine == "cwltool":  # what containers leave in its temporary folders goes with the run, however that ends
+            environment["TMPDIR"] = str(Path(temporary, "engine"))
+            Path(environment["TMPDIR"]).mkdir()
         code = None
         try:
             code = stream(command, on_line=on_line, stdout=result, environment=environment, alone=True)
         finally:
+            job_file.unlink(missing_ok=True)
             if code != 0:
                 _remove_containers(label)
+            _remove_folder(Path(temporary, "engine"))
         if code != 0:
             raise RunError(f"the run failed: {engine} ended with code {code}; its last lines are above")
         try:
@@ -142,6 +147,14 @@ def _remove_containers(label: str) -> None:
     left = run(("docker", "ps", "--all", "--quiet", "--filter", f"label={label}"), timeout=30).stdout.split()
     if left:
         run(("docker", "rm", "--force", "--volumes", *left), timeout=60)
+
+
+def _remove_folder(folder: Path) -> None:
+    """Remove what processes left: folders without rights, too, and deeper ones than Python follows; no link is."""
+    remove = ("rm", "-rf", "--", str(folder))
+    if run(remove, timeout=600).code != 0:
+        run(("chmod", "-R", "u+rwX", "--", str(folder)), timeout=600)
+        run(remove, timeout=600)
 
 
 class PlainLog:

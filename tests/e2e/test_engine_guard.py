@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -253,7 +254,10 @@ def test_an_interrupted_run_leaves_no_container(base_image: str, tmp_path: Path,
         f"execute(Path('process.cwl'), {{}}, outdir=Path('results'), engine='cwltool', options=(), on_line=print,"
         " limits=limits)"
     )
-    running = subprocess.Popen((sys.executable, "-c", code), cwd=tmp_path, stderr=subprocess.DEVNULL)
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    environment = {**os.environ, "TMPDIR": str(temporary)}
+    running = subprocess.Popen((sys.executable, "-c", code), cwd=tmp_path, stderr=subprocess.DEVNULL, env=environment)
     wait_for(lambda: containers(label))
 
     if number == signal.SIGKILL:
@@ -264,6 +268,22 @@ def test_an_interrupted_run_leaves_no_container(base_image: str, tmp_path: Path,
     running.wait(timeout=30)
 
     wait_for(lambda: not containers(label))
+    assert not list(temporary.iterdir())
+
+
+def test_folders_that_are_too_deep_end_the_run_and_leave_nothing(
+    run: Run, tmp_path: Path, lines: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+
+    with pytest.raises(RunError):
+        run("mkdir output; i=0; cd output; while [ $i -lt 1200 ]; do mkdir d; cd d; i=$((i+1)); done")
+
+    assert any("output: folders in folders, more than can be read" in line for line in lines)
+    assert not list(temporary.iterdir())
 
 
 def containers(label: str) -> list[str]:
