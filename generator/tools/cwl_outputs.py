@@ -64,6 +64,7 @@ class OutputFolder(StdFsAccess):
         self._inside = inside.rstrip("/")
         self._inputs = tuple(Path(one).resolve() for one in inputs)
         self._cleared: set[Path] = set()
+        self._known: dict[str, Path] = {}  # cwltool asks several times; nothing changes once a container has ended
         self._following: set[Path] = set()
         self._copies = 0
 
@@ -79,6 +80,8 @@ class OutputFolder(StdFsAccess):
 
     def exists(self, fn: str) -> bool:
         """Tell whether a file is there; a link that leaves the folder is refused, not followed."""
+        if fn in self._known:
+            return True
         path = self._path(fn)
         if not os.path.lexists(path):
             return False
@@ -142,18 +145,22 @@ class OutputFolder(StdFsAccess):
         Raises:
             OutputRefusedError: it, or something in it, is outside the folder or neither a file nor a folder.
         """
+        if fn in self._known:
+            return self._known[fn]
         path = self._path(fn)
+        if path in self._cleared:
+            return path
         try:
             if path.is_symlink() and self._is_own(path.parent.resolve()):
                 self._replace_link(path)
             real = self._real(path)
-            if self._is_own(real) and real not in self._cleared:
+            if self._is_own(real):
                 self._clear_tree(real)
-                self._cleared.add(real)
         except RecursionError:
             raise OutputRefusedError(f"{self._shown(path)}: folders in folders, more than can be read") from None
         except OSError as error:
             raise OutputRefusedError(f"{self._shown(path)}: cannot be read as an output: {error}") from None
+        self._known[fn] = real
         return real
 
     def _path(self, fn: str) -> Path:
@@ -179,6 +186,8 @@ class OutputFolder(StdFsAccess):
         raise OutputRefusedError(f"{self._shown(path)}: outside of the output folder")
 
     def _clear_tree(self, real: Path) -> None:
+        if real in self._cleared:
+            return
         mode = real.lstat().st_mode
         if stat.S_ISDIR(mode):
             if (usable := (stat.S_IMODE(mode) | stat.S_IRWXU) & ~_SPECIAL_BITS) != stat.S_IMODE(mode):
@@ -195,6 +204,7 @@ class OutputFolder(StdFsAccess):
         else:
             kind = _KINDS.get(stat.S_IFMT(mode), "a special file")
             raise OutputRefusedError(f"{self._shown(real)}: {kind} cannot be an output; write a regular file instead")
+        self._cleared.add(real)
 
     def _named(self, path: str) -> Path:
         if not path.isascii() and os.fsencode(path).decode(errors="replace") != path:
