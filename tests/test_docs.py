@@ -94,3 +94,14 @@ def test_the_reference_has_every_way_that_a_run_can_end() -> None:
             assert f"| `{kind.reason}` |" in reference
             if kind is not failures.InterruptedRunError:
                 assert re.search(rf"^\| {kind.exit_code} \| `{kind.reason}` \|", reference, re.MULTILINE), kind
+
+
+def test_every_test_that_the_security_page_names_exists() -> None:
+    page = (top / "docs" / "security.md").read_text(encoding="utf-8")
+    named = re.findall(r"`([\w/]+\.py)((?:::\w+)+)`", page)
+
+    assert len(named) > 50
+    for file, names in named:
+        text = (top / "tests" / file).read_text(encoding="utf-8")
+        for name in names.split("::")[1:]:
+            assert re.search(rf"^\s*(def|class) {name}\b", text, re.MULTILINE), f"{file}::{name}"
