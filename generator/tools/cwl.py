@@ -177,9 +177,12 @@ class PlainLog:
 
 
 def _is_noise(text: str) -> bool:
-    """What cwltool says for its own developers, and the warning about its own hint for secrets."""
+    """What cwltool says for its own developers, and warnings that say nothing of a package.
+
+    The last one is about an input and an output of one name, which CWL allows.
+    """
     known = (
-        "Skipping Docker software container|exited with status|Final process status|Warning: checking item|"
-        "--preserve-environment"
+        "Skipping Docker software container|exited with status|Final process status|Warning: checking|"
+        "--preserve-environment|object id .* previously defined"
     )
     return re.match(rf"(INFO|DEBUG) |WARNING .*({known})", text) is not None

@@ -267,6 +267,7 @@ class TestPackmillRun:
         assert (tmp_path / "out" / "delivered" / "summary.json").exists()
         assert (tmp_path / "cache" / "content").is_dir()
         assert "stage-in tiles: 1 file" in captured.err
+        assert "WARNING" not in captured.err
 
     def test_files_at_hand_need_no_staging(
         self, package: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
