@@ -248,7 +248,8 @@ def test_an_interrupted_run_leaves_no_container(base_image: str, tmp_path: Path,
     (tmp_path / "process.cwl").write_text(json.dumps(tool))
     label = f"test-{os.getpid()}-{number}"
     code = (
-        "from pathlib import Path; from dataclasses import replace\n"
+        "import signal; from pathlib import Path; from dataclasses import replace\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell's background jobs ignore it
         "from generator.tools.cwl import execute; from generator.tools.container_limits import container_limits\n"
         f"limits = replace(container_limits(), labels=('org.packmill.test={label}',))\n"
         f"execute(Path('process.cwl'), {{}}, outdir=Path('results'), engine='cwltool', options=(), on_line=print,"
