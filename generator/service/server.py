@@ -90,10 +90,19 @@ def open_database(data: Path, url: str | None) -> Database:
         data.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
         raise UsageError(f"{data}: {error.strerror}: name another folder with --data") from None
-    database = Database(url or sqlite_url(DataFolder(data).database))
     if not url:
-        DataFolder(data).database.chmod(0o600)
-    return database
+        _keep_private(DataFolder(data).database)
+    return Database(url or sqlite_url(DataFolder(data).database))
+
+
+def _keep_private(database: Path) -> None:
+    """Keep a database of SQLite to its owner; the files that SQLite puts beside it get the same mode."""
+    try:
+        database.touch(mode=0o600)
+        for file in database.parent.glob(f"{database.name}*"):
+            file.chmod(0o600)
+    except OSError as error:
+        raise UsageError(f"{database}: {error.strerror}: name another folder with --data") from None
 
 
 def serve(options: Options, environment: Mapping[str, str], say: Callable[[str], None]) -> None:

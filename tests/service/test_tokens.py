@@ -17,6 +17,7 @@ from support import Finished
 
 from generator.service import tokens
 from generator.service.database import Database, rows, sessions, sqlite_url
+from generator.service.server import open_database
 
 
 @pytest.fixture
@@ -168,3 +169,18 @@ def test_what_cannot_be_meant_is_refused(token: Callable[..., Finished], words: 
 
     assert refused.code == 2
     assert message in refused.err
+
+
+def test_the_database_is_its_owners_alone(tmp_path: Path) -> None:
+    """Also the files that SQLite puts beside it, in a folder that the account of jobs may enter."""
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "packmill.sqlite3").touch(mode=0o644)
+    database = open_database(data, None)
+    tokens.create(database, name="ada", scopes=["api"])
+
+    modes = {path.name: path.stat().st_mode & 0o777 for path in data.iterdir() if path.name.startswith("packmill.")}
+
+    assert set(modes) >= {"packmill.sqlite3", "packmill.sqlite3-wal", "packmill.sqlite3-shm"}
+    assert set(modes.values()) == {0o600}, modes
+    database.close()
