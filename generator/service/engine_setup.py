@@ -1,10 +1,13 @@
-"""Set up the container engine before confined jobs start: they can neither install nor start one themselves."""
+"""Set up the container engine before confined jobs start: they can neither install nor start one themselves.
+
+The firewall rules that keep builds and steps from private networks are set, too, where jobs will want them.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from generator.tools.process import run
@@ -13,10 +16,11 @@ _TIMEOUT = 1800.0
 _code = Path(__file__).resolve().parents[2]
 
 
-def set_up_engine(say: Callable[[str], None]) -> None:
-    """Run ``packmill setup``; say in one line what it could not do."""
+def set_up_engine(say: Callable[[str], None], variables: Mapping[str, str]) -> None:
+    """Run ``packmill setup`` with the variables of jobs; say in one line what it could not do."""
     path = os.pathsep.join(filter(None, (str(_code), os.environ.get("PYTHONPATH"))))
-    done = run((sys.executable, "-m", "generator", "setup"), environment={"PYTHONPATH": path}, timeout=_TIMEOUT)
+    command = (sys.executable, "-m", "generator", "setup")
+    done = run(command, environment={**variables, "PYTHONPATH": path}, timeout=_TIMEOUT)
     if done.code != 0:
         lines = (done.stderr or done.stdout).strip().splitlines()
         why = next((line for line in lines if line.startswith("packmill:")), lines[-1] if lines else "no reason given")

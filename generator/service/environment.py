@@ -15,6 +15,7 @@ from generator.service import masking
 from generator.service.database import Row
 from generator.service.pipeline_file import PipelineFile
 from generator.service.project import Project
+from generator.tools.machine_memory import ordinary_memory
 
 _HOSTS = {
     "PACKMILL_GIT_TOKEN": "PACKMILL_GIT_HOST",
@@ -29,7 +30,8 @@ _NOT_FOR_JOBS = ("PACKMILL_DATABASE", "PACKMILL_CI_TRIGGER_TOKEN", "PACKMILL_CI_
 class Surroundings:
     """What a job's environment is made of besides the job: the project, addresses and settings.
 
-    ``address`` is where people find the service, ``inside`` where jobs on this machine do.
+    ``address`` is where people find the service, ``inside`` where jobs on this machine do. ``jobs_at_once`` share the
+    machine's memory.
     """
 
     project: Project
@@ -37,6 +39,7 @@ class Surroundings:
     inside: str
     own: Mapping[str, str]
     local_repositories: bool
+    jobs_at_once: int = 1
 
 
 def environment(
@@ -57,17 +60,25 @@ def environment(
     change what its programs do.
     """
     declared = {one.name: one.value for one in file.variables}
-    own = {name: value for name, value in around.own.items() if name not in (*_NOT_FOR_JOBS, *declared)}
+    own = {name: value for name, value in operator_variables(around).items() if name not in declared}
+    given = {name: asked.get(name, value) for name, value in declared.items()}
+    predefined = _predefined(around, pipeline=pipeline, job=job, token=token, work=work)
+    left_out = [name for name in asked if name not in declared]
+    return {**own, **given, **job_variables, **dotenv, **predefined}, left_out
+
+
+def operator_variables(around: Surroundings) -> dict[str, str]:
+    """Give the variables that every job gets, from the operator's environment and the service's options."""
+    own = {name: value for name, value in around.own.items() if name not in _NOT_FOR_JOBS}
     for secret in homeless_secrets(own):
         own.pop(secret)
         own.pop(secret.replace("PASSWORD", "USER"), None)
     if not around.local_repositories:
         own["PACKMILL_LOCAL_REPOSITORIES"] = "no"
         own.setdefault("PACKMILL_STAGE_GUARD", "1")
-    given = {name: asked.get(name, value) for name, value in declared.items()}
-    predefined = _predefined(around, pipeline=pipeline, job=job, token=token, work=work)
-    left_out = [name for name in asked if name not in declared]
-    return {**own, **given, **job_variables, **dotenv, **predefined}, left_out
+    if around.jobs_at_once > 1 and not own.get("PACKMILL_RUN_MEMORY"):
+        own["PACKMILL_RUN_MEMORY"] = str(ordinary_memory(containers=around.jobs_at_once))
+    return own
 
 
 def homeless_secrets(own: Mapping[str, str]) -> list[str]:

@@ -29,7 +29,7 @@ from generator.service.connections import ConnectionLimits, Gate, GuardedProtoco
 from generator.service.context import Context
 from generator.service.database import Database, sqlite_url
 from generator.service.engine_setup import set_up_engine
-from generator.service.environment import Surroundings, homeless_secrets, host_variable
+from generator.service.environment import Surroundings, homeless_secrets, host_variable, operator_variables
 from generator.service.inherited_variables import inherited
 from generator.service.isolation import choose_isolation
 from generator.service.job_folders import DataFolder
@@ -137,6 +137,7 @@ def serve(options: Options, environment: Mapping[str, str], say: Callable[[str],
             inside=inside,
             own=inherited(environment, options.job_variables),
             local_repositories=options.local_repositories,
+            jobs_at_once=options.limits.concurrent,
         )
         if hidden := data.hidden.hide_earlier(database):
             say(f"{hidden} earlier pipelines: values that may be secret were taken out of the database")
@@ -148,7 +149,7 @@ def serve(options: Options, environment: Mapping[str, str], say: Callable[[str],
             data,
             options.limits,
             isolation=isolation,
-            prepare=(lambda: set_up_engine(say)) if sets_up else lambda: None,
+            prepare=(lambda: set_up_engine(say, operator_variables(around))) if sets_up else lambda: None,
         )
         app = application(
             Context(

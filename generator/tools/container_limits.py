@@ -7,12 +7,11 @@ import os
 from dataclasses import asdict, dataclass
 
 from generator.request import Settings
+from generator.tools.machine_memory import largest_memory, ordinary_memory
 
 job_label = "org.packmill.job"
 """The label of every container that a job of the service starts, so that none outlives its job."""
 _PROCESSES = 4096
-_ordinary_share, _largest_share = 0.75, 0.9
-"""Of the machine's memory: what any container may take, and what no package gets more than."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,10 +58,9 @@ class ContainerLimits:
 def container_limits(settings: Settings | None = None) -> ContainerLimits:
     """Give the limits of this machine, as far as the settings do not name others."""
     settings = settings or Settings()
-    total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**20
-    largest = int(total * _largest_share)
+    largest = largest_memory()
     return ContainerLimits(
-        memory=min(settings.run_memory or int(total * _ordinary_share), largest),
+        memory=min(settings.run_memory or ordinary_memory(), largest),
         most_memory=largest,
         cpus=settings.run_cpus or float(os.cpu_count() or 1),
         processes=settings.run_processes or _PROCESSES,

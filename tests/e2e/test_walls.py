@@ -15,6 +15,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from ci_service import Service, make_project
 from support import Finished, commit_all, write_notebook
 
 from generator.request import read_settings
@@ -253,6 +254,21 @@ def test_a_wall_that_cannot_be_made_ends_the_run(
 
     assert ran.code == 19
     assert "is not packmill's" in ran.err
+
+
+def test_a_service_for_others_sets_the_walls_before_its_first_job(walls: Callable[..., None], tmp_path: Path) -> None:
+    project = make_project(tmp_path / "ada" / "toy")
+    (project / "build.sh").write_text("true\n")
+    commit_all(project)
+    service = Service(project, tmp_path / "data", "--external-url", "https://packmill.example.org")
+    for name in ("PACKMILL_NETWORK", "PACKMILL_STAGE_GUARD"):
+        service.environment.pop(name, None)
+    service.start()
+    try:
+        service.wait(service.trigger())
+        assert "-N PACKMILL-BUILDS" in _iptables("-S")
+    finally:
+        service.stop()
 
 
 def test_setup_makes_the_walls_and_removes_them(

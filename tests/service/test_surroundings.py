@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytest
 
 from generator.service.environment import Surroundings, environment
+from generator.tools.machine_memory import ordinary_memory
 
 _PIPELINE = {
     **dict.fromkeys(("ref", "source", "user"), "main"),
@@ -31,10 +32,33 @@ _PIPELINE = {
 )
 def test_jobs_that_others_start_keep_to_public_addresses(local: bool, own: dict[str, str], guard: str | None) -> None:
     """A service that only its own machine reaches leaves that to whoever runs it, as it leaves local files."""
-    project = SimpleNamespace(path="a/b", name="b", id=1, default_branch="main")
-    around = Surroundings(
-        project=cast("Any", project), address="http://x", inside="http://x", own=own, local_repositories=local
-    )
+    found = _environment(_around(own=own, local_repositories=local))
+
+    assert found.get("PACKMILL_STAGE_GUARD") == guard
+
+
+@pytest.mark.parametrize(
+    ("jobs", "own", "memory"),
+    [
+        (1, {}, None),
+        (3, {}, ordinary_memory() // 3),
+        (3, {"PACKMILL_RUN_MEMORY": ""}, ordinary_memory() // 3),
+        (3, {"PACKMILL_RUN_MEMORY": "700"}, 700),
+    ],
+)
+def test_jobs_that_run_at_once_share_the_memory(jobs: int, own: dict[str, str], memory: int | None) -> None:
+    found = _environment(_around(own=own, jobs_at_once=jobs))
+
+    assert found.get("PACKMILL_RUN_MEMORY") == (None if memory is None else str(memory))
+
+
+def _around(**options: Any) -> Surroundings:
+    project = cast("Any", SimpleNamespace(path="a/b", name="b", id=1, default_branch="main"))
+    given = {"address": "http://x", "inside": "http://x", "local_repositories": True, **options}
+    return Surroundings(project=project, **given)
+
+
+def _environment(around: Surroundings) -> dict[str, str]:
     job = {"id": 1, "name": "run", "stage": "run", "started_at": None}
 
     found, _ = environment(
@@ -48,5 +72,4 @@ def test_jobs_that_others_start_keep_to_public_addresses(local: bool, own: dict[
         token="t",
         work=Path("/work"),
     )
-
-    assert found.get("PACKMILL_STAGE_GUARD") == guard
+    return found
