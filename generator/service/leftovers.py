@@ -27,8 +27,9 @@ def end_containers(is_over: Callable[[str], bool]) -> int:
 
 
 def _labeled() -> list[tuple[str, str]]:
-    shape = f'{{{{.ID}}}} {{{{.Label "{LABEL}"}}}}'
-    lines = _engine("ps", "--all", "--no-trunc", "--filter", f"label={LABEL}", "--format", shape).splitlines()
+    names = _engine("ps", "--all", "--quiet", "--no-trunc", "--filter", f"label={LABEL}").split()
+    shape = f'{{{{.Id}}}} {{{{index .Config.Labels "{LABEL}"}}}}'  # ps itself gives single labels with Docker alone
+    lines = _engine("container", "inspect", "--format", shape, *names).splitlines() if names else []
     return [(name, value) for name, _, value in (line.partition(" ") for line in lines)]
 
 
@@ -43,7 +44,7 @@ def _engine(*words: str) -> str:
         )
     except (OSError, subprocess.TimeoutExpired):
         return ""
-    return done.stdout if done.returncode == 0 else ""
+    return done.stdout  # of containers that are there, also when others went meanwhile
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import secrets
 import shutil
 import subprocess
 import time
@@ -13,6 +14,8 @@ from pathlib import Path
 
 import pytest
 from support import Finished, commit_all, write_notebook
+
+from generator.service.leftovers import LABEL, end_containers
 
 pytestmark = [
     pytest.mark.engine,
@@ -120,6 +123,30 @@ def test_a_package_is_built_and_run(
     again = packmill("build", repository, "--output", tmp_path / "packages", "--json")
     assert again.code == 0, again.err
     assert "Building the environment" not in again.err
+
+
+@pytest.mark.parametrize("program", ["docker", "podman"])
+def test_what_a_job_left_ends_with_it(
+    program: str, on_podman: str, base_image: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever program there is to ask Podman's socket."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / program).symlink_to(str(shutil.which(program)))
+    job = f"test-{secrets.token_hex(4)}"
+
+    def podman(*words: str) -> list[str]:
+        command = ("podman", "--url", on_podman, *words)
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+
+    for value in (job, f"{job}-other"):
+        podman("run", "--detach", "--network=none", f"--label={LABEL}={value}", base_image, "sleep", "600")
+    with monkeypatch.context() as bare:
+        bare.setenv("PATH", str(tmp_path / "bin"))
+        ended = end_containers(lambda value: value == job)
+    left = podman("ps", "--all", "--quiet", f"--filter=label={LABEL}")
+    podman("rm", "--force", "--all")
+
+    assert (ended, len(left)) == (1, 1)
 
 
 def test_walls_that_podman_cannot_have_end_the_build(
