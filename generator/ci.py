@@ -14,6 +14,7 @@ from pathlib import Path
 from generator import checking
 from generator.errors import DocumentError, RunError, UsageError
 from generator.pipeline import Built, build
+from generator.places import read_holder
 from generator.progress import Progress
 from generator.request import BuildRequest, Settings, build_request, from_variables, is_replacing, read_settings
 from generator.run import run_package
@@ -29,7 +30,8 @@ from generator.tools.files import packages_below
 from generator.tools.git import commit_folder
 from generator.tools.job_file import job_values, read_job
 
-_example = "city-temperatures"
+_EXAMPLE = Path("packmill", "city-temperatures")
+"""Owner and name of the bundled example."""
 _report, _dotenv, _results = Path("report.xml"), Path("packmill.env"), Path("results")
 """What the jobs of ``.gitlab-ci.yml`` leave beside their packages."""
 
@@ -49,13 +51,17 @@ def main(stage: str | None, environment: Mapping[str, str]) -> None:
         ensure_engine(docker_host=settings.docker_host, say=progress.say, confined=settings.confined)
     if stage is None:
         if request is None:
-            _build_and_run_example(_example_request(environment, progress), settings, progress)
+            _build_and_run_example(*_example(environment, settings, progress), progress)
         else:
             print(build(request, settings, progress).folder)
         return
+
+    def wanted() -> tuple[BuildRequest, Settings]:
+        return (request, settings) if request else _example(environment, settings, progress)
+
     stages: dict[str, Callable[[], None]] = {
-        "build": lambda: _build(request or _example_request(environment, progress), settings, progress),
-        "check": lambda: _check(request or _example_request(environment, progress), settings, progress),
+        "build": lambda: _build(*wanted(), progress),
+        "check": lambda: _check(*wanted(), progress),
         "publish": lambda: _publish(request, settings, progress),
         "run": lambda: _run(environment, settings, progress),
     }
@@ -171,12 +177,22 @@ def set_up(settings: Settings, progress: Progress, *, python: str = "") -> None:
             set_walls(settings, progress.say)
 
 
-def _example_request(environment: Mapping[str, str], progress: Progress) -> BuildRequest:
-    """The bundled example, for a pipeline that names no repository."""
-    repository = Path("example-run") / "packmill" / _example
+def _example(environment: Mapping[str, str], settings: Settings, progress: Progress) -> tuple[BuildRequest, Settings]:
+    """Make the bundled example for a pipeline that names no repository, and allow this one folder of the machine."""
+    repository = "example-run" / _EXAMPLE
     with progress.step("Making a repository of the bundled example"):
-        commit_folder(data_folder("examples") / _example, repository, message="Temperatures of a city, month by month")
-    return build_request(str(repository), replace=is_replacing(environment))
+        files = data_folder("examples") / _EXAMPLE.name
+        commit_folder(files, repository, message="Temperatures of a city, month by month")
+    request = build_request(str(repository))
+    replaces = is_replacing(environment) or _is_example(request.output / _EXAMPLE / "main")
+    return replace(request, replace=replaces), replace(settings, local_repositories=True)
+
+
+def _is_example(package: Path) -> bool:
+    """Whether a folder holds the bundled example's package, which each job makes in a folder of its own."""
+    file = package / "package.json"
+    holder = read_holder(file.read_bytes()) if file.is_file() else None
+    return holder is not None and Path(holder.address).parts[-3:] == ("example-run", *_EXAMPLE.parts)
 
 
 def _build_and_run_example(request: BuildRequest, settings: Settings, progress: Progress) -> None:

@@ -254,15 +254,19 @@ def test_a_package_is_run_from_its_page_with_other_values(service: Service, algo
 def test_a_service_that_others_reach_keeps_this_machine_s_files_to_itself(
     checkout: Path, algorithm: Path, tmp_path: Path, base_image: str
 ) -> None:
-    service = Service(checkout, tmp_path / "data", "--no-local-repositories").start()
+    service = Service(checkout, tmp_path / "data", "--no-local-repositories")
+    service.environment["PACKMILL_NETWORK"] = "open"  # this is about files
+    service.start()
     try:
         number = service.trigger(**_payload(algorithm))
         while service.get(f"/pipelines/{number}")["status"] not in ("success", "failed"):
             time.sleep(0.2)
         trace = service.trace(service.jobs(number)["build"]["id"])
+        example = _wait(service, service.trigger())
     finally:
         service.stop()
 
+    assert example["build"]["status"] == "success", "the bundled example is packmill's own"
     assert "exit code 10" in trace
     assert "folders of this machine are not used here" in trace
 
