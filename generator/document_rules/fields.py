@@ -86,9 +86,14 @@ def _composed_type(where: str, value: dict[str, Any]) -> Problems:
     yield from name_rule(f"{where}/name", value.get("name", "none"))
     if "items" in value:
         yield from type_rule(where, value["items"])
+    yield from text_rule(f"{where}/doc", value.get("doc", ""))
     for symbol in items(value.get("symbols", [])):
         yield from text_rule(f"{where}/symbols", symbol)
-    for name, field in mapping(value.get("fields", {})).items():
+    fields = value.get("fields", {})
+    if not isinstance(fields, dict):  # in a list, CWL's loader would act on each field
+        yield f"{where}/fields: a mapping is needed"
+    for name, field in mapping(fields).items():
         yield from name_rule(f"{where}/{name}", name)
         yield from unknown(mapping(field), {"type", "doc"}, f"{where}/{name}")
         yield from type_rule(f"{where}/{name}", mapping(field).get("type"))
+        yield from text_rule(f"{where}/{name}/doc", mapping(field).get("doc", ""))
