@@ -10,6 +10,7 @@ a container, and `generator.tools.cwl_outputs` checks what the container left be
 from __future__ import annotations
 
 from collections.abc import MutableMapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from cwltool.process import Process
 from cwltool.workflow import default_make_tool
 
 from generator.tools.container_limits import ContainerLimits
+from generator.tools.cwl_documents import PackageFetcher
 from generator.tools.cwl_mounts import (
     CheckedPaths,
     check_image,
@@ -49,8 +51,14 @@ def main(arguments: Sequence[str]) -> int:
     loading, running = LoadingContext(vars(options)), RuntimeContext(vars(options))
     loading.singularity, loading.podman = running.singularity, running.podman
     loading.construct_tool_object = _maker(limits)
+    if not limits.bare:
+        loading.fetcher_constructor = _fetcher(options.workflow, options.job_order)
     running.path_mapper, running.log_dir_handler = CheckedPaths, keep_logs
     return int(run(args=options, loadingContext=loading, runtimeContext=running))
+
+
+def _fetcher(document: str, job: Sequence[str]) -> Any:
+    return partial(PackageFetcher, folder=Path(document).parent, files=tuple(Path(one) for one in job[:1]))
 
 
 def _maker(limits: ContainerLimits) -> Any:
