@@ -23,6 +23,8 @@ _WORDS = (_ANY_PUBLIC, *_SUBMODULE_WORDS)
 """What in a list is no address."""
 _PORTS = {"https": 443, "ssh": 22}
 _SCP = re.compile(r"(?:[\w.-]+@)?(?P<host>[\w.-]+):(?P<path>.+)")
+_AMBIGUOUS = re.compile(r"[\\\s\x00-\x1f\x7f]")
+"""Characters after which programs disagree about where a URL's host ends."""
 
 
 class Access(Enum):
@@ -57,10 +59,10 @@ class Location:
         return self.path is not None and self.path[: len(entry.path)] == entry.path
 
     def has_owner_of(self, other: Location) -> bool:
-        """Whether both are repositories of the same owner on the same server."""
+        """Whether both are repositories of the same owner on the same server; one at a server's top has no owner."""
         if not self.path or not other.path or not self.is_on_host_of(other):
             return False
-        return self.path[:-1] == other.path[:-1]
+        return len(self.path) > 1 and self.path[:-1] == other.path[:-1]
 
     def is_on_host_of(self, other: Location) -> bool:
         """Whether both are on the same server: one host, and one port unless their schemes differ."""
@@ -69,17 +71,35 @@ class Location:
 
 
 def locate(address: str) -> Location:
-    """Parse a URL, ``user@host:path`` as git has it, or ``host:port/path`` of a registry or an allow list.
+    """Parse a URL, or ``user@host:path`` as git has it, also where the path begins with a number.
 
     Raises:
-        ValueError: the text has no host, or an invalid port.
+        ValueError: the text has no host or an invalid port, or programs may read it in several ways.
     """
-    scp = None if "://" in address or re.match(r"[^/]*:\d+(/|$)", address) else _SCP.fullmatch(address)
-    if scp:
-        return Location(scheme="ssh", host=_host(scp["host"]), port=None, path=_path(scp["path"]))
-    url = urlsplit(address if "://" in address else f"//{address}")
-    if not url.hostname:
+    if "://" in address:
+        return _locate_url(address)
+    scp = _SCP.fullmatch(address)
+    if not scp:
         raise ValueError(f"{address!r} has no host")
+    return Location(scheme="ssh", host=_host(scp["host"]), port=None, path=_path(scp["path"]))
+
+
+def _locate_entry(entry: str) -> Location:
+    """Parse an entry of an allow list, in which ``host:8443/path`` has a port.
+
+    Raises:
+        ValueError: as for `locate`.
+    """
+    has_port = re.match(r"[^/]*:\d+(/|$)", entry)
+    if "://" in entry or (_SCP.fullmatch(entry) and not has_port):
+        return locate(entry)
+    return _locate_url(f"//{entry}")
+
+
+def _locate_url(text: str) -> Location:
+    url = urlsplit(text)
+    if not url.hostname or _AMBIGUOUS.search(text):
+        raise ValueError(f"{text!r} has no host, or characters that no URL has")
     return Location(scheme=url.scheme.lower(), host=_host(url.hostname), port=url.port, path=_path(url.path))
 
 
@@ -91,7 +111,7 @@ def _path(text: str) -> tuple[str, ...] | None:
     parts = tuple(unquote(text).strip("/").removesuffix(".git").split("/"))
     if parts == ("",):
         return ()
-    return None if any(part in ("", ".", "..") or "\\" in part for part in parts) else parts
+    return None if any(part in ("", ".", "..") or set(part) & set("\\%") for part in parts) else parts
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -157,7 +177,7 @@ def may_use_credentials(submodule: str, repository: str, allowed: tuple[str, ...
 def _check_entries(variable: str, entries: Iterable[str], *, words: Iterable[str]) -> None:
     for entry in entries:
         try:
-            path = () if entry in words else locate(entry).path
+            path = () if entry in words else _locate_entry(entry).path
         except ValueError:
             path = None
         if path is None:
@@ -173,7 +193,7 @@ def is_listed(address: str, entries: Iterable[str]) -> bool:
         location = locate(address)
     except ValueError:
         return False
-    return any(entry not in _WORDS and location.is_below(locate(entry)) for entry in entries)
+    return any(entry not in _WORDS and location.is_below(_locate_entry(entry)) for entry in entries)
 
 
 any_repository = AddressPolicy(variable="PACKMILL_REPOSITORIES", error=RepositoryError)

@@ -25,6 +25,7 @@ from generator.tools.address_checks import check_registry_address
 from generator.tools.addresses import check, is_public
 from generator.tools.environment_file import place
 from generator.tools.git import fetch
+from generator.tools.git_connection import check_repository
 from generator.tools.guarded_proxy import guarded_proxy
 from generator.tools.registry import anonymous, look_up, pull
 
@@ -52,6 +53,12 @@ _TOKEN = "0pen-s3same"
         ("https://git.example.org/a", "ssh://git.example.org/a/b", False),
         ("git.example.org:8443", "https://git.example.org:8443/a/b", True),
         ("git.example.org:8443", "https://git.example.org/a/b", False),
+        ("git.example.org:8443", "git.example.org:8443/a/b", False),
+        ("git.example.org/a", "git@git.example.org:22/a/b", False),
+        ("git.example.org/22/a", "git@git.example.org:22/a/b", True),
+        ("git.example.org/a", "https://git.example.org/a/%252e%252e/eve", False),
+        ("git.example.org", "https://evil.net\\@git.example.org/a", False),
+        ("git.example.org", "https://git.example\t.org/a", False),
         ("[fd00::1]:8443", "https://[fd00::1]:8443/a/b", True),
         ("public", "https://public/a/b", False),
     ],
@@ -92,6 +99,18 @@ def test_lists_and_the_guard_decide_what_is_reached(
             check(policy, address)
     else:
         assert check(policy, address) is expected
+
+
+def test_a_path_that_begins_with_a_number_is_no_port() -> None:
+    policy = read_settings({"PACKMILL_LOCAL_REPOSITORIES": "no"}).repositories
+
+    with pytest.raises(RepositoryError, match="ssh uses a key of the operator's account"):
+        check_repository(policy, parse_repository("git@8.8.8.8:22/b"))
+
+
+def test_repositories_without_an_owner_have_none_in_common() -> None:
+    assert not may_use_credentials("https://h.org/x", "https://h.org/trees", ("owner",))
+    assert may_use_credentials("https://h.org/x", "https://h.org/trees", ("host",))
 
 
 @pytest.mark.parametrize(
