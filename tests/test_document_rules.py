@@ -199,6 +199,21 @@ class TestTrust:
         assert packmill("run", package, job).code == 2, "named by the user, it is read: 'nothing' is no input"
 
 
+@pytest.mark.parametrize("trusted", [False, True])
+def test_values_of_the_host_do_not_come_by_a_link(
+    package: Path, tmp_path: Path, packmill: Callable[..., Finished], trusted: bool
+) -> None:
+    (tmp_path / "settings.yml").write_text("nothing: marker\n")
+    (package / "inputs.yml").unlink()
+    (package / "inputs.yml").symlink_to(tmp_path / "settings.yml")
+
+    finished = packmill("run", package, *(["--trust"] if trusted else []))
+
+    assert finished.code == (2 if trusted else 17), "a trusted one is read: 'nothing' is no input"
+    if not trusted:
+        assert "inputs.yml: it is a link that leaves the package" in finished.err
+
+
 def test_the_rules_cost_little(package: Path) -> None:
     began = time.process_time()
     broken_rules(package / "workflow.cwl")

@@ -13,6 +13,8 @@ from generator.tools.job_file import read_job
 
 def foreign_files(job: Path) -> list[str]:
     """The files that ``inputs.yml`` takes from elsewhere, or what is wrong with it; stage-ins may have addresses."""
+    if not job.resolve().is_relative_to(job.parent.resolve()):  # its values would be those of any file of the host
+        return [f"{job.name}: it is a link that leaves the package"]
     try:
         values = read_job(job)
     except UsageError as error:
