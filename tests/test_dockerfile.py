@@ -30,6 +30,8 @@ from generator.errors import EnvironmentSpecError
         "FROM python\nADD " + "\\\n" * 200 + "http://example.org/x /x",
         "FROM python\nA" + "\\\n" * 200 + "DD http://example.org/x /x",
         "FROM" + "\\\n" * 200 + " ada/trees",
+        "FROM python\nCOPY" + "\\\n" * 200 + " --from=ada/trees /a /b",
+        "FROM python\nRUN --network=none " + "\\\n" * 200 + " --mount=from=ada/trees x",
         "FROM python\nARG B=a \\\n" + "\\\n" * 200 + " C=b",
         "# syntax=example.org/ada/language\nFROM python",
         "# syntax = docker/dockerfile-like:1\nFROM python",
@@ -68,6 +70,15 @@ def test_files_of_the_repository_are_no_matter(text: str) -> None:
         ("ARG TAG='3.12'\nFROM python:${TAG}\nARG TAG", ("python:3.12",)),
         ("ARG A=1 B=ada/trees\nFROM $B:$A", ("ada/trees:1",)),
         ("F\\\nROM python", ("python",)),
+        ("FROM python AS a\nFROM b\nCOPY --from=a /x /y\nCOPY --link --from=0 /x /y", ("python", "b")),
+        ("FROM a\nCOPY --from=r.example.org:5000/ada/b /x /y", ("a", "r.example.org:5000/ada/b")),
+        ("FROM a\nONBUILD copy --chown=1 --from=ada/b /x /y", ("a", "ada/b")),
+        ("FROM a\nCOPY --fr\\om=ada/b /x /y", ("a", "ada/b")),
+        ("FROM a\nRUN --mount=type=bind,from=ada/b,target=/m cat /m/x", ("a", "ada/b")),
+        ('FROM a\nRUN --mount="type=bind,target=/m n,from=ada/b" cat', ("a", "ada/b")),
+        ('FROM a\nRUN --mount=type=bind,\\\n"From=ada/b" cat', ("a", "ada/b")),
+        ("FROM a\nRUN --mount=type=cache,target=/root/.cache pip install --from=x y", ("a",)),
+        ("FROM a\nRUN rm -rf x --from=y\nCOPY from=x /y", ("a",)),
         ("FROM python\nRUN python <<EOF\nfrom os import path\nEOF", ("python",)),
     ],
 )
@@ -91,3 +102,8 @@ def test_base_images_are_known_before_the_build(text: str, images: tuple[str, ..
 def test_a_base_image_that_is_not_is_refused(text: str) -> None:
     with pytest.raises(EnvironmentSpecError, match="unknown before the build"):
         base_images(text)
+
+
+def test_an_image_to_copy_from_is_named_plainly() -> None:
+    with pytest.raises(EnvironmentSpecError, match="name the image or the stage plainly"):
+        base_images("FROM python\nCOPY --from=$IMAGE /x /y")

@@ -15,6 +15,8 @@ _SYNTAX = re.compile(r"^[ \t]*(?:#|//)[ \t]*syntax[ \t]*=(.*)$", re.IGNORECASE |
 _ADD = re.compile(r"\s*(?:ONBUILD\s+)*ADD\s+(.*)", re.IGNORECASE | re.DOTALL)
 _ARG = re.compile(r"\s*ARG\s+(.*)", re.IGNORECASE | re.DOTALL)
 _FROM = re.compile(r"\s*FROM\s+(?:--\S+\s+)*(\S+)(?:\s+AS\s+(\S+))?\s*", re.IGNORECASE)
+_FLAGGED = re.compile(r"\s*(?:ONBUILD\s+)*(?:COPY|ADD|RUN)\s+(?=--)(.*)", re.IGNORECASE | re.DOTALL)
+_IMAGE_FLAG = re.compile(r"(?:^|[\s,])(?:--)?from\s*=([^\s,]*)", re.IGNORECASE)
 _REFERENCE = re.compile(r"[\w./:@-]+")
 _FLAG = re.compile(r"--[a-z-]+(=\S*)?\s+")
 _CONTINUES = re.compile(r"[\\`][ \t]*$")
@@ -39,13 +41,18 @@ def engine_sources(text: str) -> tuple[str, ...]:
 
 
 def base_images(text: str) -> tuple[str, ...]:
-    """Base images that a build pulls, variables replaced by their ARG's default.
+    """Images that a build pulls: its bases, variables replaced by their ARG's default, and those that it copies from.
 
     Raises:
         EnvironmentSpecError: the name of one cannot be known before the build.
     """
     defaults, found, stages = _defaults(text), [], {"scratch"}
     for line in _instructions(text):
+        for source in _copied_from(line):
+            if not _REFERENCE.fullmatch(source):
+                raise EnvironmentSpecError(f"Dockerfile: {' '.join(line.split())}: name the image or the stage plainly")
+            if source.lower() not in stages and not source.isdecimal():
+                found.append(source)
         if named := _FROM.fullmatch(line):
             reference = re.sub(r"\$(?:\{(\w+)\}|(\w+))", lambda one: defaults.get(one[1] or one[2], "$"), named[1])
             if not _REFERENCE.fullmatch(reference):
@@ -58,6 +65,18 @@ def base_images(text: str) -> tuple[str, ...]:
             # a name that could be an image of anyone's is no name of a stage
             stages |= {named[2].lower()} if named[2] and re.fullmatch(r"[\w.-]+", named[2]) else set()
     return tuple(dict.fromkeys(found))
+
+
+def _copied_from(line: str) -> list[str]:
+    """What ``COPY --from`` and ``RUN --mount`` name: a stage, or an image that the engine pulls."""
+    flagged = _FLAGGED.fullmatch(line)
+    if not flagged:
+        return []
+    leading = re.match(r"(?:--\S+\s*)+", flagged[1])
+    flags = leading[0] if leading else ""
+    if set(flags) & set("\\\"'`"):  # an address can be hidden thus, and a flag go on after a space
+        flags = re.sub(r"[\\\"'`]", "", flagged[1])
+    return _IMAGE_FLAG.findall(flags)
 
 
 def _defaults(text: str) -> Mapping[str, str]:
@@ -76,7 +95,9 @@ def _defaults(text: str) -> Mapping[str, str]:
 def _may_be_looked_for(line: str) -> bool:
     """Whether an instruction that was cut off may be one of those that are looked for."""
     first = line.rstrip("\\").split()[:1]
-    return any(keyword.startswith(word.lower()) for word in first for keyword in ("add", "arg", "from", "onbuild"))
+    if any(keyword.startswith(word.lower()) for word in first for keyword in ("add", "arg", "from", "onbuild")):
+        return True
+    return re.fullmatch(r"\s*(?:c|co|cop|copy|r|ru|run)(?:\s+--\S*)*\s*\\", line, re.IGNORECASE) is not None
 
 
 def _may_be_remote(words: str) -> bool:
@@ -87,11 +108,11 @@ def _may_be_remote(words: str) -> bool:
 
 
 def _instructions(text: str) -> Iterator[str]:
-    """Every line that may begin an ADD, ARG, FROM or ONBUILD, with those that continue it."""
+    """Every line that may begin an ADD, ARG, COPY, FROM, ONBUILD or RUN, with those that continue it."""
     lines = [line for line in re.split(r"\r?\n", text.lstrip("\ufeff")) if not re.match(r"\s*(#|$)", line)]
     parts = [(_CONTINUES.sub("", line), _CONTINUES.search(line) is not None) for line in lines]
     for number, (part, _) in enumerate(parts):
-        if part.lstrip()[:1].lower() in ("a", "f", "o"):
+        if part.lstrip()[:1].lower() in ("a", "c", "f", "o", "r"):
             yield _joined(parts[number : number + _MOST_LINES])
 
 

@@ -50,9 +50,10 @@ def check_dockerfile(path: Path, settings: Settings, say: Say) -> None:
     text = path.read_text(encoding="utf-8", errors="replace")
     _check_sources("Dockerfile", text)
     for reference in base_images(text):
-        _check_sources(
-            f"base image {reference}", "\n".join(_base(reference, settings, say).config.get("OnBuild") or ())
-        )
+        added = "\n".join(_base(reference, settings, say).config.get("OnBuild") or ())
+        _check_sources(f"base image {reference}", added)
+        for copied in base_images(added):
+            _base(copied, settings, say)
 
 
 def _base(reference: str, settings: Settings, say: Say) -> Image:
