@@ -109,6 +109,8 @@ def _owner_and_name(path: str) -> tuple[str, str]:
     ]
     if not parts:
         raise RepositoryError(f"{path!r}: no repository is named")
+    if any(part.lower() == ".git" for part in parts):  # packages have these names as folders, where git may keep its own
+        raise RepositoryError(f"{path!r}: '.git' is not the name of a repository or its owner; check the address")
     return "/".join(parts[:-1]) or "local", parts[-1]
 
 
@@ -118,7 +120,7 @@ def check_checkout(checkout: str) -> str:
     Raises:
         UsageError: it cannot.
     """
-    wrong = re.search(r"[ ~^:?*\[\\]|\.\.|@\{|//|\.lock(/|$)", checkout) or not checkout.isprintable()
+    wrong = re.search(r"[ ~^:?*\[\\]|\.\.|@\{|//|(^|/)\.|\.lock(/|$)", checkout) or not checkout.isprintable()
     if not checkout or wrong or checkout.startswith(("-", "/")) or checkout.endswith(("/", ".")) or checkout == "@":
         raise UsageError(f"{checkout!r} is not a checkout: give a branch, a tag or a commit")
     return checkout

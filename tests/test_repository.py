@@ -12,9 +12,9 @@ import pytest
 from git_servers import https_server, ssh_server
 from support import Finished, commit_all, git, write_notebook
 
-from generator.errors import PackmillError, RepositoryError
+from generator.errors import PackmillError, RepositoryError, UsageError
 from generator.image import Source, reference
-from generator.repository import parse_repository
+from generator.repository import check_checkout, parse_repository
 from generator.tools.git import Checkout, fetch
 
 _TOKEN = "s3cr3t-t0ken"
@@ -42,6 +42,20 @@ def test_owner_and_name_stand_in_the_url(text: str, owner: str, name: str, addre
     repository = parse_repository(text)
 
     assert (repository.owner, repository.name, repository.address) == (owner, name, address)
+
+
+@pytest.mark.parametrize(
+    "text", ["https://h.org/.git/hooks", "https://h.org/ada/%2eGIT/x", "git@h.org:.git/x"]
+)
+def test_no_owner_or_name_is_a_folder_of_git_s_own(text: str) -> None:
+    with pytest.raises(RepositoryError, match=r"\.git"):
+        parse_repository(text)
+
+
+@pytest.mark.parametrize("checkout", ["x/.git/y", ".hidden", "x/.y"])
+def test_no_part_of_a_checkout_begins_with_a_dot(checkout: str) -> None:
+    with pytest.raises(UsageError, match="is not a checkout"):
+        check_checkout(checkout)
 
 
 def test_a_password_in_the_url_is_in_no_text_of_the_repository() -> None:
