@@ -65,8 +65,14 @@ class Location:
         return len(self.path) > 1 and self.path[:-1] == other.path[:-1]
 
     def is_on_host_of(self, other: Location) -> bool:
-        """Whether both are on the same server: one host, and one port unless their schemes differ."""
-        same_port = self.scheme != other.scheme or self.effective_port == other.effective_port
+        """Whether both are on the same server: one host and one port.
+
+        Where their schemes differ, https is at its default port: at another, anyone with an account could listen.
+        """
+        if self.scheme == other.scheme:
+            same_port = self.effective_port == other.effective_port
+        else:
+            same_port = self.scheme != "https" or self.effective_port == _PORTS["https"]
         return bool(self.host) and self.host == other.host and same_port
 
 

@@ -108,6 +108,12 @@ def test_a_path_that_begins_with_a_number_is_no_port() -> None:
         check_repository(policy, parse_repository("git@8.8.8.8:22/b"))
 
 
+def test_another_service_on_the_host_is_not_the_same_server() -> None:
+    for words in (("owner",), ("host",)):
+        assert may_use_credentials("https://h.org/ada/x", "git@h.org:ada/trees", words)
+        assert not may_use_credentials("https://h.org:8443/ada/x", "git@h.org:ada/trees", words)
+
+
 def test_repositories_without_an_owner_have_none_in_common() -> None:
     assert not may_use_credentials("https://h.org/x", "https://h.org/trees", ("owner",))
     assert may_use_credentials("https://h.org/x", "https://h.org/trees", ("host",))
@@ -123,6 +129,7 @@ def test_repositories_without_an_owner_have_none_in_common() -> None:
         ("https://h.org/eve/../ada/x.git", False, True),
         ("https://h.org/ada/../x.git", False, True),
         ("https://h.org:8443/ada/x.git", False, False),
+        ("ssh://git@h.org:2222/ada/x.git", True, True),
         ("https://i.org/ada/x.git", False, False),
     ],
 )

@@ -55,7 +55,7 @@ def test_what_packmill_writes_obeys_the_rules(document: Path) -> None:
         ("process", "type: File[]", "type: elsewhere.cwl#x", "is not one of packmill's types"),
         ("process", "type: File[]", "type: {type: record, fields: [{$import: x}]}", "fields: a mapping is needed"),
         ("process", "type: File[]", "type: {type: record, fields: {}, doc: {$include: x}}", "doc: text is needed"),
-        ("process", "type: File[]", "type: {type: record, fields: {a: {type: int, doc: {$include: x}}}}", "a/doc: text"),
+        ("process", "type: File[]", "type: {type: record, fields: {a: {type: int, doc: [x]}}}", "a/doc: text"),
         ("process", "type: File[]", "type: File[]\n    secondaryFiles: [../x]", "no 'secondaryFiles'"),
         ("process", "type: File[]", "type: File[]\n    default: {class: File, path: /x}", "no default with the key"),
         ("process", "type: File[]", "type: File[]\n    default: [{a: {$include: x}}]", "no default with the key"),
