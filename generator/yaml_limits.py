@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 largest_text = 16 * 1024**2
@@ -30,6 +31,16 @@ class _Node:
     height: int = 1
 
 
+def read_text(path: Path) -> str:
+    """The text of a file in UTF-8; of one that is too long, only as much as `check_size` refuses.
+
+    Raises:
+        OSError, UnicodeDecodeError: the file cannot be read.
+    """
+    with path.open(encoding="utf-8") as file:
+        return file.read(largest_text + 1)
+
+
 def check_size(text: str) -> None:
     """Refuse a text that is too long to parse.
 
@@ -37,7 +48,7 @@ def check_size(text: str) -> None:
         YamlLimitError: it has more than `largest_text` characters.
     """
     if len(text) > largest_text:
-        raise YamlLimitError(f"it has {len(text)} characters; the limit is {largest_text}")
+        raise YamlLimitError(f"it is longer than the limit of {largest_text} characters")
 
 
 def check_events(events: Iterable[Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from support import Finished, cases, commit_all, write_notebook
 
 from generator.document_rules import broken_rules
+from generator.document_rules.values import foreign_files
 
 _CELL = "tiles = []  # type: stage-in\ntoken = ''  # type: secret\nout = 'x.txt'  # type: stage-out"
 
@@ -219,3 +221,18 @@ def test_the_rules_cost_little(package: Path) -> None:
     broken_rules(package / "workflow.cwl")
 
     assert time.process_time() - began < 1
+
+
+@pytest.mark.parametrize("name", ["process.cwl", "inputs.yml"])
+def test_no_more_of_a_document_is_read_than_it_may_have(name: str, package: Path) -> None:
+    with (package / name).open("wb") as file:
+        file.truncate(256 << 20)  # of zeros, which take no room
+    tracemalloc.start()
+    try:
+        problems = broken_rules(package / name) if name == "process.cwl" else foreign_files(package / name)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert "longer than the limit" in problems[0]
+    assert peak < 128 << 20

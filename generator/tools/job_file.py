@@ -24,7 +24,7 @@ def read_job(path: Path) -> dict[str, Any]:
         UsageError: it cannot be read, is no mapping, or has a value that no run is given.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = yaml_limits.read_text(path)
     except (OSError, ValueError) as error:
         raise UsageError(f"{path}: the job file cannot be read: {error}") from None
     return job_values(text, path.resolve().parent, name=str(path))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from generator.errors import DocumentError
-from generator.yaml_limits import YamlLimitError, check_events, check_size
+from generator.yaml_limits import YamlLimitError, check_events, check_size, read_text
 
 
 def read_document(path: Path) -> Any:
@@ -23,7 +23,7 @@ def read_document(path: Path) -> Any:
     from ruamel.yaml.error import YAMLError
 
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
         check_size(text)
         events = list(YAML(typ="rt", pure=True).parse(text))
         check_events(events)
