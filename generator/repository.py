@@ -109,6 +109,8 @@ def _owner_and_name(path: str) -> tuple[str, str]:
     ]
     if not parts:
         raise RepositoryError(f"{path!r}: no repository is named")
+    if not "".join(parts).isprintable():
+        raise RepositoryError(f"{path!r}: the name has characters that cannot be printed; check the address")
     if any(part.lower() == ".git" for part in parts):  # they become folders, where git may keep its own files
         raise RepositoryError(f"{path!r}: '.git' is not the name of a repository or its owner; check the address")
     return "/".join(parts[:-1]) or "local", parts[-1]

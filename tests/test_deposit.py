@@ -69,6 +69,13 @@ def test_a_package_is_one_commit_at_its_place(bare: Path, package: Callable[...,
     assert git(bare, "show", "main:ada/trees/main/process.cwl") == "1"
 
 
+def test_a_place_that_looks_like_a_pattern_is_taken_as_it_is(bare: Path, package: Callable[..., Path]) -> None:
+    _deposit(package("a", process_cwl="1"), bare, path=":/trees/main")
+
+    with pytest.raises(PublishError, match="this place holds the package of"):
+        _deposit(package("b", address="https://b.example.org/:/trees", process_cwl="2"), bare, path=":/trees/main")
+
+
 def test_the_same_package_again_changes_nothing(bare: Path, package: Callable[..., Path]) -> None:
     first = _deposit(package("a", process_cwl="1"), bare)
     again = _deposit(package("a", process_cwl="1"), bare)

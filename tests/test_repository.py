@@ -44,11 +44,15 @@ def test_owner_and_name_stand_in_the_url(text: str, owner: str, name: str, addre
     assert (repository.owner, repository.name, repository.address) == (owner, name, address)
 
 
-@pytest.mark.parametrize(
-    "text", ["https://h.org/.git/hooks", "https://h.org/ada/%2eGIT/x", "git@h.org:.git/x"]
-)
+@pytest.mark.parametrize("text", ["https://h.org/.git/hooks", "https://h.org/ada/%2eGIT/x", "git@h.org:.git/x"])
 def test_no_owner_or_name_is_a_folder_of_git_s_own(text: str) -> None:
     with pytest.raises(RepositoryError, match=r"\.git"):
+        parse_repository(text)
+
+
+@pytest.mark.parametrize("text", ["https://h.org/a%0Ab/x", "https://h.org/ada/x%00"])
+def test_an_owner_or_name_stays_on_its_line(text: str) -> None:
+    with pytest.raises(RepositoryError, match="cannot be printed"):
         parse_repository(text)
 
 

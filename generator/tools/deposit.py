@@ -99,7 +99,7 @@ def _opened(destination: Destination, token: str, policy: AddressPolicy) -> Iter
         )
         try:
             repo = git.Repo.init(temporary, initial_branch="packmill")
-            repo.git.update_environment(**environment, **identity(fixed=False))
+            repo.git.update_environment(**environment, **identity(fixed=False), GIT_LITERAL_PATHSPECS="1")
             repo.create_remote("origin", destination.repository.address)
             yield repo
         except (git.GitError, ValueError) as error:
