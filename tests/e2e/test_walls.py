@@ -18,7 +18,9 @@ import pytest
 from ci_service import Service, make_project
 from support import Finished, commit_all, write_notebook
 
-from generator.request import read_settings
+from generator.errors import EnvironmentSpecError
+from generator.request import Settings, read_settings
+from generator.setup.walls import check_dockerfile
 from generator.tools import networks
 
 pytestmark = [
@@ -284,3 +286,18 @@ def test_setup_makes_the_walls_and_removes_them(
         assert f"-A INPUT -i {bridge}" in made
         assert f"-A DOCKER-USER -i {bridge}" in made
     assert "PACKMILL" not in _iptables("-S")
+
+
+@pytest.mark.parametrize("in_base", [False, True])
+def test_an_image_to_copy_from_is_checked_as_a_base(in_base: bool, base_image: str, tmp_path: Path) -> None:
+    dockerfile, line = tmp_path / "Dockerfile", f"COPY --from={_NEIGHBOR}:{_PORT}/ada/trees /x /x"
+    base = f"packmill-tests-{secrets.token_hex(4)}"
+    dockerfile.write_text(f"FROM {base_image}\n" + (f"ONBUILD {line}\n" if in_base else ""))
+    subprocess.run(["docker", "buildx", "build", "--quiet", "--load", "--tag", base, tmp_path], check=True)
+    dockerfile.write_text(f"FROM {base}\n" + ("" if in_base else f"{line}\n"))
+
+    try:
+        with pytest.raises(EnvironmentSpecError, match=r"ada/trees: its registry is unknown or in a private network"):
+            check_dockerfile(dockerfile, Settings(network="guarded"), print)
+    finally:
+        subprocess.run(["docker", "rmi", base], check=True, capture_output=True)
