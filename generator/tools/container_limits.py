@@ -19,13 +19,14 @@ class ContainerLimits:
     """The limits of a container, and the labels that find it again.
 
     ``memory`` in MiB and ``cpus`` are what any container may take. A package that asks for more (``ramMax`` and
-    ``coresMax`` of its ResourceRequirement) gets it, up to ``most_memory`` and the cores of the machine. ``processes``
+    ``coresMax`` of its ResourceRequirement) gets it, up to ``most_memory`` and ``most_cpus``. ``processes``
     counts threads, too. ``bare`` lets a tool without a DockerRequirement run on the host.
     """
 
     memory: int
     most_memory: int
     cpus: float
+    most_cpus: float
     processes: int = _PROCESSES
     labels: tuple[str, ...] = ()
     bare: bool = False
@@ -33,7 +34,7 @@ class ContainerLimits:
     def options(self, *, ram: float, cores: float) -> list[str]:
         """Give the options of ``docker run`` for a tool that asks for ``ram`` MiB and ``cores``."""
         memory = int(min(max(ram, self.memory), self.most_memory))
-        cpus = min(max(cores, self.cpus), os.cpu_count() or 1)
+        cpus = min(max(cores, self.cpus), self.most_cpus)
         return [
             f"--memory={memory}m",
             f"--memory-swap={memory}m",
@@ -56,13 +57,14 @@ class ContainerLimits:
 
 
 def container_limits(settings: Settings | None = None) -> ContainerLimits:
-    """Give the limits of this machine, as far as the settings do not name others."""
+    """Give the limits of this machine; those that the settings name hold whatever a package asks for."""
     settings = settings or Settings()
-    largest = largest_memory()
+    largest, cores = largest_memory(), float(os.cpu_count() or 1)
     return ContainerLimits(
         memory=min(settings.run_memory or ordinary_memory(), largest),
-        most_memory=largest,
-        cpus=settings.run_cpus or float(os.cpu_count() or 1),
+        most_memory=min(settings.run_memory or largest, largest),
+        cpus=min(settings.run_cpus or cores, cores),
+        most_cpus=min(settings.run_cpus or cores, cores),
         processes=settings.run_processes or _PROCESSES,
         labels=(f"{job_label}={settings.container_label}",) if settings.container_label else (),
     )

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from generator.errors import RunError, UsageError
+from generator.request import Settings
 from generator.tools.container_limits import container_limits
 from generator.tools.cwl import engine_environment, execute
 
@@ -210,7 +211,7 @@ def test_modules_of_the_present_folder_are_not_imported(
 
 
 def test_a_container_has_limits_and_no_capabilities(run: Run, tmp_path: Path) -> None:
-    limits = replace(container_limits(), memory=256, most_memory=512, processes=77, cpus=1)
+    limits = replace(container_limits(), memory=256, most_memory=512, processes=77, cpus=1, most_cpus=1)
     script = (
         "mkdir output; grep -E '^(CapEff|CapBnd|NoNewPrivs)' /proc/self/status > output/status.txt; "
         "for f in /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max; do "
@@ -228,12 +229,18 @@ def test_a_container_has_limits_and_no_capabilities(run: Run, tmp_path: Path) ->
 
 
 def test_a_package_gets_what_it_asks_for_up_to_what_the_machine_has() -> None:
-    limits = replace(container_limits(), memory=1000, most_memory=4000, cpus=1)
+    limits = replace(container_limits(), memory=1000, most_memory=4000, cpus=1, most_cpus=3)
 
     assert "--memory=1000m" in limits.options(ram=10, cores=1)
     assert "--memory=3000m" in limits.options(ram=3000, cores=1)
     assert "--memory=4000m" in limits.options(ram=10**9, cores=1)
-    assert f"--cpus={os.cpu_count()}" in limits.options(ram=1, cores=10**6)
+    assert "--cpus=3" in limits.options(ram=1, cores=10**6)
+
+
+def test_a_package_gets_no_more_than_the_operator_allows() -> None:
+    options = container_limits(Settings(run_memory=700, run_cpus=0.5)).options(ram=10**6, cores=64)
+
+    assert {"--memory=700m", "--memory-swap=700m", "--cpus=0.5"} <= set(options)
 
 
 def test_toil_runs_only_packages_that_are_trusted(tmp_path: Path) -> None:
