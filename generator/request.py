@@ -328,8 +328,18 @@ def from_variables(environment: Mapping[str, str]) -> BuildRequest | None:
 
 
 def is_replacing(environment: Mapping[str, str]) -> bool:
-    """Whether CI variables allow replacing what another repository has at the same place."""
-    return _is_yes(environment.get("replace", ""))
+    """Whether CI variables allow replacing what another repository has at the same place.
+
+    Raises:
+        UsageError: they ask for it where others reach the service; there the operator decides.
+    """
+    asked = _is_yes(environment.get("replace", ""))
+    if asked and environment.get("PACKMILL_LOCAL_REPOSITORIES", "") == "no":
+        raise UsageError(
+            "replace: this service does not let requests replace packages of other repositories; its operator does, "
+            "with packmill build --replace"
+        )
+    return asked
 
 
 def _destination(value: Mapping[str, str]) -> Destination | None:

@@ -9,11 +9,19 @@ from pathlib import Path
 import pytest
 from support import Finished, commit_all, git, write_notebook
 
+from generator.errors import UsageError
 from generator.places import Holder, PlaceTakenError, read_holder, repository_identity, taken
 from generator.request import from_variables
 from generator.tools.files import replace_folder
 
 _TREES = "host.example.org/ada/trees"
+
+
+def test_requests_to_a_service_that_others_reach_replace_nothing(tmp_path: Path) -> None:
+    variables = {"repository": str(tmp_path), "replace": "yes", "PACKMILL_LOCAL_REPOSITORIES": "no"}
+
+    with pytest.raises(UsageError, match="its operator does"):
+        from_variables(variables)
 
 
 @pytest.mark.parametrize(
