@@ -131,7 +131,9 @@ def _lock(package: Path, name: str) -> tuple[str, str]:
 
 def _text_of(package: Path, name: str) -> str:
     """A regular file of the package, not what a link in it leads to."""
-    with open(package / name, "rb", opener=lambda path, flags: os.open(path, flags | os.O_NOFOLLOW)) as file:
+    with open(
+        package / name, "rb", opener=lambda path, flags: os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
+    ) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise ValueError("it is no file")
         data = file.read(_LARGEST + 1)

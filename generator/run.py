@@ -16,6 +16,7 @@ from generator.tools.container_limits import ContainerLimits
 from generator.tools.file_objects import address, file_objects, is_inside, missing_files
 from generator.tools.image_presence import require_own_image
 from generator.tools.job_file import checked_value, read_job, read_yaml
+from generator.tools.package_record import read_record
 
 
 def find_document(package: Path, job: Mapping[str, Any], hints: Mapping[str, Hint]) -> Path:
@@ -65,7 +66,7 @@ def read_hints(package: Path) -> dict[str, Hint]:
     from generator.interface import cwl_id
 
     try:
-        interface = json.loads((package / "package.json").read_text(encoding="utf-8"))["interface"]
+        interface = read_record(package)["interface"]
         values = {cwl_id(one["name"]): _hint(one) for one in interface["inputs"]}
         staged = {cwl_id(one["name"]): _staged_hint(one["type"]) for one in interface["stage_in"]}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -240,7 +241,7 @@ def _require_staging_image(package: Path, options: tuple[str, ...]) -> None:
     Raises:
         RunError: the package names one that was never pushed, and the engine lacks it.
     """
-    staging = json.loads((package / "package.json").read_text(encoding="utf-8")).get("staging")
+    staging = read_record(package).get("staging")
     reference = staging.get("reference") if isinstance(staging, dict) else None
     if isinstance(reference, str):
         require_own_image(

@@ -12,6 +12,7 @@ from generator.document_rules import broken_rules
 from generator.document_rules.values import foreign_files
 from generator.errors import DocumentError, UsageError
 from generator.templates import data_folder
+from generator.tools.package_record import read_json
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,7 +79,7 @@ def _schema_problem(document: Path) -> str:
         (data_folder("templates") / "schemas" / f"{document.stem}.schema.json").read_text(encoding="utf-8")
     )
     try:
-        jsonschema.validate(json.loads(document.read_text(encoding="utf-8")), schema)
+        jsonschema.validate(read_json(document), schema)
     except (OSError, ValueError) as error:
         return str(error)
     except jsonschema.ValidationError as error:

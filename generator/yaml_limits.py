@@ -5,6 +5,8 @@ Standard library only: packmill passes the events of ruamel.yaml, the runner tho
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,9 +37,12 @@ def read_text(path: Path) -> str:
     """The text of a file in UTF-8; of one that is too long, only as much as `check_size` refuses.
 
     Raises:
-        OSError, UnicodeDecodeError: the file cannot be read.
+        OSError, UnicodeDecodeError: the file cannot be read, or is not a regular file.
     """
-    with path.open(encoding="utf-8") as file:
+    # a named pipe would keep the reader waiting for its writer
+    with open(path, encoding="utf-8", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(f"{path}: not a regular file")
         return file.read(largest_text + 1)
 
 

@@ -7,7 +7,6 @@ runs on the host, and nothing is loaded from outside of the package. A rule yiel
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -33,6 +32,7 @@ from generator.document_rules.requirements import (
     workflow_requirements,
 )
 from generator.errors import DocumentError
+from generator.tools.package_record import read_record
 from generator.tools.plain_document import read_document
 
 _namespaces = {"s": "https://schema.org/", "cwltool": "http://commonwl.org/cwltool#"}
@@ -164,7 +164,7 @@ def _output(where: str, parameter: dict[str, Any]) -> Problems:
 
 def _recorded_image(folder: Path) -> str | None:
     try:
-        image = json.loads((folder / "package.json").read_text(encoding="utf-8"))["image"]["reference"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        image = read_record(folder)["image"]["reference"]
+    except (OSError, ValueError, KeyError, TypeError):
         return None
     return image if isinstance(image, str) else None

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from generator.errors import UsageError
 from generator.interface import cwl_id
 from generator.tools.file_objects import outside
 from generator.tools.job_file import read_job
+from generator.tools.package_record import read_record
 
 
 def foreign_files(job: Path) -> list[str]:
@@ -37,7 +37,7 @@ def _exists(place: str) -> bool:
 
 def _stage_ins(package: Path) -> set[str]:
     try:
-        interface = json.loads((package / "package.json").read_text(encoding="utf-8"))["interface"]
+        interface = read_record(package)["interface"]
         return {cwl_id(one["name"]) for one in interface["stage_in"]}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return set()
