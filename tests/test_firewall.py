@@ -12,7 +12,7 @@ from generator.request import read_settings
 from generator.tools.firewall import Wall, changes_for, is_rejected, networks_of
 
 _BRIDGE = "packmill-a1b2c3"
-_RESOLVER = "10.255.255.53"
+_RESOLVER = "10.0.0.53"
 _OTHER = "-A DOCKER-USER -s 192.0.2.0/24 -j RETURN"
 _DOCKER = ["-P INPUT ACCEPT", "-P FORWARD DROP", "-N DOCKER-USER", "-A FORWARD -j DOCKER-USER", _OTHER]
 
@@ -46,7 +46,7 @@ def test_private_addresses_are_rejected(address: str) -> None:
     assert verdict(address, "192.0.2.7", resolvers=(address,)) == "REJECT", "a resolver is reachable for DNS alone"
 
 
-@pytest.mark.parametrize("address", ["203.0.113.80", "8.8.8.8", "172.32.0.1", "2606:4700::1", "64:ff9b::808:808"])
+@pytest.mark.parametrize("address", ["203.0.113.10", "8.8.8.8", "172.32.0.1", "2606:4700::1", "64:ff9b::808:808"])
 def test_public_addresses_are_not(address: str) -> None:
     assert verdict(address) == "the engine's own rules"
 
@@ -61,7 +61,7 @@ def test_what_an_operator_names_is_reachable() -> None:
 
 @pytest.mark.parametrize(
     ("host", "rejected"),
-    [("10.1.2.3", False), ("10.2.2.3", True), ("127.0.0.1", True), ("203.0.113.80", False), ("nowhere.invalid", True)],
+    [("10.1.2.3", False), ("10.2.2.3", True), ("127.0.0.1", True), ("203.0.113.10", False), ("nowhere.invalid", True)],
 )
 def test_a_registry_is_judged_as_containers_would_be(host: str, rejected: bool) -> None:
     assert is_rejected(host, wall("10.1.0.0/16").allowed) is rejected
