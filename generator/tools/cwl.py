@@ -179,10 +179,12 @@ class PlainLog:
 def _is_noise(text: str) -> bool:
     """What cwltool says for its own developers, and warnings that say nothing of a package.
 
-    The last one is about an input and an output of one name, which CWL allows.
+    The last of cwltool's is about an input and an output of one name, which CWL allows. Docker's own is about hosts
+    whose kernel does not count swap: the limit on memory holds all the same.
     """
     known = (
         "Skipping Docker software container|exited with status|Final process status|Warning: checking|"
         "--preserve-environment|object id .* previously defined"
     )
-    return re.match(rf"(INFO|DEBUG) |WARNING .*({known})", text) is not None
+    docker = "WARNING: Your kernel does not support"
+    return re.match(rf"(INFO|DEBUG) |{docker}|WARNING .*({known})", text) is not None
