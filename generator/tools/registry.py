@@ -94,9 +94,7 @@ def look_up(target: str, *, login: Login | None) -> Remote | None:
 
     try:
         with _opened(target, login) as (registry, container):
-            answer = registry.do_request(
-                f"{registry.prefix}://{container.manifest_url()}", "GET", headers={"Accept": _IMAGE_KINDS}
-            )
+            answer = _asked_once(registry, f"{registry.prefix}://{container.manifest_url()}")
             if answer.status_code != 200:
                 return None
             digest = f"sha256:{hashlib.sha256(answer.content).hexdigest()}"
@@ -116,7 +114,33 @@ def _first_image(registry: Any, container: Any, index: Mapping[str, Any]) -> Any
         one["digest"] for one in index["manifests"] if (one.get("platform") or {}).get("architecture") != "unknown"
     )
     address = f"{registry.prefix}://{container.manifest_url(digest)}"
-    return json.loads(registry.do_request(address, "GET", headers={"Accept": _IMAGE_KINDS}).content)
+    return json.loads(_asked_once(registry, address).content)
+
+
+def _require_login(registry: Any) -> None:
+    """Refuse to go on without a password where the registry wants one; oras fails late, and with an AttributeError.
+
+    Raises:
+        ValueError: none is known.
+    """
+    try:
+        registry.auth.get_auth_header()
+    except AttributeError:
+        raise ValueError(
+            "it wants a password, and the engine's configuration file has none for it: set PACKMILL_REGISTRY_USER and "
+            "PACKMILL_REGISTRY_PASSWORD"
+        ) from None
+
+
+def _asked_once(registry: Any, address: str) -> Any:
+    """Request a manifest without oras's retries.
+
+    They wait for two minutes in all where a registry wants a password and none is known, which oras 0.2.43 takes for
+    a passing fault. A registry that does not answer now is asked again by the push.
+    """
+    request = type(registry).do_request
+    request = getattr(request, "__wrapped__", request)
+    return request(registry, address, "GET", headers={"Accept": _IMAGE_KINDS})
 
 
 def pull(target: str, *, login: Login | None) -> bool:
@@ -248,6 +272,7 @@ def push_package(folder: Path, files: Iterable[str], image: str, *, login: Login
     target = f"{name}:{digest.replace(':', '-')}.package"
     try:
         with _opened(target, login) as (registry, container):
+            _require_login(registry)
             manifest = _manifest(registry, container, {name: folder / name for name in files})
             manifest["subject"] = _subject(registry, container, digest)
             _checked(registry.upload_manifest(manifest, container))
