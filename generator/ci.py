@@ -25,7 +25,7 @@ from generator.templates import data_folder
 from generator.tools.address_checks import check_addresses
 from generator.tools.artifacts import fetch_package
 from generator.tools.container_limits import container_limits
-from generator.tools.file_objects import check_places, is_inside
+from generator.tools.file_objects import is_inside, refuse_local_files
 from generator.tools.files import packages_below
 from generator.tools.git import commit_folder
 from generator.tools.job_file import job_values, read_job
@@ -144,7 +144,7 @@ def _run(environment: Mapping[str, str], settings: Settings, progress: Progress)
     folder = chosen[0].resolve()
     values = job_values(environment.get("inputs", ""), folder, name="the variable 'inputs'")
     if not settings.local_repositories:
-        check_places(values, folder)
+        refuse_local_files(values, folder)
     job = Path("job.json")
     own = {name: value for name, value in read_job(folder / "inputs.yml").items() if is_inside(value, folder)}
     job.write_text(json.dumps({**own, **values}), encoding="utf-8")

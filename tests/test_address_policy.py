@@ -22,7 +22,7 @@ from generator.errors import EnvironmentSpecError, PublishError, RepositoryError
 from generator.repository import parse_repository
 from generator.request import Settings, read_settings
 from generator.tools.address_checks import check_registry_address
-from generator.tools.addresses import check, is_public
+from generator.tools.addresses import PrivateAddressError, check, checked_addresses
 from generator.tools.environment_file import place
 from generator.tools.git import fetch
 from generator.tools.git_connection import check_repository
@@ -353,16 +353,13 @@ def test_the_proxy_tunnels_to_allowed_addresses_alone() -> None:
         assert ask(f"GET http://127.0.0.1:{port}/ HTTP/1.1".encode(), "127.0.0.1").startswith(b"HTTP/1.1 405 ")
 
 
-def test_is_public_knows_what_names_resolve_to() -> None:
-    assert is_public("https://8.8.8.8/x")
-    for url in (
-        "https://localhost/x",
-        "https://127.1/",
-        "https://[::ffff:10.0.0.1]/",
-        "https://",
-        "https://no.invalid/",
-    ):
-        assert not is_public(url), url
+def test_names_and_spellings_are_judged_by_what_they_resolve_to() -> None:
+    assert checked_addresses("8.8.8.8") == ["8.8.8.8"]
+    for host in ("localhost", "127.1", "::ffff:10.0.0.1"):
+        with pytest.raises(PrivateAddressError):
+            checked_addresses(host)
+    with pytest.raises(OSError):  # noqa: PT011 - the resolver's own words
+        checked_addresses("no.invalid")
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from generator.runner.failures import BadInputsError
 from generator.runner.given import Given, parameters
 from generator.runner.staging.credentials import mapping
 from generator.service.pages.run_form import fields, values
-from generator.tools.file_objects import check_places, is_inside, local_path
+from generator.tools.file_objects import is_inside, local_path, refuse_local_files
 from generator.tools.job_file import job_values, read_job, read_yaml
 
 _CELL = (
@@ -179,7 +179,7 @@ class TestFileObjects:
         text = json.dumps(value).replace("{outside}", str(tmp_path)).replace("{inside}", str(folder))
 
         with pytest.raises(UsageError, match="files of this machine are not used here"):
-            check_places(json.loads(text), folder)
+            refuse_local_files(json.loads(text), folder)
         assert not is_inside(job_values(f'{{"x": {text}}}', folder, name="job"), folder)
 
     def test_that_are_missing_are_named_at_any_depth(self, package: Path) -> None:

@@ -6,7 +6,6 @@ import ipaddress
 import socket
 from collections.abc import Iterable
 from contextlib import suppress
-from urllib.parse import urlsplit
 
 from generator import public_addresses
 from generator.address_policy import Access, AddressPolicy, locate
@@ -15,14 +14,6 @@ from generator.repository import redacted
 
 class PrivateAddressError(OSError):
     """A host has an address that is neither public nor allowed."""
-
-
-def is_public(url: str) -> bool:
-    """Whether every address that the URL's host has now is a public one."""
-    try:
-        return bool(checked_addresses(urlsplit(url).hostname or ""))
-    except (OSError, ValueError):
-        return False
 
 
 def checked_addresses(host: str, allowed: Iterable[str] = ()) -> list[str]:

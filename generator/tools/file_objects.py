@@ -127,7 +127,7 @@ def missing_files(value: Any) -> list[str]:
     return [str(path) for path in paths if path and not _exists(path)]
 
 
-def check_places(value: Any, folder: Path) -> None:
+def refuse_local_files(value: Any, folder: Path) -> None:
     """Refuse files of this machine that are not in ``folder``, at any depth.
 
     Raises:

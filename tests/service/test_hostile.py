@@ -18,7 +18,7 @@ from generator.progress import Progress
 from generator.service.pages import log
 from generator.service.pages.sessions import signing_key
 from generator.tools.artifacts import fetch_package
-from generator.tools.file_objects import check_places
+from generator.tools.file_objects import refuse_local_files
 
 _FAKE = {"repository": {}, "commit": {}, "process": {}, "image": {}, "interface": {}, "documents": []}
 
@@ -73,7 +73,7 @@ def test_an_example_run_is_given_files_of_the_package_alone(tmp_path: Path) -> N
 )
 def test_a_run_that_others_ask_for_reads_no_file_of_this_machine(value: object, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="files of this machine are not used here"):
-        check_places({"x": value}, tmp_path)
+        refuse_local_files({"x": value}, tmp_path)
 
 
 def test_a_retried_pipeline_keeps_the_order_of_its_stages(service: Service) -> None:
