@@ -20,7 +20,7 @@ e2e: environment ## the tests that build and run images
 	.venv/bin/pytest -m engine
 
 regenerate: environment ## write what is there now into the expected files; then read the diff
-	.venv/bin/pytest --regenerate tests/test_interface.py tests/test_refusals.py tests/test_packages.py tests/test_docs.py
+	.venv/bin/pytest --regenerate tests/notebook/test_interface.py tests/build/test_refusals.py tests/documents/test_packages.py tests/test_docs.py
 
 bench: environment ## the figures of docs/performance.md
 	.venv/bin/python tests/bench/figures.py

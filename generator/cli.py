@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from generator import __version__
 from generator.commands import build, ci, inspect, rebuild, run, serve, setup, token, validate
 from generator.commands.parser import exit_codes
-from generator.errors import PackmillError
+from generator.shared.errors import PackmillError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

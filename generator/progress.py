@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TextIO
 
-from generator.parameters import printable
+from generator.notebook.parameters import printable
 
 
 @dataclass(slots=True)

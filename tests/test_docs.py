@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from support import Finished, here
 
-from generator import errors
-from generator.request import variables
+from generator.request.build import variables
 from generator.runner.cli import main as runner_main
+from generator.shared import errors
 
 top = here.parent
 _BLOCK = re.compile(r"<!-- help: (?P<command>[^>]+) -->\n(?:```\n.*?\n```\n)?", re.DOTALL)
@@ -82,7 +82,7 @@ def test_the_example_is_read_as_the_readme_says(packmill: Callable[..., Finished
 
 
 def test_the_reference_has_every_way_that_a_run_can_end() -> None:
-    from generator.runner import failures
+    from generator.shared import failures
 
     reference = (top / "docs" / "reference.md").read_text(encoding="utf-8")
     kinds = [

@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from generator.tools.process import stream
+from generator.subprocesses import stream
 
 
 def test_a_long_line_comes_in_pieces() -> None:

@@ -1,1 +1,1 @@
-"""Build packs of packmill's own for repo2docker, looked at before repo2docker's."""
+"""Keep the public name of packmill's build pack for repo2docker configurations."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from generator.commands.parser import Commands, add_repository, command
 
 if TYPE_CHECKING:
-    from generator.destination import Destination
+    from generator.repository.destination import Destination
 
 
 def add(commands: Commands) -> None:
@@ -85,9 +85,9 @@ repository set PACKMILL_GIT_TOKEN in the environment."""
 
 def run(options: argparse.Namespace) -> int:
     """Carries it out; the exit code."""
-    from generator.pipeline import build
+    from generator.build.pipeline import build
     from generator.progress import Progress
-    from generator.request import build_request, check_registry, read_settings
+    from generator.request.build import build_request, check_registry, read_settings
 
     settings = read_settings(os.environ)
     if options.cache_registry:
@@ -130,8 +130,8 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _destination(options: argparse.Namespace) -> Destination | None:
-    from generator.destination import parse_destination
-    from generator.errors import UsageError
+    from generator.repository.destination import parse_destination
+    from generator.shared.errors import UsageError
 
     if options.publish:
         return parse_destination(

@@ -10,7 +10,7 @@ from generator.commands.parser import Commands, command
 
 def add(commands: Commands) -> None:
     """Adds the command."""
-    from generator.request import variables
+    from generator.request.build import variables
 
     listed = "\n".join(f"  {name:<29}{what}" for name, what in variables.items())
     text = f"""\
@@ -30,7 +30,7 @@ variables:
 
 def run(options: argparse.Namespace) -> int:
     """Carries it out; the exit code."""
-    from generator.ci import main as ci
+    from generator.ci.stages import main as ci
 
     ci(options.stage, os.environ)
     return 0

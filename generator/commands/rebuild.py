@@ -39,9 +39,9 @@ A package may be anybody's: PACKMILL_GIT_TOKEN is used only where PACKMILL_GIT_H
 
 def run(options: argparse.Namespace) -> int:
     """Carries it out; the exit code."""
+    from generator.build.rebuild import rebuild
     from generator.progress import Progress
-    from generator.rebuilding import rebuild
-    from generator.request import read_settings
+    from generator.request.build import read_settings
 
     settings = read_settings(os.environ)
     progress = Progress(sections=settings.gitlab_job)

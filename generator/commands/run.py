@@ -47,15 +47,15 @@ def run(options: argparse.Namespace) -> int:
     """Carries it out; the exit code."""
     import json
 
+    from generator.containers.limits import container_limits
+    from generator.package.run import run_package
     from generator.progress import Progress
-    from generator.request import read_settings
-    from generator.run import run_package
-    from generator.tools.container_limits import container_limits
+    from generator.request.build import read_settings
 
     settings = read_settings(os.environ)
     network = None
     if settings.walled:
-        from generator.setup.walls import network_for_steps
+        from generator.image.walls import network_for_steps
 
         network = network_for_steps(settings, Progress().say)
     outputs = run_package(

@@ -114,11 +114,11 @@ Jobs outlive the service: one that is stopped or killed finds them again when it
 
 def run(options: argparse.Namespace) -> int:
     """Carries it out; the exit code."""
-    from generator.errors import UsageError
     from generator.service.connections import ConnectionLimits
-    from generator.service.job_spec import Limits
-    from generator.service.pipeline_file import seconds
+    from generator.service.jobs.spec import Limits
+    from generator.service.project.pipeline_file import seconds
     from generator.service.server import Options, serve
+    from generator.shared.errors import UsageError
 
     if min(options.jobs, options.log_limit, options.artifacts_limit, options.rate_limit, options.project_id) < 1:
         raise UsageError("--jobs, --log-limit, --artifacts-limit, --rate-limit and --project-id are at least 1")

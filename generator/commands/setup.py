@@ -24,10 +24,10 @@ the firewall rules for builds and steps, PACKMILL_NETWORK=open removes them."""
 
 def run(options: argparse.Namespace) -> int:
     """Carries it out; the exit code."""
-    from generator.ci import set_up
-    from generator.errors import UsageError
+    from generator.ci.stages import set_up
     from generator.progress import Progress
-    from generator.request import read_settings
+    from generator.request.build import read_settings
+    from generator.shared.errors import UsageError
 
     if options.python and not re.fullmatch(r"3\.\d{1,2}", options.python):
         raise UsageError(f"--python {options.python}: not a version of Python; give it as 3.13")

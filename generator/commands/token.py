@@ -26,10 +26,10 @@ Scopes: api (everything), read_api (reading), trigger (starting pipelines, nothi
 
 def run(options: argparse.Namespace) -> int:
     """Carries it out; the exit code."""
-    from generator.errors import UsageError
-    from generator.service import tokens
-    from generator.service.pipeline_file import seconds
+    from generator.service.project.pipeline_file import seconds
     from generator.service.server import open_database
+    from generator.service.store import tokens
+    from generator.shared.errors import UsageError
 
     if options.action != "list" and not options.name:
         raise UsageError(f"packmill token {options.action} needs a name")

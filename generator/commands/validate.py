@@ -22,6 +22,6 @@ inputs.yml that are not in the package."""
 
 def run(options: argparse.Namespace) -> int:
     """Carries it out; the exit code."""
-    from generator.validation import report, validate
+    from generator.package.validation import report, validate
 
     return report(validate(options.package), as_json=options.json)

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from generator import __version__
-from generator.documents.process import Facts
+from generator.documents.cwl.process import Facts
 from generator.documents.text import json_text
-from generator.interface_json import to_dict
+from generator.notebook.interface_json import to_dict
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

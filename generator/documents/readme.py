@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from generator.documents.process import Facts, shown_type
-from generator.parameters import Missing, printable
-from generator.templates import render
+from generator.documents.cwl.process import Facts, shown_type
+from generator.notebook.parameters import Missing, printable
+from generator.resources import render
 
 
 def readme_md(facts: Facts) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from generator import __version__
 from generator.documents.text import json_text
-from generator.parameters import printable
+from generator.notebook.parameters import printable
 
 if TYPE_CHECKING:
     from cyclonedx.model.component import Component
@@ -35,7 +35,7 @@ def sbom_json(
     time: str,
     key: str,
 ) -> str:
-    """The text; ``contents`` as `generator.runner.inventory` lists them, in any order.
+    """The text; ``contents`` as `generator.runner.check.inventory` lists them, in any order.
 
     ``time`` is the commit's, in ISO 8601 with its zone; ``key`` tells images apart and gives the serial number.
     """

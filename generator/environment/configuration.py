@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from generator.environment.project import Project, project
 from generator.environment.python_version import read_runtime
-from generator.errors import EnvironmentSpecError
+from generator.shared.errors import EnvironmentSpecError
 
 Read = Callable[[str], str | None]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from generator.errors import EnvironmentSpecError
+from generator.shared.errors import EnvironmentSpecError
 
 _FRONT_END = re.compile(r"(docker\.io/)?docker/dockerfile(:[\w.-]+)?(@sha256:[0-9a-f]{64})?")
 _SYNTAX = re.compile(r"^[ \t]*(?:#|//)[ \t]*syntax[ \t]*=(.*)$", re.IGNORECASE | re.MULTILINE)

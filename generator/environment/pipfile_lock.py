@@ -14,9 +14,9 @@ from packaging.utils import canonicalize_name
 from generator.environment.project import read_json
 from generator.environment.requirements import Requirements
 from generator.environment.secret_addresses import holds_secret
-from generator.errors import EnvironmentSpecError
-from generator.parameters import printable
-from generator.repository import redacted
+from generator.notebook.parameters import printable
+from generator.repository.address import redacted
+from generator.shared.errors import EnvironmentSpecError
 
 _PYPI = ("pypi.org", "pypi.python.org")
 _MARKERS = (

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from generator.errors import EnvironmentSpecError
-from generator.parameters import Word
+from generator.notebook.parameters import Word
+from generator.shared.errors import EnvironmentSpecError
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from generator.environment.project import read_toml
-from generator.errors import EnvironmentSpecError
-from generator.parameters import printable
-from generator.repository import redacted
+from generator.notebook.parameters import printable
+from generator.repository.address import redacted
+from generator.shared.errors import EnvironmentSpecError
 
 Read = Callable[[str], str | None]
 

@@ -6,26 +6,27 @@ The seam to the generated CWL is the command line of `generator.runner.options` 
 [--expect NAME=GLOB]… [--output-template TEMPLATE]`` in a working directory that can be written to.
 
 **Input.** ``inputs.json`` is the CWL input object, with the paths that hold in the container (CWL v1.2, ``$(inputs)``).
-Its key ``output_template`` is the runner's own, every other one a parameter's ``id`` (`generator.interface.cwl_id`).
-null means 'not given'. A name that is no parameter and a value that does not fit are refused.
+Its key ``output_template`` is the runner's own, every other one a parameter's ``id``
+(`generator.notebook.interface.cwl_id`). null means 'not given'. A name that is no parameter and a value that
+does not fit are refused.
 
 **Output.** ``DIRECTORY`` (``output``) gets
 
 * the executed notebook, under the process's name or where the template says;
 * ``scraps.json``, everything that was glued by name, and ``scraps/``, the figures and tables among it as files;
-* ``result.json``, how the run went (`generator.runner.result`);
+* ``result.json``, how the run went (`generator.runner.results.result`);
 * every file that the process wrote; nothing of the repository itself.
 
 A glob of ``--expect`` that matches nothing there is a failure. With a template the working directory also gets
 ``cwl.output.json``, the output object that no glob could say (CWL v1.2, "Output binding").
 
-**End.** Exit codes and reasons are those of `generator.runner.failures`; the outputs are there whatever the end was.
+**End.** Exit codes and reasons are those of `generator.shared.failures`; the outputs are there whatever the end was.
 Progress and errors go to stderr.
 
 It works as any user, with a read-only root file system and without a network; it writes into the working directory
 and TMPDIR alone.
 
-The steps around a process, ``packmill-runner stage-in`` and ``stage-out``, are `generator.runner.staging`'s.
+The steps around a process, ``packmill-runner stage-in`` and ``stage-out``, are `generator.staging`'s.
 
 The other form, ``packmill-runner run IN OUT``, has papermill's options and meaning (docs/runner.md).
 """

@@ -13,9 +13,9 @@ from pathlib import Path
 from textwrap import fill
 from typing import Any
 
-from generator.runner.failures import BadInputsError, RunFailedError
 from generator.runner.options import add_process, add_run, take_pairs
-from generator.runner.staging.options import add_stage_in, add_stage_out
+from generator.shared.failures import BadInputsError, RunFailedError
+from generator.staging.options import add_stage_in, add_stage_out
 
 _exit_codes = (
     "exit codes: 0 done, 1 a cell failed, 2 inputs that do not fit, 3 process missing, 4 no kernel, "
@@ -122,7 +122,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _run_packaged(options: argparse.Namespace) -> int:
-    from generator.runner.packaged import Packaged, run
+    from generator.runner.packaged.run import Packaged, run
 
     refused = {
         "IN": options.notebook_path,
@@ -158,8 +158,8 @@ def _run_packaged(options: argparse.Namespace) -> int:
 
 
 def _run_standalone(options: argparse.Namespace) -> int:
-    from generator.runner.given import Given
-    from generator.runner.standalone import Standalone, run
+    from generator.runner.standalone.given import Given
+    from generator.runner.standalone.run import Standalone, run
 
     for name in ("inputs", "repository", "expect"):
         if getattr(options, name):
@@ -167,7 +167,7 @@ def _run_standalone(options: argparse.Namespace) -> int:
     template = _template_of(options)
     notebook, output = _paths(options, templated=template.choose() is not None)
     if options.help_notebook:
-        from generator.runner.notebook_help import show_parameters
+        from generator.runner.standalone.notebook_help import show_parameters
 
         return show_parameters(notebook)
     piped = output == "-"
@@ -283,7 +283,7 @@ def _expectation(text: str) -> tuple[str, str]:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from generator.runner.check import Check, check, image_contents
+    from generator.runner.check.check import Check, check, image_contents
 
     if options.contents:
         print(json.dumps(image_contents()))

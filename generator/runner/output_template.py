@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from generator.runner.failures import BadInputsError
+from generator.shared.failures import BadInputsError
 
 if TYPE_CHECKING:
     from generator.runner.template_store import TemplateStore

@@ -8,8 +8,8 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from generator.path_templates import check_template
-from generator.runner.failures import BadInputsError, told_of_bad_inputs
+from generator.shared.failures import BadInputsError, told_of_bad_inputs
+from generator.shared.path_templates import check_template
 
 variable = "PACKMILL_TEMPLATES"
 """The environment variable that names the file."""

@@ -9,10 +9,10 @@ from collections import OrderedDict
 import sqlalchemy as sa
 from fastapi import Request
 
-from generator.service import tokens
 from generator.service.answers import AnswerError, forbidden, unauthorized
-from generator.service.database import Database, jobs, row
-from generator.service.tokens import Identity
+from generator.service.store import tokens
+from generator.service.store.database import Database, jobs, row
+from generator.service.store.tokens import Identity
 
 
 class RateLimit:

@@ -6,7 +6,7 @@ from urllib.parse import unquote
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from generator.service.project import Project
+from generator.service.project.project import Project
 
 _PREFIX = "/api/v4/projects/"
 

@@ -15,7 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from generator.interface import cwl_id
+from generator.notebook.interface import cwl_id
 from generator.service.answers import AnswerError, not_found
 
 longest_text = 8 << 20

@@ -7,16 +7,16 @@ from functools import lru_cache
 
 from fastapi import Request
 
-from generator.errors import UsageError
 from generator.service.access import Access
 from generator.service.answers import AnswerError
-from generator.service.entities import Entities
-from generator.service.environment import rule_variables
-from generator.service.job_folders import DataFolder
-from generator.service.notebook_pages import NotebookPages
-from generator.service.pipelines import Pipelines, Variables
-from generator.service.project import Commit, Project
-from generator.service.scheduler import Scheduler
+from generator.service.api.entities import Entities
+from generator.service.jobs.environment import rule_variables
+from generator.service.jobs.folders import DataFolder
+from generator.service.jobs.scheduler import Scheduler
+from generator.service.notebooks.pages import NotebookPages
+from generator.service.project.project import Commit, Project
+from generator.service.store.pipelines import Pipelines, Variables
+from generator.shared.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True)

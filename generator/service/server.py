@@ -19,31 +19,31 @@ from fastapi.responses import JSONResponse, RedirectResponse
 from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
 
-from generator.errors import UsageError
-from generator.service import tokens
+from generator.resources import data_folder
 from generator.service.access import Access
 from generator.service.addressing import ProjectAddresses
 from generator.service.answers import AnswerError
 from generator.service.api import artifacts, jobs, pipelines, project
 from generator.service.connections import ConnectionLimits, Gate, GuardedProtocol, backlog, within_open_files
 from generator.service.context import Context
-from generator.service.database import Database, sqlite_url
-from generator.service.engine_setup import set_up_engine
-from generator.service.environment import Surroundings, homeless_secrets, host_variable, operator_variables
-from generator.service.inherited_variables import inherited
-from generator.service.isolation import choose_isolation
-from generator.service.job_folders import DataFolder
-from generator.service.job_spec import Limits
-from generator.service.notebook_pages import NotebookPages
+from generator.service.jobs.engine_setup import set_up_engine
+from generator.service.jobs.environment import Surroundings, homeless_secrets, host_variable, operator_variables
+from generator.service.jobs.folders import DataFolder
+from generator.service.jobs.inherited_variables import inherited
+from generator.service.jobs.isolation import choose_isolation
+from generator.service.jobs.scheduler import Scheduler
+from generator.service.jobs.spec import Limits
+from generator.service.notebooks.pages import NotebookPages
 from generator.service.pages import jobs as job_pages
 from generator.service.pages import notebook, packages, sessions, signing_in
 from generator.service.pages import pipelines as pipeline_pages
 from generator.service.pages.pipelines import said
 from generator.service.pages.rendering import page
-from generator.service.pipelines import Pipelines
-from generator.service.project import Project
-from generator.service.scheduler import Scheduler
-from generator.templates import data_folder
+from generator.service.project.project import Project
+from generator.service.store import tokens
+from generator.service.store.database import Database, sqlite_url
+from generator.service.store.pipelines import Pipelines
+from generator.shared.errors import UsageError
 
 _api = (artifacts.router, jobs.router, pipelines.router, project.router)
 _pages = (pipeline_pages.router, packages.router, notebook.router, job_pages.router)
@@ -57,8 +57,8 @@ _FIRST_TOKENS = (
 class Options:
     """How the service runs; ``timeout`` in seconds, ``rate_limit`` in requests a minute and token.
 
-    ``job_user``, ``job_writes`` and ``require_confinement`` are for `generator.service.isolation`; ``job_variables``
-    names variables that jobs get besides those of `generator.service.inherited_variables`.
+    ``job_user``, ``job_writes`` and ``require_confinement`` are for `generator.service.jobs.isolation`;
+    ``job_variables`` names variables that jobs get besides those of `generator.service.jobs.inherited_variables`.
     """
 
     host: str

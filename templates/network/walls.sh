@@ -1,5 +1,5 @@
 #!/bin/sh
-# Reads and sets the firewall of the machine that the engine's bridges are on; see generator/tools/firewall.py.
+# Reads and sets the firewall of the machine that the engine's bridges are on; see generator/containers/firewall.py.
 #   walls.sh read               the filter rules of IPv4 and IPv6, and the name servers, each after a line that names it
 #   walls.sh set RULES RULES6   applies rules in iptables-restore's format, each text as one transaction; '' for none
 set -u

@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
 
 from support import commit_all, write_notebook
 
@@ -82,7 +82,7 @@ def build(folder: Path) -> None:
     packmill = [str(Path(sys.executable).parent / "packmill"), "build", str(repository), "--no-image"]
     code = (
         "import sys, pathlib, tempfile\n"
-        "from generator.tools.git import fetch\nfrom generator.repository import parse_repository\n"
+        "from generator.repository.fetch import fetch\nfrom generator.repository.address import parse_repository\n"
         "with tempfile.TemporaryDirectory() as t: fetch(parse_repository(sys.argv[1]), None, pathlib.Path(t, 'r'))"
     )
     git_alone = [sys.executable, "-c", code, str(repository)]
@@ -98,11 +98,11 @@ def emit() -> None:
     """All documents of a notebook with 30 parameters, in process."""
     from support import notebook
 
-    from generator.documents.process import Facts
-    from generator.interface import read_interface
-    from generator.notebook import read_notebook
-    from generator.package import package
-    from generator.process import Process
+    from generator.documents.cwl.process import Facts
+    from generator.documents.package import package
+    from generator.notebook.interface import read_interface
+    from generator.notebook.notebook import read_notebook
+    from generator.process.process import Process
 
     cell = "\n".join(f"name_{n} = {n}  # type: int the number {n}" for n in range(25))
     cell += "\n" + "\n".join(f"out_{n} = 'file_{n}.png'  # type: stage-out" for n in range(5))

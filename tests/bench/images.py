@@ -19,13 +19,13 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
 
 import uv
 from support import commit_all, write_notebook
 
-from generator.setup.base_image import find_base
-from generator.templates import data_folder
+from generator.image.base.find import find_base
+from generator.resources import data_folder
 
 _PACKAGES = ("numpy", "pandas", "matplotlib")
 _PACKMILL = str(Path(sys.executable).parent / "packmill")

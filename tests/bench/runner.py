@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
 
 from support import commit_all, write_notebook
 
@@ -82,7 +82,8 @@ def linear(folder: Path) -> None:
 
 def _own_memory(notebook: str, folder: Path) -> float:
     program = (
-        "import os, sys\nfrom generator.runner.cli import main\nfrom generator.runner.watching import peak_memory\n"
+        "import os, sys\nfrom generator.runner.cli import main\n"
+        "from generator.runner.execution.watching import peak_memory\n"
         "assert main(sys.argv[1:]) == 0\nprint(peak_memory(os.getpid()) // 1024**2)"
     )
     command = [sys.executable, "-c", program, "run", notebook, "out.ipynb"]

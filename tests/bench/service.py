@@ -19,13 +19,13 @@ from tempfile import TemporaryDirectory
 
 import requests
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import sqlalchemy as sa
 from ci_service import ACCESS, TRIGGER, Service, make_project
 
-from generator.service.database import Database, jobs, pipelines, sqlite_url
+from generator.service.store.database import Database, jobs, pipelines, sqlite_url
 
 _FILE = """\
 stages: [one]

@@ -14,8 +14,8 @@ from urllib.error import HTTPError
 
 import pytest
 
-from generator.setup.base_image import ensure_base_image
-from generator.setup.container_engine import ensure_engine
+from generator.containers.setup import ensure_engine
+from generator.image.base.find import ensure_base_image
 
 _HTPASSWD = "ada:$2b$05$Bct36EX5ARsMFyPSmApvG.4L4dwH3lJw3UDnRmMH3t7OkdT72uOsO\n"
 _CONFIG = """\

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from generator.errors import EnvironmentSpecError
-from generator.setup import debian_base
-from generator.setup.base_image import find_base
-from generator.tools.engine import Image, inspect, run_in, untag
-from generator.tools.registry import Login, push
+from generator.containers.engine import Image, inspect, run_in, untag
+from generator.containers.registry import Login, push
+from generator.image.base import debian as debian_base
+from generator.image.base.find import find_base
+from generator.shared.errors import EnvironmentSpecError
 
 pytestmark = [
     pytest.mark.engine,

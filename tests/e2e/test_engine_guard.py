@@ -16,10 +16,10 @@ from typing import Any
 
 import pytest
 
-from generator.errors import RunError, UsageError
-from generator.request import Settings
-from generator.tools.container_limits import container_limits
-from generator.tools.cwl import engine_environment, execute
+from generator.containers.limits import container_limits
+from generator.package.engines.cwltool import engine_environment, execute
+from generator.request.build import Settings
+from generator.shared.errors import RunError, UsageError
 
 pytestmark = pytest.mark.engine
 _TOOL = {
@@ -257,7 +257,8 @@ def test_an_interrupted_run_leaves_no_container(base_image: str, tmp_path: Path,
     code = (
         "import signal; from pathlib import Path; from dataclasses import replace\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell's background jobs ignore it
-        "from generator.tools.cwl import execute; from generator.tools.container_limits import container_limits\n"
+        "from generator.package.engines.cwltool import execute\n"
+        "from generator.containers.limits import container_limits\n"
         f"limits = replace(container_limits(), labels=('org.packmill.test={label}',))\n"
         f"execute(Path('process.cwl'), {{}}, outdir=Path('results'), engine='cwltool', options=(), on_line=print,"
         " limits=limits)"

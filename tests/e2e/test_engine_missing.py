@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from support import Finished
 
-from generator.errors import EngineMissingError
-from generator.setup import debian_base
-from generator.setup.container_engine import ensure_engine
+from generator.containers.setup import ensure_engine
+from generator.image.base import debian as debian_base
+from generator.shared.errors import EngineMissingError
 
 # the SDK leaves the socket of an engine that does not answer to the garbage collector
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")

@@ -136,8 +136,8 @@ def test_an_ordinary_user_without_an_engine_is_told_what_to_install() -> None:
     """The same code, asked by someone who may not install anything."""
     ask = (
         "import os\n"
-        "from generator.errors import PackmillError\n"
-        "from generator.setup import container_engine as engine\n"
+        "from generator.shared.errors import PackmillError\n"
+        "from generator.image.base import container_engine as engine\n"
         "os.setuid(4242)\n"
         "try: engine.ensure_engine(docker_host=None, say=print)\n"
         "except PackmillError as error: print(error); raise SystemExit(error.exit_code)\n"

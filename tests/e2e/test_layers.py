@@ -16,9 +16,9 @@ import pytest
 import requests
 from support import Finished, commit_all, git, write_notebook
 
-from generator.image_store import ImageStore
-from generator.runner_image import Runners, look_at
-from generator.setup.base_image import find_base
+from generator.image.base.find import find_base
+from generator.image.runner import Runners, look_at
+from generator.image.store import ImageStore
 
 pytestmark = [
     pytest.mark.engine,

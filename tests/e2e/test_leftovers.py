@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from ci_service import Service, make_project
 
-from generator.service.leftovers import LABEL
+from generator.service.jobs.leftovers import LABEL
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 

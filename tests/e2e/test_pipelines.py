@@ -20,7 +20,7 @@ from ci_service import ACCESS, TRIGGER, Service
 from playwright.sync_api import expect, sync_playwright
 from support import commit_all, git, here, write_notebook
 
-from generator.tools import engine as engine_tools
+from generator.containers import engine as engine_tools
 
 pytestmark = [
     pytest.mark.engine,

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from support import Finished, commit_all, write_notebook
 
-from generator.service.leftovers import LABEL, end_containers
+from generator.service.jobs.leftovers import LABEL, end_containers
 
 pytestmark = [
     pytest.mark.engine,

@@ -15,11 +15,11 @@ import pytest
 from staging_servers import HttpServer, http_server
 from support import Finished, commit_all, write_notebook
 
-from generator import image
-from generator.image_store import ImageStore
-from generator.runner_image import Runners
-from generator.setup.base_image import find_base
-from generator.tools.job_file import read_yaml
+from generator.image import names as image
+from generator.image.base.find import find_base
+from generator.image.runner import Runners
+from generator.image.store import ImageStore
+from generator.package.job_file import read_yaml
 
 pytestmark = [
     pytest.mark.engine,

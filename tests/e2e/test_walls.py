@@ -18,10 +18,10 @@ import pytest
 from ci_service import Service, make_project
 from support import Finished, commit_all, write_notebook
 
-from generator.errors import EnvironmentSpecError
-from generator.request import Settings, read_settings
-from generator.setup.walls import check_dockerfile
-from generator.tools import networks
+from generator.containers import networks
+from generator.image.walls import check_dockerfile
+from generator.request.build import Settings, read_settings
+from generator.shared.errors import EnvironmentSpecError
 
 pytestmark = [
     pytest.mark.engine,

@@ -13,10 +13,10 @@ import requests
 import sqlalchemy as sa
 from ci_service import ACCESS, PIPELINE_FILE, Service, make_project
 
-from generator.errors import UsageError
-from generator.service import masking
-from generator.service.database import Database, pipelines, sqlite_url
-from generator.service.hidden_values import HiddenValues
+from generator.service.store import masking
+from generator.service.store.database import Database, pipelines, sqlite_url
+from generator.service.store.hidden_values import HiddenValues
+from generator.shared.errors import UsageError
 
 _SECRET = "sesame-open-41"
 _INPUTS = json.dumps({"n": 3, "api_key": _SECRET, "store": {"password": "other-word-42", "bucket": "trees"}})

@@ -16,10 +16,10 @@ from pathlib import Path
 import pytest
 from ci_service import Service
 
-from generator.errors import UsageError
-from generator.service import confinement, isolation
-from generator.service.inherited_variables import inherited
-from generator.service.job_folders import DataFolder
+from generator.service.jobs import confinement, isolation
+from generator.service.jobs.folders import DataFolder
+from generator.service.jobs.inherited_variables import inherited
+from generator.shared.errors import UsageError
 
 confined = pytest.mark.skipif(
     confinement.landlock_abi() < confinement.COMPLETE_ABI, reason="this kernel's Landlock is missing or too old"

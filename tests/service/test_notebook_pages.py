@@ -15,8 +15,8 @@ import requests
 from ci_service import ACCESS, Service
 from support import notebook
 
-from generator.service.job_folders import JobFolder
-from generator.service.notebook_pages import BusyError, NotebookPages, NotShown, RenderLimits
+from generator.service.jobs.folders import JobFolder
+from generator.service.notebooks.pages import BusyError, NotebookPages, NotShown, RenderLimits
 
 _MARKDOWN = {"cell_type": "markdown", "metadata": {}, "source": "plain words " * 8000}
 

@@ -14,8 +14,9 @@ import pytest
 import requests
 from ci_service import ACCESS, PIPELINE_FILE, Service, make_project
 
-from generator.service import archives, junit_reports
+from generator.service import archives
 from generator.service.archives import Archive
+from generator.service.jobs import junit_reports
 from generator.service.pages import log, packages
 
 _FILE = PIPELINE_FILE.replace("paths: [out/]\n    when", "paths: [out/, packages/]\n    when")

@@ -8,9 +8,9 @@ import sys
 import pytest
 from support import here
 
-from generator.errors import UsageError
-from generator.request import variables
-from generator.service.pipeline_file import read, seconds
+from generator.request.build import variables
+from generator.service.project.pipeline_file import read, seconds
+from generator.shared.errors import UsageError
 
 _own = (here.parent / ".gitlab-ci.yml").read_text(encoding="utf-8")
 

@@ -9,8 +9,8 @@ import pytest
 from ci_service import Service, make_project
 from support import commit_all, git
 
-from generator.errors import UsageError
-from generator.service.project import Project
+from generator.service.project.project import Project
+from generator.shared.errors import UsageError
 
 
 @pytest.fixture

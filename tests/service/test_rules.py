@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from generator.errors import UsageError
-from generator.service.rules import holds
+from generator.service.project.rules import holds
+from generator.shared.errors import UsageError
 
 _VARIABLES = {"set": "yes", "empty": "", "source": "push", "branch": "release/1.2"}
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from generator.service.states import advanced, pipeline_status
+from generator.service.store.states import advanced, pipeline_status
 
 
 def _job(status: str, stage: int = 0, **given: Any) -> dict[str, Any]:

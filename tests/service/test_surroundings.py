@@ -8,8 +8,8 @@ from typing import Any, cast
 
 import pytest
 
-from generator.service.environment import Surroundings, environment
-from generator.tools.machine_memory import ordinary_memory
+from generator.containers.machine_memory import ordinary_memory
+from generator.service.jobs.environment import Surroundings, environment
 
 _PIPELINE = {
     **dict.fromkeys(("ref", "source", "user"), "main"),

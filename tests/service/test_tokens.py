@@ -15,9 +15,9 @@ import sqlalchemy as sa
 from ci_service import Service
 from support import Finished
 
-from generator.service import tokens
-from generator.service.database import Database, rows, sessions, sqlite_url
 from generator.service.server import open_database
+from generator.service.store import tokens
+from generator.service.store.database import Database, rows, sessions, sqlite_url
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import pystac
 import pytest
 from staging_servers import S3, HttpServer, Runner, json_page
 
-from generator.runner.staging.footprints import footprint
+from generator.staging.stac.footprints import footprint
 
 
 def item(name: str, assets: dict[str, Any], **more: Any) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from generator.runner.failures import KernelMissingError
+from generator.shared.failures import KernelMissingError
 
 _PREFERRED = {"python": ("python3", "python"), "r": ("ir",), "bash": ("bash",)}
 

@@ -16,7 +16,7 @@ from generator.service.answers import bad_parameter, not_found
 from generator.service.api.jobs import find_job
 from generator.service.archives import open_archive, unreadable
 from generator.service.context import context
-from generator.service.database import jobs, pipelines, row
+from generator.service.store.database import jobs, pipelines, row
 
 router = APIRouter(prefix="/api/v4/projects/{project:int}/jobs")
 _CHUNK = 1 << 18

@@ -8,12 +8,12 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
-from generator.service import states
 from generator.service.answers import AnswerError, bad_parameter, forbidden, not_found
 from generator.service.api.growing import growing
 from generator.service.api.paging import page_of
 from generator.service.context import commit_of, context
-from generator.service.database import Row, jobs, pipelines, rows
+from generator.service.store import states
+from generator.service.store.database import Row, jobs, pipelines, rows
 
 router = APIRouter(prefix="/api/v4/projects/{project:int}")
 

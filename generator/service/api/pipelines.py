@@ -10,14 +10,15 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
-from generator.service import junit_reports, states
 from generator.service.access import client
 from generator.service.answers import AnswerError, bad_parameter, not_found
+from generator.service.api.entities import test_suites
 from generator.service.api.paging import page_of
 from generator.service.api.parameters import read_parameters, text, variable_list, variable_map
 from generator.service.context import context
-from generator.service.database import Row, pipelines
-from generator.service.entities import test_suites
+from generator.service.jobs import junit_reports
+from generator.service.store import states
+from generator.service.store.database import Row, pipelines
 
 router = APIRouter(prefix="/api/v4/projects/{project:int}")
 _SOURCES = (

@@ -10,7 +10,6 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
-from generator.service import states
 from generator.service.answers import AnswerError, not_found
 from generator.service.api import artifacts
 from generator.service.api.growing import growing
@@ -21,6 +20,7 @@ from generator.service.pages import log
 from generator.service.pages.pipelines import asked
 from generator.service.pages.rendering import hostile_policy, page
 from generator.service.pages.sessions import session
+from generator.service.store import states
 
 router = APIRouter(prefix="/jobs/{number:int}")
 _CHUNK = 1 << 20

@@ -16,17 +16,17 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 from starlette.concurrency import run_in_threadpool
 
-from generator.places import repository_identity
+from generator.repository.places import repository_identity
 from generator.service.answers import AnswerError, not_found
 from generator.service.api.jobs import find_job
 from generator.service.api.parameters import read_parameters
 from generator.service.archives import Archive, repository_address
 from generator.service.context import context
-from generator.service.database import jobs, rows
 from generator.service.pages import picture, run_form
 from generator.service.pages.pipelines import said
 from generator.service.pages.rendering import page
 from generator.service.pages.sessions import session, writing
+from generator.service.store.database import jobs, rows
 
 router = APIRouter()
 _MOST_SHOWN = 50

@@ -9,17 +9,17 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.concurrency import run_in_threadpool
 
-from generator.errors import UsageError
-from generator.repository import redacted
-from generator.service import states
+from generator.repository.address import redacted
 from generator.service.answers import AnswerError, not_found
 from generator.service.api.parameters import read_parameters
 from generator.service.archives import Archive
 from generator.service.context import context
-from generator.service.database import Row, jobs, pipelines, rows
 from generator.service.pages.rendering import page
 from generator.service.pages.sessions import session, writing
-from generator.service.pipeline_file import Variable
+from generator.service.project.pipeline_file import Variable
+from generator.service.store import states
+from generator.service.store.database import Row, jobs, pipelines, rows
+from generator.shared.errors import UsageError
 
 router = APIRouter()
 _PER_PAGE = 25

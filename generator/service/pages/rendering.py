@@ -12,10 +12,10 @@ import jinja2
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 
-from generator.service import states
+from generator.resources import data_folder
 from generator.service.context import context
 from generator.service.pages.sessions import Session
-from generator.templates import data_folder
+from generator.service.store import states
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from generator.interface import cwl_id
-from generator.literals import MisfitError
-from generator.tools.job_file import refuse_directives
-from generator.yaml_limits import YamlLimitError, check_depth, deepest
+from generator.notebook.interface import cwl_id
+from generator.notebook.literals import MisfitError
+from generator.package.job_file import refuse_directives
+from generator.shared.yaml_limits import YamlLimitError, check_depth, deepest
 
 _WHOLE, _REAL = ("int", "long"), ("float", "double")
 _FILES = ("File", "Directory")
@@ -38,7 +38,7 @@ class WrongValueError(Exception):
 
 
 def fields(interface: Mapping[str, Any]) -> list[Field]:
-    """The fields of an interface, as `generator.interface_json` writes it."""
+    """The fields of an interface, as `generator.notebook.interface_json` writes it."""
     inputs = [_field(one) for one in interface.get("inputs", ())]
     return [*inputs, *(_staged(one) for one in interface.get("stage_in", ()))]
 

@@ -19,10 +19,10 @@ from urllib.parse import quote, urlsplit
 
 from fastapi import Request, Response
 
-from generator.service import tokens
 from generator.service.answers import AnswerError
 from generator.service.context import Context, context
-from generator.service.tokens import Identity
+from generator.service.store import tokens
+from generator.service.store.tokens import Identity
 
 cookie = "packmill_session"
 _LIFETIME = 12 * 3600

@@ -1,0 +1,100 @@
+"""``packmill inspect``: the interface of a process, as a table or as JSON. Starts no engine and runs nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from generator.notebook.interface_json import to_dict
+from generator.process.process import Process, environment_of, read_process, undeclared
+from generator.request.build import BuildRequest, Settings, fetch_token
+
+
+def inspect(request: BuildRequest, settings: Settings) -> dict[str, Any]:
+    """The object that ``packmill inspect --json`` prints.
+
+    A local folder is read as it is, without git, unless a checkout is asked for.
+    """
+    with _folder(request, settings) as (folder, warnings):
+        process = read_process(folder, request.processes[0])
+        environment = environment_of(folder, standard=request.standard)
+        missing = undeclared(process, environment, folder)
+        return describe(process, environment.files, (*warnings, *environment.remarks, *((missing,) if missing else ())))
+
+
+@contextmanager
+def _folder(request: BuildRequest, settings: Settings) -> Iterator[tuple[Path, tuple[str, ...]]]:
+    local = request.repository.local
+    if local and request.checkout is None and not (local / "HEAD").is_file():
+        yield local, ()
+        return
+    from generator.repository import fetch as git
+
+    with TemporaryDirectory(prefix="packmill-") as temporary:
+        checkout = git.fetch(
+            request.repository,
+            request.checkout,
+            Path(temporary, "repository"),
+            token=fetch_token(request.repository, settings),
+            policy=settings.repositories,
+            submodules=settings.submodules,
+        )
+        yield checkout.folder, checkout.warnings
+
+
+def describe(process: Process, environment: tuple[str, ...], warnings: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The interface and what surrounds it."""
+    interface = to_dict(process.interface)
+    interface["warnings"] = [*({"line": 0, "message": warning} for warning in warnings), *interface["warnings"]]
+    return {
+        "process": process.path,
+        "language": process.language,
+        "kernel": process.kernel,
+        "environment": list(environment),
+        **interface,
+    }
+
+
+def table(described: dict[str, Any]) -> str:
+    """The interface for people."""
+    kernel = f", kernel {described['kernel']}" if described["kernel"] else ""
+    environment = ", ".join(described["environment"]) or "none described"
+    lines = [f"{described['process']}: {described['language']}{kernel}; environment: {environment}", ""]
+    inputs = [_input_row(one) for one in described["inputs"]]
+    inputs += [
+        (one["name"], f"{one['type']}, staged in", _short(one["default"]), one["doc"]) for one in described["stage_in"]
+    ]
+    lines += ["inputs", *_rows(("name", "type", "default", "doc"), inputs)] if inputs else ["inputs: none"]
+    outputs = [(one["name"], one["type"], one["glob"], one["doc"]) for one in described["outputs"]]
+    lines += (
+        ["", "outputs", *_rows(("name", "type", "file", "doc"), outputs)] if outputs else ["outputs: none of its own"]
+    )
+    if described["warnings"]:
+        lines += ["", "warnings"]
+        lines += [
+            f"  {'line ' + str(w['line']) + ': ' if w['line'] else ''}{w['message']}" for w in described["warnings"]
+        ]
+    return "\n".join(lines)
+
+
+def _input_row(one: dict[str, Any]) -> tuple[str, str, str, str]:
+    kind = " | ".join(one["symbols"]) or one["type"]
+    kind += "[]" if one["array"] else ""
+    kind += ", optional" if one["optional"] else ""
+    kind += ", secret" if one["secret"] else ""
+    needed = "default" not in one and not one["optional"]
+    return one["name"], kind, "(needed)" if needed else _short(one["default"]) if "default" in one else "", one["doc"]
+
+
+def _short(value: Any) -> str:
+    text = "" if value is None else repr(value)
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
+def _rows(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
+    for row in (head, *rows):
+        yield "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

@@ -1,0 +1,209 @@
+"""Publishing: the image into a registry, the package into a git repository and beside the image."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from generator.build.address_checks import check_registry_address
+from generator.containers import engine
+from generator.containers.registry import Login, anonymous, look_up, pull, push, push_package
+from generator.image import names as image
+from generator.image.build import Found
+from generator.network.address_policy import Access
+from generator.package.folder import check_places, documents_below
+from generator.progress import Progress
+from generator.repository.deposit import check_deposit, deposit
+from generator.repository.deposited import Claim
+from generator.repository.places import Holder, repository_identity, taken, taken_by_others
+from generator.request.build import BuildRequest, Settings, publish_token, registry_user
+from generator.shared.errors import PublishError
+
+
+def check_room(
+    request: BuildRequest, source: image.Source, folders: Sequence[Path], reference: str, settings: Settings
+) -> None:
+    """Checks that nothing of another repository is where the image and the packages in ``folders`` will be put.
+
+    Raises:
+        PlaceTakenError: the output folder, the destination or the registry holds something else there.
+        UsageError: a folder holds something that is not a package.
+    """
+    if request.replace:
+        return
+    own = holder_of(source)
+    check_places(request.output / own.place, folders, own)
+    if request.destination:
+        places = frozenset(folder.relative_to(request.output).as_posix() for folder in folders)
+        claim = Claim(path=own.place, folders=places, own=own)
+        token = publish_token(request.destination, settings)
+        check_deposit(request.destination, claim, token=token, policy=settings.destinations)
+    if request.registry:
+        login = _requested_login(request.registry, settings)
+        _check_registry(image.pushed_reference(request.registry, reference), own, login)
+
+
+def holder_of(source: image.Source) -> Holder:
+    """The package of a source, as the holder of its place."""
+    place = Path(source.owner, source.name, source.checkout).as_posix()
+    return Holder(address=source.address, checkout=source.checkout, place=place)
+
+
+def _check_registry(target: str, own: Holder, login: Login | None) -> None:
+    """Checks an image that has the name already; packmill's own names differ, so it is one that a person chose."""
+    remote = look_up(target, login=login)
+    if remote is None:
+        return
+    otherwise = "choose another --push or --image"
+    address = remote.labels.get(image.source_label, "")
+    if not address:
+        raise taken_by_others(target, ("an image of another program",), own, otherwise=otherwise)
+    if repository_identity(address) != repository_identity(own.address):
+        raise taken(target, Holder(address=address, checkout="", place=""), own, otherwise=otherwise)
+
+
+def find_pushed(registry: str | None, reference: str, key: str, *, settings: Settings) -> Found | None:
+    """The image in the registry that is asked for, in the engine too now, if it is there with that key.
+
+    It keeps the registry's name: whoever asks may name a registry of their own, and what lies there is theirs alone.
+    """
+    if not registry:
+        return None
+    target = image.pushed_reference(registry, reference)
+    login = _requested_login(registry, settings)
+    remote = look_up(target, login=login)
+    if remote is None or remote.labels.get(image.key_label) != key:
+        return None
+    by_digest = f"{target.rpartition(':')[0]}@{remote.digest}"
+    present = engine.inspect(by_digest)
+    if present is None and pull(by_digest, login=login):
+        present = engine.inspect(by_digest)
+    if present is None:
+        return None
+    return Found(reference=by_digest, built=False, digest=remote.digest, layers=present.layers, pushed=True)
+
+
+def fetch_cached(reference: str, *, settings: Settings, progress: Progress) -> bool:
+    """Fetches an environment or a runner from the registry that serves as a cache; whether it is in the engine now."""
+    if not settings.cache_registry:
+        return False
+    there = image.cached_reference(settings.cache_registry, reference)
+    if not pull(there, login=_login(settings.cache_registry, settings)):
+        return False
+    engine.tag(there, reference)
+    engine.untag(there)
+    progress.say(f"fetched {there}")
+    return True
+
+
+def keep_cached(reference: str, *, settings: Settings, progress: Progress) -> None:
+    """Leaves an environment or a runner in that registry, unless it is there; a failure is no reason to fail."""
+    if not settings.cache_registry:
+        return
+    there, login = image.cached_reference(settings.cache_registry, reference), _login(settings.cache_registry, settings)
+    if look_up(there, login=login):
+        return
+    try:
+        push(reference, there, login=login, on_line=progress.say)
+        engine.untag(there)
+    except PublishError as error:
+        progress.warn(str(error))
+
+
+def push_image(found: Found, registry: str, settings: Settings, progress: Progress) -> Found:
+    """The image under its name by digest in the registry, which no later push can change; one that is there is left.
+
+    Raises:
+        PublishError: the registry does not take it.
+    """
+    return _push(found, image.pushed_reference(registry, found.reference), registry, settings, progress)
+
+
+def push_staging_image(staging: Found, registry: str, settings: Settings, progress: Progress) -> Found:
+    """Push the staging image next to the package's image; the documents then name it by digest.
+
+    Raises:
+        PublishError: the registry does not take it.
+    """
+    present = engine.inspect(staging.reference)
+    name = image.pushed_staging_name((present.labels if present else {}).get(image.key_label, ""))
+    return _push(staging, image.pushed_reference(registry, name), registry, settings, progress)
+
+
+def _push(found: Found, target: str, registry: str, settings: Settings, progress: Progress) -> Found:
+    if found.pushed:
+        progress.say(f"{found.reference} is in the registry already")
+        return found
+    with progress.step(f"Pushing {target}"):
+        digest = push(found.reference, target, login=_requested_login(registry, settings), on_line=progress.say)
+        progress.say(f"{target} is {digest}")
+    by_digest = f"{target.rpartition(':')[0]}@{digest}"
+    return replace(found, reference=by_digest, digest=digest)
+
+
+def address(request: BuildRequest, folder: Path) -> str:
+    """Where a package's folder will be read; the empty string when it is not deposited."""
+    place = folder.relative_to(request.output).as_posix()
+    return request.destination.address(place) if request.destination else ""
+
+
+def publish_package(
+    request: BuildRequest, source: image.Source, top: Path, found: Found, *, settings: Settings, progress: Progress
+) -> None:
+    """Deposits the package in ``top``, and pushes it beside an image that was pushed.
+
+    Raises:
+        PublishError: the destination does not take it.
+    """
+    if request.destination:
+        place = top.relative_to(request.output).as_posix()
+        with progress.step(f"Depositing the package in {request.destination.repository.address}"):
+            message = f"{place}: {source.commit[:12]}\n\n{source.address}\n{source.title}"
+            token = publish_token(request.destination, settings)
+            files = documents_below(top, holder_of(source))
+            done = deposit(
+                top,
+                files,
+                request.destination,
+                path=place,
+                message=message,
+                token=token,
+                replace=request.replace,
+                policy=settings.destinations,
+            )
+            how = f"commit {done.commit[:12]}" if done.changed else "it lies there already"
+            progress.say(f"{request.destination.branch}:{place}: {how}")
+    if request.registry and found.digest:
+        files = documents_below(top, holder_of(source))
+        _push_beside(top, files, found, request.registry, settings, progress)
+
+
+def _push_beside(  # noqa: PLR0917 - what is pushed, and where to
+    top: Path, files: list[str], found: Found, registry: str, settings: Settings, progress: Progress
+) -> None:
+    """The package as an OCI artifact; a registry that takes images alone is no reason to fail."""
+    with progress.step("Pushing the package beside the image"):
+        try:
+            login = _requested_login(registry, settings)
+            progress.say(push_package(top, files, found.reference, login=login))
+        except PublishError as error:
+            progress.warn(str(error))
+
+
+def _requested_login(registry: str, settings: Settings) -> Login | None:
+    """The login for a registry that a request names; the operator's ``docker login`` is used with full access alone.
+
+    Raises:
+        PublishError: the operator's policy refuses the registry.
+    """
+    access = check_registry_address(registry, settings)
+    login = _login(registry, settings)
+    if access is Access.PUBLIC:
+        return replace(login or anonymous, guarded=True, reachable=settings.registries.reachable)
+    return login
+
+
+def _login(registry: str, settings: Settings) -> Login | None:
+    user = registry_user(registry, settings)
+    return Login(user=user, password=settings.registry_password) if user else None

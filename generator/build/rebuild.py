@@ -1,0 +1,181 @@
+"""``packmill rebuild``: a package's image and documents once more, from what the package itself says it was made of.
+
+A package may be a stranger's. It says what is built, and nothing of what belongs to whoever builds it: no image's name,
+no token for a host that it chose, no file outside of it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from generator import __version__
+from generator.build.pipeline import Built, build
+from generator.image.environment.plan import PYLOCK, REQUIREMENTS_LOCK
+from generator.notebook.parameters import printable
+from generator.progress import Progress
+from generator.request.build import BuildRequest, Settings, build_request
+from generator.shared.errors import UsageError
+
+_LARGEST = 64 * 1024**2
+"""Bytes of a file of a package."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Record:
+    """What a package says that it was made of."""
+
+    packmill: str
+    address: str
+    checkout: str
+    commit: str
+    process: str
+    base: str
+    layers: tuple[str, ...]
+    lock: tuple[str, str] | None
+    options: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rebuilt:
+    """What came of it: for each of the package's layers whether it came out the same, and how many there are now."""
+
+    built: Built
+    same: tuple[bool, ...]
+    layers: int
+
+
+def rebuild(
+    package: Path,
+    settings: Settings,
+    progress: Progress,
+    *,
+    output: Path,
+    fresh: bool,
+    image: str | None = None,
+    replacing: bool = False,
+) -> Rebuilt:
+    """Builds the package's commit on its base image, with its locked versions; ``image`` names what comes of it.
+
+    ``replacing`` allows replacing a package of another repository below ``output``.
+
+    Raises:
+        UsageError: the folder is no package with an image.
+        PackmillError: whatever is wrong with the build.
+    """
+    record = read_record(package)
+    for sentence in _remarks(record, image):
+        progress.warn(sentence)
+    if not settings.git_host:
+        settings = replace(settings, git_token="")
+    request = _request(record, output=output, fresh=fresh, image=image)
+    built = build(replace(request, replace=replacing), settings, progress)
+    same = tuple(layer in built.layers for layer in record.layers)
+    _tell(same, progress)
+    return Rebuilt(built=built, same=same, layers=len(built.layers))
+
+
+def read_record(package: Path) -> Record:
+    """What a package's ``package.json`` says, with its lock.
+
+    Raises:
+        UsageError: it is missing, cannot be read, or speaks of no image.
+    """
+    try:
+        record = json.loads(_text_of(package, "package.json"))
+    except (OSError, ValueError, RecursionError) as error:
+        inside = sorted(path.parent.name for path in package.glob("*/package.json"))
+        hint = f": it holds several packages, name one: {', '.join(inside)}" if inside else f": {error}"
+        raise UsageError(f"{package}: no package that can be read{hint}") from None
+    build = _at(record, "build")
+    if not isinstance(build, dict):
+        raise UsageError(
+            f"{package}: its package.json does not say what its image was made of: it was written without an image, "
+            "or by an older packmill"
+        )
+    texts = {
+        "address": _at(record, "repository", "address"),
+        "checkout": _at(record, "checkout"),
+        "commit": _at(record, "commit", "id"),
+        "process": _at(record, "process", "path"),
+        "base": build.get("base", ""),
+        "packmill": _at(record, "packmill"),
+    }
+    layers, options, lock = build.get("layers"), build.get("options", {}), build.get("lock", "")
+    is_ours = all(isinstance(text, str) for text in (*texts.values(), lock)) and isinstance(options, dict)
+    if not is_ours or not isinstance(layers, list) or not layers or not all(isinstance(one, str) for one in layers):
+        raise UsageError(f"{package}: its package.json is not as packmill writes it")
+    return Record(**texts, layers=tuple(layers), options=options, lock=_lock(package, lock) if lock else None)
+
+
+def _at(value: Any, *names: str) -> Any:
+    """What a JSON document has there; None where it has nothing."""
+    for name in names:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
+def _lock(package: Path, name: str) -> tuple[str, str]:
+    if name not in (REQUIREMENTS_LOCK, PYLOCK):
+        raise UsageError(f"{package}: its package.json names {printable(name)!r} as its lock, which packmill has not")
+    try:
+        return name, _text_of(package, name)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{package}: its {name} cannot be read: {error}") from None
+
+
+def _text_of(package: Path, name: str) -> str:
+    """A regular file of the package, not what a link in it leads to."""
+    with open(
+        package / name, "rb", opener=lambda path, flags: os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
+    ) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise ValueError("it is no file")
+        data = file.read(_LARGEST + 1)
+    if len(data) > _LARGEST:
+        raise ValueError("it is larger than 64 MiB")
+    return data.decode("utf-8")
+
+
+def _remarks(record: Record, image: str | None) -> Iterator[str]:
+    if record.packmill != __version__:
+        made_by = printable(record.packmill)
+        yield f"the package was made by packmill {made_by}, this is {__version__}: its runner's layer will differ"
+    named = record.options.get("image")
+    if named and image is None:
+        shown = printable(str(named))
+        yield f"the package's image was called {shown}, the new one has packmill's own name: see --image"
+
+
+def _request(record: Record, *, output: Path, fresh: bool, image: str | None) -> BuildRequest:
+    def text(option: str) -> str | None:
+        value = record.options.get(option)
+        return value if isinstance(value, str) else None
+
+    return build_request(
+        record.address,
+        checkout=record.checkout,
+        commit=record.commit,
+        processes=(record.process,),
+        environment=text("env"),
+        output=output,
+        image=image,
+        network=record.options.get("network") is True,
+        output_template=text("output_template"),
+        standard=record.options.get("standard_buildpacks") is True,
+        fresh=fresh,
+        lock=record.lock,
+        base_image=record.base or None,
+    )
+
+
+def _tell(same: tuple[bool, ...], progress: Progress) -> None:
+    if all(same):
+        progress.say(f"all {len(same)} layers are the package's own, bit for bit")
+    else:
+        progress.warn(f"{same.count(False)} of {len(same)} layers differ from the package's own")

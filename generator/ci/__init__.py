@@ -1,0 +1,1 @@
+"""Run the stages of a CI pipeline: everything that exists because a pipeline calls ``build.sh``."""

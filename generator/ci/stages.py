@@ -1,0 +1,224 @@
+"""What build.sh does once Python is there: a stage of a pipeline, or all that the variables ask for.
+
+The stages are the jobs of ``.gitlab-ci.yml``. Each is complete by itself: a later one finds the image that an earlier
+one built in the engine, or, where jobs have an engine each, builds it again from the same commit.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from generator.build.address_checks import check_addresses
+from generator.build.pipeline import Built, build
+from generator.ci import checks as checking
+from generator.ci.artifacts import fetch_package
+from generator.containers.limits import container_limits
+from generator.containers.setup import ensure_engine
+from generator.image.base.find import ensure_base_image
+from generator.image.walls import network_for_steps, set_walls
+from generator.package.file_objects import is_inside, refuse_local_files
+from generator.package.folder import packages_below
+from generator.package.job_file import job_values, read_job
+from generator.package.run import run_package
+from generator.progress import Progress
+from generator.repository.fetch import commit_folder
+from generator.repository.places import read_holder
+from generator.request.build import BuildRequest, Settings, build_request, from_variables, is_replacing, read_settings
+from generator.resources import data_folder
+from generator.shared.errors import DocumentError, RunError, UsageError
+
+_EXAMPLE = Path("packmill", "city-temperatures")
+"""Owner and name of the bundled example."""
+_report, _dotenv, _results = Path("report.xml"), Path("packmill.env"), Path("results")
+"""What the jobs of ``.gitlab-ci.yml`` leave beside their packages."""
+
+
+def main(stage: str | None, environment: Mapping[str, str]) -> None:
+    """Carries out a stage, or without one everything that the variables ask for.
+
+    Raises:
+        PackmillError: it fails; the exit code says how.
+    """
+    settings = read_settings(environment)
+    progress = Progress(sections=settings.gitlab_job)
+    request = from_variables(environment)
+    if request:
+        check_addresses(request, settings)
+    with progress.step("Looking for a container engine"):
+        ensure_engine(docker_host=settings.docker_host, say=progress.say, confined=settings.confined)
+    if stage is None:
+        if request is None:
+            _build_and_run_example(*_example(environment, settings, progress), progress)
+        else:
+            print(build(request, settings, progress).folder)
+        return
+
+    def wanted() -> tuple[BuildRequest, Settings]:
+        return (request, settings) if request else _example(environment, settings, progress)
+
+    stages: dict[str, Callable[[], None]] = {
+        "build": lambda: _build(*wanted(), progress),
+        "check": lambda: _check(*wanted(), progress),
+        "publish": lambda: _publish(request, settings, progress),
+        "run": lambda: _run(environment, settings, progress),
+    }
+    stages[stage]()
+
+
+def _build(request: BuildRequest, settings: Settings, progress: Progress) -> None:
+    """The image and the package, published nowhere."""
+    built = build(replace(request, registry=None, destination=None), settings, progress)
+    _tell(built)
+
+
+def _check(request: BuildRequest, settings: Settings, progress: Progress) -> None:
+    """Every oracle, and a run on the example values; all of it in a JUnit report.
+
+    Raises:
+        DocumentError, RunError: a check failed.
+    """
+    built = build(replace(request, registry=None, destination=None, fresh=False), settings, progress)
+    checks = checking.check(
+        built.folder,
+        base=request.output,
+        results=_results,
+        progress=progress,
+        limits=container_limits(settings),
+        network=network_for_steps(settings, progress.say),
+    )
+    _report.write_text(checking.junit(checks), encoding="utf-8")
+    failed = [one for one in checks if one.problem]
+    if failed:
+        kind = DocumentError if failed[0].exit_code == DocumentError.exit_code else RunError
+        raise kind("\n".join(f"{one.package}: {one.name}: {one.problem}" for one in failed))
+
+
+def _publish(request: BuildRequest | None, settings: Settings, progress: Progress) -> None:
+    """The image into its registry, the package to its destination.
+
+    Raises:
+        UsageError: neither is named.
+    """
+    if request is None or not (request.registry or request.destination):
+        raise UsageError("there is nothing to publish: set 'repository' and 'registry', 'destination' or both")
+    _tell(build(replace(request, fresh=False), settings, progress))  # what the stage before built is what is published
+
+
+def _tell(built: Built) -> None:
+    """What later jobs and GitLab's pages are told, and the path as the last line."""
+    known = {
+        "PACKMILL_COMMIT": built.commit,
+        "PACKMILL_PACKAGE": str(built.folder),
+        "PACKMILL_IMAGE": built.image,
+        "PACKMILL_ADDRESS": built.address,
+    }
+    _dotenv.write_text(dotenv({name: value for name, value in known.items() if value}), encoding="utf-8")
+    print(built.folder)
+
+
+def dotenv(values: Mapping[str, str]) -> str:
+    """Variables for later jobs, one on a line; a value that would not stay on its line is left out.
+
+    GitLab takes a value as it stands (https://docs.gitlab.com/ci/yaml/artifacts_reports/#artifactsreportsdotenv).
+    """
+    return "".join(f"{name}={value}\n" for name, value in values.items() if value.isprintable())
+
+
+def _run(environment: Mapping[str, str], settings: Settings, progress: Progress) -> None:
+    """A package that an earlier job left, on values of the asker's own.
+
+    Raises:
+        UsageError: the job, its package or the values are not there or do not fit.
+    """
+    with progress.step("Fetching the package"):
+        top = fetch_package(environment, Path("package"))
+        packages = packages_below(top)
+        wanted = environment.get("package_process", "")
+        chosen = [folder for folder in packages if folder.relative_to(top).as_posix() == wanted] or packages
+        if len(chosen) != 1:
+            names = ", ".join(folder.relative_to(top).as_posix() for folder in packages)
+            raise UsageError(f"the package has several processes, set 'package_process' to one: {names}")
+    folder = chosen[0].resolve()
+    values = job_values(environment.get("inputs", ""), folder, name="the variable 'inputs'")
+    if not settings.local_repositories:
+        refuse_local_files(values, folder)
+    job = Path("job.json")
+    own = {name: value for name, value in read_job(folder / "inputs.yml").items() if is_inside(value, folder)}
+    job.write_text(json.dumps({**own, **values}), encoding="utf-8")
+    with progress.step("Running the package by cwltool"):
+        outputs = run_package(
+            folder,
+            job=job,
+            values=(),
+            outdir=_results,
+            engine="cwltool",
+            options=(),
+            guarded=settings.guard_variables,
+            limits=container_limits(settings),
+            network=network_for_steps(settings, progress.say),
+        )
+    print(json.dumps(outputs, indent=2, ensure_ascii=False))
+
+
+def set_up(settings: Settings, progress: Progress, *, python: str = "") -> None:
+    """An engine, a base image and, where they are wanted, the walls of builds and steps, found or made.
+
+    ``python`` is a PEP 440 specifier.
+    """
+    with progress.step("Looking for a container engine"):
+        ensure_engine(docker_host=settings.docker_host, say=progress.say, confined=settings.confined)
+    with progress.step("Looking for a base image"):
+        progress.say(ensure_base_image(settings.base_image, python=python, python_from="--python", say=progress.say))
+    if settings.walled or settings.network:
+        with progress.step("Looking at the network of builds and steps"):
+            set_walls(settings, progress.say)
+
+
+def _example(environment: Mapping[str, str], settings: Settings, progress: Progress) -> tuple[BuildRequest, Settings]:
+    """Make the bundled example for a pipeline that names no repository, and allow this one folder of the machine."""
+    repository = "example-run" / _EXAMPLE
+    with progress.step("Making a repository of the bundled example"):
+        files = data_folder("examples") / _EXAMPLE.name
+        commit_folder(files, repository, message="Temperatures of a city, month by month")
+    request = build_request(str(repository))
+    replaces = is_replacing(environment) or _is_example(request.output / _EXAMPLE / "main")
+    return replace(request, replace=replaces), replace(settings, local_repositories=True)
+
+
+def _is_example(package: Path) -> bool:
+    """Whether a folder holds the bundled example's package, which each job makes in a folder of its own."""
+    file = package / "package.json"
+    holder = read_holder(file.read_bytes()) if file.is_file() else None
+    return holder is not None and Path(holder.address).parts[-3:] == ("example-run", *_EXAMPLE.parts)
+
+
+def _build_and_run_example(request: BuildRequest, settings: Settings, progress: Progress) -> None:
+    built = build(request, settings, progress)
+    results = Path("example-run") / "results"
+    if _is_done(built, results):
+        progress.say(f"{results} holds its results already; remove the folder to run it again")
+    else:
+        with progress.step("Running the package by cwltool"):
+            network = network_for_steps(settings, progress.say)
+            run_package(
+                built.folder, job=None, values=(), outdir=results, engine="cwltool", options=(), network=network
+            )
+        (results / ".package.json").write_bytes((built.folder / "package.json").read_bytes())
+    print(f"package            {built.folder}")
+    print(f"executed notebook  {results}/output/process.ipynb")
+    print(f"outputs            {results}/output")
+    for path in sorted((results / "output").rglob("*")):
+        if path.is_file():
+            print(f"                   {path}")
+    scraps = json.loads((results / "output" / "scraps.json").read_text(encoding="utf-8"))
+    print(f"glued results      {json.dumps(scraps)}")
+
+
+def _is_done(built: Built, results: Path) -> bool:
+    """Whether these results are this very package's."""
+    mark = results / ".package.json"
+    same = mark.is_file() and mark.read_bytes() == (built.folder / "package.json").read_bytes()
+    return same and not built.image_built and (results / "output" / "scraps.json").is_file()

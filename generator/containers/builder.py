@@ -1,0 +1,148 @@
+"""Builds of images: environments by repo2docker, packmill's own contexts by the engine's builder."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from generator.shared.errors import EnvironmentSpecError, ImageBuildError
+from generator.subprocesses import stream
+
+_REMEMBERED = 400
+"""Lines of a build that are kept for its error message."""
+_OF_THE_BUILDER = re.compile(
+    r"#\d+ (\[internal\]|transferring|DONE|exporting|writing image|naming to|sha256:|resolve|extracting|building with)"
+    r"|#\d+$|(Picked|Using) .*(content provider|local repo|builder)"
+)
+"""Lines that a builder writes about itself; people are told the steps and what these print."""
+
+
+def repo2docker_app(
+    folder: Path, *, image: str, base_image: str | None, packs: tuple[type, ...], time: int, fresh: bool
+) -> Any:
+    """repo2docker, set to build a checkout as the user jovyan with uid 1000, ``packs`` before its own build packs.
+
+    ``fresh`` uses nothing of earlier builds; ``time`` as in `build_context`.
+    """
+    from repo2docker.app import Repo2Docker
+    from traitlets.config import Config
+
+    settings = Config()
+    if fresh:
+        settings.DockerEngine.extra_buildx_build_args = ["--no-cache"]
+    app = Repo2Docker(config=settings)
+    app.repo = str(folder)
+    app.buildpacks = [*packs, *app.buildpacks]
+    if base_image:
+        app.base_image = base_image
+    app.output_image_spec = image
+    app.extra_build_args = {"SOURCE_DATE_EPOCH": str(time)}
+    app.user_id, app.user_name = 1000, "jovyan"
+    # `run` only makes repo2docker load the image into the engine's store; build() does not start it.
+    app.run, app.push = True, False
+    app.get_engine = partial(_engine, app)
+    return app
+
+
+def _engine(app: Any) -> Any:
+    """repo2docker's engine, always by the docker command.
+
+    It would call podman itself where DOCKER_HOST speaks of it, in words that Podman 4.3 does not know;
+    `generator.containers.podman` has put podman in docker's place already.
+    """
+    engine = type(app).get_engine(app)
+    engine._container_cli = "docker"  # noqa: SLF001 - there is no setting for it
+    return engine
+
+
+def build_environment(app: Any, *, on_line: Callable[[str], None]) -> None:
+    """Builds the environment of a checkout by repo2docker, made ready by `repo2docker_app`.
+
+    Raises:
+        EnvironmentSpecError: repo2docker refuses the configuration files.
+        ImageBuildError: the build fails; the message ends with the build's last lines that mean something.
+    """
+    tail: deque[str] = deque(maxlen=_REMEMBERED)
+    app.initialize()
+    app.log.handlers = [_LineHandler(on_line, tail)]
+    app.log.propagate = False
+    try:
+        app.build()
+    except (ValueError, FileNotFoundError) as error:
+        raise EnvironmentSpecError(f"the environment cannot be read: {error}") from None
+    except SystemExit:
+        raise ImageBuildError(last_words(tail)) from None
+    except Exception as error:  # noqa: BLE001
+        # repo2docker lets whatever its packs and the docker command meet through, with no common class
+        if type(error).__name__ == "CalledProcessError":
+            raise ImageBuildError(last_words(tail)) from None
+        raise ImageBuildError(f"repo2docker cannot build the environment: {type(error).__name__}: {error}") from None
+
+
+class _LineHandler(logging.Handler):
+    """Hands repo2docker's log on as whole lines."""
+
+    def __init__(self, on_line: Callable[[str], None], tail: deque[str]) -> None:
+        super().__init__()
+        self.on_line, self.tail, self.rest = on_line, tail, ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.levelno < logging.INFO:
+            return
+        *lines, self.rest = (self.rest + record.getMessage().replace("\r", "\n")).split("\n")
+        for line in filter(str.strip, lines):
+            shown = _shown(line)
+            self.tail.append(shown)
+            if not _OF_THE_BUILDER.match(shown):
+                self.on_line(shown)
+
+
+def build_context(context: Path, *, image: str, time: int, on_line: Callable[[str], None], fresh: bool = False) -> None:
+    """Builds the Dockerfile of a folder as ``image``; ``fresh`` uses nothing of earlier builds.
+
+    ``time`` is when the image is said to be made, in seconds since 1970, where the builder takes it
+    (https://reproducible-builds.org/specs/source-date-epoch/; BuildKit does from 0.11 on).
+
+    Raises:
+        ImageBuildError: the build fails.
+    """
+    tail: deque[str] = deque(maxlen=_REMEMBERED)
+
+    def keep(line: str) -> None:
+        shown = _shown(line)
+        if shown.strip():
+            tail.append(shown)
+            if not _OF_THE_BUILDER.match(shown):
+                on_line(shown)
+
+    options = ("--no-cache",) if fresh else ()
+    command = (
+        "docker", "buildx", "build", "--progress", "plain", "--load", *options,
+        "--build-arg", f"SOURCE_DATE_EPOCH={time}", "--tag", image, "--", str(context)
+    )  # fmt: skip
+    if stream(command, on_line=keep) != 0:
+        raise ImageBuildError(last_words(tail))
+
+
+def _shown(line: str) -> str:
+    """A line without the mounts of its step, which have the names of caches (`generator.containers.caches`)."""
+    return re.sub(r"--mount=\S+( +\\?|$)", "", line)
+
+
+def last_words(lines: deque[str]) -> str:
+    """The last lines of a build that mean something: BuildKit repeats the failing step's between two rules."""
+    rules = [number for number, line in enumerate(lines) if re.fullmatch(r"-{6}", line.strip())]
+    said = list(lines)[rules[-2] + 2 : rules[-1]] if len(rules) >= 2 else list(lines)[-40:]
+    plain = [re.sub(r"^(#\d+ )?(\d+\.\d+ )?", "", line).rstrip() for line in said]
+    shown = [
+        line for line in dict.fromkeys(plain) if line.strip() and not re.match(r"(DONE|CACHED|transferring)\b", line)
+    ]
+    failed = next((line for line in reversed(lines) if line.startswith("ERROR:")), "")
+    return "the image could not be built; its last lines:\n" + "\n".join(
+        f"  {line}" for line in [*shown[-12:], failed] if line
+    )

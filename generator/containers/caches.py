@@ -1,0 +1,39 @@
+"""Names of the caches that builds mount, which no repository can guess.
+
+BuildKit and Buildah find a cache by its name alone, in whatever Dockerfile the name stands, and uv does not look at the
+content of its cache again: a repository that knew the name of a cache could change what others install. So names are
+made of what the engine alone knows, and `generator.containers.builder` shows none of them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+from contextlib import suppress
+from functools import cache
+
+from generator.containers.engine import engine_id
+from generator.containers.image_notes import notes_folder
+
+
+def cache_name(*users: str) -> str:
+    """The name of the cache that builds with these users share: a base image, and a repository that trusts itself."""
+    return hashlib.sha256("\0".join((_secret(), *users)).encode()).hexdigest()[:32]
+
+
+@cache
+def _secret() -> str:
+    """What only this engine's users know: Docker's own id or, as Podman has none, a word kept with our notes."""
+    return engine_id() or _kept_word()
+
+
+def _kept_word() -> str:
+    path = notes_folder() / "cache-secret"
+    word = secrets.token_hex(16)
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with suppress(FileExistsError), open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(word)
+        return path.read_text(encoding="ascii") or word
+    return word

@@ -1,0 +1,70 @@
+"""What a container of a run may take: memory, processor time, processes, and no rights beyond its files."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+
+from generator.containers.machine_memory import largest_memory, ordinary_memory
+from generator.request.build import Settings
+
+job_label = "org.packmill.job"
+"""The label of every container that a job of the service starts, so that none outlives its job."""
+_PROCESSES = 4096
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ContainerLimits:
+    """The limits of a container, and the labels that find it again.
+
+    ``memory`` in MiB and ``cpus`` are what any container may take. A package that asks for more (``ramMax`` and
+    ``coresMax`` of its ResourceRequirement) gets it, up to ``most_memory`` and ``most_cpus``. ``processes``
+    counts threads, too. ``bare`` lets a tool without a DockerRequirement run on the host.
+    """
+
+    memory: int
+    most_memory: int
+    cpus: float
+    most_cpus: float
+    processes: int = _PROCESSES
+    labels: tuple[str, ...] = ()
+    bare: bool = False
+
+    def options(self, *, ram: float, cores: float) -> list[str]:
+        """Give the options of ``docker run`` for a tool that asks for ``ram`` MiB and ``cores``."""
+        memory = int(min(max(ram, self.memory), self.most_memory))
+        cpus = min(max(cores, self.cpus), self.most_cpus)
+        return [
+            f"--memory={memory}m",
+            f"--memory-swap={memory}m",
+            f"--cpus={cpus:g}",
+            f"--pids-limit={self.processes}",
+            "--cap-drop=ALL",
+            "--security-opt=no-new-privileges",
+            *(f"--label={label}" for label in self.labels),
+        ]
+
+    def to_json(self) -> str:
+        """Write the limits for another process."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> ContainerLimits:
+        """Read what `to_json` wrote."""
+        values = json.loads(text)
+        return cls(**{**values, "labels": tuple(values["labels"])})
+
+
+def container_limits(settings: Settings | None = None) -> ContainerLimits:
+    """Give the limits of this machine; those that the settings name hold whatever a package asks for."""
+    settings = settings or Settings()
+    largest, cores = largest_memory(), float(os.cpu_count() or 1)
+    return ContainerLimits(
+        memory=min(settings.run_memory or ordinary_memory(), largest),
+        most_memory=min(settings.run_memory or largest, largest),
+        cpus=min(settings.run_cpus or cores, cores),
+        most_cpus=min(settings.run_cpus or cores, cores),
+        processes=settings.run_processes or _PROCESSES,
+        labels=(f"{job_label}={settings.container_label}",) if settings.container_label else (),
+    )

@@ -1,0 +1,148 @@
+"""A Docker engine with buildx: found, or installed and started on a Debian machine where packmill may do that."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from generator.containers.podman import stand_in
+from generator.shared.errors import EngineMissingError
+from generator.subprocesses import Finished, run, start_detached
+
+_START_TIMEOUT = 60.0
+_ADVICE = """no container engine can be set up here: {reason}
+  install Docker with buildx (https://docs.docker.com/engine/install/), start it, and check: docker buildx version
+  on Debian and Ubuntu packmill does that itself when it runs as root"""
+_TRIXIE_SOURCE = Path("/etc/apt/sources.list.d/packmill-trixie.list")
+_TRIXIE_PIN = Path("/etc/apt/preferences.d/packmill-trixie")
+_log = Path("/var/log/packmill-dockerd.log")
+
+
+def ensure_engine(*, docker_host: str | None, say: Callable[[str], None], confined: bool = False) -> int | None:
+    """Makes sure that an engine answers and buildx is there; what is there already is left alone.
+
+    A ``confined`` job of the service installs and starts nothing.
+
+    The process id of a daemon that was started here, None when one ran already or systemd looks after it.
+
+    Raises:
+        EngineMissingError: it is missing and cannot be set up here.
+    """
+    if _is_podman():
+        return None
+    # a CI container beside an engine, without its client
+    if docker_host and shutil.which("docker") is None and not confined:
+        _check_that_one_may_install("the docker command is missing")
+        say("installing Docker's command (docker.io)")
+        _apt("docker.io")
+    answers, has_buildx = _answers(), _has_buildx()
+    if answers and has_buildx:
+        return None
+    if docker_host and not answers:
+        raise EngineMissingError(
+            f"no engine answers at DOCKER_HOST={docker_host}: start it, or unset DOCKER_HOST to use a local one"
+        )
+    if confined:
+        raise EngineMissingError(
+            f"{'the buildx plugin is missing' if answers else 'no container engine answers'}, and confined jobs of "
+            "'packmill serve' cannot set one up: run 'packmill setup', or restart the service, which does so"
+        )
+    _check_that_one_may_install("the buildx plugin is missing" if answers else "none answers")
+    if shutil.which("docker") is None or (not answers and shutil.which("dockerd") is None):
+        say("installing Docker (docker.io, iptables)")
+        _apt("docker.io", "iptables")
+    if not _has_buildx():
+        say("installing Docker's buildx plugin")
+        _install_buildx()
+    daemon = None
+    if not _answers():
+        say(f"starting the Docker engine, log in {_log}")
+        daemon = _start()
+    if not _has_buildx():
+        raise EngineMissingError(_ADVICE.format(reason="the buildx plugin does not answer"))
+    return daemon
+
+
+def _is_podman() -> bool:
+    try:
+        return stand_in()
+    except EngineMissingError:
+        return False
+
+
+def _answers() -> bool:
+    return run(("docker", "version", "--format", "{{.Server.Version}}"), timeout=30).code == 0
+
+
+def _has_buildx() -> bool:
+    return run(("docker", "buildx", "version"), timeout=30).code == 0
+
+
+def _check_that_one_may_install(what: str) -> None:
+    if os.geteuid() != 0:
+        raise EngineMissingError(_ADVICE.format(reason=f"{what}, and this is not root"))
+    if shutil.which("apt-get") is None:
+        raise EngineMissingError(_ADVICE.format(reason=f"{what}, and there is no apt-get"))
+
+
+def _apt(*packages: str) -> None:
+    environment = {"DEBIAN_FRONTEND": "noninteractive"}
+    run(("apt-get", "update", "-qq"), environment=environment, timeout=600)
+    install = ("apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages)
+    done = run(install, environment=environment, timeout=1200)
+    if done.code != 0:
+        raise EngineMissingError(
+            _ADVICE.format(reason=f"apt-get install {' '.join(packages)} failed: {_last_line(done)}")
+        )
+
+
+def _install_buildx() -> None:
+    """Debian 13's package: Debian 12 has none, and this one needs only a libc that Debian 12 has too."""
+    policy = run(("apt-cache", "policy", "docker-buildx"), timeout=60).stdout
+    if "Candidate: " in policy and "Candidate: (none)" not in policy:
+        _apt("docker-buildx")
+        return
+    keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
+    _TRIXIE_SOURCE.write_text(f"deb [signed-by={keyring}] http://deb.debian.org/debian trixie main\n")
+    _TRIXIE_PIN.write_text("Package: *\nPin: release n=trixie\nPin-Priority: 50\n")
+    _apt("docker-buildx")
+
+
+def _start() -> int | None:
+    daemon = None
+    if Path("/run/systemd/system").is_dir():
+        done = run(("systemctl", "start", "docker"), timeout=_START_TIMEOUT)
+        if done.code != 0:
+            raise EngineMissingError(_ADVICE.format(reason=f"systemctl start docker failed: {_last_line(done)}"))
+    else:
+        _remove_stale_pid_file(Path("/var/run/docker.pid"))
+        daemon = start_detached(("dockerd",), log=_log)
+    deadline = time.monotonic() + _START_TIMEOUT
+    while not _answers():
+        if time.monotonic() > deadline:
+            said = _log.read_text(errors="replace").strip().splitlines()[-3:] if _log.exists() else []
+            raise EngineMissingError(
+                _ADVICE.format(reason="\n  ".join(["dockerd does not answer; its last words:", *said]))
+            )
+        time.sleep(0.25)
+    return daemon
+
+
+def _remove_stale_pid_file(pid_file: Path) -> None:
+    """A killed daemon leaves its pid file, and the number may belong to another program by now."""
+    if not pid_file.exists():
+        return
+    try:
+        name = Path("/proc", pid_file.read_text().strip(), "comm").read_text().strip()
+    except OSError:
+        name = ""
+    if name != "dockerd":
+        pid_file.unlink()
+
+
+def _last_line(done: Finished) -> str:
+    lines = (done.stderr or done.stdout).strip().splitlines()
+    return lines[-1] if lines else f"exit code {done.code}"

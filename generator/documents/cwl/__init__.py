@@ -1,0 +1,1 @@
+"""Emit the CWL documents of a package."""

@@ -1,0 +1,95 @@
+"""``inputs.yml``: a job file with every input, ready to edit and, where every input has an example value, to run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from ruamel.yaml.comments import CommentedMap
+
+from generator.documents.cwl.process import Facts, carried_default, shown_type, template_input
+from generator.documents.text import flow, plain, yaml_text
+from generator.notebook.interface import Input
+from generator.notebook.parameters import CwlType, Literal, Missing, Role
+
+
+def inputs_yml(facts: Facts, examples: Mapping[str, str]) -> str:
+    """The text of ``inputs.yml``; ``examples`` maps paths in the repository to the files that the package carries."""
+    document = CommentedMap()
+    document.yaml_set_start_comment(
+        f"Inputs of {facts.title}\nrun with: packmill run . inputs.yml   or   cwltool process.cwl inputs.yml"
+    )
+    unset = []
+    for one in facts.process.interface.inputs:
+        if one.hint.secret and not one.required:
+            # cwltool's store of secrets takes text alone, and no null
+            unset.append(f"\n{_commented(_comment(one))}\n# {one.id}: ''\n")
+            continue
+        document[one.id] = _value(one, examples)
+        document.yaml_set_comment_before_after_key(one.id, before="\n" + _comment(one))
+    if facts.process.is_notebook:
+        template = facts.output_template or "{{ args.year }}/{{ args.notebook_name }}.ipynb"
+        shown = json.dumps(template, ensure_ascii=False)
+        unset.append(f"\n# where the executed notebook goes, below output/\n# {template_input}: {shown}\n")
+    if facts.process.interface.outputs:
+        unset.append(_hinted("where the results go, an address, a record or a folder's name", "stage_out: results"))
+    if facts.process.interface.stage_ins:
+        unset.append(_hinted("keeps what was fetched for the next run", "cache_dir: {class: Directory, path: cache}"))
+    text = yaml_text(document) if document else f"# Inputs of {facts.title}: none need a value\n{{}}\n"
+    return text + "".join(unset)
+
+
+def _hinted(what: str, line: str) -> str:
+    return f"\n# for workflow.cwl: {what}\n# {line}\n"
+
+
+def _commented(text: str) -> str:
+    return "\n".join(f"# {line}" for line in text.splitlines())
+
+
+def _comment(one: Input) -> str:
+    lines = one.doc.splitlines() if one.doc else []
+    need = "needed" if one.required else "staged in" if one.hint.role is Role.STAGE_IN else ""
+    if one.hint.role is Role.STAGE_IN:
+        need += "; with workflow.cwl also a URL or a record"
+    facts = ", ".join(filter(None, (shown_type(one), need)))
+    if one.hint.secret and not one.required:
+        facts += "; to give it, remove the # before the last line"
+    elif isinstance(carried_default(one), Missing) and not one.required:
+        facts += "; null: the process's own default"
+    return "\n".join([*lines, facts])
+
+
+def _value(one: Input, examples: Mapping[str, str]) -> Any:
+    if one.hint.secret:
+        return ""
+    if one.hint.type in (CwlType.FILE, CwlType.DIRECTORY):
+        return _files(one, examples)
+    default = carried_default(one)
+    return None if isinstance(default, Missing) else plain(default)
+
+
+def _files(one: Input, examples: Mapping[str, str]) -> Any:
+    """The author's example files; a path that the package does not carry is left for the user to put right."""
+    paths = default_paths(one.default)
+    kind = str(one.hint.type)
+    carried = [{"class": kind, "path": examples[path]} for path in paths if path in examples]
+    if not carried and (one.hint.role is Role.VALUE or one.hint.optional):
+        return None
+    if one.default == []:
+        return flow([])
+    shown = ["PATH" if path.startswith(("/", "~", "file:")) or ".." in path.split("/") else path for path in paths]
+    entries = carried or [{"class": kind, "path": path} for path in shown or ["PATH"]]
+    return entries if one.hint.array else entries[0]
+
+
+def default_paths(default: Literal | Missing) -> list[str]:
+    """The paths in the default of a file parameter: ``'x.csv'`` or ``[{'path': 'x.csv'}]``."""
+    if isinstance(default, str):
+        return [default] if default else []
+    if isinstance(default, list | tuple):
+        return [path for item in default for path in default_paths(item)]
+    if isinstance(default, dict):
+        return default_paths(default.get("path") or default.get("location") or "")
+    return []

@@ -1,0 +1,248 @@
+"""``process.cwl``: the CommandLineTool that runs the process in its image (CWL v1.2)."""
+
+from __future__ import annotations
+
+import glob
+import posixpath
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from generator.documents.text import block, flow, plain, prose, quoted, yaml_text
+from generator.notebook.interface import Input, Output, type_name
+from generator.notebook.parameters import CwlType, Hint, Literal, Missing, Role
+from generator.process.process import Process
+
+template_input = "output_template"
+"""The input that is the runner's own: where the executed notebook goes, as a template."""
+output_folder = "output"
+"""Where the runner leaves results, relative to the working directory."""
+
+_salad_names = frozenset(
+    (
+        "$schemas class cwlVersion default envDef fields format hints id in inputs intent items location name out "
+        "outputSource outputs packages path requirements run scatter scatterMethod secondaryFiles source specs steps "
+        "symbols type"
+    ).split()
+)
+
+
+_schema_org = {
+    "author": "s:author",
+    "contributor": "s:contributor",
+    "citation": "s:citation",
+    "keywords": "s:keywords",
+    "license": "s:license",
+    "release_notes": "s:releaseNotes",
+}
+"""What an algorithm_config says about the algorithm, in the words of schema.org."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Facts:
+    """What the documents say about where a process comes from and which image runs it."""
+
+    process: Process
+    owner: str
+    name: str
+    checkout: str
+    commit: str
+    address: str
+    message: str
+    time: str
+    image: str
+    staging_image: str = ""
+    """The image of the steps around the process."""
+    network: bool = False
+    output_template: str | None = None
+    guard: bool = False
+    """Whether staging steps keep to public addresses, apart from those in ``guard_allows``."""
+    guard_allows: tuple[str, ...] = ()
+
+    @property
+    def identifier(self) -> str:
+        """``<owner>.<name>.<checkout>``, as the original system names a process."""
+        return f"{self.owner}.{self.name}.{self.checkout}".replace("/", ".")
+
+    @property
+    def title(self) -> str:
+        """The notebook's heading, else the name of the file."""
+        return self.process.title or self.process.name
+
+
+def process_cwl(facts: Facts) -> str:
+    """The text of ``process.cwl``."""
+    process = facts.process
+    secrets = [one.id for one in process.interface.inputs if one.hint.secret]
+    namespaces = {"s": "https://schema.org/"}
+    if secrets:
+        namespaces["cwltool"] = "http://commonwl.org/cwltool#"
+    document: dict[str, Any] = {
+        "cwlVersion": "v1.2",
+        "$namespaces": namespaces,
+        "class": "CommandLineTool",
+        "id": "process",
+        "label": facts.title,
+        "doc": prose(process.doc or f"Runs {process.path} of {facts.address} at commit {facts.commit}."),
+        "s:softwareVersion": quoted(facts.checkout),
+        "s:codeRepository": facts.address,
+    }
+    document |= {_schema_org[key]: value for key, value in process.metadata if key in _schema_org}
+    document["requirements"] = _requirements(facts)
+    if secrets:
+        document["hints"] = {"cwltool:Secrets": {"secrets": flow(secrets)}}
+    document["baseCommand"] = flow(["packmill-runner", "run"])
+    document["arguments"] = [escaped(word) for word in _arguments(process)]
+    document["inputs"] = {one.id: input_entry(one) for one in process.interface.inputs}
+    if process.is_notebook:
+        document["inputs"][template_input] = template_entry(facts)
+    document["outputs"] = output_entries(process)
+    return yaml_text(block(**document))
+
+
+def _arguments(process: Process) -> list[str]:
+    kernel = ["--kernel", process.kernel] if process.kernel else []
+    needed = [one for one in process.interface.outputs if not one.optional and not one.array]
+    expected = [word for one in needed for word in ("--expect", f"{one.name}={one.glob}")]
+    return ["--process", process.path, *kernel, "--inputs", "inputs.json", "--output", output_folder, *expected]
+
+
+def escaped(text: str) -> str:
+    """Text that CWL takes as it is: ``$(`` and ``${`` would begin an expression (CWL v1.2, Expressions)."""
+    return re.sub(r"\\(?=\$[({])|\$(?=[({])", lambda match: "\\" + match[0], text)
+
+
+def _requirements(facts: Facts) -> dict[str, Any]:
+    resources = facts.process.resources
+    requirements: dict[str, Any] = {
+        "DockerRequirement": {"dockerPull": facts.image},
+        "InitialWorkDirRequirement": {"listing": [{"entryname": "inputs.json", "entry": "$(inputs)"}]},
+        "ResourceRequirement": {
+            "coresMin": resources.cores,
+            "coresMax": max(resources.cores, 1),
+            "ramMin": resources.ram,
+            "ramMax": resources.ram * 2,
+            "outdirMin": resources.outdir,
+        },
+    }
+    if facts.network:
+        requirements["NetworkAccess"] = {"networkAccess": True}
+    return requirements
+
+
+def input_entry(one: Input) -> dict[str, Any]:
+    """One input: type, label, doc, and the default where CWL can carry it."""
+    default = carried_default(one)
+    optional = one.hint.optional or (
+        default is Missing.UNSET and not isinstance(one.default, Missing) and one.hint.role is Role.VALUE
+    )
+    entry: dict[str, Any] = {"type": cwl_type(one.hint, optional=optional), "label": label(one.name)}
+    if one.doc:
+        entry["doc"] = prose(one.doc)
+    if not isinstance(default, Missing):
+        entry["default"] = plain(default)
+    return entry
+
+
+def template_entry(facts: Facts) -> dict[str, Any]:
+    """The runner's own input of a notebook."""
+    entry: dict[str, Any] = {
+        "type": "string?",
+        "label": "path of the executed notebook",
+        "doc": prose(
+            "A jinja2 template with args.timestamp, args.year, args.month, args.day, args.notebook_name and the "
+            f"inputs, relative to {output_folder}/; without it the notebook keeps its name."
+        ),
+    }
+    if facts.output_template:
+        entry["default"] = plain(facts.output_template)
+    return entry
+
+
+def label(name: str) -> str:
+    """A parameter's name as words."""
+    return " ".join(name.replace("_", " ").split()) or name
+
+
+def cwl_type(hint: Hint, *, optional: bool) -> Any:
+    """A CWL type: ``int``, ``string[]?``, an enum, or a union with null where the short form does not exist."""
+    base: Any = str(hint.type)
+    if hint.type is CwlType.ENUM and not _can_be_symbols(hint.symbols):
+        base = "string"
+    elif hint.type is CwlType.ENUM:
+        base = {"type": "enum", "symbols": flow(list(hint.symbols))}
+    if isinstance(base, dict):
+        item = {"type": "array", "items": base} if hint.array else base
+        return ["null", item] if optional else item
+    return f"{base}{'[]' if hint.array else ''}{'?' if optional else ''}"
+
+
+def _can_be_symbols(symbols: tuple[str, ...]) -> bool:
+    """CWL resolves symbols like addresses, so that a slash or a hash in one changes it."""
+    return all(re.fullmatch(r"[\w][\w .+-]*", symbol) for symbol in symbols)
+
+
+def carried_default(one: Input) -> Literal | Missing:
+    """The default that goes into the document; UNSET where the cell has to give it.
+
+    A path in the cell is no file of the person who runs the document. And CWL's loader rewrites keys such as ``id`` or
+    ``path`` inside a default (Schema Salad, "Document preprocessing"), so a dictionary with one of them stays in the
+    cell, where it is exact.
+    """
+    if isinstance(one.default, Missing) or one.hint.type in (CwlType.FILE, CwlType.DIRECTORY):
+        return Missing.UNSET
+    return one.default if _survives(one.default) else Missing.UNSET
+
+
+def _survives(value: Literal) -> bool:
+    if isinstance(value, list | tuple):
+        return all(_survives(item) for item in value)
+    if isinstance(value, dict):
+        keys_survive = all(key not in _salad_names and ":" not in key and not key.startswith("$") for key in value)
+        return keys_survive and all(_survives(item) for item in value.values())
+    return True
+
+
+def output_entries(process: Process) -> dict[str, Any]:
+    """The outputs: what the process stages out, and what every run leaves."""
+    entries = {one.id: _output_entry(one) for one in process.interface.outputs}
+    if process.is_notebook:
+        notebook = posixpath.basename(process.path)
+        entries["output_nb"] = _file("executed notebook", glob.escape(notebook))
+        entries["scraps"] = _file("results that the notebook glued", "scraps.json")
+        entries["scrap_files"] = {
+            "type": "File[]",
+            "label": "figures and tables that the notebook glued",
+            "outputBinding": {"glob": f"{output_folder}/scraps/*"},
+        }
+    entries["output_dir"] = {
+        "type": "Directory",
+        "label": "everything that the run left",
+        "outputBinding": {"glob": output_folder},
+    }
+    return entries
+
+
+def _file(what: str, pattern: str) -> dict[str, Any]:
+    return {"type": "File", "label": what, "outputBinding": {"glob": escaped(f"{output_folder}/{pattern}")}}
+
+
+def _output_entry(one: Output) -> dict[str, Any]:
+    """A file that the process itself writes.
+
+    Its type admits null although the runner fails without it (``--expect``): a required output that is missing would
+    make the engine throw away everything else that a failed run left, the notebook with its traceback first.
+    """
+    kind = f"{one.type}[]" if one.array else f"{one.type}?"
+    entry: dict[str, Any] = {"type": kind, "label": label(one.name)}
+    if one.doc:
+        entry["doc"] = prose(one.doc)
+    entry["outputBinding"] = {"glob": escaped(f"{output_folder}/{one.glob}")}
+    return entry
+
+
+def shown_type(one: Input) -> str:
+    """An input's type in words, for comments and tables."""
+    hint = one.hint
+    name = " | ".join(hint.symbols) if hint.type is CwlType.ENUM else type_name(hint)
+    return f"{name}{', optional' if hint.optional else ''}{', secret' if hint.secret else ''}"

@@ -1,0 +1,178 @@
+"""The steps around a process: ``stage_in.cwl`` and ``stage_out.cwl``.
+
+They run in packmill's staging image (`generator.image.staging`), which holds nothing of the repository: they see
+credentials, and the repository's code must not. Records have the names and fields of the original system
+(`generator.shared.staging_records`). The inputs of a step may hold secrets: they are written to a file that the
+runner empties after reading it, never to a command line.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from generator.documents.cwl.process import Facts
+from generator.documents.text import block, flow, prose, quoted, yaml_text
+from generator.shared.staging_records import Kind, stage_in_kinds, stage_out_kinds
+
+cwltool_namespace = {"cwltool": "http://commonwl.org/cwltool#"}
+secret_input = "credentials"  # noqa: S105 - a name
+"""The input that cwltool keeps in its store of secrets."""
+_secret_file = ".packmill-credentials"  # noqa: S105 - a name
+"""Where the runner finds the secret as it is (`generator.staging.options.secret_file`)."""
+
+
+_runner = "/opt/packmill/bin/packmill-runner"
+"""The runner of the staging image, by its path: no PATH that an engine hands on decides which program runs."""
+
+
+def stage_in_cwl(facts: Facts) -> str:
+    """One input from anywhere: the tool of every stage-in step."""
+    inputs = {
+        "input_path": entry(stage_in_type("stage_in", optional=True), "what to fetch: a URL, a record, or a list"),
+        "name": entry("string?", "the input that it is for"),
+        "as_type": entry("string?", "what is wanted of it: File[], File or Directory"),
+        "cache_dir": entry("Directory?", "contents of earlier runs; is added to"),
+        "cache_is_new": {**entry("boolean?", "the cache was begun by a step before"), "default": False},
+        "cache_only": {**entry("boolean?", "fill the cache and nothing else"), "default": False},
+        **settings(),
+    }
+    outputs = {
+        "output_files": entry("File[]?", "the files, in their order"),
+        "output_file": entry("File?", "the file, when there is one"),
+        "output_directory": entry("Directory?", "the files as a folder with a catalog.json"),
+        "cache_out": entry("Directory?", "the cache, for the next step"),
+        "cache_new": entry("Directory?", "the cache, when none was given and one was asked for"),
+        "cache_is_new": entry("boolean?", "whether the cache was begun here"),
+    }
+    cache = {"entryname": "cache", "entry": "$(inputs.cache_dir)", "writable": True}
+    return _tool(facts, "stage_in", "fetches files from anywhere", inputs, outputs, kinds=stage_in_kinds, extra=cache)
+
+
+def stage_out_cwl(facts: Facts) -> str:
+    """The results to where they are wanted."""
+    inputs = {
+        "output_path": entry(stage_out_type("stage_out"), "where to: a URL or a record; nowhere when not given"),
+        "output_dir": entry("Directory", "everything that the run left"),
+        "include": entry("string[]?", "patterns of what is wanted of it; all when not given"),
+        "stac_catalog": entry("boolean?", "write a STAC catalog, too"),
+        "name": entry("string?", "the catalog's id"),
+        **settings(),
+    }
+    outputs = {
+        "staged": entry("File", "what went where, as JSON"),
+        "staged_dir": entry("Directory?", "the destination, when it is a folder of the outputs"),
+    }
+    return _tool(facts, "stage_out", "puts results where they are wanted", inputs, outputs, kinds=stage_out_kinds)
+
+
+def _tool(
+    facts: Facts,
+    name: str,
+    what: str,
+    inputs: dict[str, Any],
+    outputs: dict[str, Any],
+    *,
+    kinds: tuple[Kind, ...],
+    extra: dict[str, Any] | None = None,
+) -> str:
+    listing = [
+        {"entryname": f"{name}.json", "entry": "$(inputs)", "writable": True},
+        {"entryname": _secret_file, "entry": f"$(inputs.{secret_input})", "writable": True},
+        *([extra] if extra else []),
+    ]
+    hints: dict[str, Any] = {"cwltool:Secrets": {"secrets": flow([secret_input])}}
+    if extra:
+        # A cache is written to where it lies; an engine that cannot do that works on a copy and hands it on.
+        hints["InplaceUpdateRequirement"] = {"inplaceUpdate": True}
+    command = name.replace("_", "-")
+    guard = ["--guard", *(word for one in facts.guard_allows for word in ("--allow", one))] if facts.guard else []
+    return yaml_text(
+        block(
+            **{
+                "cwlVersion": "v1.2",
+                "$namespaces": {"s": "https://schema.org/", **cwltool_namespace},
+                "class": "CommandLineTool",
+                "id": name,
+                "label": what,
+                "doc": prose(
+                    f"A step around {facts.process.path}, run by packmill-runner in packmill's staging image."
+                ),
+                "s:softwareVersion": quoted(facts.checkout),
+                "requirements": {
+                    "DockerRequirement": {"dockerPull": facts.staging_image},
+                    "InitialWorkDirRequirement": {"listing": listing},
+                    "NetworkAccess": {"networkAccess": True},
+                    "ResourceRequirement": {
+                        "coresMin": 1,
+                        "coresMax": 1,
+                        "ramMin": 512,
+                        "ramMax": 1024,
+                        "outdirMin": facts.process.resources.outdir,
+                    },
+                    "SchemaDefRequirement": {"types": [record(kind) for kind in kinds]},
+                    "WorkReuse": {"enableReuse": False},
+                },
+                "hints": hints,
+                "baseCommand": flow([_runner, command]),
+                "arguments": ["--inputs", f"{name}.json", *guard],
+                "inputs": inputs,
+                "outputs": outputs,
+            }
+        )
+    )
+
+
+def record(kind: Kind) -> dict[str, Any]:
+    """A kind as a record type of CWL."""
+    return {
+        "name": kind.name,
+        "type": "record",
+        "doc": kind.doc,
+        "fields": {
+            field.name: {
+                "type": flow(list(field.types)) if len(field.types) > 1 else field.types[0],
+                **({"doc": field.doc} if field.doc else {}),
+            }
+            for field in kind.fields
+        },
+    }
+
+
+def entry(kind: Any, text: str) -> dict[str, Any]:
+    """An input or an output of this type, with a label."""
+    return {"type": kind, "label": text}
+
+
+def settings() -> dict[str, Any]:
+    """What every step that reaches out may be told."""
+    return {
+        secret_input: {
+            "type": "string?",
+            "label": "secrets, as JSON or YAML",
+            "doc": prose(
+                "A mapping with aws_access_key_id, aws_secret_access_key, aws_session_token, username, password, token "
+                "or maap_pgt, for records that do not have them; and mappings of the same for single inputs, by name."
+            ),
+        },
+        "config_dir": {
+            "type": "Directory?",
+            "label": "a folder of configuration",
+            "doc": prose(
+                "AWS's config and credentials, .netrc, known_hosts, id_ed25519, google.json, azure.json, ca.pem; "
+                "each optional."
+            ),
+        },
+    }
+
+
+def stage_in_type(document: str, *, optional: bool) -> list[Any]:
+    """What a stage-in may be given: an address, a File, a record of this document's, or a list of these."""
+    names = [f"#{document}/{kind.name}" for kind in stage_in_kinds]
+    items = flow(["string", "File", "Directory", *names])
+    plain = ["string", "File", "Directory"]
+    return [*(["null"] if optional else []), *plain, *names, {"type": "array", "items": items}]
+
+
+def stage_out_type(document: str) -> list[Any]:
+    """Where results may go: an address, a record of this document's, or nowhere."""
+    return ["null", "string", *(f"#{document}/{kind.name}" for kind in stage_out_kinds)]

@@ -1,0 +1,224 @@
+"""The process with the steps around it: ``workflow.cwl``, and its stage-ins alone: ``cache_workflow.cwl``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from generator.documents.cwl.process import Facts, input_entry, label, output_entries, template_entry, template_input
+from generator.documents.cwl.staging import (
+    cwltool_namespace,
+    entry,
+    record,
+    secret_input,
+    settings,
+    stage_in_cwl,
+    stage_in_type,
+    stage_out_cwl,
+    stage_out_type,
+)
+from generator.documents.text import block, flow, prose, quoted, yaml_text
+from generator.notebook.interface import Input, type_name
+from generator.notebook.parameters import Role
+from generator.process.process import Process
+from generator.shared.staging_records import Kind, stage_in_kinds, stage_out_kinds
+
+
+def stages(process: Process) -> bool:
+    """Whether a package has steps around its process."""
+    return bool(process.interface.stage_ins or process.interface.outputs)
+
+
+def staging_documents(facts: Facts) -> dict[str, str]:
+    """The documents that the process's interface asks for, by name; none for a process that stages nothing."""
+    if not stages(facts.process):
+        return {}
+    documents = {}
+    if facts.process.interface.stage_ins:
+        documents["stage_in.cwl"] = stage_in_cwl(facts)
+        documents["cache_workflow.cwl"] = cache_workflow_cwl(facts)
+    if facts.process.interface.outputs:
+        documents["stage_out.cwl"] = stage_out_cwl(facts)
+    return {**documents, "workflow.cwl": workflow_cwl(facts)}
+
+
+def workflow_cwl(facts: Facts) -> str:
+    """The whole way: every stage-in, chained over the cache, then the process, then the stage-out."""
+    interface = facts.process.interface
+    inputs = {one.id: _workflow_input(one, "workflow") for one in interface.inputs}
+    if facts.process.is_notebook:
+        inputs[template_input] = template_entry(facts)
+    steps = _stage_in_steps(facts)
+    process_step, stage_out_step = _free("process", facts), _free("stage_out_results", facts)
+    results = output_entries(facts.process)
+    steps[process_step] = {
+        "label": facts.title,
+        "run": "process.cwl",
+        "in": {name: _process_source(name, facts) for name in inputs},
+        "out": flow(list(results)),
+    }
+    outputs: dict[str, Any] = {
+        name: {**_without_binding(entry), "outputSource": f"{process_step}/{name}"} for name, entry in results.items()
+    }
+    if interface.stage_ins:
+        inputs["cache_dir"] = entry("Directory?", "contents of earlier runs; is added to")
+    kinds = [*(stage_in_kinds if interface.stage_ins else ())]
+    if interface.outputs:
+        inputs["stage_out"] = entry(stage_out_type("workflow"), "where the results go: a URL or a record")
+        inputs["stac_catalog"] = entry("boolean?", "write a STAC catalog of the results, too")
+        steps[stage_out_step] = _stage_out_step(facts, process_step)
+        outputs["staged"] = {**entry("File", "what went where, as JSON"), "outputSource": f"{stage_out_step}/staged"}
+        folder = entry("Directory?", "the destination, when it is a folder of the outputs")
+        outputs["staged_dir"] = {**folder, "outputSource": f"{stage_out_step}/staged_dir"}
+        kinds += stage_out_kinds
+    inputs |= settings()
+    return _workflow(facts, "workflow", facts.title, inputs=inputs, steps=steps, outputs=outputs, kinds=kinds)
+
+
+def _workflow(
+    facts: Facts,
+    name: str,
+    text: str,
+    *,
+    inputs: dict[str, Any],
+    steps: dict[str, Any],
+    outputs: dict[str, Any],
+    kinds: list[Kind],
+) -> str:
+    secrets = [one.id for one in facts.process.interface.inputs if one.hint.secret and one.id in inputs]
+    process = facts.process
+    return yaml_text(
+        block(
+            **{
+                "cwlVersion": "v1.2",
+                "$namespaces": {"s": "https://schema.org/", **cwltool_namespace},
+                "class": "Workflow",
+                "id": name,
+                "label": text,
+                "doc": prose(process.doc or f"Runs {process.path} of {facts.address} at commit {facts.commit}."),
+                "s:softwareVersion": quoted(facts.checkout),
+                "s:codeRepository": facts.address,
+                "requirements": {
+                    "SchemaDefRequirement": {"types": [record(kind) for kind in kinds]},
+                    "StepInputExpressionRequirement": {},
+                },
+                "hints": {"cwltool:Secrets": {"secrets": flow([*secrets, secret_input])}},
+                "inputs": inputs,
+                "steps": steps,
+                "outputs": outputs,
+            }
+        )
+    )
+
+
+def _workflow_input(one: Input, document: str) -> dict[str, Any]:
+    if one.hint.role is not Role.STAGE_IN:
+        return input_entry(one)
+    entry: dict[str, Any] = {
+        "type": stage_in_type(document, optional=one.hint.optional),
+        "label": label(one.name),
+        "doc": prose(one.doc or f"Staged in as {type_name(one.hint)}: a URL, a record, a File, or a list of these."),
+    }
+    return entry
+
+
+def _stage_in_steps(facts: Facts, *, only_cache: bool = False) -> dict[str, Any]:
+    """One step an input; each hands the cache to the next, so that no two write to it at once."""
+    steps: dict[str, Any] = {}
+    cache: dict[str, Any] = {"cache_dir": "cache_dir"}
+    for one in facts.process.interface.stage_ins:
+        name = step_name(one, facts)
+        steps[name] = {
+            "label": f"stage in {label(one.name)}",
+            "run": "stage_in.cwl",
+            "in": {
+                "input_path": {"source": one.id, "valueFrom": "$(self)"},
+                "name": {"default": one.id},
+                "as_type": {"default": type_name(one.hint)},
+                **cache,
+                **({"cache_only": {"default": True}} if only_cache else {}),
+                secret_input: secret_input,
+                "config_dir": "config_dir",
+            },
+            "out": flow(
+                ["cache_new", "cache_out", "cache_is_new"] if only_cache else [_staged_output(one), "cache_out"]
+            ),
+        }
+        cache = {"cache_dir": f"{name}/cache_out"}
+        if only_cache:
+            cache["cache_is_new"] = f"{name}/cache_is_new"
+    return steps
+
+
+def step_name(one: Input, facts: Facts) -> str:
+    """The stage-in step of an input."""
+    return _free(f"stage_in_{one.id}", facts)
+
+
+def _free(name: str, facts: Facts) -> str:
+    """The name of a step, which is no input's and no output's: ids in a workflow differ (CWL v1.2, "Workflow")."""
+    interface = facts.process.interface
+    taken = {one.id for one in interface.inputs} | {one.id for one in interface.outputs}
+    while name in taken:
+        name += "_step"
+    return name
+
+
+def _staged_output(one: Input) -> str:
+    return {"File": "output_file", "File[]": "output_files"}.get(type_name(one.hint), "output_directory")
+
+
+def _process_source(name: str, facts: Facts) -> Any:
+    """Where the process has an input from; ``valueFrom`` because a step's output may be null and this input not."""
+    staged = {one.id: one for one in facts.process.interface.stage_ins}
+    if name not in staged:
+        return name
+    one = staged[name]
+    return {"source": f"{step_name(one, facts)}/{_staged_output(one)}", "valueFrom": "$(self)"}
+
+
+def _stage_out_step(facts: Facts, process_step: str) -> dict[str, Any]:
+    wanted = [one.glob for one in facts.process.interface.outputs]
+    if facts.process.is_notebook:
+        wanted += ["scraps.json", "scraps"]
+    return {
+        "label": "stage out the results",
+        "run": "stage_out.cwl",
+        "in": {
+            "output_path": {"source": "stage_out", "valueFrom": "$(self)"},
+            "output_dir": f"{process_step}/output_dir",
+            "include": {"default": wanted},
+            "stac_catalog": "stac_catalog",
+            "name": {"default": facts.identifier},
+            secret_input: secret_input,
+            "config_dir": "config_dir",
+        },
+        "out": flow(["staged", "staged_dir"]),
+    }
+
+
+def _without_binding(entry: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in entry.items() if name != "outputBinding"}
+
+
+def cache_workflow_cwl(facts: Facts) -> str:
+    """The stage-in steps alone: fills a cache before the runs that use it."""
+    staged = facts.process.interface.stage_ins
+    inputs: dict[str, Any] = {one.id: _workflow_input(one, "cache_workflow") for one in staged}
+    inputs["cache_dir"] = entry("Directory?", "the cache to add to; a new one when not given")
+    inputs |= settings()
+    outputs = {
+        "cache_out": {
+            **entry("Directory?", "the new cache; one that was given is added to where it lies"),
+            "outputSource": f"{step_name(staged[-1], facts)}/cache_new",
+        }
+    }
+    steps = _stage_in_steps(facts, only_cache=True)
+    return _workflow(
+        facts,
+        "cache_workflow",
+        f"cache for {facts.title}",
+        inputs=inputs,
+        steps=steps,
+        outputs=outputs,
+        kinds=[*stage_in_kinds],
+    )

@@ -1,0 +1,1 @@
+"""Emit the JSON descriptors of a package, one module per platform."""

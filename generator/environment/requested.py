@@ -1,0 +1,108 @@
+"""An environment that was asked for instead of the repository's own: a file of the repository, or one behind a URL."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import urljoin
+
+import requests
+
+from generator.environment.environment import configuration_name
+from generator.network.address_policy import Access, AddressPolicy, any_repository
+from generator.network.addresses import check
+from generator.network.guarded_proxy import GuardedProxy, guarded_proxy
+from generator.process.process import inside
+from generator.repository.address import redacted
+from generator.shared.errors import EnvironmentSpecError
+
+_SIZE_LIMIT = 1024**2
+_TIMEOUT = 60.0
+_MOST_REDIRECTS = 10
+_LEAVES_HTTPS = "redirects to an address without https"
+
+
+def place(asked: str, folder: Path, policy: AddressPolicy = any_repository) -> str:
+    """Puts the file into the checkout's ``.binder`` folder, alone, and gives what identifies its content.
+
+    repo2docker looks there first and then nowhere else, so no other file of the repository has a say. A URL may be any
+    public one, or one that the ``policy`` for repositories allows.
+
+    Raises:
+        EnvironmentSpecError: there is no such file, it cannot be fetched, or repo2docker does not read such a file.
+    """
+    unfit = ("pyproject.toml", "setup.py")
+    if asked.endswith(unfit):
+        raise EnvironmentSpecError(f"{redacted(asked)}: {' and '.join(unfit)} only count at the repository's own top")
+    if "://" in asked:
+        name = configuration_name(asked.partition("?")[0].partition("#")[0])
+        content = _fetch(asked, _for_environments(policy))
+    else:
+        content, name = _read(asked, folder), configuration_name(asked)
+    for binder in ("binder", ".binder"):
+        if (folder / binder).is_symlink():
+            (folder / binder).unlink()
+        shutil.rmtree(folder / binder, ignore_errors=True)
+    (folder / ".binder").mkdir()
+    (folder / ".binder" / name).write_bytes(content)
+    return f"{name} {hashlib.sha256(content).hexdigest()}"
+
+
+def _for_environments(policy: AddressPolicy) -> AddressPolicy:
+    """The policy for URLs of environments: any public address, and what the list for repositories has."""
+    listed = (*policy.listed, "public") if policy.listed else ()
+    return replace(policy, listed=listed, error=EnvironmentSpecError)
+
+
+def _read(asked: str, folder: Path) -> bytes:
+    file = inside(folder, asked.lstrip("/") if asked.startswith("./") else asked)
+    if file is None or not file.is_file():
+        raise EnvironmentSpecError(
+            f"{asked}: the environment is not in the repository: give a path from its top, or an https URL"
+        )
+    return file.read_bytes()
+
+
+def _fetch(url: str, policy: AddressPolicy) -> bytes:
+    """The file behind a URL and its redirects, each of which is checked before it is asked."""
+    shown = redacted(url)
+    with ExitStack() as stack:
+        for _ in range(_MOST_REDIRECTS):
+            if not url.startswith("https://"):
+                how = "only https is used to fetch an environment" if redacted(url) == shown else _LEAVES_HTTPS
+                raise EnvironmentSpecError(f"{shown}: {how}")
+            access = check(policy, url)
+            proxy = stack.enter_context(guarded_proxy(policy.reachable)) if access is Access.PUBLIC else None
+            try:
+                response = stack.enter_context(_get(url, proxy))
+                if not response.is_redirect:
+                    response.raise_for_status()
+                    return _checked(response.raw.read(_SIZE_LIMIT + 1, decode_content=True), shown)
+            except requests.RequestException as error:
+                if proxy and proxy.refused:
+                    raise policy.error(policy.refusal(shown, f"{proxy.refused[-1]}, which is not public")) from None
+                status = f"status {error.response.status_code}" if error.response is not None else type(error).__name__
+                raise EnvironmentSpecError(f"{shown}: the environment cannot be fetched: {status}") from None
+            url = urljoin(url, response.headers["Location"])
+    raise EnvironmentSpecError(f"{shown}: more than {_MOST_REDIRECTS} redirects")
+
+
+def _get(url: str, proxy: GuardedProxy | None) -> requests.Response:
+    """One request; by a guarded proxy without what ``.netrc`` holds for the host."""
+    if proxy is None:
+        return requests.get(url, timeout=_TIMEOUT, stream=True, allow_redirects=False)
+    proxies = {"http": proxy.url, "https": proxy.url}
+    return requests.get(
+        url, timeout=_TIMEOUT, stream=True, allow_redirects=False, proxies=proxies, auth=lambda request: request
+    )
+
+
+def _checked(content: bytes, shown: str) -> bytes:
+    if len(content) > _SIZE_LIMIT:
+        raise EnvironmentSpecError(f"{shown}: larger than 1 MiB, that is no configuration file")
+    if content.lstrip()[:15].lower().startswith((b"<!doctype", b"<html")):
+        raise EnvironmentSpecError(f"{shown}: a web page, not a configuration file: use the address of the raw file")
+    return bytes(content)

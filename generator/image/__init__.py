@@ -1,0 +1,1 @@
+"""Name, find, build, and query the images of a repository."""

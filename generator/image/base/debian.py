@@ -1,0 +1,142 @@
+"""Base images made of Debian's packages, for where no image can be pulled."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import platform
+import shutil
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from generator.containers.engine import host_ca_bundle
+from generator.shared.errors import EngineMissingError
+from generator.subprocesses import run
+
+recipe_label = "org.packmill.base"
+_CA_IN_IMAGE = "/etc/ssl/certs/ca-certificates.crt"
+# A run needs no compiler; what must be compiled is, in a stage of the environment's build that is thrown away.
+_PACKAGES = ("ca-certificates", "python3")
+_LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/info/*", "/usr/share/locale/*")
+_TIME = 315532800  # 1980-01-01: what is younger is set to it, so that the same packages give the same layer
+_CAP_SYS_CHROOT = 18
+_MERGED = Path("/usr/share/mmdebstrap/hooks/merged-usr")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Release:
+    """A release of Debian, and the Python that it has."""
+
+    suite: str
+    python: str
+
+    @property
+    def reference(self) -> str:
+        """The name of the image made of it; ``localhost`` can be no registry that anyone pulls from."""
+        return f"localhost/packmill/base:{self.suite}"
+
+
+releases = (Release(suite="bookworm", python="3.11"), Release(suite="trixie", python="3.13"))
+
+
+def recipe(release: Release) -> str:
+    """What tells an image apart that another packmill made of other packages, or with other certificates."""
+    bundle = host_ca_bundle()
+    authorities = hashlib.sha256(bundle.read_bytes()).hexdigest() if bundle else ""
+    parts = (release.suite, _PACKAGES, _LEFT_OUT, _TIME, _variables(), authorities)
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+
+def can_make() -> bool:
+    """Whether this is a Debian on which packages can be installed, as root, and not in a confined job."""
+    return os.geteuid() == 0 and shutil.which("apt-get") is not None and _can_change_root()
+
+
+def _can_change_root() -> bool:
+    """Whether this process has CAP_SYS_CHROOT."""
+    status = Path("/proc/self/status").read_text(encoding="utf-8", errors="replace")
+    return bool(int(status.partition("CapEff:")[2].split()[0], 16) >> _CAP_SYS_CHROOT & 1)
+
+
+def make(release: Release, reference: str | None = None) -> None:
+    """Makes the image, under its own name or another; the same packages give the same image, to the byte.
+
+    It holds the host's CA bundle, so that a network with a certificate authority of its own is trusted inside as it is
+    outside.
+
+    Raises:
+        EngineMissingError: it cannot be made.
+    """
+    if shutil.which("mmdebstrap") is None:
+        _checked(
+            ("apt-get", "install", "-y", "-qq", "--no-install-recommends", "mmdebstrap"),
+            "mmdebstrap cannot be installed",
+        )
+    with TemporaryDirectory(prefix="packmill-base-") as temporary:
+        # The tree is unpacked by mmdebstrap's child under another user, which must get to it.
+        Path(temporary).chmod(0o755)
+        layer, archive = Path(temporary, "layer.tar"), Path(temporary, "image.tar")
+        _checked(_mmdebstrap(release, layer), "mmdebstrap failed")
+        _write_image(archive, layer, reference or release.reference, recipe(release))
+        _checked(("docker", "load", "--quiet", "--input", str(archive)), "the engine does not take the image")
+
+
+def _mmdebstrap(release: Release, layer: Path) -> tuple[str, ...]:
+    packages, options = list(_PACKAGES), []
+    if release.suite == "bookworm" and _MERGED.is_dir():
+        # Otherwise Debian 12 merges /usr by a program in Perl, half of the image.
+        packages.append("usr-is-merged")
+        options.append(f"--hook-dir={_MERGED}")
+    options += [f"--dpkgopt=path-exclude={pattern}" for pattern in _LEFT_OUT]
+    options.append("--dpkgopt=path-include=/usr/share/doc/*/copyright")
+    bundle = host_ca_bundle()
+    if bundle:
+        options.append(f"--customize-hook=upload {bundle} {_CA_IN_IMAGE}")
+    included = f"--include={','.join(packages)}"
+    return ("mmdebstrap", "--quiet", "--variant=minbase", included, *options, release.suite, str(layer))
+
+
+def _checked(command: tuple[str, ...], failure: str) -> None:
+    environment = {"DEBIAN_FRONTEND": "noninteractive", "SOURCE_DATE_EPOCH": str(_TIME)}
+    done = run(command, environment=environment, timeout=1800)
+    if done.code != 0:
+        raise EngineMissingError(f"{failure}: {done.stderr.strip()[-300:]}")
+
+
+def _write_image(archive: Path, layer: Path, reference: str, made_by: str) -> None:
+    """An image as ``docker save`` writes one: unlike an import, it has no time of its own."""
+    machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+    config = {
+        "architecture": machine,
+        "os": "linux",
+        "created": "1980-01-01T00:00:00Z",
+        "config": {"Env": _variables(), "Cmd": ["/bin/bash"], "Labels": {recipe_label: made_by}},
+        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{_digest(layer)}"]},
+        "history": [{"created": "1980-01-01T00:00:00Z", "created_by": "mmdebstrap"}],
+    }
+    text = json.dumps(config, sort_keys=True).encode()
+    name = f"{hashlib.sha256(text).hexdigest()}.json"
+    manifest = json.dumps([{"Config": name, "RepoTags": [reference], "Layers": ["layer.tar"]}]).encode()
+    with tarfile.open(archive, "w") as tar:
+        for member, data in ((name, text), ("manifest.json", manifest)):
+            entry = tarfile.TarInfo(member)
+            entry.size = len(data)
+            tar.addfile(entry, io.BytesIO(data))
+        tar.add(layer, "layer.tar")
+
+
+def _digest(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1024**2):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _variables() -> list[str]:
+    trust = [f"{name}={_CA_IN_IMAGE}" for name in ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE")]
+    return ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", *trust]

@@ -1,0 +1,96 @@
+"""What an image says when it is asked: whether a process can run in it, and what is in it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+from generator.containers import engine, image_notes
+from generator.image import names as image
+from generator.process.process import Process
+from generator.progress import Progress
+from generator.shared.errors import RunnerCheckError
+
+_RUNNER = "/opt/packmill/bin/packmill-runner"
+
+
+def checked(process: Process, reference: str, progress: Progress) -> Process:
+    """The process with the kernel that the image runs it with.
+
+    Raises:
+        RunnerCheckError: it cannot run there; the message says what is missing.
+    """
+    wanted = ("--kernel", process.kernel) if process.kernel else ()
+    command = ("packmill-runner", "check", "--process", process.path, *wanted)
+    found = ask(reference, command, question=" ".join(command), about=process.path)
+    try:
+        kernel, warnings = found["kernel"], list(found["warnings"])
+    except (KeyError, TypeError):
+        kernel, warnings = found, []
+    if not isinstance(kernel, str | None):
+        raise RunnerCheckError(_failure(process.path, reference, f"it printed {found!r}"[:200]))
+    for warning in warnings:
+        progress.warn(str(warning))
+    progress.say(f"{process.path}: kernel {kernel}" if kernel else f"{process.path}: present")
+    return replace(process, kernel=kernel)
+
+
+def contents(reference: str) -> Any:
+    """What is in the image, as it says itself (`generator.runner.check.check.image_contents`).
+
+    A repository that lies beside the environment has no say in that: it is hidden while the image is asked, by the
+    runner itself and no entrypoint. So an edited notebook need not ask again.
+
+    Raises:
+        RunnerCheckError: it does not say.
+    """
+    present = engine.inspect(reference)
+    command, question = ("check", "--contents"), "contents"
+    if present is None or present.labels.get(image.repository_label) != "beside":
+        return ask(reference, command, question=question, entrypoint=_RUNNER)
+    settings = {name: value for name, value in present.config.items() if name != "Labels"}
+    identity = image.digest_of(json.dumps(settings, sort_keys=True), *present.layers[:-1])
+    hidden = image.repository_folder(present.config)
+    return ask(reference, command, question=question, entrypoint=_RUNNER, identity=identity, hidden=hidden)
+
+
+def ask(
+    reference: str,
+    command: tuple[str, ...],
+    *,
+    question: str,
+    about: str = "packmill-runner",
+    identity: str = "",
+    entrypoint: str | None = None,
+    hidden: str = "",
+) -> Any:
+    """What a command in the image prints as JSON on its last line; asked once for each image, or each ``identity``.
+
+    ``entrypoint`` and ``hidden`` as in `generator.containers.engine.run_in`.
+
+    Raises:
+        RunnerCheckError: it fails, or prints something else.
+    """
+    present = engine.inspect(reference)
+    identity = identity or (present.id if present else "")
+    known = image_notes.recall(identity, question) if identity else None
+    if known is not None:
+        return known
+    code, out, err = engine.run_in(reference, command, entrypoint=entrypoint, hidden=hidden)
+    if code != 0:
+        raise RunnerCheckError(_failure(about, reference, err or out))
+    try:
+        found = json.loads(out.strip().splitlines()[-1])
+    except (ValueError, IndexError, RecursionError):
+        said = f"its ENTRYPOINT does not run what it is given; it printed {out.strip()[:200]!r}"
+        raise RunnerCheckError(_failure(about, reference, said)) from None
+    if identity:
+        image_notes.note(identity, question, found)
+    return found
+
+
+def _failure(path: str, reference: str, said: str) -> str:
+    lines = said.strip().splitlines()[-12:] or ["nothing was said"]
+    head = f"{path} cannot run in the image {reference}:"
+    return "\n".join([head, *(f"  {line.removeprefix('packmill-runner: ')}" for line in lines)])

@@ -1,0 +1,92 @@
+"""A build pack of repo2docker's kind for plain Python: a virtual environment by uv, no conda, no Jupyter server.
+
+It takes repositories whose environment is ``requirements.txt``, ``pyproject.toml`` or ``setup.py`` (with ``uv.lock``),
+``pylock.toml``, ``Pipfile.lock``, ``runtime.txt``, with ``apt.txt``, ``postBuild`` and ``start`` as repo2docker has
+them, or that describe none. In a ``repo2docker_config.py`` it stands before the others::
+
+    c.Repo2Docker.buildpacks.insert(0, "generator.buildpacks.plain_python.PlainPythonBuildPack")
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from repo2docker.buildpacks.base import BaseImage
+
+from generator.environment.environment import BuildPack
+from generator.image.environment.plan import Caches, Plan, context_of, make_plan, render_plan
+from generator.image.names import digest_of
+from generator.process.process import environment_of
+
+_NEEDS_BUILDING = re.compile(r"exit (code|status):? 78\b")
+"""What BuildKit and Podman say when ``install.py`` ends as it does without the compilers that it needs."""
+
+
+class PlainPythonBuildPack(BaseImage):  # type: ignore[misc]
+    """Context and Dockerfile of its own; the build is repo2docker's engine's."""
+
+    plan: Plan | None = None
+    """What is to be built, where someone has looked at the repository already."""
+    made: Plan | None = None
+    """What was built in the end."""
+    caches: Caches | None = None
+    """Names of the caches, where someone has made them already; otherwise a folder's are its own."""
+
+    def detect(self) -> bool:
+        """Whether the working directory has a plain Python environment."""
+        return environment_of(Path.cwd()).buildpack is BuildPack.PLAIN_PYTHON
+
+    def render(self, build_args: dict[str, str] | None = None) -> str:
+        """The Dockerfile."""
+        return render_plan(self._plan(), caches=self._caches(), uid=_uid(build_args))
+
+    def build(  # noqa: PLR0917 - the signature is repo2docker's
+        self,
+        client: Any,
+        image_spec: str,
+        memory_limit: int,  # noqa: ARG002 - BuildKit takes none
+        build_args: dict[str, str],
+        cache_from: list[str],
+        extra_build_kwargs: dict[str, Any],
+        platform: str | None = None,
+    ) -> Iterator[str]:
+        """Builds from wheels alone; where that is not enough once more with compilers, which no image keeps."""
+
+        def attempt(plan: Plan) -> Iterator[str]:
+            settings = {"buildargs": build_args, "cache_from": cache_from, "platform": platform, **extra_build_kwargs}
+            with context_of(plan, caches=self._caches(), uid=_uid(build_args)) as context:
+                yield from client.build(fileobj=context, tag=image_spec, custom_context=True, **settings)
+            type(self).made = plan
+
+        plan, needs_building = self._plan(), False
+        try:
+            for line in attempt(plan):
+                needs_building |= bool(_NEEDS_BUILDING.search(line))
+                yield line
+        except subprocess.CalledProcessError:
+            if not needs_building:
+                raise
+            yield "not everything has a wheel: once more, with compilers\n"
+            yield from attempt(plan.with_compilers)
+
+    def _plan(self) -> Plan:
+        if self.plan is None:
+            self.plan = make_plan(Path.cwd(), environment_of(Path.cwd()), base_image=self.base_image)
+        return self.plan
+
+    def _caches(self) -> Caches:
+        own = digest_of(str(Path.cwd()))[:16]
+        return self.caches or Caches(own=own, wheels=own)
+
+
+def prepared(plan: Plan, caches: Caches) -> type[PlainPythonBuildPack]:
+    """The build pack with its plan made."""
+    return type("PlainPythonBuildPack", (PlainPythonBuildPack,), {"plan": plan, "caches": caches})
+
+
+def _uid(build_args: dict[str, str] | None) -> int:
+    return int((build_args or {}).get("NB_UID", 1000))

@@ -1,0 +1,327 @@
+"""What a plain Python environment is made of, as a build context: enough to build it, and nothing that is not its own.
+
+What is in the context decides whether an environment is the same again. So an edited notebook, which is in none,
+leaves it as it is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import re
+import tarfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryFile
+from typing import IO, Any
+
+import uv
+
+from generator.environment.apt import read_apt
+from generator.environment.environment import Environment
+from generator.environment.pipfile_lock import locked_requirements
+from generator.environment.project import Project, configures_uv, names_git, packaged_notebooks, project
+from generator.environment.requirements import Requirements, read_pylock, read_requirements
+from generator.environment.secret_addresses import refuse_secrets
+from generator.image.names import digest_of, settled
+from generator.process.process import inside, read_text
+from generator.resources import data_folder, render
+
+Content = Path | bytes
+"""What a file of a build context holds: another file's content, or these bytes."""
+
+compilers = ("gcc", "g++", "libc6-dev", "make", "pkg-config", "python3-dev", "git", "ca-certificates")
+"""Debian's packages for what has no wheel; in the stage that is thrown away."""
+PYLOCK, REQUIREMENTS_LOCK = "pylock.toml", "requirements.lock"
+"""The names of locks: PEP 751's, and pip's requirements with hashes."""
+_GIT = ("git", "ca-certificates")
+_uid = 1000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lock:
+    """What is installed as it stands, without its dependencies: requirements with hashes, or a ``pylock.toml``."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Caches:
+    """Names of caches: the repository's ``own``, for what it has a say in, and of ``wheels``, which others share."""
+
+    own: str = ""
+    wheels: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """How an environment is made.
+
+    ``asked`` are the files that are resolved, ``index_lines`` where packages come from then, ``lock`` what is installed
+    as it stands instead, ``uv_lock`` whether ``uv.lock`` says the versions. ``project`` says whether the repository's
+    own package is installed, ``local`` whether something refers to files of the repository where they lie, ``builds``
+    whether something is built that is no wheel, ``configured`` whether the repository tells uv what to do.
+    ``files`` are all that goes into the stage that makes it, by their paths in the repository; ``repository`` is what
+    ``postBuild`` sees.
+    """
+
+    base_image: str
+    python: str = "python3"
+    apt: tuple[str, ...] = ()
+    asked: tuple[str, ...] = ()
+    lock: Lock | None = None
+    uv_lock: bool = False
+    prereleases: bool = False
+    index_lines: tuple[str, ...] = ()
+    project: bool = False
+    local: bool = False
+    builds: bool = False
+    configured: bool = False
+    compilers: tuple[str, ...] = ()
+    post_build: str = ""
+    start: str = ""
+    files: Mapping[str, Content] = field(default_factory=dict)
+    repository: Mapping[str, Content] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def apart(self) -> bool:
+        """Whether the repository has a say in what is written where, so that it must not be somebody else's cache."""
+        return self.builds or self.configured
+
+    @property
+    def with_compilers(self) -> Plan:
+        """The same for packages that have no wheel."""
+        return replace(self, builds=True, compilers=compilers)
+
+
+def make_plan(
+    folder: Path, environment: Environment, *, base_image: str, python: str = "python3", lock: Lock | None = None
+) -> Plan:
+    """The plan for a checkout; ``lock`` is installed instead of what its files ask for.
+
+    Raises:
+        EnvironmentSpecError: a file of the environment cannot be understood.
+    """
+    names = {path.removeprefix(environment.folder + "/"): path for path in environment.files}
+    package = _package(folder, names)
+    asked, requirements, lock = _asked(folder, names, package, lock)
+    is_project = package is Project.PACKAGE and not _installs_the_top(requirements)
+    everything = dict(_files(folder)) if is_project or requirements.is_local or "postBuild" in names else {}
+    in_context = _context(folder, everything) if is_project or requirements.is_local else {}
+    texts = {name: read_text(folder, names[name]) or "" for name in ("pyproject.toml", "uv.lock") if name in names}
+    for name, text in (*texts.items(), *requirements.files, *([(lock.name, lock.text)] if lock else [])):
+        refuse_secrets(text, name)
+    needs_git = requirements.needs_git or any(map(names_git, texts.values()))
+    return Plan(
+        base_image=base_image,
+        python=python,
+        apt=read_apt(names["apt.txt"], read_text(folder, names["apt.txt"]) or "") if "apt.txt" in names else (),
+        asked=asked,
+        lock=lock,
+        uv_lock="uv.lock" in names and lock is None,
+        prereleases=requirements.prereleases,
+        index_lines=requirements.index_lines,
+        project=is_project,
+        local=requirements.is_local,
+        builds=is_project or requirements.is_local or needs_git,
+        configured=configures_uv(texts.get("pyproject.toml", "")),
+        compilers=_GIT if needs_git else (),
+        post_build=names.get("postBuild", ""),
+        start=names.get("start", ""),
+        files={**in_context, **{path: text.encode() for path, text in (*texts.items(), *requirements.files)}},
+        repository=everything if "postBuild" in names else {},
+        remarks=requirements.remarks,
+    )
+
+
+def _package(folder: Path, names: Mapping[str, str]) -> Project:
+    if "pyproject.toml" in names:
+        return project(read_text(folder, "pyproject.toml") or "")
+    return Project.PACKAGE if "setup.py" in names else Project.NONE
+
+
+def _asked(
+    folder: Path, names: Mapping[str, str], package: Project, lock: Lock | None
+) -> tuple[tuple[str, ...], Requirements, Lock | None]:
+    """What is resolved, the requirements among it, and what is installed as it stands."""
+
+    def text(name: str) -> str:
+        return read_text(folder, names[name]) or ""
+
+    if lock is not None:
+        found = read_pylock(lock.name, lock.text) if lock.name == PYLOCK else _lines(lock.text)
+        return (), replace(found, files=()), lock
+    if PYLOCK in names:
+        return (), read_pylock(names[PYLOCK], text(PYLOCK)), Lock(name=PYLOCK, text=text(PYLOCK))
+    if "Pipfile.lock" in names:
+        found = locked_requirements(names["Pipfile.lock"], text("Pipfile.lock"))
+        return (), replace(found, files=()), Lock(name=REQUIREMENTS_LOCK, text=found.files[0][1])
+    asked: tuple[str, ...] = ()
+    requirements = Requirements(files=())
+    if "requirements.txt" in names:
+        asked = (names["requirements.txt"],)
+        requirements = read_requirements(asked[0], lambda path: read_text(folder, path))
+    if _installs_the_top(requirements):
+        return asked, requirements, None
+    if "pyproject.toml" in names and package is not Project.NONE:
+        asked += ("pyproject.toml",)
+    elif package is Project.PACKAGE:
+        asked += ("setup.py",)
+    return asked, requirements, None
+
+
+def _installs_the_top(requirements: Requirements) -> bool:
+    """Whether the repository's own package is among the requirements, as ``-e .``."""
+    own = re.compile(r"(?m)^(?:-e\s+)?\./?(?:\[[^\]]*\])?\s*$")
+    return any(own.search(text) for _, text in requirements.files)
+
+
+def _lines(text: str) -> Requirements:
+    return read_requirements(REQUIREMENTS_LOCK, {REQUIREMENTS_LOCK: text}.get)
+
+
+def _context(folder: Path, everything: Mapping[str, Path]) -> dict[str, Path]:
+    """The files of a checkout without the notebooks that are no part of its package."""
+    packaging = {name: read_text(folder, name) or "" for name in everything if "/" not in name}
+    kept = set(packaged_notebooks(everything, packaging))
+    return {path: file for path, file in everything.items() if not path.endswith(".ipynb") or path in kept}
+
+
+def plan_key(plan: Plan, *, base_id: str) -> str:
+    """What decides whether an environment is the same again: its base, its files' content, and how it is made."""
+    digest = hashlib.sha256()
+    for entry, content in _entries(plan):
+        if entry.name != "tools/uv":  # another uv makes the same environment
+            what = f"{entry.name}\0{entry.mode}\0{entry.linkname}\0{_digest(content)}\0"
+            digest.update(os.fsencode(what))
+    return digest_of(base_id, render_plan(plan, caches=Caches()), digest.hexdigest())
+
+
+def render_plan(plan: Plan, *, caches: Caches, uid: int = _uid) -> str:
+    """The Dockerfile."""
+    return render(
+        "image/environment/Dockerfile",
+        base_image=plan.base_image,
+        apt=plan.apt,
+        compilers=plan.compilers,
+        apart=plan.apart,
+        local=plan.local,
+        lock=plan.lock.name if plan.lock else REQUIREMENTS_LOCK,
+        caches=caches,
+        post_build=plan.post_build,
+        start=f"${{REPO_DIR}}/{plan.start}" if plan.start else "",
+        uid=uid,
+    )
+
+
+def _digest(content: Content) -> str:
+    digest = hashlib.sha256()
+    with _opened(content) as file:
+        while block := file.read(1024**2):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _opened(content: Content) -> IO[bytes]:
+    return io.BytesIO(content) if isinstance(content, bytes) else content.open("rb")
+
+
+def context_of(plan: Plan, *, caches: Caches, uid: int = _uid) -> IO[bytes]:
+    """The build context as a tar archive in a file that goes when it is closed; the same plan gives the same bytes."""
+    stream = TemporaryFile()  # noqa: SIM115 - it is given to who asked; a repository may be larger than the memory
+    with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        dockerfile = _entry("Dockerfile", render_plan(plan, caches=caches, uid=uid).encode())
+        entries = [dockerfile, *_entries(plan, uid=uid)]
+        above = {str(parent) for entry, _ in entries for parent in PurePosixPath(entry.name).parents} - {"."}
+        for name in sorted(above | {"inputs/files", "repository"}):
+            folder = tarfile.TarInfo(name)
+            folder.type, folder.mode, folder.mtime = tarfile.DIRTYPE, 0o755, settled
+            archive.addfile(folder)
+        for entry, content in entries:
+            with _opened(content) as file:
+                archive.addfile(entry, file)
+    stream.seek(0)
+    return stream
+
+
+def _entries(plan: Plan, *, uid: int = _uid) -> Iterator[tuple[tarfile.TarInfo, Content]]:
+    """Everything in the context but the Dockerfile, in an order of its own."""
+    templates = data_folder("templates") / "image" / "environment"
+    for name in ("install.py", "settle.py"):
+        yield _entry(f"tools/{name}", (templates / name).read_bytes())
+    yield _entry_of("tools/uv", Path(os.fsdecode(uv.find_uv_bin())))
+    yield _entry("stubs.tar", _stubs())
+    yield _entry("inputs/plan.json", json.dumps(_told(plan, uid), indent=1).encode())
+    if plan.lock:
+        yield _entry(f"inputs/{plan.lock.name}", plan.lock.text.encode())
+    for top, files in (("inputs/files", plan.files), ("repository", plan.repository)):
+        for path, file in sorted(files.items()):
+            yield _entry_of(f"{top}/{path}", file)
+
+
+def _told(plan: Plan, uid: int) -> dict[str, Any]:
+    """What ``install.py`` is told."""
+    return {
+        "python": plan.python,
+        "asked": list(plan.asked),
+        "lock": plan.lock.name if plan.lock else "",
+        "prereleases": plan.prereleases,
+        "index_lines": list(plan.index_lines),
+        "uv_lock": plan.uv_lock,
+        "project": plan.project,
+        "local": plan.local,
+        "builds": plan.builds,
+        "apart": plan.apart,
+        "compilers": bool(plan.compilers and plan.compilers != _GIT),
+        "seed": bool(plan.post_build),
+        "repository": "/home/jovyan",
+        "uid": uid,
+    }
+
+
+def _entry(name: str, data: bytes, *, mode: int = 0o644) -> tuple[tarfile.TarInfo, bytes]:
+    entry = tarfile.TarInfo(name)
+    entry.size, entry.mtime, entry.mode = len(data), settled, mode
+    return entry, data
+
+
+def _entry_of(name: str, file: Content) -> tuple[tarfile.TarInfo, Content]:
+    if isinstance(file, bytes):
+        return _entry(name, file)
+    if file.is_symlink():
+        entry, _ = _entry(name, b"")
+        entry.type, entry.linkname = tarfile.SYMTYPE, os.readlink(file)
+        return entry, b""
+    entry, _ = _entry(name, b"", mode=0o755 if os.access(file, os.X_OK) else 0o644)
+    entry.size = file.stat().st_size
+    return entry, file
+
+
+def _stubs() -> bytes:
+    """Empty files where engines mount theirs; an archive, because a context does not keep the times of folders."""
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        for name in ("etc", "etc/hosts", "etc/resolv.conf"):
+            entry = tarfile.TarInfo(name)
+            entry.type, entry.mode = (tarfile.DIRTYPE, 0o755) if name == "etc" else (tarfile.REGTYPE, 0o644)
+            entry.mtime = settled
+            archive.addfile(entry)
+    return stream.getvalue()
+
+
+def _files(folder: Path) -> Iterator[tuple[str, Path]]:
+    """The files of a checkout by their path, links within it as links; links that leave it are left out."""
+    for root, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if name != ".git")
+        links = [name for name in folders if Path(root, name).is_symlink()]
+        for name in sorted((*files, *links)):
+            path = Path(root, name)
+            real = inside(folder, path.relative_to(folder).as_posix())
+            if name != ".git" and real is not None and real.exists():
+                yield path.relative_to(folder).as_posix(), path
+        folders[:] = [name for name in folders if name not in links]

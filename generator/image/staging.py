@@ -1,0 +1,76 @@
+"""The staging image: packmill's own image for the steps that fetch inputs and deliver results.
+
+These steps see credentials, so nothing of a repository may have a say in the image: its base is packmill's default base
+or the one that PACKMILL_BASE_IMAGE names, whatever the repository asks for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from generator.containers import builder, engine
+from generator.image import contexts
+from generator.image import names as image
+from generator.image.base.find import Base, find_base
+from generator.image.build import Found
+from generator.image.runner import Runners, ensure_runner
+from generator.image.store import ImageStore
+from generator.progress import Progress
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StagingSpec:
+    """A staging image to find or build.
+
+    ``base_image`` is the base that PACKMILL_BASE_IMAGE names; ``made_runner`` is a runner image that this very build
+    made; ``find_pushed`` looks up a name and a key in the registry of the request.
+    """
+
+    base_image: str | None
+    store: ImageStore
+    made_runner: str = ""
+    find_pushed: Callable[[str, str], Found | None] = lambda _name, _key: None
+
+
+def ensure_staging_image(spec: StagingSpec, progress: Progress) -> Found:
+    """Find the staging image in the engine or a registry, or build it.
+
+    An image in the registry of the request is used only if this engine has no other one for the same key: whoever can
+    write to that registry can compute keys.
+
+    Raises:
+        EnvironmentSpecError, EngineMissingError, ImageBuildError: it cannot be built.
+    """
+    base = find_base(spec.base_image, say=progress.say)
+    runners = Runners(base=base, address="", store=spec.store)
+    key = image.staging_key(runners.reference(runners.facts(base.pinned)), base_id=base.id)
+    stored = image.staging_store_reference(key)
+    is_present = spec.store.has(stored)
+    pushed = None if spec.store.fresh else spec.find_pushed(image.pushed_staging_name(key), key)
+    if pushed and (not is_present or pushed.layers == _layers(stored)):
+        return pushed
+    if not is_present:
+        _build(spec, base, runners, key, progress)
+        spec.store.keep(stored)
+    name = image.staging_reference(spec.base_image)
+    engine.tag(stored, name)
+    return Found(reference=name, built=not is_present, digest=None, layers=_layers(stored))
+
+
+def _layers(reference: str) -> tuple[str, ...]:
+    present = engine.inspect(reference)
+    return present.layers if present else ()
+
+
+def _build(spec: StagingSpec, base: Base, runners: Runners, key: str, progress: Progress) -> None:
+    runner = ensure_runner(runners, base.pinned, progress, made=spec.made_runner)
+    dockerfile = image.staging_dockerfile(base=base.pinned, runner=runner, key=key)
+    with progress.step("Building the staging image"), contexts.staging_context(dockerfile) as context:
+        builder.build_context(
+            context,
+            image=image.staging_store_reference(key),
+            time=image.settled,
+            on_line=progress.say,
+            fresh=spec.store.fresh,
+        )

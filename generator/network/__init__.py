@@ -1,0 +1,1 @@
+"""Decide which addresses may be reached, and connect to nothing else."""

@@ -1,0 +1,68 @@
+"""Whether an address may be reached on behalf of strangers: names are resolved, and every address is checked."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Iterable
+from contextlib import suppress
+
+from generator.network.address_policy import Access, AddressPolicy, locate
+from generator.repository.address import redacted
+from generator.shared import public_addresses
+
+
+class PrivateAddressError(OSError):
+    """A host has an address that is neither public nor allowed."""
+
+
+def checked_addresses(host: str, allowed: Iterable[str] = ()) -> list[str]:
+    """The addresses that a host has now, if each is public or in one of the allowed networks and hosts.
+
+    Connect to one of these addresses and not to the name, which may have another address the next time.
+
+    Raises:
+        PrivateAddressError: one of them is neither.
+        OSError: the host is unknown.
+    """
+    try:
+        found = list(dict.fromkeys(str(entry[4][0]) for entry in socket.getaddrinfo(host, None)))
+    except UnicodeError:
+        raise OSError(f"{host!r} is not a host name") from None
+    names = list(allowed)
+    for text in found:
+        address = public_addresses.read_address(text)
+        if not public_addresses.is_public(address) and not any(_covers(name, host, address) for name in names):
+            raise PrivateAddressError(f"{host} has the private address {address}")
+    return found
+
+
+def _covers(entry: str, host: str, address: public_addresses.Address) -> bool:
+    try:
+        network = ipaddress.ip_network(entry, strict=False)
+        return network.version == address.version and address in network
+    except ValueError:
+        pass
+    if entry.lower() == host.lower():
+        return True
+    with suppress(OSError, UnicodeError):
+        return str(address) in {str(found[4][0]) for found in socket.getaddrinfo(entry, None)}
+    return False
+
+
+def check(policy: AddressPolicy, address: str) -> Access:
+    """How an address may be reached, once a policy and the addresses of its host were checked.
+
+    Raises:
+        PackmillError: the policy refuses the address, or its host has a private one; of the policy's own class.
+    """
+    access = policy.access(address)
+    if access is Access.PUBLIC:
+        shown = redacted(address)
+        try:
+            checked_addresses(locate(address).host, policy.reachable)
+        except PrivateAddressError as error:
+            raise policy.error(policy.refusal(shown, f"{error}, and only public addresses are reached here")) from None
+        except (OSError, ValueError):
+            raise policy.error(f"{shown}: the host is unknown; check the address") from None
+    return access

@@ -1,0 +1,223 @@
+"""Type hints, as people write them: ``int``, ``float?``, ``string[]``, ``List[int]``, ``float | None``, ``stage-in``.
+
+One grammar serves ``# type:`` comments and Python annotations::
+
+    hint  = term { "|" term }
+    term  = name [ "[" hint { "," hint } "]" ] { "[]" | "?" }
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TypeVar
+
+from generator.notebook.parameters import CwlType, Hint, Role, type_names
+from generator.shared.errors import nearest
+
+_SCALARS = {
+    "string": CwlType.STRING,
+    "str": CwlType.STRING,
+    "path": CwlType.STRING,
+    "purepath": CwlType.STRING,
+    "pathlike": CwlType.STRING,
+    "int": CwlType.INT,
+    "integer": CwlType.INT,
+    "long": CwlType.LONG,
+    "float": CwlType.FLOAT,
+    "double": CwlType.DOUBLE,
+    "bool": CwlType.BOOLEAN,
+    "boolean": CwlType.BOOLEAN,
+    "file": CwlType.FILE,
+    "directory": CwlType.DIRECTORY,
+    "any": CwlType.ANY,
+    "object": CwlType.ANY,
+    "dict": CwlType.ANY,
+    "mapping": CwlType.ANY,
+    "mutablemapping": CwlType.ANY,
+}
+_SEQUENCES = {"list", "sequence", "iterable", "collection", "tuple"}
+_TRANSPARENT = {"final", "classvar"}
+_TOKEN = re.compile(r"[ \t]*(?P<token>[A-Za-z_][\w.]*(?:-(?:in|out)\b)?|\[|\]|,|\||\?)")
+_QUOTED = re.compile(r"""[ \t]*(?P<literal>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|-?\d+(?:\.\d+)?)""")
+TYPE_COMMENT = re.compile(r"#\s*type\s*:(?!\s*ignore\b)\s*(?P<hint>.+)", re.IGNORECASE)
+"""A comment that holds a hint; ``# type: ignore`` speaks to a type checker."""
+
+_NONE = Hint(optional=True, symbols=("None",))
+_T = TypeVar("_T")
+
+
+class UnknownHintError(ValueError):
+    """A hint that is not a type; the text says which types there are."""
+
+    def __init__(self, hint: str) -> None:
+        self.hint = hint
+        guess = nearest(hint.lower(), type_names) if re.fullmatch(r"[\w-]+", hint) else None
+        did_you_mean = f"Did you mean {guess!r}? " if guess else ""
+        known = ", ".join(type_names)
+        super().__init__(f"{hint!r} is not a type. {did_you_mean}Known types: {known}; also type[] and type?")
+
+
+def parse_hint(text: str) -> tuple[Hint, str]:
+    """A hint at the start of ``text``, and the doc text that follows it.
+
+    Raises:
+        UnknownHintError: no type stands at the start.
+    """
+    parser = _Parser(text)
+    try:
+        hint = parser.union()
+    except RecursionError:
+        raise UnknownHintError(text[:40] + "...") from None
+    return hint, text[parser.position :].strip().lstrip("#,:-–—").strip()
+
+
+class _Parser:
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.position = 0
+
+    def peek(self) -> str:
+        match = _TOKEN.match(self.text, self.position)
+        return match["token"] if match else ""
+
+    def take(self) -> str:
+        match = _TOKEN.match(self.text, self.position)
+        if match is None:
+            raise UnknownHintError(self.text[self.position :].strip() or self.text)
+        self.position = match.end()
+        return match["token"]
+
+    def union(self) -> Hint:
+        members = [self.term()]
+        while self.peek() == "|":
+            self.take()
+            members.append(self.term())
+        return members[0] if len(members) == 1 else _union(members)
+
+    def term(self) -> Hint:
+        quoted = _QUOTED.match(self.text, self.position)
+        if quoted and quoted["literal"][0] in "\"'":
+            self.position = quoted.end()
+            return parse_hint(quoted["literal"][1:-1])[0]
+        name = self.take()
+        if not (name[0].isalpha() or name[0] == "_"):
+            raise UnknownHintError(self.text.strip())
+        return self.suffixes(self.named(name))
+
+    def named(self, name: str) -> Hint:
+        short = name.rpartition(".")[2].lower()
+        if short in ("literal", "annotated"):
+            return self.literal() if short == "literal" else self.annotated()
+        arguments = self.arguments()
+        if short in _SCALARS:
+            return Hint(type=_SCALARS[short])
+        if short == "secret":
+            return Hint(type=CwlType.STRING, secret=True)
+        if short in ("none", "null", "nonetype"):
+            return _NONE
+        if short in _SEQUENCES:
+            return _array_of(_union([a for a in arguments if a is not _NONE]) if arguments else Hint())
+        if short in _TRANSPARENT:
+            return arguments[0] if arguments else Hint()
+        if short in ("optional", "union"):
+            return replace(_union(arguments), optional=True) if short == "optional" else _union(arguments)
+        if short in ("stage-in", "stage_in"):
+            return replace(arguments[0] if arguments else Hint(type=CwlType.FILE, array=True), role=Role.STAGE_IN)
+        if short in ("stage-out", "stage_out"):
+            return replace(arguments[0] if arguments else Hint(type=CwlType.FILE), role=Role.STAGE_OUT)
+        raise UnknownHintError(name)
+
+    def arguments(self) -> list[Hint]:
+        if self.peek() != "[" or self.is_array_mark():
+            return []
+        return self.bracketed(self.union)
+
+    def bracketed(self, item: Callable[[], _T]) -> list[_T]:
+        self.take()
+        items = [item()]
+        while self.peek() == ",":
+            self.take()
+            if self.text[self.position :].lstrip().startswith("..."):
+                self.position = self.text.index("...", self.position) + 3
+                break
+            items.append(item())
+        if self.take() != "]":
+            raise UnknownHintError(self.text.strip())
+        return items
+
+    def annotated(self) -> Hint:
+        """``Annotated[T, …]`` is T, whatever follows."""
+        self.take()
+        hint, depth = self.union(), 1
+        while depth:
+            step = re.compile(rf"{_QUOTED.pattern}|.", re.DOTALL).match(self.text, self.position)
+            if step is None:
+                raise UnknownHintError(self.text.strip())
+            depth += {"[": 1, "]": -1}.get(step[0], 0)
+            self.position = step.end()
+        return hint
+
+    def literal(self) -> Hint:
+        """``Literal["a", "b"]`` is an enum; of whole numbers it is an int with these choices."""
+        listed = self.bracketed(self.literal_value)
+        values, optional = [value for value in listed if value != "None"], "None" in listed
+        words = [_unquoted(value) for value in values if value[0] in "\"'"]
+        if len(words) == len(values):
+            return Hint(type=CwlType.ENUM, symbols=tuple(dict.fromkeys(words)), optional=optional)
+        if all(re.fullmatch(r"-?\d+", value) for value in values):
+            return Hint(type=CwlType.INT, symbols=tuple(values), optional=optional)
+        is_boolean = set(values) <= {"True", "False"}
+        return Hint(type=CwlType.BOOLEAN if is_boolean else CwlType.ANY, optional=optional)
+
+    def literal_value(self) -> str:
+        quoted = _QUOTED.match(self.text, self.position)
+        if quoted is None:
+            return self.take()
+        self.position = quoted.end()
+        return quoted["literal"]
+
+    def is_array_mark(self) -> bool:
+        return re.match(r"[ \t]*\[[ \t]*\]", self.text[self.position :]) is not None
+
+    def suffixes(self, hint: Hint) -> Hint:
+        while True:
+            if self.peek() == "?":
+                self.take()
+                hint = replace(hint, optional=True)
+            elif self.peek() == "[" and self.is_array_mark():
+                self.take(), self.take()
+                hint = _array_of(hint)
+            else:
+                return hint
+
+
+def _unquoted(text: str) -> str:
+    try:
+        return str(ast.literal_eval(text))
+    except (ValueError, SyntaxError):
+        return text[1:-1]
+
+
+def _array_of(item: Hint) -> Hint:
+    if item.optional:  # CWL's Any takes an array with holes; an array of T does not.
+        return Hint()
+    if item.array:
+        return Hint(type=CwlType.ANY, array=True, role=item.role)
+    return replace(item, array=True)
+
+
+def _union(members: list[Hint]) -> Hint:
+    optional = any(member.optional for member in members)
+    kinds = list(dict.fromkeys(replace(member, optional=False) for member in members if member is not _NONE))
+    if not kinds:
+        return Hint(optional=True)
+    if len(kinds) == 1:
+        return replace(kinds[0], optional=optional)
+    if all(kind.type is CwlType.ENUM for kind in kinds):
+        return Hint(type=CwlType.ENUM, symbols=tuple(s for kind in kinds for s in kind.symbols), optional=optional)
+    if {(kind.type, kind.array) for kind in kinds} <= {(CwlType.INT, False), (CwlType.FLOAT, False)}:
+        return Hint(type=CwlType.FLOAT, optional=optional)
+    return Hint(optional=optional)

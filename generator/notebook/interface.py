@@ -1,0 +1,281 @@
+"""What a process takes and gives: the inputs, staged inputs and outputs that the parameters cell means.
+
+The rules of `_input` are the original system's where it has one (numbers without a hint are float, a stage-out's value
+is its glob), and otherwise what a reader of the cell would expect. Standard library only: the runner uses the same
+interface to check and convert the values that a run is given.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from generator.notebook.languages import Reader, reader_of
+from generator.notebook.literals import MisfitError, fit, fitted_hint, hint_of
+from generator.notebook.notebook import Cell, Notebook
+from generator.notebook.parameters import CwlType, Hint, Literal, Missing, Parameter, Reading, Remark, Role, printable
+from generator.shared.errors import Mistake, ParametersError
+
+_TAG = "parameters"
+_RESERVED = {"id", "__id", "class", "cwl:tool", "cwl:requirements", "output_nb", "output_dir", "scraps"}
+_RESERVED |= {"scrap_files", "output_template"}
+_RESERVED |= {"stage_out", "stac_catalog", "cache_dir", "credentials", "config_dir", "staged", "staged_dir"}
+_PREVIEW_TAG_HELP = (
+    "select it in JupyterLab, open the property inspector (the gear at the top right) and add the cell tag 'parameters'"
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Input:
+    """One value that a run may be given; without a default and not optional, the run must give it."""
+
+    name: str
+    hint: Hint
+    default: Literal | Missing = Missing.UNSET
+    doc: str = ""
+    line: int = 0
+    typed: bool = field(default=False, compare=False)
+    """Whether the cell says the type, so that it is not guessed from the default."""
+
+    @property
+    def id(self) -> str:
+        """The name in CWL; ``id`` and the like mean something else in a job file and get an underscore."""
+        return cwl_id(self.name)
+
+    @property
+    def required(self) -> bool:
+        """Whether a run must give it; a staged file's default is the author's own and no one else's."""
+        return not self.hint.optional and (isinstance(self.default, Missing) or self.hint.role is Role.STAGE_IN)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Output:
+    """A file, several, or a folder that a run leaves; ``glob`` is relative to the output directory."""
+
+    name: str
+    type: CwlType
+    glob: str
+    array: bool = False
+    optional: bool = False
+    doc: str = ""
+    line: int = 0
+
+    @property
+    def id(self) -> str:
+        """The name in CWL."""
+        return cwl_id(self.name)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Interface:
+    """All inputs and outputs of a process, in the cell's order."""
+
+    inputs: tuple[Input, ...] = ()
+    outputs: tuple[Output, ...] = ()
+    warnings: tuple[Remark, ...] = ()
+
+    def input(self, name: str) -> Input:
+        """The input of that name; KeyError when there is none."""
+        return {one.name: one for one in self.inputs}[name]
+
+    @property
+    def values(self) -> tuple[Input, ...]:
+        """The inputs that are not staged."""
+        return tuple(one for one in self.inputs if one.hint.role is Role.VALUE)
+
+    @property
+    def stage_ins(self) -> tuple[Input, ...]:
+        """The inputs that are staged from somewhere else."""
+        return tuple(one for one in self.inputs if one.hint.role is Role.STAGE_IN)
+
+
+def cwl_id(name: str) -> str:
+    """The CWL identifier of a parameter; injective, because `_` is appended to reserved names and their like."""
+    return f"{name}_" if name.rstrip("_") in _RESERVED else name
+
+
+def type_name(hint: Hint) -> str:
+    """``int``, ``File[]`` and so on, without the question mark of an optional."""
+    return f"{hint.type}[]" if hint.array else str(hint.type)
+
+
+def read_interface(notebook: Notebook, *, folder: str = "") -> Interface:
+    """The interface of a notebook in ``folder`` (posix, relative to the repository's top).
+
+    Raises:
+        ParametersError: with every mistake of the cell.
+    """
+    remarks = list(notebook.remarks)
+    language = notebook.language or "python"
+    if not notebook.language:
+        message = "the notebook names no kernel and no language; it is read as Python"
+        remarks.append(Remark(line=0, message=message))
+    read = reader_of(language)
+    tagged = notebook.tagged(_TAG)
+    if read is None:
+        message = f"parameters of the language {language!r} cannot be read: the process has no inputs"
+        return Interface(warnings=(*remarks, Remark(line=0, message=message)))
+    if not tagged:
+        return Interface(warnings=(*remarks, Remark(line=0, message=_untagged_advice(notebook, read))))
+    cell = tagged[0]
+    reading = read(cell.source)
+    remarks += reading.remarks
+    remarks += _later_cells(tagged[1:], read)
+    return _interface(notebook, cell, reading, remarks, folder)
+
+
+def _interface(notebook: Notebook, cell: Cell, reading: Reading, remarks: list[Remark], folder: str) -> Interface:
+    inputs: list[Input] = []
+    outputs: list[Output] = []
+    mistakes = list(reading.mistakes)
+    for parameter in reading.parameters:
+        try:
+            if parameter.hint and parameter.hint.role is Role.STAGE_OUT:
+                outputs.append(_output(parameter, folder))
+            else:
+                inputs.append(_input(parameter, remarks))
+        except MisfitError as error:
+            message = f"{parameter.name} {error}"
+            mistakes.append(Mistake(line=parameter.line, text=parameter.text, message=message))
+    mistakes += _collisions(reading, outputs, notebook.name)
+    if mistakes:
+        raise ParametersError(where=f"{notebook.name}: cell {cell.number} (parameters)", mistakes=mistakes)
+    return Interface(inputs=tuple(inputs), outputs=tuple(outputs), warnings=tuple(remarks))
+
+
+def _collisions(reading: Reading, outputs: list[Output], notebook: str) -> list[Mistake]:
+    """Outputs that would be one file in the output directory."""
+    taken = {
+        posixpath.basename(notebook): "the executed notebook",
+        "scraps.json": "scraps",
+        "result.json": "result.json",
+    }
+    texts = {parameter.name: parameter.text for parameter in reading.parameters}
+    mistakes = []
+    for one in outputs:
+        if one.glob in taken:
+            message = f"{one.name} would be {one.glob!r} in the output directory, as {taken[one.glob]} is: rename one"
+            mistakes.append(Mistake(line=one.line, text=texts[one.name], message=message))
+        taken.setdefault(one.glob, one.name)
+    return mistakes
+
+
+def _input(parameter: Parameter, remarks: list[Remark]) -> Input:
+    default = parameter.default
+    if default is None:
+        hint = replace(parameter.hint or Hint(), optional=True)
+        default = Missing.COMPUTED
+    elif isinstance(default, Missing):
+        hint = parameter.hint or Hint()
+        hint = replace(hint, optional=hint.optional or default is Missing.COMPUTED)
+    else:
+        hint, default = _fitted(parameter, default)
+    if hint.role is Role.STAGE_IN:
+        return _stage_in(parameter, hint, default)
+    if hint.secret and hint.array:
+        raise MisfitError("is a list of secrets, which CWL engines do not keep: write one parameter for each")
+    if hint.secret:
+        if isinstance(default, str) and default:
+            message = f"{parameter.name} is secret, but its value stands in the repository: replace it with ''"
+            remarks.append(Remark(line=parameter.line, message=message))
+        hint = replace(hint, optional=hint.optional or not isinstance(default, Missing))
+        default = Missing.COMPUTED if hint.optional else Missing.UNSET
+    return Input(
+        name=parameter.name,
+        hint=hint,
+        default=default,
+        doc=printable(parameter.doc),
+        line=parameter.line,
+        typed=parameter.hint is not None,
+    )
+
+
+def _fitted(parameter: Parameter, default: Literal) -> tuple[Hint, Literal]:
+    hint = parameter.hint
+    bare_list = hint is not None and hint.array and hint.type is CwlType.ANY and not hint.role.startswith("stage")
+    if hint is None or (bare_list and isinstance(default, list | tuple) and hint_of(default).array):
+        optional = hint is not None and hint.optional
+        return replace(hint_of(default), optional=optional), default
+    if hint.type in (CwlType.FILE, CwlType.DIRECTORY):
+        return hint, default
+    return fitted_hint(hint, fit(default, hint)), fit(default, hint)
+
+
+def _stage_in(parameter: Parameter, hint: Hint, default: Literal | Missing) -> Input:
+    if hint.type not in (CwlType.FILE, CwlType.DIRECTORY):
+        raise MisfitError(f"is staged in as {type_name(hint)}; a stage-in is File, File[] or Directory")
+    if parameter.default is not None and not (parameter.hint and parameter.hint.optional):
+        hint = replace(hint, optional=False)
+    return Input(name=parameter.name, hint=hint, default=default, doc=printable(parameter.doc), line=parameter.line)
+
+
+def _output(parameter: Parameter, folder: str) -> Output:
+    glob, hint = parameter.default, parameter.hint or Hint()
+    if not isinstance(glob, str) or not glob.strip():
+        raise MisfitError(
+            "is a stage-out: its value must be a file name or pattern in quotes, such as 'image.png' or '*.log'"
+        )
+    relative = output_path(glob, folder)
+    directory = glob.endswith("/") or hint.type is CwlType.DIRECTORY
+    wildcard = re.search(r"[*?\[]", glob) is not None
+    if directory and wildcard:
+        raise MisfitError(f"is {glob!r}: a folder to stage out cannot have a wildcard")
+    return Output(
+        name=parameter.name,
+        type=CwlType.DIRECTORY if directory else CwlType.FILE,
+        glob=relative,
+        array=(wildcard or hint.array) and not directory,
+        optional=hint.optional,
+        doc=printable(parameter.doc),
+        line=parameter.line,
+    )
+
+
+def output_path(path: str, folder: str) -> str:
+    """Where a path that the process writes lies in the output directory.
+
+    The folder of the process becomes the top of the output directory; what is written above it, with ``../``, keeps its
+    path from the repository's top.
+
+    Raises:
+        MisfitError: the path leaves the repository.
+    """
+    if path.startswith(("/", "~")):
+        raise MisfitError(f"is {path!r}: write below the notebook's folder, a run collects nothing from elsewhere")
+    whole = posixpath.normpath(posixpath.join("/", folder, path)) if not _escapes(path, folder) else None
+    if whole is None:
+        raise MisfitError(f"is {path!r}, which leaves the repository")
+    inside = posixpath.relpath(whole, posixpath.join("/", folder))
+    relative = whole.lstrip("/") if inside.startswith("..") else inside
+    if relative in ("", "."):
+        raise MisfitError(f"is {path!r}: name a file or a folder below it; 'output_dir' already holds everything")
+    return relative
+
+
+def _escapes(path: str, folder: str) -> bool:
+    return posixpath.normpath(posixpath.join(folder or ".", path)).startswith("..")
+
+
+def _later_cells(later: Sequence[Cell], read: Reader) -> list[Remark]:
+    remarks = []
+    for cell in later:
+        names = ", ".join(parameter.name for parameter in read(cell.source).parameters) or "nothing"
+        message = (
+            f"cell {cell.number} is tagged 'parameters' too, but only the first one counts: a run cannot set {names}"
+        )
+        remarks.append(Remark(line=0, message=message))
+    return remarks
+
+
+def _untagged_advice(notebook: Notebook, read: Reader) -> str:
+    advice = "no cell is tagged 'parameters': the process has no inputs"
+    for cell in notebook.cells:
+        if cell.kind != "code" or not cell.source.strip():
+            continue
+        literals = [p for p in read(cell.source).parameters if not isinstance(p.default, Missing)]
+        if literals:
+            names = ", ".join(parameter.name for parameter in literals[:5])
+            return f"{advice}. Cell {cell.number} looks like parameters ({names}): {_PREVIEW_TAG_HELP}"
+    return f"{advice}. To give it some, set them in a cell of their own; {_PREVIEW_TAG_HELP}"

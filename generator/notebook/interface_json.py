@@ -1,0 +1,55 @@
+"""The interface as ``packmill inspect --json`` and ``package.json`` print it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from generator.notebook.interface import Input, Interface, type_name
+from generator.notebook.parameters import Literal, Missing
+
+
+def to_dict(interface: Interface) -> dict[str, Any]:
+    """The interface as ``packmill inspect --json`` and ``package.json`` print it."""
+    return {
+        "inputs": [_input_dict(one) for one in interface.values],
+        "stage_in": [
+            {
+                "name": one.name,
+                "type": type_name(one.hint),
+                "default": _json(one.default),
+                "doc": one.doc,
+                "line": one.line,
+            }
+            for one in interface.stage_ins
+        ],
+        "outputs": [
+            {
+                "name": one.name,
+                "type": f"{one.type}[]" if one.array else str(one.type),
+                "glob": one.glob,
+                "doc": one.doc,
+                "line": one.line,
+            }
+            for one in interface.outputs
+        ],
+        "warnings": [{"line": remark.line, "message": remark.message} for remark in interface.warnings],
+    }
+
+
+def _input_dict(one: Input) -> dict[str, Any]:
+    default = {} if isinstance(one.default, Missing) else {"default": _json(one.default)}
+    return {
+        "name": one.name,
+        "type": str(one.hint.type),
+        "array": one.hint.array,
+        "optional": one.hint.optional,
+        **default,
+        "symbols": list(one.hint.symbols),
+        "secret": one.hint.secret,
+        "doc": one.doc,
+        "line": one.line,
+    }
+
+
+def _json(default: Literal | Missing) -> Any:
+    return None if isinstance(default, Missing) else default

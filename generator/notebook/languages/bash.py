@@ -1,0 +1,132 @@
+"""A bash parameters cell: ``name=value``, ``name="a b"``, ``names=(a b)``, ``true``; quoting, but no expansion."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from generator.notebook.languages.scanner import hint_and_doc
+from generator.notebook.parameters import Literal, Missing, Parameter, Reading, Remark
+from generator.shared.errors import Mistake
+
+_PIECE = re.compile(r"""'[^']*'|"(?:[^"\\]|\\.)*"|\\.|[^\S\n]+|\n|;|[()]|#|[^'"\\\s;()#]+|.""", re.DOTALL)
+_ASSIGNMENT = re.compile(
+    r"(?:(?:export|readonly|declare|typeset)\s+(?:-\w+\s+)*)?(?P<name>[A-Za-z_]\w*)=(?P<value>.*)", re.DOTALL
+)
+_OPENS, _CLOSES = {"if", "for", "while", "until", "case", "{", "select"}, {"fi", "done", "esac", "}"}
+_NUMBER = re.compile(r"-?(?:\d{1,40}|(?:\d+\.\d*|\.\d+)(?:[eE][+-]?\d+)?)")
+_WORDS = {"true": True, "false": False}
+
+
+@dataclass(frozen=True, slots=True)
+class _Statement:
+    line: int
+    text: str
+    comments: tuple[tuple[int, str], ...]
+    open: bool = False
+
+
+def read(source: str) -> Reading:
+    """The literal assignments at the top level of a bash cell."""
+    parameters: dict[str, Parameter] = {}
+    remarks: list[Remark] = []
+    mistakes: list[Mistake] = []
+    lines = source.split("\n")
+    depth = 0
+    for statement in _statements(source):
+        if statement.open:
+            message = "the cell is not valid bash: a quote or bracket that begins here is never closed"
+            mistakes.append(Mistake(line=statement.line, text=lines[statement.line - 1], message=message))
+            continue
+        words = re.findall(r"(?:^|(?<=\s))(?:\w+|[{}])(?=\s|$)", statement.text)
+        match = _ASSIGNMENT.fullmatch(statement.text)
+        if match is None or depth or _is_for_a_command(match["value"]):
+            if not depth:
+                message = f"passed over, no plain assignment of bash: {statement.text.splitlines()[0][:60]}"
+                remarks.append(Remark(line=statement.line, message=message))
+            _forget(statement, parameters)
+            depth = max(0, depth + sum(word in _OPENS for word in words) - sum(word in _CLOSES for word in words))
+            continue
+        name, value = match["name"], literal(match["value"])
+        hint, doc = hint_and_doc(statement.comments, lines, mistakes)
+        if name in parameters:
+            message = f"{name} is assigned again in line {statement.line}; the last value counts"
+            remarks.append(Remark(line=statement.line, message=message))
+        text = lines[statement.line - 1]
+        parameters[name] = Parameter(name=name, line=statement.line, text=text, default=value, hint=hint, doc=doc)
+    return Reading(parameters=tuple(parameters.values()), remarks=tuple(remarks), mistakes=tuple(mistakes))
+
+
+def _is_for_a_command(value: str) -> bool:
+    """``name=value command`` sets nothing but the command's own environment."""
+    plain = re.sub(r"""'[^']*'|"(?:[^"\\]|\\.)*"|\\.""", "", value)
+    return not plain.startswith(("(", "$(", "`")) and re.search(r"\s", plain) is not None
+
+
+def _forget(statement: _Statement, parameters: dict[str, Parameter]) -> None:
+    """Names that a statement assigns in another way have no literal value any more."""
+    for name in re.findall(r"(?:^|(?<=\s))([A-Za-z_]\w*)\+?=", statement.text):
+        if name in parameters:
+            parameters[name] = replace(parameters[name], default=Missing.COMPUTED)
+
+
+def literal(text: str) -> Literal | Missing:
+    """The value of a word or of an array in brackets; COMPUTED where the shell would expand something."""
+    if re.search(r"[$`]", re.sub(r"'[^']*'|\\.", "", text)):
+        return Missing.COMPUTED
+    if text.startswith("(") and text.endswith(")"):
+        items = [_word(item) for item in _words_of(text[1:-1])]
+        return Missing.COMPUTED if any(isinstance(item, Missing) for item in items) else items  # type: ignore[return-value]
+    return _word(text)
+
+
+def _words_of(text: str) -> list[str]:
+    """The words as they are written, quotes and all."""
+    return re.findall(r"""(?:'[^']*'|"(?:[^"\\]|\\.)*"|\\.|[^\s'"\\])+""", text, re.DOTALL)
+
+
+def _word(text: str) -> Literal | Missing:
+    if re.search(r"[*?\[~{]", re.sub(r"""'[^']*'|"(?:[^"\\]|\\.)*"|\\.""", "", text)):
+        return Missing.COMPUTED  # a glob, a home or a brace expansion
+    if _NUMBER.fullmatch(text):
+        return float(text) if re.search(r"[.eE]", text) else int(text)
+    if text in _WORDS:
+        return _WORDS[text]
+    parts = shlex.split(text, posix=True)
+    return parts[0] if len(parts) == 1 else "" if not parts else Missing.COMPUTED
+
+
+def _statements(source: str) -> Iterator[_Statement]:
+    """What stands between newlines and semicolons outside of quotes and brackets."""
+    text, comments, depth, line, first = "", [], 0, 1, 1
+    pieces = iter(_PIECE.finditer(source + "\n"))
+    for match in pieces:
+        piece = match[0]
+        if not text.strip():
+            first = line
+        if piece == "#" and (not text or text[-1].isspace()):
+            comment = re.compile(r"[^\n]*").match(source, match.start())
+            comments.append((line, comment[0] if comment else ""))
+            end = match.start() + len(comments[-1][1])
+            for rest in pieces:  # up to the newline that ends the comment
+                if rest.start() >= end:
+                    match = rest  # noqa: PLW2901
+                    piece = rest[0]
+                    break
+        if piece in ("\n", ";") and depth == 0:
+            if text.strip():
+                yield _Statement(first, text.strip(), tuple(comments))
+            if piece == "\n" or text.strip():
+                comments = []
+            text = ""
+        elif piece != "\\\n":
+            depth += (piece == "(") - (piece == ")" and depth > 0)
+            text += piece
+        line += piece.count("\n")
+        if piece in "'\"" and piece:  # a quote that no piece closes
+            yield _Statement(first, text.strip(), (), open=True)
+            return
+    if text.strip():
+        yield _Statement(first, text.strip(), tuple(comments), open=True)

@@ -1,0 +1,318 @@
+"""A Python parameters cell, read with ``ast`` and ``tokenize``.
+
+The rules, in the order of `Cell.visit`: a plain or annotated assignment to a name is a parameter; its value counts
+when it is a literal; what is assigned under a condition, changed afterwards or computed is a parameter whose default
+only running the cell gives; everything else is passed over with a remark.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+import re
+import textwrap
+from collections.abc import Iterator
+from dataclasses import replace
+
+from generator.notebook.hints import TYPE_COMMENT, UnknownHintError, parse_hint
+from generator.notebook.languages.python_text import comments_in, lines_of, syntax_mistake, without_magics
+from generator.notebook.literals import hint_of
+from generator.notebook.parameters import Hint, Literal, Missing, Parameter, Reading, Remark
+from generator.shared.errors import Mistake
+
+_TOOL_COMMENT = re.compile(
+    r"#\s*(noqa|type\s*:\s*ignore|pylint|pragma|fmt|mypy|ruff|isort|pyright|nosec)\b", re.IGNORECASE
+)
+_CHANGING = set("append extend insert remove pop clear sort reverse update setdefault popitem add discard".split())
+_PYTHON_CELL_MAGICS = {"time", "timeit", "capture", "prun"}
+
+
+def read(source: str) -> Reading:
+    """Everything that a Python parameters cell says; a cell that cannot be parsed is one mistake."""
+    cell_magic = re.match(r"\s*%%(\w+)", source)
+    if cell_magic and cell_magic[1] not in _PYTHON_CELL_MAGICS:
+        message = f"the cell is not Python but '%%{cell_magic[1]}'; it gives no parameters"
+        return Reading(remarks=(Remark(line=1, message=message),))
+    source = textwrap.dedent(source)
+    plain, passed_over = without_magics(source)
+    try:
+        tree = ast.parse(plain)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        return Reading(mistakes=(syntax_mistake(source, error),))
+    cell = _Cell(source, tree, comments_in(plain), passed_over)
+    try:
+        for statement in tree.body:
+            cell.visit(statement)
+    except RecursionError as error:
+        return Reading(mistakes=(syntax_mistake(source, error),))
+    return cell.reading()
+
+
+class _Cell:
+    def __init__(self, source: str, tree: ast.Module, comments: dict[int, str], passed_over: dict[int, str]) -> None:
+        self.lines = lines_of(source)
+        self.last_on_line = {statement.end_lineno: statement for statement in tree.body}
+        self.comments = comments
+        self.passed_over = passed_over
+        self.parameters: dict[str, Parameter] = {}
+        self.remarks: list[Remark] = []
+        self.mistakes: list[Mistake] = []
+
+    def reading(self) -> Reading:
+        if self.passed_over:
+            listed = ", ".join(f"{what} (line {line})" for line, what in sorted(self.passed_over.items()))
+            self.remarks.append(
+                Remark(line=min(self.passed_over), message=f"passed over, it sets no parameter: {listed}")
+            )
+        self.remarks.sort(key=lambda remark: remark.line)
+        return Reading(
+            parameters=tuple(self.parameters.values()), remarks=tuple(self.remarks), mistakes=tuple(self.mistakes)
+        )
+
+    def visit(self, statement: ast.stmt) -> None:
+        self.read(statement)
+        for name in sorted(_rebound(statement) & self.parameters.keys()):
+            self.changed(name, statement, "is bound again or changed")
+
+    def read(self, statement: ast.stmt) -> None:
+        match statement:
+            case ast.Assign(value=ast.Lambda()):
+                self.passed_over[statement.lineno] = "lambda"
+            case ast.Assign():
+                for target in statement.targets:
+                    self.assign(target, statement.value, statement)
+            case ast.AnnAssign(target=ast.Name() as target):
+                self.assign_annotated(target.id, statement)
+            case ast.AnnAssign():
+                self.cannot_set(statement.target, statement)
+            case ast.AugAssign(target=ast.Name() as target):
+                self.changed(target.id, statement, "is changed in place")
+            case ast.AugAssign():
+                self.cannot_set(statement.target, statement)
+            case ast.Delete():
+                for gone in _names(statement.targets):
+                    self.deleted(gone, statement)
+            case (
+                ast.If()
+                | ast.For()
+                | ast.AsyncFor()
+                | ast.While()
+                | ast.With()
+                | ast.AsyncWith()
+                | ast.Try()
+                | ast.Match()
+            ):
+                self.block(statement)
+            case ast.Expr(value=ast.Constant()) | ast.Pass():
+                pass
+            case _:
+                self.passed_over[statement.lineno] = _kind(statement)
+
+    def assign(self, target: ast.expr, value: ast.expr, statement: ast.stmt) -> None:
+        match target:
+            case ast.Name():
+                self.add(target.id, self.value_of(value, target.id, statement), statement)
+            case ast.Tuple() | ast.List():
+                values = value.elts if isinstance(value, ast.Tuple | ast.List) else []
+                starred = any(isinstance(item, ast.Starred) for item in [*target.elts, *values])
+                paired = len(values) == len(target.elts) and not starred
+                for index, item in enumerate(target.elts):
+                    self.assign(item, values[index] if paired else _COMPUTED_VALUE, statement)
+            case ast.Starred():
+                self.assign(target.value, _COMPUTED_VALUE, statement)
+            case _:
+                self.cannot_set(target, statement)
+
+    def assign_annotated(self, name: str, statement: ast.AnnAssign) -> None:
+        earlier = self.parameters.get(name)
+        default: Literal | Missing = Missing.UNSET
+        if statement.value is not None:
+            default = self.value_of(statement.value, name, statement)
+        elif earlier is not None:  # an annotation alone changes no value
+            default = earlier.default
+        annotation = ast.unparse(statement.annotation)
+        try:
+            hint = parse_hint(annotation)[0]
+        except UnknownHintError:
+            hint = None
+            message = f"{name}: the annotation {annotation!r} has no counterpart in CWL; the type comes from the value"
+            self.remarks.append(Remark(line=statement.lineno, message=message))
+        self.add(name, default, statement, annotated=hint)
+
+    def add(self, name: str, default: Literal | Missing, statement: ast.stmt, annotated: Hint | None = None) -> None:
+        hint, doc = self.comment_of(statement)
+        earlier = self.parameters.get(name)
+        if earlier:
+            kept = earlier.default is Missing.UNSET
+            message = f"{name} is assigned again in line {statement.lineno}; the last value counts"
+            if not kept and not (isinstance(statement, ast.AnnAssign) and statement.value is None):
+                self.remarks.append(Remark(line=statement.lineno, message=message))
+        self.parameters[name] = Parameter(
+            name=name,
+            line=statement.lineno,
+            text=self.text(statement),
+            default=default,
+            hint=hint or annotated or (earlier.hint if earlier else None),
+            doc=doc or (earlier.doc if earlier else ""),
+        )
+
+    def comment_of(self, statement: ast.stmt) -> tuple[Hint | None, str]:
+        """The hint and the doc that comments on the statement's lines give."""
+        doc = ""
+        for line, comment in self.comments_of(statement):
+            typed = TYPE_COMMENT.search(comment)
+            if typed:
+                try:
+                    return parse_hint(typed["hint"].strip())
+                except UnknownHintError as error:
+                    self.mistakes.append(Mistake(line=line, text=self.lines[line - 1], message=str(error)))
+                    return None, ""
+            if not _TOOL_COMMENT.match(comment):
+                doc = doc or comment.lstrip("#").strip()
+        return None, doc
+
+    def comments_of(self, statement: ast.stmt) -> Iterator[tuple[int, str]]:
+        """The comments on a statement's lines; of several on a line, the last one has the comment."""
+        first, last = statement.lineno, statement.end_lineno or statement.lineno
+        for line in (last, *range(first, last)):
+            owner = self.last_on_line.get(line, statement)
+            is_outer = owner.lineno < statement.lineno
+            if line in self.comments and (owner is statement or is_outer):
+                yield line, self.comments[line]
+
+    def value_of(self, value: ast.expr, name: str, statement: ast.stmt) -> Literal | Missing:
+        literal = _literal(value)
+        if literal is Missing.COMPUTED:
+            used = sorted({n.id for n in ast.walk(value) if isinstance(n, ast.Name)} & self.parameters.keys() - {name})
+            if used:
+                message = (
+                    f"{name} is computed from {', '.join(used)} in the cell: setting {used[0]} does not change {name}"
+                )
+                self.remarks.append(Remark(line=statement.lineno, message=message))
+        return literal
+
+    def block(self, statement: ast.stmt) -> None:
+        """Names that a compound statement assigns: they can be set, their default depends on running it."""
+        assigned = [(name, inner) for inner in _assignments_in(statement) for name in _names(_targets(inner))]
+        for name, inner in assigned:
+            self.changed(name, inner, f"is assigned under {_kind(statement)!r} (line {statement.lineno})")
+        if not assigned:
+            self.passed_over[statement.lineno] = _kind(statement)
+
+    def changed(self, name: str, statement: ast.stmt, how: str) -> None:
+        earlier = self.parameters.get(name)
+        hint, doc = self.comment_of(statement)
+        fallback = Parameter(name=name, line=statement.lineno, text=self.text(statement), default=Missing.COMPUTED)
+        known = earlier or fallback
+        hint = known.hint or hint or _hint_of_literal(known.default)
+        self.parameters[name] = replace(known, default=Missing.COMPUTED, hint=hint, doc=known.doc or doc)
+        message = f"{name} {how} in line {statement.lineno}: its default is known only when the cell runs"
+        self.remarks.append(Remark(line=statement.lineno, message=message))
+
+    def deleted(self, name: str, statement: ast.stmt) -> None:
+        self.parameters.pop(name, None)
+        self.remarks.append(Remark(line=statement.lineno, message=f"{name} is deleted in the cell and is no input"))
+
+    def cannot_set(self, target: ast.expr, statement: ast.stmt) -> None:
+        message = f"{ast.unparse(target)} cannot be set by a run: only plain names can"
+        self.remarks.append(Remark(line=statement.lineno, message=message))
+        root = target
+        while isinstance(root, ast.Attribute | ast.Subscript):
+            root = root.value
+        if isinstance(root, ast.Name) and root.id in self.parameters:
+            self.changed(root.id, statement, "is changed in place")
+
+    def text(self, statement: ast.stmt) -> str:
+        return self.lines[statement.lineno - 1]
+
+
+_COMPUTED_VALUE = ast.Call(func=ast.Name(id="unpacked", ctx=ast.Load()), args=[], keywords=[])
+
+
+def _literal(value: ast.expr) -> Literal | Missing:
+    """The value of a literal; what JSON cannot say (sets, bytes, complex numbers, keys but text) counts as computed."""
+    try:
+        literal = ast.literal_eval(value)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return Missing.COMPUTED
+    return literal if _is_json(literal) else Missing.COMPUTED
+
+
+def _is_json(value: object) -> bool:
+    if isinstance(value, list | tuple):
+        return all(_is_json(item) for item in value)
+    if isinstance(value, dict):
+        return all(isinstance(key, str) for key in value) and all(_is_json(item) for item in value.values())
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if isinstance(value, str):
+        return value.isascii() or not any("\ud800" <= character <= "\udfff" for character in value)
+    return value is None or isinstance(value, bool | int)
+
+
+def _hint_of_literal(default: Literal | Missing) -> Hint | None:
+    """What a literal that no longer counts still says about the type."""
+    return None if isinstance(default, Missing) or default is None else hint_of(default)
+
+
+def _assignments_in(block: ast.stmt) -> Iterator[ast.stmt]:
+    """The assignments below a compound statement, those inside functions and classes left out."""
+    for child in ast.iter_child_nodes(block):
+        if isinstance(child, ast.Assign | ast.AnnAssign | ast.AugAssign):
+            yield child
+        elif isinstance(child, ast.stmt | ast.ExceptHandler | ast.match_case) and not isinstance(
+            child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+        ):
+            yield from _assignments_in(child)  # type: ignore[arg-type]
+
+
+def _rebound(statement: ast.stmt) -> set[str]:
+    """Names that a statement binds in passing or whose value it changes by a method."""
+    names: set[str] = set()
+    for node in ast.walk(statement):
+        if isinstance(node, ast.NamedExpr):
+            names.add(node.target.id)
+        elif isinstance(node, ast.For | ast.AsyncFor):
+            names.update(_names([node.target]))
+        elif isinstance(node, ast.withitem) and node.optional_vars is not None:
+            names.update(_names([node.optional_vars]))
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            names.update((alias.asname or alias.name).partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names.add(node.name)
+    match statement:
+        case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=method))) if method in _CHANGING:
+            names.add(name)
+    return names
+
+
+def _targets(assignment: ast.stmt) -> list[ast.expr]:
+    if isinstance(assignment, ast.Assign):
+        return assignment.targets
+    return [assignment.target] if isinstance(assignment, ast.AnnAssign | ast.AugAssign) else []
+
+
+def _names(targets: list[ast.expr]) -> list[str]:
+    return [
+        n.id
+        for target in targets
+        for n in ast.walk(target)
+        if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)
+    ]
+
+
+def _kind(statement: ast.stmt) -> str:
+    match statement:
+        case ast.Import() | ast.ImportFrom():
+            return "import"
+        case ast.Expr(value=ast.Call(func=function)):
+            return f"{ast.unparse(function)}()"
+        case ast.FunctionDef() | ast.AsyncFunctionDef():
+            return f"def {statement.name}"
+        case ast.ClassDef():
+            return f"class {statement.name}"
+        case ast.AsyncFor() | ast.AsyncWith():
+            return type(statement).__name__[5:].lower()
+        case ast.Expr():
+            return "expression"
+    return type(statement).__name__.lower()

@@ -1,0 +1,76 @@
+"""The text of a Python cell before its meaning: IPython's magics, lines, comments, and where parsing fails."""
+
+from __future__ import annotations
+
+import ast
+import io
+import re
+import tokenize
+
+from generator.shared.errors import Mistake
+
+_MAGIC = re.compile(r"\s*(%|!|\?|[\w.]+\?{1,2}\s*$)")
+_SHELL_ASSIGNMENT = re.compile(r"(\s*[\w, ]+=\s*)(?:%|!).*")
+
+
+def without_magics(source: str) -> tuple[str, dict[int, str]]:
+    """The source with IPython's ``%`` and ``!`` lines blanked, and what they were, by line.
+
+    Only a line at which parsing fails is taken for a magic, so a ``%`` inside a string stays.
+    """
+    lines = lines_of(source)
+    passed_over: dict[int, str] = {}
+    for _ in range(len(lines) + 1):
+        try:
+            ast.parse("\n".join(lines))
+            break
+        except (ValueError, RecursionError, MemoryError):
+            break
+        except SyntaxError as error:
+            number = error.lineno or 0
+            if not 1 <= number <= len(lines):
+                break
+            line = lines[number - 1]
+            assignment = _SHELL_ASSIGNMENT.fullmatch(line)
+            if not assignment and not _MAGIC.match(line):
+                break
+            last = number
+            while lines[last - 1].endswith("\\") and last < len(lines):  # a backslash carries a magic on
+                last += 1
+            lines[number - 1 : last] = [""] * (last - number + 1)
+            if assignment:
+                lines[number - 1] = assignment[1] + "__shell__()"
+            else:
+                indent = line[: len(line) - len(line.lstrip())]
+                lines[number - 1] = f"{indent}pass" if indent else ""
+                passed_over[number] = "magic" if "%" in line else "shell line" if "!" in line else "help line"
+    return "\n".join(lines), passed_over
+
+
+def lines_of(source: str) -> list[str]:
+    """The lines as Python's own tokenizer counts them; a form feed or U+2028 inside a string ends none."""
+    return re.split(r"\r\n|\r|\n", source)
+
+
+def syntax_mistake(source: str, error: Exception) -> Mistake:
+    """Why a cell cannot be parsed, with the line at which it shows."""
+    lines = lines_of(source)
+    number = min(max(getattr(error, "lineno", None) or 1, 1), len(lines))
+    conflict = next((n for n, line in enumerate(lines, 1) if line.startswith(("<<<<<<< ", ">>>>>>> "))), None)
+    if conflict:
+        message = "a merge conflict stands in the cell: resolve it and commit again"
+        return Mistake(line=conflict, text=lines[conflict - 1], message=message)
+    reason = getattr(error, "msg", None) or str(error) or type(error).__name__
+    return Mistake(line=number, text=lines[number - 1], message=f"the cell is not valid Python: {reason}")
+
+
+def comments_in(source: str) -> dict[int, str]:
+    """The comments of a cell by line, from 1."""
+    found: dict[int, str] = {}
+    try:
+        for token in tokenize.generate_tokens(io.StringIO(source).readline):
+            if token.type == tokenize.COMMENT:
+                found[token.start[0]] = token.string
+    except (tokenize.TokenError, IndentationError):
+        pass  # ast has parsed the cell; comments after an odd end are not worth a failure
+    return found

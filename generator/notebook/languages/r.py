@@ -1,0 +1,23 @@
+"""An R parameters cell: ``x <- 1``, ``x = c("a", "b")``, ``TRUE``, ``NULL``, ``list(a = 1)``."""
+
+from __future__ import annotations
+
+import re
+
+from generator.notebook.languages.scanner import Grammar, read_assignments
+from generator.notebook.parameters import Reading
+
+_GRAMMAR = Grammar(
+    name="R",
+    assignment=re.compile(r"(?P<name>[A-Za-z.][\w.]*)\s*(?:<<?-|=(?!=))(?!\s*function\b)\s*(?P<value>.+)", re.DOTALL),
+    words={"TRUE": True, "T": True, "FALSE": False, "F": False, "NULL": None, "NA": None},
+    scope=r"(?:[\w.]+\s*(?:<<?-|=)\s*)?function\b|(?!if\b|for\b|while\b|repeat\b)[\w.:]+\s*\(",
+    vector=r"c\s*\(",
+    mapping=r"list\s*\(",
+    number=re.compile(r"-?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?L?(?![\w.])"),
+)
+
+
+def read(source: str) -> Reading:
+    """The literal assignments of an R cell."""
+    return read_assignments(source, _GRAMMAR)

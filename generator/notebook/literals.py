@@ -1,0 +1,147 @@
+"""Values and types: which type a literal has, and whether a value fits a type.
+
+The same rules serve the cell's own defaults, values typed after ``-p`` and the values that reach the runner.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import replace
+
+from generator.notebook.parameters import CwlType, Hint, Literal
+
+_INT_32 = 2**31
+_INT_64 = 2**63
+_NUMBERS = {CwlType.INT, CwlType.LONG, CwlType.FLOAT, CwlType.DOUBLE}
+
+
+class MisfitError(ValueError):
+    """The value is not one of the type."""
+
+
+def hint_of(value: Literal) -> Hint:
+    """The type of a literal without a hint: numbers are float (the original system's rule), dictionaries are Any."""
+    if isinstance(value, bool):
+        return Hint(type=CwlType.BOOLEAN)
+    if isinstance(value, int | float):
+        return Hint(type=CwlType.FLOAT)
+    if isinstance(value, str):
+        return Hint(type=CwlType.STRING)
+    if isinstance(value, list | tuple):
+        return _hint_of_items(list(value))
+    return Hint(optional=value is None)
+
+
+def _hint_of_items(items: list[Literal]) -> Hint:
+    if any(item is None for item in items):
+        return Hint()  # an array of T has no holes; Any takes the list as it is
+    kinds = list(dict.fromkeys(hint_of(item) for item in items))
+    if len(kinds) == 1 and not kinds[0].array:
+        return replace(kinds[0], array=True)
+    return Hint(array=True)
+
+
+def fitted_hint(hint: Hint, value: Literal) -> Hint:
+    """The hint, widened where the value needs it: an ``int`` beyond 32 bits is CWL's ``long``."""
+    if hint.type is CwlType.INT and any(not -_INT_32 <= number < _INT_32 for number in _integers(value)):
+        return replace(hint, type=CwlType.LONG)
+    return hint
+
+
+def _integers(value: Literal) -> list[int]:
+    if isinstance(value, list | tuple):
+        return [number for item in value for number in _integers(item)]
+    return [value] if isinstance(value, int) and not isinstance(value, bool) else []
+
+
+def fit(value: Literal, hint: Hint) -> Literal:
+    """``value`` as the type has it: ``'3'`` becomes 3 for an int, lists item by item.
+
+    Raises:
+        MisfitError: it is none; the text says what was expected.
+    """
+    if value is None:
+        if hint.optional:
+            return None
+        raise MisfitError(f"is null, but {describe(hint)} is needed")
+    if hint.array:
+        if not isinstance(value, list | tuple):
+            raise MisfitError(f"is {shown(value)}, but {describe(hint)} is needed")
+        item_hint = replace(hint, array=False)
+        items = [fit(item, item_hint) for item in value]
+        return tuple(items) if isinstance(value, tuple) else items
+    return _fit_scalar(value, hint)
+
+
+def _fit_scalar(value: Literal, hint: Hint) -> Literal:
+    kind = hint.type
+    fitted: Literal = None
+    if kind is CwlType.ANY:
+        fitted = value
+    elif kind is CwlType.BOOLEAN:
+        fitted = _boolean(value)
+    elif kind in _NUMBERS:
+        fitted = _number(value, whole=kind in (CwlType.INT, CwlType.LONG))
+    elif kind is CwlType.ENUM:
+        fitted = value if value in hint.symbols else None
+    elif kind is CwlType.STRING:
+        fitted = value if isinstance(value, str) else str(value) if isinstance(value, int | float) else None
+    elif isinstance(value, str) or (isinstance(value, dict) and _is_file_object(value)):
+        fitted = value
+    if fitted is None:
+        raise MisfitError(f"is {shown(value)}, but {describe(hint)} is needed")
+    if hint.symbols and str(fitted) not in hint.symbols:
+        raise MisfitError(f"is {shown(value)}, but {describe(hint)} is needed")
+    if isinstance(fitted, int) and kind in (CwlType.INT, CwlType.LONG) and not -_INT_64 <= fitted < _INT_64:
+        raise MisfitError(f"is {shown(value)}, which does not fit into 64 bits")
+    return fitted
+
+
+def _is_file_object(value: dict[str, Literal]) -> bool:
+    return bool({"path", "location", "contents", "listing", "basename"} & value.keys())
+
+
+def _boolean(value: Literal) -> bool | None:
+    if isinstance(value, str):
+        return {"true": True, "false": False}.get(value.strip().lower())
+    return value if isinstance(value, bool) else None
+
+
+def _number(value: Literal, *, whole: bool) -> int | float | None:
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, str):
+        text = value.strip()
+        if re.fullmatch(r"[+-]?\d{1,40}", text.replace("_", "")):
+            return int(text.replace("_", ""))
+        if whole or not re.fullmatch(r"[+-]?(\d[\d_]*\.?\d*|\.\d+)([eE][+-]?\d+)?", text):
+            return None
+        number = float(text.replace("_", ""))
+        return number if math.isfinite(number) else None
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, float) and whole:
+        return int(value) if value.is_integer() else None
+    return value if isinstance(value, int | float) else None
+
+
+def describe(hint: Hint) -> str:
+    """A type in words, for messages."""
+    if hint.symbols:
+        one = "one of " + ", ".join(map(repr, hint.symbols) if hint.type is CwlType.ENUM else hint.symbols)
+        return f"a list with {one}" if hint.array else one
+    names = {
+        CwlType.INT: "an int",
+        CwlType.ANY: "any value",
+        CwlType.FILE: "a file path",
+        CwlType.DIRECTORY: "a directory path",
+    }
+    one = names.get(hint.type, f"a {hint.type}")
+    return f"a list of {hint.type!s}" if hint.array else one
+
+
+def shown(value: Literal) -> str:
+    """A value in a message, shortened."""
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,185 @@
+"""A notebook file: its kernel, its language and its cells, read from the bytes as they are in the repository.
+
+Reads nbformat 4 and, as people still have them, 2 and 3 (nbformat's own documentation of the formats), UTF-8 with or
+without a byte order mark and UTF-16. Standard library only: this module also travels into the image.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from generator.notebook.parameters import Remark, printable
+from generator.shared.errors import NotebookError
+
+_BYTE_ORDER_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cell:
+    """One cell; ``number`` counts all cells from 1, as people count them in Jupyter."""
+
+    number: int
+    kind: str
+    source: str
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Notebook:
+    """What packmill needs of a notebook.
+
+    ``kernel`` is the kernelspec's name or None; ``language`` is in lower case, '' when the notebook does not say.
+    """
+
+    name: str
+    kernel: str | None
+    language: str
+    cells: tuple[Cell, ...]
+    title: str = ""
+    remarks: tuple[Remark, ...] = ()
+
+    def tagged(self, tag: str) -> tuple[Cell, ...]:
+        """The code cells that carry a tag."""
+        return tuple(cell for cell in self.cells if cell.kind == "code" and tag in cell.tags)
+
+
+def read_notebook(data: bytes, name: str) -> Notebook:
+    """The notebook in ``data``; ``name`` is for messages.
+
+    Raises:
+        NotebookError: it cannot be read; the message has line, column and cause.
+    """
+    document = _parse(decode_notebook(data, name), name)
+    version = document.get("nbformat")
+    if not isinstance(version, int):
+        raise NotebookError(f"{name}: valid JSON, but not a notebook: it has no 'nbformat'")
+    if version > 4:
+        raise NotebookError(f"{name}: nbformat {version} is newer than packmill reads (4): save it as nbformat 4")
+    metadata = _mapping(document.get("metadata"))
+    raw_cells = document.get("cells") if version == 4 else _worksheet_cells(document)
+    if not isinstance(raw_cells, list):
+        raise NotebookError(f"{name}: not a notebook of nbformat {version}: 'cells' is missing or no list")
+    cells = tuple(_cell(number, raw, name) for number, raw in enumerate(raw_cells, start=1))
+    kernelspec = _mapping(metadata.get("kernelspec"))
+    kernel = kernelspec.get("name")
+    remarks = []
+    if version < 4:
+        message = f"nbformat {version} is read, but outdated: open the notebook in Jupyter and save it"
+        remarks.append(Remark(line=0, message=message))
+    return Notebook(
+        name=name,
+        kernel=kernel if isinstance(kernel, str) and kernel else None,
+        language=_language(kernelspec, metadata, raw_cells),
+        cells=cells,
+        title=_title(cells),
+        remarks=tuple(remarks),
+    )
+
+
+def decode_notebook(data: bytes, name: str) -> str:
+    """The text of a notebook file, whichever of Unicode's encodings it is in.
+
+    Raises:
+        NotebookError: it is empty, a Git LFS pointer, or no Unicode text.
+    """
+    if not data.strip():
+        raise NotebookError(f"{name}: the file is empty: save the notebook and commit it")
+    if data.startswith(b"version https://git-lfs"):
+        raise NotebookError(f"{name}: a Git LFS pointer stands in place of the notebook: fetch it with 'git lfs pull'")
+    encoding = next((encoding for mark, encoding in _BYTE_ORDER_MARKS if data.startswith(mark)), None)
+    if encoding is None:
+        encoding = "utf-16-le" if data[1:2] == b"\0" else "utf-16-be" if data[:1] == b"\0" else "utf-8"
+    try:
+        return data.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise NotebookError(f"{name}:{line}: byte {error.start} is not {encoding.upper()}: save it as UTF-8") from None
+
+
+def _parse(text: str, name: str) -> dict[str, Any]:
+    try:
+        document = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise NotebookError(f"{name}:{error.lineno}:{error.colno}: {_json_cause(text, error)}") from None
+    except (RecursionError, ValueError):
+        raise NotebookError(f"{name}: the JSON is nested too deeply or holds too long a number") from None
+    if not isinstance(document, dict):
+        raise NotebookError(
+            f"{name}: valid JSON, but not a notebook: an object is needed, this is a {type(document).__name__}"
+        )
+    return document
+
+
+def _json_cause(text: str, error: json.JSONDecodeError) -> str:
+    conflict = re.search(r"^(<<<<<<<|=======|>>>>>>>)( |$)", text, re.MULTILINE)
+    if conflict:
+        line = text.count("\n", 0, conflict.start()) + 1
+        return f"merge-conflict marker {conflict[1]!r} in line {line}: resolve the conflict and commit again"
+    if not text[error.pos :].strip() or error.msg.startswith("Unterminated string"):
+        return f"the file ends too early, it was cut off ({error.msg})"
+    if not text.lstrip().startswith("{"):
+        return f"not a notebook: it does not begin with '{{' ({error.msg})"
+    return f"not valid JSON: {error.msg}"
+
+
+def _worksheet_cells(document: dict[str, Any]) -> list[Any]:
+    """The cells of nbformat 2 and 3, whose code stood under ``input`` in worksheets."""
+    sheets = document.get("worksheets")
+    cells: list[Any] = []
+    for sheet in sheets if isinstance(sheets, list) else []:
+        raw_cells = _mapping(sheet).get("cells")
+        for raw in raw_cells if isinstance(raw_cells, list) else []:
+            cell = _mapping(raw)
+            cells.append({**cell, "source": cell.get("source", cell.get("input", ""))})
+    return cells
+
+
+def _cell(number: int, raw: Any, name: str) -> Cell:
+    if not isinstance(raw, dict):
+        raise NotebookError(f"{name}: cell {number} is no object but a {type(raw).__name__}")
+    source = raw.get("source", "")
+    if isinstance(source, list):
+        source = "".join(map(str, source))
+    if not isinstance(source, str):
+        raise NotebookError(f"{name}: the source of cell {number} is no text but a {type(source).__name__}")
+    tags = _mapping(raw.get("metadata")).get("tags")
+    words = tuple(tag for tag in tags if isinstance(tag, str)) if isinstance(tags, list) else ()
+    return Cell(number=number, kind=str(raw.get("cell_type", "")), source=source, tags=words)
+
+
+def _language(kernelspec: dict[str, Any], metadata: dict[str, Any], raw_cells: list[Any]) -> str:
+    candidates = [kernelspec.get("language"), _mapping(metadata.get("language_info")).get("name")]
+    candidates += [_mapping(cell).get("language") for cell in raw_cells if _mapping(cell).get("language")]
+    language = next((word for word in candidates if isinstance(word, str) and word), None)
+    if language is None:
+        kernel = str(kernelspec.get("name", "")).lower()
+        guesses = (("python", "python"), ("ir", "r"), ("julia", "julia"), ("bash", "bash"))
+        language = next((word for prefix, word in guesses if kernel == prefix or kernel.startswith(f"{prefix}-")), "")
+        if re.fullmatch(r"python\d*|conda-.*-py", kernel):
+            language = "python"
+    return language.lower()
+
+
+def _title(cells: tuple[Cell, ...]) -> str:
+    """The first heading of the notebook, in plain text."""
+    for cell in cells:
+        if cell.kind == "markdown":
+            heading = re.search(r"^#{1,3}[ \t]+(\S[^\n]*)", cell.source, re.MULTILINE)
+            if heading:
+                plain = re.sub(r"[*_`]|\[([^\]\[]*)\]\([^()\n]*\)", r"\1", heading[1][:300])
+                return printable(plain.rstrip(" \t#"))
+    return ""
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}

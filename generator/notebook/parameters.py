@@ -1,0 +1,106 @@
+"""The vocabulary of a parameters cell: what it says, before anyone asks what that means for CWL.
+
+``languages/`` produce these values, ``interface`` reads them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Union
+
+from generator.shared.errors import Mistake
+
+type_names = (
+    "string int integer long float double bool boolean file directory any secret stage-in stage_in stage-out stage_out"
+).split()
+"""The hints of the original system plus ``long`` and ``secret``, as messages list them."""
+
+Literal = Union[  # noqa: UP007 - a string inside cannot be joined by |
+    None, bool, int, float, str, list["Literal"], tuple["Literal", ...], dict[str, "Literal"]
+]
+"""A value that stands in the cell and needs no running."""
+
+
+def printable(text: str, *, lines: bool = False) -> str:
+    """Text of a repository as it may stand in documents and logs: no control characters, one line or several."""
+    if lines:
+        return "\n".join(printable(line) for line in text.split("\n")).strip("\n")
+    return "".join(character if character.isprintable() else " " for character in text).strip()
+
+
+class Word(str, Enum):
+    """A closed set of words that print as themselves (enum.StrEnum begins with Python 3.11, images may hold 3.10)."""
+
+    __str__ = str.__str__
+
+
+class CwlType(Word):
+    """The CWL types that a parameter can have (CWL v1.2, CWLType, plus enum and Any)."""
+
+    INT = "int"
+    LONG = "long"
+    FLOAT = "float"
+    DOUBLE = "double"
+    STRING = "string"
+    BOOLEAN = "boolean"
+    ENUM = "enum"
+    FILE = "File"
+    DIRECTORY = "Directory"
+    ANY = "Any"
+
+
+class Role(Word):
+    """What a parameter is for: a value, a file staged in, or a file staged out."""
+
+    VALUE = "value"
+    STAGE_IN = "stage-in"
+    STAGE_OUT = "stage-out"
+
+
+class Missing(Enum):
+    """Why a parameter has no literal default."""
+
+    UNSET = "only annotated: a run must give it"
+    COMPUTED = "only running the cell gives it"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Hint:
+    """A type as written by a person: in a ``# type:`` comment or an annotation."""
+
+    type: CwlType = CwlType.ANY
+    array: bool = False
+    optional: bool = False
+    role: Role = Role.VALUE
+    symbols: tuple[str, ...] = ()
+    secret: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Parameter:
+    """A name that the cell sets, with the line (from 1) and the line's text for messages."""
+
+    name: str
+    line: int
+    text: str
+    default: Literal | Missing
+    hint: Hint | None = None
+    doc: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Remark:
+    """Something in the cell that was seen and not used; line 0 speaks of the whole notebook."""
+
+    line: int
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reading:
+    """All that one cell says."""
+
+    parameters: tuple[Parameter, ...] = ()
+    remarks: tuple[Remark, ...] = ()
+    mistakes: tuple[Mistake, ...] = ()

@@ -1,0 +1,1 @@
+"""Run a CWL document, one module per engine."""

@@ -1,0 +1,127 @@
+"""Where cwltool puts files for a container, and the folders that a container may change where they lie.
+
+The document and the values of a run name the places. cwltool joins these names to folders of the host without a
+look at them, before a container starts and after it has ended.
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import re
+import shutil
+import stat
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from cwltool.errors import WorkflowException
+from cwltool.pathmapper import MapperEnt, PathMapper
+
+from generator.package.engines.checked_cwltool.outputs import OutputRefusedError
+
+_BUILDS = ("dockerFile", "dockerLoad", "dockerImport")
+
+
+class CheckedPaths(PathMapper):
+    """cwltool's map of files to places: every place is named plainly, and nothing moves after a refusal."""
+
+    def setup(self, referenced_files: Any, basedir: str) -> None:
+        """Map files below the folder that they are meant for."""
+        super().setup(referenced_files, basedir)
+        for entry in self:
+            _check_name(entry.target)
+        if not basedir:  # cwltool is about to move the results
+            if OutputRefusedError.refusals:
+                raise WorkflowException(f"no results: {OutputRefusedError.refusals[0]}")
+            for entry in self:
+                if not _is_below(entry.target, self.stagedir):
+                    raise WorkflowException(f"{entry.target}: outside of the folder of the results")
+
+
+def check_image(requirement: Mapping[str, Any], *, trust: bool) -> None:
+    """Check what a DockerRequirement makes of the command line of the engine."""
+    for field in ("dockerPull", "dockerImageId"):
+        if not re.match(r"[A-Za-z0-9]", str(requirement.get(field, "image"))):
+            raise WorkflowException(f"{field}: {requirement[field]!r} is not the name of an image")
+    for field in _BUILDS:
+        if field in requirement and not trust:
+            raise WorkflowException(f"{field}: packmill runs images that are there or can be pulled; name one")
+    inside = str(requirement.get("dockerOutputDirectory", "/out"))
+    if posixpath.normpath(inside) != inside or not re.match(r"/[^/]", inside):
+        raise WorkflowException(f"dockerOutputDirectory: {inside!r} is not the path of a folder")
+
+
+def check_mounts(entries: Iterable[MapperEnt], inside: str, *, in_place: bool) -> None:
+    """Check the places of files in a container whose output folder is ``inside``.
+
+    cwltool writes, links and removes at the same places below the output folder on the host.
+    """
+    staged = [entry for entry in entries if entry.staged]
+    mounted = {entry.target for entry in staged if _is_mounted(entry, in_place=in_place)}
+    for entry in staged:
+        _check_name(entry.target)
+        if entry.target.startswith(inside) and not _is_below(entry.target, inside):
+            raise WorkflowException(f"{entry.target}: a file cannot take the place of the output folder")
+        parent = posixpath.dirname(entry.target)
+        while parent not in ("/", ""):
+            if parent in mounted:
+                raise WorkflowException(f"{entry.target}: lies in {parent}, which is an input of its own")
+            parent = posixpath.dirname(parent)
+
+
+def folders_in_place(entries: Iterable[MapperEnt]) -> list[Path]:
+    """Give what a container writes to where it lies on the host."""
+    return [Path(entry.resolved) for entry in entries if entry.type in _WRITABLE and entry.resolved.startswith("/")]
+
+
+def check_in_place(changed: Path) -> None:
+    """Check what a container left in a folder that is not its own: cwltool copies it, links followed."""
+    changed = changed.resolve()
+    waiting = [changed]
+    while waiting:
+        path = waiting.pop()
+        mode = path.lstat().st_mode
+        if stat.S_ISDIR(mode):
+            with os.scandir(path) as entries:
+                waiting += [Path(entry.path) for entry in entries]
+        elif stat.S_ISREG(mode):
+            if mode & (stat.S_ISUID | stat.S_ISGID):
+                path.chmod(stat.S_IMODE(mode) & ~(stat.S_ISUID | stat.S_ISGID))
+        elif path == changed or not _is_file_in(path, changed):
+            kind = "a link that leads elsewhere" if stat.S_ISLNK(mode) else "neither a file nor a folder"
+            raise OutputRefusedError(f"{changed.name}: the process may change this folder; it holds {kind}")
+
+
+def keep_logs(outdir: str, base_path_logs: str, stdout_path: str | None, stderr_path: str | None) -> None:
+    """Copy what a container printed from the folder of logs into its output folder, over no link that it left."""
+    for log in {log for log in (stdout_path, stderr_path) if log and outdir != base_path_logs}:
+        copy = Path(outdir, os.path.relpath(log, base_path_logs))
+        if not copy.parent.resolve().is_relative_to(Path(outdir).resolve()):
+            raise OutputRefusedError(f"{copy.name}: the process put a link in place of the folder of its log")
+        if copy.is_symlink() or copy.is_file():
+            copy.unlink()
+        shutil.copy2(log, copy)
+
+
+_WRITABLE = ("WritableFile", "WritableDirectory")
+
+
+def _is_mounted(entry: MapperEnt, *, in_place: bool) -> bool:
+    kinds = ("File", "Directory", *(_WRITABLE if in_place else ()))
+    return entry.type in kinds and not entry.resolved.startswith("_:")
+
+
+def _check_name(target: str) -> None:
+    if posixpath.normpath(target) != target or "\0" in target:
+        raise WorkflowException(f"{target}: not a plain path for a file")
+
+
+def _is_below(path: str, folder: str) -> bool:
+    return path.startswith(folder.rstrip("/") + "/") and path != folder
+
+
+def _is_file_in(link: Path, folder: Path) -> bool:
+    """Whether a link leads to a regular file of the folder."""
+    real = link.resolve()
+    return link.is_symlink() and real.is_file() and real.is_relative_to(folder.resolve())

@@ -1,0 +1,185 @@
+"""The program that runs cwltool for packmill: containers within limits, and outputs that are checked.
+
+`generator.package.engines.cwltool` starts it as a process of its own, in an environment without the operator's
+secrets. The first argument is a JSON object (`ContainerLimits`), the others are cwltool's own. Exit codes are
+cwltool's.
+
+cwltool takes what a container leaves at its word, with the rights of the user who runs it. Here every tool runs in
+a container, and `generator.package.engines.checked_cwltool.outputs` checks what the container left before cwltool
+touches it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from cwltool.argparser import arg_parser
+from cwltool.command_line_tool import CommandLineTool
+from cwltool.context import LoadingContext, RuntimeContext
+from cwltool.docker import DockerCommandLineJob, PodmanCommandLineJob
+from cwltool.errors import WorkflowException
+from cwltool.job import CommandLineJob, JobBase
+from cwltool.main import run
+from cwltool.pathmapper import MapperEnt
+from cwltool.process import Process
+from cwltool.workflow import default_make_tool
+
+from generator.containers.limits import ContainerLimits
+from generator.package.engines.checked_cwltool.documents import PackageFetcher
+from generator.package.engines.checked_cwltool.mounts import (
+    CheckedPaths,
+    check_image,
+    check_in_place,
+    check_mounts,
+    folders_in_place,
+    keep_logs,
+)
+from generator.package.engines.checked_cwltool.outputs import OutputFolder, OutputRefusedError
+from generator.subprocesses import run as run_command
+
+_NO_CONTAINER = "{name}: has no DockerRequirement, and nothing of a package runs outside of a container"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run cwltool with the arguments after the first; its exit code."""
+    limits = ContainerLimits.from_json(arguments[0])
+    options = arg_parser().parse_args(list(arguments[1:]))
+    if options.record_container_id and not options.cidfile_dir:
+        options.cidfile_dir = str(Path.cwd())
+    del options.record_container_id
+    loading, running = LoadingContext(vars(options)), RuntimeContext(vars(options))
+    loading.singularity, loading.podman = running.singularity, running.podman
+    loading.construct_tool_object = _maker(limits)
+    if not limits.bare:
+        loading.fetcher_constructor = _fetcher(options.workflow, options.job_order)
+    running.path_mapper, running.log_dir_handler = CheckedPaths, keep_logs
+    return int(run(args=options, loadingContext=loading, runtimeContext=running))
+
+
+def _fetcher(document: str, job: Sequence[str]) -> Any:
+    return partial(PackageFetcher, folder=Path(document).parent, files=tuple(Path(one) for one in job[:1]))
+
+
+def _maker(limits: ContainerLimits) -> Any:
+    def make(document: Any, loading: LoadingContext) -> Process:
+        if document.get("class") == "CommandLineTool":
+            return GuardedTool(document, loading, limits)
+        if document.get("class") == "ProcessGenerator":
+            raise WorkflowException(f"{document.get('id')}: a ProcessGenerator is not run here")
+        return default_make_tool(document, loading)
+
+    return make
+
+
+class GuardedTool(CommandLineTool):
+    """A tool whose container has limits and whose outputs are checked."""
+
+    def __init__(self, document: Any, loading: LoadingContext, limits: ContainerLimits) -> None:
+        super().__init__(document, loading)
+        self.limits = limits
+
+    def make_job_runner(self, runtimeContext: RuntimeContext) -> type[JobBase]:  # noqa: N803 - cwltool's name
+        """Choose what runs the tool: only containers do."""
+        runner: type[JobBase] = super().make_job_runner(runtimeContext)
+        if runner is CommandLineJob and not self.limits.bare:
+            raise WorkflowException(_NO_CONTAINER.format(name=str(self.tool.get("id", "")).rpartition("/")[2]))
+        if runner is not CommandLineJob:
+            check_image(self.get_requirement("DockerRequirement")[0] or {}, trust=self.limits.bare)
+        if runner in (DockerCommandLineJob, PodmanCommandLineJob):
+            return type("GuardedJob", (_GuardedJob, runner), {"limits": self.limits})
+        if not self.limits.bare:
+            raise WorkflowException("containers run in Docker or Podman here; --trust lets other programs run them")
+        return runner
+
+    def collect_output_ports(self, ports: Any, builder: Any, outdir: str, rcode: int, *rest: Any, **named: Any) -> Any:
+        """Collect the outputs of a container that has ended."""
+        given = [mapped for _, mapped in builder.pathmapper.items()] if builder.pathmapper else []
+        inputs = [mapped.resolved for mapped in given if not mapped.type.startswith("Create")]
+        folder = OutputFolder(outdir, inside=builder.outdir, inputs=[path for path in inputs if path.startswith("/")])
+        builder.make_fs_access = lambda _: folder
+        outputs = super().collect_output_ports(ports, builder, outdir, rcode, *rest, **named)
+        declared = {str(port["id"]).rpartition("#")[2].rpartition("/")[2] for port in ports}
+        known = {name: value for name, value in outputs.items() if name in declared}
+        folder.check(known)
+        return known
+
+
+class _GuardedJob(DockerCommandLineJob):
+    """A container within limits; nothing looks at what it left before it is gone."""
+
+    limits: ContainerLimits
+
+    def create_runtime(
+        self,
+        env: MutableMapping[str, str],
+        runtimeContext: RuntimeContext,  # noqa: N803 - cwltool's name
+    ) -> tuple[list[str], str | None]:
+        """Give the command that starts the container."""
+        if OutputRefusedError.refusals:
+            raise WorkflowException("not started: an earlier step left something that cannot be an output")
+        check_mounts(self._mapped(), self.builder.outdir, in_place=self.inplace_update)
+        runtime, cidfile = super().create_runtime(env, runtimeContext)
+        wanted = self.builder.get_requirement("ResourceRequirement")[0] or {}
+        asked = [_number(wanted.get(f"{kind}Max", wanted.get(f"{kind}Min", 0))) for kind in ("ram", "cores")]
+        runtime += self.limits.options(ram=asked[0], cores=asked[1])
+        if "--log-driver=none" not in runtime:
+            runtime.append("--log-driver=none")  # what it prints is handed on; the engine need not keep it, too
+        return runtime, cidfile
+
+    def docker_monitor(
+        self,
+        cidfile: str,
+        tmpdir_prefix: str,  # noqa: ARG002 - cwltool's signature
+        cleanup_cidfile: bool,  # noqa: FBT001
+        docker_exe: str,
+        process: Any,
+    ) -> None:
+        """Wait until the container is gone, then check where cwltool is about to relink files.
+
+        cwltool calls this while the container runs, to watch its memory.
+        """
+        code = process.wait()
+        if code < 0 or code == 125:  # the docker command ended; its container need not have
+            _remove_container(docker_exe, Path(cidfile))
+        if cleanup_cidfile:
+            Path(cidfile).unlink(missing_ok=True)
+        try:
+            self._check_left()
+        except WorkflowException:
+            self.generatemapper = None  # or cwltool would go on to remove secrets at places that it names
+            raise
+
+    def _check_left(self) -> None:
+        for mapped in self._mapped():
+            if mapped.target.startswith(self.builder.outdir + "/"):
+                self._check_staged(Path(self.outdir, mapped.target[len(self.builder.outdir) + 1 :]))
+        for changed in folders_in_place(self._mapped()) if self.inplace_update else ():
+            check_in_place(changed)
+
+    def _mapped(self) -> list[MapperEnt]:
+        return [mapped for paths in (self.pathmapper, self.generatemapper) if paths for _, mapped in paths.items()]
+
+    def _check_staged(self, target: Path) -> None:
+        """A folder on the way to a file that cwltool put into the output folder must still be a folder."""
+        if not target.parent.resolve().is_relative_to(Path(self.outdir).resolve()):
+            raise OutputRefusedError(f"{target.parent.name}: the process put a link in place of a folder of its inputs")
+
+
+def _number(value: Any) -> float:
+    """A limit that is an expression is left to cwltool, which reserves what it asks for."""
+    return float(value) if isinstance(value, int | float) else 0.0
+
+
+def _remove_container(docker: str, cidfile: Path) -> None:
+    try:
+        container = cidfile.read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        return
+    if not container:
+        return
+    removed = run_command((docker, "rm", "--force", container), timeout=60)
+    if removed.code != 0 and "No such container" not in removed.stderr:
+        raise WorkflowException(f"container {container[:12]}: the engine does not say whether it has ended")

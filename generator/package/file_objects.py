@@ -1,0 +1,174 @@
+"""CWL's File and Directory objects in the values of a run.
+
+An engine takes every mapping of class File or Directory for a file, at any depth: in a value of type Any, in a record,
+in ``secondaryFiles``. The functions here see the same objects. `resolve` gives each local one an absolute file URI,
+which leaves an engine nothing to interpret: no relative path, no percent-encoding of another path.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from generator.notebook.literals import MisfitError
+from generator.shared.errors import UsageError
+
+_shared = {"class": str, "location": str, "path": str, "basename": str}
+_computed = {"dirname": str, "nameroot": str, "nameext": str}
+"""Fields that an engine sets itself (CWL v1.2, "File"); a given value is dropped."""
+_fields: dict[str, dict[str, type]] = {
+    "File": _shared
+    | _computed
+    | {"checksum": str, "size": int, "secondaryFiles": list, "format": str, "contents": str},
+    "Directory": _shared | {"dirname": str, "listing": list},
+}
+
+
+def is_file_object(value: Any) -> bool:
+    """Whether an engine takes the value for a file or a folder."""
+    return isinstance(value, dict) and isinstance(value.get("class"), str) and value["class"] in _fields
+
+
+def file_objects(value: Any) -> Iterator[dict[str, Any]]:
+    """Every File and Directory object of a value, at any depth."""
+    if isinstance(value, list):
+        for item in value:
+            yield from file_objects(item)
+    elif isinstance(value, dict):
+        if is_file_object(value):
+            yield value
+        for item in value.values():
+            yield from file_objects(item)
+
+
+def resolve(value: Any, folder: Path) -> Any:
+    """The value with its File and Directory objects checked; relative paths are relative to ``folder``.
+
+    Raises:
+        MisfitError: an object has a field that CWL does not define, a wrong type, or a name that is not plain.
+    """
+    if isinstance(value, list):
+        return [resolve(item, folder) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if is_file_object(value):
+        return _resolved(value, folder)
+    return {key: resolve(item, folder) for key, item in value.items()}
+
+
+def _resolved(value: dict[str, Any], folder: Path) -> dict[str, Any]:
+    kind = value["class"]
+    given = {key: item for key, item in value.items() if item is not None}
+    for key, item in given.items():
+        needed = _fields[kind].get(key)
+        if needed is None:
+            known = ", ".join(sorted(_fields[kind]))
+            raise MisfitError(f"has a {kind} with the unknown field {key!r}; the fields are {known}")
+        if not isinstance(item, needed):
+            raise MisfitError(f"has a {kind} whose {key} is {item!r}; a {needed.__name__} is needed")
+    _check_name(kind, given)
+    for key in ("secondaryFiles", "listing"):
+        if not all(is_file_object(item) for item in given.get(key, ())):
+            raise MisfitError(f"has a {kind} whose {key} lists something other than a File or a Directory")
+        if key in given:
+            given[key] = resolve(given[key], folder)
+    place = _place(kind, given, folder)
+    kept = {key: item for key, item in given.items() if key not in ("path", "location", *_computed)}
+    return {**kept, **({"location": place} if place else {})}
+
+
+def _check_name(kind: str, given: dict[str, Any]) -> None:
+    """An engine puts a file into a folder under this name."""
+    name = given.get("basename")
+    if name is not None and (name in ("", ".", "..") or "/" in name or not name.isprintable()):
+        raise MisfitError(f"has a {kind} whose basename is {name!r}; a name without '/' is needed")
+
+
+def _place(kind: str, given: dict[str, Any], folder: Path) -> str | None:
+    """The absolute URI of an object, None for a literal; ``location`` wins over ``path`` (CWL v1.2, "File")."""
+    if "location" not in given and "path" not in given:
+        literal = "contents" if kind == "File" else "listing"
+        if literal not in given:
+            raise MisfitError(f"has a {kind} without a path; write it as {{class: {kind}, path: ...}}")
+        return None
+    text = str(given.get("location", given.get("path")))
+    if re.match("(?i)file:", text):
+        path = unquote(re.sub("(?i)^file:(//(localhost)?(?=/))?", "", text))
+        if not path.startswith("/") or path.startswith("//"):
+            raise MisfitError(f"has a {kind} at {text!r}; a file URL starts with file:///")
+    elif re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", text):
+        return text
+    else:
+        path = unquote(text) if "location" in given else text
+    if "\0" in path or not path:
+        raise MisfitError(f"has a {kind} whose path is {path!r}")
+    return Path(os.path.abspath(folder / path)).as_uri()  # noqa: PTH100 - links keep their names
+
+
+def local_path(value: dict[str, Any]) -> Path | None:
+    """The path of a resolved object on this machine; None when it is elsewhere or a literal."""
+    place = value.get("location", "")
+    return Path(unquote(place.removeprefix("file://"))) if place.startswith("file:///") else None
+
+
+def address(value: dict[str, Any]) -> str | None:
+    """The address of a resolved object that is elsewhere."""
+    place = value.get("location")
+    return place if place and not place.startswith("file:///") else None
+
+
+def missing_files(value: Any) -> list[str]:
+    """The local paths of a resolved value that do not exist."""
+    paths = (local_path(one) for one in file_objects(value))
+    return [str(path) for path in paths if path and not _exists(path)]
+
+
+def refuse_local_files(value: Any, folder: Path) -> None:
+    """Refuse files of this machine that are not in ``folder``, at any depth.
+
+    Raises:
+        UsageError: the value has one, or a malformed File or Directory.
+    """
+    try:
+        resolved = resolve(value, folder)
+    except MisfitError as error:
+        raise UsageError(f"a value {error}") from None
+    for one in file_objects(resolved):
+        path, place = local_path(one), address(one) or ""
+        refused = not _is_below(path, folder) if path else bool(place) and not re.match("https?://", place)
+        if refused:
+            raise UsageError(f"{path or place}: files of this machine are not used here: give an https URL")
+
+
+def is_inside(value: Any, folder: Path) -> bool:
+    """Whether every file of a resolved value is in ``folder``, links included."""
+    return not outside(value, folder)
+
+
+def outside(value: Any, folder: Path) -> list[str]:
+    """The places of a resolved value that are not in ``folder``, links included."""
+    places = [(local_path(one), address(one)) for one in file_objects(value)]
+    local = [str(path) for path, _ in places if path and not _is_below(path, folder)]
+    return local + [elsewhere for _, elsewhere in places if elsewhere]
+
+
+def _is_below(path: Path, folder: Path) -> bool:
+    """Whether a path, and everything in it where it is a folder, is in ``folder`` with all links followed."""
+    try:
+        top = folder.resolve()
+        inner = (Path(root, name) for root, folders, files in os.walk(path) for name in (*folders, *files))
+        links = (one for one in inner if one.is_symlink())
+        return path.resolve().is_relative_to(top) and all(one.resolve().is_relative_to(top) for one in links)
+    except (OSError, RuntimeError, ValueError):  # a name too long, a link to itself
+        return False
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False

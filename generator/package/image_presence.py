@@ -1,0 +1,29 @@
+"""Images that only this machine can have: checked before a CWL engine tries to pull them.
+
+Asks the docker command, as the CWL engines do; the Docker SDK would take longer to import than the answer takes.
+"""
+
+from __future__ import annotations
+
+from generator.notebook.parameters import printable
+from generator.shared.errors import RunError
+from generator.subprocesses import run
+
+own_prefix = "localhost/packmill/"
+"""How the names of images begin that packmill makes and that no registry has."""
+_OTHER_RUNTIMES = frozenset(("--podman", "--singularity", "--udocker", "--user-space-docker-cmd", "--no-container"))
+"""Options of cwltool with which the docker command is not the one that starts containers."""
+
+
+def require_own_image(reference: str, *, options: tuple[str, ...], advice: str) -> None:
+    """Refuse to start a run whose image is one of packmill's own and is missing from the engine.
+
+    Raises:
+        RunError: the engine says that it has no such image.
+    """
+    if not reference.startswith(own_prefix) or {option.partition("=")[0] for option in options} & _OTHER_RUNTIMES:
+        return
+    found = run(("docker", "image", "inspect", "--format={{.Id}}", "--", reference), timeout=60)
+    if found.code != 0 and "no such image" in found.stderr.lower():
+        name = printable(reference)
+        raise RunError(f"{name}: image not found in the container engine, and it is in no registry; {advice}")

@@ -1,0 +1,147 @@
+"""Job files: the values of a run, in YAML or JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from generator.notebook.literals import MisfitError
+from generator.package.file_objects import resolve
+from generator.shared import yaml_limits
+from generator.shared.errors import UsageError
+
+_of_the_loader = ("$", "cwl:", "cwltool:", "https://w3id.org/cwl/", "http://commonwl.org/cwltool#")
+"""How keys begin that the loader of CWL engines acts on or renames (Schema Salad, "Document preprocessing")."""
+
+
+def read_job(path: Path) -> dict[str, Any]:
+    """A job file, YAML or JSON, with the files in it as absolute URIs.
+
+    Raises:
+        UsageError: it cannot be read, is no mapping, or has a value that no run is given.
+    """
+    try:
+        text = yaml_limits.read_text(path)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path}: the job file cannot be read: {error}") from None
+    return job_values(text, path.resolve().parent, name=str(path))
+
+
+def job_values(text: str, folder: Path, *, name: str) -> dict[str, Any]:
+    """The values of a job's text; relative paths are relative to ``folder``, messages call the job ``name``.
+
+    Raises:
+        UsageError: it is no mapping, has a key of CWL's loader, or a malformed File or Directory.
+    """
+    try:
+        job = read_yaml(text)
+    except MisfitError as error:
+        raise UsageError(f"{name}: {error}") from None
+    if not isinstance(job, dict | None):
+        raise UsageError(f"{name}: a job file is a mapping of inputs to values")
+    job, values, at = job or {}, dict[str, Any](), "the job"
+    try:
+        refuse_directives(dict.fromkeys(job))
+        for at, value in job.items():
+            values[at] = checked_value(value, folder)
+    except MisfitError as error:
+        raise UsageError(f"{name}: {at} {error}") from None
+    return values
+
+
+def checked_value(value: Any, folder: Path) -> Any:
+    """A value that an engine takes as it is: no key directs its loader, files are resolved from ``folder``.
+
+    Raises:
+        MisfitError: it has such a key, or a malformed File or Directory.
+    """
+    refuse_directives(value)
+    return resolve(value, folder)
+
+
+def refuse_directives(value: Any) -> None:
+    """Refuse keys that the loader of CWL engines acts on, such as ``$import``, at any depth.
+
+    Raises:
+        MisfitError: the value has one.
+    """
+    for key in _keys(value):
+        if key.startswith(_of_the_loader) or key == "__id":
+            raise MisfitError(f"has the key {key!r}, which CWL engines act on while they load a job; rename the key")
+
+
+def _keys(value: Any) -> Iterator[str]:
+    if isinstance(value, list):
+        for item in value:
+            yield from _keys(item)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield str(key)
+            yield from _keys(item)
+
+
+def read_yaml(text: str) -> Any:
+    """YAML as values that JSON has too; a date becomes its text.
+
+    Raises:
+        MisfitError: it is not YAML, holds what JSON cannot say, or exceeds a limit of `generator.shared.yaml_limits`.
+    """
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        yaml_limits.check_size(text)
+        value = _json_or_yaml(text)
+        json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair is no text
+        return value
+    except yaml_limits.YamlLimitError as error:
+        raise MisfitError(f"is beyond the limits of a document: {error}") from None
+    except (YAMLError, ValueError, TypeError, RecursionError) as error:
+        raise MisfitError(f"is not YAML that JSON can say: {str(error).splitlines()[0]}") from None
+
+
+def _json_or_yaml(text: str) -> Any:
+    """JSON is YAML, and long jobs are JSON: its own parser is quicker and knows no aliases."""
+    try:
+        value = json.loads(text, object_pairs_hook=_without_doubles, parse_float=_finite, parse_constant=_finite)
+    except ValueError:
+        return _yaml(text)
+    yaml_limits.check_depth(value)
+    return value
+
+
+def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(dict(pairs)) != len(pairs):
+        raise ValueError("a key is given twice")
+    return dict(pairs)
+
+
+def _finite(text: str) -> float:
+    if not math.isfinite(number := float(text)):
+        raise ValueError(f"{text} is no number of JSON")
+    return number
+
+
+def _yaml(text: str) -> Any:
+    from ruamel.yaml import YAML
+
+    yaml_limits.check_events(YAML(typ="safe", pure=True).parse(text))
+    value = YAML(typ="safe", pure=True).load(text)
+    return json.loads(json.dumps(_plain_keys(value), default=_dated, allow_nan=False))
+
+
+def _plain_keys(value: Any) -> Any:
+    if isinstance(value, dict):
+        for key in value:
+            if not isinstance(key, str):
+                raise TypeError(f"the key {key!r} is no text")
+        return {key: _plain_keys(item) for key, item in value.items()}
+    return [_plain_keys(item) for item in value] if isinstance(value, list) else value
+
+
+def _dated(value: Any) -> str:
+    if hasattr(value, "isoformat"):
+        return str(value.isoformat())
+    raise TypeError(f"{type(value).__name__} has no form in JSON")

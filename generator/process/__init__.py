@@ -1,0 +1,1 @@
+"""Find the file that runs, and derive its interface."""

@@ -1,0 +1,239 @@
+"""The interface of a shell process: MAAP's ``algorithm_config.yml``.
+
+Two forms are in use: the newer one lists ``inputs`` as records with name, type and default; the older one groups
+their names under ``file``, ``config`` and ``positional``.
+"""
+
+from __future__ import annotations
+
+import json
+import posixpath
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from generator.notebook.hints import UnknownHintError, parse_hint
+from generator.notebook.interface import Input, Interface, Output, output_path
+from generator.notebook.literals import MisfitError, fit, fitted_hint, hint_of
+from generator.notebook.parameters import CwlType, Hint, Literal, Missing, Remark, Role, printable
+from generator.shared.errors import Mistake, ParametersError
+from generator.shared.yaml_limits import YamlLimitError, check_events, check_size
+
+_NAMES = ("algorithm_config.yml", "algorithm_config.yaml")
+_METADATA = (
+    "author",
+    "contributor",
+    "citation",
+    "license",
+    "release_notes",
+    "keywords",
+    "code_repository",
+    "algorithm_version",
+)
+_SHAPE = "a list of records with 'name' and 'type' is needed"
+_USED = {
+    *_METADATA,
+    "algorithm_name", "algorithm_description", "description", "ram_min", "cores_min", "outdir_max", "inputs", "outputs",
+    "algo_name", "version",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Resources:
+    """What a run needs: ``cores``, ``ram`` and ``outdir`` in MiB, as CWL's ResourceRequirement counts."""
+
+    cores: int = 1
+    ram: int = 2048
+    outdir: int = 1024
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Algorithm:
+    """All that an algorithm_config says."""
+
+    title: str
+    doc: str
+    interface: Interface
+    resources: Resources
+    metadata: tuple[tuple[str, str], ...]
+
+
+def find_algorithm_config(folder: Path, process: str) -> str | None:
+    """The algorithm_config beside the process, else at the repository's top."""
+    top = folder.resolve()
+    for place in dict.fromkeys((posixpath.dirname(process), "")):
+        for name in _NAMES:
+            path = posixpath.join(place, name)
+            if (folder / path).is_file() and (folder / path).resolve().is_relative_to(top):
+                return path
+    return None
+
+
+def read_algorithm_config(path: Path, name: str) -> Algorithm:
+    """The interface, resources and metadata in a file; ``name`` is for messages.
+
+    Raises:
+        ParametersError: it is not YAML, or an input or output in it cannot be understood.
+    """
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        text = path.read_text(encoding="utf-8")
+        check_size(text)
+        check_events(YAML().parse(text))
+        document = YAML().load(text)
+    except YamlLimitError as error:
+        message = f"the document is too large: {error}"
+        raise ParametersError(where=name, mistakes=[Mistake(line=1, text="", message=message)]) from None
+    except RecursionError:
+        raise ParametersError(where=name, mistakes=[Mistake(line=1, text="", message="nested too deeply")]) from None
+    except (YAMLError, ValueError, OSError, TypeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        line = (mark.line + 1) if mark else 1
+        problem = getattr(error, "problem", None) or str(error)
+        raise ParametersError(
+            where=name, mistakes=[Mistake(line=line, text="", message=f"not valid YAML: {problem}")]
+        ) from None
+    if not isinstance(document, dict):
+        raise ParametersError(where=name, mistakes=[Mistake(line=1, text="", message="a mapping is needed")])
+    mistakes: list[Mistake] = []
+    inputs = tuple(_inputs(document.get("inputs"), mistakes))
+    outputs = tuple(_outputs(document.get("outputs"), mistakes))
+    resources = _resources(document, mistakes)
+    names = [one.name for one in inputs] + [one.name for one in outputs]
+    mistakes += [
+        Mistake(line=1, text=f"- name: {name}", message=f"{name} stands there twice")
+        for name in sorted({name for name in names if names.count(name) > 1})
+    ]
+    if mistakes:
+        raise ParametersError(where=name, mistakes=mistakes)
+    unused = sorted(str(key) for key, value in document.items() if key not in _USED and value is not None)
+    warnings = (Remark(line=0, message=f"{name}: not used: {', '.join(unused)}"),) if unused else ()
+    return Algorithm(
+        title=printable(str(document.get("algorithm_name") or document.get("algo_name") or "")),
+        doc=printable(str(document.get("algorithm_description") or document.get("description") or ""), lines=True),
+        interface=Interface(inputs=inputs, outputs=outputs, warnings=warnings),
+        resources=resources,
+        metadata=tuple((key, _text(document[key])) for key in _METADATA if document.get(key)),
+    )
+
+
+def _text(value: Any) -> str:
+    return printable(", ".join(map(str, value)) if isinstance(value, list) else str(value))
+
+
+def _resources(document: dict[str, Any], mistakes: list[Mistake]) -> Resources:
+    usual = Resources()
+
+    def whole(key: str, default: int) -> int:
+        value = document.get(key)
+        if value is None:
+            return default
+        amount = _mebibytes(str(value)) if key != "cores_min" else _number(str(value))
+        if amount is None:
+            mistakes.append(Mistake(line=1, text=f"{key}: {value}", message="a number or a size such as 8GB is needed"))
+        return max(1, amount or default)
+
+    return Resources(
+        cores=whole("cores_min", usual.cores), ram=whole("ram_min", usual.ram), outdir=whole("outdir_max", usual.outdir)
+    )
+
+
+def _number(text: str) -> int | None:
+    return int(float(text)) if re.fullmatch(r"\d{1,9}(\.\d+)?", text) else None
+
+
+def _mebibytes(text: str) -> int | None:
+    """An amount of memory or disk in MiB, the unit where none is given."""
+    match = re.fullmatch(r"(?i)(\d{1,9}(?:\.\d+)?)\s*(?:([kmgt])i?b?)?", text.strip())
+    factors = {"k": 1 / 1024, "m": 1, "g": 1024, "t": 1024**2}
+    return round(float(match[1]) * factors[(match[2] or "m").lower()]) if match else None
+
+
+def _inputs(listed: Any, mistakes: list[Mistake]) -> list[Input]:
+    inputs = []
+    for record in _records(listed, mistakes):
+        name = str(record.get("name", "")).strip()
+        try:
+            hint = parse_hint(str(record["type"]))[0] if record.get("type") else None
+            inputs.append(_input(name, hint, record))
+        except (UnknownHintError, MisfitError) as error:
+            mistakes.append(Mistake(line=_line(record), text=f"- name: {name}", message=f"{name} {error}"))
+    return inputs
+
+
+def _input(name: str, hint: Hint | None, record: dict[str, Any]) -> Input:
+    _check_name(name)
+    default: Literal | Missing = Missing.UNSET
+    if record.get("default") is not None:
+        default = json.loads(json.dumps(record["default"], default=str))  # plain values; a date becomes text
+    hint = hint or (Hint(type=CwlType.STRING) if isinstance(default, Missing) else hint_of(default))
+    if not isinstance(default, Missing) and hint.type not in (CwlType.FILE, CwlType.DIRECTORY):
+        default = fit(default, hint)
+        hint = fitted_hint(hint, default)
+    if isinstance(default, Missing) and (record.get("required") is False or "default" in record):
+        hint = replace(hint, optional=True)
+    if hint.role is not Role.VALUE and hint.role is not Role.STAGE_IN:
+        raise MisfitError("is an input of type stage-out: list it under outputs")
+    if hint.secret:
+        hint, default = replace(hint, optional=hint.optional or not isinstance(default, Missing)), Missing.UNSET
+    doc = printable(" ".join(str(record.get(key) or "") for key in ("doc", "description", "label")).strip())
+    return Input(name=name, hint=hint, default=default, doc=doc, line=_line(record))
+
+
+def _check_name(name: str) -> None:
+    if not re.fullmatch(r"[^\W\d][\w.-]*", name):
+        raise MisfitError(f"is named {name!r}; a name is letters, digits, '_', '-' and '.'")
+
+
+def _records(listed: Any, mistakes: list[Mistake]) -> list[dict[str, Any]]:
+    if listed is None:
+        return []
+    if isinstance(listed, dict):
+        grouped = ((group, item) for group in ("file", "config", "positional") for item in listed.get(group) or [])
+        kinds = {"file": "File", "config": None, "positional": None}
+        if not listed.keys() <= kinds.keys() or not all(isinstance(items or [], list) for items in listed.values()):
+            mistakes.append(Mistake(line=_line(listed), text="inputs:", message=_SHAPE))
+            return []
+        return [
+            {"type": kinds[group], **(item if isinstance(item, dict) else {"name": item})} for group, item in grouped
+        ]
+    if isinstance(listed, list) and all(isinstance(item, dict) for item in listed):
+        return listed
+    mistakes.append(Mistake(line=_line(listed), text="inputs or outputs", message=_SHAPE))
+    return []
+
+
+def _outputs(listed: Any, mistakes: list[Mistake]) -> list[Output]:
+    outputs = []
+    for record in _records(listed, mistakes):
+        name = str(record.get("name", "")).strip()
+        try:
+            outputs.append(_output(name, record))
+        except (UnknownHintError, MisfitError) as error:
+            mistakes.append(Mistake(line=_line(record), text=f"- name: {name}", message=f"{name} {error}"))
+    return outputs
+
+
+def _output(name: str, record: dict[str, Any]) -> Output:
+    kind = parse_hint(str(record.get("type") or "File"))[0]
+    if kind.type not in (CwlType.FILE, CwlType.DIRECTORY):
+        raise MisfitError(f"is {record.get('type')!r}; an output is File or Directory")
+    _check_name(name)
+    pattern = str(record.get("glob") or name)
+    return Output(
+        name=name,
+        type=kind.type,
+        glob=output_path(pattern, ""),
+        array=kind.type is CwlType.FILE and (kind.array or re.search(r"[*?\[]", pattern) is not None),
+        optional=kind.optional,
+        doc=printable(str(record.get("doc") or "")),
+        line=_line(record),
+    )
+
+
+def _line(record: Any) -> int:
+    position = getattr(record, "lc", None)
+    return position.line + 1 if position is not None else 1

@@ -1,0 +1,128 @@
+"""What names a repository: its address, the owner and name in it, and a checkout that was asked for."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from generator.shared.errors import RepositoryError, UsageError
+
+_SCP = re.compile(r"(?P<user>[\w.-]+@)?(?P<host>[\w.-]+):(?P<path>(?!//)[^\s]+)")
+_HOST = r"(?:[\w-]+(?:\.[\w-]+)+|localhost|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?(?:[/?#\s'\"]|$)"
+_HELP = "give an https, ssh or file URL or a local path"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Repository:
+    """Where a repository is.
+
+    ``address`` never holds a password; ``username`` and ``password`` are those that stood in the URL, if any.
+    """
+
+    address: str
+    owner: str
+    name: str
+    local: Path | None = None
+    host: str = ""
+    username: str = field(default="", repr=False)
+    password: str = field(default="", repr=False)
+
+
+def parse_repository(text: str) -> Repository:
+    """The repository that a person names.
+
+    Raises:
+        UsageError: it is empty or looks like an option.
+        RepositoryError: the scheme is not https, ssh or file, or a local path does not exist.
+    """
+    text = text.strip()
+    if not text or text.startswith("-") or not text.isprintable():
+        raise UsageError(f"{text!r} is not a repository: {_HELP}")
+    if "://" in text:
+        return _from_url(text)
+    path = Path(text).expanduser()
+    if path.exists():
+        return _from_path(path)
+    scp = _SCP.fullmatch(text)
+    if scp and not scp["host"].startswith("-"):
+        if re.match(r"[A-Za-z]+::", text):
+            raise RepositoryError(f"{text}: git's remote helpers are not used: {_HELP}")
+        owner, name = _owner_and_name(scp["path"])
+        return Repository(address=text, owner=owner, name=name, host=scp["host"])
+    raise RepositoryError(f"{text}: there is no such folder: {_HELP}")
+
+
+def _from_url(text: str) -> Repository:
+    try:
+        url = urlsplit(text)
+        host, port = url.hostname or "", url.port
+    except ValueError:
+        raise RepositoryError(f"{redacted(text)}: not a URL that can be read: {_HELP}") from None
+    scheme = url.scheme.lower()
+    if scheme == "file":
+        path = Path(unquote(url.path))
+        if not path.exists():
+            raise RepositoryError(f"{text}: there is no such folder")
+        return _from_path(path)
+    if scheme == "http":
+        raise RepositoryError(
+            f"{redacted(text)}: plain http is not used, its content could be changed on the way: use https"
+        )
+    if scheme not in ("https", "ssh") or not host or host.startswith("-"):
+        raise RepositoryError(f"{redacted(text)}: {url.scheme!r} is not supported: {_HELP}")
+    owner, name = _owner_and_name(unquote(url.path))
+    at = f"{url.username}@" if scheme == "ssh" and url.username else ""
+    shown_host = f"[{host}]" if ":" in host else host
+    address = f"{scheme}://{at}{shown_host}{f':{port}' if port else ''}{url.path}"
+    return Repository(
+        address=address,
+        owner=owner,
+        name=name,
+        host=f"{shown_host}{f':{port}' if port else ''}",
+        username=unquote(url.username or "") if scheme == "https" else "",
+        password=unquote(url.password or "") if scheme == "https" else "",
+    )
+
+
+def redacted(text: str) -> str:
+    """Text with what may be secret in its URLs cut out: user and password, and what a query says.
+
+    Where no host follows, as after a password with a slash in it, which no URL may have, all goes up to the last ``@``.
+    """
+    return re.sub(rf"(?<=://)(?:[^/\s]*@(?={_HOST})|(?!{_HOST})\S*@)|(?<=\?)[^\s'\"#]+", "", text)
+
+
+def _from_path(path: Path) -> Repository:
+    path = path.resolve()
+    if not path.is_dir():
+        raise RepositoryError(f"{path}: not a folder: name the folder that holds the repository")
+    owner, name = _owner_and_name("/".join(path.parts[-3:-1] if path.name == ".git" else path.parts[-2:]))
+    return Repository(address=str(path), owner=owner, name=name, local=path)
+
+
+def _owner_and_name(path: str) -> tuple[str, str]:
+    """Owner and name of a repository's path; the owner of ``group/subgroup/name`` is ``group/subgroup``."""
+    parts = [
+        part for part in path.removesuffix("/").removesuffix(".git").split("/") if part not in ("", ".", "..", "~")
+    ]
+    if not parts:
+        raise RepositoryError(f"{path!r}: no repository is named")
+    if not "".join(parts).isprintable():
+        raise RepositoryError(f"{path!r}: the name has characters that cannot be printed; check the address")
+    if any(part.lower() == ".git" for part in parts):  # they become folders, where git may keep its own files
+        raise RepositoryError(f"{path!r}: '.git' is not the name of a repository or its owner; check the address")
+    return "/".join(parts[:-1]) or "local", parts[-1]
+
+
+def check_checkout(checkout: str) -> str:
+    """A branch, tag or commit as asked for, if it can be one (git-check-ref-format).
+
+    Raises:
+        UsageError: it cannot.
+    """
+    wrong = re.search(r"[ ~^:?*\[\\]|\.\.|@\{|//|(^|/)\.|\.lock(/|$)", checkout) or not checkout.isprintable()
+    if not checkout or wrong or checkout.startswith(("-", "/")) or checkout.endswith(("/", ".")) or checkout == "@":
+        raise UsageError(f"{checkout!r} is not a checkout: give a branch, a tag or a commit")
+    return checkout

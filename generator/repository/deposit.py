@@ -1,0 +1,168 @@
+"""Packages into a git repository: one commit, on top of whatever others deposited meanwhile."""
+
+from __future__ import annotations
+
+import random
+import re
+import shutil
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
+
+import git
+
+from generator.network.address_policy import Access, AddressPolicy, any_destination
+from generator.network.guarded_proxy import guarded_proxy
+from generator.repository.address import redacted
+from generator.repository.connection import REDIRECTED, check_repository
+from generator.repository.deposited import Claim, replaceable
+from generator.repository.destination import Destination
+from generator.repository.git_environment import git_environment, identity
+from generator.repository.places import Holder, read_holder
+from generator.shared.errors import PublishError
+
+_ATTEMPTS = 10
+_LOST_RACE = (
+    r"fetch first|non-fast-forward|stale info|cannot lock ref|failed to lock|failed to update ref|incorrect old"
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Deposited:
+    """Where a package lies now; ``changed`` is False when it lay there already."""
+
+    commit: str
+    changed: bool
+
+
+def deposit(
+    package: Path,
+    files: Iterable[str],
+    destination: Destination,
+    *,
+    path: str,
+    message: str,
+    token: str,
+    replace: bool = False,
+    policy: AddressPolicy = any_destination,
+) -> Deposited:
+    """Puts files of a package's folder at ``path`` of the destination's branch, and pushes.
+
+    Of what is there, only the files that an earlier package lists are replaced. When another push comes first, the
+    commit is made again on top of it. ``replace`` also replaces the package of another repository.
+
+    Raises:
+        PublishError: the policy refuses the destination, or it cannot be reached or does not take the commit.
+        PlaceTakenError: the path holds the package of another repository, or files that are not a package's.
+    """
+    named = {f"{path}/{name}": package / name for name in files}
+    own = next((file for name, file in named.items() if PurePosixPath(name).name == "package.json"), None)
+    holder = read_holder(own.read_bytes()) if own else None
+    claim = Claim(
+        path=path,
+        folders=frozenset(name.rpartition("/")[0] for name in named if PurePosixPath(name).name == "package.json"),
+        names=frozenset(named),
+        own=holder or Holder(address="", checkout="", place=path),
+        replace=replace,
+    )
+    with _opened(destination, token, policy) as repo:
+        return _deposited(repo, named, destination, claim, message)
+
+
+def check_deposit(
+    destination: Destination, claim: Claim, *, token: str, policy: AddressPolicy = any_destination
+) -> None:
+    """Checks that a package may be deposited, before anything is built for it.
+
+    Raises:
+        PublishError: the policy refuses the destination, or it cannot be reached.
+        PlaceTakenError: as for `deposit`.
+    """
+    with _opened(destination, token, policy) as repo:
+        parent = _fetched(repo, destination.branch)
+        if parent:
+            replaceable(repo, parent, claim)
+
+
+@contextmanager
+def _opened(destination: Destination, token: str, policy: AddressPolicy) -> Iterator[git.Repo]:
+    """An empty repository with the destination as ``origin``; what git says of a failure becomes a PublishError."""
+    access = check_repository(policy, destination.repository)
+    with ExitStack() as stack:
+        temporary = stack.enter_context(TemporaryDirectory(prefix="packmill-deposit-"))
+        proxy = stack.enter_context(guarded_proxy(policy.reachable)) if access is Access.PUBLIC else None
+        environment = stack.enter_context(
+            git_environment(destination.repository, token, hooks=destination.trusted, access=access, proxy=proxy)
+        )
+        try:
+            repo = git.Repo.init(temporary, initial_branch="packmill")
+            repo.git.update_environment(**environment, **identity(fixed=False), GIT_LITERAL_PATHSPECS="1")
+            repo.create_remote("origin", destination.repository.address)
+            yield repo
+        except (git.GitError, ValueError) as error:
+            if proxy and proxy.refused:
+                raise PublishError(
+                    policy.refusal(destination.repository.address, f"{proxy.refused[-1]}, and that is not public")
+                ) from None
+            raise PublishError(_failure(destination, error, token)) from None
+
+
+def _deposited(
+    repo: git.Repo, files: Mapping[str, Path], destination: Destination, claim: Claim, message: str
+) -> Deposited:
+    for attempt in range(_ATTEMPTS):
+        parent = _fetched(repo, destination.branch)
+        tree = _tree(repo, parent, files, claim)
+        if parent and tree == str(repo.git.rev_parse(f"{parent}^{{tree}}")):
+            return Deposited(commit=parent, changed=False)
+        commit = str(repo.git.commit_tree(tree, *(("-p", parent) if parent else ()), "-m", message))
+        try:
+            repo.git.push("--quiet", "origin", f"{commit}:refs/heads/{destination.branch}")
+            return Deposited(commit=commit, changed=True)
+        except git.GitCommandError as error:
+            if attempt + 1 == _ATTEMPTS or not re.search(_LOST_RACE, str(error.stderr)):
+                raise
+        time.sleep(random.uniform(0.1, 0.4) * (attempt + 1))  # noqa: S311 - spreads those who race, hides nothing
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _fetched(repo: git.Repo, branch: str) -> str | None:
+    """The branch's commit, without its files' contents where the server can leave them out; None without a branch."""
+    ref = f"refs/heads/{branch}"
+    if not str(repo.git.ls_remote("origin", ref)):
+        return None
+    repo.git.fetch("--quiet", "--depth=1", "--no-tags", "--filter=blob:none", "origin", ref)
+    return str(repo.git.rev_parse("FETCH_HEAD^{commit}"))
+
+
+def _tree(repo: git.Repo, parent: str | None, files: Mapping[str, Path], claim: Claim) -> str:
+    """The tree that has the package at its path and everything else as it was."""
+    repo.git.read_tree(*(("--reset", parent) if parent else ("--empty",)))
+    earlier = replaceable(repo, parent, claim) if parent else []
+    for number in range(0, len(earlier), 200):
+        repo.git.update_index("--force-remove", "--", *earlier[number : number + 200])
+    for name, file in files.items():
+        target = Path(repo.working_dir, name)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, target)
+    names = list(files)
+    for number in range(0, len(names), 200):
+        repo.git.update_index("--add", "--", *names[number : number + 200])
+    return str(repo.git.write_tree("--missing-ok"))
+
+
+def _failure(destination: Destination, error: Exception, token: str) -> str:
+    said = str(getattr(error, "stderr", None) or error).strip().removeprefix("stderr:").strip(" '\n")
+    if token:
+        said = said.replace(token, "***")
+    lines = "\n".join(f"  {line}" for line in redacted(said).splitlines()[-6:] if line.strip())
+    where = f"{destination.repository.address}, branch {destination.branch}"
+    advice = "check the address, that it can be reached and that you may push there"
+    if re.search(REDIRECTED, said):
+        advice = "the server redirects to another address: give that one (secrets are not sent along redirects)"
+    elif re.search(r"(?i)could not read (Username|Password)|Authentication failed|401|403|terminal prompts", said):
+        advice = "log in by an ssh key, or for https set PACKMILL_PUBLISH_TOKEN in the environment"
+    return f"{where}: the package could not be deposited: {advice}\n{lines}"

@@ -1,0 +1,347 @@
+"""Git, by GitPython: one commit of a repository into a folder, with as little history as possible.
+
+Nothing asks on the terminal, no hook runs, and only https, ssh and (for local repositories) file are spoken. A token
+reaches git through an askpass helper and its environment, never through an argument, and only for the repository that
+was asked for. Submodules are fetched as repositories of their own, without credentials unless the operator allows it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import stat
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from pathlib import Path
+
+from generator.network.address_policy import Access, AddressPolicy, any_repository, is_listed, may_use_credentials
+from generator.repository import lfs as git_lfs
+from generator.repository.address import Repository, check_checkout, parse_repository, redacted
+from generator.repository.connection import REDIRECTED, Connection, connect
+from generator.repository.git_environment import git_environment, identity, leave_hook
+from generator.repository.submodules import Submodule, list_submodules
+from generator.shared.errors import PackmillError, RepositoryError, nearest
+
+try:
+    import git
+except ImportError as error:  # GitPython's way of saying that the git program is not there
+    raise RepositoryError(f"git is not installed: install it and try again ({str(error).splitlines()[0]})") from None
+
+_DEEPEST = 10
+"""Levels of submodules within submodules."""
+_NEEDS_LOGIN = (
+    r"(?i:could not read (Username|Password)|Authentication failed|401|403|Repository not found|terminal prompts)"
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Checkout:
+    """One commit of a repository, in ``folder``. ``name`` is the branch, tag or commit that was asked for."""
+
+    repository: Repository
+    name: str
+    commit: str
+    message: str
+    author: str
+    time: datetime
+    folder: Path
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """The first line of the commit's message."""
+        return self.message.partition("\n")[0]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Fetched:
+    """The repository that was asked for, with its token: what the permissions of submodules are measured by."""
+
+    repository: Repository
+    token: str
+    policy: AddressPolicy
+    submodules: tuple[str, ...]
+
+    @property
+    def secret(self) -> str:
+        """What may appear in no message."""
+        return self.token or self.repository.password
+
+
+def fetch(
+    repository: Repository,
+    checkout: str | None,
+    folder: Path,
+    *,
+    token: str = "",
+    commit: str | None = None,
+    policy: AddressPolicy = any_repository,
+    submodules: tuple[str, ...] = (),
+) -> Checkout:
+    """Fetches one commit into the empty ``folder``; without ``checkout`` the default branch's.
+
+    With ``commit`` that one, although the checkout may have moved on since: a later stage of a pipeline has what an
+    earlier one had. ``submodules`` are the words of ``PACKMILL_SUBMODULES``.
+
+    Raises:
+        RepositoryError: the repository, the checkout or a submodule cannot be fetched, or the policy refuses it.
+    """
+    top = _Fetched(repository=repository, token=token, policy=policy, submodules=submodules)
+    leave_hook()
+    with ExitStack() as stack:
+        try:
+            repo = git.Repo.init(folder, initial_branch="packmill")
+            connection = connect(repo, repository, token, policy, stack=stack)
+            name, wanted = _resolve(connection.refs, repository, checkout)
+            commit = _check_out(repo, _fetch_commit(repo, commit or wanted))
+            head = repo.commit(commit)
+        except (git.GitError, ValueError) as error:
+            raise RepositoryError(_explain(repository, error, top.secret)) from None
+        _fetch_submodules(top, repo)
+        if Path(folder, ".gitmodules").exists():
+            repo.git.execute(["git", "submodule", "--quiet", "absorbgitdirs"], with_exceptions=False)
+        warnings = _fetch_lfs(top, repo, connection)
+        if repository.local and connection.refs.get("HEAD") == commit:
+            warnings += _uncommitted(repo, repository.local)
+        _let_everyone_read(folder)
+        return Checkout(
+            repository=repository,
+            name=name,
+            commit=commit,
+            message=_text(head.message).strip(),
+            author=_text(head.author.name or ""),
+            time=_time(head.committed_date),
+            folder=folder,
+            warnings=tuple(warnings),
+        )
+
+
+def _check_out(repo: git.Repo, commit: str) -> str:
+    repo.git.checkout("--quiet", "--force", "--detach", commit)
+    return commit
+
+
+def _time(seconds: int) -> datetime:
+    try:
+        return datetime.fromtimestamp(seconds, tz=timezone.utc)
+    except (ValueError, OverflowError, OSError):  # a commit may claim any date
+        return datetime.fromtimestamp(0, tz=timezone.utc)
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+
+
+def _resolve(refs: Mapping[str, str], repository: Repository, checkout: str | None) -> tuple[str, str]:
+    """The checkout's name and what to fetch for it: a full ref, a full commit or a short one."""
+    if checkout is None:
+        default = refs.get("HEAD ->", "")
+        if default in refs:
+            return check_checkout(default.removeprefix("refs/heads/")), default
+        if "HEAD" not in refs:
+            raise RepositoryError(
+                f"{repository.address}: the repository has no commit: commit and push, then try again"
+            )
+        return refs["HEAD"], refs["HEAD"]
+    for prefix in ("refs/heads/", "refs/tags/", ""):
+        if prefix + checkout in refs and (prefix or checkout.startswith("refs/")):
+            return checkout.removeprefix("refs/heads/").removeprefix("refs/tags/"), prefix + checkout
+    if re.fullmatch(r"[0-9a-fA-F]{40}", checkout):
+        return checkout.lower(), checkout.lower()
+    if re.fullmatch(r"[0-9a-fA-F]{4,39}", checkout):
+        matching = {commit for commit in refs.values() if commit.startswith(checkout.lower())}
+        return checkout.lower(), matching.pop() if len(matching) == 1 else checkout.lower()
+    raise RepositoryError(_unknown_checkout(repository, checkout, refs))
+
+
+def _unknown_checkout(repository: Repository, checkout: str, refs: Mapping[str, str]) -> str:
+    names = [
+        re.sub(r"^refs/(heads|tags)/", "", ref)
+        for ref in refs
+        if re.match(r"refs/(heads|tags)/", ref) and not ref.endswith("^{}")
+    ]
+    guess = nearest(checkout, names)
+    hint = f"; did you mean {guess!r}?" if guess else ""
+    some = ", ".join(names[:8]) + (", …" if len(names) > 8 else "") if names else "none"
+    return f"{repository.address}: no branch, tag or commit {checkout!r}{hint}\n  there are: {some}"
+
+
+def _fetch_commit(repo: git.Repo, wanted: str) -> str:
+    """Fetches ``wanted`` and gives the full commit; servers that refuse a bare commit get a longer question."""
+    short = re.fullmatch(r"[0-9a-f]{4,39}", wanted) is not None
+    if not short:
+        try:
+            repo.git.fetch("--quiet", "--depth=1", "--no-tags", "--", "origin", wanted)
+            return str(repo.git.rev_parse("--verify", "FETCH_HEAD^{commit}"))
+        except git.GitCommandError:
+            if not re.fullmatch(r"[0-9a-f]{40}", wanted):
+                raise
+    everything = ("origin", "+refs/heads/*:refs/packmill/heads/*", "+refs/tags/*:refs/packmill/tags/*")
+    repo.git.fetch("--quiet", "--filter=blob:none", "--no-tags", "--", *everything)
+    try:
+        return str(repo.git.rev_parse("--verify", "--quiet", "--end-of-options", wanted + "^{commit}"))
+    except git.GitCommandError:
+        doubt = ", or it is ambiguous: give more of its digits" if short else " on any branch or tag"
+        raise RepositoryError(f"{repo.remote('origin').url}: no commit {wanted!r}{doubt}") from None
+
+
+def _fetch_submodules(top: _Fetched, repo: git.Repo, *, depth: int = 0) -> None:
+    """Fetch submodules and theirs, each as a repository of its own and without credentials unless they are allowed.
+
+    By the file protocol only those next to a local repository: a hostile one could otherwise name any repository of
+    this machine (CVE-2022-39253).
+    """
+    try:
+        found = list_submodules(repo)
+    except git.GitError as error:
+        raise RepositoryError(_explain(top.repository, error, top.secret)) from None
+    for one in found:
+        where = f"{top.repository.address}: submodule {one.path!r}"
+        if depth >= _DEEPEST:
+            raise RepositoryError(f"{where}: submodules are nested more than {_DEEPEST} deep")
+        _fetch_submodule(top, Path(repo.working_dir), one, where=where, depth=depth)
+
+
+def _fetch_submodule(top: _Fetched, parent: Path, submodule: Submodule, *, where: str, depth: int) -> None:
+    try:
+        repository = parse_repository(submodule.url)
+    except PackmillError as error:
+        raise RepositoryError(f"{where}: {error}") from None
+    near = top.repository.local if depth == 0 else None
+    if repository.local and not (near and repository.local.is_relative_to(near.parent)):
+        raise RepositoryError(f"{where}: {repository.address} is not next to the repository; give it an https URL")
+    folder = parent / submodule.path
+    if folder.resolve() != parent.resolve() / submodule.path or not folder.is_dir() or any(folder.iterdir()):
+        raise RepositoryError(f"{where}: its folder is not empty")
+    allowed = _may_use_credentials(repository, top)
+    token = top.token if allowed and repository.host == top.repository.host else ""
+    with ExitStack() as stack:
+        repo = git.Repo.init(folder, initial_branch="packmill")
+        try:
+            connect(repo, repository, token, top.policy, account=allowed, stack=stack)
+            _check_out(repo, _fetch_commit(repo, submodule.commit))
+        except (git.GitError, ValueError) as error:
+            cause = _git_messages(error, repository.password, top.secret)
+            raise RepositoryError(_explain_submodule(where, repository, cause, allowed=allowed)) from None
+        _fetch_submodules(top, repo, depth=depth + 1)
+
+
+def _may_use_credentials(submodule: Repository, top: _Fetched) -> bool:
+    """Whether the operator allows it: whoever writes a repository chooses the addresses of its submodules.
+
+    With the credentials such an address could be another owner's private repository, whose files get into the image.
+    """
+    if submodule.local:
+        return False
+    if top.repository.local:  # it has neither owner nor host on a server
+        return is_listed(submodule.address, top.submodules)
+    return may_use_credentials(submodule.address, top.repository.address, top.submodules)
+
+
+def _explain_submodule(where: str, repository: Repository, said: str, *, allowed: bool) -> str:
+    if allowed or not re.search(f"{_NEEDS_LOGIN}|Permission denied|Host key verification", said):
+        return f"{where}: cannot be fetched from {repository.address}\n{said}"
+    return (
+        f"{where}: {repository.address} is private or missing, and submodules are fetched without credentials; if its "
+        "files may be packaged, allow it in PACKMILL_SUBMODULES: 'owner' (repositories of the same owner), 'host' (of "
+        f"the same host), or its address\n{said}"
+    )
+
+
+def _fetch_lfs(top: _Fetched, repo: git.Repo, connection: Connection) -> list[str]:
+    """Fetch Git LFS files, with credentials from the repository's own server alone; a warning for those missing.
+
+    ``.lfsconfig`` may name any server, and git-lfs asks whatever address a server names: it is used for others only
+    where the operator named the repository.
+    """
+    folder, reason = Path(repo.working_dir), "is git-lfs installed?"
+    if not git_lfs.pointers(folder):
+        return []
+    if connection.access is not Access.FULL:
+        reason = top.policy.refusal(top.repository.address, "LFS servers are only asked for listed repositories")
+    elif not git_lfs.names_server(folder):
+        git_lfs.pull(repo)
+    elif top.policy.listed or top.policy.guarded:
+        reason = "its .lfsconfig names another server"
+    else:
+        with git_environment(replace(top.repository, password=""), "", access=Access.PUBLIC) as environment:
+            repo.git.update_environment(**environment)
+            git_lfs.pull(repo)
+    left = git_lfs.pointers(folder)
+    return [git_lfs.missing(left, reason)] if left else []
+
+
+def _uncommitted(repo: git.Repo, local: Path) -> list[str]:
+    """What differs in a local working tree, asked with our own repository's configuration, never with its own.
+
+    A repository's configuration can name programs that ``git status`` starts.
+    """
+    place = ("git", f"--git-dir={repo.git_dir}", f"--work-tree={local}")
+    if not (local / ".git").exists():
+        return []
+    try:
+        said = str(repo.git.execute([*place, "status", "--porcelain", "--ignore-submodules=all"]))
+    except git.GitError:
+        return []
+    changed = said.splitlines()
+    if not changed:
+        return []
+    names = ", ".join(line[2:].strip() for line in changed[:5]) + (", …" if len(changed) > 5 else "")
+    return [f"not committed and therefore not packaged: {names}"]
+
+
+def _let_everyone_read(folder: Path) -> None:
+    """Whatever the umask here, the image's files are for any user."""
+    for root, folders, files in os.walk(folder):
+        if root == str(folder) and ".git" in folders:
+            folders.remove(".git")
+        for name in (*folders, *files):
+            path = Path(root, name)
+            if not path.is_symlink():
+                mode = stat.S_IMODE(path.stat().st_mode)
+                extra = 0o755 if path.is_dir() or mode & 0o100 else 0o644
+                path.chmod(mode | extra)
+    folder.chmod(0o755)
+
+
+def _explain(repository: Repository, error: Exception, secret: str) -> str:
+    said = _git_messages(error, secret)
+    advice = "check the address and that it can be reached"
+    if repository.local:
+        advice = "is it the top of a git repository with a commit? A notebook in a folder of it is named with --process"
+    elif re.search(REDIRECTED, said):
+        advice = "the server redirects to another address: give that one (secrets are not sent along redirects)"
+    elif re.search(_NEEDS_LOGIN, said):
+        advice = "it is private or not there: for a private https repository set PACKMILL_GIT_TOKEN in the environment"
+    elif "Permission denied (publickey" in said:
+        advice = "the ssh agent or ~/.ssh holds no key that the server accepts"
+    return f"{repository.address}: {advice}\n{said}"
+
+
+def _git_messages(error: Exception, *secrets: str) -> str:
+    """The last lines that git printed, without secrets."""
+    said = str(getattr(error, "stderr", None) or error).strip().removeprefix("stderr:").strip(" '\n")
+    for secret in filter(None, secrets):
+        said = said.replace(secret, "***")
+    return "\n".join(f"  {line}" for line in [line for line in redacted(said).splitlines() if line.strip()][-6:])
+
+
+def commit_folder(source: Path, target: Path, *, message: str) -> None:
+    """Makes a repository at ``target`` of the files in ``source``; the same files give the same commit.
+
+    Author and time are fixed, as it is no one's work but a copy.
+    """
+    target.mkdir(parents=True, exist_ok=True)
+    shutil.copytree(
+        source, target, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")
+    )
+    with git_environment(Repository(address=str(target), owner="", name="", local=target), "") as environment:
+        repo = git.Repo.init(target, initial_branch="main")
+        repo.git.update_environment(**environment, **identity(fixed=True))
+        repo.git.add("--all")
+        tree = repo.git.write_tree()
+        commit = repo.git.commit_tree(tree, "-m", message)
+        repo.git.update_ref("refs/heads/main", commit)

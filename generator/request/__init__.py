@@ -1,0 +1,1 @@
+"""Read and validate what was asked for."""

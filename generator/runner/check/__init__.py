@@ -1,0 +1,1 @@
+"""Check whether an image can run a process, and list what it contains."""

@@ -1,0 +1,105 @@
+"""``packmill-runner check``: proves that a process can run in this image, before anyone sends it an input."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from generator.notebook.imports import Imports, read_imports
+from generator.notebook.notebook import Notebook
+from generator.runner.check.modules import complain, missing_modules
+from generator.runner.document.injection import find_translator
+from generator.runner.kernels.process import KernelProcess, new_connection
+from generator.runner.kernels.specs import Kernel, choose_kernel, find_kernels
+from generator.runner.packaged.run import load, process_path
+from generator.runner.packaged.workspace import Place, repository_place
+from generator.shared.failures import BadInputsError, KernelMissingError
+
+_START_LIMIT = 60.0
+"""Seconds."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Check:
+    """What ``check`` was asked for."""
+
+    process: str
+    kernel: str | None = None
+    repository: str | None = None
+
+
+def check(request: Check) -> dict[str, Any]:
+    """What the image will run the process with.
+
+    Raises:
+        RunFailedError: it cannot run here; the message says what is missing.
+    """
+    place = repository_place(request.repository)
+    process = process_path(request.process, place)
+    if process.endswith(".sh"):
+        return {"process": process, "language": "shell", "kernel": None, "warnings": []}
+    _, notebook, interface = load(process, place)
+    language = notebook.language or "python"
+    kernel, warning = choose_kernel(find_kernels(os.environ), name=request.kernel or notebook.kernel, language=language)
+    if interface.inputs and find_translator(kernel.name, language) is None:
+        raise BadInputsError(f"{process}: papermill cannot write parameters in the language {language!r}")
+    warnings = [warning] if warning else []
+    warnings += _started(kernel, notebook if language.startswith("python") else None, process, place)
+    return {
+        "process": process,
+        "language": language,
+        "kernel": kernel.name,
+        "warnings": warnings,
+    }
+
+
+def _started(kernel: Kernel, notebook: Notebook | None, process: str, place: Place) -> list[str]:
+    """Starts the kernel once, waits until it answers, and asks it for the modules that the notebook imports.
+
+    The warnings. The kernel runs where a run would have it, so that it finds what lies beside the notebook.
+    """
+    from generator.runner.kernels.session import KernelGoneError, NotReadyError, Session
+
+    with tempfile.TemporaryDirectory() as temporary:
+        os.environ.update(JUPYTER_RUNTIME_DIR=temporary, IPYTHONDIR=temporary, HOME=temporary)
+        log = Path(temporary, "kernel.log")
+        session: Session | None = None
+        try:
+            with log.open("wb") as file:
+                connection = new_connection(kernel, Path(temporary))
+                program = KernelProcess(
+                    kernel,
+                    connection=connection,
+                    runtime=Path(temporary),
+                    cwd=place.folder / posixpath.dirname(process),
+                    log=file.fileno(),
+                )
+            session = Session(program)
+            session.wait_until_ready(_START_LIMIT)
+            imports = read_imports(notebook.cells) if notebook else Imports()
+            missing = missing_modules(session, imports, place.folder)
+        except (KernelGoneError, NotReadyError, OSError) as error:
+            said = log.read_text(errors="replace").strip().splitlines()[-5:] if log.exists() else []
+            why = str(error) or ("it ends at once" if isinstance(error, KernelGoneError) else "it does not answer")
+            message = "\n  ".join([f"the kernel {kernel.name!r} does not start: {why}", *said])
+            raise KernelMissingError(message) from None
+        finally:
+            if session:
+                session.end()
+    return complain(missing, imports, process)
+
+
+def image_contents() -> dict[str, Any]:
+    """What is in this image: its packages, and the lock that its Python environment was installed from."""
+    from generator.runner.check.inventory import contents
+
+    environment = Path(os.environ.get("VIRTUAL_ENV", "/srv/venv"))
+    locks = {name: environment / name for name in ("requirements.lock", "pylock.toml")}
+    return {
+        "contents": contents(os.environ),
+        "locks": {name: path.read_text(encoding="utf-8") for name, path in locks.items() if path.is_file()},
+    }

@@ -1,0 +1,89 @@
+"""Which of the modules that a notebook imports its kernel cannot find, said before anyone runs it for an hour."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from generator.notebook.distributions import distribution_of, left_python
+from generator.notebook.imports import Import, Imports, modules_below
+from generator.runner.kernels.messages import Message
+from generator.runner.kernels.session import CellTooLongError, Session
+from generator.shared.failures import ModuleMissingError
+
+_LIMIT = 30.0
+"""Seconds in which the kernel has to answer."""
+_ASK = """
+def __packmill_ask__(names):
+    import importlib.util, json
+    def is_missing(name):
+        try:
+            return importlib.util.find_spec(name) is None
+        except Exception:
+            return False
+    print("packmill " + json.dumps([name for name in names if is_missing(name)]))
+__packmill_ask__({names!r})
+del __packmill_ask__
+"""
+_PROVIDED = {"packmill"}
+
+
+def missing_modules(session: Session, imports: Imports, repository: Path) -> list[Import] | None:
+    """The imports whose module neither the kernel finds nor the repository has anywhere; nothing is imported.
+
+    None when the kernel does not say.
+    """
+    names = sorted({one.module for one in imports.modules} - _PROVIDED)
+    if not names:
+        return []
+    said: list[str] = []
+
+    def take(message: Message) -> None:
+        if message.kind == "stream":
+            said.append(str(message.content.get("text", "")))
+
+    try:
+        session.execute(_ASK.format(names=names), sent=lambda _: None, take=take, tick=lambda: None, limit=_LIMIT)
+    except CellTooLongError:
+        return None
+    answers = [line.partition(" ")[2] for line in "".join(said).splitlines() if line.startswith("packmill ")]
+    if not answers:
+        return None
+    missing = set(json.loads(answers[-1]))
+    missing -= modules_below(repository) if missing else set()
+    return [one for one in imports.modules if one.module in missing]
+
+
+def complain(missing: Iterable[Import] | None, imports: Imports, process: str) -> list[str]:
+    """The warnings about modules that a run may not need, and that nobody knows of any when the kernel did not say.
+
+    Raises:
+        ModuleMissingError: a run is certain to need one.
+    """
+    unknown = missing is None
+    missing = list(missing or ())
+    certain = [one for one in missing if one.certain and not imports.searches_elsewhere and not imports.installs]
+    others = [one for one in missing if one not in certain]
+    if certain:
+        raise ModuleMissingError("\n".join(_refusal(certain, process)))
+    absent = "which the image does not have"
+    late = "installs packages when it runs, without a network: declare them in the environment"
+    return [
+        *([f"{process}: the kernel did not say which modules it finds, so its imports are not checked"] * unknown),
+        *(f"{process} cell {one.cell} line {one.line} imports {one.module}, {absent}" for one in others),
+        *(f"{process} cell {cell} {late}" for cell in imports.installs),
+    ]
+
+
+def _refusal(missing: list[Import], process: str) -> Iterator[str]:
+    """Where each is imported, and what to do."""
+    yield f"{process} imports what the image does not have:"
+    yield from (f"  cell {one.cell} line {one.line}: {one.module}" for one in missing)
+    names = dict.fromkeys(distribution_of(one.name or one.module) for one in missing if one.module not in left_python)
+    if names:
+        yield f"declare them, for example in requirements.txt: {' '.join(names)}"
+    for one in missing:
+        if one.module in left_python:
+            version = left_python[one.module]
+            yield f"{one.module} left Python with {version}: do without it, or name an earlier Python in runtime.txt"

@@ -1,0 +1,1 @@
+"""Read, change, and save notebook documents."""

@@ -1,0 +1,88 @@
+"""What papermill notes in a notebook that it runs, noted the same way: paths, times, states, and where it failed.
+
+Readers of papermill's notebooks (its own markers in nbconvert, scrapbook, dashboards) find everything in its place.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Any
+
+from generator.runner.document.document import Document
+from generator.runner.document.injection import papermill_module
+
+_MARKER_TAG = "papermill-error-cell-tag"
+
+
+def prepare(document: Document, *, input_path: str, output_path: str, report_mode: bool) -> None:
+    """Brings a notebook to what papermill starts from: its metadata, no markers of an earlier failure."""
+    version = str(papermill_module("version").version)
+    notes = {"default_parameters": {}, "parameters": {}, "environment_variables": {}, "version": version}
+    document.metadata.setdefault("papermill", notes)
+    document.metadata["papermill"].update(input_path=input_path, output_path=output_path)
+    for index in reversed(range(len(document))):
+        cell = document.cell(index)
+        if _MARKER_TAG in (cell["metadata"].get("tags") or ()):
+            document.remove(index)
+            continue
+        cell["metadata"].setdefault("tags", [])
+        cell["metadata"].setdefault("papermill", {})
+        if report_mode and cell.get("cell_type") == "code":
+            cell["metadata"]["jupyter"] = {"source_hidden": True}
+
+
+class Annotations:
+    """The times and states of one execution."""
+
+    def __init__(self, document: Document) -> None:
+        """Clears what an earlier run left in the cells."""
+        self._document = document
+        self._began = datetime.now(timezone.utc)
+        notes = document.metadata["papermill"]
+        notes.update(start_time=self._began.isoformat(), end_time=None, duration=None, exception=None)
+        for index in range(len(document)):
+            cell = document.cell(index)
+            times = dict.fromkeys(("exception", "start_time", "end_time", "duration"))
+            cell["metadata"]["papermill"] = {**times, "status": "pending"}
+            if cell.get("cell_type") == "code":
+                cell["execution_count"], cell["outputs"] = None, []
+
+    def started(self, cell: dict[str, Any]) -> None:
+        """A cell begins."""
+        now = datetime.now(timezone.utc).isoformat()
+        cell["metadata"]["papermill"].update(start_time=now, status="running", exception=False)
+
+    def ended(self, cell: dict[str, Any], *, failed: bool) -> None:
+        """A cell has ended."""
+        now = datetime.now(timezone.utc)
+        notes = cell["metadata"]["papermill"]
+        duration = (now - datetime.fromisoformat(notes["start_time"])).total_seconds()
+        notes.update(end_time=now.isoformat(), duration=duration, status="failed" if failed else "completed")
+        if failed:
+            notes["exception"] = self._document.metadata["papermill"]["exception"] = True
+
+    def complete(self) -> None:
+        """The run has ended; cells that were not reached stay pending."""
+        now = datetime.now(timezone.utc)
+        duration = (now - self._began).total_seconds()
+        self._document.metadata["papermill"].update(end_time=now.isoformat(), duration=duration)
+
+
+_STYLE = 'style="color:red; font-family:Helvetica Neue, Helvetica, Arial, sans-serif; font-size:2em;"'
+_HEADLINE = f"<span {_STYLE}>An Exception was encountered at '<a href=\"#papermill-error-cell\">In [{{}}]</a>'.</span>"
+_ANCHOR = (
+    f'<span id="papermill-error-cell" {_STYLE}>'
+    "Execution using papermill encountered an exception here and stopped:</span>"
+)
+
+
+def mark_failure(document: Document, index: int) -> None:
+    """papermill's two notes for people: at the top, and before the cell that failed."""
+    count = document.cell(index).get("execution_count")
+    document.insert(index, _marker(document, _ANCHOR))
+    document.insert(0, _marker(document, _HEADLINE.format(count)))
+
+
+def _marker(document: Document, text: str) -> dict[str, Any]:
+    metadata = {"tags": [_MARKER_TAG]}
+    return {"cell_type": "markdown", "id": document.new_id(text), "metadata": metadata, "source": text}

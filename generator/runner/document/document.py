@@ -1,0 +1,273 @@
+"""The notebook while it runs: read once, written as often as is wanted, its finished cells kept on disk.
+
+The text is byte for byte what nbformat writes (nbformat 4.5). A cell that is done is turned into text at once and put
+into a file without a name beside the notebook, so that neither memory nor a save's cost grows with what was printed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+from zlib import crc32
+
+from generator.notebook.notebook import decode_notebook, read_notebook
+from generator.runner.document.streams import plain_output
+from generator.shared.errors import NotebookError
+
+_SPLIT_KINDS = ("application/javascript", "image/svg+xml")
+_BLOCK = 1024**2
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """A finished cell in the file without a name: where its text begins, and its bytes."""
+
+    offset: int
+    size: int
+
+
+class Document:
+    """A notebook of nbformat 4.5; ``cells`` are reached by `cell`."""
+
+    def __init__(self, cells: list[dict[str, Any]], metadata: dict[str, Any], minor: int) -> None:
+        self.metadata = metadata
+        self.minor = minor
+        self.hide: Callable[[dict[str, Any]], dict[str, Any]] = dict
+        """Masks what an output carries, before it is written."""
+        self._cells: list[dict[str, Any] | _Stored] = list(cells)
+        self._store: IO[bytes] | None = None
+        self._ids = {str(cell.get("id")) for cell in cells}
+
+    def __len__(self) -> int:
+        return len(self._cells)
+
+    def cell(self, index: int) -> dict[str, Any]:
+        """The cell; one that lies on disk is brought back."""
+        cell = self._cells[index]
+        if isinstance(cell, _Stored):
+            cell = self._cells[index] = _joined(json.loads(b"".join(self._stored(cell))))
+        return cell
+
+    def new_id(self, seed: str) -> str:
+        """A cell id of eight characters (nbformat 4.5, "Cell ids") that follows from ``seed`` and is not taken."""
+        identity = _new_id(seed, self._ids)
+        self._ids.add(identity)
+        return identity
+
+    def insert(self, index: int, cell: dict[str, Any]) -> None:
+        """Puts a cell before the one at ``index``."""
+        self._cells.insert(index, cell)
+
+    def remove(self, index: int) -> None:
+        """Takes a cell out; only before anything has run."""
+        del self._cells[index]
+
+    def replace(self, index: int, cell: dict[str, Any]) -> None:
+        """Puts a cell in place of another."""
+        self._cells[index] = cell
+
+    def settle(self, index: int, beside: Path | None) -> None:
+        """The cell is done: its text goes to a file that vanishes with the process, in ``beside`` or TMPDIR."""
+        cell = self._cells[index]
+        if isinstance(cell, _Stored) or not cell.get("outputs"):
+            return
+        if self._store is None:
+            from tempfile import TemporaryFile
+
+            self._store = TemporaryFile(dir=beside, prefix=".packmill-")  # noqa: SIM115 - lives as long as the document
+        text = self._text_of(cell)
+        offset = self._store.seek(0, 2)
+        self._store.write(text)
+        self._cells[index] = _Stored(offset, len(text))
+
+    def recall(self) -> None:
+        """Takes all cells back into memory, and gives their place on disk to the notebook itself."""
+        for index in range(len(self._cells)):
+            self.cell(index)
+        if self._store is not None:
+            self._store.close()
+            self._store = None
+
+    def text(self) -> Iterator[bytes]:
+        """The file, in pieces."""
+        yield b"{\n"
+        between = b' "cells": [\n  '
+        for cell in self._cells:
+            yield between
+            if isinstance(cell, _Stored):
+                yield from self._stored(cell)
+            else:
+                yield self._text_of(cell)
+            between = b",\n  "
+        yield b"\n ],\n" if self._cells else b' "cells": [],\n'
+        metadata = {key: value for key, value in self.metadata.items() if key not in _TRANSIENT}
+        rest = {"metadata": metadata, "nbformat": 4, "nbformat_minor": self.minor}
+        yield _text(rest).removeprefix(b"{\n") + b"\n"
+
+    def _text_of(self, cell: dict[str, Any]) -> bytes:
+        """A text in pieces is put together before it is masked, and masked before it is cut into lines."""
+        if cell.get("outputs"):
+            cell = {**cell, "outputs": [self.hide(plain_output(output)) for output in cell["outputs"]]}
+        return _text(_split(cell)).replace(b"\n", b"\n  ")
+
+    def _stored(self, cell: _Stored) -> Iterator[bytes]:
+        store = self._store
+        if store is None:
+            raise AssertionError("a stored cell has a store")
+        store.seek(cell.offset)
+        left = cell.size
+        while left:
+            block = store.read(min(left, _BLOCK))
+            left -= len(block)
+            yield block
+
+
+_TRANSIENT = ("orig_nbformat", "orig_nbformat_minor", "signature")
+
+
+def _text(value: Any) -> bytes:
+    """As nbformat writes: keys in order, an indentation of one, other scripts as they are."""
+    return json_text(value, sort_keys=True)
+
+
+def json_text(value: Any, *, sort_keys: bool = False) -> bytes:
+    """JSON for people to read, in UTF-8; half a surrogate pair, which UTF-8 does not have, stands there escaped."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, indent=1, sort_keys=sort_keys, default=str)
+        return text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(value, indent=1, sort_keys=sort_keys, default=str).encode()
+    except RecursionError:  # nested too deeply for an indentation, which json does in Python
+        return json.dumps(value, sort_keys=sort_keys, default=str).encode()
+
+
+def read_document(data: bytes, name: str) -> Document:
+    """The notebook in ``data``, brought to nbformat 4.5; ``name`` is for messages.
+
+    Cells without an id get one that depends on the notebook alone, so that two runs give the same.
+
+    Raises:
+        NotebookError: it is no notebook.
+    """
+    read_notebook(data, name)  # for its messages
+    raw = json.loads(decode_notebook(data, name))
+    if raw["nbformat"] != 4:
+        raw = _converted(raw, name)
+    cells = [_joined(_sound(cell)) for cell in raw["cells"]]
+    minor = raw.get("nbformat_minor", 0)
+    if not isinstance(minor, int) or minor < 5:
+        minor = 5
+        for cell in cells:
+            cell.pop("id", None)
+    metadata = _mapping(raw.get("metadata"))
+    for key in ("papermill", "kernelspec", "language_info", "widgets"):
+        if key in metadata and not isinstance(metadata[key], dict):
+            del metadata[key]
+    document = Document(cells, metadata, minor)
+    for index, cell in enumerate(cells):
+        if not isinstance(cell.get("id"), str):
+            cell["id"] = document.new_id(f"{index}\0{cell['source']}")
+    return document
+
+
+def _converted(raw: dict[str, Any], name: str) -> dict[str, Any]:
+    import nbformat
+
+    try:
+        text = nbformat.writes(nbformat.convert(nbformat.from_dict(raw), 4))
+    except Exception as error:  # noqa: BLE001 - nbformat fails in many ways on a file that is none of its formats
+        cause = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise NotebookError(f"{name}: nbformat {raw['nbformat']} cannot be converted: {cause}") from None
+    converted: dict[str, Any] = json.loads(text)
+    return converted
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return dict(value) if isinstance(value, dict) else {}
+
+
+def _sound(cell: dict[str, Any]) -> dict[str, Any]:
+    """A cell whose parts are of the kinds that nbformat gives them; what is of another kind is empty."""
+    kind = cell.get("cell_type")
+    sound = {**cell, "cell_type": kind if isinstance(kind, str) else "raw", "metadata": _mapping(cell.get("metadata"))}
+    metadata = sound["metadata"]
+    if "tags" in metadata and not isinstance(metadata["tags"], list):
+        metadata["tags"] = []
+    if not isinstance(metadata.get("papermill", {}), dict):
+        del metadata["papermill"]
+    if kind == "code":
+        outputs = cell.get("outputs")
+        sound["outputs"] = [one for one in outputs if isinstance(one, dict)] if isinstance(outputs, list) else []
+    if "attachments" in cell and not isinstance(cell["attachments"], dict):
+        del sound["attachments"]
+    return sound
+
+
+def _new_id(seed: str, taken: set[str]) -> str:
+    number = 0
+    while (identity := f"{crc32(seed.encode('utf-8', 'replace'), number):08x}") in taken:
+        number += 1
+    return identity
+
+
+def _joined(cell: dict[str, Any]) -> dict[str, Any]:
+    """Texts that the file has line by line, as one (nbformat, "Multi-line strings")."""
+    cell["source"] = _one(cell.get("source", ""))
+    for output in cell.get("outputs") or ():
+        if "text" in output:
+            output["text"] = _one(output["text"])
+        _change(output.get("data"), lambda kind, value: value if _is_json(kind) else _one(value))
+    for bundle in (cell.get("attachments") or {}).values():
+        _change(bundle, lambda kind, value: value if _is_json(kind) else _one(value))
+    return cell
+
+
+def _change(bundle: Any, change: Callable[[str, Any], Any]) -> None:
+    if isinstance(bundle, MutableMapping):
+        for kind, value in bundle.items():
+            bundle[kind] = change(kind, value)
+
+
+def _one(value: Any) -> Any:
+    return "".join(map(str, value)) if isinstance(value, list) else value
+
+
+def _is_json(kind: str) -> bool:
+    return kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
+
+
+def _split(cell: dict[str, Any]) -> dict[str, Any]:
+    """A copy with texts line by line, as nbformat writes them."""
+    written = {**cell, "source": _lines(cell["source"])}
+    if "trusted" in written["metadata"]:
+        written["metadata"] = {key: value for key, value in written["metadata"].items() if key != "trusted"}
+    if cell.get("attachments"):
+        written["attachments"] = {name: _split_bundle(bundle) for name, bundle in cell["attachments"].items()}
+    if "outputs" in cell:
+        written["outputs"] = [_split_output(output) for output in cell["outputs"]]
+    return written
+
+
+def _split_output(output: dict[str, Any]) -> dict[str, Any]:
+    if output.get("output_type") == "stream":
+        return {**output, "text": _lines(str(output["text"]))}
+    return {**output, "data": _split_bundle(output["data"])} if "data" in output else output
+
+
+def _split_bundle(bundle: dict[str, Any]) -> dict[str, Any]:
+    return {
+        kind: _lines(value) if kind.startswith("text/") or kind in _SPLIT_KINDS else value
+        for kind, value in bundle.items()
+    }
+
+
+def _lines(value: Any) -> Any:
+    return value.splitlines(keepends=True) if isinstance(value, str) else value
+
+
+def text_of(parts: Iterable[bytes]) -> str:
+    """The whole text of a document."""
+    return b"".join(parts).decode()

@@ -1,0 +1,1 @@
+"""Execute a notebook and collect its outputs."""

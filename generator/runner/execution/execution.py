@@ -1,0 +1,174 @@
+"""Runs one notebook: parameters into it, a kernel for it, its cells one by one, and what became of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from generator.runner.document.annotations import Annotations, mark_failure, prepare
+from generator.runner.document.document import Document
+from generator.runner.document.injection import find_translator, inject
+from generator.runner.execution.progress import Progress, explain
+from generator.runner.execution.task import Prints, Task
+from generator.runner.execution.watching import oom_kills, settle
+from generator.runner.kernels.process import KernelProcess, new_connection
+from generator.runner.kernels.surroundings import masked_log, private_folder
+from generator.runner.results.result import Record
+from generator.shared.failures import (
+    BadInputsError,
+    CellTimeLimitError,
+    KernelDiedError,
+    KernelMissingError,
+    OutOfMemoryError,
+    ProcessFailedError,
+)
+from generator.shared.masking import Secrets, mask
+
+if TYPE_CHECKING:
+    from generator.runner.execution.cells import Stop
+
+_LONGEST_GOODBYE = 5.0
+"""Seconds that a kernel has to shut down after its last cell; then it is killed. After a failure it has less."""
+_SHORT_GOODBYE = 1.0
+
+
+def execute(task: Task, record: Record, prints: Prints) -> None:
+    """Runs the notebook; the executed one is saved, failed or not.
+
+    Raises:
+        BadInputsError: papermill cannot write the parameters in this language; no kernel was started.
+        KernelMissingError: the kernel does not start.
+        KernelDiedError, OutOfMemoryError: the kernel ended in the middle.
+        CellTimeLimitError: a cell took longer than it may.
+        ProcessFailedError: a cell failed; the message has the cell's number, the error and the failing line.
+    """
+    document = task.document
+    public = {name: value for name, value in task.parameters.items() if name not in task.secret}
+    given = {name: task.parameters[name] for name in task.secret if name in task.parameters}
+    secrets = Secrets(given, beside=public)
+    record.parameters = {**task.parameters, **dict.fromkeys(secrets.placeholders, mask)}
+    prepare(document, input_path=task.input_path, output_path=task.output_path, report_mode=task.report_mode)
+    injected = _injected(task, secrets)
+    document.hide = secrets.hide_content
+    if task.prepare_only:
+        task.saver.save(now=True)
+        return
+    progress = Progress(task, record, prints, injected, secrets=bool(secrets.placeholders))
+    killed_before = oom_kills()
+    failure: ProcessFailedError | None = None
+    with _kernel(task, secrets, record) as process:
+        progress.annotations = Annotations(document)
+        task.saver.save()
+        try:
+            with _told(progress, process, killed_before):
+                stop = _run_cells(task, process, progress, secrets)
+            if stop and stop.failed:
+                failure = ProcessFailedError(explain(stop, progress))
+                mark_failure(document, stop.index)
+        finally:
+            settle()
+            progress.annotations.complete()
+            task.saver.save(now=True)
+    if failure:
+        if oom_kills() > killed_before and "MemoryError" not in str(failure):
+            prints.say("warning: a process of the run was killed for want of memory")
+        raise failure
+
+
+def _injected(task: Task, secrets: Secrets) -> int | None:
+    """Puts the parameters into the notebook; the index of the cell."""
+    if not task.parameters:
+        return None
+    translator = find_translator(task.kernel.name, task.language)
+    if translator is None:
+        raise BadInputsError(f"{task.input_path}: papermill cannot write parameters in the language {task.language!r}")
+    secrets.literal = translator.literal
+    try:
+        values = {**task.parameters, **secrets.placeholders}
+        return inject(task.document, values, translator, report_mode=task.report_mode)
+    except NotImplementedError as error:
+        raise BadInputsError(f"{task.input_path}: a value cannot be written in {task.language}: {error}") from None
+
+
+def _run_cells(task: Task, process: KernelProcess, progress: Progress, secrets: Secrets) -> Stop | None:
+    """From the kernel's first answer to its last cell."""
+    from generator.runner.execution.cells import CellRunner
+    from generator.runner.kernels.session import Session
+
+    session = Session(process)
+    try:
+        info = session.wait_until_ready(task.start_timeout)
+        runner = CellRunner(
+            task.document,
+            session,
+            progress,
+            reveal=lambda index, source: secrets.reveal(source) if index == progress.injected else source,
+            hide=secrets.hide_content,
+            limit=task.cell_time_limit,
+        )
+        goodbye = _SHORT_GOODBYE
+        try:
+            stop = runner.run()
+            goodbye = _LONGEST_GOODBYE
+        finally:
+            if not runner.take_last_words(goodbye) and goodbye == _LONGEST_GOODBYE:
+                progress.warn(f"the kernel did not end within {goodbye:g} s and was killed: something of it still runs")
+            _describe(task.document, info, secrets.hide_data(runner.outputs.widget_state()))
+            progress.take_again(runner.outputs.updated)
+        return stop
+    finally:
+        session.end()
+
+
+def _describe(document: Document, info: Mapping[str, Any], widgets: dict[str, Any] | None) -> None:
+    if isinstance(info.get("language_info"), dict):
+        document.metadata["language_info"] = info["language_info"]
+    if widgets:
+        document.metadata["widgets"] = widgets
+
+
+@contextmanager
+def _kernel(task: Task, secrets: Secrets, record: Record) -> Iterator[KernelProcess]:
+    """The kernel's process, started before anything else is imported; ended whatever happens."""
+    hide = secrets.hide if secrets.placeholders else None
+    with private_folder() as runtime, masked_log(hide) as log:
+        connection = new_connection(task.kernel, runtime)
+        try:
+            process = KernelProcess(task.kernel, connection=connection, runtime=runtime, cwd=task.directory, log=log)
+        except OSError as error:
+            raise KernelMissingError(f"the kernel {task.kernel.name!r} cannot be started: {error}") from None
+        try:
+            yield process
+        finally:
+            process.end()
+            record.peak_memory = process.peak_memory
+
+
+@contextmanager
+def _told(progress: Progress, process: KernelProcess, killed_before: int) -> Iterator[None]:
+    """What happens to a kernel, in the runner's terms."""
+    from generator.runner.kernels.session import CellTooLongError, KernelGoneError, NotReadyError
+
+    name = process.kernel.name
+    try:
+        yield
+    except CellTooLongError:
+        limit = f"{progress.task.cell_time_limit:g} s"
+        raise CellTimeLimitError(f"{progress.present} took longer than a cell's limit of {limit}") from None
+    except NotReadyError:
+        waited = f"{progress.task.start_timeout:g} s"
+        raise KernelMissingError(f"the kernel {name!r} did not answer within {waited}") from None
+    except KernelGoneError:
+        if oom_kills() > killed_before:
+            raise OutOfMemoryError(f"{progress.present}: the kernel was killed, the memory was used up") from None
+        if not progress.present:
+            raise KernelMissingError(f"the kernel {name!r} does not start: it {_ending(process)}") from None
+        raise KernelDiedError(f"{progress.present}: the kernel {name!r} {_ending(process)}") from None
+
+
+def _ending(process: KernelProcess) -> str:
+    code = process.exit_code()
+    if code is None:
+        return "died"
+    return f"was killed by signal {-code}" if code < 0 else f"ended by itself with code {code}"

@@ -1,0 +1,135 @@
+"""What a kernel publishes becomes a cell's outputs (nbformat 4.5; Jupyter's messaging, "Messages on IOPub").
+
+Streams are put together: between two other outputs a cell has at most one text of stdout and one of stderr, in this
+order, so that two runs differ in nothing but times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, MutableMapping
+from typing import Any, Protocol
+
+from generator.runner.document.streams import Text, append_stream
+from generator.runner.kernels.messages import Message
+
+Cell = MutableMapping[str, Any]
+
+
+class Cells(Protocol):
+    """The cells of a notebook that runs; they may lie elsewhere between two uses."""
+
+    def __len__(self) -> int: ...
+
+    def cell(self, index: int) -> Cell:
+        """The cell, to be read and changed."""
+
+
+class Outputs:
+    """Puts messages into cells."""
+
+    def __init__(self, cells: Cells, *, reply: Callable[..., Any]) -> None:
+        """``reply`` sends a message to the kernel's shell, as a front end with widgets would."""
+        self._cells = cells
+        self._owners: dict[str, int] = {}
+        self._displays: dict[str, list[tuple[int, int]]] = {}
+        self.updated: set[int] = set()
+        """Cells whose displays were changed after they were shown."""
+        self._to_clear: set[int] = set()
+        self._reply = reply
+        self._widgets: Any = None
+
+    def expect(self, request: str, index: int) -> None:
+        """From now on messages of this request belong to this cell."""
+        self._owners[request] = index
+
+    def take(self, message: Message) -> dict[str, Any] | None:
+        """Puts one message where it belongs; the output, when there is a new one."""
+        index = self._owners.get(message.parent)
+        if index is None:
+            return None
+        cell = self._cells.cell(index)
+        content = message.content
+        if "execution_count" in content:
+            cell["execution_count"] = content["execution_count"]
+        if message.kind in ("status", "execute_input"):
+            note_time(cell, message)
+        if message.kind.startswith("comm_"):
+            self._widget_message(message)
+            return None
+        display = (content.get("transient") or {}).get("display_id")
+        if display and message.kind in ("execute_result", "display_data", "update_display_data"):
+            self._update(display, content)
+        if message.kind == "clear_output":
+            self._clear(message, index, cell)
+            return None
+        output = output_of(message)
+        if output is None or (self._widgets and self._widgets.takes(message, output)):
+            return None
+        self._add(index, cell, output, display)
+        return output
+
+    def _add(self, index: int, cell: Cell, output: dict[str, Any], display: str | None) -> None:
+        if index in self._to_clear:
+            self._to_clear.remove(index)
+            self._empty(index, cell)
+        if display:
+            self._displays.setdefault(display, []).append((index, len(cell["outputs"])))
+        if output["output_type"] != "stream" or not append_stream(cell["outputs"], output):
+            cell["outputs"].append(output)
+
+    def _update(self, display: str, content: dict[str, Any]) -> None:
+        """Every output of a display id shows the newest data, in whichever cell it stands."""
+        for index, position in self._displays.get(display, ()):
+            output = self._cells.cell(index)["outputs"][position]
+            output["data"], output["metadata"] = content["data"], content.get("metadata") or {}
+            self.updated.add(index)
+
+    def _empty(self, index: int, cell: Cell) -> None:
+        del cell["outputs"][:]
+        for display, places in self._displays.items():
+            self._displays[display] = [place for place in places if place[0] != index]
+
+    def _clear(self, message: Message, index: int, cell: Cell) -> None:
+        if self._widgets and self._widgets.clears(message):
+            return
+        if message.content.get("wait"):
+            self._to_clear.add(index)
+        else:
+            self._empty(index, cell)
+
+    def _widget_message(self, message: Message) -> None:
+        if self._widgets is None:
+            from generator.runner.execution.widgets import Widgets
+
+            self._widgets = Widgets(self._reply)
+        self._widgets.take(message)
+
+    def widget_state(self) -> dict[str, Any] | None:
+        """The notebook's ``metadata.widgets``; None without widgets."""
+        state: dict[str, Any] | None = self._widgets.state() if self._widgets else None
+        return state
+
+
+def output_of(message: Message) -> dict[str, Any] | None:
+    """The message as an output; None when it is none."""
+    content = message.content
+    if message.kind == "stream":
+        return {"output_type": "stream", "name": content["name"], "text": Text(str(content["text"]))}
+    if message.kind == "display_data":
+        return {"output_type": "display_data", "data": content["data"], "metadata": content.get("metadata") or {}}
+    if message.kind == "execute_result":
+        count = content.get("execution_count")
+        data = {"data": content["data"], "metadata": content.get("metadata") or {}}
+        return {"output_type": "execute_result", "execution_count": count, **data}
+    if message.kind == "error":
+        return {"output_type": "error", **{key: content.get(key) for key in ("ename", "evalue", "traceback")}}
+    return None
+
+
+def note_time(cell: Cell, message: Message) -> None:
+    """The cell's ``metadata.execution`` (nbformat, "Cell metadata")."""
+    times = cell["metadata"].setdefault("execution", {})
+    if message.kind == "status":
+        times[f"iopub.status.{message.content['execution_state']}"] = message.time
+    else:
+        times["iopub.execute_input" if message.kind == "execute_input" else "shell.execute_reply"] = message.time

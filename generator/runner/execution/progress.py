@@ -1,0 +1,150 @@
+"""A run as it goes on: told, timed and saved, cell by cell."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from generator.runner.document.annotations import Annotations
+from generator.runner.document.streams import plain_output
+from generator.runner.execution.task import Prints, Task
+from generator.runner.results.result import Record
+from generator.shared.failures import BadInputsError
+
+if TYPE_CHECKING:
+    from generator.runner.execution.cells import Stop
+
+
+@dataclass(slots=True)
+class Progress:
+    """Tells, times and saves a run, cell by cell, in the numbers of the notebook as it is in the repository."""
+
+    task: Task
+    record: Record
+    prints: Prints
+    injected: int | None
+    secrets: bool = False
+    present: str = ""
+    annotations: Annotations = field(init=False)
+    _began: float = 0.0
+    _saved: float = field(default_factory=time.monotonic)
+
+    @property
+    def total(self) -> int:
+        """The cells of the notebook without the injected one."""
+        return len(self.task.document) - (self.injected is not None)
+
+    def number(self, index: int) -> int | None:
+        """The cell's number in the repository's notebook, from 1; None for the injected cell."""
+        if self.injected is None or index < self.injected:
+            return index + 1
+        return None if index == self.injected else index
+
+    def started(self, index: int, cell: Any) -> None:
+        """Before a cell."""
+        self.annotations.started(cell)
+        if cell["cell_type"] != "code":
+            return
+        self._began = time.monotonic()
+        number = self.number(index)
+        if number is None:
+            self.present = "the injected parameters"
+            told = f"parameters: {', '.join(self.task.parameters)}"  # names alone: a value may be a secret
+        else:
+            self.present = f"cell {number} of {self.total}"
+            told = f"{self.present}: {_first_line(cell['source'])}"
+        if self.prints.cells:
+            self.prints.say(told)
+
+    def ended(self, index: int, cell: Any, *, failed: bool) -> None:
+        """After a cell, failed or not."""
+        self.annotations.ended(cell, failed=failed)
+        if cell["cell_type"] == "code":
+            seconds = time.monotonic() - self._began
+            self.record.cells.append({"cell": self.number(index), "seconds": round(seconds, 3)})
+            if seconds >= 1 and self.prints.cells:
+                self.prints.say(f"    took {seconds:.1f} s")
+            masked = self._masked(cell)
+            self.record.scraps.take(index, masked)
+            for output in masked["outputs"] if self.secrets else ():
+                self._copy(output)
+        self.task.saver.settle(index)
+        self._save()
+
+    def _save(self) -> None:
+        """A save on the way: if it fails, the next one may not; a full disk is a failure at once."""
+        try:
+            self.task.saver.save()
+        except BadInputsError as error:
+            self.warn(str(error))
+
+    def take_again(self, indexes: Iterable[int]) -> None:
+        """Reads the scraps of cells anew whose displays were changed later."""
+        for index in sorted(indexes):
+            self.record.scraps.take(index, self._masked(self.task.document.cell(index)), again=True)
+
+    def _masked(self, cell: Any) -> dict[str, Any]:
+        hide = self.task.document.hide
+        return {**cell, "outputs": [hide(plain_output(output)) for output in cell.get("outputs") or ()]}
+
+    def output(self, output: dict[str, Any]) -> None:
+        """Copies what is printed to where it was asked for.
+
+        With secrets that waits for the cell's end: a secret that comes in pieces can be masked only as a whole.
+        """
+        if not self.secrets:
+            self._copy(output)
+
+    def warn(self, text: str) -> None:
+        """Tells what need not end the run."""
+        self.prints.say(f"warning: {text}")
+
+    def _copy(self, output: dict[str, Any]) -> None:
+        task = self.task
+        kind, text = output["output_type"], ""
+        if kind == "stream":
+            text = str(plain_output(output)["text"])
+            copy = task.stdout if output["name"] == "stdout" else task.stderr
+            if copy:
+                copy.write(text)
+                copy.flush()
+        elif kind in ("display_data", "execute_result"):
+            text = str(output["data"].get("text/plain", ""))
+        if task.log_output and text:
+            self.prints.say(text.rstrip("\n"))
+
+    def tick(self) -> None:
+        """Saves in a long cell."""
+        now = time.monotonic()
+        if self.task.autosave and now - self._saved >= self.task.autosave:
+            self._saved = now
+            self._save()
+
+
+def _first_line(source: str) -> str:
+    line = next((line.strip() for line in source.splitlines() if line.strip() and not line.strip().startswith("#")), "")
+    return line if len(line) <= 70 else line[:67] + "..."
+
+
+def explain(stop: Stop, progress: Progress) -> str:
+    """The failure of a cell in a line or two: which cell, which error, which line of it."""
+    number = progress.number(stop.index)
+    where = f"cell {number}" if number else "the injected parameters"
+    value = re.sub(r"\x1b\[[0-9;]*m", "", stop.value)
+    source = progress.task.document.cell(stop.index)["source"]
+    failing = _failing_line(stop, source)
+    return f"{where} failed: {stop.name}: {value}" + (f"\n  line {failing[0]}: {failing[1]}" if failing else "")
+
+
+def _failing_line(stop: Stop, source: str) -> tuple[int, str] | None:
+    """The line of the cell at which it failed, from the arrow of IPython's traceback."""
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(stop.traceback))
+    lines = source.splitlines()
+    for arrow in re.finditer(r"^-+> (\d+) (.*)$", plain, re.MULTILINE):
+        line = int(arrow[1])
+        if 1 <= line <= len(lines) and lines[line - 1].strip() == arrow[2].strip():
+            return line, arrow[2].strip()
+    return None

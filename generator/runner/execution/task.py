@@ -1,0 +1,48 @@
+"""What is run: one notebook, in which kernel, with which parameters, and where everything about it goes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+from generator.notebook.parameters import Literal
+from generator.runner.document.document import Document
+from generator.runner.document.saving import Saver
+from generator.runner.kernels.specs import Kernel
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Task:
+    """One notebook to run, in which kernel, with which parameters, and where the executed one is saved."""
+
+    saver: Saver
+    input_path: str
+    output_path: str
+    kernel: Kernel
+    language: str
+    parameters: Mapping[str, Literal]
+    directory: Path
+    secret: tuple[str, ...] = ()
+    prepare_only: bool = False
+    report_mode: bool = False
+    cell_time_limit: float | None = None
+    start_timeout: float = 60
+    autosave: float = 30
+    log_output: bool = False
+    stdout: TextIO | None = None
+    stderr: TextIO | None = None
+
+    @property
+    def document(self) -> Document:
+        """The notebook."""
+        return self.saver.document
+
+
+@dataclass(slots=True)
+class Prints:
+    """Where a run's progress goes: ``say`` one line; ``cells`` whether each cell is told."""
+
+    say: Callable[[str], None]
+    cells: bool = True

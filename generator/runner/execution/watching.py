@@ -1,0 +1,92 @@
+"""What happens to a run from outside: signals, time limits, memory."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from generator.shared.failures import InterruptedRunError, RunFailedError, RunTimeLimitError
+
+_OOM_COUNTERS = (Path("/sys/fs/cgroup/memory.events"), Path("/sys/fs/cgroup/memory/memory.oom_control"))
+
+
+_watching = False
+_AGAIN = 1.0
+"""Seconds after which an exception that an event loop swallowed is raised again."""
+
+
+@contextmanager
+def watched(time_limit: float | None) -> Iterator[None]:
+    """Turns SIGTERM, SIGINT, SIGHUP and the end of ``time_limit`` (seconds) into exceptions at the line that runs.
+
+    The line may be one of an event loop that keeps the exception for itself. So it is raised again until `settle` is
+    called, and whatever leaves the block in the end, the first cause is what is raised.
+
+    Raises:
+        InterruptedRunError, RunTimeLimitError: one of them happened.
+    """
+    global _watching  # noqa: PLW0603 - the signals of a process are its own only once
+    causes: list[RunFailedError] = []
+
+    def happened(number: int, _frame: object) -> None:
+        if not causes:
+            limit = f"the run took longer than its limit of {time_limit or 0:g} s"
+            causes.append(RunTimeLimitError(limit) if number == signal.SIGALRM else InterruptedRunError(number))
+            signal.setitimer(signal.ITIMER_REAL, _AGAIN, _AGAIN)
+        raise causes[0]
+
+    _watching = True
+    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM)
+    before = {number: signal.signal(number, happened) for number in numbers}
+    if time_limit:
+        signal.setitimer(signal.ITIMER_REAL, time_limit)
+    try:
+        yield
+    except BaseException:
+        if causes:
+            raise causes[0] from None
+        raise
+    finally:
+        settle()
+        _watching = False
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if causes:
+        raise causes[0]
+
+
+def settle() -> None:
+    """The process has ended: what is saved and cleaned up from here on is not disturbed.
+
+    In a program that has not asked for `watched` its signals are left alone.
+    """
+    if not _watching:
+        return
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def oom_kills() -> int:
+    """How often the kernel of the operating system killed something in this container for want of memory."""
+    for counter in _OOM_COUNTERS:
+        try:
+            lines = counter.read_text(encoding="ascii").splitlines()
+        except OSError:
+            continue
+        for line in lines:
+            if line.startswith("oom_kill "):
+                return int(line.split()[1])
+    return 0
+
+
+def peak_memory(process_id: int) -> int | None:
+    """The most memory that a process has held so far, in bytes; None when it is gone (proc(5), VmHWM)."""
+    try:
+        status = Path(f"/proc/{process_id}/status").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return None
+    peak = next((line for line in status.splitlines() if line.startswith("VmHWM:")), None)
+    return int(peak.split()[1]) * 1024 if peak else None

@@ -1,0 +1,1 @@
+"""Run a process as the CWL of a package calls it."""

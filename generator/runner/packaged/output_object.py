@@ -1,0 +1,51 @@
+"""``cwl.output.json``: the output object of a run whose names no glob can say (CWL v1.2, "Output binding").
+
+A CWL engine takes this file in place of all globs, so it names every output of ``process.cwl``.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from pathlib import Path
+from typing import Any
+
+from generator.notebook.interface import Interface, Output
+from generator.notebook.parameters import CwlType
+from generator.runner.document.document import json_text
+from generator.runner.results.scraps import Scraps, file_name
+
+_name = "cwl.output.json"
+
+
+def write_output_object(interface: Interface, executed: Path, scraps: Scraps, output: Path) -> None:
+    """Writes the file beside the output directory, where engines look for it: in the working directory.
+
+    A notebook that was never written is null, as every output that is missing.
+    """
+    values: dict[str, Any] = {one.id: _value(one, output) for one in interface.outputs}
+    values["output_nb"] = _first(executed, output)
+    values["scraps"] = _first(output / file_name, output)
+    values["scrap_files"] = [_file(output / path, output) for path in scraps.files]
+    values["output_dir"] = {"class": "Directory", "path": output.name}
+    (output.parent / _name).write_bytes(json_text(values) + b"\n")
+
+
+def _value(one: Output, output: Path) -> Any:
+    found = sorted(output.glob(one.glob))
+    if one.array:
+        return [_file(path, output) for path in found if path.is_file()]
+    if one.type is CwlType.DIRECTORY:
+        return next(({"class": "Directory", "path": _relative(path, output)} for path in found), None)
+    return next((_file(path, output) for path in found if path.is_file()), None)
+
+
+def _first(path: Path, output: Path) -> dict[str, Any] | None:
+    return _file(path, output) if path.is_file() else None
+
+
+def _file(path: Path, output: Path) -> dict[str, Any]:
+    return {"class": "File", "path": _relative(path, output)}
+
+
+def _relative(path: Path, output: Path) -> str:
+    return posixpath.join(output.name, path.relative_to(output).as_posix())

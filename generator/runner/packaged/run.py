@@ -1,0 +1,291 @@
+"""``packmill-runner run --process``: a process of the image, from the input object to the output directory."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from generator.notebook.interface import Interface, read_interface
+from generator.notebook.notebook import Notebook, read_notebook
+from generator.runner.document.document import read_document
+from generator.runner.document.saving import Saver, file_writer
+from generator.runner.execution.execution import execute
+from generator.runner.execution.html import page_beside
+from generator.runner.execution.task import Prints, Task
+from generator.runner.execution.watching import settle, watched
+from generator.runner.kernels.specs import choose_kernel, find_kernels
+from generator.runner.packaged.output_object import write_output_object
+from generator.runner.packaged.values import notebook_values, read_inputs
+from generator.runner.packaged.workspace import Place, Workspace, repository_place
+from generator.runner.results.result import Record, check_status
+from generator.runner.results.result import file_name as result_file
+from generator.runner.results.scraps import Scraps
+from generator.runner.results.scraps import file_name as scraps_file
+from generator.runner.results.scraps import folder_name as scraps_folder
+from generator.shared.errors import PackmillError
+from generator.shared.failures import (
+    BadInputsError,
+    OutputMissingError,
+    ProcessFailedError,
+    ProcessMissingError,
+    told_of_bad_inputs,
+    told_of_full_disks,
+)
+from generator.shared.path_templates import render_path_inside
+
+template_input = "output_template"
+"""The input of the generated CWL that is the runner's own; no parameter has this id (`interface.cwl_id`)."""
+_TIME_TO_CLEAN_UP = 2.0
+"""Seconds between SIGTERM and SIGKILL for a script."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Packaged:
+    """What ``run`` was asked for, in the form that the generated CWL uses."""
+
+    process: str
+    output: Path
+    inputs: Path | None = None
+    kernel: str | None = None
+    repository: str | None = None
+    expected: tuple[tuple[str, str], ...] = ()
+    template: str | None = None
+    template_args: Mapping[str, str] = field(default_factory=dict)
+    html: bool = False
+    save_while_running: bool = True
+    tell_cells: bool = True
+    say: Callable[[str], None] = print
+    time_limit: float | None = None
+    execution: Mapping[str, Any] = field(default_factory=dict)
+    """The fields of `Task` that are options alone."""
+
+
+def run(request: Packaged) -> None:
+    """Runs the process.
+
+    Raises:
+        RunFailedError: it failed; what it wrote until then is in the output directory all the same.
+    """
+    inputs = read_inputs(request.inputs) if request.inputs else {}
+    place = repository_place(request.repository)
+    process = process_path(request.process, place)
+    request.output.mkdir(parents=True, exist_ok=True)
+    output = request.output.resolve()
+    record = Record(process=process, scraps=Scraps(output))
+    error: BaseException | None = None
+    try:
+        with watched(request.time_limit), told_of_full_disks(), told_of_bad_inputs():
+            _run(request, inputs, place, output, record)
+    except BaseException as caught:
+        error = caught
+        raise
+    finally:
+        with suppress(OSError):  # a disk that is full takes no record either
+            record.write(output, error, outputs=(path for path in output.rglob("*") if path != output / result_file))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Run:
+    """One run on its way; ``at_end`` is called when everything that the process wrote is in ``output``."""
+
+    request: Packaged
+    inputs: dict[str, Any]
+    place: Place
+    workspace: Workspace
+    output: Path
+    record: Record
+    at_end: ExitStack
+
+
+def _run(request: Packaged, inputs: dict[str, Any], place: Place, output: Path, record: Record) -> None:
+    with ExitStack() as at_end, _scratch(Path.cwd()) as scratch:
+        workspace = Workspace(top=scratch / "repository", process=record.process)
+        one = _Run(
+            request=request,
+            inputs=inputs,
+            place=place,
+            workspace=workspace,
+            output=output,
+            record=record,
+            at_end=at_end,
+        )
+        try:
+            (_run_notebook if record.process.endswith(".ipynb") else _run_shell)(one)
+        finally:
+            settle()
+            for warning in workspace.collect(output, reserved=(result_file,)):
+                request.say(f"warning: {warning}")
+        _check_outputs(request.expected, output)
+    check_status(record)
+
+
+def _check_outputs(expected: tuple[tuple[str, str], ...], output: Path) -> None:
+    missing = [f"{name}: nothing matches {pattern!r}" for name, pattern in expected if not any(output.glob(pattern))]
+    if missing:
+        there = sorted(str(path.relative_to(output)) for path in output.rglob("*") if path.is_file())
+        listed = ", ".join(there[:20]) + (f" and {len(there) - 20} more" if len(there) > 20 else "")
+        raise OutputMissingError(
+            "\n  ".join(["the process did not write its outputs", *missing, f"there are: {listed}"])
+        )
+
+
+def process_path(process: str, place: Place) -> str:
+    """The process relative to the repository's top, posix.
+
+    Raises:
+        ProcessMissingError: it is not there, or outside.
+    """
+    relative = posixpath.normpath(process)
+    path = place.folder / relative
+    if relative.startswith(("..", "/")) or not path.is_file():
+        raise ProcessMissingError(f"{process}: not in the image's repository at {place.folder}")
+    return relative
+
+
+def load(process: str, place: Place) -> tuple[bytes, Notebook, Interface]:
+    """The notebook's bytes, what packmill reads in it, and its interface.
+
+    Raises:
+        ProcessMissingError: it cannot be read.
+    """
+    try:
+        data = (place.folder / process).read_bytes()
+        notebook = read_notebook(data, process)
+        return data, notebook, read_interface(notebook, folder=posixpath.dirname(process))
+    except (OSError, PackmillError) as error:
+        raise ProcessMissingError(str(error)) from None
+
+
+def _run_notebook(run: _Run) -> None:
+    request, workspace, record = run.request, run.workspace, run.record
+    data, notebook, interface = load(workspace.process, run.place)
+    language = notebook.language or "python"
+    template = run.inputs.pop(template_input, None) or request.template
+    parameters = notebook_values(run.inputs, interface, language=language)
+    secret = tuple(one.name for one in interface.inputs if one.hint.secret)
+    executed = run.output / posixpath.basename(workspace.process)
+    if template:
+        public = {name: value for name, value in parameters.items() if name not in secret}
+        executed = _templated(run, template, public, interface)
+        run.at_end.callback(write_output_object, interface, executed, record.scraps, run.output)
+    record.notebooks = [executed]
+    kernel, warning = choose_kernel(find_kernels(os.environ), name=request.kernel or notebook.kernel, language=language)
+    if warning:
+        request.say(f"warning: {warning}")
+    globs = [pattern for _, pattern in request.expected] + [one.glob for one in interface.outputs]
+    workspace.fill(run.place, written=globs)
+    document = read_document(data, workspace.process)
+    document.metadata.setdefault("kernelspec", {}).update(name=kernel.name, language=kernel.language)
+    often = {} if request.save_while_running else {"at_least": None}
+    task = Task(
+        saver=Saver(document, file_writer(executed), folder=executed.parent, **often),
+        input_path=workspace.process,
+        output_path=str(executed.relative_to(run.output)),
+        kernel=kernel,
+        language=language,
+        parameters=parameters,
+        directory=workspace.directory,
+        secret=secret,
+        **request.execution,
+    )
+    record.kernel = kernel.name
+    prints = Prints(request.say, cells=request.tell_cells)
+    page = file_writer(executed.with_suffix(".html")) if request.html else None
+    try:
+        with page_beside(task, page, prints):
+            execute(task, record, prints)
+    finally:
+        record.scraps.write()
+
+
+def _templated(run: _Run, template: Any, parameters: Mapping[str, Any], interface: Interface) -> Path:
+    """The place of the executed notebook, in nobody's way.
+
+    Raises:
+        BadInputsError: it would lie where something else goes.
+    """
+    if not isinstance(template, str):
+        raise BadInputsError(f"{template_input} is {template!r}, but a string is needed")
+    path = render_path_inside(
+        template,
+        notebook=run.workspace.process,
+        time=run.record.started,
+        parameters=parameters,
+        args=run.request.template_args,
+    )
+    taken = {result_file, scraps_file, scraps_folder, *(one.glob.split("/")[0] for one in interface.outputs)}
+    if path.split("/")[0] in taken:
+        raise BadInputsError(
+            f"{template_input} gives {path!r}, where {path.split('/')[0]!r} goes: choose another folder"
+        )
+    executed = run.output / path
+    executed.parent.mkdir(parents=True, exist_ok=True)
+    return executed
+
+
+def _run_shell(run: _Run) -> None:
+    """A shell process gets the path of the input object as its first argument, as in the original system."""
+    workspace, inputs = run.workspace, run.request.inputs
+    workspace.fill(run.place, written=[pattern for _, pattern in run.request.expected])
+    script = workspace.directory / posixpath.basename(workspace.process)
+    command = [str(script)] if os.access(script, os.X_OK) else ["bash", str(script)]
+    given = [str(inputs.resolve())] if inputs else []
+    try:
+        script_run = subprocess.Popen([*command, *given], cwd=workspace.directory, start_new_session=True)
+    except OSError as error:
+        raise ProcessFailedError(f"{workspace.process}: cannot be started: {error}") from None
+    code = _followed(script_run)
+    if code != 0:
+        how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
+        raise ProcessFailedError(f"{workspace.process} {how}")
+
+
+def _followed(script_run: subprocess.Popen[bytes]) -> int:
+    """The exit code of a script; when the run is ended, it and all that it started have a moment to clean up."""
+    try:
+        return script_run.wait()
+    except BaseException:
+        settle()
+        with suppress(ProcessLookupError, subprocess.TimeoutExpired):
+            os.killpg(script_run.pid, signal.SIGTERM)
+            script_run.wait(timeout=_TIME_TO_CLEAN_UP)
+        raise
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(script_run.pid, signal.SIGKILL)
+        script_run.wait()
+
+
+@contextmanager
+def _scratch(cwd: Path) -> Iterator[Path]:
+    """A folder for this run in the working directory, where results can be moved out of cheaply; removed at the end.
+
+    Programs that want to keep something in HOME are sent there, or to TMPDIR, so that results stay clean.
+    """
+    scratch = Path(tempfile.mkdtemp(prefix=".packmill-", dir=cwd))
+    homes = Path(tempfile.mkdtemp(prefix="packmill-"))
+    (homes / "runtime").mkdir(mode=0o700)
+    os.environ.update(
+        IPYTHONDIR=str(homes / "ipython"),
+        JUPYTER_RUNTIME_DIR=str(homes / "runtime"),
+        MPLCONFIGDIR=str(homes / "matplotlib"),
+        XDG_CACHE_HOME=str(homes / "cache"),
+        NUMBA_CACHE_DIR=str(homes / "numba"),
+    )
+    if not os.access(os.environ.get("HOME", "/nowhere"), os.W_OK):
+        os.environ["HOME"] = str(homes)
+    os.environ.setdefault("USER", "jovyan")
+    try:
+        yield scratch
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+        shutil.rmtree(homes, ignore_errors=True)

@@ -1,0 +1,182 @@
+"""Where a process runs: a working copy of the repository, out of which only what the process wrote is taken.
+
+In Jupyter a notebook reads ``data/x.csv``, imports a module beside it and overwrites ``figure.png``. In a container
+the repository is read-only and the results must not be mixed with it. So the process runs in a copy: small files and
+those that it is to write are copied, large ones are linked, and afterwards everything new or changed is moved to the
+output directory.
+"""
+
+from __future__ import annotations
+
+import errno
+import fnmatch
+import json
+import os
+import posixpath
+import shutil
+import stat
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from generator.notebook.interface import output_path
+from generator.notebook.literals import MisfitError
+
+_COPY_LIMIT = 8 * 1024**2
+_COPY_BUDGET = 256 * 1024**2
+_NEVER = {".git", ".ipynb_checkpoints", "__pycache__"}
+_place_file = Path("/opt/packmill/repository.json")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the repository lies; ``hidden`` are the names at its top that begin with a dot and belong to it."""
+
+    folder: Path
+    hidden: frozenset[str]
+
+
+def repository_place(folder: str | None) -> Place:
+    """The repository as the image's build noted it; ``folder`` overrides."""
+    noted = json.loads(_place_file.read_text(encoding="utf-8")) if _place_file.is_file() else {}
+    where = Path(folder or noted.get("folder") or ".")
+    hidden = noted.get("hidden", [entry.name for entry in where.glob(".*")])
+    return Place(folder=where.resolve(), hidden=frozenset(hidden))
+
+
+@dataclass(slots=True)
+class Workspace:
+    """A working copy at ``top``; the process runs in ``directory``."""
+
+    top: Path
+    process: str
+    _before: dict[str, tuple[int, int, int]] = field(default_factory=dict)
+    _folders: set[str] = field(default_factory=set)
+    _budget: int = _COPY_BUDGET
+
+    @property
+    def folder(self) -> str:
+        """The folder of the process, posix, relative to the repository's top."""
+        return posixpath.dirname(self.process)
+
+    @property
+    def directory(self) -> Path:
+        """The directory that the process runs in."""
+        return self.top / self.folder
+
+    def fill(self, place: Place, *, written: Iterable[str] = ()) -> None:
+        """Copies or links the repository; files that match a glob of ``written`` are always copied."""
+        self.top.mkdir(parents=True)
+        patterns = tuple(written)
+        for root, folders, files in os.walk(place.folder):
+            relative = os.path.relpath(root, place.folder)
+            at_top = relative == "."
+            wanted = [name for name in folders if self._is_wanted(name, place, at_top=at_top)]
+            folders[:] = [name for name in wanted if not os.path.islink(os.path.join(root, name))]
+            for name in folders:
+                (self.top / relative / name).mkdir()
+                self._folders.add(posixpath.normpath(posixpath.join(relative, name)))
+            links = [name for name in wanted if name not in folders]
+            for name in (*links, *files):
+                if self._is_wanted(name, place, at_top=at_top):
+                    self._place(Path(root, name), posixpath.normpath(posixpath.join(relative, name)), patterns)
+
+    def _is_wanted(self, name: str, place: Place, *, at_top: bool) -> bool:
+        return name not in _NEVER and not (at_top and name.startswith(".") and name not in place.hidden)
+
+    def _place(self, source: Path, relative: str, patterns: tuple[str, ...]) -> None:
+        target = self.top / relative
+        if source.is_symlink():
+            link = os.readlink(source)
+            target.symlink_to(link if not os.path.isabs(link) else source.resolve())
+        else:
+            size = source.stat().st_size
+            to_write = any(fnmatch.fnmatchcase(self._output_of(relative), pattern) for pattern in patterns)
+            if to_write or (size <= _COPY_LIMIT and size <= self._budget):
+                self._budget -= size
+                shutil.copy2(source, target)
+                target.chmod(target.stat().st_mode | stat.S_IWUSR)
+            else:
+                target.symlink_to(source)
+        self._before[relative] = _mark(target)
+
+    def _output_of(self, relative: str) -> str:
+        inside = posixpath.relpath(relative, self.folder or ".")
+        try:
+            return output_path(inside, self.folder)
+        except MisfitError:
+            return relative
+
+    def collect(self, output: Path, *, reserved: Iterable[str] = ()) -> list[str]:
+        """Moves what the process wrote to ``output``; the warnings.
+
+        Links first, while what they lead to is still in its place. Nothing that lies there already is replaced, and no
+        name of ``reserved`` taken: such a file goes to ``repository/`` below the output directory.
+        """
+        taken = frozenset(reserved)
+        warnings: list[str] = []
+        links, files = self._written(output, warnings)
+        for path in (*links, *files):
+            try:
+                warnings += self._take(path, output, taken)
+            except (OSError, RuntimeError, shutil.Error) as error:
+                if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+                    raise
+                cause = (isinstance(error, OSError) and error.strerror) or "it cannot be followed"
+                warnings.append(f"{path} is left out: {cause}")
+        return warnings
+
+    def _written(self, output: Path, warnings: list[str]) -> tuple[list[str], list[str]]:
+        """Links and files that are new or changed; folders that are new are made."""
+        found: tuple[list[str], list[str]] = [], []
+        for root, folders, files in os.walk(self.top):
+            folders[:] = sorted(name for name in folders if name not in _NEVER)
+            relative = os.path.relpath(root, self.top)
+            for name in (*folders, *sorted(files)):
+                path = posixpath.normpath(posixpath.join(relative, name))
+                is_link = Path(root, name).is_symlink()
+                if name in folders and not is_link:
+                    if path not in self._folders:
+                        self._make(output / self._output_of(path), path, warnings)
+                elif self._before.get(path) != _mark(self.top / path):
+                    found[0 if is_link else 1].append(path)
+        return found
+
+    def _make(self, folder: Path, path: str, warnings: list[str]) -> None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError):
+            warnings.append(f"{path} is a folder, but a file lies in its place: what is in it goes to repository/")
+
+    def _take(self, path: str, output: Path, reserved: frozenset[str]) -> list[str]:
+        source, inside = self.top / path, self._output_of(path)
+        target = output / inside
+        in_the_way = target.exists() or any(parent.is_file() for parent in target.parents if parent != output)
+        if in_the_way or inside.split("/")[0] in reserved:
+            target = output / "repository" / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_symlink():
+            return self._take_link(source, path, target)
+        if not stat.S_ISREG(source.stat().st_mode):
+            return [f"{path} is no ordinary file and is left out"]
+        shutil.move(source, target)
+        return []
+
+    def _take_link(self, source: Path, path: str, target: Path) -> list[str]:
+        """What a link leads to, in its place; the results may go to where the link leads nowhere."""
+        real = source.resolve()
+        if not real.exists():
+            return [f"{path} is a link to nothing and is left out"]
+        if source.is_relative_to(real):
+            return [f"{path} is a link to a folder that it lies in and is left out"]
+        if real.is_dir():
+            shutil.copytree(real, target, dirs_exist_ok=True, ignore_dangling_symlinks=True)
+        else:
+            shutil.copy2(real, target)
+        return []
+
+
+def _mark(path: Path) -> tuple[int, int, int]:
+    """What changes when a file is written or replaced: time (ns), size (bytes) and inode."""
+    status = path.lstat()
+    return status.st_mtime_ns, status.st_size, status.st_ino

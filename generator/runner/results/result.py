@@ -1,0 +1,79 @@
+"""``result.json``: how a run went, for the programs that started it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from generator.runner.document.document import json_text
+from generator.runner.results.scraps import Scraps
+from generator.shared.failures import RunFailedError, StatusCodeError
+
+file_name = "result.json"
+
+
+@dataclass(slots=True)
+class Record:
+    """What is noted while a run goes on; times are UTC, durations seconds, memory bytes."""
+
+    process: str
+    started: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
+    scraps: Scraps = field(default_factory=Scraps)
+    kernel: str | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    cells: list[dict[str, Any]] = field(default_factory=list)
+    peak_memory: int | None = None
+    notebooks: list[Path] = field(default_factory=list)
+
+    def write(self, folder: Path, error: BaseException | None, *, outputs: Iterable[Path]) -> None:
+        """Writes the file into ``folder``; ``error`` is what ended the run, if anything did."""
+        ended = datetime.now(timezone.utc)
+        failure = error if isinstance(error, RunFailedError) else None
+        document = {
+            "state": "succeeded" if error is None else "failed",
+            "reason": None if error is None else failure.reason if failure else "internal-error",
+            "exit_code": 0 if error is None else failure.exit_code if failure else 1,
+            "error": None if error is None else str(error),
+            "status_code": self.scraps.status_code,
+            "process": self.process,
+            "notebook": os.path.relpath(self.notebooks[0], folder) if self.notebooks else None,
+            "kernel": self.kernel,
+            "started": self.started.isoformat(),
+            "ended": ended.isoformat(),
+            "duration": round((ended - self.started).total_seconds(), 3),
+            "peak_memory": self.peak_memory,
+            "parameters": dict(self.parameters),
+            "cells": self.cells,
+            "outputs": [_output(path, folder) for path in sorted(set(outputs)) if path.is_file()],
+        }
+        (folder / file_name).write_bytes(json_text(document) + b"\n")
+
+
+def check_status(record: Record) -> None:
+    """Honours a status that the notebook gave itself.
+
+    Raises:
+        StatusCodeError: it is 400 or more.
+    """
+    status = record.scraps.status_code
+    if status is not None and status >= 400:
+        raise StatusCodeError(status)
+
+
+def _output(path: Path, folder: Path) -> dict[str, Any]:
+    shown = os.path.relpath(path, folder)
+    return {"path": shown, "size": path.stat().st_size, "sha256": _digest(path)}
+
+
+def _digest(path: Path) -> str:
+    import hashlib
+
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1024**2):
+            digest.update(block)
+    return digest.hexdigest()

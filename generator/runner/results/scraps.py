@@ -1,0 +1,184 @@
+"""Results that a notebook glued, read from its outputs as they come (scrapbook 0.5.0; papermill's older records).
+
+Data goes to ``scraps.json``. What is shown (a figure, a widget's HTML) and tables become files in ``scraps/``, and
+``scraps.json`` names them as CWL File objects.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import itertools
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from generator.runner.document.document import json_text
+
+_SCRAP = "application/scrapbook.scrap."
+_RECORD = "application/papermill.record+json"
+_TABLE = "pandas"
+_PARQUET = "application/vnd.apache.parquet"
+folder_name = "scraps"
+file_name = "scraps.json"
+
+_endings = {
+    "image/png": "png",
+    "image/jpeg": "jpg",
+    "image/gif": "gif",
+    "image/webp": "webp",
+    "image/svg+xml": "svg",
+    "application/pdf": "pdf",
+    "text/html": "html",
+    "application/geo+json": "geojson",
+    "application/json": "json",
+    "text/markdown": "md",
+    "text/latex": "tex",
+    "text/plain": "txt",
+}
+"""Kinds of displays, the first that is there becomes the file; what is for every eye goes before what is for code."""
+
+
+class Scraps:
+    """The scraps of one run; a later scrap of a name replaces an earlier one."""
+
+    def __init__(self, output: Path | None = None) -> None:
+        """Files go to ``output / "scraps"``; without it they are only named."""
+        self._values: dict[str, Any] = {}
+        self._files: dict[str, dict[str, Any]] = {}
+        self._owners: dict[str, int] = {}
+        self._output = output
+
+    def take(self, index: int, cell: Mapping[str, Any], *, again: bool = False) -> None:
+        """All scraps of a cell; ``again`` those alone that it had, because a display of it was updated."""
+        for output in cell.get("outputs") or ():
+            for name, kind, content in _scraps_in(output):
+                if again and self._owners.get(name) != index:
+                    continue
+                self._owners[name] = index
+                if kind == "data":
+                    self._values[name] = content
+                elif kind == "table":
+                    self._values.pop(name, None)
+                    self._file(name, _PARQUET, "parquet", content)
+                else:
+                    self._show(name, content)
+
+    def _show(self, name: str, bundle: Mapping[str, Any]) -> None:
+        kind = next((kind for kind in _endings if kind in bundle), None)
+        if kind is None:
+            return
+        content = bundle[kind]
+        if kind == "application/json" or kind.endswith("+json"):
+            data = json_text(content)
+        elif kind.startswith("text/") or kind == "image/svg+xml":
+            data = _text(content).encode("utf-8", "surrogatepass")
+        else:
+            data = _bytes(_text(content))
+        self._file(name, kind, _endings[kind], data)
+
+    def _file(self, name: str, kind: str, ending: str, data: bytes) -> None:
+        """Writes ``scraps/<name>.<ending>`` and notes its CWL File object."""
+        before = self._files.pop(name, None)
+        if before and self._output is not None:
+            (self._output / before["path"]).unlink(missing_ok=True)
+        path = self._free_path(_file_stem(name), ending)
+        if self._output is not None:
+            target = self._output / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(data)
+        self._files[name] = {"class": "File", "path": path, "basename": path.rpartition("/")[2], "format": kind}
+
+    def _free_path(self, stem: str, ending: str) -> str:
+        """Names that differ in nothing that a file name may hold get files of their own all the same."""
+        taken = set(self.files)
+        numbered = (stem if number == 1 else f"{stem}-{number}" for number in itertools.count(1))
+        return next(path for path in (f"{folder_name}/{name}.{ending}" for name in numbered) if path not in taken)
+
+    def all(self) -> dict[str, Any]:
+        """By name: data, or the File object of a table or display; data goes before a display of the same name."""
+        return {name: self._values.get(name, self._files.get(name)) for name in self._owners}
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The paths of all files, relative to the output directory."""
+        return tuple(sorted(file["path"] for file in self._files.values()))
+
+    @property
+    def status_code(self) -> int | None:
+        """The HTTP status that the notebook gave itself by a scrap ``statusCode``, as in papermill-api."""
+        value = self._values.get("statusCode")
+        if isinstance(value, str) and re.fullmatch(r"[1-5]\d\d", value):
+            value = int(value)
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        return value if isinstance(value, int) and not isinstance(value, bool) and 100 <= value <= 599 else None
+
+    def write(self) -> None:
+        """Writes ``scraps.json``."""
+        if self._output is not None:
+            (self._output / file_name).write_bytes(json_text(self.all()) + b"\n")
+
+
+def _scraps_in(output: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
+    """Name, ``data``, ``table`` or ``display``, and content."""
+    bundle = output.get("data")
+    if not isinstance(bundle, Mapping):
+        return
+    for kind, content in bundle.items():
+        if kind.startswith(_SCRAP) and kind.endswith("+json") and isinstance(content, Mapping) and "name" in content:
+            yield str(content["name"]), *_decoded(content)
+        elif kind == _RECORD and isinstance(content, Mapping):
+            yield from ((str(name), "data", _finite(value)) for name, value in content.items())
+    metadata = _mapping(output.get("metadata"))
+    older = _mapping(metadata.get("papermill"))
+    shown = _mapping(metadata.get("scrapbook")) or older
+    is_display = shown.get("display", "name" in older) if "name" in shown else False
+    if is_display and not any(kind.startswith(_SCRAP) for kind in bundle):
+        yield str(shown["name"]), "display", bundle
+
+
+def _decoded(content: Mapping[str, Any]) -> tuple[str, Any]:
+    """JSON that was glued as text is data again; a table is the bytes of a parquet file."""
+    data, encoder = content.get("data"), content.get("encoder")
+    if encoder == _TABLE and isinstance(data, str):
+        return "table", _bytes(data)
+    if encoder == "json" and isinstance(data, str):
+        try:
+            return "data", _finite(json.loads(data))
+        except ValueError:
+            return "data", data
+    return "data", _finite(data)
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _finite(value: Any) -> Any:
+    """NaN and infinities, which JSON does not have, as null."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Mapping):
+        return {str(key): _finite(item) for key, item in value.items()}
+    return [_finite(item) for item in value] if isinstance(value, list) else value
+
+
+def _text(content: Any) -> str:
+    return "".join(map(str, content)) if isinstance(content, list) else str(content)
+
+
+def _bytes(text: str) -> bytes:
+    try:
+        return base64.b64decode(text)
+    except (binascii.Error, ValueError):
+        return text.encode("utf-8", "surrogatepass")
+
+
+def _file_stem(name: str) -> str:
+    """A scrap's name as a file's: nothing that leads elsewhere, nothing hidden."""
+    stem = re.sub(r"[^\w.+-]+", "_", name).lstrip(".")
+    return stem.encode("utf-8", "replace")[:200].decode("utf-8", "ignore") or "scrap"

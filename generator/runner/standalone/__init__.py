@@ -1,0 +1,1 @@
+"""Run a notebook from anywhere to anywhere, as papermill does."""

@@ -1,0 +1,131 @@
+"""Notebooks from and to anywhere: files, pipes, papermill's addresses (http, s3, gs, abs, …), and all of fsspec's."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from generator.runner.document.document import text_of
+from generator.runner.document.saving import Write, file_writer
+from generator.shared.failures import BadInputsError
+
+_PAPERMILL = ("s3", "adl", "abs", "http", "https", "gs", "hdfs")
+PIPE = "-"
+
+
+def is_remote(address: str) -> bool:
+    """Whether it is neither a local file nor a pipe."""
+    return _scheme(address) not in ("", "file")
+
+
+def _scheme(address: str) -> str:
+    match = re.match(r"([A-Za-z][\w+.-]*)(?=://|::)", address)
+    return match[1].lower() if match else ""
+
+
+def local_path(address: str) -> Path:
+    """The path of a local address."""
+    return Path(address.removeprefix("file://"))
+
+
+def read(address: str) -> bytes:
+    """What stands at an address.
+
+    Raises:
+        BadInputsError: it cannot be read.
+    """
+    try:
+        if address == PIPE:
+            return sys.stdin.buffer.read()
+        if not is_remote(address):
+            return local_path(address).read_bytes()
+        if _scheme(address) in ("http", "https"):
+            return _get(address)
+        if _scheme(address) in _PAPERMILL:
+            return str(_papermill_io().read(address, None)).encode()
+        with _fsspec(address).open(address, "rb") as stream:
+            return bytes(stream.read())
+    except BadInputsError:
+        raise
+    except Exception as error:  # noqa: BLE001 - every store has errors of its own, and all mean the same here
+        raise BadInputsError(f"{shown(address)}: cannot be read: {_cause(error)}") from None
+
+
+def _get(address: str) -> bytes:
+    """papermill would take an error page for the notebook; here its status is the error."""
+    if re.match(r"https?://github\.com/", address, re.IGNORECASE):
+        content = _papermill_io().read(address, None)
+        return content if isinstance(content, bytes) else str(content).encode()
+    import requests
+
+    answer = requests.get(address, headers={"Accept": "application/json"}, timeout=60)
+    answer.raise_for_status()
+    return answer.content
+
+
+def writer(address: str) -> Write:
+    """What writes a notebook to an address.
+
+    Raises:
+        BadInputsError: the address cannot be written to.
+    """
+    if address == PIPE:
+        return _to_stdout
+    if not is_remote(address):
+        path = local_path(address)
+        if not path.parent.is_dir():
+            raise BadInputsError(f"{path.parent}: there is no such folder for the executed notebook")
+        return file_writer(path)
+
+    def write(parts: Iterable[bytes]) -> None:
+        text = text_of(parts)
+        try:
+            if _scheme(address) in _PAPERMILL:
+                _papermill_io().write(text, address, None)
+            else:
+                with _fsspec(address).open(address, "w", encoding="utf-8") as stream:
+                    stream.write(text)
+        except BadInputsError:
+            raise
+        except Exception as error:  # noqa: BLE001 - as in read
+            raise BadInputsError(f"{shown(address)}: the notebook cannot be written: {_cause(error)}") from None
+
+    return write
+
+
+def _to_stdout(parts: Iterable[bytes]) -> None:
+    try:
+        sys.stdout.flush()
+        sys.stdout.buffer.writelines(parts)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        raise BadInputsError("stdout: its reader went before the notebook was written") from None
+
+
+def shown(address: str) -> str:
+    """An address without what may be a password or a signature in it."""
+    return re.sub(r"\?.*", "?…", re.sub(r"(?<=://)[^/@]*@", "", address))
+
+
+def _cause(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return shown(str(error).strip()) or type(error).__name__
+
+
+def _papermill_io() -> Any:
+    from papermill.iorw import papermill_io
+
+    return papermill_io
+
+
+def _fsspec(address: str) -> Any:
+    try:
+        import fsspec
+    except ImportError:
+        scheme = _scheme(address)
+        raise BadInputsError(f"{scheme}: addresses need fsspec: install it beside packmill") from None
+    return fsspec

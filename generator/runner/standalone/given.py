@@ -1,0 +1,163 @@
+"""Parameters as they are given in papermill's form: read, filled into paths, and held against the notebook's cell."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any
+
+from generator.notebook.interface import Interface
+from generator.notebook.languages import reader_of
+from generator.notebook.literals import MisfitError, fit
+from generator.notebook.notebook import Notebook
+from generator.notebook.parameters import CwlType, Role
+from generator.runner.packaged.values import misfit
+from generator.runner.standalone import addresses
+from generator.shared.errors import nearest
+from generator.shared.failures import BadInputsError
+from generator.shared.yaml_limits import YamlLimitError, check_events, check_size
+
+built_in_names = ("PAPERMILL_INPUT_PATH", "PAPERMILL_OUTPUT_PATH")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Given:
+    """Parameters as they were given: papermill's five ways, in papermill's order of precedence."""
+
+    base64: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    yaml: tuple[str, ...] = ()
+    words: tuple[tuple[str, str], ...] = ()
+    raw: tuple[tuple[str, str], ...] = ()
+
+
+def parameters(given: Given, first: Mapping[str, Any]) -> dict[str, Any]:
+    """All given parameters; a later way goes before an earlier one (papermill's cli).
+
+    Raises:
+        BadInputsError: one of them cannot be read.
+    """
+    values = dict(first)
+    for text in given.base64:
+        try:
+            values |= _yaml(base64.b64decode("".join(text.split()), validate=True).decode(), "-b")
+        except (binascii.Error, UnicodeDecodeError):
+            raise BadInputsError(f"-b: {text[:40]!r} is not base64 of text") from None
+    for address in given.files:
+        values |= _yaml(addresses.read(address).decode("utf-8-sig", "replace"), addresses.shown(address))
+    for text in given.yaml:
+        values |= _yaml(text, "-y")
+    values |= {name: typed(value) for name, value in given.words}
+    values |= dict(given.raw)
+    return values
+
+
+def _yaml(text: str, where: str) -> dict[str, Any]:
+    """A YAML mapping in which dates stay texts, as papermill reads it."""
+    import yaml
+
+    loader = type("Loader", (yaml.SafeLoader,), {"yaml_implicit_resolvers": _without_dates(yaml.SafeLoader)})
+    try:
+        check_size(text)
+        check_events(yaml.parse(text, Loader=loader))
+        document = yaml.load(text, Loader=loader)  # noqa: S506 - a SafeLoader
+    except YamlLimitError as error:
+        raise BadInputsError(f"{where}: the document is too large: {error}") from None
+    except (yaml.YAMLError, RecursionError) as error:
+        problem = " ".join(str(error).split())
+        raise BadInputsError(f"{where}: the parameters are no YAML: {problem}") from None
+    if document is None:
+        return {}
+    if not isinstance(document, dict):
+        raise BadInputsError(f"{where}: a mapping of names to values is needed, this is a {type(document).__name__}")
+    try:
+        return {str(name): _with_text_keys(value) for name, value in document.items()}
+    except RecursionError:
+        raise BadInputsError(f"{where}: a value holds itself, or is nested too deeply") from None
+
+
+def _with_text_keys(value: Any) -> Any:
+    """Mappings as JSON and papermill's translators have them, by texts."""
+    if isinstance(value, dict):
+        return {str(key): _with_text_keys(item) for key, item in value.items()}
+    return [_with_text_keys(item) for item in value] if isinstance(value, list) else value
+
+
+def _without_dates(loader: Any) -> dict[str, list[tuple[str, Any]]]:
+    return {
+        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+        for first, resolvers in loader.yaml_implicit_resolvers.items()
+    }
+
+
+def typed(text: str) -> Any:
+    """What ``-p`` means: True, False, None and numbers are values, everything else is text (papermill's cli)."""
+    words = {"True": True, "False": False, "None": None}
+    if text in words:
+        return words[text]
+    for kind in (int, float):
+        with suppress(ValueError):
+            return kind(text)
+    return text
+
+
+def formatted(path: str, values: Mapping[str, Any]) -> str:
+    """A path with ``{name}`` of parameters and of ``pm`` filled in, as papermill does.
+
+    Raises:
+        BadInputsError: it names what is not there.
+    """
+    if "{" not in path and "}" not in path:
+        return path
+    from uuid import uuid4
+
+    now = datetime.now(timezone.utc)
+    local = now.astimezone().replace(tzinfo=None)
+    built_in = {"run_uuid": str(uuid4()), "current_datetime_local": local, "current_datetime_utc": now}
+    try:
+        return path.format(**{"pm": built_in, **values})
+    except (KeyError, IndexError, ValueError, AttributeError, TypeError) as error:
+        raise BadInputsError(f"{path}: cannot be filled in: Missing parameter {error}") from None
+
+
+def checked(
+    values: Mapping[str, Any], given: Given, interface: Interface, notebook: Notebook, *, allow_unknown: bool
+) -> dict[str, Any]:
+    """The parameters, those of a typed name as the type has them.
+
+    Raises:
+        BadInputsError: naming every value that does not fit and every name that the notebook does not have.
+    """
+    inputs = {one.name: one for one in interface.inputs}
+    known = {*inputs, *(one.name for one in interface.outputs), *built_in_names}
+    texts = {**dict(given.words), **dict(given.raw)}
+    fitted: dict[str, Any] = {}
+    wrong = []
+    for name, value in values.items():
+        one = inputs.get(name)
+        fitted[name] = value
+        if one is None:
+            if name not in known and not allow_unknown and reader_of(notebook.language or "python"):
+                wrong.append(_unknown(name, known, notebook))
+        elif one.typed and one.hint.role is Role.VALUE and one.hint.type not in (CwlType.FILE, CwlType.DIRECTORY):
+            is_text = one.hint.type is CwlType.STRING and not one.hint.array and value is not None
+            try:
+                fitted[name] = fit(texts.get(name, value) if is_text else value, one.hint)
+            except MisfitError as error:
+                wrong.append(misfit(one, error))
+    if wrong:
+        lines = "\n".join(f"  {line}" for line in wrong)
+        raise BadInputsError(f"the parameters do not fit {notebook.name}:\n{lines}")
+    return fitted
+
+
+def _unknown(name: str, known: Iterable[str], notebook: Notebook) -> str:
+    if not notebook.tagged("parameters"):
+        return f"{name}: the notebook has no cell tagged 'parameters'; --allow-unknown injects it all the same"
+    guess = nearest(name, [one for one in known if one not in built_in_names])
+    hint = f"; did you mean {guess!r}?" if guess else ""
+    return f"{name}: the notebook has no such parameter{hint}; --allow-unknown injects it all the same"

@@ -1,0 +1,37 @@
+"""``--help-notebook``: the parameters of a notebook for people, in one table."""
+
+from __future__ import annotations
+
+from generator.notebook.interface import Input, read_interface, type_name
+from generator.notebook.notebook import read_notebook
+from generator.notebook.parameters import Missing
+from generator.runner.standalone import addresses
+from generator.shared.errors import PackmillError
+from generator.shared.failures import ProcessMissingError
+
+
+def show_parameters(address: str) -> int:
+    """Prints the parameters of a notebook; 0, or 1 when it has none (papermill's exit code).
+
+    Raises:
+        ProcessMissingError: it is no notebook, or its parameters cannot be understood.
+    """
+    name = addresses.shown(address)
+    try:
+        interface = read_interface(read_notebook(addresses.read(address), name))
+    except PackmillError as error:
+        raise ProcessMissingError(str(error)) from None
+    print(f"Parameters of {name}:")
+    for one in interface.inputs:
+        print(f"  {one.name}: {type_name(one.hint)} (default: {_default(one)}){'  ' if one.doc else ''}{one.doc}")
+    for output in interface.outputs:
+        print(f"  {output.name}: output {output.glob}{'  ' if output.doc else ''}{output.doc}")
+    for remark in interface.warnings:
+        print(f"  {remark.message}")
+    return 0 if interface.inputs or interface.outputs else 1
+
+
+def _default(one: Input) -> str:
+    if isinstance(one.default, Missing):
+        return "none" if one.default is Missing.UNSET else "the cell's own"
+    return repr(one.default)

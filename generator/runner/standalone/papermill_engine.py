@@ -1,0 +1,172 @@
+"""packmill's execution as an engine of papermill's: ``papermill --engine packmill``, and Airflow's PapermillOperator.
+
+Registered by the entry point ``papermill.engine`` (papermill's documentation, "Extending papermill through engines").
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import MutableMapping
+from pathlib import Path
+from typing import Any, TextIO
+
+import nbformat
+from nbclient.exceptions import CellTimeoutError, DeadKernelError
+from papermill.engines import Engine, NotebookExecutionManager
+
+from generator.runner.document.saving import rest_after
+from generator.runner.document.streams import plain_output
+from generator.runner.execution.cells import CellRunner
+from generator.runner.kernels.process import KernelProcess, new_connection
+from generator.runner.kernels.session import CellTooLongError, KernelGoneError, NotReadyError, Session
+from generator.runner.kernels.specs import choose_kernel, find_kernels
+from generator.runner.kernels.surroundings import private_folder
+
+_GOODBYE = 5.0
+
+
+class PackmillEngine(Engine):  # type: ignore[misc]
+    """Runs a notebook as ``packmill-runner`` does; papermill prepares it and raises what went wrong."""
+
+    @classmethod
+    def execute_notebook(cls, nb: Any, kernel_name: str, **options: Any) -> Any:
+        """papermill's, with saves whose cost stays linear."""
+        manager_options = ("output_path", "progress_bar", "log_output", "autosave_cell_every")
+        manager = _Manager(nb, **{name: options[name] for name in manager_options if name in options})
+        manager.notebook_start()
+        try:
+            cls.execute_managed_notebook(manager, kernel_name, **options)
+        finally:
+            manager.cleanup_pbar()
+            manager.notebook_complete()
+        return manager.nb
+
+    @classmethod
+    def execute_managed_notebook(  # type: ignore[no-untyped-def]
+        cls,
+        nb_man: NotebookExecutionManager,
+        kernel_name: str,
+        *,
+        log_output: bool = False,
+        stdout_file: TextIO | None = None,
+        stderr_file: TextIO | None = None,
+        start_timeout: float = 60,
+        execution_timeout: float | None = None,
+        **_,
+    ) -> None:
+        """Starts the kernel, runs the cells, ends the kernel.
+
+        Raises:
+            DeadKernelError, CellTimeoutError, RuntimeError: as nbclient raises them.
+        """
+        language = nb_man.nb.metadata.get("kernelspec", {}).get("language") or "python"
+        kernel, _warning = choose_kernel(find_kernels(os.environ), name=kernel_name, language=language)
+        with private_folder() as folder:
+            connection = new_connection(kernel, folder)
+            process = KernelProcess(kernel, connection=connection, runtime=folder, cwd=Path.cwd(), log=None)
+            session = Session(process)
+            try:
+                info = session.wait_until_ready(start_timeout)
+                listener = _Listener(nb_man, log_output=log_output, stdout=stdout_file, stderr=stderr_file)
+                runner = CellRunner(_NotebookCells(nb_man.nb), session, listener, limit=execution_timeout)
+                runner.run()
+                nb_man.nb.metadata["language_info"] = nbformat.from_dict(info["language_info"])
+                widgets = runner.outputs.widget_state()
+                if widgets:
+                    nb_man.nb.metadata["widgets"] = nbformat.from_dict(widgets)
+                runner.take_last_words(_GOODBYE)
+            except CellTooLongError:
+                raise CellTimeoutError(f"a cell took longer than {execution_timeout} s") from None
+            except NotReadyError:
+                raise RuntimeError(f"Kernel didn't respond in {start_timeout} seconds") from None
+            except KernelGoneError:
+                raise DeadKernelError("Kernel died") from None
+            finally:
+                session.end()
+
+
+class _Manager(NotebookExecutionManager):  # type: ignore[misc]
+    """papermill's record of a run; a save waits until twenty times as long has passed as the last one took."""
+
+    _next_save = 0.0
+
+    def save(self, **options: Any) -> None:
+        now = time.monotonic()
+        if now >= self._next_save:
+            super().save(**options)
+            ended = time.monotonic()
+            self._next_save = ended + rest_after(ended - now)
+
+    def notebook_complete(self, **options: Any) -> None:
+        self._next_save = 0.0
+        super().notebook_complete(**options)
+
+
+class _NotebookCells:
+    """The cells of papermill's notebook, which lies in memory."""
+
+    def __init__(self, nb: Any) -> None:
+        self._nb = nb
+
+    def __len__(self) -> int:
+        return len(self._nb.cells)
+
+    def cell(self, index: int) -> MutableMapping[str, Any]:
+        """The cell itself."""
+        cell: MutableMapping[str, Any] = self._nb.cells[index]
+        return cell
+
+
+class _Listener:
+    """Tells papermill's manager of each cell."""
+
+    def __init__(
+        self,
+        manager: NotebookExecutionManager,
+        *,
+        log_output: bool,
+        stdout: TextIO | None,
+        stderr: TextIO | None,
+    ) -> None:
+        self._manager = manager
+        self._log_output = log_output
+        self._copies = {"stdout": stdout, "stderr": stderr}
+
+    def started(self, index: int, cell: Any) -> None:
+        """Before a cell."""
+        self._manager.cell_start(cell, index)
+
+    def ended(self, index: int, cell: Any, *, failed: bool) -> None:
+        """After a cell; papermill reads outputs as nbformat's nodes."""
+        if "outputs" in cell:
+            cell["outputs"] = [nbformat.from_dict(plain_output(output)) for output in cell["outputs"]]
+        cell["metadata"] = nbformat.from_dict(cell["metadata"])
+        if failed:
+            self._manager.cell_exception(cell, cell_index=index)
+        self._manager.cell_complete(cell, cell_index=index)
+
+    def output(self, output: dict[str, Any]) -> None:
+        """Copies what is printed to where it was asked for."""
+        from papermill.log import logger
+
+        copy = self._copies.get(str(output.get("name")))
+        if output["output_type"] == "stream":
+            text = str(plain_output(output)["text"])
+            if copy:
+                copy.write(text)
+                copy.flush()
+        else:
+            text = str((output.get("data") or {}).get("text/plain", ""))
+        if self._log_output and text:
+            logger.info(text)
+
+    def warn(self, text: str) -> None:
+        """Tells what need not end the run."""
+        from papermill.log import logger
+
+        logger.warning(text)
+
+    def tick(self) -> None:
+        """Saves in a long cell."""
+        self._manager.autosave_cell()

@@ -1,0 +1,253 @@
+"""``packmill-runner run IN OUT``: a notebook from anywhere to anywhere, with papermill's options and their meaning."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TextIO
+
+from generator.notebook.interface import Interface, read_interface
+from generator.notebook.notebook import Notebook, read_notebook
+from generator.runner.document.document import read_document
+from generator.runner.document.saving import Saver, is_file_or_nothing
+from generator.runner.execution.execution import execute
+from generator.runner.execution.html import page_beside
+from generator.runner.execution.task import Prints, Task
+from generator.runner.execution.watching import watched
+from generator.runner.kernels.specs import Kernel, choose_kernel, find_kernels
+from generator.runner.output_template import OutputTemplate
+from generator.runner.results.result import Record, check_status
+from generator.runner.results.scraps import Scraps
+from generator.runner.results.scraps import file_name as scraps_file
+from generator.runner.standalone import addresses
+from generator.runner.standalone.given import Given, checked, formatted, parameters
+from generator.runner.standalone.other_engines import run_with_papermill
+from generator.shared.errors import NotebookError, PackmillError
+from generator.shared.failures import BadInputsError, ProcessMissingError, told_of_bad_inputs, told_of_full_disks
+from generator.shared.masking import mask
+from generator.shared.path_templates import render_path
+
+_REMOTE_SAVES = 30.0
+"""Seconds between two saves to an address that is no file."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Standalone:
+    """What ``run`` was asked for, in papermill's form."""
+
+    notebook: str
+    output: str | None
+    given: Given = field(default_factory=Given)
+    template: OutputTemplate = field(default_factory=OutputTemplate)
+    inject_input_path: bool = False
+    inject_output_path: bool = False
+    allow_unknown: bool = False
+    kernel: str | None = None
+    language: str | None = None
+    engine: str | None = None
+    cwd: str | None = None
+    results: Path | None = None
+    html: bool = False
+    save_while_running: bool = True
+    stdout_file: str | None = None
+    stderr_file: str | None = None
+    tell_cells: bool = True
+    say: Callable[[str], None] = print
+    time_limit: float | None = None
+    execution: Mapping[str, Any] = field(default_factory=dict)
+    """The fields of `Task` that are options alone."""
+
+
+def run(request: Standalone) -> None:
+    """Runs the notebook.
+
+    Raises:
+        RunFailedError: it failed; the executed notebook is at its place all the same.
+    """
+    record = Record(process=addresses.shown(request.notebook), scraps=Scraps(request.results))
+    if request.results:
+        request.results.mkdir(parents=True, exist_ok=True)
+    error: BaseException | None = None
+    try:
+        with watched(request.time_limit), told_of_full_disks(), told_of_bad_inputs():
+            _run(request, record)
+            check_status(record)
+    except BaseException as caught:
+        error = caught
+        raise
+    finally:
+        if request.results:
+            with suppress(OSError):
+                record.scraps.write()
+                record.write(request.results, error, outputs=_outputs(request.results, record))
+
+
+def _run(request: Standalone, record: Record) -> None:
+    values = parameters(request.given, path_values(request))
+    input_path = formatted(request.notebook, values)
+    data = addresses.read(input_path)
+    notebook, understood = _understood(data, addresses.shown(input_path), request)
+    interface = understood or Interface()
+    any_name = request.allow_unknown or understood is None
+    values = checked(values, request.given, interface, notebook, allow_unknown=any_name)
+    secret = tuple(one.name for one in interface.inputs if one.hint.secret)
+    public = {name: value for name, value in values.items() if name not in secret}
+    output_path = _output_path(request, public, input_path, record.started)
+    if request.engine not in (None, "packmill"):
+        _run_by_engine(request, values, secret, (input_path, output_path), record)
+        return
+    if secret:
+        input_path = formatted(request.notebook, {**values, **dict.fromkeys(secret, mask)})
+    language = request.language or notebook.language or "python"
+    kernel = _kernel(request, notebook, language)
+    record.kernel = kernel.name
+    if not addresses.is_remote(output_path) and output_path != addresses.PIPE:
+        record.notebooks.append(addresses.local_path(output_path).absolute())
+    with ExitStack() as files:
+        saver = _saver(request, data, input_path, output_path)
+        task = Task(
+            saver=saver,
+            input_path=input_path,
+            output_path=output_path,
+            kernel=kernel,
+            language=language,
+            parameters=values,
+            directory=_directory(request.cwd),
+            secret=secret,
+            stdout=_opened(request.stdout_file, files),
+            stderr=_opened(request.stderr_file, files),
+            **request.execution,
+        )
+        prints = Prints(request.say, cells=request.tell_cells)
+        with page_beside(task, addresses.writer(_page_address(output_path)) if request.html else None, prints):
+            execute(task, record, prints)
+
+
+def _run_by_engine(
+    request: Standalone, values: Mapping[str, Any], secret: Sequence[str], paths: tuple[str, str], record: Record
+) -> None:
+    """A run by an engine that is registered with papermill.
+
+    Raises:
+        BadInputsError: it is asked for what papermill's engines cannot do.
+    """
+    if secret or request.html:
+        what = f"the secret {secret[0]!r}" if secret else "--html"
+        raise BadInputsError(f"{what} is for packmill's own engine, not for --engine {request.engine}")
+    input_path, output_path = paths
+    with ExitStack() as files:
+        options = {
+            "engine_name": request.engine,
+            "kernel_name": request.kernel,
+            "language": request.language,
+            "request_save_on_cell_execute": request.save_while_running and output_path != addresses.PIPE,
+            "cwd": request.cwd,
+            "stdout_file": _opened(request.stdout_file, files),
+            "stderr_file": _opened(request.stderr_file, files),
+        }
+        unformatted = {"input_path": _unformatted(input_path), "output_path": _unformatted(output_path)}
+        run_with_papermill(unformatted, values, options, request.execution, record)
+
+
+def _outputs(results: Path, record: Record) -> list[Path]:
+    return [results / name for name in (scraps_file, *record.scraps.files)] + list(record.notebooks)
+
+
+def _unformatted(path: str) -> str:
+    """A path that papermill's own formatting leaves as it is."""
+    return path.replace("{", "{{").replace("}", "}}")
+
+
+def _kernel(request: Standalone, notebook: Notebook, language: str) -> Kernel:
+    """The kernel that was asked for, else the notebook's or one of its language; none is needed to prepare it."""
+    name = request.kernel or notebook.kernel
+    if request.execution.get("prepare_only"):
+        return Kernel(name or "python3", language, (), Path())
+    exact = request.kernel is not None
+    kernel, warning = choose_kernel(find_kernels(os.environ), name=name, language=language, exact=exact)
+    if warning:
+        request.say(f"warning: {warning}")
+    return kernel
+
+
+def path_values(request: Standalone) -> dict[str, Any]:
+    """``PAPERMILL_INPUT_PATH`` and ``PAPERMILL_OUTPUT_PATH``, when they are asked for."""
+    paths = {"PAPERMILL_INPUT_PATH": request.notebook} if request.inject_input_path else {}
+    return paths | ({"PAPERMILL_OUTPUT_PATH": request.output or addresses.PIPE} if request.inject_output_path else {})
+
+
+def _understood(data: bytes, name: str, request: Standalone) -> tuple[Notebook, Interface | None]:
+    """The notebook and its interface; a parameters cell that packmill cannot read is papermill's all the same."""
+    try:
+        notebook = read_notebook(data, name)
+    except NotebookError as error:
+        raise ProcessMissingError(str(error)) from None
+    try:
+        return notebook, read_interface(notebook)
+    except PackmillError as error:
+        if any(re.search(r"\bsecret\b", cell.source) for cell in notebook.tagged("parameters")):
+            raise BadInputsError(f"{error}\n  it speaks of a secret, so it has to be understood") from None
+        request.say(f"warning: {error}")
+        return notebook, None
+
+
+def _output_path(request: Standalone, public: Mapping[str, Any], input_path: str, time: datetime) -> str:
+    """Where the executed notebook goes; no path is made of a secret."""
+    if request.output is not None:
+        return formatted(request.output, public)
+    template = request.template.choose()
+    if template is None:
+        return addresses.PIPE
+    path = render_path(template, notebook=input_path, time=time, parameters=public, args=request.template.args)
+    if not addresses.is_remote(path):
+        addresses.local_path(path).parent.mkdir(parents=True, exist_ok=True)
+    request.say(f"the executed notebook goes to {path}")
+    return path
+
+
+def _saver(request: Standalone, data: bytes, input_path: str, output_path: str) -> Saver:
+    try:
+        document = read_document(data, addresses.shown(input_path))
+    except NotebookError as error:
+        raise ProcessMissingError(str(error)) from None
+    write = addresses.writer(output_path)
+    piped = output_path == addresses.PIPE
+    if piped or addresses.is_remote(output_path):
+        at_least = _REMOTE_SAVES if request.save_while_running and not piped else None
+        return Saver(document, write, at_least=at_least)
+    if not is_file_or_nothing(addresses.local_path(output_path)):
+        return Saver(document, write, at_least=None)
+    folder = addresses.local_path(output_path).resolve().parent
+    if not request.save_while_running:
+        return Saver(document, write, folder=folder, at_least=None)
+    return Saver(document, write, folder=folder)
+
+
+def _directory(cwd: str | None) -> Path:
+    directory = Path(cwd or ".").resolve()
+    if not directory.is_dir():
+        raise BadInputsError(f"{cwd}: there is no such directory to run in")
+    return directory
+
+
+def _opened(path: str | None, files: ExitStack) -> TextIO | None:
+    if path is None:
+        return None
+    if path == "-":
+        return sys.stdout
+    try:
+        return files.enter_context(open(path, "w", encoding="utf-8"))
+    except OSError as error:
+        raise BadInputsError(f"{path}: cannot be written to: {error.strerror}") from None
+
+
+def _page_address(output_path: str) -> str:
+    if output_path == addresses.PIPE:
+        raise BadInputsError("--html needs a path for the executed notebook, beside which the page can be")
+    return output_path.removesuffix(".ipynb") + ".html"

@@ -1,0 +1,184 @@
+"""Rows as GitLab's API shows them (https://docs.gitlab.com/api/pipelines/, jobs, commits). Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from generator.service.jobs.environment import iso
+from generator.service.project.project import Commit, Project
+from generator.service.store.database import Row
+
+_NOWHERE = "0" * 40
+_LABELS = {
+    "success": "passed",
+    "waiting_for_resource": "waiting for resource",
+    "manual": "manual action",
+    "canceling": "canceling",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Entities:
+    """The entities of a project; ``address`` is the service's as the client wrote it."""
+
+    project: Project
+    address: str
+
+    def page(self, kind: str, number: int) -> str:
+        """Where people see a pipeline or a job."""
+        return f"{self.address}{self._path(kind, number)}"
+
+    def _path(self, kind: str, number: int) -> str:
+        return f"/{self.project.path}/-/{kind}/{number}"
+
+    def brief(self, pipeline: Row) -> dict[str, Any]:
+        """A pipeline as lists show it."""
+        return {
+            "id": pipeline["id"],
+            "iid": pipeline["id"],
+            "project_id": self.project.id,
+            "sha": pipeline["sha"],
+            "ref": pipeline["ref"],
+            "status": pipeline["status"],
+            "source": pipeline["source"],
+            "created_at": iso(pipeline["created_at"]),
+            "updated_at": iso(pipeline["updated_at"]),
+            "web_url": self.page("pipelines", pipeline["id"]),
+            "name": None,
+        }
+
+    def pipeline(self, pipeline: Row) -> dict[str, Any]:
+        """A pipeline as it shows itself."""
+        started, finished = pipeline["started_at"], pipeline["finished_at"]
+        return {
+            **self.brief(pipeline),
+            "before_sha": _NOWHERE,
+            "tag": pipeline["tag"],
+            "yaml_errors": None,
+            "user": self.user(pipeline["user"]),
+            "started_at": iso(started),
+            "finished_at": iso(finished),
+            "committed_at": None,
+            "duration": round(finished - started) if started and finished else None,
+            "queued_duration": round(started - pipeline["created_at"]) if started else None,
+            "coverage": None,
+            "detailed_status": self._detailed(pipeline["status"], self._path("pipelines", pipeline["id"])),
+        }
+
+    def _detailed(self, status: str, path: str) -> dict[str, Any]:
+        label = _LABELS.get(status, status)
+        text = {"success": "Passed", "manual": "Manual", "waiting_for_resource": "Waiting"}.get(status)
+        return {
+            "icon": f"status_{status}",
+            "text": text or status.capitalize(),
+            "label": label,
+            "group": status.replace("_", "-"),
+            "tooltip": label,
+            "has_details": True,
+            "details_path": path,
+            "illustration": None,
+            "favicon": "/static/icon.svg",
+        }
+
+    def user(self, name: str) -> dict[str, Any]:
+        """Whoever holds a token: its name is all that is known."""
+        return {
+            "id": 1,
+            "username": name,
+            "name": name,
+            "state": "active",
+            "locked": False,
+            "avatar_url": None,
+            "web_url": f"{self.address}/{name}",
+        }
+
+    def job(self, job: Row, pipeline: Row, commit: Commit | None) -> dict[str, Any]:
+        """A job."""
+        started, finished, queued = job["started_at"], job["finished_at"], job["queued_at"]
+        kept = job["artifacts_size"]
+        files = [{"file_type": "trace", "size": 0, "filename": "job.log", "file_format": None}] if started else []
+        if kept:
+            archive = {"file_type": "archive", "size": kept, "filename": "artifacts.zip", "file_format": "zip"}
+            files.insert(0, archive)
+        return {
+            "id": job["id"],
+            "status": job["status"],
+            "stage": job["stage"],
+            "name": job["name"],
+            "ref": pipeline["ref"],
+            "tag": pipeline["tag"],
+            "coverage": None,
+            "allow_failure": job["allow_failure"],
+            "created_at": iso(job["created_at"]),
+            "started_at": iso(started),
+            "finished_at": iso(finished),
+            "erased_at": iso(job["erased_at"]),
+            "duration": round(finished - started, 6) if started and finished else None,
+            "queued_duration": round(started - queued, 6) if started and queued else None,
+            "user": self.user(pipeline["user"]),
+            "commit": self.commit(commit) if commit else None,
+            "pipeline": self.brief(pipeline),
+            **({"failure_reason": job["failure_reason"]} if job["failure_reason"] else {}),
+            "web_url": self.page("jobs", job["id"]),
+            "project": {"ci_job_token_scope_enabled": False},
+            **({"artifacts_file": {"filename": "artifacts.zip", "size": kept}} if kept else {}),
+            "artifacts": files,
+            "runner": None,
+            "runner_manager": None,
+            "artifacts_expire_at": iso(job["artifacts_expire_at"]),
+            "archived": False,
+            "tag_list": [],
+        }
+
+    def commit(self, commit: Commit) -> dict[str, Any]:
+        """A commit of the project."""
+        return {
+            "id": commit.sha,
+            "short_id": commit.sha[:8],
+            "created_at": commit.time,
+            "parent_ids": list(commit.parents),
+            "title": commit.title,
+            "message": commit.message,
+            "author_name": commit.author,
+            "author_email": commit.email,
+            "authored_date": commit.time,
+            "committer_name": commit.author,
+            "committer_email": commit.email,
+            "committed_date": commit.time,
+            "trailers": {},
+            "web_url": f"{self.address}/{self.project.path}/-/commit/{commit.sha}",
+        }
+
+    def project_entity(self) -> dict[str, Any]:
+        """The project."""
+        owner = self.project.path.rpartition("/")[0]
+        page = f"{self.address}/{self.project.path}"
+        return {
+            "id": self.project.id,
+            "description": "Packages notebooks: image, CWL, descriptors",
+            "name": self.project.name,
+            "name_with_namespace": f"{owner} / {self.project.name}",
+            "path": self.project.name,
+            "path_with_namespace": self.project.path,
+            "default_branch": self.project.default_branch,
+            "web_url": page,
+            "http_url_to_repo": f"{page}.git",
+            "ssh_url_to_repo": f"{page}.git",
+            "namespace": {"id": 1, "name": owner, "path": owner, "kind": "group", "full_path": owner, "web_url": ""},
+            "visibility": "private",
+            "archived": False,
+            "empty_repo": False,
+            "jobs_enabled": True,
+            "builds_access_level": "enabled",
+            "merge_requests_enabled": False,
+            "issues_enabled": False,
+            "topics": [],
+            "tag_list": [],
+        }
+
+
+def test_suites(found: Iterable[Row]) -> list[dict[str, Any]]:
+    """The JUnit suites of jobs, each named by its job."""
+    return [{**suite, "name": job["name"]} for job in found for suite in job["tests"] or ()]

@@ -1,0 +1,1 @@
+"""Run the jobs of a pipeline, each in a process that outlives the service."""

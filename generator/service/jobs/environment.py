@@ -1,0 +1,150 @@
+"""The environment of a job: GitLab's predefined variables, the pipeline's own, and nothing that a client smuggles in.
+
+Source: https://docs.gitlab.com/ci/variables/predefined_variables/
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+from generator.containers.machine_memory import ordinary_memory
+from generator.service.project.pipeline_file import PipelineFile
+from generator.service.project.project import Project
+from generator.service.store import masking
+from generator.service.store.database import Row
+
+_HOSTS = {
+    "PACKMILL_GIT_TOKEN": "PACKMILL_GIT_HOST",
+    "PACKMILL_REGISTRY_PASSWORD": "PACKMILL_REGISTRY_HOST",
+    "PACKMILL_PUBLISH_TOKEN": "PACKMILL_PUBLISH_HOST",
+}
+"""Secrets of whoever runs the service, and the variables that say which host each is for."""
+_NOT_FOR_JOBS = ("PACKMILL_DATABASE", "PACKMILL_CI_TRIGGER_TOKEN", "PACKMILL_CI_ACCESS_TOKEN")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Surroundings:
+    """What a job's environment is made of besides the job: the project, addresses and settings.
+
+    ``address`` is where people find the service, ``inside`` where jobs on this machine do. ``jobs_at_once`` share the
+    machine's memory.
+    """
+
+    project: Project
+    address: str
+    inside: str
+    own: Mapping[str, str]
+    local_repositories: bool
+    jobs_at_once: int = 1
+
+
+def environment(
+    around: Surroundings,
+    *,
+    pipeline: Row,
+    asked: Mapping[str, str],
+    job: Row,
+    file: PipelineFile,
+    dotenv: Mapping[str, str],
+    job_variables: Mapping[str, str],
+    token: str,
+    work: Path,
+) -> tuple[dict[str, str], list[str]]:
+    """The environment of a job, and the names of variables that were asked for and are not the pipeline's.
+
+    Only variables that the pipeline file declares reach a job: anything else, such as ``PATH`` or ``BASH_ENV``, could
+    change what its programs do.
+    """
+    declared = {one.name: one.value for one in file.variables}
+    own = {name: value for name, value in operator_variables(around).items() if name not in declared}
+    given = {name: asked.get(name, value) for name, value in declared.items()}
+    predefined = _predefined(around, pipeline=pipeline, job=job, token=token, work=work)
+    left_out = [name for name in asked if name not in declared]
+    return {**own, **given, **job_variables, **dotenv, **predefined}, left_out
+
+
+def operator_variables(around: Surroundings) -> dict[str, str]:
+    """Give the variables that every job gets, from the operator's environment and the service's options."""
+    own = {name: value for name, value in around.own.items() if name not in _NOT_FOR_JOBS}
+    for secret in homeless_secrets(own):
+        own.pop(secret)
+        own.pop(secret.replace("PASSWORD", "USER"), None)
+    if not around.local_repositories:
+        own["PACKMILL_LOCAL_REPOSITORIES"] = "no"
+        own.setdefault("PACKMILL_STAGE_GUARD", "1")
+    if around.jobs_at_once > 1 and not own.get("PACKMILL_RUN_MEMORY"):
+        own["PACKMILL_RUN_MEMORY"] = str(ordinary_memory(containers=around.jobs_at_once))
+    return own
+
+
+def homeless_secrets(own: Mapping[str, str]) -> list[str]:
+    """Secrets that name no host they are for; whoever may start pipelines could name one that collects them."""
+    return [secret for secret, host in _HOSTS.items() if own.get(secret) and not own.get(host)]
+
+
+def host_variable(secret: str) -> str:
+    """The variable that names the host a secret is for."""
+    return _HOSTS[secret]
+
+
+def rule_variables(project: Project, *, ref: str, tag: bool, source: str, asked: Mapping[str, str]) -> dict[str, str]:
+    """The variables that decide which jobs a pipeline has."""
+    kind = "CI_COMMIT_TAG" if tag else "CI_COMMIT_BRANCH"
+    return {
+        **asked,
+        "CI": "true",
+        "CI_PIPELINE_SOURCE": source,
+        "CI_COMMIT_REF_NAME": ref,
+        "CI_DEFAULT_BRANCH": project.default_branch,
+        kind: ref,
+    }
+
+
+def secrets(values: Mapping[str, str], token: str, *, secret_inputs: Collection[str]) -> list[str]:
+    """Texts that must not show in the log of a job with this environment."""
+    in_urls = (password for value in values.values() for password in re.findall(r"://[^\s/:@]*:([^\s/@]+)@", value))
+    named = masking.worth_masking(value for name, value in values.items() if masking.is_secret(name))
+    of_run = masking.secret_texts(values.get("inputs", ""), secret_inputs)
+    return [token, *(values[name] for name in _HOSTS if values.get(name)), *in_urls, *named, *of_run]
+
+
+def _predefined(around: Surroundings, *, pipeline: Row, job: Row, token: str, work: Path) -> dict[str, str]:
+    project = around.project
+    page = f"{around.address}/{project.path}"
+    return {
+        **rule_variables(project, ref=pipeline["ref"], tag=pipeline["tag"], source=pipeline["source"], asked={}),
+        "GITLAB_CI": "true",
+        "CI_API_V4_URL": f"{around.inside}/api/v4",
+        "CI_COMMIT_SHA": pipeline["sha"],
+        "CI_COMMIT_SHORT_SHA": pipeline["sha"][:8],
+        "CI_JOB_ID": str(job["id"]),
+        "CI_JOB_NAME": job["name"],
+        "CI_JOB_STAGE": job["stage"],
+        "CI_JOB_STARTED_AT": iso(job["started_at"]) or "",
+        "CI_JOB_TOKEN": token,
+        "CI_JOB_URL": f"{page}/-/jobs/{job['id']}",
+        "CI_PIPELINE_CREATED_AT": iso(pipeline["created_at"]) or "",
+        "CI_PIPELINE_ID": str(pipeline["id"]),
+        "CI_PIPELINE_IID": str(pipeline["id"]),
+        "CI_PIPELINE_URL": f"{page}/-/pipelines/{pipeline['id']}",
+        "CI_PROJECT_DIR": str(work),
+        "CI_PROJECT_ID": str(project.id),
+        "CI_PROJECT_NAME": project.name,
+        "CI_PROJECT_PATH": project.path,
+        "CI_PROJECT_URL": page,
+        "CI_SERVER": "yes",
+        "CI_SERVER_NAME": "packmill",
+        "CI_SERVER_URL": around.address,
+        "GITLAB_USER_LOGIN": pipeline["user"],
+    }
+
+
+def iso(seconds: float | None) -> str | None:
+    """A time as GitLab writes it: ISO 8601 with milliseconds, UTC."""
+    if seconds is None:
+        return None
+    return datetime.fromtimestamp(seconds, tz=timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,193 @@
+"""Where the service keeps what is no row: a folder a job, with its trace, its artifacts and its result."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+import shutil
+import signal
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from generator.service.store.hidden_values import HiddenValues
+
+
+@dataclass(frozen=True, slots=True)
+class JobFolder:
+    """One job's folder; `generator.service.jobs.shepherd` says what lies in it."""
+
+    path: Path
+
+    @property
+    def trace(self) -> Path:
+        """The log."""
+        return self.path / "trace"
+
+    @property
+    def artifacts(self) -> Path:
+        """The archive of what the job left."""
+        return self.path / "artifacts.zip"
+
+    @property
+    def pages(self) -> Path:
+        """Rendered notebooks of the artifacts."""
+        return self.path / "pages"
+
+    def remove_artifacts(self) -> None:
+        """Remove the artifacts and the pages that were made of them."""
+        self.artifacts.unlink(missing_ok=True)
+        shutil.rmtree(self.pages, ignore_errors=True)
+
+    @property
+    def lock(self) -> Path:
+        """Locked as long as a shepherd lives."""
+        return self.path / "lock"
+
+    def prepare(self) -> None:
+        """An empty folder for an attempt; the trace of an earlier attempt stays."""
+        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)  # logs are for those with a token
+        self.path.mkdir(exist_ok=True)
+        for name in ("result.json", "group", "pid"):
+            (self.path / name).unlink(missing_ok=True)
+        self.remove_artifacts()
+        self.trace.touch(mode=0o600)
+
+    def note(self, text: str) -> None:
+        """A line of the service's own at the end of the trace."""
+        with suppress(OSError), self.trace.open("a", encoding="utf-8", errors="replace") as trace:
+            trace.write(f"\x1b[0;33m{text}\x1b[0;m\n")
+
+    def result(self) -> dict[str, Any] | None:
+        """How the job ended; None when its shepherd did not get that far."""
+        try:
+            found: dict[str, Any] = json.loads((self.path / "result.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return found
+
+    def is_tended(self) -> bool:
+        """Whether a shepherd looks after the job now."""
+        try:
+            descriptor = os.open(self.lock, os.O_RDWR)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: others may look at the same time
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(descriptor)
+        return False
+
+    def wait(self) -> None:
+        """Waits until no shepherd looks after the job."""
+        with suppress(OSError):
+            descriptor = os.open(self.lock, os.O_RDWR)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_SH)
+            finally:
+                os.close(descriptor)
+
+    def cancel(self) -> None:
+        """Asks the shepherd to end the job, if there is one."""
+        with suppress(OSError, ValueError):
+            if self.is_tended():
+                os.kill(int((self.path / "pid").read_text()), signal.SIGTERM)
+
+    def end_orphans(self, work: Path, *, everything: bool = False) -> None:
+        """Kills what a killed shepherd left running of the script's process group, or ``everything`` of the job.
+
+        The group's number may belong to others by now: only processes that know the job's work folder are meant.
+        """
+        try:
+            group = int((self.path / "group").read_text())
+        except (OSError, ValueError):
+            return
+        mark = f"CI_PROJECT_DIR={work}\0".encode()
+        for process in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError, ValueError, IndexError):
+                fields = (process / "stat").read_text(errors="replace").rpartition(")")[2].split()
+                if (everything or int(fields[2]) == group) and mark in (process / "environ").read_bytes() + b"\0":
+                    os.kill(int(process.name), signal.SIGKILL)
+
+    def remove(self) -> None:
+        """Removes everything of the job."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+@dataclass(frozen=True, slots=True)
+class DataFolder:
+    """The service's folder on disk."""
+
+    path: Path
+
+    @property
+    def database(self) -> Path:
+        """The SQLite file."""
+        return self.path / "packmill.sqlite3"
+
+    @property
+    def hidden(self) -> HiddenValues:
+        """The values of pipelines that are not shown."""
+        return HiddenValues(self.path / "values")
+
+    def job(self, number: int) -> JobFolder:
+        """The folder of a job."""
+        return JobFolder(self.path / "jobs" / str(number))
+
+    @property
+    def builds(self) -> Path:
+        """The work folders of jobs."""
+        return self.path / "builds"
+
+    @property
+    def temporaries(self) -> Path:
+        """The temporary folders of jobs."""
+        return self.path / "tmp"
+
+    @property
+    def cache(self) -> Path:
+        """What jobs share: notes about images, and packages for virtual environments."""
+        return self.path / "cache"
+
+    def identity(self) -> str:
+        """Return a word that no other data folder has, made at first use."""
+        file = self.path / "instance"
+        if not file.is_file():
+            new = self.path / f"instance.{os.getpid()}"
+            with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as opened:
+                opened.write(secrets.token_hex(8))
+            new.replace(file)
+        return file.read_text(encoding="ascii")
+
+    def label(self, number: int) -> str:
+        """Return the value of the label that every container of a job has."""
+        return f"{self.identity()}-{number}"
+
+    def remove_work(self, number: int) -> None:
+        """Remove the folders that a job's script wrote to, those that may hold secrets first."""
+        temporary = self.temporary(number)
+        for place in (*temporary.glob("packmill-git-*"), *temporary.glob("packmill-run-*"), temporary):
+            shutil.rmtree(place, ignore_errors=True)
+        shutil.rmtree(self.work(number), ignore_errors=True)
+
+    def numbers(self) -> list[int]:
+        """The jobs that have a folder."""
+        return [int(path.name) for path in (self.path / "jobs").glob("[0-9]*") if path.name.isdecimal()]
+
+    def leftovers(self) -> list[int]:
+        """Return the jobs whose script has left a folder."""
+        folders = (*self.builds.glob("[0-9]*"), *self.temporaries.glob("[0-9]*"))
+        return sorted({int(path.name) for path in folders if path.name.isdecimal()})
+
+    def work(self, number: int) -> Path:
+        """Where a job's script runs."""
+        return self.builds / str(number)
+
+    def temporary(self, number: int) -> Path:
+        """Return the temporary folder of a job, with its home folder in it."""
+        return self.temporaries / str(number)

@@ -1,0 +1,195 @@
+"""Decide how far the jobs of this service are kept apart from it, from its user and from each other."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import shutil
+import stat
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from generator.service.jobs.confinement import COMPLETE_ABI, OLDEST_ABI, landlock_abi
+from generator.service.jobs.folders import DataFolder
+from generator.shared.errors import UsageError
+from generator.subprocesses import run
+
+_PROGRAM = Path(__file__).with_name("confinement.py")
+_ENGINE_STATE = tuple(map(Path, ("/var/lib/docker", "/var/lib/containerd", "/var/lib/containers")))
+# Writes where a job may write, then reads where none may: code 3 when the second succeeds.
+_PROBE = """\
+import sys
+open(sys.argv[1], "w").close()
+try:
+    open(sys.argv[2])
+except PermissionError:
+    sys.exit()
+sys.exit(3)
+"""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Isolation:
+    """How jobs run: ``confined`` by Landlock, as ``user`` (the service's own if None), with more ``writable`` folders.
+
+    ``home_hidden`` also keeps them from the home folder, but for the settings of git, ssh, Docker and pip.
+    """
+
+    confined: bool = False
+    user: str | None = None
+    writable: tuple[Path, ...] = ()
+    home_hidden: bool = False
+
+    @property
+    def home(self) -> Path | None:
+        """The home folder of the account that jobs run as."""
+        try:
+            account = pwd.getpwnam(self.user) if self.user else pwd.getpwuid(os.getuid())
+        except KeyError:
+            return None
+        return Path(account.pw_dir)
+
+    def files(self, data: DataFolder, number: int, *, shared: tuple[Path, ...], read: tuple[Path, ...]) -> Any:
+        """Return what `generator.service.jobs.confinement` takes as ``files``; None for no limits."""
+        if not self.confined:
+            return None
+        home = self.home.resolve() if self.home_hidden and self.home else None
+        hidden = [data.path, *_ENGINE_STATE, *([home] if home and len(home.parts) > 1 else [])]
+        settings = home_links(self.home) if self.home else {}
+        readable = (Path(sys.prefix), Path(sys.base_prefix), *settings.values(), *read)
+        writable = (data.work(number), data.temporary(number), data.cache / "packmill", *shared, *self.writable)
+        return {
+            "hidden": [str(path) for path in hidden],
+            "readable": [str(path.resolve()) for path in readable],
+            "writable": [str(path) for path in writable],
+        }
+
+
+def choose_isolation(
+    data: DataFolder, *, user: str | None, writable: tuple[Path, ...], required: bool, home_hidden: bool
+) -> tuple[Isolation, list[str]]:
+    """Return the isolation that this host allows, tried by a real process, and what to tell the operator about it.
+
+    Raises:
+        UsageError: the user does not exist or cannot run jobs, or something is missing that is required.
+    """
+    _check_user(user)
+    for folder in writable:
+        if data.path.is_relative_to(folder.resolve()) or folder.resolve().is_relative_to(data.path):
+            raise UsageError(f"--job-writes {folder}: the service's own data would be writable; name another folder")
+    abi = landlock_abi()
+    wanted = Isolation(confined=abi >= OLDEST_ABI, user=user, writable=writable, home_hidden=home_hidden)
+    _make_folders(data, user)
+    missing = _missing(abi)
+    problem = _try(wanted, data) if wanted.confined or user else ""
+    if problem and user:
+        raise UsageError(f"--job-user {user}: a job cannot run as this user here: {problem}")
+    if problem:
+        wanted, missing = Isolation(), f"a confined process does not work here ({problem})"
+    if missing and required:
+        raise UsageError(f"--require-confinement: {missing}")
+    return wanted, _sentences(wanted, missing)
+
+
+def _missing(abi: int) -> str:
+    if abi < OLDEST_ABI:
+        found = f"version {abi}" if abi else "none"
+        return f"this kernel has no usable Landlock (found: {found}; needed: version {OLDEST_ABI}, Linux 5.19)"
+    if abi < COMPLETE_ABI:
+        return (
+            f"this kernel has Landlock {abi}: jobs can still signal the service's processes and perhaps truncate its "
+            f"files (complete from version {COMPLETE_ABI}, Linux 6.12)"
+        )
+    return ""
+
+
+def _sentences(chosen: Isolation, missing: str) -> list[str]:
+    account = chosen.user or (pwd.getpwuid(os.getuid()).pw_name if chosen.home else str(os.getuid()))
+    how = "confined by Landlock" if chosen.confined else "not confined: they read and write what this user can"
+    engine = f"warning: user {chosen.user} cannot reach the engine's socket; add it to the group 'docker'"
+    return [
+        f"jobs run as {account}, {how}",
+        *([f"warning: {missing}"] if missing else []),
+        *([engine] if chosen.user and not _reaches_engine(chosen.user) else []),
+    ]
+
+
+def _check_user(name: str | None) -> None:
+    if name is None:
+        return
+    try:
+        account = pwd.getpwnam(name)
+    except KeyError:
+        advice = f"create it (Debian: adduser --system --group {name}; adduser {name} docker)"
+        raise UsageError(f"--job-user {name}: no such user; {advice}") from None
+    if os.geteuid() not in (0, account.pw_uid):
+        raise UsageError(f"--job-user {name}: only root can start jobs as another user; run the service as root")
+
+
+def _reaches_engine(name: str) -> bool:
+    """Whether a user may open the engine's local socket; one elsewhere is not looked at."""
+    socket = Path(os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock").removeprefix("unix://"))
+    if not socket.exists():
+        return True
+    found, account = socket.stat(), pwd.getpwnam(name)
+    if account.pw_uid == found.st_uid:
+        return bool(found.st_mode & stat.S_IWUSR)
+    in_group = found.st_gid in os.getgrouplist(name, account.pw_gid)
+    return bool(found.st_mode & (stat.S_IWGRP if in_group else stat.S_IWOTH))
+
+
+def _make_folders(data: DataFolder, user: str | None) -> None:
+    """Make the folders of jobs; another user's jobs pass through the data folder and see nothing else of it."""
+    account = pwd.getpwnam(user) if user else None
+    for folder in (data.builds, data.temporaries, data.cache, data.cache / "packmill"):
+        folder.mkdir(exist_ok=True, mode=0o711)
+        if account and folder in (data.cache, data.cache / "packmill"):
+            os.chown(folder, account.pw_uid, account.pw_gid)
+    if account and account.pw_uid != os.getuid():
+        os.chown(data.path, -1, account.pw_gid)
+        data.path.chmod(0o710)
+
+
+def _try(isolation: Isolation, data: DataFolder) -> str:
+    """Run a confined process that writes to its folder and opens a file of the service; return what goes wrong."""
+    data.identity()
+    folder, secret = data.temporary(0), str(data.path / "instance")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    if isolation.user:
+        account = pwd.getpwnam(isolation.user)
+        os.chown(folder, account.pw_uid, account.pw_gid)
+    spec = {
+        "command": [sys.executable, "-I", "-S", "-c", _PROBE, str(folder / "probe"), secret],
+        "environment": {},
+        "user": isolation.user,
+        "files": isolation.files(data, 0, shared=(), read=()),
+    }
+    done = run((sys.executable, "-I", "-S", str(_PROGRAM), "1"), text=json.dumps(spec), cwd=folder)
+    shutil.rmtree(folder, ignore_errors=True)
+    if done.code == 3:
+        return f"{secret} is readable"
+    said = (done.stdout or done.stderr).strip().splitlines() or [f"exit code {done.code}"]
+    return "" if done.code == 0 else said[-1]
+
+
+def home_links(home: Path) -> dict[str, Path]:
+    """Return the settings below a home folder that jobs use, by their place in the job's own home folder."""
+    names = (
+        ".gitconfig .git-credentials .netrc .config/git .ssh .config/pip .pip .config/uv .config/containers "
+        ".docker/config.json .docker/contexts .docker/cli-plugins .docker/buildx/current .docker/buildx/instances"
+    ).split()
+    return {name: home / name for name in names if (home / name).exists()}
+
+
+def local_destination(text: str, data: DataFolder) -> tuple[Path, ...]:
+    """Return the repository of this machine that a package is deposited in, if ``text`` names one."""
+    path = Path(unquote(text.removeprefix("file://")))
+    if not path.is_absolute() or not ((path / ".git").exists() or (path / "HEAD").is_file()):
+        return ()
+    real = path.resolve()
+    return () if data.path.is_relative_to(real) or real.is_relative_to(data.path) else (real,)

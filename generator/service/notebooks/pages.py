@@ -1,0 +1,163 @@
+"""Pages of executed notebooks: rendered once, by a process with limits, and kept next to the job's artifacts."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import queue
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+import time
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from generator.service.jobs.folders import JobFolder
+from generator.service.notebooks import program as notebook_program
+from generator.subprocesses import feed
+
+_PROGRAM = Path(notebook_program.__file__)
+_VERSION = b"1"
+"""Changes when the same notebook gives another page."""
+_MOST_KEPT = 40
+_RETRY_AFTER = 600.0
+_LOCALE = {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin"}
+_REASONS = {
+    notebook_program.NOT_A_NOTEBOOK: "it is not a notebook, or not a valid one",
+    notebook_program.FAILED: "it could not be rendered",
+    notebook_program.OUT_OF_MEMORY: "rendering it needs too much memory",
+    notebook_program.TOO_LARGE: "the page would be too large",
+    -signal.SIGXCPU: "rendering it takes too long",
+    -signal.SIGALRM: "rendering it takes too long",
+    -signal.SIGKILL: "rendering it takes too long",
+    124: "rendering it takes too long",
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RenderLimits:
+    """What rendering one notebook may take: seconds, bytes, and characters of a source and of an output."""
+
+    cpu: int = 20
+    seconds: int = 40
+    memory: int = 1 << 30
+    page: int = 32 << 20
+    cells: int = 2000
+    text: int = 20_000
+    output: int = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class NotShown:
+    """Why there is no page."""
+
+    reason: str
+
+
+class BusyError(Exception):
+    """Too many notebooks wait to be rendered."""
+
+
+class NotebookPages:
+    """Renders notebooks, a few at once; the others wait in a queue of limited length."""
+
+    def __init__(self, limits: RenderLimits | None = None, *, at_once: int = 2, waiting: int = 20) -> None:
+        self._limits, self._at_once = limits or RenderLimits(), at_once
+        self._queue: queue.Queue[tuple[str, JobFolder, bytes]] = queue.Queue(maxsize=waiting)
+        self._rendering: dict[str, Future[Path | NotShown]] = {}
+        self._guard = threading.Lock()
+        self._threads: list[threading.Thread] = []
+
+    def page(self, folder: JobFolder, notebook: bytes) -> Future[Path | NotShown]:
+        """Return the page of a notebook that a job has left: the kept one, or one that is being rendered.
+
+        Raises:
+            BusyError: the queue is full.
+        """
+        settings = json.dumps(asdict(self._limits)).encode()
+        key = hashlib.sha256(_VERSION + settings + b"\0" + notebook).hexdigest()
+        kept = _kept(folder, key)
+        if kept is not None:
+            return _done(kept)
+        with self._guard:
+            name = f"{folder.path}/{key}"
+            if name not in self._rendering:
+                try:
+                    self._queue.put_nowait((key, folder, notebook))
+                except queue.Full:
+                    raise BusyError from None
+                self._rendering[name] = Future()
+                self._start_thread()
+            return self._rendering[name]
+
+    def _start_thread(self) -> None:
+        """Start another of the threads that wait for processes; they do not keep the service from ending."""
+        if len(self._threads) < self._at_once:
+            thread = threading.Thread(target=self._work, name="notebooks", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def _work(self) -> None:
+        while True:
+            key, folder, notebook = self._queue.get()
+            try:
+                found = self._render(key, folder, notebook)
+            except Exception as error:  # noqa: BLE001 - a full disk or a removed job must not end the thread
+                found = NotShown(f"the page could not be kept: {error}")
+            with self._guard:
+                future = self._rendering.pop(f"{folder.path}/{key}")
+            future.set_result(found)
+
+    def _render(self, key: str, folder: JobFolder, notebook: bytes) -> Path | NotShown:
+        folder.pages.mkdir(exist_ok=True, mode=0o700)
+        new, page = folder.pages / f"{key}.new", folder.pages / f"{key}.html"
+        try:
+            with tempfile.TemporaryDirectory(prefix="packmill-notebook-") as empty:
+                code = feed(
+                    (sys.executable, "-I", str(_PROGRAM), json.dumps(asdict(self._limits))),
+                    content=notebook,
+                    output=new,
+                    cwd=Path(empty),
+                    environment={**_LOCALE, "HOME": empty, "TMPDIR": empty},
+                    timeout=self._limits.seconds + 5,
+                )
+            if code == 0:
+                new.replace(page)
+                _remove_oldest(folder)
+        finally:
+            new.unlink(missing_ok=True)
+        if not folder.artifacts.exists():  # removed while it was rendered
+            shutil.rmtree(folder.pages, ignore_errors=True)
+        if code == 0:
+            return page
+        reason = _REASONS.get(code, _REASONS[notebook_program.FAILED])
+        with suppress(OSError):
+            (folder.pages / f"{key}.failed").write_text(reason, encoding="utf-8")
+        return NotShown(reason)
+
+
+def _kept(folder: JobFolder, key: str) -> Path | NotShown | None:
+    """Return what an earlier attempt has left; a failure is tried again after a while."""
+    page, failed = folder.pages / f"{key}.html", folder.pages / f"{key}.failed"
+    if page.is_file():
+        return page
+    with suppress(OSError):
+        if time.time() - failed.stat().st_mtime < _RETRY_AFTER:
+            return NotShown(failed.read_text(encoding="utf-8"))
+    return None
+
+
+def _remove_oldest(folder: JobFolder) -> None:
+    kept = sorted(folder.pages.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in kept[_MOST_KEPT:]:
+        path.unlink(missing_ok=True)
+
+
+def _done(found: Path | NotShown) -> Future[Path | NotShown]:
+    future: Future[Path | NotShown] = Future()
+    future.set_result(found)
+    return future

@@ -1,0 +1,1 @@
+"""Read the git repository whose pipelines run, and its pipeline file."""

@@ -1,0 +1,185 @@
+"""The project whose pipelines are run: a git repository with a ``.gitlab-ci.yml``, asked for refs and commits."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from generator.repository.git_environment import identity
+from generator.service.project import pipeline_file
+from generator.service.project.pipeline_file import PipelineFile
+from generator.shared.errors import UsageError
+from generator.subprocesses import run
+
+_MOST_KNOWN = 1000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Revision:
+    """What a ref stands for; ``tag`` tells tags from branches."""
+
+    ref: str
+    sha: str
+    tag: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Commit:
+    """A commit; times as ISO 8601."""
+
+    sha: str
+    title: str
+    message: str
+    author: str
+    email: str
+    time: str
+    parents: tuple[str, ...]
+
+
+class Project:
+    """One project. ``id`` and ``path`` (``owner/name``) are how clients name it."""
+
+    def __init__(
+        self, folder: Path, *, number: int, path: str | None, timeout: float, snapshots: Path | None = None
+    ) -> None:
+        """Opens the project and reads its pipeline file once.
+
+        A folder without git, such as an unpacked release, is taken as it is now: ``snapshots`` is where its repository
+        is made then.
+
+        Raises:
+            UsageError: it is no git repository, or its pipeline file says what the service cannot do.
+        """
+        self.path = path or f"{_slug(folder.resolve().parent.name)}/{_slug(folder.resolve().name)}"
+        if snapshots and not (folder / ".git").exists() and (folder / pipeline_file.name).is_file():
+            folder = _snapshot(folder.resolve(), snapshots)
+        self.folder, self.id, self._timeout = folder.resolve(), number, timeout
+        self._files: dict[str, PipelineFile] = {}
+        self._known: dict[str, tuple[object, Revision | None]] = {}
+        git = self.folder / ".git"
+        self._refs = git if (git / "refs").is_dir() and not (git / "reftable").exists() else None
+        top = self._git("rev-parse", "--show-toplevel")
+        if top is None or Path(top) != self.folder:
+            raise UsageError(
+                f"{folder}: pipelines are run of a project in git: give --project the top of a clone of packmill"
+            )
+        self.default_branch = self._git("symbolic-ref", "--quiet", "--short", "HEAD") or "main"
+        head = self._git("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
+        if head is None:
+            raise UsageError(f"{folder}: the project has no commit")
+        self.file(head)
+
+    @property
+    def name(self) -> str:
+        """The last part of the path."""
+        return self.path.rpartition("/")[2]
+
+    def resolve(self, ref: str) -> Revision | None:
+        """The branch or tag of a name; None when there is none."""
+        if not ref or ref.startswith("-") or not re.fullmatch(r"[\w./+@#-]+", ref) or ".." in ref:
+            return None
+        short = re.sub(r"^refs/(heads|tags)/", "", ref)
+        stamp = self._stamp(short)
+        if stamp and self._known.get(ref, (None, None))[0] == stamp:
+            return self._known[ref][1]
+        found = self._resolved(ref, short)
+        if stamp and len(self._known) < _MOST_KNOWN:
+            self._known[ref] = (stamp, found)
+        return found
+
+    def _stamp(self, short: str) -> tuple[object, ...] | None:
+        """What changes whenever a ref does: the files that git keeps it in. None where it keeps refs otherwise."""
+        if self._refs is None:
+            return None
+        files = ("HEAD", "packed-refs", f"refs/heads/{short}", f"refs/tags/{short}")
+        return tuple(_changed(self._refs / file) for file in files)
+
+    def _resolved(self, ref: str, short: str) -> Revision | None:
+        for kind in ("heads", "tags"):
+            sha = self._git("rev-parse", "--verify", "--quiet", f"refs/{kind}/{short}^{{commit}}")
+            if sha and (ref == short or ref.startswith(f"refs/{kind}/")):
+                return Revision(ref=short, sha=sha, tag=kind == "tags")
+        if short == self.default_branch:  # a clone in CI has a detached HEAD and no branch at all
+            sha = self._git("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
+            return Revision(ref=short, sha=sha, tag=False) if sha else None
+        return None
+
+    def commit(self, ref: str) -> Commit | None:
+        """The commit of a ref or a (short) sha."""
+        found = self.resolve(ref)
+        sha = found.sha if found else ref
+        if not re.fullmatch(r"[0-9a-f]{7,64}", sha):
+            return None
+        fields = self._git(
+            "log", "-1", "--no-show-signature", "--format=%H%x00%s%x00%B%x00%an%x00%ae%x00%cI%x00%P", sha
+        )
+        if fields is None:
+            return None
+        whole, title, message, author, email, time, parents = fields.split("\0")
+        return Commit(
+            sha=whole,
+            title=title,
+            message=message,
+            author=author,
+            email=email,
+            time=time,
+            parents=tuple(parents.split()),
+        )
+
+    def file(self, sha: str) -> PipelineFile:
+        """The pipeline file of a commit.
+
+        Raises:
+            UsageError: there is none, or it says what the service cannot do.
+        """
+        if sha not in self._files:
+            text = self._git("show", f"{sha}:{pipeline_file.name}")
+            if text is None:
+                raise UsageError(f"{self.folder}: there is no {pipeline_file.name} at commit {sha[:8]}")
+            self._files[sha] = pipeline_file.read(text, timeout=self._timeout)
+        return self._files[sha]
+
+    def has_file(self, name: str) -> bool:
+        """Whether the latest commit has a file."""
+        return self._git("cat-file", "-e", f"HEAD:{name}") is not None
+
+    def same_files(self, sha: str, names: tuple[str, ...], folder: Path) -> bool:
+        """Whether files of a commit are those of a folder."""
+        return all(
+            (folder / name).is_file()
+            and self._git("rev-parse", f"{sha}:{name}") == self._git("hash-object", "--", str(folder / name))
+            for name in names
+        )
+
+    def _git(self, *words: str) -> str | None:
+        done = run(("git", "-c", "safe.directory=*", "-C", str(self.folder), *words), timeout=60)
+        return done.stdout.rstrip("\n") if done.code == 0 else None
+
+
+def _snapshot(folder: Path, target: Path) -> Path:
+    """A repository at ``target`` with one commit of what is in a folder, without what its .gitignore names."""
+    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    place = ("git", "-c", "commit.gpgsign=false", f"--git-dir={target / '.git'}", f"--work-tree={folder}")
+    commands = (
+        ("git", "init", "--quiet", "--initial-branch=main", str(target)),
+        (*place, "add", "--all"),
+        (*place, "commit", "--quiet", "--allow-empty", "--message", "The folder as it is"),
+    )
+    for command in commands:
+        done = run(command, environment=identity(fixed=True), cwd=folder, timeout=300)
+        if done.code != 0:
+            raise UsageError(f"{folder}: it is not in git, and no repository can be made of it: {done.stderr.strip()}")
+    return target
+
+
+def _changed(file: Path) -> tuple[int, int, int] | None:
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^\w.-]+", "-", text).strip("-.") or "packmill"

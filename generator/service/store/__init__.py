@@ -1,0 +1,1 @@
+"""Keep pipelines, jobs, tokens and sessions in a database."""

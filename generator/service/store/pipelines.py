@@ -1,0 +1,225 @@
+"""Pipelines and jobs as rows: made, moved on, retried, canceled, listed. Whoever asks is shown the same state."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from generator.repository.address import redacted
+from generator.service.project.pipeline_file import Job
+from generator.service.project.project import Revision
+from generator.service.store import states
+from generator.service.store.database import Database, Row, jobs, pipelines, row, rows
+from generator.service.store.hidden_values import HiddenValues
+
+Variables = list[dict[str, str]]
+_LARGEST = 2**31 - 1
+"""The largest number that a column holds."""
+
+
+class Pipelines:
+    """The rows of one project; ``on_change`` is called after whatever may let a job start."""
+
+    def __init__(self, database: Database, hidden: HiddenValues, on_change: Callable[[], None] = lambda: None) -> None:
+        self.database, self.hidden, self.on_change = database, hidden, on_change
+
+    def create(
+        self,
+        revision: Revision,
+        wanted: Iterable[tuple[Job, str]],
+        *,
+        stages: tuple[str, ...],
+        source: str,
+        user: str,
+        variables: Variables,
+    ) -> int:
+        """A new pipeline with its jobs, all or nothing; its number."""
+        now = time.time()
+        lane = redacted(next((one["value"] for one in variables if one["key"] == "repository"), ""))[:255]
+        with self.database.writing() as connection:
+            values = {"sha": revision.sha, "ref": revision.ref, "tag": revision.tag, "source": source, "user": user}
+            values |= {"status": "created", "variables": [], "created_at": now, "updated_at": now}
+            made = connection.execute(sa.insert(pipelines).values(values)).inserted_primary_key
+            number = int(made[0]) if made else 0
+            shown = self.hidden.keep(number, variables)
+            connection.execute(sa.update(pipelines).where(pipelines.c.id == number).values(variables=shown))
+            connection.execute(
+                sa.insert(jobs),
+                [
+                    {
+                        "pipeline_id": number,
+                        "name": job.name,
+                        "stage": job.stage,
+                        "stage_index": stages.index(job.stage),
+                        "when": when,
+                        "allow_failure": job.allow_failure or (when == "manual" and not job.rules),
+                        "status": "created",
+                        "lane": lane,
+                        "created_at": now,
+                        "attempts": 0,
+                        "retried": False,
+                        "dotenv": {},
+                    }
+                    for job, when in wanted
+                ],
+            )
+            _advance(connection, number)
+        self.on_change()
+        return number
+
+    def get(self, number: int) -> Row | None:
+        """A pipeline's row; None when there is none."""
+        if number > _LARGEST:
+            return None
+        with self.database.reading() as connection:
+            return row(connection, sa.select(pipelines).where(pipelines.c.id == number))
+
+    def latest(self, ref: str | None) -> Row | None:
+        """The youngest pipeline of a ref."""
+        wanted = sa.select(pipelines).order_by(pipelines.c.id.desc()).limit(1)
+        with self.database.reading() as connection:
+            return row(connection, wanted.where(pipelines.c.ref == ref) if ref else wanted)
+
+    def count_and_page(self, statement: sa.Select[Any], *, limit: int, offset: int) -> tuple[int, list[Row]]:
+        """How many rows a query has, and a page of them."""
+        with self.database.reading() as connection:
+            counted = sa.select(sa.func.count()).select_from(statement.order_by(None).subquery())
+            total = int(connection.execute(counted).scalar_one())
+            return total, rows(connection, statement.limit(limit).offset(offset))
+
+    def jobs_of(self, number: int, *, with_retried: bool = True) -> list[Row]:
+        """A pipeline's jobs, oldest first."""
+        wanted = sa.select(jobs).where(jobs.c.pipeline_id == number).order_by(jobs.c.stage_index, jobs.c.id)
+        with self.database.reading() as connection:
+            return rows(connection, wanted if with_retried else wanted.where(jobs.c.retried.is_(False)))
+
+    def job(self, number: int) -> Row | None:
+        """A job's row; None when there is none."""
+        if number > _LARGEST:
+            return None
+        with self.database.reading() as connection:
+            return row(connection, sa.select(jobs).where(jobs.c.id == number))
+
+    def claim(self, number: int, token_hash: str) -> bool:
+        """Marks a pending job as running; whether it still was pending."""
+        with self.database.writing() as connection:
+            this = sa.update(jobs).where(jobs.c.id == number, jobs.c.status == "pending")
+            begun = {"status": "running", "started_at": time.time(), "token_hash": token_hash, "exit_code": None}
+            taken = connection.execute(this.values(**begun, failure_reason=None, attempts=jobs.c.attempts + 1)).rowcount
+            pipeline = connection.execute(sa.select(jobs.c.pipeline_id).where(jobs.c.id == number)).scalar()
+            if taken and pipeline is not None:
+                _advance(connection, pipeline)
+        return bool(taken)
+
+    def update_job(self, number: int, values: Mapping[str, Any]) -> None:
+        """Changes a job, and what follows from it for its pipeline."""
+        with self.database.writing() as connection:
+            pipeline = connection.execute(sa.select(jobs.c.pipeline_id).where(jobs.c.id == number)).scalar()
+            if pipeline is None:
+                return
+            connection.execute(sa.update(jobs).where(jobs.c.id == number).values(**values))
+            _advance(connection, pipeline)
+        self.on_change()
+
+    def cancel(self, number: int) -> list[int]:
+        """Cancels what is not over of a pipeline; the numbers of the jobs that run and have to be ended."""
+        return self.cancel_jobs([job["id"] for job in self.jobs_of(number)])
+
+    def cancel_jobs(self, numbers: Iterable[int]) -> list[int]:
+        """Cancels jobs; those that run are only marked, and their numbers are given."""
+        now = time.time()
+        with self.database.writing() as connection:
+            found = rows(connection, sa.select(jobs).where(jobs.c.id.in_(list(numbers))))
+            for job in found:
+                if job["status"] == "running":
+                    _set(connection, job["id"], status="canceling")
+                elif job["status"] in states.active - {"canceling"} | {"manual"}:
+                    _set(connection, job["id"], status="canceled", finished_at=now)
+            for pipeline in {job["pipeline_id"] for job in found}:
+                _advance(connection, pipeline)
+        self.on_change()
+        return [job["id"] for job in found if job["status"] in ("running", "canceling")]
+
+    def retry(self, number: int) -> int | None:
+        """A new job in place of one that is over; None when it cannot be retried."""
+        with self.database.writing() as connection:
+            old = row(connection, sa.select(jobs).where(jobs.c.id == number))
+            if old is None or old["status"] not in states.retryable or old["retried"]:
+                return None
+            made = _again(connection, old, status="pending")
+            _wake_skipped(connection, old["pipeline_id"], old["stage_index"])
+            _advance(connection, old["pipeline_id"])
+        self.on_change()
+        return made
+
+    def retry_pipeline(self, number: int) -> None:
+        """New jobs in place of those that failed or were canceled, and what was skipped because of them."""
+        with self.database.writing() as connection:
+            mine = rows(connection, sa.select(jobs).where(jobs.c.pipeline_id == number, jobs.c.retried.is_(False)))
+            again = [job for job in mine if job["status"] in ("failed", "canceled")]
+            for job in again:
+                _again(connection, job, status="created")
+            if again:
+                _wake_skipped(connection, number, min(job["stage_index"] for job in again))
+            _advance(connection, number)
+        self.on_change()
+
+    def play(self, number: int) -> bool:
+        """Starts a manual job; whether it was one."""
+        with self.database.writing() as connection:
+            changed = sa.update(jobs).where(jobs.c.id == number, jobs.c.status == "manual")
+            done = connection.execute(changed.values(status="pending", queued_at=time.time())).rowcount
+            pipeline = connection.execute(sa.select(jobs.c.pipeline_id).where(jobs.c.id == number)).scalar()
+            if done and pipeline is not None:
+                _advance(connection, pipeline)
+        self.on_change()
+        return bool(done)
+
+    def delete(self, number: int) -> list[int]:
+        """Removes a pipeline's rows; the numbers of its jobs, whose folders are left to be removed."""
+        with self.database.writing() as connection:
+            mine = list(connection.execute(sa.select(jobs.c.id).where(jobs.c.pipeline_id == number)).scalars())
+            connection.execute(sa.delete(jobs).where(jobs.c.pipeline_id == number))
+            connection.execute(sa.delete(pipelines).where(pipelines.c.id == number))
+            self.hidden.remove(number)
+        return mine
+
+
+def _again(connection: sa.Connection, old: Row, *, status: str) -> int:
+    _set(connection, old["id"], retried=True)
+    kept = ("pipeline_id", "name", "stage", "stage_index", "when", "allow_failure", "lane")
+    values = {name: old[name] for name in kept}
+    values |= {"status": status, "created_at": time.time(), "queued_at": time.time()}
+    values |= {"attempts": 0, "retried": False, "dotenv": {}}
+    made = connection.execute(sa.insert(jobs).values(**values)).inserted_primary_key
+    return int(made[0]) if made else 0
+
+
+def _wake_skipped(connection: sa.Connection, pipeline: int, stage: int) -> None:
+    skipped = sa.update(jobs).where(jobs.c.pipeline_id == pipeline, jobs.c.status == "skipped")
+    connection.execute(skipped.where(jobs.c.stage_index > stage).values(status="created", finished_at=None))
+
+
+def _set(connection: sa.Connection, number: int, **values: Any) -> None:
+    connection.execute(sa.update(jobs).where(jobs.c.id == number).values(**values))
+
+
+def _advance(connection: sa.Connection, number: int) -> None:
+    """Brings a pipeline and its waiting jobs in line with what its jobs have become."""
+    now = time.time()
+    mine = [dict(job) for job in rows(connection, sa.select(jobs).where(jobs.c.pipeline_id == number))]
+    changes = states.advanced(mine)
+    for job in mine:
+        if job["id"] in changes:
+            job["status"] = changes[job["id"]]
+            _set(connection, job["id"], status=job["status"], queued_at=now if job["status"] == "pending" else None)
+    status = states.pipeline_status(mine)
+    started = [job["started_at"] for job in mine if job["started_at"]]
+    values: dict[str, Any] = {"status": status, "started_at": min(started, default=None)}
+    this = sa.update(pipelines).where(pipelines.c.id == number)
+    connection.execute(this.values(**values, updated_at=now))
+    ended = pipelines.c.finished_at.is_(None) if status in states.finished else pipelines.c.finished_at.is_not(None)
+    connection.execute(this.where(ended).values(finished_at=now if status in states.finished else None))

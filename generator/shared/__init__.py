@@ -1,0 +1,1 @@
+"""Define what several programs agree on. Travels into the image."""

@@ -1,0 +1,38 @@
+"""Small JSON documents from anywhere: answers of a search, STAC."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from generator.shared.failures import StagingError
+from generator.staging.network.network import Network
+from generator.staging.stores import Source
+from generator.staging.transfer.transfer import Transfer, Watch
+
+_LARGEST = 64 * 1024**2
+
+
+def read_json(source: Source, network: Network) -> Any:
+    """The document, with all of a transfer's care.
+
+    Raises:
+        StagingError: it cannot be had, is too large for a document, or is no JSON.
+    """
+    with tempfile.TemporaryDirectory(prefix="packmill-document-") as folder:
+        part = Path(folder, "document")
+        size = 0
+
+        def count(more: int) -> None:
+            nonlocal size
+            size += more
+            if size > _LARGEST:
+                raise StagingError(f"{source.url}: more than {_LARGEST // 1024**2} MB, too large for a document")
+
+        Transfer(source, part, network=network, watch=Watch(on_bytes=count)).fetch()
+        try:
+            return json.loads(part.read_bytes())
+        except ValueError:
+            raise StagingError(f"{source.url}: is no JSON") from None

@@ -1,0 +1,1 @@
+"""Connect to servers on behalf of a staging step: guard, credentials, retries."""

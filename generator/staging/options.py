@@ -1,0 +1,306 @@
+"""The options of ``packmill-runner stage-in`` and ``stage-out``, and how they become requests."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from generator.shared.failures import BadInputsError, RunFailedError
+from generator.shared.staging_records import secret_fields
+
+if TYPE_CHECKING:
+    from generator.staging.stage_in import CacheFolder
+
+secret_file = ".packmill-credentials"  # noqa: S105 - a name
+"""Where a generated step has its ``credentials`` input once more, as the plain text of a file."""
+_stage_in = """\
+Fetches files into a folder, several at a time: resumed when a connection breaks, verified, numbered in their order.
+URL is http, https, s3, gs, abfs, ftp, sftp, a local path, or a STAC Item, Collection or Catalog (--stac)."""
+_stage_out = """\
+Puts the results of a run where they are wanted: s3, gs, abfs, ftp, sftp, or a local folder."""
+_secrets = """\
+Credentials stand on no command line. They are read from --credentials FILE (JSON or YAML: aws_access_key_id,
+aws_secret_access_key, aws_session_token, username, password, token, maap_pgt), from --config DIRECTORY (AWS's config
+and credentials, .netrc, known_hosts, ca.pem), or where each store's own tools look: AWS_ACCESS_KEY_ID, ~/.aws,
+~/.netrc, EARTHDATA_USERNAME and EARTHDATA_PASSWORD or EARTHDATA_TOKEN, MAAP_PGT, GOOGLE_APPLICATION_CREDENTIALS,
+AZURE_STORAGE_ACCOUNT_NAME and _KEY."""
+
+
+def add_stage_in(parser: argparse.ArgumentParser) -> None:
+    """Fills the parser of ``stage-in``."""
+    _describe(parser, _stage_in)
+    parser.add_argument("urls", nargs="*", metavar="URL", help="what to fetch")
+    parser.add_argument("--inputs", metavar="FILE", help="a CWL input object instead; it is emptied once read")
+    parser.add_argument("--output", default="staged", metavar="DIRECTORY", help="where to (default: %(default)s)")
+    parser.add_argument("--directory", action="store_true", help="keep names, and write a catalog.json (STAC)")
+    parser.add_argument("--stac", action="store_true", help="URL is STAC: fetch its assets")
+    parser.add_argument("--asset", action="append", default=[], metavar="KEY", help="only assets with this key")
+    parser.add_argument("--role", action="append", default=[], metavar="ROLE", help="only assets with this role")
+    parser.add_argument("--cache-dir", metavar="DIRECTORY", help="keep contents there, and use those that are there")
+    parser.add_argument("--cache-only", action="store_true", help="fill the cache and nothing else")
+    _add_network(parser)
+    parser.set_defaults(command=_run_stage_in)
+
+
+def add_stage_out(parser: argparse.ArgumentParser) -> None:
+    """Fills the parser of ``stage-out``."""
+    _describe(parser, _stage_out)
+    parser.add_argument("folder", nargs="?", metavar="FOLDER", help="the results")
+    parser.add_argument("destination", nargs="?", metavar="DESTINATION", help="where to")
+    parser.add_argument("--inputs", metavar="FILE", help="a CWL input object instead; it is emptied once read")
+    parser.add_argument("--include", action="append", default=[], metavar="GLOB", help="only what matches")
+    parser.add_argument("--stac", action="store_true", help="write a STAC catalog of the results, too")
+    _add_network(parser)
+    parser.set_defaults(command=_run_stage_out)
+
+
+def _describe(parser: argparse.ArgumentParser, text: str) -> None:
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.description, parser.epilog = text, _secrets
+    parser.allow_abbrev = False
+
+
+def _add_network(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--credentials", metavar="FILE", help="secrets, as below")
+    parser.add_argument("--config", metavar="DIRECTORY", help="a folder of configuration, as below")
+    parser.add_argument(
+        "--parallel", type=_count, default=16, metavar="N", help="files at a time (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--timeout", type=float, default=60.0, metavar="SECONDS", help="longest silence (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--attempts", type=_count, default=6, metavar="N", help="tries in a row that bring no byte (%(default)s)"
+    )
+    parser.add_argument("--ca-bundle", metavar="FILE", help="certificates to trust, such as your company's")
+    parser.add_argument("--guard", action="store_true", help="reach public addresses only (or PACKMILL_STAGE_GUARD=1)")
+    parser.add_argument(
+        "--allow",
+        action="append",
+        default=[],
+        metavar="NETWORK",
+        help="a network or host that --guard lets through (or PACKMILL_STAGE_ALLOW)",
+    )
+
+
+def _count(text: str) -> int:
+    number = int(text) if text.isascii() and text.isdigit() else 0
+    if not 1 <= number <= 64:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 to 64")
+    return number
+
+
+def _run_stage_in(options: argparse.Namespace, say: Callable[[str], None]) -> int:
+    given = take_inputs(options.inputs) if options.inputs else _typed_stage_in(options)
+    with _masked(given, options, say) as masked:
+        return _stage_in_as(options, given, masked)
+
+
+def _stage_in_as(options: argparse.Namespace, given: dict[str, Any], say: Callable[[str], None]) -> int:
+    from generator.staging.stage_in import StageIn, printed, stage_in, write_output_object
+
+    folder = Path(options.output)
+    outputs = stage_in(
+        StageIn(
+            input_path=given.get("input_path"),
+            folder=folder,
+            name=str(given.get("name") or folder.name or "staged"),
+            as_type=str(given.get("as_type") or "File[]"),
+            cache=_cache(given, in_step=bool(options.inputs)),
+            only_cache=bool(given.get("cache_only")),
+            say=say,
+            **_settings(options, given, step=str(given.get("name") or "stage_in")),
+        )
+    )
+    if options.inputs:
+        write_output_object(outputs, Path.cwd())
+    else:
+        print(printed(outputs))
+    return 0
+
+
+def _typed_stage_in(options: argparse.Namespace) -> dict[str, Any]:
+    if not options.urls:
+        raise BadInputsError("stage-in needs a URL, or --inputs FILE")
+    path: Any = list(options.urls)
+    if options.stac or options.asset or options.role:
+        path = {"stac_url": path, "assets": options.asset or None, "roles": options.role or None}
+    return {
+        "input_path": path,
+        "as_type": "Directory" if options.directory else "File[]",
+        "cache_dir": options.cache_dir,
+        "cache_only": options.cache_only,
+    }
+
+
+def _cache(given: dict[str, Any], *, in_step: bool) -> CacheFolder | None:
+    """In a step the engine has put the cache into the working directory, where it may be written to.
+
+    A step that is to fill a cache and has none begins one, and tells the steps after it so.
+    """
+    from generator.staging.stage_in import CacheFolder
+
+    value = given.get("cache_dir")
+    if isinstance(value, dict):
+        return CacheFolder(path=Path("cache"), is_new=bool(given.get("cache_is_new")))
+    if value:
+        return CacheFolder(path=Path(value))
+    return CacheFolder(path=Path("cache"), is_new=True) if in_step and given.get("cache_only") else None
+
+
+def _run_stage_out(options: argparse.Namespace, say: Callable[[str], None]) -> int:
+    given = take_inputs(options.inputs) if options.inputs else _typed_stage_out(options)
+    with _masked(given, options, say) as masked:
+        return _stage_out_as(options, given, masked)
+
+
+def _stage_out_as(options: argparse.Namespace, given: dict[str, Any], say: Callable[[str], None]) -> int:
+    from generator.staging.stage_in import write_output_object
+    from generator.staging.stage_out import StageOut, local_result, stage_out, write_list
+
+    inside = Path.cwd() if options.inputs else None
+    results = given.get("output_dir")
+    if isinstance(results, dict):
+        results = results.get("path")
+    if not results or not Path(str(results)).is_dir():
+        raise BadInputsError(f"{results or 'FOLDER'}: there is no such folder of results")
+    outputs = stage_out(
+        StageOut(
+            output_path=given.get("output_path"),
+            folder=Path(str(results)),
+            include=tuple(given.get("include") or ()),
+            catalog=bool(given.get("stac_catalog")),
+            inside=inside,
+            name=str(given.get("name") or "results"),
+            say=say,
+            **_settings(options, given, step="stage_out"),
+        )
+    )
+    if inside:
+        written = write_list(outputs, inside)
+        staged = {"class": "File", "path": written.name}
+        write_output_object({"staged": staged, "staged_dir": local_result(outputs, inside)}, inside)
+    else:
+        print(json.dumps(outputs, indent=1, ensure_ascii=False))
+    return 0
+
+
+def _typed_stage_out(options: argparse.Namespace) -> dict[str, Any]:
+    if not options.folder or not options.destination:
+        raise BadInputsError("stage-out needs a FOLDER and a DESTINATION, or --inputs FILE")
+    return {
+        "output_path": options.destination,
+        "output_dir": options.folder,
+        "include": options.include,
+        "stac_catalog": options.stac,
+    }
+
+
+def take_inputs(name: str) -> dict[str, Any]:
+    """The CWL input object of a step; it may hold secrets, so the file is emptied as soon as it is read.
+
+    A secret that an engine put into the text as it is (cwltool's ``Secrets``) stands in a file of its own, too, and is
+    quoted before the text is read.
+
+    Raises:
+        BadInputsError: it is no such object.
+    """
+    path = Path(name)
+    text = _emptied(path)
+    secret = _emptied(path.with_name(secret_file))
+    if text is None:
+        raise BadInputsError(f"{name}: the inputs cannot be read")
+    if secret and secret.strip():
+        text = text.replace(secret, json.dumps(secret)[1:-1])
+    try:
+        given = json.loads(text)
+    except ValueError:
+        raise BadInputsError(f"{name}: the inputs are no JSON") from None
+    if not isinstance(given, dict):
+        raise BadInputsError(f"{name}: an object with a value for each input is needed")
+    return given
+
+
+def _emptied(path: Path) -> str | None:
+    """The text of a file, which has none afterwards, whatever it was."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return None
+    finally:
+        with suppress(OSError):
+            if path.exists():
+                path.write_text("", encoding="utf-8")
+
+
+@contextmanager
+def _masked(
+    given: dict[str, Any], options: argparse.Namespace, say: Callable[[str], None]
+) -> Iterator[Callable[[str], None]]:
+    """Tells nothing that is secret, however a message came by it: the last line of defence, not the first."""
+    from generator.shared.masking import Secrets
+    from generator.staging.network.credentials import mapping
+
+    values = [*_secret_values(given)]
+    text = _credentials_text(options, given)
+    if text and text.strip():
+        values += [text, *_secret_values(mapping(text))]
+    secrets = Secrets({str(number): value for number, value in enumerate(values)})
+    try:
+        yield lambda line: say(secrets.hide(line))
+    except RunFailedError as error:
+        raise type(error)(secrets.hide(str(error))) from None
+
+
+def _secret_values(value: Any) -> Iterator[str]:
+    """Values of fields that are secret, at whatever depth."""
+    if isinstance(value, list):
+        for item in value:
+            yield from _secret_values(item)
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            if name in secret_fields and isinstance(item, str) and item:
+                yield item
+            yield from _secret_values(item)
+
+
+def _settings(options: argparse.Namespace, given: dict[str, Any], *, step: str) -> dict[str, Any]:
+    from generator.staging.network.credentials import read_credentials
+    from generator.staging.network.guard import choose_guard
+    from generator.staging.network.network import Network, check_bundle
+
+    folder = _folder(given.get("config_dir") or options.config)
+    credentials = read_credentials(_credentials_text(options, given), name=step, folder=folder)
+    guard = choose_guard(wanted=options.guard, allowed=options.allow)
+    guard.install()
+    bundle = check_bundle(Path(options.ca_bundle) if options.ca_bundle else credentials.file("ca.pem", "ca.crt"))
+    network = Network(
+        parallel=options.parallel,
+        timeout=options.timeout,
+        attempts=options.attempts,
+        ca_bundle=bundle,
+        guard=guard,
+    )
+    return {"network": network, "credentials": credentials}
+
+
+def _folder(value: Any) -> Path | None:
+    path = value.get("path") if isinstance(value, dict) else value
+    if path and not Path(str(path)).is_dir():
+        raise BadInputsError(f"{path}: there is no such folder of configuration")
+    return Path(str(path)) if path else None
+
+
+def _credentials_text(options: argparse.Namespace, given: dict[str, Any]) -> str | None:
+    if given.get("credentials"):
+        return str(given["credentials"])
+    if not options.credentials:
+        return None
+    try:
+        return Path(options.credentials).read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        raise BadInputsError(f"{options.credentials}: the credentials cannot be read") from None

@@ -1,0 +1,1 @@
+"""Read and write STAC catalogs and items."""

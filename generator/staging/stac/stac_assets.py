@@ -1,0 +1,224 @@
+"""STAC in: the Items behind a URL, their assets fetched into a folder with a catalog of their own (pystac)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import urljoin
+
+from generator.shared.failures import BadInputsError, StagingError
+from generator.staging import checksums, urls
+from generator.staging.checksums import Checksum
+from generator.staging.documents import read_json
+from generator.staging.names import distinct, safe_name
+from generator.staging.places import Places
+from generator.staging.records import Wanted
+from generator.staging.stores import Source
+
+_LOCAL = ("", "file")
+_REMOTE = frozenset("http https s3 gs gcs abfs abfss az ftp sftp".split())
+_MOST_DOCUMENTS = 10_000
+"""Documents that one URL may lead to, so that a catalog that links to itself ends."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AssetFile:
+    """An asset that is wanted: its Item, its key there, and where it goes below the folder."""
+
+    item: Any
+    key: str
+    source: Source
+    relative: str
+
+
+class Stac:
+    """What one record asks for."""
+
+    def __init__(self, wanted: Wanted, places: Places) -> None:
+        """Raises BadInputsError when pystac is not installed."""
+        try:
+            import pystac
+        except ImportError:
+            raise BadInputsError("STAC needs pystac: pip install 'packmill[staging]'") from None
+        self._pystac, self._wanted, self._places = pystac, wanted, places
+        self._keys = _words(wanted.record.get("assets"))
+        self._roles = _words(wanted.record.get("roles"))
+
+    def assets(self) -> list[AssetFile]:
+        """The wanted assets of all Items, in their order.
+
+        Raises:
+            StagingError: a document cannot be read, or nothing in it is wanted.
+        """
+        try:
+            found = self._assets()
+        except (AttributeError, TypeError, KeyError, ValueError, RecursionError) as error:
+            raise StagingError(f"{self._shown()}: is not as STAC has it ({type(error).__name__})") from None
+        return found
+
+    def _assets(self) -> list[AssetFile]:
+        found: list[AssetFile] = []
+        items = [pair for address in self._wanted.addresses for pair in self._items(str(address))]
+        folders = distinct([safe_name(str(item.id), otherwise="item") for item, _ in items])
+        for (item, url), folder in zip(items, folders, strict=True):
+            chosen = [(key, asset) for key, asset in item.assets.items() if self._is_wanted(key, asset)]
+            item.assets = dict(chosen)
+            plain = [safe_name(urls.file_name(asset.href), otherwise=safe_name(key)) for key, asset in chosen]
+            for (key, asset), name in zip(chosen, distinct(plain), strict=True):
+                source = self._source(asset, url)
+                found.append(AssetFile(item=item, key=key, source=source, relative=f"{folder}/{name}"))
+        if not found:
+            raise StagingError(f"{self._shown()}: {self._nothing(len(items))}")
+        return found
+
+    def _shown(self) -> str:
+        return ", ".join(urls.shown(str(address)) for address in self._wanted.addresses)
+
+    def _nothing(self, items: int) -> str:
+        if not items:
+            return "no STAC Item is there"
+        return f"no asset of its {items} Items has the keys {self._keys or 'asked for'} or roles {self._roles}"
+
+    def _is_wanted(self, key: str, asset: Any) -> bool:
+        by_key = key in self._keys
+        by_role = bool(set(asset.roles or ()) & set(self._roles))
+        return by_key or by_role or not (self._keys or self._roles)
+
+    def _source(self, asset: Any, url: str) -> Source:
+        href = _absolute(url, str(asset.href))
+        _check_reach(url, href)
+        size = asset.extra_fields.get("file:size")
+        return self._places.source(
+            href, self._wanted, checksum=_checksum(asset.extra_fields), size=size if isinstance(size, int) else None
+        )
+
+    def _items(self, address: str) -> Iterator[tuple[Any, str]]:
+        """Items behind a document, each with the URL it came from: itself, its features, or what its links lead to."""
+        waiting, seen = [address], set()
+        while waiting:
+            url = waiting.pop(0)
+            if url in seen:
+                continue
+            seen.add(url)
+            if len(seen) > _MOST_DOCUMENTS:
+                raise StagingError(f"{urls.shown(address)}: it leads to more than {_MOST_DOCUMENTS} documents")
+            document = self._read(url)
+            kind = document.get("type")
+            if kind == "Feature":
+                yield self._item(document, url), url
+            elif kind == "FeatureCollection":
+                for feature in document["features"]:
+                    yield self._item(feature, url), url
+                waiting += _links(document, url, ("next",))
+            elif kind in ("Catalog", "Collection"):
+                pages = _links(document, url, ("items",))
+                waiting[:0] = pages or _links(document, url, ("item", "child"))
+            else:
+                raise StagingError(f"{urls.shown(url)}: is no STAC Item, Collection or Catalog")
+
+    def _read(self, url: str) -> dict[str, Any]:
+        document = read_json(self._places.source(url, self._wanted), self._places.network)
+        if not isinstance(document, dict):
+            raise StagingError(f"{urls.shown(url)}: is no STAC Item, Collection or Catalog")
+        return document
+
+    def _item(self, document: Mapping[str, Any], url: str) -> Any:
+        """What a document says of where it lies is not believed: it could lead a relative path anywhere."""
+        try:
+            return self._pystac.Item.from_dict(dict(document), href=url)
+        except Exception as error:  # noqa: BLE001 - pystac raises what its parsing meets
+            raise StagingError(f"{urls.shown(url)}: is no STAC Item ({type(error).__name__})") from None
+
+
+def write_items(folder: Path, files: Sequence[tuple[AssetFile, str]], *, name: str) -> None:
+    """A self-contained catalog of Items whose assets lie at these paths below ``folder``."""
+    import pystac
+
+    catalog = pystac.Catalog(id=name, description=f"{name}, staged in")
+    taken = {path.casefold() for _, path in files} | {"catalog.json"}
+    items: dict[int, tuple[Any, list[tuple[AssetFile, str]]]] = {}
+    for one, path in files:
+        items.setdefault(id(one.item), (one.item, []))[1].append((one, path))
+    for item, mine in items.values():
+        place = PurePosixPath(mine[0][1]).parent
+        document = str(place / f"{safe_name(str(item.id), otherwise='item')}.json")
+        while document.casefold() in taken:
+            document = document.removesuffix(".json") + ".item.json"
+        taken.add(document.casefold())
+        item.clear_links()
+        item.collection_id = None  # it has no link to one any more, and STAC wants both or none
+        for one, path in mine:
+            item.assets[one.key].href = os.path.relpath(folder / path, folder / place)
+        catalog.add_item(item)
+        item.set_self_href(str(folder / document))
+    catalog.set_self_href(str(folder / "catalog.json"))
+    catalog.save(catalog_type=pystac.CatalogType.SELF_CONTAINED)
+
+
+def _check_reach(base: str, href: str) -> None:
+    """A document from elsewhere leads to what is elsewhere.
+
+    Raises:
+        StagingError: it leads into this machine.
+    """
+    scheme = urls.scheme(href)
+    if scheme not in _REMOTE and not (scheme in _LOCAL and urls.scheme(base) in _LOCAL):
+        raise StagingError(f"{urls.shown(base)}: it leads to {href.partition('?')[0]!r}, which is not followed")
+    if wrong := urls.check(href):
+        raise StagingError(f"{urls.shown(base)}: {wrong}")
+
+
+def looks_like_stac(document: Any) -> bool:
+    """Whether a JSON document is one of STAC's."""
+    return isinstance(document, dict) and (
+        "stac_version" in document
+        or any(isinstance(one, dict) and "stac_version" in one for one in document.get("features", ()) or ())
+    )
+
+
+def _links(document: Mapping[str, Any], url: str, relations: tuple[str, ...]) -> list[str]:
+    links = document.get("links") or ()
+    found = [
+        _absolute(url, str(link["href"]))
+        for relation in relations
+        for link in links
+        if isinstance(link, Mapping) and link.get("rel") == relation and link.get("href") and _is_get(link)
+    ]
+    for href in found:
+        _check_reach(url, href)
+    return found
+
+
+def _is_get(link: Mapping[str, Any]) -> bool:
+    return str(link.get("method", "GET")).upper() == "GET"
+
+
+def _absolute(base: str | None, href: str) -> str:
+    """An href as its document means it; ``urljoin`` knows relative paths of http alone."""
+    if urls.scheme(href) or href.startswith("/") or not base:
+        return href if urls.scheme(href) or not urls.scheme(base or "") else urljoin(base or "", href)
+    if urls.scheme(base) in ("http", "https"):
+        return urljoin(base, href)
+    top, _, _ = base.rpartition("/")
+    scheme, slashes, path = top.rpartition("://")
+    return f"{scheme}{slashes}{os.path.normpath(f'{path}/{href}')}"
+
+
+def _checksum(fields: Mapping[str, Any]) -> Checksum | None:
+    """``file:checksum``, or ``checksum:multihash`` of the older extension."""
+    for name in ("file:checksum", "checksum:multihash"):
+        if isinstance(fields.get(name), str):
+            try:
+                return checksums.parse(fields[name])
+            except ValueError:
+                continue
+    return None
+
+
+def _words(value: Any) -> list[str]:
+    if value is None:
+        return []
+    return [str(one) for one in value] if isinstance(value, list) else [str(value)]

@@ -1,0 +1,222 @@
+"""``packmill-runner stage-in``: files from anywhere into a folder, numbered, as CWL's File objects."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from generator.runner.document.document import json_text
+from generator.shared.failures import BadInputsError, StagingError
+from generator.staging import urls
+from generator.staging.names import distinct, numbered, safe_name
+from generator.staging.network.credentials import Credentials
+from generator.staging.network.network import Network
+from generator.staging.places import Placed, Places
+from generator.staging.records import Wanted, read_wanted
+from generator.staging.stac.catalog import Member, write_catalog
+from generator.staging.stac.catalog import file_name as catalog_file
+from generator.staging.stac.stac_assets import AssetFile, Stac, looks_like_stac, write_items
+from generator.staging.stores.local import LocalSource
+from generator.staging.transfer.cache import Cache
+from generator.staging.transfer.fetching import Arrived, fetch_all, settle
+
+output_object = "cwl.output.json"
+new_cache = "packmill-cache"
+"""The name of a cache that a step has begun."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CacheFolder:
+    """A cache; a new one is an output of its own, one that was given is only passed on."""
+
+    path: Path
+    is_new: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StageIn:
+    """What was asked for."""
+
+    input_path: Any = field(repr=False)
+    folder: Path
+    name: str = "staged"
+    as_type: str = "File[]"
+    """What CWL wants of it: ``File[]``, ``File`` or ``Directory``."""
+    cache: CacheFolder | None = None
+    only_cache: bool = False
+    network: Network
+    credentials: Credentials
+    say: Callable[[str], None] = print
+
+
+def stage_in(request: StageIn) -> dict[str, Any]:
+    """Fetches everything; the CWL output object.
+
+    ``output_files`` is a list of Files, ``output_file`` the only one, ``output_directory`` a Directory, as ``as_type``
+    has it; the others are null, as all are when nothing is given, for an optional parameter. ``cache_out`` is the cache
+    for the next step, ``cache_new`` the same when no one gave it, which ``cache_is_new`` tells the next step.
+
+    Raises:
+        BadInputsError: the request is no request.
+        StagingError, DiskFullError: something cannot be had. What came is kept for another try, under no final name.
+    """
+    wanted = read_wanted(request.input_path)
+    if request.only_cache and not request.cache:
+        raise BadInputsError("cache_only needs a cache_dir to fill")
+    places = Places(request.network, request.credentials)
+    cache = _cache(request)
+    outputs = {**dict.fromkeys(_outputs), **_cache_outputs(request.cache)}
+    if not wanted:
+        request.say(f"stage-in {request.name}: nothing is given")
+        return outputs
+    request.folder.mkdir(parents=True, exist_ok=True)
+    placed, stacs = _listed(wanted, places, request)
+    if request.as_type == "File" and len(placed) != 1:
+        raise BadInputsError(f"{request.name}: one file is needed, and {len(placed)} are given")
+    arrived = fetch_all(
+        [one.source for one in placed],
+        request.folder,
+        network=request.network,
+        cache=cache,
+        only_cache=request.only_cache,
+        what=f"stage-in {request.name}",
+        say=request.say,
+    )
+    if request.only_cache:
+        return outputs
+    if request.as_type == "Directory":
+        directory = _as_directory(request, placed, arrived, stacs)
+        _clear(request.folder)
+        return {**outputs, "output_directory": directory}
+    files = _as_files(request.folder, placed, arrived)
+    _clear(request.folder)
+    return {**outputs, "output_files": files, "output_file": files[0] if len(files) == 1 else None}
+
+
+_outputs = ("output_files", "output_file", "output_directory")
+
+
+def _cache_outputs(cache: CacheFolder | None) -> dict[str, Any]:
+    if cache is None:
+        return {"cache_out": None, "cache_new": None, "cache_is_new": False}
+    there: dict[str, Any] = {"class": "Directory", "path": str(cache.path)}
+    if cache.is_new:
+        there["basename"] = new_cache
+    return {"cache_out": there, "cache_new": there if cache.is_new else None, "cache_is_new": cache.is_new}
+
+
+def _cache(request: StageIn) -> Cache | None:
+    if request.cache is None:
+        return None
+    try:
+        return Cache(request.cache.path)
+    except OSError as error:
+        raise BadInputsError(f"{request.cache.path}: cannot be used as a cache: {error.strerror}") from None
+
+
+def _listed(
+    wanted: Sequence[Wanted], places: Places, request: StageIn
+) -> tuple[list[Placed], list[tuple[Stac, list[AssetFile]]]]:
+    """The files behind every place; those of STAC with what their catalog needs."""
+    placed: list[Placed] = []
+    stacs: list[tuple[Stac, list[AssetFile]]] = []
+    for one in wanted:
+        if one.kind == "STAC" or (request.as_type == "Directory" and _is_stac(one, places)):
+            stac = Stac(one, places)
+            assets = stac.assets()
+            stacs.append((stac, assets))
+            placed += [Placed(asset.source, asset.relative) for asset in assets]
+        else:
+            placed += places.placed(one)
+    return placed, stacs
+
+
+def _is_stac(wanted: Wanted, places: Places) -> bool:
+    """A URL of JSON that is to become a folder may be STAC, and is looked at."""
+    from generator.staging.documents import read_json
+
+    address = wanted.addresses[0]
+    path = urls.canonical(address).partition("?")[0] if isinstance(address, str) and urls.scheme(address) else address
+    if not isinstance(path, str) or not path.endswith((".json", ".geojson")):
+        return False
+    try:
+        return looks_like_stac(read_json(places.source(str(address), wanted), places.network))
+    except StagingError:
+        return False
+
+
+def _clear(folder: Path) -> None:
+    """Removes what an earlier try of something else left unfinished."""
+    for path in folder.glob(".*.part*"):
+        path.unlink(missing_ok=True)
+
+
+def _as_files(folder: Path, placed: Sequence[Placed], arrived: Sequence[Arrived]) -> list[dict[str, Any]]:
+    files = []
+    names = numbered([one.name for one in arrived])
+    for place, one, name in zip(placed, arrived, names, strict=True):
+        settle(one, folder / name)
+        file: dict[str, Any] = {"class": "File", "path": str(folder / name), "basename": name, "size": one.size}
+        if place.secondary:
+            number = name.partition("_")[0]
+            file["secondaryFiles"] = [
+                _beside(folder, f"{number}_{safe_name(two.name)}", two) for two in place.secondary
+            ]
+        files.append({**file, **_origin(one)})
+    return files
+
+
+def _beside(folder: Path, name: str, source: LocalSource) -> dict[str, Any]:
+    """A file that belongs to another one: CWL's secondaryFiles keep their names beside it."""
+    shutil.copyfile(source.path, folder / name)
+    return {"class": "File", "path": str(folder / name), "basename": name}
+
+
+def _origin(arrived: Arrived) -> dict[str, str]:
+    """Where a file came from: a field of packmill's own beside CWL's."""
+    url = arrived.source.url
+    return {"url": url} if urls.scheme(url) else {}
+
+
+def _as_directory(
+    request: StageIn,
+    placed: Sequence[Placed],
+    arrived: Sequence[Arrived],
+    stacs: Sequence[tuple[Stac, list[AssetFile]]],
+) -> dict[str, Any]:
+    """A folder with a ``catalog.json``, as OGC 20-089 stages in."""
+    paths = distinct([_relative(one, came) for one, came in zip(placed, arrived, strict=True)])
+    for came, path in zip(arrived, paths, strict=True):
+        settle(came, request.folder / path)
+    assets = [asset for _, found in stacs for asset in found]
+    if len(assets) == len(placed):
+        write_items(request.folder, list(zip(assets, paths, strict=True)), name=request.name)
+    elif catalog_file not in paths:
+        members = [
+            Member(path=path, source=_origin(came).get("url", "")) for path, came in zip(paths, arrived, strict=True)
+        ]
+        write_catalog(
+            request.folder, members, name=request.name, description="staged in", time=datetime.now(timezone.utc)
+        )
+    return {"class": "Directory", "path": str(request.folder), "basename": safe_name(request.name)}
+
+
+def _relative(placed: Placed, arrived: Arrived) -> str:
+    """A path below the folder that was asked for, each part of it a safe name; else the file's name."""
+    parts = [safe_name(part) for part in placed.relative.split("/") if part not in ("", ".", "..")]
+    return "/".join(parts) or arrived.name
+
+
+def write_output_object(outputs: dict[str, Any], folder: Path) -> None:
+    """Writes ``cwl.output.json``, where engines look for names and an order that no glob could give them."""
+    (folder / output_object).write_bytes(json_text(outputs) + b"\n")
+
+
+def printed(outputs: dict[str, Any]) -> str:
+    """For people and pipes: the File objects, or the Directory, as JSON."""
+    return json.dumps(outputs["output_directory"] or outputs["output_files"] or [], indent=1, ensure_ascii=False)

@@ -1,0 +1,212 @@
+"""``packmill-runner stage-out``: results of a run to where they are wanted, with a list of what went where."""
+
+from __future__ import annotations
+
+import glob
+import json
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from generator.runner.document.document import json_text
+from generator.runner.results.result import file_name as result_file
+from generator.shared.failures import BadInputsError, StagingError
+from generator.shared.media_types import media_type
+from generator.staging.network.credentials import Credentials
+from generator.staging.network.network import Network
+from generator.staging.records import read_destination
+from generator.staging.stac.catalog import Member, write_catalog
+from generator.staging.stac.catalog import file_name as catalog_file
+from generator.staging.stores import TransientError
+from generator.staging.targets import Target, target
+from generator.staging.transfer.batch import Meter, each
+from generator.staging.transfer.transfer import Watch, digest_of
+
+list_file = "stage_out.json"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StageOut:
+    """What was asked for."""
+
+    output_path: Any = field(repr=False)
+    folder: Path
+    """Where the results are."""
+    include: tuple[str, ...] = ()
+    """Patterns below the folder; all when there are none. A folder that matches is meant with all below it."""
+    catalog: bool = False
+    inside: Path | None = None
+    """Where local destinations have to lie."""
+    name: str = "results"
+    network: Network
+    credentials: Credentials
+    say: Callable[[str], None] = print
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _File:
+    path: Path
+    relative: str
+
+
+def stage_out(request: StageOut) -> dict[str, Any]:
+    """Puts the results where they are wanted; what ``stage_out.json`` says: destination, catalog, files.
+
+    The STAC catalog goes last, so that whoever finds it finds everything.
+
+    Raises:
+        BadInputsError: there is no such destination.
+        StagingError: a result cannot be put there; the others may be there already.
+    """
+    wanted = read_destination(request.output_path)
+    if wanted is None:
+        request.say("stage-out: no destination is given, the results stay where they are")
+        return {"destination": None, "catalog": None, "files": []}
+    place = target(wanted, request.network, request.credentials, inside=request.inside)
+    files = list(_chosen(request))
+    if not files:
+        raise StagingError(f"{request.folder}: none of the results is there that should be staged out")
+    with tempfile.TemporaryDirectory(prefix="packmill-catalog-") as scratch:
+        documents = _catalog(request, files, Path(scratch)) if request.catalog or wanted.kind == "OGC" else []
+        sent = _put_all(request, place, files)
+        urls = [_put(place, one, request, Watch()) for one in documents]
+    return {
+        "destination": place.url,
+        "catalog": urls[-1] if urls else None,
+        "files": [_told(file, url) for file, url in zip(files, sent, strict=True)],
+    }
+
+
+def local_result(outputs: dict[str, Any], inside: Path) -> dict[str, Any] | None:
+    """The Directory object of a destination in the working directory."""
+    destination = outputs["destination"]
+    if not destination or "://" in destination:
+        return None
+    path = Path(destination)
+    return {"class": "Directory", "path": str(path.relative_to(inside.resolve()))}
+
+
+def _chosen(request: StageOut) -> Iterator[_File]:
+    """Files in the patterns' order, each once; links are not followed out of the folder."""
+    top = request.folder.resolve()
+    seen: set[Path] = set()
+    for pattern in (*request.include, *_notebook(top)) if request.include else ("*",):
+        for path in _matches(top, pattern):
+            if path in seen or not path.is_file():
+                continue
+            seen.add(path)
+            if path.resolve().is_relative_to(top):
+                yield _File(path=path, relative=path.relative_to(top).as_posix())
+            else:
+                request.say(f"warning: {path.relative_to(top)} is a link out of the results and stays behind")
+
+
+def _matches(top: Path, pattern: str) -> list[Path]:
+    parts = PurePosixPath(pattern)
+    wrong = BadInputsError(f"{pattern!r}: a pattern below the results is needed, such as maps or *.png")
+    if not pattern or parts.is_absolute() or ".." in parts.parts:
+        raise wrong
+    try:
+        found = sorted(top.glob(pattern))
+    except ValueError:
+        raise wrong from None
+    return [path for one in found for path in (sorted(one.rglob("*")) if one.is_dir() else [one])]
+
+
+def _notebook(results: Path) -> tuple[str, ...]:
+    """The executed notebook, whose place an output template may have chosen: the runner's record knows it."""
+    path = _record(results).get("notebook")
+    return (glob.escape(path),) if isinstance(path, str) and path else ()
+
+
+def _record(results: Path) -> dict[str, Any]:
+    try:
+        record = json.loads((results / result_file).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def _put_all(request: StageOut, place: Target, files: Sequence[_File]) -> list[str]:
+    meter = Meter("stage-out", len(files), request.say)
+
+    def put(file: _File, watch: Watch) -> str:
+        url = _put(place, file, request, watch)
+        meter.done()
+        return url
+
+    done = each(files, put, parallel=request.network.parallel, meter=meter)
+    meter.finish()
+    return done
+
+
+def _put(place: Target, file: _File, request: StageOut, watch: Watch) -> str:
+    network = request.network
+    for attempt in range(network.attempts):
+        sent = 0
+
+        def count(more: int) -> None:
+            nonlocal sent
+            sent += more
+            watch.check()
+            watch.on_bytes(more)
+
+        try:
+            return place.put(file.path, file.relative, count)
+        except TransientError as error:
+            watch.on_bytes(-sent)
+            if attempt == network.attempts - 1:
+                raise StagingError(f"{place.url}/{file.relative}: {error} (tried {network.attempts} times)") from None
+            wait = network.wait(attempt, asked=error.wait)
+            watch.on_retry(f"{place.url}/{file.relative}", str(error), wait)
+            watch.sleep(wait)
+    raise AssertionError
+
+
+def _catalog(request: StageOut, files: Sequence[_File], scratch: Path) -> list[_File]:
+    """The catalog's documents, written beside links to the results so that nothing is added to those."""
+    if any(file.relative == catalog_file for file in files):
+        raise BadInputsError(f"{catalog_file}: the results have a file of this name, so no STAC catalog can be written")
+    for file in files:
+        link = scratch / file.relative
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(file.path)
+    members = [Member(path=file.relative, roles=_roles(file.relative)) for file in files]
+    written = write_catalog(
+        scratch, members, name=request.name, description=f"results of {request.name}", time=_ended(request.folder)
+    )
+    return [_File(path=scratch / path, relative=path) for path in written]
+
+
+def _roles(relative: str) -> tuple[str, ...]:
+    """The runner's own files are about the run."""
+    own = relative.endswith(".ipynb") or relative in (result_file, "scraps.json")
+    return ("metadata",) if own else ("data",)
+
+
+def _ended(results: Path) -> datetime:
+    """When the run ended."""
+    try:
+        return datetime.fromisoformat(str(_record(results).get("ended")))
+    except ValueError:
+        return datetime.now(timezone.utc)
+
+
+def _told(file: _File, url: str) -> dict[str, Any]:
+    return {
+        "path": file.relative,
+        "url": url,
+        "size": file.path.stat().st_size,
+        "sha256": digest_of(file.path).digest,
+        "type": media_type(file.relative),
+    }
+
+
+def write_list(outputs: dict[str, Any], folder: Path) -> Path:
+    """Writes ``stage_out.json``."""
+    path = folder / list_file
+    path.write_bytes(json_text(outputs) + b"\n")
+    return path

@@ -1,0 +1,217 @@
+"""Every other store, by fsspec: ``gs://`` and ``abfs://`` over obstore, ``ftp://``, ``sftp://``, what else is there."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from generator.shared.failures import BadInputsError, RunFailedError, StagingError
+from generator.staging import urls
+from generator.staging.checksums import Checksum
+from generator.staging.network.credentials import Credentials
+from generator.staging.network.guard import ForbiddenAddressError, NoGuard, forbidden_below
+from generator.staging.network.network import Network
+from generator.staging.stores import (
+    Addressed,
+    ChangedError,
+    NotModifiedError,
+    Opened,
+    TransientError,
+    Validator,
+    unknown,
+)
+
+_BY_OBSTORE = {"gs": "gs", "gcs": "gs", "abfs": "abfs", "abfss": "abfss", "az": "abfs"}
+_LOCAL = ("", *"file local data memory reference generic dir cached simplecache filecache blockcache".split())
+_LOCAL += ("asynclocal", "asyncwrapper", "zip", "tar", "libarchive", "archive", "git", "jlab", "jupyter", "dask")
+"""Protocols of fsspec that read this machine, or another URL within theirs."""
+_PERMANENT = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
+
+
+class FileSystems:
+    """File systems of one record, made once each."""
+
+    def __init__(self, network: Network, credentials: Credentials) -> None:
+        self._network, self._credentials = network, credentials
+
+    def source(self, url: str, *, checksum: Checksum | None = None, size: int | None = None) -> FileSource:
+        """The file at a URL."""
+        return FileSource(systems=self, address=url, checksum=checksum, size=size)
+
+    def below(self, url: str) -> list[FileSource]:
+        """The files below a URL that ends with a slash, by path.
+
+        Raises:
+            StagingError, TransientError: they cannot be listed.
+        """
+        system, path = self.find(url)
+        with named(url):
+            found = sorted(system.find(path.rstrip("/")))
+        parts = urlsplit(url)
+        # object stores have the bucket in their paths, servers begin theirs with a slash
+        top = f"{parts.scheme}://" + (parts.netloc if found and found[0].startswith("/") else "")
+        return [self.source(f"{top}{one}") for one in found]
+
+    def find(self, url: str) -> tuple[Any, str]:
+        """The file system of a URL and the path in it.
+
+        Raises:
+            BadInputsError: no file system knows the scheme, or it may not be used.
+        """
+        scheme = urls.scheme(url)
+        guarded = not isinstance(self._network.guard, NoGuard)
+        if scheme in _LOCAL or "::" in urlsplit(url).path or (guarded and scheme not in ("ftp", "sftp", "ssh")):
+            raise BadInputsError(f"{urls.shown(url)}: {scheme or 'a path'} may not be used here")
+        with named(url):
+            self._network.guard.check_name(urlsplit(url).hostname or "")
+            if scheme in _BY_OBSTORE:
+                return self._object_store(_BY_OBSTORE[scheme], url)
+            if scheme in ("sftp", "ssh"):
+                return self._sftp(url)
+            return self._installed(url)
+
+    def _object_store(self, protocol: str, url: str) -> tuple[Any, str]:
+        """gs and abfs by obstore: keys from the configuration folder, else from the environment as each cloud has them.
+
+        ``google.json`` is a service account's key file, ``azure.json`` a mapping of obstore's settings for Azure, such
+        as ``account_name`` and ``account_key``.
+        """
+        try:
+            from obstore.fsspec import FsspecStore
+        except ImportError:
+            raise _missing(urls.scheme(url), "obstore") from None
+        config: dict[str, Any] = {}
+        google, azure = self._credentials.file("google.json"), self._credentials.file("azure.json")
+        if protocol == "gs" and google:
+            config["service_account_key"] = google.read_text(encoding="utf-8")
+        elif protocol != "gs" and azure:
+            config = json.loads(azure.read_text(encoding="utf-8"))
+        timeouts = {
+            "connect_timeout": f"{self._network.connect_timeout:.0f}s",
+            "timeout": f"{self._network.timeout * 5:.0f}s",  # of a whole answer, which is a few MB
+            "allow_http": True,  # which address is asked is the configuration's, and https unless that says http
+        }
+        system = FsspecStore(protocol, config=config or None, client_options=timeouts, retry_config={"max_retries": 1})
+        return system, url.partition("://")[2]
+
+    def _sftp(self, url: str) -> tuple[Any, str]:
+        try:
+            from generator.staging.stores.sftp import KnownHostsFileSystem
+        except ImportError:
+            raise _missing("sftp", "paramiko") from None
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        login = self._credentials.login(host)
+        user = parts.username or (login[0] if login else None) or self._credentials.username
+        password = parts.password or (login[1] if login else None) or self._credentials.password
+        system = KnownHostsFileSystem(
+            host,
+            known_hosts=str(self._credentials.file("known_hosts", ".ssh/known_hosts") or ""),
+            port=parts.port or 22,
+            username=user,
+            password=password,
+            key_filename=str(self._credentials.file("id_ed25519", "id_rsa", ".ssh/id_ed25519", ".ssh/id_rsa") or "")
+            or None,
+            timeout=self._network.connect_timeout,
+            banner_timeout=self._network.connect_timeout,
+            auth_timeout=self._network.connect_timeout,
+            silence=self._network.timeout,
+        )
+        return system, parts.path
+
+    def _installed(self, url: str) -> tuple[Any, str]:
+        try:
+            import fsspec
+        except ImportError:
+            raise _missing(urls.scheme(url), "fsspec") from None
+        options: dict[str, Any] = {}
+        if urls.scheme(url) == "ftp":
+            parts = urlsplit(url)
+            login = self._credentials.login(parts.hostname or "")
+            options = {"timeout": int(self._network.timeout)}
+            if login and not parts.username:
+                options |= {"username": login[0], "password": login[1]}
+        system, path = fsspec.core.url_to_fs(url, **options)
+        return system, path
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileSource(Addressed):
+    """A file in one of them."""
+
+    systems: FileSystems = field(repr=False)
+
+    def open(self, offset: int = 0, *, expected: Validator = unknown, known: Validator = unknown) -> Opened:
+        """See `Source.open`."""
+        system, path = self.systems.find(self.address)
+        with named(self.address):
+            facts = system.info(path)
+            if facts.get("type") == "directory":
+                raise StagingError(f"{self.url} is a folder: end it with / for all files below it")
+            validator = _validator(facts)
+            if known and known == validator:
+                raise NotModifiedError
+            start = offset if expected and expected == validator else 0
+            stream = system.open(path, "rb")
+            if start:
+                stream.seek(start)
+        size = facts.get("size")
+        return Opened(stream=_Named(stream, self.address), offset=start, size=size, validator=validator)
+
+
+class _Named:
+    def __init__(self, stream: Any, url: str) -> None:
+        self._stream, self._url = stream, url
+
+    def read(self, size: int, /) -> bytes:
+        with named(self._url):
+            return bytes(self._stream.read(size))
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+def _validator(facts: dict[str, Any]) -> Validator:
+    """What the file systems call it differs."""
+    etag = next((str(facts[name]) for name in ("ETag", "etag", "e_tag", "md5", "checksum") if facts.get(name)), "")
+    changed = next(
+        (facts[name] for name in ("LastModified", "last_modified", "mtime", "modify", "modified") if facts.get(name)),
+        "",
+    )
+    return Validator(etag=etag, modified=f"{changed} {facts.get('size', '')}" if changed else "")
+
+
+class named:  # noqa: N801 - reads as a word: with named(url)
+    """Names what file systems raise, in terms of the URL."""
+
+    def __init__(self, url: str) -> None:
+        self._url = urls.shown(url)
+
+    def __enter__(self) -> None:
+        """Nothing to prepare."""
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        """Raises what the error means."""
+        if error is None or isinstance(error, RunFailedError | NotModifiedError | ChangedError | TransientError):
+            return
+        if isinstance(error, KeyboardInterrupt | SystemExit | MemoryError):
+            return
+        if isinstance(error, FileNotFoundError) or type(error).__name__ == "NotFoundError":
+            raise StagingError(f"{self._url}: there is no such file") from None
+        if found := error if isinstance(error, ForbiddenAddressError) else forbidden_below(error):
+            raise StagingError(f"{self._url}: {found}") from None
+        if isinstance(error, (*_PERMANENT, ValueError, ImportError)) or _is_refusal(error):
+            raise StagingError(f"{self._url}: {urls.hidden(str(error)) or type(error).__name__}") from None
+        raise TransientError(urls.hidden(str(error)).partition("\n")[0] or type(error).__name__) from None
+
+
+def _is_refusal(error: BaseException) -> bool:
+    """What FTP, SSH and the clouds raise when the answer is no."""
+    words = {"error_perm", "AuthenticationException", "BadHostKeyException", "SSHException", "PermissionDeniedError"}
+    return bool(words & {kind.__name__ for kind in type(error).__mro__}) or "Unauthenticated" in type(error).__name__
+
+
+def _missing(scheme: str, package: str) -> BadInputsError:
+    return BadInputsError(f"{scheme}:// needs {package}: pip install 'packmill[staging]'")

@@ -1,0 +1,317 @@
+"""HTTP and HTTPS, by requests: redirects one by one, and each host told no more than is meant for it."""
+
+from __future__ import annotations
+
+import ssl
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from io import BytesIO
+from time import time
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+
+from generator.shared.failures import StagingError
+from generator.staging import checksums, urls
+from generator.staging.checksums import Checksum
+from generator.staging.names import disposition_name
+from generator.staging.network.credentials import Credentials
+from generator.staging.network.guard import ForbiddenAddressError, below, forbidden_below
+from generator.staging.network.network import Network
+from generator.staging.stores import (
+    Addressed,
+    ChangedError,
+    NotModifiedError,
+    Opened,
+    TransientError,
+    Validator,
+    unknown,
+)
+from generator.staging.stores.origins import Origin, followed, origin_of, userinfo, without_userinfo
+
+_REDIRECTS = 20
+_MAAP = ".maap-project.org"
+_TRANSIENT = {408, 425, 429, 500, 502, 503, 504}
+_BROKEN = (
+    requests.ConnectionError,
+    requests.Timeout,
+    requests.exceptions.ChunkedEncodingError,
+    urllib3.exceptions.HTTPError,
+    OSError,
+)
+
+
+class HttpStore:
+    """All HTTP of one record: its connections, its cookies, its credentials.
+
+    ``trusted`` are the origins that the record itself names. Its token and ticket go there and to the login host, and
+    not to where a redirect, a search or a STAC document leads.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        credentials: Credentials,
+        *,
+        trusted: frozenset[Origin] = frozenset(),
+        token: bool = False,
+        ticket: bool = False,
+    ) -> None:
+        """``token`` and ``ticket``: the record asks for them, so they are sent unasked."""
+        self._network, self._credentials, self._trusted = network, credentials, trusted
+        self._token, self._ticket = token, ticket
+        self._adapter = HTTPAdapter(pool_connections=16, pool_maxsize=network.parallel)
+        self._cookies = requests.cookies.RequestsCookieJar()
+        self._local = threading.local()
+        self._settings: dict[Origin, dict[str, Any]] = {}
+
+    def source(self, url: str, *, checksum: Checksum | None = None, size: int | None = None) -> HttpSource:
+        """The file at a URL."""
+        return HttpSource(store=self, address=url, checksum=checksum, size=size)
+
+    def get(self, url: str, headers: Mapping[str, str]) -> requests.Response:
+        """The answer at the end of all redirects, its body not yet read.
+
+        Raises:
+            TransientError, StagingError: there is none.
+        """
+        asked, login = url, userinfo(url)
+        with_token = self._token
+        for _ in range(_REDIRECTS):
+            response = self._ask(url, headers, login=login if url == asked else None, with_token=with_token)
+            target = response.headers.get("Location")
+            if response.status_code not in (301, 302, 303, 307, 308) or not target:
+                return response
+            response.close()
+            following = followed(url, target, asked)
+            if self._asks_for_token(url, following) and not with_token:
+                with_token = True  # the same URL again
+            else:
+                url = following
+        raise StagingError(f"{urls.shown(asked)}: more than {_REDIRECTS} redirects")
+
+    def _asks_for_token(self, url: str, following: str) -> bool:
+        """Whether a host of the record's sends us to log in, and there is a token in place of a password."""
+        to_login = urlsplit(following).hostname == self._credentials.login_host
+        return bool(self._credentials.token) and to_login and origin_of(url) in self._trusted
+
+    def _ask(
+        self, url: str, headers: Mapping[str, str], *, login: tuple[str, str] | None, with_token: bool
+    ) -> requests.Response:
+        session, origin = self._session(), origin_of(url)
+        secret = self._secret_headers(origin, with_token=with_token)
+        login = login or (self._credentials.login(origin.host) if "Authorization" not in secret else None)
+        if (login or secret) and not origin.is_private:
+            raise StagingError(f"{origin.scheme}://{origin.host}: credentials are sent over https alone")
+        # An auth of its own keeps requests from looking for one in ~/.netrc, which may have a default for all hosts.
+        request = requests.Request(
+            "GET", without_userinfo(url), headers={**headers, **secret}, auth=login or _unchanged
+        )
+        settings = self._surroundings(session, url, origin)
+        try:
+            if settings["proxies"]:
+                self._network.guard.check_name(origin.host)
+            return session.send(
+                session.prepare_request(request),
+                timeout=(self._network.connect_timeout, self._network.timeout),
+                allow_redirects=False,
+                **settings,
+            )
+        except ForbiddenAddressError as error:
+            raise StagingError(f"{urls.shown(url)}: {error}") from None
+        except (ValueError, UnicodeError):  # requests' InvalidURL, InvalidHeader and so on are ValueErrors
+            raise StagingError(f"{urls.shown(url)}: is no URL that can be asked") from None
+        except _BROKEN as error:
+            if forbidden := forbidden_below(error):
+                raise StagingError(f"{urls.shown(url)}: {forbidden}") from None
+            if distrusted := _distrust(error):
+                raise StagingError(f"{urls.shown(url)}: {distrusted}") from None
+            raise TransientError(_plain(error)) from None
+
+    def _surroundings(self, session: requests.Session, url: str, origin: Origin) -> dict[str, Any]:
+        """Proxies and trust, from the environment: looked up once an origin, which is dear."""
+        if origin not in self._settings:
+            settings: Any = session.merge_environment_settings(url, {}, True, self._network.verify, None)  # noqa: FBT003
+            self._settings[origin] = settings
+        return self._settings[origin]
+
+    def _secret_headers(self, origin: Origin, *, with_token: bool) -> dict[str, str]:
+        found = {}
+        is_login = origin.host == self._credentials.login_host
+        if self._credentials.token and ((with_token and origin in self._trusted) or (is_login and origin.is_private)):
+            found["Authorization"] = f"Bearer {self._credentials.token}"
+        is_maap = origin.host.endswith(_MAAP) and origin.scheme == "https"
+        if self._credentials.maap_pgt and ((self._ticket and origin in self._trusted) or is_maap):
+            found |= {"proxy-ticket": self._credentials.maap_pgt, "maap_pgt": self._credentials.maap_pgt}
+        return found
+
+    def _session(self) -> requests.Session:
+        """One for each thread, over the same connections and cookies."""
+        session: requests.Session | None = getattr(self._local, "session", None)
+        if session is None:
+            session = requests.Session()
+            session.mount("https://", self._adapter)
+            session.mount("http://", self._adapter)
+            session.cookies = self._cookies
+            session.headers.update({"User-Agent": "packmill", "Accept": "*/*", "Accept-Encoding": "identity"})
+            self._local.session = session
+        return session
+
+
+@dataclass(frozen=True, kw_only=True)
+class HttpSource(Addressed):
+    """A file at an http or https URL; user and password may stand in it."""
+
+    store: HttpStore = field(repr=False)
+
+    def open(self, offset: int = 0, *, expected: Validator = unknown, known: Validator = unknown) -> Opened:
+        """See `Source.open`: a range with If-Range, or a conditional request."""
+        response = self.store.get(self.address, _conditions(offset, expected, known))
+        try:
+            return self._opened(response, offset, expected, known=known)
+        except BaseException:
+            response.close()
+            raise
+
+    def _opened(self, response: requests.Response, offset: int, expected: Validator, *, known: Validator) -> Opened:
+        status = response.status_code
+        if status == 304 and known:
+            raise NotModifiedError
+        if status == 416 and offset:
+            whole = response.headers.get("Content-Range", "").rpartition("/")[2]
+            if whole != str(offset):
+                raise ChangedError
+            # nothing is left to send: what is here is all of it
+            return Opened(stream=BytesIO(), offset=offset, size=offset, validator=expected)
+        if status in _TRANSIENT:
+            raise TransientError(f"the server answers {_status(response)}", wait=_retry_after(response))
+        if status not in (200, 203, 206):
+            raise StagingError(f"{self.url}: {self._refusal(response)}")
+        start, size = _extent(response)
+        validator = _validator(response)
+        if start and (start != offset or not validator.agrees(expected)):
+            raise ChangedError
+        encoded = response.headers.get("Content-Encoding", "identity") not in ("identity", "")
+        decoded = encoded and not self.name.endswith((".gz", ".tgz", ".z", ".Z", ".bz2", ".zst"))
+        return Opened(
+            stream=_Body(response, decoded=decoded),
+            offset=start,
+            size=None if decoded else size,
+            # decoded bytes cannot be counted in the server's ranges, so such a file is never resumed
+            validator=unknown if decoded else validator,
+            checksums=() if decoded else checksums.of_headers(_lower(response.headers)),
+            name=disposition_name(response.headers.get("Content-Disposition")),
+        )
+
+    def _refusal(self, response: requests.Response) -> str:
+        said = f"{urlsplit(response.url).hostname} answers {_status(response)}"
+        if response.status_code in (401, 403):
+            return f"{said}: it wants other credentials, or the user has no right to this file"
+        return said
+
+
+class _Body:
+    """The bytes of an answer; what breaks on the way is told as transient."""
+
+    def __init__(self, response: requests.Response, *, decoded: bool) -> None:
+        self._response, self._decoded = response, decoded
+
+    def read(self, size: int, /) -> bytes:
+        try:
+            # what has come, not all of `size`: bytes before a stall count
+            return bytes(self._response.raw.read1(size, decode_content=self._decoded))
+        except _BROKEN as error:
+            raise TransientError(_plain(error)) from None
+
+    def close(self) -> None:
+        self._response.close()
+
+
+def _conditions(offset: int, expected: Validator, known: Validator) -> dict[str, str]:
+    headers = {}
+    if offset:
+        headers["Range"] = f"bytes={offset}-"
+        if expected.is_strong or (expected.modified and not expected.etag):
+            headers["If-Range"] = expected.etag if expected.is_strong else expected.modified
+    if known.etag:
+        headers["If-None-Match"] = known.etag
+    if known.modified:
+        headers["If-Modified-Since"] = known.modified
+    return headers
+
+
+def _unchanged(request: Any) -> Any:
+    """An auth that sends nothing."""
+    return request
+
+
+def _extent(response: requests.Response) -> tuple[int, int | None]:
+    """First byte and whole size of an answer."""
+    if response.status_code != 206:
+        return 0, _number(response.headers.get("Content-Length", ""))
+    words = response.headers.get("Content-Range", "").removeprefix("bytes ").strip()
+    span, _, whole = words.partition("/")
+    first = _number(span.partition("-")[0])
+    if first is None:
+        raise TransientError("the server answers with a range that it does not name")
+    return first, _number(whole)
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None
+
+
+def _validator(response: requests.Response) -> Validator:
+    return Validator(etag=response.headers.get("ETag", ""), modified=response.headers.get("Last-Modified", ""))
+
+
+def _lower(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}
+
+
+def _status(response: requests.Response) -> str:
+    return f"{response.status_code} {response.reason or ''}".strip()
+
+
+def _retry_after(response: requests.Response) -> float | None:
+    """Seconds, from either form of the header (RFC 9110, "Retry-After")."""
+    text = response.headers.get("Retry-After", "")
+    if (seconds := _number(text)) is not None:
+        return float(seconds)
+    try:
+        return max(parsedate_to_datetime(text).timestamp() - time(), 0.0)
+    except (TypeError, ValueError):
+        return None
+
+
+def _plain(error: BaseException) -> str:
+    """What broke, in words of our own: those of the libraries repeat the URL with everything in it."""
+    text = repr(error)
+    for words, meaning in (
+        ("timed out", "it does not answer in time"),
+        ("Name or service not known", "no such host"),
+        ("Temporary failure in name resolution", "its host's name cannot be looked up"),
+        ("No address associated", "no such host"),
+        ("Connection refused", "the connection is refused"),
+        ("No route to host", "there is no way to its host"),
+        ("Network is unreachable", "there is no way to its host"),
+        ("DecodeError", "its content is not encoded as the server says"),
+        ("SSL", "the secure connection was cut"),
+    ):
+        if words in text:
+            return meaning
+    return "the connection was cut"
+
+
+def _distrust(error: BaseException) -> str | None:
+    """Why a certificate is not believed; None when it was something else that broke the connection."""
+    found = below(error, ssl.SSLCertVerificationError)
+    if found is None:
+        return None
+    why = found.verify_message or "it is not for this host"
+    return f"its certificate cannot be verified ({why}): name your company's certificates with --ca-bundle"

@@ -1,0 +1,45 @@
+"""Files at hand: what an engine mounted, or a path of the person who calls the runner."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from generator.shared.failures import StagingError
+from generator.staging.checksums import Checksum
+from generator.staging.stores import NotModifiedError, Opened, Validator, unknown
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalSource:
+    """A local file."""
+
+    path: Path
+    name: str = ""
+    checksum: Checksum | None = None
+    size: int | None = None
+
+    @property
+    def url(self) -> str:
+        """Its path."""
+        return str(self.path)
+
+    @property
+    def key(self) -> str:
+        """Its path as a URL."""
+        return self.path.absolute().as_uri()
+
+    def open(self, offset: int = 0, *, expected: Validator = unknown, known: Validator = unknown) -> Opened:
+        """See `Source.open`; what tells contents apart is time and size."""
+        try:
+            stream = self.path.open("rb")
+            status = self.path.stat()
+        except OSError as error:
+            raise StagingError(f"{self.path}: {error.strerror}") from None
+        validator = Validator(modified=f"{status.st_mtime_ns} {status.st_size}")
+        if known and known == validator:
+            stream.close()
+            raise NotModifiedError
+        start = offset if expected == validator else 0
+        stream.seek(start)
+        return Opened(stream=stream, offset=start, size=status.st_size, validator=validator)

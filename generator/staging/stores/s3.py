@@ -1,0 +1,304 @@
+"""S3, by boto3: keys, profiles, roles, the machine's own role, or unsigned."""
+
+from __future__ import annotations
+
+import os
+import ssl
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from generator.shared.failures import BadInputsError, RunFailedError, StagingError
+from generator.staging import checksums, urls
+from generator.staging.checksums import Checksum
+from generator.staging.network.credentials import Credentials
+from generator.staging.network.guard import ForbiddenAddressError, NoGuard, below, forbidden_below
+from generator.staging.network.network import Network
+from generator.staging.stores import ChangedError, NotModifiedError, Opened, TransientError, Validator, unknown
+
+_BLOCK = 256 * 1024
+"""botocore waits for all bytes of a read, and those before a stall are lost."""
+_TRANSIENT = {"InternalError", "RequestTimeout", "RequestTimeTooSkewed", "ServiceUnavailable", "SlowDown", "Throttling"}
+_ADVICE = {
+    "AccessDenied": "the keys have no right to it",
+    "ExpiredToken": "the session's keys have expired: get new ones",
+    "ExpiredTokenException": "the session's keys have expired: get new ones",
+    "TokenRefreshRequired": "the session's keys have expired: get new ones",
+    "InvalidAccessKeyId": "the key id is not known there",
+    "SignatureDoesNotMatch": "the secret key is not the one of the key id",
+    "NoSuchBucket": "there is no such bucket",
+    "NoSuchKey": "there is no such object",
+    "404": "there is no such object",
+    "403": "the keys have no right to it",
+    "400": "the keys are refused",
+    "PermanentRedirect": "the bucket is in another region: name it in region_name",
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class S3Access:
+    """Who asks which S3: fields of the record."""
+
+    region: str | None = None
+    endpoint: str | None = None
+    role: str | None = None
+    profile: str | None = None
+    unsigned: bool = False
+    """Asks without a signature when there are no keys."""
+
+
+class S3Store:
+    """One account's S3, for reading and writing."""
+
+    def __init__(self, network: Network, credentials: Credentials, access: S3Access) -> None:
+        self._network, self._credentials, self._access = network, credentials, access
+        self._client: Any = None
+        self._lock = threading.Lock()
+
+    def source(self, url: str, *, checksum: Checksum | None = None, size: int | None = None) -> S3Source:
+        """The object at an ``s3://`` URL."""
+        bucket, key = split(url)
+        return S3Source(store=self, bucket=bucket, key_name=key, checksum=checksum, size=size)
+
+    def below(self, url: str) -> Iterator[S3Source]:
+        """The objects below ``s3://bucket/folder/``, by key.
+
+        Raises:
+            StagingError, TransientError: they cannot be listed.
+        """
+        bucket, prefix = split(url)
+        with told(url):
+            for page in self.client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+                for entry in page.get("Contents", ()):
+                    if not entry["Key"].endswith("/"):
+                        yield S3Source(store=self, bucket=bucket, key_name=entry["Key"], size=entry["Size"])
+
+    @property
+    def client(self) -> Any:
+        """boto3's client, made once; it may be used from several threads."""
+        with self._lock:
+            if self._client is None:
+                with told("s3://"):
+                    self._client = self._make_client()
+            return self._client
+
+    def _make_client(self) -> Any:
+        from botocore import UNSIGNED
+        from botocore.config import Config
+
+        if self._access.endpoint:
+            self._network.guard.check_name(urlsplit(self._access.endpoint).hostname or "")
+        session = self._session()
+        settings: dict[str, Any] = {
+            "connect_timeout": self._network.connect_timeout,
+            "read_timeout": self._network.timeout,
+            "max_pool_connections": max(10, self._network.parallel * 2),
+            "retries": {"mode": "standard", "max_attempts": 3},
+        }
+        if self._access.endpoint:  # other S3 servers know neither every new checksum nor names of buckets as hosts
+            settings |= {"request_checksum_calculation": "when_required", "s3": {"addressing_style": "path"}}
+        found = self._found(session)
+        found = found and found.get_frozen_credentials()
+        if not found:
+            if not self._access.unsigned:
+                raise BadInputsError(f"{self._who()} there are no S3 credentials")
+            settings["signature_version"] = UNSIGNED
+        return session.create_client(
+            "s3",
+            region_name=self._access.region or session.get_config_variable("region") or "us-east-1",
+            endpoint_url=self._access.endpoint,
+            verify=self._network.verify,
+            config=Config(**settings),
+        )
+
+    def _found(self, session: Any) -> Any:
+        """The session's credentials. The machine's own role is asked for at an address that nothing else may reach."""
+        if self._credentials.folder or self._access.profile:
+            return session.get_credentials()
+        with self._network.guard.lifted():
+            return session.get_credentials()
+
+    def _who(self) -> str:
+        if self._access.profile:
+            return f"profile {self._access.profile!r}:"
+        return "the configuration folder:" if self._credentials.folder else "here"
+
+    def _session(self) -> Any:
+        from botocore.session import Session
+
+        session = Session(profile=self._access.profile)
+        config = self._credentials.file("config", ".aws/config")
+        shared = self._credentials.file("credentials", ".aws/credentials")
+        if config or shared:
+            session.set_config_variable("config_file", str(config or os.devnull))
+            session.set_config_variable("credentials_file", str(shared or os.devnull))
+        if not isinstance(self._network.guard, NoGuard):
+            # what a stranger's configuration names: a program to run, servers to ask
+            session.set_config_variable("ignore_configured_endpoint_urls", True)  # noqa: FBT003
+            session.get_component("credential_provider").remove("custom-process")
+        if bool(self._credentials.aws_access_key_id) != bool(self._credentials.aws_secret_access_key):
+            raise BadInputsError("S3 keys: an id and a secret belong together, and one of them is missing")
+        if self._credentials.has_keys and not self._access.profile:
+            session.set_credentials(
+                self._credentials.aws_access_key_id,
+                self._credentials.aws_secret_access_key,
+                self._credentials.aws_session_token,
+            )
+        if self._access.role:
+            self._assume(session, self._access.role)
+        return session
+
+    def _assume(self, session: Any, role: str) -> None:
+        """Takes on a role by what the session has, and again before that ends (botocore's own fetcher)."""
+        from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
+
+        source = self._found(session)
+        if not source:
+            raise BadInputsError(f"{self._who()} there are no credentials that could take on {role}")
+        region = self._access.region or session.get_config_variable("region") or "us-east-1"
+
+        def make(service: str, **settings: Any) -> Any:
+            return session.create_client(service, region_name=region, verify=self._network.verify, **settings)
+
+        fetcher = AssumeRoleCredentialFetcher(
+            client_creator=make, source_credentials=source, role_arn=role, extra_args={"RoleSessionName": "packmill"}
+        )
+        taken = DeferredRefreshableCredentials(method="assume-role", refresh_using=fetcher.fetch_credentials)
+        session._credentials = taken  # noqa: SLF001 - botocore offers no other way to hand in what refreshes itself
+
+
+@dataclass(frozen=True, kw_only=True)
+class S3Source:
+    """An object."""
+
+    store: S3Store = field(repr=False)
+    bucket: str
+    key_name: str
+    checksum: Checksum | None = None
+    size: int | None = None
+
+    @property
+    def url(self) -> str:
+        """``s3://bucket/key``."""
+        return f"s3://{self.bucket}/{self.key_name}"
+
+    @property
+    def key(self) -> str:
+        """The URL, and at which S3 it is when that is not AWS."""
+        endpoint = self.store._access.endpoint  # noqa: SLF001 - a source is the store's own
+        return f"{self.url} at {urls.canonical(endpoint)}" if endpoint else self.url
+
+    @property
+    def name(self) -> str:
+        """The last part of the key."""
+        return self.key_name.rpartition("/")[2]
+
+    def open(self, offset: int = 0, *, expected: Validator = unknown, known: Validator = unknown) -> Opened:
+        """See `Source.open`: GetObject with Range and IfMatch, or IfNoneMatch."""
+        asked: dict[str, Any] = {"Bucket": self.bucket, "Key": self.key_name}
+        if offset:
+            asked["Range"] = f"bytes={offset}-"
+            if expected.etag:
+                asked["IfMatch"] = expected.etag
+        if known.etag:
+            asked["IfNoneMatch"] = known.etag
+        with told(self.url):
+            answer = self.store.client.get_object(**asked)
+        start, size = 0, answer["ContentLength"]
+        if "ContentRange" in answer:
+            span, _, whole = answer["ContentRange"].removeprefix("bytes ").partition("/")
+            start, size = int(span.partition("-")[0]), int(whole)
+        etag = answer.get("ETag", "")
+        found = checksums.of_etag(etag, encryption=answer.get("ServerSideEncryption", ""))
+        return Opened(
+            stream=_Body(answer["Body"], self.url),
+            offset=start,
+            size=size,
+            validator=Validator(etag=etag),
+            checksums=(found,) if found else (),
+        )
+
+
+class _Body:
+    def __init__(self, body: Any, url: str) -> None:
+        self._body, self._url = body, url
+
+    def read(self, size: int, /) -> bytes:
+        with told(self._url):
+            return bytes(self._body.read(min(size, _BLOCK)))
+
+    def close(self) -> None:
+        self._body.close()
+
+
+class told:  # noqa: N801 - reads as a word: with told(url)
+    """Names what botocore raises, in terms of the URL."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def __enter__(self) -> None:
+        """Nothing to prepare."""
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        """Raises what the error means."""
+        if error is not None:
+            _raise_meaning(error, self._url)
+
+
+def _raise_meaning(error: BaseException, url: str) -> None:
+    import botocore.exceptions as of
+
+    if isinstance(error, RunFailedError):
+        return
+    if type(error).__name__ == "S3UploadFailedError":  # boto3's wrapper around the real one
+        error = below(error, of.ClientError) or below(error, of.BotoCoreError) or error.__context__ or error
+    if isinstance(error, ForbiddenAddressError):
+        raise StagingError(f"{url}: {error}") from None
+    if isinstance(error, of.ProfileNotFound):
+        raise BadInputsError(f"profile {error.kwargs['profile']!r} is not in AWS's configuration") from None
+    if isinstance(error, of.ClientError):
+        _raise_refusal(error, url)
+    if below(error, ssl.SSLCertVerificationError):
+        raise StagingError(f"{url}: its certificate cannot be verified: name yours with --ca-bundle") from None
+    if isinstance(error, of.HTTPClientError | of.ConnectionError | of.IncompleteReadError | OSError):
+        if found := forbidden_below(error):
+            raise StagingError(f"{url}: {found}") from None
+        raise TransientError(_cut(error)) from None
+    if isinstance(error, of.BotoCoreError):
+        raise StagingError(f"{url}: {type(error).__name__}: the store cannot be asked like this") from None
+
+
+def _raise_refusal(error: Any, url: str) -> None:
+    answer = error.response
+    code = str(answer.get("Error", {}).get("Code", ""))
+    status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if status == 304 or code == "304":
+        raise NotModifiedError from None
+    if status in (412, 416):
+        raise ChangedError from None
+    if status >= 500 or code in _TRANSIENT:
+        raise TransientError(f"the store answers {status} {code}") from None
+    raise StagingError(f"{url}: {code}: {_ADVICE.get(code, 'the store refuses it')}") from None
+
+
+def _cut(error: BaseException) -> str:
+    text = repr(error)
+    for word, meaning in (("refused", "the connection is refused"), ("imed out", "it does not answer in time")):
+        if word in text:
+            return meaning
+    return "the store cannot be reached" if "Could not connect" in str(error) else "the connection was cut"
+
+
+def split(url: str) -> tuple[str, str]:
+    """Bucket and key of an ``s3://`` URL.
+
+    Raises:
+        BadInputsError: it has no bucket.
+    """
+    bucket, _, key = url.partition("://")[2].partition("/")
+    if urls.scheme(url) != "s3" or not bucket:
+        raise BadInputsError(f"{urls.shown(url)!r}: write it as s3://bucket/key")
+    return bucket, key

@@ -1,0 +1,1 @@
+"""Transfer files: fetch, resume, cache, and check them."""

@@ -1,0 +1,116 @@
+"""Many files at once: a bounded number of threads, one line of progress, and the first failure ends the rest."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from typing import TypeVar
+
+from generator.shared.failures import StagingError
+from generator.staging.stores import Interrupted
+from generator.staging.transfer.transfer import Watch
+
+One = TypeVar("One")
+Done = TypeVar("Done")
+_EVERY = 5.0
+"""Seconds between lines of progress."""
+_GRACE = 1.0
+"""Seconds that the others have to say why they failed, too."""
+
+
+class Meter:
+    """Counts files and bytes of a step, and tells of them."""
+
+    def __init__(self, what: str, total: int, say: Callable[[str], None]) -> None:
+        self._what, self._total, self._say = what, total, say
+        self._lock = threading.Lock()
+        self._began = self._told = time.monotonic()
+        self._bytes = self._files = self._cached = 0
+
+    def add(self, count: int) -> None:
+        """Bytes that came or went."""
+        with self._lock:
+            self._bytes += count
+            self._tell()
+
+    def done(self, *, cached: bool = False) -> None:
+        """A file is there."""
+        with self._lock:
+            self._files += 1
+            self._cached += cached
+            self._tell()
+
+    def retry(self, url: str, cause: str, pause: float) -> None:
+        """A file is tried again."""
+        self._say(f"{self._what}: {url}: {cause}; again in {pause:.1f} s")
+
+    def finish(self) -> None:
+        """The last line."""
+        cached = f", {self._cached} of them from the cache" if self._cached else ""
+        self._say(f"{self._what}: {count_of(self._files, 'file')}{cached}, {self._amount()}")
+
+    def _tell(self) -> None:
+        now = time.monotonic()
+        if now - self._told >= _EVERY:
+            self._told = now
+            self._say(f"{self._what}: {self._files} of {self._total} files, {self._amount()}")
+
+    def _amount(self) -> str:
+        seconds = time.monotonic() - self._began
+        rate = f" at {size_text(self._bytes / seconds)}/s" if self._bytes > 0 and seconds > 0 else ""
+        return f"{size_text(self._bytes)} in {seconds:.1f} s{rate}"
+
+
+def size_text(count: float) -> str:
+    """Bytes as people say them, in powers of 1000."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if abs(count) < 1000 or unit == "GB":
+            return f"{count:.0f} {unit}" if unit == "B" or count >= 100 else f"{count:.1f} {unit}"
+        count /= 1000
+    return ""
+
+
+def count_of(number: int, noun: str) -> str:
+    """``1 file``, ``2 files``."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def each(items: Sequence[One], work: Callable[[One, Watch], Done], *, parallel: int, meter: Meter) -> list[Done]:
+    """The results in the order of the items.
+
+    Raises:
+        StagingError: with every item that failed before the rest was given up.
+        BadInputsError, DiskFullError: whatever else one of them ended in.
+    """
+    stopped = threading.Event()
+    watch = Watch(on_bytes=meter.add, on_retry=meter.retry, stopped=stopped)
+
+    def one(item: One) -> Done:
+        watch.check()
+        return work(item, watch)
+
+    pool = ThreadPoolExecutor(max_workers=max(1, min(parallel, len(items))))
+    try:
+        futures = [pool.submit(one, item) for item in items]
+        wait(futures, return_when=FIRST_EXCEPTION)
+        stopped.set()
+        wait(futures, timeout=_GRACE)
+    finally:  # after an interrupt, too: a thread that waits for a silent server ends with the process
+        stopped.set()
+        pool.shutdown(wait=False, cancel_futures=True)
+    return _results(futures)
+
+
+def _results(futures: list[Future[Done]]) -> list[Done]:
+    errors = [future.exception() for future in futures if future.done() and not future.cancelled()]
+    failed = [error for error in errors if error is not None and not isinstance(error, Interrupted)]
+    for error in failed:
+        if not isinstance(error, StagingError):
+            raise error
+    if failed:
+        shown = [str(error) for error in failed[:10]]
+        more = f"\n  and {len(failed) - 10} more" if len(failed) > 10 else ""
+        raise StagingError("\n  ".join(shown) + more)
+    return [future.result() for future in futures]

@@ -1,0 +1,168 @@
+"""A folder of contents by URL and validator, for many runs at once.
+
+``entries/`` says for each URL which content it last had and how a server recognises it; ``content/`` holds contents by
+their sha256; ``partial/`` what is on its way; ``locks/`` one file a URL, locked by the kernel, whose locks end with the
+process that holds them. A validator is asked for at every use: what the server has changed is fetched anew. A content
+whose digest is wrong is fetched again. No name and no note in it holds a credential or a signature.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from generator.staging.checksums import Checksum, Hashers
+from generator.staging.stores import Source, Validator
+
+algorithm = "sha256"
+_BLOCK = 1024**2
+_FOLDERS = ("entries", "content", "partial", "locks")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Entry:
+    """What a URL last was."""
+
+    url: str
+    sha256: str
+    size: int
+    name: str
+    validator: Validator
+
+
+class Cache:
+    """One cache folder; made when it is not there."""
+
+    def __init__(self, folder: Path) -> None:
+        """Raises OSError when the folder cannot be written to."""
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self._mode = folder.stat().st_mode & 0o777
+        """Who may use the folder may use all that is in it."""
+        for name in _FOLDERS:
+            self._make(folder / name)
+
+    def _make(self, folder: Path) -> None:
+        with suppress(FileExistsError):
+            folder.mkdir()
+            folder.chmod(self._mode)
+
+    @contextmanager
+    def locked(self, source: Source, *, waiting: Callable[[], None] = lambda: None) -> Iterator[Path]:
+        """Only one process of all fetches a URL; where its content is to be put together.
+
+        ``waiting`` is called if another process does now. Where the file system has no locks each fetches for itself,
+        in a place of its own.
+        """
+        shared = self._path("partial", _id(source))
+        with ExitStack() as held:
+            try:
+                lock = self._path("locks", _id(source))
+                file = held.enter_context(lock.open("a+b"))
+                with suppress(OSError):
+                    lock.chmod(self._mode & 0o666)
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    waiting()
+                    fcntl.flock(file, fcntl.LOCK_EX)
+            except OSError:
+                own = shared.with_name(f"{shared.name}.{os.getpid()}-{os.urandom(4).hex()}")
+                held.callback(own.unlink, missing_ok=True)
+                held.callback(own.with_name(own.name + ".json").unlink, missing_ok=True)
+                yield own
+                return
+            yield shared
+
+    def find(self, source: Source) -> Entry | None:
+        """What is here of a URL, if its content is here too."""
+        try:
+            note = json.loads(self._path("entries", _id(source)).read_text(encoding="utf-8"))
+            entry = Entry(**{**note, "validator": Validator(**note["validator"])})
+            there = self.content(entry).stat().st_size == entry.size
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
+        return entry if there else None
+
+    def find_content(self, source: Source) -> Entry | None:
+        """The content that a caller's own sha256 names, whatever its URL was."""
+        if source.checksum is None or source.checksum.algorithm != algorithm:
+            return None
+        digest = source.checksum.digest
+        known = self.find(source)
+        if known and known.sha256 == digest:
+            return known
+        with suppress(OSError):
+            size = self._path("content", digest).stat().st_size
+            return Entry(url=source.url, sha256=digest, size=size, name="", validator=Validator())
+        return None
+
+    def content(self, entry: Entry) -> Path:
+        """Where a content lies."""
+        return self._path("content", entry.sha256)
+
+    def keep(self, entry: Entry, source: Source, part: Path) -> None:
+        """Takes a whole content in."""
+        part.chmod(self._mode & 0o666)
+        part.replace(self.content(entry))
+        part.with_name(part.name + ".json").unlink(missing_ok=True)
+        self._note(entry, source)
+
+    def _note(self, entry: Entry, source: Source) -> None:
+        target = self._path("entries", _id(source))
+        with tempfile.NamedTemporaryFile(
+            "w", encoding="utf-8", dir=target.parent, prefix=".", suffix=".new", delete=False
+        ) as file:
+            json.dump(asdict(entry), file)
+        Path(file.name).chmod(self._mode & 0o666)
+        Path(file.name).replace(target)
+
+    def forget(self, entry: Entry, source: Source) -> None:
+        """Removes what is damaged."""
+        self.content(entry).unlink(missing_ok=True)
+        self._path("entries", _id(source)).unlink(missing_ok=True)
+
+    def copy(self, entry: Entry, target: Path, wanted: Checksum | None) -> bool:
+        """Copies a content and proves it on the way; False, and no copy, when it is not what it should be."""
+        hashers = Hashers((algorithm, *([wanted.algorithm] if wanted else ())))
+        part = target.with_name(f".{target.name}.part")
+        try:
+            with self.content(entry).open("rb") as content, part.open("wb") as copy:
+                while block := content.read(_BLOCK):
+                    hashers.update(block)
+                    copy.write(block)
+            if not _is_right(hashers.digests(), entry, wanted):
+                return False
+            part.replace(target)
+        finally:
+            part.unlink(missing_ok=True)
+        return True
+
+    def is_whole(self, entry: Entry, wanted: Checksum | None) -> bool:
+        """Whether a content is what its name says, and what is wanted."""
+        hashers = Hashers((algorithm, *([wanted.algorithm] if wanted else ())))
+        with self.content(entry).open("rb") as content:
+            while block := content.read(_BLOCK):
+                hashers.update(block)
+        return _is_right(hashers.digests(), entry, wanted)
+
+    def _path(self, kind: str, name: str) -> Path:
+        folder = self._folder / kind / name[:2]
+        self._make(folder)
+        return folder / name
+
+
+def _id(source: Source) -> str:
+    """Names a URL without saying it."""
+    return hashlib.sha256(source.key.encode()).hexdigest()
+
+
+def _is_right(digests: dict[str, str], entry: Entry, wanted: Checksum | None) -> bool:
+    return digests[algorithm] == entry.sha256 and (wanted is None or digests[wanted.algorithm] == wanted.digest)

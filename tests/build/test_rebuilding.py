@@ -1,0 +1,99 @@
+"""What a package that is rebuilt may say, and what it may not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support import Finished
+
+from generator.build.rebuild import read_record
+from generator.shared.errors import UsageError
+
+_RECORD = {
+    "packmill": "1.0",
+    "repository": {"address": "https://example.org/ada/trees"},
+    "checkout": "main",
+    "commit": {"id": "0" * 40},
+    "process": {"path": "process.ipynb"},
+    "build": {"layers": ["sha256:0"], "base": "python:3", "lock": "requirements.lock", "options": {}},
+}
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a package whose record has other values in some places, as ``build.lock=...``."""
+
+    def write(**changes: Any) -> Path:
+        record = json.loads(json.dumps(_RECORD))
+        for place, value in changes.items():
+            *above, last = place.split("__")
+            target = record
+            for name in above:
+                target = target[name]
+            target[last] = value
+        (tmp_path / "package.json").write_text(json.dumps(record))
+        (tmp_path / "requirements.lock").write_text("six==1.17.0\n")
+        return tmp_path
+
+    return write
+
+
+def test_a_record_is_read_with_its_lock(package: Callable[..., Path]) -> None:
+    record = read_record(package())
+
+    assert (record.address, record.lock) == ("https://example.org/ada/trees", ("requirements.lock", "six==1.17.0\n"))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"build": None},
+        {"build": "x"},
+        {"build__layers": []},
+        {"build__layers": [1]},
+        {"build__base": 5},
+        {"build__options": []},
+        {"build__lock": 1},
+        {"build__lock": "plan.json"},
+        {"build__lock": "../requirements.lock"},
+        {"build__lock": "pylock.toml"},
+        {"repository": None},
+        {"checkout": 5},
+        {"commit": []},
+        {"process": {}},
+        {"packmill": None},
+    ],
+)
+def test_what_packmill_would_not_write_is_refused(changes: dict[str, Any], package: Callable[..., Path]) -> None:
+    with pytest.raises(UsageError, match=r"package\.json|pylock\.toml cannot be read"):
+        read_record(package(**changes))
+
+
+def test_a_link_is_no_file_of_a_package(package: Callable[..., Path], tmp_path: Path) -> None:
+    folder = package()
+    (folder / "requirements.lock").unlink()
+    (folder / "requirements.lock").symlink_to("/etc/passwd")
+
+    with pytest.raises(UsageError, match=r"requirements\.lock cannot be read"):
+        read_record(folder)
+
+
+def test_a_document_that_is_nested_without_end_is_refused(tmp_path: Path, packmill: Callable[..., Finished]) -> None:
+    (tmp_path / "package.json").write_text("[" * 100_000)
+
+    refused = packmill("rebuild", tmp_path)
+
+    assert (refused.code, "no package that can be read" in refused.err) == (2, True)
+
+
+@pytest.mark.parametrize("name", ["localhost/packmill/runner:1", "localhost/packmill/base:bookworm"])
+def test_no_image_takes_the_name_of_what_images_are_made_of(
+    name: str, tmp_path: Path, packmill: Callable[..., Finished]
+) -> None:
+    refused = packmill("build", tmp_path, "--image", name)
+
+    assert (refused.code, "packmill's own" in refused.err) == (2, True)

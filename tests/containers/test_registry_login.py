@@ -1,0 +1,62 @@
+"""A registry that wants a password when none is known: asked once, and named in the error."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from generator.containers.registry import look_up, push_package
+from generator.shared.errors import PublishError
+
+
+@dataclass
+class Registry:
+    host: str = ""
+    asked: list[str] = field(default_factory=list)
+
+
+@pytest.fixture
+def registry(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Registry]:
+    """A registry with basic authentication, and an account without a login to it."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    known = Registry()
+
+    class Private(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            known.asked.append(self.path)
+            self.send_response(401)
+            self.send_header("WWW-Authenticate", 'Basic realm="registry"')
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *words: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Private) as server:
+        known.host = f"127.0.0.1:{server.server_port}"
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield known
+        server.shutdown()
+        thread.join()
+
+
+def test_an_image_is_asked_for_once(registry: Registry) -> None:
+    assert look_up(f"{registry.host}/ada.trees:main", login=None) is None
+
+    assert registry.asked == ["/v2/", "/v2/ada.trees/manifests/main"]
+
+
+def test_a_package_is_not_pushed_without_a_login(registry: Registry, tmp_path: Path) -> None:
+    (tmp_path / "process.cwl").write_text("{}")
+    image = f"{registry.host}/ada.trees@sha256:{'0' * 64}"
+
+    with pytest.raises(PublishError, match="PACKMILL_REGISTRY_USER"):
+        push_package(tmp_path, ["process.cwl"], image, login=None)
+
+    assert registry.asked == ["/v2/"]

@@ -1,0 +1,109 @@
+"""Dockerfiles of which the engine itself would fetch something, from the host's network."""
+
+from __future__ import annotations
+
+import pytest
+
+from generator.environment.dockerfile import base_images, engine_sources
+from generator.shared.errors import EnvironmentSpecError
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "FROM python\nADD https://example.org/x /x",
+        "FROM python\nadd http://example.org/x /x",
+        "FROM python\nADD --chown=1000:1000 http://example.org/x /x",
+        "FROM python\nADD git@example.org:ada/trees.git /x",
+        "FROM python\nADD github.com/ada/trees /x",
+        'FROM python\nADD ["http\\u003a//example.org/x", "/x"]',
+        'FROM python\nADD ht"tp:"//example.org/x /x',
+        "FROM python\nARG FROM_WHERE\nADD $FROM_WHERE /x",
+        "FROM python\nONBUILD ADD http://example.org/x /x",
+        "FROM python\nADD \\\n  http://example.org/x /x",
+        "FROM python\nA\\\n# a remark\n\nDD http://example.org/x /x",
+        "# escape=`\nFROM python\nADD `\n  http://example.org/x /x",
+        "FROM python\nRUN echo \\\\\nADD http://example.org/x \\\n  /x",
+        "FROM python\nRUN echo \\\\\nADD \\\n  http://example.org/x /x",
+        "FROM python\r\nADD \\\r\n  http://example.org/x /x\r\n",
+        "\ufeffADD http://example.org/x /x",
+        "FROM python\nADD " + "\\\n" * 200 + "http://example.org/x /x",
+        "FROM python\nA" + "\\\n" * 200 + "DD http://example.org/x /x",
+        "FROM" + "\\\n" * 200 + " ada/trees",
+        "FROM python\nCOPY" + "\\\n" * 200 + " --from=ada/trees /a /b",
+        "FROM python\nRUN --network=none " + "\\\n" * 200 + " --mount=from=ada/trees x",
+        "FROM python\nARG B=a \\\n" + "\\\n" * 200 + " C=b",
+        "# syntax=example.org/ada/language\nFROM python",
+        "# syntax = docker/dockerfile-like:1\nFROM python",
+        "#!/usr/bin/env docker\n// syntax=example.org/ada/language\nFROM python",
+        '{"syntax": "example.org/ada/language"}',
+    ],
+)
+def test_what_the_engine_would_fetch_is_found(text: str) -> None:
+    assert engine_sources(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'FROM python\nADD . /srv\nADD --chown=1000:1000 a.tar.gz b* /srv/\nADD ["a b", "/x"]',
+        "FROM python:3.12\nCOPY . /srv\nRUN curl https://example.org/x > x",
+        "# syntax=docker/dockerfile:1\nFROM python",
+        "# syntax=docker.io/docker/dockerfile:1.7-labs\nFROM python\nRUN apt-get update \\\n && apt-get install x",
+        "FROM python\n# ADD http://example.org/x /x",
+        "FROM python\nRUN apt-get install \\\n" + "  apt-utils \\\n" * 200 + "  zip",
+        "FROM python\nRUN echo address=1 \\\n  add=http://example.org",
+        "",
+    ],
+)
+def test_files_of_the_repository_are_no_matter(text: str) -> None:
+    assert engine_sources(text) == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "images"),
+    [
+        ("FROM python:3.12\nRUN x\nFROM --platform=linux/amd64 ada/trees AS trees", ("python:3.12", "ada/trees")),
+        ("FROM python AS first\nFROM first\nFROM scratch", ("python",)),
+        ("FROM ada/trees AS ada/other\nFROM ada/other", ("ada/trees", "ada/other")),
+        ("FROM later\nFROM python AS later", ("later", "python")),
+        ("ARG TAG='3.12'\nFROM python:${TAG}\nARG TAG", ("python:3.12",)),
+        ("ARG A=1 B=ada/trees\nFROM $B:$A", ("ada/trees:1",)),
+        ("F\\\nROM python", ("python",)),
+        ("FROM python AS a\nFROM b\nCOPY --from=a /x /y\nCOPY --link --from=0 /x /y", ("python", "b")),
+        ("FROM a\nCOPY --from=r.example.org:5000/ada/b /x /y", ("a", "r.example.org:5000/ada/b")),
+        ("FROM a\nONBUILD copy --chown=1 --from=ada/b /x /y", ("a", "ada/b")),
+        ("FROM a\nCOPY --fr\\om=ada/b /x /y", ("a", "ada/b")),
+        ("FROM a\nRUN --mount=type=bind,from=ada/b,target=/m cat /m/x", ("a", "ada/b")),
+        ('FROM a\nRUN --mount="type=bind,target=/m n,from=ada/b" cat', ("a", "ada/b")),
+        ('FROM a\nRUN --mount=type=bind,\\\n"From=ada/b" cat', ("a", "ada/b")),
+        ("FROM a\nRUN --mount=type=cache,target=/root/.cache pip install --from=x y", ("a",)),
+        ("FROM a\nRUN rm -rf x --from=y\nCOPY from=x /y", ("a",)),
+        ("FROM python\nRUN python <<EOF\nfrom os import path\nEOF", ("python",)),
+    ],
+)
+def test_base_images_are_known_before_the_build(text: str, images: tuple[str, ...]) -> None:
+    assert base_images(text) == images
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "FROM $BASE",
+        "ARG BASE\nFROM $BASE",
+        "ARG B=a\nARG B=b\nFROM $B",
+        "ARG B=a\nARG 'B'=b\nFROM $B",
+        "ARG B=a\nFROM ${B:-b}",
+        "ARG B=$A\nFROM $B",
+        'FROM "python"',
+        "FROM [::1]:5000/python",
+    ],
+)
+def test_a_base_image_that_is_not_is_refused(text: str) -> None:
+    with pytest.raises(EnvironmentSpecError, match="unknown before the build"):
+        base_images(text)
+
+
+def test_an_image_to_copy_from_is_named_plainly() -> None:
+    with pytest.raises(EnvironmentSpecError, match="name the image or the stage plainly"):
+        base_images("FROM python\nCOPY --from=$IMAGE /x /y")

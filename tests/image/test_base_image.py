@@ -1,0 +1,207 @@
+"""Which base image is taken, with a store and a registry made by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from generator.containers.engine import Image
+from generator.image.base import debian as debian_base
+from generator.image.base import find as base_image
+from generator.image.base.find import ensure_base_image, find_base
+from generator.shared.errors import EngineMissingError, EnvironmentSpecError
+
+_BOOKWORM, _TRIXIE = "localhost/packmill/base:bookworm", "localhost/packmill/base:trixie"
+_OFFLINE = "dial tcp: lookup registry.example.org: no such host"
+_PYTHONS = {_BOOKWORM: "3.11.2", _TRIXIE: "3.13.5"}
+
+
+def _official(minor: str) -> str:
+    return f"docker.io/library/python:{minor}-slim-bookworm"
+
+
+class Machine:
+    """An engine's store, a registry, and Debian's archive; ``pythons`` are the versions in an image."""
+
+    def __init__(self, *, here: Sequence[str] = (), registry: Sequence[str] | None = None, root: bool = True) -> None:
+        self.here = {name: Image(id=f"sha256:{name}", digest=None, config={}, size=1) for name in here}
+        self.registry, self.root = registry, root
+        self.pythons: dict[str, list[str]] = {}
+        self.asked, self.pulled, self.made, self.said = [], [], [], []  # type: ignore[var-annotated]
+
+    def inspect(self, name: str) -> Image | None:
+        return self.here.get(name)
+
+    def pull(self, name: str) -> str:
+        self.pulled.append(name)
+        if self.registry is None:
+            return _OFFLINE
+        if name not in self.registry:
+            return f"manifest for {name} not found: manifest unknown"
+        self.here[name] = Image(id=f"sha256:{name}", digest="sha256:abc", own_digest="sha256:abc", config={}, size=1)
+        return ""
+
+    def run_in(self, name: str, _: tuple[str, ...], *, entrypoint: str) -> tuple[int, str, str]:
+        assert entrypoint == "sh"
+        self.asked.append(name)
+        plain = name.partition(":")[2].partition("-")[0]
+        versions = self.pythons.get(name) or [_PYTHONS.get(name, f"{plain}.7")]
+        lines = [f"python python3 {versions[0]}", *(f"python python{one.rpartition('.')[0]} {one}" for one in versions)]
+        return 0, "\n".join(["warning: noise", *lines]), ""
+
+    def make(self, release: debian_base.Release) -> None:
+        self.made.append(release.suite)
+        labels = {debian_base.recipe_label: debian_base.recipe(release)}
+        config = {"Labels": labels}
+        self.here[release.reference] = Image(id=f"sha256:new-{release.suite}", digest=None, config=config, size=1)
+
+    def find(self, named: str | None = None, python: str = "") -> base_image.Base:
+        return find_base(named, python=python, python_from="runtime.txt" if python else "", say=self.said.append)
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
+    """A machine on which nothing is there and nothing can be pulled."""
+    return _installed(Machine(), monkeypatch)
+
+
+def _installed(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    for name in ("inspect", "pull", "run_in"):
+        monkeypatch.setattr(base_image, name, getattr(machine, name))
+    monkeypatch.setattr(debian_base, "make", machine.make)
+    monkeypatch.setattr(debian_base, "can_make", lambda: machine.root)
+    return machine
+
+
+@pytest.mark.parametrize(
+    ("here", "registry", "taken"),
+    [
+        ((), None, _BOOKWORM),
+        ((), [_official("3.12")], _official("3.12")),
+        ((_official("3.12"), _BOOKWORM), None, _official("3.12")),
+        ((_BOOKWORM,), [_official("3.12")], _BOOKWORM),
+        ((_official("3.13"), _TRIXIE), None, _BOOKWORM),
+    ],
+)
+def test_without_a_wish_nobody_looks_into_images(
+    here: tuple[str, ...], registry: list[str] | None, taken: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = _installed(Machine(here=here, registry=registry), monkeypatch)
+
+    base = machine.find()
+
+    assert (base.reference, base.python, machine.asked) == (taken, "python3", [])
+    assert ensure_base_image(None, say=machine.said.append) == taken
+
+
+@pytest.mark.parametrize(
+    ("python", "here", "registry", "taken"),
+    [
+        ("==3.11.*", (), None, _BOOKWORM),
+        (">=3.10", (), None, _BOOKWORM),
+        (">=3.12", (), None, _TRIXIE),
+        (">=3.12", (_BOOKWORM,), None, _TRIXIE),
+        ("==3.13.*", (), [_official("3.13")], _official("3.13")),
+        (">=3.10", (), [_official("3.10"), _official("3.12"), _official("3.14")], _official("3.12")),
+        (">=3.13", (), [_official("3.13"), _official("3.14")], _official("3.14")),
+        (">=3.13", (), [_official("3.13")], _official("3.13")),
+        ("<3.12", (), [_official("3.10"), _official("3.11")], _official("3.11")),
+        (">=3.13", (_TRIXIE,), [_official("3.14")], _TRIXIE),
+        (">=3.11,<3.12", (_official("3.11"),), None, _official("3.11")),
+    ],
+)
+def test_the_base_has_a_python_that_is_asked_for(
+    python: str, here: tuple[str, ...], registry: list[str] | None, taken: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = _installed(Machine(here=here, registry=registry), monkeypatch)
+
+    assert machine.find(python=python).reference == taken
+
+
+def test_a_registry_that_does_not_answer_is_asked_once(machine: Machine) -> None:
+    machine.find(python=">=3.13")
+
+    assert machine.pulled == [_official("3.14")]
+
+
+@pytest.mark.parametrize(
+    ("python", "message"),
+    [
+        ("==3.9.*", "runtime.txt asks for Python ==3.9.*, .*\n  there is: 3.10, 3.11, 3.12, 3.13, 3.14\n"),
+        ("==3.12.*", "cannot be had here, where .*python:3.12-slim-bookworm cannot be pulled: .*\n  there is: 3.11 of"),
+        (">=3.11.9,<3.12", "runtime.txt asks for Python"),
+    ],
+)
+def test_a_python_that_cannot_be_had_is_refused(python: str, message: str, machine: Machine) -> None:
+    with pytest.raises(EnvironmentSpecError, match=message) as refused:
+        machine.find(python=python)
+    assert refused.value.exit_code == 14
+
+
+@pytest.mark.parametrize("python", ["", ">=3.10"])
+def test_without_root_nothing_is_made(python: str, machine: Machine) -> None:
+    machine.root = False
+
+    with pytest.raises(EngineMissingError, match=r"no base image: .* cannot be pulled"):
+        machine.find(python=python)
+
+
+def test_a_named_base_is_taken_as_it_is(machine: Machine) -> None:
+    machine.registry = ["registry.example.org/anything"]
+
+    base = machine.find("registry.example.org/anything")
+
+    assert (base.reference, base.digest, machine.asked) == ("registry.example.org/anything", "sha256:abc", [])
+
+
+@pytest.mark.parametrize(
+    ("python", "command"),
+    [(">=3.11", "python3"), ("==3.12.*", "python3.12"), (">=3.12", "python3.13"), ("==3.11.*,!=3.11.2", None)],
+)
+def test_a_named_base_may_have_several_pythons(
+    python: str, command: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = _installed(Machine(here=["mine"]), monkeypatch)
+    machine.pythons["mine"] = ["3.11.2", "3.12.4", "3.13.1"]
+
+    if command:
+        assert machine.find("mine", python).python == command
+    else:
+        with pytest.raises(EnvironmentSpecError, match=r"PACKMILL_BASE_IMAGE=mine\n  there is: 3\.11\.2, 3\.13\.1, 3"):
+            machine.find("mine", python)
+
+
+def test_a_named_base_that_is_not_there_is_refused(machine: Machine) -> None:
+    with pytest.raises(EngineMissingError, match="PACKMILL_BASE_IMAGE=mine is not here and cannot be pulled"):
+        machine.find("mine")
+
+
+@pytest.mark.parametrize(
+    ("python", "taken"), [("", "r/p:3.12"), (">=3.13", "r/p:3.14"), ("==3.9.*", "r/p:3.9"), ("<3.12", "r/p:3.11")]
+)
+def test_a_name_may_leave_the_version_open(python: str, taken: str, machine: Machine) -> None:
+    machine.registry = [f"r/p:{minor}" for minor in ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14")]
+
+    assert machine.find("r/p:{python}", python).reference == taken
+
+
+def test_a_family_that_cannot_be_pulled_is_asked_once(machine: Machine) -> None:
+    with pytest.raises(EngineMissingError, match=r"r/p:3\.12 is not here"):
+        machine.find("r/p:{python}")
+    assert machine.pulled == ["r/p:3.12"]
+
+
+def test_a_base_of_an_older_recipe_is_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = _installed(Machine(here=[_BOOKWORM]), monkeypatch)
+
+    first, second = machine.find(), machine.find()
+
+    assert (machine.made, first.id) == (["bookworm"], "sha256:new-bookworm")
+    assert first == second
+
+
+def test_a_base_that_cannot_be_made_anew_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = _installed(Machine(here=[_BOOKWORM], root=False), monkeypatch)
+
+    assert machine.find().id == f"sha256:{_BOOKWORM}"

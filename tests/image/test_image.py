@@ -1,0 +1,126 @@
+"""What an environment may say of itself, and what is told of addresses."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timezone
+from itertools import combinations, product
+
+import pytest
+
+from generator.image.names import Facts, Source, labels, pushed_reference, read_facts, reference, runner_key
+from generator.repository.address import parse_repository, redacted
+from generator.request.build import check_reference
+
+_ADDRESSES = (
+    "https://a.example.org/ada/trees.git",
+    "https://b.example.org/ada/trees.git",
+    "https://a.example.org:8443/ada/trees.git",
+    "https://a.example.org/Ada/Trees.git",
+    "https://a.example.org/a.b/c",
+    "https://a.example.org/a/b.c",
+    "https://a.example.org/group/sub/name",
+    "https://a.example.org/group.sub/name",
+    "https://a.example.org/group-sub/name",
+    "https://a.example.org/%E6%9C%A8/%E6%A3%AE",
+    "https://a.example.org/%E6%A3%AE/%E6%9C%A8",
+    "https://a.example.org/" + "long/" * 60 + "trees",
+    "https://b.example.org/" + "long/" * 60 + "trees",
+)
+_CHECKOUTS = (
+    ("main", "0123456789ab" + "0" * 28),
+    ("main", "0123456789ab" + "1" * 28),
+    ("feature/x", "a" * 40),
+    ("feature-x", "b" * 40),
+    ("0123456789ab", "0123456789ab" + "2" * 28),
+    ("x" * 200, "c" * 40),
+    ("x" * 200, "c" * 64),
+)
+_ENVIRONMENTS = ("repository", "environment.yml 0", "environment.yml 1")
+
+
+def _source(address: str, checkout: str, commit: str) -> Source:
+    repository = parse_repository(address)
+    time = datetime(2026, 2, 3, tzinfo=timezone.utc)
+    return Source(
+        address=repository.address,
+        owner=repository.owner,
+        name=repository.name,
+        checkout=checkout,
+        commit=commit,
+        title="",
+        time=time,
+    )
+
+
+def test_no_two_addresses_commits_or_environments_share_an_image_name() -> None:
+    names = [
+        reference(_source(address, *checkout), environment=environment)
+        for address, checkout, environment in product(_ADDRESSES, _CHECKOUTS, _ENVIRONMENTS)
+    ]
+
+    assert [pair for pair in combinations(names, 2) if pair[0] == pair[1]] == []
+    assert len({pushed_reference("registry.example.org/group", name) for name in names}) == len(names)
+    for name in names:
+        assert check_reference(name) == name
+        assert len(name.rpartition(":")[2]) <= 128
+        assert re.search(r"-[0-9a-f]{12}-[0-9a-f]{16}$|:[0-9a-f]{12}-[0-9a-f]{16}$", name)
+
+
+def test_the_same_commit_and_request_give_the_same_readable_name() -> None:
+    source = _source("https://a.example.org/ada/trees.git", "feature/x", "a" * 40)
+
+    assert reference(source) == "ada.trees:feature-x-aaaaaaaaaaaa-d31d213db16c9bcb"
+
+
+def test_a_package_beside_an_image_is_of_the_image_s_own_repository() -> None:
+    """The artifact is named by the image's digest, and the image holds its address."""
+    hosts = [_source(f"https://{host}.example.org/ada/trees.git", "main", "a" * 40) for host in "ab"]
+
+    assert len({labels(source, "key")["org.opencontainers.image.source"] for source in hosts}) == 2
+
+
+def test_facts_are_read_from_what_the_probe_prints() -> None:
+    printed = "runner /usr/local/bin/python3 cpython-312 x86_64 glibc-2.36\nkernel python3 cpython-312\n"
+
+    assert read_facts(printed) == Facts(
+        runner_python="/usr/local/bin/python3",
+        runner_version="cpython-312",
+        machine="x86_64",
+        libc="glibc-2.36",
+        kernel_python="python3",
+        kernel_version="cpython-312",
+    )
+
+
+@pytest.mark.parametrize(
+    "printed",
+    [
+        "",
+        "runner\nkernel\n",
+        'runner /usr/bin/python3";id;" cpython-312 x86_64 glibc-2.36\nkernel "$(id)" cpython-312\n',
+        "runner python3 cpython-312 x86_64 glibc-2.36\n",
+        "runner /bin/python3 `id` x86_64 glibc-2.36\nkernel sh cpython-312\n",
+    ],
+)
+def test_what_could_mean_something_to_a_shell_is_no_fact(printed: str) -> None:
+    assert read_facts(printed) == Facts()
+
+
+def test_a_runner_belongs_to_whose_programs_made_it() -> None:
+    assert runner_key(Facts(), made_in="base sha256:0") != runner_key(Facts(), made_in="base sha256:1")
+
+
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        ("https://ada:sesame@example.org/a@v1", "https://example.org/a@v1"),
+        ("https://ada:ses/ame@example.org/a", "https://example.org/a"),
+        ("https://ada:12@34/sesame@example.org/a", "https://example.org/a"),
+        ("https://ada:1234/sesame@example.org/a", "https://example.org/a"),
+        ("https://cdn.example.org/gh/a/b@v1/environment.yml", "https://cdn.example.org/gh/a/b@v1/environment.yml"),
+        ("https://example.org:8443/a@b?token=sesame#x", "https://example.org:8443/a@b?#x"),
+    ],
+)
+def test_what_may_be_secret_in_an_address_is_cut_out_and_nothing_else(address: str, told: str) -> None:
+    assert redacted(address) == told

@@ -1,0 +1,130 @@
+"""Where files of a run may be put, and folders that a process changes in place."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+from cwltool.errors import WorkflowException
+from cwltool.pathmapper import MapperEnt
+
+from generator.package.engines.checked_cwltool.mounts import (
+    CheckedPaths,
+    check_image,
+    check_in_place,
+    check_mounts,
+    keep_logs,
+)
+from generator.package.engines.checked_cwltool.outputs import OutputRefusedError
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "a.txt").write_text("a")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def no_refusals(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(OutputRefusedError, "refusals", [])
+
+
+def moved(file: Path, results: Path, **fields: str) -> CheckedPaths:
+    described = {"class": "File", "location": file.as_uri(), "basename": "b.txt", **fields}
+    return CheckedPaths([described], "", str(results), separateDirs=False)
+
+
+def test_results_lie_in_their_folder(folder: Path, tmp_path: Path) -> None:
+    (entry,) = moved(folder / "a.txt", tmp_path / "results")
+
+    assert entry.target == str(tmp_path / "results/b.txt")
+    with pytest.raises(WorkflowException, match="not a plain path"):
+        moved(folder / "a.txt", tmp_path / "results", basename="../b.txt")
+    with pytest.raises(WorkflowException, match="outside of the folder of the results"):
+        moved(folder / "a.txt", tmp_path / "results", dirname=str(tmp_path))
+
+
+def test_nothing_moves_after_a_refusal(folder: Path, tmp_path: Path) -> None:
+    refused = OutputRefusedError("output/b: a named pipe")
+
+    with pytest.raises(WorkflowException, match=f"no results: {refused}"):
+        moved(folder / "a.txt", tmp_path / "results")
+
+
+def entry(target: str, kind: str = "File", resolved: str = "/host/a") -> MapperEnt:
+    return MapperEnt(resolved, target, kind, staged=True)
+
+
+def test_files_of_a_container_have_places_of_their_own() -> None:
+    fine = [entry("/out/a"), entry("/out/made/b", resolved="_:b"), entry("/out/made", "Directory", "_:made")]
+    check_mounts([*fine, entry("/else/c"), entry("/out/copy", "WritableDirectory"), entry("/out/copy/d")],
+                 "/out", in_place=False)  # fmt: skip
+
+    for target in ("/out/../a", "/out/.", "/out", "/outer/a", "/out//a", "/out/a/"):
+        with pytest.raises(WorkflowException, match=r"not a plain path|take the place of"):
+            check_mounts([entry(target)], "/out", in_place=False)
+    for kind in ("Directory", "WritableDirectory"):
+        with pytest.raises(WorkflowException, match="lies in /out/d, which is an input of its own"):
+            check_mounts([entry("/out/d", kind), entry("/out/d/e/f")], "/out", in_place=True)
+
+
+def test_an_image_is_a_name_and_no_option() -> None:
+    check_image({"dockerPull": "host:5000/a/b:1", "dockerOutputDirectory": "/out"}, trust=False)
+    check_image({"dockerFile": "FROM a", "dockerImageId": "a"}, trust=True)
+
+    for requirement in (
+        {"dockerPull": "a", "dockerImageId": "--help"},
+        {"dockerPull": "--help"},
+        {"dockerFile": "FROM a"},
+        {"dockerLoad": "a.tar"},
+        {"dockerPull": "a", "dockerOutputDirectory": "/"},
+        {"dockerPull": "a", "dockerOutputDirectory": "/a/.."},
+    ):
+        with pytest.raises(WorkflowException):
+            check_image(requirement, trust=False)
+
+
+def test_a_folder_that_is_changed_in_place_holds_files_and_folders(folder: Path, tmp_path: Path) -> None:
+    (folder / "sub").mkdir()
+    (folder / "sub" / "link").symlink_to("../a.txt")
+    (folder / "a.txt").chmod(0o6755)
+    (tmp_path / "given").symlink_to("folder")
+
+    check_in_place(tmp_path / "given")
+
+    assert stat.S_IMODE((folder / "a.txt").stat().st_mode) == 0o755
+    check_in_place(folder / "a.txt")
+
+
+@pytest.mark.parametrize("target", ["../marker.txt", "sub", ".", "nowhere", None])
+def test_a_folder_that_is_changed_in_place_leads_nowhere_else(folder: Path, tmp_path: Path, target: str | None) -> None:
+    (tmp_path / "marker.txt").write_text("of the host")
+    (folder / "sub").mkdir()
+    if target is None:
+        os.mkfifo(folder / "sub" / "pipe")
+    else:
+        (folder / "sub" / "link").symlink_to(folder / target)
+
+    with pytest.raises(OutputRefusedError, match="folder: the process may change this folder"):
+        check_in_place(folder)
+
+
+def test_a_log_is_written_over_no_link(folder: Path, tmp_path: Path) -> None:
+    marker, log = tmp_path / "marker.txt", tmp_path / "logs" / "out.log"
+    marker.write_text("of the host")
+    log.parent.mkdir()
+    log.write_text("printed")
+    (folder / "out.log").symlink_to(marker)
+
+    keep_logs(str(folder), str(log.parent), str(log), None)
+
+    assert marker.read_text() == "of the host"
+    assert (folder / "out.log").read_text() == "printed"
+    (folder / "sub").symlink_to(tmp_path)
+    with pytest.raises(OutputRefusedError):
+        keep_logs(str(folder), str(log.parent), str(log.parent / "sub" / "marker.txt"), None)
+    keep_logs(str(folder), str(folder), str(folder / "out.log"), None)

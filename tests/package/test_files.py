@@ -1,0 +1,166 @@
+"""Packages appear whole or not at all, whatever happens while they are written."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support import Finished, commit_all, write_notebook
+
+from generator.package.folder import replace_folder
+from generator.shared.errors import UsageError
+
+
+def documents(text: str) -> dict[str, str | bytes]:
+    return {"process.cwl": text, "package.json": json.dumps({"documents": ["process.cwl", "package.json"]})}
+
+
+def nothing(_: Path) -> None:
+    pass
+
+
+@pytest.fixture
+def final(tmp_path: Path) -> Path:
+    """A package with a file of its user."""
+    folder = tmp_path / "packages" / "main"
+    replace_folder(folder, documents("one"), check=nothing)
+    (folder / "mine.txt").write_text("mine")
+    return folder
+
+
+@pytest.mark.parametrize("fails_at", [1, 2])
+def test_an_interruption_leaves_the_earlier_package_and_the_user_s_files(
+    fails_at: int, final: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rename, calls = Path.rename, []
+
+    def interrupted(path: Path, target: Path) -> Path:
+        calls.append(target)
+        if len(calls) == fails_at:
+            raise KeyboardInterrupt
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        replace_folder(final, documents("two"), check=nothing)
+
+    assert (final / "process.cwl").read_text() == "one"
+    assert (final / "mine.txt").read_text() == "mine"
+    assert [path.name for path in final.parent.iterdir()] == ["main"]
+
+
+def test_a_check_that_fails_leaves_the_earlier_package(final: Path) -> None:
+    def refuse(_: Path) -> None:
+        raise UsageError("no")
+
+    with pytest.raises(UsageError):
+        replace_folder(final, documents("two"), check=refuse)
+
+    assert (final / "process.cwl").read_text() == "one"
+    assert [path.name for path in final.parent.iterdir()] == ["main"]
+
+
+def test_a_folder_of_someone_else_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("mine")
+
+    with pytest.raises(UsageError, match="no package of packmill"):
+        replace_folder(tmp_path, documents("one"), check=nothing)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["README.md"]
+
+
+def test_a_place_that_cannot_be_written_is_named() -> None:
+    with pytest.raises(UsageError, match=r"/dev/null/main cannot be written: .*choose another --output"):
+        replace_folder(Path("/dev/null/main"), documents("one"), check=nothing)
+
+
+def test_writers_at_the_same_time_do_not_meet(tmp_path: Path) -> None:
+    code = (
+        "import json, sys; from pathlib import Path; from generator.package.folder import replace_folder\n"
+        "for n in range(30): replace_folder(Path(sys.argv[1]), {'process.cwl': f'{sys.argv[2]} {n}',"
+        " 'package.json': json.dumps({'documents': ['process.cwl', 'package.json']})}, check=lambda _: None)"
+    )
+    final = tmp_path / "out" / "main"
+    writers = [subprocess.Popen([sys.executable, "-c", code, str(final), str(n)]) for n in range(3)]
+
+    assert [writer.wait() for writer in writers] == [0, 0, 0]
+    assert [path.name for path in final.parent.iterdir()] == ["main"]
+    assert (final / "process.cwl").read_text().endswith(" 29")
+
+
+@pytest.mark.parametrize(
+    ("paths", "names"),
+    [
+        (["a.ipynb", "b.ipynb"], ["a", "b"]),
+        (["a/x.ipynb", "b/x.ipynb"], ["a-x", "b-x"]),
+        (["x.ipynb", "x.sh"], ["x.ipynb", "x.sh"]),
+        (["a/x.ipynb", "a-x.ipynb", "b/x.ipynb"], ["a-x.ipynb", "a--x.ipynb", "b-x.ipynb"]),
+    ],
+)
+def test_every_process_has_a_folder_of_its_own(
+    paths: list[str], names: list[str], repository: Path, tmp_path: Path, packmill: Callable[..., Finished]
+) -> None:
+    for path in paths:
+        if path.endswith(".ipynb"):
+            write_notebook(repository / path, "n = 1")
+        else:
+            (repository / path).write_text("#!/bin/sh\n")
+    commit_all(repository)
+    options = [word for path in paths for word in ("--process", path)]
+    packmill("build", repository, "--no-image", "--output", tmp_path / "out", "--process", paths[0])
+
+    finished = packmill("build", repository, "--no-image", "--output", tmp_path / "out", *options)
+
+    assert finished.code == 0, finished.err
+    top = tmp_path / "out/ada/trees/main"
+    assert sorted(path.name for path in top.iterdir()) == sorted(names)
+
+
+def test_repository_text_adds_nothing_to_a_document(
+    repository: Path, tmp_path: Path, packmill: Callable[..., Finished]
+) -> None:
+    from ruamel.yaml import YAML
+
+    notebook = write_notebook(repository / "process.ipynb", "y = 1  # type: int a doc \x07\u2028with marks")
+    document = json.loads(notebook.read_text())
+    title = "# Harmless\rcwl:requirements: [{class: NetworkAccess, networkAccess: true}]\r# \x1b[2J`|<b>"
+    document["cells"].insert(0, {"cell_type": "markdown", "id": "t", "metadata": {}, "source": title})
+    notebook.write_text(json.dumps(document))
+    commit_all(repository, "A title \x1b[2J\x07")
+
+    finished = packmill("build", repository, "--no-image", "--output", tmp_path / "out")
+
+    assert finished.code == 0, finished.err
+    package = Path(finished.out.strip())
+    assert YAML(typ="safe").load((package / "inputs.yml").read_text()) == {"y": 1}
+    everything = finished.err + "".join(path.read_text() for path in package.iterdir())
+    assert "\x1b" not in everything
+    assert "\r" not in everything
+    assert "\u2028" not in everything
+
+
+def test_a_secret_default_of_a_shell_process_is_written_nowhere(
+    repository: Path, tmp_path: Path, packmill: Callable[..., Finished]
+) -> None:
+    (repository / "run.sh").write_text("#!/bin/sh\n")
+    (repository / "algorithm_config.yml").write_text("inputs:\n  - {name: token, type: secret, default: hunter2}\n")
+    commit_all(repository)
+
+    finished = packmill("build", repository, "--no-image", "--output", tmp_path / "out", "--process", "run.sh")
+
+    package = Path(finished.out.strip())
+    assert "hunter2" not in finished.err + "".join(path.read_text() for path in package.iterdir())
+
+
+def test_a_long_title_costs_no_time(repository: Path, packmill: Callable[..., Finished]) -> None:
+    notebook = write_notebook(repository / "process.ipynb", "n = 1")
+    document = json.loads(notebook.read_text())
+    title = "# a" + " " * 500_000 + "b"
+    document["cells"].insert(0, {"cell_type": "markdown", "id": "t", "metadata": {}, "source": title})
+    notebook.write_text(json.dumps(document))
+
+    assert packmill("inspect", repository).code == 0

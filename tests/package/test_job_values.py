@@ -1,0 +1,315 @@
+"""Values of a run: what the CWL engine would act on is refused before it sees it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support import Finished, commit_all, write_notebook
+
+from generator.notebook.literals import MisfitError
+from generator.package.file_objects import is_inside, local_path, refuse_local_files
+from generator.package.job_file import job_values, read_job, read_yaml
+from generator.package.run import checked_job, read_hints, refuse_remote_files, run_package, typed_value
+from generator.runner.standalone.given import Given, parameters
+from generator.service.pages.run_form import fields, values
+from generator.shared import yaml_limits
+from generator.shared.errors import ParametersError, UsageError
+from generator.shared.failures import BadInputsError
+from generator.staging.network.credentials import mapping
+
+_CELL = (
+    "tiles = []  # type: stage-in\nn = 1  # type: int\noptions = {}\ntable = None  # type: File\n"
+    "out = 'x.txt'  # type: stage-out"
+)
+_DIRECTIVES = ("$import", "$include", "$mixin", "$graph", "$base", "$schemas", "$namespaces", "$profile", "$other")
+_RENAMED = ("cwl:tool", "cwl:requirements", "cwltool:overrides", "http://commonwl.org/cwltool#overrides", "__id")
+
+
+@pytest.fixture
+def package(repository: Path, tmp_path: Path, packmill: Callable[..., Finished]) -> Path:
+    """A package with an input of each kind, without an image."""
+    write_notebook(repository / "process.ipynb", _CELL)
+    commit_all(repository)
+    return Path(packmill("build", repository, "--no-image", "--output", tmp_path / "packages").out.strip())
+
+
+class TestKeysOfTheLoader:
+    """Schema Salad's directives, and the keys that it renames."""
+
+    @pytest.mark.parametrize("key", [*_DIRECTIVES, *_RENAMED])
+    @pytest.mark.parametrize(
+        "shape",
+        [lambda key: {key: "x"}, lambda key: {"options": {key: "x"}}, lambda key: {"options": [{"a": [{key: 1}]}]}],
+        ids=["top", "value", "deep"],
+    )
+    @pytest.mark.parametrize("write", [json.dumps, lambda job: f"# YAML\n{json.dumps(job)}"], ids=["json", "yaml"])
+    def test_are_refused_at_any_depth(
+        self, key: str, shape: Callable[[str], Any], write: Callable[[Any], str], tmp_path: Path
+    ) -> None:
+        with pytest.raises(UsageError, match="act on while they load"):
+            job_values(write(shape(key)), tmp_path, name="the variable 'inputs'")
+
+    @pytest.mark.parametrize(
+        "value",
+        [
+            "options={$import: marker}",
+            "options=[{a: {$include: marker}}]",
+            "stage_out={$include: marker}",
+            "stage_out={s3_url: s3://b/k, aws_config: {$import: marker}}",
+        ],
+    )
+    def test_are_refused_on_the_command_line(
+        self, value: str, package: Path, packmill: Callable[..., Finished]
+    ) -> None:
+        finished = packmill("run", package, "-p", value)
+
+        assert (finished.code, "act on while they load" in finished.err) == (2, True), finished.err
+
+    @pytest.mark.parametrize(
+        "job",
+        [
+            {"tiles": [{"s3_url": {"$include": "marker"}}]},
+            {"tiles": {"url": "https://x.org/a", "checksum": {"$import": "marker"}}},
+            {"stage_out": {"$mixin": "marker"}},
+            {"credentials": {"token": {"$include": "marker"}}},
+        ],
+    )
+    def test_are_refused_in_records_and_credentials(
+        self, job: dict[str, Any], package: Path, tmp_path: Path, packmill: Callable[..., Finished]
+    ) -> None:
+        (tmp_path / "job.json").write_text(json.dumps(job))
+
+        finished = packmill("run", package, tmp_path / "job.json")
+
+        assert (finished.code, "act on while they load" in finished.err) == (2, True), finished.err
+
+    def test_are_refused_in_the_package_s_own_values(self, package: Path, packmill: Callable[..., Finished]) -> None:
+        (package / "inputs.yml").write_text("options: {$include: package.json}\n")
+
+        finished = packmill("run", package)
+
+        assert (finished.code, "act on while they load" in finished.err) == (2, True), finished.err
+
+    @pytest.mark.parametrize("text", ['{"$import": "x"}', '[{"a": {"cwl:tool": "x"}}]', "[" * 200 + "]" * 200])
+    def test_are_refused_on_the_page(self, text: str) -> None:
+        form = fields({"inputs": [{"name": "options", "type": "Any"}]})
+
+        found, wrong = values({"input-options": text}, form)
+
+        assert (found, list(wrong)) == ({}, ["options"])
+
+    def test_other_keys_are_values(self, tmp_path: Path) -> None:
+        job = {"options": {"eo:cloud_cover": {"lt": 10}, "a$b": 1, "text": "$import", "id": "x", "class": "water"}}
+
+        assert job_values(json.dumps(job), tmp_path, name="job") == job
+
+
+class TestFileObjects:
+    """CWL's File and Directory, wherever an engine takes a mapping for one."""
+
+    @pytest.mark.parametrize(
+        ("value", "said"),
+        [
+            ({"class": "File", "path": "x", "writable": True}, "unknown field 'writable'"),
+            ({"class": "Directory", "path": "x", "contents": "y"}, "unknown field 'contents'"),
+            ({"class": "File", "path": "x", "basename": "../x"}, "basename"),
+            ({"class": "File", "path": "x", "basename": ".."}, "basename"),
+            ({"class": "File", "contents": "x", "basename": "a/b"}, "basename"),
+            ({"class": "File", "path": "x", "secondaryFiles": ["y"]}, "secondaryFiles"),
+            ({"class": "File", "path": "x", "secondaryFiles": [{"class": "File", "path": "y", "z": 1}]}, "field 'z'"),
+            ({"class": "Directory", "listing": [{"class": "File", "path": "x", "basename": "/x"}]}, "basename"),
+            ({"class": "File"}, "without a path"),
+            ({"class": "File", "path": ["x"]}, "path is ['x']"),
+            ({"class": "File", "location": "file://other.host/x"}, "file:///"),
+            ({"deep": [{"class": "File", "path": "x", "entryname": "y"}]}, "unknown field 'entryname'"),
+        ],
+    )
+    def test_with_more_than_cwl_defines_are_refused(self, value: Any, said: str, tmp_path: Path) -> None:
+        with pytest.raises(UsageError) as refused:
+            job_values(json.dumps({"options": value}), tmp_path, name="job")
+
+        assert said in str(refused.value)
+
+    @pytest.mark.parametrize(
+        "value",
+        [
+            {"path": "a b#1.csv"},
+            {"location": "a%20b%231.csv"},
+            {"path": "in/../a b#1.csv"},
+            {"location": "{file}", "path": "/elsewhere", "dirname": "/elsewhere", "nameroot": "x"},
+        ],
+    )
+    def test_become_absolute_addresses_that_mean_one_thing(self, value: dict[str, str], tmp_path: Path) -> None:
+        file = tmp_path / "a b#1.csv"
+        given = {key: text.replace("{file}", file.as_uri()) for key, text in value.items()}
+
+        job = job_values(json.dumps({"x": {"class": "File", **given}}), tmp_path, name="job")
+
+        assert job == {"x": {"class": "File", "location": f"file://{tmp_path}/a%20b%231.csv"}}
+        assert local_path(job["x"]) == file
+
+    @pytest.mark.parametrize(
+        "value",
+        [
+            {"class": "File", "location": "%2e%2e/marker"},
+            {"class": "File", "location": "file:{outside}/marker"},
+            {"class": "File", "location": "FILE://localhost{outside}/marker"},
+            {"class": "File", "location": "file://{inside}/%2e%2e/marker"},
+            {"class": "File", "path": "link/marker"},
+            {"class": "Directory", "path": "folder"},
+            {"class": "Directory", "listing": [{"class": "File", "path": "../marker"}]},
+            {"url": "https://example.org", "more": {"class": "File", "path": "../marker"}},
+            {
+                "class": "File",
+                "location": "https://example.org/x",
+                "secondaryFiles": [{"class": "File", "path": "../m"}],
+            },
+        ],
+    )
+    def test_of_this_machine_are_found_behind_links_and_encodings(self, value: Any, tmp_path: Path) -> None:
+        (tmp_path / "marker").write_text("x")
+        folder = tmp_path / "package"
+        (folder / "folder").mkdir(parents=True)
+        (folder / "link").symlink_to(tmp_path)
+        (folder / "folder" / "link").symlink_to(tmp_path / "marker")
+        text = json.dumps(value).replace("{outside}", str(tmp_path)).replace("{inside}", str(folder))
+
+        with pytest.raises(UsageError, match="files of this machine are not used here"):
+            refuse_local_files(json.loads(text), folder)
+        assert not is_inside(job_values(f'{{"x": {text}}}', folder, name="job"), folder)
+
+    def test_that_are_missing_are_named_at_any_depth(self, package: Path) -> None:
+        hints = read_hints(package)
+        job = {"options": {"a": [{"class": "File", "path": "gone.txt"}]}}
+
+        with pytest.raises(UsageError, match=r"options: there is no .*/gone\.txt"):
+            checked_job(job, hints, package / "inputs.yml")
+
+
+class TestLimits:
+    """Documents that grow when they are read; the limits are lowered, so that no test holds a large one."""
+
+    tree = "a: &a [1, 1, 1]\nb: &b [*a, *a, *a]\nc: [*b, *b, *b]\n"
+    """59 values once it is expanded, with 14 in the text."""
+
+    def test_aliases_are_counted_before_they_are_expanded(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert len(read_yaml(self.tree)["c"]) == 3
+        monkeypatch.setattr(yaml_limits, "most_values", 58)
+
+        with pytest.raises(MisfitError, match="more than 58 values"):
+            read_yaml(self.tree)
+
+    @pytest.mark.parametrize("text", ["[[[[1]]]]", '{"a": {"b": [[1]]}}', "- - - - 1", "a: &a [[1]]\nb: [*a, *a]"])
+    def test_depth_has_a_limit(self, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(yaml_limits, "deepest", 4)
+        read_yaml(text)
+        monkeypatch.setattr(yaml_limits, "deepest", 3)
+
+        with pytest.raises(MisfitError, match="more than 3 levels"):
+            read_yaml(text)
+
+    def test_length_has_a_limit(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(yaml_limits, "largest_text", 5)
+
+        with pytest.raises(MisfitError, match="the limit of 5 characters"):
+            read_yaml("abcdef")
+
+    def test_they_hold_wherever_others_write_yaml(
+        self, package: Path, tmp_path: Path, packmill: Callable[..., Finished], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from generator.process.algorithm_config import read_algorithm_config
+
+        (tmp_path / "job.yml").write_text(f"options:\n  {self.tree.replace(chr(10), chr(10) + '  ')}")
+        config = tmp_path / "algorithm_config.yml"
+        config.write_text(self.tree)
+        monkeypatch.setattr(yaml_limits, "most_values", 58)
+
+        finished = packmill("run", package, tmp_path / "job.yml")
+
+        assert (finished.code, "more than 58 values" in finished.err) == (2, True), finished.err
+        with pytest.raises(MisfitError, match="more than 58 values"):
+            typed_value(self.tree, read_hints(package)["options"], tmp_path)
+        with pytest.raises(BadInputsError, match="more than 58 values"):
+            mapping(self.tree)
+        with pytest.raises(BadInputsError, match="more than 58 values"):
+            parameters(Given(yaml=(self.tree,)), {})
+        with pytest.raises(ParametersError, match="more than 58 values"):
+            read_algorithm_config(config, config.name)
+
+    def test_a_value_in_itself_is_refused(self) -> None:
+        with pytest.raises(MisfitError, match="contains itself"):
+            read_yaml("a: &a {b: *a}")
+
+    @pytest.mark.parametrize("text", ['{"a": 1, "a": 2}', '{"a": NaN}', '{"a": 1e999}', '"\\ud800"', "a: .nan"])
+    def test_json_is_held_to_the_same(self, text: str) -> None:
+        try:
+            value = read_yaml(text)
+        except MisfitError:
+            return
+        assert value == {"a": "NaN"}
+
+
+class TestGuard:
+    """Under the address guard no engine fetches anything."""
+
+    @pytest.mark.parametrize(
+        "value",
+        [
+            {"class": "File", "location": "https://example.org/x"},
+            [[{"class": "File", "location": "http://example.org/x"}]],
+            {"class": "File", "contents": "", "secondaryFiles": [{"class": "File", "path": "https://example.org/x"}]},
+            {"class": "Directory", "listing": [{"class": "File", "location": "ftp://example.org/x"}]},
+            {"path": {"class": "File", "location": "HTTPS://example.org/x"}},
+        ],
+    )
+    def test_remote_files_are_refused_at_any_depth(self, value: Any, tmp_path: Path) -> None:
+        job = job_values(json.dumps({"options": value}), tmp_path, name="job")
+
+        with pytest.raises(UsageError, match="make the parameter a stage-in"):
+            refuse_remote_files(job)
+
+    def test_a_run_under_the_guard_starts_no_engine_for_them(self, package: Path, tmp_path: Path) -> None:
+        (tmp_path / "a.txt").write_text("a")
+        values = (f"tiles={tmp_path}/a.txt", "table=https://example.org/x.csv")
+
+        with pytest.raises(UsageError, match=r"table: https://example\.org/x\.csv would be fetched by the CWL engine"):
+            run_package(
+                package,
+                job=None,
+                values=values,
+                outdir=tmp_path / "out",
+                engine="cwltool",
+                options=(),
+                guarded=("PACKMILL_STAGE_GUARD",),
+            )
+        assert not (tmp_path / "out").exists()
+
+    def test_a_stage_in_is_left_to_its_step(self, package: Path) -> None:
+        job = {"tiles": [{"class": "File", "location": "https://example.org/x"}, "https://example.org/y"]}
+
+        fitted = checked_job(job, read_hints(package), package / "inputs.yml")
+
+        refuse_remote_files(fitted)
+        assert fitted == {"tiles": ["https://example.org/x", "https://example.org/y"]}
+
+
+def test_an_input_s_name_is_no_key_of_the_loader(package: Path) -> None:
+    document = json.loads((package / "package.json").read_text())
+    document["interface"]["inputs"][0]["name"] = "http://commonwl.org/cwltool#overrides"
+    (package / "package.json").write_text(json.dumps(document))
+
+    with pytest.raises(UsageError, match="is not an input's name"):
+        read_hints(package)
+
+
+def test_a_job_file_names_files_from_its_own_folder(tmp_path: Path) -> None:
+    (tmp_path / "job.yml").write_text("x: [{class: File, path: a.txt}, {deep: {class: Directory, path: .}}]\n")
+
+    assert read_job(tmp_path / "job.yml")["x"] == [
+        {"class": "File", "location": f"file://{tmp_path}/a.txt"},
+        {"deep": {"class": "Directory", "location": f"file://{tmp_path}"}},
+    ]

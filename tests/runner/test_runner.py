@@ -1,0 +1,266 @@
+"""Parts of the runner that need no image: values, kernels, the working copy, scraps."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support import notebook, read_scraps
+
+from generator.notebook.interface import read_interface
+from generator.notebook.notebook import read_notebook
+from generator.runner.kernels.specs import Kernel, choose_kernel, find_kernels
+from generator.runner.packaged.values import notebook_values
+from generator.runner.packaged.workspace import Place, Workspace
+from generator.shared.failures import BadInputsError, KernelMissingError
+
+
+def values(cell: str, **inputs: Any) -> dict[str, Any]:
+    data = json.dumps(notebook(cell)).encode()
+    return notebook_values(inputs, read_interface(read_notebook(data, "process.ipynb")))
+
+
+@pytest.mark.parametrize(
+    ("cell", "given", "expected"),
+    [
+        ("n = 86", 5.0, 5),
+        ("n = 86", 5.5, 5.5),
+        ("n = 86.0", 5, 5),
+        ("n = [1, 2]", [3.0, 4.0], [3, 4]),
+        ("n = 1  # type: int", "3", 3),
+        ("n = 'x'", "3", "3"),
+        ("n = (1, 2)", [3, 4], [3, 4]),
+        ("n = {'a': 1}", {"b": [None]}, {"b": [None]}),
+        ("n = ''  # type: file", {"class": "File", "path": "/x/y.txt"}, "/x/y.txt"),
+        ("n = ['a']  # type: file[]", [{"class": "File", "path": "/x"}], ["/x"]),
+        ("n = {'path': 'a'}  # type: file", {"class": "File", "path": "/x"}, {"class": "File", "path": "/x"}),
+        ("n = 'a'  # type: stage-in", [{"class": "File", "path": "/x"}], [{"class": "File", "path": "/x"}]),
+        (
+            "n = 'a'  # type: stage-in[Directory]",
+            {"class": "Directory", "path": "/x"},
+            {"class": "Directory", "path": "/x"},
+        ),
+    ],
+)
+def test_a_value_reaches_the_notebook_as_the_cell_has_it(cell: str, given: Any, expected: Any) -> None:
+    value = values(cell, n=given)["n"]
+
+    assert value == expected
+    assert type(value) is type(expected)
+
+
+def test_null_is_not_given_so_the_cell_s_own_default_stands() -> None:
+    assert values("n = compute()\nm = None", n=None, m=None) == {}
+
+
+def test_a_tuple_that_is_not_changed_is_left_to_the_cell() -> None:
+    assert values("n = (1, 2)\nm = [(1, 2)]", n=[1, 2], m=[[1, 2]]) == {}
+
+
+def test_reserved_names_come_back_under_their_own() -> None:
+    assert values("id = 'x'\nclass_ = 1", id_="y", class__=2) == {"id": "y", "class_": 2}
+
+
+def test_all_values_that_do_not_fit_are_named_together() -> None:
+    with pytest.raises(BadInputsError) as refusal:
+        values("number = 1  # type: int\nneeded: int", number="x", numbr=1)
+
+    assert "number is 'x', but an int is needed" in str(refusal.value)
+    assert "numbr: the notebook has no such parameter; did you mean 'number'?" in str(refusal.value)
+    assert "needed: no value is given, and the notebook has none" in str(refusal.value)
+
+
+def kernelspec(prefix: Path, name: str, language: str, *argv: str) -> None:
+    folder = prefix / "share/jupyter/kernels" / name
+    folder.mkdir(parents=True)
+    (folder / "kernel.json").write_text(json.dumps({"argv": argv, "language": language, "display_name": name}))
+
+
+def executable(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("#!/bin/sh\n")
+    path.chmod(0o755)
+
+
+def test_python_in_a_kernelspec_is_the_python_of_its_environment(tmp_path: Path) -> None:
+    executable(tmp_path / "env/bin/python")
+    kernelspec(tmp_path / "env", "science", "python", "python", "-m", "ipykernel_launcher", "-f", "{connection_file}")
+
+    kernels = {kernel.name: kernel for kernel in find_kernels({"PATH": f"{tmp_path}/env/bin", "HOME": str(tmp_path)})}
+
+    assert kernels["science"].argv[0] == str(tmp_path / "env/bin/python")
+
+
+def test_a_kernelspec_that_cannot_start_or_be_read_is_left_out(tmp_path: Path) -> None:
+    executable(tmp_path / "bin/x")
+    kernelspec(tmp_path, "gone", "python", "/no/such/python")
+    kernelspec(tmp_path, "none", "python", "no-such-command")
+    (tmp_path / "share/jupyter/kernels/broken").mkdir()
+    (tmp_path / "share/jupyter/kernels/broken/kernel.json").write_text("{")
+
+    names = {kernel.name for kernel in find_kernels({"PATH": f"{tmp_path}/bin", "HOME": str(tmp_path)})}
+
+    assert not names & {"gone", "none", "broken"}
+
+
+_KERNELS = (
+    Kernel("other", "python", ("a",), Path()),
+    Kernel("python3", "python", ("a",), Path()),
+    Kernel("ir", "R", ("a",), Path()),
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "language", "chosen", "warned"),
+    [
+        ("python3", "python", "python3", False),
+        ("other", "python", "other", False),
+        ("conda-env-foo-py", "python", "python3", True),
+        ("IR", "r", "ir", False),
+        (None, "r", "ir", False),
+    ],
+)
+def test_a_kernel_is_chosen_by_name_then_by_language(
+    name: str | None, language: str, chosen: str, warned: bool
+) -> None:
+    kernel, warning = choose_kernel(_KERNELS, name=name, language=language)
+
+    assert kernel.name == chosen
+    assert bool(warning) is warned
+
+
+def test_a_missing_kernel_is_told_with_those_that_are_there() -> None:
+    with pytest.raises(KernelMissingError, match=r"kernels there: other \(python\), python3 \(python\), ir \(R\)"):
+        choose_kernel(_KERNELS, name="julia-1.9", language="julia")
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    top = tmp_path / "repository"
+    for name in ("work/data/x.csv", "work/module.py", "shared/big.bin", ".config/a", ".cache/b", "work/result.csv"):
+        (top / name).parent.mkdir(parents=True, exist_ok=True)
+        (top / name).write_text(name)
+    (top / "link").symlink_to("work/data")
+    (top / ".git").mkdir()
+    return Place(folder=top, hidden=frozenset({".config"}))
+
+
+def test_the_working_copy_has_the_repository_and_nothing_of_the_home(place: Place, tmp_path: Path) -> None:
+    workspace = Workspace(top=tmp_path / "copy", process="work/process.ipynb")
+    workspace.fill(place)
+
+    assert (workspace.directory / "../shared/big.bin").read_text() == "shared/big.bin"
+    assert (workspace.top / "link/x.csv").read_text() == "work/data/x.csv"
+    assert (workspace.top / ".config/a").exists()
+    assert not (workspace.top / ".cache").exists()
+    assert not (workspace.top / ".git").exists()
+
+
+def test_only_what_was_written_is_collected(place: Place, tmp_path: Path) -> None:
+    workspace = Workspace(top=tmp_path / "copy", process="work/process.ipynb")
+    workspace.fill(place)
+    here = workspace.directory
+    (here / "new.txt").write_text("new")
+    (here / "result.csv").write_text("changed")
+    (here / "data/more").mkdir()
+    (here / "empty").mkdir()
+    (here / "../shared/above.txt").write_text("above")
+    (here / "inner").symlink_to("new.txt")
+    (here / "outer").symlink_to("/no/such/file")
+    (here / "__pycache__").mkdir()
+    (here / "__pycache__/module.pyc").write_text("x")
+    os.mkfifo(here / "pipe")
+
+    warnings = workspace.collect(tmp_path / "output")
+
+    found = {str(p.relative_to(tmp_path / "output")) for p in (tmp_path / "output").rglob("*")}
+    assert found == {"new.txt", "result.csv", "data", "data/more", "empty", "shared", "shared/above.txt", "inner"}
+    assert (tmp_path / "output/inner").read_text() == "new"
+    assert warnings == [
+        "work/outer is a link to nothing and is left out",
+        "work/pipe is no ordinary file and is left out",
+    ]
+
+
+def collected(workspace: Workspace, output: Path) -> dict[str, str]:
+    workspace.collect(output, reserved=("result.json",))
+    return {str(path.relative_to(output)): path.read_text() for path in output.rglob("*") if path.is_file()}
+
+
+def test_a_link_is_what_it_leads_to_whatever_is_moved_first(place: Place, tmp_path: Path) -> None:
+    workspace = Workspace(top=tmp_path / "copy", process="process.ipynb")
+    workspace.fill(place)
+    (workspace.top / "a-model.txt").write_text("model")
+    (workspace.top / "latest.txt").symlink_to("a-model.txt")
+    (workspace.top / "results").mkdir()
+    (workspace.top / "results" / "last.txt").symlink_to("../a-model.txt")
+
+    found = collected(workspace, tmp_path / "output")
+
+    assert found == {"a-model.txt": "model", "latest.txt": "model", "results/last.txt": "model"}
+
+
+def test_links_that_lead_in_circles_or_nowhere_cost_nothing_else(place: Place, tmp_path: Path) -> None:
+    workspace = Workspace(top=tmp_path / "copy", process="process.ipynb")
+    workspace.fill(place)
+    (workspace.top / "circle").symlink_to("circle")
+    (workspace.top / "self").symlink_to(".")
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "dangling").symlink_to("/no/such")
+    (outside / "kept.txt").write_text("kept")
+    (workspace.top / "folder").symlink_to(outside)
+    (workspace.top / "zz.txt").write_text("last")
+
+    assert collected(workspace, tmp_path / "output") == {"zz.txt": "last", "folder/kept.txt": "kept"}
+
+
+def test_what_has_a_name_of_the_runner_s_own_lies_below_repository(place: Place, tmp_path: Path) -> None:
+    workspace = Workspace(top=tmp_path / "copy", process="process.ipynb")
+    workspace.fill(place)
+    output = tmp_path / "output"
+    output.mkdir()
+    (output / "scraps.json").write_text("{}")
+    (workspace.top / "result.json").write_text("mine")
+    (workspace.top / "scraps.json").mkdir()
+    (workspace.top / "scraps.json" / "x.txt").write_text("inside")
+
+    found = collected(workspace, output)
+
+    assert found == {"scraps.json": "{}", "repository/result.json": "mine", "repository/scraps.json/x.txt": "inside"}
+
+
+def test_a_large_file_is_linked_unless_it_is_to_be_written(place: Place, tmp_path: Path) -> None:
+    (place.folder / "large.bin").write_bytes(b"\0" * (9 * 1024**2))
+    (place.folder / "large.csv").write_bytes(b"\0" * (9 * 1024**2))
+    workspace = Workspace(top=tmp_path / "copy", process="process.ipynb")
+    workspace.fill(place, written=["*.csv"])
+
+    assert (workspace.top / "large.bin").is_symlink()
+    assert not (workspace.top / "large.csv").is_symlink()
+    assert workspace.collect(tmp_path / "output") == []
+    assert not (tmp_path / "output").exists()
+
+
+def scrap(name: str, data: Any, encoder: str = "json") -> dict[str, Any]:
+    content = {"name": name, "data": data, "encoder": encoder, "version": 1}
+    return {
+        "outputs": [{"output_type": "display_data", "data": {f"application/scrapbook.scrap.{encoder}+json": content}}]
+    }
+
+
+def test_scraps_are_read_in_order_and_the_last_of_a_name_counts() -> None:
+    cells = [
+        {"cell_type": "markdown"},
+        scrap("a", 1),
+        scrap("b", "text", "text"),
+        scrap("a", {"c": [1, None]}),
+        scrap("d", '{"e": 1}'),
+        scrap("f", '{"e": 1}', "text"),
+        {"outputs": [{"data": {"application/papermill.record+json": {"old": 1}}}, {"text": "x"}]},
+    ]
+
+    assert read_scraps(cells).all() == {"a": {"c": [1, None]}, "b": "text", "d": {"e": 1}, "f": '{"e": 1}', "old": 1}

@@ -1,0 +1,240 @@
+"""What someone hostile, careless or unlucky could do to the service."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import requests
+from ci_service import ACCESS, TRIGGER, Service, make_project
+
+from generator.ci import checks as checking
+from generator.ci.artifacts import fetch_package
+from generator.package.file_objects import refuse_local_files
+from generator.progress import Progress
+from generator.service.pages import log
+from generator.service.pages.sessions import signing_key
+from generator.shared.errors import UsageError
+
+_FAKE = {"repository": {}, "commit": {}, "process": {}, "image": {}, "interface": {}, "documents": []}
+
+
+def test_a_package_that_a_run_wrote_is_none(service: Service, marks: Path, tmp_path: Path) -> None:
+    """A notebook can write a process.cwl whose command would run on the host."""
+    text = json.dumps(json.dumps(_FAKE))
+    script = f"mkdir -p out/fake; echo {text} > out/fake/package.json; echo x > out/fake/process.cwl"
+    number = service.trigger(script=script)
+    service.wait(number)
+    job = service.jobs(number)["one"]["id"]
+    session = requests.Session()
+    session.post(f"{service.url}/-/sign-in", data={"token": ACCESS}, timeout=9)
+
+    assert "Package out/fake" not in session.get(f"{service.url}/ada/toy/-/jobs/{job}", timeout=9).text
+    assert session.get(f"{service.url}/ada/toy/-/jobs/{job}/package/out/fake", timeout=9).status_code == 404
+    environment = {"package": str(job), "CI_API_V4_URL": f"{service.url}/api/v4", "CI_PROJECT_ID": "1"}
+    token = marks / "token"
+    other = service.trigger(script=f'echo "$CI_JOB_TOKEN" > {token}; sleep 5')
+    service.wait(other, "running")
+    while not (token.is_file() and token.read_text()):
+        time.sleep(0.05)
+    with pytest.raises(UsageError, match="left no package"):
+        fetch_package({**environment, "CI_JOB_TOKEN": token.read_text().strip()}, tmp_path / "package")
+
+
+def test_an_example_run_is_given_files_of_the_package_alone(tmp_path: Path) -> None:
+    """A notebook whose default names a file of the host would get it into its container."""
+    secret = tmp_path / "secret"
+    secret.write_text("x")
+    folder = tmp_path / "packages" / "a"
+    folder.mkdir(parents=True)
+    (folder / "process.cwl").write_text("inputs: {table: {type: 'File[]'}}")
+    (folder / "inputs.yml").write_text(f"table: [{{class: File, path: {secret}}}]")
+    interface = {"inputs": [], "stage_in": [{"name": "table", "type": "File[]"}]}
+    (folder / "package.json").write_text(json.dumps({"documents": [], "interface": interface}))
+
+    ran = checking._ran(folder, "a", tmp_path / "out", Progress(), limits=None, network=None)
+
+    assert ran.skipped == "no example value for table"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"class": "File", "path": "/etc/passwd"},
+        {"class": "File", "location": "file:///etc/passwd"},
+        [{"class": "File", "path": "../../../../etc/passwd"}],
+        {"deep": [{"class": "Directory", "path": "/"}]},
+        {"class": "File", "path": "a.csv", "secondaryFiles": [{"class": "File", "path": "/etc/passwd"}]},
+    ],
+)
+def test_a_run_that_others_ask_for_reads_no_file_of_this_machine(value: object, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="files of this machine are not used here"):
+        refuse_local_files({"x": value}, tmp_path)
+
+
+def test_a_retried_pipeline_keeps_the_order_of_its_stages(service: Service) -> None:
+    number = service.trigger(script="sleep 0.6", later="true")
+    service.wait(number, "running")
+    service.ask("POST", f"/pipelines/{number}/cancel")
+    service.wait(number)
+    service.ask("POST", f"/pipelines/{number}/retry")
+
+    assert service.jobs(number)["two"]["status"] == "created"
+    assert service.wait(number) == "success"
+    jobs = service.jobs(number)
+    assert jobs["one"]["finished_at"] <= jobs["two"]["started_at"]
+
+
+@pytest.mark.parametrize("repository", ["https://[a@b", "https://u:p@[::1", "://:@", "\x1b[31m", "a\nb"])
+def test_a_repository_that_is_no_url_does_not_stop_the_queue(service: Service, repository: str) -> None:
+    assert service.wait(service.trigger(repository=repository)) == "success"
+
+
+def test_a_password_in_a_url_shows_on_no_page_and_in_no_log(service: Service) -> None:
+    number = service.trigger(repository="https://ada:hunter22@example.org/x.git", script="echo $repository")
+    service.wait(number)
+    session = requests.Session()
+    session.post(f"{service.url}/-/sign-in", data={"token": ACCESS}, timeout=9)
+
+    for path in ("pipelines", f"pipelines/{number}", f"jobs/{service.jobs(number)['one']['id']}"):
+        assert "hunter22" not in session.get(f"{service.url}/ada/toy/-/{path}", timeout=9).text
+    assert "hunter22" not in service.trace(service.jobs(number)["one"]["id"])
+
+
+def test_what_does_not_want_to_end_is_ended(service: Service, marks: Path) -> None:
+    mark = marks / "unwilling"
+    number = service.trigger(script=f"trap '' TERM; (trap '' TERM; sleep 4; touch {mark}) & echo begun")
+
+    assert service.wait(number) == "success"
+    time.sleep(4.5)
+    assert not mark.exists()
+
+
+def test_file_names_that_are_no_text_are_kept_all_the_same(service: Service) -> None:
+    number = service.trigger(script="mkdir out; touch $'out/\\xff\\xfe.txt'; printf 'A=a\\0b\\nB=c\\n' > made.env")
+
+    assert service.wait(number) == "success"
+    assert service.ask("GET", f"/jobs/{service.jobs(number)['one']['id']}/artifacts").status_code == 200
+
+
+def test_artifacts_that_are_too_large_fail_the_job(another_service: Callable[..., Service]) -> None:
+    service = another_service("--artifacts-limit", "1")
+    number = service.trigger(script="mkdir out; head -c 2000000 /dev/urandom > out/big")
+
+    assert service.wait(number) == "failed"
+    assert "artifacts: they exceed 1048576 bytes" in service.trace(service.jobs(number)["one"]["id"])
+
+
+@pytest.mark.parametrize("field", ["token", "ref", "variables"])
+def test_text_that_is_no_unicode_is_refused(service: Service, field: str) -> None:
+    body = {"token": TRIGGER, "ref": "main", "variables": {}}
+    given = json.dumps({**body, field: {"repository": "\ud800"} if field == "variables" else "\ud800"})
+    answer = requests.post(f"{service.root}/trigger/pipeline", data=given.encode(), timeout=9)
+
+    assert answer.status_code == 400
+
+
+def test_odd_addresses_are_not_found(service: Service) -> None:
+    for path in (
+        f"/pipelines/{'9' * 5000}",
+        "/pipelines?ref=%00",
+        "/pipelines/latest?ref=%00",
+        "/jobs/artifacts/%00/download?job=x",
+    ):
+        assert service.ask("GET", path).status_code in (400, 404), path
+    deep = "&".join(["variables" + "[a]" * 3000 + "=1", f"token={TRIGGER}", "ref=main"])
+    answer = requests.post(
+        f"{service.root}/trigger/pipeline",
+        data=deep,
+        headers={"Content-Type": "application/x-www-form-urlencoded"},
+        timeout=9,
+    )
+    assert answer.status_code == 400
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"section_start:1:a[" * 20_000,
+        b"section_start:" + b"1" * 5000 + b":x\r",
+        b"\x1b[" + b"1" * 5000 + b"m",
+        b"\x1b]" * 50_000,
+        b"\x1b[0K" * 50_000,
+    ],
+)
+def test_no_line_of_a_log_holds_the_service_up(line: bytes) -> None:
+    began = time.process_time()
+    log.lines(line + b"\n")
+
+    assert time.process_time() - began < 1  # these took minutes, or failed
+
+
+def test_a_line_without_end_is_shown_in_pieces() -> None:
+    found, taken = log.lines(b"x" * (1 << 20))
+
+    assert taken == 1 << 20
+    assert found[0]["html"].endswith("characters more")
+
+
+def test_an_empty_key_signs_nothing(tmp_path: Path) -> None:
+    (tmp_path / "session.key").touch()
+
+    assert len(signing_key(tmp_path)) == 32
+    assert signing_key(tmp_path) == signing_key(tmp_path)
+    assert (tmp_path / "session.key").stat().st_mode & 0o077 == 0
+
+
+def test_two_services_do_not_share_a_database(
+    another_service: Callable[..., Service], project: Path, tmp_path: Path
+) -> None:
+    url = f"sqlite:///{tmp_path}/shared.sqlite3"
+    another_service(database=url)
+
+    with pytest.raises(AssertionError, match="another 'packmill serve' uses this database"):
+        Service(project, tmp_path / "elsewhere", database=url).start()
+
+
+def test_a_first_token_that_could_be_guessed_makes_none(project: Path, tmp_path: Path) -> None:
+    service = Service(project, tmp_path / "data")
+    service.environment["PACKMILL_CI_ACCESS_TOKEN"] = "short"
+    with pytest.raises(AssertionError, match="could be guessed"):
+        service.start()
+    service.environment["PACKMILL_CI_ACCESS_TOKEN"] = ACCESS
+    service.start()
+    try:
+        assert service.get("/pipelines") == []
+        assert service.trigger() == 1
+    finally:
+        service.stop()
+
+
+def test_a_port_that_is_taken_is_said_before_anything_starts(service: Service, project: Path, tmp_path: Path) -> None:
+    second = Service(project, tmp_path / "data")
+    second._command[second._command.index("--port") + 1] = str(service.port)
+    process = second._command
+
+    done = os.popen(" ".join(process) + " 2>&1")
+    said = done.read()
+    assert done.close() == 2 << 8
+    assert "Address already in use: choose another --host or --port" in said
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: {script: x, needs: []}", "the keyword 'needs'"),
+        ("a: {script: x, rules: always}", "rules are a list"),
+        ("a: {script: x}\nvariables: [b]", "a mapping is needed"),
+        ("a: {script: x, allow_failure: {exit_codes: 1}}", "true or false is needed"),
+    ],
+)
+def test_a_project_whose_pipeline_cannot_be_run_is_refused_at_start(tmp_path: Path, text: str, message: str) -> None:
+    project = make_project(tmp_path / "ada" / "odd", text)
+
+    with pytest.raises(AssertionError) as refused:
+        Service(project, tmp_path / "data").start()
+    assert message in str(refused.value)

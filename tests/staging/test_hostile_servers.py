@@ -1,0 +1,375 @@
+"""What strangers would try: servers, documents, addresses and configurations that want more than they should get."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from staging_servers import HttpServer, Runner, http_server, json_page, start, until
+
+from generator.staging import urls
+
+
+def item(assets: dict[str, object], **more: object) -> dict[str, object]:
+    return {
+        "type": "Feature",
+        "stac_version": "1.0.0",
+        "id": "i",
+        "geometry": None,
+        "properties": {"datetime": "2026-02-03T04:05:06Z"},
+        "links": [],
+        "assets": assets,
+        **more,
+    }
+
+
+@pytest.fixture
+def evil() -> Iterator[HttpServer]:
+    with http_server() as server:
+        yield server
+
+
+class TestDocumentsThatLeadAstray:
+    def test_an_assets_key_is_no_path(self, web: HttpServer, step: Runner, tmp_path: Path) -> None:
+        web.put("/", b"asset")
+        url = web.put("/i.json", json_page(item({"../../../../escape/x": {"href": web.url + "/"}})))
+
+        assert step("stage-in", {"input_path": {"stac_url": url}, "as_type": "Directory"}).code == 0
+
+        assert {path.name for path in tmp_path.iterdir()} == {"staged", "stage_in.json", "cwl.output.json"}
+
+    @pytest.mark.parametrize(
+        "document",
+        [
+            item({"a": {"href": "file:///etc/hostname"}}),
+            item({"a": {"href": "local:///etc/hostname"}}),
+            item({"a": {"href": "simplecache://::file:///etc/hostname"}}),
+            {"type": "Catalog", "stac_version": "1.0.0", "links": [{"rel": "item", "href": "file:///etc/i.json"}]},
+        ],
+    )
+    def test_a_document_from_elsewhere_reads_nothing_here(
+        self, web: HttpServer, step: Runner, document: object
+    ) -> None:
+        url = web.put("/i.json", json_page(document))
+
+        result = step("stage-in", {"input_path": {"stac_url": url}})
+
+        assert (result.code, "which is not followed" in result.err) == (12, True), result.err
+
+    def test_its_own_self_link_is_not_believed(self, web: HttpServer, step: Runner) -> None:
+        links = [{"rel": "self", "href": "file:///etc/i.json"}]
+        url = web.put("/s/i.json", json_page(item({"a": {"href": "hostname"}}, links=links)))
+
+        result = step("stage-in", {"input_path": {"stac_url": url}})
+
+        assert (result.code, f"{web.url}/s/hostname: 127.0.0.1 answers 404" in result.err) == (12, True), result.err
+
+    @pytest.mark.parametrize(
+        "document",
+        [
+            {"type": "FeatureCollection", "features": None},
+            {"type": "FeatureCollection", "features": [1]},
+            item({"a": {"href": "x", "roles": 5}}),
+            item({"a": 5}),
+            {"type": "Catalog", "links": 5},
+            item({}, id=5),
+        ],
+    )
+    def test_sloppy_documents_are_refused_in_words(self, web: HttpServer, step: Runner, document: object) -> None:
+        url = web.put("/i.json", json_page(document))
+
+        result = step("stage-in", {"input_path": {"stac_url": url, "roles": ["data"]}})
+
+        assert (result.code, "Traceback" in result.err) == (12, False), result.err
+
+    def test_an_items_document_takes_no_assets_place(self, web: HttpServer, step: Runner, tmp_path: Path) -> None:
+        web.put("/i.json", b"the asset")
+        url = web.put("/stac.json", json_page(item({"a": {"href": "/i.json"}}, collection="c")))
+
+        assert step("stage-in", {"input_path": {"stac_url": url}, "as_type": "Directory"}).code == 0
+
+        assert (tmp_path / "staged" / "i" / "i.json").read_bytes() == b"the asset"
+        assert json.loads((tmp_path / "staged" / "i" / "i.item.json").read_text()).get("collection") is None
+
+
+class TestSecretsStayWithTheirHosts:
+    def test_a_token_does_not_go_where_a_document_leads(self, web: HttpServer, evil: HttpServer, step: Runner) -> None:
+        target = evil.put("/a.tif", b"a")
+        url = web.put("/i.json", json_page(item({"a": {"href": target}})))
+
+        given = {"input_path": {"url": url, "token": "t0ken"}, "as_type": "Directory"}
+        assert step("stage-in", given).code == 0
+
+        assert web.asked[0].headers["authorization"] == "Bearer t0ken"
+        assert "authorization" not in evil.asked[0].headers, "another port is another origin"
+
+    def test_a_token_of_the_environment_waits_for_a_login(self, web: HttpServer, step: Runner, runner: Runner) -> None:
+        url = web.put("/a.tif", b"a")
+
+        assert runner("stage-in", url, EARTHDATA_TOKEN="t0ken").code == 0
+        assert "authorization" not in web.asked[0].headers
+
+        def granule(handler: object) -> bool:
+            if handler.headers.get("Authorization") == "Bearer t0ken":  # type: ignore[attr-defined]
+                return False
+            handler.answer(302, b"", Location="https://urs.earthdata.nasa.gov/oauth")  # type: ignore[attr-defined]
+            return True
+
+        web.pages["/a.tif"].handler = granule
+        assert runner("stage-in", url, "--output", "two", EARTHDATA_TOKEN="t0ken").code == 0
+
+    def test_a_netrc_has_no_default_for_strangers(self, web: HttpServer, runner: Runner, tmp_path: Path) -> None:
+        (tmp_path / ".netrc").write_text("default login ada password pa55word\n")
+        (tmp_path / ".netrc").chmod(0o600)
+
+        assert runner("stage-in", web.put("/a", b"a")).code == 0
+
+        assert "authorization" not in web.asked[0].headers
+
+    def test_passwords_in_addresses_need_tls_elsewhere(self, runner: Runner) -> None:
+        result = runner("stage-in", "http://ada:pa55word@192.0.2.1/a")
+
+        assert (result.code, "credentials are sent over https alone" in result.err) == (12, True)
+        assert "pa55word" not in result.err
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "http://user:pa/55word@h/a",
+            "s3://AKIA:SECRETpa55word@bucket/k",
+            "http://user:pa55word@ex℀mple.com/a",
+            "http://[bad/pa55word",
+            "http://h/a\nX-Header: pa55word",
+        ],
+    )
+    def test_odd_addresses_are_refused_without_repeating_them(self, runner: Runner, url: str) -> None:
+        result = runner("stage-in", url)
+
+        assert result.code == 2
+        assert "pa55word" not in result.err + result.out
+        assert "pa/55word" not in result.err
+        assert "Traceback" not in result.err
+
+    @pytest.mark.parametrize("scheme", ["https", "http"])
+    def test_no_failure_repeats_a_signature(self, web: HttpServer, runner: Runner, scheme: str) -> None:
+        host = web.url.removeprefix("http://") if scheme == "https" else "[2001:db8::1]"
+        query = "X-Amz-Signature=S1GNED&token=T0KEN1&subscription-key=K3Y123&code=C0DE12"
+
+        result = runner("stage-in", f"{scheme}://{host}/a?{query}", "--attempts", "1")
+
+        assert result.code == 12
+        assert not [secret for secret in ("S1GNED", "T0KEN1", "K3Y123", "C0DE12") if secret in result.err]
+
+    def test_a_secret_with_a_line_in_it_is_refused_unseen(self, web: HttpServer, step: Runner) -> None:
+        result = step("stage-in", {"input_path": web.put("/a"), "credentials": "token: |\n  S3CRETTOKEN\n  x\n"})
+
+        assert (result.code, "S3CRET" in result.err) == (2, False)
+        assert "token has characters in it" in result.err
+
+    def test_numbers_in_yaml_stay_as_they_are_written(self, web: HttpServer, step: Runner) -> None:
+        url = web.put("/a.tif", b"a")
+        step(
+            "stage-in",
+            {"input_path": {"url": url, "login_host": "127.0.0.1"}, "credentials": "{username: no, password: 0123}"},
+        )
+
+        assert web.asked[0].headers["authorization"] == "Basic bm86MDEyMw=="
+
+
+class TestAddressesThatReadThisMachine:
+    @pytest.mark.parametrize(
+        "url", ["simplecache://::file:///etc/hostname", "filecache://::file:///etc/hostname", "local:///etc/hostname"]
+    )
+    def test_chains_of_file_systems(self, runner: Runner, url: str) -> None:
+        for words in ((), ("--guard",)):
+            result = runner("stage-in", url, *words)
+            assert result.code == 2, result.err
+            assert not list(result.folder.rglob("0_*"))
+
+    def test_a_destination_that_is_one(self, step: Runner, tmp_path: Path) -> None:
+        (tmp_path / "output").mkdir()
+        (tmp_path / "output" / "a").write_text("a")
+        folder = {"class": "Directory", "path": str(tmp_path / "output")}
+
+        result = step("stage-out", {"output_path": {"url": f"local://{tmp_path}/outside"}, "output_dir": folder})
+
+        assert (result.code, (tmp_path / "outside").exists()) == (2, False)
+
+    def test_a_strangers_configuration_runs_nothing_under_the_guard(self, step: Runner, tmp_path: Path) -> None:
+        config = tmp_path / "aws"
+        config.mkdir()
+        (config / "config").write_text(f"[default]\ncredential_process = touch {tmp_path}/ran\n")
+        folder = {"class": "Directory", "path": str(config)}
+
+        result = step(
+            "stage-in", {"input_path": {"s3_url": "s3://b/k"}, "config_dir": folder}, "--guard", "--attempts", "1"
+        )
+
+        assert result.code in (2, 12)
+        assert not (tmp_path / "ran").exists()
+
+    def test_a_proxy_reaches_no_metadata_service_for_us(self, web: HttpServer, step: Runner) -> None:
+        record = {"s3_url": "s3://latest/meta-data", "endpoint_url": "http://169.254.169.254"}
+
+        result = step("stage-in", {"input_path": record}, "--guard", HTTP_PROXY=web.url, http_proxy=web.url)
+
+        assert (result.code, "is a private address" in result.err) == (12, True), result.err
+        assert not web.asked
+
+
+class TestContentsAreNeverMixed:
+    def test_parameters_that_say_what_is_wanted_tell_files_apart(self, web: HttpServer, runner: Runner) -> None:
+        """A server that says the same time for all its files."""
+        seen = {"Last-Modified": "Tue, 03 Feb 2026 04:05:06 GMT"}
+
+        def by_key(handler: object) -> bool:
+            same = handler.headers.get("If-Modified-Since") == seen["Last-Modified"]  # type: ignore[attr-defined]
+            handler.answer(304 if same else 200, b"" if same else handler.path.encode(), **seen)  # type: ignore[attr-defined]
+            return True
+
+        url = web.put("/dl", handler=by_key)
+        for name in ("key=a", "key=b", "author=c"):
+            result = runner("stage-in", f"{url}?{name}", "--cache-dir", "cache", "--output", f"out-{name}")
+            assert result.code == 0, result.err
+            assert (result.folder / f"out-{name}" / "0_dl").read_bytes() == f"/dl?{name}".encode()
+
+    def test_a_wanted_checksum_holds_for_what_is_cached_too(
+        self, web: HttpServer, runner: Runner, step: Runner
+    ) -> None:
+        url = web.put("/a.bin", b"a")
+        runner("stage-in", url, "--cache-dir", "cache", "--output", "one")
+
+        for checksum in ("md5:" + "0" * 32, "sha256:" + "0" * 64):
+            result = step("stage-in", {"input_path": {"url": url, "checksum": checksum}, "cache_dir": "cache"})
+            assert (result.code, (result.folder / "staged" / "0_a.bin").exists()) == (12, False), result.err
+
+    def test_a_note_that_came_before_its_bytes_mixes_nothing(
+        self, web: HttpServer, tmp_path: Path, runner: Runner
+    ) -> None:
+        """As a kill between the two would leave them, if the note were written first."""
+        content = bytes(range(256)) * 8192
+        url = web.put("/a.bin", content)
+        (tmp_path / "staged").mkdir()
+        (tmp_path / "staged" / ".0.part").write_bytes(b"old" * 100_000)
+        (tmp_path / "staged" / ".0.part.json").write_text("{}")
+
+        assert runner("stage-in", url).content("0_a.bin") == content
+
+    def test_an_encoded_answer_that_is_cut_begins_anew(self, web: HttpServer, runner: Runner) -> None:
+        content = os.urandom(3_000_000)
+        url = web.put("/a.bin", gzip.compress(content), headers={"Content-Encoding": "gzip"}, cut=[2_000_000])
+
+        assert runner("stage-in", url).content("0_a.bin") == content
+
+    def test_a_range_without_its_validator_goes_on(self, web: HttpServer, runner: Runner) -> None:
+        """RFC 9110 lets a 206 to If-Range leave out Last-Modified."""
+        content = bytes(range(256)) * 8192
+        url = web.put("/a.bin", content, headers={"Last-Modified": "Tue, 03 Feb 2026 04:05:06 GMT"}, cut=[1_200_000])
+
+        def forget(_handler: object) -> bool:
+            if len(web.asked) == 2:
+                web.pages["/a.bin"].headers = {}
+            return False
+
+        web.pages["/a.bin"].handler = forget
+
+        assert runner("stage-in", url).content("0_a.bin") == content
+        assert [one.headers.get("range") for one in web.asked] == [None, "bytes=1200000-"]
+
+
+class TestServersThatMisbehave:
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            b"HTTP/1.1 304 Not Modified\r\n\r\n",
+            b"HTTP/1.1 206 Partial\r\nContent-Range: bytes 5-9/10\r\nContent-Length: 5\r\n\r\n56789",
+            b"HTTP/1.1 200 OK\r\nContent-Length: \xc2\xb2\r\n\r\nab",
+            b"HTTP/1.1 503 Wait\r\nRetry-After: \xc2\xb2\r\nContent-Length: 0\r\n\r\n",
+            b"HTTP/1.1 302 Found\r\nLocation: http://[bad/\r\nContent-Length: 0\r\n\r\n",
+            b"HTTP/1.1 302 Found\r\nLocation: http://h:port/\r\nContent-Length: 0\r\n\r\n",
+            b"HTTP/1.1 416 No\r\nContent-Length: 0\r\n\r\n",
+            b"no HTTP at all\r\n\r\n",
+            b"",
+        ],
+    )
+    def test_every_answer_ends_in_words(self, runner: Runner, answer: bytes) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            threading.Thread(target=self.serve, args=(server, answer), daemon=True).start()
+
+            result = runner("stage-in", f"http://127.0.0.1:{server.getsockname()[1]}/a", "--attempts", "2")
+
+        assert "Traceback" not in result.err, result.err
+        assert result.code in (0, 12)
+
+    @staticmethod
+    def serve(server: socket.socket, answer: bytes) -> None:
+        while True:
+            try:
+                connection, _ = server.accept()
+            except OSError:
+                return
+            with connection:
+                connection.recv(65536)
+                connection.sendall(answer)
+
+    def test_bytes_before_a_stall_count(self, web: HttpServer, runner: Runner) -> None:
+        content = bytes(range(256)) * 8192
+        url = web.put("/a.bin", content)
+
+        def stall(handler: object) -> bool:
+            if len(web.asked) > 1:
+                return False
+            handler.send_response(200)  # type: ignore[attr-defined]
+            for name, value in (("Content-Length", str(len(content))), ("ETag", self.tag(web))):
+                handler.send_header(name, value)  # type: ignore[attr-defined]
+            handler.end_headers()  # type: ignore[attr-defined]
+            handler.wfile.write(content[:500_000])  # type: ignore[attr-defined]
+            time.sleep(3)
+            return True
+
+        web.pages["/a.bin"].handler = stall
+
+        result = runner("stage-in", url, "--timeout", "1")
+
+        assert result.content("0_a.bin") == content
+        assert web.asked[1].headers["range"] == "bytes=500000-"
+
+    @staticmethod
+    def tag(web: HttpServer) -> str:
+        import hashlib
+
+        return f'"{hashlib.sha1(web.pages["/a.bin"].content).hexdigest()[:16]}"'
+
+    def test_an_interrupt_ends_at_once(self, web: HttpServer, tmp_path: Path) -> None:
+        url = web.put("/a.bin", b"a", stalls=[60])
+        process = start(tmp_path, "stage-in", url)
+        until(lambda: len(web.asked) == 1)
+        began = time.monotonic()
+
+        process.send_signal(signal.SIGINT)
+
+        process.communicate(timeout=20)
+        assert process.returncode == 130
+        assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://ada:pw@h/a?id=7&sig=x", "https://h/a?id=7"),
+        ("https://h/a?X-Amz-Signature=x&X-Amz-Date=y&version=2", "https://h/a?version=2"),
+        ("https://h/a#part", "https://h/a"),
+        ("s3://b/k", "s3://b/k"),
+        ("http://[bad", "http://…"),
+    ],
+)
+def test_what_of_an_address_is_told(url: str, shown: str) -> None:
+    assert urls.shown(url) == shown
