@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TextIO
 
-from generator.notebook.parameters import printable
+from generator.shared.safe_text import printable
 
 
 @dataclass(slots=True)

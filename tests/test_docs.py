@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from support import Finished, here
 
-from generator.request.build import variables
+from generator.request.settings import variables
 from generator.runner.cli import main as runner_main
 from generator.shared import errors
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from generator.network.address_policy import Access
 from generator.network.addresses import check
 from generator.repository.connection import check_repository
-from generator.request.build import BuildRequest, Settings
+from generator.request.build import BuildRequest
+from generator.request.settings import Settings
 
 
 def check_addresses(request: BuildRequest, settings: Settings) -> None:

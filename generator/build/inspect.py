@@ -8,9 +8,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from generator.environment.checkout import environment_of
 from generator.notebook.interface_json import to_dict
-from generator.process.process import Process, environment_of, read_process, undeclared
-from generator.request.build import BuildRequest, Settings, fetch_token
+from generator.process.process import Process, read_process
+from generator.process.undeclared import undeclared
+from generator.request.build import BuildRequest
+from generator.request.settings import Settings, fetch_token
 
 
 def inspect(request: BuildRequest, settings: Settings) -> dict[str, Any]:

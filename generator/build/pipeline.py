@@ -23,9 +23,10 @@ from generator.build.publish import (
 )
 from generator.build.record import keep_of
 from generator.containers.podman import check_engine
-from generator.documents.cwl.process import Facts
 from generator.documents.cwl.workflow import stages
+from generator.documents.facts import Facts
 from generator.documents.package import example_files, package
+from generator.environment.checkout import environment_of
 from generator.environment.environment import Environment
 from generator.environment.requested import place
 from generator.image import names as image
@@ -38,11 +39,14 @@ from generator.image.walls import ensure_build_wall
 from generator.package.engines import cwltool as cwl
 from generator.package.folder import make_room, replace_folder
 from generator.package.job_file import read_job
-from generator.process.process import Process, environment_of, read_process, undeclared
+from generator.process.process import Process, read_process
+from generator.process.undeclared import undeclared
 from generator.progress import Progress
 from generator.repository import fetch as git
-from generator.repository.address import redacted
-from generator.request.build import BuildRequest, Settings, check_localities, fetch_token
+from generator.repository.source import Source
+from generator.request.build import BuildRequest, check_localities
+from generator.request.settings import Settings, fetch_token
+from generator.shared.safe_text import redacted
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -157,7 +161,7 @@ def build(request: BuildRequest, settings: Settings, progress: Progress) -> Buil
 def _wanted(  # noqa: PLR0917 - every word once, in the order of the steps that found it
     request: BuildRequest,
     settings: Settings,
-    source: image.Source,
+    source: Source,
     folder: Path,
     environment: Environment,
     environment_key: str,
@@ -201,8 +205,8 @@ def _staging_spec(request: BuildRequest, settings: Settings, found: Found, progr
     )
 
 
-def _source(checkout: git.Checkout) -> image.Source:
-    return image.Source(
+def _source(checkout: git.Checkout) -> Source:
+    return Source(
         address=checkout.repository.address,
         owner=checkout.repository.owner,
         name=checkout.repository.name,
@@ -213,9 +217,7 @@ def _source(checkout: git.Checkout) -> image.Source:
     )
 
 
-def _facts(
-    source: image.Source, checkout: git.Checkout, process: Process, reference: str, request: BuildRequest
-) -> Facts:
+def _facts(source: Source, checkout: git.Checkout, process: Process, reference: str, request: BuildRequest) -> Facts:
     return Facts(
         process=process,
         owner=source.owner,

@@ -8,7 +8,9 @@ from pathlib import Path
 
 from generator.build.address_checks import check_registry_address
 from generator.containers import engine
-from generator.containers.registry import Login, anonymous, look_up, pull, push, push_package
+from generator.containers.package_artifact import push_package
+from generator.containers.registry import look_up, pull, push
+from generator.containers.registry_session import Login, anonymous
 from generator.image import names as image
 from generator.image.build import Found
 from generator.network.address_policy import Access
@@ -17,12 +19,14 @@ from generator.progress import Progress
 from generator.repository.deposit import check_deposit, deposit
 from generator.repository.deposited import Claim
 from generator.repository.places import Holder, repository_identity, taken, taken_by_others
-from generator.request.build import BuildRequest, Settings, publish_token, registry_user
+from generator.repository.source import Source
+from generator.request.build import BuildRequest
+from generator.request.settings import Settings, publish_token, registry_user
 from generator.shared.errors import PublishError
 
 
 def check_room(
-    request: BuildRequest, source: image.Source, folders: Sequence[Path], reference: str, settings: Settings
+    request: BuildRequest, source: Source, folders: Sequence[Path], reference: str, settings: Settings
 ) -> None:
     """Checks that nothing of another repository is where the image and the packages in ``folders`` will be put.
 
@@ -44,7 +48,7 @@ def check_room(
         _check_registry(image.pushed_reference(request.registry, reference), own, login)
 
 
-def holder_of(source: image.Source) -> Holder:
+def holder_of(source: Source) -> Holder:
     """The package of a source, as the holder of its place."""
     place = Path(source.owner, source.name, source.checkout).as_posix()
     return Holder(address=source.address, checkout=source.checkout, place=place)
@@ -149,7 +153,7 @@ def address(request: BuildRequest, folder: Path) -> str:
 
 
 def publish_package(
-    request: BuildRequest, source: image.Source, top: Path, found: Found, *, settings: Settings, progress: Progress
+    request: BuildRequest, source: Source, top: Path, found: Found, *, settings: Settings, progress: Progress
 ) -> None:
     """Deposits the package in ``top``, and pushes it beside an image that was pushed.
 

@@ -17,10 +17,11 @@ from typing import Any
 from generator import __version__
 from generator.build.pipeline import Built, build
 from generator.image.environment.plan import PYLOCK, REQUIREMENTS_LOCK
-from generator.notebook.parameters import printable
 from generator.progress import Progress
-from generator.request.build import BuildRequest, Settings, build_request
+from generator.request.build import BuildRequest, build_request
+from generator.request.settings import Settings
 from generator.shared.errors import UsageError
+from generator.shared.safe_text import printable
 
 _LARGEST = 64 * 1024**2
 """Bytes of a file of a package."""

@@ -13,9 +13,11 @@ from generator.image import names as image
 from generator.image.build import Found
 from generator.image.check import contents
 from generator.image.environment.plan import PYLOCK, REQUIREMENTS_LOCK, Lock
-from generator.repository.address import redacted
-from generator.request.build import BuildRequest, Settings
+from generator.repository.source import Source
+from generator.request.build import BuildRequest
+from generator.request.settings import Settings
 from generator.shared.errors import RunnerCheckError
+from generator.shared.safe_text import redacted
 
 sbom_name = "sbom.cdx.json"
 """CycloneDX's own ending for a bill of materials in JSON (https://cyclonedx.org/specification/overview/)."""
@@ -30,7 +32,7 @@ class Kept:
     record: BuildRecord | None = None
 
 
-def keep_of(found: Found, source: image.Source, request: BuildRequest, settings: Settings, *, local: str) -> Kept:
+def keep_of(found: Found, source: Source, request: BuildRequest, settings: Settings, *, local: str) -> Kept:
     """What the package keeps; nothing where no image was asked for. ``local`` is the image's name in the engine.
 
     Raises:

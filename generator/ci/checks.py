@@ -12,7 +12,8 @@ from xml.etree import ElementTree
 
 from generator.containers.limits import ContainerLimits
 from generator.package.folder import packages_below
-from generator.package.run import missing_values, run_package
+from generator.package.inputs import missing_values
+from generator.package.run import run_package
 from generator.package.validation import validate
 from generator.progress import Progress
 from generator.shared.errors import PackmillError

@@ -26,8 +26,11 @@ from generator.package.run import run_package
 from generator.progress import Progress
 from generator.repository.fetch import commit_folder
 from generator.repository.places import read_holder
-from generator.request.build import BuildRequest, Settings, build_request, from_variables, is_replacing, read_settings
+from generator.request.build import BuildRequest, build_request
+from generator.request.settings import Settings, read_settings
+from generator.request.variables import from_variables, is_replacing
 from generator.resources import data_folder
+from generator.shared import contract
 from generator.shared.errors import DocumentError, RunError, UsageError
 
 _EXAMPLE = Path("packmill", "city-temperatures")
@@ -210,10 +213,10 @@ def _build_and_run_example(request: BuildRequest, settings: Settings, progress: 
     print(f"package            {built.folder}")
     print(f"executed notebook  {results}/output/process.ipynb")
     print(f"outputs            {results}/output")
-    for path in sorted((results / "output").rglob("*")):
+    for path in sorted((results / contract.output_folder).rglob("*")):
         if path.is_file():
             print(f"                   {path}")
-    scraps = json.loads((results / "output" / "scraps.json").read_text(encoding="utf-8"))
+    scraps = json.loads((results / contract.output_folder / contract.scraps_file).read_text(encoding="utf-8"))
     print(f"glued results      {json.dumps(scraps)}")
 
 
@@ -221,4 +224,4 @@ def _is_done(built: Built, results: Path) -> bool:
     """Whether these results are this very package's."""
     mark = results / ".package.json"
     same = mark.is_file() and mark.read_bytes() == (built.folder / "package.json").read_bytes()
-    return same and not built.image_built and (results / "output" / "scraps.json").is_file()
+    return same and not built.image_built and (results / contract.output_folder / contract.scraps_file).is_file()

@@ -87,7 +87,9 @@ def run(options: argparse.Namespace) -> int:
     """Carries it out; the exit code."""
     from generator.build.pipeline import build
     from generator.progress import Progress
-    from generator.request.build import build_request, check_registry, read_settings
+    from generator.request.build import build_request
+    from generator.request.checks import check_registry
+    from generator.request.settings import read_settings
 
     settings = read_settings(os.environ)
     if options.cache_registry:

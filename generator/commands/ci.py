@@ -10,7 +10,7 @@ from generator.commands.parser import Commands, command
 
 def add(commands: Commands) -> None:
     """Adds the command."""
-    from generator.request.build import variables
+    from generator.request.settings import variables
 
     listed = "\n".join(f"  {name:<29}{what}" for name, what in variables.items())
     text = f"""\

@@ -26,7 +26,8 @@ and every warning. Starts no engine and runs nothing. A local folder is read as 
 def run(options: argparse.Namespace) -> int:
     """Carries it out; the exit code."""
     from generator.build.inspect import inspect, table
-    from generator.request.build import build_request, read_settings
+    from generator.request.build import build_request
+    from generator.request.settings import read_settings
 
     request = build_request(options.repository, checkout=options.checkout, processes=(options.process,))
     described = inspect(request, read_settings(os.environ))

@@ -41,7 +41,7 @@ def run(options: argparse.Namespace) -> int:
     """Carries it out; the exit code."""
     from generator.build.rebuild import rebuild
     from generator.progress import Progress
-    from generator.request.build import read_settings
+    from generator.request.settings import read_settings
 
     settings = read_settings(os.environ)
     progress = Progress(sections=settings.gitlab_job)

@@ -50,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
     from generator.containers.limits import container_limits
     from generator.package.run import run_package
     from generator.progress import Progress
-    from generator.request.build import read_settings
+    from generator.request.settings import read_settings
 
     settings = read_settings(os.environ)
     network = None

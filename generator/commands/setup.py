@@ -26,7 +26,7 @@ def run(options: argparse.Namespace) -> int:
     """Carries it out; the exit code."""
     from generator.ci.stages import set_up
     from generator.progress import Progress
-    from generator.request.build import read_settings
+    from generator.request.settings import read_settings
     from generator.shared.errors import UsageError
 
     if options.python and not re.fullmatch(r"3\.\d{1,2}", options.python):

@@ -15,8 +15,7 @@ import docker
 import docker.errors
 
 from generator.containers.limits import container_limits
-from generator.image.layers import Layer
-from generator.request.build import read_settings
+from generator.request.settings import read_settings
 from generator.shared.errors import EngineMissingError, ImageBuildError, UsageError
 from generator.subprocesses import run
 
@@ -189,3 +188,32 @@ def run_in(
     if done.code == 124:  # only the docker command was ended
         run(("docker", "rm", "--force", "--", name), timeout=60)
     return done.code, done.stdout, done.stderr
+
+
+_TITLES = (
+    (r"repository\.tar|place\.py|COPY repository/", "repository"),
+    (r"postBuild", "postBuild"),
+    (r"COPY /runner/", "runner"),
+    (r"COPY /staging/", "staging"),
+    (r"/packmill-root", "environment"),
+    (r"settle\.py sh -c .?apt-get", "system packages"),
+    (r"useradd|stubs\.tar", "user"),
+)
+"""What stands in a step of packmill's own Dockerfiles, and what its layer holds."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Layer:
+    """One layer: the step that made it, and its size in bytes, unpacked."""
+
+    made_by: str
+    size: int
+
+    @property
+    def title(self) -> str:
+        """What it holds, or the step that made it."""
+        for pattern, title in _TITLES:
+            if re.search(pattern, self.made_by):
+                return title
+        step = re.sub(r"^.*?/bin/sh -c |\s*# buildkit$|^\|\d+ ", "", self.made_by).strip()
+        return " ".join(step.split())[:60] or "imported"

@@ -7,7 +7,7 @@ import os
 from dataclasses import asdict, dataclass
 
 from generator.containers.machine_memory import largest_memory, ordinary_memory
-from generator.request.build import Settings
+from generator.request.settings import Settings
 
 job_label = "org.packmill.job"
 """The label of every container that a job of the service starts, so that none outlives its job."""

@@ -13,7 +13,7 @@ import docker.errors
 
 from generator.containers.engine import connected, is_podman
 from generator.containers.firewall import Execute, Wall, build_wall, networks_of, remove_wall
-from generator.request.build import Settings
+from generator.request.settings import Settings
 from generator.shared.errors import EngineMissingError
 from generator.subprocesses import Finished, run
 

@@ -7,13 +7,15 @@ from pathlib import Path
 from types import MappingProxyType
 
 from generator.documents.cwl.job import default_paths, inputs_yml
-from generator.documents.cwl.process import Facts, process_cwl
+from generator.documents.cwl.process import process_cwl
 from generator.documents.cwl.workflow import staging_documents
 from generator.documents.descriptors.application import application_descriptor
+from generator.documents.facts import Facts
 from generator.documents.provenance import BuildRecord, package_json
 from generator.documents.readme import readme_md
 from generator.notebook.parameters import CwlType
-from generator.process.process import Process, inside
+from generator.process.process import Process
+from generator.repository.checkout import inside
 
 _example_limit = 1024**2
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from generator import __version__
-from generator.documents.cwl.process import Facts
+from generator.documents.facts import Facts
 from generator.documents.text import json_text
 from generator.notebook.interface_json import to_dict
 

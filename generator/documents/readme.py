@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from generator.documents.cwl.process import Facts, shown_type
-from generator.notebook.parameters import Missing, printable
+from generator.documents.cwl.process import shown_type
+from generator.documents.facts import Facts
+from generator.notebook.parameters import Missing
 from generator.resources import render
+from generator.shared.safe_text import printable
 
 
 def readme_md(facts: Facts) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from generator import __version__
 from generator.documents.text import json_text
-from generator.notebook.parameters import printable
+from generator.shared.safe_text import printable
 
 if TYPE_CHECKING:
     from cyclonedx.model.component import Component

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from generator.notebook.parameters import printable
 from generator.shared.errors import EnvironmentSpecError
+from generator.shared.safe_text import printable
 
 _PACKAGE = re.compile(r"[a-z0-9][a-z0-9.+-]*(=[A-Za-z0-9.+~:-]+)?")
 

@@ -14,9 +14,8 @@ from packaging.utils import canonicalize_name
 from generator.environment.project import read_json
 from generator.environment.requirements import Requirements
 from generator.environment.secret_addresses import holds_secret
-from generator.notebook.parameters import printable
-from generator.repository.address import redacted
 from generator.shared.errors import EnvironmentSpecError
+from generator.shared.safe_text import printable, redacted
 
 _PYPI = ("pypi.org", "pypi.python.org")
 _MARKERS = (

@@ -16,8 +16,8 @@ from pathlib import PurePosixPath
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from generator.environment.project import read_json, read_toml
-from generator.notebook.parameters import printable
 from generator.shared.errors import EnvironmentSpecError
+from generator.shared.safe_text import printable
 
 _RUNTIME_HELP = "  write one line: python-3.12, or for R with a day's packages r-4.4-2025-06-02"
 _VERSION = re.compile(r"[0-9]{1,3}(\.[0-9]{1,3}){0,2}")

@@ -15,9 +15,9 @@ from generator.environment.environment import configuration_name
 from generator.network.address_policy import Access, AddressPolicy, any_repository
 from generator.network.addresses import check
 from generator.network.guarded_proxy import GuardedProxy, guarded_proxy
-from generator.process.process import inside
-from generator.repository.address import redacted
+from generator.repository.checkout import inside
 from generator.shared.errors import EnvironmentSpecError
+from generator.shared.safe_text import redacted
 
 _SIZE_LIMIT = 1024**2
 _TIMEOUT = 60.0

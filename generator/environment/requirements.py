@@ -13,9 +13,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from generator.environment.project import read_toml
-from generator.notebook.parameters import printable
-from generator.repository.address import redacted
 from generator.shared.errors import EnvironmentSpecError
+from generator.shared.safe_text import printable, redacted
 
 Read = Callable[[str], str | None]
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 
-from generator.notebook.parameters import printable
-from generator.repository.address import redacted
 from generator.shared.errors import EnvironmentSpecError
+from generator.shared.safe_text import printable, redacted
 
 _USER = r"(?:https?|ftps?)://[^/\s\"'@]+@|ssh://[^/\s\"'@:]*:[^/\s\"'@]+@"
 _QUERY = r"://\S*[?&](?:[\w.-]*[-_])?(?:token|signature|sig|secret|password|passwd|apikey|api[-_]key)="

@@ -19,11 +19,16 @@ from generator.environment.environment import BuildPack, Environment
 from generator.image import contexts
 from generator.image import names as image
 from generator.image.base.find import Base, find_base
-from generator.image.environment.plan import Caches, Lock, Plan, make_plan, plan_key
+from generator.image.contents import repository_folder, start_script
+from generator.image.dockerfiles import image_dockerfile
+from generator.image.environment.context import plan_key
+from generator.image.environment.plan import Caches, Lock, Plan, make_plan
+from generator.image.keys import digest_of, image_key
 from generator.image.layers import shown_size, summary
 from generator.image.runner import Runners, built_ahead, ensure_runner
 from generator.image.store import ImageStore
 from generator.progress import Progress
+from generator.repository.source import Source
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,7 +41,7 @@ class Wanted:
     """
 
     reference: str
-    source: image.Source
+    source: Source
     folder: Path
     environment: Environment
     environment_key: str
@@ -81,7 +86,7 @@ def ensure_image(wanted: Wanted, progress: Progress) -> Found:
         EngineMissingError, EnvironmentSpecError, ImageBuildError: it cannot be built.
     """
     planned = _plan(wanted, progress)
-    key = image.key(wanted.source, environment=planned.key)
+    key = image_key(wanted.source, environment=planned.key)
     found = None if wanted.store.fresh else wanted.find_pushed(key) or _present(wanted.reference, key)
     if found:
         progress.say(f"{found.reference} is built already")
@@ -109,7 +114,7 @@ def _plan(wanted: Wanted, progress: Progress) -> _Planned:
     if environment.buildpack is not BuildPack.PLAIN_PYTHON:
         whole = (wanted.source.address, wanted.source.commit, wanted.environment_key, str(wanted.standard))
         made_by = (wanted.base_image or "", version("jupyter-repo2docker"), engine.architecture())
-        return _Planned(key=image.digest_of(*whole, *made_by))
+        return _Planned(key=digest_of(*whole, *made_by))
     base = find_base(
         wanted.base_image, python=environment.python, python_from=environment.python_from, say=progress.say
     )
@@ -161,7 +166,7 @@ def _environment_names(wanted: Wanted, planned: _Planned) -> tuple[str, ...]:
     shared = image.environment_reference(planned.key)
     if planned.plan is None:
         return (shared,)
-    own = image.environment_reference(image.digest_of(wanted.source.address, planned.key))
+    own = image.environment_reference(digest_of(wanted.source.address, planned.key))
     return (own,) if planned.plan.apart else (shared, own)
 
 
@@ -174,7 +179,7 @@ def _compose(wanted: Wanted, environment: str, runner: str, key: str, progress: 
     present = engine.inspect(environment)
     config = present.config if present else {}
     inside = (present.labels if present else {}).get(image.repository_label) != "beside"
-    dockerfile = image.image_dockerfile(
+    dockerfile = image_dockerfile(
         config, wanted.source, environment=environment, runner=runner, inside=inside, image_key=key
     )
     place = _place(wanted, config)
@@ -192,9 +197,9 @@ def _compose(wanted: Wanted, environment: str, runner: str, key: str, progress: 
 
 def _place(wanted: Wanted, config: Mapping[str, Any]) -> dict[str, Any]:
     """What the runner has to know of the repository; see `generator.runner.packaged.workspace.repository_place`."""
-    start = image.start_script(config)
+    start = start_script(config)
     hidden = (entry.name for entry in wanted.folder.iterdir() if entry.name.startswith(".") and entry.name != ".git")
-    place = {"folder": image.repository_folder(config), "commit": wanted.source.commit, "hidden": sorted(hidden)}
+    place = {"folder": repository_folder(config), "commit": wanted.source.commit, "hidden": sorted(hidden)}
     return {**place, "start": start} if start else place
 
 

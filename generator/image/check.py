@@ -8,8 +8,11 @@ from typing import Any
 
 from generator.containers import engine, image_notes
 from generator.image import names as image
+from generator.image.contents import repository_folder
+from generator.image.keys import digest_of
 from generator.process.process import Process
 from generator.progress import Progress
+from generator.shared import contract
 from generator.shared.errors import RunnerCheckError
 
 _RUNNER = "/opt/packmill/bin/packmill-runner"
@@ -21,8 +24,8 @@ def checked(process: Process, reference: str, progress: Progress) -> Process:
     Raises:
         RunnerCheckError: it cannot run there; the message says what is missing.
     """
-    wanted = ("--kernel", process.kernel) if process.kernel else ()
-    command = ("packmill-runner", "check", "--process", process.path, *wanted)
+    wanted = (contract.kernel_option, process.kernel) if process.kernel else ()
+    command = ("packmill-runner", "check", contract.process_option, process.path, *wanted)
     found = ask(reference, command, question=" ".join(command), about=process.path)
     try:
         kernel, warnings = found["kernel"], list(found["warnings"])
@@ -50,8 +53,8 @@ def contents(reference: str) -> Any:
     if present is None or present.labels.get(image.repository_label) != "beside":
         return ask(reference, command, question=question, entrypoint=_RUNNER)
     settings = {name: value for name, value in present.config.items() if name != "Labels"}
-    identity = image.digest_of(json.dumps(settings, sort_keys=True), *present.layers[:-1])
-    hidden = image.repository_folder(present.config)
+    identity = digest_of(json.dumps(settings, sort_keys=True), *present.layers[:-1])
+    hidden = repository_folder(present.config)
     return ask(reference, command, question=question, entrypoint=_RUNNER, identity=identity, hidden=hidden)
 
 

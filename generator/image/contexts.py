@@ -18,7 +18,8 @@ from typing import Any
 import uv
 
 from generator.containers.engine import host_ca_bundle
-from generator.image.names import runner_files, runner_texts, settled
+from generator.image.keys import runner_files, runner_texts
+from generator.image.names import settled
 from generator.resources import data_folder
 
 _OWNER = 1000

@@ -2,37 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-_TITLES = (
-    (r"repository\.tar|place\.py|COPY repository/", "repository"),
-    (r"postBuild", "postBuild"),
-    (r"COPY /runner/", "runner"),
-    (r"COPY /staging/", "staging"),
-    (r"/packmill-root", "environment"),
-    (r"settle\.py sh -c .?apt-get", "system packages"),
-    (r"useradd|stubs\.tar", "user"),
-)
-"""What stands in a step of packmill's own Dockerfiles, and what its layer holds."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Layer:
-    """One layer: the step that made it, and its size in bytes, unpacked."""
-
-    made_by: str
-    size: int
-
-    @property
-    def title(self) -> str:
-        """What it holds, or the step that made it."""
-        for pattern, title in _TITLES:
-            if re.search(pattern, self.made_by):
-                return title
-        step = re.sub(r"^.*?/bin/sh -c |\s*# buildkit$|^\|\d+ ", "", self.made_by).strip()
-        return " ".join(step.split())[:60] or "imported"
+from generator.containers.engine import Layer
 
 
 def summary(layers: Sequence[Layer], base: Sequence[Layer]) -> str:

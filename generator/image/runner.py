@@ -17,6 +17,9 @@ from generator.containers.caches import cache_name
 from generator.image import contexts
 from generator.image import names as image
 from generator.image.base.find import Base
+from generator.image.contents import Facts, read_facts
+from generator.image.dockerfiles import runner_dockerfile
+from generator.image.keys import digest_of, runner_key
 from generator.image.store import ImageStore
 from generator.progress import Progress
 from generator.resources import data_folder
@@ -39,11 +42,11 @@ class Runners:
         """Whose programs make them."""
         return f"base {self.base.id}" if self.base else f"repository {self.address}"
 
-    def reference(self, facts: image.Facts) -> str:
+    def reference(self, facts: Facts) -> str:
         """The name of the one for these Pythons."""
-        return image.runner_reference(image.runner_key(facts, made_in=self.made_in))
+        return image.runner_reference(runner_key(facts, made_in=self.made_in))
 
-    def facts(self, environment: str) -> image.Facts:
+    def facts(self, environment: str) -> Facts:
         """What the runner of an environment depends on; of one on a base, it has a say in its kernel alone."""
         found = look_at(environment)
         if self.base is None:
@@ -52,16 +55,16 @@ class Runners:
             look_at(self.base.pinned), kernel_python=found.kernel_python, kernel_version=found.kernel_version
         )
 
-    def foreseen(self) -> image.Facts | None:
+    def foreseen(self) -> Facts | None:
         """The facts that an environment on the base most likely has: the base's Python, and no kernel."""
         return look_at(self.base.pinned) if self.base and self.base.python == _PYTHON else None
 
-    def make(self, facts: image.Facts, environment: str, say: Callable[[str], None]) -> str:
+    def make(self, facts: Facts, environment: str, say: Callable[[str], None]) -> str:
         """Fetches or builds one; its name."""
         reference = self.reference(facts)
         if not self.store.fresh and self.store.fetch(reference):
             return reference
-        dockerfile = image.runner_dockerfile(
+        dockerfile = runner_dockerfile(
             facts,
             builder=self.base.pinned if self.base else environment,
             kernel_command=self.base.python if self.base else facts.kernel_python,
@@ -133,7 +136,7 @@ def ensure_runner(runners: Runners, environment: str, progress: Progress, *, mad
         return runners.make(facts, environment, progress.say)
 
 
-def look_at(environment: str) -> image.Facts:
+def look_at(environment: str) -> Facts:
     """The Pythons of an image, looked at in a container once for each image.
 
     Raises:
@@ -142,13 +145,13 @@ def look_at(environment: str) -> image.Facts:
     present = engine.inspect(environment)
     image_id = present.id if present else ""
     probe = (data_folder("templates") / "image" / "probe.sh").read_text(encoding="utf-8")
-    question = f"facts {image.digest_of(probe, *asdict(image.Facts()))}"
+    question = f"facts {digest_of(probe, *asdict(Facts()))}"
     known = image_notes.recall(image_id, question)
     if known:
-        return image.Facts(**known)
+        return Facts(**known)
     code, out, err = engine.run_in(environment, ("-c", probe), entrypoint="sh")
     if code in (124, 125, 137):  # too long, no container at all, killed: that says nothing of the image
         raise ImageBuildError(f"the Pythons of {environment} cannot be looked at: {err.strip()[-300:]}")
-    facts = image.read_facts(out)
+    facts = read_facts(out)
     image_notes.note(image_id, question, asdict(facts))
     return facts

@@ -12,7 +12,7 @@ from generator.containers.networks import HelperImage, guard_builds, remove_wall
 from generator.environment.dockerfile import base_images, engine_sources
 from generator.environment.environment import BuildPack, Environment
 from generator.image.base.find import ensure_base_image
-from generator.request.build import Settings
+from generator.request.settings import Settings
 from generator.shared.errors import EnvironmentSpecError
 
 Say = Callable[[str], None]

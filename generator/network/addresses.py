@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from generator.network.address_policy import Access, AddressPolicy, locate
-from generator.repository.address import redacted
 from generator.shared import public_addresses
+from generator.shared.safe_text import redacted
 
 
 class PrivateAddressError(OSError):

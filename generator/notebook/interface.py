@@ -15,8 +15,10 @@ from dataclasses import dataclass, field, replace
 from generator.notebook.languages import Reader, reader_of
 from generator.notebook.literals import MisfitError, fit, fitted_hint, hint_of
 from generator.notebook.notebook import Cell, Notebook
-from generator.notebook.parameters import CwlType, Hint, Literal, Missing, Parameter, Reading, Remark, Role, printable
+from generator.notebook.parameters import CwlType, Hint, Literal, Missing, Parameter, Reading, Remark, Role
+from generator.shared import contract
 from generator.shared.errors import Mistake, ParametersError
+from generator.shared.safe_text import printable
 
 _TAG = "parameters"
 _RESERVED = {"id", "__id", "class", "cwl:tool", "cwl:requirements", "output_nb", "output_dir", "scraps"}
@@ -149,8 +151,8 @@ def _collisions(reading: Reading, outputs: list[Output], notebook: str) -> list[
     """Outputs that would be one file in the output directory."""
     taken = {
         posixpath.basename(notebook): "the executed notebook",
-        "scraps.json": "scraps",
-        "result.json": "result.json",
+        contract.scraps_file: "scraps",
+        contract.result_file: "result.json",
     }
     texts = {parameter.name: parameter.text for parameter in reading.parameters}
     mistakes = []

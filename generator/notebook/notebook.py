@@ -12,8 +12,9 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from generator.notebook.parameters import Remark, printable
+from generator.notebook.parameters import Remark
 from generator.shared.errors import NotebookError
+from generator.shared.safe_text import printable
 
 _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),

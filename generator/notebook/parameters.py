@@ -22,13 +22,6 @@ Literal = Union[  # noqa: UP007 - a string inside cannot be joined by |
 """A value that stands in the cell and needs no running."""
 
 
-def printable(text: str, *, lines: bool = False) -> str:
-    """Text of a repository as it may stand in documents and logs: no control characters, one line or several."""
-    if lines:
-        return "\n".join(printable(line) for line in text.split("\n")).strip("\n")
-    return "".join(character if character.isprintable() else " " for character in text).strip()
-
-
 class Word(str, Enum):
     """A closed set of words that print as themselves (enum.StrEnum begins with Python 3.11, images may hold 3.10)."""
 

@@ -5,8 +5,8 @@ Asks the docker command, as the CWL engines do; the Docker SDK would take longer
 
 from __future__ import annotations
 
-from generator.notebook.parameters import printable
 from generator.shared.errors import RunError
+from generator.shared.safe_text import printable
 from generator.subprocesses import run
 
 own_prefix = "localhost/packmill/"

@@ -16,8 +16,9 @@ from typing import Any
 from generator.notebook.hints import UnknownHintError, parse_hint
 from generator.notebook.interface import Input, Interface, Output, output_path
 from generator.notebook.literals import MisfitError, fit, fitted_hint, hint_of
-from generator.notebook.parameters import CwlType, Hint, Literal, Missing, Remark, Role, printable
+from generator.notebook.parameters import CwlType, Hint, Literal, Missing, Remark, Role
 from generator.shared.errors import Mistake, ParametersError
+from generator.shared.safe_text import printable
 from generator.shared.yaml_limits import YamlLimitError, check_events, check_size
 
 _NAMES = ("algorithm_config.yml", "algorithm_config.yaml")

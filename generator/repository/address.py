@@ -8,9 +8,9 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from generator.shared.errors import RepositoryError, UsageError
+from generator.shared.safe_text import redacted
 
 _SCP = re.compile(r"(?P<user>[\w.-]+@)?(?P<host>[\w.-]+):(?P<path>(?!//)[^\s]+)")
-_HOST = r"(?:[\w-]+(?:\.[\w-]+)+|localhost|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?(?:[/?#\s'\"]|$)"
 _HELP = "give an https, ssh or file URL or a local path"
 
 
@@ -84,14 +84,6 @@ def _from_url(text: str) -> Repository:
         username=unquote(url.username or "") if scheme == "https" else "",
         password=unquote(url.password or "") if scheme == "https" else "",
     )
-
-
-def redacted(text: str) -> str:
-    """Text with what may be secret in its URLs cut out: user and password, and what a query says.
-
-    Where no host follows, as after a password with a slash in it, which no URL may have, all goes up to the last ``@``.
-    """
-    return re.sub(rf"(?<=://)(?:[^/\s]*@(?={_HOST})|(?!{_HOST})\S*@)|(?<=\?)[^\s'\"#]+", "", text)
 
 
 def _from_path(path: Path) -> Repository:

@@ -16,13 +16,13 @@ import git
 
 from generator.network.address_policy import Access, AddressPolicy, any_destination
 from generator.network.guarded_proxy import guarded_proxy
-from generator.repository.address import redacted
 from generator.repository.connection import REDIRECTED, check_repository
 from generator.repository.deposited import Claim, replaceable
 from generator.repository.destination import Destination
 from generator.repository.git_environment import git_environment, identity
 from generator.repository.places import Holder, read_holder
 from generator.shared.errors import PublishError
+from generator.shared.safe_text import redacted
 
 _ATTEMPTS = 10
 _LOST_RACE = (

@@ -19,9 +19,10 @@ from pathlib import Path
 
 from generator.network.address_policy import Access, AddressPolicy, any_repository, is_listed, may_use_credentials
 from generator.repository import lfs as git_lfs
-from generator.repository.address import Repository, check_checkout, parse_repository, redacted
-from generator.repository.connection import REDIRECTED, Connection, connect
+from generator.repository.address import Repository, check_checkout, parse_repository
+from generator.repository.connection import Connection, connect
 from generator.repository.git_environment import git_environment, identity, leave_hook
+from generator.repository.git_messages import _NEEDS_LOGIN, explain_git_error, git_messages
 from generator.repository.submodules import Submodule, list_submodules
 from generator.shared.errors import PackmillError, RepositoryError, nearest
 
@@ -32,9 +33,6 @@ except ImportError as error:  # GitPython's way of saying that the git program i
 
 _DEEPEST = 10
 """Levels of submodules within submodules."""
-_NEEDS_LOGIN = (
-    r"(?i:could not read (Username|Password)|Authentication failed|401|403|Repository not found|terminal prompts)"
-)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -99,7 +97,7 @@ def fetch(
             commit = _check_out(repo, _fetch_commit(repo, commit or wanted))
             head = repo.commit(commit)
         except (git.GitError, ValueError) as error:
-            raise RepositoryError(_explain(repository, error, top.secret)) from None
+            raise RepositoryError(explain_git_error(repository, error, top.secret)) from None
         _fetch_submodules(top, repo)
         if Path(folder, ".gitmodules").exists():
             repo.git.execute(["git", "submodule", "--quiet", "absorbgitdirs"], with_exceptions=False)
@@ -197,7 +195,7 @@ def _fetch_submodules(top: _Fetched, repo: git.Repo, *, depth: int = 0) -> None:
     try:
         found = list_submodules(repo)
     except git.GitError as error:
-        raise RepositoryError(_explain(top.repository, error, top.secret)) from None
+        raise RepositoryError(explain_git_error(top.repository, error, top.secret)) from None
     for one in found:
         where = f"{top.repository.address}: submodule {one.path!r}"
         if depth >= _DEEPEST:
@@ -224,7 +222,7 @@ def _fetch_submodule(top: _Fetched, parent: Path, submodule: Submodule, *, where
             connect(repo, repository, token, top.policy, account=allowed, stack=stack)
             _check_out(repo, _fetch_commit(repo, submodule.commit))
         except (git.GitError, ValueError) as error:
-            cause = _git_messages(error, repository.password, top.secret)
+            cause = git_messages(error, repository.password, top.secret)
             raise RepositoryError(_explain_submodule(where, repository, cause, allowed=allowed)) from None
         _fetch_submodules(top, repo, depth=depth + 1)
 
@@ -305,28 +303,6 @@ def _let_everyone_read(folder: Path) -> None:
                 extra = 0o755 if path.is_dir() or mode & 0o100 else 0o644
                 path.chmod(mode | extra)
     folder.chmod(0o755)
-
-
-def _explain(repository: Repository, error: Exception, secret: str) -> str:
-    said = _git_messages(error, secret)
-    advice = "check the address and that it can be reached"
-    if repository.local:
-        advice = "is it the top of a git repository with a commit? A notebook in a folder of it is named with --process"
-    elif re.search(REDIRECTED, said):
-        advice = "the server redirects to another address: give that one (secrets are not sent along redirects)"
-    elif re.search(_NEEDS_LOGIN, said):
-        advice = "it is private or not there: for a private https repository set PACKMILL_GIT_TOKEN in the environment"
-    elif "Permission denied (publickey" in said:
-        advice = "the ssh agent or ~/.ssh holds no key that the server accepts"
-    return f"{repository.address}: {advice}\n{said}"
-
-
-def _git_messages(error: Exception, *secrets: str) -> str:
-    """The last lines that git printed, without secrets."""
-    said = str(getattr(error, "stderr", None) or error).strip().removeprefix("stderr:").strip(" '\n")
-    for secret in filter(None, secrets):
-        said = said.replace(secret, "***")
-    return "\n".join(f"  {line}" for line in [line for line in redacted(said).splitlines() if line.strip()][-6:])
 
 
 def commit_folder(source: Path, target: Path, *, message: str) -> None:

@@ -11,9 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import quote, unquote, urlsplit
 
-from generator.notebook.parameters import printable
-from generator.repository.address import redacted
 from generator.shared.errors import PublishError
+from generator.shared.safe_text import printable, redacted
 
 _DEFAULT_PORTS = {"https": 443, "ssh": 22}
 _SCP = re.compile(r"(?:[^@/:]+@)?(?P<host>[^@/:]+):(?P<path>.+)", re.DOTALL)

@@ -14,6 +14,7 @@ from textwrap import fill
 from typing import Any
 
 from generator.runner.options import add_process, add_run, take_pairs
+from generator.shared import contract
 from generator.shared.failures import BadInputsError, RunFailedError
 from generator.staging.options import add_stage_in, add_stage_out
 
@@ -78,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument(
         "--contents", action="store_true", help="print what is in the image instead: its packages, and its lock"
     )
-    check.add_argument("--kernel", metavar="NAME", help="kernel to use (default: the notebook's)")
+    check.add_argument(contract.kernel_option, metavar="NAME", help="kernel to use (default: the notebook's)")
     check.set_defaults(command=_check)
     add_stage_in(commands.add_parser("stage-in", help="fetch files from anywhere"))
     add_stage_out(commands.add_parser("stage-out", help="put results where they are wanted"))
@@ -276,7 +277,7 @@ def _named(text: str, option: str) -> tuple[str, str]:
 
 
 def _expectation(text: str) -> tuple[str, str]:
-    name, pattern = _named(text, "--expect")
+    name, pattern = _named(text, contract.expect_option)
     if not pattern or pattern.startswith("/"):
         raise BadInputsError(f"--expect {text!r}: the pattern is relative to the output directory")
     return name, pattern

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
+from generator.shared import contract
+
 _PAIRS = {"-p": "parameters", "--parameters": "parameters", "-r": "parameters_raw"}
 _PAIRS |= {"--parameters_raw": "parameters_raw", "--parameters-raw": "parameters_raw"}
 _usage = """\
@@ -104,7 +106,7 @@ def _add_parameters(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_execution(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("-k", "--kernel", metavar="NAME", help="kernel to use (default: the notebook's)")
+    group.add_argument("-k", contract.kernel_option, metavar="NAME", help="kernel to use (default: the notebook's)")
     group.add_argument("-l", "--language", metavar="NAME", help="language of the parameters (default: the notebook's)")
     group.add_argument(
         "--engine", metavar="NAME", help="an engine of papermill's, such as nbclient (default: packmill's own)"
@@ -166,12 +168,15 @@ def _add_results(group: argparse._ArgumentGroup) -> None:
 
 def _add_package(group: argparse._ArgumentGroup) -> None:
     add_process(group, required=False)
-    group.add_argument("--inputs", metavar="FILE", help="JSON object with a value for each input")
+    group.add_argument(contract.inputs_option, metavar="FILE", help="JSON object with a value for each input")
     group.add_argument(
-        "--output", default="output", metavar="DIRECTORY", help="where results go (default: %(default)s)"
+        contract.output_option,
+        default=contract.output_folder,
+        metavar="DIRECTORY",
+        help="where results go (default: %(default)s)",
     )
     group.add_argument(
-        "--expect",
+        contract.expect_option,
         action="append",
         default=[],
         metavar="NAME=GLOB",
@@ -182,7 +187,7 @@ def _add_package(group: argparse._ArgumentGroup) -> None:
 def add_process(group: argparse._ArgumentGroup | argparse.ArgumentParser, *, required: bool) -> None:
     """What ``run`` and ``check`` have in common."""
     group.add_argument(
-        "--process",
+        contract.process_option,
         required=required,
         metavar="PATH",
         help="notebook (.ipynb) or script (.sh), relative to the repository's top",

@@ -9,12 +9,11 @@ from fastapi import Request
 
 from generator.service.access import Access
 from generator.service.answers import AnswerError
-from generator.service.api.entities import Entities
 from generator.service.jobs.environment import rule_variables
-from generator.service.jobs.folders import DataFolder
 from generator.service.jobs.scheduler import Scheduler
 from generator.service.notebooks.pages import NotebookPages
 from generator.service.project.project import Commit, Project
+from generator.service.store.job_folders import DataFolder
 from generator.service.store.pipelines import Pipelines, Variables
 from generator.shared.errors import UsageError
 
@@ -35,10 +34,6 @@ class Context:
     def base(self, request: Request) -> str:
         """The service's address as the client wrote it."""
         return self.address or str(request.base_url).rstrip("/")
-
-    def entities(self, request: Request) -> Entities:
-        """How rows are shown to this client."""
-        return Entities(self.project, self.base(request))
 
     def start_pipeline(self, *, ref: str, source: str, user: str, variables: Variables) -> int:
         """A new pipeline of a ref; its number.

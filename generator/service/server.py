@@ -21,14 +21,13 @@ from starlette.staticfiles import StaticFiles
 
 from generator.resources import data_folder
 from generator.service.access import Access
-from generator.service.addressing import ProjectAddresses
 from generator.service.answers import AnswerError
 from generator.service.api import artifacts, jobs, pipelines, project
+from generator.service.api.addressing import ProjectAddresses
 from generator.service.connections import ConnectionLimits, Gate, GuardedProtocol, backlog, within_open_files
 from generator.service.context import Context
 from generator.service.jobs.engine_setup import set_up_engine
 from generator.service.jobs.environment import Surroundings, homeless_secrets, host_variable, operator_variables
-from generator.service.jobs.folders import DataFolder
 from generator.service.jobs.inherited_variables import inherited
 from generator.service.jobs.isolation import choose_isolation
 from generator.service.jobs.scheduler import Scheduler
@@ -42,6 +41,7 @@ from generator.service.pages.rendering import page
 from generator.service.project.project import Project
 from generator.service.store import tokens
 from generator.service.store.database import Database, sqlite_url
+from generator.service.store.job_folders import DataFolder
 from generator.service.store.pipelines import Pipelines
 from generator.shared.errors import UsageError
 

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from generator.shared.failures import BadInputsError, RunFailedError
-from generator.shared.staging_records import secret_fields
+from generator.shared import contract
+from generator.shared.failures import BadInputsError
+from generator.staging.inputs import _masked, credentials_text, folder_of, take_inputs
 
 if TYPE_CHECKING:
     from generator.staging.stage_in import CacheFolder
 
-secret_file = ".packmill-credentials"  # noqa: S105 - a name
-"""Where a generated step has its ``credentials`` input once more, as the plain text of a file."""
 _stage_in = """\
 Fetches files into a folder, several at a time: resumed when a connection breaks, verified, numbered in their order.
 URL is http, https, s3, gs, abfs, ftp, sftp, a local path, or a STAC Item, Collection or Catalog (--stac)."""
@@ -34,8 +32,15 @@ def add_stage_in(parser: argparse.ArgumentParser) -> None:
     """Fills the parser of ``stage-in``."""
     _describe(parser, _stage_in)
     parser.add_argument("urls", nargs="*", metavar="URL", help="what to fetch")
-    parser.add_argument("--inputs", metavar="FILE", help="a CWL input object instead; it is emptied once read")
-    parser.add_argument("--output", default="staged", metavar="DIRECTORY", help="where to (default: %(default)s)")
+    parser.add_argument(
+        contract.inputs_option, metavar="FILE", help="a CWL input object instead; it is emptied once read"
+    )
+    parser.add_argument(
+        contract.output_option,
+        default=contract.staged_folder,
+        metavar="DIRECTORY",
+        help="where to (default: %(default)s)",
+    )
     parser.add_argument("--directory", action="store_true", help="keep names, and write a catalog.json (STAC)")
     parser.add_argument("--stac", action="store_true", help="URL is STAC: fetch its assets")
     parser.add_argument("--asset", action="append", default=[], metavar="KEY", help="only assets with this key")
@@ -51,7 +56,9 @@ def add_stage_out(parser: argparse.ArgumentParser) -> None:
     _describe(parser, _stage_out)
     parser.add_argument("folder", nargs="?", metavar="FOLDER", help="the results")
     parser.add_argument("destination", nargs="?", metavar="DESTINATION", help="where to")
-    parser.add_argument("--inputs", metavar="FILE", help="a CWL input object instead; it is emptied once read")
+    parser.add_argument(
+        contract.inputs_option, metavar="FILE", help="a CWL input object instead; it is emptied once read"
+    )
     parser.add_argument("--include", action="append", default=[], metavar="GLOB", help="only what matches")
     parser.add_argument("--stac", action="store_true", help="write a STAC catalog of the results, too")
     _add_network(parser)
@@ -132,7 +139,7 @@ def _typed_stage_in(options: argparse.Namespace) -> dict[str, Any]:
     return {
         "input_path": path,
         "as_type": "Directory" if options.directory else "File[]",
-        "cache_dir": options.cache_dir,
+        contract.cache_input: options.cache_dir,
         "cache_only": options.cache_only,
     }
 
@@ -144,7 +151,7 @@ def _cache(given: dict[str, Any], *, in_step: bool) -> CacheFolder | None:
     """
     from generator.staging.stage_in import CacheFolder
 
-    value = given.get("cache_dir")
+    value = given.get(contract.cache_input)
     if isinstance(value, dict):
         return CacheFolder(path=Path("cache"), is_new=bool(given.get("cache_is_new")))
     if value:
@@ -163,17 +170,17 @@ def _stage_out_as(options: argparse.Namespace, given: dict[str, Any], say: Calla
     from generator.staging.stage_out import StageOut, local_result, stage_out, write_list
 
     inside = Path.cwd() if options.inputs else None
-    results = given.get("output_dir")
+    results = given.get(contract.output_dir)
     if isinstance(results, dict):
         results = results.get("path")
     if not results or not Path(str(results)).is_dir():
         raise BadInputsError(f"{results or 'FOLDER'}: there is no such folder of results")
     outputs = stage_out(
         StageOut(
-            output_path=given.get("output_path"),
+            output_path=given.get(contract.destination_input),
             folder=Path(str(results)),
-            include=tuple(given.get("include") or ()),
-            catalog=bool(given.get("stac_catalog")),
+            include=tuple(given.get(contract.include_input) or ()),
+            catalog=bool(given.get(contract.catalog_input)),
             inside=inside,
             name=str(given.get("name") or "results"),
             say=say,
@@ -193,79 +200,11 @@ def _typed_stage_out(options: argparse.Namespace) -> dict[str, Any]:
     if not options.folder or not options.destination:
         raise BadInputsError("stage-out needs a FOLDER and a DESTINATION, or --inputs FILE")
     return {
-        "output_path": options.destination,
-        "output_dir": options.folder,
-        "include": options.include,
-        "stac_catalog": options.stac,
+        contract.destination_input: options.destination,
+        contract.output_dir: options.folder,
+        contract.include_input: options.include,
+        contract.catalog_input: options.stac,
     }
-
-
-def take_inputs(name: str) -> dict[str, Any]:
-    """The CWL input object of a step; it may hold secrets, so the file is emptied as soon as it is read.
-
-    A secret that an engine put into the text as it is (cwltool's ``Secrets``) stands in a file of its own, too, and is
-    quoted before the text is read.
-
-    Raises:
-        BadInputsError: it is no such object.
-    """
-    path = Path(name)
-    text = _emptied(path)
-    secret = _emptied(path.with_name(secret_file))
-    if text is None:
-        raise BadInputsError(f"{name}: the inputs cannot be read")
-    if secret and secret.strip():
-        text = text.replace(secret, json.dumps(secret)[1:-1])
-    try:
-        given = json.loads(text)
-    except ValueError:
-        raise BadInputsError(f"{name}: the inputs are no JSON") from None
-    if not isinstance(given, dict):
-        raise BadInputsError(f"{name}: an object with a value for each input is needed")
-    return given
-
-
-def _emptied(path: Path) -> str | None:
-    """The text of a file, which has none afterwards, whatever it was."""
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, ValueError):
-        return None
-    finally:
-        with suppress(OSError):
-            if path.exists():
-                path.write_text("", encoding="utf-8")
-
-
-@contextmanager
-def _masked(
-    given: dict[str, Any], options: argparse.Namespace, say: Callable[[str], None]
-) -> Iterator[Callable[[str], None]]:
-    """Tells nothing that is secret, however a message came by it: the last line of defence, not the first."""
-    from generator.shared.masking import Secrets
-    from generator.staging.network.credentials import mapping
-
-    values = [*_secret_values(given)]
-    text = _credentials_text(options, given)
-    if text and text.strip():
-        values += [text, *_secret_values(mapping(text))]
-    secrets = Secrets({str(number): value for number, value in enumerate(values)})
-    try:
-        yield lambda line: say(secrets.hide(line))
-    except RunFailedError as error:
-        raise type(error)(secrets.hide(str(error))) from None
-
-
-def _secret_values(value: Any) -> Iterator[str]:
-    """Values of fields that are secret, at whatever depth."""
-    if isinstance(value, list):
-        for item in value:
-            yield from _secret_values(item)
-    elif isinstance(value, dict):
-        for name, item in value.items():
-            if name in secret_fields and isinstance(item, str) and item:
-                yield item
-            yield from _secret_values(item)
 
 
 def _settings(options: argparse.Namespace, given: dict[str, Any], *, step: str) -> dict[str, Any]:
@@ -273,8 +212,8 @@ def _settings(options: argparse.Namespace, given: dict[str, Any], *, step: str) 
     from generator.staging.network.guard import choose_guard
     from generator.staging.network.network import Network, check_bundle
 
-    folder = _folder(given.get("config_dir") or options.config)
-    credentials = read_credentials(_credentials_text(options, given), name=step, folder=folder)
+    folder = folder_of(given.get(contract.config_input) or options.config)
+    credentials = read_credentials(credentials_text(options, given), name=step, folder=folder)
     guard = choose_guard(wanted=options.guard, allowed=options.allow)
     guard.install()
     bundle = check_bundle(Path(options.ca_bundle) if options.ca_bundle else credentials.file("ca.pem", "ca.crt"))
@@ -286,21 +225,3 @@ def _settings(options: argparse.Namespace, given: dict[str, Any], *, step: str) 
         guard=guard,
     )
     return {"network": network, "credentials": credentials}
-
-
-def _folder(value: Any) -> Path | None:
-    path = value.get("path") if isinstance(value, dict) else value
-    if path and not Path(str(path)).is_dir():
-        raise BadInputsError(f"{path}: there is no such folder of configuration")
-    return Path(str(path)) if path else None
-
-
-def _credentials_text(options: argparse.Namespace, given: dict[str, Any]) -> str | None:
-    if given.get("credentials"):
-        return str(given["credentials"])
-    if not options.credentials:
-        return None
-    try:
-        return Path(options.credentials).read_text(encoding="utf-8")
-    except (OSError, ValueError):
-        raise BadInputsError(f"{options.credentials}: the credentials cannot be read") from None

@@ -10,8 +10,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from generator.runner.document.document import json_text
+from generator.shared import contract
 from generator.shared.failures import BadInputsError, StagingError
+from generator.shared.json_text import json_text
 from generator.staging import urls
 from generator.staging.names import distinct, numbered, safe_name
 from generator.staging.network.credentials import Credentials
@@ -19,13 +20,11 @@ from generator.staging.network.network import Network
 from generator.staging.places import Placed, Places
 from generator.staging.records import Wanted, read_wanted
 from generator.staging.stac.catalog import Member, write_catalog
-from generator.staging.stac.catalog import file_name as catalog_file
 from generator.staging.stac.stac_assets import AssetFile, Stac, looks_like_stac, write_items
 from generator.staging.stores.local import LocalSource
 from generator.staging.transfer.cache import Cache
 from generator.staging.transfer.fetching import Arrived, fetch_all, settle
 
-output_object = "cwl.output.json"
 new_cache = "packmill-cache"
 """The name of a cache that a step has begun."""
 
@@ -196,7 +195,7 @@ def _as_directory(
     assets = [asset for _, found in stacs for asset in found]
     if len(assets) == len(placed):
         write_items(request.folder, list(zip(assets, paths, strict=True)), name=request.name)
-    elif catalog_file not in paths:
+    elif contract.catalog_file not in paths:
         members = [
             Member(path=path, source=_origin(came).get("url", "")) for path, came in zip(paths, arrived, strict=True)
         ]
@@ -214,7 +213,7 @@ def _relative(placed: Placed, arrived: Arrived) -> str:
 
 def write_output_object(outputs: dict[str, Any], folder: Path) -> None:
     """Writes ``cwl.output.json``, where engines look for names and an order that no glob could give them."""
-    (folder / output_object).write_bytes(json_text(outputs) + b"\n")
+    (folder / contract.output_object_file).write_bytes(json_text(outputs) + b"\n")
 
 
 def printed(outputs: dict[str, Any]) -> str:

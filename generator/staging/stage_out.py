@@ -11,21 +11,18 @@ from datetime import datetime, timezone
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from generator.runner.document.document import json_text
-from generator.runner.results.result import file_name as result_file
+from generator.shared import contract
 from generator.shared.failures import BadInputsError, StagingError
+from generator.shared.json_text import json_text
 from generator.shared.media_types import media_type
 from generator.staging.network.credentials import Credentials
 from generator.staging.network.network import Network
 from generator.staging.records import read_destination
 from generator.staging.stac.catalog import Member, write_catalog
-from generator.staging.stac.catalog import file_name as catalog_file
 from generator.staging.stores import TransientError
 from generator.staging.targets import Target, target
 from generator.staging.transfer.batch import Meter, each
 from generator.staging.transfer.transfer import Watch, digest_of
-
-list_file = "stage_out.json"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -124,7 +121,7 @@ def _notebook(results: Path) -> tuple[str, ...]:
 
 def _record(results: Path) -> dict[str, Any]:
     try:
-        record = json.loads((results / result_file).read_text(encoding="utf-8"))
+        record = json.loads((results / contract.result_file).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return record if isinstance(record, dict) else {}
@@ -168,8 +165,10 @@ def _put(place: Target, file: _File, request: StageOut, watch: Watch) -> str:
 
 def _catalog(request: StageOut, files: Sequence[_File], scratch: Path) -> list[_File]:
     """The catalog's documents, written beside links to the results so that nothing is added to those."""
-    if any(file.relative == catalog_file for file in files):
-        raise BadInputsError(f"{catalog_file}: the results have a file of this name, so no STAC catalog can be written")
+    if any(file.relative == contract.catalog_file for file in files):
+        raise BadInputsError(
+            f"{contract.catalog_file}: the results have a file of this name, so no STAC catalog can be written"
+        )
     for file in files:
         link = scratch / file.relative
         link.parent.mkdir(parents=True, exist_ok=True)
@@ -183,7 +182,7 @@ def _catalog(request: StageOut, files: Sequence[_File], scratch: Path) -> list[_
 
 def _roles(relative: str) -> tuple[str, ...]:
     """The runner's own files are about the run."""
-    own = relative.endswith(".ipynb") or relative in (result_file, "scraps.json")
+    own = relative.endswith(".ipynb") or relative in (contract.result_file, contract.scraps_file)
     return ("metadata",) if own else ("data",)
 
 
@@ -207,6 +206,6 @@ def _told(file: _File, url: str) -> dict[str, Any]:
 
 def write_list(outputs: dict[str, Any], folder: Path) -> Path:
     """Writes ``stage_out.json``."""
-    path = folder / list_file
+    path = folder / contract.stage_out_file
     path.write_bytes(json_text(outputs) + b"\n")
     return path

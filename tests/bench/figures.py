@@ -98,7 +98,7 @@ def emit() -> None:
     """All documents of a notebook with 30 parameters, in process."""
     from support import notebook
 
-    from generator.documents.cwl.process import Facts
+    from generator.documents.facts import Facts
     from generator.documents.package import package
     from generator.notebook.interface import read_interface
     from generator.notebook.notebook import read_notebook

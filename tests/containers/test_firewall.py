@@ -8,7 +8,7 @@ import re
 import pytest
 
 from generator.containers.firewall import Wall, changes_for, is_rejected, networks_of
-from generator.request.build import read_settings
+from generator.request.settings import read_settings
 from generator.shared.errors import UsageError
 
 _BRIDGE = "packmill-a1b2c3"

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from generator.containers.registry import look_up, push_package
+from generator.containers.package_artifact import push_package
+from generator.containers.registry import look_up
 from generator.shared.errors import PublishError
 
 

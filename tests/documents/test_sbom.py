@@ -19,7 +19,7 @@ from packageurl import PackageURL
 
 from generator import __version__
 from generator.documents.sbom import sbom_json
-from generator.image import names as image
+from generator.image.keys import runner_files
 from generator.runner.check import inventory
 from generator.runner.check.inventory import contents
 
@@ -432,7 +432,7 @@ def test_a_usual_image_is_listed_in_a_moment(root: Root) -> None:
 
 
 def test_it_travels_and_needs_the_standard_library_alone() -> None:
-    assert "runner/check/inventory.py" in image.runner_files()
+    assert "runner/check/inventory.py" in runner_files()
     code = (
         "import sys, generator.runner.check.inventory; "
         "print(*sorted({name.partition('.')[0] for name in sys.modules} - sys.stdlib_module_names))"
@@ -669,7 +669,10 @@ class TestDeterminism:
         assert len(texts) == 1
 
     def test_the_same_image_gives_the_same_bytes_in_every_process(self) -> None:
-        code = "import sys; sys.path[:0] = ['tests/helpers', 'tests/documents']; from test_sbom import *; print(text_of(EVERYTHING), end='')"
+        code = (
+            "import sys; sys.path[:0] = ['tests/helpers', 'tests/documents']; "
+            "from test_sbom import *; print(text_of(EVERYTHING), end='')"
+        )
         texts = {
             subprocess.run(
                 [sys.executable, "-c", code],

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 import pytest
 
 from generator.containers.engine import Image, inspect, run_in, untag
-from generator.containers.registry import Login, push
+from generator.containers.registry import push
+from generator.containers.registry_session import Login
 from generator.image.base import debian as debian_base
 from generator.image.base.find import find_base
 from generator.shared.errors import EnvironmentSpecError

@@ -18,7 +18,7 @@ import pytest
 
 from generator.containers.limits import container_limits
 from generator.package.engines.cwltool import engine_environment, execute
-from generator.request.build import Settings
+from generator.request.settings import Settings
 from generator.shared.errors import RunError, UsageError
 
 pytestmark = pytest.mark.engine

@@ -13,7 +13,8 @@ import pytest
 import requests
 from support import Finished, commit_all, write_notebook
 
-from generator.containers.registry import Login, look_up
+from generator.containers.registry import look_up
+from generator.containers.registry_session import Login
 
 pytestmark = [
     pytest.mark.engine,

@@ -20,7 +20,7 @@ from support import Finished, commit_all, write_notebook
 
 from generator.containers import networks
 from generator.image.walls import check_dockerfile
-from generator.request.build import Settings, read_settings
+from generator.request.settings import Settings, read_settings
 from generator.shared.errors import EnvironmentSpecError
 
 pytestmark = [

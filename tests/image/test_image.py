@@ -8,9 +8,13 @@ from itertools import combinations, product
 
 import pytest
 
-from generator.image.names import Facts, Source, labels, pushed_reference, read_facts, reference, runner_key
-from generator.repository.address import parse_repository, redacted
-from generator.request.build import check_reference
+from generator.image.contents import Facts, read_facts
+from generator.image.keys import runner_key
+from generator.image.names import labels, pushed_reference, reference
+from generator.repository.address import parse_repository
+from generator.repository.source import Source
+from generator.request.checks import check_reference
+from generator.shared.safe_text import redacted
 
 _ADDRESSES = (
     "https://a.example.org/ada/trees.git",

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from support import write_notebook
 
-from generator.image.environment.plan import Caches, Lock, Plan, context_of, make_plan, plan_key, render_plan
-from generator.process.process import environment_of
+from generator.environment.checkout import environment_of
+from generator.image.environment.context import context_of, plan_key, render_plan
+from generator.image.environment.plan import Caches, Lock, Plan, make_plan
 from generator.shared.errors import EnvironmentSpecError
 
 _PACKAGE = """\

@@ -18,7 +18,8 @@ from git_servers import https_server
 from support import commit_all, git, write_notebook
 
 from generator.build.address_checks import check_registry_address
-from generator.containers.registry import anonymous, look_up, pull
+from generator.containers.registry import look_up, pull
+from generator.containers.registry_session import anonymous
 from generator.environment.requested import place
 from generator.network.address_policy import Access, any_repository, may_use_credentials
 from generator.network.addresses import PrivateAddressError, check, checked_addresses
@@ -26,7 +27,7 @@ from generator.network.guarded_proxy import guarded_proxy
 from generator.repository.address import parse_repository
 from generator.repository.connection import check_repository
 from generator.repository.fetch import fetch
-from generator.request.build import Settings, read_settings
+from generator.request.settings import Settings, read_settings
 from generator.shared.errors import EnvironmentSpecError, PublishError, RepositoryError, UsageError
 
 _TOKEN = "0pen-s3same"

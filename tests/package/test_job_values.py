@@ -12,8 +12,10 @@ from support import Finished, commit_all, write_notebook
 
 from generator.notebook.literals import MisfitError
 from generator.package.file_objects import is_inside, local_path, refuse_local_files
+from generator.package.hints import read_hints
+from generator.package.inputs import checked_job, refuse_remote_files, typed_value
 from generator.package.job_file import job_values, read_job, read_yaml
-from generator.package.run import checked_job, read_hints, refuse_remote_files, run_package, typed_value
+from generator.package.run import run_package
 from generator.runner.standalone.given import Given, parameters
 from generator.service.pages.run_form import fields, values
 from generator.shared import yaml_limits

@@ -11,7 +11,7 @@ from support import Finished, commit_all, git, write_notebook
 
 from generator.package.folder import replace_folder
 from generator.repository.places import Holder, PlaceTakenError, read_holder, repository_identity, taken
-from generator.request.build import from_variables
+from generator.request.variables import from_variables
 from generator.shared.errors import UsageError
 
 _TREES = "host.example.org/ada/trees"

@@ -12,9 +12,10 @@ import pytest
 from git_servers import https_server, ssh_server
 from support import Finished, commit_all, git, write_notebook
 
-from generator.image.names import Source, reference
+from generator.image.names import reference
 from generator.repository.address import check_checkout, parse_repository
 from generator.repository.fetch import Checkout, fetch
+from generator.repository.source import Source
 from generator.shared.errors import PackmillError, RepositoryError, UsageError
 
 _TOKEN = "s3cr3t-t0ken"

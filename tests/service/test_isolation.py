@@ -17,8 +17,8 @@ import pytest
 from ci_service import Service
 
 from generator.service.jobs import confinement, isolation
-from generator.service.jobs.folders import DataFolder
 from generator.service.jobs.inherited_variables import inherited
+from generator.service.store.job_folders import DataFolder
 from generator.shared.errors import UsageError
 
 confined = pytest.mark.skipif(

@@ -15,8 +15,8 @@ import requests
 from ci_service import ACCESS, Service
 from support import notebook
 
-from generator.service.jobs.folders import JobFolder
 from generator.service.notebooks.pages import BusyError, NotebookPages, NotShown, RenderLimits
+from generator.service.store.job_folders import JobFolder
 
 _MARKDOWN = {"cell_type": "markdown", "metadata": {}, "source": "plain words " * 8000}
 

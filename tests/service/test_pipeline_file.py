@@ -8,7 +8,7 @@ import sys
 import pytest
 from support import here
 
-from generator.request.build import variables
+from generator.request.settings import variables
 from generator.service.project.pipeline_file import read, seconds
 from generator.shared.errors import UsageError
 

@@ -8,10 +8,12 @@ from typing import Any
 
 from ruamel.yaml.comments import CommentedMap
 
-from generator.documents.cwl.process import Facts, carried_default, shown_type, template_input
+from generator.documents.cwl.process import carried_default, shown_type
+from generator.documents.facts import Facts
 from generator.documents.text import flow, plain, yaml_text
 from generator.notebook.interface import Input
 from generator.notebook.parameters import CwlType, Literal, Missing, Role
+from generator.shared import contract
 
 
 def inputs_yml(facts: Facts, examples: Mapping[str, str]) -> str:
@@ -31,7 +33,7 @@ def inputs_yml(facts: Facts, examples: Mapping[str, str]) -> str:
     if facts.process.is_notebook:
         template = facts.output_template or "{{ args.year }}/{{ args.notebook_name }}.ipynb"
         shown = json.dumps(template, ensure_ascii=False)
-        unset.append(f"\n# where the executed notebook goes, below output/\n# {template_input}: {shown}\n")
+        unset.append(f"\n# where the executed notebook goes, below output/\n# {contract.template_input}: {shown}\n")
     if facts.process.interface.outputs:
         unset.append(_hinted("where the results go, an address, a record or a folder's name", "stage_out: results"))
     if facts.process.interface.stage_ins:

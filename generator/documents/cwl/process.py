@@ -5,17 +5,16 @@ from __future__ import annotations
 import glob
 import posixpath
 import re
-from dataclasses import dataclass
 from typing import Any
 
+from generator.documents.facts import Facts
 from generator.documents.text import block, flow, plain, prose, quoted, yaml_text
 from generator.notebook.interface import Input, Output, type_name
 from generator.notebook.parameters import CwlType, Hint, Literal, Missing, Role
 from generator.process.process import Process
+from generator.shared import contract
 
-template_input = "output_template"
 """The input that is the runner's own: where the executed notebook goes, as a template."""
-output_folder = "output"
 """Where the runner leaves results, relative to the working directory."""
 
 _salad_names = frozenset(
@@ -36,38 +35,6 @@ _schema_org = {
     "release_notes": "s:releaseNotes",
 }
 """What an algorithm_config says about the algorithm, in the words of schema.org."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Facts:
-    """What the documents say about where a process comes from and which image runs it."""
-
-    process: Process
-    owner: str
-    name: str
-    checkout: str
-    commit: str
-    address: str
-    message: str
-    time: str
-    image: str
-    staging_image: str = ""
-    """The image of the steps around the process."""
-    network: bool = False
-    output_template: str | None = None
-    guard: bool = False
-    """Whether staging steps keep to public addresses, apart from those in ``guard_allows``."""
-    guard_allows: tuple[str, ...] = ()
-
-    @property
-    def identifier(self) -> str:
-        """``<owner>.<name>.<checkout>``, as the original system names a process."""
-        return f"{self.owner}.{self.name}.{self.checkout}".replace("/", ".")
-
-    @property
-    def title(self) -> str:
-        """The notebook's heading, else the name of the file."""
-        return self.process.title or self.process.name
 
 
 def process_cwl(facts: Facts) -> str:
@@ -95,16 +62,25 @@ def process_cwl(facts: Facts) -> str:
     document["arguments"] = [escaped(word) for word in _arguments(process)]
     document["inputs"] = {one.id: input_entry(one) for one in process.interface.inputs}
     if process.is_notebook:
-        document["inputs"][template_input] = template_entry(facts)
+        document["inputs"][contract.template_input] = template_entry(facts)
     document["outputs"] = output_entries(process)
     return yaml_text(block(**document))
 
 
 def _arguments(process: Process) -> list[str]:
-    kernel = ["--kernel", process.kernel] if process.kernel else []
+    kernel = [contract.kernel_option, process.kernel] if process.kernel else []
     needed = [one for one in process.interface.outputs if not one.optional and not one.array]
-    expected = [word for one in needed for word in ("--expect", f"{one.name}={one.glob}")]
-    return ["--process", process.path, *kernel, "--inputs", "inputs.json", "--output", output_folder, *expected]
+    expected = [word for one in needed for word in (contract.expect_option, f"{one.name}={one.glob}")]
+    return [
+        contract.process_option,
+        process.path,
+        *kernel,
+        contract.inputs_option,
+        contract.inputs_file,
+        contract.output_option,
+        contract.output_folder,
+        *expected,
+    ]
 
 
 def escaped(text: str) -> str:
@@ -116,7 +92,7 @@ def _requirements(facts: Facts) -> dict[str, Any]:
     resources = facts.process.resources
     requirements: dict[str, Any] = {
         "DockerRequirement": {"dockerPull": facts.image},
-        "InitialWorkDirRequirement": {"listing": [{"entryname": "inputs.json", "entry": "$(inputs)"}]},
+        "InitialWorkDirRequirement": {"listing": [{"entryname": contract.inputs_file, "entry": "$(inputs)"}]},
         "ResourceRequirement": {
             "coresMin": resources.cores,
             "coresMax": max(resources.cores, 1),
@@ -151,7 +127,7 @@ def template_entry(facts: Facts) -> dict[str, Any]:
         "label": "path of the executed notebook",
         "doc": prose(
             "A jinja2 template with args.timestamp, args.year, args.month, args.day, args.notebook_name and the "
-            f"inputs, relative to {output_folder}/; without it the notebook keeps its name."
+            f"inputs, relative to {contract.output_folder}/; without it the notebook keeps its name."
         ),
     }
     if facts.output_template:
@@ -209,22 +185,22 @@ def output_entries(process: Process) -> dict[str, Any]:
     if process.is_notebook:
         notebook = posixpath.basename(process.path)
         entries["output_nb"] = _file("executed notebook", glob.escape(notebook))
-        entries["scraps"] = _file("results that the notebook glued", "scraps.json")
+        entries["scraps"] = _file("results that the notebook glued", contract.scraps_file)
         entries["scrap_files"] = {
             "type": "File[]",
             "label": "figures and tables that the notebook glued",
-            "outputBinding": {"glob": f"{output_folder}/scraps/*"},
+            "outputBinding": {"glob": f"{contract.output_folder}/scraps/*"},
         }
-    entries["output_dir"] = {
+    entries[contract.output_dir] = {
         "type": "Directory",
         "label": "everything that the run left",
-        "outputBinding": {"glob": output_folder},
+        "outputBinding": {"glob": contract.output_folder},
     }
     return entries
 
 
 def _file(what: str, pattern: str) -> dict[str, Any]:
-    return {"type": "File", "label": what, "outputBinding": {"glob": escaped(f"{output_folder}/{pattern}")}}
+    return {"type": "File", "label": what, "outputBinding": {"glob": escaped(f"{contract.output_folder}/{pattern}")}}
 
 
 def _output_entry(one: Output) -> dict[str, Any]:
@@ -237,7 +213,7 @@ def _output_entry(one: Output) -> dict[str, Any]:
     entry: dict[str, Any] = {"type": kind, "label": label(one.name)}
     if one.doc:
         entry["doc"] = prose(one.doc)
-    entry["outputBinding"] = {"glob": escaped(f"{output_folder}/{one.glob}")}
+    entry["outputBinding"] = {"glob": escaped(f"{contract.output_folder}/{one.glob}")}
     return entry
 
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from generator.documents.cwl.process import Facts
+from generator.documents.facts import Facts
 from generator.documents.text import block, flow, prose, quoted, yaml_text
+from generator.shared import contract
 from generator.shared.staging_records import Kind, stage_in_kinds, stage_out_kinds
 
 cwltool_namespace = {"cwltool": "http://commonwl.org/cwltool#"}
-secret_input = "credentials"  # noqa: S105 - a name
 """The input that cwltool keeps in its store of secrets."""
 _secret_file = ".packmill-credentials"  # noqa: S105 - a name
 """Where the runner finds the secret as it is (`generator.staging.options.secret_file`)."""
@@ -31,7 +31,7 @@ def stage_in_cwl(facts: Facts) -> str:
         "input_path": entry(stage_in_type("stage_in", optional=True), "what to fetch: a URL, a record, or a list"),
         "name": entry("string?", "the input that it is for"),
         "as_type": entry("string?", "what is wanted of it: File[], File or Directory"),
-        "cache_dir": entry("Directory?", "contents of earlier runs; is added to"),
+        contract.cache_input: entry("Directory?", "contents of earlier runs; is added to"),
         "cache_is_new": {**entry("boolean?", "the cache was begun by a step before"), "default": False},
         "cache_only": {**entry("boolean?", "fill the cache and nothing else"), "default": False},
         **settings(),
@@ -51,10 +51,12 @@ def stage_in_cwl(facts: Facts) -> str:
 def stage_out_cwl(facts: Facts) -> str:
     """The results to where they are wanted."""
     inputs = {
-        "output_path": entry(stage_out_type("stage_out"), "where to: a URL or a record; nowhere when not given"),
-        "output_dir": entry("Directory", "everything that the run left"),
-        "include": entry("string[]?", "patterns of what is wanted of it; all when not given"),
-        "stac_catalog": entry("boolean?", "write a STAC catalog, too"),
+        contract.destination_input: entry(
+            stage_out_type("stage_out"), "where to: a URL or a record; nowhere when not given"
+        ),
+        contract.output_dir: entry("Directory", "everything that the run left"),
+        contract.include_input: entry("string[]?", "patterns of what is wanted of it; all when not given"),
+        contract.catalog_input: entry("boolean?", "write a STAC catalog, too"),
         "name": entry("string?", "the catalog's id"),
         **settings(),
     }
@@ -77,10 +79,10 @@ def _tool(
 ) -> str:
     listing = [
         {"entryname": f"{name}.json", "entry": "$(inputs)", "writable": True},
-        {"entryname": _secret_file, "entry": f"$(inputs.{secret_input})", "writable": True},
+        {"entryname": _secret_file, "entry": f"$(inputs.{contract.credentials_input})", "writable": True},
         *([extra] if extra else []),
     ]
-    hints: dict[str, Any] = {"cwltool:Secrets": {"secrets": flow([secret_input])}}
+    hints: dict[str, Any] = {"cwltool:Secrets": {"secrets": flow([contract.credentials_input])}}
     if extra:
         # A cache is written to where it lies; an engine that cannot do that works on a copy and hands it on.
         hints["InplaceUpdateRequirement"] = {"inplaceUpdate": True}
@@ -114,7 +116,7 @@ def _tool(
                 },
                 "hints": hints,
                 "baseCommand": flow([_runner, command]),
-                "arguments": ["--inputs", f"{name}.json", *guard],
+                "arguments": [contract.inputs_option, f"{name}.json", *guard],
                 "inputs": inputs,
                 "outputs": outputs,
             }
@@ -146,7 +148,7 @@ def entry(kind: Any, text: str) -> dict[str, Any]:
 def settings() -> dict[str, Any]:
     """What every step that reaches out may be told."""
     return {
-        secret_input: {
+        contract.credentials_input: {
             "type": "string?",
             "label": "secrets, as JSON or YAML",
             "doc": prose(
@@ -154,7 +156,7 @@ def settings() -> dict[str, Any]:
                 "or maap_pgt, for records that do not have them; and mappings of the same for single inputs, by name."
             ),
         },
-        "config_dir": {
+        contract.config_input: {
             "type": "Directory?",
             "label": "a folder of configuration",
             "doc": prose(

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from generator.documents.cwl.process import Facts, input_entry, label, output_entries, template_entry, template_input
+from generator.documents.cwl.process import input_entry, label, output_entries, template_entry
 from generator.documents.cwl.staging import (
     cwltool_namespace,
     entry,
     record,
-    secret_input,
     settings,
     stage_in_cwl,
     stage_in_type,
     stage_out_cwl,
     stage_out_type,
 )
+from generator.documents.facts import Facts
 from generator.documents.text import block, flow, prose, quoted, yaml_text
 from generator.notebook.interface import Input, type_name
 from generator.notebook.parameters import Role
 from generator.process.process import Process
+from generator.shared import contract
 from generator.shared.staging_records import Kind, stage_in_kinds, stage_out_kinds
 
 
@@ -46,7 +47,7 @@ def workflow_cwl(facts: Facts) -> str:
     interface = facts.process.interface
     inputs = {one.id: _workflow_input(one, "workflow") for one in interface.inputs}
     if facts.process.is_notebook:
-        inputs[template_input] = template_entry(facts)
+        inputs[contract.template_input] = template_entry(facts)
     steps = _stage_in_steps(facts)
     process_step, stage_out_step = _free("process", facts), _free("stage_out_results", facts)
     results = output_entries(facts.process)
@@ -60,11 +61,11 @@ def workflow_cwl(facts: Facts) -> str:
         name: {**_without_binding(entry), "outputSource": f"{process_step}/{name}"} for name, entry in results.items()
     }
     if interface.stage_ins:
-        inputs["cache_dir"] = entry("Directory?", "contents of earlier runs; is added to")
+        inputs[contract.cache_input] = entry("Directory?", "contents of earlier runs; is added to")
     kinds = [*(stage_in_kinds if interface.stage_ins else ())]
     if interface.outputs:
         inputs["stage_out"] = entry(stage_out_type("workflow"), "where the results go: a URL or a record")
-        inputs["stac_catalog"] = entry("boolean?", "write a STAC catalog of the results, too")
+        inputs[contract.catalog_input] = entry("boolean?", "write a STAC catalog of the results, too")
         steps[stage_out_step] = _stage_out_step(facts, process_step)
         outputs["staged"] = {**entry("File", "what went where, as JSON"), "outputSource": f"{stage_out_step}/staged"}
         folder = entry("Directory?", "the destination, when it is a folder of the outputs")
@@ -101,7 +102,7 @@ def _workflow(
                     "SchemaDefRequirement": {"types": [record(kind) for kind in kinds]},
                     "StepInputExpressionRequirement": {},
                 },
-                "hints": {"cwltool:Secrets": {"secrets": flow([*secrets, secret_input])}},
+                "hints": {"cwltool:Secrets": {"secrets": flow([*secrets, contract.credentials_input])}},
                 "inputs": inputs,
                 "steps": steps,
                 "outputs": outputs,
@@ -124,7 +125,7 @@ def _workflow_input(one: Input, document: str) -> dict[str, Any]:
 def _stage_in_steps(facts: Facts, *, only_cache: bool = False) -> dict[str, Any]:
     """One step an input; each hands the cache to the next, so that no two write to it at once."""
     steps: dict[str, Any] = {}
-    cache: dict[str, Any] = {"cache_dir": "cache_dir"}
+    cache: dict[str, Any] = {contract.cache_input: contract.cache_input}
     for one in facts.process.interface.stage_ins:
         name = step_name(one, facts)
         steps[name] = {
@@ -136,14 +137,14 @@ def _stage_in_steps(facts: Facts, *, only_cache: bool = False) -> dict[str, Any]
                 "as_type": {"default": type_name(one.hint)},
                 **cache,
                 **({"cache_only": {"default": True}} if only_cache else {}),
-                secret_input: secret_input,
-                "config_dir": "config_dir",
+                contract.credentials_input: contract.credentials_input,
+                contract.config_input: contract.config_input,
             },
             "out": flow(
                 ["cache_new", "cache_out", "cache_is_new"] if only_cache else [_staged_output(one), "cache_out"]
             ),
         }
-        cache = {"cache_dir": f"{name}/cache_out"}
+        cache = {contract.cache_input: f"{name}/cache_out"}
         if only_cache:
             cache["cache_is_new"] = f"{name}/cache_is_new"
     return steps
@@ -179,18 +180,18 @@ def _process_source(name: str, facts: Facts) -> Any:
 def _stage_out_step(facts: Facts, process_step: str) -> dict[str, Any]:
     wanted = [one.glob for one in facts.process.interface.outputs]
     if facts.process.is_notebook:
-        wanted += ["scraps.json", "scraps"]
+        wanted += [contract.scraps_file, contract.scraps_folder]
     return {
         "label": "stage out the results",
         "run": "stage_out.cwl",
         "in": {
-            "output_path": {"source": "stage_out", "valueFrom": "$(self)"},
-            "output_dir": f"{process_step}/output_dir",
-            "include": {"default": wanted},
-            "stac_catalog": "stac_catalog",
+            contract.destination_input: {"source": "stage_out", "valueFrom": "$(self)"},
+            contract.output_dir: f"{process_step}/output_dir",
+            contract.include_input: {"default": wanted},
+            contract.catalog_input: contract.catalog_input,
             "name": {"default": facts.identifier},
-            secret_input: secret_input,
-            "config_dir": "config_dir",
+            contract.credentials_input: contract.credentials_input,
+            contract.config_input: contract.config_input,
         },
         "out": flow(["staged", "staged_dir"]),
     }
@@ -204,7 +205,7 @@ def cache_workflow_cwl(facts: Facts) -> str:
     """The stage-in steps alone: fills a cache before the runs that use it."""
     staged = facts.process.interface.stage_ins
     inputs: dict[str, Any] = {one.id: _workflow_input(one, "cache_workflow") for one in staged}
-    inputs["cache_dir"] = entry("Directory?", "the cache to add to; a new one when not given")
+    inputs[contract.cache_input] = entry("Directory?", "the cache to add to; a new one when not given")
     inputs |= settings()
     outputs = {
         "cache_out": {

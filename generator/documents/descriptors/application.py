@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from generator.documents.cwl.process import Facts, label
+from generator.documents.cwl.process import label
+from generator.documents.facts import Facts
 from generator.documents.text import json_text
 from generator.notebook.interface import Input, Output, type_name
 from generator.notebook.parameters import CwlType
-from generator.shared import media_types
+from generator.shared import contract, media_types
 from generator.shared.media_types import media_type
 
 _profile = "http://www.opengis.net/profiles/eoc/dockerizedApplication"
@@ -20,9 +21,9 @@ def application_descriptor(facts: Facts, *, href: str) -> str:
     outputs = [*(_output(one) for one in interface.outputs)]
     if facts.process.is_notebook:
         outputs.append(_entry("output_nb", "executed notebook", media_type("x.ipynb")))
-        outputs.append(_entry("scraps", "results that the notebook glued", media_type("scraps.json")))
+        outputs.append(_entry("scraps", "results that the notebook glued", media_type(contract.scraps_file)))
         outputs.append(_entry("scrap_files", "figures and tables that the notebook glued", media_types.unknown))
-    outputs.append(_entry("output_dir", "everything that the run left", media_types.folder))
+    outputs.append(_entry(contract.output_dir, "everything that the run left", media_types.folder))
     process = {
         "id": facts.identifier,
         "title": facts.message.splitlines()[0] if facts.message else facts.title,

@@ -17,10 +17,11 @@ from typing import Any
 
 from repo2docker.buildpacks.base import BaseImage
 
+from generator.environment.checkout import environment_of
 from generator.environment.environment import BuildPack
-from generator.image.environment.plan import Caches, Plan, context_of, make_plan, render_plan
-from generator.image.names import digest_of
-from generator.process.process import environment_of
+from generator.image.environment.context import context_of, render_plan
+from generator.image.environment.plan import Caches, Plan, make_plan
+from generator.image.keys import digest_of
 
 _NEEDS_BUILDING = re.compile(r"exit (code|status):? 78\b")
 """What BuildKit and Podman say when ``install.py`` ends as it does without the compilers that it needs."""

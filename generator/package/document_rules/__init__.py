@@ -33,6 +33,7 @@ from generator.package.document_rules.requirements import (
 )
 from generator.package.plain_document import read_document
 from generator.package.record import read_record
+from generator.shared import contract
 from generator.shared.errors import DocumentError
 
 _namespaces = {"s": "https://schema.org/", "cwltool": "http://commonwl.org/cwltool#"}
@@ -155,8 +156,8 @@ def _output(where: str, parameter: dict[str, Any]) -> Problems:
     yield from source_rule(where, parameter.get("outputSource", ""))
     binding = mapping(parameter.get("outputBinding", {}))
     yield from unknown(binding, {"glob"}, f"{where}/outputBinding")
-    pattern = binding.get("glob", "output")
-    if not isinstance(pattern, str) or has_expression(pattern) or pattern.split("/")[0] != "output":
+    pattern = binding.get("glob", contract.output_folder)
+    if not isinstance(pattern, str) or has_expression(pattern) or pattern.split("/")[0] != contract.output_folder:
         yield f"{where}/outputBinding: {pattern!r} is no pattern below output/"
     elif ".." in pattern.split("/"):
         yield f"{where}/outputBinding: {pattern!r} leaves the folder of the outputs"

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 
-from generator.notebook.parameters import printable
+from generator.shared.safe_text import printable
 
 _LARGEST = {"database": 16 * 1024**2, "program": 64 * 1024**2, "record": 4 * 1024**2, "header": 512 * 1024}
 """Bytes that are read of a file, by what it is."""

@@ -16,6 +16,7 @@ from zlib import crc32
 from generator.notebook.notebook import decode_notebook, read_notebook
 from generator.runner.document.streams import plain_output
 from generator.shared.errors import NotebookError
+from generator.shared.json_text import json_text
 
 _SPLIT_KINDS = ("application/javascript", "image/svg+xml")
 _BLOCK = 1024**2
@@ -131,17 +132,6 @@ _TRANSIENT = ("orig_nbformat", "orig_nbformat_minor", "signature")
 def _text(value: Any) -> bytes:
     """As nbformat writes: keys in order, an indentation of one, other scripts as they are."""
     return json_text(value, sort_keys=True)
-
-
-def json_text(value: Any, *, sort_keys: bool = False) -> bytes:
-    """JSON for people to read, in UTF-8; half a surrogate pair, which UTF-8 does not have, stands there escaped."""
-    try:
-        text = json.dumps(value, ensure_ascii=False, indent=1, sort_keys=sort_keys, default=str)
-        return text.encode()
-    except UnicodeEncodeError:
-        return json.dumps(value, indent=1, sort_keys=sort_keys, default=str).encode()
-    except RecursionError:  # nested too deeply for an indentation, which json does in Python
-        return json.dumps(value, sort_keys=sort_keys, default=str).encode()
 
 
 def read_document(data: bytes, name: str) -> Document:

@@ -11,10 +11,9 @@ from typing import Any
 
 from generator.notebook.interface import Interface, Output
 from generator.notebook.parameters import CwlType
-from generator.runner.document.document import json_text
-from generator.runner.results.scraps import Scraps, file_name
-
-_name = "cwl.output.json"
+from generator.runner.results.scraps import Scraps
+from generator.shared import contract
+from generator.shared.json_text import json_text
 
 
 def write_output_object(interface: Interface, executed: Path, scraps: Scraps, output: Path) -> None:
@@ -24,10 +23,10 @@ def write_output_object(interface: Interface, executed: Path, scraps: Scraps, ou
     """
     values: dict[str, Any] = {one.id: _value(one, output) for one in interface.outputs}
     values["output_nb"] = _first(executed, output)
-    values["scraps"] = _first(output / file_name, output)
+    values["scraps"] = _first(output / contract.scraps_file, output)
     values["scrap_files"] = [_file(output / path, output) for path in scraps.files]
-    values["output_dir"] = {"class": "Directory", "path": output.name}
-    (output.parent / _name).write_bytes(json_text(values) + b"\n")
+    values[contract.output_dir] = {"class": "Directory", "path": output.name}
+    (output.parent / contract.output_object_file).write_bytes(json_text(values) + b"\n")
 
 
 def _value(one: Output, output: Path) -> Any:

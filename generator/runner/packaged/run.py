@@ -27,10 +27,8 @@ from generator.runner.packaged.output_object import write_output_object
 from generator.runner.packaged.values import notebook_values, read_inputs
 from generator.runner.packaged.workspace import Place, Workspace, repository_place
 from generator.runner.results.result import Record, check_status
-from generator.runner.results.result import file_name as result_file
 from generator.runner.results.scraps import Scraps
-from generator.runner.results.scraps import file_name as scraps_file
-from generator.runner.results.scraps import folder_name as scraps_folder
+from generator.shared import contract
 from generator.shared.errors import PackmillError
 from generator.shared.failures import (
     BadInputsError,
@@ -42,7 +40,6 @@ from generator.shared.failures import (
 )
 from generator.shared.path_templates import render_path_inside
 
-template_input = "output_template"
 """The input of the generated CWL that is the runner's own; no parameter has this id (`interface.cwl_id`)."""
 _TIME_TO_CLEAN_UP = 2.0
 """Seconds between SIGTERM and SIGKILL for a script."""
@@ -90,7 +87,9 @@ def run(request: Packaged) -> None:
         raise
     finally:
         with suppress(OSError):  # a disk that is full takes no record either
-            record.write(output, error, outputs=(path for path in output.rglob("*") if path != output / result_file))
+            record.write(
+                output, error, outputs=(path for path in output.rglob("*") if path != output / contract.result_file)
+            )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -122,7 +121,7 @@ def _run(request: Packaged, inputs: dict[str, Any], place: Place, output: Path, 
             (_run_notebook if record.process.endswith(".ipynb") else _run_shell)(one)
         finally:
             settle()
-            for warning in workspace.collect(output, reserved=(result_file,)):
+            for warning in workspace.collect(output, reserved=(contract.result_file,)):
                 request.say(f"warning: {warning}")
         _check_outputs(request.expected, output)
     check_status(record)
@@ -169,7 +168,7 @@ def _run_notebook(run: _Run) -> None:
     request, workspace, record = run.request, run.workspace, run.record
     data, notebook, interface = load(workspace.process, run.place)
     language = notebook.language or "python"
-    template = run.inputs.pop(template_input, None) or request.template
+    template = run.inputs.pop(contract.template_input, None) or request.template
     parameters = notebook_values(run.inputs, interface, language=language)
     secret = tuple(one.name for one in interface.inputs if one.hint.secret)
     executed = run.output / posixpath.basename(workspace.process)
@@ -214,7 +213,7 @@ def _templated(run: _Run, template: Any, parameters: Mapping[str, Any], interfac
         BadInputsError: it would lie where something else goes.
     """
     if not isinstance(template, str):
-        raise BadInputsError(f"{template_input} is {template!r}, but a string is needed")
+        raise BadInputsError(f"{contract.template_input} is {template!r}, but a string is needed")
     path = render_path_inside(
         template,
         notebook=run.workspace.process,
@@ -222,10 +221,15 @@ def _templated(run: _Run, template: Any, parameters: Mapping[str, Any], interfac
         parameters=parameters,
         args=run.request.template_args,
     )
-    taken = {result_file, scraps_file, scraps_folder, *(one.glob.split("/")[0] for one in interface.outputs)}
+    taken = {
+        contract.result_file,
+        contract.scraps_file,
+        contract.scraps_folder,
+        *(one.glob.split("/")[0] for one in interface.outputs),
+    }
     if path.split("/")[0] in taken:
         raise BadInputsError(
-            f"{template_input} gives {path!r}, where {path.split('/')[0]!r} goes: choose another folder"
+            f"{contract.template_input} gives {path!r}, where {path.split('/')[0]!r} goes: choose another folder"
         )
     executed = run.output / path
     executed.parent.mkdir(parents=True, exist_ok=True)

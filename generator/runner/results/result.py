@@ -9,11 +9,10 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from generator.runner.document.document import json_text
 from generator.runner.results.scraps import Scraps
+from generator.shared import contract
 from generator.shared.failures import RunFailedError, StatusCodeError
-
-file_name = "result.json"
+from generator.shared.json_text import json_text
 
 
 @dataclass(slots=True)
@@ -50,7 +49,7 @@ class Record:
             "cells": self.cells,
             "outputs": [_output(path, folder) for path in sorted(set(outputs)) if path.is_file()],
         }
-        (folder / file_name).write_bytes(json_text(document) + b"\n")
+        (folder / contract.result_file).write_bytes(json_text(document) + b"\n")
 
 
 def check_status(record: Record) -> None:

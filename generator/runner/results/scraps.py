@@ -16,14 +16,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from generator.runner.document.document import json_text
+from generator.shared import contract
+from generator.shared.json_text import json_text
 
 _SCRAP = "application/scrapbook.scrap."
 _RECORD = "application/papermill.record+json"
 _TABLE = "pandas"
 _PARQUET = "application/vnd.apache.parquet"
-folder_name = "scraps"
-file_name = "scraps.json"
 
 _endings = {
     "image/png": "png",
@@ -96,7 +95,9 @@ class Scraps:
         """Names that differ in nothing that a file name may hold get files of their own all the same."""
         taken = set(self.files)
         numbered = (stem if number == 1 else f"{stem}-{number}" for number in itertools.count(1))
-        return next(path for path in (f"{folder_name}/{name}.{ending}" for name in numbered) if path not in taken)
+        return next(
+            path for path in (f"{contract.scraps_folder}/{name}.{ending}" for name in numbered) if path not in taken
+        )
 
     def all(self) -> dict[str, Any]:
         """By name: data, or the File object of a table or display; data goes before a display of the same name."""
@@ -120,7 +121,7 @@ class Scraps:
     def write(self) -> None:
         """Writes ``scraps.json``."""
         if self._output is not None:
-            (self._output / file_name).write_bytes(json_text(self.all()) + b"\n")
+            (self._output / contract.scraps_file).write_bytes(json_text(self.all()) + b"\n")
 
 
 def _scraps_in(output: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:

@@ -24,10 +24,10 @@ from generator.runner.kernels.specs import Kernel, choose_kernel, find_kernels
 from generator.runner.output_template import OutputTemplate
 from generator.runner.results.result import Record, check_status
 from generator.runner.results.scraps import Scraps
-from generator.runner.results.scraps import file_name as scraps_file
 from generator.runner.standalone import addresses
 from generator.runner.standalone.given import Given, checked, formatted, parameters
 from generator.runner.standalone.other_engines import run_with_papermill
+from generator.shared import contract
 from generator.shared.errors import NotebookError, PackmillError
 from generator.shared.failures import BadInputsError, ProcessMissingError, told_of_bad_inputs, told_of_full_disks
 from generator.shared.masking import mask
@@ -156,7 +156,7 @@ def _run_by_engine(
 
 
 def _outputs(results: Path, record: Record) -> list[Path]:
-    return [results / name for name in (scraps_file, *record.scraps.files)] + list(record.notebooks)
+    return [results / name for name in (contract.scraps_file, *record.scraps.files)] + list(record.notebooks)
 
 
 def _unformatted(path: str) -> str:

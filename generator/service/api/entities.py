@@ -6,6 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from fastapi import Request
+
+from generator.service.context import context
 from generator.service.jobs.environment import iso
 from generator.service.project.project import Commit, Project
 from generator.service.store.database import Row
@@ -182,3 +185,9 @@ class Entities:
 def test_suites(found: Iterable[Row]) -> list[dict[str, Any]]:
     """The JUnit suites of jobs, each named by its job."""
     return [{**suite, "name": job["name"]} for job in found for suite in job["tests"] or ()]
+
+
+def entities_of(request: Request) -> Entities:
+    """Return the entities of the request's project, with the service's address as this client wrote it."""
+    here = context(request)
+    return Entities(here.project, here.base(request))

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from generator.service.answers import AnswerError, bad_parameter, forbidden, not_found
+from generator.service.api.entities import entities_of
 from generator.service.api.growing import growing
 from generator.service.api.paging import page_of
 from generator.service.context import commit_of, context
@@ -61,7 +62,7 @@ def _listed(request: Request, statement: sa.Select[tuple[object, ...]], *, with_
     with here.pipelines.database.reading() as connection:
         wanted = sa.select(pipelines).where(pipelines.c.id.in_({job["pipeline_id"] for job in found}))
         owners = {row["id"]: row for row in rows(connection, wanted)}
-    entities = here.entities(request)
+    entities = entities_of(request)
     shown = [_shown(request, job, owners[job["pipeline_id"]]) for job in found if job["pipeline_id"] in owners]
     return JSONResponse(shown, headers=page.headers(request, entities.address, total))
 
@@ -158,4 +159,4 @@ def _whole(request: Request, number: int, *, status: int = 200) -> Response:
 
 def _shown(request: Request, job: Row, pipeline: Row) -> dict[str, object]:
     here = context(request)
-    return here.entities(request).job(job, pipeline, commit_of(here.project, pipeline["sha"]))
+    return entities_of(request).job(job, pipeline, commit_of(here.project, pipeline["sha"]))

@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 
 from generator.service.access import client
 from generator.service.answers import AnswerError, bad_parameter, not_found
-from generator.service.api.entities import test_suites
+from generator.service.api.entities import entities_of, test_suites
 from generator.service.api.paging import page_of
 from generator.service.api.parameters import read_parameters, text, variable_list, variable_map
 from generator.service.context import context
@@ -82,7 +82,7 @@ def pipelines_list(request: Request) -> Response:
     page = page_of(request)
     statement = _filtered(request)
     total, found = here.pipelines.count_and_page(statement, limit=page.size, offset=page.offset)
-    entities = here.entities(request)
+    entities = entities_of(request)
     headers = page.headers(request, entities.address, total)
     return JSONResponse([entities.brief(row) for row in found], headers=headers)
 
@@ -134,7 +134,7 @@ def latest(request: Request, ref: str | None = None) -> Response:
     found = here.pipelines.latest(ref or here.project.default_branch)
     if found is None:
         not_found("Pipeline")
-    return JSONResponse(here.entities(request).pipeline(found))
+    return JSONResponse(entities_of(request).pipeline(found))
 
 
 @router.get("/pipelines/{number:int}")
@@ -212,4 +212,4 @@ def _found(request: Request, number: int) -> Row:
 
 
 def _whole(request: Request, number: int, *, status: int = 200) -> Response:
-    return JSONResponse(context(request).entities(request).pipeline(_found(request, number)), status_code=status)
+    return JSONResponse(entities_of(request).pipeline(_found(request, number)), status_code=status)

@@ -7,6 +7,7 @@ from fastapi.responses import JSONResponse
 
 from generator import __version__
 from generator.service.answers import not_found
+from generator.service.api.entities import entities_of
 from generator.service.api.paging import page_of
 from generator.service.context import commit_of, context
 
@@ -28,7 +29,7 @@ def user(request: Request) -> Response:
     """Whoever asks."""
     here = context(request)
     identity = here.access.reader(request)
-    return JSONResponse({**here.entities(request).user(identity.name), "id": identity.id, "email": ""})
+    return JSONResponse({**entities_of(request).user(identity.name), "id": identity.id, "email": ""})
 
 
 @router.get("/projects")
@@ -36,7 +37,7 @@ def projects(request: Request) -> Response:
     """The one project."""
     here = context(request)
     here.access.reader(request)
-    entities = here.entities(request)
+    entities = entities_of(request)
     return JSONResponse([entities.project_entity()], headers=page_of(request).headers(request, entities.address, 1))
 
 
@@ -45,7 +46,7 @@ def project(request: Request) -> Response:
     """The project."""
     here = context(request)
     here.access.reader(request)
-    return JSONResponse(here.entities(request).project_entity())
+    return JSONResponse(entities_of(request).project_entity())
 
 
 @router.get("/projects/{project:int}/merge_requests")
@@ -64,7 +65,7 @@ def commit(request: Request, ref: str) -> Response:
     found = here.project.commit(ref)
     if found is None:
         not_found("Commit")
-    return JSONResponse(here.entities(request).commit(commit_of(here.project, found.sha) or found))
+    return JSONResponse(entities_of(request).commit(commit_of(here.project, found.sha) or found))
 
 
 @router.get("/projects/{project:int}/repository/branches/{ref:path}")
@@ -77,5 +78,5 @@ def branch(request: Request, ref: str) -> Response:
     if commit is None:
         not_found("Branch")
     default = ref == here.project.default_branch
-    shown = {"name": ref, "commit": here.entities(request).commit(commit), "default": default, "merged": False}
+    shown = {"name": ref, "commit": entities_of(request).commit(commit), "default": default, "merged": False}
     return JSONResponse({**shown, "protected": False, "can_push": False, "web_url": ""})

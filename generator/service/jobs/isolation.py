@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from generator.service.jobs.confinement import COMPLETE_ABI, OLDEST_ABI, landlock_abi
-from generator.service.jobs.folders import DataFolder
+from generator.service.store.job_folders import DataFolder
 from generator.shared.errors import UsageError
 from generator.subprocesses import run
 

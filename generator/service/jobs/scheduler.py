@@ -24,11 +24,11 @@ import sqlalchemy as sa
 
 from generator.service.jobs import junit_reports, leftovers
 from generator.service.jobs.environment import Surroundings
-from generator.service.jobs.folders import DataFolder, JobFolder
 from generator.service.jobs.isolation import Isolation
 from generator.service.jobs.spec import Limits, job_spec
 from generator.service.store import tokens
 from generator.service.store.database import Database, Row, jobs, rows
+from generator.service.store.job_folders import DataFolder, JobFolder
 from generator.service.store.pipelines import Pipelines
 from generator.shared.errors import UsageError
 from generator.subprocesses import start_apart

@@ -13,11 +13,11 @@ import sqlalchemy as sa
 from generator.service.archives import Archive
 from generator.service.jobs import environment
 from generator.service.jobs.environment import Surroundings
-from generator.service.jobs.folders import DataFolder
 from generator.service.jobs.isolation import Isolation, home_links, local_destination
 from generator.service.project.pipeline_file import Job
 from generator.service.project.project import Project
 from generator.service.store.database import Database, Row, jobs, pipelines, row, rows
+from generator.service.store.job_folders import DataFolder
 from generator.shared.errors import UsageError
 
 _LOCKS = ("requirements.lock",)

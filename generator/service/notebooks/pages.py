@@ -16,8 +16,8 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from generator.service.jobs.folders import JobFolder
 from generator.service.notebooks import program as notebook_program
+from generator.service.store.job_folders import JobFolder
 from generator.subprocesses import feed
 
 _PROGRAM = Path(notebook_program.__file__)

@@ -21,6 +21,7 @@ from generator.service.pages.pipelines import asked
 from generator.service.pages.rendering import hostile_policy, page
 from generator.service.pages.sessions import session
 from generator.service.store import states
+from generator.shared import contract
 
 router = APIRouter(prefix="/jobs/{number:int}")
 _CHUNK = 1 << 20
@@ -71,7 +72,7 @@ def job_page(request: Request, number: int) -> Response:
 
 def _glued(archive: Archive, sizes: Mapping[str, int]) -> tuple[dict[str, str], str]:
     """What a notebook glued, as text, from the first ``scraps.json``, and why it is not shown."""
-    name = next((name for name in sizes if name.rpartition("/")[2] == "scraps.json"), None)
+    name = next((name for name in sizes if name.rpartition("/")[2] == contract.scraps_file), None)
     if name is None:
         return {}, ""
     try:

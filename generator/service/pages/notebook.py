@@ -14,10 +14,10 @@ from generator.service.answers import AnswerError
 from generator.service.api.jobs import find_job
 from generator.service.archives import Archive
 from generator.service.context import context
-from generator.service.jobs.folders import JobFolder
 from generator.service.notebooks.pages import BusyError, NotShown
 from generator.service.pages.rendering import hostile_policy, note
 from generator.service.pages.sessions import session
+from generator.service.store.job_folders import JobFolder
 
 router = APIRouter(prefix="/jobs/{number:int}/notebook")
 _PATIENCE = 15.0

@@ -9,7 +9,6 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.concurrency import run_in_threadpool
 
-from generator.repository.address import redacted
 from generator.service.answers import AnswerError, not_found
 from generator.service.api.parameters import read_parameters
 from generator.service.archives import Archive
@@ -20,6 +19,7 @@ from generator.service.project.pipeline_file import Variable
 from generator.service.store import states
 from generator.service.store.database import Row, jobs, pipelines, rows
 from generator.shared.errors import UsageError
+from generator.shared.safe_text import redacted
 
 router = APIRouter()
 _PER_PAGE = 25

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator
 
 import yaml
 
-from generator.repository.address import redacted
+from generator.shared.safe_text import redacted
 from generator.shared.staging_records import secret_fields
 
 _SECRET_NAME = re.compile(r"(token|passw(or)?d|passphrase|secret|key|credentials?)$", re.IGNORECASE)

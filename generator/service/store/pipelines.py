@@ -8,12 +8,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from generator.repository.address import redacted
 from generator.service.project.pipeline_file import Job
 from generator.service.project.project import Revision
 from generator.service.store import states
 from generator.service.store.database import Database, Row, jobs, pipelines, row, rows
 from generator.service.store.hidden_values import HiddenValues
+from generator.shared.safe_text import redacted
 
 Variables = list[dict[str, str]]
 _LARGEST = 2**31 - 1

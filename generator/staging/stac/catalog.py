@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from generator.shared import contract
 from generator.shared.failures import BadInputsError
 from generator.shared.media_types import media_type
 from generator.staging.checksums import Checksum
@@ -17,7 +18,6 @@ from generator.staging.names import safe_name
 from generator.staging.stac.footprints import Footprint, footprint
 from generator.staging.transfer.transfer import digest_of
 
-file_name = "catalog.json"
 _FILE_EXTENSION = "https://stac-extensions.github.io/file/v2.1.0/schema.json"
 _COG = "image/tiff; application=geotiff"
 _PICTURES = (".png", ".jpg", ".jpeg", ".svg", ".gif", ".webp")
@@ -61,15 +61,15 @@ def write_catalog(folder: Path, members: Iterable[Member], *, name: str, descrip
             asset.href = os.path.relpath(folder / member.path, place.parent)
         catalog.add_item(item, set_parent=True)
         item.set_self_href(str(place))
-    for path in (folder / file_name, *(Path(item.get_self_href()) for item in catalog.get_items())):
-        if path.exists() and path.name == file_name:
+    for path in (folder / contract.catalog_file, *(Path(item.get_self_href()) for item in catalog.get_items())):
+        if path.exists() and path.name == contract.catalog_file:
             raise BadInputsError(
                 f"{path.name}: the results have a file of this name, so no STAC catalog can be written"
             )
-    catalog.set_self_href(str(folder / file_name))
+    catalog.set_self_href(str(folder / contract.catalog_file))
     catalog.save(catalog_type=pystac.CatalogType.SELF_CONTAINED)
     items = [os.path.relpath(item.get_self_href(), folder) for item in catalog.get_items()]
-    return [*items, file_name]
+    return [*items, contract.catalog_file]
 
 
 def _identifier(stem: str, taken: set[str]) -> str:

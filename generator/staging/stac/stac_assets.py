@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urljoin
 
+from generator.shared import contract
 from generator.shared.failures import BadInputsError, StagingError
 from generator.staging import checksums, urls
 from generator.staging.checksums import Checksum
@@ -138,7 +139,7 @@ def write_items(folder: Path, files: Sequence[tuple[AssetFile, str]], *, name: s
     import pystac
 
     catalog = pystac.Catalog(id=name, description=f"{name}, staged in")
-    taken = {path.casefold() for _, path in files} | {"catalog.json"}
+    taken = {path.casefold() for _, path in files} | {contract.catalog_file}
     items: dict[int, tuple[Any, list[tuple[AssetFile, str]]]] = {}
     for one, path in files:
         items.setdefault(id(one.item), (one.item, []))[1].append((one, path))
@@ -154,7 +155,7 @@ def write_items(folder: Path, files: Sequence[tuple[AssetFile, str]], *, name: s
             item.assets[one.key].href = os.path.relpath(folder / path, folder / place)
         catalog.add_item(item)
         item.set_self_href(str(folder / document))
-    catalog.set_self_href(str(folder / "catalog.json"))
+    catalog.set_self_href(str(folder / contract.catalog_file))
     catalog.save(catalog_type=pystac.CatalogType.SELF_CONTAINED)
 
 

@@ -21,6 +21,8 @@ from cwltool.errors import WorkflowException
 from cwltool.stdfsaccess import StdFsAccess
 from schema_salad.ref_resolver import file_uri, uri_file_path
 
+from generator.shared import contract
+
 _KINDS = {
     stat.S_IFIFO: "a named pipe",
     stat.S_IFSOCK: "a socket",
@@ -109,7 +111,7 @@ class OutputFolder(StdFsAccess):
         if set(mode) - set("rbt"):
             raise OutputRefusedError(f"{self._shown(self._path(fn))}: outputs are only read")
         path = self.clear(fn)
-        if path == self._top / "cwl.output.json" and path.stat().st_size > _LARGEST_OBJECT:
+        if path == self._top / contract.output_object_file and path.stat().st_size > _LARGEST_OBJECT:
             raise OutputRefusedError(f"cwl.output.json: larger than {_LARGEST_OBJECT >> 20} MB, and not read")
         return path.open(mode)
 

@@ -1,0 +1,92 @@
+"""Push a package to a registry as an OCI artifact that refers to its image."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from generator.containers.registry import _IMAGE_KINDS, _MANIFEST, _require_login
+from generator.containers.registry_session import (
+    Login,
+    open_registry,
+)
+from generator.shared.errors import PublishError
+
+package_type = "application/vnd.packmill.package.v1"
+"""The artifact type of a package (OCI image-spec 1.1, "Guidelines for Artifact Usage")."""
+
+
+_EMPTY = "application/vnd.oci.empty.v1+json"
+
+
+_MEDIA_TYPES = {
+    ".json": "application/json",
+    ".md": "text/markdown",
+    ".yml": "application/yaml",
+    ".cwl": "application/cwl",
+}
+
+
+def push_package(folder: Path, files: Iterable[str], image: str, *, login: Login | None) -> str:
+    """Pushes files of a package's folder beside the image ``registry/name@digest``; the artifact's address.
+
+    It is tagged as the distribution specification's referrers tag schema has it, with ``.package`` at the end, and
+    refers to the image by ``subject``. The same files give the same artifact: no time is in it.
+
+    Raises:
+        PublishError: the registry does not take it.
+    """
+    import requests
+
+    name, _, digest = image.partition("@")
+    target = f"{name}:{digest.replace(':', '-')}.package"
+    try:
+        with open_registry(target, login) as (registry, container):
+            _require_login(registry)
+            manifest = _manifest(registry, container, {name: folder / name for name in files})
+            manifest["subject"] = _subject(registry, container, digest)
+            _checked(registry.upload_manifest(manifest, container))
+    except (requests.RequestException, ValueError, OSError) as error:
+        said = str(error).strip().splitlines() or [type(error).__name__]
+        raise PublishError(f"{target}: the registry does not take the package: {said[0]}") from None
+    return target
+
+
+def _manifest(registry: Any, container: Any, files: Mapping[str, Path]) -> dict[str, Any]:
+    """The manifest of a package whose files are in the registry now, a layer each."""
+    with TemporaryDirectory(prefix="packmill-artifact-") as temporary:
+        empty = Path(temporary, "empty.json")
+        empty.write_text("{}")
+        config = _uploaded(registry, container, empty, _EMPTY)
+        layers = []
+        for name, path in sorted(files.items()):
+            layer = _uploaded(registry, container, path, _MEDIA_TYPES.get(path.suffix, "application/octet-stream"))
+            layers.append({**layer, "annotations": {"org.opencontainers.image.title": name}})
+    head = {"schemaVersion": 2, "mediaType": _MANIFEST, "artifactType": package_type}
+    return {**head, "config": config, "layers": layers}
+
+
+def _uploaded(registry: Any, container: Any, path: Path, media_type: str) -> dict[str, Any]:
+    content = path.read_bytes()
+    digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+    blob = {"mediaType": media_type, "digest": digest, "size": len(content)}
+    _checked(registry.upload_blob(str(path), container, blob))
+    return blob
+
+
+def _subject(registry: Any, container: Any, digest: str) -> dict[str, Any]:
+    """The descriptor of the image, whose manifest may be Docker's own kind."""
+    address = f"{registry.prefix}://{container.manifest_url(digest)}"
+    answer = registry.do_request(address, "GET", headers={"Accept": _IMAGE_KINDS})
+    _checked(answer)
+    media_type = json.loads(answer.content).get("mediaType", _MANIFEST)
+    return {"mediaType": media_type, "digest": digest, "size": len(answer.content)}
+
+
+def _checked(answer: Any) -> None:
+    if answer.status_code not in (200, 201, 202):
+        raise ValueError(f"{answer.status_code} {answer.reason}: {answer.text[:200]}")

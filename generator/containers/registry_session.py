@@ -1,0 +1,88 @@
+"""Open a registry with a login: OCI client, HTTP session, and credentials."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from generator.network.guarded_proxy import guarded_proxy
+
+if TYPE_CHECKING:
+    import requests
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Login:
+    """Who pushes; without one the engine's own configuration file decides (``docker login``).
+
+    ``guarded`` is for a registry that a stranger named: it is asked at public and ``reachable`` addresses alone.
+    """
+
+    user: str
+    password: str = field(repr=False)
+    guarded: bool = False
+    reachable: tuple[str, ...] = ()
+
+
+anonymous = Login(user="", password="")
+"""No login at all, whatever the engine's configuration file says."""
+
+
+def auth_config(login: Login | None) -> dict[str, str] | None:
+    """Return the login in the form that the Docker SDK takes."""
+    if login is None:
+        return None
+    return {"username": login.user, "password": login.password} if login.user else {}
+
+
+@contextmanager
+def open_registry(target: str, login: Login | None) -> Iterator[tuple[Any, Any]]:
+    """oras's registry and container for a name, logged in."""
+    import oras.container
+    import oras.provider
+
+    logging.getLogger("oras").setLevel(logging.CRITICAL)  # what it has to say is in the answer that is raised
+    host = target.partition("/")[0]
+    plain = _is_loopback(host.partition(":")[0])  # as Docker has it
+    container = oras.container.Container(target)
+    with registry_session(login, plain=plain) as session:
+        backend = "basic" if _challenge(session, host, plain=plain).lower().startswith("basic") else "token"
+        registry = oras.provider.Registry(insecure=plain, tls_verify=session.verify, auth_backend=backend)
+        registry.session.proxies, registry.session.trust_env = session.proxies, session.trust_env
+        if login and login.user:
+            registry.auth.set_basic_auth(login.user, login.password)
+        elif login is None:
+            registry.auth.load_configs(container)
+        yield registry, container
+
+
+@contextmanager
+def registry_session(login: Login | None, *, plain: bool) -> Iterator[requests.Session]:
+    """Requests to a registry; guarded ones reach checked addresses alone, redirects included, without ``.netrc``."""
+    import requests
+
+    with requests.Session() as session, ExitStack() as stack:
+        session.verify = session.merge_environment_settings("", {}, None, None, None)["verify"]
+        if login and login.guarded:
+            session.trust_env = False
+            if not plain:
+                proxy = stack.enter_context(guarded_proxy(login.reachable))
+                session.proxies = {"http": proxy.url, "https": proxy.url}
+        yield session
+
+
+def _challenge(session: requests.Session, host: str, *, plain: bool) -> str:
+    """How a registry wants to be asked for access (distribution spec, "Auth")."""
+    address = f"{'http' if plain else 'https'}://{host}/v2/"
+    return session.get(address, timeout=30).headers.get("WWW-Authenticate", "")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

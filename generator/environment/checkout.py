@@ -1,0 +1,37 @@
+"""Find the environment of a checkout and check its files before anything is built."""
+
+from __future__ import annotations
+
+import posixpath
+from pathlib import Path
+
+from generator.environment.apt import read_apt
+from generator.environment.environment import BuildPack, Environment, find_environment
+from generator.environment.requirements import read_requirements
+from generator.repository.checkout import inside, read_text, repository_files
+from generator.shared.errors import EnvironmentSpecError
+
+
+def environment_of(folder: Path, *, standard: bool = False) -> Environment:
+    """The environment of a checkout, none of whose files is a link that leaves it.
+
+    Raises:
+        EnvironmentSpecError: one is, there are two binder folders, or a file cannot be understood.
+    """
+    environment = find_environment(repository_files(folder), lambda path: read_text(folder, path), standard=standard)
+    for file in environment.files:
+        if inside(folder, file) is None:
+            raise EnvironmentSpecError(f"{file}: a link that leaves the repository is not followed")
+    if environment.buildpack is BuildPack.PLAIN_PYTHON:
+        _check_contents(folder, environment)
+    return environment
+
+
+def _check_contents(folder: Path, environment: Environment) -> None:
+    """Reads what the build will read, so that a mistake is told before anything is fetched or built."""
+    for file in environment.files:
+        name = posixpath.basename(file)
+        if name == "apt.txt":
+            read_apt(file, read_text(folder, file) or "")
+        elif name == "requirements.txt":
+            read_requirements(file, lambda path: read_text(folder, path))

@@ -1,0 +1,142 @@
+"""Build context and key of a plain Python environment."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryFile
+from typing import IO, Any
+
+import uv
+
+from generator.image.environment.plan import _GIT, REQUIREMENTS_LOCK, Caches, Content, Plan, _uid
+from generator.image.keys import digest_of
+from generator.image.names import settled
+from generator.resources import data_folder, render
+
+
+def plan_key(plan: Plan, *, base_id: str) -> str:
+    """What decides whether an environment is the same again: its base, its files' content, and how it is made."""
+    digest = hashlib.sha256()
+    for entry, content in _entries(plan):
+        if entry.name != "tools/uv":  # another uv makes the same environment
+            what = f"{entry.name}\0{entry.mode}\0{entry.linkname}\0{_digest(content)}\0"
+            digest.update(os.fsencode(what))
+    return digest_of(base_id, render_plan(plan, caches=Caches()), digest.hexdigest())
+
+
+def render_plan(plan: Plan, *, caches: Caches, uid: int = _uid) -> str:
+    """The Dockerfile."""
+    return render(
+        "image/environment/Dockerfile",
+        base_image=plan.base_image,
+        apt=plan.apt,
+        compilers=plan.compilers,
+        apart=plan.apart,
+        local=plan.local,
+        lock=plan.lock.name if plan.lock else REQUIREMENTS_LOCK,
+        caches=caches,
+        post_build=plan.post_build,
+        start=f"${{REPO_DIR}}/{plan.start}" if plan.start else "",
+        uid=uid,
+    )
+
+
+def _digest(content: Content) -> str:
+    digest = hashlib.sha256()
+    with _opened(content) as file:
+        while block := file.read(1024**2):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _opened(content: Content) -> IO[bytes]:
+    return io.BytesIO(content) if isinstance(content, bytes) else content.open("rb")
+
+
+def context_of(plan: Plan, *, caches: Caches, uid: int = _uid) -> IO[bytes]:
+    """The build context as a tar archive in a file that goes when it is closed; the same plan gives the same bytes."""
+    stream = TemporaryFile()  # noqa: SIM115 - it is given to who asked; a repository may be larger than the memory
+    with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        dockerfile = _entry("Dockerfile", render_plan(plan, caches=caches, uid=uid).encode())
+        entries = [dockerfile, *_entries(plan, uid=uid)]
+        above = {str(parent) for entry, _ in entries for parent in PurePosixPath(entry.name).parents} - {"."}
+        for name in sorted(above | {"inputs/files", "repository"}):
+            folder = tarfile.TarInfo(name)
+            folder.type, folder.mode, folder.mtime = tarfile.DIRTYPE, 0o755, settled
+            archive.addfile(folder)
+        for entry, content in entries:
+            with _opened(content) as file:
+                archive.addfile(entry, file)
+    stream.seek(0)
+    return stream
+
+
+def _entries(plan: Plan, *, uid: int = _uid) -> Iterator[tuple[tarfile.TarInfo, Content]]:
+    """Everything in the context but the Dockerfile, in an order of its own."""
+    templates = data_folder("templates") / "image" / "environment"
+    for name in ("install.py", "settle.py"):
+        yield _entry(f"tools/{name}", (templates / name).read_bytes())
+    yield _entry_of("tools/uv", Path(os.fsdecode(uv.find_uv_bin())))
+    yield _entry("stubs.tar", _stubs())
+    yield _entry("inputs/plan.json", json.dumps(_told(plan, uid), indent=1).encode())
+    if plan.lock:
+        yield _entry(f"inputs/{plan.lock.name}", plan.lock.text.encode())
+    for top, files in (("inputs/files", plan.files), ("repository", plan.repository)):
+        for path, file in sorted(files.items()):
+            yield _entry_of(f"{top}/{path}", file)
+
+
+def _told(plan: Plan, uid: int) -> dict[str, Any]:
+    """What ``install.py`` is told."""
+    return {
+        "python": plan.python,
+        "asked": list(plan.asked),
+        "lock": plan.lock.name if plan.lock else "",
+        "prereleases": plan.prereleases,
+        "index_lines": list(plan.index_lines),
+        "uv_lock": plan.uv_lock,
+        "project": plan.project,
+        "local": plan.local,
+        "builds": plan.builds,
+        "apart": plan.apart,
+        "compilers": bool(plan.compilers and plan.compilers != _GIT),
+        "seed": bool(plan.post_build),
+        "repository": "/home/jovyan",
+        "uid": uid,
+    }
+
+
+def _entry(name: str, data: bytes, *, mode: int = 0o644) -> tuple[tarfile.TarInfo, bytes]:
+    entry = tarfile.TarInfo(name)
+    entry.size, entry.mtime, entry.mode = len(data), settled, mode
+    return entry, data
+
+
+def _entry_of(name: str, file: Content) -> tuple[tarfile.TarInfo, Content]:
+    if isinstance(file, bytes):
+        return _entry(name, file)
+    if file.is_symlink():
+        entry, _ = _entry(name, b"")
+        entry.type, entry.linkname = tarfile.SYMTYPE, os.readlink(file)
+        return entry, b""
+    entry, _ = _entry(name, b"", mode=0o755 if os.access(file, os.X_OK) else 0o644)
+    entry.size = file.stat().st_size
+    return entry, file
+
+
+def _stubs() -> bytes:
+    """Empty files where engines mount theirs; an archive, because a context does not keep the times of folders."""
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        for name in ("etc", "etc/hosts", "etc/resolv.conf"):
+            entry = tarfile.TarInfo(name)
+            entry.type, entry.mode = (tarfile.DIRTYPE, 0o755) if name == "etc" else (tarfile.REGTYPE, 0o644)
+            entry.mtime = settled
+            archive.addfile(entry)
+    return stream.getvalue()

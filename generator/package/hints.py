@@ -1,0 +1,104 @@
+"""Find a package's documents and the types of their inputs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from generator.notebook.parameters import CwlType, Hint, Role
+from generator.package.file_objects import address
+from generator.package.record import read_record
+from generator.shared import contract
+from generator.shared.errors import UsageError
+
+
+def find_document(package: Path, job: Mapping[str, Any], hints: Mapping[str, Hint]) -> Path:
+    """What a job runs: the process, or the whole workflow where something is to be fetched or delivered.
+
+    Without that both do the same, and the process alone is quicker.
+    """
+    process = find_process(package)
+    workflow = process.with_name("workflow.cwl")
+    if package.is_file() or not workflow.is_file():
+        return process
+    asked = [name for name in _staging_inputs if job.get(name) is not None]
+    staged = [(name, hint) for name, hint in hints.items() if hint.role is Role.STAGE_IN]
+    fetched = [name for name, hint in staged if not _is_at_hand(job.get(name), hint)]
+    return workflow if asked or fetched else process
+
+
+def _is_at_hand(value: Any, hint: Hint) -> bool:
+    """Whether the process takes a staged input's value as it is: files of this machine, as many as its type has."""
+    if value is None:
+        return True
+    if isinstance(value, list) != hint.array:
+        return False
+    items = value if isinstance(value, list) else [value]
+    return all(isinstance(one, dict) and one.get("class") == str(hint.type) and not address(one) for one in items)
+
+
+def find_process(package: Path) -> Path:
+    """The ``process.cwl`` of a package.
+
+    Raises:
+        UsageError: the folder holds none, or several processes' packages.
+    """
+    if package.is_file() and package.suffix == ".cwl":
+        return package
+    process = package / "process.cwl"
+    if process.is_file():
+        return process
+    below = sorted(str(path.parent) for path in package.glob("*/process.cwl"))
+    if below:
+        raise UsageError(f"{package} holds several processes, name one: {', '.join(below)}")
+    raise UsageError(f"{package}: no package, there is no process.cwl in it")
+
+
+def read_hints(package: Path) -> dict[str, Hint]:
+    """The type of every input, by its CWL name, from the package's ``package.json``."""
+    from generator.notebook.interface import cwl_id
+
+    try:
+        interface = read_record(package)["interface"]
+        values = {cwl_id(one["name"]): _hint(one) for one in interface["inputs"]}
+        staged = {cwl_id(one["name"]): _staged_hint(one["type"]) for one in interface["stage_in"]}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UsageError(f"{package}: its package.json cannot be read ({error}): build the package again") from None
+    for name in (*values, *staged):
+        if re.search(r"[:/#$\s]", name) or name in ("id", "__id", "class"):
+            raise UsageError(f"{package}: package.json: {name!r} is not an input's name; build the package again")
+    around = _staging_inputs if (package / "workflow.cwl").is_file() else {}
+    return {**_runner_inputs, **around, **values, **staged}
+
+
+_FILES = ("File", "Directory")
+
+
+_staging_inputs = {
+    "stage_out": Hint(optional=True),
+    contract.catalog_input: Hint(type=CwlType.BOOLEAN, optional=True),
+    contract.cache_input: Hint(type=CwlType.DIRECTORY, optional=True),
+    contract.config_input: Hint(type=CwlType.DIRECTORY, optional=True),
+    contract.credentials_input: Hint(optional=True, secret=True),
+}
+"""What ``workflow.cwl`` takes besides (`generator.documents.cwl.workflow.workflow_cwl`)."""
+
+
+_runner_inputs = {contract.template_input: Hint(type=CwlType.STRING, optional=True)}
+"""What every package of a notebook takes besides its interface (`generator.documents.cwl.process.template_entry`)."""
+
+
+def _hint(one: Mapping[str, Any]) -> Hint:
+    return Hint(
+        type=CwlType(one["type"]),
+        array=one["array"],
+        optional=one["optional"],
+        symbols=tuple(one["symbols"]),
+        secret=one["secret"],
+    )
+
+
+def _staged_hint(kind: str) -> Hint:
+    return Hint(type=CwlType(kind.removesuffix("[]")), array=kind.endswith("[]"), role=Role.STAGE_IN)

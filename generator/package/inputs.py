@@ -1,0 +1,180 @@
+"""Turn values that a person types, and job files, into CWL values of the process's types."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from generator.notebook.literals import MisfitError, fit
+from generator.notebook.parameters import CwlType, Hint, Role
+from generator.package.file_objects import address, file_objects, is_inside, missing_files
+from generator.package.hints import _FILES, read_hints
+from generator.package.job_file import checked_value, read_job, read_yaml
+from generator.shared import contract
+from generator.shared.errors import UsageError, nearest
+
+
+def typed_values(assignments: Sequence[str], hints: Mapping[str, Hint], folder: Path) -> dict[str, Any]:
+    """``-p name=value`` as the interface types them; an array input may be given several times.
+
+    Raises:
+        UsageError: naming every assignment that is wrong.
+    """
+    wrong: list[str] = []
+    values: dict[str, Any] = {}
+    for assignment in assignments:
+        name, equals, text = assignment.partition("=")
+        hint = hints.get(name)
+        if not equals:
+            wrong.append(f"{assignment!r}: write it as name=value")
+        elif hint is None:
+            guess = nearest(name, hints)
+            wrong.append(f"{name}: no such input{f'; did you mean {guess!r}?' if guess else ''}")
+        elif hint.secret:
+            wrong.append(f"{name} is secret, and command lines can be read by others: put it into a job file")
+        else:
+            try:
+                if name == contract.cache_input:
+                    (folder / text).mkdir(parents=True, exist_ok=True)
+                value = typed_value(text, hint, folder)
+                values[name] = [*values[name], *value] if hint.array and name in values else value
+            except MisfitError as error:
+                wrong.append(f"{name} {error}")
+    if wrong:
+        known = ", ".join(hints) or "none"
+        raise UsageError("\n".join([*wrong, f"inputs: {known}"]))
+    return values
+
+
+def typed_value(text: str, hint: Hint, folder: Path) -> Any:
+    """One value as typed on a command line.
+
+    Raises:
+        MisfitError: it is not of the type.
+    """
+    if hint.array:
+        items = read_yaml(text) if text.lstrip().startswith("[") else [text]
+        if not isinstance(items, list):
+            raise MisfitError(f"is {text!r}, but a list is needed, such as [1, 2]")
+        item_hint = Hint(type=hint.type, symbols=hint.symbols, role=hint.role)
+        return [_typed_scalar(item, item_hint, folder) for item in items]
+    if hint.optional and text == "null" and hint.type is not CwlType.STRING:
+        return None
+    return _typed_scalar(text, hint, folder)
+
+
+def _typed_scalar(value: Any, hint: Hint, folder: Path) -> Any:
+    if hint.type in (CwlType.FILE, CwlType.DIRECTORY):
+        if "://" in str(value):
+            return str(value) if hint.role is Role.STAGE_IN else {"class": str(hint.type), "location": str(value)}
+        if isinstance(value, dict | list):
+            raise MisfitError(f"is {value!r}, but a path or a URL is needed")
+        path = folder / str(value)
+        if not _exists(str(path)) or not (path.is_dir() if hint.type is CwlType.DIRECTORY else path.is_file()):
+            raise MisfitError(
+                f"is {str(value)!r}, but there is no such {'folder' if hint.type is CwlType.DIRECTORY else 'file'}"
+            )
+        return {"class": str(hint.type), "path": str(path.resolve())}
+    if hint.type is CwlType.ANY and isinstance(value, str):
+        return checked_value(read_yaml(value), folder)
+    return checked_value(fit(value, hint), folder)
+
+
+def missing_values(package: Path) -> list[str]:
+    """The inputs that a run must be given and that the package has no value for; files elsewhere are none of its."""
+    tool = read_yaml((package / "process.cwl").read_text(encoding="utf-8"))
+    given = read_job(package / "inputs.yml")
+    secret = {name for name, hint in read_hints(package).items() if hint.secret}
+    missing = []
+    for name, one in tool["inputs"].items():
+        kind = one.get("type", "Any") if isinstance(one, dict) else one
+        optional = (isinstance(kind, str) and kind.endswith("?")) or (isinstance(kind, list) and "null" in kind)
+        needed = not optional and not (isinstance(one, dict) and "default" in one)
+        value = given.get(name)
+        if (
+            (needed and (value is None or (name in secret and value == "")))
+            or missing_files(value)
+            or not is_inside(value, package)
+        ):
+            missing.append(name)
+    return missing
+
+
+def checked_job(job: Mapping[str, Any], hints: Mapping[str, Hint], file: Path) -> dict[str, Any]:
+    """The values of a job as their types have them, without those that are null: in CWL that is 'not given'.
+
+    Raises:
+        UsageError: naming every value that is unknown, of the wrong type, or a file that is not there.
+    """
+    wrong: list[str] = []
+    fitted: dict[str, Any] = {}
+    for name, value in job.items():
+        hint = hints.get(name)
+        if hint is None:
+            guess = nearest(name, hints)
+            wrong.append(f"{name}: no such input{f'; did you mean {guess!r}?' if guess else ''}")
+        elif value is not None:
+            try:
+                fitted[name] = _fitted(name, checked_value(value, file.resolve().parent), hint)
+                wrong += [f"{name}: there is no {path}" for path in missing_files(fitted[name])]
+            except MisfitError as error:
+                wrong.append(f"{name} {error}")
+    if wrong:
+        raise UsageError("\n".join([f"{file} does not fit the package", *(f"  {line}" for line in wrong)]))
+    return fitted
+
+
+def _fitted(name: str, value: Any, hint: Hint) -> Any:
+    if name == contract.credentials_input and isinstance(value, dict):
+        return json.dumps(value)  # CWL's secrets are text
+    if hint.role is Role.STAGE_IN:
+        return _staged(value, hint)
+    return _located_file(fit(value, hint), hint)
+
+
+def _staged(value: Any, hint: Hint) -> Any:
+    """A URL, a record or a File, or a list of these; what is elsewhere is fetched by a step, not by the engine."""
+    if isinstance(value, list):
+        return [_staged(item, hint) for item in value]
+    if isinstance(value, dict) and value.get("class") in _FILES:
+        return address(value) or value
+    if isinstance(value, dict) and "class" not in value:
+        return value
+    if isinstance(value, str) and "://" in value:
+        return value
+    raise MisfitError(f"is {value!r}; write it as a URL, a record, or {{class: {hint.type}, path: ...}}")
+
+
+def refuse_remote_files(job: Mapping[str, Any]) -> None:
+    """Refuse files that the CWL engine itself would fetch: it follows redirects, and the guard does not see it.
+
+    Stage-ins are fetched by a step under the guard; their addresses are no File objects any more.
+
+    Raises:
+        UsageError: a value has such a file, at any depth.
+    """
+    for name, value in job.items():
+        for place in filter(None, map(address, file_objects(value))):
+            raise UsageError(
+                f"{name}: {place.partition('?')[0]} would be fetched by the CWL engine, outside of the address guard; "
+                "make the parameter a stage-in (# type: stage-in), or give a file"
+            )
+
+
+def _located_file(value: Any, hint: Hint) -> Any:
+    """Only CWL's own objects stand for files in a job."""
+    if hint.type not in (CwlType.FILE, CwlType.DIRECTORY):
+        return value
+    for one in value if isinstance(value, list) else [value]:
+        if not isinstance(one, dict) or one.get("class") != str(hint.type):
+            raise MisfitError(f"is {one!r}; write it as {{class: {hint.type}, path: ...}}")
+    return value
+
+
+def _exists(path: str) -> bool:
+    try:
+        return Path(path).exists()
+    except (OSError, ValueError):
+        return False

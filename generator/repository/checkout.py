@@ -1,0 +1,38 @@
+"""Read files of a checkout without leaving it through links."""
+
+from __future__ import annotations
+
+import codecs
+from pathlib import Path
+
+_text_limit = 16 * 1024**2
+
+
+def inside(folder: Path, path: str) -> Path | None:
+    """The file at ``path``, None when a link on the way leaves ``folder``."""
+    try:
+        top = folder.resolve()
+        real = (top / path).resolve()
+        real.is_file()
+    except (OSError, RuntimeError, ValueError):  # a name too long, a link to itself, a null byte
+        return None
+    return real if real.is_relative_to(top) else None
+
+
+def repository_files(folder: Path) -> list[str]:
+    """The names at the top of a checkout and in its binder folders, as `find_environment` wants them."""
+    names = [entry.name for entry in folder.iterdir() if not entry.is_dir()]
+    for binder in ("binder", ".binder"):
+        if (folder / binder).is_dir():
+            names += [f"{binder}/{entry.name}" for entry in (folder / binder).iterdir()] or [f"{binder}/"]
+    return names
+
+
+def read_text(folder: Path, path: str) -> str | None:
+    """A file's text; None when it is not there, leaves the checkout, or is larger than any configuration file."""
+    file = inside(folder, path)
+    if file is None or not file.is_file() or file.stat().st_size > _text_limit:
+        return None
+    data = file.read_bytes()
+    utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))  # as PowerShell's ">" writes it
+    return data.decode("utf-16" if utf16 else "utf-8", errors="replace").replace("\r\n", "\n").replace("\r", "\n")

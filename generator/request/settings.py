@@ -1,0 +1,206 @@
+"""Read the settings of an operator from environment variables, the only place that does."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from generator.network.address_policy import (
+    AddressPolicy,
+    any_destination,
+    any_registry,
+    any_repository,
+    check_submodules,
+)
+from generator.repository.address import Repository
+from generator.repository.destination import Destination, default_branch
+from generator.request.checks import check_registry, default_process
+from generator.shared.errors import UsageError
+
+variables = {
+    "repository": "git URL or local path of the repository; without it the bundled example is built and run",
+    "checkout": "branch, tag or commit (default: the default branch)",
+    "process": f"notebook or shell script, relative to the repository's top (default: {default_process})",
+    "env": "environment instead of the repository's own: a path in the repository or an https URL",
+    "standard_buildpacks": "'yes' leaves every environment to repo2docker's own build packs",
+    "no_cache": "'yes' builds the image anew, whatever is there of it",
+    "output_template": "where a run puts the executed notebook, as a template (default: its own name)",
+    "PACKMILL_COMMIT": "commit that the checkout has to be, for later stages of a pipeline (default: what it is now)",
+    "registry": "registry and path that the image is pushed to; the documents then name it by digest",
+    "destination": "git URL of the repository that the package is deposited in, at <owner>/<name>/<checkout>",
+    "destination_branch": f"branch of that repository (default: {default_branch})",
+    "destination_address": "address of deposited files, with {branch} and {path} (default: that of the usual hosts)",
+    "output": "folder for packages (default: packages)",
+    "replace": "'yes' replaces a package or an image of another repository that has the same place",
+    "package": "for the stage 'run': number of the CI job whose package is run",
+    "package_process": "for the stage 'run': which one, where that package has several processes",
+    "inputs": "for the stage 'run': values for the inputs, in YAML or JSON (default: the package's inputs.yml)",
+    "PACKMILL_BASE_IMAGE": "base image for environments without a Dockerfile; {python} in it is the version asked for",
+    "PACKMILL_CACHE_REGISTRY": "registry and path where environments and runners are looked for, and left for others",
+    "PACKMILL_GIT_TOKEN": "token for private https repositories",
+    "PACKMILL_GIT_HOST": "the one host that gets PACKMILL_GIT_TOKEN (default: whatever host the repository is on)",
+    "PACKMILL_SUBMODULES": "submodules that get credentials: 'owner', 'host' or addresses (default: none)",
+    "PACKMILL_REPOSITORIES": "repositories that may be named: hosts, host/path or URLs (default: any, see docs/ci.md)",
+    "PACKMILL_DESTINATIONS": "the same for destinations",
+    "PACKMILL_REGISTRIES": "the same for registries",
+    "PACKMILL_LOCAL_REPOSITORIES": "'no' refuses repositories and files of this machine",
+    "PACKMILL_REGISTRY_USER": "user of the registry, where 'docker login' has not been called",
+    "PACKMILL_REGISTRY_PASSWORD": "password or token of that user",
+    "PACKMILL_REGISTRY_HOST": "the one registry that gets them (default: whatever registry is asked for)",
+    "PACKMILL_PUBLISH_TOKEN": "token for a destination by https",
+    "PACKMILL_PUBLISH_HOST": "the one host that gets it (default: whatever host the destination is on)",
+    "PACKMILL_STAGE_GUARD": "'1' keeps steps that fetch and deliver to public addresses, in packages and in runs",
+    "PACKMILL_STAGE_ALLOW": "networks and hosts that the guard lets through, separated by spaces",
+    "PACKMILL_RUN_MEMORY": "MiB of memory that a container of a run may take (default: three quarters of all)",
+    "PACKMILL_RUN_CPUS": "processors that a container of a run may take (default: all)",
+    "PACKMILL_RUN_PROCESSES": "processes and threads that a container of a run may have (default: 4096)",
+    "PACKMILL_CONTAINER_LABEL": "value of the label org.packmill.job on containers that are started (default: none)",
+    "PACKMILL_NETWORK": "'guarded' keeps builds and steps from private networks, 'open' does not (default: as guard)",
+    "PACKMILL_NETWORK_ALLOW": "networks and hosts that builds and steps reach nevertheless, separated by spaces",
+    "PACKMILL_CONFINED": "'1' in confined jobs of 'packmill serve', which cannot install or start an engine",
+    "PACKMILL_VENV": "virtual environment with packmill's dependencies (default: .venv, made when it is missing)",
+    "DOCKER_HOST": "address of the container engine, as for Docker itself",
+}
+"""Every variable that build.sh reads, and what for."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settings:
+    """What the surroundings say: secrets, the base image, and whether a GitLab job's log is being written."""
+
+    git_token: str = field(default="", repr=False)
+    git_host: str = ""
+    publish_token: str = field(default="", repr=False)
+    publish_host: str = ""
+    local_repositories: bool = True
+    registry_user: str = ""
+    registry_password: str = field(default="", repr=False)
+    registry_host: str = ""
+    base_image: str | None = None
+    cache_registry: str | None = None
+    docker_host: str | None = None
+    confined: bool = False
+    gitlab_job: bool = False
+    stage_guard: bool = False
+    stage_allow: tuple[str, ...] = ()
+    run_memory: int = 0
+    run_cpus: float = 0.0
+    run_processes: int = 0
+    container_label: str = ""
+    network: str = ""
+    network_allow: tuple[str, ...] = ()
+    repositories: AddressPolicy = any_repository
+    destinations: AddressPolicy = any_destination
+    registries: AddressPolicy = any_registry
+    submodules: tuple[str, ...] = ()
+
+    @property
+    def walled(self) -> bool:
+        """Whether builds and steps are kept from private networks; by default where the guard is on."""
+        return self.network == "guarded" or (not self.network and self.stage_guard)
+
+    @property
+    def guard_variables(self) -> tuple[str, ...]:
+        """The variables that a step in a container must have for the guard to be on."""
+        if not self.stage_guard:
+            return ()
+        return ("PACKMILL_STAGE_GUARD", "PACKMILL_STAGE_ALLOW") if self.stage_allow else ("PACKMILL_STAGE_GUARD",)
+
+
+def read_settings(environment: Mapping[str, str]) -> Settings:
+    """The settings in the environment.
+
+    Raises:
+        UsageError: one of them cannot be meant.
+    """
+    local = environment.get("PACKMILL_LOCAL_REPOSITORIES", "") != "no"
+    guard, allow = is_yes(environment.get("PACKMILL_STAGE_GUARD", "")), _words(environment, "PACKMILL_STAGE_ALLOW")
+
+    def policy(usual: AddressPolicy) -> AddressPolicy:
+        listed = _words(environment, usual.variable)
+        return replace(usual, listed=listed, guarded=guard or not local, reachable=allow)
+
+    return Settings(
+        git_token=environment.get("PACKMILL_GIT_TOKEN", ""),
+        git_host=environment.get("PACKMILL_GIT_HOST", ""),
+        publish_token=environment.get("PACKMILL_PUBLISH_TOKEN", ""),
+        publish_host=environment.get("PACKMILL_PUBLISH_HOST", ""),
+        local_repositories=local,
+        registry_user=environment.get("PACKMILL_REGISTRY_USER", ""),
+        registry_password=environment.get("PACKMILL_REGISTRY_PASSWORD", ""),
+        registry_host=environment.get("PACKMILL_REGISTRY_HOST", ""),
+        base_image=environment.get("PACKMILL_BASE_IMAGE") or None,
+        cache_registry=check_registry(cache) if (cache := environment.get("PACKMILL_CACHE_REGISTRY", "")) else None,
+        docker_host=environment.get("DOCKER_HOST") or None,
+        confined=is_yes(environment.get("PACKMILL_CONFINED", "")),
+        gitlab_job=environment.get("GITLAB_CI") == "true",
+        stage_guard=guard,
+        stage_allow=allow,
+        repositories=policy(any_repository),
+        destinations=policy(any_destination),
+        registries=policy(any_registry),
+        submodules=check_submodules(_words(environment, "PACKMILL_SUBMODULES")),
+        run_memory=int(_positive(environment, "PACKMILL_RUN_MEMORY")),
+        run_cpus=_positive(environment, "PACKMILL_RUN_CPUS"),
+        run_processes=int(_positive(environment, "PACKMILL_RUN_PROCESSES")),
+        container_label=_label(environment.get("PACKMILL_CONTAINER_LABEL", "")),
+        network=_network(environment.get("PACKMILL_NETWORK", "")),
+        network_allow=_words(environment, "PACKMILL_NETWORK_ALLOW"),
+    )
+
+
+def _words(environment: Mapping[str, str], name: str) -> tuple[str, ...]:
+    return tuple(environment.get(name, "").replace(",", " ").split())
+
+
+def _network(value: str) -> str:
+    """Whether builds and steps get a wall; empty when that is not said.
+
+    Raises:
+        UsageError: the value is unknown.
+    """
+    plain = value.strip().lower()
+    if plain not in ("", "guarded", "open"):
+        raise UsageError(f"PACKMILL_NETWORK: unknown value {value!r}; use 'guarded' or 'open'")
+    return plain
+
+
+def _positive(environment: Mapping[str, str], name: str) -> float:
+    """A number above zero; 0 when the variable is not set."""
+    text = environment.get(name, "").strip()
+    if text and not (re.fullmatch(r"\d{1,9}(\.\d{1,3})?", text) and float(text) > 0):
+        raise UsageError(f"{name}: {text!r} is not a number above zero; unset it for the default")
+    return float(text or 0)
+
+
+def _label(text: str) -> str:
+    """The value of a label that no other option of the engine can be hidden in."""
+    if not re.fullmatch(r"[A-Za-z0-9._-]{0,128}", text):
+        raise UsageError(f"PACKMILL_CONTAINER_LABEL: {text!r} has characters other than letters, digits, '.', '_', '-'")
+    return text
+
+
+def is_yes(value: str) -> bool:
+    """Return whether a variable's value means yes."""
+    return value.strip().lower() not in ("", "0", "no", "false")
+
+
+def fetch_token(repository: Repository, settings: Settings) -> str:
+    """The token for fetching from a repository; empty when it is for another host."""
+    return settings.git_token if _is_for(settings.git_host, repository.host) else ""
+
+
+def publish_token(destination: Destination, settings: Settings) -> str:
+    """The token for depositing; empty when it is for another host."""
+    return settings.publish_token if _is_for(settings.publish_host, destination.repository.host) else ""
+
+
+def registry_user(registry: str, settings: Settings) -> str:
+    """Who logs in to a registry; empty when user and password are for another."""
+    return settings.registry_user if _is_for(settings.registry_host, registry.partition("/")[0]) else ""
+
+
+def _is_for(wanted: str, host: str) -> bool:
+    """Whether a secret may go to a host: one that names no host of its own goes wherever it is asked for."""
+    return not wanted or wanted == host or (":" not in wanted and wanted == host.partition(":")[0])

@@ -1,0 +1,70 @@
+"""Read a build request from the variables of a CI pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from generator.repository.destination import Destination, parse_destination
+from generator.request.build import BuildRequest, build_request
+from generator.request.settings import is_yes
+from generator.shared.errors import UsageError
+
+_asked = (
+    "repository checkout process env output_template registry destination destination_branch destination_address "
+    "standard_buildpacks no_cache"
+).split()
+
+
+def from_variables(environment: Mapping[str, str]) -> BuildRequest | None:
+    """The request that CI variables make; None without a repository.
+
+    Raises:
+        UsageError: variables are given, but no repository.
+    """
+    value = {name: environment.get(name, "").strip() for name in (*_asked, "output", "PACKMILL_COMMIT")}
+    if not value["repository"]:
+        given = [name for name in _asked if value[name]]
+        if given:
+            raise UsageError(
+                f"the variable {given[0]!r} is set, but 'repository' is not: set it to a git URL or a path"
+            )
+        return None
+    return build_request(
+        value["repository"],
+        checkout=value["checkout"] or None,
+        processes=tuple(line.strip() for line in value["process"].splitlines() if line.strip()),
+        environment=value["env"] or None,
+        output_template=value["output_template"] or None,
+        registry=value["registry"] or None,
+        destination=_destination(value),
+        output=Path(value["output"] or "packages"),
+        commit=value["PACKMILL_COMMIT"] or None,
+        fresh=is_yes(value["no_cache"]),
+        standard=is_yes(value["standard_buildpacks"]),
+        replace=is_replacing(environment),
+    )
+
+
+def is_replacing(environment: Mapping[str, str]) -> bool:
+    """Whether CI variables allow replacing what another repository has at the same place.
+
+    Raises:
+        UsageError: they ask for it where others reach the service; there the operator decides.
+    """
+    asked = is_yes(environment.get("replace", ""))
+    if asked and environment.get("PACKMILL_LOCAL_REPOSITORIES", "") == "no":
+        raise UsageError(
+            "replace: this service does not let requests replace packages of other repositories; its operator does, "
+            "with packmill build --replace"
+        )
+    return asked
+
+
+def _destination(value: Mapping[str, str]) -> Destination | None:
+    branch, template = value["destination_branch"], value["destination_address"]
+    if not value["destination"]:
+        if branch or template:
+            raise UsageError("the variable 'destination' is not set, but its branch or address is: set it to a git URL")
+        return None
+    return parse_destination(value["destination"], branch=branch or None, template=template or None)

@@ -1,0 +1,17 @@
+"""Write JSON for people to read."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+
+def json_text(value: Any, *, sort_keys: bool = False) -> bytes:
+    """JSON for people to read, in UTF-8; half a surrogate pair, which UTF-8 does not have, stands there escaped."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, indent=1, sort_keys=sort_keys, default=str)
+        return text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(value, indent=1, sort_keys=sort_keys, default=str).encode()
+    except RecursionError:  # nested too deeply for an indentation, which json does in Python
+        return json.dumps(value, sort_keys=sort_keys, default=str).encode()
