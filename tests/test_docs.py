@@ -105,3 +105,26 @@ def test_every_test_that_the_security_page_names_exists() -> None:
         text = (top / "tests" / file).read_text(encoding="utf-8")
         for name in names.split("::")[1:]:
             assert re.search(rf"^\s*(def|class) {name}\b", text, re.MULTILINE), f"{file}::{name}"
+
+
+def test_the_architecture_s_map_lists_the_top_of_the_generator() -> None:
+    page = (top / "docs" / "architecture.md").read_text(encoding="utf-8")
+    table = page.split("\n## Map\n")[1].split("\n|---|---|---|\n")[1].split("\n\n")[0]
+    rooms = [room for row in table.splitlines() for room in re.findall(r"`([^`]+)`", row.split("|")[1])]
+
+    there = [
+        path.name + "/" * path.is_dir()
+        for path in (top / "generator").iterdir()
+        if path.suffix == ".py" or any(path.glob("**/*.py"))
+    ]
+    assert sorted(rooms) == sorted(there)
+
+
+def test_the_architecture_s_first_answers_name_files_that_exist() -> None:
+    page = (top / "docs" / "architecture.md").read_text(encoding="utf-8")
+    questions = re.findall(r"^\| [^|]+\? \|(.*)\|$", page, re.MULTILINE)
+
+    assert len(questions) == 4
+    for answer in questions:
+        for path in re.findall(r"`([^`]+)`", answer):
+            assert (top / "generator" / path).exists(), path
