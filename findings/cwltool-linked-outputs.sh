@@ -4,7 +4,7 @@
 # A tool writes a.txt and makes b.txt a link to it; both are File outputs of their own. cwltool keys the files that it
 # moves by their real path, so that the two outputs become one file: only a.txt is in --outdir. The output object still
 # has both, the second with the basename b.txt and the path of a.txt. The run ends with code 0 and no warning.
-# A workflow step that gets the second output gets a file with the wrong name, and a user misses b.txt.
+# A workflow step that gets the second output gets a file with the wrong name, and b.txt is missing from the results.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
@@ -32,6 +32,6 @@ echo "files in --outdir: $names; the second output: basename and file '$describe
 if [ "$names" = a.txt ] && [ "$described" = "b.txt a.txt" ]; then
     echo "as described: b.txt is lost"
 else
-    echo "changed: this is not what was described" >&2
+    echo "changed: the behavior is not as described" >&2
     exit 1
 fi

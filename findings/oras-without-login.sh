@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# oras 0.2.43 (the Python client) waits for more than two minutes when a registry wants a password and none is known.
+# oras 0.2.43 (the Python client) waits for more than two minutes when a registry requires a login and none is configured.
 #
-# A registry with basic authentication answers 401 to a request without a login, as the distribution specification has
-# it. oras's BasicAuth then reads an attribute that it has only after set_basic_auth() or a login from a configuration
-# file, and its own retry decorator takes the AttributeError for a passing fault: it asks again and again, with pauses of 3,
-# 5, 11, 29 and 83 seconds, before the AttributeError comes out. Whoever forgets to log in sees nothing for that long, and
-# then no word of a login.
-# The script counts requests and pauses; it replaces time.sleep so that nobody has to wait.
+# A registry with basic authentication answers 401 to a request without a login, as the distribution specification
+# requires. oras's BasicAuth then reads an attribute that is set only by set_basic_auth() or a login in a configuration
+# file, and its retry decorator treats the AttributeError as a temporary failure: it retries after pauses of 3, 5, 11, 29
+# and 83 seconds before it raises the AttributeError. A user who forgets to log in sees nothing for that long, and then
+# an error that does not mention the login.
+# The script counts requests and pauses; it replaces time.sleep so that it ends at once.
 set -euo pipefail
 version=0.2.43
 folder=$(mktemp -d)
@@ -51,12 +51,12 @@ except Exception as error:
     ended = type(error).__name__
 print(f"pauses {pauses}, {sum(pauses)} s in all; {len(asked)} requests; then {ended}")
 PYTHON
-said=$(venv/bin/python unknown.py 2> /dev/null)
-echo "$said"
-case "$said" in
+printed=$(venv/bin/python unknown.py 2> /dev/null)
+echo "$printed"
+case "$printed" in
 "pauses [3, 5, 11, 29, 83], 131 s in all; 6 requests; then AttributeError") echo "as described: 131 seconds without a word" ;;
 *)
-    echo "changed: this is not what was described" >&2
+    echo "changed: the behavior is not as described" >&2
     exit 1
     ;;
 esac

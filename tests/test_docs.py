@@ -128,3 +128,19 @@ def test_the_architecture_s_first_answers_name_files_that_exist() -> None:
     for answer in questions:
         for path in re.findall(r"`([^`]+)`", answer):
             assert (top / "generator" / path).exists(), path
+
+
+def test_the_findings_readme_lists_every_finding() -> None:
+    page = (top / "findings" / "README.md").read_text(encoding="utf-8")
+
+    listed = re.findall(r"^\| \[([^\]]+)\]\(\1\) \|", page, re.MULTILINE)
+    assert sorted(listed) == sorted(path.name for path in (top / "findings").glob("*.sh"))
+
+
+def test_the_commands_in_the_docs_exist(packmill: Callable[..., Finished]) -> None:
+    known = set(re.findall(r"^    ([a-z]+) ", packmill("--help").out, re.MULTILINE))
+
+    for document in (top / "README.md", *(top / "docs").glob("*.md")):
+        blocks = re.findall(r"^ *```\n(.*?)^ *```", document.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+        used = {name for block in blocks for name in re.findall(r"^ *packmill ([a-z]+)", block, re.MULTILINE)}
+        assert used <= known, document.name
