@@ -144,3 +144,12 @@ def test_the_commands_in_the_docs_exist(packmill: Callable[..., Finished]) -> No
         blocks = re.findall(r"^ *```\n(.*?)^ *```", document.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
         used = {name for block in blocks for name in re.findall(r"^ *packmill ([a-z]+)", block, re.MULTILINE)}
         assert used <= known, document.name
+
+
+def test_the_contributing_page_names_files_that_exist() -> None:
+    page = (top / "CONTRIBUTING.md").read_text(encoding="utf-8").split("## Plain English")[0]
+    paths = set(re.findall(r"`((?:[\w-]+/)+[\w.-]*)`", page))
+
+    assert len(paths) > 30
+    for path in paths:
+        assert (top / path).exists() or (top / "generator" / path).exists(), path
