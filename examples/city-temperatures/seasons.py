@@ -1,4 +1,4 @@
-"""How a city's year goes: a module beside the notebook, imported as in Jupyter."""
+"""Summarize the year of a city: a module next to the notebook, imported as in Jupyter."""
 
 from statistics import mean
 
