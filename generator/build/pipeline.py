@@ -30,8 +30,8 @@ from generator.environment.checkout import environment_of
 from generator.environment.environment import Environment
 from generator.environment.requested import place
 from generator.image import names as image
-from generator.image.build import Found, Wanted, ensure_image
-from generator.image.check import checked
+from generator.image.build import BuiltImage, ImageSpec, ensure_image
+from generator.image.check import check_process
 from generator.image.environment.plan import Lock
 from generator.image.staging import StagingSpec, ensure_staging_image
 from generator.image.store import ImageStore
@@ -105,14 +105,14 @@ def build(request: BuildRequest, settings: Settings, progress: Progress) -> Buil
         reference = request.image or image.reference(source, environment=environment_key)
         top = request.output / source.owner / source.name / source.checkout
         check_room(request, source, [target for _, target in _places(processes, top)], reference, settings)
-        found, local = Found(reference=reference, built=False, digest=None), ""
+        found, local = BuiltImage(reference=reference, built=False, digest=None), ""
         staging = _named_staging(settings) if any(map(stages, processes)) else None
         if request.build_image:
             ensure_build_wall(settings, environment, folder, progress.say)
             wanted = _wanted(request, settings, source, folder, environment, environment_key, reference, progress)
             found = ensure_image(wanted, progress)
             with progress.step(f"Checking the runner in {found.reference}"):
-                processes = [checked(process, found.reference, progress) for process in processes]
+                processes = [check_process(process, found.reference, progress) for process in processes]
             local = found.reference
             if staging:
                 staging = ensure_staging_image(_staging_spec(request, settings, found, progress), progress)
@@ -167,8 +167,8 @@ def _wanted(  # noqa: PLR0917 - every word once, in the order of the steps that 
     environment_key: str,
     reference: str,
     progress: Progress,
-) -> Wanted:
-    return Wanted(
+) -> ImageSpec:
+    return ImageSpec(
         reference=reference,
         source=source,
         folder=folder,
@@ -190,12 +190,12 @@ def _store(request: BuildRequest, settings: Settings, progress: Progress) -> Ima
     )
 
 
-def _named_staging(settings: Settings) -> Found:
+def _named_staging(settings: Settings) -> BuiltImage:
     """The staging image as documents name it that are written without an image."""
-    return Found(reference=image.staging_reference(settings.base_image), built=False, digest=None)
+    return BuiltImage(reference=image.staging_reference(settings.base_image), built=False, digest=None)
 
 
-def _staging_spec(request: BuildRequest, settings: Settings, found: Found, progress: Progress) -> StagingSpec:
+def _staging_spec(request: BuildRequest, settings: Settings, found: BuiltImage, progress: Progress) -> StagingSpec:
     """The staging image's base is never the repository's or the package's: its steps see credentials."""
     return StagingSpec(
         base_image=settings.base_image,

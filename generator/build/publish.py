@@ -12,7 +12,7 @@ from generator.containers.package_artifact import push_package
 from generator.containers.registry import look_up, pull, push
 from generator.containers.registry_session import Login, anonymous
 from generator.image import names as image
-from generator.image.build import Found
+from generator.image.build import BuiltImage
 from generator.network.address_policy import Access
 from generator.package.folder import check_places, documents_below
 from generator.progress import Progress
@@ -67,7 +67,7 @@ def _check_registry(target: str, own: Holder, login: Login | None) -> None:
         raise taken(target, Holder(address=address, checkout="", place=""), own, otherwise=otherwise)
 
 
-def find_pushed(registry: str | None, reference: str, key: str, *, settings: Settings) -> Found | None:
+def find_pushed(registry: str | None, reference: str, key: str, *, settings: Settings) -> BuiltImage | None:
     """The image in the registry that is asked for, in the engine too now, if it is there with that key.
 
     It keeps the registry's name: whoever asks may name a registry of their own, and what lies there is theirs alone.
@@ -85,7 +85,7 @@ def find_pushed(registry: str | None, reference: str, key: str, *, settings: Set
         present = engine.inspect(by_digest)
     if present is None:
         return None
-    return Found(reference=by_digest, built=False, digest=remote.digest, layers=present.layers, pushed=True)
+    return BuiltImage(reference=by_digest, built=False, digest=remote.digest, layers=present.layers, pushed=True)
 
 
 def fetch_cached(reference: str, *, settings: Settings, progress: Progress) -> bool:
@@ -115,7 +115,7 @@ def keep_cached(reference: str, *, settings: Settings, progress: Progress) -> No
         progress.warn(str(error))
 
 
-def push_image(found: Found, registry: str, settings: Settings, progress: Progress) -> Found:
+def push_image(found: BuiltImage, registry: str, settings: Settings, progress: Progress) -> BuiltImage:
     """The image under its name by digest in the registry, which no later push can change; one that is there is left.
 
     Raises:
@@ -124,7 +124,7 @@ def push_image(found: Found, registry: str, settings: Settings, progress: Progre
     return _push(found, image.pushed_reference(registry, found.reference), registry, settings, progress)
 
 
-def push_staging_image(staging: Found, registry: str, settings: Settings, progress: Progress) -> Found:
+def push_staging_image(staging: BuiltImage, registry: str, settings: Settings, progress: Progress) -> BuiltImage:
     """Push the staging image next to the package's image; the documents then name it by digest.
 
     Raises:
@@ -135,7 +135,7 @@ def push_staging_image(staging: Found, registry: str, settings: Settings, progre
     return _push(staging, image.pushed_reference(registry, name), registry, settings, progress)
 
 
-def _push(found: Found, target: str, registry: str, settings: Settings, progress: Progress) -> Found:
+def _push(found: BuiltImage, target: str, registry: str, settings: Settings, progress: Progress) -> BuiltImage:
     if found.pushed:
         progress.say(f"{found.reference} is in the registry already")
         return found
@@ -153,7 +153,7 @@ def address(request: BuildRequest, folder: Path) -> str:
 
 
 def publish_package(
-    request: BuildRequest, source: Source, top: Path, found: Found, *, settings: Settings, progress: Progress
+    request: BuildRequest, source: Source, top: Path, found: BuiltImage, *, settings: Settings, progress: Progress
 ) -> None:
     """Deposits the package in ``top``, and pushes it beside an image that was pushed.
 
@@ -184,7 +184,7 @@ def publish_package(
 
 
 def _push_beside(  # noqa: PLR0917 - what is pushed, and where to
-    top: Path, files: list[str], found: Found, registry: str, settings: Settings, progress: Progress
+    top: Path, files: list[str], found: BuiltImage, registry: str, settings: Settings, progress: Progress
 ) -> None:
     """The package as an OCI artifact; a registry that takes images alone is no reason to fail."""
     with progress.step("Pushing the package beside the image"):

@@ -10,8 +10,8 @@ from generator.documents.provenance import BuildRecord
 from generator.documents.sbom import sbom_json
 from generator.environment.secret_addresses import refuse_secrets
 from generator.image import names as image
-from generator.image.build import Found
-from generator.image.check import contents
+from generator.image.build import BuiltImage
+from generator.image.check import read_contents
 from generator.image.environment.plan import PYLOCK, REQUIREMENTS_LOCK, Lock
 from generator.repository.source import Source
 from generator.request.build import BuildRequest
@@ -32,7 +32,7 @@ class Kept:
     record: BuildRecord | None = None
 
 
-def keep_of(found: Found, source: Source, request: BuildRequest, settings: Settings, *, local: str) -> Kept:
+def keep_of(found: BuiltImage, source: Source, request: BuildRequest, settings: Settings, *, local: str) -> Kept:
     """What the package keeps; nothing where no image was asked for. ``local`` is the image's name in the engine.
 
     Raises:
@@ -41,7 +41,7 @@ def keep_of(found: Found, source: Source, request: BuildRequest, settings: Setti
     """
     if not request.build_image:
         return Kept()
-    packages, lock = _said(contents(local), found.reference)
+    packages, lock = _said(read_contents(local), found.reference)
     sbom = sbom_json(
         packages,
         name=f"{source.owner}/{source.name}",

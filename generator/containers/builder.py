@@ -13,9 +13,9 @@ from typing import Any
 from generator.shared.errors import EnvironmentSpecError, ImageBuildError
 from generator.subprocesses import stream
 
-_REMEMBERED = 400
+_KEPT_LINES = 400
 """Lines of a build that are kept for its error message."""
-_OF_THE_BUILDER = re.compile(
+_BUILDER_NOISE = re.compile(
     r"#\d+ (\[internal\]|transferring|DONE|exporting|writing image|naming to|sha256:|resolve|extracting|building with)"
     r"|#\d+$|(Picked|Using) .*(content provider|local repo|builder)"
 )
@@ -45,11 +45,11 @@ def repo2docker_app(
     app.user_id, app.user_name = 1000, "jovyan"
     # `run` only makes repo2docker load the image into the engine's store; build() does not start it.
     app.run, app.push = True, False
-    app.get_engine = partial(_engine, app)
+    app.get_engine = partial(_docker_engine, app)
     return app
 
 
-def _engine(app: Any) -> Any:
+def _docker_engine(app: Any) -> Any:
     """repo2docker's engine, always by the docker command.
 
     It would call podman itself where DOCKER_HOST speaks of it, in words that Podman 4.3 does not know;
@@ -67,7 +67,7 @@ def build_environment(app: Any, *, on_line: Callable[[str], None]) -> None:
         EnvironmentSpecError: repo2docker refuses the configuration files.
         ImageBuildError: the build fails; the message ends with the build's last lines that mean something.
     """
-    tail: deque[str] = deque(maxlen=_REMEMBERED)
+    tail: deque[str] = deque(maxlen=_KEPT_LINES)
     app.initialize()
     app.log.handlers = [_LineHandler(on_line, tail)]
     app.log.propagate = False
@@ -76,11 +76,11 @@ def build_environment(app: Any, *, on_line: Callable[[str], None]) -> None:
     except (ValueError, FileNotFoundError) as error:
         raise EnvironmentSpecError(f"the environment cannot be read: {error}") from None
     except SystemExit:
-        raise ImageBuildError(last_words(tail)) from None
+        raise ImageBuildError(summarize_failure(tail)) from None
     except Exception as error:  # noqa: BLE001
         # repo2docker lets whatever its packs and the docker command meet through, with no common class
         if type(error).__name__ == "CalledProcessError":
-            raise ImageBuildError(last_words(tail)) from None
+            raise ImageBuildError(summarize_failure(tail)) from None
         raise ImageBuildError(f"repo2docker cannot build the environment: {type(error).__name__}: {error}") from None
 
 
@@ -96,9 +96,9 @@ class _LineHandler(logging.Handler):
             return
         *lines, self.rest = (self.rest + record.getMessage().replace("\r", "\n")).split("\n")
         for line in filter(str.strip, lines):
-            shown = _shown(line)
+            shown = _hide_mounts(line)
             self.tail.append(shown)
-            if not _OF_THE_BUILDER.match(shown):
+            if not _BUILDER_NOISE.match(shown):
                 self.on_line(shown)
 
 
@@ -111,13 +111,13 @@ def build_context(context: Path, *, image: str, time: int, on_line: Callable[[st
     Raises:
         ImageBuildError: the build fails.
     """
-    tail: deque[str] = deque(maxlen=_REMEMBERED)
+    tail: deque[str] = deque(maxlen=_KEPT_LINES)
 
     def keep(line: str) -> None:
-        shown = _shown(line)
+        shown = _hide_mounts(line)
         if shown.strip():
             tail.append(shown)
-            if not _OF_THE_BUILDER.match(shown):
+            if not _BUILDER_NOISE.match(shown):
                 on_line(shown)
 
     options = ("--no-cache",) if fresh else ()
@@ -126,15 +126,15 @@ def build_context(context: Path, *, image: str, time: int, on_line: Callable[[st
         "--build-arg", f"SOURCE_DATE_EPOCH={time}", "--tag", image, "--", str(context)
     )  # fmt: skip
     if stream(command, on_line=keep) != 0:
-        raise ImageBuildError(last_words(tail))
+        raise ImageBuildError(summarize_failure(tail))
 
 
-def _shown(line: str) -> str:
+def _hide_mounts(line: str) -> str:
     """A line without the mounts of its step, which have the names of caches (`generator.containers.caches`)."""
     return re.sub(r"--mount=\S+( +\\?|$)", "", line)
 
 
-def last_words(lines: deque[str]) -> str:
+def summarize_failure(lines: deque[str]) -> str:
     """The last lines of a build that mean something: BuildKit repeats the failing step's between two rules."""
     rules = [number for number, line in enumerate(lines) if re.fullmatch(r"-{6}", line.strip())]
     said = list(lines)[rules[-2] + 2 : rules[-1]] if len(rules) >= 2 else list(lines)[-40:]

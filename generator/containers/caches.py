@@ -19,16 +19,16 @@ from generator.containers.image_notes import notes_folder
 
 def cache_name(*users: str) -> str:
     """The name of the cache that builds with these users share: a base image, and a repository that trusts itself."""
-    return hashlib.sha256("\0".join((_secret(), *users)).encode()).hexdigest()[:32]
+    return hashlib.sha256("\0".join((_engine_secret(), *users)).encode()).hexdigest()[:32]
 
 
 @cache
-def _secret() -> str:
+def _engine_secret() -> str:
     """What only this engine's users know: Docker's own id or, as Podman has none, a word kept with our notes."""
-    return engine_id() or _kept_word()
+    return engine_id() or _read_or_create_secret()
 
 
-def _kept_word() -> str:
+def _read_or_create_secret() -> str:
     path = notes_folder() / "cache-secret"
     word = secrets.token_hex(16)
     with suppress(OSError):

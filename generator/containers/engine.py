@@ -45,7 +45,7 @@ class Image:
 
 
 @contextmanager
-def connected() -> Iterator[docker.DockerClient]:
+def open_client() -> Iterator[docker.DockerClient]:
     """A client of the engine that DOCKER_HOST or the usual socket names.
 
     Raises:
@@ -63,7 +63,7 @@ def connected() -> Iterator[docker.DockerClient]:
 
 def is_podman() -> bool:
     """Whether the engine is Podman behind its Docker-compatible socket."""
-    with connected() as client:
+    with open_client() as client:
         return _is_podman(client)
 
 
@@ -74,19 +74,19 @@ def _is_podman(client: docker.DockerClient) -> bool:
 
 def engine_id() -> str:
     """What tells this engine from all others, and no container knows; empty for Podman, which makes it up."""
-    with connected() as client:
+    with open_client() as client:
         return "" if _is_podman(client) else str(client.info().get("ID") or "")
 
 
 def architecture() -> str:
     """The machine that its images are for, as Go calls it: amd64, arm64."""
-    with connected() as client:
+    with open_client() as client:
         return str(client.version().get("Arch") or "")
 
 
 def inspect(reference: str) -> Image | None:
     """The image of that name in the engine's store, if it is there."""
-    with connected() as client:
+    with open_client() as client:
         podman = _is_podman(client)
         try:
             attributes = client.images.get(reference).attrs
@@ -116,7 +116,7 @@ def _repository(reference: str) -> str:
 
 def history(reference: str) -> tuple[Layer, ...]:
     """The layers of an image that hold something, the lowest first."""
-    with connected() as client, _said_clearly(reference):
+    with open_client() as client, docker_errors_as_build_errors(reference):
         rows = client.images.get(reference).history()
     return tuple(
         Layer(made_by=str(row.get("CreatedBy") or ""), size=int(row.get("Size") or 0))
@@ -140,12 +140,12 @@ def host_ca_bundle() -> Path | None:
 def tag(reference: str, name: str) -> None:
     """Gives an image of the engine's store another name."""
     repository, _, mark = name.rpartition(":")
-    with connected() as client, _said_clearly(reference):
+    with open_client() as client, docker_errors_as_build_errors(reference):
         client.images.get(reference).tag(repository, tag=mark)
 
 
 @contextmanager
-def _said_clearly(reference: str) -> Iterator[None]:
+def docker_errors_as_build_errors(reference: str) -> Iterator[None]:
     """An image that somebody took away meanwhile, as an error of a build."""
     try:
         yield
@@ -156,7 +156,7 @@ def _said_clearly(reference: str) -> Iterator[None]:
 def untag(reference: str) -> None:
     """Takes a name away; what other images are built on stays."""
     # A name too many is no reason to fail a finished build.
-    with connected() as client, suppress(docker.errors.DockerException):
+    with open_client() as client, suppress(docker.errors.DockerException):
         client.images.remove(reference, noprune=True)
 
 

@@ -83,14 +83,14 @@ def build_wall(wall: Wall, execute: Execute) -> None:
     """
     done = None
     for _ in range(_ATTEMPTS):  # another process may change the rules between reading and setting
-        done = execute(_script("read"))
+        done = execute(_walls_command("read"))
         if done.code != 0:
             break
-        ipv4, ipv6, resolvers = _sections(done.stdout)
+        ipv4, ipv6, resolvers = _parse_sections(done.stdout)
         changes = changes_for(wall, ipv4, resolvers), changes_for(wall, ipv6, resolvers, version=6) if ipv6 else ""
         if not any(changes):
             return
-        done = execute(_script("set", *changes))
+        done = execute(_walls_command("set", *changes))
         if done.code == 0:
             return
     said = (done.stderr.strip() or f"exit code {done.code}") if done else ""
@@ -99,9 +99,9 @@ def build_wall(wall: Wall, execute: Execute) -> None:
 
 def remove_wall(chain: str, execute: Execute) -> None:
     """Removes a wall and its chain, if they are there."""
-    done = execute(_script("read"))
-    ipv4, ipv6, _ = _sections(done.stdout)
-    execute(_script("set", _removal(chain, ipv4), _removal(chain, ipv6)))
+    done = execute(_walls_command("read"))
+    ipv4, ipv6, _ = _parse_sections(done.stdout)
+    execute(_walls_command("set", _removal_rules(chain, ipv4), _removal_rules(chain, ipv6)))
 
 
 def changes_for(wall: Wall, present: list[str], resolvers: Iterable[str], *, version: int = 4) -> str:
@@ -113,8 +113,8 @@ def changes_for(wall: Wall, present: list[str], resolvers: Iterable[str], *, ver
     hooks = ("INPUT", "DOCKER-USER" if "-N DOCKER-USER" in present else "FORWARD")
     jumps = [f"-A {hook} -i {wall.bridge} -j {wall.chain}" for hook in hooks]
     found = [line for line in present if line.endswith(f" -j {wall.chain}")]
-    own = [_canonical(line) for line in present if line.startswith(f"-A {wall.chain} ")]
-    has_rules = own == [_canonical(rule) for rule in rules]
+    own = [_normalize(line) for line in present if line.startswith(f"-A {wall.chain} ")]
+    has_rules = own == [_normalize(rule) for rule in rules]
     if has_rules and sorted(found) == sorted(jumps) and all(_is_ahead(jump, present) for jump in jumps):
         return ""
     lines = [
@@ -127,7 +127,7 @@ def changes_for(wall: Wall, present: list[str], resolvers: Iterable[str], *, ver
     return "\n".join(lines)
 
 
-def _canonical(rule: str) -> str:
+def _normalize(rule: str) -> str:
     """A rule with its network written as Python does, whose version decides how embedded IPv4 is."""
     return re.sub(r"(?<= -d )\S+", lambda found: str(ipaddress.ip_network(found[0])), rule)
 
@@ -139,19 +139,19 @@ def _is_ahead(jump: str, present: list[str]) -> bool:
     return all(re.search(r" -j PACKMILL-\w+$", line) for line in lines[: lines.index(jump)])
 
 
-def _removal(chain: str, present: list[str]) -> str:
+def _removal_rules(chain: str, present: list[str]) -> str:
     if f"-N {chain}" not in present:
         return ""
     jumps = [line.replace("-A ", "-D ", 1) for line in present if line.endswith(f" -j {chain}")]
     return "\n".join(["*filter", *jumps, f"-F {chain}", f"-X {chain}", "COMMIT\n"])
 
 
-def _script(*words: str) -> tuple[str, ...]:
+def _walls_command(*words: str) -> tuple[str, ...]:
     text = (data_folder("templates") / "network" / "walls.sh").read_text(encoding="utf-8")
     return ("sh", "-c", text, "walls.sh", *words)
 
 
-def _sections(text: str) -> tuple[list[str], list[str], list[str]]:
+def _parse_sections(text: str) -> tuple[list[str], list[str], list[str]]:
     """The rules of IPv4, those of IPv6, and the name servers that are not the machine's own loopback."""
     ipv4, ipv6, servers = (part.strip().splitlines() for part in re.split(r"^== .*\n", text, flags=re.MULTILINE)[1:])
     named = re.findall(r"^nameserver\s+([\da-fA-F.:]+)", "\n".join(servers), re.MULTILINE)

@@ -11,7 +11,7 @@ from typing import Any
 
 import docker.errors
 
-from generator.containers.engine import connected, is_podman
+from generator.containers.engine import is_podman, open_client
 from generator.containers.firewall import Execute, Wall, build_wall, networks_of, remove_wall
 from generator.request.settings import Settings
 from generator.shared.errors import EngineMissingError
@@ -72,7 +72,7 @@ def remove_walls(*, helper_image: HelperImage) -> None:
     execute = _executor(_bridge_of(network), helper_image)
     for chain in (_STEPS, _BUILDS):
         remove_wall(chain, execute)
-    with connected() as client:
+    with open_client() as client:
         try:
             client.networks.get(network["Id"]).remove()
         except docker.errors.APIError as error:
@@ -92,7 +92,7 @@ def _own_bridge() -> str:
 
 
 def _find() -> dict[str, Any] | None:
-    with connected() as client:
+    with open_client() as client:
         try:
             return dict(client.networks.get(name).attrs)
         except docker.errors.NotFound:
@@ -102,7 +102,7 @@ def _find() -> dict[str, Any] | None:
 def _create() -> dict[str, Any]:
     # The interface's name is random so that finding it proves that this machine is the engine's.
     options = {_BRIDGE: f"packmill-{secrets.token_hex(3)}", "com.docker.network.bridge.enable_icc": "false"}
-    with connected() as client:
+    with open_client() as client:
         try:
             made = client.networks.create(
                 name, driver="bridge", options=options, labels={_LABEL: "steps"}, check_duplicate=True
@@ -121,7 +121,7 @@ def _bridge_of(network: dict[str, Any]) -> str:
 
 
 def _default_bridge() -> str:
-    with connected() as client:
+    with open_client() as client:
         try:
             return _bridge_of(client.networks.get("bridge").attrs) or "docker0"
         except docker.errors.NotFound:

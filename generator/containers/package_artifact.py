@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from generator.containers.registry import _IMAGE_KINDS, _MANIFEST, _require_login
+from generator.containers.registry import manifest_type, manifest_types, require_login
 from generator.containers.registry_session import (
     Login,
     open_registry,
@@ -46,10 +46,10 @@ def push_package(folder: Path, files: Iterable[str], image: str, *, login: Login
     target = f"{name}:{digest.replace(':', '-')}.package"
     try:
         with open_registry(target, login) as (registry, container):
-            _require_login(registry)
+            require_login(registry)
             manifest = _manifest(registry, container, {name: folder / name for name in files})
-            manifest["subject"] = _subject(registry, container, digest)
-            _checked(registry.upload_manifest(manifest, container))
+            manifest["subject"] = _describe_image(registry, container, digest)
+            _require_success(registry.upload_manifest(manifest, container))
     except (requests.RequestException, ValueError, OSError) as error:
         said = str(error).strip().splitlines() or [type(error).__name__]
         raise PublishError(f"{target}: the registry does not take the package: {said[0]}") from None
@@ -61,32 +61,32 @@ def _manifest(registry: Any, container: Any, files: Mapping[str, Path]) -> dict[
     with TemporaryDirectory(prefix="packmill-artifact-") as temporary:
         empty = Path(temporary, "empty.json")
         empty.write_text("{}")
-        config = _uploaded(registry, container, empty, _EMPTY)
+        config = _upload(registry, container, empty, _EMPTY)
         layers = []
         for name, path in sorted(files.items()):
-            layer = _uploaded(registry, container, path, _MEDIA_TYPES.get(path.suffix, "application/octet-stream"))
+            layer = _upload(registry, container, path, _MEDIA_TYPES.get(path.suffix, "application/octet-stream"))
             layers.append({**layer, "annotations": {"org.opencontainers.image.title": name}})
-    head = {"schemaVersion": 2, "mediaType": _MANIFEST, "artifactType": package_type}
+    head = {"schemaVersion": 2, "mediaType": manifest_type, "artifactType": package_type}
     return {**head, "config": config, "layers": layers}
 
 
-def _uploaded(registry: Any, container: Any, path: Path, media_type: str) -> dict[str, Any]:
+def _upload(registry: Any, container: Any, path: Path, media_type: str) -> dict[str, Any]:
     content = path.read_bytes()
     digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
     blob = {"mediaType": media_type, "digest": digest, "size": len(content)}
-    _checked(registry.upload_blob(str(path), container, blob))
+    _require_success(registry.upload_blob(str(path), container, blob))
     return blob
 
 
-def _subject(registry: Any, container: Any, digest: str) -> dict[str, Any]:
+def _describe_image(registry: Any, container: Any, digest: str) -> dict[str, Any]:
     """The descriptor of the image, whose manifest may be Docker's own kind."""
     address = f"{registry.prefix}://{container.manifest_url(digest)}"
-    answer = registry.do_request(address, "GET", headers={"Accept": _IMAGE_KINDS})
-    _checked(answer)
-    media_type = json.loads(answer.content).get("mediaType", _MANIFEST)
+    answer = registry.do_request(address, "GET", headers={"Accept": manifest_types})
+    _require_success(answer)
+    media_type = json.loads(answer.content).get("mediaType", manifest_type)
     return {"mediaType": media_type, "digest": digest, "size": len(answer.content)}
 
 
-def _checked(answer: Any) -> None:
+def _require_success(answer: Any) -> None:
     if answer.status_code not in (200, 201, 202):
         raise ValueError(f"{answer.status_code} {answer.reason}: {answer.text[:200]}")

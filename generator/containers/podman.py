@@ -21,7 +21,7 @@ _folders: list[str] = []
 """Where the stand-in lies in this process, once it is needed."""
 
 
-def stand_in() -> bool:
+def use_podman_command() -> bool:
     """Puts podman in the docker command's place if the engine is Podman; whether it is.
 
     Raises:
@@ -51,7 +51,7 @@ def check_engine() -> None:
     Raises:
         EngineMissingError: no engine answers, or Docker lacks buildx; the message says what to install.
     """
-    if stand_in():
+    if use_podman_command():
         return
     if shutil.which("docker") is None:
         raise EngineMissingError(

@@ -12,23 +12,23 @@ from urllib.parse import urlsplit
 
 import docker.errors
 
-from generator.containers.engine import connected
+from generator.containers.engine import open_client
 from generator.containers.registry_session import (
     Login,
-    _challenge,
-    _is_loopback,
     auth_config,
+    is_loopback,
     open_registry,
+    read_challenge,
     registry_session,
 )
 from generator.network.addresses import checked_addresses
 from generator.shared.errors import PublishError
 
-_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
-_INDEX = "application/vnd.oci.image.index.v1+json"
-_IMAGE_KINDS = (
-    f"{_MANIFEST}, application/vnd.docker.distribution.manifest.v2+json, "
-    f"{_INDEX}, application/vnd.docker.distribution.manifest.list.v2+json"
+manifest_type = "application/vnd.oci.image.manifest.v1+json"
+_index_type = "application/vnd.oci.image.index.v1+json"
+manifest_types = (
+    f"{manifest_type}, application/vnd.docker.distribution.manifest.v2+json, "
+    f"{_index_type}, application/vnd.docker.distribution.manifest.list.v2+json"
 )
 """An engine with containerd's image store pushes an index, also of a single image."""
 
@@ -41,24 +41,24 @@ def push(reference: str, target: str, *, login: Login | None, on_line: Callable[
     """
     name, _, tag = target.rpartition(":")
     _check_engine(target, login)
-    with connected() as client:
+    with open_client() as client:
         try:
             client.images.get(reference).tag(name, tag=tag)
             lines = client.api.push(name, tag=tag, stream=True, decode=True, auth_config=auth_config(login))
-            return _followed(lines, target, on_line)
+            return _follow_push(lines, target, on_line)
         except docker.errors.APIError as error:
-            raise PublishError(_failure(target, str(error.explanation or error))) from None
+            raise PublishError(_describe_failure(target, str(error.explanation or error))) from None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Remote:
+class RemoteImage:
     """An image in a registry."""
 
     digest: str
     labels: Mapping[str, str]
 
 
-def look_up(target: str, *, login: Login | None) -> Remote | None:
+def look_up(target: str, *, login: Login | None) -> RemoteImage | None:
     """The image ``target`` (``registry/name:tag``), None when the registry does not have it or does not say.
 
     The labels of an index are those of its first image; what is no image has none.
@@ -67,7 +67,7 @@ def look_up(target: str, *, login: Login | None) -> Remote | None:
 
     try:
         with open_registry(target, login) as (registry, container):
-            answer = _asked_once(registry, f"{registry.prefix}://{container.manifest_url()}")
+            answer = _request_manifest(registry, f"{registry.prefix}://{container.manifest_url()}")
             if answer.status_code != 200:
                 return None
             digest = f"sha256:{hashlib.sha256(answer.content).hexdigest()}"
@@ -78,7 +78,7 @@ def look_up(target: str, *, login: Login | None) -> Remote | None:
         labels = (json.loads(blob.content).get("config") or {}).get("Labels") or {}
     except (requests.RequestException, ValueError, LookupError, TypeError, AttributeError, OSError, StopIteration):
         return None
-    return Remote(digest=digest, labels=labels)
+    return RemoteImage(digest=digest, labels=labels)
 
 
 def _first_image(registry: Any, container: Any, index: Mapping[str, Any]) -> Any:
@@ -87,10 +87,10 @@ def _first_image(registry: Any, container: Any, index: Mapping[str, Any]) -> Any
         one["digest"] for one in index["manifests"] if (one.get("platform") or {}).get("architecture") != "unknown"
     )
     address = f"{registry.prefix}://{container.manifest_url(digest)}"
-    return json.loads(_asked_once(registry, address).content)
+    return json.loads(_request_manifest(registry, address).content)
 
 
-def _require_login(registry: Any) -> None:
+def require_login(registry: Any) -> None:
     """Refuse to go on without a password where the registry wants one; oras fails late, and with an AttributeError.
 
     Raises:
@@ -105,7 +105,7 @@ def _require_login(registry: Any) -> None:
         ) from None
 
 
-def _asked_once(registry: Any, address: str) -> Any:
+def _request_manifest(registry: Any, address: str) -> Any:
     """Request a manifest without oras's retries.
 
     They wait for two minutes in all where a registry wants a password and none is known, which oras 0.2.43 takes for
@@ -113,13 +113,13 @@ def _asked_once(registry: Any, address: str) -> Any:
     """
     request = type(registry).do_request
     request = getattr(request, "__wrapped__", request)
-    return request(registry, address, "GET", headers={"Accept": _IMAGE_KINDS})
+    return request(registry, address, "GET", headers={"Accept": manifest_types})
 
 
 def pull(target: str, *, login: Login | None) -> bool:
     """Pulls ``registry/name:tag`` or ``registry/name@digest`` into the engine's store; whether it is there now."""
     _check_engine(target, login)
-    with connected() as client:
+    with open_client() as client:
         try:
             client.images.pull(target, auth_config=auth_config(login))
         except docker.errors.APIError:
@@ -138,24 +138,24 @@ def _check_engine(target: str, login: Login | None) -> None:
     if not login or not login.guarded:
         return
     host = target.partition("/")[0]
-    plain = _is_loopback(host.partition(":")[0])
+    plain = is_loopback(host.partition(":")[0])
     try:
         with registry_session(login, plain=plain) as session:
-            realm = re.search(r'realm="([^"]*)"', _challenge(session, host, plain=plain))
+            realm = re.search(r'realm="([^"]*)"', read_challenge(session, host, plain=plain))
         if realm and "://" in realm[1]:
             checked_addresses(urlsplit(realm[1]).hostname or "", login.reachable)
     except (requests.RequestException, ValueError, OSError) as error:
         raise PublishError(f"{target}: the registry cannot be used here: {error}") from None
 
 
-def _followed(lines: Any, target: str, on_line: Callable[[str], None]) -> str:
+def _follow_push(lines: Any, target: str, on_line: Callable[[str], None]) -> str:
     """Tells each layer once when it begins and once when it is there; the digest of the last line."""
     told: set[tuple[str, str]] = set()
     digest = ""
     for line in lines:
         if "error" in line:
-            raise PublishError(_failure(target, str(line["error"])))
-        digest = _digest(line) or digest
+            raise PublishError(_describe_failure(target, str(line["error"])))
+        digest = _find_digest(line) or digest
         if found := re.search(r"digest: (sha256:[0-9a-f]{64})", str(line.get("status", ""))):
             digest = digest or found[1]  # Podman says it in words alone
         layer, status = str(line.get("id", "")), str(line.get("status", ""))
@@ -163,16 +163,16 @@ def _followed(lines: Any, target: str, on_line: Callable[[str], None]) -> str:
             told.add((layer, status))
             on_line(f"{layer}: {status.lower()}")
     if not digest:
-        raise PublishError(_failure(target, "the registry gave no digest"))
+        raise PublishError(_describe_failure(target, "the registry gave no digest"))
     return digest
 
 
-def _digest(line: Mapping[str, Any]) -> str:
+def _find_digest(line: Mapping[str, Any]) -> str:
     extra = line.get("aux")
     return str(extra.get("Digest", "")) if isinstance(extra, dict) else ""
 
 
-def _failure(target: str, cause: str) -> str:
+def _describe_failure(target: str, cause: str) -> str:
     registry = target.split("/", maxsplit=1)[0]
     message = f"{target}: the image could not be pushed: {cause.strip()}"
     if any(word in cause.lower() for word in ("denied", "unauthorized", "authentication", "no basic auth")):

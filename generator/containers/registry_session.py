@@ -47,10 +47,10 @@ def open_registry(target: str, login: Login | None) -> Iterator[tuple[Any, Any]]
 
     logging.getLogger("oras").setLevel(logging.CRITICAL)  # what it has to say is in the answer that is raised
     host = target.partition("/")[0]
-    plain = _is_loopback(host.partition(":")[0])  # as Docker has it
+    plain = is_loopback(host.partition(":")[0])  # as Docker has it
     container = oras.container.Container(target)
     with registry_session(login, plain=plain) as session:
-        backend = "basic" if _challenge(session, host, plain=plain).lower().startswith("basic") else "token"
+        backend = "basic" if read_challenge(session, host, plain=plain).lower().startswith("basic") else "token"
         registry = oras.provider.Registry(insecure=plain, tls_verify=session.verify, auth_backend=backend)
         registry.session.proxies, registry.session.trust_env = session.proxies, session.trust_env
         if login and login.user:
@@ -75,13 +75,14 @@ def registry_session(login: Login | None, *, plain: bool) -> Iterator[requests.S
         yield session
 
 
-def _challenge(session: requests.Session, host: str, *, plain: bool) -> str:
-    """How a registry wants to be asked for access (distribution spec, "Auth")."""
+def read_challenge(session: requests.Session, host: str, *, plain: bool) -> str:
+    """Request the authentication challenge of a registry (distribution spec, "Auth")."""
     address = f"{'http' if plain else 'https'}://{host}/v2/"
     return session.get(address, timeout=30).headers.get("WWW-Authenticate", "")
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Check whether a host is this machine, which Docker reaches without TLS."""
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from generator.containers.podman import stand_in
+from generator.containers.podman import use_podman_command
 from generator.shared.errors import EngineMissingError
 from generator.subprocesses import Finished, run, start_detached
 
@@ -31,14 +31,14 @@ def ensure_engine(*, docker_host: str | None, say: Callable[[str], None], confin
     Raises:
         EngineMissingError: it is missing and cannot be set up here.
     """
-    if _is_podman():
+    if _use_podman():
         return None
     # a CI container beside an engine, without its client
     if docker_host and shutil.which("docker") is None and not confined:
-        _check_that_one_may_install("the docker command is missing")
+        _require_install_rights("the docker command is missing")
         say("installing Docker's command (docker.io)")
-        _apt("docker.io")
-    answers, has_buildx = _answers(), _has_buildx()
+        _apt_install("docker.io")
+    answers, has_buildx = _engine_answers(), _has_buildx()
     if answers and has_buildx:
         return None
     if docker_host and not answers:
@@ -50,30 +50,30 @@ def ensure_engine(*, docker_host: str | None, say: Callable[[str], None], confin
             f"{'the buildx plugin is missing' if answers else 'no container engine answers'}, and confined jobs of "
             "'packmill serve' cannot set one up: run 'packmill setup', or restart the service, which does so"
         )
-    _check_that_one_may_install("the buildx plugin is missing" if answers else "none answers")
+    _require_install_rights("the buildx plugin is missing" if answers else "none answers")
     if shutil.which("docker") is None or (not answers and shutil.which("dockerd") is None):
         say("installing Docker (docker.io, iptables)")
-        _apt("docker.io", "iptables")
+        _apt_install("docker.io", "iptables")
     if not _has_buildx():
         say("installing Docker's buildx plugin")
         _install_buildx()
     daemon = None
-    if not _answers():
+    if not _engine_answers():
         say(f"starting the Docker engine, log in {_log}")
-        daemon = _start()
+        daemon = _start_engine()
     if not _has_buildx():
         raise EngineMissingError(_ADVICE.format(reason="the buildx plugin does not answer"))
     return daemon
 
 
-def _is_podman() -> bool:
+def _use_podman() -> bool:
     try:
-        return stand_in()
+        return use_podman_command()
     except EngineMissingError:
         return False
 
 
-def _answers() -> bool:
+def _engine_answers() -> bool:
     return run(("docker", "version", "--format", "{{.Server.Version}}"), timeout=30).code == 0
 
 
@@ -81,21 +81,21 @@ def _has_buildx() -> bool:
     return run(("docker", "buildx", "version"), timeout=30).code == 0
 
 
-def _check_that_one_may_install(what: str) -> None:
+def _require_install_rights(what: str) -> None:
     if os.geteuid() != 0:
         raise EngineMissingError(_ADVICE.format(reason=f"{what}, and this is not root"))
     if shutil.which("apt-get") is None:
         raise EngineMissingError(_ADVICE.format(reason=f"{what}, and there is no apt-get"))
 
 
-def _apt(*packages: str) -> None:
+def _apt_install(*packages: str) -> None:
     environment = {"DEBIAN_FRONTEND": "noninteractive"}
     run(("apt-get", "update", "-qq"), environment=environment, timeout=600)
     install = ("apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages)
     done = run(install, environment=environment, timeout=1200)
     if done.code != 0:
         raise EngineMissingError(
-            _ADVICE.format(reason=f"apt-get install {' '.join(packages)} failed: {_last_line(done)}")
+            _ADVICE.format(reason=f"apt-get install {' '.join(packages)} failed: {_read_last_line(done)}")
         )
 
 
@@ -103,25 +103,25 @@ def _install_buildx() -> None:
     """Debian 13's package: Debian 12 has none, and this one needs only a libc that Debian 12 has too."""
     policy = run(("apt-cache", "policy", "docker-buildx"), timeout=60).stdout
     if "Candidate: " in policy and "Candidate: (none)" not in policy:
-        _apt("docker-buildx")
+        _apt_install("docker-buildx")
         return
     keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
     _TRIXIE_SOURCE.write_text(f"deb [signed-by={keyring}] http://deb.debian.org/debian trixie main\n")
     _TRIXIE_PIN.write_text("Package: *\nPin: release n=trixie\nPin-Priority: 50\n")
-    _apt("docker-buildx")
+    _apt_install("docker-buildx")
 
 
-def _start() -> int | None:
+def _start_engine() -> int | None:
     daemon = None
     if Path("/run/systemd/system").is_dir():
         done = run(("systemctl", "start", "docker"), timeout=_START_TIMEOUT)
         if done.code != 0:
-            raise EngineMissingError(_ADVICE.format(reason=f"systemctl start docker failed: {_last_line(done)}"))
+            raise EngineMissingError(_ADVICE.format(reason=f"systemctl start docker failed: {_read_last_line(done)}"))
     else:
         _remove_stale_pid_file(Path("/var/run/docker.pid"))
         daemon = start_detached(("dockerd",), log=_log)
     deadline = time.monotonic() + _START_TIMEOUT
-    while not _answers():
+    while not _engine_answers():
         if time.monotonic() > deadline:
             said = _log.read_text(errors="replace").strip().splitlines()[-3:] if _log.exists() else []
             raise EngineMissingError(
@@ -143,6 +143,6 @@ def _remove_stale_pid_file(pid_file: Path) -> None:
         pid_file.unlink()
 
 
-def _last_line(done: Finished) -> str:
+def _read_last_line(done: Finished) -> str:
     lines = (done.stderr or done.stdout).strip().splitlines()
     return lines[-1] if lines else f"exit code {done.code}"

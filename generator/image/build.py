@@ -25,14 +25,14 @@ from generator.image.environment.context import plan_key
 from generator.image.environment.plan import Caches, Lock, Plan, make_plan
 from generator.image.keys import digest_of, image_key
 from generator.image.layers import shown_size, summary
-from generator.image.runner import Runners, built_ahead, ensure_runner
+from generator.image.runner import Runners, build_early, ensure_runner
 from generator.image.store import ImageStore
 from generator.progress import Progress
 from generator.repository.source import Source
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Wanted:
+class ImageSpec:
     """An image that is wanted: its name, what it is of, and what its environment is made of.
 
     ``environment_key`` identifies an environment that was asked for in place of the repository's own; ``lock`` are
@@ -49,11 +49,11 @@ class Wanted:
     lock: Lock | None = None
     standard: bool = False
     store: ImageStore = field(default_factory=ImageStore)
-    find_pushed: Callable[[str], Found | None] = lambda _: None
+    find_pushed: Callable[[str], BuiltImage | None] = lambda _: None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Found:
+class BuiltImage:
     """The image that is there now.
 
     ``digest`` is the registry's, where it came from one; ``base`` what it stands on, where that was chosen here;
@@ -71,7 +71,7 @@ class Found:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Planned:
+class _EnvironmentPlan:
     """What the key of an environment was made of."""
 
     key: str
@@ -79,52 +79,52 @@ class _Planned:
     plan: Plan | None = None
 
 
-def ensure_image(wanted: Wanted, progress: Progress) -> Found:
+def ensure_image(wanted: ImageSpec, progress: Progress) -> BuiltImage:
     """The image, built unless the same one is there already.
 
     Raises:
         EngineMissingError, EnvironmentSpecError, ImageBuildError: it cannot be built.
     """
-    planned = _plan(wanted, progress)
+    planned = _plan_environment(wanted, progress)
     key = image_key(wanted.source, environment=planned.key)
-    found = None if wanted.store.fresh else wanted.find_pushed(key) or _present(wanted.reference, key)
+    found = None if wanted.store.fresh else wanted.find_pushed(key) or _find_cached(wanted.reference, key)
     if found:
         progress.say(f"{found.reference} is built already")
         return replace(found, base=planned.base)
     runners = Runners(base=planned.base, address=wanted.source.address, store=wanted.store)
-    with built_ahead(runners) as ahead:
+    with build_early(runners) as ahead:
         environment = _ensure_environment(wanted, planned, progress)
     ahead.tell(progress)
     runner = ensure_runner(runners, environment, progress, made=ahead.made)
     with progress.step("Adding the runner and the repository"):
         _compose(wanted, environment, runner, key, progress)
-    return replace(_built(wanted, planned.base, progress), runner=runner)
+    return replace(_describe_built(wanted, planned.base, progress), runner=runner)
 
 
-def _present(reference: str, key: str) -> Found | None:
+def _find_cached(reference: str, key: str) -> BuiltImage | None:
     """The image of the engine's store, if it has that key."""
     present = engine.inspect(reference)
     if present is None or present.labels.get(image.key_label) != key:
         return None
-    return Found(reference=reference, built=False, digest=present.digest, layers=present.layers)
+    return BuiltImage(reference=reference, built=False, digest=present.digest, layers=present.layers)
 
 
-def _plan(wanted: Wanted, progress: Progress) -> _Planned:
+def _plan_environment(wanted: ImageSpec, progress: Progress) -> _EnvironmentPlan:
     environment = wanted.environment
     if environment.buildpack is not BuildPack.PLAIN_PYTHON:
         whole = (wanted.source.address, wanted.source.commit, wanted.environment_key, str(wanted.standard))
         made_by = (wanted.base_image or "", version("jupyter-repo2docker"), engine.architecture())
-        return _Planned(key=digest_of(*whole, *made_by))
+        return _EnvironmentPlan(key=digest_of(*whole, *made_by))
     base = find_base(
         wanted.base_image, python=environment.python, python_from=environment.python_from, say=progress.say
     )
     plan = make_plan(wanted.folder, environment, base_image=base.pinned, python=base.python, lock=wanted.lock)
     for sentence in plan.remarks:
         progress.warn(sentence)
-    return _Planned(key=plan_key(plan, base_id=base.id), base=base, plan=plan)
+    return _EnvironmentPlan(key=plan_key(plan, base_id=base.id), base=base, plan=plan)
 
 
-def _ensure_environment(wanted: Wanted, planned: _Planned, progress: Progress) -> str:
+def _ensure_environment(wanted: ImageSpec, planned: _EnvironmentPlan, progress: Progress) -> str:
     """The environment's name in the engine's store."""
     names = _environment_names(wanted, planned)
     title = f"{wanted.environment.buildpack}: {', '.join(wanted.environment.files) or 'no configuration file'}"
@@ -135,9 +135,9 @@ def _ensure_environment(wanted: Wanted, planned: _Planned, progress: Progress) -
     with progress.step(f"Building the environment, {title}"):
         pack: Any = None
         if planned.plan and planned.base:
-            from generator.image.environment.plain_python import prepared
+            from generator.image.environment.plain_python import prepare_build_pack
 
-            pack = prepared(planned.plan, _caches(planned.base, wanted.source.address))
+            pack = prepare_build_pack(planned.plan, _cache_names(planned.base, wanted.source.address))
         base = planned.base.pinned if planned.base else wanted.base_image
         # repo2docker builds no image whose name is there; and a name is given to what is whole
         unfinished = f"{names[0]}-{secrets.token_hex(4)}"
@@ -157,7 +157,7 @@ def _ensure_environment(wanted: Wanted, planned: _Planned, progress: Progress) -
     return reference
 
 
-def _environment_names(wanted: Wanted, planned: _Planned) -> tuple[str, ...]:
+def _environment_names(wanted: ImageSpec, planned: _EnvironmentPlan) -> tuple[str, ...]:
     """What the environment may be called: by its content alone, and by its content and its repository.
 
     The first is for what comes of its files and the network alone, and so is the same for everybody. Where a
@@ -170,19 +170,19 @@ def _environment_names(wanted: Wanted, planned: _Planned) -> tuple[str, ...]:
     return (own,) if planned.plan.apart else (shared, own)
 
 
-def _caches(base: Base, address: str) -> Caches:
+def _cache_names(base: Base, address: str) -> Caches:
     """What a base's programs could plant in a cache reaches nobody on another base."""
     return Caches(own=cache_name("own", base.id, address), wheels=cache_name("wheels", base.id))
 
 
-def _compose(wanted: Wanted, environment: str, runner: str, key: str, progress: Progress) -> None:
+def _compose(wanted: ImageSpec, environment: str, runner: str, key: str, progress: Progress) -> None:
     present = engine.inspect(environment)
     config = present.config if present else {}
     inside = (present.labels if present else {}).get(image.repository_label) != "beside"
     dockerfile = image_dockerfile(
         config, wanted.source, environment=environment, runner=runner, inside=inside, image_key=key
     )
-    place = _place(wanted, config)
+    place = _describe_repository(wanted, config)
     with contexts.image_context(
         dockerfile, repository=wanted.folder, place=place, inside=inside, time=wanted.source.time
     ) as context:
@@ -195,7 +195,7 @@ def _compose(wanted: Wanted, environment: str, runner: str, key: str, progress: 
         )
 
 
-def _place(wanted: Wanted, config: Mapping[str, Any]) -> dict[str, Any]:
+def _describe_repository(wanted: ImageSpec, config: Mapping[str, Any]) -> dict[str, Any]:
     """What the runner has to know of the repository; see `generator.runner.packaged.workspace.repository_place`."""
     start = start_script(config)
     hidden = (entry.name for entry in wanted.folder.iterdir() if entry.name.startswith(".") and entry.name != ".git")
@@ -203,12 +203,12 @@ def _place(wanted: Wanted, config: Mapping[str, Any]) -> dict[str, Any]:
     return {**place, "start": start} if start else place
 
 
-def _built(wanted: Wanted, base: Base | None, progress: Progress) -> Found:
+def _describe_built(wanted: ImageSpec, base: Base | None, progress: Progress) -> BuiltImage:
     built = engine.inspect(wanted.reference)
     below = engine.history(base.reference) if base else ()
     progress.say(f"{wanted.reference}: {shown_size(built.size if built else 0)}")
     progress.say(summary(engine.history(wanted.reference), below))
-    return Found(
+    return BuiltImage(
         reference=wanted.reference,
         built=True,
         digest=built.digest if built else None,

@@ -18,7 +18,7 @@ from generator.shared.errors import RunnerCheckError
 _RUNNER = "/opt/packmill/bin/packmill-runner"
 
 
-def checked(process: Process, reference: str, progress: Progress) -> Process:
+def check_process(process: Process, reference: str, progress: Progress) -> Process:
     """The process with the kernel that the image runs it with.
 
     Raises:
@@ -26,20 +26,20 @@ def checked(process: Process, reference: str, progress: Progress) -> Process:
     """
     wanted = (contract.kernel_option, process.kernel) if process.kernel else ()
     command = ("packmill-runner", "check", contract.process_option, process.path, *wanted)
-    found = ask(reference, command, question=" ".join(command), about=process.path)
+    found = query(reference, command, question=" ".join(command), about=process.path)
     try:
         kernel, warnings = found["kernel"], list(found["warnings"])
     except (KeyError, TypeError):
         kernel, warnings = found, []
     if not isinstance(kernel, str | None):
-        raise RunnerCheckError(_failure(process.path, reference, f"it printed {found!r}"[:200]))
+        raise RunnerCheckError(_describe_failure(process.path, reference, f"it printed {found!r}"[:200]))
     for warning in warnings:
         progress.warn(str(warning))
     progress.say(f"{process.path}: kernel {kernel}" if kernel else f"{process.path}: present")
     return replace(process, kernel=kernel)
 
 
-def contents(reference: str) -> Any:
+def read_contents(reference: str) -> Any:
     """What is in the image, as it says itself (`generator.runner.check.check.image_contents`).
 
     A repository that lies beside the environment has no say in that: it is hidden while the image is asked, by the
@@ -51,14 +51,14 @@ def contents(reference: str) -> Any:
     present = engine.inspect(reference)
     command, question = ("check", "--contents"), "contents"
     if present is None or present.labels.get(image.repository_label) != "beside":
-        return ask(reference, command, question=question, entrypoint=_RUNNER)
+        return query(reference, command, question=question, entrypoint=_RUNNER)
     settings = {name: value for name, value in present.config.items() if name != "Labels"}
     identity = digest_of(json.dumps(settings, sort_keys=True), *present.layers[:-1])
     hidden = repository_folder(present.config)
-    return ask(reference, command, question=question, entrypoint=_RUNNER, identity=identity, hidden=hidden)
+    return query(reference, command, question=question, entrypoint=_RUNNER, identity=identity, hidden=hidden)
 
 
-def ask(
+def query(
     reference: str,
     command: tuple[str, ...],
     *,
@@ -82,18 +82,18 @@ def ask(
         return known
     code, out, err = engine.run_in(reference, command, entrypoint=entrypoint, hidden=hidden)
     if code != 0:
-        raise RunnerCheckError(_failure(about, reference, err or out))
+        raise RunnerCheckError(_describe_failure(about, reference, err or out))
     try:
         found = json.loads(out.strip().splitlines()[-1])
     except (ValueError, IndexError, RecursionError):
         said = f"its ENTRYPOINT does not run what it is given; it printed {out.strip()[:200]!r}"
-        raise RunnerCheckError(_failure(about, reference, said)) from None
+        raise RunnerCheckError(_describe_failure(about, reference, said)) from None
     if identity:
         image_notes.note(identity, question, found)
     return found
 
 
-def _failure(path: str, reference: str, said: str) -> str:
+def _describe_failure(path: str, reference: str, said: str) -> str:
     lines = said.strip().splitlines()[-12:] or ["nothing was said"]
     head = f"{path} cannot run in the image {reference}:"
     return "\n".join([head, *(f"  {line.removeprefix('packmill-runner: ')}" for line in lines)])

@@ -39,7 +39,7 @@ def _strings(value: object) -> list[str]:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Facts:
+class ImagePythons:
     """What the runner's layer depends on, of an environment.
 
     ``runner_python`` is the path of the Python that runs the runner, empty when there is none that can;
@@ -62,7 +62,7 @@ class Facts:
         )  # fmt: skip
 
 
-def read_facts(printed: str) -> Facts:
+def read_image_pythons(printed: str) -> ImagePythons:
     """The facts in what ``templates/image/probe.sh`` printed; what cannot be meant is left out."""
     said = {words[0]: words[1:] for words in map(str.split, printed.splitlines()) if words}
     path, version, machine, libc = (*said.get("runner", ()), "", "", "", "")[:4]
@@ -71,7 +71,7 @@ def read_facts(printed: str) -> Facts:
         path = version = machine = libc = ""
     if name not in ("python3", "python") or not _is_word(kernel):
         name = kernel = ""
-    return Facts(
+    return ImagePythons(
         runner_python=path,
         runner_version=version,
         machine=machine,

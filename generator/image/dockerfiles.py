@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from generator.image.contents import Facts, keeps_entrypoint, repository_folder
+from generator.image.contents import ImagePythons, keeps_entrypoint, repository_folder
 from generator.image.names import labels
 from generator.repository.source import Source
 from generator.resources import render
 
 
-def runner_dockerfile(facts: Facts, *, builder: str, kernel_command: str, cache: str) -> str:
+def runner_dockerfile(facts: ImagePythons, *, builder: str, kernel_command: str, cache: str) -> str:
     """The Dockerfile of the runner's image, made in the image ``builder``.
 
     ``kernel_command`` is what the Python that needs a kernel is called there; ``cache`` names the cache of packages.

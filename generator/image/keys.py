@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from generator import __version__
-from generator.image.contents import Facts
+from generator.image.contents import ImagePythons
 from generator.repository.source import Source
 from generator.resources import data_folder
 
@@ -30,7 +30,7 @@ def image_key(source: Source, *, environment: str) -> str:
     return digest_of(source.address, source.commit, environment, __version__, runner_digest(), *last)
 
 
-def runner_key(facts: Facts, *, made_in: str) -> str:
+def runner_key(facts: ImagePythons, *, made_in: str) -> str:
     """What decides whether the runner's image is the same again: packmill itself, and the Pythons that it is for.
 
     ``made_in`` says whose programs make it, because these could make it otherwise than asked: a base image's, whose

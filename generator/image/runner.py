@@ -17,7 +17,7 @@ from generator.containers.caches import cache_name
 from generator.image import contexts
 from generator.image import names as image
 from generator.image.base.find import Base
-from generator.image.contents import Facts, read_facts
+from generator.image.contents import ImagePythons, read_image_pythons
 from generator.image.dockerfiles import runner_dockerfile
 from generator.image.keys import digest_of, runner_key
 from generator.image.store import ImageStore
@@ -42,24 +42,24 @@ class Runners:
         """Whose programs make them."""
         return f"base {self.base.id}" if self.base else f"repository {self.address}"
 
-    def reference(self, facts: Facts) -> str:
+    def reference(self, facts: ImagePythons) -> str:
         """The name of the one for these Pythons."""
         return image.runner_reference(runner_key(facts, made_in=self.made_in))
 
-    def facts(self, environment: str) -> Facts:
+    def facts(self, environment: str) -> ImagePythons:
         """What the runner of an environment depends on; of one on a base, it has a say in its kernel alone."""
-        found = look_at(environment)
+        found = probe_pythons(environment)
         if self.base is None:
             return found
         return replace(
-            look_at(self.base.pinned), kernel_python=found.kernel_python, kernel_version=found.kernel_version
+            probe_pythons(self.base.pinned), kernel_python=found.kernel_python, kernel_version=found.kernel_version
         )
 
-    def foreseen(self) -> Facts | None:
+    def foreseen(self) -> ImagePythons | None:
         """The facts that an environment on the base most likely has: the base's Python, and no kernel."""
-        return look_at(self.base.pinned) if self.base and self.base.python == _PYTHON else None
+        return probe_pythons(self.base.pinned) if self.base and self.base.python == _PYTHON else None
 
-    def make(self, facts: Facts, environment: str, say: Callable[[str], None]) -> str:
+    def make(self, facts: ImagePythons, environment: str, say: Callable[[str], None]) -> str:
         """Fetches or builds one; its name."""
         reference = self.reference(facts)
         if not self.store.fresh and self.store.fetch(reference):
@@ -77,7 +77,7 @@ class Runners:
 
 
 @dataclass(slots=True)
-class Ahead:
+class EarlyRunner:
     """The runner that is built while the environment is: its name when it is made, and what was said meanwhile."""
 
     made: str = ""
@@ -99,12 +99,12 @@ class Ahead:
 
 
 @contextmanager
-def built_ahead(runners: Runners) -> Iterator[Ahead]:
+def build_early(runners: Runners) -> Iterator[EarlyRunner]:
     """Builds the runner that is likely to be the right one while the body builds the environment.
 
     Where it turns out otherwise, or this one cannot be built, the one that fits is built afterwards.
     """
-    ahead, facts = Ahead(), runners.foreseen()
+    ahead, facts = EarlyRunner(), runners.foreseen()
     if facts is None or (not runners.store.fresh and engine.inspect(runners.reference(facts))):
         yield ahead
         return
@@ -136,7 +136,7 @@ def ensure_runner(runners: Runners, environment: str, progress: Progress, *, mad
         return runners.make(facts, environment, progress.say)
 
 
-def look_at(environment: str) -> Facts:
+def probe_pythons(environment: str) -> ImagePythons:
     """The Pythons of an image, looked at in a container once for each image.
 
     Raises:
@@ -145,13 +145,13 @@ def look_at(environment: str) -> Facts:
     present = engine.inspect(environment)
     image_id = present.id if present else ""
     probe = (data_folder("templates") / "image" / "probe.sh").read_text(encoding="utf-8")
-    question = f"facts {digest_of(probe, *asdict(Facts()))}"
+    question = f"facts {digest_of(probe, *asdict(ImagePythons()))}"
     known = image_notes.recall(image_id, question)
     if known:
-        return Facts(**known)
+        return ImagePythons(**known)
     code, out, err = engine.run_in(environment, ("-c", probe), entrypoint="sh")
     if code in (124, 125, 137):  # too long, no container at all, killed: that says nothing of the image
         raise ImageBuildError(f"the Pythons of {environment} cannot be looked at: {err.strip()[-300:]}")
-    facts = read_facts(out)
+    facts = read_image_pythons(out)
     image_notes.note(image_id, question, asdict(facts))
     return facts

@@ -13,7 +13,7 @@ from generator.containers import builder, engine
 from generator.image import contexts
 from generator.image import names as image
 from generator.image.base.find import Base, find_base
-from generator.image.build import Found
+from generator.image.build import BuiltImage
 from generator.image.runner import Runners, ensure_runner
 from generator.image.store import ImageStore
 from generator.progress import Progress
@@ -30,10 +30,10 @@ class StagingSpec:
     base_image: str | None
     store: ImageStore
     made_runner: str = ""
-    find_pushed: Callable[[str, str], Found | None] = lambda _name, _key: None
+    find_pushed: Callable[[str, str], BuiltImage | None] = lambda _name, _key: None
 
 
-def ensure_staging_image(spec: StagingSpec, progress: Progress) -> Found:
+def ensure_staging_image(spec: StagingSpec, progress: Progress) -> BuiltImage:
     """Find the staging image in the engine or a registry, or build it.
 
     An image in the registry of the request is used only if this engine has no other one for the same key: whoever can
@@ -55,7 +55,7 @@ def ensure_staging_image(spec: StagingSpec, progress: Progress) -> Found:
         spec.store.keep(stored)
     name = image.staging_reference(spec.base_image)
     engine.tag(stored, name)
-    return Found(reference=name, built=not is_present, digest=None, layers=_layers(stored))
+    return BuiltImage(reference=name, built=not is_present, digest=None, layers=_layers(stored))
 
 
 def _layers(reference: str) -> tuple[str, ...]:

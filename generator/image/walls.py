@@ -50,13 +50,13 @@ def check_dockerfile(path: Path, settings: Settings, say: Say) -> None:
     text = path.read_text(encoding="utf-8", errors="replace")
     _check_sources("Dockerfile", text)
     for reference in base_images(text):
-        added = "\n".join(_base(reference, settings, say).config.get("OnBuild") or ())
+        added = "\n".join(_pull_base_image(reference, settings, say).config.get("OnBuild") or ())
         _check_sources(f"base image {reference}", added)
         for copied in base_images(added):
-            _base(copied, settings, say)
+            _pull_base_image(copied, settings, say)
 
 
-def _base(reference: str, settings: Settings, say: Say) -> Image:
+def _pull_base_image(reference: str, settings: Settings, say: Say) -> Image:
     """The base image of a Dockerfile, pulled if it is missing: what it adds to a build is known from itself alone."""
     if present := inspect(reference):
         return present

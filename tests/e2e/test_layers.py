@@ -17,7 +17,7 @@ import requests
 from support import Finished, commit_all, git, write_notebook
 
 from generator.image.base.find import find_base
-from generator.image.runner import Runners, look_at
+from generator.image.runner import Runners, probe_pythons
 from generator.image.store import ImageStore
 
 pytestmark = [
@@ -326,7 +326,7 @@ def test_a_rebuild_says_what_is_no_package(tmp_path: Path, packmill: Callable[..
 def test_an_environment_of_the_repositorys_own_making_makes_nobody_elses_runner(builder: Builder) -> None:
     """Its programs could say that they are the base's, and make a runner that does more than it says."""
     base = find_base(None, say=print)
-    honest = look_at(base.pinned)
+    honest = probe_pythons(base.pinned)
 
     shared = Runners(base=base, address="https://example.org/a/b", store=ImageStore())
     other = Runners(base=None, address="https://example.org/evil/b", store=ImageStore())

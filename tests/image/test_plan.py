@@ -11,7 +11,7 @@ import pytest
 from support import write_notebook
 
 from generator.environment.checkout import environment_of
-from generator.image.environment.context import context_of, plan_key, render_plan
+from generator.image.environment.context import open_context, plan_key, render_plan
 from generator.image.environment.plan import Caches, Lock, Plan, make_plan
 from generator.shared.errors import EnvironmentSpecError
 
@@ -44,7 +44,7 @@ def key(repository: Path) -> str:
 
 
 def archive_of(plan: Plan) -> bytes:
-    with context_of(plan, caches=Caches(own="x")) as file:
+    with open_context(plan, caches=Caches(own="x")) as file:
         return file.read()
 
 

@@ -47,7 +47,7 @@ def recipe(release: Release) -> str:
     """What tells an image apart that another packmill made of other packages, or with other certificates."""
     bundle = host_ca_bundle()
     authorities = hashlib.sha256(bundle.read_bytes()).hexdigest() if bundle else ""
-    parts = (release.suite, _PACKAGES, _LEFT_OUT, _TIME, _variables(), authorities)
+    parts = (release.suite, _PACKAGES, _LEFT_OUT, _TIME, _image_variables(), authorities)
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
@@ -72,7 +72,7 @@ def make(release: Release, reference: str | None = None) -> None:
         EngineMissingError: it cannot be made.
     """
     if shutil.which("mmdebstrap") is None:
-        _checked(
+        _run_or_raise(
             ("apt-get", "install", "-y", "-qq", "--no-install-recommends", "mmdebstrap"),
             "mmdebstrap cannot be installed",
         )
@@ -80,12 +80,12 @@ def make(release: Release, reference: str | None = None) -> None:
         # The tree is unpacked by mmdebstrap's child under another user, which must get to it.
         Path(temporary).chmod(0o755)
         layer, archive = Path(temporary, "layer.tar"), Path(temporary, "image.tar")
-        _checked(_mmdebstrap(release, layer), "mmdebstrap failed")
+        _run_or_raise(_mmdebstrap_command(release, layer), "mmdebstrap failed")
         _write_image(archive, layer, reference or release.reference, recipe(release))
-        _checked(("docker", "load", "--quiet", "--input", str(archive)), "the engine does not take the image")
+        _run_or_raise(("docker", "load", "--quiet", "--input", str(archive)), "the engine does not take the image")
 
 
-def _mmdebstrap(release: Release, layer: Path) -> tuple[str, ...]:
+def _mmdebstrap_command(release: Release, layer: Path) -> tuple[str, ...]:
     packages, options = list(_PACKAGES), []
     if release.suite == "bookworm" and _MERGED.is_dir():
         # Otherwise Debian 12 merges /usr by a program in Perl, half of the image.
@@ -100,7 +100,7 @@ def _mmdebstrap(release: Release, layer: Path) -> tuple[str, ...]:
     return ("mmdebstrap", "--quiet", "--variant=minbase", included, *options, release.suite, str(layer))
 
 
-def _checked(command: tuple[str, ...], failure: str) -> None:
+def _run_or_raise(command: tuple[str, ...], failure: str) -> None:
     environment = {"DEBIAN_FRONTEND": "noninteractive", "SOURCE_DATE_EPOCH": str(_TIME)}
     done = run(command, environment=environment, timeout=1800)
     if done.code != 0:
@@ -114,8 +114,8 @@ def _write_image(archive: Path, layer: Path, reference: str, made_by: str) -> No
         "architecture": machine,
         "os": "linux",
         "created": "1980-01-01T00:00:00Z",
-        "config": {"Env": _variables(), "Cmd": ["/bin/bash"], "Labels": {recipe_label: made_by}},
-        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{_digest(layer)}"]},
+        "config": {"Env": _image_variables(), "Cmd": ["/bin/bash"], "Labels": {recipe_label: made_by}},
+        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{_hash_file(layer)}"]},
         "history": [{"created": "1980-01-01T00:00:00Z", "created_by": "mmdebstrap"}],
     }
     text = json.dumps(config, sort_keys=True).encode()
@@ -129,7 +129,7 @@ def _write_image(archive: Path, layer: Path, reference: str, made_by: str) -> No
         tar.add(layer, "layer.tar")
 
 
-def _digest(path: Path) -> str:
+def _hash_file(path: Path) -> str:
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(1024**2):
@@ -137,6 +137,6 @@ def _digest(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _variables() -> list[str]:
+def _image_variables() -> list[str]:
     trust = [f"{name}={_CA_IN_IMAGE}" for name in ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE")]
     return ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", *trust]

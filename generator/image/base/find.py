@@ -10,7 +10,7 @@ from functools import partial
 from packaging.specifiers import SpecifierSet
 
 from generator.containers.engine import Image, inspect, pull, run_in
-from generator.image.base import debian as debian_base
+from generator.image.base import debian
 from generator.image.names import default_base_image
 from generator.shared.errors import EngineMissingError, EnvironmentSpecError
 
@@ -57,7 +57,7 @@ class Base:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Asked:
+class _PythonRequirement:
     """Which Pythons fit, and who says so."""
 
     specifier: SpecifierSet
@@ -96,98 +96,98 @@ def find_base(named: str | None, *, python: str = "", python_from: str = "", say
         EnvironmentSpecError: no base has a Python that fits.
         EngineMissingError: there is no base, and none can be made here.
     """
-    asked = _Asked(specifier=SpecifierSet(python), by=python_from)
+    asked = _PythonRequirement(specifier=SpecifierSet(python), by=python_from)
     if named and _PLACEHOLDER in named:
-        return _of_a_family(named, asked, say)
+        return _find_in_family(named, asked, say)
     if named:
-        return _named(named, asked, say)
-    return _our_own(asked, say)
+        return _use_named(named, asked, say)
+    return _find_default(asked, say)
 
 
-def _named(named: str, asked: _Asked, say: Say) -> Base:
-    own = next((release for release in debian_base.releases if release.reference == named), None)
+def _use_named(named: str, asked: _PythonRequirement, say: Say) -> Base:
+    own = next((release for release in debian.releases if release.reference == named), None)
     if own and inspect(named) is None:  # of a package that is rebuilt: no registry has it
-        _make(own, f"{named} is not here")
-    reason = _fetched(named, say)
+        _build_debian_base(own, f"{named} is not here")
+    reason = _pull_if_missing(named, say)
     if reason:
         raise EngineMissingError(
             _ADVICE.format(reason=f"PACKMILL_BASE_IMAGE={named} is not here and cannot be pulled: {reason}")
         )
-    pythons = _pythons(named) if str(asked.specifier) else ()
-    base = _fitting(named, asked, pythons)
+    pythons = _list_pythons(named) if str(asked.specifier) else ()
+    base = _match(named, asked, pythons)
     if base is None:
         raise asked.refusal(dict.fromkeys(version for _, version in pythons), f"in PACKMILL_BASE_IMAGE={named}")
     return base
 
 
-def _of_a_family(named: str, asked: _Asked, say: Say) -> Base:
+def _find_in_family(named: str, asked: _PythonRequirement, say: Say) -> Base:
     minors = [minor for minor in (*_MINORS, *_OTHER_MINORS) if asked.fits_some(minor)]
     if not minors:
-        raise asked.refusal(_sorted((*_MINORS, *_OTHER_MINORS)), f"as PACKMILL_BASE_IMAGE={named}")
+        raise asked.refusal(_sort_versions((*_MINORS, *_OTHER_MINORS)), f"as PACKMILL_BASE_IMAGE={named}")
     names = [named.replace(_PLACEHOLDER, minor) for minor in minors]
-    base, reason = _first(names, asked, say)
+    base, reason = _find_first(names, asked, say)
     if base:
         return base
     raise EngineMissingError(_ADVICE.format(reason=f"{names[0]} is not here and cannot be pulled: {reason}"))
 
 
-def _our_own(asked: _Asked, say: Say) -> Base:
-    names = [_official(minor) for minor in _MINORS if asked.fits_some(minor)]
-    releases = [release for release in debian_base.releases if asked.fits_some(release.python)]
+def _find_default(asked: _PythonRequirement, say: Say) -> Base:
+    names = [_official_image(minor) for minor in _MINORS if asked.fits_some(minor)]
+    releases = [release for release in debian.releases if asked.fits_some(release.python)]
     if not names:
-        raise asked.refusal(_sorted(_MINORS), "as python:3.N-slim-bookworm")
+        raise asked.refusal(_sort_versions(_MINORS), "as python:3.N-slim-bookworm")
     # Whatever is here goes before what would have to be pulled. Without a wish, one of two is enough.
     wishes = bool(str(asked.specifier))
     for candidate in names if wishes else names[:1]:
-        base = _fitting(candidate, asked) if inspect(candidate) else None
+        base = _match(candidate, asked) if inspect(candidate) else None
         if base:
             return base
     for release in releases if wishes else releases[:1]:
         present = inspect(release.reference)
-        base = _fitting(release.reference, asked) if present else None
+        base = _match(release.reference, asked) if present else None
         if present and base:
-            return _renewed(release, present, asked, say) or base
-    base, reason = _first(names if wishes else names[:1], asked, say)
+            return _rebuild_if_outdated(release, present, asked, say) or base
+    base, reason = _find_first(names if wishes else names[:1], asked, say)
     if base:
         return base
     for release in releases if wishes else releases[:1]:
         say(f"cannot be pulled ({reason}); making {release.reference} from Debian's packages")
-        _make(release, f"{names[0]} cannot be pulled: {reason}")
-        base = _fitting(release.reference, asked)
+        _build_debian_base(release, f"{names[0]} cannot be pulled: {reason}")
+        base = _match(release.reference, asked)
         if base:
             return base
-    had = [f"{release.python} of Debian's packages" for release in debian_base.releases]
+    had = [f"{release.python} of Debian's packages" for release in debian.releases]
     raise asked.refusal(had, f"here, where {names[0]} cannot be pulled: {reason}")
 
 
-def _renewed(release: debian_base.Release, present: Image, asked: _Asked, say: Say) -> Base | None:
+def _rebuild_if_outdated(release: debian.Release, present: Image, asked: _PythonRequirement, say: Say) -> Base | None:
     """The image made anew, when another packmill made it otherwise and one can be made here."""
-    if present.labels.get(debian_base.recipe_label) == debian_base.recipe(release) or not debian_base.can_make():
+    if present.labels.get(debian.recipe_label) == debian.recipe(release) or not debian.can_make():
         return None
     say(f"{release.reference} was made of other packages or certificates; making it anew")
     try:
-        debian_base.make(release)
+        debian.make(release)
     except EngineMissingError as error:
         say(f"it cannot be made anew and stays as it is: {error}")
         return None
-    return _fitting(release.reference, asked)
+    return _match(release.reference, asked)
 
 
-def _make(release: debian_base.Release, reason: str) -> None:
-    if not debian_base.can_make():
+def _build_debian_base(release: debian.Release, reason: str) -> None:
+    if not debian.can_make():
         raise EngineMissingError(_ADVICE.format(reason=reason))
     try:
-        debian_base.make(release)
+        debian.make(release)
     except EngineMissingError as error:
         raise EngineMissingError(_ADVICE.format(reason=error)) from None
 
 
-def _first(names: list[str], asked: _Asked, say: Say) -> tuple[Base | None, str]:
+def _find_first(names: list[str], asked: _PythonRequirement, say: Say) -> tuple[Base | None, str]:
     """The first of these that is here or can be pulled, and fits; otherwise why the first of them cannot be had."""
     reasons = []
     for name in sorted(names, key=lambda name: inspect(name) is None):
-        reason = _fetched(name, say)
-        base = None if reason else _fitting(name, asked)
+        reason = _pull_if_missing(name, say)
+        base = None if reason else _match(name, asked)
         if base:
             return base, ""
         reasons.append(reason or f"{name} has another patch release")
@@ -196,7 +196,7 @@ def _first(names: list[str], asked: _Asked, say: Say) -> tuple[Base | None, str]
     return None, reasons[0]
 
 
-def _fetched(reference: str, say: Say) -> str:
+def _pull_if_missing(reference: str, say: Say) -> str:
     """Pulls an image that is not here; why it cannot be pulled, empty when it is here."""
     if inspect(reference) is not None:
         return ""
@@ -209,7 +209,9 @@ def _is_absent(reason: str) -> bool:
     return bool(re.search(known, reason, re.IGNORECASE))
 
 
-def _fitting(reference: str, asked: _Asked, pythons: tuple[tuple[str, str], ...] | None = None) -> Base | None:
+def _match(
+    reference: str, asked: _PythonRequirement, pythons: tuple[tuple[str, str], ...] | None = None
+) -> Base | None:
     """The image with the first of its Pythons that fits; without a wish nobody looks which it has."""
     image = inspect(reference)
     if image is None:
@@ -217,29 +219,29 @@ def _fitting(reference: str, asked: _Asked, pythons: tuple[tuple[str, str], ...]
     of_image = partial(Base, reference=reference, id=image.id, digest=image.own_digest)
     if not str(asked.specifier):
         return of_image()
-    pythons = _pythons(reference) if pythons is None else pythons
+    pythons = _list_pythons(reference) if pythons is None else pythons
     return next((of_image(python=word) for word, version in pythons if asked.fits(version)), None)
 
 
-def _pythons(reference: str) -> tuple[tuple[str, str], ...]:
+def _list_pythons(reference: str) -> tuple[tuple[str, str], ...]:
     """Command and version of an image's Pythons: ``python3`` first, then the newest."""
     _, out, _ = run_in(reference, ("-c", _LIST_PYTHONS), entrypoint="sh")
-    return tuple(_sorted_pythons(re.findall(r"^python (\S+) (\d+\.\d+\.\d+)$", out, re.MULTILINE)))
+    return tuple(_sort_pythons(re.findall(r"^python (\S+) (\d+\.\d+\.\d+)$", out, re.MULTILINE)))
 
 
-def _sorted_pythons(found: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+def _sort_pythons(found: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
     yield from (one for one in found if one[0] == "python3")
     others = (one for one in found if one[0] != "python3")
-    yield from sorted(others, key=lambda one: _numbers(one[1]), reverse=True)
+    yield from sorted(others, key=lambda one: _version_numbers(one[1]), reverse=True)
 
 
-def _official(minor: str) -> str:
+def _official_image(minor: str) -> str:
     return default_base_image.replace(f":{_PREFERRED}-", f":{minor}-")
 
 
-def _sorted(versions: Iterable[str]) -> list[str]:
-    return sorted(versions, key=_numbers)
+def _sort_versions(versions: Iterable[str]) -> list[str]:
+    return sorted(versions, key=_version_numbers)
 
 
-def _numbers(version: str) -> tuple[int, ...]:
+def _version_numbers(version: str) -> tuple[int, ...]:
     return tuple(map(int, version.split(".")))

@@ -14,7 +14,7 @@ from typing import IO, Any
 
 import uv
 
-from generator.image.environment.plan import _GIT, REQUIREMENTS_LOCK, Caches, Content, Plan, _uid
+from generator.image.environment.plan import REQUIREMENTS_LOCK, Caches, Content, Plan, default_uid, git_packages
 from generator.image.keys import digest_of
 from generator.image.names import settled
 from generator.resources import data_folder, render
@@ -30,7 +30,7 @@ def plan_key(plan: Plan, *, base_id: str) -> str:
     return digest_of(base_id, render_plan(plan, caches=Caches()), digest.hexdigest())
 
 
-def render_plan(plan: Plan, *, caches: Caches, uid: int = _uid) -> str:
+def render_plan(plan: Plan, *, caches: Caches, uid: int = default_uid) -> str:
     """The Dockerfile."""
     return render(
         "image/environment/Dockerfile",
@@ -49,17 +49,17 @@ def render_plan(plan: Plan, *, caches: Caches, uid: int = _uid) -> str:
 
 def _digest(content: Content) -> str:
     digest = hashlib.sha256()
-    with _opened(content) as file:
+    with _open(content) as file:
         while block := file.read(1024**2):
             digest.update(block)
     return digest.hexdigest()
 
 
-def _opened(content: Content) -> IO[bytes]:
+def _open(content: Content) -> IO[bytes]:
     return io.BytesIO(content) if isinstance(content, bytes) else content.open("rb")
 
 
-def context_of(plan: Plan, *, caches: Caches, uid: int = _uid) -> IO[bytes]:
+def open_context(plan: Plan, *, caches: Caches, uid: int = default_uid) -> IO[bytes]:
     """The build context as a tar archive in a file that goes when it is closed; the same plan gives the same bytes."""
     stream = TemporaryFile()  # noqa: SIM115 - it is given to who asked; a repository may be larger than the memory
     with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as archive:
@@ -71,20 +71,20 @@ def context_of(plan: Plan, *, caches: Caches, uid: int = _uid) -> IO[bytes]:
             folder.type, folder.mode, folder.mtime = tarfile.DIRTYPE, 0o755, settled
             archive.addfile(folder)
         for entry, content in entries:
-            with _opened(content) as file:
+            with _open(content) as file:
                 archive.addfile(entry, file)
     stream.seek(0)
     return stream
 
 
-def _entries(plan: Plan, *, uid: int = _uid) -> Iterator[tuple[tarfile.TarInfo, Content]]:
+def _entries(plan: Plan, *, uid: int = default_uid) -> Iterator[tuple[tarfile.TarInfo, Content]]:
     """Everything in the context but the Dockerfile, in an order of its own."""
     templates = data_folder("templates") / "image" / "environment"
     for name in ("install.py", "settle.py"):
         yield _entry(f"tools/{name}", (templates / name).read_bytes())
     yield _entry_of("tools/uv", Path(os.fsdecode(uv.find_uv_bin())))
     yield _entry("stubs.tar", _stubs())
-    yield _entry("inputs/plan.json", json.dumps(_told(plan, uid), indent=1).encode())
+    yield _entry("inputs/plan.json", json.dumps(_install_settings(plan, uid), indent=1).encode())
     if plan.lock:
         yield _entry(f"inputs/{plan.lock.name}", plan.lock.text.encode())
     for top, files in (("inputs/files", plan.files), ("repository", plan.repository)):
@@ -92,7 +92,7 @@ def _entries(plan: Plan, *, uid: int = _uid) -> Iterator[tuple[tarfile.TarInfo, 
             yield _entry_of(f"{top}/{path}", file)
 
 
-def _told(plan: Plan, uid: int) -> dict[str, Any]:
+def _install_settings(plan: Plan, uid: int) -> dict[str, Any]:
     """What ``install.py`` is told."""
     return {
         "python": plan.python,
@@ -105,7 +105,7 @@ def _told(plan: Plan, uid: int) -> dict[str, Any]:
         "local": plan.local,
         "builds": plan.builds,
         "apart": plan.apart,
-        "compilers": bool(plan.compilers and plan.compilers != _GIT),
+        "compilers": bool(plan.compilers and plan.compilers != git_packages),
         "seed": bool(plan.post_build),
         "repository": "/home/jovyan",
         "uid": uid,

@@ -19,7 +19,7 @@ from repo2docker.buildpacks.base import BaseImage
 
 from generator.environment.checkout import environment_of
 from generator.environment.environment import BuildPack
-from generator.image.environment.context import context_of, render_plan
+from generator.image.environment.context import open_context, render_plan
 from generator.image.environment.plan import Caches, Plan, make_plan
 from generator.image.keys import digest_of
 
@@ -59,7 +59,7 @@ class PlainPythonBuildPack(BaseImage):  # type: ignore[misc]
 
         def attempt(plan: Plan) -> Iterator[str]:
             settings = {"buildargs": build_args, "cache_from": cache_from, "platform": platform, **extra_build_kwargs}
-            with context_of(plan, caches=self._caches(), uid=_uid(build_args)) as context:
+            with open_context(plan, caches=self._caches(), uid=_uid(build_args)) as context:
                 yield from client.build(fileobj=context, tag=image_spec, custom_context=True, **settings)
             type(self).made = plan
 
@@ -84,7 +84,7 @@ class PlainPythonBuildPack(BaseImage):  # type: ignore[misc]
         return self.caches or Caches(own=own, wheels=own)
 
 
-def prepared(plan: Plan, caches: Caches) -> type[PlainPythonBuildPack]:
+def prepare_build_pack(plan: Plan, caches: Caches) -> type[PlainPythonBuildPack]:
     """The build pack with its plan made."""
     return type("PlainPythonBuildPack", (PlainPythonBuildPack,), {"plan": plan, "caches": caches})
 

@@ -27,8 +27,8 @@ compilers = ("gcc", "g++", "libc6-dev", "make", "pkg-config", "python3-dev", "gi
 """Debian's packages for what has no wheel; in the stage that is thrown away."""
 PYLOCK, REQUIREMENTS_LOCK = "pylock.toml", "requirements.lock"
 """The names of locks: PEP 751's, and pip's requirements with hashes."""
-_GIT = ("git", "ca-certificates")
-_uid = 1000
+git_packages = ("git", "ca-certificates")
+default_uid = 1000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,11 +98,11 @@ def make_plan(
         EnvironmentSpecError: a file of the environment cannot be understood.
     """
     names = {path.removeprefix(environment.folder + "/"): path for path in environment.files}
-    package = _package(folder, names)
-    asked, requirements, lock = _asked(folder, names, package, lock)
-    is_project = package is Project.PACKAGE and not _installs_the_top(requirements)
-    everything = dict(_files(folder)) if is_project or requirements.is_local or "postBuild" in names else {}
-    in_context = _context(folder, everything) if is_project or requirements.is_local else {}
+    package = _project_kind(folder, names)
+    asked, requirements, lock = _choose_requirements(folder, names, package, lock)
+    is_project = package is Project.PACKAGE and not _installs_itself(requirements)
+    everything = dict(_list_files(folder)) if is_project or requirements.is_local or "postBuild" in names else {}
+    in_context = _select_context_files(folder, everything) if is_project or requirements.is_local else {}
     texts = {name: read_text(folder, names[name]) or "" for name in ("pyproject.toml", "uv.lock") if name in names}
     for name, text in (*texts.items(), *requirements.files, *([(lock.name, lock.text)] if lock else [])):
         refuse_secrets(text, name)
@@ -120,7 +120,7 @@ def make_plan(
         local=requirements.is_local,
         builds=is_project or requirements.is_local or needs_git,
         configured=configures_uv(texts.get("pyproject.toml", "")),
-        compilers=_GIT if needs_git else (),
+        compilers=git_packages if needs_git else (),
         post_build=names.get("postBuild", ""),
         start=names.get("start", ""),
         files={**in_context, **{path: text.encode() for path, text in (*texts.items(), *requirements.files)}},
@@ -129,13 +129,13 @@ def make_plan(
     )
 
 
-def _package(folder: Path, names: Mapping[str, str]) -> Project:
+def _project_kind(folder: Path, names: Mapping[str, str]) -> Project:
     if "pyproject.toml" in names:
         return project(read_text(folder, "pyproject.toml") or "")
     return Project.PACKAGE if "setup.py" in names else Project.NONE
 
 
-def _asked(
+def _choose_requirements(
     folder: Path, names: Mapping[str, str], package: Project, lock: Lock | None
 ) -> tuple[tuple[str, ...], Requirements, Lock | None]:
     """What is resolved, the requirements among it, and what is installed as it stands."""
@@ -144,7 +144,7 @@ def _asked(
         return read_text(folder, names[name]) or ""
 
     if lock is not None:
-        found = read_pylock(lock.name, lock.text) if lock.name == PYLOCK else _lines(lock.text)
+        found = read_pylock(lock.name, lock.text) if lock.name == PYLOCK else _parse_lock(lock.text)
         return (), replace(found, files=()), lock
     if PYLOCK in names:
         return (), read_pylock(names[PYLOCK], text(PYLOCK)), Lock(name=PYLOCK, text=text(PYLOCK))
@@ -156,7 +156,7 @@ def _asked(
     if "requirements.txt" in names:
         asked = (names["requirements.txt"],)
         requirements = read_requirements(asked[0], lambda path: read_text(folder, path))
-    if _installs_the_top(requirements):
+    if _installs_itself(requirements):
         return asked, requirements, None
     if "pyproject.toml" in names and package is not Project.NONE:
         asked += ("pyproject.toml",)
@@ -165,24 +165,24 @@ def _asked(
     return asked, requirements, None
 
 
-def _installs_the_top(requirements: Requirements) -> bool:
+def _installs_itself(requirements: Requirements) -> bool:
     """Whether the repository's own package is among the requirements, as ``-e .``."""
     own = re.compile(r"(?m)^(?:-e\s+)?\./?(?:\[[^\]]*\])?\s*$")
     return any(own.search(text) for _, text in requirements.files)
 
 
-def _lines(text: str) -> Requirements:
+def _parse_lock(text: str) -> Requirements:
     return read_requirements(REQUIREMENTS_LOCK, {REQUIREMENTS_LOCK: text}.get)
 
 
-def _context(folder: Path, everything: Mapping[str, Path]) -> dict[str, Path]:
+def _select_context_files(folder: Path, everything: Mapping[str, Path]) -> dict[str, Path]:
     """The files of a checkout without the notebooks that are no part of its package."""
     packaging = {name: read_text(folder, name) or "" for name in everything if "/" not in name}
     kept = set(packaged_notebooks(everything, packaging))
     return {path: file for path, file in everything.items() if not path.endswith(".ipynb") or path in kept}
 
 
-def _files(folder: Path) -> Iterator[tuple[str, Path]]:
+def _list_files(folder: Path) -> Iterator[tuple[str, Path]]:
     """The files of a checkout by their path, links within it as links; links that leave it are left out."""
     for root, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if name != ".git")

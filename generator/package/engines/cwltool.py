@@ -71,10 +71,10 @@ def execute(
         job_file.write_text(json.dumps(job))
         outdir.mkdir(parents=True, exist_ok=True)
         if shutil.which("podman"):
-            from generator.containers.podman import stand_in
+            from generator.containers.podman import use_podman_command
 
             with suppress(EngineMissingError):  # the CWL engine says what it misses
-                stand_in()
+                use_podman_command()
         command = (*_engine(engine, own, trust=trust), "--outdir", str(outdir), *options, str(process), str(job_file))
         environment = engine_environment(os.environ, toil=engine == "toil")
         if engine == "cwltool":  # what containers leave in its temporary folders goes with the run, however that ends
