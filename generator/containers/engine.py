@@ -44,6 +44,14 @@ class Image:
         return self.config.get("Labels") or {}
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Layer:
+    """One layer of an image: the step that built it, and its unpacked size in bytes."""
+
+    made_by: str
+    size: int
+
+
 @contextmanager
 def open_client() -> Iterator[docker.DockerClient]:
     """A client of the engine that DOCKER_HOST or the usual socket names.
@@ -188,32 +196,3 @@ def run_in(
     if done.code == 124:  # only the docker command was ended
         run(("docker", "rm", "--force", "--", name), timeout=60)
     return done.code, done.stdout, done.stderr
-
-
-_TITLES = (
-    (r"repository\.tar|place\.py|COPY repository/", "repository"),
-    (r"postBuild", "postBuild"),
-    (r"COPY /runner/", "runner"),
-    (r"COPY /staging/", "staging"),
-    (r"/packmill-root", "environment"),
-    (r"settle\.py sh -c .?apt-get", "system packages"),
-    (r"useradd|stubs\.tar", "user"),
-)
-"""What stands in a step of packmill's own Dockerfiles, and what its layer holds."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Layer:
-    """One layer: the step that made it, and its size in bytes, unpacked."""
-
-    made_by: str
-    size: int
-
-    @property
-    def title(self) -> str:
-        """What it holds, or the step that made it."""
-        for pattern, title in _TITLES:
-            if re.search(pattern, self.made_by):
-                return title
-        step = re.sub(r"^.*?/bin/sh -c |\s*# buildkit$|^\|\d+ ", "", self.made_by).strip()
-        return " ".join(step.split())[:60] or "imported"

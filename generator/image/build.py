@@ -1,7 +1,6 @@
-"""The image of a checkout: environment, runner, repository, each found or built; proof that processes can run in it.
+"""The image of a checkout: environment, runner and repository, each found or built.
 
-Each is known by a key of what it is made of, and nothing is built twice: not what the engine's store holds, and not
-what a registry holds.
+Each has a key, a digest of everything it is made of, and is built only if neither the engine nor a registry has it.
 """
 
 from __future__ import annotations
@@ -19,12 +18,12 @@ from generator.environment.environment import BuildPack, Environment
 from generator.image import contexts
 from generator.image import names as image
 from generator.image.base.find import Base, find_base
-from generator.image.contents import repository_folder, start_script
+from generator.image.config import repository_folder, start_script
 from generator.image.dockerfiles import image_dockerfile
 from generator.image.environment.context import plan_key
 from generator.image.environment.plan import Caches, Lock, Plan, make_plan
 from generator.image.keys import digest_of, image_key
-from generator.image.layers import shown_size, summary
+from generator.image.layers import describe_layers, format_size
 from generator.image.runner import Runners, build_early, ensure_runner
 from generator.image.store import ImageStore
 from generator.progress import Progress
@@ -33,11 +32,11 @@ from generator.repository.source import Source
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ImageSpec:
-    """An image that is wanted: its name, what it is of, and what its environment is made of.
+    """An image to find or build: its name, its source, and its environment.
 
-    ``environment_key`` identifies an environment that was asked for in place of the repository's own; ``lock`` are
-    lines to install instead of resolving anew; ``standard`` leaves environments to repo2docker's own build packs.
-    ``find_pushed`` gives the image of that key where a registry has it.
+    ``environment_key`` identifies an environment that was requested in place of the repository's own; ``lock`` is
+    installed as it is instead of resolving requirements again; ``standard`` leaves environments to repo2docker's own
+    build packs. ``find_pushed`` looks up an image by its key in a registry.
     """
 
     reference: str
@@ -54,11 +53,11 @@ class ImageSpec:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BuiltImage:
-    """The image that is there now.
+    """An image that exists, whether it was ``built`` now or found.
 
-    ``digest`` is the registry's, where it came from one; ``base`` what it stands on, where that was chosen here;
-    ``layers`` are diff ids (OCI image-spec, config, "rootfs"); ``pushed`` says that the registry that was asked for
-    has it; ``runner`` is the runner image that a build copied from.
+    ``digest`` is the registry's, if it came from one; ``base`` its base image, if packmill chose it; ``layers`` are
+    diff ids (OCI image-spec, config, "rootfs"); ``pushed`` is true if the requested registry has it; ``runner`` is the
+    runner image that a build copied from.
     """
 
     reference: str
@@ -71,145 +70,145 @@ class BuiltImage:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _EnvironmentPlan:
-    """What the key of an environment was made of."""
+class _PlannedEnvironment:
+    """The key of an environment, and the base and plan that packmill's own build pack uses for it."""
 
     key: str
     base: Base | None = None
     plan: Plan | None = None
 
 
-def ensure_image(wanted: ImageSpec, progress: Progress) -> BuiltImage:
-    """The image, built unless the same one is there already.
+def ensure_image(spec: ImageSpec, progress: Progress) -> BuiltImage:
+    """Find the image, or build it.
 
     Raises:
-        EngineMissingError, EnvironmentSpecError, ImageBuildError: it cannot be built.
+        EngineMissingError: no engine answers, or no base image is available.
+        EnvironmentSpecError: the environment's files are invalid.
+        ImageBuildError: the build fails.
     """
-    planned = _plan_environment(wanted, progress)
-    key = image_key(wanted.source, environment=planned.key)
-    found = None if wanted.store.fresh else wanted.find_pushed(key) or _find_cached(wanted.reference, key)
+    planned = _plan_environment(spec, progress)
+    key = image_key(spec.source, environment=planned.key)
+    found = None if spec.store.fresh else spec.find_pushed(key) or _find_cached(spec.reference, key)
     if found:
-        progress.say(f"{found.reference} is built already")
+        progress.say(f"{found.reference} is up to date")
         return replace(found, base=planned.base)
-    runners = Runners(base=planned.base, address=wanted.source.address, store=wanted.store)
-    with build_early(runners) as ahead:
-        environment = _ensure_environment(wanted, planned, progress)
-    ahead.tell(progress)
-    runner = ensure_runner(runners, environment, progress, made=ahead.made)
+    runners = Runners(base=planned.base, address=spec.source.address, store=spec.store)
+    with build_early(runners) as early:
+        environment = _ensure_environment(spec, planned, progress)
+    early.report(progress)
+    runner = ensure_runner(runners, environment, progress, built=early.reference)
     with progress.step("Adding the runner and the repository"):
-        _compose(wanted, environment, runner, key, progress)
-    return replace(_describe_built(wanted, planned.base, progress), runner=runner)
+        _compose(spec, environment, runner, key, progress)
+    return replace(_describe_build(spec, planned.base, progress), runner=runner)
 
 
 def _find_cached(reference: str, key: str) -> BuiltImage | None:
-    """The image of the engine's store, if it has that key."""
+    """Return the engine's image of that name, if it has that key."""
     present = engine.inspect(reference)
     if present is None or present.labels.get(image.key_label) != key:
         return None
     return BuiltImage(reference=reference, built=False, digest=present.digest, layers=present.layers)
 
 
-def _plan_environment(wanted: ImageSpec, progress: Progress) -> _EnvironmentPlan:
-    environment = wanted.environment
+def _plan_environment(spec: ImageSpec, progress: Progress) -> _PlannedEnvironment:
+    environment = spec.environment
     if environment.buildpack is not BuildPack.PLAIN_PYTHON:
-        whole = (wanted.source.address, wanted.source.commit, wanted.environment_key, str(wanted.standard))
-        made_by = (wanted.base_image or "", version("jupyter-repo2docker"), engine.architecture())
-        return _EnvironmentPlan(key=digest_of(*whole, *made_by))
-    base = find_base(
-        wanted.base_image, python=environment.python, python_from=environment.python_from, say=progress.say
-    )
-    plan = make_plan(wanted.folder, environment, base_image=base.pinned, python=base.python, lock=wanted.lock)
-    for sentence in plan.remarks:
-        progress.warn(sentence)
-    return _EnvironmentPlan(key=plan_key(plan, base_id=base.id), base=base, plan=plan)
+        whole = (spec.source.address, spec.source.commit, spec.environment_key, str(spec.standard))
+        made_by = (spec.base_image or "", version("jupyter-repo2docker"), engine.architecture())
+        return _PlannedEnvironment(key=digest_of(*whole, *made_by))
+    base = find_base(spec.base_image, python=environment.python, python_from=environment.python_from, say=progress.say)
+    plan = make_plan(spec.folder, environment, base_image=base.pinned, python=base.python, lock=spec.lock)
+    for remark in plan.remarks:
+        progress.warn(remark)
+    return _PlannedEnvironment(key=plan_key(plan, base_id=base.id), base=base, plan=plan)
 
 
-def _ensure_environment(wanted: ImageSpec, planned: _EnvironmentPlan, progress: Progress) -> str:
-    """The environment's name in the engine's store."""
-    names = _environment_names(wanted, planned)
-    title = f"{wanted.environment.buildpack}: {', '.join(wanted.environment.files) or 'no configuration file'}"
-    present = next(filter(wanted.store.has, names), "")
+def _ensure_environment(spec: ImageSpec, planned: _PlannedEnvironment, progress: Progress) -> str:
+    """Find or build the environment; return its name in the engine."""
+    names = _environment_names(spec, planned)
+    title = f"{spec.environment.buildpack}: {', '.join(spec.environment.files) or 'no configuration file'}"
+    present = next(filter(spec.store.has, names), "")
     if present:
-        progress.say(f"the environment is there already ({title})")
+        progress.say(f"reusing the environment ({title})")
         return present
     with progress.step(f"Building the environment, {title}"):
         pack: Any = None
         if planned.plan and planned.base:
             from generator.image.environment.plain_python import prepare_build_pack
 
-            pack = prepare_build_pack(planned.plan, _cache_names(planned.base, wanted.source.address))
-        base = planned.base.pinned if planned.base else wanted.base_image
-        # repo2docker builds no image whose name is there; and a name is given to what is whole
+            pack = prepare_build_pack(planned.plan, _cache_names(planned.base, spec.source.address))
+        base = planned.base.pinned if planned.base else spec.base_image
+        # repo2docker skips an image whose name exists; and the final name is given to a complete image only
         unfinished = f"{names[0]}-{secrets.token_hex(4)}"
         app = builder.repo2docker_app(
-            wanted.folder,
+            spec.folder,
             image=unfinished,
             base_image=base,
             packs=(pack,) if pack else (),
-            time=image.settled if planned.plan else int(wanted.source.time.timestamp()),
-            fresh=wanted.store.fresh,
+            time=contexts.file_time if planned.plan else int(spec.source.time.timestamp()),
+            fresh=spec.store.fresh,
         )
         builder.build_environment(app, on_line=progress.say)
         reference = names[-1] if pack and pack.made and pack.made.apart else names[0]
         engine.tag(unfinished, reference)
         engine.untag(unfinished)
-        wanted.store.keep(reference)
+        spec.store.keep(reference)
     return reference
 
 
-def _environment_names(wanted: ImageSpec, planned: _EnvironmentPlan) -> tuple[str, ...]:
-    """What the environment may be called: by its content alone, and by its content and its repository.
+def _environment_names(spec: ImageSpec, planned: _PlannedEnvironment) -> tuple[str, ...]:
+    """Return the names of the environment: one by its content alone, one by its content and its repository.
 
-    The first is for what comes of its files and the network alone, and so is the same for everybody. Where a
-    repository's own cache has a part in it, an earlier commit of the same repository may have, too.
+    The first is for an environment built from its files and the network alone, which is the same for all repositories.
+    One built with a private cache may contain files of the repository's earlier commits, so it is not shared.
     """
     shared = image.environment_reference(planned.key)
     if planned.plan is None:
         return (shared,)
-    own = image.environment_reference(digest_of(wanted.source.address, planned.key))
+    own = image.environment_reference(digest_of(spec.source.address, planned.key))
     return (own,) if planned.plan.apart else (shared, own)
 
 
 def _cache_names(base: Base, address: str) -> Caches:
-    """What a base's programs could plant in a cache reaches nobody on another base."""
+    """Name the caches of a build; none is shared between bases, because a base's programs could tamper with it."""
     return Caches(own=cache_name("own", base.id, address), wheels=cache_name("wheels", base.id))
 
 
-def _compose(wanted: ImageSpec, environment: str, runner: str, key: str, progress: Progress) -> None:
+def _compose(spec: ImageSpec, environment: str, runner: str, key: str, progress: Progress) -> None:
     present = engine.inspect(environment)
     config = present.config if present else {}
     inside = (present.labels if present else {}).get(image.repository_label) != "beside"
     dockerfile = image_dockerfile(
-        config, wanted.source, environment=environment, runner=runner, inside=inside, image_key=key
+        config, spec.source, environment=environment, runner=runner, inside=inside, image_key=key
     )
-    place = _describe_repository(wanted, config)
+    place = _describe_repository(spec, config)
     with contexts.image_context(
-        dockerfile, repository=wanted.folder, place=place, inside=inside, time=wanted.source.time
+        dockerfile, repository=spec.folder, place=place, inside=inside, time=spec.source.time
     ) as context:
         builder.build_context(
             context,
-            image=wanted.reference,
-            time=int(wanted.source.time.timestamp()),
+            image=spec.reference,
+            time=int(spec.source.time.timestamp()),
             on_line=progress.say,
-            fresh=wanted.store.fresh,
+            fresh=spec.store.fresh,
         )
 
 
-def _describe_repository(wanted: ImageSpec, config: Mapping[str, Any]) -> dict[str, Any]:
-    """What the runner has to know of the repository; see `generator.runner.packaged.workspace.repository_place`."""
+def _describe_repository(spec: ImageSpec, config: Mapping[str, Any]) -> dict[str, Any]:
+    """Describe the repository for the runner; see `generator.runner.packaged.workspace.repository_place`."""
     start = start_script(config)
-    hidden = (entry.name for entry in wanted.folder.iterdir() if entry.name.startswith(".") and entry.name != ".git")
-    place = {"folder": repository_folder(config), "commit": wanted.source.commit, "hidden": sorted(hidden)}
+    hidden = (entry.name for entry in spec.folder.iterdir() if entry.name.startswith(".") and entry.name != ".git")
+    place = {"folder": repository_folder(config), "commit": spec.source.commit, "hidden": sorted(hidden)}
     return {**place, "start": start} if start else place
 
 
-def _describe_built(wanted: ImageSpec, base: Base | None, progress: Progress) -> BuiltImage:
-    built = engine.inspect(wanted.reference)
+def _describe_build(spec: ImageSpec, base: Base | None, progress: Progress) -> BuiltImage:
+    built = engine.inspect(spec.reference)
     below = engine.history(base.reference) if base else ()
-    progress.say(f"{wanted.reference}: {shown_size(built.size if built else 0)}")
-    progress.say(summary(engine.history(wanted.reference), below))
+    progress.say(f"{spec.reference}: {format_size(built.size if built else 0)}")
+    progress.say(describe_layers(engine.history(spec.reference), below))
     return BuiltImage(
-        reference=wanted.reference,
+        reference=spec.reference,
         built=True,
         digest=built.digest if built else None,
         base=base,

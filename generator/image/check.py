@@ -1,4 +1,4 @@
-"""What an image says when it is asked: whether a process can run in it, and what is in it."""
+"""Query a built image: whether it can run a process, and which packages it contains."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from generator.containers import engine, image_notes
 from generator.image import names as image
-from generator.image.contents import repository_folder
+from generator.image.config import repository_folder
 from generator.image.keys import digest_of
 from generator.process.process import Process
 from generator.progress import Progress
@@ -19,13 +19,13 @@ _RUNNER = "/opt/packmill/bin/packmill-runner"
 
 
 def check_process(process: Process, reference: str, progress: Progress) -> Process:
-    """The process with the kernel that the image runs it with.
+    """Return the process with the kernel that the image runs it with.
 
     Raises:
-        RunnerCheckError: it cannot run there; the message says what is missing.
+        RunnerCheckError: the image cannot run the process; the message names what is missing.
     """
-    wanted = (contract.kernel_option, process.kernel) if process.kernel else ()
-    command = ("packmill-runner", "check", contract.process_option, process.path, *wanted)
+    kernel_words = (contract.kernel_option, process.kernel) if process.kernel else ()
+    command = ("packmill-runner", "check", contract.process_option, process.path, *kernel_words)
     found = query(reference, command, question=" ".join(command), about=process.path)
     try:
         kernel, warnings = found["kernel"], list(found["warnings"])
@@ -40,13 +40,13 @@ def check_process(process: Process, reference: str, progress: Progress) -> Proce
 
 
 def read_contents(reference: str) -> Any:
-    """What is in the image, as it says itself (`generator.runner.check.check.image_contents`).
+    """Return the packages and locks that the image reports (`generator.runner.check.check.image_contents`).
 
-    A repository that lies beside the environment has no say in that: it is hidden while the image is asked, by the
-    runner itself and no entrypoint. So an edited notebook need not ask again.
+    Files of a repository that the environment was built without cannot affect the answer: their folder is hidden from
+    the query, which runs without an entrypoint. So the answer stays valid when a notebook is edited.
 
     Raises:
-        RunnerCheckError: it does not say.
+        RunnerCheckError: the query fails, or prints no JSON.
     """
     present = engine.inspect(reference)
     command, question = ("check", "--contents"), "contents"
@@ -68,12 +68,12 @@ def query(
     entrypoint: str | None = None,
     hidden: str = "",
 ) -> Any:
-    """What a command in the image prints as JSON on its last line; asked once for each image, or each ``identity``.
+    """Run a command in the image and parse its last line as JSON, once for each image or ``identity``.
 
     ``entrypoint`` and ``hidden`` as in `generator.containers.engine.run_in`.
 
     Raises:
-        RunnerCheckError: it fails, or prints something else.
+        RunnerCheckError: the command fails, or its last line is not JSON.
     """
     present = engine.inspect(reference)
     identity = identity or (present.id if present else "")
@@ -86,14 +86,14 @@ def query(
     try:
         found = json.loads(out.strip().splitlines()[-1])
     except (ValueError, IndexError, RecursionError):
-        said = f"its ENTRYPOINT does not run what it is given; it printed {out.strip()[:200]!r}"
-        raise RunnerCheckError(_describe_failure(about, reference, said)) from None
+        cause = f"its ENTRYPOINT does not run the command that it gets; it printed {out.strip()[:200]!r}"
+        raise RunnerCheckError(_describe_failure(about, reference, cause)) from None
     if identity:
         image_notes.note(identity, question, found)
     return found
 
 
-def _describe_failure(path: str, reference: str, said: str) -> str:
-    lines = said.strip().splitlines()[-12:] or ["nothing was said"]
+def _describe_failure(path: str, reference: str, output: str) -> str:
+    lines = output.strip().splitlines()[-12:] or ["no output"]
     head = f"{path} cannot run in the image {reference}:"
     return "\n".join([head, *(f"  {line.removeprefix('packmill-runner: ')}" for line in lines)])

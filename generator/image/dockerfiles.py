@@ -1,27 +1,29 @@
-"""Render the Dockerfiles of the runner layer and of the final image."""
+"""Dockerfiles of the runner image, the final image and the staging image, rendered from templates."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 
-from generator.image.contents import ImagePythons, keeps_entrypoint, repository_folder
-from generator.image.names import labels
+from generator import __version__
+from generator.image.config import keeps_entrypoint, repository_folder
+from generator.image.names import key_label, labels
+from generator.image.pythons import ImagePythons
 from generator.repository.source import Source
 from generator.resources import render
 
 
-def runner_dockerfile(facts: ImagePythons, *, builder: str, kernel_command: str, cache: str) -> str:
-    """The Dockerfile of the runner's image, made in the image ``builder``.
+def runner_dockerfile(pythons: ImagePythons, *, builder: str, kernel_command: str, cache: str) -> str:
+    """Render the Dockerfile of the runner image, which is built in the image ``builder``.
 
-    ``kernel_command`` is what the Python that needs a kernel is called there; ``cache`` names the cache of packages.
+    ``kernel_command`` is the command there for the Python that needs a kernel; ``cache`` names the package cache.
     """
     return render(
         "image/runner/Dockerfile",
         builder=builder,
-        runner_python=facts.runner_python,
-        kernel_name=facts.kernel_python,
-        kernel_python=kernel_command if facts.kernel_python else "",
+        runner_python=pythons.runner_python,
+        kernel_name=pythons.kernel_python,
+        kernel_python=kernel_command if pythons.kernel_python else "",
         cache=cache,
     )
 
@@ -29,7 +31,10 @@ def runner_dockerfile(facts: ImagePythons, *, builder: str, kernel_command: str,
 def image_dockerfile(
     config: Mapping[str, object], source: Source, *, environment: str, runner: str, inside: bool, image_key: str
 ) -> str:
-    """The Dockerfile that puts the runner, and the repository or what is missing of it, on top of an environment."""
+    """Render the Dockerfile that adds the runner and the repository to an environment.
+
+    ``config`` is the environment's; ``inside`` means that it contains files of the repository already.
+    """
     return render(
         "image/Dockerfile",
         environment=environment,
@@ -43,4 +48,11 @@ def image_dockerfile(
         labels={
             name: json.dumps(value, ensure_ascii=False) for name, value in sorted(labels(source, image_key).items())
         },
+    )
+
+
+def staging_dockerfile(*, base: str, runner: str, key: str) -> str:
+    """Render the Dockerfile of the staging image."""
+    return render(
+        "image/staging/Dockerfile", base=base, runner=runner, version=__version__, key_label=key_label, key=key
     )

@@ -1,4 +1,4 @@
-"""Keys that tell images, environments and runners apart, so that nothing is built twice."""
+"""Keys of images: digests of everything that an image is made of, so that none is built twice."""
 
 from __future__ import annotations
 
@@ -7,40 +7,43 @@ import json
 from pathlib import Path
 
 from generator import __version__
-from generator.image.contents import ImagePythons
+from generator.image.pythons import ImagePythons
 from generator.repository.source import Source
 from generator.resources import data_folder
 
 _package = Path(__file__).parents[1]
-
-
 _travelling_folders = ("notebook", "runner", "shared", "staging")
 
 
 def digest_of(*parts: str) -> str:
-    """A key made of everything that it depends on."""
+    """Return the digest of these texts, in this order."""
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 def image_key(source: Source, *, environment: str) -> str:
-    """What decides whether an image is the same again: address, commit, environment and packmill itself."""
+    """Return the key of an image: of its address, commit, environment, and packmill itself."""
     last = (
         (data_folder("templates") / "image" / name).read_text(encoding="utf-8") for name in ("Dockerfile", "place.py")
     )
     return digest_of(source.address, source.commit, environment, __version__, runner_digest(), *last)
 
 
-def runner_key(facts: ImagePythons, *, made_in: str) -> str:
-    """What decides whether the runner's image is the same again: packmill itself, and the Pythons that it is for.
+def runner_key(pythons: ImagePythons, *, built_by: str) -> str:
+    """Return the key of a runner image: of packmill itself, the Pythons it is for, and the image that builds it.
 
-    ``made_in`` says whose programs make it, because these could make it otherwise than asked: a base image's, whose
-    runner is everybody's on that base, or a repository's own, whose runner is its own.
+    ``built_by`` identifies the image whose programs build the runner, because they could tamper with it: a base image,
+    whose runner is shared by everything on that base, or a repository's own environment, whose runner is not shared.
     """
-    return digest_of(__version__, runner_digest(), made_in, *facts.texts())
+    return digest_of(__version__, runner_digest(), built_by, *pythons.texts())
+
+
+def staging_key(runner: str, *, base_id: str) -> str:
+    """Return the key of a staging image: of its Dockerfile, runner image and base."""
+    return digest_of(staging_template(), runner, base_id)
 
 
 def runner_files() -> dict[str, Path]:
-    """The part of packmill that travels into the image, by its path there."""
+    """Return packmill's files that are copied into the runner image, by their path there."""
     files = {"__init__.py": _package / "__init__.py"}
     for folder in _travelling_folders:
         for path in sorted((_package / folder).rglob("*")):
@@ -50,13 +53,18 @@ def runner_files() -> dict[str, Path]:
 
 
 def runner_digest() -> str:
-    """Changes when anything changes that the runner's layers are made of."""
+    """Return the digest of all files that the runner's layers are made of."""
     digest = hashlib.sha256()
-    for name, path in [*sorted(runner_files().items()), *((path.name, path) for path in runner_texts())]:
+    for name, path in [*sorted(runner_files().items()), *((path.name, path) for path in runner_templates())]:
         digest.update(f"{name}\0".encode() + path.read_bytes() + b"\0")
     return digest.hexdigest()
 
 
-def runner_texts() -> list[Path]:
-    """How the runner's layers are made: scripts, locks, and the programs that start it."""
+def runner_templates() -> list[Path]:
+    """Return the files that build and start the runner: scripts, locks, and programs."""
     return sorted(path for path in (data_folder("templates") / "image" / "runner").iterdir() if path.is_file())
+
+
+def staging_template() -> str:
+    """Return the template of the staging image's Dockerfile."""
+    return (data_folder("templates") / "image" / "staging" / "Dockerfile").read_text(encoding="utf-8")

@@ -1,7 +1,4 @@
-"""The image: what it is called, what it is labelled with, what it is made of, and when it is the same again.
-
-Pure: the texts and values here are carried out by `generator.containers.engine`.
-"""
+"""Names and labels of the images that packmill builds."""
 
 from __future__ import annotations
 
@@ -9,30 +6,25 @@ import re
 from datetime import timezone
 
 from generator import __version__
-from generator.image.keys import digest_of, runner_digest
+from generator.image.keys import digest_of, runner_digest, staging_template
 from generator.repository.source import Source
-from generator.resources import data_folder, render
 
 default_base_image = "docker.io/library/python:3.12-slim-bookworm"
 key_label = "org.packmill.key"
 source_label = "org.opencontainers.image.source"
 repository_label = "org.packmill.repository"
-"""``beside`` on environments that hold nothing of the repository; on others it may be ``inside``."""
-settled = 315532800
-"""The time of files that do not depend on a commit: 1980-01-01, the oldest that a zip file can hold."""
-
-
+"""``beside`` on environments that contain no file of the repository; on others it may be ``inside``."""
 own_environment = "repository"
-"""What identifies the environment when none was asked for."""
+"""Identifies the repository's own environment in an image name."""
 
 
 def reference(source: Source, *, environment: str = own_environment) -> str:
-    """``<owner>.<name>:<checkout>-<short commit>-<digest>`` in the characters that an image reference may have.
+    """Return ``<owner>.<name>:<checkout>-<short commit>-<digest>`` in the characters of an image reference.
 
-    The words are for people: several repositories and checkouts may share them. The digest, 64 bits of address, whole
-    commit and environment, tells images apart.
+    Several repositories and checkouts may share the words, which are for people. The digest, 64 bits of address, full
+    commit and environment, identifies the image.
 
-    The repository part is lower case; a checkout that is the commit itself is not named twice (OCI distribution
+    The repository part is lower case; a checkout that is the commit itself is not repeated (OCI distribution
     specification, "Pulling manifests": name and tag).
     """
     path = re.sub(r"[^a-z0-9._-]+", "-", f"{source.owner}.{source.name}".lower().replace("/", "."))
@@ -44,62 +36,48 @@ def reference(source: Source, *, environment: str = own_environment) -> str:
 
 
 def pushed_reference(registry: str, reference: str) -> str:
-    """The name of an image below a registry; an image's own registry gives way."""
+    """Return the name of an image in a registry, which replaces the registry in the name itself."""
     first, slash, rest = reference.partition("/")
     own = rest if slash and ("." in first or ":" in first or first == "localhost") else reference
     return f"{registry}/{own}" if ":" in own.rpartition("/")[2] else f"{registry}/{own}:latest"
 
 
 def environment_reference(key: str) -> str:
-    """The name of an environment in the engine's store. ``localhost`` can be no registry that anyone pulls from."""
+    """Return the name of an environment in the engine. ``localhost`` is not a registry that anyone pulls from."""
     return f"localhost/packmill/environment:{key[:24]}"
 
 
 def runner_reference(key: str) -> str:
-    """The name of the runner's image."""
+    """Return the name of a runner image in the engine."""
     return f"localhost/packmill/runner:{key[:24]}"
 
 
 def staging_reference(base_image: str | None) -> str:
-    """Name of the staging image in documents: the same for all builds by one packmill on one choice of base.
+    """Return the name of the staging image in documents, which depends on packmill's version and ``base_image`` alone.
 
-    It needs no engine, so that documents written without an image name it, too.
+    It needs no engine, so that documents written without an image can name it, too.
     """
-    made_of = digest_of(__version__, runner_digest(), _staging_text(), base_image or "")
+    made_of = digest_of(__version__, runner_digest(), staging_template(), base_image or "")
     return f"localhost/packmill/staging:{_tag(__version__)}-{made_of[:12]}"
 
 
-def staging_key(runner: str, *, base_id: str) -> str:
-    """Identify the content of a staging image: its runner image and its base."""
-    return digest_of(_staging_text(), runner, base_id)
-
-
 def staging_store_reference(key: str) -> str:
-    """Name of a staging image by its content, in the engine's store."""
+    """Return the name of a staging image in the engine, by its key."""
     return f"localhost/packmill/staging:{key[:24]}"
 
 
 def pushed_staging_name(key: str) -> str:
-    """Name of a staging image below the registry that it is pushed to."""
+    """Return the name of a staging image in the registry that it is pushed to."""
     return f"packmill-staging:{_tag(__version__)}-{key[:12]}"
 
 
-def _staging_text() -> str:
-    return (data_folder("templates") / "image" / "staging" / "Dockerfile").read_text(encoding="utf-8")
-
-
-def _tag(version: str) -> str:
-    """A version in the characters of a tag, which has no ``+`` (distribution specification, "Pulling manifests")."""
-    return re.sub(r"[^A-Za-z0-9_.-]", "-", version)
-
-
 def cached_reference(cache: str, reference: str) -> str:
-    """The name of such an image in a registry that is used as a cache."""
+    """Return the name of an environment or runner image in a registry that is used as a cache."""
     return reference.replace("localhost/packmill", cache, 1)
 
 
 def labels(source: Source, image_key: str) -> dict[str, str]:
-    """The OCI annotations of the image (opencontainers/image-spec, annotations.md), and packmill's own."""
+    """Return the OCI annotations of an image (opencontainers/image-spec, annotations.md) and packmill's own labels."""
     return {
         source_label: source.address,
         "org.opencontainers.image.revision": source.commit,
@@ -111,8 +89,6 @@ def labels(source: Source, image_key: str) -> dict[str, str]:
     }
 
 
-def staging_dockerfile(*, base: str, runner: str, key: str) -> str:
-    """The Dockerfile of the staging image."""
-    return render(
-        "image/staging/Dockerfile", base=base, runner=runner, version=__version__, key_label=key_label, key=key
-    )
+def _tag(version: str) -> str:
+    """Return a version in the characters of a tag, without ``+`` (distribution specification, "Pulling manifests")."""
+    return re.sub(r"[^A-Za-z0-9_.-]", "-", version)

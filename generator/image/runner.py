@@ -1,8 +1,8 @@
-"""The runner's image: found, or made; beside the environment, where it can be foreseen.
+"""The runner image: found, or built; in parallel with the environment if the environment's Pythons can be predicted.
 
-Whoever's programs make a runner could make it otherwise than asked. So an environment of packmill's own build pack gets
-the runner that its base image makes, which is everybody's on that base; what stands on an image of the repository's
-choice gets one that is the repository's own.
+The image that builds a runner can tamper with it. So an environment of packmill's own build pack gets the runner that
+its base image builds, which is shared by everything on that base; an environment on an image that the repository chose
+gets a runner that no other repository uses.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from generator.containers.caches import cache_name
 from generator.image import contexts
 from generator.image import names as image
 from generator.image.base.find import Base
-from generator.image.contents import ImagePythons, read_image_pythons
 from generator.image.dockerfiles import runner_dockerfile
 from generator.image.keys import digest_of, runner_key
+from generator.image.pythons import ImagePythons, parse_pythons
 from generator.image.store import ImageStore
 from generator.progress import Progress
 from generator.resources import data_folder
@@ -31,23 +31,26 @@ _PYTHON = "python3"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Runners:
-    """The runners for environments on ``base``, where that was chosen here, of the repository at ``address``."""
+    """The runner images for environments of the repository at ``address``, on ``base`` if packmill chose it."""
 
     base: Base | None
     address: str
     store: ImageStore
 
     @property
-    def made_in(self) -> str:
-        """Whose programs make them."""
+    def built_by(self) -> str:
+        """The identity of the image that builds the runner: a shared base, or this repository's own."""
         return f"base {self.base.id}" if self.base else f"repository {self.address}"
 
-    def reference(self, facts: ImagePythons) -> str:
-        """The name of the one for these Pythons."""
-        return image.runner_reference(runner_key(facts, made_in=self.made_in))
+    def reference(self, pythons: ImagePythons) -> str:
+        """Return the name of the runner image for these Pythons."""
+        return image.runner_reference(runner_key(pythons, built_by=self.built_by))
 
-    def facts(self, environment: str) -> ImagePythons:
-        """What the runner of an environment depends on; of one on a base, it has a say in its kernel alone."""
+    def pythons(self, environment: str) -> ImagePythons:
+        """Return the Pythons that the runner of an environment depends on.
+
+        On a base, the environment decides about the kernel alone.
+        """
         found = probe_pythons(environment)
         if self.base is None:
             return found
@@ -55,92 +58,94 @@ class Runners:
             probe_pythons(self.base.pinned), kernel_python=found.kernel_python, kernel_version=found.kernel_version
         )
 
-    def foreseen(self) -> ImagePythons | None:
-        """The facts that an environment on the base most likely has: the base's Python, and no kernel."""
+    def predict_pythons(self) -> ImagePythons | None:
+        """Return the Pythons that an environment on the base most likely has: the base's Python, and no kernel."""
         return probe_pythons(self.base.pinned) if self.base and self.base.python == _PYTHON else None
 
-    def make(self, facts: ImagePythons, environment: str, say: Callable[[str], None]) -> str:
-        """Fetches or builds one; its name."""
-        reference = self.reference(facts)
+    def build(self, pythons: ImagePythons, environment: str, say: Callable[[str], None]) -> str:
+        """Fetch or build the runner image for these Pythons; return its name."""
+        reference = self.reference(pythons)
         if not self.store.fresh and self.store.fetch(reference):
             return reference
         dockerfile = runner_dockerfile(
-            facts,
+            pythons,
             builder=self.base.pinned if self.base else environment,
-            kernel_command=self.base.python if self.base else facts.kernel_python,
-            cache=cache_name("runner", self.made_in),
+            kernel_command=self.base.python if self.base else pythons.kernel_python,
+            cache=cache_name("runner", self.built_by),
         )
         with contexts.runner_context(dockerfile) as context:
-            builder.build_context(context, image=reference, time=image.settled, on_line=say, fresh=self.store.fresh)
+            builder.build_context(
+                context, image=reference, time=contexts.file_time, on_line=say, fresh=self.store.fresh
+            )
         self.store.keep(reference)
         return reference
 
 
 @dataclass(slots=True)
 class EarlyRunner:
-    """The runner that is built while the environment is: its name when it is made, and what was said meanwhile."""
+    """A runner image built in parallel with the environment: its name once it is built, and the output of the build."""
 
-    made: str = ""
+    reference: str = ""
     lines: list[str] = field(default_factory=list)
     abandoned: bool = False
 
     def say(self, line: str) -> None:
-        """Keeps a line: two builds at once would talk over each other."""
+        """Record a line: the output of two parallel builds must not mix."""
         if self.abandoned:
-            raise ImageBuildError("nobody waits for the runner any more")
+            raise ImageBuildError("the build of the environment ended, so the runner is not needed")
         self.lines.append(line)
 
-    def tell(self, progress: Progress) -> None:
-        """What was said, in a step of its own."""
+    def report(self, progress: Progress) -> None:
+        """Print the recorded lines in a step of their own."""
         if self.lines:
-            with progress.step("Building the runner, beside the environment"):
+            with progress.step("Building the runner, in parallel with the environment"):
                 for line in self.lines:
                     progress.say(line)
 
 
 @contextmanager
 def build_early(runners: Runners) -> Iterator[EarlyRunner]:
-    """Builds the runner that is likely to be the right one while the body builds the environment.
+    """Build the runner that is most likely needed while the body builds the environment.
 
-    Where it turns out otherwise, or this one cannot be built, the one that fits is built afterwards.
+    If another one is needed, or this build fails, `ensure_runner` builds the right one afterwards.
     """
-    ahead, facts = EarlyRunner(), runners.foreseen()
-    if facts is None or (not runners.store.fresh and engine.inspect(runners.reference(facts))):
-        yield ahead
+    early, pythons = EarlyRunner(), runners.predict_pythons()
+    if pythons is None or (not runners.store.fresh and engine.inspect(runners.reference(pythons))):
+        yield early
         return
     with ThreadPoolExecutor(max_workers=1) as pool:
-        building = pool.submit(runners.make, facts, "", ahead.say)
+        building = pool.submit(runners.build, pythons, "", early.say)
         try:
-            yield ahead
+            yield early
         except BaseException:
-            ahead.abandoned = True
+            early.abandoned = True
             stop_streams()
             raise
         try:
-            ahead.made = building.result()
+            early.reference = building.result()
         except PackmillError as error:
-            ahead.say(str(error))
+            early.say(str(error))
 
 
-def ensure_runner(runners: Runners, environment: str, progress: Progress, *, made: str) -> str:
-    """The name of the runner's image for an environment; ``made`` is one that was just built.
+def ensure_runner(runners: Runners, environment: str, progress: Progress, *, built: str) -> str:
+    """Return the name of the runner image for an environment; ``built`` is a runner image that was just built.
 
     Raises:
-        ImageBuildError: it cannot be built.
+        ImageBuildError: the build fails.
     """
-    facts = runners.facts(environment)
-    reference = runners.reference(facts)
-    if reference == made or runners.store.has(reference):
+    pythons = runners.pythons(environment)
+    reference = runners.reference(pythons)
+    if reference == built or runners.store.has(reference):
         return reference
     with progress.step("Building the runner"):
-        return runners.make(facts, environment, progress.say)
+        return runners.build(pythons, environment, progress.say)
 
 
 def probe_pythons(environment: str) -> ImagePythons:
-    """The Pythons of an image, looked at in a container once for each image.
+    """Find the Pythons of an image in a container of it, once for each image.
 
     Raises:
-        ImageBuildError: its container does not come to an end.
+        ImageBuildError: the container does not start, or does not end in time.
     """
     present = engine.inspect(environment)
     image_id = present.id if present else ""
@@ -150,8 +155,8 @@ def probe_pythons(environment: str) -> ImagePythons:
     if known:
         return ImagePythons(**known)
     code, out, err = engine.run_in(environment, ("-c", probe), entrypoint="sh")
-    if code in (124, 125, 137):  # too long, no container at all, killed: that says nothing of the image
-        raise ImageBuildError(f"the Pythons of {environment} cannot be looked at: {err.strip()[-300:]}")
-    facts = read_image_pythons(out)
-    image_notes.note(image_id, question, asdict(facts))
-    return facts
+    if code in (124, 125, 137):  # timeout, no container, killed: none of them depends on the image
+        raise ImageBuildError(f"{environment}: its Pythons cannot be found: {err.strip()[-300:]}")
+    pythons = parse_pythons(out)
+    image_notes.note(image_id, question, asdict(pythons))
+    return pythons

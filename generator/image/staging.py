@@ -1,7 +1,7 @@
 """The staging image: packmill's own image for the steps that fetch inputs and deliver results.
 
-These steps see credentials, so nothing of a repository may have a say in the image: its base is packmill's default base
-or the one that PACKMILL_BASE_IMAGE names, whatever the repository asks for.
+These steps see credentials, so nothing of a repository may affect the image: its base is packmill's default base or the
+one that PACKMILL_BASE_IMAGE names, whatever the repository requests.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from generator.image import contexts
 from generator.image import names as image
 from generator.image.base.find import Base, find_base
 from generator.image.build import BuiltImage
+from generator.image.dockerfiles import staging_dockerfile
+from generator.image.keys import staging_key
 from generator.image.runner import Runners, ensure_runner
 from generator.image.store import ImageStore
 from generator.progress import Progress
@@ -23,8 +25,8 @@ from generator.progress import Progress
 class StagingSpec:
     """A staging image to find or build.
 
-    ``base_image`` is the base that PACKMILL_BASE_IMAGE names; ``made_runner`` is a runner image that this very build
-    made; ``find_pushed`` looks up a name and a key in the registry of the request.
+    ``base_image`` is the base that PACKMILL_BASE_IMAGE names; ``made_runner`` is a runner image that the same build
+    built before; ``find_pushed`` looks up a name and a key in the registry of the request.
     """
 
     base_image: str | None
@@ -36,15 +38,16 @@ class StagingSpec:
 def ensure_staging_image(spec: StagingSpec, progress: Progress) -> BuiltImage:
     """Find the staging image in the engine or a registry, or build it.
 
-    An image in the registry of the request is used only if this engine has no other one for the same key: whoever can
-    write to that registry can compute keys.
+    An image in the registry of the request is used only if this engine has no other one for the same key: everyone who
+    can write to that registry can compute keys.
 
     Raises:
-        EnvironmentSpecError, EngineMissingError, ImageBuildError: it cannot be built.
+        EnvironmentSpecError, EngineMissingError: no base image is available.
+        ImageBuildError: the build fails.
     """
     base = find_base(spec.base_image, say=progress.say)
     runners = Runners(base=base, address="", store=spec.store)
-    key = image.staging_key(runners.reference(runners.facts(base.pinned)), base_id=base.id)
+    key = staging_key(runners.reference(runners.pythons(base.pinned)), base_id=base.id)
     stored = image.staging_store_reference(key)
     is_present = spec.store.has(stored)
     pushed = None if spec.store.fresh else spec.find_pushed(image.pushed_staging_name(key), key)
@@ -64,13 +67,13 @@ def _layers(reference: str) -> tuple[str, ...]:
 
 
 def _build(spec: StagingSpec, base: Base, runners: Runners, key: str, progress: Progress) -> None:
-    runner = ensure_runner(runners, base.pinned, progress, made=spec.made_runner)
-    dockerfile = image.staging_dockerfile(base=base.pinned, runner=runner, key=key)
+    runner = ensure_runner(runners, base.pinned, progress, built=spec.made_runner)
+    dockerfile = staging_dockerfile(base=base.pinned, runner=runner, key=key)
     with progress.step("Building the staging image"), contexts.staging_context(dockerfile) as context:
         builder.build_context(
             context,
             image=image.staging_store_reference(key),
-            time=image.settled,
+            time=contexts.file_time,
             on_line=progress.say,
             fresh=spec.store.fresh,
         )

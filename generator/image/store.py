@@ -1,4 +1,4 @@
-"""Where environments and runners are looked for, and left for others: the engine's store, and a registry beside it."""
+"""Where environments and runner images are looked up and shared: in the engine, and in a registry used as a cache."""
 
 from __future__ import annotations
 
@@ -10,14 +10,18 @@ from generator.containers import engine
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ImageStore:
-    """``fresh`` finds nothing of earlier builds; ``fetch`` and ``keep`` share images with other machines."""
+    """The engine's images, and those in a shared cache.
+
+    ``fresh`` ignores all of them; ``fetch`` pulls an image from the cache and reports whether it was found; ``keep``
+    pushes one to it.
+    """
 
     fresh: bool = False
     fetch: Callable[[str], bool] = lambda _: False
     keep: Callable[[str], None] = lambda _: None
 
     def has(self, reference: str) -> bool:
-        """Whether an image is in the engine, or was fetched from where others left it."""
+        """Check whether an image is in the engine, or pull it from the cache."""
         if self.fresh:
             return False
         if engine.inspect(reference):

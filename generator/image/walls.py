@@ -1,4 +1,4 @@
-"""The walls of builds and steps, as the settings want them: set, checked each time they are needed, removed."""
+"""The firewall around builds and steps that the settings request: set up, checked before each use, and removed."""
 
 from __future__ import annotations
 
@@ -19,20 +19,22 @@ Say = Callable[[str], None]
 
 
 def network_for_steps(settings: Settings, say: Say) -> str | None:
-    """Give the engine's network that steps use, with its wall in force; None for the engine's default.
+    """Return the network for steps, with its wall in force; None for the engine's default network.
 
     Raises:
-        EngineMissingError, UsageError: it cannot be made; see `step_network`.
+        EngineMissingError: the network or its wall cannot be created.
+        UsageError: PACKMILL_NETWORK_ALLOW or PACKMILL_STAGE_ALLOW names an unknown host.
     """
     return step_network(settings, helper_image=_helper_image(settings, say))
 
 
 def ensure_build_wall(settings: Settings, environment: Environment, folder: Path, say: Say) -> None:
-    """Put the wall of builds in force and refuse a Dockerfile that gets around it.
+    """Put the wall around builds in force, and refuse a Dockerfile that bypasses it.
 
     Raises:
-        EngineMissingError, UsageError: the wall cannot be made; see `guard_builds`.
-        EnvironmentSpecError: the engine itself would fetch what the Dockerfile names.
+        EngineMissingError: the wall cannot be created.
+        UsageError: PACKMILL_NETWORK_ALLOW names an unknown host.
+        EnvironmentSpecError: the engine itself would fetch an address in the Dockerfile.
     """
     if not settings.walled:
         return
@@ -42,10 +44,11 @@ def ensure_build_wall(settings: Settings, environment: Environment, folder: Path
 
 
 def check_dockerfile(path: Path, settings: Settings, say: Say) -> None:
-    """Refuse what the engine would fetch from the host's network, also for its base images, which are pulled.
+    """Refuse a Dockerfile for which the engine would fetch from the host's network; pull its base images to check them.
 
     Raises:
-        EnvironmentSpecError: naming every line of that kind, or a base image that may not or cannot be pulled.
+        EnvironmentSpecError: a line or a base image's ONBUILD fetches an address, or a base image must not or cannot be
+            pulled; the message lists each line.
     """
     text = path.read_text(encoding="utf-8", errors="replace")
     _check_sources("Dockerfile", text)
@@ -57,7 +60,7 @@ def check_dockerfile(path: Path, settings: Settings, say: Say) -> None:
 
 
 def _pull_base_image(reference: str, settings: Settings, say: Say) -> Image:
-    """The base image of a Dockerfile, pulled if it is missing: what it adds to a build is known from itself alone."""
+    """Return the base image of a Dockerfile, pulled if missing: its ONBUILD steps are known only from the image."""
     if present := inspect(reference):
         return present
     registry, slash, _ = reference.partition("/")
@@ -65,14 +68,14 @@ def _pull_base_image(reference: str, settings: Settings, say: Say) -> Image:
         allowed = networks_of(settings.network_allow, variable="PACKMILL_NETWORK_ALLOW")
         if is_rejected(registry.rpartition(":")[0] or registry, allowed):
             raise EnvironmentSpecError(
-                f"base image {reference}: its registry is unknown or in a private network; allow it by "
+                f"base image {reference}: its registry is unknown or in a private network; allow it with "
                 "PACKMILL_NETWORK_ALLOW"
             )
     say(f"pulling {reference}")
     problem = pull(reference)
     image = inspect(reference)
     if image is None:
-        raise EnvironmentSpecError(f"base image {reference}: it cannot be pulled: {problem}")
+        raise EnvironmentSpecError(f"base image {reference}: cannot be pulled: {problem}")
     return image
 
 
@@ -87,19 +90,20 @@ def _check_sources(where: str, text: str) -> None:
 
 
 def set_walls(settings: Settings, say: Say) -> None:
-    """Set both walls where they are wanted; remove them where ``PACKMILL_NETWORK=open`` asks for that.
+    """Set up both walls if the settings request them; remove them if ``PACKMILL_NETWORK=open``.
 
     Raises:
-        EngineMissingError, UsageError: they cannot be set or removed.
+        EngineMissingError: the walls cannot be set up or removed.
+        UsageError: PACKMILL_NETWORK_ALLOW or PACKMILL_STAGE_ALLOW names an unknown host.
     """
     if settings.walled:
         helper_image = _helper_image(settings, say)
         network = step_network(settings, helper_image=helper_image)
         guard_builds(settings, helper_image=helper_image)
-        say(f"steps use the network {network}; neither they nor builds reach private networks")
+        say(f"steps use the network {network}; neither steps nor builds can reach private networks")
     elif settings.network == "open":
         remove_walls(helper_image=_helper_image(settings, say))
-        say("builds and steps may reach private networks")
+        say("builds and steps can reach private networks")
 
 
 def _helper_image(settings: Settings, say: Say) -> HelperImage:

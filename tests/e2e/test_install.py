@@ -88,7 +88,7 @@ def test_build_sh_builds_and_runs_the_example_and_a_second_call_changes_nothing(
     second = run(clone / "build.sh", cwd=clone)
 
     assert second.returncode == 0, second.stderr
-    assert "is built already" in second.stderr
+    assert "is up to date" in second.stderr
     after = {path: path.stat().st_mtime_ns for path in clone.rglob("*") if path.is_file() and ".git" not in path.parts}
     assert after == before
 

@@ -188,7 +188,7 @@ def test_the_same_image_is_not_built_again(several: Built, tmp_path: Path, packm
 
     assert again.code == 0, again.err
     assert again.json()["image_built"] is False
-    assert "is built already" in again.err
+    assert "is up to date" in again.err
 
 
 def test_the_image_says_what_it_is_of(several: Built) -> None:

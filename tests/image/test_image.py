@@ -8,9 +8,9 @@ from itertools import combinations, product
 
 import pytest
 
-from generator.image.contents import ImagePythons, read_image_pythons
 from generator.image.keys import runner_key
 from generator.image.names import labels, pushed_reference, reference
+from generator.image.pythons import ImagePythons, parse_pythons
 from generator.repository.address import parse_repository
 from generator.repository.source import Source
 from generator.request.checks import check_reference
@@ -87,7 +87,7 @@ def test_a_package_beside_an_image_is_of_the_image_s_own_repository() -> None:
 def test_facts_are_read_from_what_the_probe_prints() -> None:
     printed = "runner /usr/local/bin/python3 cpython-312 x86_64 glibc-2.36\nkernel python3 cpython-312\n"
 
-    assert read_image_pythons(printed) == ImagePythons(
+    assert parse_pythons(printed) == ImagePythons(
         runner_python="/usr/local/bin/python3",
         runner_version="cpython-312",
         machine="x86_64",
@@ -108,11 +108,11 @@ def test_facts_are_read_from_what_the_probe_prints() -> None:
     ],
 )
 def test_what_could_mean_something_to_a_shell_is_no_fact(printed: str) -> None:
-    assert read_image_pythons(printed) == ImagePythons()
+    assert parse_pythons(printed) == ImagePythons()
 
 
 def test_a_runner_belongs_to_whose_programs_made_it() -> None:
-    assert runner_key(ImagePythons(), made_in="base sha256:0") != runner_key(ImagePythons(), made_in="base sha256:1")
+    assert runner_key(ImagePythons(), built_by="base sha256:0") != runner_key(ImagePythons(), built_by="base sha256:1")
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,9 @@ from typing import IO, Any
 
 import uv
 
+from generator.image.contexts import file_time
 from generator.image.environment.plan import REQUIREMENTS_LOCK, Caches, Content, Plan, default_uid, git_packages
 from generator.image.keys import digest_of
-from generator.image.names import settled
 from generator.resources import data_folder, render
 
 
@@ -68,7 +68,7 @@ def open_context(plan: Plan, *, caches: Caches, uid: int = default_uid) -> IO[by
         above = {str(parent) for entry, _ in entries for parent in PurePosixPath(entry.name).parents} - {"."}
         for name in sorted(above | {"inputs/files", "repository"}):
             folder = tarfile.TarInfo(name)
-            folder.type, folder.mode, folder.mtime = tarfile.DIRTYPE, 0o755, settled
+            folder.type, folder.mode, folder.mtime = tarfile.DIRTYPE, 0o755, file_time
             archive.addfile(folder)
         for entry, content in entries:
             with _open(content) as file:
@@ -114,7 +114,7 @@ def _install_settings(plan: Plan, uid: int) -> dict[str, Any]:
 
 def _entry(name: str, data: bytes, *, mode: int = 0o644) -> tuple[tarfile.TarInfo, bytes]:
     entry = tarfile.TarInfo(name)
-    entry.size, entry.mtime, entry.mode = len(data), settled, mode
+    entry.size, entry.mtime, entry.mode = len(data), file_time, mode
     return entry, data
 
 
@@ -137,6 +137,6 @@ def _stubs() -> bytes:
         for name in ("etc", "etc/hosts", "etc/resolv.conf"):
             entry = tarfile.TarInfo(name)
             entry.type, entry.mode = (tarfile.DIRTYPE, 0o755) if name == "etc" else (tarfile.REGTYPE, 0o644)
-            entry.mtime = settled
+            entry.mtime = file_time
             archive.addfile(entry)
     return stream.getvalue()
