@@ -1,4 +1,4 @@
-"""Export the build pack under the name that repo2docker configurations of users have: see the class's own module."""
+"""Export the build pack under the name that users' repo2docker configurations contain."""
 
 from generator.image.environment.plain_python import PlainPythonBuildPack
 

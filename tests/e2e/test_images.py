@@ -99,7 +99,7 @@ def test_a_module_that_a_run_is_certain_to_miss_ends_the_build(
     [
         ({"apt.txt": "jq\nless, tree\n"}, "apt.txt line 2: 'less, tree' is not the name of a Debian package"),
         ({"requirements.txt": "numpy\n-r gone.txt\n"}, "requirements.txt line 2: -r gone.txt: not in the repository"),
-        ({"runtime.txt": "python-3.3\n"}, "runtime.txt asks for Python ==3.3.*"),
+        ({"runtime.txt": "python-3.3\n"}, "runtime.txt: Python ==3.3.* is not available"),
     ],
     ids=["apt", "requirements", "runtime"],
 )

@@ -1,4 +1,4 @@
-"""Which base image is taken, with a store and a registry made by hand."""
+"""The choice of a base image, with a fake engine and registry."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _official(minor: str) -> str:
 
 
 class Machine:
-    """An engine's store, a registry, and Debian's archive; ``pythons`` are the versions in an image."""
+    """A fake engine, registry, and archive of Debian; ``pythons`` are the versions in an image."""
 
     def __init__(self, *, here: Sequence[str] = (), registry: Sequence[str] | None = None, root: bool = True) -> None:
         self.here = {name: Image(id=f"sha256:{name}", digest=None, config={}, size=1) for name in here}
@@ -62,7 +62,7 @@ class Machine:
 
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
-    """A machine on which nothing is there and nothing can be pulled."""
+    """Return a machine without images that cannot pull any."""
     return _installed(Machine(), monkeypatch)
 
 
@@ -84,7 +84,7 @@ def _installed(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> Machine:
         ((_official("3.13"), _TRIXIE), None, _BOOKWORM),
     ],
 )
-def test_without_a_wish_nobody_looks_into_images(
+def test_without_a_specifier_pythons_are_not_listed(
     here: tuple[str, ...], registry: list[str] | None, taken: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     machine = _installed(Machine(here=here, registry=registry), monkeypatch)
@@ -111,7 +111,7 @@ def test_without_a_wish_nobody_looks_into_images(
         (">=3.11,<3.12", (_official("3.11"),), None, _official("3.11")),
     ],
 )
-def test_the_base_has_a_python_that_is_asked_for(
+def test_the_base_has_a_python_that_fits(
     python: str, here: tuple[str, ...], registry: list[str] | None, taken: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     machine = _installed(Machine(here=here, registry=registry), monkeypatch)
@@ -119,7 +119,7 @@ def test_the_base_has_a_python_that_is_asked_for(
     assert machine.find(python=python).reference == taken
 
 
-def test_a_registry_that_does_not_answer_is_asked_once(machine: Machine) -> None:
+def test_a_registry_without_answer_gets_one_request(machine: Machine) -> None:
     machine.find(python=">=3.13")
 
     assert machine.pulled == [_official("3.14")]
@@ -128,26 +128,29 @@ def test_a_registry_that_does_not_answer_is_asked_once(machine: Machine) -> None
 @pytest.mark.parametrize(
     ("python", "message"),
     [
-        ("==3.9.*", "runtime.txt asks for Python ==3.9.*, .*\n  there is: 3.10, 3.11, 3.12, 3.13, 3.14\n"),
-        ("==3.12.*", "cannot be had here, where .*python:3.12-slim-bookworm cannot be pulled: .*\n  there is: 3.11 of"),
-        (">=3.11.9,<3.12", "runtime.txt asks for Python"),
+        ("==3.9.*", "runtime.txt: Python ==3.9.* is not available .*\n  available: 3.10, 3.11, 3.12, 3.13, 3.14\n"),
+        (
+            "==3.12.*",
+            "is not available here, where .*python:3.12-slim-bookworm cannot be pulled: .*\n  available: 3.11 of",
+        ),
+        (">=3.11.9,<3.12", "runtime.txt: Python <3.12,>=3.11.9 is not available"),
     ],
 )
-def test_a_python_that_cannot_be_had_is_refused(python: str, message: str, machine: Machine) -> None:
+def test_an_unavailable_python_is_refused(python: str, message: str, machine: Machine) -> None:
     with pytest.raises(EnvironmentSpecError, match=message) as refused:
         machine.find(python=python)
     assert refused.value.exit_code == 14
 
 
 @pytest.mark.parametrize("python", ["", ">=3.10"])
-def test_without_root_nothing_is_made(python: str, machine: Machine) -> None:
+def test_without_root_no_base_is_built(python: str, machine: Machine) -> None:
     machine.root = False
 
-    with pytest.raises(EngineMissingError, match=r"no base image: .* cannot be pulled"):
+    with pytest.raises(EngineMissingError, match=r"base image unavailable: .* cannot be pulled"):
         machine.find(python=python)
 
 
-def test_a_named_base_is_taken_as_it_is(machine: Machine) -> None:
+def test_a_named_base_is_used_as_it_is(machine: Machine) -> None:
     machine.registry = ["registry.example.org/anything"]
 
     base = machine.find("registry.example.org/anything")
@@ -168,12 +171,12 @@ def test_a_named_base_may_have_several_pythons(
     if command:
         assert machine.find("mine", python).python == command
     else:
-        with pytest.raises(EnvironmentSpecError, match=r"PACKMILL_BASE_IMAGE=mine\n  there is: 3\.11\.2, 3\.13\.1, 3"):
+        with pytest.raises(EnvironmentSpecError, match=r"PACKMILL_BASE_IMAGE=mine\n  available: 3\.11\.2, 3\.13\.1, 3"):
             machine.find("mine", python)
 
 
-def test_a_named_base_that_is_not_there_is_refused(machine: Machine) -> None:
-    with pytest.raises(EngineMissingError, match="PACKMILL_BASE_IMAGE=mine is not here and cannot be pulled"):
+def test_a_missing_named_base_is_refused(machine: Machine) -> None:
+    with pytest.raises(EngineMissingError, match="PACKMILL_BASE_IMAGE=mine is not in the engine and cannot be pulled"):
         machine.find("mine")
 
 
@@ -186,13 +189,13 @@ def test_a_name_may_leave_the_version_open(python: str, taken: str, machine: Mac
     assert machine.find("r/p:{python}", python).reference == taken
 
 
-def test_a_family_that_cannot_be_pulled_is_asked_once(machine: Machine) -> None:
-    with pytest.raises(EngineMissingError, match=r"r/p:3\.12 is not here"):
+def test_a_registry_without_answer_gets_one_request_for_a_name_with_a_placeholder(machine: Machine) -> None:
+    with pytest.raises(EngineMissingError, match=r"r/p:3\.12 is not in the engine"):
         machine.find("r/p:{python}")
     assert machine.pulled == ["r/p:3.12"]
 
 
-def test_a_base_of_an_older_recipe_is_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_base_of_an_older_recipe_is_rebuilt(monkeypatch: pytest.MonkeyPatch) -> None:
     machine = _installed(Machine(here=[_BOOKWORM]), monkeypatch)
 
     first, second = machine.find(), machine.find()
@@ -201,7 +204,7 @@ def test_a_base_of_an_older_recipe_is_made_anew(monkeypatch: pytest.MonkeyPatch)
     assert first == second
 
 
-def test_a_base_that_cannot_be_made_anew_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_base_that_cannot_be_rebuilt_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     machine = _installed(Machine(here=[_BOOKWORM], root=False), monkeypatch)
 
     assert machine.find().id == f"sha256:{_BOOKWORM}"

@@ -1,4 +1,4 @@
-"""What an environment may say of itself, and what is told of addresses."""
+"""Image names and keys, the output of the probe, and secrets in addresses."""
 
 from __future__ import annotations
 
@@ -77,14 +77,14 @@ def test_the_same_commit_and_request_give_the_same_readable_name() -> None:
     assert reference(source) == "ada.trees:feature-x-aaaaaaaaaaaa-d31d213db16c9bcb"
 
 
-def test_a_package_beside_an_image_is_of_the_image_s_own_repository() -> None:
-    """The artifact is named by the image's digest, and the image holds its address."""
+def test_images_of_two_hosts_have_two_source_labels() -> None:
+    """A package artifact is named by the image's digest, so the image contains its address."""
     hosts = [_source(f"https://{host}.example.org/ada/trees.git", "main", "a" * 40) for host in "ab"]
 
     assert len({labels(source, "key")["org.opencontainers.image.source"] for source in hosts}) == 2
 
 
-def test_facts_are_read_from_what_the_probe_prints() -> None:
+def test_pythons_are_read_from_the_output_of_the_probe() -> None:
     printed = "runner /usr/local/bin/python3 cpython-312 x86_64 glibc-2.36\nkernel python3 cpython-312\n"
 
     assert parse_pythons(printed) == ImagePythons(
@@ -107,16 +107,16 @@ def test_facts_are_read_from_what_the_probe_prints() -> None:
         "runner /bin/python3 `id` x86_64 glibc-2.36\nkernel sh cpython-312\n",
     ],
 )
-def test_what_could_mean_something_to_a_shell_is_no_fact(printed: str) -> None:
+def test_shell_syntax_in_the_output_of_the_probe_is_ignored(printed: str) -> None:
     assert parse_pythons(printed) == ImagePythons()
 
 
-def test_a_runner_belongs_to_whose_programs_made_it() -> None:
+def test_a_runner_depends_on_the_image_that_built_it() -> None:
     assert runner_key(ImagePythons(), built_by="base sha256:0") != runner_key(ImagePythons(), built_by="base sha256:1")
 
 
 @pytest.mark.parametrize(
-    ("address", "told"),
+    ("address", "shown"),
     [
         ("https://ada:sesame@example.org/a@v1", "https://example.org/a@v1"),
         ("https://ada:ses/ame@example.org/a", "https://example.org/a"),
@@ -126,5 +126,5 @@ def test_a_runner_belongs_to_whose_programs_made_it() -> None:
         ("https://example.org:8443/a@b?token=sesame#x", "https://example.org:8443/a@b?#x"),
     ],
 )
-def test_what_may_be_secret_in_an_address_is_cut_out_and_nothing_else(address: str, told: str) -> None:
-    assert redacted(address) == told
+def test_only_secrets_are_removed_from_an_address(address: str, shown: str) -> None:
+    assert redacted(address) == shown

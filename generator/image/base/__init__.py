@@ -1,1 +1,1 @@
-"""Sets a machine up for building: a container engine and a base image, where they are missing and can be had."""
+"""Find, pull, or build the base image of environments."""

@@ -1,4 +1,4 @@
-"""Base images made of Debian's packages, for where no image can be pulled."""
+"""Base images built from Debian's packages, for machines that cannot pull one."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from generator.subprocesses import run
 
 recipe_label = "org.packmill.base"
 _CA_IN_IMAGE = "/etc/ssl/certs/ca-certificates.crt"
-# A run needs no compiler; what must be compiled is, in a stage of the environment's build that is thrown away.
+# Without a compiler: packages are compiled in a stage of the environment's build that the image does not keep.
 _PACKAGES = ("ca-certificates", "python3")
-_LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/info/*", "/usr/share/locale/*")
-_TIME = 315532800  # 1980-01-01: what is younger is set to it, so that the same packages give the same layer
+_EXCLUDED = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/info/*", "/usr/share/locale/*")
+_TIME = 315532800  # 1980-01-01: later file times are set to it, so that the same packages give the same layer
 _CAP_SYS_CHROOT = 18
 _MERGED = Path("/usr/share/mmdebstrap/hooks/merged-usr")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Release:
-    """A release of Debian, and the Python that it has."""
+    """A release of Debian, and the Python that it packages."""
 
     suite: str
     python: str
 
     @property
     def reference(self) -> str:
-        """The name of the image made of it; ``localhost`` can be no registry that anyone pulls from."""
+        """The name of its base image; ``localhost`` is not a registry that anyone pulls from."""
         return f"localhost/packmill/base:{self.suite}"
 
 
@@ -44,32 +44,31 @@ releases = (Release(suite="bookworm", python="3.11"), Release(suite="trixie", py
 
 
 def recipe(release: Release) -> str:
-    """What tells an image apart that another packmill made of other packages, or with other certificates."""
+    """Return the digest of what the image is built from, which differs for other packages or other certificates."""
     bundle = host_ca_bundle()
     authorities = hashlib.sha256(bundle.read_bytes()).hexdigest() if bundle else ""
-    parts = (release.suite, _PACKAGES, _LEFT_OUT, _TIME, _image_variables(), authorities)
+    parts = (release.suite, _PACKAGES, _EXCLUDED, _TIME, _image_variables(), authorities)
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
 def can_make() -> bool:
-    """Whether this is a Debian on which packages can be installed, as root, and not in a confined job."""
+    """Check whether base images can be built here: as root, on Debian, and not in a confined job."""
     return os.geteuid() == 0 and shutil.which("apt-get") is not None and _can_change_root()
 
 
 def _can_change_root() -> bool:
-    """Whether this process has CAP_SYS_CHROOT."""
+    """Check whether this process has CAP_SYS_CHROOT."""
     status = Path("/proc/self/status").read_text(encoding="utf-8", errors="replace")
     return bool(int(status.partition("CapEff:")[2].split()[0], 16) >> _CAP_SYS_CHROOT & 1)
 
 
 def make(release: Release, reference: str | None = None) -> None:
-    """Makes the image, under its own name or another; the same packages give the same image, to the byte.
+    """Build the image, under its own name or ``reference``; the same packages give a byte-identical image.
 
-    It holds the host's CA bundle, so that a network with a certificate authority of its own is trusted inside as it is
-    outside.
+    It contains the host's CA bundle, so that containers trust a network's own certificate authority as the host does.
 
     Raises:
-        EngineMissingError: it cannot be made.
+        EngineMissingError: mmdebstrap cannot be installed or fails, or the engine rejects the image.
     """
     if shutil.which("mmdebstrap") is None:
         _run_or_raise(
@@ -77,21 +76,21 @@ def make(release: Release, reference: str | None = None) -> None:
             "mmdebstrap cannot be installed",
         )
     with TemporaryDirectory(prefix="packmill-base-") as temporary:
-        # The tree is unpacked by mmdebstrap's child under another user, which must get to it.
+        # mmdebstrap unpacks the tree in a child process of another user, which needs access.
         Path(temporary).chmod(0o755)
         layer, archive = Path(temporary, "layer.tar"), Path(temporary, "image.tar")
         _run_or_raise(_mmdebstrap_command(release, layer), "mmdebstrap failed")
         _write_image(archive, layer, reference or release.reference, recipe(release))
-        _run_or_raise(("docker", "load", "--quiet", "--input", str(archive)), "the engine does not take the image")
+        _run_or_raise(("docker", "load", "--quiet", "--input", str(archive)), "the engine rejects the image")
 
 
 def _mmdebstrap_command(release: Release, layer: Path) -> tuple[str, ...]:
     packages, options = list(_PACKAGES), []
     if release.suite == "bookworm" and _MERGED.is_dir():
-        # Otherwise Debian 12 merges /usr by a program in Perl, half of the image.
+        # Otherwise Debian 12 merges /usr with a Perl program, which makes up half of the image.
         packages.append("usr-is-merged")
         options.append(f"--hook-dir={_MERGED}")
-    options += [f"--dpkgopt=path-exclude={pattern}" for pattern in _LEFT_OUT]
+    options += [f"--dpkgopt=path-exclude={pattern}" for pattern in _EXCLUDED]
     options.append("--dpkgopt=path-include=/usr/share/doc/*/copyright")
     bundle = host_ca_bundle()
     if bundle:
@@ -107,14 +106,14 @@ def _run_or_raise(command: tuple[str, ...], failure: str) -> None:
         raise EngineMissingError(f"{failure}: {done.stderr.strip()[-300:]}")
 
 
-def _write_image(archive: Path, layer: Path, reference: str, made_by: str) -> None:
-    """An image as ``docker save`` writes one: unlike an import, it has no time of its own."""
+def _write_image(archive: Path, layer: Path, reference: str, recipe_digest: str) -> None:
+    """Write an image in the format of ``docker save``: unlike an imported one, its creation time is fixed."""
     machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
     config = {
         "architecture": machine,
         "os": "linux",
         "created": "1980-01-01T00:00:00Z",
-        "config": {"Env": _image_variables(), "Cmd": ["/bin/bash"], "Labels": {recipe_label: made_by}},
+        "config": {"Env": _image_variables(), "Cmd": ["/bin/bash"], "Labels": {recipe_label: recipe_digest}},
         "rootfs": {"type": "layers", "diff_ids": [f"sha256:{_hash_file(layer)}"]},
         "history": [{"created": "1980-01-01T00:00:00Z", "created_by": "mmdebstrap"}],
     }

@@ -1,4 +1,4 @@
-"""The base image of environments without a Dockerfile: named, pulled, or made from Debian's packages."""
+"""The base image of environments without a Dockerfile: named, pulled, or built from Debian's packages."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ Say = Callable[[str], None]
 
 _PREFERRED = "3.12"
 _MINORS = (_PREFERRED, "3.14", "3.13", "3.11", "3.10")
-_OTHER_MINORS = ("3.15", "3.9", "3.8")  # of a family that somebody named: they know what it has
+_OTHER_MINORS = ("3.15", "3.9", "3.8")  # only for a name with a placeholder, whose user knows which versions exist
 _PLACEHOLDER = "{python}"
-_ADVICE = """no base image: {reason}
-  name one that this machine can pull, or that is here already: PACKMILL_BASE_IMAGE=registry.example.org/python:3
-  as root on Debian packmill makes one itself, from the packages of Debian's archive;
-  jobs of 'packmill serve' cannot, so call there before: packmill setup (for another Python: --python 3.13)"""
-# Lists the Pythons of an image: the word that starts each, and its version. Words that PATH does not know are paths.
+_ADVICE = """base image unavailable: {reason}
+  set PACKMILL_BASE_IMAGE to an image that this machine has or can pull: registry.example.org/python:3
+  as root on Debian, packmill builds one itself from Debian's packages;
+  jobs of 'packmill serve' cannot, so run this before: packmill setup (for another Python: --python 3.13)"""
+# Lists the Pythons of an image: the command that starts each, a path if it is not on PATH, and its version.
 _LIST_PYTHONS = r"""
 for name in python3 python3.6 python3.7 python3.8 python3.9 python3.10 python3.11 python3.12 python3.13 python3.14 \
             python3.15 python3.16 python3.17; do
@@ -41,7 +41,7 @@ true
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Base:
-    """A base image that is in the engine's store; ``digest`` is its registry's, ``python`` the command to use in it."""
+    """A base image in the engine; ``digest`` is its registry's, ``python`` the command of the Python to use."""
 
     reference: str
     id: str
@@ -50,7 +50,7 @@ class Base:
 
     @property
     def pinned(self) -> str:
-        """Its name by digest, where a registry gave one: the tag may mean another image by tomorrow."""
+        """Its name by digest, if a registry gave one: a tag may refer to another image later."""
         if not self.digest or "@" in self.reference:
             return self.reference
         return f"{re.sub(r':[^/:]*$', '', self.reference)}@{self.digest}"
@@ -58,119 +58,119 @@ class Base:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _PythonRequirement:
-    """Which Pythons fit, and who says so."""
+    """The versions of Python that fit, and the files that require them."""
 
     specifier: SpecifierSet
-    by: str
+    source: str
 
     def fits(self, version: str) -> bool:
         return self.specifier.contains(version, prereleases=True)
 
-    def fits_some(self, minor: str) -> bool:
+    def fits_minor(self, minor: str) -> bool:
         return any(self.fits(f"{minor}.{patch}") for patch in range(32))
 
-    def refusal(self, had: Iterable[str], where: str) -> EnvironmentSpecError:
-        listed = ", ".join(had) or "none"
+    def unavailable(self, available: Iterable[str], where: str) -> EnvironmentSpecError:
+        listed = ", ".join(available) or "none"
         return EnvironmentSpecError(
-            f"{self.by or 'the environment'} asks for Python {self.specifier}, which cannot be had {where}\n"
-            f"  there is: {listed}\n"
-            "  ask for one of these, or name a base image that has it, as"
+            f"{self.source or 'the environment'}: Python {self.specifier} is not available {where}\n"
+            f"  available: {listed}\n"
+            "  require one of these, or name a base image that has it:"
             " PACKMILL_BASE_IMAGE=registry.example.org/python:{python}-slim"
         )
 
 
 def ensure_base_image(named: str | None, *, python: str = "", python_from: str = "", say: Say) -> str:
-    """The name of the base image to use; see `find_base`."""
+    """Return the name of the base image to use; see `find_base`."""
     return find_base(named, python=python, python_from=python_from, say=say).reference
 
 
 def find_base(named: str | None, *, python: str = "", python_from: str = "", say: Say) -> Base:
-    """The base image to use, present in the engine's store.
+    """Find the base image to use, and pull or build it if the engine lacks it.
 
-    A named one is taken as it is; ``{python}`` in its name stands for a version such as 3.12. Otherwise the one made
-    earlier on this machine, then python:3.12-slim-bookworm or another version of it, pulled; and where nothing can be
-    pulled, one made of Debian's packages. ``python`` is a PEP 440 specifier of the Pythons that fit, ``python_from``
-    the files that ask for it.
+    A ``named`` one is used as it is; ``{python}`` in its name is replaced by a version such as 3.12. The default is an
+    image of python:3.12-slim-bookworm or another version, or of Debian's packages, if the engine has one that fits;
+    otherwise the former is pulled, and if nothing can be pulled, the latter is built. ``python`` is a PEP 440 specifier
+    of the versions that fit, ``python_from`` the files that require it.
 
     Raises:
-        EnvironmentSpecError: no base has a Python that fits.
-        EngineMissingError: there is no base, and none can be made here.
+        EnvironmentSpecError: no base image has a Python that fits.
+        EngineMissingError: no base image is present, can be pulled, or can be built here.
     """
-    asked = _PythonRequirement(specifier=SpecifierSet(python), by=python_from)
+    needed = _PythonRequirement(specifier=SpecifierSet(python), source=python_from)
     if named and _PLACEHOLDER in named:
-        return _find_in_family(named, asked, say)
+        return _find_in_family(named, needed, say)
     if named:
-        return _use_named(named, asked, say)
-    return _find_default(asked, say)
+        return _use_named(named, needed, say)
+    return _find_default(needed, say)
 
 
-def _use_named(named: str, asked: _PythonRequirement, say: Say) -> Base:
+def _use_named(named: str, needed: _PythonRequirement, say: Say) -> Base:
     own = next((release for release in debian.releases if release.reference == named), None)
-    if own and inspect(named) is None:  # of a package that is rebuilt: no registry has it
-        _build_debian_base(own, f"{named} is not here")
+    if own and inspect(named) is None:  # for a rebuild of a package: no registry has it
+        _build_debian_base(own, f"{named} is not in the engine")
     reason = _pull_if_missing(named, say)
     if reason:
         raise EngineMissingError(
-            _ADVICE.format(reason=f"PACKMILL_BASE_IMAGE={named} is not here and cannot be pulled: {reason}")
+            _ADVICE.format(reason=f"PACKMILL_BASE_IMAGE={named} is not in the engine and cannot be pulled: {reason}")
         )
-    pythons = _list_pythons(named) if str(asked.specifier) else ()
-    base = _match(named, asked, pythons)
+    pythons = _list_pythons(named) if str(needed.specifier) else ()
+    base = _match(named, needed, pythons)
     if base is None:
-        raise asked.refusal(dict.fromkeys(version for _, version in pythons), f"in PACKMILL_BASE_IMAGE={named}")
+        raise needed.unavailable(dict.fromkeys(version for _, version in pythons), f"in PACKMILL_BASE_IMAGE={named}")
     return base
 
 
-def _find_in_family(named: str, asked: _PythonRequirement, say: Say) -> Base:
-    minors = [minor for minor in (*_MINORS, *_OTHER_MINORS) if asked.fits_some(minor)]
+def _find_in_family(named: str, needed: _PythonRequirement, say: Say) -> Base:
+    minors = [minor for minor in (*_MINORS, *_OTHER_MINORS) if needed.fits_minor(minor)]
     if not minors:
-        raise asked.refusal(_sort_versions((*_MINORS, *_OTHER_MINORS)), f"as PACKMILL_BASE_IMAGE={named}")
+        raise needed.unavailable(_sort_versions((*_MINORS, *_OTHER_MINORS)), f"as PACKMILL_BASE_IMAGE={named}")
     names = [named.replace(_PLACEHOLDER, minor) for minor in minors]
-    base, reason = _find_first(names, asked, say)
+    base, reason = _find_first(names, needed, say)
     if base:
         return base
-    raise EngineMissingError(_ADVICE.format(reason=f"{names[0]} is not here and cannot be pulled: {reason}"))
+    raise EngineMissingError(_ADVICE.format(reason=f"{names[0]} is not in the engine and cannot be pulled: {reason}"))
 
 
-def _find_default(asked: _PythonRequirement, say: Say) -> Base:
-    names = [_official_image(minor) for minor in _MINORS if asked.fits_some(minor)]
-    releases = [release for release in debian.releases if asked.fits_some(release.python)]
+def _find_default(needed: _PythonRequirement, say: Say) -> Base:
+    names = [_official_image(minor) for minor in _MINORS if needed.fits_minor(minor)]
+    releases = [release for release in debian.releases if needed.fits_minor(release.python)]
     if not names:
-        raise asked.refusal(_sort_versions(_MINORS), "as python:3.N-slim-bookworm")
-    # Whatever is here goes before what would have to be pulled. Without a wish, one of two is enough.
-    wishes = bool(str(asked.specifier))
-    for candidate in names if wishes else names[:1]:
-        base = _match(candidate, asked) if inspect(candidate) else None
+        raise needed.unavailable(_sort_versions(_MINORS), "as python:3.N-slim-bookworm")
+    # Prefer images in the engine to those that must be pulled. Without a specifier, try one candidate of each kind.
+    is_specific = bool(str(needed.specifier))
+    for candidate in names if is_specific else names[:1]:
+        base = _match(candidate, needed) if inspect(candidate) else None
         if base:
             return base
-    for release in releases if wishes else releases[:1]:
+    for release in releases if is_specific else releases[:1]:
         present = inspect(release.reference)
-        base = _match(release.reference, asked) if present else None
+        base = _match(release.reference, needed) if present else None
         if present and base:
-            return _rebuild_if_outdated(release, present, asked, say) or base
-    base, reason = _find_first(names if wishes else names[:1], asked, say)
+            return _rebuild_if_outdated(release, present, needed, say) or base
+    base, reason = _find_first(names if is_specific else names[:1], needed, say)
     if base:
         return base
-    for release in releases if wishes else releases[:1]:
-        say(f"cannot be pulled ({reason}); making {release.reference} from Debian's packages")
+    for release in releases if is_specific else releases[:1]:
+        say(f"cannot be pulled ({reason}); building {release.reference} from Debian's packages")
         _build_debian_base(release, f"{names[0]} cannot be pulled: {reason}")
-        base = _match(release.reference, asked)
+        base = _match(release.reference, needed)
         if base:
             return base
-    had = [f"{release.python} of Debian's packages" for release in debian.releases]
-    raise asked.refusal(had, f"here, where {names[0]} cannot be pulled: {reason}")
+    available = [f"{release.python} of Debian's packages" for release in debian.releases]
+    raise needed.unavailable(available, f"here, where {names[0]} cannot be pulled: {reason}")
 
 
-def _rebuild_if_outdated(release: debian.Release, present: Image, asked: _PythonRequirement, say: Say) -> Base | None:
-    """The image made anew, when another packmill made it otherwise and one can be made here."""
+def _rebuild_if_outdated(release: debian.Release, present: Image, needed: _PythonRequirement, say: Say) -> Base | None:
+    """Rebuild an image that was built from other packages or certificates, if this machine can."""
     if present.labels.get(debian.recipe_label) == debian.recipe(release) or not debian.can_make():
         return None
-    say(f"{release.reference} was made of other packages or certificates; making it anew")
+    say(f"{release.reference} was built from other packages or certificates; rebuilding it")
     try:
         debian.make(release)
     except EngineMissingError as error:
-        say(f"it cannot be made anew and stays as it is: {error}")
+        say(f"{release.reference} cannot be rebuilt; using it as it is: {error}")
         return None
-    return _match(release.reference, asked)
+    return _match(release.reference, needed)
 
 
 def _build_debian_base(release: debian.Release, reason: str) -> None:
@@ -182,22 +182,22 @@ def _build_debian_base(release: debian.Release, reason: str) -> None:
         raise EngineMissingError(_ADVICE.format(reason=error)) from None
 
 
-def _find_first(names: list[str], asked: _PythonRequirement, say: Say) -> tuple[Base | None, str]:
-    """The first of these that is here or can be pulled, and fits; otherwise why the first of them cannot be had."""
+def _find_first(names: list[str], needed: _PythonRequirement, say: Say) -> tuple[Base | None, str]:
+    """Return the first image that is present or can be pulled, and fits; otherwise why the first one is unavailable."""
     reasons = []
     for name in sorted(names, key=lambda name: inspect(name) is None):
         reason = _pull_if_missing(name, say)
-        base = None if reason else _match(name, asked)
+        base = None if reason else _match(name, needed)
         if base:
             return base, ""
         reasons.append(reason or f"{name} has another patch release")
         if reason and not _is_absent(reason):
-            break  # a registry that does not answer does not answer the next time either
+            break  # the registry does not answer, so it will not for the next name either
     return None, reasons[0]
 
 
 def _pull_if_missing(reference: str, say: Say) -> str:
-    """Pulls an image that is not here; why it cannot be pulled, empty when it is here."""
+    """Pull an image if the engine lacks it; return why it cannot be pulled, or the empty string."""
     if inspect(reference) is not None:
         return ""
     say(f"pulling {reference}")
@@ -210,21 +210,21 @@ def _is_absent(reason: str) -> bool:
 
 
 def _match(
-    reference: str, asked: _PythonRequirement, pythons: tuple[tuple[str, str], ...] | None = None
+    reference: str, needed: _PythonRequirement, pythons: tuple[tuple[str, str], ...] | None = None
 ) -> Base | None:
     """The image with the first of its Pythons that fits; without a wish nobody looks which it has."""
     image = inspect(reference)
     if image is None:
         return None
     of_image = partial(Base, reference=reference, id=image.id, digest=image.own_digest)
-    if not str(asked.specifier):
+    if not str(needed.specifier):
         return of_image()
     pythons = _list_pythons(reference) if pythons is None else pythons
-    return next((of_image(python=word) for word, version in pythons if asked.fits(version)), None)
+    return next((of_image(python=word) for word, version in pythons if needed.fits(version)), None)
 
 
 def _list_pythons(reference: str) -> tuple[tuple[str, str], ...]:
-    """Command and version of an image's Pythons: ``python3`` first, then the newest."""
+    """Return command and version of an image's Pythons: ``python3`` first, then the newest."""
     _, out, _ = run_in(reference, ("-c", _LIST_PYTHONS), entrypoint="sh")
     return tuple(_sort_pythons(re.findall(r"^python (\S+) (\d+\.\d+\.\d+)$", out, re.MULTILINE)))
 

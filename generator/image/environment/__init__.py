@@ -1,1 +1,1 @@
-"""Build packs of packmill's own for repo2docker, looked at before repo2docker's."""
+"""Build plain Python environments: packmill's own build pack for repo2docker."""

@@ -1,4 +1,4 @@
-"""Build context and key of a plain Python environment."""
+"""The build context of a plain Python environment, and the key of its content."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from generator.resources import data_folder, render
 
 
 def plan_key(plan: Plan, *, base_id: str) -> str:
-    """What decides whether an environment is the same again: its base, its files' content, and how it is made."""
+    """Return the key of an environment: of its base, the content of its files, and its build steps."""
     digest = hashlib.sha256()
     for entry, content in _entries(plan):
-        if entry.name != "tools/uv":  # another uv makes the same environment
+        if entry.name != "tools/uv":  # another version of uv builds the same environment
             what = f"{entry.name}\0{entry.mode}\0{entry.linkname}\0{_digest(content)}\0"
             digest.update(os.fsencode(what))
     return digest_of(base_id, render_plan(plan, caches=Caches()), digest.hexdigest())
 
 
 def render_plan(plan: Plan, *, caches: Caches, uid: int = default_uid) -> str:
-    """The Dockerfile."""
+    """Render the Dockerfile of a plan."""
     return render(
         "image/environment/Dockerfile",
         base_image=plan.base_image,
@@ -60,13 +60,13 @@ def _open(content: Content) -> IO[bytes]:
 
 
 def open_context(plan: Plan, *, caches: Caches, uid: int = default_uid) -> IO[bytes]:
-    """The build context as a tar archive in a file that goes when it is closed; the same plan gives the same bytes."""
-    stream = TemporaryFile()  # noqa: SIM115 - it is given to who asked; a repository may be larger than the memory
+    """Write the build context as a tar archive to a temporary file; the same plan gives the same bytes."""
+    stream = TemporaryFile()  # noqa: SIM115 - the caller closes it; a repository may be larger than the memory
     with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as archive:
         dockerfile = _entry("Dockerfile", render_plan(plan, caches=caches, uid=uid).encode())
         entries = [dockerfile, *_entries(plan, uid=uid)]
-        above = {str(parent) for entry, _ in entries for parent in PurePosixPath(entry.name).parents} - {"."}
-        for name in sorted(above | {"inputs/files", "repository"}):
+        parents = {str(parent) for entry, _ in entries for parent in PurePosixPath(entry.name).parents} - {"."}
+        for name in sorted(parents | {"inputs/files", "repository"}):
             folder = tarfile.TarInfo(name)
             folder.type, folder.mode, folder.mtime = tarfile.DIRTYPE, 0o755, file_time
             archive.addfile(folder)
@@ -78,7 +78,7 @@ def open_context(plan: Plan, *, caches: Caches, uid: int = default_uid) -> IO[by
 
 
 def _entries(plan: Plan, *, uid: int = default_uid) -> Iterator[tuple[tarfile.TarInfo, Content]]:
-    """Everything in the context but the Dockerfile, in an order of its own."""
+    """Yield everything in the context except the Dockerfile, in a fixed order."""
     templates = data_folder("templates") / "image" / "environment"
     for name in ("install.py", "settle.py"):
         yield _entry(f"tools/{name}", (templates / name).read_bytes())
@@ -93,7 +93,7 @@ def _entries(plan: Plan, *, uid: int = default_uid) -> Iterator[tuple[tarfile.Ta
 
 
 def _install_settings(plan: Plan, uid: int) -> dict[str, Any]:
-    """What ``install.py`` is told."""
+    """Return the content of ``plan.json`` for ``install.py``."""
     return {
         "python": plan.python,
         "asked": list(plan.asked),
@@ -131,7 +131,7 @@ def _entry_of(name: str, file: Content) -> tuple[tarfile.TarInfo, Content]:
 
 
 def _stubs() -> bytes:
-    """Empty files where engines mount theirs; an archive, because a context does not keep the times of folders."""
+    """Archive empty files where engines mount theirs; a build context would not keep the times of their folders."""
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as archive:
         for name in ("etc", "etc/hosts", "etc/resolv.conf"):

@@ -1,10 +1,12 @@
-"""A build pack of repo2docker's kind for plain Python: a virtual environment by uv, no conda, no Jupyter server.
+"""A repo2docker build pack for plain Python: a virtual environment by uv, without conda or a Jupyter server.
 
-It takes repositories whose environment is ``requirements.txt``, ``pyproject.toml`` or ``setup.py`` (with ``uv.lock``),
-``pylock.toml``, ``Pipfile.lock``, ``runtime.txt``, with ``apt.txt``, ``postBuild`` and ``start`` as repo2docker has
-them, or that describe none. In a ``repo2docker_config.py`` it stands before the others::
+It accepts repositories whose environment is ``requirements.txt``, ``pyproject.toml`` or ``setup.py`` (with
+``uv.lock``), ``pylock.toml``, ``Pipfile.lock``, ``runtime.txt``, with ``apt.txt``, ``postBuild`` and ``start`` as in
+repo2docker, and repositories without an environment. Insert it before the others in a ``repo2docker_config.py``::
 
-    c.Repo2Docker.buildpacks.insert(0, "generator.buildpacks.plain_python.PlainPythonBuildPack")
+    from generator.buildpacks.plain_python import PlainPythonBuildPack
+
+    c.Repo2Docker.buildpacks.insert(0, PlainPythonBuildPack)
 """
 
 from __future__ import annotations
@@ -24,25 +26,25 @@ from generator.image.environment.plan import Caches, Plan, make_plan
 from generator.image.keys import digest_of
 
 _NEEDS_BUILDING = re.compile(r"exit (code|status):? 78\b")
-"""What BuildKit and Podman say when ``install.py`` ends as it does without the compilers that it needs."""
+"""What BuildKit and Podman print when ``install.py`` exits with 78, because it needs compilers."""
 
 
 class PlainPythonBuildPack(BaseImage):  # type: ignore[misc]
-    """Context and Dockerfile of its own; the build is repo2docker's engine's."""
+    """Replace repo2docker's build context and Dockerfile; repo2docker's engine builds them."""
 
     plan: Plan | None = None
-    """What is to be built, where someone has looked at the repository already."""
+    """The plan to build, if the repository was read already."""
     made: Plan | None = None
-    """What was built in the end."""
+    """The plan that was built."""
     caches: Caches | None = None
-    """Names of the caches, where someone has made them already; otherwise a folder's are its own."""
+    """Names of the caches; by default each folder has its own."""
 
     def detect(self) -> bool:
-        """Whether the working directory has a plain Python environment."""
+        """Check whether the working directory has a plain Python environment."""
         return environment_of(Path.cwd()).buildpack is BuildPack.PLAIN_PYTHON
 
     def render(self, build_args: dict[str, str] | None = None) -> str:
-        """The Dockerfile."""
+        """Render the Dockerfile."""
         return render_plan(self._plan(), caches=self._caches(), uid=_uid(build_args))
 
     def build(  # noqa: PLR0917 - the signature is repo2docker's
@@ -55,7 +57,7 @@ class PlainPythonBuildPack(BaseImage):  # type: ignore[misc]
         extra_build_kwargs: dict[str, Any],
         platform: str | None = None,
     ) -> Iterator[str]:
-        """Builds from wheels alone; where that is not enough once more with compilers, which no image keeps."""
+        """Build from wheels alone; if that is not possible, retry with compilers, which the image does not keep."""
 
         def attempt(plan: Plan) -> Iterator[str]:
             settings = {"buildargs": build_args, "cache_from": cache_from, "platform": platform, **extra_build_kwargs}
@@ -71,7 +73,7 @@ class PlainPythonBuildPack(BaseImage):  # type: ignore[misc]
         except subprocess.CalledProcessError:
             if not needs_building:
                 raise
-            yield "not everything has a wheel: once more, with compilers\n"
+            yield "some packages have no wheel: retrying with compilers\n"
             yield from attempt(plan.with_compilers)
 
     def _plan(self) -> Plan:
@@ -85,7 +87,7 @@ class PlainPythonBuildPack(BaseImage):  # type: ignore[misc]
 
 
 def prepare_build_pack(plan: Plan, caches: Caches) -> type[PlainPythonBuildPack]:
-    """The build pack with its plan made."""
+    """Return the build pack with its plan and caches set."""
     return type("PlainPythonBuildPack", (PlainPythonBuildPack,), {"plan": plan, "caches": caches})
 
 

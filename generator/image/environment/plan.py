@@ -1,7 +1,6 @@
-"""What a plain Python environment is made of, as a build context: enough to build it, and nothing that is not its own.
+"""The plan of a plain Python environment: the files that its build needs, and no others.
 
-What is in the context decides whether an environment is the same again. So an edited notebook, which is in none,
-leaves it as it is.
+The files decide the environment's key. Notebooks are not among them, so editing one does not rebuild the environment.
 """
 
 from __future__ import annotations
@@ -21,19 +20,19 @@ from generator.environment.secret_addresses import refuse_secrets
 from generator.repository.checkout import inside, read_text
 
 Content = Path | bytes
-"""What a file of a build context holds: another file's content, or these bytes."""
+"""The content of a file in a build context: that of another file, or bytes."""
 
 compilers = ("gcc", "g++", "libc6-dev", "make", "pkg-config", "python3-dev", "git", "ca-certificates")
-"""Debian's packages for what has no wheel; in the stage that is thrown away."""
+"""Debian packages to build Python packages that have no wheel; the image does not keep them."""
 PYLOCK, REQUIREMENTS_LOCK = "pylock.toml", "requirements.lock"
-"""The names of locks: PEP 751's, and pip's requirements with hashes."""
+"""File names of locks: PEP 751's, and pip's requirements with hashes."""
 git_packages = ("git", "ca-certificates")
 default_uid = 1000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Lock:
-    """What is installed as it stands, without its dependencies: requirements with hashes, or a ``pylock.toml``."""
+    """A lock, which is installed without resolving dependencies: requirements with hashes, or a ``pylock.toml``."""
 
     name: str
     text: str
@@ -41,7 +40,7 @@ class Lock:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Caches:
-    """Names of caches: the repository's ``own``, for what it has a say in, and of ``wheels``, which others share."""
+    """Names of caches: the repository's ``own`` for builds that it can affect, and a shared one of ``wheels``."""
 
     own: str = ""
     wheels: str = ""
@@ -49,14 +48,13 @@ class Caches:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
-    """How an environment is made.
+    """How an environment is built.
 
-    ``asked`` are the files that are resolved, ``index_lines`` where packages come from then, ``lock`` what is installed
-    as it stands instead, ``uv_lock`` whether ``uv.lock`` says the versions. ``project`` says whether the repository's
-    own package is installed, ``local`` whether something refers to files of the repository where they lie, ``builds``
-    whether something is built that is no wheel, ``configured`` whether the repository tells uv what to do.
-    ``files`` are all that goes into the stage that makes it, by their paths in the repository; ``repository`` is what
-    ``postBuild`` sees.
+    ``asked`` are the files to resolve, ``index_lines`` the package indexes for that, ``lock`` what is installed
+    instead, ``uv_lock`` whether ``uv.lock`` pins the versions. ``project`` means that the repository's own package is
+    installed, ``local`` that a requirement refers to files at their place in the repository, ``builds`` that a package
+    is built from source, ``configured`` that the repository configures uv. ``files`` are copied into the stage that
+    builds the environment, by their paths in the repository; ``repository`` are the files that ``postBuild`` gets.
     """
 
     base_image: str
@@ -80,22 +78,22 @@ class Plan:
 
     @property
     def apart(self) -> bool:
-        """Whether the repository has a say in what is written where, so that it must not be somebody else's cache."""
+        """Whether the repository can affect what is written to the cache, so that it must not be a shared one."""
         return self.builds or self.configured
 
     @property
     def with_compilers(self) -> Plan:
-        """The same for packages that have no wheel."""
+        """The plan with compilers, for packages that have no wheel."""
         return replace(self, builds=True, compilers=compilers)
 
 
 def make_plan(
     folder: Path, environment: Environment, *, base_image: str, python: str = "python3", lock: Lock | None = None
 ) -> Plan:
-    """The plan for a checkout; ``lock`` is installed instead of what its files ask for.
+    """Read the plan of a checkout; ``lock`` is installed instead of the requirements in its files.
 
     Raises:
-        EnvironmentSpecError: a file of the environment cannot be understood.
+        EnvironmentSpecError: a file of the environment is invalid, or contains a secret.
     """
     names = {path.removeprefix(environment.folder + "/"): path for path in environment.files}
     package = _project_kind(folder, names)
@@ -138,7 +136,7 @@ def _project_kind(folder: Path, names: Mapping[str, str]) -> Project:
 def _choose_requirements(
     folder: Path, names: Mapping[str, str], package: Project, lock: Lock | None
 ) -> tuple[tuple[str, ...], Requirements, Lock | None]:
-    """What is resolved, the requirements among it, and what is installed as it stands."""
+    """Return the files to resolve, the requirements in them, and the lock to install instead."""
 
     def text(name: str) -> str:
         return read_text(folder, names[name]) or ""
@@ -166,7 +164,7 @@ def _choose_requirements(
 
 
 def _installs_itself(requirements: Requirements) -> bool:
-    """Whether the repository's own package is among the requirements, as ``-e .``."""
+    """Check whether the requirements contain the repository's own package, as ``-e .``."""
     own = re.compile(r"(?m)^(?:-e\s+)?\./?(?:\[[^\]]*\])?\s*$")
     return any(own.search(text) for _, text in requirements.files)
 
@@ -176,14 +174,14 @@ def _parse_lock(text: str) -> Requirements:
 
 
 def _select_context_files(folder: Path, everything: Mapping[str, Path]) -> dict[str, Path]:
-    """The files of a checkout without the notebooks that are no part of its package."""
+    """Return the files of a checkout without the notebooks that its package does not contain."""
     packaging = {name: read_text(folder, name) or "" for name in everything if "/" not in name}
     kept = set(packaged_notebooks(everything, packaging))
     return {path: file for path, file in everything.items() if not path.endswith(".ipynb") or path in kept}
 
 
 def _list_files(folder: Path) -> Iterator[tuple[str, Path]]:
-    """The files of a checkout by their path, links within it as links; links that leave it are left out."""
+    """Yield the files of a checkout by path; links within it stay links, and links out of it are skipped."""
     for root, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if name != ".git")
         links = [name for name in folders if Path(root, name).is_symlink()]
