@@ -1,1 +1,1 @@
-"""All effects, thin: processes, git, the container engine, CWL engines. No decisions live here."""
+"""Talk to container engines and registries: the only code that does."""

@@ -1,4 +1,4 @@
-"""Builds of images: environments by repo2docker, packmill's own contexts by the engine's builder."""
+"""Image builds: environments by repo2docker, packmill's own build contexts by the engine's builder."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from generator.shared.errors import EnvironmentSpecError, ImageBuildError
 from generator.subprocesses import stream
 
 _KEPT_LINES = 400
-"""Lines of a build that are kept for its error message."""
+"""Number of output lines of a build that are kept for its error message."""
 _BUILDER_NOISE = re.compile(
     r"#\d+ (\[internal\]|transferring|DONE|exporting|writing image|naming to|sha256:|resolve|extracting|building with)"
     r"|#\d+$|(Picked|Using) .*(content provider|local repo|builder)"
 )
-"""Lines that a builder writes about itself; people are told the steps and what these print."""
+"""Lines of a builder that are not shown: neither a step nor the output of one."""
 
 
 def repo2docker_app(
     folder: Path, *, image: str, base_image: str | None, packs: tuple[type, ...], time: int, fresh: bool
 ) -> Any:
-    """repo2docker, set to build a checkout as the user jovyan with uid 1000, ``packs`` before its own build packs.
+    """Configure repo2docker to build a checkout as the user jovyan with uid 1000, ``packs`` before its own build packs.
 
-    ``fresh`` uses nothing of earlier builds; ``time`` as in `build_context`.
+    ``fresh`` ignores cached layers; ``time`` as in `build_context`.
     """
     from repo2docker.app import Repo2Docker
     from traitlets.config import Config
@@ -50,22 +50,22 @@ def repo2docker_app(
 
 
 def _docker_engine(app: Any) -> Any:
-    """repo2docker's engine, always by the docker command.
+    """Return repo2docker's engine, set to always run the docker command.
 
-    It would call podman itself where DOCKER_HOST speaks of it, in words that Podman 4.3 does not know;
-    `generator.containers.podman` has put podman in docker's place already.
+    It would run podman itself if DOCKER_HOST mentions it, with options that Podman 4.3 does not have;
+    `generator.containers.podman` has replaced the docker command already.
     """
     engine = type(app).get_engine(app)
-    engine._container_cli = "docker"  # noqa: SLF001 - there is no setting for it
+    engine._container_cli = "docker"  # noqa: SLF001 - repo2docker has no setting for it
     return engine
 
 
 def build_environment(app: Any, *, on_line: Callable[[str], None]) -> None:
-    """Builds the environment of a checkout by repo2docker, made ready by `repo2docker_app`.
+    """Build the environment of a checkout with an ``app`` from `repo2docker_app`.
 
     Raises:
         EnvironmentSpecError: repo2docker refuses the configuration files.
-        ImageBuildError: the build fails; the message ends with the build's last lines that mean something.
+        ImageBuildError: the build fails; the message ends with the last relevant lines of the build.
     """
     tail: deque[str] = deque(maxlen=_KEPT_LINES)
     app.initialize()
@@ -74,18 +74,18 @@ def build_environment(app: Any, *, on_line: Callable[[str], None]) -> None:
     try:
         app.build()
     except (ValueError, FileNotFoundError) as error:
-        raise EnvironmentSpecError(f"the environment cannot be read: {error}") from None
+        raise EnvironmentSpecError(f"environment: cannot be read: {error}") from None
     except SystemExit:
         raise ImageBuildError(summarize_failure(tail)) from None
     except Exception as error:  # noqa: BLE001
-        # repo2docker lets whatever its packs and the docker command meet through, with no common class
+        # repo2docker does not wrap errors of its build packs and the docker command in a common class
         if type(error).__name__ == "CalledProcessError":
             raise ImageBuildError(summarize_failure(tail)) from None
         raise ImageBuildError(f"repo2docker cannot build the environment: {type(error).__name__}: {error}") from None
 
 
 class _LineHandler(logging.Handler):
-    """Hands repo2docker's log on as whole lines."""
+    """Pass repo2docker's log on as whole lines."""
 
     def __init__(self, on_line: Callable[[str], None], tail: deque[str]) -> None:
         super().__init__()
@@ -103,10 +103,10 @@ class _LineHandler(logging.Handler):
 
 
 def build_context(context: Path, *, image: str, time: int, on_line: Callable[[str], None], fresh: bool = False) -> None:
-    """Builds the Dockerfile of a folder as ``image``; ``fresh`` uses nothing of earlier builds.
+    """Build the Dockerfile of a folder as ``image``; ``fresh`` ignores cached layers.
 
-    ``time`` is when the image is said to be made, in seconds since 1970, where the builder takes it
-    (https://reproducible-builds.org/specs/source-date-epoch/; BuildKit does from 0.11 on).
+    ``time`` is the image's creation time in seconds since 1970, if the builder supports SOURCE_DATE_EPOCH
+    (https://reproducible-builds.org/specs/source-date-epoch/; BuildKit does since 0.11).
 
     Raises:
         ImageBuildError: the build fails.
@@ -130,19 +130,17 @@ def build_context(context: Path, *, image: str, time: int, on_line: Callable[[st
 
 
 def _hide_mounts(line: str) -> str:
-    """A line without the mounts of its step, which have the names of caches (`generator.containers.caches`)."""
+    """Remove the mounts from a line, because they contain names of caches (`generator.containers.caches`)."""
     return re.sub(r"--mount=\S+( +\\?|$)", "", line)
 
 
 def summarize_failure(lines: deque[str]) -> str:
-    """The last lines of a build that mean something: BuildKit repeats the failing step's between two rules."""
+    """Return the last relevant lines of a failed build: BuildKit repeats the failing step between two rules."""
     rules = [number for number, line in enumerate(lines) if re.fullmatch(r"-{6}", line.strip())]
-    said = list(lines)[rules[-2] + 2 : rules[-1]] if len(rules) >= 2 else list(lines)[-40:]
-    plain = [re.sub(r"^(#\d+ )?(\d+\.\d+ )?", "", line).rstrip() for line in said]
+    excerpt = list(lines)[rules[-2] + 2 : rules[-1]] if len(rules) >= 2 else list(lines)[-40:]
+    plain = [re.sub(r"^(#\d+ )?(\d+\.\d+ )?", "", line).rstrip() for line in excerpt]
     shown = [
         line for line in dict.fromkeys(plain) if line.strip() and not re.match(r"(DONE|CACHED|transferring)\b", line)
     ]
     failed = next((line for line in reversed(lines) if line.startswith("ERROR:")), "")
-    return "the image could not be built; its last lines:\n" + "\n".join(
-        f"  {line}" for line in [*shown[-12:], failed] if line
-    )
+    return "image build failed; its last lines:\n" + "\n".join(f"  {line}" for line in [*shown[-12:], failed] if line)

@@ -1,8 +1,8 @@
-"""Names of the caches that builds mount, which no repository can guess.
+"""Names of the caches that builds mount, which repositories cannot guess.
 
-BuildKit and Buildah find a cache by its name alone, in whatever Dockerfile the name stands, and uv does not look at the
-content of its cache again: a repository that knew the name of a cache could change what others install. So names are
-made of what the engine alone knows, and `generator.containers.builder` shows none of them.
+BuildKit and Buildah find a cache by its name alone, in any Dockerfile, and uv does not verify the content of its cache:
+a repository that knew the name of a cache could change what others install. So names are derived from a secret of the
+engine, and `generator.containers.builder` does not print them.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from generator.containers.image_notes import notes_folder
 
 
 def cache_name(*users: str) -> str:
-    """The name of the cache that builds with these users share: a base image, and a repository that trusts itself."""
+    """Return the name of the cache that builds of these users share, e.g. of a base image and a repository."""
     return hashlib.sha256("\0".join((_engine_secret(), *users)).encode()).hexdigest()[:32]
 
 
 @cache
 def _engine_secret() -> str:
-    """What only this engine's users know: Docker's own id or, as Podman has none, a word kept with our notes."""
+    """Return a secret of this engine's users: Docker's engine ID or, as Podman has none, a stored random word."""
     return engine_id() or _read_or_create_secret()
 
 

@@ -1,4 +1,4 @@
-"""The container engine, by the Docker SDK: what answers, what it holds, what a container of an image prints."""
+"""The container engine, through the Docker SDK: its version, its images, and commands in containers."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from generator.shared.errors import EngineMissingError, ImageBuildError, UsageEr
 from generator.subprocesses import run
 
 _RUN_LIMIT = 300.0
-"""Seconds that a command in a container may take."""
+"""Time limit of a command in a container, in seconds."""
 _CA_BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Image:
-    """An image as the engine knows it; ``layers`` are diff ids, ``size`` is in bytes, unpacked.
+    """An image in the engine; ``layers`` are diff ids, ``size`` is unpacked, in bytes.
 
-    ``digest`` is a registry's, ``own_digest`` that of the registry and repository that it was looked up by.
+    ``digest`` is a registry's, ``own_digest`` that of the registry and repository in the name it was looked up by.
     """
 
     id: str
@@ -40,7 +40,7 @@ class Image:
 
     @property
     def labels(self) -> Mapping[str, str]:
-        """Its labels."""
+        """The labels of the image."""
         return self.config.get("Labels") or {}
 
 
@@ -54,10 +54,10 @@ class Layer:
 
 @contextmanager
 def open_client() -> Iterator[docker.DockerClient]:
-    """A client of the engine that DOCKER_HOST or the usual socket names.
+    """Open a client of the engine at DOCKER_HOST or the default socket.
 
     Raises:
-        EngineMissingError: none answers.
+        EngineMissingError: no engine answers.
     """
     with ExitStack() as stack:
         try:
@@ -70,7 +70,7 @@ def open_client() -> Iterator[docker.DockerClient]:
 
 
 def is_podman() -> bool:
-    """Whether the engine is Podman behind its Docker-compatible socket."""
+    """Check whether the engine is Podman behind its Docker-compatible socket."""
     with open_client() as client:
         return _is_podman(client)
 
@@ -81,19 +81,23 @@ def _is_podman(client: docker.DockerClient) -> bool:
 
 
 def engine_id() -> str:
-    """What tells this engine from all others, and no container knows; empty for Podman, which makes it up."""
+    """Return the engine's ID, which containers cannot read; empty for Podman, whose ID is random each time."""
     with open_client() as client:
         return "" if _is_podman(client) else str(client.info().get("ID") or "")
 
 
 def architecture() -> str:
-    """The machine that its images are for, as Go calls it: amd64, arm64."""
+    """Return the architecture of the engine's machine, as Go names it: amd64, arm64."""
     with open_client() as client:
         return str(client.version().get("Arch") or "")
 
 
 def inspect(reference: str) -> Image | None:
-    """The image of that name in the engine's store, if it is there."""
+    """Look up an image in the engine; None if it is missing.
+
+    Raises:
+        UsageError: the engine rejects the name.
+    """
     with open_client() as client:
         podman = _is_podman(client)
         try:
@@ -101,10 +105,9 @@ def inspect(reference: str) -> Image | None:
         except docker.errors.NotFound:
             return None
         except docker.errors.APIError as error:
-            raise UsageError(
-                f"{reference!r}: the engine does not take this name of an image: {error.explanation}"
-            ) from None
-    digests = [] if podman else attributes.get("RepoDigests") or []  # Podman makes them up for what no registry has
+            raise UsageError(f"{reference!r}: the engine rejects this image name: {error.explanation}") from None
+    # Podman invents digests for images that no registry has.
+    digests = [] if podman else attributes.get("RepoDigests") or []
     own = [one for one in digests if _repository(one) == _repository(reference)]
     return Image(
         id=attributes["Id"],
@@ -117,13 +120,13 @@ def inspect(reference: str) -> Image | None:
 
 
 def _repository(reference: str) -> str:
-    """The repository of a reference, as short as the engine writes it (distribution/reference, "familiar name")."""
+    """Return the repository of a reference in the engine's short form (distribution/reference, "familiar name")."""
     name = re.sub(r":[^/:]*$", "", reference.partition("@")[0])
     return re.sub(r"^(docker\.io/)?(library/)?", "", name)
 
 
 def history(reference: str) -> tuple[Layer, ...]:
-    """The layers of an image that hold something, the lowest first."""
+    """Return the layers of an image that are not empty, the lowest first."""
     with open_client() as client, docker_errors_as_build_errors(reference):
         rows = client.images.get(reference).history()
     return tuple(
@@ -134,36 +137,36 @@ def history(reference: str) -> tuple[Layer, ...]:
 
 
 def pull(reference: str, *, timeout: float = 900) -> str:
-    """Pulls an image; the empty string, or why it could not be pulled. ``timeout`` is in seconds."""
+    """Pull an image; return why it could not be pulled, or the empty string. ``timeout`` is in seconds."""
     done = run(("docker", "pull", "--quiet", "--", reference), timeout=timeout)
-    said = (done.stderr.strip() or done.stdout.strip()).splitlines()
-    return "" if done.code == 0 else (said or [f"docker pull ended with code {done.code}"])[-1]
+    output = (done.stderr.strip() or done.stdout.strip()).splitlines()
+    return "" if done.code == 0 else (output or [f"docker pull exited with code {done.code}"])[-1]
 
 
 def host_ca_bundle() -> Path | None:
-    """The certificates that this machine trusts, where one of the usual files holds them."""
+    """Return the file of the certificates that this machine trusts, if it is at a usual place."""
     return next((Path(path) for path in _CA_BUNDLES if Path(path).is_file()), None)
 
 
 def tag(reference: str, name: str) -> None:
-    """Gives an image of the engine's store another name."""
-    repository, _, mark = name.rpartition(":")
+    """Give an image in the engine another name."""
+    repository, _, version = name.rpartition(":")
     with open_client() as client, docker_errors_as_build_errors(reference):
-        client.images.get(reference).tag(repository, tag=mark)
+        client.images.get(reference).tag(repository, tag=version)
 
 
 @contextmanager
 def docker_errors_as_build_errors(reference: str) -> Iterator[None]:
-    """An image that somebody took away meanwhile, as an error of a build."""
+    """Turn an error of the engine, e.g. an image that was removed meanwhile, into an error of the build."""
     try:
         yield
     except docker.errors.DockerException as error:
-        raise ImageBuildError(f"the engine does not give {reference}, which was there a moment ago: {error}") from None
+        raise ImageBuildError(f"{reference}: the engine failed on this image: {error}") from None
 
 
 def untag(reference: str) -> None:
-    """Takes a name away; what other images are built on stays."""
-    # A name too many is no reason to fail a finished build.
+    """Remove a name of an image; layers that other images use stay."""
+    # A name that stays is harmless; a finished build must not fail for it.
     with open_client() as client, suppress(docker.errors.DockerException):
         client.images.remove(reference, noprune=True)
 
@@ -177,22 +180,22 @@ def run_in(
     entrypoint: str | None = None,
     hidden: str = "",
 ) -> tuple[int, str, str]:
-    """Runs a command in a container as CWL runners do: any uid, read-only root, no network; code, stdout, stderr.
+    """Run a command in a container as CWL runners do, and return its exit code, stdout and stderr.
 
-    ``hidden`` is a folder of the image that the command finds empty. What does not end in five minutes is ended, with
-    code 124. It has the limits of a run.
+    The container has an arbitrary uid, a read-only root, no network, and the limits of a run. ``hidden`` is a folder of
+    the image that is empty for the command. After five minutes the command is stopped, with code 124.
     """
     limits = container_limits(read_settings(os.environ)).options(ram=0, cores=0)
     name = f"packmill-{secrets.token_hex(8)}"
     variables = [word for key, value in (environment or {}).items() for word in ("--env", f"{key}={value}")]
-    instead = (f"--entrypoint={entrypoint}",) if entrypoint is not None else ()
-    without = (f"--tmpfs={hidden}:mode=0755",) if hidden else ()
+    program = (f"--entrypoint={entrypoint}",) if entrypoint is not None else ()
+    emptied = (f"--tmpfs={hidden}:mode=0755",) if hidden else ()
     done = run(
         ("docker", "run", "--rm", f"--name={name}", "--read-only", "--network=none", f"--user={user}", *limits,
-         "--tmpfs=/tmp:mode=1777,exec", *without, "--workdir=/tmp", "--env=HOME=/tmp", *variables, *instead, "--",
+         "--tmpfs=/tmp:mode=1777,exec", *emptied, "--workdir=/tmp", "--env=HOME=/tmp", *variables, *program, "--",
          image, *command),
         timeout=_RUN_LIMIT,
     )  # fmt: skip
-    if done.code == 124:  # only the docker command was ended
+    if done.code == 124:  # only the docker command was stopped, not the container
         run(("docker", "rm", "--force", "--", name), timeout=60)
     return done.code, done.stdout, done.stderr

@@ -1,7 +1,7 @@
-"""Firewall rules that keep the containers of one bridge away from private networks, metadata services and the host.
+"""Firewall rules that block one bridge's containers from private networks, metadata services and the host.
 
 The rules are iptables' own, in a chain per purpose. Docker evaluates ``DOCKER-USER`` before its own rules and never
-empties it (https://docs.docker.com/engine/network/packet-filtering-firewalls/); ``INPUT`` is what reaches the host.
+empties it (https://docs.docker.com/engine/network/packet-filtering-firewalls/); ``INPUT`` filters traffic to the host.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from generator.subprocesses import Finished
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Execute = Callable[[tuple[str, ...]], Finished]
-"""Runs a command on the machine that the engine's bridges are on."""
+"""A function that runs a command on the machine of the engine's bridges."""
 
 _IPV4 = tuple(
     ipaddress.IPv4Network(one)
@@ -41,9 +41,9 @@ _IPV6 = (
     *(ipaddress.IPv6Network((_NAT64 | int(one.network_address), 96 + one.prefixlen)) for one in _IPV4),
     *(ipaddress.IPv6Network(one) for one in ("fc00::/7", "fe80::/10", "fec0::/10", "ff00::/8")),
 )
-"""Private networks, and forms that embed an address of IPv4; ``fd00:ec2::254`` is a metadata service."""
+"""Private networks, and networks that embed an IPv4 address; ``fd00:ec2::254`` is a metadata service."""
 _NEIGHBORS = (133, 135, 136)
-"""ICMPv6 without which no address is found at all: router solicitation, neighbor solicitation and advertisement."""
+"""ICMPv6 types that address resolution needs: router solicitation, neighbor solicitation and advertisement."""
 _ATTEMPTS = 3
 
 
@@ -56,7 +56,7 @@ class Wall:
     allowed: tuple[Network, ...] = ()
 
     def rules(self, version: int, resolvers: Iterable[str] = ()) -> list[str]:
-        """The chain's rules as ``iptables -S`` prints them; ``resolvers`` are reachable for DNS alone."""
+        """Return the chain's rules as ``iptables -S`` prints them; ``resolvers`` are reachable for DNS alone."""
         reject = f"-j REJECT --reject-with {'icmp-admin-prohibited' if version == 4 else 'icmp6-adm-prohibited'}"
         networks = [ipaddress.ip_network(one) for one in resolvers]
         matches = [
@@ -76,10 +76,10 @@ class Wall:
 
 
 def build_wall(wall: Wall, execute: Execute) -> None:
-    """Puts a wall in force, unless it is; a moment without it does not occur.
+    """Put a wall in force if it is not yet; it is never out of force meanwhile.
 
     Raises:
-        EngineMissingError: the rules cannot be read or set.
+        EngineMissingError: the firewall rules cannot be read or set.
     """
     done = None
     for _ in range(_ATTEMPTS):  # another process may change the rules between reading and setting
@@ -93,19 +93,19 @@ def build_wall(wall: Wall, execute: Execute) -> None:
         done = execute(_walls_command("set", *changes))
         if done.code == 0:
             return
-    said = (done.stderr.strip() or f"exit code {done.code}") if done else ""
-    raise EngineMissingError(f"the firewall rules for containers cannot be set: {said}")
+    cause = (done.stderr.strip() or f"exit code {done.code}") if done else ""
+    raise EngineMissingError(f"firewall rules for containers: cannot be set: {cause}")
 
 
 def remove_wall(chain: str, execute: Execute) -> None:
-    """Removes a wall and its chain, if they are there."""
+    """Remove a wall and its chain, if present."""
     done = execute(_walls_command("read"))
     ipv4, ipv6, _ = _parse_sections(done.stdout)
     execute(_walls_command("set", _removal_rules(chain, ipv4), _removal_rules(chain, ipv6)))
 
 
 def changes_for(wall: Wall, present: list[str], resolvers: Iterable[str], *, version: int = 4) -> str:
-    """What iptables-restore has to be given for a wall to be in force; empty when it is.
+    """Return the input of iptables-restore that puts a wall in force; empty if it is in force already.
 
     ``present`` are the lines of ``iptables -S``.
     """
@@ -128,12 +128,12 @@ def changes_for(wall: Wall, present: list[str], resolvers: Iterable[str], *, ver
 
 
 def _normalize(rule: str) -> str:
-    """A rule with its network written as Python does, whose version decides how embedded IPv4 is."""
+    """Write the network of a rule as Python does, because Python versions format embedded IPv4 differently."""
     return re.sub(r"(?<= -d )\S+", lambda found: str(ipaddress.ip_network(found[0])), rule)
 
 
 def _is_ahead(jump: str, present: list[str]) -> bool:
-    """Whether only other walls stand before a jump in its chain."""
+    """Check whether only other walls precede a jump in its chain."""
     hook = " ".join(jump.split()[:2])
     lines = [line for line in present if line.startswith(f"{hook} ")]
     return all(re.search(r" -j PACKMILL-\w+$", line) for line in lines[: lines.index(jump)])
@@ -152,7 +152,7 @@ def _walls_command(*words: str) -> tuple[str, ...]:
 
 
 def _parse_sections(text: str) -> tuple[list[str], list[str], list[str]]:
-    """The rules of IPv4, those of IPv6, and the name servers that are not the machine's own loopback."""
+    """Return the IPv4 rules, the IPv6 rules, and the name servers that are not at a loopback address."""
     ipv4, ipv6, servers = (part.strip().splitlines() for part in re.split(r"^== .*\n", text, flags=re.MULTILINE)[1:])
     named = re.findall(r"^nameserver\s+([\da-fA-F.:]+)", "\n".join(servers), re.MULTILINE)
     addresses = {ipaddress.ip_address(one) for one in named if _is_address(one)}
@@ -168,7 +168,7 @@ def _is_address(text: str) -> bool:
 
 
 def is_rejected(host: str, allowed: Iterable[Network]) -> bool:
-    """Whether containers behind a wall do not reach a host: it is unknown, or one of its addresses is private."""
+    """Check whether a wall blocks a host: it is unknown, or one of its addresses is private."""
     try:
         addresses = [one.network_address for one in _networks(host, host)]
     except UsageError:
@@ -182,10 +182,10 @@ def _is_in(address: ipaddress.IPv4Address | ipaddress.IPv6Address, networks: Ite
 
 
 def networks_of(names: Iterable[str], *, variable: str) -> tuple[Network, ...]:
-    """The networks that addresses, networks and host names stand for.
+    """Return the networks of these addresses, networks and host names.
 
     Raises:
-        UsageError: one of them is neither a network nor the name of a host.
+        UsageError: a name is neither a network nor a known host.
     """
     found = {network for name in names for network in _networks(name, variable)}
     return tuple(sorted(found, key=lambda one: (one.version, one)))

@@ -1,6 +1,6 @@
-"""What was found out of an image once, by its id: an id names the content, so it stays true as long as anyone asks.
+"""Cached answers to questions about images, by image ID, which identifies the content, so they never expire.
 
-Kept in the user's cache folder (XDG Base Directory Specification); without it everything is found out again.
+They are stored in the user's cache folder (XDG Base Directory Specification).
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from tempfile import NamedTemporaryFile, gettempdir
 from typing import Any
 
 _KEPT = 400
-"""Notes that are kept; the oldest go first."""
+"""Number of notes that are kept; the oldest are removed first."""
 
 
 def recall(image_id: str, question: str) -> Any:
-    """What was noted, None when nothing was."""
+    """Return the cached answer, or None."""
     try:
         return json.loads(_path(image_id, question).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -26,7 +26,7 @@ def recall(image_id: str, question: str) -> Any:
 
 
 def note(image_id: str, question: str, answer: Any) -> None:
-    """Notes an answer; a folder that cannot be written to is no reason to fail."""
+    """Store an answer, if the folder is writable."""
     path = _path(image_id, question)
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -39,7 +39,7 @@ def note(image_id: str, question: str, answer: Any) -> None:
 
 
 def notes_folder() -> Path:
-    """Packmill's folder in the user's cache folder; below the temporary one for users who have no home."""
+    """Return packmill's folder in the user's cache folder, or in the temporary folder for users without a home."""
     with suppress(RuntimeError):
         return Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "packmill"
     return Path(gettempdir(), f"packmill-{os.getuid()}")

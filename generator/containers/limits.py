@@ -1,4 +1,4 @@
-"""What a container of a run may take: memory, processor time, processes, and no rights beyond its files."""
+"""Limits of a run's container: memory, processor time, processes, and no privileges."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from generator.containers.machine_memory import largest_memory, ordinary_memory
 from generator.request.settings import Settings
 
 job_label = "org.packmill.job"
-"""The label of every container that a job of the service starts, so that none outlives its job."""
+"""The label of every container that a job of the service starts, so that it can be removed with its job."""
 _PROCESSES = 4096
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ContainerLimits:
-    """The limits of a container, and the labels that find it again.
+    """The limits of a container, and the labels to find it by.
 
-    ``memory`` in MiB and ``cpus`` are what any container may take. A package that asks for more (``ramMax`` and
-    ``coresMax`` of its ResourceRequirement) gets it, up to ``most_memory`` and ``most_cpus``. ``processes``
-    counts threads, too. ``bare`` lets a tool without a DockerRequirement run on the host.
+    Any container gets ``memory`` MiB and ``cpus``. A package that requests more (``ramMax`` and ``coresMax`` of its
+    ResourceRequirement) gets it, up to ``most_memory`` and ``most_cpus``. ``processes`` counts threads, too. ``bare``
+    lets a tool without a DockerRequirement run on the host.
     """
 
     memory: int
@@ -32,7 +32,7 @@ class ContainerLimits:
     bare: bool = False
 
     def options(self, *, ram: float, cores: float) -> list[str]:
-        """Give the options of ``docker run`` for a tool that asks for ``ram`` MiB and ``cores``."""
+        """Return the options of ``docker run`` for a tool that requests ``ram`` MiB and ``cores``."""
         memory = int(min(max(ram, self.memory), self.most_memory))
         cpus = min(max(cores, self.cpus), self.most_cpus)
         return [
@@ -46,18 +46,18 @@ class ContainerLimits:
         ]
 
     def to_json(self) -> str:
-        """Write the limits for another process."""
+        """Serialize the limits for another process."""
         return json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> ContainerLimits:
-        """Read what `to_json` wrote."""
+        """Parse the output of `to_json`."""
         values = json.loads(text)
         return cls(**{**values, "labels": tuple(values["labels"])})
 
 
 def container_limits(settings: Settings | None = None) -> ContainerLimits:
-    """Give the limits of this machine; those that the settings name hold whatever a package asks for."""
+    """Return the limits on this machine; a package cannot exceed those in the settings."""
     settings = settings or Settings()
     largest, cores = largest_memory(), float(os.cpu_count() or 1)
     return ContainerLimits(

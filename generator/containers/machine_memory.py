@@ -1,4 +1,4 @@
-"""How much memory this machine has, and what of it a container may take."""
+"""The memory of this machine, and the share of it that a container may use."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ _ORDINARY_SHARE, _LARGEST_SHARE = 0.75, 0.9
 
 
 def ordinary_memory(*, containers: int = 1) -> int:
-    """Give the MiB that any container may take where so many run at once."""
+    """Return the MiB for each of that many parallel containers."""
     return int(_total() * _ORDINARY_SHARE / containers)
 
 
 def largest_memory() -> int:
-    """Give the MiB that no container gets more than."""
+    """Return the most MiB for a container, whatever it requests."""
     return int(_total() * _LARGEST_SHARE)
 
 

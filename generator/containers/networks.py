@@ -21,17 +21,17 @@ name = "packmill"
 _LABEL = "org.packmill.network"
 _BRIDGE = "com.docker.network.bridge.name"
 _STEPS, _BUILDS = "PACKMILL-STEPS", "PACKMILL-BUILDS"
-_ADVICE = "; let packmill use Docker, or set PACKMILL_NETWORK=open to go on without a wall"
+_ADVICE = "; use Docker, or set PACKMILL_NETWORK=open to continue without a wall"
 HelperImage = Callable[[], str]
-"""Names an image of the operator's that has ``chroot``; called only where the rules cannot be set directly."""
+"""A function that returns the name of a trusted image with ``chroot``; called only if rules cannot be set directly."""
 
 
 def step_network(settings: Settings, *, helper_image: HelperImage) -> str | None:
-    """Give the network for steps that reach out, its wall in force; None where steps use the engine's default.
+    """Return the network for steps with network access, its wall in force; None for the engine's default network.
 
     Raises:
-        EngineMissingError: the network or its wall cannot be made.
-        UsageError: PACKMILL_NETWORK_ALLOW names an unknown host.
+        EngineMissingError: the network or its wall cannot be created.
+        UsageError: PACKMILL_NETWORK_ALLOW or PACKMILL_STAGE_ALLOW names an unknown host.
     """
     if not settings.walled:
         return None
@@ -44,13 +44,13 @@ def step_network(settings: Settings, *, helper_image: HelperImage) -> str | None
 
 
 def guard_builds(settings: Settings, *, helper_image: HelperImage) -> None:
-    """Put the wall of builds in force, where one is wanted.
+    """Put the wall around builds in force, if the settings request it.
 
-    BuildKit inside Docker knows no network but the default bridge, so the wall is that bridge's: it holds for every
-    container on it.
+    BuildKit inside Docker uses the default bridge only, so the wall is around that bridge and affects every container
+    on it.
 
     Raises:
-        EngineMissingError: the wall cannot be made.
+        EngineMissingError: the wall cannot be created.
         UsageError: PACKMILL_NETWORK_ALLOW names an unknown host.
     """
     if not settings.walled:
@@ -61,7 +61,7 @@ def guard_builds(settings: Settings, *, helper_image: HelperImage) -> None:
 
 
 def remove_walls(*, helper_image: HelperImage) -> None:
-    """Remove packmill's network and all rules, if they are there.
+    """Remove packmill's network and all its rules, if present.
 
     Raises:
         EngineMissingError: no engine answers, or a container still uses the network.
@@ -76,18 +76,16 @@ def remove_walls(*, helper_image: HelperImage) -> None:
         try:
             client.networks.get(network["Id"]).remove()
         except docker.errors.APIError as error:
-            raise EngineMissingError(f"the network {name!r} cannot be removed: {error.explanation}") from None
+            raise EngineMissingError(f"network {name!r}: cannot be removed: {error.explanation}") from None
 
 
 def _own_bridge() -> str:
-    """The interface of packmill's network, which is made if it is missing."""
+    """Return the interface of packmill's network, which is created if missing."""
     if is_podman():
-        raise EngineMissingError(f"the engine is Podman: packmill cannot put a wall around its networks{_ADVICE}")
+        raise EngineMissingError(f"network {name!r}: packmill cannot put a wall around networks of Podman{_ADVICE}")
     network = _find() or _create()
     if _LABEL not in (network.get("Labels") or {}):
-        raise EngineMissingError(
-            f"the engine's network {name!r} is not packmill's: rename it, or set PACKMILL_NETWORK=open"
-        )
+        raise EngineMissingError(f"network {name!r}: not created by packmill; rename it, or set PACKMILL_NETWORK=open")
     return _bridge_of(network)
 
 
@@ -100,7 +98,7 @@ def _find() -> dict[str, Any] | None:
 
 
 def _create() -> dict[str, Any]:
-    # The interface's name is random so that finding it proves that this machine is the engine's.
+    # The interface has a random name, so finding it proves that this machine is the engine's.
     options = {_BRIDGE: f"packmill-{secrets.token_hex(3)}", "com.docker.network.bridge.enable_icc": "false"}
     with open_client() as client:
         try:
@@ -108,9 +106,9 @@ def _create() -> dict[str, Any]:
                 name, driver="bridge", options=options, labels={_LABEL: "steps"}, check_duplicate=True
             )
         except docker.errors.APIError as error:
-            found = _find()  # another process may have been quicker
+            found = _find()  # another process may have created it meanwhile
             if found is None:
-                raise EngineMissingError(f"the network {name!r} cannot be made: {error.explanation}{_ADVICE}") from None
+                raise EngineMissingError(f"network {name!r}: cannot be created: {error.explanation}{_ADVICE}") from None
             return found
         made.reload()
         return dict(made.attrs)
@@ -125,11 +123,11 @@ def _default_bridge() -> str:
         try:
             return _bridge_of(client.networks.get("bridge").attrs) or "docker0"
         except docker.errors.NotFound:
-            raise EngineMissingError(f"the engine has no default bridge for builds{_ADVICE}") from None
+            raise EngineMissingError(f"engine: its default bridge, which builds use, is missing{_ADVICE}") from None
 
 
 def _executor(bridge: str, helper_image: HelperImage) -> Execute:
-    """How commands reach the engine's machine: directly as its root, otherwise from a container in its network."""
+    """Choose how to run commands on the engine's machine: directly as its root, otherwise in a container."""
     direct = os.geteuid() == 0 and Path("/sys/class/net", bridge).exists() and _may_change_rules()
     return partial(run, timeout=60) if direct else partial(_in_helper, helper_image())
 
@@ -139,7 +137,7 @@ def _may_change_rules() -> bool:
 
 
 def _in_helper(image: str, command: tuple[str, ...]) -> Finished:
-    """Run a command on the engine's machine, in a container that has its root folder and its network."""
+    """Run a command in a container with the root folder and the network of the engine's machine."""
     rights = ("--cap-drop=ALL", "--cap-add=NET_ADMIN", "--cap-add=NET_RAW", "--cap-add=SYS_CHROOT")
     options = ("--security-opt=no-new-privileges", "--security-opt=label=disable", "--network=host", "--user=0:0")
     return run(

@@ -10,10 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from generator.containers.registry import manifest_type, manifest_types, require_login
-from generator.containers.registry_session import (
-    Login,
-    open_registry,
-)
+from generator.containers.registry_session import Login, open_registry
 from generator.shared.errors import PublishError
 
 package_type = "application/vnd.packmill.package.v1"
@@ -32,13 +29,13 @@ _MEDIA_TYPES = {
 
 
 def push_package(folder: Path, files: Iterable[str], image: str, *, login: Login | None) -> str:
-    """Pushes files of a package's folder beside the image ``registry/name@digest``; the artifact's address.
+    """Push files of a package's folder next to the image ``registry/name@digest``; return the artifact's address.
 
-    It is tagged as the distribution specification's referrers tag schema has it, with ``.package`` at the end, and
-    refers to the image by ``subject``. The same files give the same artifact: no time is in it.
+    Its tag follows the referrers tag schema of the distribution specification, with the suffix ``.package``, and its
+    ``subject`` refers to the image. The artifact contains no time, so the same files give the same artifact.
 
     Raises:
-        PublishError: the registry does not take it.
+        PublishError: the registry rejects the artifact.
     """
     import requests
 
@@ -47,17 +44,17 @@ def push_package(folder: Path, files: Iterable[str], image: str, *, login: Login
     try:
         with open_registry(target, login) as (registry, container):
             require_login(registry)
-            manifest = _manifest(registry, container, {name: folder / name for name in files})
+            manifest = _upload_files(registry, container, {name: folder / name for name in files})
             manifest["subject"] = _describe_image(registry, container, digest)
             _require_success(registry.upload_manifest(manifest, container))
     except (requests.RequestException, ValueError, OSError) as error:
-        said = str(error).strip().splitlines() or [type(error).__name__]
-        raise PublishError(f"{target}: the registry does not take the package: {said[0]}") from None
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise PublishError(f"{target}: the registry rejects the package: {lines[0]}") from None
     return target
 
 
-def _manifest(registry: Any, container: Any, files: Mapping[str, Path]) -> dict[str, Any]:
-    """The manifest of a package whose files are in the registry now, a layer each."""
+def _upload_files(registry: Any, container: Any, files: Mapping[str, Path]) -> dict[str, Any]:
+    """Upload the files of a package, a layer each; return its manifest."""
     with TemporaryDirectory(prefix="packmill-artifact-") as temporary:
         empty = Path(temporary, "empty.json")
         empty.write_text("{}")
@@ -79,7 +76,7 @@ def _upload(registry: Any, container: Any, path: Path, media_type: str) -> dict[
 
 
 def _describe_image(registry: Any, container: Any, digest: str) -> dict[str, Any]:
-    """The descriptor of the image, whose manifest may be Docker's own kind."""
+    """Return the descriptor of the image, whose manifest may be in Docker's own format."""
     address = f"{registry.prefix}://{container.manifest_url(digest)}"
     answer = registry.do_request(address, "GET", headers={"Accept": manifest_types})
     _require_success(answer)

@@ -1,7 +1,7 @@
-"""Podman behind a Docker-compatible socket: its own command stands in for ``docker`` in all that is started from here.
+"""Podman behind a Docker-compatible socket: its own command replaces ``docker`` for every process started from here.
 
-repo2docker, cwltool and packmill itself call ``docker``. Podman's service takes what the Docker SDK says, but not what
-the docker command says in a build, and loses exit codes of containers that are removed (podman issue 18889).
+repo2docker, cwltool and packmill itself run ``docker``. Podman's service supports the Docker SDK, but not builds of the
+docker command, and loses exit codes of containers that are removed (podman issue 18889).
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from generator.shared.errors import EngineMissingError
 from generator.subprocesses import run
 
 _folders: list[str] = []
-"""Where the stand-in lies in this process, once it is needed."""
+"""The folder of the replacement in this process, once it is needed."""
 
 
 def use_podman_command() -> bool:
-    """Puts podman in the docker command's place if the engine is Podman; whether it is.
+    """Replace the docker command by podman if the engine is Podman; return whether it is.
 
     Raises:
         EngineMissingError: no engine answers, or podman's command is missing.
@@ -31,7 +31,7 @@ def use_podman_command() -> bool:
         return False
     if shutil.which("podman") is None:
         raise EngineMissingError(
-            "the engine is Podman, but the podman command is missing: install it (Debian: apt-get install podman)"
+            "podman: the engine is Podman, but its command is missing; install it (Debian: apt-get install podman)"
         )
     if not _folders:
         folder = mkdtemp(prefix="packmill-podman-")
@@ -46,20 +46,20 @@ def use_podman_command() -> bool:
 
 
 def check_engine() -> None:
-    """Makes sure that images can be built here, before anything else is begun.
+    """Check that images can be built, before a build starts.
 
     Raises:
-        EngineMissingError: no engine answers, or Docker lacks buildx; the message says what to install.
+        EngineMissingError: no engine answers, or the docker command or its buildx plugin is missing.
     """
     if use_podman_command():
         return
     if shutil.which("docker") is None:
         raise EngineMissingError(
-            "an engine answers, but the docker command is missing: install it (Debian: apt-get install docker.io), or "
+            "docker: an engine answers, but the command is missing; install it (Debian: apt-get install docker.io), or "
             "let packmill set it up: packmill setup"
         )
     if run(("docker", "buildx", "version"), timeout=30).code != 0:
         raise EngineMissingError(
-            "Docker's buildx plugin is missing: install it (https://github.com/docker/buildx#installing, Debian 13: "
+            "docker buildx: the plugin is missing; install it (https://github.com/docker/buildx#installing, Debian 13: "
             "apt-get install docker-buildx), or let packmill set it up: packmill setup"
         )

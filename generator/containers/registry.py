@@ -1,4 +1,4 @@
-"""Images and packages in a registry: looked up, pulled, and pushed under a name of it, known from then on by digest."""
+"""Look up, pull and push images in a registry."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ manifest_types = (
     f"{manifest_type}, application/vnd.docker.distribution.manifest.v2+json, "
     f"{_index_type}, application/vnd.docker.distribution.manifest.list.v2+json"
 )
-"""An engine with containerd's image store pushes an index, also of a single image."""
+"""Media types of manifests; an engine with containerd's image store pushes an index even for a single image."""
 
 
 def push(reference: str, target: str, *, login: Login | None, on_line: Callable[[str], None]) -> str:
-    """Pushes the image ``reference`` as ``target`` (``registry/name:tag``); its digest in the registry.
+    """Push the image ``reference`` as ``target`` (``registry/name:tag``); return its digest in the registry.
 
     Raises:
-        PublishError: the registry did not take it; the message has its own words.
+        PublishError: the registry rejects the image; the message quotes it.
     """
     name, _, tag = target.rpartition(":")
     _check_engine(target, login)
@@ -59,9 +59,9 @@ class RemoteImage:
 
 
 def look_up(target: str, *, login: Login | None) -> RemoteImage | None:
-    """The image ``target`` (``registry/name:tag``), None when the registry does not have it or does not say.
+    """Look up the image ``target`` (``registry/name:tag``); None if the registry lacks it or does not answer.
 
-    The labels of an index are those of its first image; what is no image has none.
+    An index has the labels of its first image; other artifacts have none.
     """
     import requests
 
@@ -73,7 +73,7 @@ def look_up(target: str, *, login: Login | None) -> RemoteImage | None:
             digest = f"sha256:{hashlib.sha256(answer.content).hexdigest()}"
             manifest = json.loads(answer.content)
             if "manifests" in manifest:
-                manifest = _first_image(registry, container, manifest)
+                manifest = _read_first_image(registry, container, manifest)
             blob = registry.get_blob(container, manifest["config"]["digest"])
         labels = (json.loads(blob.content).get("config") or {}).get("Labels") or {}
     except (requests.RequestException, ValueError, LookupError, TypeError, AttributeError, OSError, StopIteration):
@@ -81,8 +81,8 @@ def look_up(target: str, *, login: Login | None) -> RemoteImage | None:
     return RemoteImage(digest=digest, labels=labels)
 
 
-def _first_image(registry: Any, container: Any, index: Mapping[str, Any]) -> Any:
-    """The manifest of an index's first image; BuildKit's attestations in it are of an unknown platform."""
+def _read_first_image(registry: Any, container: Any, index: Mapping[str, Any]) -> Any:
+    """Return the manifest of an index's first image; BuildKit's attestations have an unknown platform."""
     digest = next(
         one["digest"] for one in index["manifests"] if (one.get("platform") or {}).get("architecture") != "unknown"
     )
@@ -91,16 +91,16 @@ def _first_image(registry: Any, container: Any, index: Mapping[str, Any]) -> Any
 
 
 def require_login(registry: Any) -> None:
-    """Refuse to go on without a password where the registry wants one; oras fails late, and with an AttributeError.
+    """Check that a password is known if the registry requires one; oras fails late, with an AttributeError.
 
     Raises:
-        ValueError: none is known.
+        ValueError: the registry requires a password, and none is known.
     """
     try:
         registry.auth.get_auth_header()
     except AttributeError:
         raise ValueError(
-            "it wants a password, and the engine's configuration file has none for it: set PACKMILL_REGISTRY_USER and "
+            "a password is required, but missing in the engine's configuration file; set PACKMILL_REGISTRY_USER and "
             "PACKMILL_REGISTRY_PASSWORD"
         ) from None
 
@@ -108,8 +108,8 @@ def require_login(registry: Any) -> None:
 def _request_manifest(registry: Any, address: str) -> Any:
     """Request a manifest without oras's retries.
 
-    They wait for two minutes in all where a registry wants a password and none is known, which oras 0.2.43 takes for
-    a passing fault. A registry that does not answer now is asked again by the push.
+    They take two minutes if a registry requires a password and none is known, which oras 0.2.43 treats as a temporary
+    failure. If the registry does not answer now, the push tries again.
     """
     request = type(registry).do_request
     request = getattr(request, "__wrapped__", request)
@@ -117,7 +117,7 @@ def _request_manifest(registry: Any, address: str) -> Any:
 
 
 def pull(target: str, *, login: Login | None) -> bool:
-    """Pulls ``registry/name:tag`` or ``registry/name@digest`` into the engine's store; whether it is there now."""
+    """Pull ``registry/name:tag`` or ``registry/name@digest`` into the engine; return whether that succeeded."""
     _check_engine(target, login)
     with open_client() as client:
         try:
@@ -128,10 +128,10 @@ def pull(target: str, *, login: Login | None) -> bool:
 
 
 def _check_engine(target: str, login: Login | None) -> None:
-    """Refuse a registry that sends the engine, which no proxy of ours guards, to a private address for its login.
+    """Refuse a registry that refers the engine to a private address for its login: no proxy guards the engine.
 
     Raises:
-        PublishError: it does.
+        PublishError: the registry does not answer, or its login is at a private address.
     """
     import requests
 
@@ -145,25 +145,25 @@ def _check_engine(target: str, login: Login | None) -> None:
         if realm and "://" in realm[1]:
             checked_addresses(urlsplit(realm[1]).hostname or "", login.reachable)
     except (requests.RequestException, ValueError, OSError) as error:
-        raise PublishError(f"{target}: the registry cannot be used here: {error}") from None
+        raise PublishError(f"{target}: the registry cannot be used: {error}") from None
 
 
 def _follow_push(lines: Any, target: str, on_line: Callable[[str], None]) -> str:
-    """Tells each layer once when it begins and once when it is there; the digest of the last line."""
-    told: set[tuple[str, str]] = set()
+    """Report each layer once when it is pushed; return the image's digest from the last line."""
+    reported: set[tuple[str, str]] = set()
     digest = ""
     for line in lines:
         if "error" in line:
             raise PublishError(_describe_failure(target, str(line["error"])))
         digest = _find_digest(line) or digest
         if found := re.search(r"digest: (sha256:[0-9a-f]{64})", str(line.get("status", ""))):
-            digest = digest or found[1]  # Podman says it in words alone
+            digest = digest or found[1]  # Podman has the digest in the status text alone
         layer, status = str(line.get("id", "")), str(line.get("status", ""))
-        if layer and status in ("Pushed", "Layer already exists") and (layer, status) not in told:
-            told.add((layer, status))
+        if layer and status in ("Pushed", "Layer already exists") and (layer, status) not in reported:
+            reported.add((layer, status))
             on_line(f"{layer}: {status.lower()}")
     if not digest:
-        raise PublishError(_describe_failure(target, "the registry gave no digest"))
+        raise PublishError(_describe_failure(target, "the registry returned no digest"))
     return digest
 
 
@@ -174,7 +174,7 @@ def _find_digest(line: Mapping[str, Any]) -> str:
 
 def _describe_failure(target: str, cause: str) -> str:
     registry = target.split("/", maxsplit=1)[0]
-    message = f"{target}: the image could not be pushed: {cause.strip()}"
+    message = f"{target}: the image cannot be pushed: {cause.strip()}"
     if any(word in cause.lower() for word in ("denied", "unauthorized", "authentication", "no basic auth")):
         message += (
             f"\n  log in with 'docker login {registry}', or set PACKMILL_REGISTRY_USER and PACKMILL_REGISTRY_PASSWORD"

@@ -1,4 +1,4 @@
-"""Open a registry with a login: OCI client, HTTP session, and credentials."""
+"""Sessions with a registry: OCI client, HTTP session, and credentials."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Login:
-    """Who pushes; without one the engine's own configuration file decides (``docker login``).
+    """Credentials of a registry, which replace those in the engine's configuration file (``docker login``).
 
-    ``guarded`` is for a registry that a stranger named: it is asked at public and ``reachable`` addresses alone.
+    ``guarded`` is for a registry that an untrusted user named: only public and ``reachable`` addresses are requested.
     """
 
     user: str
@@ -29,11 +29,11 @@ class Login:
 
 
 anonymous = Login(user="", password="")
-"""No login at all, whatever the engine's configuration file says."""
+"""No credentials, not even those in the engine's configuration file."""
 
 
 def auth_config(login: Login | None) -> dict[str, str] | None:
-    """Return the login in the form that the Docker SDK takes."""
+    """Return the login in the format of the Docker SDK."""
     if login is None:
         return None
     return {"username": login.user, "password": login.password} if login.user else {}
@@ -41,13 +41,13 @@ def auth_config(login: Login | None) -> dict[str, str] | None:
 
 @contextmanager
 def open_registry(target: str, login: Login | None) -> Iterator[tuple[Any, Any]]:
-    """oras's registry and container for a name, logged in."""
+    """Open the oras registry and container of a name, logged in."""
     import oras.container
     import oras.provider
 
-    logging.getLogger("oras").setLevel(logging.CRITICAL)  # what it has to say is in the answer that is raised
+    logging.getLogger("oras").setLevel(logging.CRITICAL)  # the exception has the same text
     host = target.partition("/")[0]
-    plain = is_loopback(host.partition(":")[0])  # as Docker has it
+    plain = is_loopback(host.partition(":")[0])  # as Docker does
     container = oras.container.Container(target)
     with registry_session(login, plain=plain) as session:
         backend = "basic" if read_challenge(session, host, plain=plain).lower().startswith("basic") else "token"
@@ -62,7 +62,7 @@ def open_registry(target: str, login: Login | None) -> Iterator[tuple[Any, Any]]
 
 @contextmanager
 def registry_session(login: Login | None, *, plain: bool) -> Iterator[requests.Session]:
-    """Requests to a registry; guarded ones reach checked addresses alone, redirects included, without ``.netrc``."""
+    """Open a session with a registry; a guarded one checks each address, also of redirects, and ignores ``.netrc``."""
     import requests
 
     with requests.Session() as session, ExitStack() as stack:

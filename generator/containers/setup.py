@@ -1,4 +1,4 @@
-"""A Docker engine with buildx: found, or installed and started on a Debian machine where packmill may do that."""
+"""Set up a Docker engine with buildx: find it, or install and start it as root on Debian."""
 
 from __future__ import annotations
 
@@ -13,27 +13,28 @@ from generator.shared.errors import EngineMissingError
 from generator.subprocesses import Finished, run, start_detached
 
 _START_TIMEOUT = 60.0
-_ADVICE = """no container engine can be set up here: {reason}
+_ADVICE = """container engine: cannot be set up here: {reason}
   install Docker with buildx (https://docs.docker.com/engine/install/), start it, and check: docker buildx version
-  on Debian and Ubuntu packmill does that itself when it runs as root"""
+  on Debian and Ubuntu, packmill does that itself if it runs as root"""
 _TRIXIE_SOURCE = Path("/etc/apt/sources.list.d/packmill-trixie.list")
 _TRIXIE_PIN = Path("/etc/apt/preferences.d/packmill-trixie")
 _log = Path("/var/log/packmill-dockerd.log")
 
 
 def ensure_engine(*, docker_host: str | None, say: Callable[[str], None], confined: bool = False) -> int | None:
-    """Makes sure that an engine answers and buildx is there; what is there already is left alone.
+    """Install and start what is missing of a Docker engine with buildx.
 
     A ``confined`` job of the service installs and starts nothing.
 
-    The process id of a daemon that was started here, None when one ran already or systemd looks after it.
+    Returns:
+        The process ID of the daemon that was started; None if one was running, or systemd manages it.
 
     Raises:
-        EngineMissingError: it is missing and cannot be set up here.
+        EngineMissingError: the engine or buildx is missing and cannot be set up.
     """
     if _use_podman():
         return None
-    # a CI container beside an engine, without its client
+    # e.g. a CI container with access to an engine, but without the client
     if docker_host and shutil.which("docker") is None and not confined:
         _require_install_rights("the docker command is missing")
         say("installing Docker's command (docker.io)")
@@ -43,14 +44,14 @@ def ensure_engine(*, docker_host: str | None, say: Callable[[str], None], confin
         return None
     if docker_host and not answers:
         raise EngineMissingError(
-            f"no engine answers at DOCKER_HOST={docker_host}: start it, or unset DOCKER_HOST to use a local one"
+            f"DOCKER_HOST={docker_host}: no engine answers; start it, or unset DOCKER_HOST to use a local one"
         )
     if confined:
         raise EngineMissingError(
             f"{'the buildx plugin is missing' if answers else 'no container engine answers'}, and confined jobs of "
-            "'packmill serve' cannot set one up: run 'packmill setup', or restart the service, which does so"
+            "'packmill serve' cannot set it up; run 'packmill setup', or restart the service, which does so"
         )
-    _require_install_rights("the buildx plugin is missing" if answers else "none answers")
+    _require_install_rights("the buildx plugin is missing" if answers else "no engine answers")
     if shutil.which("docker") is None or (not answers and shutil.which("dockerd") is None):
         say("installing Docker (docker.io, iptables)")
         _apt_install("docker.io", "iptables")
@@ -59,7 +60,7 @@ def ensure_engine(*, docker_host: str | None, say: Callable[[str], None], confin
         _install_buildx()
     daemon = None
     if not _engine_answers():
-        say(f"starting the Docker engine, log in {_log}")
+        say(f"starting the Docker engine; its log: {_log}")
         daemon = _start_engine()
     if not _has_buildx():
         raise EngineMissingError(_ADVICE.format(reason="the buildx plugin does not answer"))
@@ -83,9 +84,9 @@ def _has_buildx() -> bool:
 
 def _require_install_rights(what: str) -> None:
     if os.geteuid() != 0:
-        raise EngineMissingError(_ADVICE.format(reason=f"{what}, and this is not root"))
+        raise EngineMissingError(_ADVICE.format(reason=f"{what}, and packmill does not run as root"))
     if shutil.which("apt-get") is None:
-        raise EngineMissingError(_ADVICE.format(reason=f"{what}, and there is no apt-get"))
+        raise EngineMissingError(_ADVICE.format(reason=f"{what}, and apt-get is missing"))
 
 
 def _apt_install(*packages: str) -> None:
@@ -100,7 +101,7 @@ def _apt_install(*packages: str) -> None:
 
 
 def _install_buildx() -> None:
-    """Debian 13's package: Debian 12 has none, and this one needs only a libc that Debian 12 has too."""
+    """Install Debian 13's package, also on Debian 12, which has none, but a libc that is new enough for it."""
     policy = run(("apt-cache", "policy", "docker-buildx"), timeout=60).stdout
     if "Candidate: " in policy and "Candidate: (none)" not in policy:
         _apt_install("docker-buildx")
@@ -123,16 +124,16 @@ def _start_engine() -> int | None:
     deadline = time.monotonic() + _START_TIMEOUT
     while not _engine_answers():
         if time.monotonic() > deadline:
-            said = _log.read_text(errors="replace").strip().splitlines()[-3:] if _log.exists() else []
+            lines = _log.read_text(errors="replace").strip().splitlines()[-3:] if _log.exists() else []
             raise EngineMissingError(
-                _ADVICE.format(reason="\n  ".join(["dockerd does not answer; its last words:", *said]))
+                _ADVICE.format(reason="\n  ".join(["dockerd does not answer; the last lines of its log:", *lines]))
             )
         time.sleep(0.25)
     return daemon
 
 
 def _remove_stale_pid_file(pid_file: Path) -> None:
-    """A killed daemon leaves its pid file, and the number may belong to another program by now."""
+    """Remove the pid file of a killed daemon: another program may have the number by now."""
     if not pid_file.exists():
         return
     try:

@@ -33,13 +33,13 @@ def test_no_engine_is_said_before_anything_is_fetched(
 
 @pytest.mark.engine
 @pytest.mark.parametrize(
-    ("programs", "said"),
-    [((), "the docker command is missing"), (("docker",), "buildx plugin is missing")],
+    ("programs", "message"),
+    [((), "docker: an engine answers, but the command is missing"), (("docker",), "buildx: the plugin is missing")],
     ids=["no command", "no buildx"],
 )
-def test_what_is_missing_beside_an_engine_is_said_before_anything_is_fetched(
+def test_a_missing_docker_command_or_plugin_is_reported_before_anything_is_fetched(
     programs: tuple[str, ...],
-    said: str,
+    message: str,
     engine: None,
     packmill: Callable[..., Finished],
     tmp_path: Path,
@@ -58,14 +58,14 @@ def test_what_is_missing_beside_an_engine_is_said_before_anything_is_fetched(
     refused = packmill("build", _NOWHERE)
 
     assert refused.code == 19
-    assert said in refused.err
+    assert message in refused.err
     assert "Fetching" not in refused.err
 
 
 def test_a_confined_job_installs_no_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
 
-    with pytest.raises(EngineMissingError, match="confined jobs of 'packmill serve' cannot set one up: run 'packmill"):
+    with pytest.raises(EngineMissingError, match="confined jobs of 'packmill serve' cannot set it up; run 'packmill"):
         ensure_engine(docker_host=None, say=print, confined=True)
 
 

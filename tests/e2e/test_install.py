@@ -128,7 +128,7 @@ def test_an_engine_that_does_not_answer_gives_exit_19_and_says_what_to_do(clone:
     done = run(clone / "build.sh", cwd=tmp_path, DOCKER_HOST="unix:///no/such.sock")
 
     assert done.returncode == 19
-    assert "no engine answers at DOCKER_HOST=unix:///no/such.sock: start it, or unset DOCKER_HOST" in done.stderr
+    assert "DOCKER_HOST=unix:///no/such.sock: no engine answers; start it, or unset DOCKER_HOST" in done.stderr
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")

@@ -299,7 +299,7 @@ def test_what_must_be_compiled_is_and_no_compiler_stays(builder: Builder) -> Non
 
     built = builder.build(repository)
 
-    assert "once more, with compilers" in builder.said
+    assert "retrying with compilers" in builder.said
     found = subprocess.run(
         ["docker", "run", "--rm", "--entrypoint=sh", built["image"], "-c",
          "python -c 'import answer; print(answer.answer())'; command -v gcc cc make || echo none"],

@@ -159,7 +159,7 @@ def test_walls_that_podman_cannot_have_end_the_build(
     built = packmill("build", repository)
 
     assert built.code == 19, built.err
-    assert "the engine is Podman" in built.err
+    assert "networks of Podman" in built.err
     assert "PACKMILL_NETWORK=open" in built.err
 
 

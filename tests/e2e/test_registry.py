@@ -117,8 +117,8 @@ def test_another_repository_s_image_is_not_replaced(
     ("user", "password", "where", "said"),
     [
         ("", "", "{registry}/group", "PACKMILL_REGISTRY_USER"),
-        (_USER, "wrong", "{registry}/group", "could not be pushed"),
-        (_USER, _PASSWORD, "127.0.0.1:9/group", "could not be pushed"),
+        (_USER, "wrong", "{registry}/group", "cannot be pushed"),
+        (_USER, _PASSWORD, "127.0.0.1:9/group", "cannot be pushed"),
     ],
 )
 def test_a_push_that_fails_gives_exit_18_and_no_package(
