@@ -1,4 +1,4 @@
-"""Puts the repository's files where the environment's build did not, and lets every user read them. Runs as root.
+"""Add those files of the repository that the environment lacks, and make all readable for every user. Runs as root.
 
 python place.py FOLDER TIME    TIME is the commit's, in seconds since 1970
 """
@@ -30,9 +30,9 @@ for root, folders, names in os.walk(folder):
         path = Path(root, name)
         if not path.is_symlink():
             mode = path.stat().st_mode
-            wanted = mode | (0o555 if path.is_dir() or mode & 0o100 else 0o444)
-            if wanted != mode:
-                path.chmod(wanted)
+            readable = mode | (0o555 if path.is_dir() or mode & 0o100 else 0o444)
+            if readable != mode:
+                path.chmod(readable)
 start = folder / json.loads(Path("/tmp/packmill/repository.json").read_text()).get("start", "")
 if start.is_file() and not start.is_symlink():
     start.chmod(start.stat().st_mode | 0o555)
@@ -40,6 +40,6 @@ note = Path("/opt/packmill/repository.json")
 shutil.copyfile("/tmp/packmill/repository.json", note)
 note.chmod(0o644)
 os.utime("/opt/packmill", (315532800, 315532800))
-# the deepest first: what is written into a folder changes its time
+# the deepest first: writing into a folder changes its time
 for path in sorted({*placed, note}, key=lambda one: len(one.parts), reverse=True):
     os.utime(path, (time, time), follow_symlinks=False)

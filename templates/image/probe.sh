@@ -1,6 +1,6 @@
 # shellcheck shell=sh
-# Looks at the Pythons of an environment, in a container of it: which one can run the runner, which one needs a kernel.
-# Prints a line "runner PATH VERSION MACHINE LIBC" and a line "kernel NAME VERSION" where there is one.
+# Finds the Pythons of an environment, in a container of it: one that can run the runner, and one that needs a kernel.
+# Prints a line "runner PATH VERSION MACHINE LIBC" and a line "kernel NAME VERSION", each only if found.
 facts='import platform, sys; assert sys.version_info >= (3, 10); print("runner", sys.argv[1], sys.implementation.cache_tag, platform.machine(), "-".join(platform.libc_ver()) or "-")'
 for python in /usr/bin/python3 /usr/local/bin/python3 "$(command -v python3)" "$(command -v python)"; do
     if [ -x "$python" ] && "$python" -I -c "$facts" "$python" 2> /dev/null; then break; fi

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Reads and sets the firewall of the machine that the engine's bridges are on; see generator/containers/firewall.py.
-#   walls.sh read               the filter rules of IPv4 and IPv6, and the name servers, each after a line that names it
-#   walls.sh set RULES RULES6   applies rules in iptables-restore's format, each text as one transaction; '' for none
+# Reads and sets the firewall of the machine of the engine's bridges; see generator/containers/firewall.py.
+#   walls.sh read               print the filter rules of IPv4 and IPv6, and the name servers, each after a heading
+#   walls.sh set RULES RULES6   apply rules in iptables-restore's format, each text as one transaction; '' for none
 set -u
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 case "$1" in

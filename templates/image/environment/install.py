@@ -1,13 +1,12 @@
-"""Makes a plain Python environment in a throw-away stage of a build, and leaves it in /packmill-root for the image.
+"""Build a plain Python environment in a stage of its own, and move it to /packmill-root for the image.
 
-    python3 install.py resolve    what is to be installed, as one lock file
-    python3 install.py install    the environment at /srv/venv, compiled, moved to /packmill-root/srv/venv
+    python3 install.py resolve    resolve the requirements to one lock file
+    python3 install.py install    install the lock into /srv/venv, compile it, and move it to /packmill-root/srv/venv
 
-Runs as root by the base image's Python; /mnt has this file and uv, /media what the repository asks for, /var/tmp is
-uv's cache. Code of the repository and of packages that must be built runs as the image's user, with a cache of the
-repository's own, and so does uv where the repository configures it: what they might plant there reaches nobody else.
-Where nothing is built or configured, nothing of the repository says what is written where, and the cache of wheels is
-that of all environments on this base.
+Runs as root with the base image's Python. /mnt contains this file and uv, /media the requirements of the repository,
+/var/tmp is uv's cache. Code of the repository and of packages that must be built runs as the image's user, with a cache
+that no other repository uses, and so does uv if the repository configures it: they could tamper with the cache. If
+nothing is built or configured, the repository cannot affect the cache, and all environments on this base share it.
 """
 
 import json
@@ -21,11 +20,11 @@ import sys
 from settle import settle
 
 NEEDS_BUILDING = 78
-"""Exit code of a build without compilers that needs one."""
-ABOUT_BUILDING = r"(?i)fail\w* to build|building from source|build (backend|depend)|no usable wheels|compiler"
-"""What uv says where compilers may help."""
+"""Exit code of a build that needs compilers and has none."""
+BUILD_ERROR = r"(?i)fail\w* to build|building from source|build (backend|depend)|no usable wheels|compiler"
+"""Messages of uv about builds that may succeed with compilers."""
 PLAN = json.loads(pathlib.Path("/media/plan.json").read_text())
-ASKED = pathlib.Path("/media/files")
+FILES = pathlib.Path("/media/files")
 VENV = pathlib.Path("/srv/venv")
 LOCK = pathlib.Path("/srv", PLAN["lock"] or "requirements.lock")
 WORK = pathlib.Path("/srv/work")
@@ -33,8 +32,8 @@ ROOT = pathlib.Path("/packmill-root")
 UID = PLAN["uid"]
 
 
-def uv(*arguments: str, as_user: bool, cwd: pathlib.Path = ASKED) -> None:
-    """Runs uv, and ends the build where it fails."""
+def uv(*arguments: str, as_user: bool, cwd: pathlib.Path = FILES) -> None:
+    """Run uv, and end the build if it fails."""
     settings = {
         "UV_CACHE_DIR": "/var/tmp/uv",
         "UV_LINK_MODE": "copy",
@@ -49,17 +48,17 @@ def uv(*arguments: str, as_user: bool, cwd: pathlib.Path = ASKED) -> None:
     with subprocess.Popen(
         ["/mnt/uv", *arguments], cwd=cwd, env={**os.environ, **settings}, stderr=subprocess.PIPE, text=True, **identity
     ) as process:
-        said = []
+        output = []
         for line in process.stderr or ():
-            said.append(line)
+            output.append(line)
             print(line, end="", file=sys.stderr, flush=True)
     if process.returncode != 0:
-        about_building = re.search(ABOUT_BUILDING, "".join(said))
-        sys.exit(NEEDS_BUILDING if about_building and not PLAN["compilers"] else 1)
+        is_build_error = re.search(BUILD_ERROR, "".join(output))
+        sys.exit(NEEDS_BUILDING if is_build_error and not PLAN["compilers"] else 1)
 
 
 def resolve() -> None:
-    """Writes the lock: the repository's own, or what its files ask for, resolved now."""
+    """Write the lock: the repository's own, or its requirements resolved now."""
     for folder in (pathlib.Path("/tmp/home"), pathlib.Path("/var/tmp/uv"), WORK):
         folder.mkdir(parents=True, exist_ok=True)
         os.chown(folder, UID, UID)
@@ -81,22 +80,22 @@ def resolve() -> None:
 
 
 def _compile(target: pathlib.Path, pins: pathlib.Path | None) -> None:
-    """Resolves what is asked for; ``pins`` hold what ``uv.lock`` says already."""
+    """Resolve the requirements; ``pins`` are the versions in ``uv.lock``."""
     options = ["--generate-hashes", "--no-header", "--no-annotate", "--no-strip-extras", "--quiet"]
     options += ["--emit-build-options"]
     options += ["--prerelease", "allow"] if PLAN["prereleases"] else []
     options += ["--constraint", str(pins)] if pins else []
-    folder = _project() if PLAN["project"] or PLAN["local"] else ASKED
-    where = ("--python", PLAN["python"], "--output-file", str(target))
-    uv("pip", "compile", *options, *where, "--", *PLAN["asked"], as_user=True, cwd=folder)
+    folder = _project() if PLAN["project"] or PLAN["local"] else FILES
+    output = ("--python", PLAN["python"], "--output-file", str(target))
+    uv("pip", "compile", *options, *output, "--", *PLAN["asked"], as_user=True, cwd=folder)
     target.write_text("".join(f"{line}\n" for line in PLAN["index_lines"]) + target.read_text())
 
 
 def install() -> None:
-    """Makes the environment, and leaves it where the image takes it from."""
+    """Install the lock, and move the environment to where the image copies it from."""
     apart = PLAN["apart"]
     if not PLAN["builds"] and re.search(r"(?m)^--no-binary\b", LOCK.read_text()):
-        sys.exit(NEEDS_BUILDING)  # uv obeys the file, whatever its own options say
+        sys.exit(NEEDS_BUILDING)  # in uv, the file takes precedence over options
     for folder in (VENV, pathlib.Path("/tmp/home"), pathlib.Path("/var/tmp/uv"), WORK):
         folder.mkdir(parents=True, exist_ok=True)
         os.chown(folder, *((UID, UID) if apart or folder != pathlib.Path("/var/tmp/uv") else (0, 0)))
@@ -104,29 +103,29 @@ def install() -> None:
     uv("venv", "--quiet", "--allow-existing", *seed, "--python", PLAN["python"], str(VENV), as_user=apart)
     if LOCK.read_text().strip():
         wheels = () if PLAN["builds"] else ("--no-build",)
-        folder = _project() if PLAN["local"] else ASKED
+        folder = _project() if PLAN["local"] else FILES
         uv("pip", "install", "--no-deps", *wheels, "--requirement", str(LOCK), as_user=apart, cwd=folder)
     if PLAN["project"]:
         uv("pip", "install", "--no-deps", str(_project()), as_user=True)
-    _settle()
+    _finish()
 
 
 def _project() -> pathlib.Path:
-    """The repository's files where a build may write: at their final place when something refers to them there."""
+    """Copy the repository's files to where a build may write: to their final place if requirements refer to them there."""
     folder = pathlib.Path(PLAN["repository"]) if PLAN["local"] else WORK / "project"
     if not (WORK / "copied").exists():
-        shutil.copytree(ASKED, folder, symlinks=True, dirs_exist_ok=True)
+        shutil.copytree(FILES, folder, symlinks=True, dirs_exist_ok=True)
         _own(folder)
         (WORK / "copied").touch()
     return folder
 
 
-def _remove_what_builds_left(folder: pathlib.Path) -> None:
-    """Build folders that setuptools made in the repository; the packages are installed."""
+def _remove_build_folders(folder: pathlib.Path) -> None:
+    """Remove folders that setuptools created in the repository; the packages are installed."""
     for pattern in ("build", "*.egg-info"):
-        for left in folder.rglob(pattern):
-            if left.is_dir() and not (ASKED / left.relative_to(folder)).exists():
-                shutil.rmtree(left)
+        for path in folder.rglob(pattern):
+            if path.is_dir() and not (FILES / path.relative_to(folder)).exists():
+                shutil.rmtree(path)
 
 
 def _own(top: pathlib.Path) -> None:
@@ -135,28 +134,28 @@ def _own(top: pathlib.Path) -> None:
             os.chown(os.path.join(root, name), UID, UID, follow_symlinks=False)
 
 
-def _settle() -> None:
-    """Compiles the environment, takes times and uv's own notes out, and moves it."""
-    for note in VENV.rglob("uv_cache.json"):  # it has the time of a build, and so has its line in RECORD
+def _finish() -> None:
+    """Compile the environment, remove file times and uv's own notes, and move it."""
+    for note in VENV.rglob("uv_cache.json"):  # it contains the time of the build, and its line in RECORD a digest of it
         note.unlink()
         record = note.with_name("RECORD")
         lines = record.read_text().splitlines(keepends=True)
         record.write_text("".join(line for line in lines if f"/{note.name}," not in line))
     shutil.copyfile(LOCK, VENV / LOCK.name)
     settle(str(VENV))
-    # isolated and without site: a .pth file of a package would run here; tests of packages are run by nobody
+    # isolated and without site, so that no .pth file of a package runs; nothing runs the tests of packages
     compiler = [sys.executable, "-I", "-S", "-m", "compileall", "-q", "-j", "0", "-x", "/tests?/"]
     subprocess.run([*compiler, *map(str, VENV.glob("lib/python*"))], check=False, stdout=subprocess.DEVNULL)
     _own(VENV)
     places = [VENV]
     if PLAN["local"]:
         places.append(pathlib.Path(PLAN["repository"]))
-        _remove_what_builds_left(places[-1])
+        _remove_build_folders(places[-1])
     for place in places:
         target = ROOT / place.relative_to("/")
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.move(str(place), str(target))
-        _own(target)  # a move between layers is a copy by root
+        _own(target)  # a move between file systems is a copy, owned by root
     settle(str(ROOT))
 
 

@@ -1,13 +1,13 @@
-"""Runs a command of an image's build and settles what it wrote: everything new is as old as everything else.
+"""Run a command of an image's build, and set the times of all files that it wrote to a fixed one.
 
-Layers hold times of change, so two builds of the same thing differ unless something takes the times out. Caches, logs
-and package lists that no run reads are put back as they were. Runs as root, by the base image's Python.
+Layers contain modification times, so without that two builds of the same files differ. Caches, logs and package lists,
+which no run reads, are restored. Runs as root with the base image's Python.
 
     python3 settle.py MINUTES COMMAND [ARGUMENT ...]
 
-MINUTES after 1980 began is the time that this step gives. Each has one of its own: what a step writes over with the
-same bytes would otherwise look unchanged to an engine that finds a layer by comparing two, as Docker's does where the
-layer below is older than the daemon.
+The time is MINUTES after the beginning of 1980, different for each step: otherwise a file that a step overwrites with
+the same bytes would look unchanged to an engine that computes a layer by comparison, as Docker does if the layer below
+is older than the daemon.
 """
 
 import os
@@ -19,7 +19,7 @@ import sys
 from time import time as now
 
 EPOCH = 315532800
-"""1980-01-01, the oldest time that a zip file (and so a wheel) can hold."""
+"""1980-01-01, the oldest time that a zip file (and so a wheel) can contain."""
 NOISE = (
     "/var/log",
     "/var/cache/apt",
@@ -31,7 +31,7 @@ NOISE = (
 
 
 def settle(top: str = "/", *, since: float = 0.0, time: int = EPOCH) -> None:
-    """Sets the time of everything below ``top`` that changed after ``since``; other file systems are left alone."""
+    """Set the time of everything below ``top`` that changed after ``since``, except on other file systems."""
     device = os.lstat(top).st_dev
     for root, folders, files in os.walk(top, topdown=False):
         for name in (*files, *folders, ""):
@@ -40,25 +40,25 @@ def settle(top: str = "/", *, since: float = 0.0, time: int = EPOCH) -> None:
                 status = os.lstat(path)
                 if status.st_dev == device and status.st_ctime >= since and status.st_mtime != time:
                     os.utime(path, (time, time), follow_symlinks=False)
-            except OSError:  # /proc and its like
+            except OSError:  # e.g. in /proc
                 continue
 
 
-def noise() -> dict[str, tuple[bytes, os.stat_result]]:
-    """The regular files in folders of logs and caches."""
+def read_noise() -> dict[str, tuple[bytes, os.stat_result]]:
+    """Read the regular files in folders of logs and caches."""
     paths = [top for top in NOISE if os.path.isfile(top)]
     paths += [os.path.join(root, name) for top in NOISE for root, _, files in os.walk(top) for name in files]
     regular = [path for path in paths if stat.S_ISREG(os.lstat(path).st_mode)]
     return {path: (pathlib.Path(path).read_bytes(), os.lstat(path)) for path in regular}
 
 
-def put_back(before: dict[str, tuple[bytes, os.stat_result]], *, since: float) -> None:
-    """Leaves folders of logs and caches as they were ``before``.
+def restore(before: dict[str, tuple[bytes, os.stat_result]], *, since: float) -> None:
+    """Restore folders of logs and caches to their state ``before``.
 
-    What is new is removed. What was there gets its content back: a file of a lower layer that is removed leaves a note
-    of that in the layer, with the time of the build.
+    New files are removed. Earlier files get their content back: a removed file of a lower layer would leave a whiteout
+    in the layer, with the time of the build.
     """
-    for path in noise():
+    for path in read_noise():
         if path not in before:
             os.remove(path)
     for path, (content, status) in before.items():
@@ -70,12 +70,12 @@ def put_back(before: dict[str, tuple[bytes, os.stat_result]], *, since: float) -
 
 
 def main(minutes: int, command: list[str]) -> int:
-    """The command's exit code."""
-    before = noise()
-    started = now() - 0.1  # file systems keep time less exactly than clocks do
+    """Run the command; return its exit code."""
+    before = read_noise()
+    started = now() - 0.1  # file systems store times less precisely than the clock
     code = subprocess.run(command, check=False).returncode
     if code == 0:
-        put_back(before, since=started)
+        restore(before, since=started)
         for root in [name for name in os.listdir("/") if name not in ("proc", "sys", "dev")]:
             path = os.path.join("/", root)
             if not os.path.islink(path) and os.path.isdir(path) and not os.path.ismount(path):

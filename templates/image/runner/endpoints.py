@@ -1,4 +1,4 @@
-"""Leaves the endpoints of the services that staging asks in botocore's list, which every client reads.
+"""Remove all endpoints except those of the services that staging uses from botocore's list, which every client reads.
 
 python endpoints.py FILE SERVICE...
 """

@@ -1,8 +1,8 @@
 #!/bin/sh
-# Runs as root in a stage of a build that is thrown away, and leaves two root file systems: /packmill-root/runner, the
-# runner in a Python environment of its own with a kernel beside it, and /packmill-root/staging, what it needs to move data.
-# RUNNER_PYTHON is the path of the Python that runs it (empty: one is fetched); KERNEL_PYTHON the Python that lacks a kernel
-# (empty: none does), and KERNEL_NAME what it is called where the kernel will start. The same Pythons give the same files, whatever else the environment holds.
+# Runs as root in a build stage that the image does not keep, and writes two root file systems: /packmill-root/runner with
+# the runner in a Python environment of its own and a kernel, and /packmill-root/staging with the packages to move data.
+# RUNNER_PYTHON is the path of the Python that runs the runner (empty: download one); KERNEL_PYTHON the Python that needs a
+# kernel (empty: none does), and KERNEL_NAME its command where the kernel will start. The files depend on the Pythons alone.
 set -eu
 here=/tmp/packmill
 top=/opt/packmill
@@ -11,10 +11,10 @@ export UV_CACHE_DIR=/tmp/packmill-cache UV_LINK_MODE=copy UV_NO_PROGRESS=1 UV_PY
 umask 022
 
 version_of() { "$1" -I -c 'import sys; print(sys.implementation.cache_tag)'; }
-# The names of the packages that are in folders, as lock files write them.
+# The names of the packages in folders, as lock files write them.
 installed_in() { find "$@" -maxdepth 1 -name '*.dist-info' | sed 's|.*/||; s|-.*||' | tr '_.A-Z' '--a-z'; }
-# The lines of a lock file whose packages are not in these folders. A name in another lock file would not do: cffi is in
-# the runner's for PyPy alone.
+# The lines of a lock file whose packages are missing in these folders. Comparing lock files would not be enough: cffi is
+# in the runner's for PyPy alone.
 missing_of() { # LOCK FOLDER...
     lock=$1 && shift
     { [ $# = 0 ] || installed_in "$@"; } | awk -F '==' 'FILENAME != ARGV[2] { seen[$1]; next } !($1 in seen)' - "$lock"
@@ -37,7 +37,7 @@ if [ -n "$KERNEL_PYTHON" ]; then
     cp "$here/kernel.py" $kernel/kernel.py
     printf '{"argv": ["%s", "%s", "-f", "{connection_file}"], "display_name": "Python 3", "language": "python"}\n' \
         "$KERNEL_NAME" $kernel/kernel.py > $kernel/share/jupyter/kernels/python3/kernel.json
-    # A kernel of the same Python is part of the runner's path too: what both need is there once.
+    # If both are of the same Python, the kernel's packages are on the runner's path too, so that common ones exist once.
     if [ "$(version_of "$KERNEL_PYTHON")" = "$(version_of "$python")" ]; then
         shared=$kernel/lib
         echo $shared > "$site/packmill.pth"
@@ -51,7 +51,7 @@ echo $top/staging/lib >> "$site/packmill.pth"
 cp -R "$here/generator" "$site/generator"
 install -m 755 "$here/packmill-runner" "$here/packmill-entrypoint" $top/bin/
 
-# What no run reads: tests and headers, notes of installers, services that staging does not ask, programs of packages.
+# Remove what no run reads: tests, headers, notes of installers, services that staging does not use, programs of packages.
 find $top -type d \( -name tests -o -name test \) -path '*/lib/*' -prune -exec rm -rf {} +
 for data in botocore boto3; do
     find $top/staging/lib/$data/data -mindepth 1 -maxdepth 1 -type d \
@@ -60,7 +60,7 @@ done
 "$python" -I -B "$here/endpoints.py" $top/staging/lib/botocore/data/endpoints.json s3 sts portal.sso oidc signin
 for folder in "$site" $top/kernel/lib $top/staging/lib; do
     if [ -d "$folder" ]; then
-        # shellcheck disable=SC2046 # they are patterns of this folder
+        # shellcheck disable=SC2046 # the words are patterns in this folder
         (cd "$folder" && rm -rf -- $(grep -v '^#' "$here/unused.txt"))
     fi
 done
@@ -70,8 +70,8 @@ find $top -type f \( -name '*.pyi' -o -name '*.pxd' -o -name '*.h' -o -path '*.d
 rm -rf $top/kernel/lib/bin $top/staging/lib/bin $top/share/jupyter/labextensions $top/share/man
 find $top/share/jupyter/nbconvert/templates -mindepth 1 -maxdepth 1 ! -name base ! -name lab -exec rm -rf {} +
 find $top/bin -type f ! -name 'python*' ! -name 'packmill-*' -delete
-# Compiled now, because the users that run an image seldom may write there, and from files whose times stay as they are.
-# Isolated and without site: nothing that a package wants to run at a start of Python runs here.
+# Compile now, because users of an image rarely have write access, and from files whose times do not change afterwards.
+# Isolated and without site, so that no package runs code at Python's start.
 settle $top
 compile "$python" "$site"
 compile "$python" $top/staging/lib
@@ -79,19 +79,19 @@ if [ -n "$KERNEL_PYTHON" ]; then
     compile "$KERNEL_PYTHON" $top/kernel/lib
     compile "$KERNEL_PYTHON" "$site/generator/runner/kernel_modules"
 fi
-# A package that lost what it needs is noticed here, not in somebody's run.
+# Check that no package lost files that it needs.
 "$python" -I -B -c 'import boto3.s3.transfer, fsspec.implementations.sftp, obstore.fsspec, paramiko, pystac'
 if [ -n "$KERNEL_PYTHON" ]; then
     "$KERNEL_PYTHON" -I -S -B -c 'import sys; sys.path.append(sys.argv[1]); import ipykernel.kernelapp, IPython' "$kernel/lib"
 fi
-# Of pygments' five hundred languages the bytecode of those that notebooks are shown in.
+# Of pygments' five hundred languages, keep the bytecode of those in notebooks.
 find $top -path '*/pygments/lexers/__pycache__/*' -type f ! -name '__init__.*' ! -name '_mapping.*' ! -name 'python.*' \
     ! -name 'shell.*' ! -name 'r.*' ! -name 'julia.*' ! -name 'markup.*' ! -name 'html.*' ! -name 'special.*' -delete
 
 mkdir -p /packmill-root/runner/usr/local/bin /packmill-root/runner/opt /packmill-root/staging$top
 ln -s $top/bin/packmill-runner /packmill-root/runner/usr/local/bin/packmill-runner
 mv $top/staging /packmill-root/staging$top/
-# An image of a process has the runner without staging.
+# Check that the runner works without the staging packages: images of processes do not contain these.
 "$python" -I -B -c 'import jinja2, nbconvert, papermill.execute, papermill.iorw, requests, yaml, generator.runner.cli'
 mv $top /packmill-root/runner/opt/
 chmod -R a+rX /packmill-root

@@ -1,4 +1,4 @@
-"""Starts ipykernel in a Python that does not have it: the packages beside this file are looked at last."""
+"""Start ipykernel in a Python that lacks it: the packages next to this file come last on the path."""
 
 import os
 import sys
@@ -7,7 +7,7 @@ sys.path.pop(0)
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 
 try:
-    import packmill_kernel  # noqa: F401 - the runner's quicker start, when it is the runner that starts it
+    import packmill_kernel  # noqa: F401 - the runner's faster start, if the runner starts the kernel
 except ImportError:
     from ipykernel.kernelapp import launch_new_instance
 
