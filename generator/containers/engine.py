@@ -81,7 +81,7 @@ def _is_podman(client: docker.DockerClient) -> bool:
 
 
 def engine_id() -> str:
-    """Return the engine's ID, which containers cannot read; empty for Podman, whose ID is random each time."""
+    """Return the engine's ID, which containers cannot read; empty for Podman, which has none."""
     with open_client() as client:
         return "" if _is_podman(client) else str(client.info().get("ID") or "")
 

@@ -102,7 +102,7 @@ def _create() -> dict[str, Any]:
     options = {_BRIDGE: f"packmill-{secrets.token_hex(3)}", "com.docker.network.bridge.enable_icc": "false"}
     with open_client() as client:
         try:
-            made = client.networks.create(
+            network = client.networks.create(
                 name, driver="bridge", options=options, labels={_LABEL: "steps"}, check_duplicate=True
             )
         except docker.errors.APIError as error:
@@ -110,8 +110,8 @@ def _create() -> dict[str, Any]:
             if found is None:
                 raise EngineMissingError(f"network {name!r}: cannot be created: {error.explanation}{_ADVICE}") from None
             return found
-        made.reload()
-        return dict(made.attrs)
+        network.reload()
+        return dict(network.attrs)
 
 
 def _bridge_of(network: dict[str, Any]) -> str:

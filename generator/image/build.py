@@ -114,8 +114,8 @@ def _plan_environment(spec: ImageSpec, progress: Progress) -> _PlannedEnvironmen
     environment = spec.environment
     if environment.buildpack is not BuildPack.PLAIN_PYTHON:
         whole = (spec.source.address, spec.source.commit, spec.environment_key, str(spec.standard))
-        made_by = (spec.base_image or "", version("jupyter-repo2docker"), engine.architecture())
-        return _PlannedEnvironment(key=digest_of(*whole, *made_by))
+        tools = (spec.base_image or "", version("jupyter-repo2docker"), engine.architecture())
+        return _PlannedEnvironment(key=digest_of(*whole, *tools))
     base = find_base(spec.base_image, python=environment.python, python_from=environment.python_from, say=progress.say)
     plan = make_plan(spec.folder, environment, base_image=base.pinned, python=base.python, lock=spec.lock)
     for remark in plan.remarks:
@@ -149,7 +149,7 @@ def _ensure_environment(spec: ImageSpec, planned: _PlannedEnvironment, progress:
             fresh=spec.store.fresh,
         )
         builder.build_environment(app, on_line=progress.say)
-        reference = names[-1] if pack and pack.made and pack.made.apart else names[0]
+        reference = names[-1] if pack and pack.built_plan and pack.built_plan.needs_private_cache else names[0]
         engine.tag(unfinished, reference)
         engine.untag(unfinished)
         spec.store.keep(reference)
@@ -166,7 +166,7 @@ def _environment_names(spec: ImageSpec, planned: _PlannedEnvironment) -> tuple[s
     if planned.plan is None:
         return (shared,)
     own = image.environment_reference(digest_of(spec.source.address, planned.key))
-    return (own,) if planned.plan.apart else (shared, own)
+    return (own,) if planned.plan.needs_private_cache else (shared, own)
 
 
 def _cache_names(base: Base, address: str) -> Caches:

@@ -30,8 +30,8 @@ def reference(source: Source, *, environment: str = own_environment) -> str:
     path = re.sub(r"[^a-z0-9._-]+", "-", f"{source.owner}.{source.name}".lower().replace("/", "."))
     path = re.sub(r"[._-]*\.[._-]*", ".", re.sub(r"-*_+-*", "_", path))[-100:].strip("._-") or "local"
     short = source.commit[:12]
-    asked = re.sub(r"[^A-Za-z0-9_.-]+", "-", source.checkout).strip(".-")[:90]
-    tag = short if not asked or source.commit.startswith(source.checkout) else f"{asked}-{short}"
+    checkout = re.sub(r"[^A-Za-z0-9_.-]+", "-", source.checkout).strip(".-")[:90]
+    tag = short if not checkout or source.commit.startswith(source.checkout) else f"{checkout}-{short}"
     return f"{path}:{tag}-{digest_of(source.address, source.commit, environment)[:16]}"
 
 

@@ -1,4 +1,4 @@
-"""Firewall rules as text: which addresses they cover, and when they are set anew."""
+"""Firewall rules as text: which addresses they cover, and when they are set again."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def wall(*allowed: str) -> Wall:
 
 
 def verdict(address: str, *allowed: str, resolvers: tuple[str, ...] = ()) -> str:
-    """What the first rule does that concerns a new connection to an address, on a port that is not DNS's."""
+    """Return the target of the first rule for a new connection to an address, on another port than DNS."""
     one = ipaddress.ip_address(address)
     for rule in wall(*allowed).rules(one.version, resolvers):
         named = re.search(r" -d (\S+) -j (\w+)", rule)
@@ -80,7 +80,7 @@ def test_a_registry_is_judged_as_containers_would_be(host: str, rejected: bool) 
         ((), False),
     ],
 )
-def test_rules_are_set_unless_all_are_there_and_first(present: tuple[str, ...], in_force: bool) -> None:
+def test_rules_are_set_unless_all_are_present_and_first(present: tuple[str, ...], in_force: bool) -> None:
     rules = wall().rules(4, [_RESOLVER])
     jumps = [f"-A {hook} -i {_BRIDGE} -j PACKMILL-STEPS" for hook in ("INPUT", "DOCKER-USER")]
     parts = {"jumps": jumps, "rules": rules, "fewer": rules[:-1], "other": [_OTHER]}
@@ -110,7 +110,7 @@ def test_an_engine_without_rules_of_its_own_has_them_in_forward() -> None:
         ({"PACKMILL_NETWORK": "guarded"}, True),
     ],
 )
-def test_a_wall_stands_where_the_guard_does_or_where_it_is_asked_for(environment: dict[str, str], walled: bool) -> None:
+def test_a_wall_is_in_force_with_the_guard_or_on_request(environment: dict[str, str], walled: bool) -> None:
     assert read_settings(environment).walled is walled
 
 

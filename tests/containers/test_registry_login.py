@@ -1,4 +1,4 @@
-"""A registry that wants a password when none is known: asked once, and named in the error."""
+"""A registry that requires a password when none is known: one request, and an error that names the settings."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Registry:
 
 @pytest.fixture
 def registry(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Registry]:
-    """A registry with basic authentication, and an account without a login to it."""
+    """Start a registry with basic authentication, to which the account has no login."""
     monkeypatch.setenv("HOME", str(tmp_path))
     known = Registry()
 
@@ -47,7 +47,7 @@ def registry(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Regist
         thread.join()
 
 
-def test_an_image_is_asked_for_once(registry: Registry) -> None:
+def test_an_image_is_requested_once(registry: Registry) -> None:
     assert look_up(f"{registry.host}/ada.trees:main", login=None) is None
 
     assert registry.asked == ["/v2/", "/v2/ada.trees/manifests/main"]

@@ -1,4 +1,4 @@
-"""What decides whether an environment is the same again, and what its build is given."""
+"""The key of a plain Python environment, and the context of its build."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def context(plan: Plan) -> dict[str, tarfile.TarInfo]:
 
 @pytest.fixture(params=["requirements.txt", "pyproject.toml", "setup.py", "pylock.toml", "none"])
 def described(request: pytest.FixtureRequest, repository: Path) -> Path:
-    """A repository with a notebook and an environment of some kind."""
+    """Return a repository with a notebook and each kind of environment."""
     texts = {
         "requirements.txt": "numpy\n",
         "pyproject.toml": _PACKAGE,
@@ -66,7 +66,7 @@ def described(request: pytest.FixtureRequest, repository: Path) -> Path:
     return write(repository, {request.param: texts[request.param]} if request.param in texts else {})
 
 
-def test_an_edited_notebook_leaves_the_environment_as_it_is(described: Path) -> None:
+def test_an_edited_notebook_does_not_change_the_key(described: Path) -> None:
     before = key(described)
 
     write_notebook(described / "notebooks" / "process.ipynb", "n = 2")
@@ -75,7 +75,7 @@ def test_an_edited_notebook_leaves_the_environment_as_it_is(described: Path) -> 
     assert key(described) == before
 
 
-def test_times_and_the_folder_do_not_count_nor_who_may_read(described: Path, tmp_path: Path) -> None:
+def test_the_key_ignores_times_folder_and_read_permissions(described: Path, tmp_path: Path) -> None:
     before = key(described)
 
     for file in described.rglob("*"):
@@ -86,7 +86,7 @@ def test_times_and_the_folder_do_not_count_nor_who_may_read(described: Path, tmp
     assert key(moved) == before
 
 
-def test_a_file_that_becomes_a_program_counts(repository: Path) -> None:
+def test_a_file_that_becomes_executable_changes_the_key(repository: Path) -> None:
     write(repository, {"postBuild": "./tool\n", "tool": "#!/bin/sh\n"})
     before = key(repository)
 
@@ -95,12 +95,12 @@ def test_a_file_that_becomes_a_program_counts(repository: Path) -> None:
     assert key(repository) != before
 
 
-def test_a_package_that_is_asked_for_where_it_lies_is_not_installed_once_more(repository: Path) -> None:
+def test_a_package_in_its_own_requirements_is_installed_once(repository: Path) -> None:
     write(repository, {"requirements.txt": "-e .\n", "setup.py": ""})
 
     made = plan(repository)
 
-    assert (made.asked, made.project, made.local) == (("requirements.txt",), False, True)
+    assert (made.requirement_files, made.project, made.local) == (("requirements.txt",), False, True)
 
 
 def test_two_repositories_with_the_same_files_share_their_environment(tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ def test_two_repositories_with_the_same_files_share_their_environment(tmp_path: 
         ({"start": 'exec "$@"\n'}, "binder/start", 'exec "$@"\n'),
     ],
 )
-def test_what_an_environment_is_made_of_makes_another(
+def test_a_change_of_what_the_build_reads_changes_the_key(
     files: dict[str, str], path: str, text: str, repository: Path
 ) -> None:
     before = key(write(repository, files))
@@ -157,7 +157,9 @@ def test_what_an_environment_is_made_of_makes_another(
         ({"pyproject.toml": _DEPENDENCIES, "src/a.py": ""}, "src/a.py", "x = 1\n"),
     ],
 )
-def test_and_what_it_is_not_made_of_does_not(files: dict[str, str], path: str, text: str, repository: Path) -> None:
+def test_a_change_of_other_files_does_not_change_the_key(
+    files: dict[str, str], path: str, text: str, repository: Path
+) -> None:
     before = key(write(repository, files))
 
     write(repository, {path: text})
@@ -165,19 +167,19 @@ def test_and_what_it_is_not_made_of_does_not(files: dict[str, str], path: str, t
     assert key(repository) == before
 
 
-def test_another_base_image_makes_another_environment(repository: Path) -> None:
+def test_another_base_image_changes_the_key(repository: Path) -> None:
     made = plan(write(repository, {"requirements.txt": "numpy\n"}))
 
     assert plan_key(made, base_id="sha256:0") != plan_key(made, base_id="sha256:1")
 
 
-def test_a_lock_is_installed_instead_of_what_is_asked_for(repository: Path) -> None:
+def test_a_lock_is_installed_instead_of_the_requirements(repository: Path) -> None:
     write(repository, {"requirements.txt": "numpy\n-e .\n", "setup.py": ""})
     lock = Lock(name="requirements.lock", text="numpy==2.2.0\n-e .\n")
 
     made = plan(repository, lock)
 
-    assert (made.asked, made.lock, made.local) == ((), lock, True)
+    assert (made.requirement_files, made.lock, made.local) == ((), lock, True)
 
 
 @pytest.mark.parametrize(
@@ -210,14 +212,14 @@ def test_a_build_is_given_what_it_needs_and_no_more(files: dict[str, str], given
     assert paths - {"Dockerfile", "stubs.tar", "inputs/plan.json"} == given
 
 
-def test_a_link_to_a_folder_of_the_checkout_is_there(repository: Path) -> None:
+def test_a_link_to_a_folder_of_the_checkout_is_in_the_context(repository: Path) -> None:
     write(repository, {"requirements.txt": "./lib\n", "packages/lib/setup.py": ""})
     (repository / "lib").symlink_to("packages/lib")
 
     assert any(name.startswith("inputs/files/lib") for name in context(plan(repository)))
 
 
-def test_nothing_outside_of_the_checkout_is_given_to_a_build(repository: Path, tmp_path: Path) -> None:
+def test_the_context_contains_no_file_outside_of_the_checkout(repository: Path, tmp_path: Path) -> None:
     write(tmp_path, {"secret/key": "secret"})
     write(repository, {"postBuild": "true\n", "data/table.csv": "1", ".git/config": "[core]\n"})
     (repository / "leaves").symlink_to(tmp_path / "secret" / "key")
@@ -259,9 +261,7 @@ def test_programs_stay_programs_and_nothing_else_is_kept_of_modes_times_and_owne
         ({"pylock.toml": 'lock-version = "1.0"\n'}, "pylock.toml: has no list of packages"),
     ],
 )
-def test_what_cannot_be_understood_is_refused_with_its_place(
-    files: dict[str, str], message: str, repository: Path
-) -> None:
+def test_an_invalid_file_is_refused_with_its_line(files: dict[str, str], message: str, repository: Path) -> None:
     with pytest.raises(EnvironmentSpecError, match=message):
         plan(write(repository, files))
 
@@ -282,7 +282,7 @@ def test_packages_of_debian_may_have_versions_and_comments(repository: Path) -> 
         ({"pyproject.toml": '[project]\nname = "x"\n[tool.uv.pip]\ntarget = "/var/tmp/uv"\n'}, False),
     ],
 )
-def test_wheels_are_shared_where_the_repository_has_no_say_in_what_is_written(
+def test_wheels_are_shared_if_the_repository_cannot_affect_the_cache(
     files: dict[str, str], shared: bool, repository: Path
 ) -> None:
     write(repository, files)
@@ -294,7 +294,7 @@ def test_wheels_are_shared_where_the_repository_has_no_say_in_what_is_written(
     assert ("packmill-uv-ours" in resolve, "packmill-uv-mine" in resolve) == (False, not shared)
 
 
-def test_what_a_resolution_leaves_is_not_where_packages_are_installed(repository: Path) -> None:
+def test_the_install_stage_gets_the_lock_of_the_resolution_alone(repository: Path) -> None:
     write(repository, {"requirements.txt": "numpy\n"})
 
     dockerfile = render_plan(plan(repository), caches=Caches())
@@ -310,7 +310,7 @@ def test_names_need_not_be_utf_8(repository: Path) -> None:
     assert key(repository)
 
 
-def test_a_linked_project_file_is_there_as_a_file(repository: Path) -> None:
+def test_a_linked_project_file_is_a_file_in_the_context(repository: Path) -> None:
     write(repository, {"settings/project.toml": '[project]\nname = "x"\nversion = "1"\n'})
     (repository / "pyproject.toml").symlink_to("settings/project.toml")
 

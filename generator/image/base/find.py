@@ -212,7 +212,7 @@ def _is_absent(reason: str) -> bool:
 def _match(
     reference: str, needed: _PythonRequirement, pythons: tuple[tuple[str, str], ...] | None = None
 ) -> Base | None:
-    """The image with the first of its Pythons that fits; without a wish nobody looks which it has."""
+    """Return the image with its first Python that fits; without a specifier, do not list them."""
     image = inspect(reference)
     if image is None:
         return None

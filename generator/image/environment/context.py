@@ -37,7 +37,7 @@ def render_plan(plan: Plan, *, caches: Caches, uid: int = default_uid) -> str:
         base_image=plan.base_image,
         apt=plan.apt,
         compilers=plan.compilers,
-        apart=plan.apart,
+        apart=plan.needs_private_cache,
         local=plan.local,
         lock=plan.lock.name if plan.lock else REQUIREMENTS_LOCK,
         caches=caches,
@@ -96,7 +96,7 @@ def _install_settings(plan: Plan, uid: int) -> dict[str, Any]:
     """Return the content of ``plan.json`` for ``install.py``."""
     return {
         "python": plan.python,
-        "asked": list(plan.asked),
+        "asked": list(plan.requirement_files),
         "lock": plan.lock.name if plan.lock else "",
         "prereleases": plan.prereleases,
         "index_lines": list(plan.index_lines),
@@ -104,7 +104,7 @@ def _install_settings(plan: Plan, uid: int) -> dict[str, Any]:
         "project": plan.project,
         "local": plan.local,
         "builds": plan.builds,
-        "apart": plan.apart,
+        "apart": plan.needs_private_cache,
         "compilers": bool(plan.compilers and plan.compilers != git_packages),
         "seed": bool(plan.post_build),
         "repository": "/home/jovyan",

@@ -34,7 +34,7 @@ class PlainPythonBuildPack(BaseImage):  # type: ignore[misc]
 
     plan: Plan | None = None
     """The plan to build, if the repository was read already."""
-    made: Plan | None = None
+    built_plan: Plan | None = None
     """The plan that was built."""
     caches: Caches | None = None
     """Names of the caches; by default each folder has its own."""
@@ -63,7 +63,7 @@ class PlainPythonBuildPack(BaseImage):  # type: ignore[misc]
             settings = {"buildargs": build_args, "cache_from": cache_from, "platform": platform, **extra_build_kwargs}
             with open_context(plan, caches=self._caches(), uid=_uid(build_args)) as context:
                 yield from client.build(fileobj=context, tag=image_spec, custom_context=True, **settings)
-            type(self).made = plan
+            type(self).built_plan = plan
 
         plan, needs_building = self._plan(), False
         try:

@@ -50,8 +50,8 @@ class Caches:
 class Plan:
     """How an environment is built.
 
-    ``asked`` are the files to resolve, ``index_lines`` the package indexes for that, ``lock`` what is installed
-    instead, ``uv_lock`` whether ``uv.lock`` pins the versions. ``project`` means that the repository's own package is
+    ``requirement_files`` are resolved with the package indexes in ``index_lines``, or ``lock`` is installed;
+    ``uv_lock`` means that ``uv.lock`` pins the versions. ``project`` means that the repository's own package is
     installed, ``local`` that a requirement refers to files at their place in the repository, ``builds`` that a package
     is built from source, ``configured`` that the repository configures uv. ``files`` are copied into the stage that
     builds the environment, by their paths in the repository; ``repository`` are the files that ``postBuild`` gets.
@@ -60,7 +60,7 @@ class Plan:
     base_image: str
     python: str = "python3"
     apt: tuple[str, ...] = ()
-    asked: tuple[str, ...] = ()
+    requirement_files: tuple[str, ...] = ()
     lock: Lock | None = None
     uv_lock: bool = False
     prereleases: bool = False
@@ -77,7 +77,7 @@ class Plan:
     remarks: tuple[str, ...] = ()
 
     @property
-    def apart(self) -> bool:
+    def needs_private_cache(self) -> bool:
         """Whether the repository can affect what is written to the cache, so that it must not be a shared one."""
         return self.builds or self.configured
 
@@ -97,7 +97,7 @@ def make_plan(
     """
     names = {path.removeprefix(environment.folder + "/"): path for path in environment.files}
     package = _project_kind(folder, names)
-    asked, requirements, lock = _choose_requirements(folder, names, package, lock)
+    requirement_files, requirements, lock = _choose_requirements(folder, names, package, lock)
     is_project = package is Project.PACKAGE and not _installs_itself(requirements)
     everything = dict(_list_files(folder)) if is_project or requirements.is_local or "postBuild" in names else {}
     in_context = _select_context_files(folder, everything) if is_project or requirements.is_local else {}
@@ -109,7 +109,7 @@ def make_plan(
         base_image=base_image,
         python=python,
         apt=read_apt(names["apt.txt"], read_text(folder, names["apt.txt"]) or "") if "apt.txt" in names else (),
-        asked=asked,
+        requirement_files=requirement_files,
         lock=lock,
         uv_lock="uv.lock" in names and lock is None,
         prereleases=requirements.prereleases,
@@ -149,18 +149,18 @@ def _choose_requirements(
     if "Pipfile.lock" in names:
         found = locked_requirements(names["Pipfile.lock"], text("Pipfile.lock"))
         return (), replace(found, files=()), Lock(name=REQUIREMENTS_LOCK, text=found.files[0][1])
-    asked: tuple[str, ...] = ()
+    requirement_files: tuple[str, ...] = ()
     requirements = Requirements(files=())
     if "requirements.txt" in names:
-        asked = (names["requirements.txt"],)
-        requirements = read_requirements(asked[0], lambda path: read_text(folder, path))
+        requirement_files = (names["requirements.txt"],)
+        requirements = read_requirements(requirement_files[0], lambda path: read_text(folder, path))
     if _installs_itself(requirements):
-        return asked, requirements, None
+        return requirement_files, requirements, None
     if "pyproject.toml" in names and package is not Project.NONE:
-        asked += ("pyproject.toml",)
+        requirement_files += ("pyproject.toml",)
     elif package is Project.PACKAGE:
-        asked += ("setup.py",)
-    return asked, requirements, None
+        requirement_files += ("setup.py",)
+    return requirement_files, requirements, None
 
 
 def _installs_itself(requirements: Requirements) -> bool:

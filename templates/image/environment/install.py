@@ -111,7 +111,7 @@ def install() -> None:
 
 
 def _project() -> pathlib.Path:
-    """Copy the repository's files to where a build may write: to their final place if requirements refer to them there."""
+    """Copy the repository's files to where a build may write: to their final place if requirements refer to it."""
     folder = pathlib.Path(PLAN["repository"]) if PLAN["local"] else WORK / "project"
     if not (WORK / "copied").exists():
         shutil.copytree(FILES, folder, symlinks=True, dirs_exist_ok=True)
