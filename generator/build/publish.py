@@ -1,12 +1,12 @@
-"""Publishing: the image into a registry, the package into a git repository and beside the image."""
+"""Publish a build: images to a registry, the package to a git repository and next to its image."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from generator.build.address_checks import check_registry_address
+from generator.build.job import BuildJob
 from generator.containers import engine
 from generator.containers.package_artifact import push_package
 from generator.containers.registry import look_up, pull, push
@@ -25,18 +25,17 @@ from generator.request.settings import Settings, publish_token, registry_user
 from generator.shared.errors import PublishError
 
 
-def check_room(
-    request: BuildRequest, source: Source, folders: Sequence[Path], reference: str, settings: Settings
-) -> None:
-    """Checks that nothing of another repository is where the image and the packages in ``folders`` will be put.
+def check_room(job: BuildJob) -> None:
+    """Check that the image and the packages will not replace those of another repository.
 
     Raises:
-        PlaceTakenError: the output folder, the destination or the registry holds something else there.
+        PlaceTakenError: the output folder, the destination or the registry holds another repository's package or image.
         UsageError: a folder holds something that is not a package.
     """
+    request, settings = job.request, job.settings
     if request.replace:
         return
-    own = holder_of(source)
+    own, folders = holder_of(job.source), [folder for _, folder in job.packages]
     check_places(request.output / own.place, folders, own)
     if request.destination:
         places = frozenset(folder.relative_to(request.output).as_posix() for folder in folders)
@@ -45,17 +44,17 @@ def check_room(
         check_deposit(request.destination, claim, token=token, policy=settings.destinations)
     if request.registry:
         login = _requested_login(request.registry, settings)
-        _check_registry(image.pushed_reference(request.registry, reference), own, login)
+        _check_registry(image.pushed_reference(request.registry, job.reference), own, login)
 
 
 def holder_of(source: Source) -> Holder:
-    """The package of a source, as the holder of its place."""
+    """Return the package of a source, as the holder of its place."""
     place = Path(source.owner, source.name, source.checkout).as_posix()
     return Holder(address=source.address, checkout=source.checkout, place=place)
 
 
 def _check_registry(target: str, own: Holder, login: Login | None) -> None:
-    """Checks an image that has the name already; packmill's own names differ, so it is one that a person chose."""
+    """Check an image that already has this name; packmill's own names differ, so a person chose it."""
     remote = look_up(target, login=login)
     if remote is None:
         return
@@ -68,9 +67,9 @@ def _check_registry(target: str, own: Holder, login: Login | None) -> None:
 
 
 def find_pushed(registry: str | None, reference: str, key: str, *, settings: Settings) -> BuiltImage | None:
-    """The image in the registry that is asked for, in the engine too now, if it is there with that key.
+    """Find the image with this key in the requested registry, and pull it; None when the registry has no such image.
 
-    It keeps the registry's name: whoever asks may name a registry of their own, and what lies there is theirs alone.
+    The image keeps the registry's name: a request may name any registry, and its images serve that request alone.
     """
     if not registry:
         return None
@@ -89,7 +88,7 @@ def find_pushed(registry: str | None, reference: str, key: str, *, settings: Set
 
 
 def fetch_cached(reference: str, *, settings: Settings, progress: Progress) -> bool:
-    """Fetches an environment or a runner from the registry that serves as a cache; whether it is in the engine now."""
+    """Pull an environment or a runner from the cache registry; whether it is in the engine now."""
     if not settings.cache_registry:
         return False
     there = image.cached_reference(settings.cache_registry, reference)
@@ -102,7 +101,7 @@ def fetch_cached(reference: str, *, settings: Settings, progress: Progress) -> b
 
 
 def keep_cached(reference: str, *, settings: Settings, progress: Progress) -> None:
-    """Leaves an environment or a runner in that registry, unless it is there; a failure is no reason to fail."""
+    """Push an environment or a runner to the cache registry, unless it has it; a failure is a warning."""
     if not settings.cache_registry:
         return
     there, login = image.cached_reference(settings.cache_registry, reference), _login(settings.cache_registry, settings)
@@ -116,10 +115,10 @@ def keep_cached(reference: str, *, settings: Settings, progress: Progress) -> No
 
 
 def push_image(found: BuiltImage, registry: str, settings: Settings, progress: Progress) -> BuiltImage:
-    """The image under its name by digest in the registry, which no later push can change; one that is there is left.
+    """Push an image, unless the registry has it, and return it by digest, which no later push can change.
 
     Raises:
-        PublishError: the registry does not take it.
+        PublishError: the registry refuses the image.
     """
     return _push(found, image.pushed_reference(registry, found.reference), registry, settings, progress)
 
@@ -128,7 +127,7 @@ def push_staging_image(staging: BuiltImage, registry: str, settings: Settings, p
     """Push the staging image next to the package's image; the documents then name it by digest.
 
     Raises:
-        PublishError: the registry does not take it.
+        PublishError: the registry refuses the image.
     """
     present = engine.inspect(staging.reference)
     name = image.pushed_staging_name((present.labels if present else {}).get(image.key_label, ""))
@@ -137,7 +136,7 @@ def push_staging_image(staging: BuiltImage, registry: str, settings: Settings, p
 
 def _push(found: BuiltImage, target: str, registry: str, settings: Settings, progress: Progress) -> BuiltImage:
     if found.pushed:
-        progress.say(f"{found.reference} is in the registry already")
+        progress.say(f"{found.reference} is already in the registry")
         return found
     with progress.step(f"Pushing {target}"):
         digest = push(found.reference, target, login=_requested_login(registry, settings), on_line=progress.say)
@@ -147,19 +146,18 @@ def _push(found: BuiltImage, target: str, registry: str, settings: Settings, pro
 
 
 def address(request: BuildRequest, folder: Path) -> str:
-    """Where a package's folder will be read; the empty string when it is not deposited."""
+    """Return the address of a package's folder after it is deposited; empty without a destination."""
     place = folder.relative_to(request.output).as_posix()
     return request.destination.address(place) if request.destination else ""
 
 
-def publish_package(
-    request: BuildRequest, source: Source, top: Path, found: BuiltImage, *, settings: Settings, progress: Progress
-) -> None:
-    """Deposits the package in ``top``, and pushes it beside an image that was pushed.
+def publish_package(job: BuildJob, pushed: BuiltImage, progress: Progress) -> None:
+    """Deposit the packages in the destination, and push them next to an image that was pushed.
 
     Raises:
-        PublishError: the destination does not take it.
+        PublishError: the destination refuses the package.
     """
+    request, settings, source, top = job.request, job.settings, job.source, job.top
     if request.destination:
         place = top.relative_to(request.output).as_posix()
         with progress.step(f"Depositing the package in {request.destination.repository.address}"):
@@ -176,27 +174,25 @@ def publish_package(
                 replace=request.replace,
                 policy=settings.destinations,
             )
-            how = f"commit {done.commit[:12]}" if done.changed else "it lies there already"
+            how = f"commit {done.commit[:12]}" if done.changed else "unchanged"
             progress.say(f"{request.destination.branch}:{place}: {how}")
-    if request.registry and found.digest:
-        files = documents_below(top, holder_of(source))
-        _push_beside(top, files, found, request.registry, settings, progress)
+    if request.registry and pushed.digest:
+        _push_package(job, pushed, request.registry, progress)
 
 
-def _push_beside(  # noqa: PLR0917 - what is pushed, and where to
-    top: Path, files: list[str], found: BuiltImage, registry: str, settings: Settings, progress: Progress
-) -> None:
-    """The package as an OCI artifact; a registry that takes images alone is no reason to fail."""
-    with progress.step("Pushing the package beside the image"):
+def _push_package(job: BuildJob, pushed: BuiltImage, registry: str, progress: Progress) -> None:
+    """Push the package as an OCI artifact; a registry that only accepts images is a warning."""
+    files = documents_below(job.top, holder_of(job.source))
+    with progress.step("Pushing the package next to the image"):
         try:
-            login = _requested_login(registry, settings)
-            progress.say(push_package(top, files, found.reference, login=login))
+            login = _requested_login(registry, job.settings)
+            progress.say(push_package(job.top, files, pushed.reference, login=login))
         except PublishError as error:
             progress.warn(str(error))
 
 
 def _requested_login(registry: str, settings: Settings) -> Login | None:
-    """The login for a registry that a request names; the operator's ``docker login`` is used with full access alone.
+    """Return the login for a registry that a request names; the operator's ``docker login`` needs full access.
 
     Raises:
         PublishError: the operator's policy refuses the registry.

@@ -1,4 +1,4 @@
-"""What a package keeps of its image: the versions that were locked, what is in it (SBOM), and what a rebuild needs."""
+"""What a package records of its image: its lock, its SBOM, and the values that a rebuild needs."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from generator.build.job import BuildJob
 from generator.documents.provenance import BuildRecord
 from generator.documents.sbom import sbom_json
 from generator.environment.secret_addresses import refuse_secrets
-from generator.image import names as image
 from generator.image.build import BuiltImage
 from generator.image.check import read_contents
 from generator.image.environment.plan import PYLOCK, REQUIREMENTS_LOCK, Lock
-from generator.repository.source import Source
 from generator.request.build import BuildRequest
 from generator.request.settings import Settings
 from generator.shared.errors import RunnerCheckError
@@ -25,62 +24,63 @@ _surrogate = frozenset(map(chr, range(0xD800, 0xE000)))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Kept:
-    """Texts for the package by their names, and the ``build`` of its ``package.json``."""
+class ImageRecord:
+    """Files for the package by their names, and the ``build`` object of its ``package.json``."""
 
     texts: Mapping[str, str] = field(default_factory=dict)
-    record: BuildRecord | None = None
+    build: BuildRecord | None = None
 
 
-def keep_of(found: BuiltImage, source: Source, request: BuildRequest, settings: Settings, *, local: str) -> Kept:
-    """What the package keeps; nothing where no image was asked for. ``local`` is the image's name in the engine.
+def record_image(job: BuildJob, image: BuiltImage, *, local: str) -> ImageRecord:
+    """Record the contents of an image; empty when the request builds none. ``local`` is its name in the engine.
 
     Raises:
-        RunnerCheckError: the image does not say what is in it.
-        EnvironmentSpecError: a secret is in its lock.
+        RunnerCheckError: the image does not list its contents.
+        EnvironmentSpecError: the image's lock contains a secret.
     """
-    if not request.build_image:
-        return Kept()
-    packages, lock = _said(read_contents(local), found.reference)
+    if not job.request.build_image:
+        return ImageRecord()
+    source = job.source
+    packages, lock = _parse_contents(read_contents(local), image.reference)
     sbom = sbom_json(
         packages,
         name=f"{source.owner}/{source.name}",
         version=source.checkout,
-        reference=found.reference,
-        digest=found.digest,
-        time=image.labels(source, "")["org.opencontainers.image.created"],
-        key="".join(found.layers),
+        reference=image.reference,
+        digest=image.digest,
+        time=source.timestamp,
+        key="".join(image.layers),
     )
     if lock:
-        refuse_secrets(lock.text, f"{lock.name} of the image")  # of what a file behind a URL asked for
-    record = BuildRecord(
-        base=found.base.pinned if found.base else "",
-        layers=found.layers,
+        refuse_secrets(lock.text, f"{lock.name} of the image")  # from requirements that a file behind a URL named
+    build = BuildRecord(
+        base=image.base.pinned if image.base else "",
+        layers=image.layers,
         lock=lock.name if lock else "",
         sbom=sbom_name,
-        options=_options(request, settings),
+        options=_build_options(job.request, job.settings),
     )
-    return Kept(texts={sbom_name: sbom, **({lock.name: lock.text} if lock else {})}, record=record)
+    return ImageRecord(texts={sbom_name: sbom, **({lock.name: lock.text} if lock else {})}, build=build)
 
 
-def _said(contents: Any, reference: str) -> tuple[list[dict[str, str]], Lock | None]:
-    """The packages and the lock that an image speaks of, whose word is a repository's."""
-    said = contents if isinstance(contents, dict) else {}
-    packages, locks = said.get("contents"), said.get("locks") or {}
+def _parse_contents(contents: Any, reference: str) -> tuple[list[dict[str, str]], Lock | None]:
+    """Parse the packages and the lock that an image reports; a repository can make its image report anything."""
+    reported = contents if isinstance(contents, dict) else {}
+    packages, locks = reported.get("contents"), reported.get("locks") or {}
     if not isinstance(packages, list) or not all(_is_text(one) for one in packages) or not _is_text(locks):
-        raise RunnerCheckError(f"the image {reference} does not say what is in it")
+        raise RunnerCheckError(f"the image {reference} does not list its contents; build it again with --no-cache")
     name = next((name for name in (REQUIREMENTS_LOCK, PYLOCK) if locks.get(name)), "")
     return packages, Lock(name=name, text=locks[name]) if name else None
 
 
 def _is_text(one: Any) -> bool:
-    """Whether it is an object of texts that UTF-8 can hold."""
+    """Whether a value is an object of texts that UTF-8 can encode."""
     return isinstance(one, dict) and all(isinstance(text, str) and _surrogate.isdisjoint(text) for text in one.values())
 
 
-def _options(request: BuildRequest, settings: Settings) -> dict[str, Any]:
-    """What was asked for beside repository, checkout and process."""
-    asked = {
+def _build_options(request: BuildRequest, settings: Settings) -> dict[str, Any]:
+    """Return the options of a build other than repository, checkout and process."""
+    options = {
         "env": redacted(request.environment) if request.environment else None,
         "image": request.image,
         "network": request.network,
@@ -88,4 +88,4 @@ def _options(request: BuildRequest, settings: Settings) -> dict[str, Any]:
         "standard_buildpacks": request.standard,
         "stage_guard": settings.stage_guard,
     }
-    return {name: value for name, value in asked.items() if value}
+    return {name: value for name, value in options.items() if value}

@@ -1,18 +1,21 @@
-"""A whole package as values: every document by its path, ready to be written."""
+"""The documents of a package, ready to be written.
+
+To add a document, write a module with `emit`, and add it to `emitters`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
+from typing import Protocol
 
-from generator.documents.cwl.job import default_paths, inputs_yml
-from generator.documents.cwl.process import process_cwl
-from generator.documents.cwl.workflow import staging_documents
-from generator.documents.descriptors.application import application_descriptor
-from generator.documents.facts import Facts
+from generator.documents import readme
+from generator.documents.context import DocumentContext
+from generator.documents.cwl import job, process, workflow
+from generator.documents.cwl.job import default_paths
+from generator.documents.descriptors import application
 from generator.documents.provenance import BuildRecord, package_json
-from generator.documents.readme import readme_md
 from generator.notebook.parameters import CwlType
 from generator.process.process import Process
 from generator.repository.checkout import inside
@@ -20,49 +23,50 @@ from generator.repository.checkout import inside
 _example_limit = 1024**2
 
 
+class Emitter(Protocol):
+    """A module that emits one document, or a few that belong together."""
+
+    def emit(self, context: DocumentContext, /) -> Mapping[str, str]:
+        """Return the text of each document by its name; empty when this process needs none."""
+
+
+emitters: tuple[Emitter, ...] = (process, workflow, job, application, readme)
+"""All documents but ``package.json``, which lists the others."""
+
+
 def package(
-    facts: Facts,
+    context: DocumentContext,
     *,
     environment: tuple[str, ...],
     image_digest: str | None,
     staging_digest: str | None = None,
     tools: Mapping[str, str],
-    examples: Mapping[str, bytes],
-    address: str = "",
     build: BuildRecord | None = None,
-    of_the_image: Mapping[str, str] = MappingProxyType({}),
+    image_texts: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, str | bytes]:
-    """The documents by their path in the package; ``examples`` maps paths as the cell has them to their content.
+    """Return every file of a package by its path.
 
-    ``address`` is where the package will be read, if that is known; ``of_the_image`` are the texts that came out of the
-    image, by their names: its lock and its SBOM.
+    ``image_texts`` are the files that were read from the image, by name: its lock and its SBOM.
     """
-    carried = {path: f"example/{index}_{Path(path).name}" for index, path in enumerate(examples)}
-    href = f"{address}/process.cwl" if address else "process.cwl"
-    files: dict[str, str | bytes] = {
-        "process.cwl": process_cwl(facts),
-        **staging_documents(facts),
-        "inputs.yml": inputs_yml(facts, carried),
-        "applicationDescriptor.json": application_descriptor(facts, href=href),
-        "README.md": readme_md(facts),
-        **of_the_image,
-        **{carried[path]: content for path, content in examples.items()},
-    }
-    names = [*files, "package.json"]
+    files: dict[str, str | bytes] = {}
+    for emitter in emitters:
+        files |= emitter.emit(context)
+    files |= image_texts
+    files |= {name: context.examples[path] for path, name in context.example_names.items()}
     files["package.json"] = package_json(
-        facts,
+        context,
         environment=environment,
         image_digest=image_digest,
         staging_digest=staging_digest,
         tools=tools,
-        documents=names,
+        documents=[*files, "package.json"],
         build=build,
     )
     return files
 
 
 def example_files(folder: Path, process: Process) -> dict[str, bytes]:
-    """The files of the repository that the cell names as defaults, so that the package runs as its author ran it."""
+    """Read the repository's files that are defaults of the process, so that the package runs as its author ran it."""
     found: dict[str, bytes] = {}
     for one in process.interface.inputs:
         if one.hint.type is CwlType.FILE:

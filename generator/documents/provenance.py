@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from generator import __version__
-from generator.documents.facts import Facts
+from generator.documents.context import DocumentContext
 from generator.documents.text import json_text
 from generator.notebook.interface_json import to_dict
 
@@ -34,7 +34,7 @@ class BuildRecord:
 
 
 def package_json(
-    facts: Facts,
+    context: DocumentContext,
     *,
     environment: tuple[str, ...],
     image_digest: str | None,
@@ -47,18 +47,26 @@ def package_json(
 
     Without an image there is no ``build``; a process without steps around it has no ``staging``.
     """
-    process = facts.process
-    staging = {"staging": _image(facts.staging_image, staging_digest)} if facts.staging_image else {}
+    process, source = context.process, context.source
+    staging = {"staging": _image(context.staging_image, staging_digest)} if context.staging_image else {}
     return json_text(
         {
             "packmill": __version__,
-            "repository": {"address": facts.address, "owner": facts.owner, "name": facts.name},
-            "checkout": facts.checkout,
-            "commit": {"id": facts.commit, "message": facts.message, "time": facts.time},
+            "repository": {
+                "address": source.address,
+                "owner": source.owner,
+                "name": source.name,
+            },
+            "checkout": source.checkout,
+            "commit": {
+                "id": source.commit,
+                "message": source.message,
+                "time": source.timestamp,
+            },
             "process": {"path": process.path, "language": process.language, "kernel": process.kernel},
             **({"metadata": dict(process.metadata)} if process.metadata else {}),
             "environment": list(environment),
-            "image": _image(facts.image, image_digest),
+            "image": _image(context.image, image_digest),
             **staging,
             **({"build": build.to_dict()} if build else {}),
             "tools": dict(sorted(tools.items())),

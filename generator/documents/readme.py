@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from generator.documents.context import DocumentContext
 from generator.documents.cwl.process import shown_type
-from generator.documents.facts import Facts
 from generator.notebook.parameters import Missing
 from generator.resources import render
 from generator.shared.safe_text import printable
 
 
-def readme_md(facts: Facts) -> str:
-    """The text."""
-    interface = facts.process.interface
+def emit(context: DocumentContext) -> dict[str, str]:
+    """Return ``README.md``."""
+    return {"README.md": readme_md(context)}
+
+
+def readme_md(context: DocumentContext) -> str:
+    """Return the text of ``README.md``."""
+    interface = context.process.interface
     inputs = [
         {
             "name": one.id,
@@ -34,20 +39,20 @@ def readme_md(facts: Facts) -> str:
     ]
     return render(
         "package/README.md",
-        facts=facts,
+        context=context,
         code=_code,
-        title=_cell(facts.title),
+        title=_cell(context.title),
         inputs=inputs,
         outputs=outputs,
-        value=_example(facts),
+        value=_example(context),
         staged=", ".join(f"`{one.id}`" for one in interface.stage_ins),
         delivered=bool(interface.outputs),
     )
 
 
-def _example(facts: Facts) -> str | None:
+def _example(context: DocumentContext) -> str | None:
     """A value to show ``-p`` with: the first plain input's own default."""
-    for one in facts.process.interface.values:
+    for one in context.process.interface.values:
         if one.hint.secret:
             continue
         if isinstance(one.default, int | float | str) and not isinstance(one.default, bool) and not one.hint.array:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from datetime import timezone
 
 from generator import __version__
 from generator.image.keys import digest_of, runner_digest, staging_template
@@ -82,7 +81,7 @@ def labels(source: Source, image_key: str) -> dict[str, str]:
         source_label: source.address,
         "org.opencontainers.image.revision": source.commit,
         "org.opencontainers.image.title": f"{source.owner}/{source.name}",
-        "org.opencontainers.image.created": source.time.astimezone(timezone.utc).isoformat().replace("+00:00", "Z"),
+        "org.opencontainers.image.created": source.timestamp,
         "org.opencontainers.image.version": source.checkout,
         "org.packmill.version": __version__,
         key_label: image_key,

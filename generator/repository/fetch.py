@@ -23,6 +23,7 @@ from generator.repository.address import Repository, check_checkout, parse_repos
 from generator.repository.connection import Connection, connect
 from generator.repository.git_environment import git_environment, identity, leave_hook
 from generator.repository.git_messages import _NEEDS_LOGIN, explain_git_error, git_messages
+from generator.repository.source import Source
 from generator.repository.submodules import Submodule, list_submodules
 from generator.shared.errors import PackmillError, RepositoryError, nearest
 
@@ -49,9 +50,17 @@ class Checkout:
     warnings: tuple[str, ...] = ()
 
     @property
-    def title(self) -> str:
-        """The first line of the commit's message."""
-        return self.message.partition("\n")[0]
+    def source(self) -> Source:
+        """The commit, apart from the folder that it is checked out in."""
+        return Source(
+            address=self.repository.address,
+            owner=self.repository.owner,
+            name=self.repository.name,
+            checkout=self.name,
+            commit=self.commit,
+            message=self.message,
+            time=self.time,
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

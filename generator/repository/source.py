@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timezone
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Source:
-    """What an image is built from."""
+    """A commit of a repository; ``checkout`` is the branch, tag or commit that was requested."""
 
     address: str
     owner: str
     name: str
     checkout: str
     commit: str
-    title: str
+    message: str
     time: datetime
+
+    @property
+    def title(self) -> str:
+        """The first line of the commit's message."""
+        return self.message.partition("\n")[0]
+
+    @property
+    def timestamp(self) -> str:
+        """The time of the commit in UTC, as ISO 8601 with ``Z``."""
+        return self.time.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")

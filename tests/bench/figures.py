@@ -14,6 +14,7 @@ import statistics
 import subprocess
 import sys
 import time
+from datetime import datetime, timezone
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -98,24 +99,26 @@ def emit() -> None:
     """All documents of a notebook with 30 parameters, in process."""
     from support import notebook
 
-    from generator.documents.facts import Facts
+    from generator.documents.context import DocumentContext
     from generator.documents.package import package
     from generator.notebook.interface import read_interface
     from generator.notebook.notebook import read_notebook
     from generator.process.process import Process
+    from generator.repository.source import Source
 
     cell = "\n".join(f"name_{n} = {n}  # type: int the number {n}" for n in range(25))
     cell += "\n" + "\n".join(f"out_{n} = 'file_{n}.png'  # type: stage-out" for n in range(5))
     interface = read_interface(read_notebook(json.dumps(notebook(cell)).encode(), "process.ipynb"))
     process_value = Process(path="process.ipynb", language="python", kernel="python3", title="x", interface=interface)
-    facts = Facts(
-        process=process_value, owner="a", name="b", checkout="main", commit="0" * 40, address="https://example.org/a/b",
-        message="m", time="2026-01-01T00:00:00Z", image="a.b:main",
+    source = Source(
+        address="https://example.org/a/b", owner="a", name="b", checkout="main", commit="0" * 40, message="m",
+        time=datetime(2026, 1, 1, tzinfo=timezone.utc),
     )  # fmt: skip
+    context = DocumentContext(process=process_value, source=source, image="a.b:main")
     times = []
     for _ in range(21):
         started = time.perf_counter()
-        package(facts, environment=(), image_digest=None, tools={}, examples={})
+        package(context, environment=(), image_digest=None, tools={})
         times.append(time.perf_counter() - started)
     print(f"all documents of a notebook with 30 parameters: {statistics.median(times) * 1000:.0f} ms")
 

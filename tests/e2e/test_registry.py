@@ -103,7 +103,7 @@ def test_another_repository_s_image_is_not_replaced(
     _put_index(registry, "shared/chosen", "1", "index")
     before = look_up(f"{target}:1", login=Login(user=_USER, password=_PASSWORD))
 
-    monkeypatch.setattr("generator.build.pipeline.ensure_image", lambda *_: pytest.fail("an image is built"))
+    monkeypatch.setattr("generator.build.images.ensure_image", lambda *_: pytest.fail("an image is built"))
     for name, present in (("chosen:1", str(one)), ("chosen:index", str(one)), ("chosen:foreign", "did not write")):
         refused = packmill("build", two, "--output", tmp_path / "other", *command[2:], name)
         assert refused.code == 18, refused.err

@@ -52,7 +52,7 @@ def _source(address: str, checkout: str, commit: str) -> Source:
         name=repository.name,
         checkout=checkout,
         commit=commit,
-        title="",
+        message="",
         time=time,
     )
 

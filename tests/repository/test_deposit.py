@@ -242,7 +242,7 @@ def test_a_destination_that_is_taken_is_refused_before_an_image_is_built(
     write_notebook(repository / "process.ipynb", "n = 1  # type: int")
     commit_all(repository)
     monkeypatch.setattr("generator.build.pipeline.check_engine", lambda: None)
-    monkeypatch.setattr("generator.build.pipeline.ensure_image", lambda *_: pytest.fail("an image is built"))
+    monkeypatch.setattr("generator.build.images.ensure_image", lambda *_: pytest.fail("an image is built"))
 
     refused = packmill("build", repository, "--output", tmp_path / "out", "--publish", bare)
 

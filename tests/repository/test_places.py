@@ -257,7 +257,7 @@ def test_an_image_is_not_built_for_a_place_that_is_taken(
     write_notebook(tmp_path / "two/ada/trees/process.ipynb", "n = 2")
     commit_all(tmp_path / "two/ada/trees")
     monkeypatch.setattr("generator.build.pipeline.check_engine", lambda: None)
-    monkeypatch.setattr("generator.build.pipeline.ensure_image", lambda *_: pytest.fail("an image is built"))
+    monkeypatch.setattr("generator.build.images.ensure_image", lambda *_: pytest.fail("an image is built"))
 
     refused = packmill("build", tmp_path / "two/ada/trees", "--output", tmp_path / "out")
 

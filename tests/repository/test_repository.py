@@ -87,7 +87,7 @@ def test_an_image_is_named_in_legal_characters(owner: str, name: str, checkout: 
 
     commit = "0123456789abcdef0123456789abcdef01234567"
     time = datetime(2026, 1, 1, tzinfo=timezone.utc)
-    source = Source(address="", owner=owner, name=name, checkout=checkout, commit=commit, title="", time=time)
+    source = Source(address="", owner=owner, name=name, checkout=checkout, commit=commit, message="", time=time)
 
     shown, _, digest = reference(source).rpartition("-")
     assert shown == expected
@@ -134,7 +134,7 @@ def test_a_checkout_is(
     assert checkout.commit == grown[number]
     assert checkout.name == (name or wanted)
     assert (checkout.folder / "file").read_text() == number
-    assert checkout.title == f"Number {number}"
+    assert checkout.source.title == f"Number {number}"
     assert checkout.time.isoformat() == "2026-02-03T04:05:06+00:00"
 
 

@@ -8,37 +8,43 @@ from typing import Any
 
 from ruamel.yaml.comments import CommentedMap
 
+from generator.documents.context import DocumentContext
 from generator.documents.cwl.process import carried_default, shown_type
-from generator.documents.facts import Facts
 from generator.documents.text import flow, plain, yaml_text
 from generator.notebook.interface import Input
 from generator.notebook.parameters import CwlType, Literal, Missing, Role
 from generator.shared import contract
 
 
-def inputs_yml(facts: Facts, examples: Mapping[str, str]) -> str:
-    """The text of ``inputs.yml``; ``examples`` maps paths in the repository to the files that the package carries."""
+def emit(context: DocumentContext) -> dict[str, str]:
+    """Return ``inputs.yml``."""
+    return {"inputs.yml": inputs_yml(context)}
+
+
+def inputs_yml(context: DocumentContext) -> str:
+    """Return the text of ``inputs.yml``."""
+    examples = context.example_names
     document = CommentedMap()
     document.yaml_set_start_comment(
-        f"Inputs of {facts.title}\nrun with: packmill run . inputs.yml   or   cwltool process.cwl inputs.yml"
+        f"Inputs of {context.title}\nrun with: packmill run . inputs.yml   or   cwltool process.cwl inputs.yml"
     )
     unset = []
-    for one in facts.process.interface.inputs:
+    for one in context.process.interface.inputs:
         if one.hint.secret and not one.required:
             # cwltool's store of secrets takes text alone, and no null
             unset.append(f"\n{_commented(_comment(one))}\n# {one.id}: ''\n")
             continue
         document[one.id] = _value(one, examples)
         document.yaml_set_comment_before_after_key(one.id, before="\n" + _comment(one))
-    if facts.process.is_notebook:
-        template = facts.output_template or "{{ args.year }}/{{ args.notebook_name }}.ipynb"
+    if context.process.is_notebook:
+        template = context.output_template or "{{ args.year }}/{{ args.notebook_name }}.ipynb"
         shown = json.dumps(template, ensure_ascii=False)
         unset.append(f"\n# where the executed notebook goes, below output/\n# {contract.template_input}: {shown}\n")
-    if facts.process.interface.outputs:
+    if context.process.interface.outputs:
         unset.append(_hinted("where the results go, an address, a record or a folder's name", "stage_out: results"))
-    if facts.process.interface.stage_ins:
+    if context.process.interface.stage_ins:
         unset.append(_hinted("keeps what was fetched for the next run", "cache_dir: {class: Directory, path: cache}"))
-    text = yaml_text(document) if document else f"# Inputs of {facts.title}: none need a value\n{{}}\n"
+    text = yaml_text(document) if document else f"# Inputs of {context.title}: none need a value\n{{}}\n"
     return text + "".join(unset)
 
 
@@ -55,12 +61,12 @@ def _comment(one: Input) -> str:
     need = "needed" if one.required else "staged in" if one.hint.role is Role.STAGE_IN else ""
     if one.hint.role is Role.STAGE_IN:
         need += "; with workflow.cwl also a URL or a record"
-    facts = ", ".join(filter(None, (shown_type(one), need)))
+    words = ", ".join(filter(None, (shown_type(one), need)))
     if one.hint.secret and not one.required:
-        facts += "; to give it, remove the # before the last line"
+        words += "; to give it, remove the # before the last line"
     elif isinstance(carried_default(one), Missing) and not one.required:
-        facts += "; null: the process's own default"
-    return "\n".join([*lines, facts])
+        words += "; null: the process's own default"
+    return "\n".join([*lines, words])
 
 
 def _value(one: Input, examples: Mapping[str, str]) -> Any:

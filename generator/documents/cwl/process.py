@@ -7,7 +7,7 @@ import posixpath
 import re
 from typing import Any
 
-from generator.documents.facts import Facts
+from generator.documents.context import DocumentContext
 from generator.documents.text import block, flow, plain, prose, quoted, yaml_text
 from generator.notebook.interface import Input, Output, type_name
 from generator.notebook.parameters import CwlType, Hint, Literal, Missing, Role
@@ -37,9 +37,14 @@ _schema_org = {
 """What an algorithm_config says about the algorithm, in the words of schema.org."""
 
 
-def process_cwl(facts: Facts) -> str:
-    """The text of ``process.cwl``."""
-    process = facts.process
+def emit(context: DocumentContext) -> dict[str, str]:
+    """Return ``process.cwl``."""
+    return {"process.cwl": process_cwl(context)}
+
+
+def process_cwl(context: DocumentContext) -> str:
+    """Return the text of ``process.cwl``."""
+    process = context.process
     secrets = [one.id for one in process.interface.inputs if one.hint.secret]
     namespaces = {"s": "https://schema.org/"}
     if secrets:
@@ -49,20 +54,20 @@ def process_cwl(facts: Facts) -> str:
         "$namespaces": namespaces,
         "class": "CommandLineTool",
         "id": "process",
-        "label": facts.title,
-        "doc": prose(process.doc or f"Runs {process.path} of {facts.address} at commit {facts.commit}."),
-        "s:softwareVersion": quoted(facts.checkout),
-        "s:codeRepository": facts.address,
+        "label": context.title,
+        "doc": prose(context.doc),
+        "s:softwareVersion": quoted(context.source.checkout),
+        "s:codeRepository": context.source.address,
     }
     document |= {_schema_org[key]: value for key, value in process.metadata if key in _schema_org}
-    document["requirements"] = _requirements(facts)
+    document["requirements"] = _requirements(context)
     if secrets:
         document["hints"] = {"cwltool:Secrets": {"secrets": flow(secrets)}}
     document["baseCommand"] = flow(["packmill-runner", "run"])
     document["arguments"] = [escaped(word) for word in _arguments(process)]
     document["inputs"] = {one.id: input_entry(one) for one in process.interface.inputs}
     if process.is_notebook:
-        document["inputs"][contract.template_input] = template_entry(facts)
+        document["inputs"][contract.template_input] = template_entry(context)
     document["outputs"] = output_entries(process)
     return yaml_text(block(**document))
 
@@ -88,10 +93,10 @@ def escaped(text: str) -> str:
     return re.sub(r"\\(?=\$[({])|\$(?=[({])", lambda match: "\\" + match[0], text)
 
 
-def _requirements(facts: Facts) -> dict[str, Any]:
-    resources = facts.process.resources
+def _requirements(context: DocumentContext) -> dict[str, Any]:
+    resources = context.process.resources
     requirements: dict[str, Any] = {
-        "DockerRequirement": {"dockerPull": facts.image},
+        "DockerRequirement": {"dockerPull": context.image},
         "InitialWorkDirRequirement": {"listing": [{"entryname": contract.inputs_file, "entry": "$(inputs)"}]},
         "ResourceRequirement": {
             "coresMin": resources.cores,
@@ -101,7 +106,7 @@ def _requirements(facts: Facts) -> dict[str, Any]:
             "outdirMin": resources.outdir,
         },
     }
-    if facts.network:
+    if context.network:
         requirements["NetworkAccess"] = {"networkAccess": True}
     return requirements
 
@@ -120,7 +125,7 @@ def input_entry(one: Input) -> dict[str, Any]:
     return entry
 
 
-def template_entry(facts: Facts) -> dict[str, Any]:
+def template_entry(context: DocumentContext) -> dict[str, Any]:
     """The runner's own input of a notebook."""
     entry: dict[str, Any] = {
         "type": "string?",
@@ -130,8 +135,8 @@ def template_entry(facts: Facts) -> dict[str, Any]:
             f"inputs, relative to {contract.output_folder}/; without it the notebook keeps its name."
         ),
     }
-    if facts.output_template:
-        entry["default"] = plain(facts.output_template)
+    if context.output_template:
+        entry["default"] = plain(context.output_template)
     return entry
 
 

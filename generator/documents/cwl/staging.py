@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from generator.documents.facts import Facts
+from generator.documents.context import DocumentContext
 from generator.documents.text import block, flow, prose, quoted, yaml_text
 from generator.shared import contract
 from generator.shared.staging_records import Kind, stage_in_kinds, stage_out_kinds
@@ -25,7 +25,7 @@ _runner = "/opt/packmill/bin/packmill-runner"
 """The runner of the staging image, by its path: no PATH that an engine hands on decides which program runs."""
 
 
-def stage_in_cwl(facts: Facts) -> str:
+def stage_in_cwl(context: DocumentContext) -> str:
     """One input from anywhere: the tool of every stage-in step."""
     inputs = {
         "input_path": entry(stage_in_type("stage_in", optional=True), "what to fetch: a URL, a record, or a list"),
@@ -45,10 +45,10 @@ def stage_in_cwl(facts: Facts) -> str:
         "cache_is_new": entry("boolean?", "whether the cache was begun here"),
     }
     cache = {"entryname": "cache", "entry": "$(inputs.cache_dir)", "writable": True}
-    return _tool(facts, "stage_in", "fetches files from anywhere", inputs, outputs, kinds=stage_in_kinds, extra=cache)
+    return _tool(context, "stage_in", "fetches files from anywhere", inputs, outputs, kinds=stage_in_kinds, extra=cache)
 
 
-def stage_out_cwl(facts: Facts) -> str:
+def stage_out_cwl(context: DocumentContext) -> str:
     """The results to where they are wanted."""
     inputs = {
         contract.destination_input: entry(
@@ -64,11 +64,11 @@ def stage_out_cwl(facts: Facts) -> str:
         "staged": entry("File", "what went where, as JSON"),
         "staged_dir": entry("Directory?", "the destination, when it is a folder of the outputs"),
     }
-    return _tool(facts, "stage_out", "puts results where they are wanted", inputs, outputs, kinds=stage_out_kinds)
+    return _tool(context, "stage_out", "puts results where they are wanted", inputs, outputs, kinds=stage_out_kinds)
 
 
 def _tool(
-    facts: Facts,
+    context: DocumentContext,
     name: str,
     what: str,
     inputs: dict[str, Any],
@@ -87,7 +87,7 @@ def _tool(
         # A cache is written to where it lies; an engine that cannot do that works on a copy and hands it on.
         hints["InplaceUpdateRequirement"] = {"inplaceUpdate": True}
     command = name.replace("_", "-")
-    guard = ["--guard", *(word for one in facts.guard_allows for word in ("--allow", one))] if facts.guard else []
+    guard = ["--guard", *(word for one in context.guard_allows for word in ("--allow", one))] if context.guard else []
     return yaml_text(
         block(
             **{
@@ -97,11 +97,11 @@ def _tool(
                 "id": name,
                 "label": what,
                 "doc": prose(
-                    f"A step around {facts.process.path}, run by packmill-runner in packmill's staging image."
+                    f"A step around {context.process.path}, run by packmill-runner in packmill's staging image."
                 ),
-                "s:softwareVersion": quoted(facts.checkout),
+                "s:softwareVersion": quoted(context.source.checkout),
                 "requirements": {
-                    "DockerRequirement": {"dockerPull": facts.staging_image},
+                    "DockerRequirement": {"dockerPull": context.staging_image},
                     "InitialWorkDirRequirement": {"listing": listing},
                     "NetworkAccess": {"networkAccess": True},
                     "ResourceRequirement": {
@@ -109,7 +109,7 @@ def _tool(
                         "coresMax": 1,
                         "ramMin": 512,
                         "ramMax": 1024,
-                        "outdirMin": facts.process.resources.outdir,
+                        "outdirMin": context.process.resources.outdir,
                     },
                     "SchemaDefRequirement": {"types": [record(kind) for kind in kinds]},
                     "WorkReuse": {"enableReuse": False},

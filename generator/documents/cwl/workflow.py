@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from generator.documents.context import DocumentContext
 from generator.documents.cwl.process import input_entry, label, output_entries, template_entry
 from generator.documents.cwl.staging import (
     cwltool_namespace,
@@ -15,7 +16,6 @@ from generator.documents.cwl.staging import (
     stage_out_cwl,
     stage_out_type,
 )
-from generator.documents.facts import Facts
 from generator.documents.text import block, flow, prose, quoted, yaml_text
 from generator.notebook.interface import Input, type_name
 from generator.notebook.parameters import Role
@@ -24,37 +24,37 @@ from generator.shared import contract
 from generator.shared.staging_records import Kind, stage_in_kinds, stage_out_kinds
 
 
-def stages(process: Process) -> bool:
+def has_staging(process: Process) -> bool:
     """Whether a package has steps around its process."""
     return bool(process.interface.stage_ins or process.interface.outputs)
 
 
-def staging_documents(facts: Facts) -> dict[str, str]:
-    """The documents that the process's interface asks for, by name; none for a process that stages nothing."""
-    if not stages(facts.process):
+def emit(context: DocumentContext) -> dict[str, str]:
+    """Return the workflows and their staging steps by name; empty for a process that stages nothing."""
+    if not has_staging(context.process):
         return {}
     documents = {}
-    if facts.process.interface.stage_ins:
-        documents["stage_in.cwl"] = stage_in_cwl(facts)
-        documents["cache_workflow.cwl"] = cache_workflow_cwl(facts)
-    if facts.process.interface.outputs:
-        documents["stage_out.cwl"] = stage_out_cwl(facts)
-    return {**documents, "workflow.cwl": workflow_cwl(facts)}
+    if context.process.interface.stage_ins:
+        documents["stage_in.cwl"] = stage_in_cwl(context)
+        documents["cache_workflow.cwl"] = cache_workflow_cwl(context)
+    if context.process.interface.outputs:
+        documents["stage_out.cwl"] = stage_out_cwl(context)
+    return {**documents, "workflow.cwl": workflow_cwl(context)}
 
 
-def workflow_cwl(facts: Facts) -> str:
+def workflow_cwl(context: DocumentContext) -> str:
     """The whole way: every stage-in, chained over the cache, then the process, then the stage-out."""
-    interface = facts.process.interface
+    interface = context.process.interface
     inputs = {one.id: _workflow_input(one, "workflow") for one in interface.inputs}
-    if facts.process.is_notebook:
-        inputs[contract.template_input] = template_entry(facts)
-    steps = _stage_in_steps(facts)
-    process_step, stage_out_step = _free("process", facts), _free("stage_out_results", facts)
-    results = output_entries(facts.process)
+    if context.process.is_notebook:
+        inputs[contract.template_input] = template_entry(context)
+    steps = _stage_in_steps(context)
+    process_step, stage_out_step = _free("process", context), _free("stage_out_results", context)
+    results = output_entries(context.process)
     steps[process_step] = {
-        "label": facts.title,
+        "label": context.title,
         "run": "process.cwl",
-        "in": {name: _process_source(name, facts) for name in inputs},
+        "in": {name: _process_source(name, context) for name in inputs},
         "out": flow(list(results)),
     }
     outputs: dict[str, Any] = {
@@ -66,17 +66,17 @@ def workflow_cwl(facts: Facts) -> str:
     if interface.outputs:
         inputs["stage_out"] = entry(stage_out_type("workflow"), "where the results go: a URL or a record")
         inputs[contract.catalog_input] = entry("boolean?", "write a STAC catalog of the results, too")
-        steps[stage_out_step] = _stage_out_step(facts, process_step)
+        steps[stage_out_step] = _stage_out_step(context, process_step)
         outputs["staged"] = {**entry("File", "what went where, as JSON"), "outputSource": f"{stage_out_step}/staged"}
         folder = entry("Directory?", "the destination, when it is a folder of the outputs")
         outputs["staged_dir"] = {**folder, "outputSource": f"{stage_out_step}/staged_dir"}
         kinds += stage_out_kinds
     inputs |= settings()
-    return _workflow(facts, "workflow", facts.title, inputs=inputs, steps=steps, outputs=outputs, kinds=kinds)
+    return _workflow(context, "workflow", context.title, inputs=inputs, steps=steps, outputs=outputs, kinds=kinds)
 
 
 def _workflow(
-    facts: Facts,
+    context: DocumentContext,
     name: str,
     text: str,
     *,
@@ -85,8 +85,7 @@ def _workflow(
     outputs: dict[str, Any],
     kinds: list[Kind],
 ) -> str:
-    secrets = [one.id for one in facts.process.interface.inputs if one.hint.secret and one.id in inputs]
-    process = facts.process
+    secrets = [one.id for one in context.process.interface.inputs if one.hint.secret and one.id in inputs]
     return yaml_text(
         block(
             **{
@@ -95,9 +94,9 @@ def _workflow(
                 "class": "Workflow",
                 "id": name,
                 "label": text,
-                "doc": prose(process.doc or f"Runs {process.path} of {facts.address} at commit {facts.commit}."),
-                "s:softwareVersion": quoted(facts.checkout),
-                "s:codeRepository": facts.address,
+                "doc": prose(context.doc),
+                "s:softwareVersion": quoted(context.source.checkout),
+                "s:codeRepository": context.source.address,
                 "requirements": {
                     "SchemaDefRequirement": {"types": [record(kind) for kind in kinds]},
                     "StepInputExpressionRequirement": {},
@@ -122,12 +121,12 @@ def _workflow_input(one: Input, document: str) -> dict[str, Any]:
     return entry
 
 
-def _stage_in_steps(facts: Facts, *, only_cache: bool = False) -> dict[str, Any]:
+def _stage_in_steps(context: DocumentContext, *, only_cache: bool = False) -> dict[str, Any]:
     """One step an input; each hands the cache to the next, so that no two write to it at once."""
     steps: dict[str, Any] = {}
     cache: dict[str, Any] = {contract.cache_input: contract.cache_input}
-    for one in facts.process.interface.stage_ins:
-        name = step_name(one, facts)
+    for one in context.process.interface.stage_ins:
+        name = step_name(one, context)
         steps[name] = {
             "label": f"stage in {label(one.name)}",
             "run": "stage_in.cwl",
@@ -150,14 +149,14 @@ def _stage_in_steps(facts: Facts, *, only_cache: bool = False) -> dict[str, Any]
     return steps
 
 
-def step_name(one: Input, facts: Facts) -> str:
+def step_name(one: Input, context: DocumentContext) -> str:
     """The stage-in step of an input."""
-    return _free(f"stage_in_{one.id}", facts)
+    return _free(f"stage_in_{one.id}", context)
 
 
-def _free(name: str, facts: Facts) -> str:
+def _free(name: str, context: DocumentContext) -> str:
     """The name of a step, which is no input's and no output's: ids in a workflow differ (CWL v1.2, "Workflow")."""
-    interface = facts.process.interface
+    interface = context.process.interface
     taken = {one.id for one in interface.inputs} | {one.id for one in interface.outputs}
     while name in taken:
         name += "_step"
@@ -168,18 +167,18 @@ def _staged_output(one: Input) -> str:
     return {"File": "output_file", "File[]": "output_files"}.get(type_name(one.hint), "output_directory")
 
 
-def _process_source(name: str, facts: Facts) -> Any:
+def _process_source(name: str, context: DocumentContext) -> Any:
     """Where the process has an input from; ``valueFrom`` because a step's output may be null and this input not."""
-    staged = {one.id: one for one in facts.process.interface.stage_ins}
+    staged = {one.id: one for one in context.process.interface.stage_ins}
     if name not in staged:
         return name
     one = staged[name]
-    return {"source": f"{step_name(one, facts)}/{_staged_output(one)}", "valueFrom": "$(self)"}
+    return {"source": f"{step_name(one, context)}/{_staged_output(one)}", "valueFrom": "$(self)"}
 
 
-def _stage_out_step(facts: Facts, process_step: str) -> dict[str, Any]:
-    wanted = [one.glob for one in facts.process.interface.outputs]
-    if facts.process.is_notebook:
+def _stage_out_step(context: DocumentContext, process_step: str) -> dict[str, Any]:
+    wanted = [one.glob for one in context.process.interface.outputs]
+    if context.process.is_notebook:
         wanted += [contract.scraps_file, contract.scraps_folder]
     return {
         "label": "stage out the results",
@@ -189,7 +188,7 @@ def _stage_out_step(facts: Facts, process_step: str) -> dict[str, Any]:
             contract.output_dir: f"{process_step}/output_dir",
             contract.include_input: {"default": wanted},
             contract.catalog_input: contract.catalog_input,
-            "name": {"default": facts.identifier},
+            "name": {"default": context.identifier},
             contract.credentials_input: contract.credentials_input,
             contract.config_input: contract.config_input,
         },
@@ -201,23 +200,23 @@ def _without_binding(entry: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in entry.items() if name != "outputBinding"}
 
 
-def cache_workflow_cwl(facts: Facts) -> str:
+def cache_workflow_cwl(context: DocumentContext) -> str:
     """The stage-in steps alone: fills a cache before the runs that use it."""
-    staged = facts.process.interface.stage_ins
+    staged = context.process.interface.stage_ins
     inputs: dict[str, Any] = {one.id: _workflow_input(one, "cache_workflow") for one in staged}
     inputs[contract.cache_input] = entry("Directory?", "the cache to add to; a new one when not given")
     inputs |= settings()
     outputs = {
         "cache_out": {
             **entry("Directory?", "the new cache; one that was given is added to where it lies"),
-            "outputSource": f"{step_name(staged[-1], facts)}/cache_new",
+            "outputSource": f"{step_name(staged[-1], context)}/cache_new",
         }
     }
-    steps = _stage_in_steps(facts, only_cache=True)
+    steps = _stage_in_steps(context, only_cache=True)
     return _workflow(
-        facts,
+        context,
         "cache_workflow",
-        f"cache for {facts.title}",
+        f"cache for {context.title}",
         inputs=inputs,
         steps=steps,
         outputs=outputs,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from generator.documents.context import DocumentContext
 from generator.documents.cwl.process import label
-from generator.documents.facts import Facts
 from generator.documents.text import json_text
 from generator.notebook.interface import Input, Output, type_name
 from generator.notebook.parameters import CwlType
@@ -15,20 +15,26 @@ from generator.shared.media_types import media_type
 _profile = "http://www.opengis.net/profiles/eoc/dockerizedApplication"
 
 
-def application_descriptor(facts: Facts, *, href: str) -> str:
-    """The text; ``href`` is where the CWL lies."""
-    interface = facts.process.interface
+def emit(context: DocumentContext) -> dict[str, str]:
+    """Return ``applicationDescriptor.json``."""
+    return {"applicationDescriptor.json": application_descriptor(context)}
+
+
+def application_descriptor(context: DocumentContext) -> str:
+    """Return the text of ``applicationDescriptor.json``."""
+    href = f"{context.address}/process.cwl" if context.address else "process.cwl"
+    interface = context.process.interface
     outputs = [*(_output(one) for one in interface.outputs)]
-    if facts.process.is_notebook:
+    if context.process.is_notebook:
         outputs.append(_entry("output_nb", "executed notebook", media_type("x.ipynb")))
         outputs.append(_entry("scraps", "results that the notebook glued", media_type(contract.scraps_file)))
         outputs.append(_entry("scrap_files", "figures and tables that the notebook glued", media_types.unknown))
     outputs.append(_entry(contract.output_dir, "everything that the run left", media_types.folder))
     process = {
-        "id": facts.identifier,
-        "title": facts.message.splitlines()[0] if facts.message else facts.title,
-        "abstract": facts.process.doc or facts.title,
-        "keywords": _keywords(facts),
+        "id": context.identifier,
+        "title": context.source.message.splitlines()[0] if context.source.message else context.title,
+        "abstract": context.process.doc or context.title,
+        "keywords": _keywords(context),
         "owsContext": {
             "offering": {"code": "http://www.opengis.net/eoc/applicationContext/cwl", "content": {"href": href}}
         },
@@ -39,20 +45,20 @@ def application_descriptor(facts: Facts, *, href: str) -> str:
         {
             "processDescription": {
                 "process": process,
-                "processVersion": facts.checkout,
+                "processVersion": context.source.checkout,
                 "jobControlOptions": ["async-execute"],
                 "outputTransmission": ["reference"],
             },
             "immediateDeployment": True,
-            "executionUnit": [{"href": f"docker://{facts.image}"}],
+            "executionUnit": [{"href": f"docker://{context.image}"}],
             "deploymentProfileName": _profile,
         }
     )
 
 
-def _keywords(facts: Facts) -> list[str]:
-    given = dict(facts.process.metadata).get("keywords", "")
-    return [word.strip() for word in given.split(",") if word.strip()] or [facts.owner, facts.name]
+def _keywords(context: DocumentContext) -> list[str]:
+    given = dict(context.process.metadata).get("keywords", "")
+    return [word.strip() for word in given.split(",") if word.strip()] or [context.source.owner, context.source.name]
 
 
 def _input(one: Input) -> dict[str, Any]:

@@ -1,0 +1,78 @@
+"""Write the packages of a build to disk."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import Path
+
+from generator.build.job import BuildJob
+from generator.build.publish import address, holder_of
+from generator.build.record import ImageRecord
+from generator.documents.context import DocumentContext
+from generator.documents.cwl.workflow import has_staging
+from generator.documents.package import example_files, package
+from generator.image.build import BuiltImage
+from generator.package.engines.cwltool import load
+from generator.package.folder import make_room, replace_folder
+from generator.package.job_file import read_job
+from generator.process.process import Process
+from generator.progress import Progress
+from generator.shared.safe_text import redacted
+
+_TOOLS = ("jupyter-repo2docker", "papermill", "cwl-utils", "cwltool")
+
+
+def write_packages(
+    job: BuildJob, image: BuiltImage, staging: BuiltImage | None, record: ImageRecord, progress: Progress
+) -> bool:
+    """Write a package for each process; whether any file changed.
+
+    Raises:
+        PlaceTakenError: a folder holds the package of another repository.
+        DocumentError: a document is not valid CWL.
+    """
+    changed, replacing = False, job.request.replace
+    with progress.step("Writing the package"):
+        make_room(job.top, holder_of(job.source), several=len(job.processes) > 1, replace=replacing)
+        for process, folder in job.packages:
+            own = staging if has_staging(process) else None
+            files = package(
+                _context(job, process, folder, image=image, staging=own),
+                environment=_describe_environment(job),
+                image_digest=image.digest,
+                staging_digest=own.digest if own else None,
+                tools={tool: version(tool) for tool in _TOOLS},
+                build=record.build,
+                image_texts=record.texts,
+            )
+            changed |= replace_folder(folder, files, check=_check_documents, replace=replacing)
+    return changed
+
+
+def _context(
+    job: BuildJob, process: Process, folder: Path, *, image: BuiltImage, staging: BuiltImage | None
+) -> DocumentContext:
+    return DocumentContext(
+        process=process,
+        source=job.source,
+        image=image.reference,
+        staging_image=staging.reference if staging else "",
+        network=job.request.network,
+        output_template=job.request.output_template,
+        guard=job.settings.stage_guard,
+        guard_allows=job.settings.stage_allow,
+        address=address(job.request, folder),
+        examples=example_files(job.folder, process),
+    )
+
+
+def _describe_environment(job: BuildJob) -> tuple[str, ...]:
+    """List the environment's files; for a requested environment, its path or URL and the digest of its content."""
+    requested = job.request.environment
+    return job.environment.files if requested is None else (f"{redacted(requested)} ({job.environment_key})",)
+
+
+def _check_documents(folder: Path) -> None:
+    """Load documents back before they get their final name."""
+    load(folder / "process.cwl")
+    read_job(folder / "inputs.yml")

@@ -1,0 +1,77 @@
+"""Fetch the commit of a request, and read its processes and its environment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from generator.build.job import BuildJob
+from generator.environment.checkout import environment_of
+from generator.environment.environment import Environment
+from generator.environment.requested import place
+from generator.image import names
+from generator.process.process import Process, read_process
+from generator.process.undeclared import undeclared
+from generator.progress import Progress
+from generator.repository.fetch import Checkout, fetch
+from generator.request.build import BuildRequest
+from generator.request.settings import Settings, fetch_token
+
+
+def fetch_commit(request: BuildRequest, settings: Settings, folder: Path, progress: Progress) -> Checkout:
+    """Fetch the requested commit into ``folder``, and report its warnings.
+
+    Raises:
+        RepositoryError: the repository or the checkout cannot be fetched.
+    """
+    with progress.step(f"Fetching {request.repository.address}"):
+        checkout = fetch(
+            request.repository,
+            request.checkout,
+            folder,
+            token=fetch_token(request.repository, settings),
+            commit=request.commit,
+            policy=settings.repositories,
+            submodules=settings.submodules,
+        )
+        progress.say(f"{checkout.name} is commit {checkout.commit[:12]}: {checkout.source.title}")
+        for warning in checkout.warnings:
+            progress.warn(warning)
+    return checkout
+
+
+def read_commit(request: BuildRequest, settings: Settings, checkout: Checkout, progress: Progress) -> BuildJob:
+    """Read the requested processes and their environment, and report their warnings.
+
+    Raises:
+        ProcessError, NotebookError, ParametersError: a process is missing or cannot be read.
+        EnvironmentSpecError: the environment's files are invalid.
+    """
+    folder, requested = checkout.folder, request.environment
+    with progress.step("Reading the interface"):
+        key = place(requested, folder, settings.repositories) if requested else names.own_environment
+        processes = tuple(read_process(folder, path) for path in request.processes)
+        environment = environment_of(folder, standard=request.standard)
+        # a requested environment gets its binder folder from packmill, which needs no remark
+        for sentence in environment.remarks if requested is None else ():
+            progress.warn(sentence)
+        for process in processes:
+            _report(process, environment, folder, progress)
+    return BuildJob(
+        request=request,
+        settings=settings,
+        source=checkout.source,
+        folder=folder,
+        environment=environment,
+        environment_key=key,
+        processes=processes,
+    )
+
+
+def _report(process: Process, environment: Environment, folder: Path, progress: Progress) -> None:
+    interface = process.interface
+    progress.say(f"{process.path}: {len(interface.inputs)} inputs, {len(interface.outputs)} outputs")
+    for remark in interface.warnings:
+        where = f"{process.path} line {remark.line}" if remark.line else process.path
+        progress.warn(f"{where}: {remark.message}")
+    if sentence := undeclared(process, environment, folder):
+        progress.warn(sentence)

@@ -1,0 +1,51 @@
+"""What every document emitter gets: the process, its source, the images that run it, and the options of the build."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from generator.process.process import Process
+from generator.repository.source import Source
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DocumentContext:
+    """A process, the commit that it comes from, and the images that run it."""
+
+    process: Process
+    source: Source
+    image: str
+    staging_image: str = ""
+    """The image of the steps around the process."""
+    network: bool = False
+    output_template: str | None = None
+    guard: bool = False
+    """Whether staging steps keep to public addresses, apart from those in ``guard_allows``."""
+    guard_allows: tuple[str, ...] = ()
+    address: str = ""
+    """Address of the package's folder; empty when it is not deposited."""
+    examples: Mapping[str, bytes] = field(default_factory=dict)
+    """Files that the package carries as default values, by their path in the parameters cell."""
+
+    @property
+    def example_names(self) -> dict[str, str]:
+        """The file in the package for each path in ``examples``."""
+        return {path: f"example/{index}_{Path(path).name}" for index, path in enumerate(self.examples)}
+
+    @property
+    def identifier(self) -> str:
+        """``<owner>.<name>.<checkout>``, as the original system names a process."""
+        return f"{self.source.owner}.{self.source.name}.{self.source.checkout}".replace("/", ".")
+
+    @property
+    def title(self) -> str:
+        """The notebook's heading, else the name of the file."""
+        return self.process.title or self.process.name
+
+    @property
+    def doc(self) -> str:
+        """The notebook's own description, else its path, repository and commit."""
+        origin = f"{self.process.path} of {self.source.address} at commit {self.source.commit}"
+        return self.process.doc or f"Runs {origin}."
