@@ -1,6 +1,6 @@
 """``packmill``: arguments become requests, results go to stdout, progress to stderr, errors to an exit code.
 
-Every command imports what it needs when it runs, so that ``packmill inspect`` stays as quick as it is small.
+Every command imports what it needs when it runs, so that ``packmill inspect`` stays fast.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from generator.shared.errors import PackmillError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs a command; its exit code."""
+    """Run a command; return its exit code."""
     signal.signal(signal.SIGTERM, _terminate)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -42,12 +42,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _terminate(_signal: int, _frame: object) -> None:
-    """A CI system that cancels a job sends SIGTERM: temporary folders are removed as after Ctrl-C."""
+    """Remove temporary folders as after Ctrl-C: a CI system sends SIGTERM to cancel a job."""
     raise KeyboardInterrupt
 
 
 def _without_engine_options(words: list[str]) -> list[str]:
-    """The words before ``--``, after which ``packmill run`` hands everything to the CWL engine."""
+    """Return the words before ``--``; ``packmill run`` passes the words after it to the CWL engine."""
     return words[: words.index("--")] if words[:1] == ["run"] and "--" in words else words
 
 

@@ -1,4 +1,4 @@
-"""What a person sees while packmill works: one line a step on stderr, foldable sections in a GitLab job."""
+"""Progress output on stderr: one line per step, collapsible sections in a GitLab job."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Progress:
 
     @contextmanager
     def step(self, title: str) -> Iterator[None]:
-        """One step; GitLab folds what is said inside (https://docs.gitlab.com/ci/jobs/job_logs/)."""
+        """Print a step's title, and wrap the output inside in a collapsible section (https://docs.gitlab.com/ci/jobs/job_logs/)."""
         title = printable(title)
         name = re.sub(r"[^a-z0-9]+", "_", title.lower()).strip("_")[:40] or "step"
         if self.sections:
@@ -37,11 +37,11 @@ class Progress:
                 self._write(f"\x1b[0Ksection_end:{int(time.time())}:{name}\r\x1b[0K")
 
     def say(self, line: str) -> None:
-        """A detail of the present step."""
+        """Print a detail of the current step."""
         self._write(f"    {printable(line, lines=True)}")
 
     def warn(self, message: str) -> None:
-        """Something that a person should know; the work goes on."""
+        """Print a warning."""
         self._write(f"warning: {printable(message, lines=True)}")
 
     def _write(self, line: str) -> None:

@@ -1,4 +1,4 @@
-"""The jinja2 texts: where they lie and how they are rendered."""
+"""packmill's data folders and jinja2 templates."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ _package = Path(__file__).parent
 
 
 def data_folder(name: str) -> Path:
-    """``templates`` or ``examples``: inside the installed package, or beside it in a checkout."""
+    """Locate ``templates`` or ``examples``: inside the installed package, or next to it in a checkout."""
     installed = _package / name
     return installed if installed.is_dir() else _package.parent / name
 
 
 def render(template: str, **values: Any) -> str:
-    """The text of one of packmill's own templates; a name that is missing in ``values`` is an error."""
+    """Render one of packmill's own templates; a name missing from ``values`` is an error."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(data_folder("templates")),
         undefined=jinja2.StrictUndefined,

@@ -21,12 +21,12 @@ _LAST_OUTPUT = 1.0
 _LARGEST_PIPE = 1 << 20
 """Bytes that a command that has ended may have left in its pipe."""
 _LONGEST_LINE = 1 << 20
-"""Characters after which a line is handed over though it goes on."""
+"""Characters after which an unfinished line is passed on."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Finished:
-    """How a command ended, with what it printed."""
+    """The exit code and the output of a command."""
 
     command: tuple[str, ...]
     code: int
@@ -43,11 +43,11 @@ def run(
     timeout: float | None = None,
     text: str | None = None,
 ) -> Finished:
-    """Runs a command to its end; ``environment`` is added to the present one, ``timeout`` is in seconds.
+    """Run a command to its end; ``environment`` is added to the current one, ``timeout`` is in seconds.
 
-    With ``alone``, ``environment`` is all that the command gets. ``text`` is what it reads from standard input.
+    With ``alone``, ``environment`` replaces the current one. ``text`` is the command's standard input.
 
-    A command that is not installed ends with code 127, one that takes too long with 124, as in a shell.
+    The code is 127 for a command that is not installed and 124 after the timeout, as in a shell.
     """
     try:
         done = subprocess.run(
@@ -65,7 +65,7 @@ def run(
     except FileNotFoundError:
         return Finished(command=command, code=127, stdout="", stderr=f"{command[0]}: not installed")
     except subprocess.TimeoutExpired:
-        return Finished(command=command, code=124, stdout="", stderr=f"{command[0]}: no end after {timeout:.0f} s")
+        return Finished(command=command, code=124, stdout="", stderr=f"{command[0]}: timed out after {timeout:.0f} s")
     return Finished(command=command, code=done.returncode, stdout=done.stdout, stderr=done.stderr)
 
 
@@ -78,11 +78,11 @@ def stream(
     environment: Mapping[str, str] | None = None,
     alone: bool = False,
 ) -> int:
-    """Runs a command and hands over what it prints, line by line as it comes; its exit code.
+    """Run a command, pass each line of its output to ``on_line`` as it is printed, and return the exit code.
 
-    ``environment`` is added to the present one; with ``alone``, it is all that the command gets.
+    ``environment`` is added to the current one; with ``alone``, it replaces the current one.
 
-    With ``stdout``, standard output goes to that file and only standard error is handed over.
+    With ``stdout``, standard output goes to that file and only standard error is passed on.
     """
     with open(stdout or os.devnull, "wb") as file:
         process = subprocess.Popen(
@@ -108,9 +108,9 @@ def stream(
 
 
 def _lines(process: subprocess.Popen[bytes], pipe: int) -> Iterator[str]:
-    """What a command prints until it ends, in lines of bounded length.
+    """Read a command's output until it ends, in lines of bounded length.
 
-    A program that it left behind may hold the pipe, and print on; it is not waited for.
+    A program that it started may keep the pipe open and print more; its output is not read.
     """
     decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder("utf-8")("replace"), translate=True)
     held, left, deadline = "", _LARGEST_PIPE, math.inf
@@ -147,7 +147,7 @@ def feed(
 ) -> int:
     """Run a command with exactly this environment, give it bytes, write its output to a file; return its exit code.
 
-    The code is negative after a signal, 124 where the command took longer than ``timeout`` seconds.
+    The code is negative after a signal, 124 if the command takes longer than ``timeout`` seconds.
     """
     with output.open("wb") as file:
         try:
@@ -168,7 +168,7 @@ def feed(
 
 
 def stop_streams() -> None:
-    """Ends the commands whose output is still being handed over, in whichever thread that is."""
+    """Terminate the commands of `stream` in all threads."""
     for process in tuple(_streaming):
         process.terminate()
 
@@ -183,19 +183,19 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def start_detached(command: tuple[str, ...], *, log: Path) -> int:
-    """Starts a daemon that outlives this process, apart from this terminal; its process id."""
+    """Start a daemon that outlives this process and its terminal; return its process ID."""
     with log.open("ab") as file:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, start_new_session=True
         )
-    _detached.append(process)  # kept, so that nobody takes it for a child that was forgotten
+    _detached.append(process)  # without a reference, Popen warns that the child is still running
     return process.pid
 
 
 def start_apart(command: tuple[str, ...], *, handing: int, text: str, log: Path) -> int:
-    """Starts a program that outlives this process, hands it an open file descriptor and a text; its process id.
+    """Start a program that outlives this process, with an open file descriptor and a text; return its process ID.
 
-    The text goes through a pipe: neither a command line nor a file holds it.
+    The text goes through a pipe, so that it appears in no command line and no file.
     """
     reading, writing = os.pipe()
     with log.open("ab") as file:

@@ -1,4 +1,4 @@
-"""Every address that a request names, checked before anything is done for it."""
+"""Check every address in a request before the build starts."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from generator.request.settings import Settings
 
 
 def check_addresses(request: BuildRequest, settings: Settings) -> None:
-    """Refuse a request that names an address which the operator's policy does not allow.
+    """Refuse a request with an address that the operator's policy does not allow.
 
-    Each is checked again by what connects to it.
+    Each connection checks its address again.
 
     Raises:
-        RepositoryError: the repository is refused.
-        PublishError: the registry or the destination is refused.
+        RepositoryError: the policy refuses the repository.
+        PublishError: the policy refuses the registry or the destination.
     """
     check_repository(settings.repositories, request.repository)
     if request.destination:
@@ -26,9 +26,9 @@ def check_addresses(request: BuildRequest, settings: Settings) -> None:
 
 
 def check_registry_address(registry: str, settings: Settings) -> Access:
-    """How a registry that a request names may be reached.
+    """Return the access that the operator's policy grants to a requested registry.
 
     Raises:
-        PublishError: the operator's policy refuses it.
+        PublishError: the policy refuses the registry.
     """
     return check(settings.registries, f"https://{registry}")

@@ -1,4 +1,4 @@
-"""``packmill inspect``: the interface of a process, as a table or as JSON. Starts no engine and runs nothing."""
+"""Read the interface of a process, as a table or as JSON, without an engine and without running anything."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from generator.request.settings import Settings, fetch_token
 
 
 def inspect(request: BuildRequest, settings: Settings) -> dict[str, Any]:
-    """The object that ``packmill inspect --json`` prints.
+    """Return the object that ``packmill inspect --json`` prints.
 
-    A local folder is read as it is, without git, unless a checkout is asked for.
+    A local folder is read as is, without git, unless a checkout is requested.
     """
     with _folder(request, settings) as (folder, warnings):
         process = read_process(folder, request.processes[0])
@@ -49,7 +49,7 @@ def _folder(request: BuildRequest, settings: Settings) -> Iterator[tuple[Path, t
 
 
 def describe(process: Process, environment: tuple[str, ...], warnings: tuple[str, ...] = ()) -> dict[str, Any]:
-    """The interface and what surrounds it."""
+    """Return the interface of a process with its kernel, its environment files and all warnings."""
     interface = to_dict(process.interface)
     interface["warnings"] = [*({"line": 0, "message": warning} for warning in warnings), *interface["warnings"]]
     return {
@@ -62,7 +62,7 @@ def describe(process: Process, environment: tuple[str, ...], warnings: tuple[str
 
 
 def table(described: dict[str, Any]) -> str:
-    """The interface for people."""
+    """Format the interface as tables."""
     kernel = f", kernel {described['kernel']}" if described["kernel"] else ""
     environment = ", ".join(described["environment"]) or "none described"
     lines = [f"{described['process']}: {described['language']}{kernel}; environment: {environment}", ""]

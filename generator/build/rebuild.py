@@ -1,7 +1,7 @@
-"""``packmill rebuild``: a package's image and documents once more, from what the package itself says it was made of.
+"""Rebuild a package's image and documents from the provenance in the package.
 
-A package may be a stranger's. It says what is built, and nothing of what belongs to whoever builds it: no image's name,
-no token for a host that it chose, no file outside of it.
+Packages are untrusted. A package decides what is built, but chooses no image name, gets no token for a host of its
+choice, and reads no file outside its folder.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ _LARGEST = 64 * 1024**2
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Record:
-    """What a package says that it was made of."""
+class Provenance:
+    """The inputs of a package's build, as its ``package.json`` records them."""
 
     packmill: str
     address: str
@@ -44,7 +44,7 @@ class Record:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rebuilt:
-    """What came of it: for each of the package's layers whether it came out the same, and how many there are now."""
+    """The new package; ``same`` holds for each old layer whether it was reproduced, ``layers`` counts the new ones."""
 
     built: Built
     same: tuple[bool, ...]
@@ -61,15 +61,15 @@ def rebuild(
     image: str | None = None,
     replacing: bool = False,
 ) -> Rebuilt:
-    """Builds the package's commit on its base image, with its locked versions; ``image`` names what comes of it.
+    """Build the package's commit on its base image with its locked versions; ``image`` names the new image.
 
     ``replacing`` allows replacing a package of another repository below ``output``.
 
     Raises:
-        UsageError: the folder is no package with an image.
-        PackmillError: whatever is wrong with the build.
+        UsageError: the folder is not a package with an image.
+        PackmillError: the build failed.
     """
-    record = read_record(package)
+    record = read_provenance(package)
     for sentence in _remarks(record, image):
         progress.warn(sentence)
     if not settings.git_host:
@@ -77,27 +77,31 @@ def rebuild(
     request = _request(record, output=output, fresh=fresh, image=image)
     built = build(replace(request, replace=replacing), settings, progress)
     same = tuple(layer in built.layers for layer in record.layers)
-    _tell(same, progress)
+    _report(same, progress)
     return Rebuilt(built=built, same=same, layers=len(built.layers))
 
 
-def read_record(package: Path) -> Record:
-    """What a package's ``package.json`` says, with its lock.
+def read_provenance(package: Path) -> Provenance:
+    """Read the provenance in a package's ``package.json``, with its lock.
 
     Raises:
-        UsageError: it is missing, cannot be read, or speaks of no image.
+        UsageError: ``package.json`` is missing, invalid, or describes no image.
     """
     try:
         record = json.loads(_text_of(package, "package.json"))
     except (OSError, ValueError, RecursionError) as error:
         inside = sorted(path.parent.name for path in package.glob("*/package.json"))
-        hint = f": it holds several packages, name one: {', '.join(inside)}" if inside else f": {error}"
-        raise UsageError(f"{package}: no package that can be read{hint}") from None
+        problem = (
+            f"contains several packages; choose one: {', '.join(inside)}"
+            if inside
+            else f"not a readable package: {error}"
+        )
+        raise UsageError(f"{package}: {problem}") from None
     build = _at(record, "build")
     if not isinstance(build, dict):
         raise UsageError(
-            f"{package}: its package.json does not say what its image was made of: it was written without an image, "
-            "or by an older packmill"
+            f"{package}: package.json does not describe an image, because of --no-image or an older packmill; "
+            "use packmill build instead"
         )
     texts = {
         "address": _at(record, "repository", "address"),
@@ -110,12 +114,12 @@ def read_record(package: Path) -> Record:
     layers, options, lock = build.get("layers"), build.get("options", {}), build.get("lock", "")
     is_ours = all(isinstance(text, str) for text in (*texts.values(), lock)) and isinstance(options, dict)
     if not is_ours or not isinstance(layers, list) or not layers or not all(isinstance(one, str) for one in layers):
-        raise UsageError(f"{package}: its package.json is not as packmill writes it")
-    return Record(**texts, layers=tuple(layers), options=options, lock=_lock(package, lock) if lock else None)
+        raise UsageError(f"{package}: invalid package.json; packmill did not write it")
+    return Provenance(**texts, layers=tuple(layers), options=options, lock=_lock(package, lock) if lock else None)
 
 
 def _at(value: Any, *names: str) -> Any:
-    """What a JSON document has there; None where it has nothing."""
+    """Return the nested value of a JSON document; None when a name is missing."""
     for name in names:
         value = value.get(name) if isinstance(value, dict) else None
     return value
@@ -123,37 +127,37 @@ def _at(value: Any, *names: str) -> Any:
 
 def _lock(package: Path, name: str) -> tuple[str, str]:
     if name not in (REQUIREMENTS_LOCK, PYLOCK):
-        raise UsageError(f"{package}: its package.json names {printable(name)!r} as its lock, which packmill has not")
+        raise UsageError(f"{package}: package.json names the unknown lock file {printable(name)!r}")
     try:
         return name, _text_of(package, name)
     except (OSError, ValueError) as error:
-        raise UsageError(f"{package}: its {name} cannot be read: {error}") from None
+        raise UsageError(f"{package}: {name} cannot be read: {error}") from None
 
 
 def _text_of(package: Path, name: str) -> str:
-    """A regular file of the package, not what a link in it leads to."""
+    """Read a regular file of the package; links are refused."""
     with open(
         package / name, "rb", opener=lambda path, flags: os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
     ) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise ValueError("it is no file")
+            raise ValueError("not a regular file")
         data = file.read(_LARGEST + 1)
     if len(data) > _LARGEST:
-        raise ValueError("it is larger than 64 MiB")
+        raise ValueError("larger than 64 MiB")
     return data.decode("utf-8")
 
 
-def _remarks(record: Record, image: str | None) -> Iterator[str]:
+def _remarks(record: Provenance, image: str | None) -> Iterator[str]:
     if record.packmill != __version__:
         made_by = printable(record.packmill)
-        yield f"the package was made by packmill {made_by}, this is {__version__}: its runner's layer will differ"
+        yield f"the package was built by packmill {made_by}, this is {__version__}; the runner layer will differ"
     named = record.options.get("image")
     if named and image is None:
         shown = printable(str(named))
-        yield f"the package's image was called {shown}, the new one has packmill's own name: see --image"
+        yield f"the package's image was named {shown}, the new one gets packmill's own name; set another with --image"
 
 
-def _request(record: Record, *, output: Path, fresh: bool, image: str | None) -> BuildRequest:
+def _request(record: Provenance, *, output: Path, fresh: bool, image: str | None) -> BuildRequest:
     def text(option: str) -> str | None:
         value = record.options.get(option)
         return value if isinstance(value, str) else None
@@ -175,8 +179,8 @@ def _request(record: Record, *, output: Path, fresh: bool, image: str | None) ->
     )
 
 
-def _tell(same: tuple[bool, ...], progress: Progress) -> None:
+def _report(same: tuple[bool, ...], progress: Progress) -> None:
     if all(same):
-        progress.say(f"all {len(same)} layers are the package's own, bit for bit")
+        progress.say(f"all {len(same)} layers are identical to the package's")
     else:
-        progress.warn(f"{same.count(False)} of {len(same)} layers differ from the package's own")
+        progress.warn(f"{same.count(False)} of {len(same)} layers differ from the package's")

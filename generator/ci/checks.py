@@ -1,4 +1,4 @@
-"""The checks of a pipeline: every oracle over a package, and a run on its own example values, as a JUnit report."""
+"""The checks of a pipeline: all validators, and a run on the package's example values, as a JUnit report."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from generator.shared.errors import PackmillError
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Checked:
-    """One check: of what, by what, how long (seconds), and what was wrong or why it was left out."""
+class CheckResult:
+    """The result of one check; ``problem`` is empty on success, ``skipped`` is the reason for skipping it."""
 
     package: str
     name: str
@@ -39,29 +39,29 @@ def check(
     progress: Progress,
     limits: ContainerLimits | None = None,
     network: str | None = None,
-) -> list[Checked]:
-    """Checks the packages in a folder, named as they lie below ``base``; outputs of example runs go to ``results``.
+) -> list[CheckResult]:
+    """Check the packages in a folder, named by their paths below ``base``; outputs of example runs go to ``results``.
 
-    ``limits`` are those of the containers of these runs, ``network`` is the engine's network for their steps.
+    ``limits`` apply to the containers of these runs; ``network`` is the engine's network for their steps.
     """
-    found: list[Checked] = []
+    found: list[CheckResult] = []
     for folder in packages_below(top):
         name = folder.relative_to(base).as_posix()
         with progress.step(f"Validating {name}"):
-            found += _validated(folder, name, progress)
+            found += _validate(folder, name, progress)
         with progress.step(f"Running {name} on its example values"):
             outdir = results / folder.relative_to(top)
-            found.append(_ran(folder, name, outdir, progress, limits=limits, network=network))
+            found.append(_run_example(folder, name, outdir, progress, limits=limits, network=network))
     return found
 
 
-def _validated(folder: Path, package: str, progress: Progress) -> list[Checked]:
+def _validate(folder: Path, package: str, progress: Progress) -> list[CheckResult]:
     found = []
     for verdict in validate(folder):
         progress.say(f"{'FAIL' if verdict.problem else 'ok  '}  {verdict.document}: {verdict.oracle}")
         name = f"{verdict.document}: {verdict.oracle}"
         found.append(
-            Checked(
+            CheckResult(
                 package=package,
                 name=name,
                 seconds=verdict.seconds,
@@ -72,7 +72,7 @@ def _validated(folder: Path, package: str, progress: Progress) -> list[Checked]:
     return found
 
 
-def _ran(
+def _run_example(
     folder: Path,
     package: str,
     outdir: Path,
@@ -80,14 +80,14 @@ def _ran(
     *,
     limits: ContainerLimits | None,
     network: str | None,
-) -> Checked:
+) -> CheckResult:
     began, name = time.monotonic(), "run on its example values"
     try:
         missing = missing_values(folder)
         if missing:
             why = f"no example value for {', '.join(missing)}"
-            progress.say(f"left out: {why}")
-            return Checked(package=package, name=name, seconds=0, skipped=why)
+            progress.say(f"skipped: {why}")
+            return CheckResult(package=package, name=name, seconds=0, skipped=why)
         run_package(
             folder,
             job=None,
@@ -100,12 +100,12 @@ def _ran(
         )
     except PackmillError as error:
         taken = time.monotonic() - began
-        return Checked(package=package, name=name, seconds=taken, problem=str(error), exit_code=error.exit_code)
-    return Checked(package=package, name=name, seconds=time.monotonic() - began)
+        return CheckResult(package=package, name=name, seconds=taken, problem=str(error), exit_code=error.exit_code)
+    return CheckResult(package=package, name=name, seconds=time.monotonic() - began)
 
 
-def junit(checks: Iterable[Checked]) -> str:
-    """The report as GitLab reads it (https://docs.gitlab.com/ci/testing/unit_test_reports/)."""
+def junit(checks: Iterable[CheckResult]) -> str:
+    """Format the results as a JUnit report for GitLab (https://docs.gitlab.com/ci/testing/unit_test_reports/)."""
     checks = list(checks)
     counts: dict[str, Any] = {
         "name": "packmill",
@@ -119,8 +119,8 @@ def junit(checks: Iterable[Checked]) -> str:
             suite, "testcase", {"classname": one.package, "name": one.name, "time": f"{one.seconds:.3f}"}
         )
         if one.problem:
-            told = _xml(one.problem)
-            ElementTree.SubElement(case, "failure", {"message": told.splitlines()[0]}).text = told
+            problem = _xml(one.problem)
+            ElementTree.SubElement(case, "failure", {"message": problem.splitlines()[0]}).text = problem
         if one.skipped:
             ElementTree.SubElement(case, "skipped", {"message": _xml(one.skipped)})
     suites = ElementTree.Element("testsuites")
@@ -130,5 +130,5 @@ def junit(checks: Iterable[Checked]) -> str:
 
 
 def _xml(text: str) -> str:
-    """Text without the characters that XML 1.0 cannot hold (section 2.2)."""
+    """Replace the characters that XML 1.0 does not allow (section 2.2)."""
     return re.sub("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "?", text)

@@ -1,7 +1,7 @@
-"""What build.sh does once Python is there: a stage of a pipeline, or all that the variables ask for.
+"""The stages of a pipeline, or all of them at once, as build.sh runs them.
 
-The stages are the jobs of ``.gitlab-ci.yml``. Each is complete by itself: a later one finds the image that an earlier
-one built in the engine, or, where jobs have an engine each, builds it again from the same commit.
+The stages are the jobs of ``.gitlab-ci.yml``. Each is self-contained: a later one finds the image that an earlier one
+built in the engine or, if each job has its own engine, builds it again from the same commit.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ from generator.shared.errors import DocumentError, RunError, UsageError
 
 _EXAMPLE = Path("packmill", "city-temperatures")
 """Owner and name of the bundled example."""
-_report, _dotenv, _results = Path("report.xml"), Path("packmill.env"), Path("results")
-"""What the jobs of ``.gitlab-ci.yml`` leave beside their packages."""
+_junit, _dotenv, _results = Path("report.xml"), Path("packmill.env"), Path("results")
+"""Artifacts that the jobs of ``.gitlab-ci.yml`` write next to their packages."""
 
 
 def main(stage: str | None, environment: Mapping[str, str]) -> None:
-    """Carries out a stage, or without one everything that the variables ask for.
+    """Run one stage, or without a stage everything that the variables request.
 
     Raises:
-        PackmillError: it fails; the exit code says how.
+        PackmillError: the stage failed; the exit code tells why.
     """
     settings = read_settings(environment)
     progress = Progress(sections=settings.gitlab_job)
@@ -59,12 +59,12 @@ def main(stage: str | None, environment: Mapping[str, str]) -> None:
             print(build(request, settings, progress).folder)
         return
 
-    def wanted() -> tuple[BuildRequest, Settings]:
+    def requested() -> tuple[BuildRequest, Settings]:
         return (request, settings) if request else _example(environment, settings, progress)
 
     stages: dict[str, Callable[[], None]] = {
-        "build": lambda: _build(*wanted(), progress),
-        "check": lambda: _check(*wanted(), progress),
+        "build": lambda: _build(*requested(), progress),
+        "check": lambda: _check(*requested(), progress),
         "publish": lambda: _publish(request, settings, progress),
         "run": lambda: _run(environment, settings, progress),
     }
@@ -72,13 +72,13 @@ def main(stage: str | None, environment: Mapping[str, str]) -> None:
 
 
 def _build(request: BuildRequest, settings: Settings, progress: Progress) -> None:
-    """The image and the package, published nowhere."""
+    """Build the image and the package; publish nothing."""
     built = build(replace(request, registry=None, destination=None), settings, progress)
-    _tell(built)
+    _report(built)
 
 
 def _check(request: BuildRequest, settings: Settings, progress: Progress) -> None:
-    """Every oracle, and a run on the example values; all of it in a JUnit report.
+    """Run all validators and the example, and write a JUnit report.
 
     Raises:
         DocumentError, RunError: a check failed.
@@ -92,7 +92,7 @@ def _check(request: BuildRequest, settings: Settings, progress: Progress) -> Non
         limits=container_limits(settings),
         network=network_for_steps(settings, progress.say),
     )
-    _report.write_text(checking.junit(checks), encoding="utf-8")
+    _junit.write_text(checking.junit(checks), encoding="utf-8")
     failed = [one for one in checks if one.problem]
     if failed:
         kind = DocumentError if failed[0].exit_code == DocumentError.exit_code else RunError
@@ -100,18 +100,18 @@ def _check(request: BuildRequest, settings: Settings, progress: Progress) -> Non
 
 
 def _publish(request: BuildRequest | None, settings: Settings, progress: Progress) -> None:
-    """The image into its registry, the package to its destination.
+    """Push the image to its registry, deposit the package in its destination.
 
     Raises:
-        UsageError: neither is named.
+        UsageError: the request has no registry and no destination.
     """
     if request is None or not (request.registry or request.destination):
-        raise UsageError("there is nothing to publish: set 'repository' and 'registry', 'destination' or both")
-    _tell(build(replace(request, fresh=False), settings, progress))  # what the stage before built is what is published
+        raise UsageError("nothing to publish; set 'repository' and 'registry', 'destination' or both")
+    _report(build(replace(request, fresh=False), settings, progress))  # publish the images of the stage before
 
 
-def _tell(built: Built) -> None:
-    """What later jobs and GitLab's pages are told, and the path as the last line."""
+def _report(built: Built) -> None:
+    """Write variables for later jobs and for GitLab's pages, and print the package's path as the last line."""
     known = {
         "PACKMILL_COMMIT": built.commit,
         "PACKMILL_PACKAGE": str(built.folder),
@@ -123,27 +123,27 @@ def _tell(built: Built) -> None:
 
 
 def dotenv(values: Mapping[str, str]) -> str:
-    """Variables for later jobs, one on a line; a value that would not stay on its line is left out.
+    """Format variables for later jobs, one per line; values with line breaks are left out.
 
-    GitLab takes a value as it stands (https://docs.gitlab.com/ci/yaml/artifacts_reports/#artifactsreportsdotenv).
+    GitLab takes values verbatim (https://docs.gitlab.com/ci/yaml/artifacts_reports/#artifactsreportsdotenv).
     """
     return "".join(f"{name}={value}\n" for name, value in values.items() if value.isprintable())
 
 
 def _run(environment: Mapping[str, str], settings: Settings, progress: Progress) -> None:
-    """A package that an earlier job left, on values of the asker's own.
+    """Run the package of an earlier job on the values in the variable ``inputs``.
 
     Raises:
-        UsageError: the job, its package or the values are not there or do not fit.
+        UsageError: the job or its package is missing, or the values do not fit its interface.
     """
     with progress.step("Fetching the package"):
         top = fetch_package(environment, Path("package"))
         packages = packages_below(top)
-        wanted = environment.get("package_process", "")
-        chosen = [folder for folder in packages if folder.relative_to(top).as_posix() == wanted] or packages
+        name = environment.get("package_process", "")
+        chosen = [folder for folder in packages if folder.relative_to(top).as_posix() == name] or packages
         if len(chosen) != 1:
             names = ", ".join(folder.relative_to(top).as_posix() for folder in packages)
-            raise UsageError(f"the package has several processes, set 'package_process' to one: {names}")
+            raise UsageError(f"the package has several processes; set 'package_process' to one of: {names}")
     folder = chosen[0].resolve()
     values = job_values(environment.get("inputs", ""), folder, name="the variable 'inputs'")
     if not settings.local_repositories:
@@ -151,7 +151,7 @@ def _run(environment: Mapping[str, str], settings: Settings, progress: Progress)
     job = Path("job.json")
     own = {name: value for name, value in read_job(folder / "inputs.yml").items() if is_inside(value, folder)}
     job.write_text(json.dumps({**own, **values}), encoding="utf-8")
-    with progress.step("Running the package by cwltool"):
+    with progress.step("Running the package with cwltool"):
         outputs = run_package(
             folder,
             job=job,
@@ -167,7 +167,7 @@ def _run(environment: Mapping[str, str], settings: Settings, progress: Progress)
 
 
 def set_up(settings: Settings, progress: Progress, *, python: str = "") -> None:
-    """An engine, a base image and, where they are wanted, the walls of builds and steps, found or made.
+    """Set up a container engine, a base image and, if the settings ask for it, the firewall of builds and steps.
 
     ``python`` is a PEP 440 specifier.
     """
@@ -181,9 +181,9 @@ def set_up(settings: Settings, progress: Progress, *, python: str = "") -> None:
 
 
 def _example(environment: Mapping[str, str], settings: Settings, progress: Progress) -> tuple[BuildRequest, Settings]:
-    """Make the bundled example for a pipeline that names no repository, and allow this one folder of the machine."""
+    """Create the bundled example for a pipeline without a repository, and allow this one local folder."""
     repository = "example-run" / _EXAMPLE
-    with progress.step("Making a repository of the bundled example"):
+    with progress.step("Creating a repository of the bundled example"):
         files = data_folder("examples") / _EXAMPLE.name
         commit_folder(files, repository, message="Temperatures of a city, month by month")
     request = build_request(str(repository))
@@ -192,7 +192,7 @@ def _example(environment: Mapping[str, str], settings: Settings, progress: Progr
 
 
 def _is_example(package: Path) -> bool:
-    """Whether a folder holds the bundled example's package, which each job makes in a folder of its own."""
+    """Whether a folder holds the package of the bundled example, which each job builds in its own folder."""
     file = package / "package.json"
     holder = read_holder(file.read_bytes()) if file.is_file() else None
     return holder is not None and Path(holder.address).parts[-3:] == ("example-run", *_EXAMPLE.parts)
@@ -202,9 +202,9 @@ def _build_and_run_example(request: BuildRequest, settings: Settings, progress: 
     built = build(request, settings, progress)
     results = Path("example-run") / "results"
     if _is_done(built, results):
-        progress.say(f"{results} holds its results already; remove the folder to run it again")
+        progress.say(f"{results} already has the results; remove the folder to run it again")
     else:
-        with progress.step("Running the package by cwltool"):
+        with progress.step("Running the package with cwltool"):
             network = network_for_steps(settings, progress.say)
             run_package(
                 built.folder, job=None, values=(), outdir=results, engine="cwltool", options=(), network=network
@@ -221,7 +221,7 @@ def _build_and_run_example(request: BuildRequest, settings: Settings, progress: 
 
 
 def _is_done(built: Built, results: Path) -> bool:
-    """Whether these results are this very package's."""
+    """Whether the results are those of this package."""
     mark = results / ".package.json"
     same = mark.is_file() and mark.read_bytes() == (built.folder / "package.json").read_bytes()
     return same and not built.image_built and (results / contract.output_folder / contract.scraps_file).is_file()

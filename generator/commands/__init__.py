@@ -1,1 +1,1 @@
-"""The commands of packmill, one module each: ``add`` declares it, ``run`` carries it out."""
+"""The commands of packmill, one module each: ``add`` declares it, ``run`` runs it."""

@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 
 def add(commands: Commands) -> None:
-    """Adds the command."""
+    """Add the command."""
     text = """\
 Builds the image of a repository at a commit and writes the package to DIR/<owner>/<name>/<checkout>/, with several
-processes a folder each below it. The last line on stdout is its path. An image that is there already, in the engine or
-in the registry, is not built again, nor is an environment whose files have not changed. For a private https
-repository set PACKMILL_GIT_TOKEN in the environment."""
+processes a folder each below it. The last line on stdout is its path. Images and environments whose
+files have not changed are reused, from the engine or from the registry. For a private https repository set
+PACKMILL_GIT_TOKEN in the environment."""
     parser = command(commands, "build", "build the package of a repository", text)
     add_repository(parser)
     parser.add_argument(
@@ -34,7 +34,11 @@ repository set PACKMILL_GIT_TOKEN in the environment."""
         "--env", metavar="PATH|URL", help="environment instead of the repository's own: a path in it, or an https URL"
     )
     parser.add_argument(
-        "--output", type=Path, default=Path("packages"), metavar="DIR", help="where packages go (default: %(default)s)"
+        "--output",
+        type=Path,
+        default=Path("packages"),
+        metavar="DIR",
+        help="folder for packages (default: %(default)s)",
     )
     parser.add_argument(
         "--image", metavar="NAME", help="name of the image (default: <owner>.<name>:<checkout>-<commit>-<digest>)"
@@ -42,15 +46,15 @@ repository set PACKMILL_GIT_TOKEN in the environment."""
     parser.add_argument(
         "--standard-buildpacks",
         action="store_true",
-        help="leave every environment to repo2docker's own build packs (conda), also plain Python ones",
+        help="build every environment with repo2docker's own build packs (conda), also plain Python ones",
     )
-    parser.add_argument("--no-cache", action="store_true", help="build the image anew, whatever is there of it")
+    parser.add_argument("--no-cache", action="store_true", help="ignore cached images and layers; rebuild from scratch")
     parser.add_argument(
         "--cache-registry",
         metavar="REGISTRY",
-        help="registry where environments and runners are looked for before they are built, and left for others",
+        help="registry that caches environments and runners: pulled before a build, pushed after it",
     )
-    parser.add_argument("--no-image", action="store_true", help="write the documents alone, build nothing")
+    parser.add_argument("--no-image", action="store_true", help="write the documents only; build no image")
     parser.add_argument(
         "--network", action="store_true", help="let the process reach the network when it runs (CWL NetworkAccess)"
     )
@@ -73,8 +77,8 @@ repository set PACKMILL_GIT_TOKEN in the environment."""
     parser.add_argument(
         "--output-template",
         metavar="TEMPLATE",
-        help="where a run puts the executed notebook, as a template such as '{{ args.year }}/{{ args.notebook_name }}' "
-        "(default: its own name)",
+        help="path of the executed notebook, as a template such as "
+        "'{{ args.year }}/{{ args.notebook_name }}' (default: its own name)",
     )
     parser.add_argument(
         "--replace", action="store_true", help="replace a package or an image of another repository at the same place"
@@ -84,7 +88,7 @@ repository set PACKMILL_GIT_TOKEN in the environment."""
 
 
 def run(options: argparse.Namespace) -> int:
-    """Carries it out; the exit code."""
+    """Run the command; return its exit code."""
     from generator.build.pipeline import build
     from generator.progress import Progress
     from generator.request.build import build_request
@@ -140,5 +144,5 @@ def _destination(options: argparse.Namespace) -> Destination | None:
             options.publish, branch=options.publish_branch, template=options.publish_address, trusted=True
         )
     if options.publish_branch or options.publish_address:
-        raise UsageError("--publish-branch and --publish-address say where --publish puts the package: give that too")
+        raise UsageError("--publish-branch and --publish-address need --publish; add it")
     return None

@@ -1,4 +1,4 @@
-"""``packmill ci``: what build.sh runs."""
+"""``packmill ci``: the command that build.sh runs."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from generator.commands.parser import Commands, command
 
 
 def add(commands: Commands) -> None:
-    """Adds the command."""
+    """Add the command."""
     from generator.request.settings import variables
 
     listed = "\n".join(f"  {name:<29}{what}" for name, what in variables.items())
     text = f"""\
-What build.sh runs: sets the machine up, reads the variables below from the environment, and builds and publishes.
-Without 'repository' it builds the bundled example and runs its package.
+Sets up the machine, reads the variables below from the environment, then builds and publishes; build.sh runs this
+command. Without 'repository' it builds the bundled example and runs its package.
 
-With a stage, one job of .gitlab-ci.yml: 'build' makes the image and the package, 'check' validates it and runs it on
-its example values (report.xml, JUnit), 'publish' pushes the image and deposits the package, 'run' runs the package of
-an earlier job. 'build' and 'publish' leave packmill.env, variables for later jobs.
+With a stage, one job of .gitlab-ci.yml: 'build' builds the image and the package, 'check' validates it and runs it
+on its example values (report.xml, JUnit), 'publish' pushes the image and deposits the package, 'run' runs the package
+of an earlier job. 'build' and 'publish' write packmill.env, variables for later jobs.
 
 variables:
 {listed}"""
-    parser = command(commands, "ci", "build what the CI variables ask for", text)
+    parser = command(commands, "ci", "build the package that the CI variables request", text)
     parser.add_argument("stage", nargs="?", choices=("build", "check", "publish", "run"))
     parser.set_defaults(command=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Carries it out; the exit code."""
+    """Run the command; return its exit code."""
     from generator.ci.stages import main as ci
 
     ci(options.stage, os.environ)

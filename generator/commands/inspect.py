@@ -9,10 +9,10 @@ from generator.commands.parser import Commands, add_repository, command
 
 
 def add(commands: Commands) -> None:
-    """Adds the command."""
+    """Add the command."""
     text = """\
-Shows the interface that the notebook's parameters cell gives: name, type, default and doc of every input and output,
-and every warning. Starts no engine and runs nothing. A local folder is read as it stands, without git, unless
+Shows the interface that the notebook's parameters cell declares: name, type, default and doc of every input and
+output, and every warning. Starts no engine and runs nothing. A local folder is read as is, without git, unless
 --checkout is given."""
     parser = command(commands, "inspect", "show the interface of a process", text)
     add_repository(parser)
@@ -24,7 +24,7 @@ and every warning. Starts no engine and runs nothing. A local folder is read as 
 
 
 def run(options: argparse.Namespace) -> int:
-    """Carries it out; the exit code."""
+    """Run the command; return its exit code."""
     from generator.build.inspect import inspect, table
     from generator.request.build import build_request
     from generator.request.settings import read_settings

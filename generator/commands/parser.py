@@ -1,4 +1,4 @@
-"""What the parsers of all commands share."""
+"""The parts that the parsers of all commands share."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ exit codes:
 
 
 class Commands(Protocol):
-    """What ``add_subparsers`` gives."""
+    """The return value of ``add_subparsers``."""
 
     def add_parser(self, name: str, **options: object) -> argparse.ArgumentParser:
-        """A parser for one command."""
+        """Add a parser for one command."""
 
 
 def command(commands: Commands, name: str, brief: str, text: str) -> argparse.ArgumentParser:
-    """The parser of a command, whose help ends with the exit codes."""
+    """Return a parser for a command, with the exit codes at the end of its help."""
     shape = argparse.RawDescriptionHelpFormatter
     return commands.add_parser(name, help=brief, description=text, epilog=exit_codes, formatter_class=shape)
 
 
 def add_repository(parser: argparse.ArgumentParser) -> None:
-    """The repository and its checkout."""
+    """Add the arguments for a repository and its checkout."""
     parser.add_argument("repository", metavar="REPOSITORY", help="https, ssh or file URL, or a local path")
     parser.add_argument("--checkout", metavar="NAME", help="branch, tag or commit (default: the default branch)")

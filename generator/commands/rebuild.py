@@ -1,4 +1,4 @@
-"""``packmill rebuild``: a package once more, from its own provenance."""
+"""``packmill rebuild``: build a package again, from its own provenance."""
 
 from __future__ import annotations
 
@@ -10,26 +10,25 @@ from generator.commands.parser import Commands, command
 
 
 def add(commands: Commands) -> None:
-    """Adds the command."""
+    """Add the command."""
     text = """\
-Builds the image and the documents of a package once more, from what its package.json and its lock file say: the
-repository at that commit, that base image, those versions. Says which layers came out the same, bit for bit. The last
-line on stdout is the new package's path.
+Builds the image and the documents of a package again, from its package.json and its lock file: the same commit,
+base image and versions. Reports which layers are identical. The last line on stdout is the new package's path.
 
-A package may be anybody's: PACKMILL_GIT_TOKEN is used only where PACKMILL_GIT_HOST says which host it is for."""
-    parser = command(commands, "rebuild", "build a package once more, from its own provenance", text)
+Packages are not trusted with credentials: PACKMILL_GIT_TOKEN is used only for the host in PACKMILL_GIT_HOST."""
+    parser = command(commands, "rebuild", "build a package again, from its own provenance", text)
     parser.add_argument("package", type=Path, metavar="PACKAGE", help="folder of a package")
     parser.add_argument(
         "--output",
         type=Path,
         default=Path("rebuilt"),
         metavar="DIR",
-        help="where the new package goes (default: %(default)s)",
+        help="folder for the new package (default: %(default)s)",
     )
     parser.add_argument(
-        "--image", metavar="NAME", help="name of the image (default: packmill's own, whatever the package called it)"
+        "--image", metavar="NAME", help="name of the image (default: packmill's own name, not the package's)"
     )
-    parser.add_argument("--no-cache", action="store_true", help="build the image anew, whatever is there of it")
+    parser.add_argument("--no-cache", action="store_true", help="ignore cached images and layers; rebuild from scratch")
     parser.add_argument(
         "--replace", action="store_true", help="replace a package of another repository at the same place"
     )
@@ -38,7 +37,7 @@ A package may be anybody's: PACKMILL_GIT_TOKEN is used only where PACKMILL_GIT_H
 
 
 def run(options: argparse.Namespace) -> int:
-    """Carries it out; the exit code."""
+    """Run the command; return its exit code."""
     from generator.build.rebuild import rebuild
     from generator.progress import Progress
     from generator.request.settings import read_settings

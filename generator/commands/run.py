@@ -1,4 +1,4 @@
-"""``packmill run``: a package by a CWL engine."""
+"""``packmill run``: run a package with a CWL engine."""
 
 from __future__ import annotations
 
@@ -10,14 +10,17 @@ from generator.commands.parser import Commands, command
 
 
 def add(commands: Commands) -> None:
-    """Adds the command."""
+    """Add the command."""
+    from generator.package.engines import engines
+
+    names = [engine.name for engine in engines]
     text = """\
-Runs a package by a CWL engine: its process, or its workflow when a value is a URL or a record, or when stage_out,
-cache_dir, credentials or config_dir is given. Values come from the job file (default: the package's inputs.yml), and -p
-changes one. All are checked against the interface first. Progress goes to stderr, CWL's output object to stdout.
-Documents that hold more than packmill writes (a tool without a container, an expression, another requirement) and an
-inputs.yml with files from outside of the package are refused with exit code 17; --trust runs them.
-What follows a -- goes to the engine: packmill run PACKAGE -- --debug"""
+Runs a package with a CWL engine: its process, or its workflow when a value is a URL or a record, or when stage_out,
+cache_dir, credentials or config_dir is given. Values come from the job file (default: the package's inputs.yml); -p
+replaces one. All are checked against the interface first. Progress goes to stderr, CWL's output object to stdout.
+Documents with parts that packmill does not write (a tool without a container, an expression, another requirement) and
+an inputs.yml with files from outside the package are refused with exit code 17; --trust runs them.
+Options after -- go to the engine: packmill run PACKAGE -- --debug"""
     parser = command(commands, "run", "run a package", text)
     parser.add_argument("package", type=Path, metavar="PACKAGE", help="folder of a package, or one of its .cwl files")
     parser.add_argument(
@@ -31,20 +34,23 @@ What follows a -- goes to the engine: packmill run PACKAGE -- --debug"""
         dest="values",
         help="one value; may be given several times",
     )
-    parser.add_argument("--outdir", type=Path, default=Path(), metavar="DIR", help="where outputs go (default: here)")
     parser.add_argument(
-        "--engine", choices=("cwltool", "toil"), default="cwltool", help="CWL engine (default: %(default)s)"
+        "--outdir", type=Path, default=Path(), metavar="DIR", help="folder for outputs (default: the current folder)"
+    )
+    parser.add_argument(
+        "--engine", choices=names, default=names[0], help="CWL engine (default: %(default)s)"
     )
     parser.add_argument(
         "--trust",
         action="store_true",
-        help="run the package even if it holds more than packmill writes; Toil, which does not check outputs, needs it",
+        help="run the package even if it has parts that packmill does not write; required for Toil, which does not "
+        "check outputs",
     )
     parser.set_defaults(command=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Carries it out; the exit code."""
+    """Run the command; return its exit code."""
     import json
 
     from generator.containers.limits import container_limits

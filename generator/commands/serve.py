@@ -1,4 +1,4 @@
-"""``packmill serve``: the embedded CI service with its pages."""
+"""``packmill serve``: run the embedded CI service with its pages."""
 
 from __future__ import annotations
 
@@ -12,15 +12,17 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def add(commands: Commands) -> None:
-    """Adds the command."""
+    """Add the command."""
     text = """\
 Serves GitLab's API for pipelines, and pages for people. A POST to /api/v4/projects/1/trigger/pipeline with a trigger
-token, a ref and variables runs the jobs of the project's own .gitlab-ci.yml, through build.sh. The first start makes
+token, a ref and variables runs the jobs of the project's own .gitlab-ci.yml, through build.sh. The first start creates
 a trigger token and an access token and shows them once.
 
-Jobs outlive the service: one that is stopped or killed finds them again when it comes back."""
+Jobs outlive the service: after a stop or a kill, the next start finds them again."""
     parser = command(commands, "serve", "run the CI service: trigger API and pages", text)
-    parser.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="where to listen (default: %(default)s)")
+    parser.add_argument(
+        "--host", default="127.0.0.1", metavar="ADDRESS", help="address to listen on (default: %(default)s)"
+    )
     parser.add_argument("--port", type=int, default=8080, metavar="N", help="port (default: %(default)s)")
     parser.add_argument(
         "--data",
@@ -36,7 +38,7 @@ Jobs outlive the service: one that is stopped or killed finds them again when it
         help="git repository whose .gitlab-ci.yml is run (default: the clone that packmill runs from)",
     )
     parser.add_argument(
-        "--project-path", metavar="OWNER/NAME", help="what clients call the project (default: of its folders)"
+        "--project-path", metavar="OWNER/NAME", help="the project's path for clients (default: its last two folders)"
     )
     parser.add_argument(
         "--project-id", type=int, default=1, metavar="N", help="the project's number (default: %(default)s)"
@@ -44,14 +46,14 @@ Jobs outlive the service: one that is stopped or killed finds them again when it
     parser.add_argument(
         "--database",
         metavar="URL",
-        help="SQLAlchemy URL; one with a password belongs into PACKMILL_DATABASE (default: SQLite in DIR)",
+        help="SQLAlchemy URL; set one with a password in PACKMILL_DATABASE (default: SQLite in DIR)",
     )
     parser.add_argument(
-        "--external-url", metavar="URL", help="address for links, behind a proxy (default: as the client asks)"
+        "--external-url", metavar="URL", help="base URL of links, behind a proxy (default: the request's host)"
     )
     parser.add_argument("--jobs", type=int, default=2, metavar="N", help="jobs at once (default: %(default)s)")
     parser.add_argument(
-        "--timeout", default="2 hours", metavar="TIME", help="for jobs that name none (default: %(default)s)"
+        "--timeout", default="2 hours", metavar="TIME", help="time limit of jobs that set none (default: %(default)s)"
     )
     parser.add_argument(
         "--log-limit", type=int, default=64, metavar="MB", help="longest log of a job (default: %(default)s)"
@@ -69,25 +71,26 @@ Jobs outlive the service: one that is stopped or killed finds them again when it
         "--connections-per-address",
         type=int,
         metavar="N",
-        help="of one IPv4 address or IPv6 /64 network (default: a fifth; with --external-url as many as there may be)",
+        help="connections of one IPv4 address or IPv6 /64 network "
+        "(default: a fifth of --connections; all with --external-url)",
     )
     parser.add_argument(
         "--request-timeout",
         default="30 seconds",
         metavar="TIME",
-        help="in which a request's head, and then its body, have to arrive (default: %(default)s)",
+        help="time limit for a request's head, and again for its body (default: %(default)s)",
     )
     parser.add_argument(
         "--local-repositories",
         action=argparse.BooleanOptionalAction,
-        help="let requests name repositories and files of this machine "
-        "(default: only when listening on loopback, without --external-url)",
+        help="allow requests to name repositories and files of this machine "
+        "(default: only on a loopback address without --external-url)",
     )
     parser.add_argument(
         "--job-user",
         metavar="NAME",
-        help="account that jobs run as, when the service runs as root; needs access to the engine's socket "
-        "(default: that of the service)",
+        help="account that runs jobs, when the service runs as root; needs access to the engine's socket "
+        "(default: the service's account)",
     )
     parser.add_argument(
         "--job-writes",
@@ -95,25 +98,25 @@ Jobs outlive the service: one that is stopped or killed finds them again when it
         action="append",
         default=[],
         metavar="DIR",
-        help="folder that jobs may write to besides their own; can be repeated",
+        help="folder that jobs may write to in addition to their own; can be repeated",
     )
     parser.add_argument(
         "--job-variable",
         action="append",
         default=[],
         metavar="NAME",
-        help="variable of the service's environment that jobs get too; can be repeated",
+        help="environment variable of the service to pass on to jobs; can be repeated",
     )
     parser.add_argument(
         "--require-confinement",
         action="store_true",
-        help="do not start where the kernel cannot confine jobs (default: warn)",
+        help="refuse to start if the kernel cannot confine jobs (default: warn)",
     )
     parser.set_defaults(command=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Carries it out; the exit code."""
+    """Run the command; return its exit code."""
     from generator.service.connections import ConnectionLimits
     from generator.service.jobs.spec import Limits
     from generator.service.project.pipeline_file import seconds
@@ -121,12 +124,12 @@ def run(options: argparse.Namespace) -> int:
     from generator.shared.errors import UsageError
 
     if min(options.jobs, options.log_limit, options.artifacts_limit, options.rate_limit, options.project_id) < 1:
-        raise UsageError("--jobs, --log-limit, --artifacts-limit, --rate-limit and --project-id are at least 1")
+        raise UsageError("--jobs, --log-limit, --artifacts-limit, --rate-limit and --project-id must be at least 1")
     if options.connections < 10 or (options.connections_per_address or 1) < 1:
-        raise UsageError("--connections is at least 10, --connections-per-address at least 1")
+        raise UsageError("--connections must be at least 10, --connections-per-address at least 1")
     request = seconds(options.request_timeout, "--request-timeout")
     if request < 1:
-        raise UsageError("--request-timeout is at least 1 second")
+        raise UsageError("--request-timeout must be at least 1 second")
     local = options.local_repositories
     shared = None if options.external_url else max(1, options.connections // 5)
     serve(

@@ -1,4 +1,4 @@
-"""``packmill token``: the tokens of the CI service."""
+"""``packmill token``: create, list and revoke tokens of the CI service."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from generator.commands.parser import Commands, command
 
 
 def add(commands: Commands) -> None:
-    """Adds the command."""
+    """Add the command."""
     text = """\
-Makes, lists and revokes tokens of 'packmill serve', also while it runs. A token is shown once, when it is made.
+Creates, lists and revokes tokens of 'packmill serve', also while it runs. A token is shown once, when it is created.
 Scopes: api (everything), read_api (reading), trigger (starting pipelines, nothing else)."""
-    parser = command(commands, "token", "make, list and revoke tokens of the service", text)
+    parser = command(commands, "token", "create, list and revoke tokens of the service", text)
     parser.add_argument("action", choices=("create", "list", "revoke"))
-    parser.add_argument("name", nargs="?", help="whose or what for")
+    parser.add_argument("name", nargs="?", help="name of the token: its owner or purpose")
     parser.add_argument("--scope", action="append", default=[], metavar="SCOPE", help="may be given several times")
     parser.add_argument("--expires", metavar="TIME", help="such as '30 days' (default: never)")
     parser.add_argument("--data", type=Path, default=Path("packmill-data"), metavar="DIR", help="as for packmill serve")
@@ -25,7 +25,7 @@ Scopes: api (everything), read_api (reading), trigger (starting pipelines, nothi
 
 
 def run(options: argparse.Namespace) -> int:
-    """Carries it out; the exit code."""
+    """Run the command; return its exit code."""
     from generator.service.project.pipeline_file import seconds
     from generator.service.server import open_database
     from generator.service.store import tokens
@@ -39,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
         print(tokens.create(database, name=options.name, scopes=options.scope or ["api"], expires_in=expires))
     elif options.action == "revoke":
         if not tokens.revoke(database, options.name):
-            raise UsageError(f"there is no valid token {options.name!r}: see packmill token list")
+            raise UsageError(f"{options.name!r}: no valid token of this name; see packmill token list")
     else:
         for one in tokens.listed(database):
             state = (

@@ -1,4 +1,4 @@
-"""``packmill validate``: every oracle over a package."""
+"""``packmill validate``: run all validators on a package."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from generator.commands.parser import Commands, command
 
 
 def add(commands: Commands) -> None:
-    """Adds the command."""
+    """Add the command."""
     text = """\
-Runs every oracle over a package, one line each: cwltool --validate --strict on the CWL, JSON Schema on the
-descriptor. Two more say what packmill run would refuse: documents that hold more than packmill writes, and files in
+Runs all validators on a package, one line each: cwltool --validate --strict on the CWL, JSON Schema on the
+descriptor. Two more report what packmill run would refuse: document parts that packmill does not write, and files in
 inputs.yml that are not in the package."""
     parser = command(commands, "validate", "check a package", text)
     parser.add_argument("package", type=Path, metavar="PACKAGE", help="folder of a package")
@@ -21,7 +21,7 @@ inputs.yml that are not in the package."""
 
 
 def run(options: argparse.Namespace) -> int:
-    """Carries it out; the exit code."""
+    """Run the command; return its exit code."""
     from generator.package.validation import report, validate
 
     return report(validate(options.package), as_json=options.json)

@@ -1,4 +1,4 @@
-"""``package.json``: what the package was made from, and by what."""
+"""``package.json``: the sources and tools that a package was built from."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from generator.notebook.interface_json import to_dict
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BuildRecord:
-    """What ``packmill rebuild`` builds the same image from.
+    """The values from which ``packmill rebuild`` builds the same image.
 
     ``base`` is the base image's reference, by digest where it has one; ``layers`` are the image's diff ids, the lowest
     first (OCI image-spec, config, "rootfs"); ``lock`` is the name of the package's lock file; ``options`` are those of
@@ -28,7 +28,7 @@ class BuildRecord:
     options: Mapping[str, str | bool] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """As ``package.json`` has it; what is not there is left out."""
+        """Return the object for ``package.json``, without empty values."""
         known = {"base": self.base, "lock": self.lock, "sbom": self.sbom, "options": dict(sorted(self.options.items()))}
         return {**{name: value for name, value in known.items() if value}, "layers": list(self.layers)}
 
@@ -43,9 +43,9 @@ def package_json(
     documents: Iterable[str],
     build: BuildRecord | None = None,
 ) -> str:
-    """The text; ``tools`` are the versions of what built it, ``documents`` all files of the package.
+    """Return the text; ``tools`` maps build tools to their versions, ``documents`` lists all files of the package.
 
-    Without an image there is no ``build``; a process without steps around it has no ``staging``.
+    ``build`` is omitted without an image, ``staging`` without staging steps.
     """
     process, source = context.process, context.source
     staging = {"staging": _image(context.staging_image, staging_digest)} if context.staging_image else {}

@@ -1,4 +1,4 @@
-"""``README.md`` of a package: how to run it, written for those who get it."""
+"""``README.md`` of a package: how to run it, for its recipients."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def readme_md(context: DocumentContext) -> str:
 
 
 def _example(context: DocumentContext) -> str | None:
-    """A value to show ``-p`` with: the first plain input's own default."""
+    """Return an example for ``-p``: the default of the first plain input."""
     for one in context.process.interface.values:
         if one.hint.secret:
             continue
@@ -63,13 +63,13 @@ def _example(context: DocumentContext) -> str | None:
 
 
 def _code(text: str) -> str:
-    """Text as code, on one line of a table; it cannot end the code by itself."""
+    """Format text as inline code in a table; the text cannot end the code span."""
     plain = printable(text).replace("`", "'").replace("|", "\\|")
     return f"`{plain}`"
 
 
 def _cell(text: str) -> str:
-    """Text in a table's cell: repository content cannot break out of it."""
+    """Format text as a table cell that repository content cannot break out of."""
     plain = " ".join(text.split())
     plain = plain if len(plain) <= 120 else plain[:117] + "..."
     for mark in "\\`|<>[]*_":

@@ -22,7 +22,7 @@ _first = ("serialNumber", "version", "metadata")
 _LONGEST = 500
 """Characters of a text about a package."""
 _DISTRIBUTIONS = {"deb": "debian", "apk": "alpine"}
-"""Whose packages they are when the image does not say."""
+"""The default distribution for each kind of package."""
 
 
 def sbom_json(
@@ -35,7 +35,7 @@ def sbom_json(
     time: str,
     key: str,
 ) -> str:
-    """The text; ``contents`` as `generator.runner.check.inventory` lists them, in any order.
+    """Return the text; ``contents`` as `generator.runner.check.inventory` lists them, in any order.
 
     ``time`` is the commit's, in ISO 8601 with its zone; ``key`` tells images apart and gives the serial number.
     """
@@ -58,7 +58,7 @@ def sbom_json(
         components=components,
         dependencies=[Dependency(image.bom_ref, [Dependency(one.bom_ref) for one in components])],
     )
-    # cyclonedx.output would add that no package depends on another (an empty dependsOn says so), and is quadratic
+    # cyclonedx.output would add an empty dependsOn to each package, which claims that it has none, and is quadratic
     document = json.loads(bom.as_json(view_=SchemaVersion1Dot6))  # type: ignore[attr-defined]
     return json_text(_head | {name: document[name] for name in _first} | document)
 
@@ -77,13 +77,13 @@ class _Package:
 
 
 def _read(entry: Mapping[str, str]) -> _Package:
-    """The list was made in the image, so it is as hostile as the image."""
+    """Read an entry of the list, which the image made and which is therefore untrusted."""
     texts = {one.name: printable(str(entry.get(one.name, ""))[:_LONGEST]) for one in fields(_Package)}
     return _Package(**texts)
 
 
 def _components(packages: list[_Package]) -> list[Component]:
-    """A component a package-url, which is its bom-ref too; a package that lies at several places is one component."""
+    """Return one component per package-url, which is also its bom-ref; its locations become occurrences."""
     packages = sorted(packages, key=astuple)
     system = next((package for package in packages if package.kind == "os"), _Package())
     by_reference: dict[str, tuple[PackageURL | None, list[_Package]]] = {}
@@ -102,7 +102,7 @@ def _component(reference: str, purl: PackageURL | None, same: list[_Package]) ->
 
     declared = next((package.license for package in same if package.license), "")
     places = {package.place for package in same if package.place}
-    # without a bom-ref of their own the library orders occurrences by where they lie in memory
+    # without a bom-ref the library orders occurrences by their memory address
     occurrences = [Occurrence(bom_ref=f"{reference} {place}", location=place) for place in places]
     make = LicenseFactory().make_from_string
     return Component(
@@ -117,7 +117,7 @@ def _component(reference: str, purl: PackageURL | None, same: list[_Package]) ->
 
 
 def _purl(package: _Package, system: _Package) -> PackageURL | None:
-    """The package-url (ECMA-427 and its type definitions); ``upstream`` is how scanners are told the source package."""
+    """Return the package-url (ECMA-427 and its type definitions); ``upstream`` is the source package."""
     from packageurl import PackageURL
 
     namespace, qualifiers = None, {}
@@ -137,7 +137,7 @@ def _purl(package: _Package, system: _Package) -> PackageURL | None:
     try:
         purl = PackageURL(package.kind, namespace, package.name, package.version, given)
         return PackageURL.from_string(purl.to_string())
-    except (ValueError, TypeError):  # of a name like "/" nothing is left
+    except (ValueError, TypeError):  # a name like "/" is empty after normalization
         return None
 
 

@@ -15,7 +15,7 @@ _line = 90
 
 
 def yaml_text(document: Any) -> str:
-    """A document as YAML 1.2 that YAML 1.1 reads alike; long strings are not folded."""
+    """Format a document as YAML that versions 1.1 and 1.2 read alike; long strings are not folded."""
     yaml = YAML()
     yaml.indent(mapping=2, sequence=4, offset=2)
     yaml.width = 2**20
@@ -29,7 +29,7 @@ def yaml_text(document: Any) -> str:
 
 
 def _text_node(representer: Any, text: str) -> Any:
-    """Many readers still follow YAML 1.1, where ``yes`` is true, ``1:30`` is 90 and ``1_000`` a number."""
+    """Quote text that YAML 1.1 readers misread: ``yes`` is true, ``1:30`` is 90 and ``1_000`` a number."""
     ambiguous = re.fullmatch(r"(?i)y|n|yes|no|on|off|=|[-+]?[\d_.:]*\d[\d_.:]*(e[-+]?\d+)?|0o?[0-7_]+", text)
     return representer.represent_scalar("tag:yaml.org,2002:str", text, style="'" if ambiguous else None)
 
@@ -41,35 +41,35 @@ def _float_node(representer: Any, number: float) -> Any:
 
 
 def json_text(document: Any) -> str:
-    """A document as indented JSON, keys in the order given."""
+    """Format a document as indented JSON, with keys in the given order."""
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
 def block(**items: Any) -> CommentedMap:
-    """A mapping on lines of its own."""
+    """Return a mapping with one line per item."""
     return CommentedMap(items)
 
 
 def flow(items: list[Any] | dict[str, Any]) -> CommentedSeq | CommentedMap:
-    """A list or mapping on one line."""
+    """Return a list or mapping on one line."""
     node = CommentedMap(items) if isinstance(items, dict) else CommentedSeq(items)
     node.fa.set_flow_style()
     return node
 
 
 def prose(text: str) -> Any:
-    """Text for people: several lines become a literal block when YAML can write them so."""
+    """Return text for people: several lines become a literal block when YAML can write them so."""
     plain = "\n".join(line.rstrip() for line in text.strip().splitlines())
     return LiteralScalarString(plain + "\n") if "\n" in plain else plain
 
 
 def quoted(text: str) -> Any:
-    """A string that YAML could take for a number or a date."""
+    """Quote a string that YAML could read as a number or a date."""
     return DoubleQuotedScalarString(text)
 
 
 def plain(value: Any) -> Any:
-    """A literal in the shapes that YAML has: tuples become lists, what is short stays on one line."""
+    """Convert a literal to YAML nodes: tuples become lists, short values stay on one line."""
     short = len(json.dumps(value, ensure_ascii=False)) <= _line
     if isinstance(value, list | tuple):
         items = [plain(item) for item in value]

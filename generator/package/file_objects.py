@@ -46,7 +46,7 @@ def file_objects(value: Any) -> Iterator[dict[str, Any]]:
 
 
 def resolve(value: Any, folder: Path) -> Any:
-    """The value with its File and Directory objects checked; relative paths are relative to ``folder``.
+    """Check the File and Directory objects in a value, and make their paths absolute, from ``folder``.
 
     Raises:
         MisfitError: an object has a field that CWL does not define, a wrong type, or a name that is not plain.
@@ -56,11 +56,11 @@ def resolve(value: Any, folder: Path) -> Any:
     if not isinstance(value, dict):
         return value
     if is_file_object(value):
-        return _resolved(value, folder)
+        return _resolve_object(value, folder)
     return {key: resolve(item, folder) for key, item in value.items()}
 
 
-def _resolved(value: dict[str, Any], folder: Path) -> dict[str, Any]:
+def _resolve_object(value: dict[str, Any], folder: Path) -> dict[str, Any]:
     kind = value["class"]
     given = {key: item for key, item in value.items() if item is not None}
     for key, item in given.items():
@@ -82,14 +82,14 @@ def _resolved(value: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def _check_name(kind: str, given: dict[str, Any]) -> None:
-    """An engine puts a file into a folder under this name."""
+    """Check the name under which an engine puts a file into a folder."""
     name = given.get("basename")
     if name is not None and (name in ("", ".", "..") or "/" in name or not name.isprintable()):
         raise MisfitError(f"has a {kind} whose basename is {name!r}; a name without '/' is needed")
 
 
 def _place(kind: str, given: dict[str, Any], folder: Path) -> str | None:
-    """The absolute URI of an object, None for a literal; ``location`` wins over ``path`` (CWL v1.2, "File")."""
+    """Return the absolute URI of an object, None for a literal; ``location`` wins over ``path`` (CWL v1.2, "File")."""
     if "location" not in given and "path" not in given:
         literal = "contents" if kind == "File" else "listing"
         if literal not in given:
@@ -110,19 +110,19 @@ def _place(kind: str, given: dict[str, Any], folder: Path) -> str | None:
 
 
 def local_path(value: dict[str, Any]) -> Path | None:
-    """The path of a resolved object on this machine; None when it is elsewhere or a literal."""
+    """Return the path of a resolved local object; None for a remote object or a literal."""
     place = value.get("location", "")
     return Path(unquote(place.removeprefix("file://"))) if place.startswith("file:///") else None
 
 
 def address(value: dict[str, Any]) -> str | None:
-    """The address of a resolved object that is elsewhere."""
+    """Return the address of a resolved remote object; None for other objects."""
     place = value.get("location")
     return place if place and not place.startswith("file:///") else None
 
 
 def missing_files(value: Any) -> list[str]:
-    """The local paths of a resolved value that do not exist."""
+    """List the local paths of a resolved value that do not exist."""
     paths = (local_path(one) for one in file_objects(value))
     return [str(path) for path in paths if path and not _exists(path)]
 
@@ -141,7 +141,7 @@ def refuse_local_files(value: Any, folder: Path) -> None:
         path, place = local_path(one), address(one) or ""
         refused = not _is_below(path, folder) if path else bool(place) and not re.match("https?://", place)
         if refused:
-            raise UsageError(f"{path or place}: files of this machine are not used here: give an https URL")
+            raise UsageError(f"{path or place}: local files are not allowed here; give an https URL")
 
 
 def is_inside(value: Any, folder: Path) -> bool:
@@ -150,7 +150,7 @@ def is_inside(value: Any, folder: Path) -> bool:
 
 
 def outside(value: Any, folder: Path) -> list[str]:
-    """The places of a resolved value that are not in ``folder``, links included."""
+    """List the paths and addresses of a resolved value outside ``folder``, with links followed."""
     places = [(local_path(one), address(one)) for one in file_objects(value)]
     local = [str(path) for path, _ in places if path and not _is_below(path, folder)]
     return local + [elsewhere for _, elsewhere in places if elsewhere]

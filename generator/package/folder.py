@@ -1,4 +1,4 @@
-"""Folders that appear under their final name whole or not at all."""
+"""Package folders, which are replaced as a whole or not at all."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _OTHERWISE = "choose another --output"
 def replace_folder(
     final: Path, files: Mapping[str, str | bytes], *, check: Callable[[Path], None], replace: bool = False
 ) -> bool:
-    """Writes ``files`` beside ``final``, checks them there, and puts them in its place; whether anything changed.
+    """Write ``files`` to a temporary folder, check them, and move them to ``final``; whether anything changed.
 
-    What others have put into the folder since stays there: only the files that the earlier ``package.json`` lists are
-    replaced. ``replace`` also replaces the package of another repository, and files of the same name.
+    Files that packmill did not write stay: only those listed in the earlier ``package.json`` are replaced.
+    ``replace`` also replaces the package of another repository, and files of the same name.
 
     Raises:
-        UsageError: the folder is someone else's, or cannot be written.
+        UsageError: the folder is not a package, or cannot be written.
         PlaceTakenError: the folder holds the package of another repository.
     """
     contents = {name: text.encode() if isinstance(text, str) else text for name, text in files.items()}
@@ -45,7 +45,7 @@ def _failures_named(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise UsageError(f"{folder} cannot be written: {error.strerror or error}: {_OTHERWISE}") from None
+        raise UsageError(f"{folder} cannot be written: {error.strerror or error}; {_OTHERWISE}") from None
 
 
 @contextmanager
@@ -83,7 +83,7 @@ def _replace(final: Path, contents: Mapping[str, bytes], check: Callable[[Path],
 
 
 def check_places(top: Path, targets: Iterable[Path], own: Holder) -> None:
-    """Checks that the package ``own`` may be written to ``targets``, which are ``top`` or folders directly below it.
+    """Check that the package ``own`` may be written to ``targets``, which are ``top`` or folders directly below it.
 
     Raises:
         UsageError: a folder holds something that is not a package.
@@ -99,10 +99,10 @@ def check_places(top: Path, targets: Iterable[Path], own: Holder) -> None:
 
 
 def _check_folder(folder: Path, own: Holder | None, *, names: Iterable[str] = ()) -> None:
-    """Checks that a folder holds nothing but the package ``own``, as far as files called ``names`` would replace it."""
+    """Check that a folder is free or holds the package ``own``, and that ``names`` replace no foreign files."""
     present = holder_of(folder)
     if present is None and folder.exists() and not all(map(_holds_packages, folder.iterdir())):
-        raise UsageError(f"{folder} is there and no package of packmill: {_OTHERWISE}")
+        raise UsageError(f"{folder} exists and is not a package of packmill; {_OTHERWISE}")
     if present and own:
         if not present.is_same(own):
             raise taken(str(folder), present, own, otherwise=_OTHERWISE)
@@ -118,7 +118,7 @@ def _holds_packages(path: Path) -> bool:
 
 
 def holder_of(folder: Path) -> Holder | None:
-    """The package in a folder; None when the folder is none."""
+    """Return the holder of a package folder; None for other folders."""
     try:
         return read_holder((folder / "package.json").read_bytes())
     except OSError:
@@ -126,13 +126,13 @@ def holder_of(folder: Path) -> Holder | None:
 
 
 def documents_of(folder: Path) -> frozenset[str] | None:
-    """The files that packmill wrote into a package; None when the folder is none."""
+    """Return the files that packmill wrote to a package; None for other folders."""
     holder = holder_of(folder)
     return frozenset(holder.documents) if holder else None
 
 
 def documents_below(top: Path, own: Holder) -> list[str]:
-    """What packmill wrote into a package, or into the packages of its processes one folder below; relative."""
+    """List the files that packmill wrote to the packages in ``top`` or one folder below, relative to ``top``."""
     return [
         str((folder / name).relative_to(top))
         for folder in packages_below(top)
@@ -142,14 +142,14 @@ def documents_below(top: Path, own: Holder) -> list[str]:
 
 
 def packages_below(top: Path) -> list[Path]:
-    """The package in a folder, or those of several processes one folder below it."""
+    """Return the package in a folder, or the packages of several processes one folder below."""
     if documents_of(top) is not None:
         return [top]
     return [path.parent for path in sorted(top.glob("*/package.json")) if documents_of(path.parent) is not None]
 
 
 def _hand_over(retired: Path, final: Path, ours: frozenset[str]) -> None:
-    """Moves what is not packmill's from the old folder to the new one, file by file."""
+    """Move files that packmill did not write from the old folder to the new one."""
     for path in sorted(retired.rglob("*")):
         relative = path.relative_to(retired)
         target = final / relative
@@ -164,9 +164,9 @@ def _hand_over(retired: Path, final: Path, ours: frozenset[str]) -> None:
 
 
 def make_room(top: Path, own: Holder, *, several: bool, replace: bool = False) -> None:
-    """Removes packmill's own files that do not belong in ``top`` any more.
+    """Remove obsolete packages of packmill.
 
-    These are the package in ``top`` itself when ``several`` go below it, and with ``replace`` those of other addresses.
+    These are the package in ``top`` if ``several`` go below it, and with ``replace`` those of other repositories.
 
     Raises:
         PlaceTakenError: the package in ``top`` is another repository's.
@@ -181,7 +181,7 @@ def make_room(top: Path, own: Holder, *, several: bool, replace: bool = False) -
 
 
 def _folders_of(top: Path, place: str) -> list[Path]:
-    """The folders directly below ``top`` that hold a package of this place, not one of a checkout such as main/x."""
+    """List the folders directly below ``top`` with a package of this place, not of a checkout such as main/x."""
     below = (path.parent for path in sorted(top.glob("*/package.json")))
     return [folder for folder in below if (holder := holder_of(folder)) and holder.place == place]
 

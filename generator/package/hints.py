@@ -15,9 +15,9 @@ from generator.shared.errors import UsageError
 
 
 def find_document(package: Path, job: Mapping[str, Any], hints: Mapping[str, Hint]) -> Path:
-    """What a job runs: the process, or the whole workflow where something is to be fetched or delivered.
+    """Find the document that a job runs: the workflow if files have to be fetched or delivered, else the process.
 
-    Without that both do the same, and the process alone is quicker.
+    Without staging both give the same results, and the process is faster.
     """
     process = find_process(package)
     workflow = process.with_name("workflow.cwl")
@@ -40,10 +40,10 @@ def _is_at_hand(value: Any, hint: Hint) -> bool:
 
 
 def find_process(package: Path) -> Path:
-    """The ``process.cwl`` of a package.
+    """Find the ``process.cwl`` of a package.
 
     Raises:
-        UsageError: the folder holds none, or several processes' packages.
+        UsageError: the folder is not a package, or holds the packages of several processes.
     """
     if package.is_file() and package.suffix == ".cwl":
         return package
@@ -52,12 +52,12 @@ def find_process(package: Path) -> Path:
         return process
     below = sorted(str(path.parent) for path in package.glob("*/process.cwl"))
     if below:
-        raise UsageError(f"{package} holds several processes, name one: {', '.join(below)}")
-    raise UsageError(f"{package}: no package, there is no process.cwl in it")
+        raise UsageError(f"{package} holds several processes; choose one: {', '.join(below)}")
+    raise UsageError(f"{package}: not a package, process.cwl is missing")
 
 
 def read_hints(package: Path) -> dict[str, Hint]:
-    """The type of every input, by its CWL name, from the package's ``package.json``."""
+    """Read the type of every input, by its CWL name, from the package's ``package.json``."""
     from generator.notebook.interface import cwl_id
 
     try:
@@ -65,7 +65,7 @@ def read_hints(package: Path) -> dict[str, Hint]:
         values = {cwl_id(one["name"]): _hint(one) for one in interface["inputs"]}
         staged = {cwl_id(one["name"]): _staged_hint(one["type"]) for one in interface["stage_in"]}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UsageError(f"{package}: its package.json cannot be read ({error}): build the package again") from None
+        raise UsageError(f"{package}: package.json cannot be read ({error}); build the package again") from None
     for name in (*values, *staged):
         if re.search(r"[:/#$\s]", name) or name in ("id", "__id", "class"):
             raise UsageError(f"{package}: package.json: {name!r} is not an input's name; build the package again")
@@ -83,11 +83,11 @@ _staging_inputs = {
     contract.config_input: Hint(type=CwlType.DIRECTORY, optional=True),
     contract.credentials_input: Hint(optional=True, secret=True),
 }
-"""What ``workflow.cwl`` takes besides (`generator.documents.cwl.workflow.workflow_cwl`)."""
+"""Additional inputs of ``workflow.cwl`` (`generator.documents.cwl.workflow.workflow_cwl`)."""
 
 
 _runner_inputs = {contract.template_input: Hint(type=CwlType.STRING, optional=True)}
-"""What every package of a notebook takes besides its interface (`generator.documents.cwl.process.template_entry`)."""
+"""Additional inputs of every notebook's package (`generator.documents.cwl.process.template_entry`)."""
 
 
 def _hint(one: Mapping[str, Any]) -> Hint:

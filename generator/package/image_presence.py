@@ -10,7 +10,7 @@ from generator.shared.safe_text import printable
 from generator.subprocesses import run
 
 own_prefix = "localhost/packmill/"
-"""How the names of images begin that packmill makes and that no registry has."""
+"""Prefix of the images that packmill builds and that no registry has."""
 _OTHER_RUNTIMES = frozenset(("--podman", "--singularity", "--udocker", "--user-space-docker-cmd", "--no-container"))
 """Options of cwltool with which the docker command is not the one that starts containers."""
 
@@ -19,7 +19,7 @@ def require_own_image(reference: str, *, options: tuple[str, ...], advice: str) 
     """Refuse to start a run whose image is one of packmill's own and is missing from the engine.
 
     Raises:
-        RunError: the engine says that it has no such image.
+        RunError: the image is missing from the engine.
     """
     if not reference.startswith(own_prefix) or {option.partition("=")[0] for option in options} & _OTHER_RUNTIMES:
         return

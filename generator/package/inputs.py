@@ -11,16 +11,16 @@ from generator.notebook.literals import MisfitError, fit
 from generator.notebook.parameters import CwlType, Hint, Role
 from generator.package.file_objects import address, file_objects, is_inside, missing_files
 from generator.package.hints import _FILES, read_hints
-from generator.package.job_file import checked_value, read_job, read_yaml
+from generator.package.job_file import check_value, read_job, read_yaml
 from generator.shared import contract
 from generator.shared.errors import UsageError, nearest
 
 
 def typed_values(assignments: Sequence[str], hints: Mapping[str, Hint], folder: Path) -> dict[str, Any]:
-    """``-p name=value`` as the interface types them; an array input may be given several times.
+    """Parse ``-p name=value`` by the types in the interface; an array input may be given several times.
 
     Raises:
-        UsageError: naming every assignment that is wrong.
+        UsageError: assignments are invalid; the message lists all of them.
     """
     wrong: list[str] = []
     values: dict[str, Any] = {}
@@ -33,7 +33,7 @@ def typed_values(assignments: Sequence[str], hints: Mapping[str, Hint], folder: 
             guess = nearest(name, hints)
             wrong.append(f"{name}: no such input{f'; did you mean {guess!r}?' if guess else ''}")
         elif hint.secret:
-            wrong.append(f"{name} is secret, and command lines can be read by others: put it into a job file")
+            wrong.append(f"{name} is secret, and other users can read command lines; put it into a job file")
         else:
             try:
                 if name == contract.cache_input:
@@ -49,10 +49,10 @@ def typed_values(assignments: Sequence[str], hints: Mapping[str, Hint], folder: 
 
 
 def typed_value(text: str, hint: Hint, folder: Path) -> Any:
-    """One value as typed on a command line.
+    """Parse one value of a command line.
 
     Raises:
-        MisfitError: it is not of the type.
+        MisfitError: the text is not a value of this type.
     """
     if hint.array:
         items = read_yaml(text) if text.lstrip().startswith("[") else [text]
@@ -74,16 +74,16 @@ def _typed_scalar(value: Any, hint: Hint, folder: Path) -> Any:
         path = folder / str(value)
         if not _exists(str(path)) or not (path.is_dir() if hint.type is CwlType.DIRECTORY else path.is_file()):
             raise MisfitError(
-                f"is {str(value)!r}, but there is no such {'folder' if hint.type is CwlType.DIRECTORY else 'file'}"
+                f"is {str(value)!r}, but this {'folder' if hint.type is CwlType.DIRECTORY else 'file'} does not exist"
             )
         return {"class": str(hint.type), "path": str(path.resolve())}
     if hint.type is CwlType.ANY and isinstance(value, str):
-        return checked_value(read_yaml(value), folder)
-    return checked_value(fit(value, hint), folder)
+        return check_value(read_yaml(value), folder)
+    return check_value(fit(value, hint), folder)
 
 
 def missing_values(package: Path) -> list[str]:
-    """The inputs that a run must be given and that the package has no value for; files elsewhere are none of its."""
+    """List the required inputs without a value in the package; files outside the package do not count as values."""
     tool = read_yaml((package / "process.cwl").read_text(encoding="utf-8"))
     given = read_job(package / "inputs.yml")
     secret = {name for name, hint in read_hints(package).items() if hint.secret}
@@ -102,11 +102,11 @@ def missing_values(package: Path) -> list[str]:
     return missing
 
 
-def checked_job(job: Mapping[str, Any], hints: Mapping[str, Hint], file: Path) -> dict[str, Any]:
-    """The values of a job as their types have them, without those that are null: in CWL that is 'not given'.
+def check_job(job: Mapping[str, Any], hints: Mapping[str, Hint], file: Path) -> dict[str, Any]:
+    """Convert the values of a job to their types, without null, which in CWL means "not given".
 
     Raises:
-        UsageError: naming every value that is unknown, of the wrong type, or a file that is not there.
+        UsageError: values are unknown, of the wrong type, or missing files; the message lists all of them.
     """
     wrong: list[str] = []
     fitted: dict[str, Any] = {}
@@ -117,8 +117,8 @@ def checked_job(job: Mapping[str, Any], hints: Mapping[str, Hint], file: Path) -
             wrong.append(f"{name}: no such input{f'; did you mean {guess!r}?' if guess else ''}")
         elif value is not None:
             try:
-                fitted[name] = _fitted(name, checked_value(value, file.resolve().parent), hint)
-                wrong += [f"{name}: there is no {path}" for path in missing_files(fitted[name])]
+                fitted[name] = _fit_value(name, check_value(value, file.resolve().parent), hint)
+                wrong += [f"{name}: {path} does not exist" for path in missing_files(fitted[name])]
             except MisfitError as error:
                 wrong.append(f"{name} {error}")
     if wrong:
@@ -126,18 +126,18 @@ def checked_job(job: Mapping[str, Any], hints: Mapping[str, Hint], file: Path) -
     return fitted
 
 
-def _fitted(name: str, value: Any, hint: Hint) -> Any:
+def _fit_value(name: str, value: Any, hint: Hint) -> Any:
     if name == contract.credentials_input and isinstance(value, dict):
         return json.dumps(value)  # CWL's secrets are text
     if hint.role is Role.STAGE_IN:
-        return _staged(value, hint)
-    return _located_file(fit(value, hint), hint)
+        return _fit_staged(value, hint)
+    return _check_file_value(fit(value, hint), hint)
 
 
-def _staged(value: Any, hint: Hint) -> Any:
-    """A URL, a record or a File, or a list of these; what is elsewhere is fetched by a step, not by the engine."""
+def _fit_staged(value: Any, hint: Hint) -> Any:
+    """Convert a URL, a record, a File or a list of these; a step fetches remote files, not the engine."""
     if isinstance(value, list):
-        return [_staged(item, hint) for item in value]
+        return [_fit_staged(item, hint) for item in value]
     if isinstance(value, dict) and value.get("class") in _FILES:
         return address(value) or value
     if isinstance(value, dict) and "class" not in value:
@@ -163,8 +163,8 @@ def refuse_remote_files(job: Mapping[str, Any]) -> None:
             )
 
 
-def _located_file(value: Any, hint: Hint) -> Any:
-    """Only CWL's own objects stand for files in a job."""
+def _check_file_value(value: Any, hint: Hint) -> Any:
+    """Check that the files of a job are CWL objects."""
     if hint.type not in (CwlType.FILE, CwlType.DIRECTORY):
         return value
     for one in value if isinstance(value, list) else [value]:

@@ -14,14 +14,14 @@ from generator.shared import yaml_limits
 from generator.shared.errors import UsageError
 
 _of_the_loader = ("$", "cwl:", "cwltool:", "https://w3id.org/cwl/", "http://commonwl.org/cwltool#")
-"""How keys begin that the loader of CWL engines acts on or renames (Schema Salad, "Document preprocessing")."""
+"""Prefixes of keys that the loader of CWL engines acts on or renames (Schema Salad, "Document preprocessing")."""
 
 
 def read_job(path: Path) -> dict[str, Any]:
-    """A job file, YAML or JSON, with the files in it as absolute URIs.
+    """Read a job file in YAML or JSON, with its files as absolute URIs.
 
     Raises:
-        UsageError: it cannot be read, is no mapping, or has a value that no run is given.
+        UsageError: the file cannot be read, is not a mapping, or has an invalid value.
     """
     try:
         text = yaml_limits.read_text(path)
@@ -31,32 +31,32 @@ def read_job(path: Path) -> dict[str, Any]:
 
 
 def job_values(text: str, folder: Path, *, name: str) -> dict[str, Any]:
-    """The values of a job's text; relative paths are relative to ``folder``, messages call the job ``name``.
+    """Parse the text of a job; relative paths start at ``folder``, messages call the job ``name``.
 
     Raises:
-        UsageError: it is no mapping, has a key of CWL's loader, or a malformed File or Directory.
+        UsageError: the text is not a mapping, has a key of CWL's loader, or a malformed File or Directory.
     """
     try:
         job = read_yaml(text)
     except MisfitError as error:
         raise UsageError(f"{name}: {error}") from None
     if not isinstance(job, dict | None):
-        raise UsageError(f"{name}: a job file is a mapping of inputs to values")
+        raise UsageError(f"{name}: not a mapping of inputs to values")
     job, values, at = job or {}, dict[str, Any](), "the job"
     try:
         refuse_directives(dict.fromkeys(job))
         for at, value in job.items():
-            values[at] = checked_value(value, folder)
+            values[at] = check_value(value, folder)
     except MisfitError as error:
         raise UsageError(f"{name}: {at} {error}") from None
     return values
 
 
-def checked_value(value: Any, folder: Path) -> Any:
-    """A value that an engine takes as it is: no key directs its loader, files are resolved from ``folder``.
+def check_value(value: Any, folder: Path) -> Any:
+    """Refuse keys that direct an engine's loader, and resolve the files of a value from ``folder``.
 
     Raises:
-        MisfitError: it has such a key, or a malformed File or Directory.
+        MisfitError: the value has such a key, or a malformed File or Directory.
     """
     refuse_directives(value)
     return resolve(value, folder)
@@ -84,26 +84,26 @@ def _keys(value: Any) -> Iterator[str]:
 
 
 def read_yaml(text: str) -> Any:
-    """YAML as values that JSON has too; a date becomes its text.
+    """Parse YAML into values that JSON also has; a date becomes its text.
 
     Raises:
-        MisfitError: it is not YAML, holds what JSON cannot say, or exceeds a limit of `generator.shared.yaml_limits`.
+        MisfitError: text is not YAML, has values unknown to JSON, or exceeds a limit of `generator.shared.yaml_limits`.
     """
     from ruamel.yaml.error import YAMLError
 
     try:
         yaml_limits.check_size(text)
         value = _json_or_yaml(text)
-        json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair is no text
+        json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair cannot be encoded
         return value
     except yaml_limits.YamlLimitError as error:
         raise MisfitError(f"is beyond the limits of a document: {error}") from None
     except (YAMLError, ValueError, TypeError, RecursionError) as error:
-        raise MisfitError(f"is not YAML that JSON can say: {str(error).splitlines()[0]}") from None
+        raise MisfitError(f"is not YAML with JSON values: {str(error).splitlines()[0]}") from None
 
 
 def _json_or_yaml(text: str) -> Any:
-    """JSON is YAML, and long jobs are JSON: its own parser is quicker and knows no aliases."""
+    """Parse JSON with its own parser, which is faster and has no aliases; anything else as YAML."""
     try:
         value = json.loads(text, object_pairs_hook=_without_doubles, parse_float=_finite, parse_constant=_finite)
     except ValueError:
@@ -120,7 +120,7 @@ def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _finite(text: str) -> float:
     if not math.isfinite(number := float(text)):
-        raise ValueError(f"{text} is no number of JSON")
+        raise ValueError(f"{text} is not a JSON number")
     return number
 
 
@@ -136,7 +136,7 @@ def _plain_keys(value: Any) -> Any:
     if isinstance(value, dict):
         for key in value:
             if not isinstance(key, str):
-                raise TypeError(f"the key {key!r} is no text")
+                raise TypeError(f"the key {key!r} is not text")
         return {key: _plain_keys(item) for key, item in value.items()}
     return [_plain_keys(item) for item in value] if isinstance(value, list) else value
 
@@ -144,4 +144,4 @@ def _plain_keys(value: Any) -> Any:
 def _dated(value: Any) -> str:
     if hasattr(value, "isoformat"):
         return str(value.isoformat())
-    raise TypeError(f"{type(value).__name__} has no form in JSON")
+    raise TypeError(f"{type(value).__name__} has no JSON form")

@@ -11,7 +11,7 @@ from generator.shared.yaml_limits import YamlLimitError, check_events, check_siz
 
 
 def read_document(path: Path) -> Any:
-    """The first document of a file; every scalar is its text, so ``true`` is ``'true'``.
+    """Read the first document of a file; every scalar is its text, so ``true`` is ``'true'``.
 
     The parser is that of cwltool and Toil, so that both see the same document. Anchors, aliases and tags, which
     packmill does not write, are refused.
@@ -28,16 +28,16 @@ def read_document(path: Path) -> Any:
         events = list(YAML(typ="rt", pure=True).parse(text))
         check_events(events)
         return _value(events)
-    except (OSError, UnicodeDecodeError, YamlLimitError, YAMLError, _UnwantedError) as error:
+    except (OSError, UnicodeDecodeError, YamlLimitError, YAMLError, _ForbiddenYamlError) as error:
         raise DocumentError(f"cannot be read as a CWL document: {str(error).splitlines()[0]}") from None
 
 
-class _UnwantedError(Exception):
+class _ForbiddenYamlError(Exception):
     """The document uses YAML that packmill does not write."""
 
 
 def _value(events: Iterable[Any]) -> Any:
-    """The value of one document's events."""
+    """Build the value of one document from its events."""
     top: list[Any] = []
     open_values: list[list[Any]] = [top]
     documents = 0
@@ -46,11 +46,11 @@ def _value(events: Iterable[Any]) -> Any:
         if kind == "DocumentStartEvent":
             documents += 1
         if kind == "AliasEvent" or getattr(event, "anchor", None):
-            raise _UnwantedError("anchors and aliases are not allowed")
+            raise _ForbiddenYamlError("anchors and aliases are not allowed")
         if documents > 1 or getattr(event, "tags", None) or getattr(event, "version", None):
-            raise _UnwantedError("several documents and YAML directives are not allowed")
+            raise _ForbiddenYamlError("several documents and YAML directives are not allowed")
         if kind in ("ScalarEvent", "SequenceStartEvent", "MappingStartEvent") and event.tag not in (None, "!"):
-            raise _UnwantedError("tags are not allowed")
+            raise _ForbiddenYamlError("tags are not allowed")
         if kind == "ScalarEvent":
             open_values[-1].append(str(event.value))
         elif kind in ("SequenceStartEvent", "MappingStartEvent"):
@@ -67,5 +67,5 @@ def _value(events: Iterable[Any]) -> Any:
 def _mapping(items: list[Any]) -> dict[str, Any]:
     keys, values = items[::2], items[1::2]
     if not all(isinstance(key, str) for key in keys) or len(set(keys)) != len(keys):
-        raise _UnwantedError("a key is given twice, or is no text")
+        raise _ForbiddenYamlError("a key is given twice, or is not text")
     return dict(zip(keys, values, strict=True))

@@ -13,8 +13,8 @@ def read_json(file: Path) -> Any:
     """Read a JSON file of bounded size.
 
     Raises:
-        OSError: it cannot be read, or is not a regular file.
-        ValueError: it is not JSON, too long, or nested too deep.
+        OSError: the file cannot be read, or is not a regular file.
+        ValueError: the file is not JSON, too long, or nested too deep.
     """
     text = read_text(file)
     check_size(text)
@@ -25,5 +25,5 @@ def read_json(file: Path) -> Any:
 
 
 def read_record(package: Path) -> Any:
-    """Read what a package says of itself; errors as of `read_json`."""
+    """Read a package's ``package.json``; raises the errors of `read_json`."""
     return read_json(package / "package.json")

@@ -1,4 +1,4 @@
-"""Values for a run: typed by the package's interface before anything starts."""
+"""Run a package, after checking its values against the interface."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from generator.containers.limits import ContainerLimits
 from generator.package.hints import find_document, find_process, read_hints
 from generator.package.image_presence import require_own_image
-from generator.package.inputs import checked_job, refuse_remote_files, typed_values
+from generator.package.inputs import check_job, refuse_remote_files, typed_values
 from generator.package.job_file import read_job
 from generator.package.record import read_record
 from generator.progress import Progress
@@ -31,20 +31,22 @@ def run_package(
 ) -> dict[str, Any]:
     """Run a package and return the CWL output object; progress goes to stderr.
 
-    ``guarded`` are variables of the environment that steps in containers are to have: those of the address guard.
-    ``limits`` are what its containers may take (default: those of this machine).
+    ``guarded`` are the environment variables of the address guard, which steps in containers get.
+
+    ``limits`` apply to its containers (default: those of this machine).
     ``network`` is the engine's network for steps that reach out (default: the engine's own).
     ``trust`` runs documents that break `generator.package.document_rules`, and files outside of the package that
     ``inputs.yml`` names.
 
     Raises:
         UsageError: the values do not fit the interface; nothing was started.
-        DocumentError: the package holds more than packmill writes, and is not trusted; nothing was started.
+        DocumentError: the package has parts that packmill does not write, and is not trusted; nothing was started.
         RunError: the run failed.
     """
     from generator.package.document_rules import broken_rules
     from generator.package.document_rules.values import foreign_files
-    from generator.package.engines.cwltool import PlainLog, execute
+    from generator.package.engines.execution import execute
+    from generator.package.engines.log import PlainLog
 
     folder = find_process(package).parent
     job_file = job or folder / "inputs.yml"
@@ -52,7 +54,7 @@ def run_package(
     given = {**read_job(job_file), **typed_values(values, hints, Path.cwd())}
     progress = Progress()
     _check_trust(foreign_files(job_file) if job is None else [], progress, trust=trust)
-    job_values = checked_job(given, hints, job_file)
+    job_values = check_job(given, hints, job_file)
     document = find_document(package, job_values, hints)
     _check_trust(broken_rules(document), progress, trust=trust)
     if guarded:
@@ -82,10 +84,10 @@ def run_package(
 
 
 def _require_staging_image(package: Path, options: tuple[str, ...]) -> None:
-    """Steps around a process need the staging image, which `generator.image.staging` makes when a package is built.
+    """Check that the engine has a staging image that was never pushed (`generator.image.staging`).
 
     Raises:
-        RunError: the package names one that was never pushed, and the engine lacks it.
+        RunError: the image is missing.
     """
     staging = read_record(package).get("staging")
     reference = staging.get("reference") if isinstance(staging, dict) else None
@@ -98,9 +100,9 @@ def _require_staging_image(package: Path, options: tuple[str, ...]) -> None:
 
 
 def _check_trust(problems: Sequence[str], progress: Progress, *, trust: bool) -> None:
-    """Refuse a package that holds more than packmill writes; where it is trusted, say so and go on."""
+    """Refuse a package with parts that packmill does not write; if it is trusted, warn about them."""
     if problems and not trust:
-        advice = "the package holds more than packmill writes: read it, then run it with --trust"
+        advice = "the package has parts that packmill does not write; read it, then run it with --trust"
         raise DocumentError("\n".join([*problems, advice]))
     for problem in problems:
         progress.warn(f"trusted: {problem}")

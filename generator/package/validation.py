@@ -1,4 +1,4 @@
-"""``packmill validate``: every oracle over a package, one line each."""
+"""Run all validators on a package."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from generator.shared.errors import DocumentError, UsageError
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Verdict:
-    """What one oracle says of one document, and how long it took; ``problem`` is empty when it is content."""
+    """The result of one validator for one document; ``problem`` is empty for a valid document."""
 
     document: str
     oracle: str
@@ -26,17 +26,17 @@ class Verdict:
 
 
 def validate(package: Path) -> list[Verdict]:
-    """The verdicts of all oracles.
+    """Run all validators on the packages in a folder.
 
     Raises:
-        UsageError: the folder is no package.
+        UsageError: the folder is not a package.
     """
     from generator.package.engines import cwltool as cwl
 
     processes = sorted({package / "process.cwl", *package.glob("*/process.cwl")})
     folders = [path.parent for path in processes if path.is_file()]
     if not folders:
-        raise UsageError(f"{package}: no package, there is no process.cwl in it")
+        raise UsageError(f"{package}: not a package, process.cwl is missing")
     verdicts = []
     for folder in folders:
         documents = sorted(folder.glob("*.cwl"))
@@ -64,8 +64,8 @@ def _foreign_parts(document: Path) -> str:
 
 
 def _not_loaded(_: Path) -> str:
-    """A loader of CWL reads what a document names, wherever that is."""
-    return "not loaded, because it holds more than packmill writes"
+    """Report that a document was not loaded: CWL's loader would read any file that it names."""
+    return "not loaded, because it has parts that packmill does not write"
 
 
 def _foreign_files(job: Path) -> str:
@@ -88,10 +88,10 @@ def _schema_problem(document: Path) -> str:
 
 
 def report(verdicts: list[Verdict], *, as_json: bool) -> int:
-    """Prints the verdicts.
+    """Print the verdicts.
 
     Raises:
-        DocumentError: one of them is a problem.
+        DocumentError: a document is invalid.
     """
     problems = [f"{verdict.document}: {verdict.problem}" for verdict in verdicts if verdict.problem]
     if as_json:

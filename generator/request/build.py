@@ -1,4 +1,4 @@
-"""What was asked for: from arguments or from CI variables. The only reader of the environment."""
+"""The request for a build, from arguments or from CI variables."""
 
 from __future__ import annotations
 
@@ -15,12 +15,11 @@ from generator.shared.path_templates import check_template
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BuildRequest:
-    """A package that is to be built.
+    """A validated request for a package.
 
-    ``fresh`` uses nothing of earlier builds; ``standard`` leaves environments to repo2docker's own build packs;
-    ``lock`` (name and text) is installed instead of what the environment's files ask for; ``base_image`` is the base of
-    the environment instead of the one in the settings; ``replace`` allows replacing what another repository has at the
-    same place.
+    ``fresh`` ignores caches; ``standard`` uses repo2docker's own build packs for all environments; ``lock`` (name and
+    text) replaces the requirements in the environment's files; ``base_image`` replaces the base image in the settings;
+    ``replace`` allows replacing a package or an image of another repository at the same place.
     """
 
     repository: Repository
@@ -43,15 +42,15 @@ class BuildRequest:
 
 
 def check_localities(request: BuildRequest, settings: Settings) -> None:
-    """Refuses repositories of this machine where they are not to be used.
+    """Refuse local repositories if the settings do not allow them.
 
     Raises:
-        RepositoryError: the repository or the destination is one.
+        RepositoryError: the repository or the destination is a local folder.
     """
-    wanted = (request.repository, *((request.destination.repository,) if request.destination else ()))
-    for repository in wanted:
+    repositories = (request.repository, *((request.destination.repository,) if request.destination else ()))
+    for repository in repositories:
         if repository.local and not settings.local_repositories:
-            raise RepositoryError(f"{repository.address}: folders of this machine are not used here: give an https URL")
+            raise RepositoryError(f"{repository.address}: local repositories are not allowed here; give an https URL")
 
 
 def build_request(
@@ -74,15 +73,15 @@ def build_request(
     replace: bool = False,
     base_image: str | None = None,
 ) -> BuildRequest:
-    """A checked request.
+    """Validate the values of a request.
 
     Raises:
-        UsageError, RepositoryError, ProcessError: something in it cannot be meant.
+        UsageError, RepositoryError, ProcessError: a value is invalid.
     """
     if output_template:
         check_template(output_template)
     if registry and not build_image:
-        raise UsageError("an image is pushed only when it is built: leave out either --push or --no-image")
+        raise UsageError("--push needs an image; omit --push or --no-image")
     return BuildRequest(
         repository=parse_repository(repository),
         checkout=check_checkout(checkout) if checkout else None,

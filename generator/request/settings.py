@@ -23,51 +23,51 @@ variables = {
     "checkout": "branch, tag or commit (default: the default branch)",
     "process": f"notebook or shell script, relative to the repository's top (default: {default_process})",
     "env": "environment instead of the repository's own: a path in the repository or an https URL",
-    "standard_buildpacks": "'yes' leaves every environment to repo2docker's own build packs",
-    "no_cache": "'yes' builds the image anew, whatever is there of it",
-    "output_template": "where a run puts the executed notebook, as a template (default: its own name)",
-    "PACKMILL_COMMIT": "commit that the checkout has to be, for later stages of a pipeline (default: what it is now)",
+    "standard_buildpacks": "'yes' builds every environment with repo2docker's own build packs",
+    "no_cache": "'yes' ignores cached images and layers, and rebuilds from scratch",
+    "output_template": "path of the executed notebook, as a template (default: its own name)",
+    "PACKMILL_COMMIT": "commit to build, for later stages of a pipeline (default: the checkout's current commit)",
     "registry": "registry and path that the image is pushed to; the documents then name it by digest",
     "destination": "git URL of the repository that the package is deposited in, at <owner>/<name>/<checkout>",
     "destination_branch": f"branch of that repository (default: {default_branch})",
-    "destination_address": "address of deposited files, with {branch} and {path} (default: that of the usual hosts)",
+    "destination_address": "address of deposited files, with {branch} and {path} (default: the host's usual one)",
     "output": "folder for packages (default: packages)",
     "replace": "'yes' replaces a package or an image of another repository that has the same place",
     "package": "for the stage 'run': number of the CI job whose package is run",
-    "package_process": "for the stage 'run': which one, where that package has several processes",
+    "package_process": "for the stage 'run': which process of that package, if it has several",
     "inputs": "for the stage 'run': values for the inputs, in YAML or JSON (default: the package's inputs.yml)",
-    "PACKMILL_BASE_IMAGE": "base image for environments without a Dockerfile; {python} in it is the version asked for",
-    "PACKMILL_CACHE_REGISTRY": "registry and path where environments and runners are looked for, and left for others",
+    "PACKMILL_BASE_IMAGE": "base image for environments without a Dockerfile; {python} is the requested version",
+    "PACKMILL_CACHE_REGISTRY": "registry and path that caches environments and runners",
     "PACKMILL_GIT_TOKEN": "token for private https repositories",
-    "PACKMILL_GIT_HOST": "the one host that gets PACKMILL_GIT_TOKEN (default: whatever host the repository is on)",
+    "PACKMILL_GIT_HOST": "the one host that gets PACKMILL_GIT_TOKEN (default: the repository's host)",
     "PACKMILL_SUBMODULES": "submodules that get credentials: 'owner', 'host' or addresses (default: none)",
     "PACKMILL_REPOSITORIES": "repositories that may be named: hosts, host/path or URLs (default: any, see docs/ci.md)",
-    "PACKMILL_DESTINATIONS": "the same for destinations",
-    "PACKMILL_REGISTRIES": "the same for registries",
-    "PACKMILL_LOCAL_REPOSITORIES": "'no' refuses repositories and files of this machine",
-    "PACKMILL_REGISTRY_USER": "user of the registry, where 'docker login' has not been called",
+    "PACKMILL_DESTINATIONS": "destinations that may be named, in the same form",
+    "PACKMILL_REGISTRIES": "registries that may be named, in the same form",
+    "PACKMILL_LOCAL_REPOSITORIES": "'no' refuses local repositories and files",
+    "PACKMILL_REGISTRY_USER": "user of the registry, if 'docker login' was not used",
     "PACKMILL_REGISTRY_PASSWORD": "password or token of that user",
-    "PACKMILL_REGISTRY_HOST": "the one registry that gets them (default: whatever registry is asked for)",
+    "PACKMILL_REGISTRY_HOST": "the one registry that gets this user and password (default: any requested registry)",
     "PACKMILL_PUBLISH_TOKEN": "token for a destination by https",
-    "PACKMILL_PUBLISH_HOST": "the one host that gets it (default: whatever host the destination is on)",
-    "PACKMILL_STAGE_GUARD": "'1' keeps steps that fetch and deliver to public addresses, in packages and in runs",
-    "PACKMILL_STAGE_ALLOW": "networks and hosts that the guard lets through, separated by spaces",
-    "PACKMILL_RUN_MEMORY": "MiB of memory that a container of a run may take (default: three quarters of all)",
-    "PACKMILL_RUN_CPUS": "processors that a container of a run may take (default: all)",
-    "PACKMILL_RUN_PROCESSES": "processes and threads that a container of a run may have (default: 4096)",
-    "PACKMILL_CONTAINER_LABEL": "value of the label org.packmill.job on containers that are started (default: none)",
-    "PACKMILL_NETWORK": "'guarded' keeps builds and steps from private networks, 'open' does not (default: as guard)",
-    "PACKMILL_NETWORK_ALLOW": "networks and hosts that builds and steps reach nevertheless, separated by spaces",
+    "PACKMILL_PUBLISH_HOST": "the one host that gets PACKMILL_PUBLISH_TOKEN (default: the destination's host)",
+    "PACKMILL_STAGE_GUARD": "'1' limits staging steps to public addresses, in packages and in runs",
+    "PACKMILL_STAGE_ALLOW": "networks and hosts that the guard allows, separated by spaces",
+    "PACKMILL_RUN_MEMORY": "MiB of memory for a container of a run (default: three quarters of the machine's)",
+    "PACKMILL_RUN_CPUS": "processors for a container of a run (default: all)",
+    "PACKMILL_RUN_PROCESSES": "processes and threads in a container of a run (default: 4096)",
+    "PACKMILL_CONTAINER_LABEL": "value of the label org.packmill.job on the containers of a job (default: none)",
+    "PACKMILL_NETWORK": "'guarded' blocks private networks for builds and steps, 'open' does not (default: as guard)",
+    "PACKMILL_NETWORK_ALLOW": "networks and hosts that builds and steps may reach anyway, separated by spaces",
     "PACKMILL_CONFINED": "'1' in confined jobs of 'packmill serve', which cannot install or start an engine",
-    "PACKMILL_VENV": "virtual environment with packmill's dependencies (default: .venv, made when it is missing)",
+    "PACKMILL_VENV": "virtual environment with packmill's dependencies (default: .venv, created if missing)",
     "DOCKER_HOST": "address of the container engine, as for Docker itself",
 }
-"""Every variable that build.sh reads, and what for."""
+"""Every variable that build.sh reads; its description appears in ``--help``, docs/reference.md and .gitlab-ci.yml."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Settings:
-    """What the surroundings say: secrets, the base image, and whether a GitLab job's log is being written."""
+    """An operator's settings: secrets, address policies, limits and the base image."""
 
     git_token: str = field(default="", repr=False)
     git_host: str = ""
@@ -102,17 +102,17 @@ class Settings:
 
     @property
     def guard_variables(self) -> tuple[str, ...]:
-        """The variables that a step in a container must have for the guard to be on."""
+        """The variables that turn the guard on for a step in a container."""
         if not self.stage_guard:
             return ()
         return ("PACKMILL_STAGE_GUARD", "PACKMILL_STAGE_ALLOW") if self.stage_allow else ("PACKMILL_STAGE_GUARD",)
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
-    """The settings in the environment.
+    """Read the settings from environment variables.
 
     Raises:
-        UsageError: one of them cannot be meant.
+        UsageError: a variable has an invalid value.
     """
     local = environment.get("PACKMILL_LOCAL_REPOSITORIES", "") != "no"
     guard, allow = is_yes(environment.get("PACKMILL_STAGE_GUARD", "")), _words(environment, "PACKMILL_STAGE_ALLOW")
@@ -155,7 +155,7 @@ def _words(environment: Mapping[str, str], name: str) -> tuple[str, ...]:
 
 
 def _network(value: str) -> str:
-    """Whether builds and steps get a wall; empty when that is not said.
+    """Check the value of PACKMILL_NETWORK; empty when it is not set.
 
     Raises:
         UsageError: the value is unknown.
@@ -167,7 +167,7 @@ def _network(value: str) -> str:
 
 
 def _positive(environment: Mapping[str, str], name: str) -> float:
-    """A number above zero; 0 when the variable is not set."""
+    """Read a number above zero; 0 when the variable is not set."""
     text = environment.get(name, "").strip()
     if text and not (re.fullmatch(r"\d{1,9}(\.\d{1,3})?", text) and float(text) > 0):
         raise UsageError(f"{name}: {text!r} is not a number above zero; unset it for the default")
@@ -175,7 +175,7 @@ def _positive(environment: Mapping[str, str], name: str) -> float:
 
 
 def _label(text: str) -> str:
-    """The value of a label that no other option of the engine can be hidden in."""
+    """Check the value of a label; no other option of the engine can be hidden in it."""
     if not re.fullmatch(r"[A-Za-z0-9._-]{0,128}", text):
         raise UsageError(f"PACKMILL_CONTAINER_LABEL: {text!r} has characters other than letters, digits, '.', '_', '-'")
     return text
@@ -187,20 +187,20 @@ def is_yes(value: str) -> bool:
 
 
 def fetch_token(repository: Repository, settings: Settings) -> str:
-    """The token for fetching from a repository; empty when it is for another host."""
+    """Return the token for fetching from a repository; empty when it is for another host."""
     return settings.git_token if _is_for(settings.git_host, repository.host) else ""
 
 
 def publish_token(destination: Destination, settings: Settings) -> str:
-    """The token for depositing; empty when it is for another host."""
+    """Return the token for depositing in a destination; empty when it is for another host."""
     return settings.publish_token if _is_for(settings.publish_host, destination.repository.host) else ""
 
 
 def registry_user(registry: str, settings: Settings) -> str:
-    """Who logs in to a registry; empty when user and password are for another."""
+    """Return the user of a registry; empty when user and password are for another registry."""
     return settings.registry_user if _is_for(settings.registry_host, registry.partition("/")[0]) else ""
 
 
-def _is_for(wanted: str, host: str) -> bool:
-    """Whether a secret may go to a host: one that names no host of its own goes wherever it is asked for."""
-    return not wanted or wanted == host or (":" not in wanted and wanted == host.partition(":")[0])
+def _is_for(secret_host: str, host: str) -> bool:
+    """Whether a secret may go to a host; a secret without a host goes to any."""
+    return not secret_host or secret_host == host or (":" not in secret_host and secret_host == host.partition(":")[0])

@@ -10,24 +10,24 @@ from generator.request.build import BuildRequest, build_request
 from generator.request.settings import is_yes
 from generator.shared.errors import UsageError
 
-_asked = (
+_names = (
     "repository checkout process env output_template registry destination destination_branch destination_address "
     "standard_buildpacks no_cache"
 ).split()
 
 
 def from_variables(environment: Mapping[str, str]) -> BuildRequest | None:
-    """The request that CI variables make; None without a repository.
+    """Read a build request from CI variables; None without a repository.
 
     Raises:
-        UsageError: variables are given, but no repository.
+        UsageError: variables are set, but not ``repository``.
     """
-    value = {name: environment.get(name, "").strip() for name in (*_asked, "output", "PACKMILL_COMMIT")}
+    value = {name: environment.get(name, "").strip() for name in (*_names, "output", "PACKMILL_COMMIT")}
     if not value["repository"]:
-        given = [name for name in _asked if value[name]]
+        given = [name for name in _names if value[name]]
         if given:
             raise UsageError(
-                f"the variable {given[0]!r} is set, but 'repository' is not: set it to a git URL or a path"
+                f"the variable {given[0]!r} is set, but 'repository' is not; set it to a git URL or a path"
             )
         return None
     return build_request(
@@ -47,24 +47,24 @@ def from_variables(environment: Mapping[str, str]) -> BuildRequest | None:
 
 
 def is_replacing(environment: Mapping[str, str]) -> bool:
-    """Whether CI variables allow replacing what another repository has at the same place.
+    """Whether CI variables allow replacing a package or an image of another repository.
 
     Raises:
-        UsageError: they ask for it where others reach the service; there the operator decides.
+        UsageError: the variable is set in a shared service, where only the operator may replace.
     """
-    asked = is_yes(environment.get("replace", ""))
-    if asked and environment.get("PACKMILL_LOCAL_REPOSITORIES", "") == "no":
+    replaces = is_yes(environment.get("replace", ""))
+    if replaces and environment.get("PACKMILL_LOCAL_REPOSITORIES", "") == "no":
         raise UsageError(
-            "replace: this service does not let requests replace packages of other repositories; its operator does, "
-            "with packmill build --replace"
+            "replace: this service does not allow requests to replace packages of other repositories; ask its operator "
+            "to use packmill build --replace"
         )
-    return asked
+    return replaces
 
 
 def _destination(value: Mapping[str, str]) -> Destination | None:
     branch, template = value["destination_branch"], value["destination_address"]
     if not value["destination"]:
         if branch or template:
-            raise UsageError("the variable 'destination' is not set, but its branch or address is: set it to a git URL")
+            raise UsageError("the variable 'destination' is not set, but its branch or address is; set it to a git URL")
         return None
     return parse_destination(value["destination"], branch=branch or None, template=template or None)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from support import Finished
 
-from generator.build.rebuild import read_record
+from generator.build.rebuild import read_provenance
 from generator.shared.errors import UsageError
 
 _RECORD = {
@@ -43,7 +43,7 @@ def package(tmp_path: Path) -> Callable[..., Path]:
 
 
 def test_a_record_is_read_with_its_lock(package: Callable[..., Path]) -> None:
-    record = read_record(package())
+    record = read_provenance(package())
 
     assert (record.address, record.lock) == ("https://example.org/ada/trees", ("requirements.lock", "six==1.17.0\n"))
 
@@ -70,7 +70,7 @@ def test_a_record_is_read_with_its_lock(package: Callable[..., Path]) -> None:
 )
 def test_what_packmill_would_not_write_is_refused(changes: dict[str, Any], package: Callable[..., Path]) -> None:
     with pytest.raises(UsageError, match=r"package\.json|pylock\.toml cannot be read"):
-        read_record(package(**changes))
+        read_provenance(package(**changes))
 
 
 def test_a_link_is_no_file_of_a_package(package: Callable[..., Path], tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_a_link_is_no_file_of_a_package(package: Callable[..., Path], tmp_path: 
     (folder / "requirements.lock").symlink_to("/etc/passwd")
 
     with pytest.raises(UsageError, match=r"requirements\.lock cannot be read"):
-        read_record(folder)
+        read_provenance(folder)
 
 
 def test_a_document_that_is_nested_without_end_is_refused(tmp_path: Path, packmill: Callable[..., Finished]) -> None:

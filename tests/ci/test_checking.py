@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import pytest
 from support import Finished, commit_all, write_notebook
 
-from generator.ci.checks import Checked, check, junit
+from generator.ci.checks import CheckResult, check, junit
 from generator.ci.stages import dotenv
 from generator.progress import Progress
 from generator.service.jobs.junit_reports import read
@@ -19,11 +19,11 @@ from generator.service.jobs.junit_reports import read
 def test_a_report_counts_what_failed_and_what_was_left_out() -> None:
     text = junit(
         [
-            Checked(package="a/b/main", name="process.cwl: cwltool", seconds=1.25),
-            Checked(
+            CheckResult(package="a/b/main", name="process.cwl: cwltool", seconds=1.25),
+            CheckResult(
                 package="a/b/main", name="run", seconds=2, problem="it <failed>\x00\x1b\nfor a reason", exit_code=20
             ),
-            Checked(package="a/b/main", name="other", seconds=0, skipped="no example value for x"),
+            CheckResult(package="a/b/main", name="other", seconds=0, skipped="no example value for x"),
         ]
     )
     suite = ElementTree.fromstring(text).find("testsuite")

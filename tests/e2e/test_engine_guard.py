@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 
 from generator.containers.limits import container_limits
-from generator.package.engines.cwltool import engine_environment, execute
+from generator.package.engines import cwltool, toil
+from generator.package.engines.execution import execute
 from generator.request.settings import Settings
 from generator.shared.errors import RunError, UsageError
 
@@ -192,10 +193,12 @@ def test_the_engine_knows_no_variable_that_it_does_not_need(
 
 
 def test_the_environment_of_an_engine_is_a_list_of_known_names() -> None:
-    kept = engine_environment({"PATH": "/bin", "AWS_SECRET_ACCESS_KEY": "x", "TOIL_WORKDIR": "/w", "PYTHONPATH": "/p"})
+    given = {"PATH": "/bin", "AWS_SECRET_ACCESS_KEY": "x", "TOIL_WORKDIR": "/w", "PYTHONPATH": "/p"}
 
+    kept = cwltool.environment(given)
     assert kept.keys() == {"PATH", "PYTHONPATH"}
     assert kept["PYTHONPATH"] != "/p"
+    assert toil.environment(given).keys() == {"PATH", "TOIL_WORKDIR"}
 
 
 def test_modules_of_the_present_folder_are_not_imported(
@@ -257,7 +260,7 @@ def test_an_interrupted_run_leaves_no_container(base_image: str, tmp_path: Path,
     code = (
         "import signal; from pathlib import Path; from dataclasses import replace\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell's background jobs ignore it
-        "from generator.package.engines.cwltool import execute\n"
+        "from generator.package.engines.execution import execute\n"
         "from generator.containers.limits import container_limits\n"
         f"limits = replace(container_limits(), labels=('org.packmill.test={label}',))\n"
         f"execute(Path('process.cwl'), {{}}, outdir=Path('results'), engine='cwltool', options=(), on_line=print,"

@@ -13,7 +13,7 @@ from support import Finished, commit_all, write_notebook
 from generator.notebook.literals import MisfitError
 from generator.package.file_objects import is_inside, local_path, refuse_local_files
 from generator.package.hints import read_hints
-from generator.package.inputs import checked_job, refuse_remote_files, typed_value
+from generator.package.inputs import check_job, refuse_remote_files, typed_value
 from generator.package.job_file import job_values, read_job, read_yaml
 from generator.package.run import run_package
 from generator.runner.standalone.given import Given, parameters
@@ -189,7 +189,7 @@ class TestFileObjects:
         job = {"options": {"a": [{"class": "File", "path": "gone.txt"}]}}
 
         with pytest.raises(UsageError, match=r"options: there is no .*/gone\.txt"):
-            checked_job(job, hints, package / "inputs.yml")
+            check_job(job, hints, package / "inputs.yml")
 
 
 class TestLimits:
@@ -293,7 +293,7 @@ class TestGuard:
     def test_a_stage_in_is_left_to_its_step(self, package: Path) -> None:
         job = {"tiles": [{"class": "File", "location": "https://example.org/x"}, "https://example.org/y"]}
 
-        fitted = checked_job(job, read_hints(package), package / "inputs.yml")
+        fitted = check_job(job, read_hints(package), package / "inputs.yml")
 
         refuse_remote_files(fitted)
         assert fitted == {"tiles": ["https://example.org/x", "https://example.org/y"]}

@@ -79,7 +79,7 @@ def _value(one: Input, examples: Mapping[str, str]) -> Any:
 
 
 def _files(one: Input, examples: Mapping[str, str]) -> Any:
-    """The author's example files; a path that the package does not carry is left for the user to put right."""
+    """Return the author's example files; paths outside the package stay for the user to correct."""
     paths = default_paths(one.default)
     kind = str(one.hint.type)
     carried = [{"class": kind, "path": examples[path]} for path in paths if path in examples]
@@ -93,7 +93,7 @@ def _files(one: Input, examples: Mapping[str, str]) -> Any:
 
 
 def default_paths(default: Literal | Missing) -> list[str]:
-    """The paths in the default of a file parameter: ``'x.csv'`` or ``[{'path': 'x.csv'}]``."""
+    """List the paths in the default of a file parameter: ``'x.csv'`` or ``[{'path': 'x.csv'}]``."""
     if isinstance(default, str):
         return [default] if default else []
     if isinstance(default, list | tuple):

@@ -14,9 +14,6 @@ from generator.notebook.parameters import CwlType, Hint, Literal, Missing, Role
 from generator.process.process import Process
 from generator.shared import contract
 
-"""The input that is the runner's own: where the executed notebook goes, as a template."""
-"""Where the runner leaves results, relative to the working directory."""
-
 _salad_names = frozenset(
     (
         "$schemas class cwlVersion default envDef fields format hints id in inputs intent items location name out "
@@ -34,7 +31,7 @@ _schema_org = {
     "license": "s:license",
     "release_notes": "s:releaseNotes",
 }
-"""What an algorithm_config says about the algorithm, in the words of schema.org."""
+"""The schema.org property for each field of an algorithm_config."""
 
 
 def emit(context: DocumentContext) -> dict[str, str]:
@@ -64,7 +61,7 @@ def process_cwl(context: DocumentContext) -> str:
     if secrets:
         document["hints"] = {"cwltool:Secrets": {"secrets": flow(secrets)}}
     document["baseCommand"] = flow(["packmill-runner", "run"])
-    document["arguments"] = [escaped(word) for word in _arguments(process)]
+    document["arguments"] = [escape(word) for word in _arguments(process)]
     document["inputs"] = {one.id: input_entry(one) for one in process.interface.inputs}
     if process.is_notebook:
         document["inputs"][contract.template_input] = template_entry(context)
@@ -88,8 +85,8 @@ def _arguments(process: Process) -> list[str]:
     ]
 
 
-def escaped(text: str) -> str:
-    """Text that CWL takes as it is: ``$(`` and ``${`` would begin an expression (CWL v1.2, Expressions)."""
+def escape(text: str) -> str:
+    """Escape ``$(`` and ``${``, which would start an expression (CWL v1.2, "Expressions")."""
     return re.sub(r"\\(?=\$[({])|\$(?=[({])", lambda match: "\\" + match[0], text)
 
 
@@ -126,7 +123,7 @@ def input_entry(one: Input) -> dict[str, Any]:
 
 
 def template_entry(context: DocumentContext) -> dict[str, Any]:
-    """The runner's own input of a notebook."""
+    """Return the entry for ``output_template``, the runner's own input of a notebook."""
     entry: dict[str, Any] = {
         "type": "string?",
         "label": "path of the executed notebook",
@@ -141,12 +138,12 @@ def template_entry(context: DocumentContext) -> dict[str, Any]:
 
 
 def label(name: str) -> str:
-    """A parameter's name as words."""
+    """Return a parameter's name as words."""
     return " ".join(name.replace("_", " ").split()) or name
 
 
 def cwl_type(hint: Hint, *, optional: bool) -> Any:
-    """A CWL type: ``int``, ``string[]?``, an enum, or a union with null where the short form does not exist."""
+    """Return the CWL type of an input: ``int``, ``string[]?``, an enum, or a union with null."""
     base: Any = str(hint.type)
     if hint.type is CwlType.ENUM and not _can_be_symbols(hint.symbols):
         base = "string"
@@ -164,9 +161,9 @@ def _can_be_symbols(symbols: tuple[str, ...]) -> bool:
 
 
 def carried_default(one: Input) -> Literal | Missing:
-    """The default that goes into the document; UNSET where the cell has to give it.
+    """Return the default for the document; UNSET if only the parameters cell can provide it.
 
-    A path in the cell is no file of the person who runs the document. And CWL's loader rewrites keys such as ``id`` or
+    A path in the cell is not a file of the user who runs the document. And CWL's loader rewrites keys such as ``id`` or
     ``path`` inside a default (Schema Salad, "Document preprocessing"), so a dictionary with one of them stays in the
     cell, where it is exact.
     """
@@ -185,7 +182,7 @@ def _survives(value: Literal) -> bool:
 
 
 def output_entries(process: Process) -> dict[str, Any]:
-    """The outputs: what the process stages out, and what every run leaves."""
+    """Return the entries for the process's own outputs and for those of every run."""
     entries = {one.id: _output_entry(one) for one in process.interface.outputs}
     if process.is_notebook:
         notebook = posixpath.basename(process.path)
@@ -205,11 +202,11 @@ def output_entries(process: Process) -> dict[str, Any]:
 
 
 def _file(what: str, pattern: str) -> dict[str, Any]:
-    return {"type": "File", "label": what, "outputBinding": {"glob": escaped(f"{contract.output_folder}/{pattern}")}}
+    return {"type": "File", "label": what, "outputBinding": {"glob": escape(f"{contract.output_folder}/{pattern}")}}
 
 
 def _output_entry(one: Output) -> dict[str, Any]:
-    """A file that the process itself writes.
+    """Return the entry for a file that the process itself writes.
 
     Its type admits null although the runner fails without it (``--expect``): a required output that is missing would
     make the engine throw away everything else that a failed run left, the notebook with its traceback first.
@@ -218,12 +215,12 @@ def _output_entry(one: Output) -> dict[str, Any]:
     entry: dict[str, Any] = {"type": kind, "label": label(one.name)}
     if one.doc:
         entry["doc"] = prose(one.doc)
-    entry["outputBinding"] = {"glob": escaped(f"{contract.output_folder}/{one.glob}")}
+    entry["outputBinding"] = {"glob": escape(f"{contract.output_folder}/{one.glob}")}
     return entry
 
 
 def shown_type(one: Input) -> str:
-    """An input's type in words, for comments and tables."""
+    """Return an input's type in words, for comments and tables."""
     hint = one.hint
     name = " | ".join(hint.symbols) if hint.type is CwlType.ENUM else type_name(hint)
     return f"{name}{', optional' if hint.optional else ''}{', secret' if hint.secret else ''}"

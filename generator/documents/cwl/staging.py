@@ -16,21 +16,20 @@ from generator.shared import contract
 from generator.shared.staging_records import Kind, stage_in_kinds, stage_out_kinds
 
 cwltool_namespace = {"cwltool": "http://commonwl.org/cwltool#"}
-"""The input that cwltool keeps in its store of secrets."""
 _secret_file = ".packmill-credentials"  # noqa: S105 - a name
-"""Where the runner finds the secret as it is (`generator.staging.options.secret_file`)."""
+"""The file that holds the secret for the runner (`generator.staging.options.secret_file`)."""
 
 
 _runner = "/opt/packmill/bin/packmill-runner"
-"""The runner of the staging image, by its path: no PATH that an engine hands on decides which program runs."""
+"""The runner of the staging image, by its path: the engine's PATH must not decide which program runs."""
 
 
 def stage_in_cwl(context: DocumentContext) -> str:
-    """One input from anywhere: the tool of every stage-in step."""
+    """Return ``stage_in.cwl``: the tool that fetches one input from any address."""
     inputs = {
         "input_path": entry(stage_in_type("stage_in", optional=True), "what to fetch: a URL, a record, or a list"),
         "name": entry("string?", "the input that it is for"),
-        "as_type": entry("string?", "what is wanted of it: File[], File or Directory"),
+        "as_type": entry("string?", "the type to fetch it as: File[], File or Directory"),
         contract.cache_input: entry("Directory?", "contents of earlier runs; is added to"),
         "cache_is_new": {**entry("boolean?", "the cache was begun by a step before"), "default": False},
         "cache_only": {**entry("boolean?", "fill the cache and nothing else"), "default": False},
@@ -49,13 +48,13 @@ def stage_in_cwl(context: DocumentContext) -> str:
 
 
 def stage_out_cwl(context: DocumentContext) -> str:
-    """The results to where they are wanted."""
+    """Return ``stage_out.cwl``: the tool that delivers the results to a destination."""
     inputs = {
         contract.destination_input: entry(
             stage_out_type("stage_out"), "where to: a URL or a record; nowhere when not given"
         ),
         contract.output_dir: entry("Directory", "everything that the run left"),
-        contract.include_input: entry("string[]?", "patterns of what is wanted of it; all when not given"),
+        contract.include_input: entry("string[]?", "patterns of the files to deliver; all when not given"),
         contract.catalog_input: entry("boolean?", "write a STAC catalog, too"),
         "name": entry("string?", "the catalog's id"),
         **settings(),
@@ -64,7 +63,7 @@ def stage_out_cwl(context: DocumentContext) -> str:
         "staged": entry("File", "what went where, as JSON"),
         "staged_dir": entry("Directory?", "the destination, when it is a folder of the outputs"),
     }
-    return _tool(context, "stage_out", "puts results where they are wanted", inputs, outputs, kinds=stage_out_kinds)
+    return _tool(context, "stage_out", "delivers results to a destination", inputs, outputs, kinds=stage_out_kinds)
 
 
 def _tool(
@@ -84,7 +83,7 @@ def _tool(
     ]
     hints: dict[str, Any] = {"cwltool:Secrets": {"secrets": flow([contract.credentials_input])}}
     if extra:
-        # A cache is written to where it lies; an engine that cannot do that works on a copy and hands it on.
+        # The cache is changed in place; an engine that cannot do that passes on a changed copy.
         hints["InplaceUpdateRequirement"] = {"inplaceUpdate": True}
     command = name.replace("_", "-")
     guard = ["--guard", *(word for one in context.guard_allows for word in ("--allow", one))] if context.guard else []
@@ -125,7 +124,7 @@ def _tool(
 
 
 def record(kind: Kind) -> dict[str, Any]:
-    """A kind as a record type of CWL."""
+    """Return the CWL record type of a kind."""
     return {
         "name": kind.name,
         "type": "record",
@@ -141,12 +140,12 @@ def record(kind: Kind) -> dict[str, Any]:
 
 
 def entry(kind: Any, text: str) -> dict[str, Any]:
-    """An input or an output of this type, with a label."""
+    """Return an input or an output of this type, with a label."""
     return {"type": kind, "label": text}
 
 
 def settings() -> dict[str, Any]:
-    """What every step that reaches out may be told."""
+    """Return the inputs of every step that uses the network: credentials and configuration."""
     return {
         contract.credentials_input: {
             "type": "string?",
@@ -168,7 +167,7 @@ def settings() -> dict[str, Any]:
 
 
 def stage_in_type(document: str, *, optional: bool) -> list[Any]:
-    """What a stage-in may be given: an address, a File, a record of this document's, or a list of these."""
+    """Return the type of a stage-in: an address, a File, a record of this document, or a list of these."""
     names = [f"#{document}/{kind.name}" for kind in stage_in_kinds]
     items = flow(["string", "File", "Directory", *names])
     plain = ["string", "File", "Directory"]
@@ -176,5 +175,5 @@ def stage_in_type(document: str, *, optional: bool) -> list[Any]:
 
 
 def stage_out_type(document: str) -> list[Any]:
-    """Where results may go: an address, a record of this document's, or nowhere."""
+    """Return the type of a destination: an address, a record of this document, or null."""
     return ["null", "string", *(f"#{document}/{kind.name}" for kind in stage_out_kinds)]

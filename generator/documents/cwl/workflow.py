@@ -1,4 +1,4 @@
-"""The process with the steps around it: ``workflow.cwl``, and its stage-ins alone: ``cache_workflow.cwl``."""
+"""``workflow.cwl``: the process with its staging steps; ``cache_workflow.cwl``: the stage-in steps only."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ def emit(context: DocumentContext) -> dict[str, str]:
 
 
 def workflow_cwl(context: DocumentContext) -> str:
-    """The whole way: every stage-in, chained over the cache, then the process, then the stage-out."""
+    """Return ``workflow.cwl``: every stage-in, chained over the cache, then the process, then the stage-out."""
     interface = context.process.interface
     inputs = {one.id: _workflow_input(one, "workflow") for one in interface.inputs}
     if context.process.is_notebook:
         inputs[contract.template_input] = template_entry(context)
     steps = _stage_in_steps(context)
-    process_step, stage_out_step = _free("process", context), _free("stage_out_results", context)
+    process_step, stage_out_step = _step_id("process", context), _step_id("stage_out_results", context)
     results = output_entries(context.process)
     steps[process_step] = {
         "label": context.title,
@@ -150,12 +150,12 @@ def _stage_in_steps(context: DocumentContext, *, only_cache: bool = False) -> di
 
 
 def step_name(one: Input, context: DocumentContext) -> str:
-    """The stage-in step of an input."""
-    return _free(f"stage_in_{one.id}", context)
+    """Name the stage-in step of an input."""
+    return _step_id(f"stage_in_{one.id}", context)
 
 
-def _free(name: str, context: DocumentContext) -> str:
-    """The name of a step, which is no input's and no output's: ids in a workflow differ (CWL v1.2, "Workflow")."""
+def _step_id(name: str, context: DocumentContext) -> str:
+    """Return a step's name that differs from all inputs and outputs: ids are unique (CWL v1.2, "Workflow")."""
     interface = context.process.interface
     taken = {one.id for one in interface.inputs} | {one.id for one in interface.outputs}
     while name in taken:
@@ -168,7 +168,7 @@ def _staged_output(one: Input) -> str:
 
 
 def _process_source(name: str, context: DocumentContext) -> Any:
-    """Where the process has an input from; ``valueFrom`` because a step's output may be null and this input not."""
+    """Return the source of a process input; ``valueFrom`` since a step's output may be null and this input not."""
     staged = {one.id: one for one in context.process.interface.stage_ins}
     if name not in staged:
         return name
@@ -177,16 +177,16 @@ def _process_source(name: str, context: DocumentContext) -> Any:
 
 
 def _stage_out_step(context: DocumentContext, process_step: str) -> dict[str, Any]:
-    wanted = [one.glob for one in context.process.interface.outputs]
+    patterns = [one.glob for one in context.process.interface.outputs]
     if context.process.is_notebook:
-        wanted += [contract.scraps_file, contract.scraps_folder]
+        patterns += [contract.scraps_file, contract.scraps_folder]
     return {
         "label": "stage out the results",
         "run": "stage_out.cwl",
         "in": {
             contract.destination_input: {"source": "stage_out", "valueFrom": "$(self)"},
             contract.output_dir: f"{process_step}/output_dir",
-            contract.include_input: {"default": wanted},
+            contract.include_input: {"default": patterns},
             contract.catalog_input: contract.catalog_input,
             "name": {"default": context.identifier},
             contract.credentials_input: contract.credentials_input,
@@ -201,14 +201,14 @@ def _without_binding(entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def cache_workflow_cwl(context: DocumentContext) -> str:
-    """The stage-in steps alone: fills a cache before the runs that use it."""
+    """Return ``cache_workflow.cwl``, which fills a cache before the runs that use it."""
     staged = context.process.interface.stage_ins
     inputs: dict[str, Any] = {one.id: _workflow_input(one, "cache_workflow") for one in staged}
     inputs[contract.cache_input] = entry("Directory?", "the cache to add to; a new one when not given")
     inputs |= settings()
     outputs = {
         "cache_out": {
-            **entry("Directory?", "the new cache; one that was given is added to where it lies"),
+            **entry("Directory?", "the new cache; an existing one is updated in place"),
             "outputSource": f"{step_name(staged[-1], context)}/cache_new",
         }
     }

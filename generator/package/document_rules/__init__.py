@@ -58,7 +58,7 @@ def _document(path: Path, folder: Path, *, as_step: bool = False) -> Problems:
         return
     kind = mapping(document).get("class")
     if not isinstance(kind, str) or kind not in ({"CommandLineTool"} if as_step else _own):
-        yield f"class: {kind!r} is no CommandLineTool{'' if as_step else ' and no Workflow'}"
+        yield f"class: {kind!r} is not a CommandLineTool{'' if as_step else ' or a Workflow'}"
         return
     yield from _head(document, kind)
     yield from _parameters("inputs", document.get("inputs"), _input)
@@ -73,7 +73,7 @@ def _head(document: dict[str, Any], kind: str) -> Problems:
         yield f"cwlVersion: {document.get('cwlVersion')!r} is not v1.2"
     namespaces = document.get("$namespaces", {})
     if any(_namespaces.get(name) != address for name, address in mapping(namespaces).items()):
-        yield "$namespaces: packmill writes those of schema.org and cwltool alone"
+        yield "$namespaces: packmill writes only those of schema.org and cwltool"
     yield from name_rule("id", document.get("id"))  # addresses in a document are relative to its id
     for key in ("label", "doc", *about):
         yield from text_rule(key, document.get(key, ""))
@@ -82,7 +82,7 @@ def _head(document: dict[str, Any], kind: str) -> Problems:
 def _tool(document: dict[str, Any], folder: Path) -> Problems:
     requirements, hints = mapping(document.get("requirements")), mapping(document.get("hints", {}))
     if "DockerRequirement" not in requirements:
-        yield "requirements: there is no DockerRequirement, so the tool would run on this machine"
+        yield "requirements: DockerRequirement is missing, so the tool would run on this machine"
     yield from requirement_rules("requirements", document.get("requirements", {}), tool_requirements)
     yield from requirement_rules("hints", document.get("hints", {}), tool_hints)
     entries = items(mapping(requirements.get("InitialWorkDirRequirement")).get("listing"))
@@ -109,7 +109,7 @@ def _workflow(document: dict[str, Any], folder: Path) -> Problems:
         yield from _step(f"steps/{name}", mapping(step))
     for runs in {str(mapping(step).get("run")): None for step in mapping(steps).values()}:
         if not re.fullmatch(r"\w[\w.-]*\.cwl", runs) or not (folder / runs).is_file():
-            yield f"steps: run: {runs!r} is no document of the package"
+            yield f"steps: run: {runs!r} is not a document of the package"
         else:
             yield from (f"{runs}: {problem}" for problem in _document(folder / runs, folder, as_step=True))
 
@@ -158,7 +158,7 @@ def _output(where: str, parameter: dict[str, Any]) -> Problems:
     yield from unknown(binding, {"glob"}, f"{where}/outputBinding")
     pattern = binding.get("glob", contract.output_folder)
     if not isinstance(pattern, str) or has_expression(pattern) or pattern.split("/")[0] != contract.output_folder:
-        yield f"{where}/outputBinding: {pattern!r} is no pattern below output/"
+        yield f"{where}/outputBinding: {pattern!r} is not a pattern below output/"
     elif ".." in pattern.split("/"):
         yield f"{where}/outputBinding: {pattern!r} leaves the folder of the outputs"
 

@@ -13,36 +13,36 @@ _acted_on = ("class", "location", "path", "__id", "<<")
 
 
 def mapping(value: Any) -> dict[str, Any]:
-    """The value where it is a mapping, else an empty one."""
+    """Return the value if it is a mapping, else an empty mapping."""
     return value if isinstance(value, dict) else {}
 
 
 def items(value: Any) -> list[Any]:
-    """The items of a list; a single None, which no rule accepts, for anything else."""
+    """Return the items of a list; for other values a single None, which every rule rejects."""
     return value if isinstance(value, list) else [None]
 
 
 def unknown(found: dict[str, Any], known: set[str], where: str) -> Problems:
-    """The fields that packmill does not write."""
+    """Report fields that packmill does not write."""
     for name in found:
         if name not in known:
             yield f"{where}: packmill writes no {name!r} here"
 
 
 def name_rule(where: str, name: Any) -> Problems:
-    """A name that resolves to nothing but itself."""
+    """Check that a name resolves to nothing but itself."""
     if not isinstance(name, str) or not re.fullmatch(r"[\w.!-]+", name):
-        yield f"{where}: {name!r} is no plain name"
+        yield f"{where}: {name!r} is not a plain name"
 
 
 def source_rule(where: str, source: Any) -> Problems:
-    """An input of the workflow, or an output of a step."""
+    """Check that a source is an input of the workflow, or an output of a step."""
     if not isinstance(source, str) or not re.fullmatch(r"[\w.!-]*(/[\w.!-]+)?", source):
-        yield f"{where}: {source!r} names no input and no output of a step"
+        yield f"{where}: {source!r} is neither an input nor an output of a step"
 
 
 def text_rule(where: str, value: Any) -> Problems:
-    """A text, which may be anything."""
+    """Check that a value is text; any text is allowed."""
     if not isinstance(value, str):
         yield f"{where}: text is needed"
 
@@ -53,7 +53,7 @@ def has_expression(text: str) -> bool:
 
 
 def default_rule(where: str, value: Any) -> Problems:
-    """A default as packmill writes it: no file, and no key that CWL's loader acts on."""
+    """Check that a default has no file, and no key that CWL's loader acts on."""
     if isinstance(value, list):
         for item in value:
             yield from default_rule(where, item)
@@ -65,7 +65,7 @@ def default_rule(where: str, value: Any) -> Problems:
 
 
 def type_rule(where: str, value: Any) -> Problems:
-    """A type of CWL's, or a record of the same document (``#workflow/S3``); never one of another file."""
+    """Check that a type is CWL's own, or a record of the same document (``#workflow/S3``)."""
     if isinstance(value, str):
         word = re.fullmatch(r"(\w+)(\[\])?\??", value)
         if not (word and word[1] in _type_words) and not re.fullmatch(r"#\w+/\w+", value):
@@ -76,11 +76,11 @@ def type_rule(where: str, value: Any) -> Problems:
     elif isinstance(value, dict):
         yield from _composed_type(where, value)
     else:
-        yield f"{where}: there is no type"
+        yield f"{where}: the type is missing"
 
 
 def _composed_type(where: str, value: dict[str, Any]) -> Problems:
-    """An array, an enum or a record."""
+    """Check an array, an enum or a record."""
     yield from unknown(value, {"type", "items", "symbols", "name", "doc", "fields"}, where)
     yield from type_rule(where, value.get("type"))
     yield from name_rule(f"{where}/name", value.get("name", "none"))

@@ -15,7 +15,7 @@ _entries = {"$(inputs)", "$(inputs.credentials)", "$(inputs.cache_dir)"}
 
 
 def requirement_rules(where: str, found: Any, known: dict[str, Rule]) -> Problems:
-    """The rules of all requirements in a mapping of them by their class."""
+    """Check all requirements in a mapping by class."""
     if not isinstance(found, dict):
         yield f"{where}: a mapping is needed"
         return
@@ -30,7 +30,7 @@ def _docker(where: str, value: Any) -> Problems:
     yield from unknown(mapping(value), {"dockerPull"}, where)
     image = mapping(value).get("dockerPull")
     if not isinstance(image, str) or not re.fullmatch(r"[A-Za-z0-9][\w.:/@+-]*", image):
-        yield f"{where}/dockerPull: {image!r} is no name of an image"
+        yield f"{where}/dockerPull: {image!r} is not an image name"
 
 
 def _working_folder(where: str, value: Any) -> Problems:
@@ -40,7 +40,7 @@ def _working_folder(where: str, value: Any) -> Problems:
         yield from unknown(one, {"entryname", "entry", "writable"}, where)
         name = one.get("entryname")
         if not isinstance(name, str) or not re.fullmatch(r"\.?\w[\w.-]*", name):
-            yield f"{where}: {name!r} is no plain name of a file"
+            yield f"{where}: {name!r} is not a plain file name"
         if one.get("entry") not in _entries:
             yield f"{where}: the entry {one.get('entry')!r} is not one of packmill's"
 
@@ -58,7 +58,7 @@ def _secrets(where: str, value: Any) -> Problems:
 
 
 def _scalars(pattern: str, *names: str) -> Rule:
-    """The rule of a requirement whose fields are all numbers, or all yes or no."""
+    """Return the rule of a requirement whose fields all match ``pattern``: numbers, or true and false."""
 
     def rule(where: str, value: Any) -> Problems:
         if not isinstance(value, dict):

@@ -12,7 +12,7 @@ from generator.shared.errors import UsageError
 
 
 def foreign_files(job: Path) -> list[str]:
-    """The files that ``inputs.yml`` takes from elsewhere, or what is wrong with it; stage-ins may have addresses."""
+    """List the files outside the package in ``inputs.yml``, or why it cannot be read; stage-ins may have addresses."""
     if not job.resolve().is_relative_to(job.parent.resolve()):  # its values would be those of any file of the host
         return [f"{job.name}: it is a link that leaves the package"]
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from generator.package.engines.cwltool import PlainLog
+from generator.package.engines.log import PlainLog
 
 
 @pytest.mark.parametrize(

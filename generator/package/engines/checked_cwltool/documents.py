@@ -1,8 +1,8 @@
 """What the CWL engine's loader may read: the documents of one folder and the job file, and nothing else.
 
-The loader follows whatever a document names: ``$import``, ``$include``, ``$schemas``, and addresses that it only asks
+The loader follows every name in a document: ``$import``, ``$include``, ``$schemas``, and addresses that it only asks
 whether they exist, also below the default of an input. `generator.package.document_rules` refuses most of that before
-the engine starts. This holds for the rest, and whatever a later loader acts on.
+the engine starts. This covers the rest, and fields that a later loader acts on.
 """
 
 from __future__ import annotations

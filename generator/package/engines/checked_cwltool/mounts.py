@@ -1,4 +1,4 @@
-"""Where cwltool puts files for a container, and the folders that a container may change where they lie.
+"""The places of files in a container, and the folders that a container may change in place.
 
 The document and the values of a run name the places. cwltool joins these names to folders of the host without a
 look at them, before a container starts and after it has ended.
@@ -66,12 +66,12 @@ def check_mounts(entries: Iterable[MapperEnt], inside: str, *, in_place: bool) -
         parent = posixpath.dirname(entry.target)
         while parent not in ("/", ""):
             if parent in mounted:
-                raise WorkflowException(f"{entry.target}: lies in {parent}, which is an input of its own")
+                raise WorkflowException(f"{entry.target}: is inside {parent}, which is another input")
             parent = posixpath.dirname(parent)
 
 
 def folders_in_place(entries: Iterable[MapperEnt]) -> list[Path]:
-    """Give what a container writes to where it lies on the host."""
+    """List the folders of the host that a container may write to."""
     return [Path(entry.resolved) for entry in entries if entry.type in _WRITABLE and entry.resolved.startswith("/")]
 
 

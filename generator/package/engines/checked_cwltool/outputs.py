@@ -1,6 +1,6 @@
 """What a container left behind, checked before the CWL engine moves, reads or removes any of it.
 
-Whoever wrote the image decides what lies in the output folder: links to files of the host, an output object
+The image decides the contents of the output folder: links to files of the host, an output object
 (``cwl.output.json``; CWL v1.2, "Output binding") that names any path, pipes that block a reader. `OutputFolder` is the
 file access that cwltool collects outputs through: regular files and folders inside the folder pass, links that stay
 inside it become the files they point to, and everything else ends the run.
@@ -118,9 +118,9 @@ class OutputFolder(StdFsAccess):
     # The rules.
 
     def check(self, outputs: Mapping[str, Any]) -> None:
-        """Check an output object, whoever wrote it: what its files and folders name, at any depth.
+        """Check an untrusted output object: the paths of its files and folders, at any depth.
 
-        Fields of theirs that say more than what and where they are go.
+        Other fields of theirs are dropped.
 
         Raises:
             OutputRefusedError: an object names a place outside, has a name that is a path, or brings its own content.
@@ -176,7 +176,7 @@ class OutputFolder(StdFsAccess):
         return real.is_relative_to(self._top)
 
     def _real(self, path: Path) -> Path:
-        """Resolve a path, which must stay in the folder or be an input, or lie in one."""
+        """Resolve a path, which must stay in the folder or be an input, or be inside one."""
         try:
             real = path.resolve(strict=True)
         except (OSError, RuntimeError):
@@ -223,7 +223,7 @@ class OutputFolder(StdFsAccess):
         if not nested and not self._is_own(target):
             return
         if path in self._following or path.parent.resolve().is_relative_to(target):
-            raise OutputRefusedError(f"{self._shown(path)}: the link leads back to a folder that it lies in")
+            raise OutputRefusedError(f"{self._shown(path)}: the link leads back to its own folder")
         self._following.add(path)
         if self._is_own(target):
             self._clear_tree(target)

@@ -122,8 +122,8 @@ class _GuardedJob(DockerCommandLineJob):
             raise WorkflowException("not started: an earlier step left something that cannot be an output")
         check_mounts(self._mapped(), self.builder.outdir, in_place=self.inplace_update)
         runtime, cidfile = super().create_runtime(env, runtimeContext)
-        wanted = self.builder.get_requirement("ResourceRequirement")[0] or {}
-        asked = [_number(wanted.get(f"{kind}Max", wanted.get(f"{kind}Min", 0))) for kind in ("ram", "cores")]
+        requirement = self.builder.get_requirement("ResourceRequirement")[0] or {}
+        asked = [_number(requirement.get(f"{kind}Max", requirement.get(f"{kind}Min", 0))) for kind in ("ram", "cores")]
         runtime += self.limits.options(ram=asked[0], cores=asked[1])
         if "--log-driver=none" not in runtime:
             runtime.append("--log-driver=none")  # what it prints is handed on; the engine need not keep it, too
@@ -163,13 +163,13 @@ class _GuardedJob(DockerCommandLineJob):
         return [mapped for paths in (self.pathmapper, self.generatemapper) if paths for _, mapped in paths.items()]
 
     def _check_staged(self, target: Path) -> None:
-        """A folder on the way to a file that cwltool put into the output folder must still be a folder."""
+        """Check that the folder of a file that cwltool put into the output folder is still a folder."""
         if not target.parent.resolve().is_relative_to(Path(self.outdir).resolve()):
             raise OutputRefusedError(f"{target.parent.name}: the process put a link in place of a folder of its inputs")
 
 
 def _number(value: Any) -> float:
-    """A limit that is an expression is left to cwltool, which reserves what it asks for."""
+    """Return a limit as a number; cwltool evaluates limits that are expressions."""
     return float(value) if isinstance(value, int | float) else 0.0
 
 
@@ -182,4 +182,4 @@ def _remove_container(docker: str, cidfile: Path) -> None:
         return
     removed = run_command((docker, "rm", "--force", container), timeout=60)
     if removed.code != 0 and "No such container" not in removed.stderr:
-        raise WorkflowException(f"container {container[:12]}: the engine does not say whether it has ended")
+        raise WorkflowException(f"container {container[:12]}: the engine does not report whether it has ended")

@@ -1,0 +1,88 @@
+"""Run a CWL document with an engine: write the job, stream the log, read the output object, clean up."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from generator.containers.limits import ContainerLimits, container_limits
+from generator.package.engines import engine_of
+from generator.shared.errors import EngineMissingError, RunError
+from generator.subprocesses import run, stream
+
+
+def execute(
+    process: Path,
+    job: dict[str, Any],
+    *,
+    outdir: Path,
+    engine: str,
+    options: tuple[str, ...],
+    on_line: Callable[[str], None],
+    limits: ContainerLimits | None = None,
+    trust: bool = False,
+) -> dict[str, Any]:
+    """Run a document and return its output object. Only the engine can read the job.
+
+    ``trust`` runs tools without a container, and documents with an engine that does not check outputs.
+
+    Raises:
+        UsageError: the engine is unknown or not installed, or requires ``trust``.
+        RunError: the engine ends with an error.
+    """
+    label = f"org.packmill.run={secrets.token_hex(8)}"
+    own = limits or container_limits()
+    own = replace(own, labels=(*own.labels, label), bare=trust)
+    chosen = engine_of(engine)
+    with TemporaryDirectory(prefix="packmill-run-") as temporary:
+        job_file, result = Path(temporary, "job.json"), Path(temporary, "outputs.json")
+        job_file.touch(mode=0o600)
+        job_file.write_text(json.dumps(job))
+        outdir.mkdir(parents=True, exist_ok=True)
+        if shutil.which("podman"):
+            from generator.containers.podman import use_podman_command
+
+            with suppress(EngineMissingError):  # the CWL engine reports the missing program itself
+                use_podman_command()
+        command = (*chosen.command(own, trust=trust), "--outdir", str(outdir), *options, str(process), str(job_file))
+        folder = Path(temporary, "engine")
+        folder.mkdir()
+        environment = chosen.environment(os.environ, folder)
+        code = None
+        try:
+            code = stream(command, on_line=on_line, stdout=result, environment=environment, alone=True)
+        finally:
+            job_file.unlink(missing_ok=True)
+            if code != 0:
+                _remove_containers(label)
+            _remove_folder(folder)
+        if code != 0:
+            raise RunError(f"the run failed: {engine} ended with code {code}; its last lines are above")
+        try:
+            outputs: dict[str, Any] = json.loads(result.read_text(encoding="utf-8"))
+        except ValueError:
+            raise RunError(f"{engine} succeeded but printed no output object") from None
+        return outputs
+
+
+def _remove_containers(label: str) -> None:
+    """Remove the containers of a run that failed or was interrupted."""
+    left = run(("docker", "ps", "--all", "--quiet", "--filter", f"label={label}"), timeout=30).stdout.split()
+    if left:
+        run(("docker", "rm", "--force", "--volumes", *left), timeout=60)
+
+
+def _remove_folder(folder: Path) -> None:
+    """Remove a folder without following links, even with unreadable folders or more levels than Python can follow."""
+    remove = ("rm", "-rf", "--", str(folder))
+    if run(remove, timeout=600).code != 0:
+        run(("chmod", "-R", "u+rwX", "--", str(folder)), timeout=600)
+        run(remove, timeout=600)
