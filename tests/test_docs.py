@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 from support import Finished, here
 
 from generator.request.settings import variables
@@ -14,6 +15,7 @@ from generator.runner.cli import main as runner_main
 from generator.shared import errors
 
 top = here.parent
+_VARIABLES = re.compile(r"(\| variable \| \|\n\|---\|---\|\n)(?:\| .*\n)*")
 _BLOCK = re.compile(r"<!-- help: (?P<command>[^>]+) -->\n(?:```\n.*?\n```\n)?", re.DOTALL)
 
 
@@ -50,11 +52,21 @@ def test_the_readme_has_every_exit_code() -> None:
             assert re.search(rf"^\| {kind.exit_code} \|", readme, re.MULTILINE), kind
 
 
-def test_the_reference_has_every_variable() -> None:
-    reference = (top / "docs" / "reference.md").read_text(encoding="utf-8")
+def test_the_reference_has_every_variable_as_the_help_has_it(golden: Callable[[Path, str], None]) -> None:
+    reference = top / "docs" / "reference.md"
+    table = "".join(f"| `{name}` | {text.replace('<', '&lt;')} |\n" for name, text in variables.items())
+    text = reference.read_text(encoding="utf-8")
 
-    for name in variables:
-        assert f"| `{name}` |" in reference
+    assert len(_VARIABLES.findall(text)) == 1
+    golden(reference, _VARIABLES.sub(lambda head: head[1] + table, text))
+
+
+def test_the_form_for_a_pipeline_describes_variables_as_the_help_does() -> None:
+    fields = YAML(typ="safe").load(top / ".gitlab-ci.yml")["variables"]
+
+    assert len(fields) > 10
+    for name, field in fields.items():
+        assert field["description"] == variables[name][0].upper() + variables[name][1:], name
 
 
 def test_the_readme_s_example_cell_is_the_example_s() -> None:

@@ -37,9 +37,7 @@ Options after -- go to the engine: packmill run PACKAGE -- --debug"""
     parser.add_argument(
         "--outdir", type=Path, default=Path(), metavar="DIR", help="folder for outputs (default: the current folder)"
     )
-    parser.add_argument(
-        "--engine", choices=names, default=names[0], help="CWL engine (default: %(default)s)"
-    )
+    parser.add_argument("--engine", choices=names, default=names[0], help="CWL engine (default: %(default)s)")
     parser.add_argument(
         "--trust",
         action="store_true",

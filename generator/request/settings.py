@@ -21,7 +21,7 @@ from generator.shared.errors import UsageError
 variables = {
     "repository": "git URL or local path of the repository; without it the bundled example is built and run",
     "checkout": "branch, tag or commit (default: the default branch)",
-    "process": f"notebook or shell script, relative to the repository's top (default: {default_process})",
+    "process": f"notebook or shell script, from the repository's top; several on separate lines (default: {default_process})",
     "env": "environment instead of the repository's own: a path in the repository or an https URL",
     "standard_buildpacks": "'yes' builds every environment with repo2docker's own build packs",
     "no_cache": "'yes' ignores cached images and layers, and rebuilds from scratch",
@@ -38,7 +38,7 @@ variables = {
     "inputs": "for the stage 'run': values for the inputs, in YAML or JSON (default: the package's inputs.yml)",
     "PACKMILL_BASE_IMAGE": "base image for environments without a Dockerfile; {python} is the requested version",
     "PACKMILL_CACHE_REGISTRY": "registry and path that caches environments and runners",
-    "PACKMILL_GIT_TOKEN": "token for private https repositories",
+    "PACKMILL_GIT_TOKEN": "token for private https repositories; used only for the requested repository",
     "PACKMILL_GIT_HOST": "the one host that gets PACKMILL_GIT_TOKEN (default: the repository's host)",
     "PACKMILL_SUBMODULES": "submodules that get credentials: 'owner', 'host' or addresses (default: none)",
     "PACKMILL_REPOSITORIES": "repositories that may be named: hosts, host/path or URLs (default: any, see docs/ci.md)",

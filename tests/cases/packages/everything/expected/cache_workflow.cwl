@@ -179,5 +179,5 @@ steps:
 outputs:
   cache_out:
     type: Directory?
-    label: the new cache; one that was given is added to where it lies
+    label: the new cache; an existing one is updated in place
     outputSource: stage_in_scene/cache_new

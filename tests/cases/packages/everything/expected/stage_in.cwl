@@ -179,7 +179,7 @@ inputs:
     label: the input that it is for
   as_type:
     type: string?
-    label: 'what is wanted of it: File[], File or Directory'
+    label: 'the type to fetch it as: File[], File or Directory'
   cache_dir:
     type: Directory?
     label: contents of earlier runs; is added to

@@ -4,7 +4,7 @@ $namespaces:
   cwltool: http://commonwl.org/cwltool#
 class: CommandLineTool
 id: stage_out
-label: puts results where they are wanted
+label: delivers results to a destination
 doc: A step around process.ipynb, run by packmill-runner in packmill's staging image.
 s:softwareVersion: "main"
 requirements:
@@ -116,7 +116,7 @@ inputs:
     label: everything that the run left
   include:
     type: string[]?
-    label: patterns of what is wanted of it; all when not given
+    label: patterns of the files to deliver; all when not given
   stac_catalog:
     type: boolean?
     label: write a STAC catalog, too
