@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The pipeline's entry and a newcomer's first command: makes .venv with packmill in it, and lets packmill do the rest.
-# Variables: repository, checkout, process, env, ... (see: packmill ci --help). Without any, it builds and runs an example.
+# The entry of a pipeline and a newcomer's first command: installs packmill in .venv, then runs it.
+# Variables: repository, checkout, process, env, ... (see: packmill ci --help). Without variables, it builds and runs an example.
 # An argument is a stage of .gitlab-ci.yml: build, check, publish or run.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)

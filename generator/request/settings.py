@@ -21,7 +21,7 @@ from generator.shared.errors import UsageError
 variables = {
     "repository": "git URL or local path of the repository; without it the bundled example is built and run",
     "checkout": "branch, tag or commit (default: the default branch)",
-    "process": f"notebook or shell script, from the repository's top; several on separate lines (default: {default_process})",
+    "process": f"notebook or shell script in the repository; several on separate lines (default: {default_process})",
     "env": "environment instead of the repository's own: a path in the repository or an https URL",
     "standard_buildpacks": "'yes' builds every environment with repo2docker's own build packs",
     "no_cache": "'yes' ignores cached images and layers, and rebuilds from scratch",

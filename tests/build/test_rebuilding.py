@@ -87,7 +87,7 @@ def test_a_document_that_is_nested_without_end_is_refused(tmp_path: Path, packmi
 
     refused = packmill("rebuild", tmp_path)
 
-    assert (refused.code, "no package that can be read" in refused.err) == (2, True)
+    assert (refused.code, "not a readable package" in refused.err) == (2, True)
 
 
 @pytest.mark.parametrize("name", ["localhost/packmill/runner:1", "localhost/packmill/base:bookworm"])

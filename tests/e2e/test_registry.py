@@ -154,5 +154,5 @@ def test_what_is_no_registry_is_refused(text: str, repository: Path, packmill: C
     finished = packmill("build", repository, f"--push={text}")
 
     assert finished.code == 2
-    assert "is no registry" in finished.err
+    assert "invalid registry" in finished.err
     assert "secret" not in finished.err

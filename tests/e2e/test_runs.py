@@ -271,8 +271,8 @@ def test_a_kernel_that_the_image_lacks_gives_exit_16(
         (["n=x"], "n is 'x', but an int is needed"),
         (["tokn=1"], "tokn: no such input; did you mean 'token'?"),
         (["mode=c"], "mode is 'c', but one of 'a', 'b' is needed"),
-        (["path=/no/such"], "path is '/no/such', but there is no such file"),
-        (["token=x"], "token is secret, and command lines can be read by others"),
+        (["path=/no/such"], "path is '/no/such', but this file does not exist"),
+        (["token=x"], "token is secret, and other users can read command lines"),
         (["n"], "'n': write it as name=value"),
     ],
 )
@@ -294,7 +294,7 @@ def test_a_job_that_does_not_fit_is_refused(several: Built, tmp_path: Path, pack
     assert finished.code == 2
     assert "nn: no such input; did you mean 'n'?" in finished.err
     assert "n is 'x', but an int is needed" in finished.err
-    assert f"source: there is no {tmp_path}/gone.txt" in finished.err
+    assert f"source: {tmp_path}/gone.txt does not exist" in finished.err
 
 
 def test_a_folder_with_several_processes_asks_for_one(several: Built, packmill: Callable[..., Finished]) -> None:

@@ -305,7 +305,7 @@ class TestPackmillRun:
         ("value", "said"),
         [
             ("credentials=x", "credentials is secret"),
-            ("tiles=nowhere.txt", "there is no such file"),
+            ("tiles=nowhere.txt", "this file does not exist"),
             ("stac_catalog=perhaps", "stac_catalog is"),
             ("stageout=x", "did you mean 'stage_out'?"),
         ],

@@ -33,10 +33,10 @@ def test_what_packmill_writes_obeys_the_rules(document: Path) -> None:
 @pytest.mark.parametrize(
     ("document", "old", "new", "said"),
     [
-        ("process", "class: CommandLineTool", "class: ExpressionTool", "'ExpressionTool' is no CommandLineTool"),
+        ("process", "class: CommandLineTool", "class: ExpressionTool", "'ExpressionTool' is not a CommandLineTool"),
         ("process", "  DockerRequirement:\n    dockerPull: {image}\n", "", "no DockerRequirement"),
         ("process", "dockerPull:", "dockerFile: FROM x\n    dockerPull:", "packmill writes no 'dockerFile'"),
-        ("process", "dockerPull: {image}", "dockerPull: --privileged", "is no name of an image"),
+        ("process", "dockerPull: {image}", "dockerPull: --privileged", "is not an image name"),
         ("process", "dockerPull: {image}", "dockerPull: eve.trees:main", "is not the image of package.json"),
         ("process", "requirements:", "requirements:\n  InlineJavascriptRequirement: {}", "no InlineJavascriptReq"),
         ("process", "requirements:", "requirements:\n  ShellCommandRequirement: {}", "no ShellCommandRequirement"),
@@ -44,7 +44,7 @@ def test_what_packmill_writes_obeys_the_rules(document: Path) -> None:
         ("process", "requirements:", "requirements:\n  $import: process.cwl", "packmill writes no $import"),
         ("process", "coresMin: 1", "coresMin: $(inputs.n)", "coresMin: '$(inputs.n)' is not what packmill writes"),
         ("process", "entry: $(inputs)", "entry: ${return 1;}", "is not one of packmill's"),
-        ("process", "entryname: inputs.json", "entryname: ../inputs.json", "is no plain name"),
+        ("process", "entryname: inputs.json", "entryname: ../inputs.json", "is not a plain name"),
         ("process", "hints:", "hints:\n  cwltool:MPIRequirement: {}", "packmill writes no cwltool:MPIRequirement"),
         ("process", "hints:", "hints:\n  InplaceUpdateRequirement: {inplaceUpdate: true}", "no cache to update"),
         ("process", "  - --process", "  - $(runtime.outdir)", "the expression in '$(runtime.outdir)'"),
@@ -52,7 +52,7 @@ def test_what_packmill_writes_obeys_the_rules(document: Path) -> None:
         ("process", "  - --process", "  - valueFrom: x", "text is needed"),
         ("process", "baseCommand:", "stdin: x\nbaseCommand:", "packmill writes no 'stdin'"),
         ("process", "inputs:", "$schemas: [x]\ninputs:", "packmill writes no '$schemas'"),
-        ("process", "id: process", "id: file:///elsewhere/process", "is no plain name"),
+        ("process", "id: process", "id: file:///elsewhere/process", "is not a plain name"),
         ("process", "  s: https://schema.org/", "  s: https://elsewhere.org/", "$namespaces"),
         ("process", "type: File[]", "type: elsewhere.cwl#x", "is not one of packmill's types"),
         ("process", "type: File[]", "type: {type: record, fields: [{$import: x}]}", "fields: a mapping is needed"),
@@ -62,24 +62,24 @@ def test_what_packmill_writes_obeys_the_rules(document: Path) -> None:
         ("process", "type: File[]", "type: File[]\n    default: {class: File, path: /x}", "no default with the key"),
         ("process", "type: File[]", "type: File[]\n    default: [{a: {$include: x}}]", "no default with the key"),
         ("process", "glob: output/x.txt", "glob: output/../../x.txt", "leaves the folder"),
-        ("process", "glob: output/x.txt", "glob: /x.txt", "is no pattern below output/"),
-        ("process", "glob: output/x.txt", "glob: output/$(inputs.x)", "is no pattern below output/"),
+        ("process", "glob: output/x.txt", "glob: /x.txt", "is not a pattern below output/"),
+        ("process", "glob: output/x.txt", "glob: output/$(inputs.x)", "is not a pattern below output/"),
         ("process", "label: tiles", "label: &x tiles", "anchors"),
         ("process", "label: tiles", "label: !x tiles", "tags"),
         ("process", "label: tiles", "label: tiles\n    label: tiles", "given twice"),
         ("process", "cwlVersion: v1.2", "%YAML 1.1\n---\ncwlVersion: v1.2", "directives"),
         ("process", "cwlVersion: v1.2", "cwlVersion: v1.0", "is not v1.2"),
         ("process", "cwlVersion: v1.2", "cwlVersion: v1.2\ncwl:tool: x", "packmill writes no 'cwl:tool'"),
-        ("workflow", "run: process.cwl", "run: ../process.cwl", "is no document of the package"),
-        ("workflow", "run: process.cwl", "run: https://example.org/process.cwl", "is no document of the package"),
-        ("workflow", "run: process.cwl", "run: {class: Operation}", "is no document of the package"),
-        ("workflow", "run: process.cwl", "run: workflow.cwl", "'Workflow' is no CommandLineTool"),
+        ("workflow", "run: process.cwl", "run: ../process.cwl", "is not a document of the package"),
+        ("workflow", "run: process.cwl", "run: https://example.org/process.cwl", "is not a document of the package"),
+        ("workflow", "run: process.cwl", "run: {class: Operation}", "is not a document of the package"),
+        ("workflow", "run: process.cwl", "run: workflow.cwl", "'Workflow' is not a CommandLineTool"),
         ("workflow", "run: process.cwl", "run: process.cwl\n    when: $(true)", "packmill writes no 'when'"),
         ("workflow", "run: process.cwl", "run: process.cwl\n    hints: {}", "packmill writes no 'hints'"),
         ("workflow", "valueFrom: $(self)", "valueFrom: $(self.path)", "the expression '$(self.path)'"),
         ("workflow", "StepInputExpressionRequirement:", "SubworkflowFeatureRequirement:", "packmill writes no Subw"),
         ("stage_in", "entry: $(inputs.cache_dir)", "entry: $(inputs.config_dir)", "is not one of packmill's"),
-        ("stage_in", "name: S3", "name: http://x", "is no plain name"),
+        ("stage_in", "name: S3", "name: http://x", "is not a plain name"),
     ],
 )  # fmt: skip
 def test_more_than_packmill_writes_is_named(document: str, old: str, new: str, said: str, package: Path) -> None:
@@ -165,7 +165,7 @@ class TestTrust:
         finished = packmill("run", stranger / name, "--outdir", tmp_path / "out")
 
         assert finished.code == 17
-        assert "there is no DockerRequirement" in finished.err
+        assert "DockerRequirement is missing" in finished.err
         assert "--trust" in finished.err
         assert not (tmp_path / "marker").exists()
 
@@ -176,7 +176,7 @@ class TestTrust:
         finished = packmill("run", stranger / name, "--trust", "--outdir", tmp_path / "out")
 
         assert finished.code == 0, finished.err
-        assert "trusted: process.cwl: requirements: there is no DockerRequirement" in finished.err
+        assert "trusted: process.cwl: requirements: DockerRequirement is missing" in finished.err
         assert (tmp_path / "marker").exists()
 
     def test_the_check_of_a_pipeline_never_trusts(self, stranger: Path, tmp_path: Path) -> None:

@@ -180,7 +180,7 @@ class TestFileObjects:
         (folder / "folder" / "link").symlink_to(tmp_path / "marker")
         text = json.dumps(value).replace("{outside}", str(tmp_path)).replace("{inside}", str(folder))
 
-        with pytest.raises(UsageError, match="files of this machine are not used here"):
+        with pytest.raises(UsageError, match="local files are not allowed here"):
             refuse_local_files(json.loads(text), folder)
         assert not is_inside(job_values(f'{{"x": {text}}}', folder, name="job"), folder)
 
@@ -188,7 +188,7 @@ class TestFileObjects:
         hints = read_hints(package)
         job = {"options": {"a": [{"class": "File", "path": "gone.txt"}]}}
 
-        with pytest.raises(UsageError, match=r"options: there is no .*/gone\.txt"):
+        with pytest.raises(UsageError, match=r"options: .*/gone\.txt does not exist"):
             check_job(job, hints, package / "inputs.yml")
 
 

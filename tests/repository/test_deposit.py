@@ -393,7 +393,7 @@ def test_build_deposits_and_the_descriptor_names_the_place(
     assert offering["content"]["href"] == "https://raw.example.org/main/ada/trees/main/process.cwl"
     again = packmill("build", repository, *options, "--publish-address", template)
     assert again.json()["changed"] is False
-    assert "it lies there already" in again.err
+    assert ": unchanged" in again.err
     assert git(bare, "rev-list", "--count", "main") == "1"
 
 

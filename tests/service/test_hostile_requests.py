@@ -41,7 +41,7 @@ def test_a_package_that_a_run_wrote_is_none(service: Service, marks: Path, tmp_p
     service.wait(other, "running")
     while not (token.is_file() and token.read_text()):
         time.sleep(0.05)
-    with pytest.raises(UsageError, match="left no package"):
+    with pytest.raises(UsageError, match="has no package in its artifacts"):
         fetch_package({**environment, "CI_JOB_TOKEN": token.read_text().strip()}, tmp_path / "package")
 
 
@@ -72,7 +72,7 @@ def test_an_example_run_is_given_files_of_the_package_alone(tmp_path: Path) -> N
     ],
 )
 def test_a_run_that_others_ask_for_reads_no_file_of_this_machine(value: object, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="files of this machine are not used here"):
+    with pytest.raises(UsageError, match="local files are not allowed here"):
         refuse_local_files({"x": value}, tmp_path)
 
 

@@ -68,7 +68,7 @@ def test_files_of_a_container_have_places_of_their_own() -> None:
         with pytest.raises(WorkflowException, match=r"not a plain path|take the place of"):
             check_mounts([entry(target)], "/out", in_place=False)
     for kind in ("Directory", "WritableDirectory"):
-        with pytest.raises(WorkflowException, match="lies in /out/d, which is an input of its own"):
+        with pytest.raises(WorkflowException, match="is inside /out/d, which is another input"):
             check_mounts([entry("/out/d", kind), entry("/out/d/e/f")], "/out", in_place=True)
 
 

@@ -1,0 +1,62 @@
+"""The registry of documents: which emitters it has, and which documents they write for a process."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timezone
+from pathlib import Path
+
+from support import notebook
+
+import generator.documents
+from generator.documents.context import DocumentContext
+from generator.documents.package import emitters, package
+from generator.notebook.interface import read_interface
+from generator.notebook.notebook import read_notebook
+from generator.process.process import Process
+from generator.repository.source import Source
+
+_STAGING = {"stage_in.cwl", "cache_workflow.cwl", "stage_out.cwl", "workflow.cwl"}
+
+
+def _context(cell: str, *, address: str = "") -> DocumentContext:
+    interface = read_interface(read_notebook(json.dumps(notebook(cell)).encode(), "process.ipynb"))
+    process = Process(path="process.ipynb", language="python", kernel="python3", title="x", interface=interface)
+    source = Source(
+        address="https://example.org/a/b",
+        owner="a",
+        name="b",
+        checkout="main",
+        commit="0" * 40,
+        message="m",
+        time=datetime(2026, 1, 1, tzinfo=timezone.utc),
+    )
+    return DocumentContext(process=process, source=source, image="a.b:main", address=address)
+
+
+def test_every_emitter_is_registered() -> None:
+    folder = Path(generator.documents.__file__).parent
+    modules = {file.stem for file in folder.rglob("*.py") if "\ndef emit(" in file.read_text(encoding="utf-8")}
+
+    assert modules == {emitter.__name__.rpartition(".")[2] for emitter in emitters}
+
+
+def test_no_two_emitters_write_the_same_document() -> None:
+    context = _context("tile = 'x.tif'  # type: stage-in\nplot = 'x.png'  # type: stage-out")
+    names = [name for emitter in emitters for name in emitter.emit(context)]
+
+    assert len(names) == len(set(names))
+    assert set(names) > _STAGING
+
+
+def test_a_process_that_stages_nothing_has_no_staging_documents() -> None:
+    files = package(_context("n = 1"), environment=(), image_digest=None, tools={})
+
+    assert not _STAGING & set(files)
+    assert json.loads(files["package.json"])["documents"] == sorted(files)
+
+
+def test_a_deposited_package_s_descriptor_has_the_address_of_its_tool() -> None:
+    files = package(_context("n = 1", address="https://x.org/p"), environment=(), image_digest=None, tools={})
+
+    assert '"href": "https://x.org/p/process.cwl"' in files["applicationDescriptor.json"]
