@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from generator.notebook.parameters import CwlType, Hint, Role, type_names
-from generator.shared.errors import nearest
+from generator.shared.suggestions import nearest
 
 _SCALARS = {
     "string": CwlType.STRING,

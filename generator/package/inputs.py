@@ -13,7 +13,8 @@ from generator.package.file_objects import address, file_objects, is_inside, mis
 from generator.package.hints import _FILES, read_hints
 from generator.package.job_file import check_value, read_job, read_yaml
 from generator.shared import contract
-from generator.shared.errors import UsageError, nearest
+from generator.shared.errors import UsageError
+from generator.shared.suggestions import did_you_mean
 
 
 def typed_values(assignments: Sequence[str], hints: Mapping[str, Hint], folder: Path) -> dict[str, Any]:
@@ -30,8 +31,7 @@ def typed_values(assignments: Sequence[str], hints: Mapping[str, Hint], folder: 
         if not equals:
             wrong.append(f"{assignment!r}: write it as name=value")
         elif hint is None:
-            guess = nearest(name, hints)
-            wrong.append(f"{name}: no such input{f'; did you mean {guess!r}?' if guess else ''}")
+            wrong.append(f"{name}: no such input{did_you_mean(name, hints)}")
         elif hint.secret:
             wrong.append(f"{name} is secret, and other users can read command lines; put it into a job file")
         else:
@@ -113,8 +113,7 @@ def check_job(job: Mapping[str, Any], hints: Mapping[str, Hint], file: Path) -> 
     for name, value in job.items():
         hint = hints.get(name)
         if hint is None:
-            guess = nearest(name, hints)
-            wrong.append(f"{name}: no such input{f'; did you mean {guess!r}?' if guess else ''}")
+            wrong.append(f"{name}: no such input{did_you_mean(name, hints)}")
         elif value is not None:
             try:
                 fitted[name] = _fit_value(name, check_value(value, file.resolve().parent), hint)

@@ -14,7 +14,8 @@ from generator.notebook.notebook import read_notebook
 from generator.notebook.parameters import Remark
 from generator.process.algorithm_config import Resources, find_algorithm_config, read_algorithm_config
 from generator.repository.checkout import inside
-from generator.shared.errors import ProcessError, nearest
+from generator.shared.errors import ProcessError
+from generator.shared.suggestions import did_you_mean, list_some
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -95,11 +96,9 @@ def _missing(folder: Path, path: str) -> str:
     if inside(folder, path) is None:
         return f"{path}: leads out of the repository or nowhere, as a link or by its name, and is not followed"
     there = sorted(_processes_in(folder))
-    guess = nearest(path, there)
     if not there:
         return f"{path}: not in the repository, and no other notebook or shell script is there"
-    listed = ", ".join(there[:10]) + (f" and {len(there) - 10} more" if len(there) > 10 else "")
-    return f"{path}: not in the repository{f'; did you mean {guess!r}?' if guess else ''}\n  there are: {listed}"
+    return f"{path}: not in the repository{did_you_mean(path, there)}\n  there are: {list_some(there)}"
 
 
 def _processes_in(folder: Path) -> Iterator[str]:

@@ -25,7 +25,8 @@ from generator.repository.git_environment import git_environment, identity, leav
 from generator.repository.git_messages import _NEEDS_LOGIN, explain_git_error, git_messages
 from generator.repository.source import Source
 from generator.repository.submodules import Submodule, list_submodules
-from generator.shared.errors import PackmillError, RepositoryError, nearest
+from generator.shared.errors import PackmillError, RepositoryError
+from generator.shared.suggestions import did_you_mean, list_some
 
 try:
     import git
@@ -170,9 +171,7 @@ def _unknown_checkout(repository: Repository, checkout: str, refs: Mapping[str, 
         for ref in refs
         if re.match(r"refs/(heads|tags)/", ref) and not ref.endswith("^{}")
     ]
-    guess = nearest(checkout, names)
-    hint = f"; did you mean {guess!r}?" if guess else ""
-    some = ", ".join(names[:8]) + (", …" if len(names) > 8 else "") if names else "none"
+    hint, some = did_you_mean(checkout, names), list_some(names, limit=8) or "none"
     return f"{repository.address}: no branch, tag or commit {checkout!r}{hint}\n  there are: {some}"
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import git
 
+from generator.shared.suggestions import list_some
+
 _TIMEOUT = 3600
 """Seconds that fetching may take."""
 _POINTER = b"version https://git-lfs.github.com/spec/"
@@ -42,5 +44,4 @@ def pull(repo: git.Repo) -> None:
 
 def missing(paths: list[str], reason: str) -> str:
     """A warning that names pointers without their files."""
-    listed = ", ".join(paths[:10]) + (f" and {len(paths) - 10} more" if len(paths) > 10 else "")
-    return f"Git LFS files could not be fetched, only their pointers are packaged: {listed} ({reason})"
+    return f"Git LFS files could not be fetched, only their pointers are packaged: {list_some(paths)} ({reason})"

@@ -114,11 +114,3 @@ class RunError(PackmillError):
     """The package ran and failed."""
 
     exit_code = 20
-
-
-def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that looks most like ``word``, if any does."""
-    from difflib import get_close_matches
-
-    matches = get_close_matches(word, list(known), n=1, cutoff=0.55)
-    return matches[0] if matches else None

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from generator.shared.errors import nearest
 from generator.shared.failures import BadInputsError
 from generator.shared.staging_records import Kind, stage_in_kinds, stage_out_kinds
+from generator.shared.suggestions import did_you_mean
 from generator.staging import urls
 
 _PLACES = {"s3_url": "S3", "url": "URL", "stac_url": "STAC", "collection_id": "MAAP", "path": "Local"}
@@ -69,8 +69,7 @@ def _wanted(value: Any, kinds: tuple[Kind, ...]) -> list[Wanted]:
     known = sorted({field.name for kind in kinds for field in kind.fields} | set(_ALIASES))
     unknown = [name for name in record if name not in known]
     if unknown:
-        guess = nearest(unknown[0], known)
-        raise BadInputsError(f"{unknown[0]!r} is no field of a record{f'; did you mean {guess!r}?' if guess else ''}")
+        raise BadInputsError(f"{unknown[0]!r} is no field of a record{did_you_mean(unknown[0], known)}")
     if not place:
         raise BadInputsError(f"a record with one of {', '.join(_PLACES)} is needed, not one with {', '.join(record)}")
     addresses = tuple(_flat(record[place]))

@@ -39,6 +39,7 @@ from generator.shared.failures import (
     told_of_full_disks,
 )
 from generator.shared.path_templates import render_path_inside
+from generator.shared.suggestions import list_some
 
 """The input of the generated CWL that is the runner's own; no parameter has this id (`interface.cwl_id`)."""
 _TIME_TO_CLEAN_UP = 2.0
@@ -131,7 +132,7 @@ def _check_outputs(expected: tuple[tuple[str, str], ...], output: Path) -> None:
     missing = [f"{name}: nothing matches {pattern!r}" for name, pattern in expected if not any(output.glob(pattern))]
     if missing:
         there = sorted(str(path.relative_to(output)) for path in output.rglob("*") if path.is_file())
-        listed = ", ".join(there[:20]) + (f" and {len(there) - 20} more" if len(there) > 20 else "")
+        listed = list_some(there, limit=20)
         raise OutputMissingError(
             "\n  ".join(["the process did not write its outputs", *missing, f"there are: {listed}"])
         )

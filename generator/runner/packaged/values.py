@@ -10,8 +10,8 @@ from typing import Any
 from generator.notebook.interface import Input, Interface
 from generator.notebook.literals import MisfitError, fit
 from generator.notebook.parameters import CwlType, Literal, Missing, Role
-from generator.shared.errors import nearest
 from generator.shared.failures import BadInputsError
+from generator.shared.suggestions import did_you_mean
 
 
 def read_inputs(path: Path) -> dict[str, Any]:
@@ -44,10 +44,7 @@ def notebook_values(inputs: Mapping[str, Any], interface: Interface, *, language
     for name, value in inputs.items():
         one = known.get(name)
         if one is None:
-            guess = nearest(name, known)
-            wrong.append(
-                f"{name}: the notebook has no such parameter" + (f"; did you mean {guess!r}?" if guess else "")
-            )
+            wrong.append(f"{name}: the notebook has no such parameter{did_you_mean(name, known)}")
         elif value is not None:
             try:
                 if not _is_written_otherwise(value, one.default, language):

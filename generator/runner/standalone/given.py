@@ -17,8 +17,8 @@ from generator.notebook.notebook import Notebook
 from generator.notebook.parameters import CwlType, Role
 from generator.runner.packaged.values import misfit
 from generator.runner.standalone import addresses
-from generator.shared.errors import nearest
 from generator.shared.failures import BadInputsError
+from generator.shared.suggestions import did_you_mean
 from generator.shared.yaml_limits import YamlLimitError, check_events, check_size
 
 built_in_names = ("PAPERMILL_INPUT_PATH", "PAPERMILL_OUTPUT_PATH")
@@ -158,6 +158,5 @@ def checked(
 def _unknown(name: str, known: Iterable[str], notebook: Notebook) -> str:
     if not notebook.tagged("parameters"):
         return f"{name}: the notebook has no cell tagged 'parameters'; --allow-unknown injects it all the same"
-    guess = nearest(name, [one for one in known if one not in built_in_names])
-    hint = f"; did you mean {guess!r}?" if guess else ""
+    hint = did_you_mean(name, [one for one in known if one not in built_in_names])
     return f"{name}: the notebook has no such parameter{hint}; --allow-unknown injects it all the same"
