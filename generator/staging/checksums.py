@@ -37,7 +37,7 @@ class Checksum:
         return f"12{len(raw):02x}{self.digest}"
 
 
-def parse(text: str) -> Checksum:
+def parse_checksum(text: str) -> Checksum:
     """``sha256:…``, ``sha1$…`` as CWL has it, a bare digest, or a multihash in hex.
 
     Raises:
@@ -82,22 +82,24 @@ def _varint(raw: bytes) -> tuple[int, int]:
     return -1, 0
 
 
-def of_headers(headers: Mapping[str, str]) -> tuple[Checksum, ...]:
+def checksums_from_headers(headers: Mapping[str, str]) -> tuple[Checksum, ...]:
     """What an HTTP answer says of the whole file: Content-MD5, Repr-Digest (RFC 9530), and the stores' own headers."""
     found = []
     for name, algorithm in _HEADERS.items():
         if name in headers:
-            found.append(_of_base64(algorithm, headers[name]))
+            found.append(_from_base64(algorithm, headers[name]))
     for name, value in re.findall(r"([\w-]+)=:([A-Za-z0-9+/=]+):", headers.get("repr-digest", "")):
         known = {"sha-256": "sha256", "sha-512": "sha512", "md5": "md5", "sha": "sha1"}.get(name.lower())
-        found.append(_of_base64(known, value) if known else None)
-    found += [_of_base64("md5", value) for value in re.findall(r"md5=([\w+/=]+)", headers.get("x-goog-hash", ""))]
+        found.append(_from_base64(known, value) if known else None)
+    found += [_from_base64("md5", value) for value in re.findall(r"md5=([\w+/=]+)", headers.get("x-goog-hash", ""))]
     if "x-amz-request-id" in headers:
-        found.append(of_etag(headers.get("etag", ""), encryption=headers.get("x-amz-server-side-encryption", "")))
+        found.append(
+            checksum_from_etag(headers.get("etag", ""), encryption=headers.get("x-amz-server-side-encryption", ""))
+        )
     return tuple(one for one in found if one)
 
 
-def _of_base64(algorithm: str, text: str) -> Checksum | None:
+def _from_base64(algorithm: str, text: str) -> Checksum | None:
     """None for what is no digest: a checksum of parts has ``-3`` behind it."""
     try:
         raw = base64.b64decode(text, validate=True)
@@ -107,7 +109,7 @@ def _of_base64(algorithm: str, text: str) -> Checksum | None:
     return Checksum(algorithm, raw.hex()) if right else None
 
 
-def of_etag(etag: str, *, encryption: str = "") -> Checksum | None:
+def checksum_from_etag(etag: str, *, encryption: str = "") -> Checksum | None:
     """S3's ETag is the MD5 of an object that was written in one part and not with KMS (S3, "Object")."""
     word = etag.strip('"')
     plain = re.fullmatch(r"[0-9a-f]{32}", word) and "kms" not in encryption

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from generator.shared.failures import StagingError
-from generator.staging.network.network import Network
+from generator.staging.network.settings import NetworkSettings
 from generator.staging.stores import Source
 from generator.staging.transfer.transfer import Transfer, Watch
 
 _LARGEST = 64 * 1024**2
 
 
-def read_json(source: Source, network: Network) -> Any:
+def read_json(source: Source, network: NetworkSettings) -> Any:
     """The document, with all of a transfer's care.
 
     Raises:

@@ -27,8 +27,8 @@ def take_inputs(name: str) -> dict[str, Any]:
         BadInputsError: it is no such object.
     """
     path = Path(name)
-    text = _emptied(path)
-    secret = _emptied(path.with_name(secret_file))
+    text = _read_and_empty(path)
+    secret = _read_and_empty(path.with_name(secret_file))
     if text is None:
         raise BadInputsError(f"{name}: the inputs cannot be read")
     if secret and secret.strip():
@@ -42,7 +42,7 @@ def take_inputs(name: str) -> dict[str, Any]:
     return given
 
 
-def _emptied(path: Path) -> str | None:
+def _read_and_empty(path: Path) -> str | None:
     """The text of a file, which has none afterwards, whatever it was."""
     try:
         return path.read_text(encoding="utf-8")
@@ -55,17 +55,17 @@ def _emptied(path: Path) -> str | None:
 
 
 @contextmanager
-def _masked(
+def mask_secrets(
     given: dict[str, Any], options: argparse.Namespace, say: Callable[[str], None]
 ) -> Iterator[Callable[[str], None]]:
     """Tells nothing that is secret, however a message came by it: the last line of defence, not the first."""
     from generator.shared.masking import Secrets
-    from generator.staging.network.credentials import mapping
+    from generator.staging.network.credentials import parse_credentials
 
     values = [*_secret_values(given)]
-    text = credentials_text(options, given)
+    text = read_credentials_text(options, given)
     if text and text.strip():
-        values += [text, *_secret_values(mapping(text))]
+        values += [text, *_secret_values(parse_credentials(text))]
     secrets = Secrets({str(number): value for number, value in enumerate(values)})
     try:
         yield lambda line: say(secrets.hide(line))
@@ -85,7 +85,7 @@ def _secret_values(value: Any) -> Iterator[str]:
             yield from _secret_values(item)
 
 
-def folder_of(value: Any) -> Path | None:
+def read_config_folder(value: Any) -> Path | None:
     """Return the path of a CWL Directory object, or of a path."""
     path = value.get("path") if isinstance(value, dict) else value
     if path and not Path(str(path)).is_dir():
@@ -93,7 +93,7 @@ def folder_of(value: Any) -> Path | None:
     return Path(str(path)) if path else None
 
 
-def credentials_text(options: argparse.Namespace, given: dict[str, Any]) -> str | None:
+def read_credentials_text(options: argparse.Namespace, given: dict[str, Any]) -> str | None:
     """Return the text of the credentials that the step was given, None without any."""
     if given.get(contract.credentials_input):
         return str(given[contract.credentials_input])

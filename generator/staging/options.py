@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from generator.shared import contract
 from generator.shared.failures import BadInputsError
-from generator.staging.inputs import _masked, credentials_text, folder_of, take_inputs
+from generator.staging.inputs import mask_secrets, read_config_folder, read_credentials_text, take_inputs
 
 if TYPE_CHECKING:
     from generator.staging.stage_in import CacheFolder
@@ -102,17 +102,17 @@ def _count(text: str) -> int:
 
 
 def _run_stage_in(options: argparse.Namespace, say: Callable[[str], None]) -> int:
-    given = take_inputs(options.inputs) if options.inputs else _typed_stage_in(options)
-    with _masked(given, options, say) as masked:
-        return _stage_in_as(options, given, masked)
+    given = take_inputs(options.inputs) if options.inputs else _stage_in_inputs(options)
+    with mask_secrets(given, options, say) as masked:
+        return _execute_stage_in(options, given, masked)
 
 
-def _stage_in_as(options: argparse.Namespace, given: dict[str, Any], say: Callable[[str], None]) -> int:
-    from generator.staging.stage_in import StageIn, printed, stage_in, write_output_object
+def _execute_stage_in(options: argparse.Namespace, given: dict[str, Any], say: Callable[[str], None]) -> int:
+    from generator.staging.stage_in import StageInRequest, format_outputs, stage_in, write_output_object
 
     folder = Path(options.output)
     outputs = stage_in(
-        StageIn(
+        StageInRequest(
             input_path=given.get("input_path"),
             folder=folder,
             name=str(given.get("name") or folder.name or "staged"),
@@ -126,11 +126,11 @@ def _stage_in_as(options: argparse.Namespace, given: dict[str, Any], say: Callab
     if options.inputs:
         write_output_object(outputs, Path.cwd())
     else:
-        print(printed(outputs))
+        print(format_outputs(outputs))
     return 0
 
 
-def _typed_stage_in(options: argparse.Namespace) -> dict[str, Any]:
+def _stage_in_inputs(options: argparse.Namespace) -> dict[str, Any]:
     if not options.urls:
         raise BadInputsError("stage-in needs a URL, or --inputs FILE")
     path: Any = list(options.urls)
@@ -160,14 +160,14 @@ def _cache(given: dict[str, Any], *, in_step: bool) -> CacheFolder | None:
 
 
 def _run_stage_out(options: argparse.Namespace, say: Callable[[str], None]) -> int:
-    given = take_inputs(options.inputs) if options.inputs else _typed_stage_out(options)
-    with _masked(given, options, say) as masked:
-        return _stage_out_as(options, given, masked)
+    given = take_inputs(options.inputs) if options.inputs else _stage_out_inputs(options)
+    with mask_secrets(given, options, say) as masked:
+        return _execute_stage_out(options, given, masked)
 
 
-def _stage_out_as(options: argparse.Namespace, given: dict[str, Any], say: Callable[[str], None]) -> int:
+def _execute_stage_out(options: argparse.Namespace, given: dict[str, Any], say: Callable[[str], None]) -> int:
     from generator.staging.stage_in import write_output_object
-    from generator.staging.stage_out import StageOut, local_result, stage_out, write_list
+    from generator.staging.stage_out import StageOutRequest, local_result, stage_out, write_list
 
     inside = Path.cwd() if options.inputs else None
     results = given.get(contract.output_dir)
@@ -176,7 +176,7 @@ def _stage_out_as(options: argparse.Namespace, given: dict[str, Any], say: Calla
     if not results or not Path(str(results)).is_dir():
         raise BadInputsError(f"{results or 'FOLDER'}: there is no such folder of results")
     outputs = stage_out(
-        StageOut(
+        StageOutRequest(
             output_path=given.get(contract.destination_input),
             folder=Path(str(results)),
             include=tuple(given.get(contract.include_input) or ()),
@@ -196,7 +196,7 @@ def _stage_out_as(options: argparse.Namespace, given: dict[str, Any], say: Calla
     return 0
 
 
-def _typed_stage_out(options: argparse.Namespace) -> dict[str, Any]:
+def _stage_out_inputs(options: argparse.Namespace) -> dict[str, Any]:
     if not options.folder or not options.destination:
         raise BadInputsError("stage-out needs a FOLDER and a DESTINATION, or --inputs FILE")
     return {
@@ -210,14 +210,14 @@ def _typed_stage_out(options: argparse.Namespace) -> dict[str, Any]:
 def _settings(options: argparse.Namespace, given: dict[str, Any], *, step: str) -> dict[str, Any]:
     from generator.staging.network.credentials import read_credentials
     from generator.staging.network.guard import choose_guard
-    from generator.staging.network.network import Network, check_bundle
+    from generator.staging.network.settings import NetworkSettings, check_ca_bundle
 
-    folder = folder_of(given.get(contract.config_input) or options.config)
-    credentials = read_credentials(credentials_text(options, given), name=step, folder=folder)
-    guard = choose_guard(wanted=options.guard, allowed=options.allow)
+    folder = read_config_folder(given.get(contract.config_input) or options.config)
+    credentials = read_credentials(read_credentials_text(options, given), name=step, folder=folder)
+    guard = choose_guard(enabled=options.guard, allowed=options.allow)
     guard.install()
-    bundle = check_bundle(Path(options.ca_bundle) if options.ca_bundle else credentials.file("ca.pem", "ca.crt"))
-    network = Network(
+    bundle = check_ca_bundle(Path(options.ca_bundle) if options.ca_bundle else credentials.file("ca.pem", "ca.crt"))
+    network = NetworkSettings(
         parallel=options.parallel,
         timeout=options.timeout,
         attempts=options.attempts,

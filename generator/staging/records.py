@@ -11,13 +11,13 @@ from generator.shared.staging_records import Kind, stage_in_kinds, stage_out_kin
 from generator.shared.suggestions import did_you_mean
 from generator.staging import urls
 
-_PLACES = {"s3_url": "S3", "url": "URL", "stac_url": "STAC", "collection_id": "MAAP", "path": "Local"}
-_PLACES |= {"directory": "OGC"}
+_KINDS = {"s3_url": "S3", "url": "URL", "stac_url": "STAC", "collection_id": "MAAP", "path": "Local"}
+_KINDS |= {"directory": "OGC"}
 _ALIASES = {"region": "region_name"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Wanted:
+class Location:
     """One place: what kind, its addresses, and the record with its other fields."""
 
     kind: str
@@ -26,16 +26,16 @@ class Wanted:
     record: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
-def read_wanted(value: Any) -> list[Wanted]:
+def read_locations(value: Any) -> list[Location]:
     """What an ``input_path`` asks for, in its order.
 
     Raises:
         BadInputsError: something in it is no URL, no File and no record of a known kind.
     """
-    return [one for item in _flat(value) for one in _wanted(item, stage_in_kinds)]
+    return [one for item in _flatten(value) for one in _read_value(item, stage_in_kinds)]
 
 
-def read_destination(value: Any) -> Wanted | None:
+def read_destination(value: Any) -> Location | None:
     """Where an ``output_path`` points; None when it is not given.
 
     Raises:
@@ -43,50 +43,50 @@ def read_destination(value: Any) -> Wanted | None:
     """
     if value is None or value == "":
         return None
-    found = [one for item in _flat(value) for one in _wanted(item, stage_out_kinds)]
+    found = [one for item in _flatten(value) for one in _read_value(item, stage_out_kinds)]
     if len(found) != 1 or len(found[0].addresses) != 1:
         raise BadInputsError("stage_out: one destination is needed")
     return found[0]
 
 
-def _flat(value: Any) -> Iterator[Any]:
+def _flatten(value: Any) -> Iterator[Any]:
     if isinstance(value, list):
         for item in value:
-            yield from _flat(item)
+            yield from _flatten(item)
     elif value is not None:
         yield value
 
 
-def _wanted(value: Any, kinds: tuple[Kind, ...]) -> list[Wanted]:
+def _read_value(value: Any, kinds: tuple[Kind, ...]) -> list[Location]:
     if isinstance(value, str):
-        return [_by_url(value)]
+        return [_location_of_url(value)]
     if not isinstance(value, Mapping):
         raise BadInputsError(f"a {type(value).__name__} is no URL, no File and no record")
     if value.get("class") in ("File", "Directory"):
-        return [Wanted(kind="Local", addresses=(value,))]
+        return [Location(kind="Local", addresses=(value,))]
     record = {_ALIASES.get(str(name), str(name)): item for name, item in value.items() if item is not None}
-    place = next((name for name in _PLACES if name in record), "")
+    place = next((name for name in _KINDS if name in record), "")
     known = sorted({field.name for kind in kinds for field in kind.fields} | set(_ALIASES))
     unknown = [name for name in record if name not in known]
     if unknown:
         raise BadInputsError(f"{unknown[0]!r} is no field of a record{did_you_mean(unknown[0], known)}")
     if not place:
-        raise BadInputsError(f"a record with one of {', '.join(_PLACES)} is needed, not one with {', '.join(record)}")
-    addresses = tuple(_flat(record[place]))
+        raise BadInputsError(f"a record with one of {', '.join(_KINDS)} is needed, not one with {', '.join(record)}")
+    addresses = tuple(_flatten(record[place]))
     for address in addresses:
-        if isinstance(address, str) and (wrong := urls.check(address)):
+        if isinstance(address, str) and (wrong := urls.find_problem(address)):
             raise BadInputsError(wrong)
     if place not in ("path", "collection_id") and not all(isinstance(one, str) and one for one in addresses):
         raise BadInputsError(f"{place}: text is needed, the address of one file or a list of such")
-    return [_by_url(one, record) if place == "url" else _placed(place, one, record) for one in addresses]
+    return [_location_of_url(one, record) if place == "url" else _location(place, one, record) for one in addresses]
 
 
-def _placed(place: str, address: Any, record: Mapping[str, Any]) -> Wanted:
-    return Wanted(kind=_PLACES[place], addresses=(address,), record=record)
+def _location(place: str, address: Any, record: Mapping[str, Any]) -> Location:
+    return Location(kind=_KINDS[place], addresses=(address,), record=record)
 
 
-def _by_url(url: str, record: Mapping[str, Any] | None = None) -> Wanted:
-    if wrong := urls.check(url):
+def _location_of_url(url: str, record: Mapping[str, Any] | None = None) -> Location:
+    if wrong := urls.find_problem(url):
         raise BadInputsError(wrong)
     kind = {"s3": "S3", "": "Local", "file": "Local"}.get(urls.scheme(url), "URL")
-    return Wanted(kind=kind, addresses=(url,), record=record or {})
+    return Location(kind=kind, addresses=(url,), record=record or {})

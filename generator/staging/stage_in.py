@@ -14,16 +14,16 @@ from generator.shared import contract
 from generator.shared.failures import BadInputsError, StagingError
 from generator.shared.json_text import json_text
 from generator.staging import urls
-from generator.staging.names import distinct, numbered, safe_name
+from generator.staging.file_names import add_numbers, make_distinct, safe_name
 from generator.staging.network.credentials import Credentials
-from generator.staging.network.network import Network
-from generator.staging.places import Placed, Places
-from generator.staging.records import Wanted, read_wanted
-from generator.staging.stac.catalog import Member, write_catalog
-from generator.staging.stac.stac_assets import AssetFile, Stac, looks_like_stac, write_items
+from generator.staging.network.settings import NetworkSettings
+from generator.staging.records import Location, read_locations
+from generator.staging.sources import SourceFile, SourceFinder
+from generator.staging.stac.assets import AssetFile, StacReader, looks_like_stac, write_items
+from generator.staging.stac.catalog import CatalogFile, write_catalog
 from generator.staging.stores.local import LocalSource
 from generator.staging.transfer.cache import Cache
-from generator.staging.transfer.fetching import Arrived, fetch_all, settle
+from generator.staging.transfer.fetching import FetchedFile, fetch_all, move_to_final_name
 
 new_cache = "packmill-cache"
 """The name of a cache that a step has begun."""
@@ -38,7 +38,7 @@ class CacheFolder:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class StageIn:
+class StageInRequest:
     """What was asked for."""
 
     input_path: Any = field(repr=False)
@@ -48,12 +48,12 @@ class StageIn:
     """What CWL wants of it: ``File[]``, ``File`` or ``Directory``."""
     cache: CacheFolder | None = None
     only_cache: bool = False
-    network: Network
+    network: NetworkSettings
     credentials: Credentials
     say: Callable[[str], None] = print
 
 
-def stage_in(request: StageIn) -> dict[str, Any]:
+def stage_in(request: StageInRequest) -> dict[str, Any]:
     """Fetches everything; the CWL output object.
 
     ``output_files`` is a list of Files, ``output_file`` the only one, ``output_directory`` a Directory, as ``as_type``
@@ -64,21 +64,21 @@ def stage_in(request: StageIn) -> dict[str, Any]:
         BadInputsError: the request is no request.
         StagingError, DiskFullError: something cannot be had. What came is kept for another try, under no final name.
     """
-    wanted = read_wanted(request.input_path)
+    locations = read_locations(request.input_path)
     if request.only_cache and not request.cache:
         raise BadInputsError("cache_only needs a cache_dir to fill")
-    places = Places(request.network, request.credentials)
+    finder = SourceFinder(request.network, request.credentials)
     cache = _cache(request)
     outputs = {**dict.fromkeys(_outputs), **_cache_outputs(request.cache)}
-    if not wanted:
+    if not locations:
         request.say(f"stage-in {request.name}: nothing is given")
         return outputs
     request.folder.mkdir(parents=True, exist_ok=True)
-    placed, stacs = _listed(wanted, places, request)
-    if request.as_type == "File" and len(placed) != 1:
-        raise BadInputsError(f"{request.name}: one file is needed, and {len(placed)} are given")
-    arrived = fetch_all(
-        [one.source for one in placed],
+    files, stacs = _list_files(locations, finder, request)
+    if request.as_type == "File" and len(files) != 1:
+        raise BadInputsError(f"{request.name}: one file is needed, and {len(files)} are given")
+    fetched = fetch_all(
+        [one.source for one in files],
         request.folder,
         network=request.network,
         cache=cache,
@@ -89,12 +89,12 @@ def stage_in(request: StageIn) -> dict[str, Any]:
     if request.only_cache:
         return outputs
     if request.as_type == "Directory":
-        directory = _as_directory(request, placed, arrived, stacs)
-        _clear(request.folder)
+        directory = _arrange_directory(request, files, fetched, stacs)
+        _remove_partial_files(request.folder)
         return {**outputs, "output_directory": directory}
-    files = _as_files(request.folder, placed, arrived)
-    _clear(request.folder)
-    return {**outputs, "output_files": files, "output_file": files[0] if len(files) == 1 else None}
+    named = _name_files(request.folder, files, fetched)
+    _remove_partial_files(request.folder)
+    return {**outputs, "output_files": named, "output_file": named[0] if len(named) == 1 else None}
 
 
 _outputs = ("output_files", "output_file", "output_directory")
@@ -109,7 +109,7 @@ def _cache_outputs(cache: CacheFolder | None) -> dict[str, Any]:
     return {"cache_out": there, "cache_new": there if cache.is_new else None, "cache_is_new": cache.is_new}
 
 
-def _cache(request: StageIn) -> Cache | None:
+def _cache(request: StageInRequest) -> Cache | None:
     if request.cache is None:
         return None
     try:
@@ -118,86 +118,86 @@ def _cache(request: StageIn) -> Cache | None:
         raise BadInputsError(f"{request.cache.path}: cannot be used as a cache: {error.strerror}") from None
 
 
-def _listed(
-    wanted: Sequence[Wanted], places: Places, request: StageIn
-) -> tuple[list[Placed], list[tuple[Stac, list[AssetFile]]]]:
+def _list_files(
+    locations: Sequence[Location], finder: SourceFinder, request: StageInRequest
+) -> tuple[list[SourceFile], list[tuple[StacReader, list[AssetFile]]]]:
     """The files behind every place; those of STAC with what their catalog needs."""
-    placed: list[Placed] = []
-    stacs: list[tuple[Stac, list[AssetFile]]] = []
-    for one in wanted:
-        if one.kind == "STAC" or (request.as_type == "Directory" and _is_stac(one, places)):
-            stac = Stac(one, places)
+    files: list[SourceFile] = []
+    stacs: list[tuple[StacReader, list[AssetFile]]] = []
+    for one in locations:
+        if one.kind == "STAC" or (request.as_type == "Directory" and _is_stac(one, finder)):
+            stac = StacReader(one, finder)
             assets = stac.assets()
             stacs.append((stac, assets))
-            placed += [Placed(asset.source, asset.relative) for asset in assets]
+            files += [SourceFile(asset.source, asset.relative) for asset in assets]
         else:
-            placed += places.placed(one)
-    return placed, stacs
+            files += finder.list_files(one)
+    return files, stacs
 
 
-def _is_stac(wanted: Wanted, places: Places) -> bool:
+def _is_stac(location: Location, finder: SourceFinder) -> bool:
     """A URL of JSON that is to become a folder may be STAC, and is looked at."""
     from generator.staging.documents import read_json
 
-    address = wanted.addresses[0]
+    address = location.addresses[0]
     path = urls.canonical(address).partition("?")[0] if isinstance(address, str) and urls.scheme(address) else address
     if not isinstance(path, str) or not path.endswith((".json", ".geojson")):
         return False
     try:
-        return looks_like_stac(read_json(places.source(str(address), wanted), places.network))
+        return looks_like_stac(read_json(finder.source(str(address), location), finder.network))
     except StagingError:
         return False
 
 
-def _clear(folder: Path) -> None:
+def _remove_partial_files(folder: Path) -> None:
     """Removes what an earlier try of something else left unfinished."""
     for path in folder.glob(".*.part*"):
         path.unlink(missing_ok=True)
 
 
-def _as_files(folder: Path, placed: Sequence[Placed], arrived: Sequence[Arrived]) -> list[dict[str, Any]]:
-    files = []
-    names = numbered([one.name for one in arrived])
-    for place, one, name in zip(placed, arrived, names, strict=True):
-        settle(one, folder / name)
+def _name_files(folder: Path, files: Sequence[SourceFile], fetched: Sequence[FetchedFile]) -> list[dict[str, Any]]:
+    objects = []
+    names = add_numbers([one.name for one in fetched])
+    for source_file, one, name in zip(files, fetched, names, strict=True):
+        move_to_final_name(one, folder / name)
         file: dict[str, Any] = {"class": "File", "path": str(folder / name), "basename": name, "size": one.size}
-        if place.secondary:
+        if source_file.secondary:
             number = name.partition("_")[0]
             file["secondaryFiles"] = [
-                _beside(folder, f"{number}_{safe_name(two.name)}", two) for two in place.secondary
+                _copy_secondary_file(folder, f"{number}_{safe_name(two.name)}", two) for two in source_file.secondary
             ]
-        files.append({**file, **_origin(one)})
-    return files
+        objects.append({**file, **_origin(one)})
+    return objects
 
 
-def _beside(folder: Path, name: str, source: LocalSource) -> dict[str, Any]:
+def _copy_secondary_file(folder: Path, name: str, source: LocalSource) -> dict[str, Any]:
     """A file that belongs to another one: CWL's secondaryFiles keep their names beside it."""
     shutil.copyfile(source.path, folder / name)
     return {"class": "File", "path": str(folder / name), "basename": name}
 
 
-def _origin(arrived: Arrived) -> dict[str, str]:
+def _origin(fetched: FetchedFile) -> dict[str, str]:
     """Where a file came from: a field of packmill's own beside CWL's."""
-    url = arrived.source.url
+    url = fetched.source.url
     return {"url": url} if urls.scheme(url) else {}
 
 
-def _as_directory(
-    request: StageIn,
-    placed: Sequence[Placed],
-    arrived: Sequence[Arrived],
-    stacs: Sequence[tuple[Stac, list[AssetFile]]],
+def _arrange_directory(
+    request: StageInRequest,
+    files: Sequence[SourceFile],
+    fetched: Sequence[FetchedFile],
+    stacs: Sequence[tuple[StacReader, list[AssetFile]]],
 ) -> dict[str, Any]:
     """A folder with a ``catalog.json``, as OGC 20-089 stages in."""
-    paths = distinct([_relative(one, came) for one, came in zip(placed, arrived, strict=True)])
-    for came, path in zip(arrived, paths, strict=True):
-        settle(came, request.folder / path)
+    paths = make_distinct([_relative_path(file, one) for file, one in zip(files, fetched, strict=True)])
+    for one, path in zip(fetched, paths, strict=True):
+        move_to_final_name(one, request.folder / path)
     assets = [asset for _, found in stacs for asset in found]
-    if len(assets) == len(placed):
+    if len(assets) == len(files):
         write_items(request.folder, list(zip(assets, paths, strict=True)), name=request.name)
     elif contract.catalog_file not in paths:
         members = [
-            Member(path=path, source=_origin(came).get("url", "")) for path, came in zip(paths, arrived, strict=True)
+            CatalogFile(path=path, source=_origin(one).get("url", "")) for path, one in zip(paths, fetched, strict=True)
         ]
         write_catalog(
             request.folder, members, name=request.name, description="staged in", time=datetime.now(timezone.utc)
@@ -205,10 +205,10 @@ def _as_directory(
     return {"class": "Directory", "path": str(request.folder), "basename": safe_name(request.name)}
 
 
-def _relative(placed: Placed, arrived: Arrived) -> str:
+def _relative_path(file: SourceFile, fetched: FetchedFile) -> str:
     """A path below the folder that was asked for, each part of it a safe name; else the file's name."""
-    parts = [safe_name(part) for part in placed.relative.split("/") if part not in ("", ".", "..")]
-    return "/".join(parts) or arrived.name
+    parts = [safe_name(part) for part in file.relative.split("/") if part not in ("", ".", "..")]
+    return "/".join(parts) or fetched.name
 
 
 def write_output_object(outputs: dict[str, Any], folder: Path) -> None:
@@ -216,6 +216,6 @@ def write_output_object(outputs: dict[str, Any], folder: Path) -> None:
     (folder / contract.output_object_file).write_bytes(json_text(outputs) + b"\n")
 
 
-def printed(outputs: dict[str, Any]) -> str:
+def format_outputs(outputs: dict[str, Any]) -> str:
     """For people and pipes: the File objects, or the Directory, as JSON."""
     return json.dumps(outputs["output_directory"] or outputs["output_files"] or [], indent=1, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""``packmill-runner stage-out``: results of a run to where they are wanted, with a list of what went where."""
+"""``packmill-runner stage-out``: results of a run to where they are location, with a list of what went where."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from generator.shared.failures import BadInputsError, StagingError
 from generator.shared.json_text import json_text
 from generator.shared.media_types import media_type
 from generator.staging.network.credentials import Credentials
-from generator.staging.network.network import Network
+from generator.staging.network.settings import NetworkSettings
 from generator.staging.records import read_destination
-from generator.staging.stac.catalog import Member, write_catalog
+from generator.staging.stac.catalog import CatalogFile, write_catalog
 from generator.staging.stores import TransientError
-from generator.staging.targets import Target, target
-from generator.staging.transfer.batch import Meter, each
-from generator.staging.transfer.transfer import Watch, digest_of
+from generator.staging.targets import Target, open_target
+from generator.staging.transfer.batch import Meter, run_in_parallel
+from generator.staging.transfer.transfer import Watch, compute_checksum
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class StageOut:
+class StageOutRequest:
     """What was asked for."""
 
     output_path: Any = field(repr=False)
@@ -38,7 +38,7 @@ class StageOut:
     inside: Path | None = None
     """Where local destinations have to lie."""
     name: str = "results"
-    network: Network
+    network: NetworkSettings
     credentials: Credentials
     say: Callable[[str], None] = print
 
@@ -49,8 +49,8 @@ class _File:
     relative: str
 
 
-def stage_out(request: StageOut) -> dict[str, Any]:
-    """Puts the results where they are wanted; what ``stage_out.json`` says: destination, catalog, files.
+def stage_out(request: StageOutRequest) -> dict[str, Any]:
+    """Puts the results where they are location; what ``stage_out.json`` says: destination, catalog, files.
 
     The STAC catalog goes last, so that whoever finds it finds everything.
 
@@ -58,22 +58,22 @@ def stage_out(request: StageOut) -> dict[str, Any]:
         BadInputsError: there is no such destination.
         StagingError: a result cannot be put there; the others may be there already.
     """
-    wanted = read_destination(request.output_path)
-    if wanted is None:
+    location = read_destination(request.output_path)
+    if location is None:
         request.say("stage-out: no destination is given, the results stay where they are")
         return {"destination": None, "catalog": None, "files": []}
-    place = target(wanted, request.network, request.credentials, inside=request.inside)
-    files = list(_chosen(request))
+    target = open_target(location, request.network, request.credentials, inside=request.inside)
+    files = list(_select_files(request))
     if not files:
         raise StagingError(f"{request.folder}: none of the results is there that should be staged out")
     with tempfile.TemporaryDirectory(prefix="packmill-catalog-") as scratch:
-        documents = _catalog(request, files, Path(scratch)) if request.catalog or wanted.kind == "OGC" else []
-        sent = _put_all(request, place, files)
-        urls = [_put(place, one, request, Watch()) for one in documents]
+        documents = _catalog(request, files, Path(scratch)) if request.catalog or location.kind == "OGC" else []
+        sent = _put_all(request, target, files)
+        urls = [_put(target, one, request, Watch()) for one in documents]
     return {
-        "destination": place.url,
+        "destination": target.url,
         "catalog": urls[-1] if urls else None,
-        "files": [_told(file, url) for file, url in zip(files, sent, strict=True)],
+        "files": [_delivery_record(file, url) for file, url in zip(files, sent, strict=True)],
     }
 
 
@@ -86,12 +86,12 @@ def local_result(outputs: dict[str, Any], inside: Path) -> dict[str, Any] | None
     return {"class": "Directory", "path": str(path.relative_to(inside.resolve()))}
 
 
-def _chosen(request: StageOut) -> Iterator[_File]:
+def _select_files(request: StageOutRequest) -> Iterator[_File]:
     """Files in the patterns' order, each once; links are not followed out of the folder."""
     top = request.folder.resolve()
     seen: set[Path] = set()
-    for pattern in (*request.include, *_notebook(top)) if request.include else ("*",):
-        for path in _matches(top, pattern):
+    for pattern in (*request.include, *_notebook_pattern(top)) if request.include else ("*",):
+        for path in _match(top, pattern):
             if path in seen or not path.is_file():
                 continue
             seen.add(path)
@@ -101,7 +101,7 @@ def _chosen(request: StageOut) -> Iterator[_File]:
                 request.say(f"warning: {path.relative_to(top)} is a link out of the results and stays behind")
 
 
-def _matches(top: Path, pattern: str) -> list[Path]:
+def _match(top: Path, pattern: str) -> list[Path]:
     parts = PurePosixPath(pattern)
     wrong = BadInputsError(f"{pattern!r}: a pattern below the results is needed, such as maps or *.png")
     if not pattern or parts.is_absolute() or ".." in parts.parts:
@@ -113,13 +113,13 @@ def _matches(top: Path, pattern: str) -> list[Path]:
     return [path for one in found for path in (sorted(one.rglob("*")) if one.is_dir() else [one])]
 
 
-def _notebook(results: Path) -> tuple[str, ...]:
-    """The executed notebook, whose place an output template may have chosen: the runner's record knows it."""
-    path = _record(results).get("notebook")
+def _notebook_pattern(results: Path) -> tuple[str, ...]:
+    """The executed notebook, whose target an output template may have chosen: the runner's record knows it."""
+    path = _read_run_record(results).get("notebook")
     return (glob.escape(path),) if isinstance(path, str) and path else ()
 
 
-def _record(results: Path) -> dict[str, Any]:
+def _read_run_record(results: Path) -> dict[str, Any]:
     try:
         record = json.loads((results / contract.result_file).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -127,20 +127,20 @@ def _record(results: Path) -> dict[str, Any]:
     return record if isinstance(record, dict) else {}
 
 
-def _put_all(request: StageOut, place: Target, files: Sequence[_File]) -> list[str]:
+def _put_all(request: StageOutRequest, target: Target, files: Sequence[_File]) -> list[str]:
     meter = Meter("stage-out", len(files), request.say)
 
     def put(file: _File, watch: Watch) -> str:
-        url = _put(place, file, request, watch)
+        url = _put(target, file, request, watch)
         meter.done()
         return url
 
-    done = each(files, put, parallel=request.network.parallel, meter=meter)
+    done = run_in_parallel(files, put, parallel=request.network.parallel, meter=meter)
     meter.finish()
     return done
 
 
-def _put(place: Target, file: _File, request: StageOut, watch: Watch) -> str:
+def _put(target: Target, file: _File, request: StageOutRequest, watch: Watch) -> str:
     network = request.network
     for attempt in range(network.attempts):
         sent = 0
@@ -152,18 +152,18 @@ def _put(place: Target, file: _File, request: StageOut, watch: Watch) -> str:
             watch.on_bytes(more)
 
         try:
-            return place.put(file.path, file.relative, count)
+            return target.put(file.path, file.relative, count)
         except TransientError as error:
             watch.on_bytes(-sent)
             if attempt == network.attempts - 1:
-                raise StagingError(f"{place.url}/{file.relative}: {error} (tried {network.attempts} times)") from None
-            wait = network.wait(attempt, asked=error.wait)
-            watch.on_retry(f"{place.url}/{file.relative}", str(error), wait)
+                raise StagingError(f"{target.url}/{file.relative}: {error} (tried {network.attempts} times)") from None
+            wait = network.retry_delay(attempt, asked=error.wait)
+            watch.on_retry(f"{target.url}/{file.relative}", str(error), wait)
             watch.sleep(wait)
     raise AssertionError
 
 
-def _catalog(request: StageOut, files: Sequence[_File], scratch: Path) -> list[_File]:
+def _catalog(request: StageOutRequest, files: Sequence[_File], scratch: Path) -> list[_File]:
     """The catalog's documents, written beside links to the results so that nothing is added to those."""
     if any(file.relative == contract.catalog_file for file in files):
         raise BadInputsError(
@@ -173,9 +173,9 @@ def _catalog(request: StageOut, files: Sequence[_File], scratch: Path) -> list[_
         link = scratch / file.relative
         link.parent.mkdir(parents=True, exist_ok=True)
         link.symlink_to(file.path)
-    members = [Member(path=file.relative, roles=_roles(file.relative)) for file in files]
+    members = [CatalogFile(path=file.relative, roles=_roles(file.relative)) for file in files]
     written = write_catalog(
-        scratch, members, name=request.name, description=f"results of {request.name}", time=_ended(request.folder)
+        scratch, members, name=request.name, description=f"results of {request.name}", time=_end_time(request.folder)
     )
     return [_File(path=scratch / path, relative=path) for path in written]
 
@@ -186,20 +186,20 @@ def _roles(relative: str) -> tuple[str, ...]:
     return ("metadata",) if own else ("data",)
 
 
-def _ended(results: Path) -> datetime:
+def _end_time(results: Path) -> datetime:
     """When the run ended."""
     try:
-        return datetime.fromisoformat(str(_record(results).get("ended")))
+        return datetime.fromisoformat(str(_read_run_record(results).get("ended")))
     except ValueError:
         return datetime.now(timezone.utc)
 
 
-def _told(file: _File, url: str) -> dict[str, Any]:
+def _delivery_record(file: _File, url: str) -> dict[str, Any]:
     return {
         "path": file.relative,
         "url": url,
         "size": file.path.stat().st_size,
-        "sha256": digest_of(file.path).digest,
+        "sha256": compute_checksum(file.path).digest,
         "type": media_type(file.relative),
     }
 

@@ -12,7 +12,7 @@ _OF_SIGNATURES |= set("se sip ske skoid sks skt sktid skv sp spr sr st sv".split
 _PASSING = set("access_token id_token token api_key apikey api-key subscription-key jwt hdnts hdnea".split())
 """Parameters that say who asks, not what for."""
 _SECRET = re.compile(r"key|token|secret|pass|pwd|cred|sig|auth|jwt|hmac|hdn|ticket|code|session|policy", re.IGNORECASE)
-"""Names of parameters whose values are shown to no one."""
+"""Names of parameters whose values are never shown."""
 
 
 def scheme(url: str) -> str:
@@ -21,11 +21,11 @@ def scheme(url: str) -> str:
     return match[1].lower() if match else ""
 
 
-def shown(url: str) -> str:
+def redact(url: str) -> str:
     """A URL for people: no user, no password, and a query only as far as it cannot be a secret."""
     try:
         parts = urlsplit(url)
-        query = urlencode([pair for pair in _unsigned(parts.query) if not _SECRET.search(pair[0])])
+        query = urlencode([pair for pair in _remove_signature(parts.query) if not _SECRET.search(pair[0])])
         place = parts.netloc.rpartition("@")[2]
     except ValueError:
         return f"{scheme(url) or 'a'}://…"
@@ -38,11 +38,11 @@ def canonical(url: str) -> str:
     place = parts.netloc.rpartition("@")[2].lower()
     default = {"http": ":80", "https": ":443"}.get(parts.scheme.lower(), "")
     place = place.removesuffix(default) if default else place
-    query = urlencode([pair for pair in _unsigned(parts.query) if pair[0].lower() not in _PASSING])
+    query = urlencode([pair for pair in _remove_signature(parts.query) if pair[0].lower() not in _PASSING])
     return urlunsplit((parts.scheme.lower(), place, parts.path or "/", query, ""))
 
 
-def _unsigned(query: str) -> list[tuple[str, str]]:
+def _remove_signature(query: str) -> list[tuple[str, str]]:
     """The parameters that are no part of a signature."""
     pairs = parse_qsl(query, keep_blank_values=True)
     signed = any(name.lower() in _SIGNED_BY for name, _ in pairs)
@@ -53,7 +53,7 @@ def _unsigned(query: str) -> list[tuple[str, str]]:
     ]
 
 
-def check(url: str) -> str | None:
+def find_problem(url: str) -> str | None:
     """What is wrong with a URL, in words that repeat nothing of it: a password may stand anywhere in one."""
     try:
         parts = urlsplit(url)
@@ -74,6 +74,6 @@ def file_name(url: str) -> str:
     return unquote(path.rstrip("/").rpartition("/")[2])
 
 
-def hidden(text: str) -> str:
-    """A message with the URLs in it as `shown` has them."""
-    return re.sub(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"<>)]+", lambda match: shown(match[0]), text)
+def redact_text(text: str) -> str:
+    """A message with the URLs in it as `redact` has them."""
+    return re.sub(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"<>)]+", lambda match: redact(match[0]), text)

@@ -21,7 +21,7 @@ from generator.service.pages.run_form import fields, values
 from generator.shared import yaml_limits
 from generator.shared.errors import ParametersError, UsageError
 from generator.shared.failures import BadInputsError
-from generator.staging.network.credentials import mapping
+from generator.staging.network.credentials import parse_credentials
 
 _CELL = (
     "tiles = []  # type: stage-in\nn = 1  # type: int\noptions = {}\ntable = None  # type: File\n"
@@ -236,7 +236,7 @@ class TestLimits:
         with pytest.raises(MisfitError, match="more than 58 values"):
             typed_value(self.tree, read_hints(package)["options"], tmp_path)
         with pytest.raises(BadInputsError, match="more than 58 values"):
-            mapping(self.tree)
+            parse_credentials(self.tree)
         with pytest.raises(BadInputsError, match="more than 58 values"):
             parameters(Given(yaml=(self.tree,)), {})
         with pytest.raises(ParametersError, match="more than 58 values"):

@@ -15,7 +15,7 @@ import pystac
 import pytest
 from staging_servers import S3, HttpServer, Runner, json_page
 
-from generator.staging.stac.footprints import footprint
+from generator.staging.stac.footprints import read_footprint
 
 
 def item(name: str, assets: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -254,7 +254,7 @@ def meridian(latitude: float) -> float:
 class TestFootprints:
     @pytest.mark.parametrize("order", ["<", ">"])
     def test_an_image_in_degrees(self, tmp_path: Path, order: str) -> None:
-        found = footprint(
+        found = read_footprint(
             geotiff(tmp_path / "a.tif", {1024: 2, 2048: 4326}, tie=(10, 50), scale=0.5, size=4, order=order)
         )
 
@@ -265,7 +265,7 @@ class TestFootprints:
     def test_utm_along_its_meridian_is_the_length_of_the_meridian(self, tmp_path: Path, epsg: int, north: int) -> None:
         path = geotiff(tmp_path / "a.tif", {1024: 1, 3072: epsg}, tie=(500_000, north), scale=1, size=1)
 
-        found = footprint(path)
+        found = read_footprint(path)
 
         assert found is not None
         west, _, _, latitude = found.bbox
@@ -277,7 +277,7 @@ class TestFootprints:
         """The CN Tower: 43°38'33.24"N 79°23'13.7"W is 17T 630084 4833438 (Wikipedia, Universal Transverse Mercator)."""
         tie = (630_084, 4_833_438)
 
-        found = footprint(geotiff(tmp_path / "a.tif", {1024: 1, 3072: 32617}, tie=tie, scale=1, size=1))
+        found = read_footprint(geotiff(tmp_path / "a.tif", {1024: 1, 3072: 32617}, tie=tie, scale=1, size=1))
 
         assert found is not None
         west, _, _, north = found.bbox
@@ -287,13 +287,13 @@ class TestFootprints:
         half = 20037508.342789244
         path = geotiff(tmp_path / "a.tif", {1024: 1, 3072: 3857}, tie=(-half, half), scale=half, size=2)
 
-        found = footprint(path)
+        found = read_footprint(path)
 
         assert found is not None
         assert found.bbox == pytest.approx((-180, -85.05112878, 180, 85.05112878))
 
     def test_an_unknown_projection_is_no_footprint(self, tmp_path: Path) -> None:
-        assert footprint(geotiff(tmp_path / "a.tif", {1024: 1, 3072: 2154}, tie=(0, 0), scale=10, size=2)) is None
+        assert read_footprint(geotiff(tmp_path / "a.tif", {1024: 1, 3072: 2154}, tie=(0, 0), scale=10, size=2)) is None
 
     @pytest.mark.parametrize(
         "content", [b"", b"II", b"II*\0\xff\xff\xff\xff", b"II*\0\x08\0\0\0\xff\xff" + b"\xff" * 64]
@@ -301,7 +301,7 @@ class TestFootprints:
     def test_a_broken_image_is_no_footprint(self, tmp_path: Path, content: bytes) -> None:
         (tmp_path / "a.tif").write_bytes(content)
 
-        assert footprint(tmp_path / "a.tif") is None
+        assert read_footprint(tmp_path / "a.tif") is None
 
     @pytest.mark.parametrize(
         ("document", "bbox"),
@@ -333,7 +333,7 @@ class TestFootprints:
     def test_geojson(self, tmp_path: Path, document: Any, bbox: tuple[float, ...] | None) -> None:
         (tmp_path / "a.geojson").write_text(json.dumps(document))
 
-        found = footprint(tmp_path / "a.geojson")
+        found = read_footprint(tmp_path / "a.geojson")
 
         assert (found.bbox if found else None) == bbox
 
@@ -343,7 +343,7 @@ class TestFootprints:
             database.execute("insert into gpkg_contents values ('a', 4326, 1, 2, 3, 4), ('b', 3857, 0, 0, 9, 9)")
             database.commit()
 
-        found = footprint(tmp_path / "a.gpkg")
+        found = read_footprint(tmp_path / "a.gpkg")
 
         assert found is not None
         assert found.bbox == (1, 2, 3, 4)

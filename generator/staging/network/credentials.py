@@ -39,7 +39,7 @@ class Credentials:
     folder: Path | None = None
     """A configuration folder: AWS's ``config`` and ``credentials``, ``.netrc``, ``known_hosts``, ``ca.pem``."""
 
-    def over(self, record: Mapping[str, Any]) -> Credentials:
+    def with_record(self, record: Mapping[str, Any]) -> Credentials:
         """These, with what a record itself says before them."""
         own = {name: _clean(name, record[name]) for name in (*_FIELDS, "login_host") if record.get(name)}
         folder = record.get("aws_config")
@@ -87,7 +87,7 @@ def read_credentials(text: str | None, *, name: str, folder: Path | None) -> Cre
         BadInputsError: it is no mapping, or has a field that is none.
     """
     environment = {field: os.environ[variable] for field, variable in _ENVIRONMENT.items() if os.environ.get(variable)}
-    given = mapping(text) if text and text.strip() else {}
+    given = parse_credentials(text) if text and text.strip() else {}
     own = given.get(name)
     fields = {key: value for key, value in given.items() if not isinstance(value, dict)}
     if isinstance(own, dict):
@@ -112,7 +112,7 @@ def _clean(name: str, value: object) -> str:
     return text
 
 
-def mapping(text: str) -> dict[str, Any]:
+def parse_credentials(text: str) -> dict[str, Any]:
     """Credentials as they were written.
 
     Raises:

@@ -21,7 +21,7 @@ from generator.shared.failures import BadInputsError
 from generator.shared.public_addresses import is_public, read_address
 
 Error = TypeVar("Error", bound=BaseException)
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+_IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 
 
@@ -34,9 +34,9 @@ class Guard:
 
     def __init__(self, allowed: Iterable[str] = ()) -> None:
         """``allowed`` are networks, addresses or host names."""
-        self._networks: list[Network] = []
+        self._networks: list[_IpNetwork] = []
         for one in allowed:
-            self._networks += _networks(one)
+            self._networks += _resolve_networks(one)
         self._lifted = threading.local()
 
     def check(self, host: str) -> None:
@@ -65,7 +65,7 @@ class Guard:
             self.check(host)
 
     @contextmanager
-    def lifted(self) -> Iterator[None]:
+    def suspend(self) -> Iterator[None]:
         """Lets this thread reach everything: for what the platform itself provides, such as its own role."""
         self._lifted.now = True
         try:
@@ -96,20 +96,20 @@ class NoGuard(Guard):
         """Nothing is watched."""
 
 
-def choose_guard(*, wanted: bool, allowed: Iterable[str]) -> Guard:
+def choose_guard(*, enabled: bool, allowed: Iterable[str]) -> Guard:
     """The guard as options and environment ask for it.
 
     Raises:
         BadInputsError: something that is to be allowed is neither a network nor a host.
     """
-    if not wanted and os.environ.get("PACKMILL_STAGE_GUARD", "0").lower() in ("", "0", "no", "false"):
+    if not enabled and os.environ.get("PACKMILL_STAGE_GUARD", "0").lower() in ("", "0", "no", "false"):
         return NoGuard()
     named = [*allowed, *os.environ.get("PACKMILL_STAGE_ALLOW", "").replace(",", " ").split()]
     named += [host for name in _PROXIES if (host := urlsplit(os.environ.get(name, "")).hostname)]
     return Guard(named)
 
 
-def _networks(text: str) -> list[Network]:
+def _resolve_networks(text: str) -> list[_IpNetwork]:
     try:
         return [ipaddress.ip_network(text, strict=False)]
     except ValueError:
@@ -121,12 +121,12 @@ def _networks(text: str) -> list[Network]:
     return [ipaddress.ip_network(one.partition("%")[0]) for one in sorted(found)]
 
 
-def forbidden_below(error: BaseException | None) -> ForbiddenAddressError | None:
+def find_forbidden_address(error: BaseException | None) -> ForbiddenAddressError | None:
     """The guard's refusal below what the libraries made of it."""
-    return below(error, ForbiddenAddressError)
+    return find_cause(error, ForbiddenAddressError)
 
 
-def below(error: BaseException | None, kind: type[Error]) -> Error | None:
+def find_cause(error: BaseException | None, kind: type[Error]) -> Error | None:
     """The first error of a kind among those that an error is made of."""
     seen: set[int] = set()
     waiting = [error]

@@ -14,9 +14,9 @@ from generator.shared import contract
 from generator.shared.failures import BadInputsError
 from generator.shared.media_types import media_type
 from generator.staging.checksums import Checksum
-from generator.staging.names import safe_name
-from generator.staging.stac.footprints import Footprint, footprint
-from generator.staging.transfer.transfer import digest_of
+from generator.staging.file_names import safe_name
+from generator.staging.stac.footprints import Footprint, read_footprint
+from generator.staging.transfer.transfer import compute_checksum
 
 _FILE_EXTENSION = "https://stac-extensions.github.io/file/v2.1.0/schema.json"
 _COG = "image/tiff; application=geotiff"
@@ -24,7 +24,7 @@ _PICTURES = (".png", ".jpg", ".jpeg", ".svg", ".gif", ".webp")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Member:
+class CatalogFile:
     """A file of the catalog: its path below the folder, what it is for, and where it came from if from elsewhere."""
 
     path: str
@@ -34,7 +34,9 @@ class Member:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
-def write_catalog(folder: Path, members: Iterable[Member], *, name: str, description: str, time: datetime) -> list[str]:
+def write_catalog(
+    folder: Path, members: Iterable[CatalogFile], *, name: str, description: str, time: datetime
+) -> list[str]:
     """Writes ``catalog.json`` and an Item a group of files into ``folder``; their paths, the catalog's last.
 
     Files that differ in their ending alone are one Item: an image, its preview, its metadata. ``time`` is the Items'
@@ -48,7 +50,7 @@ def write_catalog(folder: Path, members: Iterable[Member], *, name: str, descrip
     except ImportError:
         raise BadInputsError("a STAC catalog needs pystac: pip install 'packmill[staging]'") from None
     catalog = pystac.Catalog(id=name, description=description)
-    groups: dict[str, list[Member]] = {}
+    groups: dict[str, list[CatalogFile]] = {}
     for member in members:
         groups.setdefault(str(PurePosixPath(member.path).with_suffix("")), []).append(member)
     taken: set[str] = set()
@@ -83,12 +85,12 @@ def _identifier(stem: str, taken: set[str]) -> str:
     return one
 
 
-def _item(pystac: Any, identifier: str, group: list[Member], folder: Path, time: datetime) -> Any:
+def _item(pystac: Any, identifier: str, group: list[CatalogFile], folder: Path, time: datetime) -> Any:
     found: Footprint | None = None
     assets: dict[str, Any] = {}
     for member in group:
         path = folder / member.path
-        where = footprint(path)
+        where = read_footprint(path)
         found = found or where
         assets[_key(member, assets)] = pystac.Asset(
             href=member.path,
@@ -108,19 +110,19 @@ def _item(pystac: Any, identifier: str, group: list[Member], folder: Path, time:
     )
 
 
-def _facts(member: Member, path: Path) -> dict[str, Any]:
-    checksum: Checksum = digest_of(path)
+def _facts(member: CatalogFile, path: Path) -> dict[str, Any]:
+    checksum: Checksum = compute_checksum(path)
     facts = {"file:size": path.stat().st_size, "file:checksum": checksum.multihash, **member.facts}
     return {**facts, "source": member.source} if member.source else facts
 
 
-def _roles(member: Member, group: list[Member]) -> list[str]:
+def _roles(member: CatalogFile, group: list[CatalogFile]) -> list[str]:
     """A picture beside data is its overview."""
     picture = member.path.lower().endswith(_PICTURES)
     return ["overview"] if picture and len(group) > 1 and member.roles == ("data",) else list(member.roles)
 
 
-def _key(member: Member, taken: Mapping[str, Any]) -> str:
+def _key(member: CatalogFile, taken: Mapping[str, Any]) -> str:
     """An asset's key: its ending, which tells the files of a group apart, else its name."""
     ending = PurePosixPath(member.path).suffix.lstrip(".").lower() or "data"
     return ending if ending not in taken else PurePosixPath(member.path).name

@@ -30,7 +30,7 @@ class Footprint:
     bbox: tuple[float, float, float, float]
 
 
-def footprint(path: Path) -> Footprint | None:
+def read_footprint(path: Path) -> Footprint | None:
     """The footprint of a file; None when it has none or none that can be read here."""
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
@@ -41,12 +41,12 @@ def footprint(path: Path) -> Footprint | None:
         return None
 
 
-def of_box(west: float, south: float, east: float, north: float) -> Footprint | None:
+def footprint_from_box(west: float, south: float, east: float, north: float) -> Footprint | None:
     """A rectangle; None when it is not on Earth."""
     box = (west, south, east, north)
     if not all(math.isfinite(value) for value in box):
         return None
-    west, south, east, north = box = (_within(west, 180), _within(south, 90), _within(east, 180), _within(north, 90))
+    west, south, east, north = box = (_clamp(west, 180), _clamp(south, 90), _clamp(east, 180), _clamp(north, 90))
     if not (-180 <= west <= east <= 180 and -90 <= south <= north <= 90):
         return None
     if west == east and south == north:
@@ -57,7 +57,7 @@ def of_box(west: float, south: float, east: float, north: float) -> Footprint | 
     return Footprint({"type": "Polygon", "coordinates": [ring]}, box)
 
 
-def _within(degrees: float, limit: float) -> float:
+def _clamp(degrees: float, limit: float) -> float:
     """What rounding has put a trifle beyond the edge of the map, on it."""
     return math.copysign(limit, degrees) if limit < abs(degrees) < limit + 1e-6 else degrees
 
@@ -65,7 +65,7 @@ def _within(degrees: float, limit: float) -> float:
 def _geojson(path: Path) -> Footprint | None:
     if path.stat().st_size > _LARGEST_GEOJSON:
         return None
-    document = json.loads(path.read_bytes(), parse_constant=_refused)
+    document = json.loads(path.read_bytes(), parse_constant=_refuse_constant)
     crs = json.dumps(document.get("crs") or "")
     if document["type"] not in _GEOJSON_TYPES or (document.get("crs") and "CRS84" not in crs and "4326" not in crs):
         return None
@@ -73,20 +73,20 @@ def _geojson(path: Path) -> Footprint | None:
     if not points:
         return None
     longitudes, latitudes = [point[0] for point in points], [point[1] for point in points]
-    whole = of_box(min(longitudes), min(latitudes), max(longitudes), max(latitudes))
+    whole = footprint_from_box(min(longitudes), min(latitudes), max(longitudes), max(latitudes))
     own = {"Feature": document.get("geometry"), "FeatureCollection": None}
-    geometry = own.get(document["type"], _bare(document))
+    geometry = own.get(document["type"], _geometry_only(document))
     if geometry and geometry["type"] == "GeometryCollection":  # STAC has none (item-spec, "geometry")
         geometry = None
     return Footprint(geometry, whole.bbox) if whole and geometry and len(points) <= 1000 else whole
 
 
-def _refused(constant: str) -> None:
+def _refuse_constant(constant: str) -> None:
     """NaN and Infinity are no JSON."""
     raise ValueError(constant)
 
 
-def _bare(document: dict[str, Any]) -> dict[str, Any]:
+def _geometry_only(document: dict[str, Any]) -> dict[str, Any]:
     return {key: document[key] for key in ("type", "coordinates") if key in document}
 
 
@@ -116,7 +116,7 @@ def _geopackage(path: Path) -> Footprint | None:
     if not rows:
         return None
     west, south, east, north = zip(*rows, strict=True)
-    return of_box(min(west), min(south), max(east), max(north))
+    return footprint_from_box(min(west), min(south), max(east), max(north))
 
 
 _SCALE, _TIEPOINT, _TRANSFORMATION, _GEO_KEYS = 33550, 33922, 34264, 34735
@@ -134,26 +134,26 @@ def _geotiff(path: Path) -> Footprint | None:
     geo = {keys[index]: keys[index + 3] for index in range(4, len(keys) - 3, 4) if keys[index + 1] == 0}
     width, height = tags[256][0], tags[257][0]
     half = 0.5 if geo.get(_RASTER_TYPE) == _PIXEL_IS_POINT else 0.0
-    corners = [_placed(tags, x - half, y - half) for x, y in ((0, 0), (width, 0), (width, height), (0, height))]
+    corners = [_to_coordinates(tags, x - half, y - half) for x, y in ((0, 0), (width, 0), (width, height), (0, height))]
     degrees = [_to_degrees(x, y, geo) for x, y in corners]
     if any(point is None for point in degrees):
         return None
     points = [point for point in degrees if point]
     west, east = min(x for x, _ in points), max(x for x, _ in points)
     south, north = min(y for _, y in points), max(y for _, y in points)
-    whole = of_box(west, south, east, north)
+    whole = footprint_from_box(west, south, east, north)
     if whole is None:
         return None
     ring = [[x, y] for x, y in points]
-    return Footprint({"type": "Polygon", "coordinates": [_counterclockwise([*ring, ring[0]])]}, whole.bbox)
+    return Footprint({"type": "Polygon", "coordinates": [_make_counterclockwise([*ring, ring[0]])]}, whole.bbox)
 
 
-def _counterclockwise(ring: list[list[float]]) -> list[list[float]]:
+def _make_counterclockwise(ring: list[list[float]]) -> list[list[float]]:
     area = sum(a[0] * b[1] - b[0] * a[1] for a, b in pairwise(ring))
     return ring if area >= 0 else ring[::-1]
 
 
-def _tiff_tags(file: BinaryIO, wanted: set[int]) -> dict[int, tuple[Any, ...]]:
+def _tiff_tags(file: BinaryIO, requested: set[int]) -> dict[int, tuple[Any, ...]]:
     """Tags of the first image, of TIFF and BigTIFF."""
     order = {b"II": "<", b"MM": ">"}[file.read(2)]
     (version,) = struct.unpack(order + "H", file.read(2))
@@ -168,7 +168,7 @@ def _tiff_tags(file: BinaryIO, wanted: set[int]) -> dict[int, tuple[Any, ...]]:
     tags = {}
     for index in range(0, len(entries), entry):
         tag, kind, length = struct.unpack(order + "HH" + pointer, entries[index : index + 4 + struct.calcsize(pointer)])
-        if tag not in wanted or kind not in _FORMATS or length > 65536:
+        if tag not in requested or kind not in _FORMATS or length > 65536:
             continue
         letter, width = _FORMATS[kind]
         data = entries[index + entry - inline : index + entry]
@@ -179,7 +179,7 @@ def _tiff_tags(file: BinaryIO, wanted: set[int]) -> dict[int, tuple[Any, ...]]:
     return tags
 
 
-def _placed(tags: dict[int, tuple[Any, ...]], column: float, row: float) -> tuple[float, float]:
+def _to_coordinates(tags: dict[int, tuple[Any, ...]], column: float, row: float) -> tuple[float, float]:
     """The coordinates of a pixel's corner."""
     if _TRANSFORMATION in tags:
         m = tags[_TRANSFORMATION]

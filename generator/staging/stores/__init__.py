@@ -1,11 +1,14 @@
-"""Places that files come from: one module a kind of store, each with sources that can be read from any byte on.
+"""Stores that files are fetched from: one module for each kind of store.
 
-A store that has a better reader than ours, such as S3, uses it; resuming, verifying, caching and telling are the same
-for all (`generator.staging.transfer.transfer`).
+To add a store, write a module with a function `open_store` that returns a `Store`, name the module in
+`generator.staging.stores.registry` for its URL schemes, and test it in ``tests/staging`` against a real server.
+A store's sources can be opened at any byte; resuming, verifying, caching and progress are the same for all stores
+(`generator.staging.transfer.transfer`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -53,7 +56,7 @@ class Stream(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Opened:
+class Download:
     """An answer: its bytes from ``offset`` on, and what the store says of the whole file."""
 
     stream: Stream
@@ -93,7 +96,7 @@ class Source(Protocol):
         """What the caller knows of the size in bytes."""
         ...
 
-    def open(self, offset: int = 0, *, expected: Validator = unknown, known: Validator = unknown) -> Opened:
+    def open(self, offset: int = 0, *, expected: Validator = unknown, known: Validator = unknown) -> Download:
         """Its bytes from ``offset`` on if it is still the ``expected`` content, else from 0.
 
         Raises:
@@ -105,8 +108,27 @@ class Source(Protocol):
         ...
 
 
+class Store(Protocol):
+    """The files that one record's credentials give access to."""
+
+    has_folders: bool
+    """Whether a URL that ends with a slash is a folder that can be listed."""
+
+    def source(self, url: str, *, checksum: Checksum | None = None, size: int | None = None) -> Source:
+        """Return the file at a URL, with its known checksum and size."""
+        ...
+
+    def list_folder(self, url: str) -> Iterable[Source]:
+        """List the files below a URL that ends with a slash, sorted by path.
+
+        Raises:
+            StagingError, TransientError: the folder cannot be listed.
+        """
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
-class Addressed:
+class UrlSource:
     """What sources have in common that are known by a URL, in which a user and a password may stand."""
 
     address: str = field(repr=False)
@@ -116,7 +138,7 @@ class Addressed:
     @property
     def url(self) -> str:
         """Without user, password and signature."""
-        return urls.shown(self.address)
+        return urls.redact(self.address)
 
     @property
     def key(self) -> str:
@@ -145,5 +167,5 @@ class TransientError(Exception):
         super().__init__(message)
 
 
-class Interrupted(StagingError):  # noqa: N818 - not an error of the file's own
+class TransferCancelledError(StagingError):
     """Another file failed, so this one is given up."""

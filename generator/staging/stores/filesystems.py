@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,14 +13,15 @@ from generator.shared.failures import BadInputsError, RunFailedError, StagingErr
 from generator.staging import urls
 from generator.staging.checksums import Checksum
 from generator.staging.network.credentials import Credentials
-from generator.staging.network.guard import ForbiddenAddressError, NoGuard, forbidden_below
-from generator.staging.network.network import Network
+from generator.staging.network.guard import ForbiddenAddressError, NoGuard, find_forbidden_address
+from generator.staging.network.settings import NetworkSettings
+from generator.staging.records import Location
 from generator.staging.stores import (
-    Addressed,
     ChangedError,
+    Download,
     NotModifiedError,
-    Opened,
     TransientError,
+    UrlSource,
     Validator,
     unknown,
 )
@@ -30,24 +33,31 @@ _LOCAL += ("asynclocal", "asyncwrapper", "zip", "tar", "libarchive", "archive", 
 _PERMANENT = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
 
 
-class FileSystems:
-    """File systems of one record, made once each."""
+def open_store(network: NetworkSettings, credentials: Credentials, _location: Location) -> FileSystemStore:
+    """Return the store of any other location; its packages are imported when a file is opened."""
+    return FileSystemStore(network, credentials)
 
-    def __init__(self, network: Network, credentials: Credentials) -> None:
+
+class FileSystemStore:
+    """The file systems that one record's credentials give access to."""
+
+    has_folders = True
+
+    def __init__(self, network: NetworkSettings, credentials: Credentials) -> None:
         self._network, self._credentials = network, credentials
 
-    def source(self, url: str, *, checksum: Checksum | None = None, size: int | None = None) -> FileSource:
+    def source(self, url: str, *, checksum: Checksum | None = None, size: int | None = None) -> FileSystemSource:
         """The file at a URL."""
-        return FileSource(systems=self, address=url, checksum=checksum, size=size)
+        return FileSystemSource(store=self, address=url, checksum=checksum, size=size)
 
-    def below(self, url: str) -> list[FileSource]:
+    def list_folder(self, url: str) -> list[FileSystemSource]:
         """The files below a URL that ends with a slash, by path.
 
         Raises:
             StagingError, TransientError: they cannot be listed.
         """
         system, path = self.find(url)
-        with named(url):
+        with translate_filesystem_errors(url):
             found = sorted(system.find(path.rstrip("/")))
         parts = urlsplit(url)
         # object stores have the bucket in their paths, servers begin theirs with a slash
@@ -63,8 +73,8 @@ class FileSystems:
         scheme = urls.scheme(url)
         guarded = not isinstance(self._network.guard, NoGuard)
         if scheme in _LOCAL or "::" in urlsplit(url).path or (guarded and scheme not in ("ftp", "sftp", "ssh")):
-            raise BadInputsError(f"{urls.shown(url)}: {scheme or 'a path'} may not be used here")
-        with named(url):
+            raise BadInputsError(f"{urls.redact(url)}: {scheme or 'a path'} may not be used here")
+        with translate_filesystem_errors(url):
             self._network.guard.check_name(urlsplit(url).hostname or "")
             if scheme in _BY_OBSTORE:
                 return self._object_store(_BY_OBSTORE[scheme], url)
@@ -81,7 +91,7 @@ class FileSystems:
         try:
             from obstore.fsspec import FsspecStore
         except ImportError:
-            raise _missing(urls.scheme(url), "obstore") from None
+            raise _missing_package_error(urls.scheme(url), "obstore") from None
         config: dict[str, Any] = {}
         google, azure = self._credentials.file("google.json"), self._credentials.file("azure.json")
         if protocol == "gs" and google:
@@ -100,7 +110,7 @@ class FileSystems:
         try:
             from generator.staging.stores.sftp import KnownHostsFileSystem
         except ImportError:
-            raise _missing("sftp", "paramiko") from None
+            raise _missing_package_error("sftp", "paramiko") from None
         parts = urlsplit(url)
         host = parts.hostname or ""
         login = self._credentials.login(host)
@@ -125,7 +135,7 @@ class FileSystems:
         try:
             import fsspec
         except ImportError:
-            raise _missing(urls.scheme(url), "fsspec") from None
+            raise _missing_package_error(urls.scheme(url), "fsspec") from None
         options: dict[str, Any] = {}
         if urls.scheme(url) == "ftp":
             parts = urlsplit(url)
@@ -138,73 +148,76 @@ class FileSystems:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FileSource(Addressed):
+class FileSystemSource(UrlSource):
     """A file in one of them."""
 
-    systems: FileSystems = field(repr=False)
+    store: FileSystemStore = field(repr=False)
 
-    def open(self, offset: int = 0, *, expected: Validator = unknown, known: Validator = unknown) -> Opened:
+    def open(self, offset: int = 0, *, expected: Validator = unknown, known: Validator = unknown) -> Download:
         """See `Source.open`."""
-        system, path = self.systems.find(self.address)
-        with named(self.address):
-            facts = system.info(path)
-            if facts.get("type") == "directory":
+        system, path = self.store.find(self.address)
+        with translate_filesystem_errors(self.address):
+            info = system.info(path)
+            if info.get("type") == "directory":
                 raise StagingError(f"{self.url} is a folder: end it with / for all files below it")
-            validator = _validator(facts)
+            validator = _validator(info)
             if known and known == validator:
                 raise NotModifiedError
             start = offset if expected and expected == validator else 0
             stream = system.open(path, "rb")
             if start:
                 stream.seek(start)
-        size = facts.get("size")
-        return Opened(stream=_Named(stream, self.address), offset=start, size=size, validator=validator)
+        size = info.get("size")
+        return Download(stream=_TranslatingStream(stream, self.address), offset=start, size=size, validator=validator)
 
 
-class _Named:
+class _TranslatingStream:
     def __init__(self, stream: Any, url: str) -> None:
         self._stream, self._url = stream, url
 
     def read(self, size: int, /) -> bytes:
-        with named(self._url):
+        with translate_filesystem_errors(self._url):
             return bytes(self._stream.read(size))
 
     def close(self) -> None:
         self._stream.close()
 
 
-def _validator(facts: dict[str, Any]) -> Validator:
+def _validator(info: dict[str, Any]) -> Validator:
     """What the file systems call it differs."""
-    etag = next((str(facts[name]) for name in ("ETag", "etag", "e_tag", "md5", "checksum") if facts.get(name)), "")
+    etag = next((str(info[name]) for name in ("ETag", "etag", "e_tag", "md5", "checksum") if info.get(name)), "")
     changed = next(
-        (facts[name] for name in ("LastModified", "last_modified", "mtime", "modify", "modified") if facts.get(name)),
+        (info[name] for name in ("LastModified", "last_modified", "mtime", "modify", "modified") if info.get(name)),
         "",
     )
-    return Validator(etag=etag, modified=f"{changed} {facts.get('size', '')}" if changed else "")
+    return Validator(etag=etag, modified=f"{changed} {info.get('size', '')}" if changed else "")
 
 
-class named:  # noqa: N801 - reads as a word: with named(url)
-    """Names what file systems raise, in terms of the URL."""
+@contextmanager
+def translate_filesystem_errors(url: str) -> Iterator[None]:
+    """Raise errors of file systems as this package's own, with the URL in the message.
 
-    def __init__(self, url: str) -> None:
-        self._url = urls.shown(url)
+    Raises:
+        TransientError: Another attempt may succeed.
+        StagingError: The file is missing, or the store refuses the request.
+    """
+    try:
+        yield
+    except (RunFailedError, NotModifiedError, ChangedError, TransientError, MemoryError):
+        raise
+    except Exception as error:
+        _raise_translated(error, urls.redact(url))
+        raise
 
-    def __enter__(self) -> None:
-        """Nothing to prepare."""
 
-    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
-        """Raises what the error means."""
-        if error is None or isinstance(error, RunFailedError | NotModifiedError | ChangedError | TransientError):
-            return
-        if isinstance(error, KeyboardInterrupt | SystemExit | MemoryError):
-            return
-        if isinstance(error, FileNotFoundError) or type(error).__name__ == "NotFoundError":
-            raise StagingError(f"{self._url}: there is no such file") from None
-        if found := error if isinstance(error, ForbiddenAddressError) else forbidden_below(error):
-            raise StagingError(f"{self._url}: {found}") from None
-        if isinstance(error, (*_PERMANENT, ValueError, ImportError)) or _is_refusal(error):
-            raise StagingError(f"{self._url}: {urls.hidden(str(error)) or type(error).__name__}") from None
-        raise TransientError(urls.hidden(str(error)).partition("\n")[0] or type(error).__name__) from None
+def _raise_translated(error: Exception, url: str) -> None:
+    if isinstance(error, FileNotFoundError) or type(error).__name__ == "NotFoundError":
+        raise StagingError(f"{url}: file not found") from None
+    if found := error if isinstance(error, ForbiddenAddressError) else find_forbidden_address(error):
+        raise StagingError(f"{url}: {found}") from None
+    if isinstance(error, (*_PERMANENT, ValueError, ImportError)) or _is_refusal(error):
+        raise StagingError(f"{url}: {urls.redact_text(str(error)) or type(error).__name__}") from None
+    raise TransientError(urls.redact_text(str(error)).partition("\n")[0] or type(error).__name__) from None
 
 
 def _is_refusal(error: BaseException) -> bool:
@@ -213,5 +226,5 @@ def _is_refusal(error: BaseException) -> bool:
     return bool(words & {kind.__name__ for kind in type(error).__mro__}) or "Unauthenticated" in type(error).__name__
 
 
-def _missing(scheme: str, package: str) -> BadInputsError:
+def _missing_package_error(scheme: str, package: str) -> BadInputsError:
     return BadInputsError(f"{scheme}:// needs {package}: pip install 'packmill[staging]'")

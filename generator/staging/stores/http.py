@@ -19,20 +19,28 @@ from requests.adapters import HTTPAdapter
 from generator.shared.failures import StagingError
 from generator.staging import checksums, urls
 from generator.staging.checksums import Checksum
-from generator.staging.names import disposition_name
+from generator.staging.file_names import disposition_name
 from generator.staging.network.credentials import Credentials
-from generator.staging.network.guard import ForbiddenAddressError, below, forbidden_below
-from generator.staging.network.network import Network
+from generator.staging.network.guard import ForbiddenAddressError, find_cause, find_forbidden_address
+from generator.staging.network.settings import NetworkSettings
+from generator.staging.records import Location
 from generator.staging.stores import (
-    Addressed,
     ChangedError,
+    Download,
     NotModifiedError,
-    Opened,
     TransientError,
+    UrlSource,
     Validator,
     unknown,
 )
-from generator.staging.stores.origins import Origin, followed, origin_of, userinfo, without_userinfo
+from generator.staging.stores.origins import (
+    Origin,
+    origin_of,
+    read_userinfo,
+    remove_userinfo,
+    resolve_redirect,
+    trusted_origins,
+)
 
 _REDIRECTS = 20
 _MAAP = ".maap-project.org"
@@ -46,6 +54,17 @@ _BROKEN = (
 )
 
 
+def open_store(network: NetworkSettings, credentials: Credentials, location: Location) -> HttpStore:
+    """Return the store of a location's web servers."""
+    return HttpStore(
+        network,
+        credentials,
+        trusted=trusted_origins(location),
+        token=bool(location.record.get("token")),
+        ticket=bool(location.record.get("maap_pgt")) or location.kind == "MAAP",
+    )
+
+
 class HttpStore:
     """All HTTP of one record: its connections, its cookies, its credentials.
 
@@ -53,9 +72,11 @@ class HttpStore:
     not to where a redirect, a search or a STAC document leads.
     """
 
+    has_folders = False
+
     def __init__(
         self,
-        network: Network,
+        network: NetworkSettings,
         credentials: Credentials,
         *,
         trusted: frozenset[Origin] = frozenset(),
@@ -74,33 +95,41 @@ class HttpStore:
         """The file at a URL."""
         return HttpSource(store=self, address=url, checksum=checksum, size=size)
 
+    def list_folder(self, url: str) -> list[HttpSource]:
+        """Refuse to list a folder: HTTP has none.
+
+        Raises:
+            StagingError: always.
+        """
+        raise StagingError(f"{urls.redact(url)}: a web server's folder cannot be listed; give the URLs of its files")
+
     def get(self, url: str, headers: Mapping[str, str]) -> requests.Response:
         """The answer at the end of all redirects, its body not yet read.
 
         Raises:
             TransientError, StagingError: there is none.
         """
-        asked, login = url, userinfo(url)
+        requested, login = url, read_userinfo(url)
         with_token = self._token
         for _ in range(_REDIRECTS):
-            response = self._ask(url, headers, login=login if url == asked else None, with_token=with_token)
+            response = self._send(url, headers, login=login if url == requested else None, with_token=with_token)
             target = response.headers.get("Location")
             if response.status_code not in (301, 302, 303, 307, 308) or not target:
                 return response
             response.close()
-            following = followed(url, target, asked)
-            if self._asks_for_token(url, following) and not with_token:
+            following = resolve_redirect(url, target, requested)
+            if self._is_login_redirect(url, following) and not with_token:
                 with_token = True  # the same URL again
             else:
                 url = following
-        raise StagingError(f"{urls.shown(asked)}: more than {_REDIRECTS} redirects")
+        raise StagingError(f"{urls.redact(requested)}: more than {_REDIRECTS} redirects")
 
-    def _asks_for_token(self, url: str, following: str) -> bool:
+    def _is_login_redirect(self, url: str, following: str) -> bool:
         """Whether a host of the record's sends us to log in, and there is a token in place of a password."""
         to_login = urlsplit(following).hostname == self._credentials.login_host
         return bool(self._credentials.token) and to_login and origin_of(url) in self._trusted
 
-    def _ask(
+    def _send(
         self, url: str, headers: Mapping[str, str], *, login: tuple[str, str] | None, with_token: bool
     ) -> requests.Response:
         session, origin = self._session(), origin_of(url)
@@ -110,9 +139,9 @@ class HttpStore:
             raise StagingError(f"{origin.scheme}://{origin.host}: credentials are sent over https alone")
         # An auth of its own keeps requests from looking for one in ~/.netrc, which may have a default for all hosts.
         request = requests.Request(
-            "GET", without_userinfo(url), headers={**headers, **secret}, auth=login or _unchanged
+            "GET", remove_userinfo(url), headers={**headers, **secret}, auth=login or _send_no_auth
         )
-        settings = self._surroundings(session, url, origin)
+        settings = self._connection_settings(session, url, origin)
         try:
             if settings["proxies"]:
                 self._network.guard.check_name(origin.host)
@@ -123,17 +152,17 @@ class HttpStore:
                 **settings,
             )
         except ForbiddenAddressError as error:
-            raise StagingError(f"{urls.shown(url)}: {error}") from None
+            raise StagingError(f"{urls.redact(url)}: {error}") from None
         except (ValueError, UnicodeError):  # requests' InvalidURL, InvalidHeader and so on are ValueErrors
-            raise StagingError(f"{urls.shown(url)}: is no URL that can be asked") from None
+            raise StagingError(f"{urls.redact(url)}: is no URL that can be asked") from None
         except _BROKEN as error:
-            if forbidden := forbidden_below(error):
-                raise StagingError(f"{urls.shown(url)}: {forbidden}") from None
-            if distrusted := _distrust(error):
-                raise StagingError(f"{urls.shown(url)}: {distrusted}") from None
-            raise TransientError(_plain(error)) from None
+            if forbidden := find_forbidden_address(error):
+                raise StagingError(f"{urls.redact(url)}: {forbidden}") from None
+            if problem := _describe_certificate_problem(error):
+                raise StagingError(f"{urls.redact(url)}: {problem}") from None
+            raise TransientError(_describe_failure(error)) from None
 
-    def _surroundings(self, session: requests.Session, url: str, origin: Origin) -> dict[str, Any]:
+    def _connection_settings(self, session: requests.Session, url: str, origin: Origin) -> dict[str, Any]:
         """Proxies and trust, from the environment: looked up once an origin, which is dear."""
         if origin not in self._settings:
             settings: Any = session.merge_environment_settings(url, {}, True, self._network.verify, None)  # noqa: FBT003
@@ -164,21 +193,23 @@ class HttpStore:
 
 
 @dataclass(frozen=True, kw_only=True)
-class HttpSource(Addressed):
+class HttpSource(UrlSource):
     """A file at an http or https URL; user and password may stand in it."""
 
     store: HttpStore = field(repr=False)
 
-    def open(self, offset: int = 0, *, expected: Validator = unknown, known: Validator = unknown) -> Opened:
+    def open(self, offset: int = 0, *, expected: Validator = unknown, known: Validator = unknown) -> Download:
         """See `Source.open`: a range with If-Range, or a conditional request."""
         response = self.store.get(self.address, _conditions(offset, expected, known))
         try:
-            return self._opened(response, offset, expected, known=known)
+            return self._read_response(response, offset, expected, known=known)
         except BaseException:
             response.close()
             raise
 
-    def _opened(self, response: requests.Response, offset: int, expected: Validator, *, known: Validator) -> Opened:
+    def _read_response(
+        self, response: requests.Response, offset: int, expected: Validator, *, known: Validator
+    ) -> Download:
         status = response.status_code
         if status == 304 and known:
             raise NotModifiedError
@@ -187,35 +218,35 @@ class HttpSource(Addressed):
             if whole != str(offset):
                 raise ChangedError
             # nothing is left to send: what is here is all of it
-            return Opened(stream=BytesIO(), offset=offset, size=offset, validator=expected)
+            return Download(stream=BytesIO(), offset=offset, size=offset, validator=expected)
         if status in _TRANSIENT:
             raise TransientError(f"the server answers {_status(response)}", wait=_retry_after(response))
         if status not in (200, 203, 206):
-            raise StagingError(f"{self.url}: {self._refusal(response)}")
-        start, size = _extent(response)
+            raise StagingError(f"{self.url}: {self._describe_refusal(response)}")
+        start, size = _read_range(response)
         validator = _validator(response)
         if start and (start != offset or not validator.agrees(expected)):
             raise ChangedError
         encoded = response.headers.get("Content-Encoding", "identity") not in ("identity", "")
         decoded = encoded and not self.name.endswith((".gz", ".tgz", ".z", ".Z", ".bz2", ".zst"))
-        return Opened(
-            stream=_Body(response, decoded=decoded),
+        return Download(
+            stream=_BodyStream(response, decoded=decoded),
             offset=start,
             size=None if decoded else size,
             # decoded bytes cannot be counted in the server's ranges, so such a file is never resumed
             validator=unknown if decoded else validator,
-            checksums=() if decoded else checksums.of_headers(_lower(response.headers)),
+            checksums=() if decoded else checksums.checksums_from_headers(_lowercase_names(response.headers)),
             name=disposition_name(response.headers.get("Content-Disposition")),
         )
 
-    def _refusal(self, response: requests.Response) -> str:
-        said = f"{urlsplit(response.url).hostname} answers {_status(response)}"
+    def _describe_refusal(self, response: requests.Response) -> str:
+        answer = f"{urlsplit(response.url).hostname} answers {_status(response)}"
         if response.status_code in (401, 403):
-            return f"{said}: it wants other credentials, or the user has no right to this file"
-        return said
+            return f"{answer}: it wants other credentials, or the user has no right to this file"
+        return answer
 
 
-class _Body:
+class _BodyStream:
     """The bytes of an answer; what breaks on the way is told as transient."""
 
     def __init__(self, response: requests.Response, *, decoded: bool) -> None:
@@ -226,7 +257,7 @@ class _Body:
             # what has come, not all of `size`: bytes before a stall count
             return bytes(self._response.raw.read1(size, decode_content=self._decoded))
         except _BROKEN as error:
-            raise TransientError(_plain(error)) from None
+            raise TransientError(_describe_failure(error)) from None
 
     def close(self) -> None:
         self._response.close()
@@ -245,24 +276,24 @@ def _conditions(offset: int, expected: Validator, known: Validator) -> dict[str,
     return headers
 
 
-def _unchanged(request: Any) -> Any:
+def _send_no_auth(request: Any) -> Any:
     """An auth that sends nothing."""
     return request
 
 
-def _extent(response: requests.Response) -> tuple[int, int | None]:
+def _read_range(response: requests.Response) -> tuple[int, int | None]:
     """First byte and whole size of an answer."""
     if response.status_code != 206:
-        return 0, _number(response.headers.get("Content-Length", ""))
+        return 0, _parse_number(response.headers.get("Content-Length", ""))
     words = response.headers.get("Content-Range", "").removeprefix("bytes ").strip()
     span, _, whole = words.partition("/")
-    first = _number(span.partition("-")[0])
+    first = _parse_number(span.partition("-")[0])
     if first is None:
         raise TransientError("the server answers with a range that it does not name")
-    return first, _number(whole)
+    return first, _parse_number(whole)
 
 
-def _number(text: str) -> int | None:
+def _parse_number(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None
 
 
@@ -270,7 +301,7 @@ def _validator(response: requests.Response) -> Validator:
     return Validator(etag=response.headers.get("ETag", ""), modified=response.headers.get("Last-Modified", ""))
 
 
-def _lower(headers: Mapping[str, str]) -> dict[str, str]:
+def _lowercase_names(headers: Mapping[str, str]) -> dict[str, str]:
     return {name.lower(): value for name, value in headers.items()}
 
 
@@ -281,7 +312,7 @@ def _status(response: requests.Response) -> str:
 def _retry_after(response: requests.Response) -> float | None:
     """Seconds, from either form of the header (RFC 9110, "Retry-After")."""
     text = response.headers.get("Retry-After", "")
-    if (seconds := _number(text)) is not None:
+    if (seconds := _parse_number(text)) is not None:
         return float(seconds)
     try:
         return max(parsedate_to_datetime(text).timestamp() - time(), 0.0)
@@ -289,7 +320,7 @@ def _retry_after(response: requests.Response) -> float | None:
         return None
 
 
-def _plain(error: BaseException) -> str:
+def _describe_failure(error: BaseException) -> str:
     """What broke, in words of our own: those of the libraries repeat the URL with everything in it."""
     text = repr(error)
     for words, meaning in (
@@ -308,9 +339,9 @@ def _plain(error: BaseException) -> str:
     return "the connection was cut"
 
 
-def _distrust(error: BaseException) -> str | None:
+def _describe_certificate_problem(error: BaseException) -> str | None:
     """Why a certificate is not believed; None when it was something else that broke the connection."""
-    found = below(error, ssl.SSLCertVerificationError)
+    found = find_cause(error, ssl.SSLCertVerificationError)
     if found is None:
         return None
     why = found.verify_message or "it is not for this host"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from generator.shared.failures import StagingError
 from generator.staging.checksums import Checksum
-from generator.staging.stores import NotModifiedError, Opened, Validator, unknown
+from generator.staging.stores import Download, NotModifiedError, Validator, unknown
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +29,7 @@ class LocalSource:
         """Its path as a URL."""
         return self.path.absolute().as_uri()
 
-    def open(self, offset: int = 0, *, expected: Validator = unknown, known: Validator = unknown) -> Opened:
+    def open(self, offset: int = 0, *, expected: Validator = unknown, known: Validator = unknown) -> Download:
         """See `Source.open`; what tells contents apart is time and size."""
         try:
             stream = self.path.open("rb")
@@ -42,4 +42,4 @@ class LocalSource:
             raise NotModifiedError
         start = offset if expected == validator else 0
         stream.seek(start)
-        return Opened(stream=stream, offset=start, size=status.st_size, validator=validator)
+        return Download(stream=stream, offset=start, size=status.st_size, validator=validator)

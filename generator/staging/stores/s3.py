@@ -6,6 +6,7 @@ import os
 import ssl
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,9 +15,10 @@ from generator.shared.failures import BadInputsError, RunFailedError, StagingErr
 from generator.staging import checksums, urls
 from generator.staging.checksums import Checksum
 from generator.staging.network.credentials import Credentials
-from generator.staging.network.guard import ForbiddenAddressError, NoGuard, below, forbidden_below
-from generator.staging.network.network import Network
-from generator.staging.stores import ChangedError, NotModifiedError, Opened, TransientError, Validator, unknown
+from generator.staging.network.guard import ForbiddenAddressError, NoGuard, find_cause, find_forbidden_address
+from generator.staging.network.settings import NetworkSettings
+from generator.staging.records import Location
+from generator.staging.stores import ChangedError, Download, NotModifiedError, TransientError, Validator, unknown
 
 _BLOCK = 256 * 1024
 """botocore waits for all bytes of a read, and those before a stall are lost."""
@@ -49,27 +51,50 @@ class S3Access:
     """Asks without a signature when there are no keys."""
 
 
+def open_store(network: NetworkSettings, credentials: Credentials, location: Location) -> S3Store:
+    """Return the S3 of a record.
+
+    Raises:
+        BadInputsError: boto3 is not installed.
+    """
+    try:
+        import boto3  # noqa: F401 - the store imports it only when it connects
+    except ImportError:
+        raise BadInputsError("s3:// needs boto3: pip install 'packmill[staging]'") from None
+    record = location.record
+    access = S3Access(
+        region=record.get("region_name"),
+        endpoint=record.get("endpoint_url"),
+        role=record.get("role_arn"),
+        profile=record.get("source_profile") or record.get("profile"),
+        unsigned=True,
+    )
+    return S3Store(network, credentials, access)
+
+
 class S3Store:
     """One account's S3, for reading and writing."""
 
-    def __init__(self, network: Network, credentials: Credentials, access: S3Access) -> None:
+    has_folders = True
+
+    def __init__(self, network: NetworkSettings, credentials: Credentials, access: S3Access) -> None:
         self._network, self._credentials, self._access = network, credentials, access
         self._client: Any = None
         self._lock = threading.Lock()
 
     def source(self, url: str, *, checksum: Checksum | None = None, size: int | None = None) -> S3Source:
         """The object at an ``s3://`` URL."""
-        bucket, key = split(url)
+        bucket, key = split_s3_url(url)
         return S3Source(store=self, bucket=bucket, key_name=key, checksum=checksum, size=size)
 
-    def below(self, url: str) -> Iterator[S3Source]:
+    def list_folder(self, url: str) -> Iterator[S3Source]:
         """The objects below ``s3://bucket/folder/``, by key.
 
         Raises:
             StagingError, TransientError: they cannot be listed.
         """
-        bucket, prefix = split(url)
-        with told(url):
+        bucket, prefix = split_s3_url(url)
+        with translate_s3_errors(url):
             for page in self.client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
                 for entry in page.get("Contents", ()):
                     if not entry["Key"].endswith("/"):
@@ -80,7 +105,7 @@ class S3Store:
         """boto3's client, made once; it may be used from several threads."""
         with self._lock:
             if self._client is None:
-                with told("s3://"):
+                with translate_s3_errors("s3://"):
                     self._client = self._make_client()
             return self._client
 
@@ -99,11 +124,11 @@ class S3Store:
         }
         if self._access.endpoint:  # other S3 servers know neither every new checksum nor names of buckets as hosts
             settings |= {"request_checksum_calculation": "when_required", "s3": {"addressing_style": "path"}}
-        found = self._found(session)
+        found = self._load_credentials(session)
         found = found and found.get_frozen_credentials()
         if not found:
             if not self._access.unsigned:
-                raise BadInputsError(f"{self._who()} there are no S3 credentials")
+                raise BadInputsError(f"{self._credentials_owner()} there are no S3 credentials")
             settings["signature_version"] = UNSIGNED
         return session.create_client(
             "s3",
@@ -113,14 +138,14 @@ class S3Store:
             config=Config(**settings),
         )
 
-    def _found(self, session: Any) -> Any:
+    def _load_credentials(self, session: Any) -> Any:
         """The session's credentials. The machine's own role is asked for at an address that nothing else may reach."""
         if self._credentials.folder or self._access.profile:
             return session.get_credentials()
-        with self._network.guard.lifted():
+        with self._network.guard.suspend():
             return session.get_credentials()
 
-    def _who(self) -> str:
+    def _credentials_owner(self) -> str:
         if self._access.profile:
             return f"profile {self._access.profile!r}:"
         return "the configuration folder:" if self._credentials.folder else "here"
@@ -147,16 +172,16 @@ class S3Store:
                 self._credentials.aws_session_token,
             )
         if self._access.role:
-            self._assume(session, self._access.role)
+            self._assume_role(session, self._access.role)
         return session
 
-    def _assume(self, session: Any, role: str) -> None:
+    def _assume_role(self, session: Any, role: str) -> None:
         """Takes on a role by what the session has, and again before that ends (botocore's own fetcher)."""
         from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
 
-        source = self._found(session)
+        source = self._load_credentials(session)
         if not source:
-            raise BadInputsError(f"{self._who()} there are no credentials that could take on {role}")
+            raise BadInputsError(f"{self._credentials_owner()} there are no credentials that could take on {role}")
         region = self._access.region or session.get_config_variable("region") or "us-east-1"
 
         def make(service: str, **settings: Any) -> Any:
@@ -195,7 +220,7 @@ class S3Source:
         """The last part of the key."""
         return self.key_name.rpartition("/")[2]
 
-    def open(self, offset: int = 0, *, expected: Validator = unknown, known: Validator = unknown) -> Opened:
+    def open(self, offset: int = 0, *, expected: Validator = unknown, known: Validator = unknown) -> Download:
         """See `Source.open`: GetObject with Range and IfMatch, or IfNoneMatch."""
         asked: dict[str, Any] = {"Bucket": self.bucket, "Key": self.key_name}
         if offset:
@@ -204,16 +229,16 @@ class S3Source:
                 asked["IfMatch"] = expected.etag
         if known.etag:
             asked["IfNoneMatch"] = known.etag
-        with told(self.url):
+        with translate_s3_errors(self.url):
             answer = self.store.client.get_object(**asked)
         start, size = 0, answer["ContentLength"]
         if "ContentRange" in answer:
             span, _, whole = answer["ContentRange"].removeprefix("bytes ").partition("/")
             start, size = int(span.partition("-")[0]), int(whole)
         etag = answer.get("ETag", "")
-        found = checksums.of_etag(etag, encryption=answer.get("ServerSideEncryption", ""))
-        return Opened(
-            stream=_Body(answer["Body"], self.url),
+        found = checksums.checksum_from_etag(etag, encryption=answer.get("ServerSideEncryption", ""))
+        return Download(
+            stream=_BodyStream(answer["Body"], self.url),
             offset=start,
             size=size,
             validator=Validator(etag=etag),
@@ -221,52 +246,54 @@ class S3Source:
         )
 
 
-class _Body:
+class _BodyStream:
     def __init__(self, body: Any, url: str) -> None:
         self._body, self._url = body, url
 
     def read(self, size: int, /) -> bytes:
-        with told(self._url):
+        with translate_s3_errors(self._url):
             return bytes(self._body.read(min(size, _BLOCK)))
 
     def close(self) -> None:
         self._body.close()
 
 
-class told:  # noqa: N801 - reads as a word: with told(url)
-    """Names what botocore raises, in terms of the URL."""
+@contextmanager
+def translate_s3_errors(url: str) -> Iterator[None]:
+    """Raise botocore's errors as this package's own, with the URL in the message.
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    Raises:
+        NotModifiedError, ChangedError: The content is the known one, or is not the expected one.
+        TransientError: Another attempt may succeed.
+        BadInputsError: The AWS profile does not exist.
+        StagingError: The store refuses the request.
+    """
+    try:
+        yield
+    except Exception as error:
+        _raise_translated(error, url)
+        raise
 
-    def __enter__(self) -> None:
-        """Nothing to prepare."""
 
-    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
-        """Raises what the error means."""
-        if error is not None:
-            _raise_meaning(error, self._url)
-
-
-def _raise_meaning(error: BaseException, url: str) -> None:
+def _raise_translated(error: BaseException, url: str) -> None:
     import botocore.exceptions as of
 
     if isinstance(error, RunFailedError):
         return
     if type(error).__name__ == "S3UploadFailedError":  # boto3's wrapper around the real one
-        error = below(error, of.ClientError) or below(error, of.BotoCoreError) or error.__context__ or error
+        error = find_cause(error, of.ClientError) or find_cause(error, of.BotoCoreError) or error.__context__ or error
     if isinstance(error, ForbiddenAddressError):
         raise StagingError(f"{url}: {error}") from None
     if isinstance(error, of.ProfileNotFound):
         raise BadInputsError(f"profile {error.kwargs['profile']!r} is not in AWS's configuration") from None
     if isinstance(error, of.ClientError):
         _raise_refusal(error, url)
-    if below(error, ssl.SSLCertVerificationError):
+    if find_cause(error, ssl.SSLCertVerificationError):
         raise StagingError(f"{url}: its certificate cannot be verified: name yours with --ca-bundle") from None
     if isinstance(error, of.HTTPClientError | of.ConnectionError | of.IncompleteReadError | OSError):
-        if found := forbidden_below(error):
+        if found := find_forbidden_address(error):
             raise StagingError(f"{url}: {found}") from None
-        raise TransientError(_cut(error)) from None
+        raise TransientError(_explain_connection_error(error)) from None
     if isinstance(error, of.BotoCoreError):
         raise StagingError(f"{url}: {type(error).__name__}: the store cannot be asked like this") from None
 
@@ -284,7 +311,7 @@ def _raise_refusal(error: Any, url: str) -> None:
     raise StagingError(f"{url}: {code}: {_ADVICE.get(code, 'the store refuses it')}") from None
 
 
-def _cut(error: BaseException) -> str:
+def _explain_connection_error(error: BaseException) -> str:
     text = repr(error)
     for word, meaning in (("refused", "the connection is refused"), ("imed out", "it does not answer in time")):
         if word in text:
@@ -292,7 +319,7 @@ def _cut(error: BaseException) -> str:
     return "the store cannot be reached" if "Could not connect" in str(error) else "the connection was cut"
 
 
-def split(url: str) -> tuple[str, str]:
+def split_s3_url(url: str) -> tuple[str, str]:
     """Bucket and key of an ``s3://`` URL.
 
     Raises:
@@ -300,5 +327,5 @@ def split(url: str) -> tuple[str, str]:
     """
     bucket, _, key = url.partition("://")[2].partition("/")
     if urls.scheme(url) != "s3" or not bucket:
-        raise BadInputsError(f"{urls.shown(url)!r}: write it as s3://bucket/key")
+        raise BadInputsError(f"{urls.redact(url)!r}: write it as s3://bucket/key")
     return bucket, key

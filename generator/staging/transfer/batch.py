@@ -9,11 +9,11 @@ from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
 from generator.shared.failures import StagingError
-from generator.staging.stores import Interrupted
+from generator.staging.stores import TransferCancelledError
 from generator.staging.transfer.transfer import Watch
 
-One = TypeVar("One")
-Done = TypeVar("Done")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 _EVERY = 5.0
 """Seconds between lines of progress."""
 _GRACE = 1.0
@@ -26,21 +26,21 @@ class Meter:
     def __init__(self, what: str, total: int, say: Callable[[str], None]) -> None:
         self._what, self._total, self._say = what, total, say
         self._lock = threading.Lock()
-        self._began = self._told = time.monotonic()
+        self._began = self._reported = time.monotonic()
         self._bytes = self._files = self._cached = 0
 
     def add(self, count: int) -> None:
         """Bytes that came or went."""
         with self._lock:
             self._bytes += count
-            self._tell()
+            self._report()
 
     def done(self, *, cached: bool = False) -> None:
         """A file is there."""
         with self._lock:
             self._files += 1
             self._cached += cached
-            self._tell()
+            self._report()
 
     def retry(self, url: str, cause: str, pause: float) -> None:
         """A file is tried again."""
@@ -49,15 +49,15 @@ class Meter:
     def finish(self) -> None:
         """The last line."""
         cached = f", {self._cached} of them from the cache" if self._cached else ""
-        self._say(f"{self._what}: {count_of(self._files, 'file')}{cached}, {self._amount()}")
+        self._say(f"{self._what}: {count_of(self._files, 'file')}{cached}, {self._format_rate()}")
 
-    def _tell(self) -> None:
+    def _report(self) -> None:
         now = time.monotonic()
-        if now - self._told >= _EVERY:
-            self._told = now
-            self._say(f"{self._what}: {self._files} of {self._total} files, {self._amount()}")
+        if now - self._reported >= _EVERY:
+            self._reported = now
+            self._say(f"{self._what}: {self._files} of {self._total} files, {self._format_rate()}")
 
-    def _amount(self) -> str:
+    def _format_rate(self) -> str:
         seconds = time.monotonic() - self._began
         rate = f" at {size_text(self._bytes / seconds)}/s" if self._bytes > 0 and seconds > 0 else ""
         return f"{size_text(self._bytes)} in {seconds:.1f} s{rate}"
@@ -77,7 +77,9 @@ def count_of(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def each(items: Sequence[One], work: Callable[[One, Watch], Done], *, parallel: int, meter: Meter) -> list[Done]:
+def run_in_parallel(
+    items: Sequence[Item], work: Callable[[Item, Watch], Result], *, parallel: int, meter: Meter
+) -> list[Result]:
     """The results in the order of the items.
 
     Raises:
@@ -87,7 +89,7 @@ def each(items: Sequence[One], work: Callable[[One, Watch], Done], *, parallel: 
     stopped = threading.Event()
     watch = Watch(on_bytes=meter.add, on_retry=meter.retry, stopped=stopped)
 
-    def one(item: One) -> Done:
+    def one(item: Item) -> Result:
         watch.check()
         return work(item, watch)
 
@@ -103,9 +105,9 @@ def each(items: Sequence[One], work: Callable[[One, Watch], Done], *, parallel: 
     return _results(futures)
 
 
-def _results(futures: list[Future[Done]]) -> list[Done]:
+def _results(futures: list[Future[Result]]) -> list[Result]:
     errors = [future.exception() for future in futures if future.done() and not future.cancelled()]
-    failed = [error for error in errors if error is not None and not isinstance(error, Interrupted)]
+    failed = [error for error in errors if error is not None and not isinstance(error, TransferCancelledError)]
     for error in failed:
         if not isinstance(error, StagingError):
             raise error

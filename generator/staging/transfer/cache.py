@@ -55,23 +55,23 @@ class Cache:
             folder.chmod(self._mode)
 
     @contextmanager
-    def locked(self, source: Source, *, waiting: Callable[[], None] = lambda: None) -> Iterator[Path]:
+    def lock(self, source: Source, *, on_wait: Callable[[], None] = lambda: None) -> Iterator[Path]:
         """Only one process of all fetches a URL; where its content is to be put together.
 
         ``waiting`` is called if another process does now. Where the file system has no locks each fetches for itself,
         in a place of its own.
         """
-        shared = self._path("partial", _id(source))
+        shared = self._path("partial", _cache_id(source))
         with ExitStack() as held:
             try:
-                lock = self._path("locks", _id(source))
+                lock = self._path("locks", _cache_id(source))
                 file = held.enter_context(lock.open("a+b"))
                 with suppress(OSError):
                     lock.chmod(self._mode & 0o666)
                 try:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:
-                    waiting()
+                    on_wait()
                     fcntl.flock(file, fcntl.LOCK_EX)
             except OSError:
                 own = shared.with_name(f"{shared.name}.{os.getpid()}-{os.urandom(4).hex()}")
@@ -84,7 +84,7 @@ class Cache:
     def find(self, source: Source) -> Entry | None:
         """What is here of a URL, if its content is here too."""
         try:
-            note = json.loads(self._path("entries", _id(source)).read_text(encoding="utf-8"))
+            note = json.loads(self._path("entries", _cache_id(source)).read_text(encoding="utf-8"))
             entry = Entry(**{**note, "validator": Validator(**note["validator"])})
             there = self.content(entry).stat().st_size == entry.size
         except (OSError, ValueError, TypeError, KeyError):
@@ -116,7 +116,7 @@ class Cache:
         self._note(entry, source)
 
     def _note(self, entry: Entry, source: Source) -> None:
-        target = self._path("entries", _id(source))
+        target = self._path("entries", _cache_id(source))
         with tempfile.NamedTemporaryFile(
             "w", encoding="utf-8", dir=target.parent, prefix=".", suffix=".new", delete=False
         ) as file:
@@ -127,31 +127,31 @@ class Cache:
     def forget(self, entry: Entry, source: Source) -> None:
         """Removes what is damaged."""
         self.content(entry).unlink(missing_ok=True)
-        self._path("entries", _id(source)).unlink(missing_ok=True)
+        self._path("entries", _cache_id(source)).unlink(missing_ok=True)
 
-    def copy(self, entry: Entry, target: Path, wanted: Checksum | None) -> bool:
+    def copy(self, entry: Entry, target: Path, required: Checksum | None) -> bool:
         """Copies a content and proves it on the way; False, and no copy, when it is not what it should be."""
-        hashers = Hashers((algorithm, *([wanted.algorithm] if wanted else ())))
+        hashers = Hashers((algorithm, *([required.algorithm] if required else ())))
         part = target.with_name(f".{target.name}.part")
         try:
             with self.content(entry).open("rb") as content, part.open("wb") as copy:
                 while block := content.read(_BLOCK):
                     hashers.update(block)
                     copy.write(block)
-            if not _is_right(hashers.digests(), entry, wanted):
+            if not _is_valid(hashers.digests(), entry, required):
                 return False
             part.replace(target)
         finally:
             part.unlink(missing_ok=True)
         return True
 
-    def is_whole(self, entry: Entry, wanted: Checksum | None) -> bool:
-        """Whether a content is what its name says, and what is wanted."""
-        hashers = Hashers((algorithm, *([wanted.algorithm] if wanted else ())))
+    def is_whole(self, entry: Entry, required: Checksum | None) -> bool:
+        """Whether a content is what its name says, and what is required."""
+        hashers = Hashers((algorithm, *([required.algorithm] if required else ())))
         with self.content(entry).open("rb") as content:
             while block := content.read(_BLOCK):
                 hashers.update(block)
-        return _is_right(hashers.digests(), entry, wanted)
+        return _is_valid(hashers.digests(), entry, required)
 
     def _path(self, kind: str, name: str) -> Path:
         folder = self._folder / kind / name[:2]
@@ -159,10 +159,10 @@ class Cache:
         return folder / name
 
 
-def _id(source: Source) -> str:
+def _cache_id(source: Source) -> str:
     """Names a URL without saying it."""
     return hashlib.sha256(source.key.encode()).hexdigest()
 
 
-def _is_right(digests: dict[str, str], entry: Entry, wanted: Checksum | None) -> bool:
-    return digests[algorithm] == entry.sha256 and (wanted is None or digests[wanted.algorithm] == wanted.digest)
+def _is_valid(digests: dict[str, str], entry: Entry, required: Checksum | None) -> bool:
+    return digests[algorithm] == entry.sha256 and (required is None or digests[required.algorithm] == required.digest)

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from generator.shared.failures import StagingError
-from generator.staging.names import safe_name
-from generator.staging.network.network import Network
+from generator.staging.file_names import safe_name
+from generator.staging.network.settings import NetworkSettings
 from generator.staging.stores import NotModifiedError, Source, unknown
 from generator.staging.stores.local import LocalSource
-from generator.staging.transfer.batch import Meter, each
+from generator.staging.transfer.batch import Meter, run_in_parallel
 from generator.staging.transfer.cache import Cache, Entry, algorithm
 from generator.staging.transfer.transfer import Transfer, Watch
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Arrived:
+class FetchedFile:
     """A file that is here, under a name that no one chose yet; ``path`` is None when it stays in the cache."""
 
     source: Source
@@ -31,12 +31,12 @@ def fetch_all(
     sources: Sequence[Source],
     folder: Path,
     *,
-    network: Network,
+    network: NetworkSettings,
     cache: Cache | None,
     only_cache: bool,
     what: str,
     say: Callable[[str], None],
-) -> list[Arrived]:
+) -> list[FetchedFile]:
     """Every source in a file of its own in ``folder``, in the order of the sources.
 
     Raises:
@@ -45,22 +45,22 @@ def fetch_all(
     """
     meter = Meter(what, len(sources), say)
 
-    def fetch(item: tuple[int, Source], watch: Watch) -> Arrived:
+    def fetch(item: tuple[int, Source], watch: Watch) -> FetchedFile:
         index, source = item
         target = None if only_cache else folder / f".{index}.part"
         if cache and not isinstance(source, LocalSource):
-            arrived = _cached(source, target, cache, network=network, watch=watch, say=say)
+            arrived = _fetch_through_cache(source, target, cache, network=network, watch=watch, say=say)
         else:
-            arrived = _direct(source, folder / f".{index}.part", network, watch)
+            arrived = _fetch_directly(source, folder / f".{index}.part", network, watch)
         meter.done(cached=arrived.cached)
         return arrived
 
-    done = each(list(enumerate(sources)), fetch, parallel=network.parallel, meter=meter)
+    done = run_in_parallel(list(enumerate(sources)), fetch, parallel=network.parallel, meter=meter)
     meter.finish()
     return done
 
 
-def settle(arrived: Arrived, target: Path) -> None:
+def move_to_final_name(arrived: FetchedFile, target: Path) -> None:
     """Gives a file its name; there is none, or the whole file, at any moment."""
     if arrived.path:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -68,32 +68,42 @@ def settle(arrived: Arrived, target: Path) -> None:
         arrived.path.with_name(arrived.path.name + ".json").unlink(missing_ok=True)
 
 
-def _direct(source: Source, part: Path, network: Network, watch: Watch) -> Arrived:
+def _fetch_directly(source: Source, part: Path, network: NetworkSettings, watch: Watch) -> FetchedFile:
     fetched = Transfer(source, part, network=network, watch=watch).fetch()
-    return Arrived(source=source, name=_name(fetched.name, source), path=part, size=fetched.size)
+    return FetchedFile(source=source, name=_choose_name(fetched.name, source), path=part, size=fetched.size)
 
 
-def _cached(
-    source: Source, target: Path | None, cache: Cache, *, network: Network, watch: Watch, say: Callable[[str], None]
-) -> Arrived:
-    def waiting() -> None:
+def _fetch_through_cache(
+    source: Source,
+    target: Path | None,
+    cache: Cache,
+    *,
+    network: NetworkSettings,
+    watch: Watch,
+    say: Callable[[str], None],
+) -> FetchedFile:
+    def report_wait() -> None:
         say(f"{source.url}: another run fetches it, waiting")
 
-    with cache.locked(source, waiting=waiting) as part:
+    with cache.lock(source, on_wait=report_wait) as part:
         for _ in range(2):
-            entry, cached = _ensure(source, cache, part, network=network, watch=watch)
-            wanted = source.checksum
+            entry, cached = _ensure_cached(source, cache, part, network=network, watch=watch)
+            required = source.checksum
             fits = source.size is None or source.size == entry.size
-            if fits and (cache.copy(entry, target, wanted) if target else not cached or cache.is_whole(entry, wanted)):
-                return Arrived(
-                    source=source, name=_name(entry.name, source), path=target, size=entry.size, cached=cached
+            if fits and (
+                cache.copy(entry, target, required) if target else not cached or cache.is_whole(entry, required)
+            ):
+                return FetchedFile(
+                    source=source, name=_choose_name(entry.name, source), path=target, size=entry.size, cached=cached
                 )
             say(f"{source.url}: its copy in the cache is not as it should be and is fetched again")
             cache.forget(entry, source)
     raise StagingError(f"{source.url}: its content is not what it should be")
 
 
-def _ensure(source: Source, cache: Cache, part: Path, *, network: Network, watch: Watch) -> tuple[Entry, bool]:
+def _ensure_cached(
+    source: Source, cache: Cache, part: Path, *, network: NetworkSettings, watch: Watch
+) -> tuple[Entry, bool]:
     """The content in the cache, and whether it was there."""
     by_content = cache.find_content(source)
     if by_content:
@@ -117,5 +127,5 @@ def _ensure(source: Source, cache: Cache, part: Path, *, network: Network, watch
     return kept, False
 
 
-def _name(told: str, source: Source) -> str:
-    return safe_name(told or source.name)
+def _choose_name(server_name: str, source: Source) -> str:
+    return safe_name(server_name or source.name)

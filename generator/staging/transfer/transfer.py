@@ -17,8 +17,16 @@ from typing import BinaryIO
 from generator.shared.failures import DiskFullError, StagingError
 from generator.staging import checksums
 from generator.staging.checksums import Checksum, Hashers
-from generator.staging.network.network import Network
-from generator.staging.stores import ChangedError, Interrupted, Opened, Source, TransientError, Validator, unknown
+from generator.staging.network.settings import NetworkSettings
+from generator.staging.stores import (
+    ChangedError,
+    Download,
+    Source,
+    TransferCancelledError,
+    TransientError,
+    Validator,
+    unknown,
+)
 
 _BLOCK = 1024**2
 _TRIES = 50
@@ -28,7 +36,7 @@ _SLOWEST = 500
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Fetched:
+class TransferResult:
     """A file that is there whole; ``name`` is what the server calls it."""
 
     size: int
@@ -49,10 +57,10 @@ class Watch:
         """Ends a transfer whose step has failed.
 
         Raises:
-            Interrupted: it has.
+            TransferCancelledError: it has.
         """
         if self.stopped and self.stopped.is_set():
-            raise Interrupted("given up")
+            raise TransferCancelledError("given up")
 
     def sleep(self, seconds: float) -> None:
         """Waits, unless the step fails meanwhile."""
@@ -70,7 +78,7 @@ class Transfer:
     """
 
     def __init__(
-        self, source: Source, part: Path, *, network: Network, watch: Watch, algorithms: tuple[str, ...] = ()
+        self, source: Source, part: Path, *, network: NetworkSettings, watch: Watch, algorithms: tuple[str, ...] = ()
     ) -> None:
         self._source, self._part, self._network, self._watch = source, part, network, watch
         self._algorithms = algorithms
@@ -78,10 +86,10 @@ class Transfer:
         self._have = 0
         self._expected, self._name = unknown, ""
         self._hashers = Hashers(())
-        self._wanted: tuple[Checksum, ...] = ()
+        self._required: tuple[Checksum, ...] = ()
         self._mismatches = 0
 
-    def fetch(self, *, known: Validator = unknown) -> Fetched:
+    def fetch(self, *, known: Validator = unknown) -> TransferResult:
         """The whole file in ``part``.
 
         Raises:
@@ -89,7 +97,7 @@ class Transfer:
             StagingError: it cannot be had.
             DiskFullError: there is no room for it.
         """
-        self._recall()
+        self._load_note()
         tries = idle = 0
         while True:
             self._watch.check()
@@ -101,7 +109,7 @@ class Transfer:
                 idle = 0 if self._have > before else idle + 1
                 if idle >= self._network.attempts or tries >= _TRIES:
                     raise StagingError(f"{self._source.url}: {error} (tried {tries} times)") from None
-                wait = self._network.wait(idle, asked=error.wait)
+                wait = self._network.retry_delay(idle, asked=error.wait)
                 self._watch.on_retry(self._source.url, str(error), wait)
                 self._watch.sleep(wait)
             except OSError as error:
@@ -110,29 +118,29 @@ class Transfer:
                     raise DiskFullError(f"{self._source.url}: no space is left for it") from None
                 raise
 
-    def _attempt(self, known: Validator) -> Fetched:
+    def _attempt(self, known: Validator) -> TransferResult:
         if self._have and not self._expected:  # nothing could tell what is here from another content
-            self._drop()
+            self._reset()
         asked = known if not self._have else unknown
         try:
             opened = self._source.open(self._have, expected=self._expected, known=asked)
         except ChangedError:
-            self._drop()
-            opened = self._open_anew()
+            self._reset()
+            opened = self._open_from_start()
         try:
             self._begin(opened)
             self._copy(opened)
         finally:
             opened.stream.close()
-        return self._finished(opened)
+        return self._verify(opened)
 
-    def _open_anew(self) -> Opened:
+    def _open_from_start(self) -> Download:
         try:
             return self._source.open()
         except ChangedError:
             raise TransientError("the server does not send it from its beginning") from None
 
-    def _recall(self) -> None:
+    def _load_note(self) -> None:
         """What an earlier process left, if its content can be told from another."""
         with suppress(OSError, ValueError, TypeError, LookupError):
             note = json.loads(self._note.read_text(encoding="utf-8"))
@@ -148,28 +156,28 @@ class Transfer:
         """Which URL a note is of, without saying it."""
         return hashlib.sha256(self._source.key.encode()).hexdigest()
 
-    def _drop(self) -> None:
+    def _reset(self) -> None:
         """Forgets what has come: first the bytes, then what they were of, so that no kill in between mixes contents."""
         self._watch.on_bytes(-self._have)
         self._have, self._expected = 0, unknown
         for path in (self._part, self._note):
             path.unlink(missing_ok=True)
 
-    def _begin(self, opened: Opened) -> None:
+    def _begin(self, opened: Download) -> None:
         if opened.offset != self._have:  # the content changed, or the store cannot resume
-            self._drop()
+            self._reset()
         if self._have == 0:
             self._expected, self._name = opened.validator, opened.name
-            self._remember(opened)
+            self._write_note(opened)
         own = (self._source.checksum,) if self._source.checksum else ()
-        self._wanted = (*own, *opened.checksums)
-        needed = {one.algorithm for one in self._wanted} | set(self._algorithms)
+        self._required = (*own, *opened.checksums)
+        needed = {one.algorithm for one in self._required} | set(self._algorithms)
         if self._have == 0 or set(self._hashers.digests()) != needed:
             self._hashers = Hashers(needed)
             self._hash_again()
         self._check_room(opened)
 
-    def _remember(self, opened: Opened) -> None:
+    def _write_note(self, opened: Download) -> None:
         """Notes what content is on its way; a small file is fetched anew sooner than its note is written."""
         for path in (self._part, self._note):
             path.unlink(missing_ok=True)
@@ -183,7 +191,7 @@ class Transfer:
                 while block := file.read(_BLOCK):
                     self._hashers.update(block)
 
-    def _check_room(self, opened: Opened) -> None:
+    def _check_room(self, opened: Download) -> None:
         if opened.size is None or opened.size <= _BLOCK:
             return
         room, needed = shutil.disk_usage(self._part.parent).free, opened.size - self._have
@@ -193,7 +201,7 @@ class Transfer:
                 f"{self._source.url}: {needed / 1e6:.0f} MB are needed and {room / 1e6:.0f} MB are free"
             )
 
-    def _copy(self, opened: Opened) -> None:
+    def _copy(self, opened: Download) -> None:
         with self._part.open("r+b" if self._have else "wb", buffering=0) as file:
             file.seek(self._have)
             file.truncate()
@@ -206,7 +214,7 @@ class Transfer:
                 self._watch.on_bytes(len(block))
                 pace.check(len(block))
 
-    def _finished(self, opened: Opened) -> Fetched:
+    def _verify(self, opened: Download) -> TransferResult:
         whole = opened.size
         if whole is not None and self._have < whole:
             raise TransientError(f"the connection was cut after {self._have} of {whole} bytes")
@@ -214,24 +222,26 @@ class Transfer:
             if size is not None and self._have != size:
                 self._start_over(f"{self._have} bytes came, {who} {size}")
         digests = self._hashers.digests()
-        for one in self._wanted:
+        for one in self._required:
             if digests[one.algorithm] != one.digest:
                 self._start_over(f"its {one.algorithm} is {digests[one.algorithm]}, and should be {one.digest}")
         if self._have == 0:
             self._part.touch()
-        return Fetched(size=self._have, digests=digests, validator=opened.validator, name=opened.name or self._name)
+        return TransferResult(
+            size=self._have, digests=digests, validator=opened.validator, name=opened.name or self._name
+        )
 
     def _start_over(self, why: str) -> None:
         """Content that is wrong may have been damaged on its way, so it is fetched once more, and then refused."""
         self._mismatches += 1
-        self._drop()
+        self._reset()
         if self._mismatches > 1:
             raise StagingError(f"{self._source.url}: {why}")
         raise TransientError(why)
 
     def discard(self) -> None:
         """Removes what has come."""
-        self._drop()
+        self._reset()
 
 
 class _Pace:
@@ -262,7 +272,7 @@ def _write_all(file: BinaryIO, block: bytes) -> None:
         view = view[file.write(view) :]
 
 
-def digest_of(path: Path, algorithm: str = "sha256") -> Checksum:
+def compute_checksum(path: Path, algorithm: str = "sha256") -> Checksum:
     """The checksum of a local file, read in blocks."""
     hashers = checksums.Hashers((algorithm,))
     with path.open("rb") as file:

@@ -14,7 +14,7 @@ _TRUST = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "AWS_CA_BUNDLE", "SSL_CERT_FIL
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Network:
+class NetworkSettings:
     """Times are in seconds."""
 
     parallel: int = 16
@@ -36,14 +36,14 @@ class Network:
             return str(self.ca_bundle)
         return next((os.environ[name] for name in _TRUST if Path(os.environ.get(name, "")).is_file()), True)
 
-    def wait(self, attempt: int, *, asked: float | None = None) -> float:
+    def retry_delay(self, attempt: int, *, asked: float | None = None) -> float:
         """The pause before another try: doubled each time, a little by chance, as long as the server asks for."""
         pause = min(self.first_wait * 2.0**attempt, self.longest_wait)
         jittered = pause * (0.5 + random.random() / 2)  # noqa: S311 - spreads clients, guards nothing
         return max(jittered, min(asked or 0.0, self.longest_wait * 2))
 
 
-def check_bundle(path: Path | None) -> Path | None:
+def check_ca_bundle(path: Path | None) -> Path | None:
     """A bundle of certificates that is there.
 
     Raises:

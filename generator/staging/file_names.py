@@ -21,10 +21,10 @@ def safe_name(name: str, *, otherwise: str = "file", longest: int = _LONGEST) ->
     plain = "".join(one for one in plain if not unicodedata.combining(one))
     plain = re.sub(r"[^A-Za-z0-9._+-]", "_", plain)
     plain = plain.lstrip(".") if plain.strip(".") else ""
-    return _shortened(plain, longest) or otherwise
+    return _shorten(plain, longest) or otherwise
 
 
-def _shortened(name: str, longest: int) -> str:
+def _shorten(name: str, longest: int) -> str:
     """Shorter where it must be, with its ending."""
     if len(name.encode()) <= longest:
         return name
@@ -33,13 +33,13 @@ def _shortened(name: str, longest: int) -> str:
     return name.encode()[: longest - len(ending.encode())].decode(errors="ignore") + ending
 
 
-def numbered(names: list[str], *, of: int | None = None) -> list[str]:
+def add_numbers(names: list[str], *, of: int | None = None) -> list[str]:
     """``0_name``, as the original system has it; with leading zeros where sorting by name would change the order."""
     width = len(str(max((of or len(names)) - 1, 0)))
     return [f"{index:0{width}}_{name}" for index, name in enumerate(names)]
 
 
-def distinct(names: list[str]) -> list[str]:
+def make_distinct(names: list[str]) -> list[str]:
     """The names as they are, with a number before those that were there already, on whatever file system."""
     taken: set[str] = set()
     result = []

@@ -14,9 +14,9 @@ from generator.shared.failures import BadInputsError, StagingError
 from generator.staging import checksums, urls
 from generator.staging.checksums import Checksum
 from generator.staging.documents import read_json
-from generator.staging.names import distinct, safe_name
-from generator.staging.places import Places
-from generator.staging.records import Wanted
+from generator.staging.file_names import make_distinct, safe_name
+from generator.staging.records import Location
+from generator.staging.sources import SourceFinder
 from generator.staging.stores import Source
 
 _LOCAL = ("", "file")
@@ -35,18 +35,18 @@ class AssetFile:
     relative: str
 
 
-class Stac:
+class StacReader:
     """What one record asks for."""
 
-    def __init__(self, wanted: Wanted, places: Places) -> None:
+    def __init__(self, location: Location, finder: SourceFinder) -> None:
         """Raises BadInputsError when pystac is not installed."""
         try:
             import pystac
         except ImportError:
             raise BadInputsError("STAC needs pystac: pip install 'packmill[staging]'") from None
-        self._pystac, self._wanted, self._places = pystac, wanted, places
-        self._keys = _words(wanted.record.get("assets"))
-        self._roles = _words(wanted.record.get("roles"))
+        self._pystac, self._location, self._finder = pystac, location, finder
+        self._keys = _read_words(location.record.get("assets"))
+        self._roles = _read_words(location.record.get("roles"))
 
     def assets(self) -> list[AssetFile]:
         """The wanted assets of all Items, in their order.
@@ -57,33 +57,33 @@ class Stac:
         try:
             found = self._assets()
         except (AttributeError, TypeError, KeyError, ValueError, RecursionError) as error:
-            raise StagingError(f"{self._shown()}: is not as STAC has it ({type(error).__name__})") from None
+            raise StagingError(f"{self._describe_location()}: is not as STAC has it ({type(error).__name__})") from None
         return found
 
     def _assets(self) -> list[AssetFile]:
         found: list[AssetFile] = []
-        items = [pair for address in self._wanted.addresses for pair in self._items(str(address))]
-        folders = distinct([safe_name(str(item.id), otherwise="item") for item, _ in items])
+        items = [pair for address in self._location.addresses for pair in self._items(str(address))]
+        folders = make_distinct([safe_name(str(item.id), otherwise="item") for item, _ in items])
         for (item, url), folder in zip(items, folders, strict=True):
-            chosen = [(key, asset) for key, asset in item.assets.items() if self._is_wanted(key, asset)]
+            chosen = [(key, asset) for key, asset in item.assets.items() if self._is_selected(key, asset)]
             item.assets = dict(chosen)
             plain = [safe_name(urls.file_name(asset.href), otherwise=safe_name(key)) for key, asset in chosen]
-            for (key, asset), name in zip(chosen, distinct(plain), strict=True):
+            for (key, asset), name in zip(chosen, make_distinct(plain), strict=True):
                 source = self._source(asset, url)
                 found.append(AssetFile(item=item, key=key, source=source, relative=f"{folder}/{name}"))
         if not found:
-            raise StagingError(f"{self._shown()}: {self._nothing(len(items))}")
+            raise StagingError(f"{self._describe_location()}: {self._describe_empty_selection(len(items))}")
         return found
 
-    def _shown(self) -> str:
-        return ", ".join(urls.shown(str(address)) for address in self._wanted.addresses)
+    def _describe_location(self) -> str:
+        return ", ".join(urls.redact(str(address)) for address in self._location.addresses)
 
-    def _nothing(self, items: int) -> str:
+    def _describe_empty_selection(self, items: int) -> str:
         if not items:
             return "no STAC Item is there"
         return f"no asset of its {items} Items has the keys {self._keys or 'asked for'} or roles {self._roles}"
 
-    def _is_wanted(self, key: str, asset: Any) -> bool:
+    def _is_selected(self, key: str, asset: Any) -> bool:
         by_key = key in self._keys
         by_role = bool(set(asset.roles or ()) & set(self._roles))
         return by_key or by_role or not (self._keys or self._roles)
@@ -92,8 +92,8 @@ class Stac:
         href = _absolute(url, str(asset.href))
         _check_reach(url, href)
         size = asset.extra_fields.get("file:size")
-        return self._places.source(
-            href, self._wanted, checksum=_checksum(asset.extra_fields), size=size if isinstance(size, int) else None
+        return self._finder.source(
+            href, self._location, checksum=_checksum(asset.extra_fields), size=size if isinstance(size, int) else None
         )
 
     def _items(self, address: str) -> Iterator[tuple[Any, str]]:
@@ -105,7 +105,7 @@ class Stac:
                 continue
             seen.add(url)
             if len(seen) > _MOST_DOCUMENTS:
-                raise StagingError(f"{urls.shown(address)}: it leads to more than {_MOST_DOCUMENTS} documents")
+                raise StagingError(f"{urls.redact(address)}: it leads to more than {_MOST_DOCUMENTS} documents")
             document = self._read(url)
             kind = document.get("type")
             if kind == "Feature":
@@ -118,12 +118,12 @@ class Stac:
                 pages = _links(document, url, ("items",))
                 waiting[:0] = pages or _links(document, url, ("item", "child"))
             else:
-                raise StagingError(f"{urls.shown(url)}: is no STAC Item, Collection or Catalog")
+                raise StagingError(f"{urls.redact(url)}: is no STAC Item, Collection or Catalog")
 
     def _read(self, url: str) -> dict[str, Any]:
-        document = read_json(self._places.source(url, self._wanted), self._places.network)
+        document = read_json(self._finder.source(url, self._location), self._finder.network)
         if not isinstance(document, dict):
-            raise StagingError(f"{urls.shown(url)}: is no STAC Item, Collection or Catalog")
+            raise StagingError(f"{urls.redact(url)}: is no STAC Item, Collection or Catalog")
         return document
 
     def _item(self, document: Mapping[str, Any], url: str) -> Any:
@@ -131,7 +131,7 @@ class Stac:
         try:
             return self._pystac.Item.from_dict(dict(document), href=url)
         except Exception as error:  # noqa: BLE001 - pystac raises what its parsing meets
-            raise StagingError(f"{urls.shown(url)}: is no STAC Item ({type(error).__name__})") from None
+            raise StagingError(f"{urls.redact(url)}: is no STAC Item ({type(error).__name__})") from None
 
 
 def write_items(folder: Path, files: Sequence[tuple[AssetFile, str]], *, name: str) -> None:
@@ -167,9 +167,9 @@ def _check_reach(base: str, href: str) -> None:
     """
     scheme = urls.scheme(href)
     if scheme not in _REMOTE and not (scheme in _LOCAL and urls.scheme(base) in _LOCAL):
-        raise StagingError(f"{urls.shown(base)}: it leads to {href.partition('?')[0]!r}, which is not followed")
-    if wrong := urls.check(href):
-        raise StagingError(f"{urls.shown(base)}: {wrong}")
+        raise StagingError(f"{urls.redact(base)}: it leads to {href.partition('?')[0]!r}, which is not followed")
+    if wrong := urls.find_problem(href):
+        raise StagingError(f"{urls.redact(base)}: {wrong}")
 
 
 def looks_like_stac(document: Any) -> bool:
@@ -213,13 +213,13 @@ def _checksum(fields: Mapping[str, Any]) -> Checksum | None:
     for name in ("file:checksum", "checksum:multihash"):
         if isinstance(fields.get(name), str):
             try:
-                return checksums.parse(fields[name])
+                return checksums.parse_checksum(fields[name])
             except ValueError:
                 continue
     return None
 
 
-def _words(value: Any) -> list[str]:
+def _read_words(value: Any) -> list[str]:
     if value is None:
         return []
     return [str(one) for one in value] if isinstance(value, list) else [str(value)]

@@ -1,0 +1,148 @@
+"""From location places to sources: which store reads what, and what a folder or a search holds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from generator.shared.failures import BadInputsError, StagingError
+from generator.staging import checksums, cmr, urls
+from generator.staging.checksums import Checksum
+from generator.staging.documents import read_json
+from generator.staging.network.credentials import Credentials
+from generator.staging.network.guard import NoGuard
+from generator.staging.network.settings import NetworkSettings
+from generator.staging.records import Location
+from generator.staging.stores import Source, Store, TransientError
+from generator.staging.stores.local import LocalSource
+from generator.staging.stores.origins import trusted_origins
+from generator.staging.stores.registry import open_store, store_module
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """A file, and its path below the folder that was asked for; '' when it was asked for itself."""
+
+    source: Source
+    relative: str = ""
+    secondary: tuple[LocalSource, ...] = ()
+    """CWL's secondaryFiles of a File at hand."""
+
+
+@dataclass(slots=True)
+class SourceFinder:
+    """The stores of one step; one for each set of credentials."""
+
+    network: NetworkSettings
+    credentials: Credentials
+    _stores: dict[Any, Store] = field(default_factory=dict)
+
+    def list_files(self, location: Location) -> Iterator[SourceFile]:
+        """The files at a place, in its order.
+
+        Raises:
+            BadInputsError, StagingError: it is no place that can be read.
+        """
+        for address in location.addresses:
+            if location.kind == "Local":
+                yield from self._list_local(address)
+            elif location.kind == "MAAP":
+                yield from map(SourceFile, self._find_granules(str(address), location))
+            elif str(address).endswith("/") and self._store(urls.scheme(address), location).has_folders:
+                yield from self._list_folder(address, location)
+            else:
+                yield SourceFile(self.source(address, location))
+
+    def source(
+        self, url: str, location: Location, *, checksum: Checksum | None = None, size: int | None = None
+    ) -> Source:
+        """The file at one URL, read with the rights of the record that led to it.
+
+        Raises:
+            BadInputsError: nothing here reads such URLs.
+        """
+        scheme = urls.scheme(url)
+        if scheme in ("", "file"):
+            return next(self._list_local(url)).source
+        store = self._store(scheme, location)
+        return store.source(url, checksum=checksum or _checksum(location), size=size)
+
+    def _store(self, scheme: str, location: Location) -> Store:
+        record = json.dumps(dict(location.record), sort_keys=True, default=str)
+        key = (store_module(scheme), trusted_origins(location), record)
+        if key not in self._stores:
+            self._stores[key] = open_store(scheme, self.network, self.credentials, location)
+        return self._stores[key]
+
+    def _list_folder(self, url: str, location: Location) -> Iterator[SourceFile]:
+        store = self._store(urls.scheme(url), location)
+        try:
+            found = list(store.list_folder(url))
+        except TransientError as error:
+            raise StagingError(f"{urls.redact(url)}: {error}") from None
+        if not found:
+            raise StagingError(f"{urls.redact(url)}: there is nothing below it")
+        top = urls.redact(url)
+        yield from (SourceFile(source, source.url.removeprefix(top)) for source in found)
+
+    def _list_local(self, address: Any) -> Iterator[SourceFile]:
+        path = _engine_path(address)
+        if path is None:
+            if not isinstance(self.network.guard, NoGuard):
+                raise BadInputsError(f"{address}: files of this machine may not be used here")
+            path = Path(url2pathname(urlsplit(address).path) if urls.scheme(address) == "file" else str(address))
+        if path.is_dir():
+            for one in sorted(path.rglob("*")):
+                if one.is_file():
+                    yield SourceFile(LocalSource(path=one, name=one.name), str(one.relative_to(path)))
+        elif path.is_file():
+            name = str(_basename(address) or path.name)
+            yield SourceFile(LocalSource(path=path, name=name), secondary=tuple(_secondary_files(address)))
+        else:
+            raise StagingError(f"{path}: there is no such file")
+
+    def _find_granules(self, collection: str, location: Location) -> Iterator[Source]:
+        names = location.record.get("granule_name")
+        for name in names if isinstance(names, list) else [names]:
+            if not name:
+                raise BadInputsError("granule_name: the name of a granule is needed, or a list of names")
+            url = cmr.search_url(collection, str(name), location)
+            answer = read_json(self.source(url, location), self.network)
+            for href in cmr.read_data_urls(answer, url, collection, str(name)):
+                yield self.source(href, location)
+
+
+def _checksum(location: Location) -> Checksum | None:
+    """A record's checksum is one file's."""
+    text = location.record.get("checksum")
+    if not text:
+        return None
+    try:
+        return checksums.parse_checksum(str(text))
+    except ValueError as error:
+        raise BadInputsError(f"checksum: {error}") from None
+
+
+def _engine_path(address: Any) -> Path | None:
+    """The path of a CWL object, where an engine has put it."""
+    if isinstance(address, dict) and isinstance(address.get("path"), str):
+        return Path(address["path"])
+    if isinstance(address, dict):
+        raise BadInputsError("a File or Directory without a path: run the step by a CWL engine")
+    return None
+
+
+def _secondary_files(address: Any) -> Iterator[LocalSource]:
+    for one in (address.get("secondaryFiles") or ()) if isinstance(address, dict) else ():
+        path = _engine_path(one)
+        if path and path.is_file():
+            yield LocalSource(path=path, name=str(_basename(one) or path.name))
+
+
+def _basename(address: Any) -> str | None:
+    return address.get("basename") if isinstance(address, dict) else None

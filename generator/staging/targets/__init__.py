@@ -1,0 +1,59 @@
+"""Destinations of results: one module for each kind of target.
+
+To add a target, write a module with a function `open_target` that returns a `Target`, name the module in `_MODULES` for
+its kinds of location, and test it in ``tests/staging`` against a real server.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Protocol, cast
+
+from generator.staging.network.credentials import Credentials
+from generator.staging.network.settings import NetworkSettings
+from generator.staging.records import Location
+
+_MODULES = {"Local": "local", "OGC": "local", "S3": "s3", "URL": "filesystems"}
+"""The module of each kind of location (`Location.kind`); imported on use, because their libraries are optional."""
+
+
+class Target(Protocol):
+    """A destination."""
+
+    @property
+    def url(self) -> str:
+        """Its address as people may see it."""
+        ...
+
+    def put(self, file: Path, relative: str, on_bytes: Callable[[int], None]) -> str:
+        """Puts a file at a path below the destination; its URL.
+
+        Raises:
+            TransientError: another try may succeed.
+            StagingError: no other try will.
+        """
+        ...
+
+
+class TargetModule(Protocol):
+    """A module of this folder."""
+
+    def open_target(
+        self, location: Location, network: NetworkSettings, credentials: Credentials, *, inside: Path | None
+    ) -> Target:
+        """Return the target of a location, with the credentials of its record."""
+        ...
+
+
+def open_target(
+    location: Location, network: NetworkSettings, credentials: Credentials, *, inside: Path | None
+) -> Target:
+    """Return the target of a location; a local one must be a folder below ``inside``, if given.
+
+    Raises:
+        BadInputsError: results cannot be delivered to the location, or a package is not installed.
+    """
+    module = cast("TargetModule", import_module(f"{__name__}.{_MODULES[location.kind]}"))
+    return module.open_target(location, network, credentials.with_record(location.record), inside=inside)

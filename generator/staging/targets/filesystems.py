@@ -1,0 +1,75 @@
+"""Deliver results to the file systems of fsspec: Google, Azure, FTP, SFTP."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from generator.shared.failures import BadInputsError
+from generator.staging import urls
+from generator.staging.network.credentials import Credentials
+from generator.staging.network.settings import NetworkSettings
+from generator.staging.records import Location
+from generator.staging.stores import TransientError
+from generator.staging.stores.filesystems import FileSystemStore, translate_filesystem_errors
+
+
+def open_target(
+    location: Location, network: NetworkSettings, credentials: Credentials, *, inside: Path | None
+) -> FileSystemTarget:
+    """Return the folder of a location.
+
+    Raises:
+        BadInputsError: the location is a web server.
+    """
+    del inside  # these file systems are never local
+    address = str(location.addresses[0])
+    if urls.scheme(address) in ("http", "https"):
+        raise BadInputsError(f"{urls.redact(address)}: results are not put on web servers: name a bucket or a folder")
+    return FileSystemTarget(store=FileSystemStore(network, credentials), top=address.rstrip("/"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileSystemTarget:
+    """A folder of one of fsspec's file store."""
+
+    store: FileSystemStore
+    top: str
+
+    @property
+    def url(self) -> str:
+        """Without user and password."""
+        return urls.redact(self.top)
+
+    def put(self, file: Path, relative: str, on_bytes: Callable[[int], None]) -> str:
+        """Object stores show a file when it is whole; elsewhere it gets its name at the end."""
+        address = f"{self.top}/{relative}"
+        system, path = self.store.find(address)
+        with translate_filesystem_errors(address):
+            whole = urls.scheme(address) in ("gs", "gcs", "abfs", "abfss", "az", "memory")
+            place = path if whole else f"{path}.part"
+            if not whole:
+                _make_folder(system, path.rpartition("/")[0])
+            system.put_file(str(file), place)
+            if not whole:
+                if system.exists(path):
+                    system.rm_file(path)
+                system.mv(place, path)
+            system.invalidate_cache()
+            size = system.info(path).get("size")
+        if size is not None and size != file.stat().st_size:
+            raise TransientError(f"{size} of {file.stat().st_size} bytes are there")
+        on_bytes(file.stat().st_size)
+        return urls.redact(address)
+
+
+def _make_folder(system: Any, folder: str) -> None:
+    """Servers differ in what they say of a folder that is there, or that another thread makes just now."""
+    try:
+        system.makedirs(folder, exist_ok=True)
+    except Exception:
+        system.invalidate_cache()
+        if not system.isdir(folder):
+            raise

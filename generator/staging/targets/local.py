@@ -1,0 +1,67 @@
+"""Deliver results to a local folder."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from generator.shared.failures import BadInputsError
+from generator.staging.network.credentials import Credentials
+from generator.staging.network.settings import NetworkSettings
+from generator.staging.records import Location
+
+
+def open_target(
+    location: Location, _network: NetworkSettings, _credentials: Credentials, *, inside: Path | None
+) -> LocalTarget:
+    """Return the folder of a location.
+
+    Raises:
+        BadInputsError: the folder is not below ``inside``.
+    """
+    return LocalTarget(folder=local_folder(str(location.addresses[0]), inside=inside))
+
+
+def local_folder(address: str, *, inside: Path | None) -> Path:
+    """A local destination.
+
+    Raises:
+        BadInputsError: it lies elsewhere than ``inside``, where an engine would not find it.
+    """
+    path = Path(address.removeprefix("file://"))
+    if inside is None:
+        return path.absolute()
+    folder = (inside / path).resolve()
+    if path.is_absolute() or folder == inside.resolve() or not folder.is_relative_to(inside.resolve()):
+        raise BadInputsError(
+            f"{address}: a step runs in a container, which cannot write there: give the name of a folder, "
+            "such as results, and find it in the engine's --outdir"
+        )
+    return folder
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalTarget:
+    """A folder."""
+
+    folder: Path
+
+    @property
+    def url(self) -> str:
+        """Its path."""
+        return str(self.folder)
+
+    def put(self, file: Path, relative: str, on_bytes: Callable[[int], None]) -> str:
+        """Copies to a name beside the final one, then renames."""
+        final = self.folder / relative
+        final.parent.mkdir(parents=True, exist_ok=True)
+        part = final.with_name(f".{final.name}.part")
+        try:
+            shutil.copyfile(file, part)
+            part.replace(final)
+        finally:
+            part.unlink(missing_ok=True)
+        on_bytes(file.stat().st_size)
+        return str(final)
