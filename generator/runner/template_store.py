@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from generator.shared.failures import BadInputsError, told_of_bad_inputs
+from generator.shared.failures import BadInputsError, usage_errors_as_bad_inputs
 from generator.shared.path_templates import check_template
 
 variable = "PACKMILL_TEMPLATES"
@@ -64,7 +64,7 @@ class TemplateStore:
         """Creates or replaces a template; there is at most one default."""
         if not name or not content.strip():
             raise BadInputsError("a template needs a name and a text")
-        with told_of_bad_inputs():
+        with usage_errors_as_bad_inputs():
             check_template(content)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self._open() as database:

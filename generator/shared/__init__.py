@@ -1,1 +1,1 @@
-"""Define what several programs agree on. Travels into the image."""
+"""Definitions that generator, runner and staging share; part of every image."""

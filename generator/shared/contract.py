@@ -1,7 +1,7 @@
-"""The words that generator, runner and staging agree on: files, folders, inputs and options, each named once.
+"""Names that generator, runner and staging share: files, folders, inputs and options.
 
-The generator writes them into CWL documents; the runner and the staging steps, in images that may be older or newer
-than the documents, act on them. Changing one breaks existing packages, so add a new name and keep the old one.
+The generator writes them into CWL documents; the runner and the staging steps read them, in images that may be older or
+newer than the documents. Changing a name breaks existing packages: add a new one and keep the old one.
 """
 
 from __future__ import annotations
@@ -9,28 +9,28 @@ from __future__ import annotations
 inputs_file = "inputs.json"
 """The CWL input object of a process, as the document writes it into the container."""
 output_object_file = "cwl.output.json"
-"""The CWL output object that a step leaves (CWL v1.2, "Output binding")."""
+"""The CWL output object that a step writes (CWL v1.2, "Output binding")."""
 
 output_folder = "output"
-"""Where a process leaves its results, relative to the container's work folder."""
+"""The folder of a process's results, relative to the container's work folder."""
 result_file = "result.json"
-"""How a run went."""
+"""The record of a run."""
 scraps_file = "scraps.json"
 """Everything that a notebook glued, by name."""
 scraps_folder = "scraps"
 """Figures and tables among the scraps, as files."""
 
 staged_folder = "staged"
-"""Where stage-in leaves what it fetched."""
+"""The folder of the files that stage-in fetched."""
 stage_out_file = "stage_out.json"
-"""The list of what stage-out delivered where."""
+"""The list of files that stage-out delivered, with their destinations."""
 catalog_file = "catalog.json"
 """The STAC catalog of a stage-in or stage-out (STAC 1.0, Catalog)."""
 
 template_input = "output_template"
-"""The input of a process that belongs to the runner: where the executed notebook goes."""
+"""The runner's own input of a process: the path of the executed notebook."""
 output_dir = "output_dir"
-"""The output of a process that holds everything, and the input of stage-out that takes it."""
+"""The output of a process with all results, and the input of stage-out."""
 
 cache_input = "cache_dir"
 config_input = "config_dir"

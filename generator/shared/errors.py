@@ -1,7 +1,7 @@
-"""Every expected failure, and the exit code by which scripts tell it apart.
+"""Expected failures, each with its exit code.
 
-A message says where, what, and what to do. The command line catches ``PackmillError`` in one place; anything else
-is a bug and keeps its traceback.
+A message names the subject, the problem and what to do. The command line catches ``PackmillError`` in one place;
+anything else is a bug and keeps its traceback.
 """
 
 from __future__ import annotations
@@ -12,42 +12,42 @@ from typing import Any
 
 
 class PackmillError(Exception):
-    """An expected failure; ``exit_code`` tells GitLab and scripts which."""
+    """An expected failure; GitLab and scripts distinguish failures by ``exit_code``."""
 
     exit_code = 1
 
     def to_dict(self) -> dict[str, Any]:
-        """The failure as ``--json`` prints it."""
+        """Return the failure as ``--json`` prints it."""
         return {"exit_code": self.exit_code, "message": str(self)}
 
 
 class UsageError(PackmillError):
-    """The request cannot be understood."""
+    """The request is invalid."""
 
     exit_code = 2
 
 
 class RepositoryError(PackmillError):
-    """The repository cannot be had, or the checkout is not in it."""
+    """The repository is unavailable, or the checkout was not found in it."""
 
     exit_code = 10
 
 
 class ProcessError(PackmillError):
-    """The process is missing, leaves the repository, or is of an unknown kind."""
+    """The process is missing, outside the repository, or of an unknown kind."""
 
     exit_code = 11
 
 
 class NotebookError(PackmillError):
-    """The file is not a notebook that can be read."""
+    """The file is not a valid notebook."""
 
     exit_code = 12
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Mistake:
-    """One thing wrong in a parameters cell: its line (from 1), that line's text, and what is wrong."""
+    """A mistake in a parameters cell: its line (from 1), the line's text, and the problem."""
 
     line: int
     text: str
@@ -58,7 +58,7 @@ class Mistake:
 
 
 class ParametersError(PackmillError):
-    """All mistakes of one parameters cell together."""
+    """The parameters cell has mistakes; all of them are reported together."""
 
     exit_code = 13
 
@@ -69,13 +69,13 @@ class ParametersError(PackmillError):
         super().__init__(f"{where}\n{listed}")
 
     def to_dict(self) -> dict[str, Any]:
-        """The failure with every mistake."""
+        """Return the failure with every mistake, as ``--json`` prints it."""
         mistakes = [{"line": one.line, "text": one.text, "message": one.message} for one in self.mistakes]
         return {**PackmillError.to_dict(self), "where": self.where, "mistakes": mistakes}
 
 
 class EnvironmentSpecError(PackmillError):
-    """The environment asked for is not there or not one that repo2docker reads."""
+    """The requested environment is missing, or repo2docker cannot read it."""
 
     exit_code = 14
 
@@ -105,7 +105,7 @@ class PublishError(PackmillError):
 
 
 class EngineMissingError(PackmillError):
-    """No container engine, and none can be set up."""
+    """No container engine is available, and none could be set up."""
 
     exit_code = 19
 

@@ -1,4 +1,4 @@
-"""How a run can end badly: an exit code and a reason each; scripts and ``result.json`` tell them apart."""
+"""Failures of a run, each with an exit code for scripts and a reason for ``result.json``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from generator.shared.errors import UsageError
 
 
 class RunFailedError(Exception):
-    """A run that ended badly; the message goes to stderr as the last lines."""
+    """A failed run; the message is printed last on stderr."""
 
     exit_code = 1
     reason = "failed"
@@ -31,7 +31,7 @@ class BadInputsError(RunFailedError):
 
 
 class ProcessMissingError(RunFailedError):
-    """The process is not in the image, or cannot be read."""
+    """The process is missing from the image, or unreadable."""
 
     exit_code = 3
     reason = "process-missing"
@@ -52,42 +52,42 @@ class KernelDiedError(RunFailedError):
 
 
 class OutputMissingError(RunFailedError):
-    """The process ended well, but did not write what it is to write."""
+    """The process succeeded, but did not write an expected output."""
 
     exit_code = 6
     reason = "output-missing"
 
 
 class OutOfMemoryError(RunFailedError):
-    """The kernel was killed because the memory of the container was used up."""
+    """The kernel was killed because the container ran out of memory."""
 
     exit_code = 7
     reason = "out-of-memory"
 
 
 class CellTimeLimitError(RunFailedError):
-    """A cell took longer than it may."""
+    """A cell exceeded its time limit."""
 
     exit_code = 8
     reason = "cell-time-limit"
 
 
 class RunTimeLimitError(RunFailedError):
-    """The whole run took longer than it may."""
+    """The run exceeded its time limit."""
 
     exit_code = 9
     reason = "run-time-limit"
 
 
 class DiskFullError(RunFailedError):
-    """There was no space left to write to."""
+    """The disk is full."""
 
     exit_code = 10
     reason = "disk-full"
 
 
 class StatusCodeError(RunFailedError):
-    """The notebook gave itself an HTTP status of 400 or more, by a scrap ``statusCode`` (papermill-api)."""
+    """The notebook reported an HTTP status of 400 or more in its scrap ``statusCode`` (papermill-api)."""
 
     exit_code = 11
     reason = "status-code"
@@ -97,7 +97,7 @@ class StatusCodeError(RunFailedError):
 
 
 class StagingError(RunFailedError):
-    """A file could not be fetched, or a result not be delivered."""
+    """A file could not be fetched, or a result could not be delivered."""
 
     exit_code = 12
     reason = "staging-failed"
@@ -111,7 +111,7 @@ class ModuleMissingError(RunFailedError):
 
 
 class InterruptedRunError(RunFailedError):
-    """SIGTERM or SIGINT ended the run; the exit code is 128 and the signal's number, as in a shell."""
+    """SIGTERM or SIGINT ended the run; the exit code is 128 plus the signal's number, as in a shell."""
 
     reason = "interrupted"
 
@@ -121,11 +121,11 @@ class InterruptedRunError(RunFailedError):
 
 
 @contextmanager
-def told_of_bad_inputs() -> Iterator[None]:
-    """Names what the caller asked for and cannot have.
+def usage_errors_as_bad_inputs() -> Iterator[None]:
+    """Raise a `UsageError` of the shared modules as a failure of the run.
 
     Raises:
-        BadInputsError: a `UsageError` of the modules that the runner shares with the generator.
+        BadInputsError: the block raised a `UsageError`.
     """
     try:
         yield
@@ -134,11 +134,11 @@ def told_of_bad_inputs() -> Iterator[None]:
 
 
 @contextmanager
-def told_of_full_disks() -> Iterator[None]:
-    """Names a disk that is full.
+def disk_full_as_error() -> Iterator[None]:
+    """Raise the errors of a full disk as a failure of the run.
 
     Raises:
-        DiskFullError: there was no space left (ENOSPC), or none that the user may have (EDQUOT).
+        DiskFullError: the disk is full (ENOSPC), or the user's quota is used up (EDQUOT).
     """
     try:
         yield

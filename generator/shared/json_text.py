@@ -1,4 +1,4 @@
-"""Write JSON for people to read."""
+"""Readable JSON."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def json_text(value: Any, *, sort_keys: bool = False) -> bytes:
-    """JSON for people to read, in UTF-8; half a surrogate pair, which UTF-8 does not have, stands there escaped."""
+    """Return indented JSON in UTF-8; lone surrogates, which UTF-8 cannot encode, are escaped."""
     try:
         text = json.dumps(value, ensure_ascii=False, indent=1, sort_keys=sort_keys, default=str)
         return text.encode()

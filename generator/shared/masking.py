@@ -1,7 +1,7 @@
-"""Secret parameters: given to the kernel, written nowhere.
+"""Secret parameters: sent to the kernel, never written to a file.
 
-What papermill injects and records is a placeholder. The real value takes its place in the message to the kernel alone,
-and wherever the value comes back in an output it is masked: as it is, and in the forms that programs print it in.
+papermill injects and records a placeholder. Only the message to the kernel has the real value. Outputs that repeat the
+value are masked: the value itself, and the forms in which programs print it.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ from typing import Any
 
 mask = "********"
 _SHORTEST = 4
-"""A shorter secret is not looked for in outputs: masking every 'a' would say more than it hides."""
+"""The minimum length of secrets that are masked in outputs: masking every 'a' would reveal more than it hides."""
 _SHORTEST_PART = 8
-"""Lines of a secret, and names that it takes the place of, are masked from this length on."""
+"""The minimum length of single lines of a secret, and of keys that contain one, to be masked."""
 
 
 class Secrets:
-    """The secret values of one run, by parameter; a value that is None is no secret."""
+    """The secret values of one run, by parameter; None is not secret."""
 
-    def __init__(self, values: Mapping[str, Any], *, beside: Mapping[str, Any] | None = None) -> None:
-        """``beside`` are the other parameters, from whose values the placeholders differ."""
+    def __init__(self, values: Mapping[str, Any], *, others: Mapping[str, Any] | None = None) -> None:
+        """Choose placeholders that differ from the values of the ``others``, the parameters that are not secret."""
         self._values = {name: str(value) for name, value in values.items() if value is not None}
         self.literal: Callable[[str], str] = repr
-        taken = {value for value in (beside or {}).values() if isinstance(value, str)} | set(self._values.values())
+        taken = {value for value in (others or {}).values() if isinstance(value, str)} | set(self._values.values())
         self.placeholders = {name: _free(f"secret: {name}", taken) for name in self._values}
-        """What stands in the notebook instead; a space makes every language quote it."""
+        """The values in the notebook; the space makes every language quote them."""
         long_enough = [value for value in self._values.values() if len(value) >= _SHORTEST]
         forms = {form for value in long_enough for form in _forms(value) if len(form) >= _SHORTEST}
         ordered = sorted(forms, key=len, reverse=True)
@@ -35,7 +35,7 @@ class Secrets:
         self._whole = set(long_enough)
 
     def reveal(self, code: str) -> str:
-        """The injected cell as the kernel runs it, every placeholder replaced once."""
+        """Replace the placeholders in the injected cell with the values, for the kernel."""
         if not self._values:
             return code
         literals = {self.literal(self.placeholders[name]): self.literal(value) for name, value in self._values.items()}
@@ -43,11 +43,11 @@ class Secrets:
         return re.sub(pattern, lambda match: literals[match[0]], code)
 
     def hide(self, text: str) -> str:
-        """Text with every secret in it masked."""
+        """Mask every secret in a text."""
         return self._pattern.sub(mask, text) if self._pattern else text
 
     def hide_data(self, content: Any) -> Any:
-        """Texts, numbers, lists and mappings of someone's data, masked; short names of mappings stay as they are."""
+        """Mask secrets in texts, numbers, lists and mappings; short keys of mappings are kept."""
         if self._pattern is None:
             return content
         if isinstance(content, str):
@@ -64,7 +64,7 @@ class Secrets:
         return self.hide(key) if isinstance(key, str) and len(key) >= _SHORTEST_PART else key
 
     def hide_content(self, content: Mapping[str, Any]) -> dict[str, Any]:
-        """A message or an output of a cell: what it carries is masked, what it is made of is not."""
+        """Mask secrets in a kernel message or a cell's output, but not in its structure."""
         if self._pattern is None:
             return dict(content)
         hidden = dict(content)
@@ -77,7 +77,7 @@ class Secrets:
         return hidden
 
     def _hide_bundle(self, bundle: Any) -> Any:
-        """A mime bundle, whose names are kinds."""
+        """Mask the values of a MIME bundle, whose keys are media types."""
         if not isinstance(bundle, Mapping):
             return self.hide_data(bundle)
         return {kind: self.hide_data(item) for kind, item in bundle.items()}
@@ -90,7 +90,7 @@ def _free(word: str, taken: set[str]) -> str:
 
 
 def _forms(value: str) -> Iterator[str]:
-    """The value as programs print it: plain, quoted by Python, JSON, HTML, in addresses, in base64, line by line."""
+    """Return the forms in which programs print a value: plain, as Python, JSON or HTML, in URLs, in base64, by line."""
     import base64
     from html import escape
     from urllib.parse import quote, quote_plus

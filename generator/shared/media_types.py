@@ -1,4 +1,4 @@
-"""The media types of files by their endings."""
+"""Media types by file extension."""
 
 from __future__ import annotations
 
@@ -38,5 +38,5 @@ _by_ending = {
 
 
 def media_type(name: str) -> str:
-    """The media type of a file or pattern of that name."""
+    """Return the media type of a file or pattern, by its extension."""
     return _by_ending.get(posixpath.splitext(name)[1].lower(), unknown)

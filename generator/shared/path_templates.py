@@ -1,7 +1,7 @@
-"""Where an executed notebook goes, as a template: ``{{ args.year }}/{{ city }}/{{ args.notebook_name }}.ipynb``.
+"""Templates of an executed notebook's path: ``{{ args.year }}/{{ city }}/{{ args.notebook_name }}.ipynb``.
 
-papermill-api's idea (its README, "Output Notebook Storage"), rendered in jinja2's sandbox: templates come from callers,
-so they may choose and join values and nothing else.
+From papermill-api (its README, "Output Notebook Storage"). Templates come from callers, so jinja2's sandbox renders
+them and they can only choose and join values.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ _FAILURES = (
     TypeError,
     ValueError,
 )
-"""What jinja2 and the values in a template can end in, besides jinja2's own errors."""
+"""Errors of templates, besides jinja2's own."""
 
 
 def check_template(template: str) -> None:
-    """Refuses what no run could render.
+    """Refuse a template that no run could render.
 
     Raises:
-        UsageError: it is empty, too long, no template of jinja2, or does more than choose and join values.
+        UsageError: the template is empty, too long, invalid, or does more than choose and join values.
     """
     if not template.strip() or len(template) > _LONGEST:
         raise UsageError(f"an output template has 1 to {_LONGEST} characters")
@@ -48,13 +48,13 @@ def check_template(template: str) -> None:
     from jinja2 import TemplateError
 
     try:
-        _parse(_environment(), template)
+        _refuse_statements(_environment(), template)
     except (*_FAILURES, TemplateError) as error:
-        raise UsageError(f"the output template {template!r} is none: {error}") from None
+        raise UsageError(f"the output template {template!r} is invalid: {error}") from None
 
 
 def is_template(text: str) -> bool:
-    """Whether there is anything to fill in."""
+    """Return whether a text has anything to render."""
     return "{{" in text or "{%" in text
 
 
@@ -66,36 +66,36 @@ def render_path(
     parameters: Mapping[str, Any],
     args: Mapping[str, Any] | None = None,
 ) -> str:
-    """The path that a template means for this run, ending in ``.ipynb``.
+    """Render the path of this run's notebook, ending in ``.ipynb``.
 
     ``args`` holds ``timestamp`` (YYYYmmddHHMMSS), ``year``, ``month``, ``day``, all UTC, ``notebook_name`` (without its
-    ending) and the caller's own; the run's parameters are there by name and as ``parameters``. A path that ends in a
-    slash is a folder, and the file is ``<notebook_name>_out_<timestamp>.ipynb``.
+    ending) and the caller's own; the run's parameters are available by name and as ``parameters``. A path that ends in
+    a slash is a folder, and the file is ``<notebook_name>_out_<timestamp>.ipynb``.
 
     Raises:
-        UsageError: it cannot be rendered, or the path is none.
+        UsageError: the template cannot be rendered, or its result is not a valid path.
     """
     name = posixpath.splitext(posixpath.basename(notebook))[0] or "notebook"
     stamp = time.strftime("%Y%m%d%H%M%S")
     own = {"timestamp": stamp, "year": stamp[:4], "month": stamp[4:6], "day": stamp[6:8], "notebook_name": name}
     values = {**parameters, "parameters": dict(parameters), "args": {**own, **(args or {})}}
-    path = _rendered(template, values).strip() if is_template(template) else template.strip()
+    path = _render(template, values).strip() if is_template(template) else template.strip()
     if path.endswith("/"):
         path += f"{name}_out_{stamp}.ipynb"
     if not path.endswith(".ipynb"):
         path += ".ipynb"
     if any(not character.isprintable() for character in path) or len(path) > _LONGEST:
-        raise UsageError(f"the output template {template!r} gives a path that no file can have")
+        raise UsageError(f"the output template {template!r} gives an invalid path")
     if any(len(part.encode()) > 255 for part in path.split("/")):
         raise UsageError(f"the output template {template!r} gives a name of more than 255 bytes")
     return path
 
 
 def render_path_inside(template: str, **facts: Any) -> str:
-    """The same for a path that may not leave its folder: relative, in normal form.
+    """Render the path as `render_path` does; return it relative to its folder and normalized.
 
     Raises:
-        UsageError: it is absolute, an address, or leads out.
+        UsageError: the path is absolute, a URL, or outside its folder.
     """
     path = render_path(template, **facts)
     inside = posixpath.normpath(path)
@@ -104,14 +104,14 @@ def render_path_inside(template: str, **facts: Any) -> str:
     return inside
 
 
-def _rendered(template: str, values: Mapping[str, Any]) -> str:
+def _render(template: str, values: Mapping[str, Any]) -> str:
     from jinja2 import TemplateError
 
     if len(template) > _LONGEST:
         raise UsageError(f"an output template has at most {_LONGEST} characters")
     try:
         environment = _environment()
-        _parse(environment, template)
+        _refuse_statements(environment, template)
         return str(environment.from_string(template).render(values))
     except (*_FAILURES, TemplateError) as error:
         there = ", ".join(sorted(values["args"]))
@@ -126,7 +126,7 @@ def _environment() -> Any:
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
     class PathEnvironment(ImmutableSandboxedEnvironment):
-        """Calls nothing but a few methods of strings."""
+        """Allows calls of a few string methods only."""
 
         def is_safe_callable(self, obj: Any) -> bool:
             owner = getattr(obj, "__self__", None)
@@ -140,17 +140,17 @@ def _environment() -> Any:
 
 
 def _join(values: Any, between: str = "") -> str:
-    """The items of a list; jinja2's own also takes a text apart, which grows with every use."""
+    """Join the items of a list; jinja2's own also splits a text, which grows with every use."""
     if not isinstance(values, list | tuple):
         raise TypeError("join is for lists")
     return str(between).join(map(str, values))
 
 
-def _parse(environment: Any, template: str) -> None:
-    """No loops, no multiplication: a short template could otherwise fill the memory."""
+def _refuse_statements(environment: Any, template: str) -> None:
+    """Refuse loops and multiplication: a short template could otherwise use up the memory."""
     from jinja2 import TemplateSyntaxError, nodes
 
     refused = tuple(getattr(nodes, name) for name in _STATEMENTS.split())
     found = next(environment.parse(template).find_all(refused), None)
     if found is not None:
-        raise TemplateSyntaxError(f"{type(found).__name__.lower()} is not for paths", found.lineno)
+        raise TemplateSyntaxError(f"{type(found).__name__.lower()} is not allowed in paths", found.lineno)

@@ -1,4 +1,4 @@
-"""Which addresses are public: one rule for the guard inside images and the checks outside. Standard library only."""
+"""The rule for public addresses, for the guard inside images and the checks outside. Standard library only."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ _EMBEDDING = [
         "64:ff9b::/96",  # translators' well-known prefix (RFC 6052)
     )
 ]
-"""Networks of IPv6 whose last 32 bits are the address of IPv4 that a connection ends at."""
+"""IPv6 networks whose last 32 bits are the IPv4 address that a connection reaches."""
 _UNSPECIFIED_AND_LOOPBACK = (ipaddress.IPv6Address("::"), ipaddress.IPv6Address("::1"))
 _ISATAP = (0x00005EFE, 0x02005EFE)
-"""What the upper half of an interface identifier is where the lower half is an address of IPv4 (RFC 5214)."""
+"""Upper halves of an interface identifier whose lower half is an IPv4 address (RFC 5214)."""
 _GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
 _MORE = [
     ipaddress.ip_network(one)
     for one in ("168.63.129.16/32", "192.0.0.0/24", "192.88.99.0/24", "2001::/23", "2001:db8::/32", "3fff::/20")
 ]
-"""What is not public either: services of clouds at public addresses, and ranges that older Pythons call global.
+"""More networks that are not public: cloud services at public addresses, and ranges that older Pythons call global.
 
 2001::/23 has Teredo. Translators' local prefix 64:ff9b:1::/48 (RFC 8215), whose addresses embed IPv4 in one of several
 places, is outside of global unicast, as are site-local and discard-only addresses.
@@ -31,12 +31,12 @@ places, is outside of global unicast, as are site-local and discard-only address
 
 
 def read_address(text: str) -> Address:
-    """The address that a connection to ``text`` ends at, as far as the text says it.
+    """Return the address that a connection to ``text`` reaches.
 
-    That is the IPv4 address within one of IPv6, where a translator on the way would unwrap it (RFC 4291, 3056, 6052).
+    For an IPv6 address that a translator would unwrap (RFC 4291, 3056, 6052) this is the IPv4 address in it.
 
     Raises:
-        ValueError: it is no address.
+        ValueError: ``text`` is not an IP address.
     """
     address = ipaddress.ip_address(text.partition("%")[0])
     if isinstance(address, ipaddress.IPv4Address) or address in _UNSPECIFIED_AND_LOOPBACK:
@@ -47,7 +47,7 @@ def read_address(text: str) -> Address:
 
 
 def is_public(address: Address) -> bool:
-    """Whether it is neither private, nor this machine's, nor a service of a cloud for its own machines."""
+    """Return whether an address is neither private, nor this machine's, nor a cloud's internal service."""
     if isinstance(address, ipaddress.IPv6Address):
         inner = read_address(str(address))
         if inner != address:
@@ -59,6 +59,6 @@ def is_public(address: Address) -> bool:
 
 
 def _is_public_tunnel(address: ipaddress.IPv6Address) -> bool:
-    """Whether an ISATAP address, which also ends at its address of IPv4, ends at a public one; True for any other."""
+    """Return whether an ISATAP address contains a public IPv4 address; True for any other address."""
     interface = int(address) & (1 << 64) - 1
     return interface >> 32 not in _ISATAP or is_public(ipaddress.IPv4Address(interface & 0xFFFFFFFF))

@@ -1,7 +1,7 @@
-"""The kinds of places that files come from and results go to, as CWL records: names, fields, types.
+"""Kinds of sources and destinations of files, as CWL records: names, fields, types.
 
 The names and fields are the original system's (its ``stage_in.cwl`` and ``stage_out.cwl``); fields with ``?`` beyond
-those are packmill's. Standard library only: the documents are made from these tables and the runner reads by them.
+those are packmill's. Standard library only: the generator and the runner both read these tables.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ stage_in_kinds = (
     ),
     Kind(name="S3_unsigned", doc="S3 for everyone", fields=(_s3_urls, *_s3_options)),
 )
-"""What a stage-in may be given. The more specific come first, because an engine takes the first that fits."""
+"""Kinds of sources. Specific kinds come first, because an engine takes the first kind that fits."""
 
 _to = Field(name="s3_url", doc="s3://bucket/folder")
 
@@ -122,7 +122,7 @@ stage_out_kinds = (
         fields=(Field(name="directory"),),
     ),
 )
-"""Where results may go."""
+"""Kinds of destinations."""
 
 secret_fields = frozenset(
     field.name for kind in (*stage_in_kinds, *stage_out_kinds) for field in kind.fields if field.secret

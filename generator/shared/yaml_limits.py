@@ -34,7 +34,7 @@ class _Node:
 
 
 def read_text(path: Path) -> str:
-    """The text of a file in UTF-8; of one that is too long, only as much as `check_size` refuses.
+    """Read a file in UTF-8; of a file that is too long, only as much as `check_size` refuses.
 
     Raises:
         OSError, UnicodeDecodeError: the file cannot be read, or is not a regular file.
@@ -50,7 +50,7 @@ def check_size(text: str) -> None:
     """Refuse a text that is too long to parse.
 
     Raises:
-        YamlLimitError: it has more than `largest_text` characters.
+        YamlLimitError: the text has more than `largest_text` characters.
     """
     if len(text) > largest_text:
         raise YamlLimitError(f"it is longer than the limit of {largest_text} characters")
@@ -60,7 +60,7 @@ def check_events(events: Iterable[Any]) -> None:
     """Refuse a document by its parser's events, before a loader expands it.
 
     Raises:
-        YamlLimitError: it is too deep, its aliases expand to too many values, or a value contains itself.
+        YamlLimitError: the document is too deep, its aliases expand to too many values, or a value contains itself.
     """
     finished: dict[str, _Node] = {}
     stack = [_Node(anchor=None, height=0)]
@@ -105,7 +105,7 @@ def check_depth(value: Any) -> None:
     """Refuse a value of JSON that is nested too deeply for what reads it next.
 
     Raises:
-        YamlLimitError: it is more than `deepest` levels deep.
+        YamlLimitError: the value is more than `deepest` levels deep.
     """
     level, height = [value], 0
     while level:

@@ -46,7 +46,7 @@ def execute(task: Task, record: Record, prints: Prints) -> None:
     document = task.document
     public = {name: value for name, value in task.parameters.items() if name not in task.secret}
     given = {name: task.parameters[name] for name in task.secret if name in task.parameters}
-    secrets = Secrets(given, beside=public)
+    secrets = Secrets(given, others=public)
     record.parameters = {**task.parameters, **dict.fromkeys(secrets.placeholders, mask)}
     prepare(document, input_path=task.input_path, output_path=task.output_path, report_mode=task.report_mode)
     injected = _injected(task, secrets)

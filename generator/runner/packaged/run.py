@@ -35,8 +35,8 @@ from generator.shared.failures import (
     OutputMissingError,
     ProcessFailedError,
     ProcessMissingError,
-    told_of_bad_inputs,
-    told_of_full_disks,
+    disk_full_as_error,
+    usage_errors_as_bad_inputs,
 )
 from generator.shared.path_templates import render_path_inside
 from generator.shared.suggestions import list_some
@@ -81,7 +81,7 @@ def run(request: Packaged) -> None:
     record = Record(process=process, scraps=Scraps(output))
     error: BaseException | None = None
     try:
-        with watched(request.time_limit), told_of_full_disks(), told_of_bad_inputs():
+        with watched(request.time_limit), disk_full_as_error(), usage_errors_as_bad_inputs():
             _run(request, inputs, place, output, record)
     except BaseException as caught:
         error = caught

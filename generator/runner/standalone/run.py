@@ -29,7 +29,12 @@ from generator.runner.standalone.given import Given, checked, formatted, paramet
 from generator.runner.standalone.other_engines import run_with_papermill
 from generator.shared import contract
 from generator.shared.errors import NotebookError, PackmillError
-from generator.shared.failures import BadInputsError, ProcessMissingError, told_of_bad_inputs, told_of_full_disks
+from generator.shared.failures import (
+    BadInputsError,
+    ProcessMissingError,
+    disk_full_as_error,
+    usage_errors_as_bad_inputs,
+)
 from generator.shared.masking import mask
 from generator.shared.path_templates import render_path
 
@@ -75,7 +80,7 @@ def run(request: Standalone) -> None:
         request.results.mkdir(parents=True, exist_ok=True)
     error: BaseException | None = None
     try:
-        with watched(request.time_limit), told_of_full_disks(), told_of_bad_inputs():
+        with watched(request.time_limit), disk_full_as_error(), usage_errors_as_bad_inputs():
             _run(request, record)
             check_status(record)
     except BaseException as caught:
