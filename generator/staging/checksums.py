@@ -1,4 +1,4 @@
-"""Checksums of files: as people, servers and STAC write them."""
+"""Checksums of files, in the notations of people, servers and STAC."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 _MULTIHASHES = {0x11: "sha1", 0x12: "sha256", 0x13: "sha512", 0x14: "sha3_512", 0x16: "sha3_256", 0xD5: "md5"}
-"""Codes of the multicodec table, as far as hashlib has the algorithm."""
+"""Codes of the multicodec table whose algorithms hashlib has."""
 _LENGTHS = {32: "md5", 40: "sha1", 64: "sha256", 96: "sha384", 128: "sha512"}
 _HEADERS = {
     "content-md5": "md5",
@@ -22,7 +22,7 @@ _HEADERS = {
 
 @dataclass(frozen=True, slots=True)
 class Checksum:
-    """An algorithm of hashlib's and the digest, lower case hex."""
+    """A hashlib algorithm and a digest in lower-case hex."""
 
     algorithm: str
     digest: str
@@ -32,37 +32,37 @@ class Checksum:
 
     @property
     def multihash(self) -> str:
-        """As STAC's file extension writes it (v2.1.0, ``file:checksum``); sha256 alone is written."""
+        """The notation of STAC's file extension (v2.1.0, ``file:checksum``), for sha256 only."""
         raw = bytes.fromhex(self.digest)
         return f"12{len(raw):02x}{self.digest}"
 
 
 def parse_checksum(text: str) -> Checksum:
-    """``sha256:…``, ``sha1$…`` as CWL has it, a bare digest, or a multihash in hex.
+    """Parse ``sha256:…``, ``sha1$…`` (CWL's notation), a bare digest, or a multihash in hex.
 
     Raises:
-        ValueError: it is none of these.
+        ValueError: ``text`` is not a checksum in one of these notations.
     """
     word = text.strip().lower()
     match = re.fullmatch(r"(?:(md5|sha1|sha256|sha384|sha512)[:$=-])?([0-9a-f]+)", word)
     if not match:
-        raise ValueError(f"{text!r} is no checksum: write sha256:… or md5:…")
+        raise ValueError(f"{text!r} is not a checksum; write sha256:… or md5:…")
     algorithm, digest = match.groups()
     if algorithm is None:
         return _multihash(digest) or _by_length(digest, text)
     if len(digest) != hashlib.new(algorithm, usedforsecurity=False).digest_size * 2:
-        raise ValueError(f"{text!r} is no {algorithm}: it has another length")
+        raise ValueError(f"{text!r}: wrong length for {algorithm}")
     return Checksum(algorithm, digest)
 
 
 def _by_length(digest: str, text: str) -> Checksum:
     if len(digest) not in _LENGTHS:
-        raise ValueError(f"{text!r} is no checksum: no algorithm has this length")
+        raise ValueError(f"{text!r} is not a checksum: no algorithm has digests of this length")
     return Checksum(_LENGTHS[len(digest)], digest)
 
 
 def _multihash(digest: str) -> Checksum | None:
-    """Code and length as varints, then the digest (multiformats/multihash)."""
+    """Parse a multihash: code and length as varints, then the digest (multiformats/multihash)."""
     if len(digest) % 2:
         return None
     raw = bytes.fromhex(digest)
@@ -83,7 +83,7 @@ def _varint(raw: bytes) -> tuple[int, int]:
 
 
 def checksums_from_headers(headers: Mapping[str, str]) -> tuple[Checksum, ...]:
-    """What an HTTP answer says of the whole file: Content-MD5, Repr-Digest (RFC 9530), and the stores' own headers."""
+    """Read the checksums of the whole file: Content-MD5, Repr-Digest (RFC 9530), and the stores' own headers."""
     found = []
     for name, algorithm in _HEADERS.items():
         if name in headers:
@@ -100,7 +100,7 @@ def checksums_from_headers(headers: Mapping[str, str]) -> tuple[Checksum, ...]:
 
 
 def _from_base64(algorithm: str, text: str) -> Checksum | None:
-    """None for what is no digest: a checksum of parts has ``-3`` behind it."""
+    """Return None for anything else than a digest: a checksum of parts ends in ``-3``."""
     try:
         raw = base64.b64decode(text, validate=True)
     except ValueError:
@@ -110,14 +110,14 @@ def _from_base64(algorithm: str, text: str) -> Checksum | None:
 
 
 def checksum_from_etag(etag: str, *, encryption: str = "") -> Checksum | None:
-    """S3's ETag is the MD5 of an object that was written in one part and not with KMS (S3, "Object")."""
+    """Return the MD5 in an S3 ETag, which it has if written in one part and without KMS (S3, "Object")."""
     word = etag.strip('"')
     plain = re.fullmatch(r"[0-9a-f]{32}", word) and "kms" not in encryption
     return Checksum("md5", word) if plain else None
 
 
 class Hashers:
-    """Several algorithms over one stream."""
+    """Several hash algorithms over one stream."""
 
     def __init__(self, algorithms: Iterable[str]) -> None:
         self._hashers: dict[str, Any] = {
@@ -125,10 +125,10 @@ class Hashers:
         }
 
     def update(self, block: bytes | memoryview) -> None:
-        """Takes the next block."""
+        """Hash the next block."""
         for one in self._hashers.values():
             one.update(block)
 
     def digests(self) -> dict[str, str]:
-        """What each has found."""
+        """Return the digests so far, by algorithm."""
         return {name: one.hexdigest() for name, one in self._hashers.items()}

@@ -1,4 +1,4 @@
-"""Small JSON documents from anywhere: answers of a search, STAC."""
+"""Small remote JSON documents: answers of a search, STAC."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _LARGEST = 64 * 1024**2
 
 
 def read_json(source: Source, network: NetworkSettings) -> Any:
-    """The document, with all of a transfer's care.
+    """Fetch and parse a JSON document, with retries.
 
     Raises:
-        StagingError: it cannot be had, is too large for a document, or is no JSON.
+        StagingError: the document is unavailable, too large, or not JSON.
     """
     with tempfile.TemporaryDirectory(prefix="packmill-document-") as folder:
         part = Path(folder, "document")
@@ -35,4 +35,4 @@ def read_json(source: Source, network: NetworkSettings) -> Any:
         try:
             return json.loads(part.read_bytes())
         except ValueError:
-            raise StagingError(f"{source.url}: is no JSON") from None
+            raise StagingError(f"{source.url}: not valid JSON") from None

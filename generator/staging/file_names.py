@@ -1,4 +1,4 @@
-"""Names of staged files: from the server or the URL, and never a way out of their folder."""
+"""Names of staged files, from the server or the URL, made safe."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from contextlib import suppress
 from urllib.parse import unquote
 
 _LONGEST = 180
-"""Bytes; file systems take 255, and a number and an ending for unfinished files come on top."""
+"""Maximum length in bytes: file systems allow 255, and a number and the suffix of unfinished files are added."""
 
 
 def safe_name(name: str, *, otherwise: str = "file", longest: int = _LONGEST) -> str:
-    """One part of a path that every file system, shell and CWL engine takes as it is.
+    """Return a path component that every file system, shell and CWL engine accepts.
 
     cwltool refuses names with other characters than these, spaces included, so letters lose their accents.
     """
@@ -25,7 +25,7 @@ def safe_name(name: str, *, otherwise: str = "file", longest: int = _LONGEST) ->
 
 
 def _shorten(name: str, longest: int) -> str:
-    """Shorter where it must be, with its ending."""
+    """Shorten a name to at most ``longest`` bytes; keep its extension."""
     if len(name.encode()) <= longest:
         return name
     stem, dot, ending = name.rpartition(".")
@@ -34,13 +34,13 @@ def _shorten(name: str, longest: int) -> str:
 
 
 def add_numbers(names: list[str], *, of: int | None = None) -> list[str]:
-    """``0_name``, as the original system has it; with leading zeros where sorting by name would change the order."""
+    """Prefix names with their index, ``0_name``, with leading zeros so that sorting by name keeps the order."""
     width = len(str(max((of or len(names)) - 1, 0)))
     return [f"{index:0{width}}_{name}" for index, name in enumerate(names)]
 
 
 def make_distinct(names: list[str]) -> list[str]:
-    """The names as they are, with a number before those that were there already, on whatever file system."""
+    """Prefix repeated names with a number; names that differ only in case count as repeated."""
     taken: set[str] = set()
     result = []
     for name in names:
@@ -54,7 +54,7 @@ def make_distinct(names: list[str]) -> list[str]:
 
 
 def disposition_name(header: str | None) -> str:
-    """The file name of a Content-Disposition header (RFC 6266, ``filename*`` before ``filename``); '' when none."""
+    """Return the file name of a Content-Disposition header (RFC 6266, ``filename*`` before ``filename``), else ''."""
     if not header:
         return ""
     extended = re.search(r"(?i)filename\*\s*=\s*([\w-]+)'[^']*'([^;\s]+)", header)

@@ -1,4 +1,4 @@
-"""Take the inputs of a staging step from their file, and empty it when it may hold secrets."""
+"""Inputs of a staging step: read from a file, which is emptied because it may hold secrets."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from generator.shared.failures import BadInputsError, RunFailedError
 from generator.shared.staging_records import secret_fields
 
 secret_file = ".packmill-credentials"  # noqa: S105 - a name
-"""Where a generated step has its ``credentials`` input once more, as the plain text of a file."""
+"""The file in which a generated step repeats its ``credentials`` input as plain text."""
 
 
 def take_inputs(name: str) -> dict[str, Any]:
-    """The CWL input object of a step; it may hold secrets, so the file is emptied as soon as it is read.
+    """Read the CWL input object of a step, and empty its file, which may hold secrets.
 
-    A secret that an engine put into the text as it is (cwltool's ``Secrets``) stands in a file of its own, too, and is
-    quoted before the text is read.
+    An engine may put a secret into the text unquoted (cwltool's ``Secrets``). The secret is then also in `secret_file`,
+    and is quoted before the text is parsed.
 
     Raises:
-        BadInputsError: it is no such object.
+        BadInputsError: the file cannot be read, or is not a JSON object.
     """
     path = Path(name)
     text = _read_and_empty(path)
@@ -36,14 +36,14 @@ def take_inputs(name: str) -> dict[str, Any]:
     try:
         given = json.loads(text)
     except ValueError:
-        raise BadInputsError(f"{name}: the inputs are no JSON") from None
+        raise BadInputsError(f"{name}: the inputs are not valid JSON") from None
     if not isinstance(given, dict):
-        raise BadInputsError(f"{name}: an object with a value for each input is needed")
+        raise BadInputsError(f"{name}: the inputs must be a JSON object with a value for each input")
     return given
 
 
 def _read_and_empty(path: Path) -> str | None:
-    """The text of a file, which has none afterwards, whatever it was."""
+    """Return the text of a file and empty the file, even if it cannot be decoded."""
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, ValueError):
@@ -58,7 +58,7 @@ def _read_and_empty(path: Path) -> str | None:
 def mask_secrets(
     given: dict[str, Any], options: argparse.Namespace, say: Callable[[str], None]
 ) -> Iterator[Callable[[str], None]]:
-    """Tells nothing that is secret, however a message came by it: the last line of defence, not the first."""
+    """Mask secrets in messages and errors: the last line of defense, not the first."""
     from generator.shared.masking import Secrets
     from generator.staging.network.credentials import parse_credentials
 
@@ -74,7 +74,7 @@ def mask_secrets(
 
 
 def _secret_values(value: Any) -> Iterator[str]:
-    """Values of fields that are secret, at whatever depth."""
+    """Return the values of secret fields, at any depth."""
     if isinstance(value, list):
         for item in value:
             yield from _secret_values(item)
@@ -86,15 +86,23 @@ def _secret_values(value: Any) -> Iterator[str]:
 
 
 def read_config_folder(value: Any) -> Path | None:
-    """Return the path of a CWL Directory object, or of a path."""
+    """Return the path of a CWL Directory object, or the path itself.
+
+    Raises:
+        BadInputsError: the folder does not exist.
+    """
     path = value.get("path") if isinstance(value, dict) else value
     if path and not Path(str(path)).is_dir():
-        raise BadInputsError(f"{path}: there is no such folder of configuration")
+        raise BadInputsError(f"{path}: configuration folder not found")
     return Path(str(path)) if path else None
 
 
 def read_credentials_text(options: argparse.Namespace, given: dict[str, Any]) -> str | None:
-    """Return the text of the credentials that the step was given, None without any."""
+    """Return the credentials in the inputs, else those in the file of ``--credentials``, else None.
+
+    Raises:
+        BadInputsError: the file cannot be read.
+    """
     if given.get(contract.credentials_input):
         return str(given[contract.credentials_input])
     if not options.credentials:

@@ -1,4 +1,4 @@
-"""The options of ``packmill-runner stage-in`` and ``stage-out``, and how they become requests."""
+"""Options of ``packmill-runner stage-in`` and ``stage-out``."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from generator.staging.stage_in import CacheFolder
 
 _stage_in = """\
-Fetches files into a folder, several at a time: resumed when a connection breaks, verified, numbered in their order.
+Fetch files into a folder, in parallel. Interrupted transfers are resumed, contents verified, names numbered in order.
 URL is http, https, s3, gs, abfs, ftp, sftp, a local path, or a STAC Item, Collection or Catalog (--stac)."""
 _stage_out = """\
-Puts the results of a run where they are wanted: s3, gs, abfs, ftp, sftp, or a local folder."""
+Deliver the results of a run to s3, gs, abfs, ftp, sftp, or a local folder."""
 _secrets = """\
-Credentials stand on no command line. They are read from --credentials FILE (JSON or YAML: aws_access_key_id,
+Credentials are never given on the command line. They are read from --credentials FILE (JSON or YAML: aws_access_key_id,
 aws_secret_access_key, aws_session_token, username, password, token, maap_pgt), from --config DIRECTORY (AWS's config
 and credentials, .netrc, known_hosts, ca.pem), or where each store's own tools look: AWS_ACCESS_KEY_ID, ~/.aws,
 ~/.netrc, EARTHDATA_USERNAME and EARTHDATA_PASSWORD or EARTHDATA_TOKEN, MAAP_PGT, GOOGLE_APPLICATION_CREDENTIALS,
@@ -29,38 +29,38 @@ AZURE_STORAGE_ACCOUNT_NAME and _KEY."""
 
 
 def add_stage_in(parser: argparse.ArgumentParser) -> None:
-    """Fills the parser of ``stage-in``."""
+    """Add the options of ``stage-in`` to its parser."""
     _describe(parser, _stage_in)
     parser.add_argument("urls", nargs="*", metavar="URL", help="what to fetch")
     parser.add_argument(
-        contract.inputs_option, metavar="FILE", help="a CWL input object instead; it is emptied once read"
+        contract.inputs_option, metavar="FILE", help="read a CWL input object instead, and empty the file"
     )
     parser.add_argument(
         contract.output_option,
         default=contract.staged_folder,
         metavar="DIRECTORY",
-        help="where to (default: %(default)s)",
+        help="folder to fetch into (default: %(default)s)",
     )
     parser.add_argument("--directory", action="store_true", help="keep names, and write a catalog.json (STAC)")
     parser.add_argument("--stac", action="store_true", help="URL is STAC: fetch its assets")
     parser.add_argument("--asset", action="append", default=[], metavar="KEY", help="only assets with this key")
     parser.add_argument("--role", action="append", default=[], metavar="ROLE", help="only assets with this role")
-    parser.add_argument("--cache-dir", metavar="DIRECTORY", help="keep contents there, and use those that are there")
-    parser.add_argument("--cache-only", action="store_true", help="fill the cache and nothing else")
+    parser.add_argument("--cache-dir", metavar="DIRECTORY", help="reuse files in this cache, and add fetched ones")
+    parser.add_argument("--cache-only", action="store_true", help="only fill the cache")
     _add_network(parser)
     parser.set_defaults(command=_run_stage_in)
 
 
 def add_stage_out(parser: argparse.ArgumentParser) -> None:
-    """Fills the parser of ``stage-out``."""
+    """Add the options of ``stage-out`` to its parser."""
     _describe(parser, _stage_out)
     parser.add_argument("folder", nargs="?", metavar="FOLDER", help="the results")
-    parser.add_argument("destination", nargs="?", metavar="DESTINATION", help="where to")
+    parser.add_argument("destination", nargs="?", metavar="DESTINATION", help="URL or folder to deliver to")
     parser.add_argument(
-        contract.inputs_option, metavar="FILE", help="a CWL input object instead; it is emptied once read"
+        contract.inputs_option, metavar="FILE", help="read a CWL input object instead, and empty the file"
     )
     parser.add_argument("--include", action="append", default=[], metavar="GLOB", help="only what matches")
-    parser.add_argument("--stac", action="store_true", help="write a STAC catalog of the results, too")
+    parser.add_argument("--stac", action="store_true", help="also write a STAC catalog of the results")
     _add_network(parser)
     parser.set_defaults(command=_run_stage_out)
 
@@ -72,16 +72,24 @@ def _describe(parser: argparse.ArgumentParser, text: str) -> None:
 
 
 def _add_network(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--credentials", metavar="FILE", help="secrets, as below")
-    parser.add_argument("--config", metavar="DIRECTORY", help="a folder of configuration, as below")
+    parser.add_argument("--credentials", metavar="FILE", help="file with secrets, see below")
+    parser.add_argument("--config", metavar="DIRECTORY", help="configuration folder, see below")
     parser.add_argument(
-        "--parallel", type=_count, default=16, metavar="N", help="files at a time (default: %(default)s)"
+        "--parallel", type=_count, default=16, metavar="N", help="parallel transfers (default: %(default)s)"
     )
     parser.add_argument(
-        "--timeout", type=float, default=60.0, metavar="SECONDS", help="longest silence (default: %(default)s)"
+        "--timeout",
+        type=float,
+        default=60.0,
+        metavar="SECONDS",
+        help="longest silence (default: %(default)s)",
     )
     parser.add_argument(
-        "--attempts", type=_count, default=6, metavar="N", help="tries in a row that bring no byte (%(default)s)"
+        "--attempts",
+        type=_count,
+        default=6,
+        metavar="N",
+        help="attempts without progress (default: %(default)s)",
     )
     parser.add_argument("--ca-bundle", metavar="FILE", help="certificates to trust, such as your company's")
     parser.add_argument("--guard", action="store_true", help="reach public addresses only (or PACKMILL_STAGE_GUARD=1)")
@@ -97,7 +105,7 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
 def _count(text: str) -> int:
     number = int(text) if text.isascii() and text.isdigit() else 0
     if not 1 <= number <= 64:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 to 64")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 64")
     return number
 
 
@@ -145,9 +153,9 @@ def _stage_in_inputs(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _cache(given: dict[str, Any], *, in_step: bool) -> CacheFolder | None:
-    """In a step the engine has put the cache into the working directory, where it may be written to.
+    """Return the cache folder; in a step the engine has put it into the working directory, writable.
 
-    A step that is to fill a cache and has none begins one, and tells the steps after it so.
+    A step that only fills the cache and has none creates one for the steps after it.
     """
     from generator.staging.stage_in import CacheFolder
 
@@ -174,7 +182,7 @@ def _execute_stage_out(options: argparse.Namespace, given: dict[str, Any], say: 
     if isinstance(results, dict):
         results = results.get("path")
     if not results or not Path(str(results)).is_dir():
-        raise BadInputsError(f"{results or 'FOLDER'}: there is no such folder of results")
+        raise BadInputsError(f"{results or 'FOLDER'}: results folder not found")
     outputs = stage_out(
         StageOutRequest(
             output_path=given.get(contract.destination_input),

@@ -1,4 +1,4 @@
-"""What a step was asked for: CWL records, URLs and File objects become wanted files."""
+"""Locations of files in a step's inputs: CWL records, URLs and File objects."""
 
 from __future__ import annotations
 
@@ -18,34 +18,34 @@ _ALIASES = {"region": "region_name"}
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Location:
-    """One place: what kind, its addresses, and the record with its other fields."""
+    """The location of one or more files: its kind, addresses, and the record with its other fields."""
 
     kind: str
-    """S3, URL, STAC, MAAP, Local or OGC: by the field that says where, so that a record's name need not be told."""
+    """S3, URL, STAC, MAAP, Local or OGC, recognized by the field with the address."""
     addresses: tuple[Any, ...] = field(repr=False)
     record: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 def read_locations(value: Any) -> list[Location]:
-    """What an ``input_path`` asks for, in its order.
+    """Read the locations in an ``input_path``, in order.
 
     Raises:
-        BadInputsError: something in it is no URL, no File and no record of a known kind.
+        BadInputsError: a value is neither a URL, a File, nor a record of a known kind.
     """
     return [one for item in _flatten(value) for one in _read_value(item, stage_in_kinds)]
 
 
 def read_destination(value: Any) -> Location | None:
-    """Where an ``output_path`` points; None when it is not given.
+    """Read the destination in an ``output_path``, None if there is none.
 
     Raises:
-        BadInputsError: it is no URL and no record of a known kind.
+        BadInputsError: the value is neither one URL nor one record of a known kind.
     """
     if value is None or value == "":
         return None
     found = [one for item in _flatten(value) for one in _read_value(item, stage_out_kinds)]
     if len(found) != 1 or len(found[0].addresses) != 1:
-        raise BadInputsError("stage_out: one destination is needed")
+        raise BadInputsError("stage_out: give exactly one destination")
     return found[0]
 
 
@@ -61,7 +61,7 @@ def _read_value(value: Any, kinds: tuple[Kind, ...]) -> list[Location]:
     if isinstance(value, str):
         return [_location_of_url(value)]
     if not isinstance(value, Mapping):
-        raise BadInputsError(f"a {type(value).__name__} is no URL, no File and no record")
+        raise BadInputsError(f"a {type(value).__name__} is neither a URL, a File nor a record")
     if value.get("class") in ("File", "Directory"):
         return [Location(kind="Local", addresses=(value,))]
     record = {_ALIASES.get(str(name), str(name)): item for name, item in value.items() if item is not None}
@@ -69,7 +69,7 @@ def _read_value(value: Any, kinds: tuple[Kind, ...]) -> list[Location]:
     known = sorted({field.name for kind in kinds for field in kind.fields} | set(_ALIASES))
     unknown = [name for name in record if name not in known]
     if unknown:
-        raise BadInputsError(f"{unknown[0]!r} is no field of a record{did_you_mean(unknown[0], known)}")
+        raise BadInputsError(f"{unknown[0]!r} is not a field of a record{did_you_mean(unknown[0], known)}")
     if not place:
         raise BadInputsError(f"a record with one of {', '.join(_KINDS)} is needed, not one with {', '.join(record)}")
     addresses = tuple(_flatten(record[place]))

@@ -1,4 +1,4 @@
-"""From location places to sources: which store reads what, and what a folder or a search holds."""
+"""The files at a location: one file, a folder, or the results of a search."""
 
 from __future__ import annotations
 
@@ -26,27 +26,28 @@ from generator.staging.stores.registry import open_store, store_module
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """A file, and its path below the folder that was asked for; '' when it was asked for itself."""
+    """A file to fetch, and its path below the requested folder, '' if the file itself was requested."""
 
     source: Source
     relative: str = ""
     secondary: tuple[LocalSource, ...] = ()
-    """CWL's secondaryFiles of a File at hand."""
+    """CWL's secondaryFiles of a local File."""
 
 
 @dataclass(slots=True)
 class SourceFinder:
-    """The stores of one step; one for each set of credentials."""
+    """Finds the files at locations; keeps one store for each set of credentials."""
 
     network: NetworkSettings
     credentials: Credentials
     _stores: dict[Any, Store] = field(default_factory=dict)
 
     def list_files(self, location: Location) -> Iterator[SourceFile]:
-        """The files at a place, in its order.
+        """List the files at a location, in order.
 
         Raises:
-            BadInputsError, StagingError: it is no place that can be read.
+            BadInputsError: the location is invalid.
+            StagingError: the location cannot be read, or has no files.
         """
         for address in location.addresses:
             if location.kind == "Local":
@@ -61,10 +62,10 @@ class SourceFinder:
     def source(
         self, url: str, location: Location, *, checksum: Checksum | None = None, size: int | None = None
     ) -> Source:
-        """The file at one URL, read with the rights of the record that led to it.
+        """Return the file at a URL, opened with the credentials of the location's record.
 
         Raises:
-            BadInputsError: nothing here reads such URLs.
+            BadInputsError: no store reads such URLs, or a package is not installed.
         """
         scheme = urls.scheme(url)
         if scheme in ("", "file"):
@@ -86,7 +87,7 @@ class SourceFinder:
         except TransientError as error:
             raise StagingError(f"{urls.redact(url)}: {error}") from None
         if not found:
-            raise StagingError(f"{urls.redact(url)}: there is nothing below it")
+            raise StagingError(f"{urls.redact(url)}: the folder is empty or missing")
         top = urls.redact(url)
         yield from (SourceFile(source, source.url.removeprefix(top)) for source in found)
 
@@ -94,7 +95,7 @@ class SourceFinder:
         path = _engine_path(address)
         if path is None:
             if not isinstance(self.network.guard, NoGuard):
-                raise BadInputsError(f"{address}: files of this machine may not be used here")
+                raise BadInputsError(f"{address}: local files are not allowed here")
             path = Path(url2pathname(urlsplit(address).path) if urls.scheme(address) == "file" else str(address))
         if path.is_dir():
             for one in sorted(path.rglob("*")):
@@ -104,13 +105,13 @@ class SourceFinder:
             name = str(_basename(address) or path.name)
             yield SourceFile(LocalSource(path=path, name=name), secondary=tuple(_secondary_files(address)))
         else:
-            raise StagingError(f"{path}: there is no such file")
+            raise StagingError(f"{path}: file not found")
 
     def _find_granules(self, collection: str, location: Location) -> Iterator[Source]:
         names = location.record.get("granule_name")
         for name in names if isinstance(names, list) else [names]:
             if not name:
-                raise BadInputsError("granule_name: the name of a granule is needed, or a list of names")
+                raise BadInputsError("granule_name: give the name of a granule, or a list of names")
             url = cmr.search_url(collection, str(name), location)
             answer = read_json(self.source(url, location), self.network)
             for href in cmr.read_data_urls(answer, url, collection, str(name)):
@@ -118,7 +119,11 @@ class SourceFinder:
 
 
 def _checksum(location: Location) -> Checksum | None:
-    """A record's checksum is one file's."""
+    """Return the checksum in a location's record.
+
+    Raises:
+        BadInputsError: the checksum is invalid.
+    """
     text = location.record.get("checksum")
     if not text:
         return None
@@ -129,11 +134,15 @@ def _checksum(location: Location) -> Checksum | None:
 
 
 def _engine_path(address: Any) -> Path | None:
-    """The path of a CWL object, where an engine has put it."""
+    """Return the path to which an engine mounted a CWL object, None for other addresses.
+
+    Raises:
+        BadInputsError: the object has no path.
+    """
     if isinstance(address, dict) and isinstance(address.get("path"), str):
         return Path(address["path"])
     if isinstance(address, dict):
-        raise BadInputsError("a File or Directory without a path: run the step by a CWL engine")
+        raise BadInputsError("a File or Directory without a path; run the step with a CWL engine")
     return None
 
 

@@ -150,7 +150,7 @@ class TestStagedIn:
 
         result = step("stage-in", {"input_path": {"stac_url": url}})
 
-        assert (result.code, "no STAC Item is there" in result.err) == (12, True)
+        assert (result.code, "no STAC Items found" in result.err) == (12, True)
 
     @pytest.mark.parametrize("field", ["file:checksum", "checksum:multihash"])
     def test_checksums_of_assets_are_verified(self, web: HttpServer, step: Runner, field: str) -> None:
@@ -187,9 +187,9 @@ class TestStagedIn:
     @pytest.mark.parametrize(
         ("document", "said"),
         [
-            ({"type": "FeatureCollection", "features": [{"type": "Feature"}]}, "is no STAC Item"),
-            ([1], "is no STAC Item, Collection or Catalog"),
-            ({"type": "Topology"}, "is no STAC Item, Collection or Catalog"),
+            ({"type": "FeatureCollection", "features": [{"type": "Feature"}]}, "not a STAC Item"),
+            ([1], "not a STAC Item, Collection or Catalog"),
+            ({"type": "Topology"}, "not a STAC Item, Collection or Catalog"),
             (item("../../evil", {"../../x": {"href": "../../../../etc/hosts"}}), "404"),
         ],
     )

@@ -299,14 +299,14 @@ class TestTheStep:
     @pytest.mark.parametrize(
         ("given", "said"),
         [
-            ({"urls": "x"}, "'urls' is no field of a record; did you mean 'url'?"),
+            ({"urls": "x"}, "'urls' is not a field of a record; did you mean 'url'?"),
             ({"username": "x"}, "a record with one of s3_url, url, stac_url"),
             ({"url": 3}, "url: text is needed"),
-            ([True], "a bool is no URL, no File and no record"),
+            ([True], "a bool is neither a URL, a File nor a record"),
             ({"class": "File", "location": "http://x"}, "a File or Directory without a path"),
             ("gopher://x/y", "gopher"),
             ("s3://", "write it as s3://bucket/key"),
-            ("/nowhere/at/all", "there is no such file"),
+            ("/nowhere/at/all", "/nowhere/at/all: file not found"),
         ],
     )
     def test_what_is_no_request_is_refused(self, step: Runner, given: object, said: str) -> None:
@@ -321,7 +321,7 @@ class TestTheStep:
 
         result = runner("stage-in", "--inputs", "stage_in.json")
 
-        assert (result.code, result.err) == (2, "packmill-runner: stage_in.json: the inputs are no JSON\n")
+        assert (result.code, result.err) == (2, "packmill-runner: stage_in.json: the inputs are not valid JSON\n")
 
     def test_a_full_disk_is_named_before_it_is_full(self, web: HttpServer, runner: Runner) -> None:
         url = web.put("/huge", b"x", claims=10**15)

@@ -1,6 +1,6 @@
-"""Secrets of a staging step: from the record, the ``credentials`` input, a folder of configuration, the environment.
+"""Credentials of a staging step: from the record, the ``credentials`` input, a configuration folder, the environment.
 
-They are read once, handed to the store that needs them, and stand in no message.
+They are read once, passed to the store that needs them, and never part of a message.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ login_host = "urs.earthdata.nasa.gov"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Credentials:
-    """What one place may be told of who asks; a value is None when nothing says it."""
+    """Credentials for one location; missing ones are None."""
 
     aws_access_key_id: str | None = field(default=None, repr=False)
     aws_secret_access_key: str | None = field(default=None, repr=False)
@@ -40,7 +40,7 @@ class Credentials:
     """A configuration folder: AWS's ``config`` and ``credentials``, ``.netrc``, ``known_hosts``, ``ca.pem``."""
 
     def with_record(self, record: Mapping[str, Any]) -> Credentials:
-        """These, with what a record itself says before them."""
+        """Return these credentials, with those of a record taking precedence."""
         own = {name: _clean(name, record[name]) for name in (*_FIELDS, "login_host") if record.get(name)}
         folder = record.get("aws_config")
         base = self
@@ -54,11 +54,15 @@ class Credentials:
 
     @property
     def has_keys(self) -> bool:
-        """Whether there is a pair of S3 keys."""
+        """Whether both S3 keys are given."""
         return bool(self.aws_access_key_id and self.aws_secret_access_key)
 
     def login(self, host: str) -> tuple[str, str] | None:
-        """User and password for a host: the login host's own, else what a .netrc of the folder says."""
+        """Return user and password for a host: those of the login host, else those of a .netrc file.
+
+        Raises:
+            BadInputsError: a .netrc file is invalid.
+        """
         if host == self.login_host and self.username and self.password:
             return self.username, self.password
         for file in (self.file(".netrc", "netrc"), Path.home() / ".netrc"):
@@ -72,19 +76,19 @@ class Credentials:
         return None
 
     def file(self, *names: str) -> Path | None:
-        """The first of these files that the configuration folder has."""
+        """Return the first of these files that is in the configuration folder."""
         found = ((self.folder / name) for name in names) if self.folder else ()
         return next((file for file in found if file.is_file()), None)
 
 
 def read_credentials(text: str | None, *, name: str, folder: Path | None) -> Credentials:
-    """The credentials of the step ``name``.
+    """Read the credentials of the step ``name``.
 
-    ``text`` is a mapping as JSON or YAML; beside the fields of `Credentials` it may have a mapping of such fields for a
-    step of its own, by the step's name.
+    ``text`` is a mapping in JSON or YAML with fields of `Credentials`. It may also have a mapping of such fields for
+    each step, by the step's name.
 
     Raises:
-        BadInputsError: it is no mapping, or has a field that is none.
+        BadInputsError: ``text`` is not a mapping, or has an unknown field.
     """
     environment = {field: os.environ[variable] for field, variable in _ENVIRONMENT.items() if os.environ.get(variable)}
     given = parse_credentials(text) if text and text.strip() else {}
@@ -95,28 +99,28 @@ def read_credentials(text: str | None, *, name: str, folder: Path | None) -> Cre
     unknown = sorted(set(fields) - _FIELDS - {"login_host"})
     if unknown:
         known = ", ".join(sorted(_FIELDS))
-        raise BadInputsError(f"credentials: {', '.join(unknown)} is no field of theirs; there are: {known}")
+        raise BadInputsError(f"credentials: unknown fields {', '.join(unknown)}; known fields: {known}")
     values = {key: _clean(key, value) for key, value in fields.items() if value is not None}
     return Credentials(folder=folder, **{**environment, **values})
 
 
 def _clean(name: str, value: object) -> str:
-    """A secret as it is sent; a line's end behind it is none of its own.
+    """Strip a secret, which may come with a line break.
 
     Raises:
-        BadInputsError: it could not stand in a header.
+        BadInputsError: the secret has characters that an HTTP header cannot have.
     """
     text = str(value).strip()
     if not text.isprintable():
-        raise BadInputsError(f"credentials: {name} has characters in it that no password or key has")
+        raise BadInputsError(f"credentials: {name} has invalid characters, such as a line break")
     return text
 
 
 def parse_credentials(text: str) -> dict[str, Any]:
-    """Credentials as they were written.
+    """Parse credentials in JSON or YAML.
 
     Raises:
-        BadInputsError: they are no mapping; the message repeats nothing of them.
+        BadInputsError: ``text`` is not a mapping; the message does not repeat it.
     """
     try:
         value = json.loads(text)

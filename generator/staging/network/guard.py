@@ -1,8 +1,8 @@
-"""A guard against addresses that a stranger's URL must not reach: private networks, this machine, cloud metadata.
+"""A guard against untrusted URLs that lead to private networks, this machine or cloud metadata.
 
-It watches every connection of the process (Python's audit hook ``socket.connect``), behind names, redirects and
-changing name servers, whichever library makes it. On a platform that runs other people's jobs it is switched on with
-``--guard`` or ``PACKMILL_STAGE_GUARD=1``; ``PACKMILL_STAGE_ALLOW`` lists what of its own stays reachable.
+It checks the address of every connection of the process (Python's audit hook ``socket.connect``), after name resolution
+and redirects, for every library. Platforms that run other people's jobs enable it with ``--guard`` or
+``PACKMILL_STAGE_GUARD=1``; ``PACKMILL_STAGE_ALLOW`` lists private hosts and networks that stay reachable.
 """
 
 from __future__ import annotations
@@ -26,37 +26,37 @@ _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY
 
 
 class ForbiddenAddressError(OSError):
-    """A connection that the guard refused."""
+    """The guard refused a connection."""
 
 
 class Guard:
-    """Which addresses may be connected to."""
+    """Allows connections to public and explicitly allowed addresses only."""
 
     def __init__(self, allowed: Iterable[str] = ()) -> None:
-        """``allowed`` are networks, addresses or host names."""
+        """Resolve ``allowed``: networks, addresses or host names."""
         self._networks: list[_IpNetwork] = []
         for one in allowed:
             self._networks += _resolve_networks(one)
         self._lifted = threading.local()
 
     def check(self, host: str) -> None:
-        """Refuses an address that is not public.
+        """Refuse an address that is not public.
 
         Raises:
-            ForbiddenAddressError: it is private, this machine's, or a metadata service's.
+            ForbiddenAddressError: the address is private, this machine's, or a metadata service's.
         """
         if getattr(self._lifted, "now", False):
             return
         try:
             address = read_address(host)
         except ValueError:
-            raise ForbiddenAddressError(f"{host}: not an address that can be judged") from None
+            raise ForbiddenAddressError(f"{host}: not an IP address") from None
         allowed = any(address in network for network in self._networks if network.version == address.version)
         if not allowed and not is_public(address):
             raise ForbiddenAddressError(f"{address} is a private address, which may not be used here")
 
     def check_name(self, name: str) -> None:
-        """The same for a host that something else will connect to, a proxy; a name that only it knows is its matter."""
+        """Check the addresses of a host that another program, such as a proxy, connects to; ignore unknown names."""
         try:
             found = {str(entry[4][0]) for entry in socket.getaddrinfo(name, None)}
         except OSError:
@@ -66,7 +66,7 @@ class Guard:
 
     @contextmanager
     def suspend(self) -> Iterator[None]:
-        """Lets this thread reach everything: for what the platform itself provides, such as its own role."""
+        """Let this thread connect to any address, such as the platform's own role service."""
         self._lifted.now = True
         try:
             yield
@@ -74,7 +74,7 @@ class Guard:
             self._lifted.now = False
 
     def install(self) -> None:
-        """Watches every connection from now on; what is installed stays until the process ends."""
+        """Check every connection from now on, until the process ends."""
 
         def watch(event: str, arguments: tuple[Any, ...]) -> None:
             if event in ("socket.connect", "socket.sendto") and isinstance(arguments[-1], tuple):
@@ -84,23 +84,23 @@ class Guard:
 
 
 class NoGuard(Guard):
-    """Everything may be reached."""
+    """Allows every connection."""
 
     def check(self, host: str) -> None:
-        """Refuses nothing."""
+        """Allow every address."""
 
     def check_name(self, name: str) -> None:
-        """Refuses nothing."""
+        """Allow every address."""
 
     def install(self) -> None:
-        """Nothing is watched."""
+        """Do nothing."""
 
 
 def choose_guard(*, enabled: bool, allowed: Iterable[str]) -> Guard:
-    """The guard as options and environment ask for it.
+    """Return the guard that the options and the environment request.
 
     Raises:
-        BadInputsError: something that is to be allowed is neither a network nor a host.
+        BadInputsError: an allowed name is neither a network nor a known host.
     """
     if not enabled and os.environ.get("PACKMILL_STAGE_GUARD", "0").lower() in ("", "0", "no", "false"):
         return NoGuard()
@@ -117,17 +117,17 @@ def _resolve_networks(text: str) -> list[_IpNetwork]:
     try:
         found = {str(entry[4][0]) for entry in socket.getaddrinfo(text, None)}
     except OSError:
-        raise BadInputsError(f"{text}: neither a network such as 10.0.0.0/8 nor a host that is known") from None
+        raise BadInputsError(f"{text}: neither a network such as 10.0.0.0/8 nor a known host") from None
     return [ipaddress.ip_network(one.partition("%")[0]) for one in sorted(found)]
 
 
 def find_forbidden_address(error: BaseException | None) -> ForbiddenAddressError | None:
-    """The guard's refusal below what the libraries made of it."""
+    """Return the guard's error that a library's error wraps, if any."""
     return find_cause(error, ForbiddenAddressError)
 
 
 def find_cause(error: BaseException | None, kind: type[Error]) -> Error | None:
-    """The first error of a kind among those that an error is made of."""
+    """Return the first error of a kind among an error and its causes."""
     seen: set[int] = set()
     waiting = [error]
     while waiting:

@@ -1,4 +1,4 @@
-"""How the network is used: limits of time, attempts, trust, and the guard. One value for a whole step."""
+"""Network settings of a step: timeouts, attempts, trusted certificates, and the guard."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ _TRUST = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "AWS_CA_BUNDLE", "SSL_CERT_FIL
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NetworkSettings:
-    """Times are in seconds."""
+    """Network settings; times are in seconds."""
 
     parallel: int = 16
-    """Files at a time."""
+    """Number of parallel transfers."""
     connect_timeout: float = 20.0
     timeout: float = 60.0
-    """How long a connection may be silent."""
+    """Longest time without a byte on a connection."""
     attempts: int = 6
-    """Tries in a row that bring no byte, before a file is given up."""
+    """Consecutive attempts without a byte before a transfer fails."""
     first_wait: float = 0.5
     longest_wait: float = 30.0
     ca_bundle: Path | None = None
@@ -31,24 +31,24 @@ class NetworkSettings:
 
     @property
     def verify(self) -> str | bool:
-        """What TLS is verified against: a bundle of certificates, else the ones that the library brings along."""
+        """The certificate bundle that TLS is verified against, True for the library's own."""
         if self.ca_bundle:
             return str(self.ca_bundle)
         return next((os.environ[name] for name in _TRUST if Path(os.environ.get(name, "")).is_file()), True)
 
     def retry_delay(self, attempt: int, *, asked: float | None = None) -> float:
-        """The pause before another try: doubled each time, a little by chance, as long as the server asks for."""
+        """Return the seconds before the next attempt: exponential with jitter, at least what the server requests."""
         pause = min(self.first_wait * 2.0**attempt, self.longest_wait)
         jittered = pause * (0.5 + random.random() / 2)  # noqa: S311 - spreads clients, guards nothing
         return max(jittered, min(asked or 0.0, self.longest_wait * 2))
 
 
 def check_ca_bundle(path: Path | None) -> Path | None:
-    """A bundle of certificates that is there.
+    """Return the path of a certificate bundle.
 
     Raises:
-        BadInputsError: it is not.
+        BadInputsError: the file does not exist.
     """
     if path and not path.is_file():
-        raise BadInputsError(f"{path}: there is no such file of certificates")
+        raise BadInputsError(f"{path}: certificate file not found")
     return path

@@ -1,4 +1,4 @@
-"""STAC in: the Items behind a URL, their assets fetched into a folder with a catalog of their own (pystac)."""
+"""STAC as a source: the Items at a URL, their assets, and a catalog of the fetched ones (pystac)."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from generator.staging.stores import Source
 _LOCAL = ("", "file")
 _REMOTE = frozenset("http https s3 gs gcs abfs abfss az ftp sftp".split())
 _MOST_DOCUMENTS = 10_000
-"""Documents that one URL may lead to, so that a catalog that links to itself ends."""
+"""Maximum number of documents that one URL may lead to."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AssetFile:
-    """An asset that is wanted: its Item, its key there, and where it goes below the folder."""
+    """A selected asset: its Item, its key there, and its path below the folder."""
 
     item: Any
     key: str
@@ -36,10 +36,14 @@ class AssetFile:
 
 
 class StacReader:
-    """What one record asks for."""
+    """Reads the STAC documents of one location."""
 
     def __init__(self, location: Location, finder: SourceFinder) -> None:
-        """Raises BadInputsError when pystac is not installed."""
+        """Import pystac.
+
+        Raises:
+            BadInputsError: pystac is not installed.
+        """
         try:
             import pystac
         except ImportError:
@@ -49,15 +53,15 @@ class StacReader:
         self._roles = _read_words(location.record.get("roles"))
 
     def assets(self) -> list[AssetFile]:
-        """The wanted assets of all Items, in their order.
+        """List the selected assets of all Items, in order.
 
         Raises:
-            StagingError: a document cannot be read, or nothing in it is wanted.
+            StagingError: a document cannot be read, or no asset is selected.
         """
         try:
             found = self._assets()
         except (AttributeError, TypeError, KeyError, ValueError, RecursionError) as error:
-            raise StagingError(f"{self._describe_location()}: is not as STAC has it ({type(error).__name__})") from None
+            raise StagingError(f"{self._describe_location()}: not valid STAC ({type(error).__name__})") from None
         return found
 
     def _assets(self) -> list[AssetFile]:
@@ -80,7 +84,7 @@ class StacReader:
 
     def _describe_empty_selection(self, items: int) -> str:
         if not items:
-            return "no STAC Item is there"
+            return "no STAC Items found"
         return f"no asset of its {items} Items has the keys {self._keys or 'asked for'} or roles {self._roles}"
 
     def _is_selected(self, key: str, asset: Any) -> bool:
@@ -97,7 +101,7 @@ class StacReader:
         )
 
     def _items(self, address: str) -> Iterator[tuple[Any, str]]:
-        """Items behind a document, each with the URL it came from: itself, its features, or what its links lead to."""
+        """Yield the Items of a document and their URLs: the document itself, its features, or linked Items."""
         waiting, seen = [address], set()
         while waiting:
             url = waiting.pop(0)
@@ -118,24 +122,24 @@ class StacReader:
                 pages = _links(document, url, ("items",))
                 waiting[:0] = pages or _links(document, url, ("item", "child"))
             else:
-                raise StagingError(f"{urls.redact(url)}: is no STAC Item, Collection or Catalog")
+                raise StagingError(f"{urls.redact(url)}: not a STAC Item, Collection or Catalog")
 
     def _read(self, url: str) -> dict[str, Any]:
         document = read_json(self._finder.source(url, self._location), self._finder.network)
         if not isinstance(document, dict):
-            raise StagingError(f"{urls.redact(url)}: is no STAC Item, Collection or Catalog")
+            raise StagingError(f"{urls.redact(url)}: not a STAC Item, Collection or Catalog")
         return document
 
     def _item(self, document: Mapping[str, Any], url: str) -> Any:
-        """What a document says of where it lies is not believed: it could lead a relative path anywhere."""
+        """Parse an Item; ignore its own self link, which could redirect relative paths."""
         try:
             return self._pystac.Item.from_dict(dict(document), href=url)
         except Exception as error:  # noqa: BLE001 - pystac raises what its parsing meets
-            raise StagingError(f"{urls.redact(url)}: is no STAC Item ({type(error).__name__})") from None
+            raise StagingError(f"{urls.redact(url)}: not a STAC Item ({type(error).__name__})") from None
 
 
 def write_items(folder: Path, files: Sequence[tuple[AssetFile, str]], *, name: str) -> None:
-    """A self-contained catalog of Items whose assets lie at these paths below ``folder``."""
+    """Write a self-contained catalog of Items whose assets are at these paths below ``folder``."""
     import pystac
 
     catalog = pystac.Catalog(id=name, description=f"{name}, staged in")
@@ -160,10 +164,10 @@ def write_items(folder: Path, files: Sequence[tuple[AssetFile, str]], *, name: s
 
 
 def _check_reach(base: str, href: str) -> None:
-    """A document from elsewhere leads to what is elsewhere.
+    """Refuse a link from a remote document to a local file.
 
     Raises:
-        StagingError: it leads into this machine.
+        StagingError: the link is local, invalid, or of an unknown scheme.
     """
     scheme = urls.scheme(href)
     if scheme not in _REMOTE and not (scheme in _LOCAL and urls.scheme(base) in _LOCAL):
@@ -173,7 +177,7 @@ def _check_reach(base: str, href: str) -> None:
 
 
 def looks_like_stac(document: Any) -> bool:
-    """Whether a JSON document is one of STAC's."""
+    """Return whether a JSON document is STAC."""
     return isinstance(document, dict) and (
         "stac_version" in document
         or any(isinstance(one, dict) and "stac_version" in one for one in document.get("features", ()) or ())
@@ -198,7 +202,7 @@ def _is_get(link: Mapping[str, Any]) -> bool:
 
 
 def _absolute(base: str | None, href: str) -> str:
-    """An href as its document means it; ``urljoin`` knows relative paths of http alone."""
+    """Resolve an href against its document's URL; ``urljoin`` resolves relative paths for http only."""
     if urls.scheme(href) or href.startswith("/") or not base:
         return href if urls.scheme(href) or not urls.scheme(base or "") else urljoin(base or "", href)
     if urls.scheme(base) in ("http", "https"):
@@ -209,7 +213,7 @@ def _absolute(base: str | None, href: str) -> str:
 
 
 def _checksum(fields: Mapping[str, Any]) -> Checksum | None:
-    """``file:checksum``, or ``checksum:multihash`` of the older extension."""
+    """Read ``file:checksum``, or ``checksum:multihash`` of the older extension."""
     for name in ("file:checksum", "checksum:multihash"):
         if isinstance(fields.get(name), str):
             try:

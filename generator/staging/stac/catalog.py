@@ -1,4 +1,4 @@
-"""A STAC catalog of files in a folder (STAC 1.1; OGC 20-089, ``/req/app/stac-out``): Catalog, Items, Assets."""
+"""STAC catalogs of files in a folder (STAC 1.1; OGC 20-089, ``/req/app/stac-out``): Catalog, Items, Assets."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _PICTURES = (".png", ".jpg", ".jpeg", ".svg", ".gif", ".webp")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CatalogFile:
-    """A file of the catalog: its path below the folder, what it is for, and where it came from if from elsewhere."""
+    """A file of the catalog: its path below the folder, its roles, and its source if it was fetched."""
 
     path: str
     roles: tuple[str, ...] = ("data",)
@@ -37,9 +37,9 @@ class CatalogFile:
 def write_catalog(
     folder: Path, members: Iterable[CatalogFile], *, name: str, description: str, time: datetime
 ) -> list[str]:
-    """Writes ``catalog.json`` and an Item a group of files into ``folder``; their paths, the catalog's last.
+    """Write ``catalog.json`` and its Items into ``folder``; return their paths, the catalog's last.
 
-    Files that differ in their ending alone are one Item: an image, its preview, its metadata. ``time`` is the Items'
+    Files that differ only in their extension form one Item: an image, its preview, its metadata. ``time`` is the Items'
     datetime, in UTC.
 
     Raises:
@@ -75,7 +75,7 @@ def write_catalog(
 
 
 def _identifier(stem: str, taken: set[str]) -> str:
-    """An Item's id, which is a folder's name too; none twice."""
+    """Return a unique ID for an Item, which is also a folder name."""
     plain = safe_name(re.sub(r"[^\w.-]+", "_", stem.replace("/", "-")).strip("._"), otherwise="item", longest=80)
     number, one = 1, plain
     while one.casefold() in taken:
@@ -117,12 +117,12 @@ def _facts(member: CatalogFile, path: Path) -> dict[str, Any]:
 
 
 def _roles(member: CatalogFile, group: list[CatalogFile]) -> list[str]:
-    """A picture beside data is its overview."""
+    """Return the roles of a file; a picture next to data is its overview."""
     picture = member.path.lower().endswith(_PICTURES)
     return ["overview"] if picture and len(group) > 1 and member.roles == ("data",) else list(member.roles)
 
 
 def _key(member: CatalogFile, taken: Mapping[str, Any]) -> str:
-    """An asset's key: its ending, which tells the files of a group apart, else its name."""
+    """Return a unique key for an asset: its extension, else its name."""
     ending = PurePosixPath(member.path).suffix.lstrip(".").lower() or "data"
     return ending if ending not in taken else PurePosixPath(member.path).name

@@ -1,4 +1,4 @@
-"""Where on Earth a file is, as far as its own header says it: GeoJSON, GeoTIFF, GeoPackage. All in WGS 84 degrees."""
+"""Footprints of GeoJSON, GeoTIFF and GeoPackage files, read from their headers, in WGS 84 degrees."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 _LARGEST_GEOJSON = 16 * 1024**2
-"""A larger one is not read: its objects would take many times its bytes of memory."""
+"""Larger files are not read: parsing takes many times their size in memory."""
 
 
 _UNREADABLE: tuple[type[Exception], ...] = (OSError, ValueError, LookupError, TypeError, AttributeError)
 _UNREADABLE += (ArithmeticError, RecursionError, struct.error, sqlite3.Error)
-"""What a file that is not what its name says can end in."""
+"""Errors of a file whose content does not match its extension."""
 
 
 @dataclass(frozen=True, slots=True)
 class Footprint:
-    """A GeoJSON geometry and its box: west, south, east, north."""
+    """A GeoJSON geometry and its bounding box: west, south, east, north."""
 
     geometry: dict[str, Any]
     bbox: tuple[float, float, float, float]
 
 
 def read_footprint(path: Path) -> Footprint | None:
-    """The footprint of a file; None when it has none or none that can be read here."""
+    """Return the footprint of a file, None if it has none or it cannot be read."""
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
         return None
@@ -42,7 +42,7 @@ def read_footprint(path: Path) -> Footprint | None:
 
 
 def footprint_from_box(west: float, south: float, east: float, north: float) -> Footprint | None:
-    """A rectangle; None when it is not on Earth."""
+    """Return the footprint of a bounding box, None if it is outside the valid range of degrees."""
     box = (west, south, east, north)
     if not all(math.isfinite(value) for value in box):
         return None
@@ -58,7 +58,7 @@ def footprint_from_box(west: float, south: float, east: float, north: float) -> 
 
 
 def _clamp(degrees: float, limit: float) -> float:
-    """What rounding has put a trifle beyond the edge of the map, on it."""
+    """Clamp degrees that rounding put slightly beyond the limit."""
     return math.copysign(limit, degrees) if limit < abs(degrees) < limit + 1e-6 else degrees
 
 
@@ -82,7 +82,7 @@ def _geojson(path: Path) -> Footprint | None:
 
 
 def _refuse_constant(constant: str) -> None:
-    """NaN and Infinity are no JSON."""
+    """Refuse NaN and Infinity, which are not valid JSON."""
     raise ValueError(constant)
 
 
@@ -95,7 +95,7 @@ _GEOJSON_TYPES |= {"MultiLineString", "Polygon", "MultiPolygon"}
 
 
 def _points(part: Any) -> Iterator[tuple[float, float]]:
-    """Every position of a GeoJSON object (RFC 7946, "Position")."""
+    """Yield every position of a GeoJSON object (RFC 7946, "Position")."""
     waiting = [part]
     while waiting:
         one = waiting.pop()
@@ -108,7 +108,7 @@ def _points(part: Any) -> Iterator[tuple[float, float]]:
 
 
 def _geopackage(path: Path) -> Footprint | None:
-    """The boxes of its layers (OGC 12-128, ``gpkg_contents``), those in WGS 84."""
+    """Read the bounding boxes of the layers in WGS 84 (OGC 12-128, ``gpkg_contents``)."""
     with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as database:
         rows = database.execute(
             "select min_x, min_y, max_x, max_y from gpkg_contents where srs_id = 4326 and min_x is not null"
@@ -122,12 +122,12 @@ def _geopackage(path: Path) -> Footprint | None:
 _SCALE, _TIEPOINT, _TRANSFORMATION, _GEO_KEYS = 33550, 33922, 34264, 34735
 _RASTER_TYPE, _PIXEL_IS_POINT = 1025, 2
 _LIKE_WGS84 = {4326, 4979, 4258, 4269, 4617, 4674, 4167, 7844, 4283}
-"""Geographic systems that differ from WGS 84 by a metre or two."""
+"""Geographic systems that differ from WGS 84 by a meter or two."""
 _FORMATS = {3: ("H", 2), 4: ("I", 4), 12: ("d", 8), 16: ("Q", 8)}
 
 
 def _geotiff(path: Path) -> Footprint | None:
-    """The corners of an image (OGC GeoTIFF 1.1): geographic coordinates, UTM on WGS 84, or Web Mercator."""
+    """Read the corners of an image (OGC GeoTIFF 1.1): geographic coordinates, UTM on WGS 84, or Web Mercator."""
     with path.open("rb") as file:
         tags = _tiff_tags(file, {256, 257, _SCALE, _TIEPOINT, _TRANSFORMATION, _GEO_KEYS})
     keys = tags[_GEO_KEYS]
@@ -154,7 +154,7 @@ def _make_counterclockwise(ring: list[list[float]]) -> list[list[float]]:
 
 
 def _tiff_tags(file: BinaryIO, requested: set[int]) -> dict[int, tuple[Any, ...]]:
-    """Tags of the first image, of TIFF and BigTIFF."""
+    """Read tags of the first image of a TIFF or BigTIFF."""
     order = {b"II": "<", b"MM": ">"}[file.read(2)]
     (version,) = struct.unpack(order + "H", file.read(2))
     big = version == 43
@@ -180,7 +180,7 @@ def _tiff_tags(file: BinaryIO, requested: set[int]) -> dict[int, tuple[Any, ...]
 
 
 def _to_coordinates(tags: dict[int, tuple[Any, ...]], column: float, row: float) -> tuple[float, float]:
-    """The coordinates of a pixel's corner."""
+    """Return the coordinates of a pixel's corner."""
     if _TRANSFORMATION in tags:
         m = tags[_TRANSFORMATION]
         return m[0] * column + m[1] * row + m[3], m[4] * column + m[5] * row + m[7]
@@ -205,7 +205,7 @@ _A, _F = 6378137.0, 1 / 298.257223563
 
 
 def _from_utm(easting: float, northing: float, zone: int) -> tuple[float, float]:
-    """Longitude and latitude on WGS 84, by Krüger's series to the third order (millimetres within a zone)."""
+    """Compute longitude and latitude on WGS 84, by Krüger's series to the third order (millimeters within a zone)."""
     n = _F / (2 - _F)
     radius = _A / (1 + n) * (1 + n**2 / 4 + n**4 / 64)
     beta = (n / 2 - 2 * n**2 / 3 + 37 * n**3 / 96, n**2 / 48 + n**3 / 15, 17 * n**3 / 480)
