@@ -1,4 +1,4 @@
-"""``packmill-runner stage-in``: files from anywhere into a folder, numbered, as CWL's File objects."""
+"""``packmill-runner stage-in``: fetch files into a folder, numbered, and describe them as CWL File objects."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from generator.staging.transfer.cache import Cache
 from generator.staging.transfer.fetching import FetchedFile, fetch_all, move_to_final_name
 
 new_cache = "packmill-cache"
-"""The name of a cache that a step has begun."""
+"""The name of a cache that a step created."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CacheFolder:
-    """A cache; a new one is an output of its own, one that was given is only passed on."""
+    """A cache folder; a new one is a step's output, an existing one is only passed on."""
 
     path: Path
     is_new: bool = False
@@ -39,13 +39,13 @@ class CacheFolder:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StageInRequest:
-    """What was asked for."""
+    """The inputs of a stage-in step."""
 
     input_path: Any = field(repr=False)
     folder: Path
     name: str = "staged"
     as_type: str = "File[]"
-    """What CWL wants of it: ``File[]``, ``File`` or ``Directory``."""
+    """The CWL type of the output: ``File[]``, ``File`` or ``Directory``."""
     cache: CacheFolder | None = None
     only_cache: bool = False
     network: NetworkSettings
@@ -54,15 +54,16 @@ class StageInRequest:
 
 
 def stage_in(request: StageInRequest) -> dict[str, Any]:
-    """Fetches everything; the CWL output object.
+    """Fetch all requested files; return the CWL output object.
 
-    ``output_files`` is a list of Files, ``output_file`` the only one, ``output_directory`` a Directory, as ``as_type``
-    has it; the others are null, as all are when nothing is given, for an optional parameter. ``cache_out`` is the cache
-    for the next step, ``cache_new`` the same when no one gave it, which ``cache_is_new`` tells the next step.
+    Depending on ``as_type``, ``output_files`` is a list of Files, ``output_file`` the only File, or
+    ``output_directory`` a Directory. The others are null; all are null if an optional parameter has no value.
+    ``cache_out`` is the cache for the next step, ``cache_new`` the same if this step created it, and ``cache_is_new``
+    passes that on.
 
     Raises:
-        BadInputsError: the request is no request.
-        StagingError, DiskFullError: something cannot be had. What came is kept for another try, under no final name.
+        BadInputsError: the inputs are invalid.
+        StagingError, DiskFullError: a file cannot be fetched. Partial files are kept for another attempt.
     """
     locations = read_locations(request.input_path)
     if request.only_cache and not request.cache:
@@ -71,12 +72,12 @@ def stage_in(request: StageInRequest) -> dict[str, Any]:
     cache = _cache(request)
     outputs = {**dict.fromkeys(_outputs), **_cache_outputs(request.cache)}
     if not locations:
-        request.say(f"stage-in {request.name}: nothing is given")
+        request.say(f"stage-in {request.name}: no files requested")
         return outputs
     request.folder.mkdir(parents=True, exist_ok=True)
     files, stacs = _list_files(locations, finder, request)
     if request.as_type == "File" and len(files) != 1:
-        raise BadInputsError(f"{request.name}: one file is needed, and {len(files)} are given")
+        raise BadInputsError(f"{request.name}: exactly one file is needed, not {len(files)}")
     fetched = fetch_all(
         [one.source for one in files],
         request.folder,
@@ -115,13 +116,13 @@ def _cache(request: StageInRequest) -> Cache | None:
     try:
         return Cache(request.cache.path)
     except OSError as error:
-        raise BadInputsError(f"{request.cache.path}: cannot be used as a cache: {error.strerror}") from None
+        raise BadInputsError(f"{request.cache.path}: not usable as a cache: {error.strerror}") from None
 
 
 def _list_files(
     locations: Sequence[Location], finder: SourceFinder, request: StageInRequest
 ) -> tuple[list[SourceFile], list[tuple[StacReader, list[AssetFile]]]]:
-    """The files behind every place; those of STAC with what their catalog needs."""
+    """List the files at every location; for STAC, also what its catalog needs."""
     files: list[SourceFile] = []
     stacs: list[tuple[StacReader, list[AssetFile]]] = []
     for one in locations:
@@ -136,7 +137,7 @@ def _list_files(
 
 
 def _is_stac(location: Location, finder: SourceFinder) -> bool:
-    """A URL of JSON that is to become a folder may be STAC, and is looked at."""
+    """Return whether a location is a JSON document that is STAC."""
     from generator.staging.documents import read_json
 
     address = location.addresses[0]
@@ -150,7 +151,7 @@ def _is_stac(location: Location, finder: SourceFinder) -> bool:
 
 
 def _remove_partial_files(folder: Path) -> None:
-    """Removes what an earlier try of something else left unfinished."""
+    """Remove the partial files of earlier attempts."""
     for path in folder.glob(".*.part*"):
         path.unlink(missing_ok=True)
 
@@ -171,13 +172,13 @@ def _name_files(folder: Path, files: Sequence[SourceFile], fetched: Sequence[Fet
 
 
 def _copy_secondary_file(folder: Path, name: str, source: LocalSource) -> dict[str, Any]:
-    """A file that belongs to another one: CWL's secondaryFiles keep their names beside it."""
+    """Copy a secondary file next to its primary file; return its CWL object."""
     shutil.copyfile(source.path, folder / name)
     return {"class": "File", "path": str(folder / name), "basename": name}
 
 
 def _origin(fetched: FetchedFile) -> dict[str, str]:
-    """Where a file came from: a field of packmill's own beside CWL's."""
+    """Return the field ``url``, the source of a file, which packmill adds to CWL's fields."""
     url = fetched.source.url
     return {"url": url} if urls.scheme(url) else {}
 
@@ -188,7 +189,7 @@ def _arrange_directory(
     fetched: Sequence[FetchedFile],
     stacs: Sequence[tuple[StacReader, list[AssetFile]]],
 ) -> dict[str, Any]:
-    """A folder with a ``catalog.json``, as OGC 20-089 stages in."""
+    """Arrange the files in a folder with a ``catalog.json`` (OGC 20-089, stage-in)."""
     paths = make_distinct([_relative_path(file, one) for file, one in zip(files, fetched, strict=True)])
     for one, path in zip(fetched, paths, strict=True):
         move_to_final_name(one, request.folder / path)
@@ -206,16 +207,16 @@ def _arrange_directory(
 
 
 def _relative_path(file: SourceFile, fetched: FetchedFile) -> str:
-    """A path below the folder that was asked for, each part of it a safe name; else the file's name."""
+    """Return a file's safe path below the requested folder, else its name."""
     parts = [safe_name(part) for part in file.relative.split("/") if part not in ("", ".", "..")]
     return "/".join(parts) or fetched.name
 
 
 def write_output_object(outputs: dict[str, Any], folder: Path) -> None:
-    """Writes ``cwl.output.json``, where engines look for names and an order that no glob could give them."""
+    """Write ``cwl.output.json``, which gives engines names and an order that globs cannot."""
     (folder / contract.output_object_file).write_bytes(json_text(outputs) + b"\n")
 
 
 def format_outputs(outputs: dict[str, Any]) -> str:
-    """For people and pipes: the File objects, or the Directory, as JSON."""
+    """Return the File objects, or the Directory, as JSON for stdout."""
     return json.dumps(outputs["output_directory"] or outputs["output_files"] or [], indent=1, ensure_ascii=False)

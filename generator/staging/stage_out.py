@@ -1,4 +1,4 @@
-"""``packmill-runner stage-out``: results of a run to where they are location, with a list of what went where."""
+"""``packmill-runner stage-out``: deliver the results of a run, and list the delivered files."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ from generator.staging.transfer.transfer import Watch, compute_checksum
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StageOutRequest:
-    """What was asked for."""
+    """The inputs of a stage-out step."""
 
     output_path: Any = field(repr=False)
     folder: Path
-    """Where the results are."""
+    """The folder of the results."""
     include: tuple[str, ...] = ()
-    """Patterns below the folder; all when there are none. A folder that matches is meant with all below it."""
+    """Glob patterns below the folder, all files if empty. A matching folder includes all files below it."""
     catalog: bool = False
     inside: Path | None = None
-    """Where local destinations have to lie."""
+    """The folder that local destinations must be in, if any."""
     name: str = "results"
     network: NetworkSettings
     credentials: Credentials
@@ -50,22 +50,22 @@ class _File:
 
 
 def stage_out(request: StageOutRequest) -> dict[str, Any]:
-    """Puts the results where they are location; what ``stage_out.json`` says: destination, catalog, files.
+    """Deliver the results; return the content of ``stage_out.json``: destination, catalog, files.
 
-    The STAC catalog goes last, so that whoever finds it finds everything.
+    The STAC catalog is delivered last, so that all files it lists exist.
 
     Raises:
-        BadInputsError: there is no such destination.
-        StagingError: a result cannot be put there; the others may be there already.
+        BadInputsError: the destination or a pattern is invalid.
+        StagingError: there are no results, or one cannot be delivered; others may be delivered already.
     """
     location = read_destination(request.output_path)
     if location is None:
-        request.say("stage-out: no destination is given, the results stay where they are")
+        request.say("stage-out: no destination; the results are not delivered")
         return {"destination": None, "catalog": None, "files": []}
     target = open_target(location, request.network, request.credentials, inside=request.inside)
     files = list(_select_files(request))
     if not files:
-        raise StagingError(f"{request.folder}: none of the results is there that should be staged out")
+        raise StagingError(f"{request.folder}: no results to deliver")
     with tempfile.TemporaryDirectory(prefix="packmill-catalog-") as scratch:
         documents = _catalog(request, files, Path(scratch)) if request.catalog or location.kind == "OGC" else []
         sent = _put_all(request, target, files)
@@ -78,7 +78,7 @@ def stage_out(request: StageOutRequest) -> dict[str, Any]:
 
 
 def local_result(outputs: dict[str, Any], inside: Path) -> dict[str, Any] | None:
-    """The Directory object of a destination in the working directory."""
+    """Return the Directory object of a destination in the working directory, None for other destinations."""
     destination = outputs["destination"]
     if not destination or "://" in destination:
         return None
@@ -87,7 +87,7 @@ def local_result(outputs: dict[str, Any], inside: Path) -> dict[str, Any] | None
 
 
 def _select_files(request: StageOutRequest) -> Iterator[_File]:
-    """Files in the patterns' order, each once; links are not followed out of the folder."""
+    """Yield the files that match, in the patterns' order, each once; skip links that leave the folder."""
     top = request.folder.resolve()
     seen: set[Path] = set()
     for pattern in (*request.include, *_notebook_pattern(top)) if request.include else ("*",):
@@ -98,12 +98,12 @@ def _select_files(request: StageOutRequest) -> Iterator[_File]:
             if path.resolve().is_relative_to(top):
                 yield _File(path=path, relative=path.relative_to(top).as_posix())
             else:
-                request.say(f"warning: {path.relative_to(top)} is a link out of the results and stays behind")
+                request.say(f"warning: {path.relative_to(top)} links outside the results and is not delivered")
 
 
 def _match(top: Path, pattern: str) -> list[Path]:
     parts = PurePosixPath(pattern)
-    wrong = BadInputsError(f"{pattern!r}: a pattern below the results is needed, such as maps or *.png")
+    wrong = BadInputsError(f"{pattern!r}: not a pattern below the results folder; write e.g. maps or *.png")
     if not pattern or parts.is_absolute() or ".." in parts.parts:
         raise wrong
     try:
@@ -114,7 +114,7 @@ def _match(top: Path, pattern: str) -> list[Path]:
 
 
 def _notebook_pattern(results: Path) -> tuple[str, ...]:
-    """The executed notebook, whose target an output template may have chosen: the runner's record knows it."""
+    """Return a pattern for the executed notebook, whose path is in the runner's record."""
     path = _read_run_record(results).get("notebook")
     return (glob.escape(path),) if isinstance(path, str) and path else ()
 
@@ -164,7 +164,7 @@ def _put(target: Target, file: _File, request: StageOutRequest, watch: Watch) ->
 
 
 def _catalog(request: StageOutRequest, files: Sequence[_File], scratch: Path) -> list[_File]:
-    """The catalog's documents, written beside links to the results so that nothing is added to those."""
+    """Write the catalog in a scratch folder with links to the results, which stay unchanged."""
     if any(file.relative == contract.catalog_file for file in files):
         raise BadInputsError(
             f"{contract.catalog_file}: the results have a file of this name, so no STAC catalog can be written"
@@ -181,13 +181,13 @@ def _catalog(request: StageOutRequest, files: Sequence[_File], scratch: Path) ->
 
 
 def _roles(relative: str) -> tuple[str, ...]:
-    """The runner's own files are about the run."""
+    """Return the roles of a result; the runner's own files are metadata."""
     own = relative.endswith(".ipynb") or relative in (contract.result_file, contract.scraps_file)
     return ("metadata",) if own else ("data",)
 
 
 def _end_time(results: Path) -> datetime:
-    """When the run ended."""
+    """Return the end time of the run, now if unknown."""
     try:
         return datetime.fromisoformat(str(_read_run_record(results).get("ended")))
     except ValueError:
@@ -205,7 +205,7 @@ def _delivery_record(file: _File, url: str) -> dict[str, Any]:
 
 
 def write_list(outputs: dict[str, Any], folder: Path) -> Path:
-    """Writes ``stage_out.json``."""
+    """Write ``stage_out.json``; return its path."""
     path = folder / contract.stage_out_file
     path.write_bytes(json_text(outputs) + b"\n")
     return path

@@ -218,7 +218,7 @@ def test_nothing_around_the_runner_is_imported_by_it(build: Callable[..., Path],
     )  # fmt: skip
 
     assert (ran.returncode, ran.stderr) == (0, "")
-    assert "Fetches files into a folder" in ran.stdout
+    assert "Fetch files into a folder" in ran.stdout
 
 
 def test_a_process_that_stages_nothing_needs_no_staging_image(

@@ -115,7 +115,7 @@ def test_concurrent_runs_fetch_once(web: HttpServer, tmp_path: Path) -> None:
 
     assert [code for code, _ in ended] == [0] * 4
     assert sorted(statuses(web)) == [200, 304, 304, 304]
-    assert any("another run fetches it, waiting" in err for _, err in ended)
+    assert any("waiting for another run that fetches it" in err for _, err in ended)
     assert all((tmp_path / str(number) / "staged" / "0_a.bin").read_bytes() == big for number in range(4))
 
 
@@ -169,7 +169,7 @@ def test_a_cache_that_cannot_be_written_is_named(web: HttpServer, runner: Runner
 
     result = runner("stage-in", web.put("/a", b"a"), "--cache-dir", "cache")
 
-    assert (result.code, "cache: cannot be used as a cache: " in result.err) == (2, True)
+    assert (result.code, "cache: not usable as a cache: " in result.err) == (2, True)
 
 
 def test_a_content_that_is_known_by_its_sha256_needs_no_server(web: HttpServer, step: Runner, runner: Runner) -> None:

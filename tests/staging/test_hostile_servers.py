@@ -137,7 +137,7 @@ class TestSecretsStayWithTheirHosts:
     def test_passwords_in_addresses_need_tls_elsewhere(self, runner: Runner) -> None:
         result = runner("stage-in", "http://ada:pa55word@192.0.2.1/a")
 
-        assert (result.code, "credentials are sent over https alone" in result.err) == (12, True)
+        assert (result.code, "credentials are only sent over https" in result.err) == (12, True)
         assert "pa55word" not in result.err
 
     @pytest.mark.parametrize(

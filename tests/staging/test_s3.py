@@ -75,7 +75,7 @@ def test_a_folder_keeps_its_structure_as_a_directory(s3: S3, step: Runner, tmp_p
     [
         ({"aws_secret_access_key": "wrong"}, "SignatureDoesNotMatch"),
         ({"aws_access_key_id": "AKIDUNKNOWN"}, "InvalidAccessKeyId"),
-        ({"s3_url": "s3://data/missing"}, "s3://data/missing: NoSuchKey: there is no such object"),
+        ({"s3_url": "s3://data/missing"}, "s3://data/missing: NoSuchKey: object not found"),
         ({"s3_url": "s3://nowhere/missing"}, "there is no such"),
         ({"s3_url": "s3://data/empty/"}, "the folder is empty or missing"),
     ],
@@ -98,7 +98,7 @@ def test_expired_keys_are_called_so(web: HttpServer, step: Runner) -> None:
     result = step("stage-in", {"input_path": {"s3_url": "s3://data/a.tif", "endpoint_url": web.url, **record}})
 
     assert result.code == 12
-    assert "s3://data/a.tif: ExpiredToken: the session's keys have expired: get new ones" in result.err
+    assert "s3://data/a.tif: ExpiredToken: the session's keys have expired; get new ones" in result.err
 
 
 def test_a_broken_connection_is_resumed(s3: S3, web: HttpServer, step: Runner) -> None:

@@ -276,7 +276,7 @@ class TestLocal:
 
         result = step("stage-out", {"output_path": "out", "output_dir": folder, "include": ["*.png"]})
 
-        assert (result.code, "none of the results is there" in result.err) == (12, True)
+        assert (result.code, "no results to deliver" in result.err) == (12, True)
 
     def test_a_link_out_of_the_results_is_not_delivered(self, step: Runner, results: Path, tmp_path: Path) -> None:
         (tmp_path / "private").write_text("private")

@@ -17,7 +17,7 @@ from generator.shared.staging_records import Kind, stage_in_kinds, stage_out_kin
 
 cwltool_namespace = {"cwltool": "http://commonwl.org/cwltool#"}
 _secret_file = ".packmill-credentials"  # noqa: S105 - a name
-"""The file that holds the secret for the runner (`generator.staging.options.secret_file`)."""
+"""The file that holds the secret for the runner (`generator.staging.inputs.secret_file`)."""
 
 
 _runner = "/opt/packmill/bin/packmill-runner"

@@ -53,7 +53,7 @@ class Guard:
             raise ForbiddenAddressError(f"{host}: not an IP address") from None
         allowed = any(address in network for network in self._networks if network.version == address.version)
         if not allowed and not is_public(address):
-            raise ForbiddenAddressError(f"{address} is a private address, which may not be used here")
+            raise ForbiddenAddressError(f"{address} is a private address, which is not allowed here")
 
     def check_name(self, name: str) -> None:
         """Check the addresses of a host that another program, such as a proxy, connects to; ignore unknown names."""

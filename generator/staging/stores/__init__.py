@@ -19,7 +19,7 @@ from generator.staging.checksums import Checksum
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Validator:
-    """What tells one content of a URL from another (RFC 9110, "Validator Fields")."""
+    """ETag and modification time, which distinguish versions of a file (RFC 9110, "Validator Fields")."""
 
     etag: str = ""
     modified: str = ""
@@ -28,36 +28,36 @@ class Validator:
         return bool(self.etag or self.modified)
 
     def agrees(self, other: Validator) -> bool:
-        """Whether nothing says that the contents differ; an answer may leave out what was asked with (RFC 9110)."""
+        """Return whether both may be of the same version; an answer may omit fields of the request (RFC 9110)."""
         if self.etag and other.etag:
             return self.etag == other.etag
         return not (self.modified and other.modified) or self.modified == other.modified
 
     @property
     def is_strong(self) -> bool:
-        """Whether equal means equal byte by byte."""
+        """Whether equal validators mean identical bytes."""
         return bool(self.etag) and not self.etag.startswith("W/")
 
 
 unknown = Validator()
-"""The server says nothing that could tell contents apart, or nothing is asked."""
+"""No validator: the server sends none, or none is expected."""
 
 
 class Stream(Protocol):
-    """Bytes on their way."""
+    """The bytes of a download."""
 
     def read(self, size: int, /) -> bytes:
-        """Up to ``size`` bytes; b'' at the end."""
+        """Read up to ``size`` bytes; b'' at the end."""
         ...
 
     def close(self) -> None:
-        """Lets go of the connection."""
+        """Release the connection."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Download:
-    """An answer: its bytes from ``offset`` on, and what the store says of the whole file."""
+    """An open download: the bytes from ``offset`` on, and the store's information on the whole file."""
 
     stream: Stream
     offset: int = 0
@@ -65,45 +65,45 @@ class Download:
     validator: Validator = unknown
     checksums: tuple[Checksum, ...] = ()
     name: str = ""
-    """The name that the server gives the file."""
+    """The file name in the server's answer, if any."""
 
 
 class Source(Protocol):
-    """A file somewhere else."""
+    """A file that can be fetched."""
 
     @property
     def url(self) -> str:
-        """Its address as people may see it."""
+        """The address without credentials, for messages."""
         ...
 
     @property
     def key(self) -> str:
-        """Its address as a cache knows it, without anything secret or passing."""
+        """The address that identifies the file in a cache, without credentials and signatures."""
         ...
 
     @property
     def name(self) -> str:
-        """The file's name, as far as its address says it."""
+        """The file name in the address, if any."""
         ...
 
     @property
     def checksum(self) -> Checksum | None:
-        """What the caller knows of the content."""
+        """The expected checksum, if known."""
         ...
 
     @property
     def size(self) -> int | None:
-        """What the caller knows of the size in bytes."""
+        """The expected size in bytes, if known."""
         ...
 
     def open(self, offset: int = 0, *, expected: Validator = unknown, known: Validator = unknown) -> Download:
-        """Its bytes from ``offset`` on if it is still the ``expected`` content, else from 0.
+        """Open the file at ``offset`` if it is still the ``expected`` version, else at 0.
 
         Raises:
-            NotModifiedError: its content is ``known``.
-            ChangedError: it is another content than ``expected``, and not sent from its beginning.
-            TransientError: another try may succeed.
-            StagingError: no other try will.
+            NotModifiedError: the file is still the ``known`` version.
+            ChangedError: the file is not the ``expected`` version, and was not sent from the start.
+            TransientError: another attempt may succeed.
+            StagingError: the file cannot be read.
         """
         ...
 
@@ -129,7 +129,7 @@ class Store(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class UrlSource:
-    """What sources have in common that are known by a URL, in which a user and a password may stand."""
+    """A base for sources with a URL, which may contain user and password."""
 
     address: str = field(repr=False)
     checksum: Checksum | None = None
@@ -137,30 +137,30 @@ class UrlSource:
 
     @property
     def url(self) -> str:
-        """Without user, password and signature."""
+        """The URL without user, password and signature."""
         return urls.redact(self.address)
 
     @property
     def key(self) -> str:
-        """The same however it is signed."""
+        """The URL in a form that is independent of its signature."""
         return urls.canonical(self.address)
 
     @property
     def name(self) -> str:
-        """The last part of the path."""
+        """The last component of the path."""
         return urls.file_name(self.address)
 
 
 class NotModifiedError(Exception):
-    """The content is what the caller has already."""
+    """The file is still the version that the caller has."""
 
 
 class ChangedError(Exception):
-    """The content is not the one whose first part is here: it has to be fetched from its beginning."""
+    """The file changed during the transfer and must be fetched from the start."""
 
 
 class TransientError(Exception):
-    """Something that may be over soon; ``wait`` is how many seconds the server asks for."""
+    """A temporary failure; ``wait`` is the number of seconds that the server requests."""
 
     def __init__(self, message: str, *, wait: float | None = None) -> None:
         self.wait = wait
@@ -168,4 +168,4 @@ class TransientError(Exception):
 
 
 class TransferCancelledError(StagingError):
-    """Another file failed, so this one is given up."""
+    """The transfer was cancelled because another one failed."""

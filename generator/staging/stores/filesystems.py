@@ -1,4 +1,4 @@
-"""Every other store, by fsspec: ``gs://`` and ``abfs://`` over obstore, ``ftp://``, ``sftp://``, what else is there."""
+"""All other stores, with fsspec: ``gs://`` and ``abfs://`` with obstore, ``ftp://``, ``sftp://``, installed ones."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from generator.staging.stores import (
 _BY_OBSTORE = {"gs": "gs", "gcs": "gs", "abfs": "abfs", "abfss": "abfss", "az": "abfs"}
 _LOCAL = ("", *"file local data memory reference generic dir cached simplecache filecache blockcache".split())
 _LOCAL += ("asynclocal", "asyncwrapper", "zip", "tar", "libarchive", "archive", "git", "jlab", "jupyter", "dask")
-"""Protocols of fsspec that read this machine, or another URL within theirs."""
+"""fsspec protocols that read local files, or a URL within their URL."""
 _PERMANENT = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
 
 
@@ -47,14 +47,14 @@ class FileSystemStore:
         self._network, self._credentials = network, credentials
 
     def source(self, url: str, *, checksum: Checksum | None = None, size: int | None = None) -> FileSystemSource:
-        """The file at a URL."""
+        """Return the file at a URL."""
         return FileSystemSource(store=self, address=url, checksum=checksum, size=size)
 
     def list_folder(self, url: str) -> list[FileSystemSource]:
-        """The files below a URL that ends with a slash, by path.
+        """List the files below a URL that ends with a slash, sorted by path.
 
         Raises:
-            StagingError, TransientError: they cannot be listed.
+            StagingError, TransientError: the folder cannot be listed.
         """
         system, path = self.find(url)
         with translate_filesystem_errors(url):
@@ -65,15 +65,15 @@ class FileSystemStore:
         return [self.source(f"{top}{one}") for one in found]
 
     def find(self, url: str) -> tuple[Any, str]:
-        """The file system of a URL and the path in it.
+        """Return the file system of a URL and the path in it.
 
         Raises:
-            BadInputsError: no file system knows the scheme, or it may not be used.
+            BadInputsError: the scheme is not allowed, or its package is not installed.
         """
         scheme = urls.scheme(url)
         guarded = not isinstance(self._network.guard, NoGuard)
         if scheme in _LOCAL or "::" in urlsplit(url).path or (guarded and scheme not in ("ftp", "sftp", "ssh")):
-            raise BadInputsError(f"{urls.redact(url)}: {scheme or 'a path'} may not be used here")
+            raise BadInputsError(f"{urls.redact(url)}: {scheme or 'a path'} is not allowed here")
         with translate_filesystem_errors(url):
             self._network.guard.check_name(urlsplit(url).hostname or "")
             if scheme in _BY_OBSTORE:
@@ -83,7 +83,7 @@ class FileSystemStore:
             return self._installed(url)
 
     def _object_store(self, protocol: str, url: str) -> tuple[Any, str]:
-        """gs and abfs by obstore: keys from the configuration folder, else from the environment as each cloud has them.
+        """Return obstore's gs or abfs, with keys from the configuration folder, else from the cloud's own environment.
 
         ``google.json`` is a service account's key file, ``azure.json`` a mapping of obstore's settings for Azure, such
         as ``account_name`` and ``account_key``.
@@ -149,7 +149,7 @@ class FileSystemStore:
 
 @dataclass(frozen=True, kw_only=True)
 class FileSystemSource(UrlSource):
-    """A file in one of them."""
+    """A file in an fsspec file system."""
 
     store: FileSystemStore = field(repr=False)
 
@@ -159,7 +159,7 @@ class FileSystemSource(UrlSource):
         with translate_filesystem_errors(self.address):
             info = system.info(path)
             if info.get("type") == "directory":
-                raise StagingError(f"{self.url} is a folder: end it with / for all files below it")
+                raise StagingError(f"{self.url} is a folder; end it with / to fetch all files below it")
             validator = _validator(info)
             if known and known == validator:
                 raise NotModifiedError
@@ -184,7 +184,7 @@ class _TranslatingStream:
 
 
 def _validator(info: dict[str, Any]) -> Validator:
-    """What the file systems call it differs."""
+    """Read the validator, whose name depends on the file system."""
     etag = next((str(info[name]) for name in ("ETag", "etag", "e_tag", "md5", "checksum") if info.get(name)), "")
     changed = next(
         (info[name] for name in ("LastModified", "last_modified", "mtime", "modify", "modified") if info.get(name)),
@@ -221,7 +221,7 @@ def _raise_translated(error: Exception, url: str) -> None:
 
 
 def _is_refusal(error: BaseException) -> bool:
-    """What FTP, SSH and the clouds raise when the answer is no."""
+    """Return whether FTP, SSH or a cloud refused the request."""
     words = {"error_perm", "AuthenticationException", "BadHostKeyException", "SSHException", "PermissionDeniedError"}
     return bool(words & {kind.__name__ for kind in type(error).__mro__}) or "Unauthenticated" in type(error).__name__
 

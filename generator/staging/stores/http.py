@@ -1,4 +1,4 @@
-"""HTTP and HTTPS, by requests: redirects one by one, and each host told no more than is meant for it."""
+"""HTTP and HTTPS, with requests; redirects are followed one by one, so that each host gets only its own credentials."""
 
 from __future__ import annotations
 
@@ -66,10 +66,10 @@ def open_store(network: NetworkSettings, credentials: Credentials, location: Loc
 
 
 class HttpStore:
-    """All HTTP of one record: its connections, its cookies, its credentials.
+    """The HTTP connections, cookies and credentials of one record.
 
-    ``trusted`` are the origins that the record itself names. Its token and ticket go there and to the login host, and
-    not to where a redirect, a search or a STAC document leads.
+    ``trusted`` are the origins that the record itself names. Token and ticket are sent only there and to the login
+    host, not to the targets of a redirect, a search or a STAC document.
     """
 
     has_folders = False
@@ -83,7 +83,7 @@ class HttpStore:
         token: bool = False,
         ticket: bool = False,
     ) -> None:
-        """``token`` and ``ticket``: the record asks for them, so they are sent unasked."""
+        """Set up a store; ``token`` and ``ticket`` are sent without a request by the server."""
         self._network, self._credentials, self._trusted = network, credentials, trusted
         self._token, self._ticket = token, ticket
         self._adapter = HTTPAdapter(pool_connections=16, pool_maxsize=network.parallel)
@@ -92,7 +92,7 @@ class HttpStore:
         self._settings: dict[Origin, dict[str, Any]] = {}
 
     def source(self, url: str, *, checksum: Checksum | None = None, size: int | None = None) -> HttpSource:
-        """The file at a URL."""
+        """Return the file at a URL."""
         return HttpSource(store=self, address=url, checksum=checksum, size=size)
 
     def list_folder(self, url: str) -> list[HttpSource]:
@@ -104,10 +104,11 @@ class HttpStore:
         raise StagingError(f"{urls.redact(url)}: a web server's folder cannot be listed; give the URLs of its files")
 
     def get(self, url: str, headers: Mapping[str, str]) -> requests.Response:
-        """The answer at the end of all redirects, its body not yet read.
+        """Send a request and follow redirects; return the response, with its body unread.
 
         Raises:
-            TransientError, StagingError: there is none.
+            TransientError: another attempt may succeed.
+            StagingError: the URL is invalid, refused, or redirected too often.
         """
         requested, login = url, read_userinfo(url)
         with_token = self._token
@@ -125,7 +126,7 @@ class HttpStore:
         raise StagingError(f"{urls.redact(requested)}: more than {_REDIRECTS} redirects")
 
     def _is_login_redirect(self, url: str, following: str) -> bool:
-        """Whether a host of the record's sends us to log in, and there is a token in place of a password."""
+        """Return whether a trusted origin redirects to the login host, and a token can replace the login."""
         to_login = urlsplit(following).hostname == self._credentials.login_host
         return bool(self._credentials.token) and to_login and origin_of(url) in self._trusted
 
@@ -136,8 +137,8 @@ class HttpStore:
         secret = self._secret_headers(origin, with_token=with_token)
         login = login or (self._credentials.login(origin.host) if "Authorization" not in secret else None)
         if (login or secret) and not origin.is_private:
-            raise StagingError(f"{origin.scheme}://{origin.host}: credentials are sent over https alone")
-        # An auth of its own keeps requests from looking for one in ~/.netrc, which may have a default for all hosts.
+            raise StagingError(f"{origin.scheme}://{origin.host}: credentials are only sent over https")
+        # An explicit auth keeps requests from reading ~/.netrc, which may have a default for all hosts.
         request = requests.Request(
             "GET", remove_userinfo(url), headers={**headers, **secret}, auth=login or _send_no_auth
         )
@@ -154,7 +155,7 @@ class HttpStore:
         except ForbiddenAddressError as error:
             raise StagingError(f"{urls.redact(url)}: {error}") from None
         except (ValueError, UnicodeError):  # requests' InvalidURL, InvalidHeader and so on are ValueErrors
-            raise StagingError(f"{urls.redact(url)}: is no URL that can be asked") from None
+            raise StagingError(f"{urls.redact(url)}: invalid URL") from None
         except _BROKEN as error:
             if forbidden := find_forbidden_address(error):
                 raise StagingError(f"{urls.redact(url)}: {forbidden}") from None
@@ -163,7 +164,7 @@ class HttpStore:
             raise TransientError(_describe_failure(error)) from None
 
     def _connection_settings(self, session: requests.Session, url: str, origin: Origin) -> dict[str, Any]:
-        """Proxies and trust, from the environment: looked up once an origin, which is dear."""
+        """Return proxies and certificates from the environment; cached by origin, because the lookup is slow."""
         if origin not in self._settings:
             settings: Any = session.merge_environment_settings(url, {}, True, self._network.verify, None)  # noqa: FBT003
             self._settings[origin] = settings
@@ -180,7 +181,7 @@ class HttpStore:
         return found
 
     def _session(self) -> requests.Session:
-        """One for each thread, over the same connections and cookies."""
+        """Return this thread's session; all share connections and cookies."""
         session: requests.Session | None = getattr(self._local, "session", None)
         if session is None:
             session = requests.Session()
@@ -194,7 +195,7 @@ class HttpStore:
 
 @dataclass(frozen=True, kw_only=True)
 class HttpSource(UrlSource):
-    """A file at an http or https URL; user and password may stand in it."""
+    """A file at an http or https URL, which may contain user and password."""
 
     store: HttpStore = field(repr=False)
 
@@ -217,7 +218,7 @@ class HttpSource(UrlSource):
             whole = response.headers.get("Content-Range", "").rpartition("/")[2]
             if whole != str(offset):
                 raise ChangedError
-            # nothing is left to send: what is here is all of it
+            # nothing is left to send: the partial file is complete
             return Download(stream=BytesIO(), offset=offset, size=offset, validator=expected)
         if status in _TRANSIENT:
             raise TransientError(f"the server answers {_status(response)}", wait=_retry_after(response))
@@ -242,12 +243,12 @@ class HttpSource(UrlSource):
     def _describe_refusal(self, response: requests.Response) -> str:
         answer = f"{urlsplit(response.url).hostname} answers {_status(response)}"
         if response.status_code in (401, 403):
-            return f"{answer}: it wants other credentials, or the user has no right to this file"
+            return f"{answer}: it requires other credentials, or the user may not read this file"
         return answer
 
 
 class _BodyStream:
-    """The bytes of an answer; what breaks on the way is told as transient."""
+    """The body of a response; broken connections are transient errors."""
 
     def __init__(self, response: requests.Response, *, decoded: bool) -> None:
         self._response, self._decoded = response, decoded
@@ -277,19 +278,19 @@ def _conditions(offset: int, expected: Validator, known: Validator) -> dict[str,
 
 
 def _send_no_auth(request: Any) -> Any:
-    """An auth that sends nothing."""
+    """Send a request without credentials."""
     return request
 
 
 def _read_range(response: requests.Response) -> tuple[int, int | None]:
-    """First byte and whole size of an answer."""
+    """Read the first byte and the whole size of a response."""
     if response.status_code != 206:
         return 0, _parse_number(response.headers.get("Content-Length", ""))
     words = response.headers.get("Content-Range", "").removeprefix("bytes ").strip()
     span, _, whole = words.partition("/")
     first = _parse_number(span.partition("-")[0])
     if first is None:
-        raise TransientError("the server answers with a range that it does not name")
+        raise TransientError("the server sent a partial answer without a valid Content-Range")
     return first, _parse_number(whole)
 
 
@@ -310,7 +311,7 @@ def _status(response: requests.Response) -> str:
 
 
 def _retry_after(response: requests.Response) -> float | None:
-    """Seconds, from either form of the header (RFC 9110, "Retry-After")."""
+    """Read the seconds in either form of the header (RFC 9110, "Retry-After")."""
     text = response.headers.get("Retry-After", "")
     if (seconds := _parse_number(text)) is not None:
         return float(seconds)
@@ -321,17 +322,17 @@ def _retry_after(response: requests.Response) -> float | None:
 
 
 def _describe_failure(error: BaseException) -> str:
-    """What broke, in words of our own: those of the libraries repeat the URL with everything in it."""
+    """Describe a failure without the library's message, which repeats the URL and its secrets."""
     text = repr(error)
     for words, meaning in (
-        ("timed out", "it does not answer in time"),
+        ("timed out", "no answer in time"),
         ("Name or service not known", "no such host"),
-        ("Temporary failure in name resolution", "its host's name cannot be looked up"),
+        ("Temporary failure in name resolution", "host name lookup failed"),
         ("No address associated", "no such host"),
-        ("Connection refused", "the connection is refused"),
-        ("No route to host", "there is no way to its host"),
-        ("Network is unreachable", "there is no way to its host"),
-        ("DecodeError", "its content is not encoded as the server says"),
+        ("Connection refused", "connection refused"),
+        ("No route to host", "no route to host"),
+        ("Network is unreachable", "no route to host"),
+        ("DecodeError", "the content does not match its Content-Encoding"),
         ("SSL", "the secure connection was cut"),
     ):
         if words in text:
@@ -340,9 +341,9 @@ def _describe_failure(error: BaseException) -> str:
 
 
 def _describe_certificate_problem(error: BaseException) -> str | None:
-    """Why a certificate is not believed; None when it was something else that broke the connection."""
+    """Describe why a certificate was rejected, None for other errors."""
     found = find_cause(error, ssl.SSLCertVerificationError)
     if found is None:
         return None
     why = found.verify_message or "it is not for this host"
-    return f"its certificate cannot be verified ({why}): name your company's certificates with --ca-bundle"
+    return f"certificate verification failed ({why}); give your company's certificates with --ca-bundle"

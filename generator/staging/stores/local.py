@@ -1,4 +1,4 @@
-"""Files at hand: what an engine mounted, or a path of the person who calls the runner."""
+"""Local files: mounted by an engine, or given on the command line."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ class LocalSource:
 
     @property
     def url(self) -> str:
-        """Its path."""
+        """The path."""
         return str(self.path)
 
     @property
     def key(self) -> str:
-        """Its path as a URL."""
+        """The path as a URL."""
         return self.path.absolute().as_uri()
 
     def open(self, offset: int = 0, *, expected: Validator = unknown, known: Validator = unknown) -> Download:
-        """See `Source.open`; what tells contents apart is time and size."""
+        """See `Source.open`; the validator is time and size."""
         try:
             stream = self.path.open("rb")
             status = self.path.stat()

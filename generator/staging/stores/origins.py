@@ -1,4 +1,4 @@
-"""Origins: what a secret is for, and where a redirect may lead."""
+"""Origins of URLs: they limit where secrets are sent and where redirects may lead."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Scheme, host and port (RFC 6454): what a secret is for."""
+    """Scheme, host and port (RFC 6454), to which a secret belongs."""
 
     scheme: str
     host: str
@@ -24,12 +24,12 @@ class Origin:
 
     @property
     def is_private(self) -> bool:
-        """Whether no one on the way can read along."""
+        """Whether connections are encrypted or local."""
         return self.scheme == "https" or self.host in _LOOPBACK
 
 
 def origin_of(url: str) -> Origin:
-    """The origin of a URL."""
+    """Return the origin of a URL."""
     parts = urlsplit(url)
     scheme = parts.scheme.lower()
     return Origin(scheme, parts.hostname or "", parts.port or {"http": 80, "https": 443}.get(scheme))
@@ -45,15 +45,15 @@ def trusted_origins(location: Location) -> frozenset[Origin]:
 
 
 def resolve_redirect(url: str, target: str, requested: str) -> str:
-    """Where a redirect of ``url`` leads; ``asked`` is what messages name.
+    """Return the URL that ``url`` redirects to; messages name ``requested``.
 
     Raises:
-        StagingError: to no web address, or out of TLS.
+        StagingError: the target is not a web address, or leads from https to http.
     """
     try:
         following = urljoin(url, target)
     except ValueError:
-        raise StagingError(f"{urls.redact(requested)}: redirects to what is no URL") from None
+        raise StagingError(f"{urls.redact(requested)}: redirects to an invalid URL") from None
     before, after = urlsplit(url), urlsplit(following)
     if after.scheme not in ("http", "https") or not after.hostname or not _has_port(after):
         raise StagingError(f"{urls.redact(requested)}: redirects to {urls.redact(following)!r}, which is not followed")
@@ -63,7 +63,7 @@ def resolve_redirect(url: str, target: str, requested: str) -> str:
 
 
 def _has_port(parts: Any) -> bool:
-    """Whether a port is a number, or not there."""
+    """Return whether a URL has a valid port, or none."""
     try:
         return parts.port is None or parts.port > 0
     except ValueError:
@@ -71,12 +71,12 @@ def _has_port(parts: Any) -> bool:
 
 
 def read_userinfo(url: str) -> tuple[str, str] | None:
-    """User and password of a URL that a person gave."""
+    """Return user and password of a URL, None if it has none."""
     parts = urlsplit(url)
     return (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
 
 
 def remove_userinfo(url: str) -> str:
-    """The same URL without them."""
+    """Return a URL without user and password."""
     parts = urlsplit(url)
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))

@@ -1,4 +1,4 @@
-"""S3, by boto3: keys, profiles, roles, the machine's own role, or unsigned."""
+"""S3, with boto3: keys, profiles, roles, the machine's own role, or unsigned."""
 
 from __future__ import annotations
 
@@ -21,34 +21,34 @@ from generator.staging.records import Location
 from generator.staging.stores import ChangedError, Download, NotModifiedError, TransientError, Validator, unknown
 
 _BLOCK = 256 * 1024
-"""botocore waits for all bytes of a read, and those before a stall are lost."""
+"""Bytes of a read: botocore waits for all of them, and loses those before a stall."""
 _TRANSIENT = {"InternalError", "RequestTimeout", "RequestTimeTooSkewed", "ServiceUnavailable", "SlowDown", "Throttling"}
 _ADVICE = {
-    "AccessDenied": "the keys have no right to it",
-    "ExpiredToken": "the session's keys have expired: get new ones",
-    "ExpiredTokenException": "the session's keys have expired: get new ones",
-    "TokenRefreshRequired": "the session's keys have expired: get new ones",
-    "InvalidAccessKeyId": "the key id is not known there",
-    "SignatureDoesNotMatch": "the secret key is not the one of the key id",
-    "NoSuchBucket": "there is no such bucket",
-    "NoSuchKey": "there is no such object",
-    "404": "there is no such object",
-    "403": "the keys have no right to it",
+    "AccessDenied": "access denied to these keys",
+    "ExpiredToken": "the session's keys have expired; get new ones",
+    "ExpiredTokenException": "the session's keys have expired; get new ones",
+    "TokenRefreshRequired": "the session's keys have expired; get new ones",
+    "InvalidAccessKeyId": "unknown key ID",
+    "SignatureDoesNotMatch": "the secret key does not match the key ID",
+    "NoSuchBucket": "bucket not found",
+    "NoSuchKey": "object not found",
+    "404": "object not found",
+    "403": "access denied to these keys",
     "400": "the keys are refused",
-    "PermanentRedirect": "the bucket is in another region: name it in region_name",
+    "PermanentRedirect": "the bucket is in another region; give it as region_name",
 }
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class S3Access:
-    """Who asks which S3: fields of the record."""
+    """Access to an S3 server: fields of the record."""
 
     region: str | None = None
     endpoint: str | None = None
     role: str | None = None
     profile: str | None = None
     unsigned: bool = False
-    """Asks without a signature when there are no keys."""
+    """Send unsigned requests if there are no keys."""
 
 
 def open_store(network: NetworkSettings, credentials: Credentials, location: Location) -> S3Store:
@@ -83,15 +83,15 @@ class S3Store:
         self._lock = threading.Lock()
 
     def source(self, url: str, *, checksum: Checksum | None = None, size: int | None = None) -> S3Source:
-        """The object at an ``s3://`` URL."""
+        """Return the object at an ``s3://`` URL."""
         bucket, key = split_s3_url(url)
         return S3Source(store=self, bucket=bucket, key_name=key, checksum=checksum, size=size)
 
     def list_folder(self, url: str) -> Iterator[S3Source]:
-        """The objects below ``s3://bucket/folder/``, by key.
+        """List the objects below ``s3://bucket/folder/``, sorted by key.
 
         Raises:
-            StagingError, TransientError: they cannot be listed.
+            StagingError, TransientError: the bucket cannot be listed.
         """
         bucket, prefix = split_s3_url(url)
         with translate_s3_errors(url):
@@ -102,7 +102,7 @@ class S3Store:
 
     @property
     def client(self) -> Any:
-        """boto3's client, made once; it may be used from several threads."""
+        """boto3's client, created on first use and shared by threads."""
         with self._lock:
             if self._client is None:
                 with translate_s3_errors("s3://"):
@@ -122,13 +122,13 @@ class S3Store:
             "max_pool_connections": max(10, self._network.parallel * 2),
             "retries": {"mode": "standard", "max_attempts": 3},
         }
-        if self._access.endpoint:  # other S3 servers know neither every new checksum nor names of buckets as hosts
+        if self._access.endpoint:  # other S3 servers lack new checksums and bucket names as hosts
             settings |= {"request_checksum_calculation": "when_required", "s3": {"addressing_style": "path"}}
         found = self._load_credentials(session)
         found = found and found.get_frozen_credentials()
         if not found:
             if not self._access.unsigned:
-                raise BadInputsError(f"{self._credentials_owner()} there are no S3 credentials")
+                raise BadInputsError(f"{self._credentials_owner()} no S3 credentials found")
             settings["signature_version"] = UNSIGNED
         return session.create_client(
             "s3",
@@ -139,7 +139,7 @@ class S3Store:
         )
 
     def _load_credentials(self, session: Any) -> Any:
-        """The session's credentials. The machine's own role is asked for at an address that nothing else may reach."""
+        """Load the session's credentials; lift the guard for the address of the machine's own role."""
         if self._credentials.folder or self._access.profile:
             return session.get_credentials()
         with self._network.guard.suspend():
@@ -160,11 +160,11 @@ class S3Store:
             session.set_config_variable("config_file", str(config or os.devnull))
             session.set_config_variable("credentials_file", str(shared or os.devnull))
         if not isinstance(self._network.guard, NoGuard):
-            # what a stranger's configuration names: a program to run, servers to ask
+            # an untrusted configuration could name a program to run and servers to connect to
             session.set_config_variable("ignore_configured_endpoint_urls", True)  # noqa: FBT003
             session.get_component("credential_provider").remove("custom-process")
         if bool(self._credentials.aws_access_key_id) != bool(self._credentials.aws_secret_access_key):
-            raise BadInputsError("S3 keys: an id and a secret belong together, and one of them is missing")
+            raise BadInputsError("S3 keys: the key ID or the secret key is missing; give both")
         if self._credentials.has_keys and not self._access.profile:
             session.set_credentials(
                 self._credentials.aws_access_key_id,
@@ -176,12 +176,12 @@ class S3Store:
         return session
 
     def _assume_role(self, session: Any, role: str) -> None:
-        """Takes on a role by what the session has, and again before that ends (botocore's own fetcher)."""
+        """Assume a role with the session's credentials, renewed before they expire (botocore's own fetcher)."""
         from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
 
         source = self._load_credentials(session)
         if not source:
-            raise BadInputsError(f"{self._credentials_owner()} there are no credentials that could take on {role}")
+            raise BadInputsError(f"{self._credentials_owner()} no credentials found to assume {role}")
         region = self._access.region or session.get_config_variable("region") or "us-east-1"
 
         def make(service: str, **settings: Any) -> Any:
@@ -191,12 +191,12 @@ class S3Store:
             client_creator=make, source_credentials=source, role_arn=role, extra_args={"RoleSessionName": "packmill"}
         )
         taken = DeferredRefreshableCredentials(method="assume-role", refresh_using=fetcher.fetch_credentials)
-        session._credentials = taken  # noqa: SLF001 - botocore offers no other way to hand in what refreshes itself
+        session._credentials = taken  # noqa: SLF001 - botocore offers no other way to set refreshable credentials
 
 
 @dataclass(frozen=True, kw_only=True)
 class S3Source:
-    """An object."""
+    """An object in a bucket."""
 
     store: S3Store = field(repr=False)
     bucket: str
@@ -211,13 +211,13 @@ class S3Source:
 
     @property
     def key(self) -> str:
-        """The URL, and at which S3 it is when that is not AWS."""
+        """The URL, with the endpoint if it is not AWS."""
         endpoint = self.store._access.endpoint  # noqa: SLF001 - a source is the store's own
         return f"{self.url} at {urls.canonical(endpoint)}" if endpoint else self.url
 
     @property
     def name(self) -> str:
-        """The last part of the key."""
+        """The last component of the key."""
         return self.key_name.rpartition("/")[2]
 
     def open(self, offset: int = 0, *, expected: Validator = unknown, known: Validator = unknown) -> Download:
@@ -289,13 +289,13 @@ def _raise_translated(error: BaseException, url: str) -> None:
     if isinstance(error, of.ClientError):
         _raise_refusal(error, url)
     if find_cause(error, ssl.SSLCertVerificationError):
-        raise StagingError(f"{url}: its certificate cannot be verified: name yours with --ca-bundle") from None
+        raise StagingError(f"{url}: certificate verification failed; give your certificates with --ca-bundle") from None
     if isinstance(error, of.HTTPClientError | of.ConnectionError | of.IncompleteReadError | OSError):
         if found := find_forbidden_address(error):
             raise StagingError(f"{url}: {found}") from None
         raise TransientError(_explain_connection_error(error)) from None
     if isinstance(error, of.BotoCoreError):
-        raise StagingError(f"{url}: {type(error).__name__}: the store cannot be asked like this") from None
+        raise StagingError(f"{url}: {type(error).__name__}: invalid request") from None
 
 
 def _raise_refusal(error: Any, url: str) -> None:
@@ -308,22 +308,22 @@ def _raise_refusal(error: Any, url: str) -> None:
         raise ChangedError from None
     if status >= 500 or code in _TRANSIENT:
         raise TransientError(f"the store answers {status} {code}") from None
-    raise StagingError(f"{url}: {code}: {_ADVICE.get(code, 'the store refuses it')}") from None
+    raise StagingError(f"{url}: {code}: {_ADVICE.get(code, 'the store refused the request')}") from None
 
 
 def _explain_connection_error(error: BaseException) -> str:
     text = repr(error)
-    for word, meaning in (("refused", "the connection is refused"), ("imed out", "it does not answer in time")):
+    for word, meaning in (("refused", "connection refused"), ("imed out", "no answer in time")):
         if word in text:
             return meaning
     return "the store cannot be reached" if "Could not connect" in str(error) else "the connection was cut"
 
 
 def split_s3_url(url: str) -> tuple[str, str]:
-    """Bucket and key of an ``s3://`` URL.
+    """Return bucket and key of an ``s3://`` URL.
 
     Raises:
-        BadInputsError: it has no bucket.
+        BadInputsError: the URL has another scheme or no bucket.
     """
     bucket, _, key = url.partition("://")[2].partition("/")
     if urls.scheme(url) != "s3" or not bucket:

@@ -1,4 +1,4 @@
-"""SFTP with host keys: fsspec's file system would take any host at its word."""
+"""SFTP with verified host keys, which fsspec's own file system does not verify."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fsspec.implementations.sftp import SFTPFileSystem
 
 
 class KnownHostsFileSystem(SFTPFileSystem):  # type: ignore[misc]
-    """Connects to hosts whose key is known: from the configuration folder's ``known_hosts``, or the user's own."""
+    """Connects only to hosts in the configuration folder's ``known_hosts``, or the user's own."""
 
     protocol = ("packmill-sftp",)
     cachable = False

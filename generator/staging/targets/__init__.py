@@ -20,19 +20,19 @@ _MODULES = {"Local": "local", "OGC": "local", "S3": "s3", "URL": "filesystems"}
 
 
 class Target(Protocol):
-    """A destination."""
+    """A folder or prefix that results are delivered to."""
 
     @property
     def url(self) -> str:
-        """Its address as people may see it."""
+        """The address without credentials."""
         ...
 
     def put(self, file: Path, relative: str, on_bytes: Callable[[int], None]) -> str:
-        """Puts a file at a path below the destination; its URL.
+        """Deliver a file to a path below the target, whole or not at all; return its URL.
 
         Raises:
-            TransientError: another try may succeed.
-            StagingError: no other try will.
+            TransientError: another attempt may succeed.
+            StagingError: the file cannot be delivered.
         """
         ...
 

@@ -1,4 +1,4 @@
-"""Deliver results to the file systems of fsspec: Google, Azure, FTP, SFTP."""
+"""File systems of fsspec as targets: Google, Azure, FTP, SFTP."""
 
 from __future__ import annotations
 
@@ -27,24 +27,24 @@ def open_target(
     del inside  # these file systems are never local
     address = str(location.addresses[0])
     if urls.scheme(address) in ("http", "https"):
-        raise BadInputsError(f"{urls.redact(address)}: results are not put on web servers: name a bucket or a folder")
+        raise BadInputsError(f"{urls.redact(address)}: web servers cannot store results; give a bucket or a folder")
     return FileSystemTarget(store=FileSystemStore(network, credentials), top=address.rstrip("/"))
 
 
 @dataclass(frozen=True, kw_only=True)
 class FileSystemTarget:
-    """A folder of one of fsspec's file store."""
+    """A folder of an fsspec file system."""
 
     store: FileSystemStore
     top: str
 
     @property
     def url(self) -> str:
-        """Without user and password."""
+        """The address without user and password."""
         return urls.redact(self.top)
 
     def put(self, file: Path, relative: str, on_bytes: Callable[[int], None]) -> str:
-        """Object stores show a file when it is whole; elsewhere it gets its name at the end."""
+        """Upload a file; on other stores than object stores, under a temporary name first."""
         address = f"{self.top}/{relative}"
         system, path = self.store.find(address)
         with translate_filesystem_errors(address):
@@ -60,13 +60,13 @@ class FileSystemTarget:
             system.invalidate_cache()
             size = system.info(path).get("size")
         if size is not None and size != file.stat().st_size:
-            raise TransientError(f"{size} of {file.stat().st_size} bytes are there")
+            raise TransientError(f"{size} of {file.stat().st_size} bytes were stored")
         on_bytes(file.stat().st_size)
         return urls.redact(address)
 
 
 def _make_folder(system: Any, folder: str) -> None:
-    """Servers differ in what they say of a folder that is there, or that another thread makes just now."""
+    """Create a folder; ignore the errors of servers if it exists or another thread creates it."""
     try:
         system.makedirs(folder, exist_ok=True)
     except Exception:

@@ -1,4 +1,4 @@
-"""Deliver results to a local folder."""
+"""Local folders as targets."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def open_target(
 
 
 def local_folder(address: str, *, inside: Path | None) -> Path:
-    """A local destination.
+    """Return the absolute path of a local folder.
 
     Raises:
-        BadInputsError: it lies elsewhere than ``inside``, where an engine would not find it.
+        BadInputsError: the folder is not below ``inside``, where the engine collects outputs.
     """
     path = Path(address.removeprefix("file://"))
     if inside is None:
@@ -36,7 +36,7 @@ def local_folder(address: str, *, inside: Path | None) -> Path:
     folder = (inside / path).resolve()
     if path.is_absolute() or folder == inside.resolve() or not folder.is_relative_to(inside.resolve()):
         raise BadInputsError(
-            f"{address}: a step runs in a container, which cannot write there: give the name of a folder, "
+            f"{address}: a step runs in a container, which cannot write there; give the name of a folder, "
             "such as results, and find it in the engine's --outdir"
         )
     return folder
@@ -44,17 +44,17 @@ def local_folder(address: str, *, inside: Path | None) -> Path:
 
 @dataclass(frozen=True, kw_only=True)
 class LocalTarget:
-    """A folder."""
+    """A local folder."""
 
     folder: Path
 
     @property
     def url(self) -> str:
-        """Its path."""
+        """The path of the folder."""
         return str(self.folder)
 
     def put(self, file: Path, relative: str, on_bytes: Callable[[int], None]) -> str:
-        """Copies to a name beside the final one, then renames."""
+        """Copy a file under a temporary name, then rename it."""
         final = self.folder / relative
         final.parent.mkdir(parents=True, exist_ok=True)
         part = final.with_name(f".{final.name}.part")

@@ -1,4 +1,4 @@
-"""Deliver results to S3."""
+"""S3 buckets as targets."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def open_target(
 
 @dataclass(frozen=True, kw_only=True)
 class S3Target:
-    """A prefix of a bucket; large files go in parts, several at a time (boto3's s3transfer)."""
+    """A prefix in a bucket; large files are uploaded in parallel parts (boto3's s3transfer)."""
 
     store: S3Store
     top: str
@@ -44,7 +44,7 @@ class S3Target:
         return self.top
 
     def put(self, file: Path, relative: str, on_bytes: Callable[[int], None]) -> str:
-        """An object appears when all of it has come."""
+        """Upload a file; S3 shows the object when it is complete."""
         from boto3.s3.transfer import S3Transfer, TransferConfig
 
         url = f"{self.top}/{relative}"
@@ -61,10 +61,10 @@ class S3Target:
     def _check(file: Path, there: dict[str, Any], url: str, in_parts: int) -> None:
         size = file.stat().st_size
         if there["ContentLength"] != size:
-            raise TransientError(f"{there['ContentLength']} of {size} bytes are there")
+            raise TransientError(f"only {there['ContentLength']} of {size} bytes were stored")
         found = checksum_from_etag(there.get("ETag", ""), encryption=there.get("ServerSideEncryption", ""))
         if found and size < in_parts and compute_checksum(file, "md5") != found:
-            raise StagingError(f"{url}: what is there differs from the file: {found}")
+            raise StagingError(f"{url}: the stored object differs from the file: {found}")
 
 
 def _upload_arguments(file: Path) -> dict[str, str]:

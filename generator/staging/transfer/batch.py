@@ -1,4 +1,4 @@
-"""Many files at once: a bounded number of threads, one line of progress, and the first failure ends the rest."""
+"""Parallel transfers: a bounded number of threads, lines of progress; the first failure cancels the rest."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ Result = TypeVar("Result")
 _EVERY = 5.0
 """Seconds between lines of progress."""
 _GRACE = 1.0
-"""Seconds that the others have to say why they failed, too."""
+"""Seconds to wait for failures of other files after the first one."""
 
 
 class Meter:
-    """Counts files and bytes of a step, and tells of them."""
+    """Counts files and bytes of a step, and reports progress."""
 
     def __init__(self, what: str, total: int, say: Callable[[str], None]) -> None:
         self._what, self._total, self._say = what, total, say
@@ -30,24 +30,24 @@ class Meter:
         self._bytes = self._files = self._cached = 0
 
     def add(self, count: int) -> None:
-        """Bytes that came or went."""
+        """Add transferred bytes."""
         with self._lock:
             self._bytes += count
             self._report()
 
     def done(self, *, cached: bool = False) -> None:
-        """A file is there."""
+        """Count a completed file."""
         with self._lock:
             self._files += 1
             self._cached += cached
             self._report()
 
     def retry(self, url: str, cause: str, pause: float) -> None:
-        """A file is tried again."""
+        """Report another attempt for a file."""
         self._say(f"{self._what}: {url}: {cause}; again in {pause:.1f} s")
 
     def finish(self) -> None:
-        """The last line."""
+        """Report the totals."""
         cached = f", {self._cached} of them from the cache" if self._cached else ""
         self._say(f"{self._what}: {count_of(self._files, 'file')}{cached}, {self._format_rate()}")
 
@@ -64,7 +64,7 @@ class Meter:
 
 
 def size_text(count: float) -> str:
-    """Bytes as people say them, in powers of 1000."""
+    """Format a number of bytes with a decimal unit."""
     for unit in ("B", "kB", "MB", "GB"):
         if abs(count) < 1000 or unit == "GB":
             return f"{count:.0f} {unit}" if unit == "B" or count >= 100 else f"{count:.1f} {unit}"
@@ -73,18 +73,18 @@ def size_text(count: float) -> str:
 
 
 def count_of(number: int, noun: str) -> str:
-    """``1 file``, ``2 files``."""
+    """Format a count: ``1 file``, ``2 files``."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def run_in_parallel(
     items: Sequence[Item], work: Callable[[Item, Watch], Result], *, parallel: int, meter: Meter
 ) -> list[Result]:
-    """The results in the order of the items.
+    """Run ``work`` for all items in threads; return the results in the order of the items.
 
     Raises:
-        StagingError: with every item that failed before the rest was given up.
-        BadInputsError, DiskFullError: whatever else one of them ended in.
+        StagingError: items failed; the message lists all failures until the rest was cancelled.
+        BadInputsError, DiskFullError: an item failed with another error.
     """
     stopped = threading.Event()
     watch = Watch(on_bytes=meter.add, on_retry=meter.retry, stopped=stopped)

@@ -1,9 +1,9 @@
-"""A folder of contents by URL and validator, for many runs at once.
+"""A cache folder of fetched files, which concurrent runs can share.
 
-``entries/`` says for each URL which content it last had and how a server recognises it; ``content/`` holds contents by
-their sha256; ``partial/`` what is on its way; ``locks/`` one file a URL, locked by the kernel, whose locks end with the
-process that holds them. A validator is asked for at every use: what the server has changed is fetched anew. A content
-whose digest is wrong is fetched again. No name and no note in it holds a credential or a signature.
+``entries/`` has the last content and validator of each URL; ``content/`` has contents by their sha256; ``partial/`` has
+unfinished transfers; ``locks/`` has a lock file for each URL, which the kernel unlocks when the process ends. Each use
+asks the server whether the file changed, and fetches it again if so, or if the cached content is damaged. The cache
+contains no credentials and no signatures.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _FOLDERS = ("entries", "content", "partial", "locks")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Entry:
-    """What a URL last was."""
+    """The last known content of a URL."""
 
     url: str
     sha256: str
@@ -38,14 +38,18 @@ class Entry:
 
 
 class Cache:
-    """One cache folder; made when it is not there."""
+    """A cache folder."""
 
     def __init__(self, folder: Path) -> None:
-        """Raises OSError when the folder cannot be written to."""
+        """Create the folder if missing.
+
+        Raises:
+            OSError: the folder is not writable.
+        """
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self._mode = folder.stat().st_mode & 0o777
-        """Who may use the folder may use all that is in it."""
+        """The folder's permissions, which all files in it get."""
         for name in _FOLDERS:
             self._make(folder / name)
 
@@ -56,10 +60,10 @@ class Cache:
 
     @contextmanager
     def lock(self, source: Source, *, on_wait: Callable[[], None] = lambda: None) -> Iterator[Path]:
-        """Only one process of all fetches a URL; where its content is to be put together.
+        """Lock a URL for this process; yield the path of its partial file.
 
-        ``waiting`` is called if another process does now. Where the file system has no locks each fetches for itself,
-        in a place of its own.
+        ``on_wait`` is called if another process has the lock. On file systems without locks, each process gets a
+        partial file of its own.
         """
         shared = self._path("partial", _cache_id(source))
         with ExitStack() as held:
@@ -82,7 +86,7 @@ class Cache:
             yield shared
 
     def find(self, source: Source) -> Entry | None:
-        """What is here of a URL, if its content is here too."""
+        """Return the entry of a URL if its content is cached."""
         try:
             note = json.loads(self._path("entries", _cache_id(source)).read_text(encoding="utf-8"))
             entry = Entry(**{**note, "validator": Validator(**note["validator"])})
@@ -92,7 +96,7 @@ class Cache:
         return entry if there else None
 
     def find_content(self, source: Source) -> Entry | None:
-        """The content that a caller's own sha256 names, whatever its URL was."""
+        """Return an entry for the source's sha256 if that content is cached, from any URL."""
         if source.checksum is None or source.checksum.algorithm != algorithm:
             return None
         digest = source.checksum.digest
@@ -105,11 +109,11 @@ class Cache:
         return None
 
     def content(self, entry: Entry) -> Path:
-        """Where a content lies."""
+        """Return the path of an entry's content."""
         return self._path("content", entry.sha256)
 
     def keep(self, entry: Entry, source: Source, part: Path) -> None:
-        """Takes a whole content in."""
+        """Move a complete file into the cache."""
         part.chmod(self._mode & 0o666)
         part.replace(self.content(entry))
         part.with_name(part.name + ".json").unlink(missing_ok=True)
@@ -125,12 +129,12 @@ class Cache:
         Path(file.name).replace(target)
 
     def forget(self, entry: Entry, source: Source) -> None:
-        """Removes what is damaged."""
+        """Remove an entry and its content."""
         self.content(entry).unlink(missing_ok=True)
         self._path("entries", _cache_id(source)).unlink(missing_ok=True)
 
     def copy(self, entry: Entry, target: Path, required: Checksum | None) -> bool:
-        """Copies a content and proves it on the way; False, and no copy, when it is not what it should be."""
+        """Copy and verify a content; return False, without a copy, if it is damaged."""
         hashers = Hashers((algorithm, *([required.algorithm] if required else ())))
         part = target.with_name(f".{target.name}.part")
         try:
@@ -146,7 +150,7 @@ class Cache:
         return True
 
     def is_whole(self, entry: Entry, required: Checksum | None) -> bool:
-        """Whether a content is what its name says, and what is required."""
+        """Return whether a content matches its entry and the required checksum."""
         hashers = Hashers((algorithm, *([required.algorithm] if required else ())))
         with self.content(entry).open("rb") as content:
             while block := content.read(_BLOCK):
@@ -160,7 +164,7 @@ class Cache:
 
 
 def _cache_id(source: Source) -> str:
-    """Names a URL without saying it."""
+    """Return an ID for a URL that does not reveal it."""
     return hashlib.sha256(source.key.encode()).hexdigest()
 
 

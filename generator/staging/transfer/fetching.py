@@ -1,4 +1,4 @@
-"""The files of a step: fetched in parallel into a folder, by way of the cache where there is one."""
+"""Parallel fetching of a step's files into a folder, through the cache if there is one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from generator.staging.transfer.transfer import Transfer, Watch
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FetchedFile:
-    """A file that is here, under a name that no one chose yet; ``path`` is None when it stays in the cache."""
+    """A fetched file under a temporary path; ``path`` is None if it is only in the cache."""
 
     source: Source
     name: str
@@ -37,11 +37,11 @@ def fetch_all(
     what: str,
     say: Callable[[str], None],
 ) -> list[FetchedFile]:
-    """Every source in a file of its own in ``folder``, in the order of the sources.
+    """Fetch every source into a file in ``folder``; return the files in the order of the sources.
 
     Raises:
-        StagingError: one or more cannot be had; what came is kept for another try.
-        DiskFullError: there is no room.
+        StagingError: one or more files cannot be fetched; partial files are kept for another attempt.
+        DiskFullError: the disk is full.
     """
     meter = Meter(what, len(sources), say)
 
@@ -49,23 +49,23 @@ def fetch_all(
         index, source = item
         target = None if only_cache else folder / f".{index}.part"
         if cache and not isinstance(source, LocalSource):
-            arrived = _fetch_through_cache(source, target, cache, network=network, watch=watch, say=say)
+            fetched_file = _fetch_through_cache(source, target, cache, network=network, watch=watch, say=say)
         else:
-            arrived = _fetch_directly(source, folder / f".{index}.part", network, watch)
-        meter.done(cached=arrived.cached)
-        return arrived
+            fetched_file = _fetch_directly(source, folder / f".{index}.part", network, watch)
+        meter.done(cached=fetched_file.cached)
+        return fetched_file
 
     done = run_in_parallel(list(enumerate(sources)), fetch, parallel=network.parallel, meter=meter)
     meter.finish()
     return done
 
 
-def move_to_final_name(arrived: FetchedFile, target: Path) -> None:
-    """Gives a file its name; there is none, or the whole file, at any moment."""
-    if arrived.path:
+def move_to_final_name(fetched_file: FetchedFile, target: Path) -> None:
+    """Rename a fetched file to its final name, atomically."""
+    if fetched_file.path:
         target.parent.mkdir(parents=True, exist_ok=True)
-        arrived.path.replace(target)
-        arrived.path.with_name(arrived.path.name + ".json").unlink(missing_ok=True)
+        fetched_file.path.replace(target)
+        fetched_file.path.with_name(fetched_file.path.name + ".json").unlink(missing_ok=True)
 
 
 def _fetch_directly(source: Source, part: Path, network: NetworkSettings, watch: Watch) -> FetchedFile:
@@ -83,7 +83,7 @@ def _fetch_through_cache(
     say: Callable[[str], None],
 ) -> FetchedFile:
     def report_wait() -> None:
-        say(f"{source.url}: another run fetches it, waiting")
+        say(f"{source.url}: waiting for another run that fetches it")
 
     with cache.lock(source, on_wait=report_wait) as part:
         for _ in range(2):
@@ -96,15 +96,15 @@ def _fetch_through_cache(
                 return FetchedFile(
                     source=source, name=_choose_name(entry.name, source), path=target, size=entry.size, cached=cached
                 )
-            say(f"{source.url}: its copy in the cache is not as it should be and is fetched again")
+            say(f"{source.url}: the cached copy is damaged; fetching it again")
             cache.forget(entry, source)
-    raise StagingError(f"{source.url}: its content is not what it should be")
+    raise StagingError(f"{source.url}: its content does not match its checksum or size")
 
 
 def _ensure_cached(
     source: Source, cache: Cache, part: Path, *, network: NetworkSettings, watch: Watch
 ) -> tuple[Entry, bool]:
-    """The content in the cache, and whether it was there."""
+    """Return the cached content, fetched if needed, and whether it was cached."""
     by_content = cache.find_content(source)
     if by_content:
         return by_content, True
@@ -114,7 +114,7 @@ def _ensure_cached(
         fetched = transfer.fetch(known=entry.validator if entry else unknown)
     except NotModifiedError:
         if entry is None:
-            raise StagingError(f"{source.url}: 'not modified' answers a question that was not asked") from None
+            raise StagingError(f"{source.url}: 'not modified' in answer to an unconditional request") from None
         return entry, True
     kept = Entry(
         url=source.url,

@@ -1,4 +1,4 @@
-"""One file from a source to a folder: resumed, tried again, verified, and never half under its name."""
+"""The transfer of one file into a folder: resumed, retried, verified, and named only when complete."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ from generator.staging.stores import (
 
 _BLOCK = 1024**2
 _TRIES = 50
-"""Tries of one file, even if each brings some bytes."""
+"""Attempts for one file, even if each makes progress."""
 _SLOWEST = 500
-"""Bytes a second below which an answer is as good as silent."""
+"""Bytes per second below which a server counts as silent."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TransferResult:
-    """A file that is there whole; ``name`` is what the server calls it."""
+    """A completed transfer; ``name`` is the server's name for the file."""
 
     size: int
     digests: dict[str, str]
@@ -47,23 +47,23 @@ class TransferResult:
 
 @dataclass(slots=True)
 class Watch:
-    """Whoever follows transfers: told of bytes (negative when they turn out to be useless), asked whether to go on."""
+    """Callbacks of a transfer: for bytes (negative if discarded) and retries, and an event that cancels it."""
 
     on_bytes: Callable[[int], None] = lambda _count: None
     on_retry: Callable[[str, str, float], None] = lambda _url, _cause, _wait: None
     stopped: threading.Event | None = None
 
     def check(self) -> None:
-        """Ends a transfer whose step has failed.
+        """Cancel the transfer if its step has failed.
 
         Raises:
-            TransferCancelledError: it has.
+            TransferCancelledError: the step has failed.
         """
         if self.stopped and self.stopped.is_set():
-            raise TransferCancelledError("given up")
+            raise TransferCancelledError("cancelled")
 
     def sleep(self, seconds: float) -> None:
-        """Waits, unless the step fails meanwhile."""
+        """Wait; cancel the transfer if its step fails meanwhile."""
         if self.stopped:
             self.stopped.wait(seconds)
         else:
@@ -72,9 +72,9 @@ class Watch:
 
 
 class Transfer:
-    """Fetches one file into ``part``, which keeps what has come until the file is whole or proves to be wrong.
+    """Fetches one file into ``part``, which is kept until the file is complete or damaged.
 
-    Beside it ``part.json`` holds what content it is of, so that another process can go on with it.
+    ``part.json`` next to it records the version, so that another process can resume the transfer.
     """
 
     def __init__(
@@ -90,12 +90,12 @@ class Transfer:
         self._mismatches = 0
 
     def fetch(self, *, known: Validator = unknown) -> TransferResult:
-        """The whole file in ``part``.
+        """Fetch the whole file into ``part``, with retries.
 
         Raises:
-            NotModifiedError: the content is ``known``.
-            StagingError: it cannot be had.
-            DiskFullError: there is no room for it.
+            NotModifiedError: the file is still the ``known`` version.
+            StagingError: the file cannot be fetched.
+            DiskFullError: the disk is full.
         """
         self._load_note()
         tries = idle = 0
@@ -115,11 +115,11 @@ class Transfer:
             except OSError as error:
                 if error.errno in (errno.ENOSPC, errno.EDQUOT):
                     self.discard()
-                    raise DiskFullError(f"{self._source.url}: no space is left for it") from None
+                    raise DiskFullError(f"{self._source.url}: no space left") from None
                 raise
 
     def _attempt(self, known: Validator) -> TransferResult:
-        if self._have and not self._expected:  # nothing could tell what is here from another content
+        if self._have and not self._expected:  # a partial file without a validator may be of another version
             self._reset()
         asked = known if not self._have else unknown
         try:
@@ -138,10 +138,10 @@ class Transfer:
         try:
             return self._source.open()
         except ChangedError:
-            raise TransientError("the server does not send it from its beginning") from None
+            raise TransientError("the server does not send it from the start") from None
 
     def _load_note(self) -> None:
-        """What an earlier process left, if its content can be told from another."""
+        """Load the partial file of an earlier process, if its version is known."""
         with suppress(OSError, ValueError, TypeError, LookupError):
             note = json.loads(self._note.read_text(encoding="utf-8"))
             if note["key"] == self._key:
@@ -153,11 +153,11 @@ class Transfer:
 
     @property
     def _key(self) -> str:
-        """Which URL a note is of, without saying it."""
+        """An ID of the source's URL that does not reveal it."""
         return hashlib.sha256(self._source.key.encode()).hexdigest()
 
     def _reset(self) -> None:
-        """Forgets what has come: first the bytes, then what they were of, so that no kill in between mixes contents."""
+        """Delete the partial file, then its note, so that an interruption never mixes versions."""
         self._watch.on_bytes(-self._have)
         self._have, self._expected = 0, unknown
         for path in (self._part, self._note):
@@ -178,7 +178,7 @@ class Transfer:
         self._check_room(opened)
 
     def _write_note(self, opened: Download) -> None:
-        """Notes what content is on its way; a small file is fetched anew sooner than its note is written."""
+        """Write a note of the version in transfer; small files are fetched again instead."""
         for path in (self._part, self._note):
             path.unlink(missing_ok=True)
         if opened.validator and (opened.size is None or opened.size > _BLOCK):
@@ -220,11 +220,11 @@ class Transfer:
             raise TransientError(f"the connection was cut after {self._have} of {whole} bytes")
         for size, who in ((whole, "the server says"), (self._source.size, "it should have")):
             if size is not None and self._have != size:
-                self._start_over(f"{self._have} bytes came, {who} {size}")
+                self._start_over(f"{self._have} bytes received, {who} {size}")
         digests = self._hashers.digests()
         for one in self._required:
             if digests[one.algorithm] != one.digest:
-                self._start_over(f"its {one.algorithm} is {digests[one.algorithm]}, and should be {one.digest}")
+                self._start_over(f"its {one.algorithm} is {digests[one.algorithm]}, not {one.digest}")
         if self._have == 0:
             self._part.touch()
         return TransferResult(
@@ -232,7 +232,7 @@ class Transfer:
         )
 
     def _start_over(self, why: str) -> None:
-        """Content that is wrong may have been damaged on its way, so it is fetched once more, and then refused."""
+        """Discard damaged content; fetch it once more, then fail."""
         self._mismatches += 1
         self._reset()
         if self._mismatches > 1:
@@ -240,22 +240,22 @@ class Transfer:
         raise TransientError(why)
 
     def discard(self) -> None:
-        """Removes what has come."""
+        """Delete the partial file."""
         self._reset()
 
 
 class _Pace:
-    """Ends an answer that trickles: one that brings next to nothing for as long as it might have been silent."""
+    """Detects a server that sends almost nothing for as long as a silent one is allowed."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = max(seconds, 1.0)
         self._since, self._bytes = time.monotonic(), 0
 
     def check(self, count: int) -> None:
-        """Counts bytes.
+        """Count bytes.
 
         Raises:
-            TransientError: they are too few.
+            TransientError: the transfer is too slow.
         """
         self._bytes += count
         passed = time.monotonic() - self._since
@@ -266,14 +266,14 @@ class _Pace:
 
 
 def _write_all(file: BinaryIO, block: bytes) -> None:
-    """An unbuffered file may take less than it is given."""
+    """Write all bytes of a block; an unbuffered file may write fewer at once."""
     view = memoryview(block)
     while view:
         view = view[file.write(view) :]
 
 
 def compute_checksum(path: Path, algorithm: str = "sha256") -> Checksum:
-    """The checksum of a local file, read in blocks."""
+    """Compute the checksum of a local file, read in blocks."""
     hashers = checksums.Hashers((algorithm,))
     with path.open("rb") as file:
         while block := file.read(_BLOCK):
