@@ -132,12 +132,12 @@ def _put_all(request: StageOutRequest, target: Target, files: Sequence[_File]) -
 
     def put(file: _File, watch: Watch) -> str:
         url = _put(target, file, request, watch)
-        meter.done()
+        meter.add_file()
         return url
 
-    done = run_in_parallel(files, put, parallel=request.network.parallel, meter=meter)
-    meter.finish()
-    return done
+    urls = run_in_parallel(files, put, parallel=request.network.parallel, meter=meter)
+    meter.report_totals()
+    return urls
 
 
 def _put(target: Target, file: _File, request: StageOutRequest, watch: Watch) -> str:
@@ -157,7 +157,7 @@ def _put(target: Target, file: _File, request: StageOutRequest, watch: Watch) ->
             watch.on_bytes(-sent)
             if attempt == network.attempts - 1:
                 raise StagingError(f"{target.url}/{file.relative}: {error} (tried {network.attempts} times)") from None
-            wait = network.retry_delay(attempt, asked=error.wait)
+            wait = network.retry_delay(attempt, requested=error.wait)
             watch.on_retry(f"{target.url}/{file.relative}", str(error), wait)
             watch.sleep(wait)
     raise AssertionError

@@ -167,7 +167,7 @@ class TestStagedIn:
         web.put("/a.tif", b"a")
         url = web.put("/i.json", json_page(item("i", {"a": {"href": "a.tif", "file:size": 2}})))
 
-        assert "1 bytes received, it should have 2" in step("stage-in", {"input_path": {"stac_url": url}}).err
+        assert "1 bytes received, expected 2" in step("stage-in", {"input_path": {"stac_url": url}}).err
 
     def test_an_item_in_a_bucket(self, s3: S3, step: Runner) -> None:
         (s3.folder / "data" / "stac").mkdir(exist_ok=True)

@@ -68,7 +68,7 @@ class Credentials:
         for file in (self.file(".netrc", "netrc"), Path.home() / ".netrc"):
             if file and file.is_file():
                 try:
-                    found = netrc.netrc(str(file)).hosts.get(host)  # a default would be for every host there is
+                    found = netrc.netrc(str(file)).hosts.get(host)  # a default would apply to every host
                 except (netrc.NetrcParseError, OSError, UnicodeDecodeError):
                     raise BadInputsError(f"{file.name}: cannot be read") from None
                 if found:

@@ -36,11 +36,11 @@ class NetworkSettings:
             return str(self.ca_bundle)
         return next((os.environ[name] for name in _TRUST if Path(os.environ.get(name, "")).is_file()), True)
 
-    def retry_delay(self, attempt: int, *, asked: float | None = None) -> float:
+    def retry_delay(self, attempt: int, *, requested: float | None = None) -> float:
         """Return the seconds before the next attempt: exponential with jitter, at least what the server requests."""
         pause = min(self.first_wait * 2.0**attempt, self.longest_wait)
         jittered = pause * (0.5 + random.random() / 2)  # noqa: S311 - spreads clients, guards nothing
-        return max(jittered, min(asked or 0.0, self.longest_wait * 2))
+        return max(jittered, min(requested or 0.0, self.longest_wait * 2))
 
 
 def check_ca_bundle(path: Path | None) -> Path | None:

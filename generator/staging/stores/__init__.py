@@ -39,7 +39,7 @@ class Validator:
         return bool(self.etag) and not self.etag.startswith("W/")
 
 
-unknown = Validator()
+no_validator = Validator()
 """No validator: the server sends none, or none is expected."""
 
 
@@ -62,7 +62,7 @@ class Download:
     stream: Stream
     offset: int = 0
     size: int | None = None
-    validator: Validator = unknown
+    validator: Validator = no_validator
     checksums: tuple[Checksum, ...] = ()
     name: str = ""
     """The file name in the server's answer, if any."""
@@ -96,7 +96,7 @@ class Source(Protocol):
         """The expected size in bytes, if known."""
         ...
 
-    def open(self, offset: int = 0, *, expected: Validator = unknown, known: Validator = unknown) -> Download:
+    def open(self, offset: int = 0, *, expected: Validator = no_validator, known: Validator = no_validator) -> Download:
         """Open the file at ``offset`` if it is still the ``expected`` version, else at 0.
 
         Raises:

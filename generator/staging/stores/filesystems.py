@@ -23,7 +23,7 @@ from generator.staging.stores import (
     TransientError,
     UrlSource,
     Validator,
-    unknown,
+    no_validator,
 )
 
 _BY_OBSTORE = {"gs": "gs", "gcs": "gs", "abfs": "abfs", "abfss": "abfss", "az": "abfs"}
@@ -101,7 +101,7 @@ class FileSystemStore:
         timeouts = {
             "connect_timeout": f"{self._network.connect_timeout:.0f}s",
             "timeout": f"{self._network.timeout * 5:.0f}s",  # of a whole answer, which is a few MB
-            "allow_http": True,  # which address is asked is the configuration's, and https unless that says http
+            "allow_http": True,  # the configuration chooses the server, with https unless it specifies http
         }
         system = FsspecStore(protocol, config=config or None, client_options=timeouts, retry_config={"max_retries": 1})
         return system, url.partition("://")[2]
@@ -153,7 +153,7 @@ class FileSystemSource(UrlSource):
 
     store: FileSystemStore = field(repr=False)
 
-    def open(self, offset: int = 0, *, expected: Validator = unknown, known: Validator = unknown) -> Download:
+    def open(self, offset: int = 0, *, expected: Validator = no_validator, known: Validator = no_validator) -> Download:
         """See `Source.open`."""
         system, path = self.store.find(self.address)
         with translate_filesystem_errors(self.address):

@@ -31,7 +31,7 @@ from generator.staging.stores import (
     TransientError,
     UrlSource,
     Validator,
-    unknown,
+    no_validator,
 )
 from generator.staging.stores.origins import (
     Origin,
@@ -199,7 +199,7 @@ class HttpSource(UrlSource):
 
     store: HttpStore = field(repr=False)
 
-    def open(self, offset: int = 0, *, expected: Validator = unknown, known: Validator = unknown) -> Download:
+    def open(self, offset: int = 0, *, expected: Validator = no_validator, known: Validator = no_validator) -> Download:
         """See `Source.open`: a range with If-Range, or a conditional request."""
         response = self.store.get(self.address, _conditions(offset, expected, known))
         try:
@@ -235,7 +235,7 @@ class HttpSource(UrlSource):
             offset=start,
             size=None if decoded else size,
             # decoded bytes cannot be counted in the server's ranges, so such a file is never resumed
-            validator=unknown if decoded else validator,
+            validator=no_validator if decoded else validator,
             checksums=() if decoded else checksums.checksums_from_headers(_lowercase_names(response.headers)),
             name=disposition_name(response.headers.get("Content-Disposition")),
         )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from generator.shared.failures import StagingError
 from generator.staging.checksums import Checksum
-from generator.staging.stores import Download, NotModifiedError, Validator, unknown
+from generator.staging.stores import Download, NotModifiedError, Validator, no_validator
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +29,7 @@ class LocalSource:
         """The path as a URL."""
         return self.path.absolute().as_uri()
 
-    def open(self, offset: int = 0, *, expected: Validator = unknown, known: Validator = unknown) -> Download:
+    def open(self, offset: int = 0, *, expected: Validator = no_validator, known: Validator = no_validator) -> Download:
         """See `Source.open`; the validator is time and size."""
         try:
             stream = self.path.open("rb")

@@ -18,7 +18,7 @@ from generator.staging.network.credentials import Credentials
 from generator.staging.network.guard import ForbiddenAddressError, NoGuard, find_cause, find_forbidden_address
 from generator.staging.network.settings import NetworkSettings
 from generator.staging.records import Location
-from generator.staging.stores import ChangedError, Download, NotModifiedError, TransientError, Validator, unknown
+from generator.staging.stores import ChangedError, Download, NotModifiedError, TransientError, Validator, no_validator
 
 _BLOCK = 256 * 1024
 """Bytes of a read: botocore waits for all of them, and loses those before a stall."""
@@ -220,17 +220,17 @@ class S3Source:
         """The last component of the key."""
         return self.key_name.rpartition("/")[2]
 
-    def open(self, offset: int = 0, *, expected: Validator = unknown, known: Validator = unknown) -> Download:
+    def open(self, offset: int = 0, *, expected: Validator = no_validator, known: Validator = no_validator) -> Download:
         """See `Source.open`: GetObject with Range and IfMatch, or IfNoneMatch."""
-        asked: dict[str, Any] = {"Bucket": self.bucket, "Key": self.key_name}
+        request: dict[str, Any] = {"Bucket": self.bucket, "Key": self.key_name}
         if offset:
-            asked["Range"] = f"bytes={offset}-"
+            request["Range"] = f"bytes={offset}-"
             if expected.etag:
-                asked["IfMatch"] = expected.etag
+                request["IfMatch"] = expected.etag
         if known.etag:
-            asked["IfNoneMatch"] = known.etag
+            request["IfNoneMatch"] = known.etag
         with translate_s3_errors(self.url):
-            answer = self.store.client.get_object(**asked)
+            answer = self.store.client.get_object(**request)
         start, size = 0, answer["ContentLength"]
         if "ContentRange" in answer:
             span, _, whole = answer["ContentRange"].removeprefix("bytes ").partition("/")

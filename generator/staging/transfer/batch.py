@@ -14,9 +14,9 @@ from generator.staging.transfer.transfer import Watch
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-_EVERY = 5.0
+_REPORT_INTERVAL = 5.0
 """Seconds between lines of progress."""
-_GRACE = 1.0
+_FAILURE_WAIT = 1.0
 """Seconds to wait for failures of other files after the first one."""
 
 
@@ -29,31 +29,31 @@ class Meter:
         self._began = self._reported = time.monotonic()
         self._bytes = self._files = self._cached = 0
 
-    def add(self, count: int) -> None:
+    def add_bytes(self, count: int) -> None:
         """Add transferred bytes."""
         with self._lock:
             self._bytes += count
             self._report()
 
-    def done(self, *, cached: bool = False) -> None:
+    def add_file(self, *, cached: bool = False) -> None:
         """Count a completed file."""
         with self._lock:
             self._files += 1
             self._cached += cached
             self._report()
 
-    def retry(self, url: str, cause: str, pause: float) -> None:
+    def report_retry(self, url: str, cause: str, pause: float) -> None:
         """Report another attempt for a file."""
         self._say(f"{self._what}: {url}: {cause}; again in {pause:.1f} s")
 
-    def finish(self) -> None:
+    def report_totals(self) -> None:
         """Report the totals."""
         cached = f", {self._cached} of them from the cache" if self._cached else ""
         self._say(f"{self._what}: {count_of(self._files, 'file')}{cached}, {self._format_rate()}")
 
     def _report(self) -> None:
         now = time.monotonic()
-        if now - self._reported >= _EVERY:
+        if now - self._reported >= _REPORT_INTERVAL:
             self._reported = now
             self._say(f"{self._what}: {self._files} of {self._total} files, {self._format_rate()}")
 
@@ -87,7 +87,7 @@ def run_in_parallel(
         BadInputsError, DiskFullError: an item failed with another error.
     """
     stopped = threading.Event()
-    watch = Watch(on_bytes=meter.add, on_retry=meter.retry, stopped=stopped)
+    watch = Watch(on_bytes=meter.add_bytes, on_retry=meter.report_retry, stopped=stopped)
 
     def one(item: Item) -> Result:
         watch.check()
@@ -98,7 +98,7 @@ def run_in_parallel(
         futures = [pool.submit(one, item) for item in items]
         wait(futures, return_when=FIRST_EXCEPTION)
         stopped.set()
-        wait(futures, timeout=_GRACE)
+        wait(futures, timeout=_FAILURE_WAIT)
     finally:  # after an interrupt, too: a thread that waits for a silent server ends with the process
         stopped.set()
         pool.shutdown(wait=False, cancel_futures=True)

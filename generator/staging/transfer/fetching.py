@@ -9,7 +9,7 @@ from pathlib import Path
 from generator.shared.failures import StagingError
 from generator.staging.file_names import safe_name
 from generator.staging.network.settings import NetworkSettings
-from generator.staging.stores import NotModifiedError, Source, unknown
+from generator.staging.stores import NotModifiedError, Source, no_validator
 from generator.staging.stores.local import LocalSource
 from generator.staging.transfer.batch import Meter, run_in_parallel
 from generator.staging.transfer.cache import Cache, Entry, algorithm
@@ -52,11 +52,11 @@ def fetch_all(
             fetched_file = _fetch_through_cache(source, target, cache, network=network, watch=watch, say=say)
         else:
             fetched_file = _fetch_directly(source, folder / f".{index}.part", network, watch)
-        meter.done(cached=fetched_file.cached)
+        meter.add_file(cached=fetched_file.cached)
         return fetched_file
 
     done = run_in_parallel(list(enumerate(sources)), fetch, parallel=network.parallel, meter=meter)
-    meter.finish()
+    meter.report_totals()
     return done
 
 
@@ -111,7 +111,7 @@ def _ensure_cached(
     entry = cache.find(source)
     transfer = Transfer(source, part, network=network, watch=watch, algorithms=(algorithm,))
     try:
-        fetched = transfer.fetch(known=entry.validator if entry else unknown)
+        fetched = transfer.fetch(known=entry.validator if entry else no_validator)
     except NotModifiedError:
         if entry is None:
             raise StagingError(f"{source.url}: 'not modified' in answer to an unconditional request") from None

@@ -25,11 +25,11 @@ from generator.staging.stores import (
     TransferCancelledError,
     TransientError,
     Validator,
-    unknown,
+    no_validator,
 )
 
 _BLOCK = 1024**2
-_TRIES = 50
+_MAX_ATTEMPTS = 50
 """Attempts for one file, even if each makes progress."""
 _SLOWEST = 500
 """Bytes per second below which a server counts as silent."""
@@ -84,12 +84,12 @@ class Transfer:
         self._algorithms = algorithms
         self._note = part.with_name(part.name + ".json")
         self._have = 0
-        self._expected, self._name = unknown, ""
+        self._expected, self._name = no_validator, ""
         self._hashers = Hashers(())
         self._required: tuple[Checksum, ...] = ()
         self._mismatches = 0
 
-    def fetch(self, *, known: Validator = unknown) -> TransferResult:
+    def fetch(self, *, known: Validator = no_validator) -> TransferResult:
         """Fetch the whole file into ``part``, with retries.
 
         Raises:
@@ -98,18 +98,18 @@ class Transfer:
             DiskFullError: the disk is full.
         """
         self._load_note()
-        tries = idle = 0
+        attempts = idle = 0
         while True:
             self._watch.check()
             before = self._have
             try:
                 return self._attempt(known)
             except TransientError as error:
-                tries += 1
+                attempts += 1
                 idle = 0 if self._have > before else idle + 1
-                if idle >= self._network.attempts or tries >= _TRIES:
-                    raise StagingError(f"{self._source.url}: {error} (tried {tries} times)") from None
-                wait = self._network.retry_delay(idle, asked=error.wait)
+                if idle >= self._network.attempts or attempts >= _MAX_ATTEMPTS:
+                    raise StagingError(f"{self._source.url}: {error} (tried {attempts} times)") from None
+                wait = self._network.retry_delay(idle, requested=error.wait)
                 self._watch.on_retry(self._source.url, str(error), wait)
                 self._watch.sleep(wait)
             except OSError as error:
@@ -121,9 +121,9 @@ class Transfer:
     def _attempt(self, known: Validator) -> TransferResult:
         if self._have and not self._expected:  # a partial file without a validator may be of another version
             self._reset()
-        asked = known if not self._have else unknown
+        condition = known if not self._have else no_validator
         try:
-            opened = self._source.open(self._have, expected=self._expected, known=asked)
+            opened = self._source.open(self._have, expected=self._expected, known=condition)
         except ChangedError:
             self._reset()
             opened = self._open_from_start()
@@ -159,7 +159,7 @@ class Transfer:
     def _reset(self) -> None:
         """Delete the partial file, then its note, so that an interruption never mixes versions."""
         self._watch.on_bytes(-self._have)
-        self._have, self._expected = 0, unknown
+        self._have, self._expected = 0, no_validator
         for path in (self._part, self._note):
             path.unlink(missing_ok=True)
 
@@ -218,7 +218,7 @@ class Transfer:
         whole = opened.size
         if whole is not None and self._have < whole:
             raise TransientError(f"the connection was cut after {self._have} of {whole} bytes")
-        for size, who in ((whole, "the server says"), (self._source.size, "it should have")):
+        for size, who in ((whole, "the server announced"), (self._source.size, "expected")):
             if size is not None and self._have != size:
                 self._start_over(f"{self._have} bytes received, {who} {size}")
         digests = self._hashers.digests()
