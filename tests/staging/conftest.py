@@ -37,13 +37,13 @@ def step(tmp_path: Path, runner: Runner) -> Callable[..., Staged]:
 
 @pytest.fixture
 def outputs(tmp_path: Path) -> Callable[[], dict[str, Any]]:
-    """The output object that a step left."""
+    """Return the output object that a step wrote."""
     return lambda: dict(json.loads((tmp_path / "cwl.output.json").read_text()))
 
 
 @pytest.fixture
 def web() -> Iterator[HttpServer]:
-    """An HTTP server whose pages fail as they are told."""
+    """An HTTP server with configurable failures."""
     with http_server() as server:
         yield server
 
@@ -60,7 +60,7 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
 
 @pytest.fixture(scope="session")
 def public_s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
-    """An S3 server that asks for no signature."""
+    """An S3 server that accepts unsigned requests."""
     folder = tmp_path_factory.mktemp("public-s3")
     (folder / "open").mkdir()
     with s3_server(folder, signed=False) as server:

@@ -1,4 +1,4 @@
-"""The guard that a platform switches on, and trust: what may be reached, and who is believed."""
+"""The guard against private addresses, and the verification of certificates."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ def test_a_redirect_inwards_is_refused(web: HttpServer, runner: Runner) -> None:
 def test_what_to_allow_must_be_something(runner: Runner) -> None:
     result = runner("stage-in", "http://x", "--guard", "--allow", "10.0.0.0/99")
 
-    assert (result.code, "neither a network such as 10.0.0.0/8 nor a host" in result.err) == (2, True)
+    assert (result.code, "neither a network such as 10.0.0.0/8 nor a known host" in result.err) == (2, True)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The cache: what it saves, what it never mixes up, and what several runs at once do to it."""
+"""The cache: saved transfers, consistency, and concurrent runs."""
 
 from __future__ import annotations
 

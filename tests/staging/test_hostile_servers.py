@@ -1,4 +1,4 @@
-"""What strangers would try: servers, documents, addresses and configurations that want more than they should get."""
+"""Attacks by untrusted servers, documents, addresses and configurations."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ class TestSecretsStayWithTheirHosts:
         result = step("stage-in", {"input_path": web.put("/a"), "credentials": "token: |\n  S3CRETTOKEN\n  x\n"})
 
         assert (result.code, "S3CRET" in result.err) == (2, False)
-        assert "token has characters in it" in result.err
+        assert "token has invalid characters" in result.err
 
     def test_numbers_in_yaml_stay_as_they_are_written(self, web: HttpServer, step: Runner) -> None:
         url = web.put("/a.tif", b"a")
@@ -227,7 +227,7 @@ class TestAddressesThatReadThisMachine:
 
 class TestContentsAreNeverMixed:
     def test_parameters_that_say_what_is_wanted_tell_files_apart(self, web: HttpServer, runner: Runner) -> None:
-        """A server that says the same time for all its files."""
+        """A server that sends the same modification time for all files."""
         seen = {"Last-Modified": "Tue, 03 Feb 2026 04:05:06 GMT"}
 
         def by_key(handler: object) -> bool:

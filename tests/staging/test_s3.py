@@ -76,7 +76,7 @@ def test_a_folder_keeps_its_structure_as_a_directory(s3: S3, step: Runner, tmp_p
         ({"aws_secret_access_key": "wrong"}, "SignatureDoesNotMatch"),
         ({"aws_access_key_id": "AKIDUNKNOWN"}, "InvalidAccessKeyId"),
         ({"s3_url": "s3://data/missing"}, "s3://data/missing: NoSuchKey: object not found"),
-        ({"s3_url": "s3://nowhere/missing"}, "there is no such"),
+        ({"s3_url": "s3://nowhere/missing"}, "s3://nowhere/missing: NoSuchBucket: bucket not found"),
         ({"s3_url": "s3://data/empty/"}, "the folder is empty or missing"),
     ],
 )

@@ -49,7 +49,7 @@ def catalog(name: str, *links: tuple[str, str], kind: str = "Catalog") -> dict[s
 
 @pytest.fixture
 def scene(web: HttpServer) -> str:
-    """An Item with three assets beside it."""
+    """An Item with three assets next to it."""
     for name in ("red.tif", "nir.tif", "thumb.png"):
         web.put(f"/s/{name}", name.encode())
     assets = {

@@ -1,4 +1,4 @@
-"""Stage-in over HTTP: names, order, what a person sees, and every fault that a network has."""
+"""Stage-in over HTTP: names, order, messages, and network failures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every other store, each against a real server: FTP, SFTP, Azure, Google's, local folders."""
+"""The other stores, each against a real server: FTP, SFTP, Azure, Google's, local folders."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def azure(tmp_path: Path) -> Iterator[Store]:
 
 
 def make_container(name: str) -> None:
-    """A container of the emulator, asked for with a shared key."""
+    """A container of the emulator, created with a shared key."""
     path, date = f"/{_ACCOUNT}/{name}", formatdate(usegmt=True)
     lines = [
         "PUT",
@@ -263,7 +263,7 @@ class TestLocal:
             (("stage-in", "http://x", "--config", "nowhere"), "configuration folder not found"),
             (("stage-in", "http://x", "--credentials", "nowhere"), "the credentials cannot be read"),
             (("stage-in", "http://x", "--cache-only"), "cache_only needs a cache_dir"),
-            (("stage-out", ".", "https://x/y"), "results are not put on web servers"),
+            (("stage-out", ".", "https://x/y"), "web servers cannot store results"),
         ],
     )
     def test_what_a_tired_person_types(self, runner: Runner, words: tuple[str, ...], said: str) -> None:
