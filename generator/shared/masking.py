@@ -26,10 +26,10 @@ class Secrets:
         self._values = {name: str(value) for name, value in values.items() if value is not None}
         self.literal: Callable[[str], str] = repr
         taken = {value for value in (others or {}).values() if isinstance(value, str)} | set(self._values.values())
-        self.placeholders = {name: _free(f"secret: {name}", taken) for name in self._values}
+        self.placeholders = {name: _choose_unused(f"secret: {name}", taken) for name in self._values}
         """The values in the notebook; the space makes every language quote them."""
         long_enough = [value for value in self._values.values() if len(value) >= _SHORTEST]
-        forms = {form for value in long_enough for form in _forms(value) if len(form) >= _SHORTEST}
+        forms = {form for value in long_enough for form in _list_printed_forms(value) if len(form) >= _SHORTEST}
         ordered = sorted(forms, key=len, reverse=True)
         self._pattern = re.compile("|".join(map(re.escape, ordered))) if ordered else None
         self._whole = set(long_enough)
@@ -83,13 +83,13 @@ class Secrets:
         return {kind: self.hide_data(item) for kind, item in bundle.items()}
 
 
-def _free(word: str, taken: set[str]) -> str:
+def _choose_unused(word: str, taken: set[str]) -> str:
     while word in taken:
         word += "_"
     return word
 
 
-def _forms(value: str) -> Iterator[str]:
+def _list_printed_forms(value: str) -> Iterator[str]:
     """Return the forms in which programs print a value: plain, as Python, JSON or HTML, in URLs, in base64, by line."""
     import base64
     from html import escape

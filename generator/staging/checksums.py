@@ -49,31 +49,31 @@ def parse_checksum(text: str) -> Checksum:
         raise ValueError(f"{text!r} is not a checksum; write sha256:… or md5:…")
     algorithm, digest = match.groups()
     if algorithm is None:
-        return _multihash(digest) or _by_length(digest, text)
+        return _parse_multihash(digest) or _checksum_by_length(digest, text)
     if len(digest) != hashlib.new(algorithm, usedforsecurity=False).digest_size * 2:
         raise ValueError(f"{text!r}: wrong length for {algorithm}")
     return Checksum(algorithm, digest)
 
 
-def _by_length(digest: str, text: str) -> Checksum:
+def _checksum_by_length(digest: str, text: str) -> Checksum:
     if len(digest) not in _LENGTHS:
         raise ValueError(f"{text!r} is not a checksum: no algorithm has digests of this length")
     return Checksum(_LENGTHS[len(digest)], digest)
 
 
-def _multihash(digest: str) -> Checksum | None:
+def _parse_multihash(digest: str) -> Checksum | None:
     """Parse a multihash: code and length as varints, then the digest (multiformats/multihash)."""
     if len(digest) % 2:
         return None
     raw = bytes.fromhex(digest)
-    code, used = _varint(raw)
-    length, more = _varint(raw[used:])
+    code, used = _parse_varint(raw)
+    length, more = _parse_varint(raw[used:])
     rest = raw[used + more :]
     algorithm = _MULTIHASHES.get(code)
     return Checksum(algorithm, rest.hex()) if algorithm and len(rest) == length else None
 
 
-def _varint(raw: bytes) -> tuple[int, int]:
+def _parse_varint(raw: bytes) -> tuple[int, int]:
     value = 0
     for index, byte in enumerate(raw[:9]):
         value |= (byte & 0x7F) << (7 * index)

@@ -75,7 +75,7 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--credentials", metavar="FILE", help="file with secrets, see below")
     parser.add_argument("--config", metavar="DIRECTORY", help="configuration folder, see below")
     parser.add_argument(
-        "--parallel", type=_count, default=16, metavar="N", help="parallel transfers (default: %(default)s)"
+        "--parallel", type=_parse_count, default=16, metavar="N", help="parallel transfers (default: %(default)s)"
     )
     parser.add_argument(
         "--timeout",
@@ -86,7 +86,7 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--attempts",
-        type=_count,
+        type=_parse_count,
         default=6,
         metavar="N",
         help="attempts without progress (default: %(default)s)",
@@ -102,7 +102,7 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _count(text: str) -> int:
+def _parse_count(text: str) -> int:
     number = int(text) if text.isascii() and text.isdigit() else 0
     if not 1 <= number <= 64:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 64")
@@ -125,10 +125,10 @@ def _execute_stage_in(options: argparse.Namespace, given: dict[str, Any], say: C
             folder=folder,
             name=str(given.get("name") or folder.name or "staged"),
             as_type=str(given.get("as_type") or "File[]"),
-            cache=_cache(given, in_step=bool(options.inputs)),
+            cache=_choose_cache(given, in_step=bool(options.inputs)),
             only_cache=bool(given.get("cache_only")),
             say=say,
-            **_settings(options, given, step=str(given.get("name") or "stage_in")),
+            **_read_settings(options, given, step=str(given.get("name") or "stage_in")),
         )
     )
     if options.inputs:
@@ -152,7 +152,7 @@ def _stage_in_inputs(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _cache(given: dict[str, Any], *, in_step: bool) -> CacheFolder | None:
+def _choose_cache(given: dict[str, Any], *, in_step: bool) -> CacheFolder | None:
     """Return the cache folder; in a step the engine has put it into the working directory, writable.
 
     A step that only fills the cache and has none creates one for the steps after it.
@@ -192,7 +192,7 @@ def _execute_stage_out(options: argparse.Namespace, given: dict[str, Any], say: 
             inside=inside,
             name=str(given.get("name") or "results"),
             say=say,
-            **_settings(options, given, step="stage_out"),
+            **_read_settings(options, given, step="stage_out"),
         )
     )
     if inside:
@@ -215,7 +215,7 @@ def _stage_out_inputs(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _settings(options: argparse.Namespace, given: dict[str, Any], *, step: str) -> dict[str, Any]:
+def _read_settings(options: argparse.Namespace, given: dict[str, Any], *, step: str) -> dict[str, Any]:
     from generator.staging.network.credentials import read_credentials
     from generator.staging.network.guard import choose_guard
     from generator.staging.network.settings import NetworkSettings, check_ca_bundle

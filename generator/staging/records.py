@@ -59,7 +59,7 @@ def _flatten(value: Any) -> Iterator[Any]:
 
 def _read_value(value: Any, kinds: tuple[Kind, ...]) -> list[Location]:
     if isinstance(value, str):
-        return [_location_of_url(value)]
+        return [_make_url_location(value)]
     if not isinstance(value, Mapping):
         raise BadInputsError(f"a {type(value).__name__} is neither a URL, a File nor a record")
     if value.get("class") in ("File", "Directory"):
@@ -78,14 +78,16 @@ def _read_value(value: Any, kinds: tuple[Kind, ...]) -> list[Location]:
             raise BadInputsError(wrong)
     if place not in ("path", "collection_id") and not all(isinstance(one, str) and one for one in addresses):
         raise BadInputsError(f"{place}: text is needed, the address of one file or a list of such")
-    return [_location_of_url(one, record) if place == "url" else _location(place, one, record) for one in addresses]
+    return [
+        _make_url_location(one, record) if place == "url" else _make_location(place, one, record) for one in addresses
+    ]
 
 
-def _location(place: str, address: Any, record: Mapping[str, Any]) -> Location:
+def _make_location(place: str, address: Any, record: Mapping[str, Any]) -> Location:
     return Location(kind=_KINDS[place], addresses=(address,), record=record)
 
 
-def _location_of_url(url: str, record: Mapping[str, Any] | None = None) -> Location:
+def _make_url_location(url: str, record: Mapping[str, Any] | None = None) -> Location:
     if wrong := urls.find_problem(url):
         raise BadInputsError(wrong)
     kind = {"s3": "S3", "": "Local", "file": "Local"}.get(urls.scheme(url), "URL")

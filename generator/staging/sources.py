@@ -71,7 +71,7 @@ class SourceFinder:
         if scheme in ("", "file"):
             return next(self._list_local(url)).source
         store = self._store(scheme, location)
-        return store.source(url, checksum=checksum or _checksum(location), size=size)
+        return store.source(url, checksum=checksum or _read_checksum(location), size=size)
 
     def _store(self, scheme: str, location: Location) -> Store:
         record = json.dumps(dict(location.record), sort_keys=True, default=str)
@@ -102,8 +102,8 @@ class SourceFinder:
                 if one.is_file():
                     yield SourceFile(LocalSource(path=one, name=one.name), str(one.relative_to(path)))
         elif path.is_file():
-            name = str(_basename(address) or path.name)
-            yield SourceFile(LocalSource(path=path, name=name), secondary=tuple(_secondary_files(address)))
+            name = str(_read_basename(address) or path.name)
+            yield SourceFile(LocalSource(path=path, name=name), secondary=tuple(_list_secondary_files(address)))
         else:
             raise StagingError(f"{path}: file not found")
 
@@ -118,7 +118,7 @@ class SourceFinder:
                 yield self.source(href, location)
 
 
-def _checksum(location: Location) -> Checksum | None:
+def _read_checksum(location: Location) -> Checksum | None:
     """Return the checksum in a location's record.
 
     Raises:
@@ -146,12 +146,12 @@ def _engine_path(address: Any) -> Path | None:
     return None
 
 
-def _secondary_files(address: Any) -> Iterator[LocalSource]:
+def _list_secondary_files(address: Any) -> Iterator[LocalSource]:
     for one in (address.get("secondaryFiles") or ()) if isinstance(address, dict) else ():
         path = _engine_path(one)
         if path and path.is_file():
-            yield LocalSource(path=path, name=str(_basename(one) or path.name))
+            yield LocalSource(path=path, name=str(_read_basename(one) or path.name))
 
 
-def _basename(address: Any) -> str | None:
+def _read_basename(address: Any) -> str | None:
     return address.get("basename") if isinstance(address, dict) else None

@@ -69,7 +69,7 @@ def stage_in(request: StageInRequest) -> dict[str, Any]:
     if request.only_cache and not request.cache:
         raise BadInputsError("cache_only needs a cache_dir to fill")
     finder = SourceFinder(request.network, request.credentials)
-    cache = _cache(request)
+    cache = _open_cache(request)
     outputs = {**dict.fromkeys(_outputs), **_cache_outputs(request.cache)}
     if not locations:
         request.say(f"stage-in {request.name}: no files requested")
@@ -110,7 +110,7 @@ def _cache_outputs(cache: CacheFolder | None) -> dict[str, Any]:
     return {"cache_out": there, "cache_new": there if cache.is_new else None, "cache_is_new": cache.is_new}
 
 
-def _cache(request: StageInRequest) -> Cache | None:
+def _open_cache(request: StageInRequest) -> Cache | None:
     if request.cache is None:
         return None
     try:
@@ -167,7 +167,7 @@ def _name_files(folder: Path, files: Sequence[SourceFile], fetched: Sequence[Fet
             file["secondaryFiles"] = [
                 _copy_secondary_file(folder, f"{number}_{safe_name(two.name)}", two) for two in source_file.secondary
             ]
-        objects.append({**file, **_origin(one)})
+        objects.append({**file, **_source_field(one)})
     return objects
 
 
@@ -177,7 +177,7 @@ def _copy_secondary_file(folder: Path, name: str, source: LocalSource) -> dict[s
     return {"class": "File", "path": str(folder / name), "basename": name}
 
 
-def _origin(fetched: FetchedFile) -> dict[str, str]:
+def _source_field(fetched: FetchedFile) -> dict[str, str]:
     """Return the field ``url``, the source of a file, which packmill adds to CWL's fields."""
     url = fetched.source.url
     return {"url": url} if urls.scheme(url) else {}
@@ -198,7 +198,8 @@ def _arrange_directory(
         write_items(request.folder, list(zip(assets, paths, strict=True)), name=request.name)
     elif contract.catalog_file not in paths:
         members = [
-            CatalogFile(path=path, source=_origin(one).get("url", "")) for path, one in zip(paths, fetched, strict=True)
+            CatalogFile(path=path, source=_source_field(one).get("url", ""))
+            for path, one in zip(paths, fetched, strict=True)
         ]
         write_catalog(
             request.folder, members, name=request.name, description="staged in", time=datetime.now(timezone.utc)

@@ -67,7 +67,7 @@ def stage_out(request: StageOutRequest) -> dict[str, Any]:
     if not files:
         raise StagingError(f"{request.folder}: no results to deliver")
     with tempfile.TemporaryDirectory(prefix="packmill-catalog-") as scratch:
-        documents = _catalog(request, files, Path(scratch)) if request.catalog or location.kind == "OGC" else []
+        documents = _write_catalog(request, files, Path(scratch)) if request.catalog or location.kind == "OGC" else []
         sent = _put_all(request, target, files)
         urls = [_put(target, one, request, Watch()) for one in documents]
     return {
@@ -163,7 +163,7 @@ def _put(target: Target, file: _File, request: StageOutRequest, watch: Watch) ->
     raise AssertionError
 
 
-def _catalog(request: StageOutRequest, files: Sequence[_File], scratch: Path) -> list[_File]:
+def _write_catalog(request: StageOutRequest, files: Sequence[_File], scratch: Path) -> list[_File]:
     """Write the catalog in a scratch folder with links to the results, which stay unchanged."""
     if any(file.relative == contract.catalog_file for file in files):
         raise BadInputsError(
@@ -173,20 +173,24 @@ def _catalog(request: StageOutRequest, files: Sequence[_File], scratch: Path) ->
         link = scratch / file.relative
         link.parent.mkdir(parents=True, exist_ok=True)
         link.symlink_to(file.path)
-    members = [CatalogFile(path=file.relative, roles=_roles(file.relative)) for file in files]
+    members = [CatalogFile(path=file.relative, roles=_choose_roles(file.relative)) for file in files]
     written = write_catalog(
-        scratch, members, name=request.name, description=f"results of {request.name}", time=_end_time(request.folder)
+        scratch,
+        members,
+        name=request.name,
+        description=f"results of {request.name}",
+        time=_read_end_time(request.folder),
     )
     return [_File(path=scratch / path, relative=path) for path in written]
 
 
-def _roles(relative: str) -> tuple[str, ...]:
+def _choose_roles(relative: str) -> tuple[str, ...]:
     """Return the roles of a result; the runner's own files are metadata."""
     own = relative.endswith(".ipynb") or relative in (contract.result_file, contract.scraps_file)
     return ("metadata",) if own else ("data",)
 
 
-def _end_time(results: Path) -> datetime:
+def _read_end_time(results: Path) -> datetime:
     """Return the end time of the run, now if unknown."""
     try:
         return datetime.fromisoformat(str(_read_run_record(results).get("ended")))

@@ -59,21 +59,21 @@ class StacReader:
             StagingError: a document cannot be read, or no asset is selected.
         """
         try:
-            found = self._assets()
+            found = self._find_assets()
         except (AttributeError, TypeError, KeyError, ValueError, RecursionError) as error:
             raise StagingError(f"{self._describe_location()}: not valid STAC ({type(error).__name__})") from None
         return found
 
-    def _assets(self) -> list[AssetFile]:
+    def _find_assets(self) -> list[AssetFile]:
         found: list[AssetFile] = []
-        items = [pair for address in self._location.addresses for pair in self._items(str(address))]
+        items = [pair for address in self._location.addresses for pair in self._find_items(str(address))]
         folders = make_distinct([safe_name(str(item.id), otherwise="item") for item, _ in items])
         for (item, url), folder in zip(items, folders, strict=True):
             chosen = [(key, asset) for key, asset in item.assets.items() if self._is_selected(key, asset)]
             item.assets = dict(chosen)
             plain = [safe_name(urls.file_name(asset.href), otherwise=safe_name(key)) for key, asset in chosen]
             for (key, asset), name in zip(chosen, make_distinct(plain), strict=True):
-                source = self._source(asset, url)
+                source = self._find_source(asset, url)
                 found.append(AssetFile(item=item, key=key, source=source, relative=f"{folder}/{name}"))
         if not found:
             raise StagingError(f"{self._describe_location()}: {self._describe_empty_selection(len(items))}")
@@ -92,15 +92,18 @@ class StacReader:
         by_role = bool(set(asset.roles or ()) & set(self._roles))
         return by_key or by_role or not (self._keys or self._roles)
 
-    def _source(self, asset: Any, url: str) -> Source:
-        href = _absolute(url, str(asset.href))
+    def _find_source(self, asset: Any, url: str) -> Source:
+        href = _resolve_href(url, str(asset.href))
         _check_reach(url, href)
         size = asset.extra_fields.get("file:size")
         return self._finder.source(
-            href, self._location, checksum=_checksum(asset.extra_fields), size=size if isinstance(size, int) else None
+            href,
+            self._location,
+            checksum=_read_checksum(asset.extra_fields),
+            size=size if isinstance(size, int) else None,
         )
 
-    def _items(self, address: str) -> Iterator[tuple[Any, str]]:
+    def _find_items(self, address: str) -> Iterator[tuple[Any, str]]:
         """Yield the Items of a document and their URLs: the document itself, its features, or linked Items."""
         waiting, seen = [address], set()
         while waiting:
@@ -110,27 +113,27 @@ class StacReader:
             seen.add(url)
             if len(seen) > _MOST_DOCUMENTS:
                 raise StagingError(f"{urls.redact(address)}: it leads to more than {_MOST_DOCUMENTS} documents")
-            document = self._read(url)
+            document = self._read_document(url)
             kind = document.get("type")
             if kind == "Feature":
-                yield self._item(document, url), url
+                yield self._parse_item(document, url), url
             elif kind == "FeatureCollection":
                 for feature in document["features"]:
-                    yield self._item(feature, url), url
-                waiting += _links(document, url, ("next",))
+                    yield self._parse_item(feature, url), url
+                waiting += _find_links(document, url, ("next",))
             elif kind in ("Catalog", "Collection"):
-                pages = _links(document, url, ("items",))
-                waiting[:0] = pages or _links(document, url, ("item", "child"))
+                pages = _find_links(document, url, ("items",))
+                waiting[:0] = pages or _find_links(document, url, ("item", "child"))
             else:
                 raise StagingError(f"{urls.redact(url)}: not a STAC Item, Collection or Catalog")
 
-    def _read(self, url: str) -> dict[str, Any]:
+    def _read_document(self, url: str) -> dict[str, Any]:
         document = read_json(self._finder.source(url, self._location), self._finder.network)
         if not isinstance(document, dict):
             raise StagingError(f"{urls.redact(url)}: not a STAC Item, Collection or Catalog")
         return document
 
-    def _item(self, document: Mapping[str, Any], url: str) -> Any:
+    def _parse_item(self, document: Mapping[str, Any], url: str) -> Any:
         """Parse an Item; ignore its own self link, which could redirect relative paths."""
         try:
             return self._pystac.Item.from_dict(dict(document), href=url)
@@ -184,10 +187,10 @@ def looks_like_stac(document: Any) -> bool:
     )
 
 
-def _links(document: Mapping[str, Any], url: str, relations: tuple[str, ...]) -> list[str]:
+def _find_links(document: Mapping[str, Any], url: str, relations: tuple[str, ...]) -> list[str]:
     links = document.get("links") or ()
     found = [
-        _absolute(url, str(link["href"]))
+        _resolve_href(url, str(link["href"]))
         for relation in relations
         for link in links
         if isinstance(link, Mapping) and link.get("rel") == relation and link.get("href") and _is_get(link)
@@ -201,7 +204,7 @@ def _is_get(link: Mapping[str, Any]) -> bool:
     return str(link.get("method", "GET")).upper() == "GET"
 
 
-def _absolute(base: str | None, href: str) -> str:
+def _resolve_href(base: str | None, href: str) -> str:
     """Resolve an href against its document's URL; ``urljoin`` resolves relative paths for http only."""
     if urls.scheme(href) or href.startswith("/") or not base:
         return href if urls.scheme(href) or not urls.scheme(base or "") else urljoin(base or "", href)
@@ -212,7 +215,7 @@ def _absolute(base: str | None, href: str) -> str:
     return f"{scheme}{slashes}{os.path.normpath(f'{path}/{href}')}"
 
 
-def _checksum(fields: Mapping[str, Any]) -> Checksum | None:
+def _read_checksum(fields: Mapping[str, Any]) -> Checksum | None:
     """Read ``file:checksum``, or ``checksum:multihash`` of the older extension."""
     for name in ("file:checksum", "checksum:multihash"):
         if isinstance(fields.get(name), str):

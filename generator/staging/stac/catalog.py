@@ -55,9 +55,9 @@ def write_catalog(
         groups.setdefault(str(PurePosixPath(member.path).with_suffix("")), []).append(member)
     taken: set[str] = set()
     for stem, group in groups.items():
-        identifier = _identifier(stem, taken)
+        identifier = _make_identifier(stem, taken)
         place = folder / f"{identifier}.stac" / f"{identifier}.json"
-        item = _item(pystac, identifier, group, folder, time)
+        item = _build_item(pystac, identifier, group, folder, time)
         item.set_self_href(str(place))
         for member, asset in zip(group, item.assets.values(), strict=True):
             asset.href = os.path.relpath(folder / member.path, place.parent)
@@ -74,7 +74,7 @@ def write_catalog(
     return [*items, contract.catalog_file]
 
 
-def _identifier(stem: str, taken: set[str]) -> str:
+def _make_identifier(stem: str, taken: set[str]) -> str:
     """Return a unique ID for an Item, which is also a folder name."""
     plain = safe_name(re.sub(r"[^\w.-]+", "_", stem.replace("/", "-")).strip("._"), otherwise="item", longest=80)
     number, one = 1, plain
@@ -85,19 +85,19 @@ def _identifier(stem: str, taken: set[str]) -> str:
     return one
 
 
-def _item(pystac: Any, identifier: str, group: list[CatalogFile], folder: Path, time: datetime) -> Any:
+def _build_item(pystac: Any, identifier: str, group: list[CatalogFile], folder: Path, time: datetime) -> Any:
     found: Footprint | None = None
     assets: dict[str, Any] = {}
     for member in group:
         path = folder / member.path
         where = read_footprint(path)
         found = found or where
-        assets[_key(member, assets)] = pystac.Asset(
+        assets[_choose_key(member, assets)] = pystac.Asset(
             href=member.path,
             title=member.title or None,
             media_type=_COG if where and path.suffix.lower() in (".tif", ".tiff") else media_type(path.name),
-            roles=_roles(member, group),
-            extra_fields=_facts(member, path),
+            roles=_choose_roles(member, group),
+            extra_fields=_extra_fields(member, path),
         )
     return pystac.Item(
         id=identifier,
@@ -110,19 +110,19 @@ def _item(pystac: Any, identifier: str, group: list[CatalogFile], folder: Path, 
     )
 
 
-def _facts(member: CatalogFile, path: Path) -> dict[str, Any]:
+def _extra_fields(member: CatalogFile, path: Path) -> dict[str, Any]:
     checksum: Checksum = compute_checksum(path)
     facts = {"file:size": path.stat().st_size, "file:checksum": checksum.multihash, **member.facts}
     return {**facts, "source": member.source} if member.source else facts
 
 
-def _roles(member: CatalogFile, group: list[CatalogFile]) -> list[str]:
+def _choose_roles(member: CatalogFile, group: list[CatalogFile]) -> list[str]:
     """Return the roles of a file; a picture next to data is its overview."""
     picture = member.path.lower().endswith(_PICTURES)
     return ["overview"] if picture and len(group) > 1 and member.roles == ("data",) else list(member.roles)
 
 
-def _key(member: CatalogFile, taken: Mapping[str, Any]) -> str:
+def _choose_key(member: CatalogFile, taken: Mapping[str, Any]) -> str:
     """Return a unique key for an asset: its extension, else its name."""
     ending = PurePosixPath(member.path).suffix.lstrip(".").lower() or "data"
     return ending if ending not in taken else PurePosixPath(member.path).name

@@ -62,14 +62,14 @@ def _clamp(degrees: float, limit: float) -> float:
     return math.copysign(limit, degrees) if limit < abs(degrees) < limit + 1e-6 else degrees
 
 
-def _geojson(path: Path) -> Footprint | None:
+def _read_geojson(path: Path) -> Footprint | None:
     if path.stat().st_size > _LARGEST_GEOJSON:
         return None
     document = json.loads(path.read_bytes(), parse_constant=_refuse_constant)
     crs = json.dumps(document.get("crs") or "")
     if document["type"] not in _GEOJSON_TYPES or (document.get("crs") and "CRS84" not in crs and "4326" not in crs):
         return None
-    points = list(_points(document))
+    points = list(_find_points(document))
     if not points:
         return None
     longitudes, latitudes = [point[0] for point in points], [point[1] for point in points]
@@ -94,7 +94,7 @@ _GEOJSON_TYPES = {"FeatureCollection", "Feature", "GeometryCollection", "Point",
 _GEOJSON_TYPES |= {"MultiLineString", "Polygon", "MultiPolygon"}
 
 
-def _points(part: Any) -> Iterator[tuple[float, float]]:
+def _find_points(part: Any) -> Iterator[tuple[float, float]]:
     """Yield every position of a GeoJSON object (RFC 7946, "Position")."""
     waiting = [part]
     while waiting:
@@ -107,7 +107,7 @@ def _points(part: Any) -> Iterator[tuple[float, float]]:
             waiting += one
 
 
-def _geopackage(path: Path) -> Footprint | None:
+def _read_geopackage(path: Path) -> Footprint | None:
     """Read the bounding boxes of the layers in WGS 84 (OGC 12-128, ``gpkg_contents``)."""
     with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as database:
         rows = database.execute(
@@ -126,10 +126,10 @@ _LIKE_WGS84 = {4326, 4979, 4258, 4269, 4617, 4674, 4167, 7844, 4283}
 _FORMATS = {3: ("H", 2), 4: ("I", 4), 12: ("d", 8), 16: ("Q", 8)}
 
 
-def _geotiff(path: Path) -> Footprint | None:
+def _read_geotiff(path: Path) -> Footprint | None:
     """Read the corners of an image (OGC GeoTIFF 1.1): geographic coordinates, UTM on WGS 84, or Web Mercator."""
     with path.open("rb") as file:
-        tags = _tiff_tags(file, {256, 257, _SCALE, _TIEPOINT, _TRANSFORMATION, _GEO_KEYS})
+        tags = _read_tiff_tags(file, {256, 257, _SCALE, _TIEPOINT, _TRANSFORMATION, _GEO_KEYS})
     keys = tags[_GEO_KEYS]
     geo = {keys[index]: keys[index + 3] for index in range(4, len(keys) - 3, 4) if keys[index + 1] == 0}
     width, height = tags[256][0], tags[257][0]
@@ -153,7 +153,7 @@ def _make_counterclockwise(ring: list[list[float]]) -> list[list[float]]:
     return ring if area >= 0 else ring[::-1]
 
 
-def _tiff_tags(file: BinaryIO, requested: set[int]) -> dict[int, tuple[Any, ...]]:
+def _read_tiff_tags(file: BinaryIO, requested: set[int]) -> dict[int, tuple[Any, ...]]:
     """Read tags of the first image of a TIFF or BigTIFF."""
     order = {b"II": "<", b"MM": ">"}[file.read(2)]
     (version,) = struct.unpack(order + "H", file.read(2))
@@ -219,4 +219,10 @@ def _from_utm(easting: float, northing: float, zone: int) -> tuple[float, float]
     return math.degrees(longitude), math.degrees(latitude)
 
 
-_READERS = {".geojson": _geojson, ".json": _geojson, ".tif": _geotiff, ".tiff": _geotiff, ".gpkg": _geopackage}
+_READERS = {
+    ".geojson": _read_geojson,
+    ".json": _read_geojson,
+    ".tif": _read_geotiff,
+    ".tiff": _read_geotiff,
+    ".gpkg": _read_geopackage,
+}

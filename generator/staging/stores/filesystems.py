@@ -77,12 +77,12 @@ class FileSystemStore:
         with translate_filesystem_errors(url):
             self._network.guard.check_name(urlsplit(url).hostname or "")
             if scheme in _BY_OBSTORE:
-                return self._object_store(_BY_OBSTORE[scheme], url)
+                return self._open_object_store(_BY_OBSTORE[scheme], url)
             if scheme in ("sftp", "ssh"):
-                return self._sftp(url)
-            return self._installed(url)
+                return self._open_sftp(url)
+            return self._open_installed(url)
 
-    def _object_store(self, protocol: str, url: str) -> tuple[Any, str]:
+    def _open_object_store(self, protocol: str, url: str) -> tuple[Any, str]:
         """Return obstore's gs or abfs, with keys from the configuration folder, else from the cloud's own environment.
 
         ``google.json`` is a service account's key file, ``azure.json`` a mapping of obstore's settings for Azure, such
@@ -106,7 +106,7 @@ class FileSystemStore:
         system = FsspecStore(protocol, config=config or None, client_options=timeouts, retry_config={"max_retries": 1})
         return system, url.partition("://")[2]
 
-    def _sftp(self, url: str) -> tuple[Any, str]:
+    def _open_sftp(self, url: str) -> tuple[Any, str]:
         try:
             from generator.staging.stores.sftp import KnownHostsFileSystem
         except ImportError:
@@ -131,7 +131,7 @@ class FileSystemStore:
         )
         return system, parts.path
 
-    def _installed(self, url: str) -> tuple[Any, str]:
+    def _open_installed(self, url: str) -> tuple[Any, str]:
         try:
             import fsspec
         except ImportError:
@@ -160,7 +160,7 @@ class FileSystemSource(UrlSource):
             info = system.info(path)
             if info.get("type") == "directory":
                 raise StagingError(f"{self.url} is a folder; end it with / to fetch all files below it")
-            validator = _validator(info)
+            validator = _read_validator(info)
             if known and known == validator:
                 raise NotModifiedError
             start = offset if expected and expected == validator else 0
@@ -183,7 +183,7 @@ class _TranslatingStream:
         self._stream.close()
 
 
-def _validator(info: dict[str, Any]) -> Validator:
+def _read_validator(info: dict[str, Any]) -> Validator:
     """Read the validator, whose name depends on the file system."""
     etag = next((str(info[name]) for name in ("ETag", "etag", "e_tag", "md5", "checksum") if info.get(name)), "")
     changed = next(

@@ -201,7 +201,7 @@ class HttpSource(UrlSource):
 
     def open(self, offset: int = 0, *, expected: Validator = no_validator, known: Validator = no_validator) -> Download:
         """See `Source.open`: a range with If-Range, or a conditional request."""
-        response = self.store.get(self.address, _conditions(offset, expected, known))
+        response = self.store.get(self.address, _conditional_headers(offset, expected, known))
         try:
             return self._read_response(response, offset, expected, known=known)
         except BaseException:
@@ -221,11 +221,11 @@ class HttpSource(UrlSource):
             # nothing is left to send: the partial file is complete
             return Download(stream=BytesIO(), offset=offset, size=offset, validator=expected)
         if status in _TRANSIENT:
-            raise TransientError(f"the server answers {_status(response)}", wait=_retry_after(response))
+            raise TransientError(f"the server answers {_format_status(response)}", wait=_read_retry_after(response))
         if status not in (200, 203, 206):
             raise StagingError(f"{self.url}: {self._describe_refusal(response)}")
         start, size = _read_range(response)
-        validator = _validator(response)
+        validator = _read_validator(response)
         if start and (start != offset or not validator.agrees(expected)):
             raise ChangedError
         encoded = response.headers.get("Content-Encoding", "identity") not in ("identity", "")
@@ -241,7 +241,7 @@ class HttpSource(UrlSource):
         )
 
     def _describe_refusal(self, response: requests.Response) -> str:
-        answer = f"{urlsplit(response.url).hostname} answers {_status(response)}"
+        answer = f"{urlsplit(response.url).hostname} answers {_format_status(response)}"
         if response.status_code in (401, 403):
             return f"{answer}: it requires other credentials, or the user may not read this file"
         return answer
@@ -264,7 +264,7 @@ class _BodyStream:
         self._response.close()
 
 
-def _conditions(offset: int, expected: Validator, known: Validator) -> dict[str, str]:
+def _conditional_headers(offset: int, expected: Validator, known: Validator) -> dict[str, str]:
     headers = {}
     if offset:
         headers["Range"] = f"bytes={offset}-"
@@ -298,7 +298,7 @@ def _parse_number(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None
 
 
-def _validator(response: requests.Response) -> Validator:
+def _read_validator(response: requests.Response) -> Validator:
     return Validator(etag=response.headers.get("ETag", ""), modified=response.headers.get("Last-Modified", ""))
 
 
@@ -306,11 +306,11 @@ def _lowercase_names(headers: Mapping[str, str]) -> dict[str, str]:
     return {name.lower(): value for name, value in headers.items()}
 
 
-def _status(response: requests.Response) -> str:
+def _format_status(response: requests.Response) -> str:
     return f"{response.status_code} {response.reason or ''}".strip()
 
 
-def _retry_after(response: requests.Response) -> float | None:
+def _read_retry_after(response: requests.Response) -> float | None:
     """Read the seconds in either form of the header (RFC 9110, "Retry-After")."""
     text = response.headers.get("Retry-After", "")
     if (seconds := _parse_number(text)) is not None:

@@ -115,7 +115,7 @@ class S3Store:
 
         if self._access.endpoint:
             self._network.guard.check_name(urlsplit(self._access.endpoint).hostname or "")
-        session = self._session()
+        session = self._open_session()
         settings: dict[str, Any] = {
             "connect_timeout": self._network.connect_timeout,
             "read_timeout": self._network.timeout,
@@ -128,7 +128,7 @@ class S3Store:
         found = found and found.get_frozen_credentials()
         if not found:
             if not self._access.unsigned:
-                raise BadInputsError(f"{self._credentials_owner()} no S3 credentials found")
+                raise BadInputsError(f"no S3 credentials found in {self._describe_credentials_owner()}")
             settings["signature_version"] = UNSIGNED
         return session.create_client(
             "s3",
@@ -145,12 +145,12 @@ class S3Store:
         with self._network.guard.suspend():
             return session.get_credentials()
 
-    def _credentials_owner(self) -> str:
+    def _describe_credentials_owner(self) -> str:
         if self._access.profile:
-            return f"profile {self._access.profile!r}:"
-        return "the configuration folder:" if self._credentials.folder else "here"
+            return f"profile {self._access.profile!r}"
+        return "the configuration folder" if self._credentials.folder else "the record, the environment or ~/.aws"
 
-    def _session(self) -> Any:
+    def _open_session(self) -> Any:
         from botocore.session import Session
 
         session = Session(profile=self._access.profile)
@@ -181,7 +181,7 @@ class S3Store:
 
         source = self._load_credentials(session)
         if not source:
-            raise BadInputsError(f"{self._credentials_owner()} no credentials found to assume {role}")
+            raise BadInputsError(f"no credentials to assume {role} found in {self._describe_credentials_owner()}")
         region = self._access.region or session.get_config_variable("region") or "us-east-1"
 
         def make(service: str, **settings: Any) -> Any:

@@ -49,7 +49,7 @@ class Meter:
     def report_totals(self) -> None:
         """Report the totals."""
         cached = f", {self._cached} of them from the cache" if self._cached else ""
-        self._say(f"{self._what}: {count_of(self._files, 'file')}{cached}, {self._format_rate()}")
+        self._say(f"{self._what}: {format_count(self._files, 'file')}{cached}, {self._format_rate()}")
 
     def _report(self) -> None:
         now = time.monotonic()
@@ -59,11 +59,11 @@ class Meter:
 
     def _format_rate(self) -> str:
         seconds = time.monotonic() - self._began
-        rate = f" at {size_text(self._bytes / seconds)}/s" if self._bytes > 0 and seconds > 0 else ""
-        return f"{size_text(self._bytes)} in {seconds:.1f} s{rate}"
+        rate = f" at {format_size(self._bytes / seconds)}/s" if self._bytes > 0 and seconds > 0 else ""
+        return f"{format_size(self._bytes)} in {seconds:.1f} s{rate}"
 
 
-def size_text(count: float) -> str:
+def format_size(count: float) -> str:
     """Format a number of bytes with a decimal unit."""
     for unit in ("B", "kB", "MB", "GB"):
         if abs(count) < 1000 or unit == "GB":
@@ -72,7 +72,7 @@ def size_text(count: float) -> str:
     return ""
 
 
-def count_of(number: int, noun: str) -> str:
+def format_count(number: int, noun: str) -> str:
     """Format a count: ``1 file``, ``2 files``."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
@@ -102,10 +102,10 @@ def run_in_parallel(
     finally:  # after an interrupt, too: a thread that waits for a silent server ends with the process
         stopped.set()
         pool.shutdown(wait=False, cancel_futures=True)
-    return _results(futures)
+    return _collect_results(futures)
 
 
-def _results(futures: list[Future[Result]]) -> list[Result]:
+def _collect_results(futures: list[Future[Result]]) -> list[Result]:
     errors = [future.exception() for future in futures if future.done() and not future.cancelled()]
     failed = [error for error in errors if error is not None and not isinstance(error, TransferCancelledError)]
     for error in failed:

@@ -117,9 +117,9 @@ class Cache:
         part.chmod(self._mode & 0o666)
         part.replace(self.content(entry))
         part.with_name(part.name + ".json").unlink(missing_ok=True)
-        self._note(entry, source)
+        self._write_entry(entry, source)
 
-    def _note(self, entry: Entry, source: Source) -> None:
+    def _write_entry(self, entry: Entry, source: Source) -> None:
         target = self._path("entries", _cache_id(source))
         with tempfile.NamedTemporaryFile(
             "w", encoding="utf-8", dir=target.parent, prefix=".", suffix=".new", delete=False
