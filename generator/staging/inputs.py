@@ -13,22 +13,19 @@ from generator.shared import contract
 from generator.shared.failures import BadInputsError, RunFailedError
 from generator.shared.staging_records import secret_fields
 
-secret_file = ".packmill-credentials"  # noqa: S105 - a name
-"""The file in which a generated step repeats its ``credentials`` input as plain text."""
-
 
 def take_inputs(name: str) -> dict[str, Any]:
     """Read the CWL input object of a step, and empty its file, which may hold secrets.
 
-    An engine may put a secret into the text unquoted (cwltool's ``Secrets``). The secret is then also in `secret_file`,
-    and is quoted before the text is parsed.
+    An engine may put a secret into the text unquoted (cwltool's ``Secrets``). The secret is then also in the
+    file `contract.credentials_file`, and is quoted before the text is parsed.
 
     Raises:
         BadInputsError: the file cannot be read, or is not a JSON object.
     """
     path = Path(name)
     text = _read_and_empty(path)
-    secret = _read_and_empty(path.with_name(secret_file))
+    secret = _read_and_empty(path.with_name(contract.credentials_file))
     if text is None:
         raise BadInputsError(f"{name}: the inputs cannot be read")
     if secret and secret.strip():

@@ -16,8 +16,7 @@ from generator.shared import contract
 from generator.shared.staging_records import Kind, stage_in_kinds, stage_out_kinds
 
 cwltool_namespace = {"cwltool": "http://commonwl.org/cwltool#"}
-_secret_file = ".packmill-credentials"  # noqa: S105 - a name
-"""The file that holds the secret for the runner (`generator.staging.inputs.secret_file`)."""
+"""The input that cwltool keeps in its store of secrets."""
 
 
 _runner = "/opt/packmill/bin/packmill-runner"
@@ -78,7 +77,7 @@ def _tool(
 ) -> str:
     listing = [
         {"entryname": f"{name}.json", "entry": "$(inputs)", "writable": True},
-        {"entryname": _secret_file, "entry": f"$(inputs.{contract.credentials_input})", "writable": True},
+        {"entryname": contract.credentials_file, "entry": f"$(inputs.{contract.credentials_input})", "writable": True},
         *([extra] if extra else []),
     ]
     hints: dict[str, Any] = {"cwltool:Secrets": {"secrets": flow([contract.credentials_input])}}

@@ -255,7 +255,7 @@ class _BodyStream:
 
     def read(self, size: int, /) -> bytes:
         try:
-            # what has come, not all of `size`: bytes before a stall count
+            # read1 returns the bytes received, not all of `size`: bytes before a stall count
             return bytes(self._response.raw.read1(size, decode_content=self._decoded))
         except _BROKEN as error:
             raise TransientError(_describe_failure(error)) from None
