@@ -18,7 +18,7 @@ from generator.package.folder import check_places, documents_below
 from generator.progress import Progress
 from generator.repository.deposit import check_deposit, deposit
 from generator.repository.deposited import Claim
-from generator.repository.places import Holder, repository_identity, taken, taken_by_others
+from generator.repository.places import Holder, foreign_files_error, place_taken_error, repository_identity
 from generator.repository.source import Source
 from generator.request.build import BuildRequest
 from generator.request.settings import Settings, publish_token, registry_user
@@ -61,9 +61,9 @@ def _check_registry(target: str, own: Holder, login: Login | None) -> None:
     otherwise = "choose another --push or --image"
     address = remote.labels.get(image.source_label, "")
     if not address:
-        raise taken_by_others(target, ("an image of another program",), own, otherwise=otherwise)
+        raise foreign_files_error(target, ("an image of another program",), own, otherwise=otherwise)
     if repository_identity(address) != repository_identity(own.address):
-        raise taken(target, Holder(address=address, checkout="", place=""), own, otherwise=otherwise)
+        raise place_taken_error(target, Holder(address=address, checkout="", place=""), own, otherwise=otherwise)
 
 
 def find_pushed(registry: str | None, reference: str, key: str, *, settings: Settings) -> BuiltImage | None:

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import mkdtemp
 
-from generator.repository.places import Holder, read_holder, taken, taken_by_others
+from generator.repository.places import Holder, foreign_files_error, place_taken_error, read_holder
 from generator.shared.errors import UsageError
 
 _OTHERWISE = "choose another --output"
@@ -95,7 +95,7 @@ def check_places(top: Path, targets: Iterable[Path], own: Holder) -> None:
         present = [holder_of(folder) for folder in (top, *_folders_of(top, own.place))]
     for one in present:
         if one and not one.is_same(own):
-            raise taken(str(top), one, own, otherwise=_OTHERWISE)
+            raise place_taken_error(str(top), one, own, otherwise=_OTHERWISE)
 
 
 def _check_folder(folder: Path, own: Holder | None, *, names: Iterable[str] = ()) -> None:
@@ -105,9 +105,9 @@ def _check_folder(folder: Path, own: Holder | None, *, names: Iterable[str] = ()
         raise UsageError(f"{folder} exists and is not a package of packmill; {_OTHERWISE}")
     if present and own:
         if not present.is_same(own):
-            raise taken(str(folder), present, own, otherwise=_OTHERWISE)
+            raise place_taken_error(str(folder), present, own, otherwise=_OTHERWISE)
         if others := {name for name in names if (folder / name).exists()}.difference(present.documents):
-            raise taken_by_others(str(folder), others, own, otherwise=_OTHERWISE)
+            raise foreign_files_error(str(folder), others, own, otherwise=_OTHERWISE)
 
 
 def _holds_packages(path: Path) -> bool:
@@ -173,7 +173,7 @@ def make_room(top: Path, own: Holder, *, several: bool, replace: bool = False) -
     """
     present = holder_of(top) if several else None
     if present and not replace and not present.is_same(own):
-        raise taken(str(top), present, own, otherwise=_OTHERWISE)
+        raise place_taken_error(str(top), present, own, otherwise=_OTHERWISE)
     others = [folder for folder in _folders_of(top, own.place) if replace and not _is_own(folder, own)]
     with _failures_named(top):
         for folder in [*([top] if several else []), *others]:

@@ -1,4 +1,4 @@
-"""What names a repository: its address, the owner and name in it, and a checkout that was asked for."""
+"""Parse the address of a repository, with its owner and name, and check the name of a checkout."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _HELP = "give an https, ssh or file URL or a local path"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Repository:
-    """Where a repository is.
+    """The location of a repository.
 
-    ``address`` never holds a password; ``username`` and ``password`` are those that stood in the URL, if any.
+    ``address`` never holds a password; ``username`` and ``password`` are those of the URL, if it has any.
     """
 
     address: str
@@ -31,15 +31,15 @@ class Repository:
 
 
 def parse_repository(text: str) -> Repository:
-    """The repository that a person names.
+    """Parse an https, ssh or file URL, ``user@host:path``, or a local path.
 
     Raises:
-        UsageError: it is empty or looks like an option.
+        UsageError: the text is empty, looks like an option, or has characters that cannot be printed.
         RepositoryError: the scheme is not https, ssh or file, or a local path does not exist.
     """
     text = text.strip()
     if not text or text.startswith("-") or not text.isprintable():
-        raise UsageError(f"{text!r} is not a repository: {_HELP}")
+        raise UsageError(f"{text!r}: not a repository; {_HELP}")
     if "://" in text:
         return _from_url(text)
     path = Path(text).expanduser()
@@ -48,10 +48,10 @@ def parse_repository(text: str) -> Repository:
     scp = _SCP.fullmatch(text)
     if scp and not scp["host"].startswith("-"):
         if re.match(r"[A-Za-z]+::", text):
-            raise RepositoryError(f"{text}: git's remote helpers are not used: {_HELP}")
+            raise RepositoryError(f"{text}: git's remote helpers are not supported; {_HELP}")
         owner, name = _owner_and_name(scp["path"])
         return Repository(address=text, owner=owner, name=name, host=scp["host"])
-    raise RepositoryError(f"{text}: there is no such folder: {_HELP}")
+    raise RepositoryError(f"{text}: folder not found; {_HELP}")
 
 
 def _from_url(text: str) -> Repository:
@@ -59,19 +59,19 @@ def _from_url(text: str) -> Repository:
         url = urlsplit(text)
         host, port = url.hostname or "", url.port
     except ValueError:
-        raise RepositoryError(f"{redacted(text)}: not a URL that can be read: {_HELP}") from None
+        raise RepositoryError(f"{redacted(text)}: invalid URL; {_HELP}") from None
     scheme = url.scheme.lower()
     if scheme == "file":
         path = Path(unquote(url.path))
         if not path.exists():
-            raise RepositoryError(f"{text}: there is no such folder")
+            raise RepositoryError(f"{text}: folder not found; check the path")
         return _from_path(path)
     if scheme == "http":
         raise RepositoryError(
-            f"{redacted(text)}: plain http is not used, its content could be changed on the way: use https"
+            f"{redacted(text)}: plain http is not supported, its content could be changed in transit; use https"
         )
     if scheme not in ("https", "ssh") or not host or host.startswith("-"):
-        raise RepositoryError(f"{redacted(text)}: {url.scheme!r} is not supported: {_HELP}")
+        raise RepositoryError(f"{redacted(text)}: {url.scheme!r} is not supported; {_HELP}")
     owner, name = _owner_and_name(unquote(url.path))
     at = f"{url.username}@" if scheme == "ssh" and url.username else ""
     shown_host = f"[{host}]" if ":" in host else host
@@ -89,18 +89,18 @@ def _from_url(text: str) -> Repository:
 def _from_path(path: Path) -> Repository:
     path = path.resolve()
     if not path.is_dir():
-        raise RepositoryError(f"{path}: not a folder: name the folder that holds the repository")
+        raise RepositoryError(f"{path}: not a folder; give the folder that holds the repository")
     owner, name = _owner_and_name("/".join(path.parts[-3:-1] if path.name == ".git" else path.parts[-2:]))
     return Repository(address=str(path), owner=owner, name=name, local=path)
 
 
 def _owner_and_name(path: str) -> tuple[str, str]:
-    """Owner and name of a repository's path; the owner of ``group/subgroup/name`` is ``group/subgroup``."""
+    """Split a repository's path into owner and name; the owner of ``group/subgroup/name`` is ``group/subgroup``."""
     parts = [
         part for part in path.removesuffix("/").removesuffix(".git").split("/") if part not in ("", ".", "..", "~")
     ]
     if not parts:
-        raise RepositoryError(f"{path!r}: no repository is named")
+        raise RepositoryError(f"{path!r}: the repository's name is missing; {_HELP}")
     if not "".join(parts).isprintable():
         raise RepositoryError(f"{path!r}: the name has characters that cannot be printed; check the address")
     if any(part.lower() == ".git" for part in parts):  # they become folders, where git may keep its own files
@@ -109,12 +109,12 @@ def _owner_and_name(path: str) -> tuple[str, str]:
 
 
 def check_checkout(checkout: str) -> str:
-    """A branch, tag or commit as asked for, if it can be one (git-check-ref-format).
+    """Return ``checkout`` if git allows it as the name of a branch, tag or commit (git-check-ref-format).
 
     Raises:
-        UsageError: it cannot.
+        UsageError: ``checkout`` is not a valid name.
     """
     wrong = re.search(r"[ ~^:?*\[\\]|\.\.|@\{|//|(^|/)\.|\.lock(/|$)", checkout) or not checkout.isprintable()
     if not checkout or wrong or checkout.startswith(("-", "/")) or checkout.endswith(("/", ".")) or checkout == "@":
-        raise UsageError(f"{checkout!r} is not a checkout: give a branch, a tag or a commit")
+        raise UsageError(f"{checkout!r}: not a valid checkout; give a branch, a tag or a commit")
     return checkout

@@ -9,7 +9,7 @@ _text_limit = 16 * 1024**2
 
 
 def inside(folder: Path, path: str) -> Path | None:
-    """The file at ``path``, None when a link on the way leaves ``folder``."""
+    """Return the file at ``path`` with links resolved, or None if it is outside of ``folder``."""
     try:
         top = folder.resolve()
         real = (top / path).resolve()
@@ -20,7 +20,7 @@ def inside(folder: Path, path: str) -> Path | None:
 
 
 def repository_files(folder: Path) -> list[str]:
-    """The names at the top of a checkout and in its binder folders, as `find_environment` wants them."""
+    """List the names at the top of a checkout and in its binder folders, as `find_environment` takes them."""
     names = [entry.name for entry in folder.iterdir() if not entry.is_dir()]
     for binder in ("binder", ".binder"):
         if (folder / binder).is_dir():
@@ -29,7 +29,7 @@ def repository_files(folder: Path) -> list[str]:
 
 
 def read_text(folder: Path, path: str) -> str | None:
-    """A file's text; None when it is not there, leaves the checkout, or is larger than any configuration file."""
+    """Return a file's text, or None if it is missing, outside of the checkout, or over the size limit."""
     file = inside(folder, path)
     if file is None or not file.is_file() or file.stat().st_size > _text_limit:
         return None

@@ -1,4 +1,4 @@
-"""The first contact with a repository: by which address and with which secrets it answers."""
+"""Connect to a repository: find the address and the credentials by which it can be read."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ class _Attempt:
 
 
 def check_repository(policy: AddressPolicy, repository: Repository) -> Access:
-    """How a repository may be reached.
+    """Return how a repository may be reached.
 
     Raises:
-        PackmillError: it may not be; of the policy's own class.
+        PackmillError: the policy refuses the address; raised as the policy's own error class.
     """
     if repository.local:
         return Access.FULL
@@ -59,13 +59,13 @@ def connect(
 ) -> Connection:
     """Make ``repository`` the remote ``origin`` and list its refs, in an environment that lasts as long as ``stack``.
 
-    Secrets go to the address that was asked for and never along a redirect: a server could otherwise redirect git to
-    a private repository elsewhere and have its files packaged. A redirect is followed without them, or refused where
-    an operator's list says which addresses may be asked.
+    Secrets go to the requested address and never along a redirect: a server could otherwise redirect git to a private
+    repository elsewhere and have its files packaged. A redirect is followed without secrets, or refused if the
+    operator lists the allowed addresses.
 
     Raises:
-        git.GitError: no address answers.
-        PackmillError: the policy refuses the address; of the policy's own class.
+        git.GitError: git cannot read the repository by any of its addresses.
+        PackmillError: the policy refuses the address; raised as the policy's own error class.
     """
     access = check_repository(policy, repository)
     proxy = stack.enter_context(guarded_proxy(policy.reachable)) if access is Access.PUBLIC else None
@@ -109,7 +109,7 @@ def _raise_refused(policy: AddressPolicy, repository: Repository, proxy: Guarded
 
 
 def _list_refs(repo: git.Repo) -> dict[str, str]:
-    """The repository's refs and their commits; what HEAD stands for is under ``HEAD ->``."""
+    """Map the repository's refs to their commits; the key ``HEAD ->`` has the branch of HEAD."""
     refs = {}
     for line in str(repo.git.ls_remote("--symref", "origin")).splitlines():
         target, _, ref = line.partition("\t")

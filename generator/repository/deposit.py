@@ -1,4 +1,4 @@
-"""Packages into a git repository: one commit, on top of whatever others deposited meanwhile."""
+"""Deposit a package in a git repository: one commit on top of the branch, retried when another push comes first."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import git
 from generator.network.address_policy import Access, AddressPolicy, any_destination
 from generator.network.guarded_proxy import guarded_proxy
 from generator.repository.connection import REDIRECTED, check_repository
-from generator.repository.deposited import Claim, replaceable
+from generator.repository.deposited import Claim, list_replaceable
 from generator.repository.destination import Destination
 from generator.repository.git_environment import git_environment, identity
 from generator.repository.places import Holder, read_holder
@@ -32,7 +32,7 @@ _LOST_RACE = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Deposited:
-    """Where a package lies now; ``changed`` is False when it lay there already."""
+    """The commit that holds a package; ``changed`` is False if the branch already had the same files."""
 
     commit: str
     changed: bool
@@ -49,14 +49,14 @@ def deposit(
     replace: bool = False,
     policy: AddressPolicy = any_destination,
 ) -> Deposited:
-    """Puts files of a package's folder at ``path`` of the destination's branch, and pushes.
+    """Commit files of a package's folder at ``path`` of the destination's branch, and push.
 
-    Of what is there, only the files that an earlier package lists are replaced. When another push comes first, the
-    commit is made again on top of it. ``replace`` also replaces the package of another repository.
+    Only files that an earlier package lists are replaced. When another push comes first, the commit is repeated on
+    top of it. ``replace`` also replaces the package of another repository.
 
     Raises:
-        PublishError: the policy refuses the destination, or it cannot be reached or does not take the commit.
-        PlaceTakenError: the path holds the package of another repository, or files that are not a package's.
+        PublishError: the policy refuses the destination, it cannot be reached, or it rejects the commit.
+        PlaceTakenError: the path holds the package of another repository, or files that no package lists.
     """
     named = {f"{path}/{name}": package / name for name in files}
     own = next((file for name, file in named.items() if PurePosixPath(name).name == "package.json"), None)
@@ -68,28 +68,28 @@ def deposit(
         own=holder or Holder(address="", checkout="", place=path),
         replace=replace,
     )
-    with _opened(destination, token, policy) as repo:
-        return _deposited(repo, named, destination, claim, message)
+    with _open_destination(destination, token, policy) as repo:
+        return _commit_and_push(repo, named, destination, claim, message)
 
 
 def check_deposit(
     destination: Destination, claim: Claim, *, token: str, policy: AddressPolicy = any_destination
 ) -> None:
-    """Checks that a package may be deposited, before anything is built for it.
+    """Check that a package may be deposited, before anything is built for it.
 
     Raises:
         PublishError: the policy refuses the destination, or it cannot be reached.
-        PlaceTakenError: as for `deposit`.
+        PlaceTakenError: the path holds the package of another repository, or files that no package lists.
     """
-    with _opened(destination, token, policy) as repo:
-        parent = _fetched(repo, destination.branch)
+    with _open_destination(destination, token, policy) as repo:
+        parent = _fetch_branch(repo, destination.branch)
         if parent:
-            replaceable(repo, parent, claim)
+            list_replaceable(repo, parent, claim)
 
 
 @contextmanager
-def _opened(destination: Destination, token: str, policy: AddressPolicy) -> Iterator[git.Repo]:
-    """An empty repository with the destination as ``origin``; what git says of a failure becomes a PublishError."""
+def _open_destination(destination: Destination, token: str, policy: AddressPolicy) -> Iterator[git.Repo]:
+    """Create an empty repository with the destination as ``origin``, and raise git's errors as PublishError."""
     access = check_repository(policy, destination.repository)
     with ExitStack() as stack:
         temporary = stack.enter_context(TemporaryDirectory(prefix="packmill-deposit-"))
@@ -105,17 +105,17 @@ def _opened(destination: Destination, token: str, policy: AddressPolicy) -> Iter
         except (git.GitError, ValueError) as error:
             if proxy and proxy.refused:
                 raise PublishError(
-                    policy.refusal(destination.repository.address, f"{proxy.refused[-1]}, and that is not public")
+                    policy.refusal(destination.repository.address, f"{proxy.refused[-1]}, which is not public")
                 ) from None
-            raise PublishError(_failure(destination, error, token)) from None
+            raise PublishError(_explain(destination, error, token)) from None
 
 
-def _deposited(
+def _commit_and_push(
     repo: git.Repo, files: Mapping[str, Path], destination: Destination, claim: Claim, message: str
 ) -> Deposited:
     for attempt in range(_ATTEMPTS):
-        parent = _fetched(repo, destination.branch)
-        tree = _tree(repo, parent, files, claim)
+        parent = _fetch_branch(repo, destination.branch)
+        tree = _write_tree(repo, parent, files, claim)
         if parent and tree == str(repo.git.rev_parse(f"{parent}^{{tree}}")):
             return Deposited(commit=parent, changed=False)
         commit = str(repo.git.commit_tree(tree, *(("-p", parent) if parent else ()), "-m", message))
@@ -125,12 +125,12 @@ def _deposited(
         except git.GitCommandError as error:
             if attempt + 1 == _ATTEMPTS or not re.search(_LOST_RACE, str(error.stderr)):
                 raise
-        time.sleep(random.uniform(0.1, 0.4) * (attempt + 1))  # noqa: S311 - spreads those who race, hides nothing
+        time.sleep(random.uniform(0.1, 0.4) * (attempt + 1))  # noqa: S311 - spreads competing pushes, hides nothing
     raise AssertionError("the last attempt returns or raises")
 
 
-def _fetched(repo: git.Repo, branch: str) -> str | None:
-    """The branch's commit, without its files' contents where the server can leave them out; None without a branch."""
+def _fetch_branch(repo: git.Repo, branch: str) -> str | None:
+    """Fetch a branch, without file contents if the server can omit them; return its commit, or None if missing."""
     ref = f"refs/heads/{branch}"
     if not str(repo.git.ls_remote("origin", ref)):
         return None
@@ -138,10 +138,10 @@ def _fetched(repo: git.Repo, branch: str) -> str | None:
     return str(repo.git.rev_parse("FETCH_HEAD^{commit}"))
 
 
-def _tree(repo: git.Repo, parent: str | None, files: Mapping[str, Path], claim: Claim) -> str:
-    """The tree that has the package at its path and everything else as it was."""
+def _write_tree(repo: git.Repo, parent: str | None, files: Mapping[str, Path], claim: Claim) -> str:
+    """Write the parent's tree with the package at its path and everything else unchanged."""
     repo.git.read_tree(*(("--reset", parent) if parent else ("--empty",)))
-    earlier = replaceable(repo, parent, claim) if parent else []
+    earlier = list_replaceable(repo, parent, claim) if parent else []
     for number in range(0, len(earlier), 200):
         repo.git.update_index("--force-remove", "--", *earlier[number : number + 200])
     for name, file in files.items():
@@ -154,15 +154,15 @@ def _tree(repo: git.Repo, parent: str | None, files: Mapping[str, Path], claim: 
     return str(repo.git.write_tree("--missing-ok"))
 
 
-def _failure(destination: Destination, error: Exception, token: str) -> str:
-    said = str(getattr(error, "stderr", None) or error).strip().removeprefix("stderr:").strip(" '\n")
+def _explain(destination: Destination, error: Exception, token: str) -> str:
+    output = str(getattr(error, "stderr", None) or error).strip().removeprefix("stderr:").strip(" '\n")
     if token:
-        said = said.replace(token, "***")
-    lines = "\n".join(f"  {line}" for line in redacted(said).splitlines()[-6:] if line.strip())
+        output = output.replace(token, "***")
+    lines = "\n".join(f"  {line}" for line in redacted(output).splitlines()[-6:] if line.strip())
     where = f"{destination.repository.address}, branch {destination.branch}"
     advice = "check the address, that it can be reached and that you may push there"
-    if re.search(REDIRECTED, said):
+    if re.search(REDIRECTED, output):
         advice = "the server redirects to another address: give that one (secrets are not sent along redirects)"
-    elif re.search(r"(?i)could not read (Username|Password)|Authentication failed|401|403|terminal prompts", said):
+    elif re.search(r"(?i)could not read (Username|Password)|Authentication failed|401|403|terminal prompts", output):
         advice = "log in by an ssh key, or for https set PACKMILL_PUBLISH_TOKEN in the environment"
-    return f"{where}: the package could not be deposited: {advice}\n{lines}"
+    return f"{where}: the package could not be deposited; {advice}\n{lines}"

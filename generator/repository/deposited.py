@@ -1,4 +1,4 @@
-"""What a destination holds where a package is to be deposited, and what of it the package may replace."""
+"""Find the files at a destination that a deposited package replaces, and those that it must not replace."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from pathlib import PurePosixPath
 
 import git
 
-from generator.repository.places import Holder, read_holder, taken, taken_by_others
+from generator.repository.places import Holder, foreign_files_error, place_taken_error, read_holder
 
 _OTHERWISE = "choose another destination or branch"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Claim:
-    """The place that a package asks for.
+    """The place that a package is to be deposited at.
 
-    ``folders`` get a ``package.json`` each: ``path`` itself, or a folder below it for each process. ``names`` are the
-    files, where they are known. ``replace`` claims the place whatever it holds.
+    Each of ``folders`` gets a ``package.json``: ``path`` itself, or a folder below it for each process. ``names`` are
+    the package's files, if known yet. ``replace`` allows replacing other files.
     """
 
     path: str
@@ -27,11 +27,11 @@ class Claim:
     replace: bool = False
 
 
-def replaceable(repo: git.Repo, parent: str, claim: Claim) -> list[str]:
-    """The files of a commit that make room for a package: those that the ``package.json`` files of a place list.
+def list_replaceable(repo: git.Repo, parent: str, claim: Claim) -> list[str]:
+    """List the files of a commit that a package replaces: those that the ``package.json`` files of its place list.
 
     Raises:
-        PlaceTakenError: the place holds the package of another repository, or files that are not a package's.
+        PlaceTakenError: the place holds the package of another repository, or files that no package lists.
     """
     listed = str(repo.git.ls_tree("-r", "-z", "--name-only", parent, "--", f"{claim.path}/")).split("\0")
     here, found = set(listed), set[str]()
@@ -39,18 +39,18 @@ def replaceable(repo: git.Repo, parent: str, claim: Claim) -> list[str]:
         folder = str(PurePosixPath(name).parent)
         if PurePosixPath(name).name == "package.json" and claim.path in (folder, str(PurePosixPath(folder).parent)):
             holder = read_holder(str(repo.git.cat_file("blob", f"{parent}:{name}")))
-            if holder and _is_in_the_way(holder, folder, claim):
+            if holder and _is_replaced(holder, folder, claim):
                 found |= {f"{folder}/{one}" for one in holder.documents} & here
     others = (claim.names | {f"{folder}/package.json" for folder in claim.folders}) & here - found
     if others and not claim.replace:
-        raise taken_by_others(claim.path, others, claim.own, otherwise=_OTHERWISE)
+        raise foreign_files_error(claim.path, others, claim.own, otherwise=_OTHERWISE)
     return sorted(found)
 
 
-def _is_in_the_way(holder: Holder, folder: str, claim: Claim) -> bool:
-    """Whether a package gives way to the claim; one of a checkout such as main/x, below main, does not."""
+def _is_replaced(holder: Holder, folder: str, claim: Claim) -> bool:
+    """Return whether the claim replaces a package; one of a checkout such as main/x, below main, stays."""
     if folder not in claim.folders and holder.place != claim.path:
         return False
     if not claim.replace and not holder.is_same(claim.own):
-        raise taken(folder, holder, claim.own, otherwise=_OTHERWISE)
+        raise place_taken_error(folder, holder, claim.own, otherwise=_OTHERWISE)
     return True

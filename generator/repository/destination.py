@@ -1,4 +1,4 @@
-"""Where packages are deposited: a git repository, a branch of it, and the address that a deposited file then has."""
+"""The git repository and branch that packages are deposited in, and the address of a deposited file."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _GITLAB = "https://{host}/{repository}/-/raw/{branch}/{path}"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Destination:
-    """A branch of a repository; ``template`` is the address of a file in it, if the usual one is not meant.
+    """A branch of a repository; ``template`` is the address of a file in it, if it differs from the host's usual one.
 
-    ``trusted``: whoever named it may run programs here anyhow, so the hooks of a local one run.
+    ``trusted``: the user who named it may run programs here anyway, so the hooks of a local repository run.
     """
 
     repository: Repository
@@ -31,7 +31,7 @@ class Destination:
     trusted: bool = False
 
     def address(self, path: str) -> str:
-        """Where people and platforms read a deposited file."""
+        """Return the URL at which people and platforms read a deposited file."""
         host, name = _host_and_name(self.repository)
         template = self.template or _RAW.get(host, _GITLAB if host else "file://{repository}#{branch}:{path}")
         words = {"host": host, "repository": name, "branch": quote(self.branch), "path": quote(path)}
@@ -41,10 +41,11 @@ class Destination:
 def parse_destination(
     text: str, *, branch: str | None = None, template: str | None = None, trusted: bool = False
 ) -> Destination:
-    """The destination that a person names.
+    """Parse the address of a destination repository; the branch defaults to ``main``.
 
     Raises:
-        UsageError, RepositoryError: it is none, or the template is not one.
+        UsageError: the branch or the template is invalid, or the address is empty or looks like an option.
+        RepositoryError: the address is not that of a repository.
     """
     if template:
         _check_template(template)
@@ -57,18 +58,21 @@ def parse_destination(
 
 
 def _check_template(template: str) -> None:
-    """Accept the plain words of a template alone, not Python's format language with its widths and attributes."""
+    """Refuse a template with anything but plain words, such as Python's format language."""
     if re.search(r"[{}]", re.sub(r"\{(branch|path|host|repository)\}", "", template)):
         raise UsageError(
-            f"{template!r}: only {{branch}} and {{path}} are replaced in the address of deposited files; "
+            f"{template!r}: only {{branch}} and {{path}} are supported in the address of deposited files; "
             "write it as https://example.org/{branch}/{path}"
         )
     if "{path}" not in template:
-        raise UsageError(f"{template!r}: {{path}} is missing in the address of deposited files")
+        raise UsageError(
+            f"{template!r}: {{path}} is missing in the address of deposited files; "
+            "write it as https://example.org/{branch}/{path}"
+        )
 
 
 def _host_and_name(repository: Repository) -> tuple[str, str]:
-    """The web's host, and the repository's path there without ``.git``."""
+    """Return the host that serves the repository's files, and the repository's path there without ``.git``."""
     if repository.local:
         return "", quote(str(repository.local))
     scp = re.fullmatch(r"(?:[\w.-]+@)?([\w.-]+):(?!//)(.+)", repository.address)

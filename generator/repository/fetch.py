@@ -1,8 +1,8 @@
-"""Git, by GitPython: one commit of a repository into a folder, with as little history as possible.
+"""Fetch one commit of a repository into a folder with GitPython, with as little history as possible.
 
-Nothing asks on the terminal, no hook runs, and only https, ssh and (for local repositories) file are spoken. A token
-reaches git through an askpass helper and its environment, never through an argument, and only for the repository that
-was asked for. Submodules are fetched as repositories of their own, without credentials unless the operator allows it.
+Git never prompts, no hook runs, and only the protocols https, ssh and (for local repositories) file are allowed. A
+token reaches git through an askpass helper and its environment, never through an argument, and only for the requested
+repository. Submodules are fetched as repositories of their own, without credentials unless the operator allows it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from generator.repository import lfs as git_lfs
 from generator.repository.address import Repository, check_checkout, parse_repository
 from generator.repository.connection import Connection, connect
 from generator.repository.git_environment import git_environment, identity, leave_hook
-from generator.repository.git_messages import _NEEDS_LOGIN, explain_git_error, git_messages
+from generator.repository.git_messages import NEEDS_LOGIN, explain_git_error, git_messages
 from generator.repository.source import Source
 from generator.repository.submodules import Submodule, list_submodules
 from generator.shared.errors import PackmillError, RepositoryError
@@ -30,16 +30,16 @@ from generator.shared.suggestions import did_you_mean, list_some
 
 try:
     import git
-except ImportError as error:  # GitPython's way of saying that the git program is not there
-    raise RepositoryError(f"git is not installed: install it and try again ({str(error).splitlines()[0]})") from None
+except ImportError as error:  # GitPython raises it if the git program is missing
+    raise RepositoryError(f"git: not installed; install it and try again ({str(error).splitlines()[0]})") from None
 
-_DEEPEST = 10
+_MAX_DEPTH = 10
 """Levels of submodules within submodules."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Checkout:
-    """One commit of a repository, in ``folder``. ``name`` is the branch, tag or commit that was asked for."""
+    """One commit of a repository, in ``folder``. ``name`` is the requested branch, tag or commit."""
 
     repository: Repository
     name: str
@@ -65,8 +65,8 @@ class Checkout:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Fetched:
-    """The repository that was asked for, with its token: what the permissions of submodules are measured by."""
+class _Request:
+    """The requested repository and its token, which decide what its submodules may be fetched with."""
 
     repository: Repository
     token: str
@@ -75,7 +75,7 @@ class _Fetched:
 
     @property
     def secret(self) -> str:
-        """What may appear in no message."""
+        """The token or password, which no message may contain."""
         return self.token or self.repository.password
 
 
@@ -89,22 +89,22 @@ def fetch(
     policy: AddressPolicy = any_repository,
     submodules: tuple[str, ...] = (),
 ) -> Checkout:
-    """Fetches one commit into the empty ``folder``; without ``checkout`` the default branch's.
+    """Fetch one commit into the empty ``folder``; without ``checkout``, that of the default branch.
 
-    With ``commit`` that one, although the checkout may have moved on since: a later stage of a pipeline has what an
-    earlier one had. ``submodules`` are the words of ``PACKMILL_SUBMODULES``.
+    ``commit`` pins the commit even if the checkout has changed since, so that all stages of a pipeline use the same
+    one. ``submodules`` are the words of ``PACKMILL_SUBMODULES``.
 
     Raises:
         RepositoryError: the repository, the checkout or a submodule cannot be fetched, or the policy refuses it.
     """
-    top = _Fetched(repository=repository, token=token, policy=policy, submodules=submodules)
+    top = _Request(repository=repository, token=token, policy=policy, submodules=submodules)
     leave_hook()
     with ExitStack() as stack:
         try:
             repo = git.Repo.init(folder, initial_branch="packmill")
             connection = connect(repo, repository, token, policy, stack=stack)
-            name, wanted = _resolve(connection.refs, repository, checkout)
-            commit = _check_out(repo, _fetch_commit(repo, commit or wanted))
+            name, revision = _resolve(connection.refs, repository, checkout)
+            commit = _check_out(repo, _fetch_commit(repo, commit or revision))
             head = repo.commit(commit)
         except (git.GitError, ValueError) as error:
             raise RepositoryError(explain_git_error(repository, error, top.secret)) from None
@@ -144,14 +144,14 @@ def _text(value: str | bytes) -> str:
 
 
 def _resolve(refs: Mapping[str, str], repository: Repository, checkout: str | None) -> tuple[str, str]:
-    """The checkout's name and what to fetch for it: a full ref, a full commit or a short one."""
+    """Return the checkout's name and what to fetch for it: a full ref, a full commit or an abbreviated one."""
     if checkout is None:
         default = refs.get("HEAD ->", "")
         if default in refs:
             return check_checkout(default.removeprefix("refs/heads/")), default
         if "HEAD" not in refs:
             raise RepositoryError(
-                f"{repository.address}: the repository has no commit: commit and push, then try again"
+                f"{repository.address}: its default branch has no commit; commit and push, then try again"
             )
         return refs["HEAD"], refs["HEAD"]
     for prefix in ("refs/heads/", "refs/tags/", ""):
@@ -172,46 +172,46 @@ def _unknown_checkout(repository: Repository, checkout: str, refs: Mapping[str, 
         if re.match(r"refs/(heads|tags)/", ref) and not ref.endswith("^{}")
     ]
     hint, some = did_you_mean(checkout, names), list_some(names, limit=8) or "none"
-    return f"{repository.address}: no branch, tag or commit {checkout!r}{hint}\n  there are: {some}"
+    return f"{repository.address}: branch, tag or commit {checkout!r} not found{hint}\n  available: {some}"
 
 
-def _fetch_commit(repo: git.Repo, wanted: str) -> str:
-    """Fetches ``wanted`` and gives the full commit; servers that refuse a bare commit get a longer question."""
-    short = re.fullmatch(r"[0-9a-f]{4,39}", wanted) is not None
+def _fetch_commit(repo: git.Repo, revision: str) -> str:
+    """Fetch a ref or commit and return the full commit; fetch all branches if the server refuses a bare commit."""
+    short = re.fullmatch(r"[0-9a-f]{4,39}", revision) is not None
     if not short:
         try:
-            repo.git.fetch("--quiet", "--depth=1", "--no-tags", "--", "origin", wanted)
+            repo.git.fetch("--quiet", "--depth=1", "--no-tags", "--", "origin", revision)
             return str(repo.git.rev_parse("--verify", "FETCH_HEAD^{commit}"))
         except git.GitCommandError:
-            if not re.fullmatch(r"[0-9a-f]{40}", wanted):
+            if not re.fullmatch(r"[0-9a-f]{40}", revision):
                 raise
     everything = ("origin", "+refs/heads/*:refs/packmill/heads/*", "+refs/tags/*:refs/packmill/tags/*")
     repo.git.fetch("--quiet", "--filter=blob:none", "--no-tags", "--", *everything)
     try:
-        return str(repo.git.rev_parse("--verify", "--quiet", "--end-of-options", wanted + "^{commit}"))
+        return str(repo.git.rev_parse("--verify", "--quiet", "--end-of-options", revision + "^{commit}"))
     except git.GitCommandError:
-        doubt = ", or it is ambiguous: give more of its digits" if short else " on any branch or tag"
-        raise RepositoryError(f"{repo.remote('origin').url}: no commit {wanted!r}{doubt}") from None
+        problem = "not found or ambiguous; give more of its digits" if short else "not found on any branch or tag"
+        raise RepositoryError(f"{repo.remote('origin').url}: commit {revision!r} {problem}") from None
 
 
-def _fetch_submodules(top: _Fetched, repo: git.Repo, *, depth: int = 0) -> None:
-    """Fetch submodules and theirs, each as a repository of its own and without credentials unless they are allowed.
+def _fetch_submodules(top: _Request, repo: git.Repo, *, depth: int = 0) -> None:
+    """Fetch submodules recursively, each as a repository of its own, without credentials unless they are allowed.
 
-    By the file protocol only those next to a local repository: a hostile one could otherwise name any repository of
-    this machine (CVE-2022-39253).
+    The file protocol is allowed only for submodules next to a local repository: a hostile repository could otherwise
+    name any repository of this machine (CVE-2022-39253).
     """
     try:
-        found = list_submodules(repo)
+        submodules = list_submodules(repo)
     except git.GitError as error:
         raise RepositoryError(explain_git_error(top.repository, error, top.secret)) from None
-    for one in found:
-        where = f"{top.repository.address}: submodule {one.path!r}"
-        if depth >= _DEEPEST:
-            raise RepositoryError(f"{where}: submodules are nested more than {_DEEPEST} deep")
-        _fetch_submodule(top, Path(repo.working_dir), one, where=where, depth=depth)
+    for submodule in submodules:
+        where = f"{top.repository.address}: submodule {submodule.path!r}"
+        if depth >= _MAX_DEPTH:
+            raise RepositoryError(f"{where}: submodules are nested more than {_MAX_DEPTH} deep")
+        _fetch_submodule(top, Path(repo.working_dir), submodule, where=where, depth=depth)
 
 
-def _fetch_submodule(top: _Fetched, parent: Path, submodule: Submodule, *, where: str, depth: int) -> None:
+def _fetch_submodule(top: _Request, parent: Path, submodule: Submodule, *, where: str, depth: int) -> None:
     try:
         repository = parse_repository(submodule.url)
     except PackmillError as error:
@@ -221,7 +221,7 @@ def _fetch_submodule(top: _Fetched, parent: Path, submodule: Submodule, *, where
         raise RepositoryError(f"{where}: {repository.address} is not next to the repository; give it an https URL")
     folder = parent / submodule.path
     if folder.resolve() != parent.resolve() / submodule.path or not folder.is_dir() or any(folder.iterdir()):
-        raise RepositoryError(f"{where}: its folder is not empty")
+        raise RepositoryError(f"{where}: its folder is not an empty folder of the repository")
     allowed = _may_use_credentials(repository, top)
     token = top.token if allowed and repository.host == top.repository.host else ""
     with ExitStack() as stack:
@@ -235,40 +235,41 @@ def _fetch_submodule(top: _Fetched, parent: Path, submodule: Submodule, *, where
         _fetch_submodules(top, repo, depth=depth + 1)
 
 
-def _may_use_credentials(submodule: Repository, top: _Fetched) -> bool:
-    """Whether the operator allows it: whoever writes a repository chooses the addresses of its submodules.
+def _may_use_credentials(submodule: Repository, top: _Request) -> bool:
+    """Return whether the operator allows credentials for a submodule.
 
-    With the credentials such an address could be another owner's private repository, whose files get into the image.
+    The author of a repository chooses the addresses of its submodules. With credentials, such an address could be
+    another owner's private repository, whose files get into the image.
     """
     if submodule.local:
         return False
-    if top.repository.local:  # it has neither owner nor host on a server
+    if top.repository.local:  # a local repository has neither owner nor host
         return is_listed(submodule.address, top.submodules)
     return may_use_credentials(submodule.address, top.repository.address, top.submodules)
 
 
-def _explain_submodule(where: str, repository: Repository, said: str, *, allowed: bool) -> str:
-    if allowed or not re.search(f"{_NEEDS_LOGIN}|Permission denied|Host key verification", said):
-        return f"{where}: cannot be fetched from {repository.address}\n{said}"
+def _explain_submodule(where: str, repository: Repository, output: str, *, allowed: bool) -> str:
+    if allowed or not re.search(f"{NEEDS_LOGIN}|Permission denied|Host key verification", output):
+        return f"{where}: cannot be fetched from {repository.address}\n{output}"
     return (
         f"{where}: {repository.address} is private or missing, and submodules are fetched without credentials; if its "
         "files may be packaged, allow it in PACKMILL_SUBMODULES: 'owner' (repositories of the same owner), 'host' (of "
-        f"the same host), or its address\n{said}"
+        f"the same host), or its address\n{output}"
     )
 
 
-def _fetch_lfs(top: _Fetched, repo: git.Repo, connection: Connection) -> list[str]:
-    """Fetch Git LFS files, with credentials from the repository's own server alone; a warning for those missing.
+def _fetch_lfs(top: _Request, repo: git.Repo, connection: Connection) -> list[str]:
+    """Fetch Git LFS files, with credentials only from the repository's own server; return a warning if some remain.
 
-    ``.lfsconfig`` may name any server, and git-lfs asks whatever address a server names: it is used for others only
-    where the operator named the repository.
+    ``.lfsconfig`` may name any server, and git-lfs connects to any address that a server names: another server is used
+    only without credentials, and only if no policy restricts addresses.
     """
     folder, reason = Path(repo.working_dir), "is git-lfs installed?"
-    if not git_lfs.pointers(folder):
+    if not git_lfs.list_pointers(folder):
         return []
     if connection.access is not Access.FULL:
-        reason = top.policy.refusal(top.repository.address, "LFS servers are only asked for listed repositories")
-    elif not git_lfs.names_server(folder):
+        reason = top.policy.refusal(top.repository.address, "LFS files are only fetched for listed repositories")
+    elif not git_lfs.has_server_setting(folder):
         git_lfs.pull(repo)
     elif top.policy.listed or top.policy.guarded:
         reason = "its .lfsconfig names another server"
@@ -276,23 +277,24 @@ def _fetch_lfs(top: _Fetched, repo: git.Repo, connection: Connection) -> list[st
         with git_environment(replace(top.repository, password=""), "", access=Access.PUBLIC) as environment:
             repo.git.update_environment(**environment)
             git_lfs.pull(repo)
-    left = git_lfs.pointers(folder)
-    return [git_lfs.missing(left, reason)] if left else []
+    left = git_lfs.list_pointers(folder)
+    return [git_lfs.describe_missing(left, reason)] if left else []
 
 
 def _uncommitted(repo: git.Repo, local: Path) -> list[str]:
-    """What differs in a local working tree, asked with our own repository's configuration, never with its own.
+    """Warn of uncommitted changes in a local working tree.
 
-    A repository's configuration can name programs that ``git status`` starts.
+    Git runs with the configuration of packmill's own clone: that of the repository can name programs that
+    ``git status`` starts.
     """
     place = ("git", f"--git-dir={repo.git_dir}", f"--work-tree={local}")
     if not (local / ".git").exists():
         return []
     try:
-        said = str(repo.git.execute([*place, "status", "--porcelain", "--ignore-submodules=all"]))
+        status = str(repo.git.execute([*place, "status", "--porcelain", "--ignore-submodules=all"]))
     except git.GitError:
         return []
-    changed = said.splitlines()
+    changed = status.splitlines()
     if not changed:
         return []
     names = ", ".join(line[2:].strip() for line in changed[:5]) + (", …" if len(changed) > 5 else "")
@@ -300,7 +302,7 @@ def _uncommitted(repo: git.Repo, local: Path) -> list[str]:
 
 
 def _let_everyone_read(folder: Path) -> None:
-    """Whatever the umask here, the image's files are for any user."""
+    """Make files readable for every user of the image, independent of the umask."""
     for root, folders, files in os.walk(folder):
         if root == str(folder) and ".git" in folders:
             folders.remove(".git")
@@ -314,9 +316,9 @@ def _let_everyone_read(folder: Path) -> None:
 
 
 def commit_folder(source: Path, target: Path, *, message: str) -> None:
-    """Makes a repository at ``target`` of the files in ``source``; the same files give the same commit.
+    """Create a repository at ``target`` with the files in ``source``; the same files give the same commit.
 
-    Author and time are fixed, as it is no one's work but a copy.
+    Author and time are fixed so that the commit depends on the files alone.
     """
     target.mkdir(parents=True, exist_ok=True)
     shutil.copytree(

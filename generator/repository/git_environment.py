@@ -1,8 +1,8 @@
-"""How git is started: with a configuration and an environment that ask nothing, run no hook and keep secrets.
+"""Build git's environment and configuration: no prompts, no hooks, no leaked secrets.
 
-A token or password is given for one repository, path included: git's askpass helper compares the whole prompt. The
-operator's account (configuration, ssh keys, credential helpers, ``.netrc``, client certificates) is used where the
-caller says so and hidden otherwise.
+A token or password is valid for one repository, path included: git's askpass helper compares the whole prompt. The
+operator's account (configuration, ssh keys, credential helpers, ``.netrc``, client certificates) is used only with full
+access and hidden otherwise.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ _REPOSITORY_VARIABLES = (
     "GIT_CONFIG_PARAMETERS GIT_CONFIG_COUNT GIT_COMMON_DIR GIT_NAMESPACE GIT_PREFIX GIT_GRAFT_FILE GIT_SHALLOW_FILE "
     "GIT_IMPLICIT_WORK_TREE GIT_REPLACE_REF_BASE GIT_NO_REPLACE_OBJECTS GIT_INTERNAL_SUPER_PREFIX GIT_TEMPLATE_DIR"
 ).split()
-"""What `git rev-parse --local-env-vars` lists: inside a hook these point at the user's own repository and index."""
+"""The variables that `git rev-parse --local-env-vars` lists; in a hook they point at the user's own repository."""
 _ACCOUNT_VARIABLES = (
     "SSH_AUTH_SOCK GIT_SSH GIT_SSH_VARIANT GIT_SSL_CERT GIT_SSL_KEY GIT_SSL_CERT_PASSWORD_PROTECTED GIT_CONFIG_SYSTEM"
 ).split()
-"""What else of the environment stands for the operator's account."""
+"""Other variables that give access to the operator's account."""
 _CONNECTION_SETTINGS = r"^http\.(.*\.)?(sslcainfo|sslcapath|sslverify|sslbackend|sslversion|proxy)$"
-"""Of the operator's git configuration, what a connection without the account needs: trust and the way out."""
+"""The settings of the operator's git configuration that a connection without the account needs: trust and proxy."""
 _NO_KEYS = (
     "ssh -F /dev/null -o BatchMode=yes -o IdentityAgent=none -o IdentityFile=none -o IdentitiesOnly=yes "
     "-o PreferredAuthentications=none -o GSSAPIAuthentication=no -o HostbasedAuthentication=no"
@@ -54,13 +54,13 @@ _FIXED_DATE = "2026-01-01T00:00:00+00:00"
 
 
 def identity(*, fixed: bool) -> dict[str, str]:
-    """What makes packmill the author of a commit; with a ``fixed`` time the same tree is the same commit."""
+    """Return variables with packmill as author; equal trees and a ``fixed`` time give one commit."""
     known = {"NAME": "packmill", "EMAIL": "packmill@localhost", **({"DATE": _FIXED_DATE} if fixed else {})}
     return {f"GIT_{role}_{word}": value for role in ("AUTHOR", "COMMITTER") for word, value in known.items()}
 
 
 def leave_hook() -> None:
-    """Forget the repository that git names to its hooks, in case packmill runs in one."""
+    """Unset the variables by which git names its repository to hooks, in case packmill runs in a hook."""
     for name in _REPOSITORY_VARIABLES:
         os.environ.pop(name, None)
 
@@ -75,10 +75,10 @@ def git_environment(
     redirects: bool = False,
     proxy: GuardedProxy | None = None,
 ) -> Iterator[dict[str, str]]:
-    """The environment that every git command for one repository runs in.
+    """Create the environment for all git commands of one repository, with temporary files that last as long.
 
     ``hooks`` is for a push to a repository whose hooks are trusted. The operator's account is used with full access.
-    ``redirects`` lets the server name another address, and belongs to requests without secrets.
+    ``redirects`` lets the server name another address; use it only for requests without secrets.
     """
     leave_hook()
     with ExitStack() as stack:
@@ -124,7 +124,7 @@ def _askpass_variables(repository: Repository, password: str) -> dict[str, str]:
 
 
 def _secret_settings(password: str) -> list[tuple[str, str]]:
-    """With a password of the request's own, no credential helper is asked, and none stores it."""
+    """Disable credential helpers for a request with its own password, so that none is queried or stores it."""
     return [("credential.helper", ""), ("credential.useHttpPath", "true")] if password else []
 
 
@@ -139,7 +139,7 @@ def _no_account(home: str) -> dict[str, str]:
 
 @contextmanager
 def _without_variables(names: Iterable[str]) -> Iterator[None]:
-    """Hide environment variables from programs that start meanwhile."""
+    """Hide environment variables from programs that start within this context."""
     hidden = {name: os.environ.pop(name) for name in names if name in os.environ}
     try:
         yield
@@ -159,7 +159,7 @@ def _connection_settings(*, proxied: bool) -> list[tuple[str, str]]:
 
 
 def _setting(name: str, value: str) -> str:
-    """One line of a git configuration with its section."""
+    """Return one setting as a section of a git configuration file."""
     section, _, rest = name.partition(".")
     middle, _, key = rest.rpartition(".")
     quoted = [re.sub(r'(["\\])', r"\\\1", text) for text in (middle, value)]
@@ -170,7 +170,7 @@ def _setting(name: str, value: str) -> str:
 def _global_config(
     repository: Repository, included: Iterable[str], settings: Iterable[tuple[str, str]], *, hooks: bool
 ) -> str:
-    """The included configuration, then what must hold whatever it says."""
+    """Write a git configuration: the included files, then the settings that must override them."""
     local = repository.local
     trusted = f'[safe]\n\tdirectory = "{local}"\n\tdirectory = "{local}/.git"' if local else ""
     file = "always" if local else "never"

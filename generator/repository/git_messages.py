@@ -8,29 +8,29 @@ from generator.repository.address import Repository
 from generator.repository.connection import REDIRECTED
 from generator.shared.safe_text import redacted
 
-_NEEDS_LOGIN = (
+NEEDS_LOGIN = (
     r"(?i:could not read (Username|Password)|Authentication failed|401|403|Repository not found|terminal prompts)"
 )
 
 
 def explain_git_error(repository: Repository, error: Exception, secret: str) -> str:
     """Return an error message for a failed git command: what failed, why, and what to do."""
-    said = git_messages(error, secret)
+    output = git_messages(error, secret)
     advice = "check the address and that it can be reached"
     if repository.local:
-        advice = "is it the top of a git repository with a commit? A notebook in a folder of it is named with --process"
-    elif re.search(REDIRECTED, said):
+        advice = "is it the top of a git repository with a commit? For a notebook in a subfolder, use --process"
+    elif re.search(REDIRECTED, output):
         advice = "the server redirects to another address: give that one (secrets are not sent along redirects)"
-    elif re.search(_NEEDS_LOGIN, said):
-        advice = "it is private or not there: for a private https repository set PACKMILL_GIT_TOKEN in the environment"
-    elif "Permission denied (publickey" in said:
+    elif re.search(NEEDS_LOGIN, output):
+        advice = "it is private or missing: for a private https repository set PACKMILL_GIT_TOKEN in the environment"
+    elif "Permission denied (publickey" in output:
         advice = "the ssh agent or ~/.ssh holds no key that the server accepts"
-    return f"{repository.address}: {advice}\n{said}"
+    return f"{repository.address}: {advice}\n{output}"
 
 
 def git_messages(error: Exception, *secrets: str) -> str:
-    """The last lines that git printed, without secrets."""
-    said = str(getattr(error, "stderr", None) or error).strip().removeprefix("stderr:").strip(" '\n")
+    """Return the last lines that git printed, without secrets."""
+    output = str(getattr(error, "stderr", None) or error).strip().removeprefix("stderr:").strip(" '\n")
     for secret in filter(None, secrets):
-        said = said.replace(secret, "***")
-    return "\n".join(f"  {line}" for line in [line for line in redacted(said).splitlines() if line.strip()][-6:])
+        output = output.replace(secret, "***")
+    return "\n".join(f"  {line}" for line in [line for line in redacted(output).splitlines() if line.strip()][-6:])

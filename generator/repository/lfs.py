@@ -1,4 +1,4 @@
-"""Git LFS: files whose contents another server keeps, in a checkout."""
+"""Find and fetch the Git LFS files of a checkout."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _TIMEOUT = 3600
 _POINTER = b"version https://git-lfs.github.com/spec/"
 
 
-def pointers(folder: Path) -> list[str]:
-    """The paths of LFS pointers that stand in place of their files."""
+def list_pointers(folder: Path) -> list[str]:
+    """List the paths of LFS pointers whose files have not been fetched."""
     attributes = (path for path in folder.rglob(".gitattributes") if path.is_file() and not path.is_symlink())
     if not any("filter=lfs" in path.read_text(errors="replace") for path in attributes):
         return []
@@ -31,17 +31,17 @@ def pointers(folder: Path) -> list[str]:
     return sorted(found)
 
 
-def names_server(folder: Path) -> bool:
-    """Whether the checkout itself says which LFS server has its files: any server, with any path."""
+def has_server_setting(folder: Path) -> bool:
+    """Return whether the checkout chooses its LFS server, which can be any server, in ``.lfsconfig``."""
     return os.path.lexists(folder / ".lfsconfig")
 
 
 def pull(repo: git.Repo) -> None:
-    """Fetch the files of the checkout, if git-lfs is installed and its server answers."""
-    with suppress(git.GitError):  # callers name the pointers that remain
+    """Fetch the LFS files of the checkout, if git-lfs is installed and its server answers."""
+    with suppress(git.GitError):  # callers report the pointers that remain
         repo.git.execute(["git", "lfs", "pull"], kill_after_timeout=_TIMEOUT)
 
 
-def missing(paths: list[str], reason: str) -> str:
-    """A warning that names pointers without their files."""
+def describe_missing(paths: list[str], reason: str) -> str:
+    """Return a warning that lists LFS files that could not be fetched."""
     return f"Git LFS files could not be fetched, only their pointers are packaged: {list_some(paths)} ({reason})"

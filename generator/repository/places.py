@@ -1,6 +1,6 @@
-"""Which package holds a place. Places are named ``<owner>/<name>/<checkout>``, so two hosts may share one.
+"""Identify the package that holds a place; places are named ``<owner>/<name>/<checkout>``, so two hosts may share one.
 
-Pure: `generator.package.folder` and `generator.repository.deposit` read what a place holds.
+Pure: `generator.package.folder` and `generator.repository.deposit` read the files of a place.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _SCP = re.compile(r"(?:[^@/:]+@)?(?P<host>[^@/:]+):(?P<path>.+)", re.DOTALL)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Holder:
-    """The package that holds a place; ``place`` is the one that its own repository and checkout give it.
+    """The package that holds a place; ``place`` is the place that its own repository and checkout give it.
 
     ``documents`` are the files that packmill wrote, relative to the package's folder.
     """
@@ -31,33 +31,35 @@ class Holder:
     documents: tuple[str, ...] = ()
 
     def is_same(self, other: Holder) -> bool:
-        """Whether both are packages of one repository and one checkout."""
+        """Return whether both are packages of one repository and one checkout."""
         return self.checkout == other.checkout and repository_identity(self.address) == repository_identity(
             other.address
         )
 
 
 class PlaceTakenError(PublishError):
-    """A place holds a package of another repository, or something that is not a package.
+    """A place holds a package of another repository, or files that packmill did not write.
 
-    ``present`` and ``requested`` say what it holds and which package was to be put there.
+    ``present`` describes the current content, ``requested`` the package that would replace it.
     """
 
     def __init__(self, where: str, *, present: str, requested: Holder, otherwise: str) -> None:
-        self.where, self.present, self.requested = where, present, _shown(requested)
+        self.where, self.present, self.requested = where, present, _describe(requested)
         super().__init__(
             f"{where}: this place holds {present}; the package of {self.requested} would replace it: "
             f"{otherwise}, or replace it with --replace (CI variable: replace=yes)"
         )
 
 
-def taken(where: str, present: Holder, requested: Holder, *, otherwise: str) -> PlaceTakenError:
-    """The error for a place that another package holds; ``otherwise`` is what to do instead of replacing it."""
-    return PlaceTakenError(where, present=f"the package of {_shown(present)}", requested=requested, otherwise=otherwise)
+def place_taken_error(where: str, present: Holder, requested: Holder, *, otherwise: str) -> PlaceTakenError:
+    """Create the error for a place that another package holds; ``otherwise`` is the advice besides replacing it."""
+    return PlaceTakenError(
+        where, present=f"the package of {_describe(present)}", requested=requested, otherwise=otherwise
+    )
 
 
-def taken_by_others(where: str, names: Iterable[str], requested: Holder, *, otherwise: str) -> PlaceTakenError:
-    """The error for a place with files that packmill did not write."""
+def foreign_files_error(where: str, names: Iterable[str], requested: Holder, *, otherwise: str) -> PlaceTakenError:
+    """Create the error for a place with files that packmill did not write."""
     some = sorted(names)
     listed = ", ".join(map(printable, some[:3])) + (", …" if len(some) > 3 else "")
     present = f"files that packmill did not write ({listed})"
@@ -65,7 +67,7 @@ def taken_by_others(where: str, names: Iterable[str], requested: Holder, *, othe
 
 
 def read_holder(text: str | bytes) -> Holder | None:
-    """The holder in the text of a ``package.json``; None when packmill did not write it."""
+    """Read the holder from the text of a ``package.json``; return None if packmill did not write it."""
     try:
         found = json.loads(text)
         documents, repository = found["documents"], found.get("repository", {})
@@ -79,9 +81,9 @@ def read_holder(text: str | bytes) -> Holder | None:
 
 
 def repository_identity(address: str) -> str:
-    """The same text for every address of one repository: by https, ssh or git@, with or without ``.git``.
+    """Return one text for all addresses of a repository: by https, ssh or git@, with or without ``.git``.
 
-    The host's case, users, passwords and default ports do not count. A local path stands for itself alone.
+    The host's case, users, passwords and default ports are ignored. A local path is returned unchanged.
     """
     host, port, path = _parts(address)
     if not host:
@@ -91,7 +93,7 @@ def repository_identity(address: str) -> str:
 
 
 def _parts(address: str) -> tuple[str, int | None, str]:
-    """Host, port where it is not the scheme's own, and quoted path; no host for a local path."""
+    """Split an address into host, port unless it is the scheme's default, and quoted path; a local path has no host."""
     if "://" not in address:
         scp = _SCP.fullmatch(address)
         return (scp["host"], None, _quoted(scp["path"], safe="/")) if scp else ("", None, address)
@@ -108,6 +110,6 @@ def _quoted(text: str, safe: str = "") -> str:
     return quote(text, safe=safe, errors="surrogatepass")
 
 
-def _shown(holder: Holder) -> str:
+def _describe(holder: Holder) -> str:
     address = printable(redacted(holder.address)) or "an unknown repository"
     return f"{address} at {printable(holder.checkout)}" if holder.checkout else address

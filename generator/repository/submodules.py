@@ -1,4 +1,4 @@
-"""The submodules of a checkout, as its ``.gitmodules`` declares them."""
+"""List the submodules that the ``.gitmodules`` of a checkout declares."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import git
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Submodule:
-    """A folder of a commit that another repository fills; ``url`` is absolute."""
+    """A commit of another repository that belongs in a folder of the checkout; ``url`` is absolute."""
 
     path: str
     url: str
@@ -18,18 +18,18 @@ class Submodule:
 
 
 def list_submodules(repo: git.Repo) -> list[Submodule]:
-    """The submodules of the commit that is checked out; nothing is fetched.
+    """List the submodules of the commit that is checked out; nothing is fetched.
 
     Raises:
-        git.GitError: ``.gitmodules`` is invalid, or has no address for a submodule.
+        git.GitError: ``.gitmodules`` is invalid, or the address of a submodule is missing.
     """
     file = Path(repo.working_dir, ".gitmodules")
     if not file.is_file() or file.is_symlink():
         return []
     repo.git.execute(["git", "submodule", "--quiet", "init"])  # git resolves relative addresses and checks names
-    declared = _configured(repo, "--file", ".gitmodules")
-    urls = {name: keys["url"] for name, keys in _configured(repo, "--local").items() if "url" in keys}
-    commits = _gitlinks(repo)
+    declared = _read_settings(repo, "--file", ".gitmodules")
+    urls = {name: keys["url"] for name, keys in _read_settings(repo, "--local").items() if "url" in keys}
+    commits = _list_gitlinks(repo)
     return [
         Submodule(path=path, url=urls[name], commit=commits[path])
         for name, keys in declared.items()
@@ -37,8 +37,8 @@ def list_submodules(repo: git.Repo) -> list[Submodule]:
     ]
 
 
-def _configured(repo: git.Repo, *source: str) -> dict[str, dict[str, str]]:
-    """The settings of each submodule in a configuration file."""
+def _read_settings(repo: git.Repo, *source: str) -> dict[str, dict[str, str]]:
+    """Read the settings of each submodule in a configuration file."""
     found: dict[str, dict[str, str]] = {}
     command = ["git", "config", "--null", *source, "--get-regexp", r"^submodule\..*\.(path|url|update)$"]
     for entry in str(repo.git.execute(command, with_exceptions=False)).split("\0"):
@@ -49,8 +49,8 @@ def _configured(repo: git.Repo, *source: str) -> dict[str, dict[str, str]]:
     return found
 
 
-def _gitlinks(repo: git.Repo) -> dict[str, str]:
-    """The commit of each submodule in the index, by its path."""
+def _list_gitlinks(repo: git.Repo) -> dict[str, str]:
+    """Map the paths of submodules in the index to their commits."""
     entries = str(repo.git.ls_files("-z", "--stage")).split("\0")
     links = [entry.partition("\t") for entry in entries if entry.startswith("160000 ")]
     return {path: head.split(" ")[1] for head, _, path in links}

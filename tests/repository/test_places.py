@@ -10,7 +10,7 @@ import pytest
 from support import Finished, commit_all, git, write_notebook
 
 from generator.package.folder import replace_folder
-from generator.repository.places import Holder, PlaceTakenError, read_holder, repository_identity, taken
+from generator.repository.places import Holder, PlaceTakenError, place_taken_error, read_holder, repository_identity
 from generator.request.variables import from_variables
 from generator.shared.errors import UsageError
 
@@ -86,7 +86,7 @@ def test_a_message_shows_no_password_and_no_control_character() -> None:
     own = Holder(address="https://host.example.org/a/b", checkout="main", place="a/b/main")
     hostile = Holder(address="https://ada:geheim@x.example.org/\x1b[2J", checkout="\nmain", place="a/b/main")
 
-    said = str(taken("packages/a/b/main", hostile, own, otherwise="choose another --output"))
+    said = str(place_taken_error("packages/a/b/main", hostile, own, otherwise="choose another --output"))
 
     assert "https://x.example.org/" in said
     assert "geheim" not in said

@@ -59,7 +59,7 @@ def test_an_owner_or_name_stays_on_its_line(text: str) -> None:
 
 @pytest.mark.parametrize("checkout", ["x/.git/y", ".hidden", "x/.y"])
 def test_no_part_of_a_checkout_begins_with_a_dot(checkout: str) -> None:
-    with pytest.raises(UsageError, match="is not a checkout"):
+    with pytest.raises(UsageError, match="not a valid checkout"):
         check_checkout(checkout)
 
 
@@ -155,7 +155,7 @@ def test_a_detached_head_is_the_default(repository: Path, grown: dict[str, str],
 def test_an_ambiguous_or_unknown_short_commit_is_refused(
     repository: Path, grown: dict[str, str], tmp_path: Path
 ) -> None:
-    with pytest.raises(RepositoryError, match="no commit 'ffff0000', or it is ambiguous"):
+    with pytest.raises(RepositoryError, match="commit 'ffff0000' not found or ambiguous"):
         checkout_of(repository, "ffff0000", tmp_path)
 
 
@@ -201,7 +201,7 @@ def test_a_submodule_that_is_gone_is_named(repository: Path, tmp_path: Path) -> 
     commit_all(repository)
     shutil.rmtree(inner)
 
-    with pytest.raises(RepositoryError, match=r"submodule 'lib/inner'.*there is no such folder"):
+    with pytest.raises(RepositoryError, match=r"submodule 'lib/inner'.*folder not found"):
         checkout_of(repository, None, tmp_path)
 
 

@@ -16,9 +16,6 @@ from generator.shared import contract
 from generator.shared.staging_records import Kind, stage_in_kinds, stage_out_kinds
 
 cwltool_namespace = {"cwltool": "http://commonwl.org/cwltool#"}
-"""The input that cwltool keeps in its store of secrets."""
-
-
 _runner = "/opt/packmill/bin/packmill-runner"
 """The runner of the staging image, by its path: the engine's PATH must not decide which program runs."""
 
