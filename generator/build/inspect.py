@@ -8,10 +8,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from generator.environment.checkout import environment_of
+from generator.environment.checkout import read_environment
 from generator.notebook.interface_json import to_dict
 from generator.process.process import Process, read_process
-from generator.process.undeclared import undeclared
+from generator.process.undeclared import describe_undeclared
 from generator.request.build import BuildRequest
 from generator.request.settings import Settings, fetch_token
 
@@ -23,8 +23,8 @@ def inspect(request: BuildRequest, settings: Settings) -> dict[str, Any]:
     """
     with _folder(request, settings) as (folder, warnings):
         process = read_process(folder, request.processes[0])
-        environment = environment_of(folder, standard=request.standard)
-        missing = undeclared(process, environment, folder)
+        environment = read_environment(folder, standard=request.standard)
+        missing = describe_undeclared(process, environment, folder)
         return describe(process, environment.files, (*warnings, *environment.remarks, *((missing,) if missing else ())))
 
 

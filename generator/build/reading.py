@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from generator.build.job import BuildJob
-from generator.environment.checkout import environment_of
+from generator.environment.checkout import read_environment
 from generator.environment.environment import Environment
 from generator.environment.requested import place
 from generator.image import names
@@ -50,7 +50,7 @@ def read_commit(request: BuildRequest, settings: Settings, checkout: Checkout, p
     with progress.step("Reading the interface"):
         key = place(requested, folder, settings.repositories) if requested else names.own_environment
         processes = tuple(read_process(folder, path) for path in request.processes)
-        environment = environment_of(folder, standard=request.standard)
+        environment = read_environment(folder, standard=request.standard)
         # a requested environment gets its binder folder from packmill, which needs no remark
         for sentence in environment.remarks if requested is None else ():
             progress.warn(sentence)

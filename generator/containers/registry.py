@@ -21,7 +21,7 @@ from generator.containers.registry_session import (
     read_challenge,
     registry_session,
 )
-from generator.network.addresses import checked_addresses
+from generator.network.addresses import resolve_checked
 from generator.shared.errors import PublishError
 
 manifest_type = "application/vnd.oci.image.manifest.v1+json"
@@ -143,7 +143,7 @@ def _check_engine(target: str, login: Login | None) -> None:
         with registry_session(login, plain=plain) as session:
             realm = re.search(r'realm="([^"]*)"', read_challenge(session, host, plain=plain))
         if realm and "://" in realm[1]:
-            checked_addresses(urlsplit(realm[1]).hostname or "", login.reachable)
+            resolve_checked(urlsplit(realm[1]).hostname or "", login.reachable)
     except (requests.RequestException, ValueError, OSError) as error:
         raise PublishError(f"{target}: the registry cannot be used: {error}") from None
 

@@ -1,4 +1,4 @@
-"""``apt.txt``: packages of the system, one on a line, as repo2docker has it."""
+"""Read ``apt.txt``: Debian packages, one on each line, as in repo2docker."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _PACKAGE = re.compile(r"[a-z0-9][a-z0-9.+-]*(=[A-Za-z0-9.+~:-]+)?")
 
 
 def read_apt(file: str, text: str) -> tuple[str, ...]:
-    """The packages, sorted; a version may be asked for by ``=``, which repo2docker does not take.
+    """Read the packages, sorted; unlike in repo2docker, ``=`` may request a version.
 
     Raises:
-        EnvironmentSpecError: a line is no package's name; with its number.
+        EnvironmentSpecError: a line is not a valid package name; the message has the line's number.
     """
     names = [line.partition("#")[0].strip() for line in text.splitlines()]
     for number, name in enumerate(names, start=1):

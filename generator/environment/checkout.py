@@ -12,11 +12,12 @@ from generator.repository.checkout import inside, read_text, repository_files
 from generator.shared.errors import EnvironmentSpecError
 
 
-def environment_of(folder: Path, *, standard: bool = False) -> Environment:
-    """The environment of a checkout, none of whose files is a link that leaves it.
+def read_environment(folder: Path, *, standard: bool = False) -> Environment:
+    """Find the environment of a checkout and check that all of its files are inside the checkout.
 
     Raises:
-        EnvironmentSpecError: one is, there are two binder folders, or a file cannot be understood.
+        EnvironmentSpecError: a file is a link that leaves the checkout, there are two binder folders, or a file is
+            invalid.
     """
     environment = find_environment(repository_files(folder), lambda path: read_text(folder, path), standard=standard)
     for file in environment.files:
@@ -28,7 +29,7 @@ def environment_of(folder: Path, *, standard: bool = False) -> Environment:
 
 
 def _check_contents(folder: Path, environment: Environment) -> None:
-    """Reads what the build will read, so that a mistake is told before anything is fetched or built."""
+    """Read the files that the build will read, to report mistakes before anything is fetched or built."""
     for file in environment.files:
         name = posixpath.basename(file)
         if name == "apt.txt":

@@ -1,6 +1,6 @@
-"""Sources of a Dockerfile that the engine fetches by itself, from the host's network, where no rule for builds holds.
+"""Find sources of a Dockerfile that the engine itself fetches from the host's network, outside of the build's rules.
 
-Errs on the safe side: every line may begin an instruction, and both escape characters continue one.
+Errs on the safe side: any line may begin an instruction, and both escape characters continue it.
 """
 
 from __future__ import annotations
@@ -21,34 +21,34 @@ _REFERENCE = re.compile(r"[\w./:@-]+")
 _FLAG = re.compile(r"--[a-z-]+(=\S*)?\s+")
 _CONTINUES = re.compile(r"[\\`][ \t]*$")
 _MOST_LINES = 30
-"""Lines of an instruction that are looked at; people's ADD, ARG and FROM have one or two."""
+"""Maximum number of lines that are read of an instruction; usual ADD, ARG and FROM have one or two."""
 _MOST_CHARACTERS = 256 * 1024
 
 
 def engine_sources(text: str) -> tuple[str, ...]:
-    """Lines by which the engine itself would fetch from an address, or may: those with variables count.
+    """List the lines by which the engine may fetch from an address itself, including those with variables.
 
     Raises:
-        EnvironmentSpecError: the text is too long to be looked at.
+        EnvironmentSpecError: the text is over the size limit.
     """
     if len(text) > _MOST_CHARACTERS:
         raise EnvironmentSpecError(f"Dockerfile: longer than {_MOST_CHARACTERS} characters; make it shorter")
     syntax = [line[0].strip() for line in _SYNTAX.finditer(text) if not _FRONT_END.fullmatch(line[1].strip())]
     json_syntax = ["{"] if text.lstrip("\ufeff \t\r\n").startswith("{") else []
     adds = [line for line in _instructions(text) if (add := _ADD.fullmatch(line)) and _may_be_remote(add[1])]
-    endless = [line for line in _instructions(text) if line.endswith("\\") and _may_be_looked_for(line)]
+    endless = [line for line in _instructions(text) if line.endswith("\\") and _may_name_source(line)]
     return tuple(dict.fromkeys((*syntax, *json_syntax, *(" ".join(line.split()) for line in (*adds, *endless)))))
 
 
 def base_images(text: str) -> tuple[str, ...]:
-    """Images that a build pulls: its bases, variables replaced by their ARG's default, and those that it copies from.
+    """List the images that a build pulls: its bases, with ARG defaults filled in, and those that it copies from.
 
     Raises:
-        EnvironmentSpecError: the name of one cannot be known before the build.
+        EnvironmentSpecError: the name of an image is unknown before the build.
     """
     defaults, found, stages = _defaults(text), [], {"scratch"}
     for line in _instructions(text):
-        for source in _copied_from(line):
+        for source in _list_copy_sources(line):
             if not _REFERENCE.fullmatch(source):
                 raise EnvironmentSpecError(f"Dockerfile: {' '.join(line.split())}: name the image or the stage plainly")
             if source.lower() not in stages and not source.isdecimal():
@@ -62,25 +62,25 @@ def base_images(text: str) -> tuple[str, ...]:
                 )
             if reference.lower() not in stages:
                 found.append(reference)
-            # a name that could be an image of anyone's is no name of a stage
+            # a name with other characters could also be an image
             stages |= {named[2].lower()} if named[2] and re.fullmatch(r"[\w.-]+", named[2]) else set()
     return tuple(dict.fromkeys(found))
 
 
-def _copied_from(line: str) -> list[str]:
-    """What ``COPY --from`` and ``RUN --mount`` name: a stage, or an image that the engine pulls."""
+def _list_copy_sources(line: str) -> list[str]:
+    """List the stages and images that ``COPY --from`` and ``RUN --mount`` name."""
     flagged = _FLAGGED.fullmatch(line)
     if not flagged:
         return []
     leading = re.match(r"(?:--\S+\s*)+", flagged[1])
     flags = leading[0] if leading else ""
-    if set(flags) & set("\\\"'`"):  # an address can be hidden thus, and a flag go on after a space
+    if set(flags) & set("\\\"'`"):  # quotes and escapes can hide an address, or continue a flag after a space
         flags = re.sub(r"[\\\"'`]", "", flagged[1])
     return _IMAGE_FLAG.findall(flags)
 
 
 def _defaults(text: str) -> Mapping[str, str]:
-    """The default of every ARG that has exactly one; none at all where a quoted name may hide another."""
+    """Map each ARG with exactly one default to it; empty if a quoted name may hide another default."""
     given: dict[str, set[str]] = {}
     for line in _instructions(text):
         for word in found[1].split() if (found := _ARG.fullmatch(line)) else ():
@@ -92,8 +92,8 @@ def _defaults(text: str) -> Mapping[str, str]:
     return {name: values.pop() for name, values in given.items() if len(values) == 1}
 
 
-def _may_be_looked_for(line: str) -> bool:
-    """Whether an instruction that was cut off may be one of those that are looked for."""
+def _may_name_source(line: str) -> bool:
+    """Return whether a truncated instruction may be one of those that name a source."""
     first = line.rstrip("\\").split()[:1]
     if any(keyword.startswith(word.lower()) for word in first for keyword in ("add", "arg", "from", "onbuild")):
         return True
@@ -101,23 +101,23 @@ def _may_be_looked_for(line: str) -> bool:
 
 
 def _may_be_remote(words: str) -> bool:
-    """Whether the words of an ADD can name anything but files: an address has a colon, which can be hidden thus."""
+    """Return whether an ADD may name an address: a colon, or characters that can hide it."""
     while flag := _FLAG.match(words):
         words = words[flag.end() :]
     return bool(re.search(r"[:$\\`@]|github\.com/", words, re.IGNORECASE))
 
 
 def _instructions(text: str) -> Iterator[str]:
-    """Every line that may begin an ADD, ARG, COPY, FROM, ONBUILD or RUN, with those that continue it."""
+    """Yield every line that may begin an ADD, ARG, COPY, FROM, ONBUILD or RUN, with its continuation lines."""
     lines = [line for line in re.split(r"\r?\n", text.lstrip("\ufeff")) if not re.match(r"\s*(#|$)", line)]
     parts = [(_CONTINUES.sub("", line), _CONTINUES.search(line) is not None) for line in lines]
     for number, (part, _) in enumerate(parts):
         if part.lstrip()[:1].lower() in ("a", "c", "f", "o", "r"):
-            yield _joined(parts[number : number + _MOST_LINES])
+            yield _join(parts[number : number + _MOST_LINES])
 
 
-def _joined(parts: list[tuple[str, bool]]) -> str:
-    """An instruction's lines as one; one that is too long ends with an escape character."""
+def _join(parts: list[tuple[str, bool]]) -> str:
+    """Join an instruction's lines; an instruction with too many lines ends with an escape character."""
     end = next((number for number, (_, goes_on) in enumerate(parts, start=1) if not goes_on), 0)
     words = "".join(part for part, _ in parts[: end or len(parts)])
     return words if end or len(parts) < _MOST_LINES else f"{words}\\"

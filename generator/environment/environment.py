@@ -1,7 +1,7 @@
-"""Which files describe the environment, by repo2docker's rules, which build pack they call for, and which Python.
+"""Find the files that describe the environment by repo2docker's rules, their build pack, and the Python they require.
 
-Pure: works on the names of the files at the top of a checkout and, where a reader is given, on their texts, so that
-``inspect`` can tell without an engine (https://repo2docker.readthedocs.io/en/latest/configuration/).
+Pure: works on the names of the files at the top of a checkout and, with a reader, on their texts, so that ``inspect``
+needs no engine (https://repo2docker.readthedocs.io/en/latest/configuration/).
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from generator.environment.configuration import FILES, TOP_ONLY, Found, Kind, Read
+from generator.environment.configuration import FILES, TOP_ONLY, BuildPackFiles, ConfigurationFiles, ReadText
 from generator.environment.project import read_json
-from generator.environment.python_version import Asked, conjunction, python_asked
+from generator.environment.python_version import PythonRequirement, combine_requirements, read_python_requirements
 from generator.notebook.parameters import Word
 from generator.shared.errors import EnvironmentSpecError
 
@@ -22,7 +22,7 @@ _MENTIONING = ("Dockerfile", "environment.yml", "environment.yaml", "requirement
 
 
 class BuildPack(Word):
-    """Who builds the environment."""
+    """The program that builds the environment."""
 
     PLAIN_PYTHON = "plain Python, by packmill"
     DOCKERFILE = "the repository's Dockerfile, by repo2docker"
@@ -31,10 +31,10 @@ class BuildPack(Word):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Environment:
-    """The files that describe the environment, relative to the repository's top, and who builds it.
+    """The files that describe the environment, relative to the repository's top, and the build pack for them.
 
-    ``python`` is the PEP 440 specifier of the Pythons that fit, empty when any does; ``python_from`` names the files
-    that ask. ``remarks`` are sentences of what people should know: what is not read, and what is understood how.
+    ``python`` is the PEP 440 specifier of the Pythons that fit, empty if any does; ``python_from`` names the files
+    that require it. ``remarks`` tell users which files are not read and how others are interpreted.
     """
 
     folder: str
@@ -45,41 +45,41 @@ class Environment:
     remarks: tuple[str, ...] = ()
 
 
-def find_environment(paths: Iterable[str], read: Read | None = None, *, standard: bool = False) -> Environment:
-    """The environment among a repository's files; a ``binder`` folder hides the files at the top.
+def find_environment(paths: Iterable[str], read: ReadText | None = None, *, standard: bool = False) -> Environment:
+    """Find the environment among a repository's files; a ``binder`` folder hides the files at the top.
 
-    ``paths`` are the files at the top and in the binder folders; ``read`` gives a file's text, None when it has none.
-    Without it ``runtime.txt`` goes to repo2docker, and no Python is asked for. ``standard`` leaves everything to
-    repo2docker.
+    ``paths`` are the files at the top and in the binder folders; ``read`` returns a file's text, or None without text.
+    Without ``read``, ``runtime.txt`` is left to repo2docker, and no Python is required. ``standard`` leaves everything
+    to repo2docker.
 
     Raises:
-        EnvironmentSpecError: both ``binder`` and ``.binder`` are there, a file cannot be read, or no Python fits.
+        EnvironmentSpecError: both ``binder`` and ``.binder`` exist, a file cannot be read, or no Python fits.
     """
     names = set(paths)
     folders = [folder for folder in _FOLDERS if any(name.startswith(folder + "/") for name in names)]
     if len(folders) > 1:
         raise EnvironmentSpecError("the repository has a 'binder' and a '.binder' folder: remove one of them")
-    found = Found(folder=folders[0] + "/" if folders else "", names=frozenset(names), read=read)
-    kind = found.kind(standard=standard)
-    buildpack = _buildpack(found, kind, standard=standard)
+    found = ConfigurationFiles(folder=folders[0] + "/" if folders else "", names=frozenset(names), read=read)
+    pack = found.build_pack(standard=standard)
+    buildpack = _buildpack(found, pack, standard=standard)
     ours = buildpack is BuildPack.PLAIN_PYTHON
-    used = found.used(kind, ours=ours)
-    asked = python_asked(found.asking(used)) if ours and read else ()
+    used = found.used(pack, ours=ours)
+    requirements = read_python_requirements(found.python_texts(used)) if ours and read else ()
     return Environment(
         folder=found.folder.rstrip("/"),
         files=tuple(found.folder + file for file in used),
         buildpack=buildpack,
-        python=conjunction(asked),
-        python_from=" and ".join(one.file for one in asked if str(one.specifier)),
-        remarks=tuple(_remarks(found, kind, used, asked, buildpack)),
+        python=combine_requirements(requirements),
+        python_from=" and ".join(one.file for one in requirements if str(one.specifier)),
+        remarks=tuple(_remarks(found, pack, used, requirements, buildpack)),
     )
 
 
 def configuration_name(file: str) -> str:
-    """The name under which repo2docker reads a file such as ``envs/environment-prod.yml`` or ``Dockerfile.gpu``.
+    """Return the name under which repo2docker reads a file such as ``envs/environment-prod.yml``.
 
     Raises:
-        EnvironmentSpecError: it is none of the configuration files that count outside of the repository's top.
+        EnvironmentSpecError: the file is not a configuration file, or is only read at the repository's top.
     """
     name = PurePosixPath(file).name
     if name in FILES and name not in TOP_ONLY:
@@ -96,7 +96,7 @@ def configuration_name(file: str) -> str:
         if re.fullmatch(pattern, name):
             return known
     if name in TOP_ONLY:
-        raise EnvironmentSpecError(f"{file}: {name} only counts at the repository's own top")
+        raise EnvironmentSpecError(f"{file}: {name} is only read at the repository's top")
     known_names = ", ".join(known for known in FILES if known not in TOP_ONLY)
     raise EnvironmentSpecError(
         f"{file}: not a configuration file of repo2docker\n  it reads: {known_names}\n"
@@ -104,18 +104,22 @@ def configuration_name(file: str) -> str:
     )
 
 
-def _buildpack(found: Found, kind: Kind, *, standard: bool) -> BuildPack:
-    if kind.main == "Dockerfile":
+def _buildpack(found: ConfigurationFiles, pack: BuildPackFiles, *, standard: bool) -> BuildPack:
+    if pack.main == "Dockerfile":
         return BuildPack.DOCKERFILE
     unknown_runtime = "runtime.txt" in found.here and found.read is None
-    plain = kind.main in ("", "Pipfile.lock") and "install.R" not in found.here and not unknown_runtime
+    plain = pack.main in ("", "Pipfile.lock") and "install.R" not in found.here and not unknown_runtime
     if standard or not plain or found.runtime_name(strict=True) == "r":
         return BuildPack.REPO2DOCKER
     return BuildPack.PLAIN_PYTHON
 
 
 def _remarks(
-    found: Found, kind: Kind, used: tuple[str, ...], asked: Iterable[Asked], buildpack: BuildPack
+    found: ConfigurationFiles,
+    pack: BuildPackFiles,
+    used: tuple[str, ...],
+    requirements: Iterable[PythonRequirement],
+    buildpack: BuildPack,
 ) -> Iterable[str]:
     folder, ours = found.folder, buildpack is BuildPack.PLAIN_PYTHON
     mentioned = {file for file in FILES if found.mentions(file, (one for one in _MENTIONING if one in used))}
@@ -125,40 +129,43 @@ def _remarks(
             yield f"{folder} is used: {_are_not_read(hidden, 'at the top')}"
         misplaced = [folder + file for file in FILES if file in TOP_ONLY and folder + file in found.names]
         if misplaced:
-            yield f"{_are_not_read(misplaced)}: {'it counts' if len(misplaced) == 1 else 'they count'} only at the top"
-    yield from _unread(found, kind, used, mentioned, ours=ours)
-    if found.runtime_name(strict=False) == "r" and not kind.main:
-        yield f"{folder}runtime.txt asks for R without a day: repo2docker needs it, as in r-4.4-2025-06-02"
-    if kind.main == "Pipfile" and buildpack is BuildPack.REPO2DOCKER:
-        yield f"{folder}Pipfile without Pipfile.lock needs pipenv: repo2docker's own build pack takes it"
+            verb = "it is read" if len(misplaced) == 1 else "they are read"
+            yield f"{_are_not_read(misplaced)}: {verb} only at the top"
+    yield from _unread(found, pack, used, mentioned, ours=ours)
+    if found.runtime_name(strict=False) == "r" and not pack.main:
+        yield f"{folder}runtime.txt requests R without a date; repo2docker needs one: write r-4.4-2025-06-02"
+    if pack.main == "Pipfile" and buildpack is BuildPack.REPO2DOCKER:
+        yield f"{folder}Pipfile without Pipfile.lock needs pipenv: repo2docker's own build pack is used"
     if "Pipfile.lock" in used and ours and found.read:
         develop = read_json(found.text("Pipfile.lock"), folder + "Pipfile.lock").get("develop")
         if develop:
             yield f"{folder}Pipfile.lock: its develop section is not installed"
-    yield from (one.remark for one in asked if one.remark)
+    yield from (one.remark for one in requirements if one.remark)
 
 
-def _unread(found: Found, kind: Kind, used: tuple[str, ...], mentioned: set[str], *, ours: bool) -> Iterable[str]:
+def _unread(
+    found: ConfigurationFiles, pack: BuildPackFiles, used: tuple[str, ...], mentioned: set[str], *, ours: bool
+) -> Iterable[str]:
     folder = found.folder
-    if kind.main == "Dockerfile":
-        beside = [file for file in used if file not in {"Dockerfile", "pyproject.toml", "setup.py"} | mentioned]
-        if beside:
-            yield f"{_are_not_read([folder + file for file in beside])} unless the Dockerfile does it"
+    if pack.main == "Dockerfile":
+        others = [file for file in used if file not in {"Dockerfile", "pyproject.toml", "setup.py"} | mentioned]
+        if others:
+            yield f"{_are_not_read([folder + file for file in others])} unless the Dockerfile does it"
         return
     unread = [file for file in FILES if file in found.here and file not in {*used, *mentioned}]
     if ours:
         unread = [file for file in unread if file not in ("pyproject.toml", "Pipfile")]
-        if "uv.lock" in unread and not kind.main:
+        if "uv.lock" in unread and not pack.main:
             unread.remove("uv.lock")
-            yield "uv.lock is not read: there is no pyproject.toml with a project beside it"
-    elif "install.R" in unread and not kind.main:
+            yield "uv.lock is not read: a pyproject.toml with a project is missing next to it"
+    elif "install.R" in unread and not pack.main:
         unread.remove("install.R")
         yield (
-            f"{folder}install.R is not read: repo2docker takes it for R only with runtime.txt (r-<version>-<date>), "
+            f"{folder}install.R is not read: repo2docker uses it only with runtime.txt (r-<version>-<date>), "
             "or with DESCRIPTION at the top"
         )
     if unread:
-        reader = f"{folder}{kind.main} is used" if kind.main else "repo2docker's own build pack is used"
+        reader = f"{folder}{pack.main} is used" if pack.main else "repo2docker's own build pack is used"
         yield f"{reader}: {_are_not_read([folder + file for file in unread])}"
 
 

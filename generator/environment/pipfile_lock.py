@@ -1,4 +1,4 @@
-"""A ``Pipfile.lock`` as requirements with hashes, to be installed as they stand (pipenv's ``get_pip_line``)."""
+"""Convert a ``Pipfile.lock`` to requirements with hashes, to be installed unchanged (pipenv's ``get_pip_line``)."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _MARKERS = (
 ).split()
 
 
-def locked_requirements(file: str, text: str, *, develop: bool = False) -> Requirements:
-    """The ``default`` section, sorted by name, with the indexes that it needs first; paths are from the top.
+def read_pipfile_lock(file: str, text: str, *, develop: bool = False) -> Requirements:
+    """Convert the ``default`` section, sorted by name, after its indexes; paths are relative to the repository's top.
 
-    What it gives is to be installed without dependencies. ``develop`` adds the section of that name.
+    Install the result without dependencies. ``develop`` adds the section of that name.
 
     Raises:
-        EnvironmentSpecError: it is not a lock file, or a package cannot be had as it says.
+        EnvironmentSpecError: the text is not a lock file, or a package in it cannot be installed.
     """
     document = read_json(text, file)
     entries = {**(_section(document, "develop", file) if develop else {}), **_section(document, "default", file)}
@@ -48,7 +48,9 @@ def locked_requirements(file: str, text: str, *, develop: bool = False) -> Requi
 def _section(document: Mapping[str, Any], name: str, file: str) -> dict[str, Mapping[str, Any]]:
     section = document.get(name) or {}
     if not isinstance(section, dict) or not all(isinstance(entry, dict) for entry in section.values()):
-        raise EnvironmentSpecError(f"{file}: its section {name!r} is no table of packages: make it anew by pipenv lock")
+        raise EnvironmentSpecError(
+            f"{file}: its section {name!r} is not a table of packages; recreate the file with pipenv lock"
+        )
     return section
 
 
@@ -60,30 +62,30 @@ def _line(name: str, entry: Mapping[str, Any], file: str) -> str:
     marker = _marker(entry)
     path = _path(entry)
     if path is not None:
-        marked = _checked(f"x ; {marker}", where).partition(";")[2].strip() if marker else ""
-        shown = f"{_inside(path, file, where)}{extras}{f' ; {marked}' if marked else ''}"
+        marked = _parse_requirement(f"x ; {marker}", where).partition(";")[2].strip() if marker else ""
+        shown = f"{_path_from_top(path, file, where)}{extras}{f' ; {marked}' if marked else ''}"
         return f"-e {shown}" if entry.get("editable") is True else shown
     if "git" in entry or "file" in entry:
         source = f" @ {_url(_git(entry, where) if 'git' in entry else str(entry['file']), where)}"
     else:
         source = "" if entry.get("version") == "*" else str(entry.get("version") or "")
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name) or re.match(r"[^ =<>!~]", source):
-        raise EnvironmentSpecError(f"{where}: no requirement that can be read: {printable(name + source)}")
+        raise EnvironmentSpecError(f"{where}: invalid requirement: {printable(name + source)}")
     hashes = entry.get("hashes") if isinstance(entry.get("hashes"), list) else ()
-    written = _checked(f"{name}{extras}{source}{f' ; {marker}' if marker else ''}", where)
+    written = _parse_requirement(f"{name}{extras}{source}{f' ; {marker}' if marker else ''}", where)
     return f"{written}{''.join(f' --hash={_hash(one, where)}' for one in hashes or ())}"
 
 
-def _checked(requirement: str, where: str) -> str:
+def _parse_requirement(requirement: str, where: str) -> str:
     try:
         return str(Requirement(requirement))
     except (InvalidRequirement, RecursionError) as error:
-        said = printable(str(error).partition("\n")[0])
-        raise EnvironmentSpecError(f"{where}: no requirement that can be read: {said}") from None
+        problem = printable(str(error).partition("\n")[0])
+        raise EnvironmentSpecError(f"{where}: invalid requirement: {problem}") from None
 
 
 def _marker(entry: Mapping[str, Any]) -> str:
-    """``markers`` and, in older locks, the keys of their own such as ``sys_platform``."""
+    """Join ``markers`` with the separate keys of older locks, such as ``sys_platform``."""
     own = [f"{name} {entry[name]}" for name in _MARKERS if isinstance(entry.get(name), str)]
     whole = [*([str(entry["markers"])] if entry.get("markers") else []), *own]
     return " and ".join(f"({one})" for one in whole) if len(whole) > 1 else "".join(whole)
@@ -91,7 +93,7 @@ def _marker(entry: Mapping[str, Any]) -> str:
 
 def _hash(text: object, where: str) -> str:
     if not re.fullmatch(r"[a-z0-9]+:[0-9a-f]+", str(text)):
-        raise EnvironmentSpecError(f"{where}: {printable(str(text)[:100])!r} is no hash")
+        raise EnvironmentSpecError(f"{where}: {printable(str(text)[:100])!r} is not a hash")
     return str(text)
 
 
@@ -108,14 +110,14 @@ def _git(entry: Mapping[str, Any], where: str) -> str:
 
 def _url(url: str, where: str) -> str:
     if not re.fullmatch(r"[\x21-\x7e]+", url):
-        raise EnvironmentSpecError(f"{where}: its address has a space or another character that none has")
+        raise EnvironmentSpecError(f"{where}: its address has a space or another invalid character")
     if holds_secret(url) or "$" in url:
-        raise EnvironmentSpecError(f"{where}: its address holds a secret or asks for one, and a build is given none")
+        raise EnvironmentSpecError(f"{where}: its address holds or requests a secret; builds have no secrets")
     return url
 
 
 def _path(entry: Mapping[str, Any]) -> str | None:
-    """The path of what lies in the repository."""
+    """Return the path of a package in the repository, or None for a package from elsewhere."""
     for key in ("path", "file"):
         value = entry.get(key)
         if isinstance(value, str) and (key == "path" or "://" not in value or value.startswith("file:")):
@@ -123,24 +125,24 @@ def _path(entry: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _inside(path: str, file: str, where: str) -> str:
+def _path_from_top(path: str, file: str, where: str) -> str:
     top = posixpath.normpath(posixpath.join(posixpath.dirname(file), path.removeprefix("file:")))
     if top.startswith(("/", "../")) or top == ".." or not path.isprintable():
         raise EnvironmentSpecError(f"{where}: {printable(path)!r} leads out of the repository")
     if re.search(r"\s", path):
-        raise EnvironmentSpecError(f"{where}: {path!r} has a space, which no requirement can have: rename the folder")
+        raise EnvironmentSpecError(f"{where}: {path!r} has a space, which requirements do not allow; rename the folder")
     return f"./{'' if top == '.' else top}"
 
 
 def _index_lines(document: Mapping[str, Any], file: str) -> Iterator[str]:
-    """The indexes other than PyPI; where PyPI is none of them, the first takes its place."""
+    """List the indexes other than PyPI; the first replaces PyPI if the lock does not list PyPI."""
     sources = [(f"{file}: source {one.get('name', '')!r}", str(one["url"])) for one in _sources(document)]
     others = [(where, url) for where, url in sources if _split(url, where).hostname not in _PYPI]
     for number, (where, url) in enumerate(others):
         if "$" in url or "@" in _split(url, where).netloc:
             raise EnvironmentSpecError(
-                f"{where}: needs a name or a token, and a build is given no secrets\n"
-                "  lock against an index that is open to everyone, or bring a Dockerfile"
+                f"{where}: needs a user name or a token; builds have no secrets\n"
+                "  lock against a public index, or provide a Dockerfile"
             )
         if not url.startswith("https://"):
             raise EnvironmentSpecError(f"{where}: only https is used to fetch packages")
@@ -152,7 +154,7 @@ def _split(url: str, where: str) -> SplitResult:
     try:
         return urlsplit(url)
     except ValueError:
-        raise EnvironmentSpecError(f"{where}: not an address that can be read: {printable(redacted(url))}") from None
+        raise EnvironmentSpecError(f"{where}: invalid URL: {printable(redacted(url))}") from None
 
 
 def _sources(document: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
@@ -166,4 +168,4 @@ def _remarks(document: Mapping[str, Any], file: str) -> Iterator[str]:
     for one in _sources(document):
         if one.get("verify_ssl") is False:
             name = printable(str(one.get("name", "")))
-            yield f"{file}: verify_ssl = false of {name!r} is not followed, certificates are always verified"
+            yield f"{file}: verify_ssl = false of {name!r} is ignored, certificates are always verified"

@@ -1,4 +1,4 @@
-"""What the ``pyproject.toml`` of a repository makes of it, and which notebooks belong to it (PEP 517, 518, 621)."""
+"""Classify a repository by its ``pyproject.toml``, and find the notebooks of its package (PEP 517, 518, 621)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PACKAGING_FILES = ("pyproject.toml", "setup.py", "setup.cfg", "MANIFEST.in")
 
 
 class Project(Word):
-    """What there is to install."""
+    """What a ``pyproject.toml`` has to install."""
 
     PACKAGE = "a package with its dependencies"
     DEPENDENCIES = "dependencies alone"
@@ -30,54 +30,54 @@ class Project(Word):
 
 
 def read_toml(text: str, file: str) -> dict[str, Any]:
-    """The table of a TOML file.
+    """Parse a TOML file.
 
     Raises:
-        EnvironmentSpecError: it is not TOML; with the line.
+        EnvironmentSpecError: the text is not valid TOML; the message has the line.
     """
     try:
         document: dict[str, Any] = tomllib.loads(text)
     except RecursionError:
-        raise EnvironmentSpecError(f"{file}: not TOML that can be read: nested too deeply") from None
-    except ValueError as error:  # what is no TOML, and numbers that Python does not read
-        raise EnvironmentSpecError(f"{file}: not TOML that can be read: {error}") from None
+        raise EnvironmentSpecError(f"{file}: invalid TOML: nested too deeply") from None
+    except ValueError as error:  # invalid TOML, and numbers that Python does not read
+        raise EnvironmentSpecError(f"{file}: invalid TOML: {error}") from None
     return document
 
 
 def read_json(text: str, file: str) -> dict[str, Any]:
-    """The object of a JSON file.
+    """Parse a JSON file that holds an object.
 
     Raises:
-        EnvironmentSpecError: it is not JSON, or no object.
+        EnvironmentSpecError: the text is not valid JSON, or not an object.
     """
     try:
         document = json.loads(text)
     except json.JSONDecodeError as error:
-        raise EnvironmentSpecError(f"{file} line {error.lineno}: not JSON that can be read: {error.msg}") from None
+        raise EnvironmentSpecError(f"{file} line {error.lineno}: invalid JSON: {error.msg}") from None
     except ValueError as error:
-        raise EnvironmentSpecError(f"{file}: not JSON that can be read: {error}") from None
+        raise EnvironmentSpecError(f"{file}: invalid JSON: {error}") from None
     except RecursionError:
-        raise EnvironmentSpecError(f"{file}: not JSON that can be read: nested too deeply") from None
+        raise EnvironmentSpecError(f"{file}: invalid JSON: nested too deeply") from None
     if not isinstance(document, dict):
-        raise EnvironmentSpecError(f"{file}: holds no JSON object")
+        raise EnvironmentSpecError(f"{file}: not a JSON object")
     return document
 
 
-def project(text: str, file: str = "pyproject.toml") -> Project:
-    """What a ``pyproject.toml`` gives to install.
+def read_project(text: str, file: str = "pyproject.toml") -> Project:
+    """Return what a ``pyproject.toml`` has to install.
 
-    Without a build system it is no package, as in uv and repo2docker: setuptools, which pip would take, refuses a
-    repository whose notebooks and data lie in folders of their own. ``tool.uv.package`` says it outright.
+    Without a build system it is not a package, as in uv and repo2docker: setuptools, which pip would use, refuses a
+    repository whose notebooks and data are in folders of their own. ``tool.uv.package`` overrides this.
 
     Raises:
-        EnvironmentSpecError: it is not TOML, or its dependencies can be had through Poetry alone.
+        EnvironmentSpecError: the text is not valid TOML, or only Poetry can install its dependencies.
     """
     document = read_toml(text, file)
     tool = _table(document, "tool")
     declared = "project" in document
     if "poetry" in tool and not declared and _table(tool, "poetry").get("package-mode") is False:
         raise EnvironmentSpecError(
-            f"{file}: with package-mode = false, only Poetry can install what [tool.poetry] asks for\n"
+            f"{file}: with package-mode = false, only Poetry can install the dependencies in [tool.poetry]\n"
             "  write the dependencies under [project], or into a requirements.txt: poetry export -o requirements.txt"
         )
     if _table(tool, "poetry").get("package-mode") is False:
@@ -91,31 +91,33 @@ def project(text: str, file: str = "pyproject.toml") -> Project:
 
 
 def is_package_project(text: str) -> bool:
-    """Whether a ``pyproject.toml`` makes a package that can be installed.
+    """Return whether a ``pyproject.toml`` describes a package that can be installed.
 
     Raises:
-        EnvironmentSpecError: it is not TOML, or its dependencies can be had through Poetry alone.
+        EnvironmentSpecError: the text is not valid TOML, or only Poetry can install its dependencies.
     """
-    return project(text) is Project.PACKAGE
+    return read_project(text) is Project.PACKAGE
 
 
 def packaged_notebooks(paths: Iterable[str], texts: Mapping[str, str]) -> tuple[str, ...]:
-    """The notebooks that are, or may be, part of the project's package, sorted.
+    """List the notebooks that are, or may be, part of the project's package, sorted.
 
-    Those below a folder with ``__init__.py``, or below one that a packaging file names, and all of them when such a
-    file speaks of notebooks. ``paths`` are the repository's files, ``texts`` the packaging files among them. Rather
-    one too many: it is built anew when that notebook changes, whereas one too few would be missing.
+    Those below a folder with ``__init__.py``, or below one that a packaging file names, and all of them if such a file
+    mentions notebooks. ``paths`` are the repository's files, ``texts`` the packaging files among them. Errs on the side
+    of too many: an extra notebook only causes rebuilds, a missing one would break the package.
     """
     names = set(paths)
     notebooks = sorted(name for name in names if name.endswith(".ipynb"))
-    said = "\n".join(texts.get(file, "") for file in _PACKAGING_FILES)
-    if re.search(r"\bipynb\b", said):
+    packaging_text = "\n".join(texts.get(file, "") for file in _PACKAGING_FILES)
+    if re.search(r"\bipynb\b", packaging_text):
         return tuple(notebooks)
     packages = {posixpath.dirname(name) for name in names if posixpath.basename(name) == "__init__.py"}
     if "" in packages:
         return tuple(notebooks)
     named = {
-        folder for folder in _folders(notebooks) if re.search(rf"\b{re.escape(posixpath.basename(folder))}\b", said)
+        folder
+        for folder in _folders(notebooks)
+        if re.search(rf"\b{re.escape(posixpath.basename(folder))}\b", packaging_text)
     }
     return tuple(name for name in notebooks if (packages | named).intersection(_folders([name])))
 
@@ -125,12 +127,12 @@ def _folders(files: Iterable[str]) -> set[str]:
 
 
 def names_git(text: str) -> bool:
-    """Whether a ``pyproject.toml`` or ``uv.lock`` has packages that git fetches."""
+    """Return whether a ``pyproject.toml`` or ``uv.lock`` has packages that git fetches."""
     return bool(re.search(r"\bgit\+(https|ssh|file)|\bgit\s*=\s*[\"']", text))
 
 
 def configures_uv(text: str) -> bool:
-    """Whether a ``pyproject.toml`` has settings of uv's, by which it may say what uv writes where."""
+    """Return whether a ``pyproject.toml`` has settings for uv, which may change where uv writes files."""
     return "uv" in _table(read_toml(text, "pyproject.toml"), "tool")
 
 

@@ -1,7 +1,7 @@
-"""Which Python the files of an environment ask for, as one PEP 440 specifier, and who asks.
+"""Read the Python versions that the files of an environment require, and combine them to one PEP 440 specifier.
 
-Pure. ``runtime.txt`` has repo2docker's grammar (``BuildPack.runtime`` in its ``buildpacks/base.py``), the others speak
-of ``requires-python`` (PEP 621, PEP 751) or, in a ``Pipfile.lock``, of ``python_version``.
+Pure. ``runtime.txt`` has repo2docker's grammar (``BuildPack.runtime`` in its ``buildpacks/base.py``), the others use
+``requires-python`` (PEP 621, PEP 751) or, in a ``Pipfile.lock``, ``python_version``.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _EVERY_PYTHON = tuple(f"{minor}.{patch}" for minor in ("2.7", *(f"3.{n}" for n i
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Runtime:
-    """What ``runtime.txt`` says; each part but the name may be missing."""
+    """The parts of ``runtime.txt``; all but the name may be missing."""
 
     name: str
     version: str = ""
@@ -37,8 +37,8 @@ class Runtime:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Asked:
-    """What one file asks for; ``remark`` is what people should know of how it was understood."""
+class PythonRequirement:
+    """The Python that one file requires; ``remark`` tells users how it was interpreted."""
 
     file: str
     line: int
@@ -51,92 +51,92 @@ class Asked:
 
 
 def read_runtime(text: str, file: str = "runtime.txt") -> Runtime:
-    """The parts of ``name-version``, ``name-version-yyyy-mm-dd`` or ``name-yyyy-mm-dd``.
+    """Parse ``name-version``, ``name-version-yyyy-mm-dd`` or ``name-yyyy-mm-dd``.
 
     Raises:
-        EnvironmentSpecError: it is none of the three.
+        EnvironmentSpecError: the text has none of these forms.
     """
     words = text.strip().split("-")
     if len(words) not in (2, 4, 5) or not all(words) or len(text.strip().splitlines()) != 1:
-        raise EnvironmentSpecError(f"{_shown(text, file)}: not understood\n{_RUNTIME_HELP}")
+        raise EnvironmentSpecError(f"{_describe(text, file)}: not understood\n{_RUNTIME_HELP}")
     day = "-".join(words[-3:]) if len(words) > 2 else ""
     if day and not _is_date(day):
-        raise EnvironmentSpecError(f"{_shown(text, file)}: {printable(day)!r} is no date\n{_RUNTIME_HELP}")
+        raise EnvironmentSpecError(f"{_describe(text, file)}: {printable(day)!r} is not a date\n{_RUNTIME_HELP}")
     return Runtime(name=words[0], version=words[1] if len(words) != 4 else "", date=day)
 
 
-def python_asked(texts: Mapping[str, str]) -> tuple[Asked, ...]:
-    """What each of these files asks for, in their order; files that ask for no Python are left out.
+def read_python_requirements(texts: Mapping[str, str]) -> tuple[PythonRequirement, ...]:
+    """Read the Python that each file requires, in their order; files without a requirement are left out.
 
     Raises:
-        EnvironmentSpecError: one of them cannot be read.
+        EnvironmentSpecError: a file is invalid.
     """
     found = (_readers[PurePosixPath(file).name](text, file) for file, text in texts.items())
-    return tuple(asked for asked in found if asked is not None)
+    return tuple(requirement for requirement in found if requirement is not None)
 
 
-def conjunction(asked: Sequence[Asked]) -> str:
-    """The specifier that all of them allow, empty when none asks.
+def combine_requirements(requirements: Sequence[PythonRequirement]) -> str:
+    """Return the specifier that meets all requirements, empty if there are none.
 
     Raises:
-        EnvironmentSpecError: they contradict each other, or one fits no Python at all; with files and lines.
+        EnvironmentSpecError: requirements contradict each other, or no Python meets one; with files and lines.
     """
-    for one in asked:
+    for one in requirements:
         if not _fits_any([one]):
-            raise EnvironmentSpecError(f"{one}: there is no such Python\n{_RUNTIME_HELP}")
-    for pair in [*combinations(asked, 2), tuple(asked)]:
+            raise EnvironmentSpecError(f"{one}: no Python has this version\n{_RUNTIME_HELP}")
+    for pair in [*combinations(requirements, 2), tuple(requirements)]:
         if not _fits_any(pair):
             listed = "\n".join(f"  {one}" for one in pair)
             raise EnvironmentSpecError(f"no Python fits all of these: change one\n{listed}")
     whole = SpecifierSet()
-    for one in asked:
+    for one in requirements:
         whole &= one.specifier
     return str(whole)
 
 
-def _fits_any(asked: Iterable[Asked]) -> bool:
-    specifiers = [one.specifier for one in asked]
+def _fits_any(requirements: Iterable[PythonRequirement]) -> bool:
+    specifiers = [one.specifier for one in requirements]
     return any(all(specifier.contains(version) for specifier in specifiers) for version in _EVERY_PYTHON)
 
 
-def _runtime(text: str, file: str) -> Asked | None:
+def _runtime(text: str, file: str) -> PythonRequirement | None:
     runtime = read_runtime(text, file)
     if runtime.name != "python":
-        raise EnvironmentSpecError(f"{_shown(text, file)}: names neither python nor r\n{_RUNTIME_HELP}")
-    dated = f"the date in {file} is not used: it only says from which day packages of R are" if runtime.date else ""
+        raise EnvironmentSpecError(f"{_describe(text, file)}: names neither python nor r\n{_RUNTIME_HELP}")
+    dated = f"the date in {file} is not used: it only selects packages of R" if runtime.date else ""
     if not runtime.version:
-        return _asked(file, _line(text, r"\S"), text.strip(), SpecifierSet(), dated)
+        return _requirement(file, _line(text, r"\S"), text.strip(), SpecifierSet(), dated)
     if not _VERSION.fullmatch(runtime.version):
-        raise EnvironmentSpecError(f"{_shown(text, file)}: no version of Python\n{_RUNTIME_HELP}")
+        raise EnvironmentSpecError(f"{_describe(text, file)}: not a version of Python\n{_RUNTIME_HELP}")
     return _series(file, _line(text, r"\S"), text.strip(), runtime.version, dated)
 
 
-def _pyproject(text: str, file: str) -> Asked | None:
+def _pyproject(text: str, file: str) -> PythonRequirement | None:
     document = read_toml(text, file)
     project = document.get("project")
     if isinstance(project, Mapping) and "requires-python" in project:
-        return _required(project["requires-python"], text, file)
+        return _read_requires_python(project["requires-python"], text, file)
     asked = document.get("tool", {})
     for name in ("poetry", "dependencies", "python"):
         asked = asked.get(name) if isinstance(asked, Mapping) else None
     if not isinstance(asked, str):
         return None
     line = _line(text, r"^[ \t]*python\s*=")
-    specifier = _of_poetry(asked)
+    specifier = _translate_poetry(asked)
     if specifier is None:
-        known = f"{file} line {line}: python = {printable(asked[:100])!r} is not understood: any Python is taken"
-        return _asked(file, line, f"python = {asked!r}", SpecifierSet(), known)
-    return _asked(file, line, f"python = {asked!r}", specifier)
+        known = f"{file} line {line}: python = {printable(asked[:100])!r} is not understood: any Python is accepted"
+        return _requirement(file, line, f"python = {asked!r}", SpecifierSet(), known)
+    return _requirement(file, line, f"python = {asked!r}", specifier)
 
 
-def _lock(text: str, file: str) -> Asked | None:
-    # Keys stand before the tables (TOML 1.0): what follows them may be megabytes, and is uv's to read.
+def _lock(text: str, file: str) -> PythonRequirement | None:
+    # Top-level keys precede the tables (TOML 1.0), which may be megabytes and are read by uv alone.
     head = re.split(r"(?m)^\[", text, maxsplit=1)[0]
     document = read_toml(head, file)
-    return _required(document["requires-python"], head, file) if "requires-python" in document else None
+    return _read_requires_python(document["requires-python"], head, file) if "requires-python" in document else None
 
 
-def _pipfile_lock(text: str, file: str) -> Asked | None:
+def _pipfile_lock(text: str, file: str) -> PythonRequirement | None:
     requires = read_json(text, file).get("_meta", {})
     requires = requires.get("requires", {}) if isinstance(requires, Mapping) else {}
     for name in ("python_full_version", "python_version"):
@@ -146,7 +146,7 @@ def _pipfile_lock(text: str, file: str) -> Asked | None:
         line, said = _line(text, rf'"{name}"\s*:'), f"{name} is {asked!r}"
         if _VERSION.fullmatch(asked.strip()):
             return _series(file, line, said, asked.strip())
-        return _asked(file, line, said, _specifier(asked, file, line))
+        return _requirement(file, line, said, _specifier(asked, file, line))
     return None
 
 
@@ -159,47 +159,47 @@ _readers = {
 }
 
 
-def _asked(file: str, line: int, text: str, specifier: SpecifierSet, remark: str = "") -> Asked:
-    return Asked(file=file, line=line, text=text, specifier=specifier, remark=remark)
+def _requirement(file: str, line: int, text: str, specifier: SpecifierSet, remark: str = "") -> PythonRequirement:
+    return PythonRequirement(file=file, line=line, text=text, specifier=specifier, remark=remark)
 
 
-def _series(file: str, line: int, text: str, version: str, remark: str = "") -> Asked:
-    """A version as a series: a base image has one patch release, hardly ever the very one that is asked for."""
+def _series(file: str, line: int, text: str, version: str, remark: str = "") -> PythonRequirement:
+    """Require a version's minor series: a base image has one patch release, rarely the requested one."""
     major, *rest = version.split(".")
     series = ".".join([major, *rest[:1]])
     if len(rest) == 2:
-        patch = f"{file} asks for Python {version}: any {series} is taken, whatever its patch release"
+        patch = f"{file} requests Python {version}: any patch release of {series} is accepted"
         remark = "; ".join(filter(None, (patch, remark)))
-    return _asked(file, line, text, SpecifierSet(f"=={series}.*"), remark)
+    return _requirement(file, line, text, SpecifierSet(f"=={series}.*"), remark)
 
 
-def _required(value: object, text: str, file: str) -> Asked:
+def _read_requires_python(value: object, text: str, file: str) -> PythonRequirement:
     line = _line(text, r"^[ \t]*[\"']?requires-python[\"']?\s*=")
     if not isinstance(value, str):
-        raise EnvironmentSpecError(f'{file} line {line}: requires-python is no text\n  write e.g. ">=3.10"')
-    return _asked(file, line, f"requires-python = {value!r}", _specifier(value, file, line))
+        raise EnvironmentSpecError(f'{file} line {line}: requires-python is not a string\n  write e.g. ">=3.10"')
+    return _requirement(file, line, f"requires-python = {value!r}", _specifier(value, file, line))
 
 
 def _specifier(text: str, file: str, line: int) -> SpecifierSet:
     try:
         return SpecifierSet(text if len(text) <= _LONGEST else "no version is that long")
     except InvalidSpecifier:
-        said = f"{printable(text[:100])!r} is no specifier of Python versions"
-        raise EnvironmentSpecError(f'{file} line {line}: {said}\n  write e.g. ">=3.10" or "==3.12.*"') from None
+        problem = f"{printable(text[:100])!r} is not a specifier of Python versions"
+        raise EnvironmentSpecError(f'{file} line {line}: {problem}\n  write e.g. ">=3.10" or "==3.12.*"') from None
 
 
-def _of_poetry(text: str) -> SpecifierSet | None:
-    """A constraint in Poetry's words; None where PEP 440 has none for it (https://python-poetry.org, versions)."""
+def _translate_poetry(text: str) -> SpecifierSet | None:
+    """Translate one of Poetry's version constraints; None if it has no form in PEP 440 (https://python-poetry.org)."""
     if len(text) > _LONGEST:
         return None
-    parts = [_one_of_poetry(part.strip()) for part in text.split(",")]
+    parts = [_translate_poetry_part(part.strip()) for part in text.split(",")]
     try:
         return SpecifierSet(",".join(part for part in parts if part))
     except InvalidSpecifier:
         return None
 
 
-def _one_of_poetry(text: str) -> str:
+def _translate_poetry_part(text: str) -> str:
     match = re.fullmatch(r"([\^~]?)\s*([0-9]+)(?:\.([0-9]+))?((?:\.[0-9]+)*)(\.\*)?", text)
     if not match:
         return "" if text == "*" else text
@@ -223,5 +223,5 @@ def _is_date(text: str) -> bool:
     return bool(re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text))
 
 
-def _shown(text: str, file: str) -> str:
+def _describe(text: str, file: str) -> str:
     return f"{file} line {_line(text, chr(92) + 'S')}: {printable(text.strip()[:100])!r}"

@@ -1,4 +1,4 @@
-"""An environment that was asked for instead of the repository's own: a file of the repository, or one behind a URL."""
+"""Use a requested file, from the repository or a URL, instead of the repository's own environment."""
 
 from __future__ import annotations
 
@@ -26,33 +26,33 @@ _LEAVES_HTTPS = "redirects to an address without https"
 
 
 def place(asked: str, folder: Path, policy: AddressPolicy = any_repository) -> str:
-    """Puts the file into the checkout's ``.binder`` folder, alone, and gives what identifies its content.
+    """Make a file the only one in the checkout's ``.binder`` folder; return its name and the digest of its content.
 
-    repo2docker looks there first and then nowhere else, so no other file of the repository has a say. A URL may be any
-    public one, or one that the ``policy`` for repositories allows.
+    repo2docker then reads no other configuration file of the repository. A URL may be any public one, or one that the
+    ``policy`` for repositories allows.
 
     Raises:
-        EnvironmentSpecError: there is no such file, it cannot be fetched, or repo2docker does not read such a file.
+        EnvironmentSpecError: the file is missing, cannot be fetched, or is not a configuration file of repo2docker.
     """
     unfit = ("pyproject.toml", "setup.py")
     if asked.endswith(unfit):
-        raise EnvironmentSpecError(f"{redacted(asked)}: {' and '.join(unfit)} only count at the repository's own top")
+        raise EnvironmentSpecError(f"{redacted(asked)}: {' and '.join(unfit)} are only read at the repository's top")
     if "://" in asked:
         name = configuration_name(asked.partition("?")[0].partition("#")[0])
         content = _fetch(asked, _for_environments(policy))
     else:
         content, name = _read(asked, folder), configuration_name(asked)
-    for binder in ("binder", ".binder"):
-        if (folder / binder).is_symlink():
-            (folder / binder).unlink()
-        shutil.rmtree(folder / binder, ignore_errors=True)
+    for binder in (folder / "binder", folder / ".binder"):
+        if binder.is_symlink() or (binder.is_file() and binder.name == ".binder"):
+            binder.unlink()
+        shutil.rmtree(binder, ignore_errors=True)
     (folder / ".binder").mkdir()
     (folder / ".binder" / name).write_bytes(content)
     return f"{name} {hashlib.sha256(content).hexdigest()}"
 
 
 def _for_environments(policy: AddressPolicy) -> AddressPolicy:
-    """The policy for URLs of environments: any public address, and what the list for repositories has."""
+    """Return the policy for URLs of environments: any public address, and those listed for repositories."""
     listed = (*policy.listed, "public") if policy.listed else ()
     return replace(policy, listed=listed, error=EnvironmentSpecError)
 
@@ -61,13 +61,13 @@ def _read(asked: str, folder: Path) -> bytes:
     file = inside(folder, asked.lstrip("/") if asked.startswith("./") else asked)
     if file is None or not file.is_file():
         raise EnvironmentSpecError(
-            f"{asked}: the environment is not in the repository: give a path from its top, or an https URL"
+            f"{asked}: the environment is not in the repository; give a path from its top, or an https URL"
         )
     return file.read_bytes()
 
 
 def _fetch(url: str, policy: AddressPolicy) -> bytes:
-    """The file behind a URL and its redirects, each of which is checked before it is asked."""
+    """Fetch a URL; the address of each redirect is checked before it is followed."""
     shown = redacted(url)
     with ExitStack() as stack:
         for _ in range(_MOST_REDIRECTS):
@@ -80,7 +80,7 @@ def _fetch(url: str, policy: AddressPolicy) -> bytes:
                 response = stack.enter_context(_get(url, proxy))
                 if not response.is_redirect:
                     response.raise_for_status()
-                    return _checked(response.raw.read(_SIZE_LIMIT + 1, decode_content=True), shown)
+                    return _check_content(response.raw.read(_SIZE_LIMIT + 1, decode_content=True), shown)
             except requests.RequestException as error:
                 if proxy and proxy.refused:
                     raise policy.error(policy.refusal(shown, f"{proxy.refused[-1]}, which is not public")) from None
@@ -91,7 +91,7 @@ def _fetch(url: str, policy: AddressPolicy) -> bytes:
 
 
 def _get(url: str, proxy: GuardedProxy | None) -> requests.Response:
-    """One request; by a guarded proxy without what ``.netrc`` holds for the host."""
+    """Send one request; a guarded proxy's request ignores the credentials in ``.netrc``."""
     if proxy is None:
         return requests.get(url, timeout=_TIMEOUT, stream=True, allow_redirects=False)
     proxies = {"http": proxy.url, "https": proxy.url}
@@ -100,9 +100,9 @@ def _get(url: str, proxy: GuardedProxy | None) -> requests.Response:
     )
 
 
-def _checked(content: bytes, shown: str) -> bytes:
+def _check_content(content: bytes, shown: str) -> bytes:
     if len(content) > _SIZE_LIMIT:
-        raise EnvironmentSpecError(f"{shown}: larger than 1 MiB, that is no configuration file")
+        raise EnvironmentSpecError(f"{shown}: larger than 1 MiB, not a configuration file")
     if content.lstrip()[:15].lower().startswith((b"<!doctype", b"<html")):
         raise EnvironmentSpecError(f"{shown}: a web page, not a configuration file: use the address of the raw file")
     return bytes(content)

@@ -1,7 +1,7 @@
-"""What a ``requirements.txt`` or ``pylock.toml`` needs to be installed: other files, the whole repository, git.
+"""Find what a ``requirements.txt`` or ``pylock.toml`` needs to be installed: other files, the whole repository, git.
 
 Pure, over a reader. Lines are joined, stripped of comments and split as pip does it (``pip/_internal/req/req_file.py``,
-https://pip.pypa.io/en/stable/reference/requirements-file-format/), and written for uv, which takes most of them.
+https://pip.pypa.io/en/stable/reference/requirements-file-format/), and written for uv, which accepts most of them.
 """
 
 from __future__ import annotations
@@ -9,19 +9,18 @@ from __future__ import annotations
 import posixpath
 import re
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from generator.environment.configuration import ReadText
 from generator.environment.project import read_toml
 from generator.shared.errors import EnvironmentSpecError
 from generator.shared.safe_text import printable, redacted
 
-Read = Callable[[str], str | None]
-
 _FILES_LIMIT = 100
 _LONGEST = 64 * 1024
 """Characters of a line."""
-# A run of spaces is looked at from its beginning alone: from each of them would take the square of its length.
+# A run of spaces is matched only from its start; matching from every space would take quadratic time.
 _COMMENT = re.compile(r"(^|(?<!\s)\s+)#.*$")
 _OPTION = re.compile(r"(-[rcef]|--(?:requirement|constraint|editable|find-links)(?=[\s=]|$))\s*=?\s*(.*)")
 _LONG = {"--requirement": "-r", "--constraint": "-c", "--editable": "-e", "--find-links": "-f"}
@@ -33,11 +32,11 @@ _FREEZE = re.compile(r"@ file:///(\S*/(feedstock_root|croot|80754af9)\S*/|\S+/wo
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Requirements:
-    """Files to install from, and what that needs.
+    """Files to install from, and what their installation needs.
 
-    ``files`` are path in the repository and text, as uv takes it, the file that was asked for first. ``is_local`` is
-    true when something of the repository itself is installed, so that the whole checkout has to be there;
-    ``index_lines`` say where packages come from.
+    ``files`` are pairs of path in the repository and text for uv, the requested file first. ``is_local`` is true if a
+    part of the repository itself is installed, which needs the whole checkout; ``index_lines`` are the options that
+    choose package indexes.
     """
 
     files: tuple[tuple[str, str], ...]
@@ -53,11 +52,11 @@ class Requirements:
         return tuple(path for path, _ in self.files[1:])
 
 
-def read_requirements(file: str, read: Read) -> Requirements:
-    """A requirements file with all that it names by ``-r`` and ``-c``, each relative to the file that names it.
+def read_requirements(file: str, read: ReadText) -> Requirements:
+    """Read a requirements file and all files it names by ``-r`` and ``-c``, each relative to the file that names it.
 
     Raises:
-        EnvironmentSpecError: a file is missing, not in the repository, or asks for what uv cannot install; with line.
+        EnvironmentSpecError: a file is missing, not in the repository, or requires a package that uv cannot install.
     """
     reading = _Reading(read=read)
     reading.add(file, by="")
@@ -72,14 +71,14 @@ def read_requirements(file: str, read: Read) -> Requirements:
 
 
 def read_pylock(file: str, text: str) -> Requirements:
-    """A ``pylock.toml`` (PEP 751): uv takes it as it is.
+    """Read a ``pylock.toml`` (PEP 751), which uv installs unchanged and validates itself.
 
     Raises:
-        EnvironmentSpecError: it is not TOML, or has no packages.
+        EnvironmentSpecError: the text is not valid TOML, or has no list of packages.
     """
     packages = read_toml(text, file).get("packages")
     if not isinstance(packages, list) or not all(isinstance(one, dict) for one in packages):
-        raise EnvironmentSpecError(f"{file}: has no list of packages, as a lock file has (PEP 751)")
+        raise EnvironmentSpecError(f"{file}: not a lock file (PEP 751): its list of packages is missing")
     sources = [one[kind] for one in packages for kind in ("archive", "sdist") if isinstance(one.get(kind), dict)]
     lists = [one["wheels"] for one in packages if isinstance(one.get("wheels"), list)]
     sources += [wheel for wheels in lists for wheel in wheels if isinstance(wheel, dict)]
@@ -92,7 +91,7 @@ def read_pylock(file: str, text: str) -> Requirements:
 
 
 def logical_lines(text: str) -> Iterator[tuple[int, int, str]]:
-    """First line (from 1), number of lines, and text without comment of every logical line, as pip joins them."""
+    """Yield first line (from 1), number of lines, and text without comment of each logical line, as pip joins them."""
     parts: list[str] = []
     first = 1
     for number, physical in enumerate(text.splitlines(), 1):
@@ -109,7 +108,7 @@ def logical_lines(text: str) -> Iterator[tuple[int, int, str]]:
 
 
 def is_local_requirement(text: str) -> bool:
-    """Whether a requirement is a path, as pip sees it: of a folder, an archive, or by ``file:``."""
+    """Return whether pip reads a requirement as a path: of a folder, of an archive, or a ``file:`` URL."""
     named = _NAMED.fullmatch(text)
     target = re.split(r"(?<!\s)\s+;|;\s|\s--", named.group(1) if named else text, maxsplit=1)[0].strip()
     if re.match(r"(git\+)?file:", target):
@@ -124,7 +123,7 @@ def is_local_requirement(text: str) -> bool:
 class _Reading:
     """The files read so far, and what they need."""
 
-    read: Read
+    read: ReadText
     texts: dict[str, str] = field(default_factory=dict)
     is_local: bool = False
     needs_git: bool = False
@@ -140,7 +139,7 @@ class _Reading:
             raise EnvironmentSpecError(f"{by or file}: not in the repository, or not a text file")
         if len(self.texts) == _FILES_LIMIT:
             raise EnvironmentSpecError(f"{by}: more than {_FILES_LIMIT} requirements files name each other")
-        self.texts[file] = ""  # keeps the place in the order, and ends a circle
+        self.texts[file] = ""  # keeps the order, and ends a cycle
         lines: list[str] = []
         for first, count, line in logical_lines(text.removeprefix("\ufeff")):
             if len(line) > _LONGEST:
@@ -150,7 +149,7 @@ class _Reading:
         self.texts[file] = "".join(line + "\n" for line in lines)
 
     def line(self, line: str, file: str, where: str) -> str:
-        """A line as uv takes it."""
+        """Translate a line for uv."""
         option = _OPTION.match(line)
         if option:
             name, value = _LONG.get(option.group(1), option.group(1)), option.group(2)
@@ -163,12 +162,12 @@ class _Reading:
             self.prereleases = True
             return ""
         if line.startswith("--trusted-host"):
-            self.remarks.append(f"{where}: not followed, certificates are always verified")
+            self.remarks.append(f"{where}: ignored, certificates are always verified")
             return ""
         return line if not line or line.startswith("-") else self.requirement(line, where)
 
     def reference(self, name: str, value: str, file: str, where: str) -> str:
-        target = _unquoted(value, where)
+        target = _unquote(value, where)
         if re.match(r"https?://", target):
             return f"{name} {target}"
         path = posixpath.normpath(posixpath.join(posixpath.dirname(file), target))
@@ -178,7 +177,7 @@ class _Reading:
         return f"{name} {target}"
 
     def editable(self, name: str, value: str, _: str, where: str) -> str:
-        value = _unquoted(value, where) if value[:1] in "'\"" else value
+        value = _unquote(value, where) if value[:1] in "'\"" else value
         if re.match(r"[a-z]+\+", value) or _NAMED.fullmatch(value):
             return self.requirement(value, where)  # uv installs nothing editable that it fetches by git
         self.is_local = True
@@ -186,13 +185,13 @@ class _Reading:
         return f"{name} {value}"
 
     def check_path(self, value: str, where: str) -> None:
-        """Refuses a path that leads out of the repository; all of them start at its top."""
+        """Refuse a path that leads out of the repository; paths are relative to its top."""
         path = posixpath.normpath(re.sub(r"\[[^\]]*\]$", "", value))
         if path.startswith("../") or path == "..":
             raise EnvironmentSpecError(f"{where}: leads out of the repository: paths start at its top, write e.g. -e .")
 
     def links(self, _: str, value: str, __: str, where: str) -> str:
-        target = _unquoted(value, where)
+        target = _unquote(value, where)
         if "://" in target:
             line = f"--find-links {target}"
         else:
@@ -203,13 +202,13 @@ class _Reading:
         return line
 
     def requirement(self, line: str, where: str) -> str:
-        """A line that asks for a package."""
+        """Check a line that requires a package, and record what it needs."""
         if _OTHER_VCS.search(line):
             raise EnvironmentSpecError(f"{where}: packages are fetched from version control by git alone")
         if _FREEZE.search(line):
             raise EnvironmentSpecError(
                 f"{where}: a folder of the machine on which conda built this package, written by pip freeze\n"
-                "  write the version instead, as numpy==2.2.0; pip list --format=freeze gives all of them"
+                "  write the version instead, as numpy==2.2.0; pip list --format=freeze prints all versions"
             )
         self.needs_git |= bool(re.search(r"(?:^|[@\s])git\+", line))
         if is_local_requirement(line):
@@ -219,7 +218,7 @@ class _Reading:
         return line
 
 
-def _unquoted(value: str, where: str) -> str:
+def _unquote(value: str, where: str) -> str:
     try:
         words = shlex.split(value)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""Addresses that hold a secret: what is installed is written into locks and documents, which may keep none."""
+"""Refuse addresses that hold a secret: installed packages are recorded in locks and documents."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ _SECRET = re.compile(f"{_USER}|{_QUERY}|{_ASKED}", re.IGNORECASE)
 
 
 def holds_secret(text: str) -> bool:
-    """Whether an address in the text has a user or a password, a token in its query, or a variable in place of one."""
+    """Return whether an address in the text has a user, a password, a token, or a variable in place of one."""
     return "://" in text and bool(_SECRET.search(text))
 
 
 def refuse_secrets(text: str, file: str) -> None:
-    """Looks at every address of a file of the environment.
+    """Check every address in a file of the environment.
 
     Raises:
-        EnvironmentSpecError: one holds a secret, or a variable in place of one; with the line, the secret left out.
+        EnvironmentSpecError: an address holds a secret, or a variable in place of one; the message omits the secret.
     """
     for number, line in enumerate(text.splitlines(), start=1):
         if holds_secret(line) and not line.lstrip().startswith("#"):
             raise EnvironmentSpecError(
                 f"{file} line {number}: {printable(redacted(line))[:200]}\n"
-                "  its address holds a secret or asks for one: a build is given none, and keeps none in a lock\n"
-                "  fetch it from where it is open to everyone, or bring a Dockerfile"
+                "  its address holds or requests a secret; builds have no secrets, and locks must not contain any\n"
+                "  use a public address, or provide a Dockerfile"
             )

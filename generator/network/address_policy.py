@@ -1,9 +1,9 @@
-"""Which addresses requests may name, and which of them get the operator's account. Pure.
+"""Decide which addresses requests may name, and which of them get the operator's account. Pure.
 
 An operator lists hosts, hosts with a path, or URLs: ``git.example.org``, ``git.example.org/team``,
 ``https://git.example.org:8443/team``. An entry covers everything below its path. A listed address may be private, and
-the operator's account (ssh keys, git's credential helpers, ``docker login``) is used for it. The word ``public`` stands
-for every public address, without the account.
+the operator's account (ssh keys, git's credential helpers, ``docker login``) is used for it. The word ``public`` covers
+every public address, without the account.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ OWNER, HOST = "owner", "host"
 _ANY_PUBLIC = "public"
 _SUBMODULE_WORDS = ("none", OWNER, HOST)
 _WORDS = (_ANY_PUBLIC, *_SUBMODULE_WORDS)
-"""What in a list is no address."""
+"""The entries of a list that are not addresses."""
 _PORTS = {"https": 443, "ssh": 22}
 _SCP = re.compile(r"(?:[\w.-]+@)?(?P<host>[\w.-]+):(?P<path>.+)")
 _AMBIGUOUS = re.compile(r"[\\\s\x00-\x1f\x7f]")
@@ -49,7 +49,7 @@ class Location:
         return self.port or _PORTS.get(self.scheme)
 
     def is_below(self, entry: Location) -> bool:
-        """Whether an entry of an allow list covers this address."""
+        """Return whether an entry of an allow list covers this address."""
         if entry.host != self.host or entry.scheme not in ("", self.scheme):
             return False
         if (entry.scheme or entry.port) and entry.effective_port != self.effective_port:
@@ -59,15 +59,15 @@ class Location:
         return self.path is not None and self.path[: len(entry.path)] == entry.path
 
     def has_owner_of(self, other: Location) -> bool:
-        """Whether both are repositories of the same owner on the same server; one at a server's top has no owner."""
+        """Return whether both have the same owner on the same server; a repository at a server's top has no owner."""
         if not self.path or not other.path or not self.is_on_host_of(other):
             return False
         return len(self.path) > 1 and self.path[:-1] == other.path[:-1]
 
     def is_on_host_of(self, other: Location) -> bool:
-        """Whether both are on the same server: one host and one port.
+        """Return whether both are on the same server: one host and one port.
 
-        Where their schemes differ, https is at its default port: at another, anyone with an account could listen.
+        If their schemes differ, https must use its default port: any user of the host could listen at another port.
         """
         if self.scheme == other.scheme:
             same_port = self.effective_port == other.effective_port
@@ -94,7 +94,7 @@ def _locate_entry(entry: str) -> Location:
     """Parse an entry of an allow list, in which ``host:8443/path`` has a port.
 
     Raises:
-        ValueError: as for `locate`.
+        ValueError: the entry has no host or an invalid port, or programs may read it in several ways.
     """
     has_port = re.match(r"[^/]*:\d+(/|$)", entry)
     if "://" in entry or (_SCP.fullmatch(entry) and not has_port):
@@ -105,7 +105,7 @@ def _locate_entry(entry: str) -> Location:
 def _locate_url(text: str) -> Location:
     url = urlsplit(text)
     if not url.hostname or _AMBIGUOUS.search(text):
-        raise ValueError(f"{text!r} has no host, or characters that no URL has")
+        raise ValueError(f"{text!r} has no host, or characters that are invalid in URLs")
     return Location(scheme=url.scheme.lower(), host=_host(url.hostname), port=url.port, path=_path(url.path))
 
 
@@ -122,9 +122,9 @@ def _path(text: str) -> tuple[str, ...] | None:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AddressPolicy:
-    """The rule for one kind of address: an operator's list, or public addresses where others reach the service.
+    """The rule for one kind of address: an operator's list, or public addresses if others can reach the service.
 
-    ``reachable`` are networks and hosts that may be private nevertheless, without the operator's account.
+    ``reachable`` are networks and hosts that may be private, without the operator's account.
     """
 
     variable: str
@@ -142,14 +142,14 @@ class AddressPolicy:
         _check_entries(self.variable, self.listed, words=(_ANY_PUBLIC,))
 
     def names(self, address: str) -> bool:
-        """Whether the operator's list covers this address."""
+        """Return whether the operator's list covers this address."""
         return is_listed(address, self.listed)
 
     def access(self, address: str) -> Access:
-        """How this address may be reached; public ones are still to be resolved and checked.
+        """Return how this address may be reached; the caller must resolve and check a public one.
 
         Raises:
-            PackmillError: an operator's list does not cover the address; of the policy's own class.
+            PackmillError: the operator's list does not cover the address; raised as the policy's own error class.
         """
         if self.names(address) or not (self.listed or self.guarded):
             return Access.FULL
@@ -158,22 +158,22 @@ class AddressPolicy:
         return Access.PUBLIC
 
     def refusal(self, shown: str, problem: str) -> str:
-        """The sentence about an address that is refused."""
+        """Return the message about a refused address."""
         return f"{shown}: {problem}; the operator can allow it in {self.variable}"
 
 
 def check_submodules(entries: tuple[str, ...]) -> tuple[str, ...]:
-    """The entries of ``PACKMILL_SUBMODULES``: ``none``, ``owner``, ``host``, or addresses as in an allow list.
+    """Return the entries of ``PACKMILL_SUBMODULES`` if all are ``none``, ``owner``, ``host`` or addresses.
 
     Raises:
-        UsageError: an entry is none of these.
+        UsageError: an entry is neither one of these words nor a valid address.
     """
     _check_entries("PACKMILL_SUBMODULES", entries, words=_SUBMODULE_WORDS)
     return entries
 
 
 def may_use_credentials(submodule: str, repository: str, allowed: tuple[str, ...]) -> bool:
-    """Whether a submodule may be fetched with the credentials of the repository that was asked for."""
+    """Return whether a submodule may be fetched with the credentials of the requested repository."""
     here, there = locate(repository), locate(submodule)
     if OWNER in allowed and there.has_owner_of(here):
         return True
@@ -188,13 +188,13 @@ def _check_entries(variable: str, entries: Iterable[str], *, words: Iterable[str
             path = None
         if path is None:
             raise UsageError(
-                f"{variable}: {entry!r} is neither a host nor a URL; "
+                f"{variable}: {entry!r}: neither a host nor a URL; "
                 "write it as git.example.org, git.example.org/team or https://git.example.org/team"
             )
 
 
 def is_listed(address: str, entries: Iterable[str]) -> bool:
-    """Whether one of the entries covers an address."""
+    """Return whether one of the entries covers an address."""
     try:
         location = locate(address)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Whether an address may be reached on behalf of strangers: names are resolved, and every address is checked."""
+"""Resolve host names and check that every address may be reached on behalf of others."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ class PrivateAddressError(OSError):
     """A host has an address that is neither public nor allowed."""
 
 
-def checked_addresses(host: str, allowed: Iterable[str] = ()) -> list[str]:
-    """The addresses that a host has now, if each is public or in one of the allowed networks and hosts.
+def resolve_checked(host: str, allowed: Iterable[str] = ()) -> list[str]:
+    """Resolve a host, and check that each address is public or in one of the allowed networks and hosts.
 
-    Connect to one of these addresses and not to the name, which may have another address the next time.
+    Connect to one of these addresses instead of the name, which may resolve to another address the next time.
 
     Raises:
-        PrivateAddressError: one of them is neither.
-        OSError: the host is unknown.
+        PrivateAddressError: an address is neither public nor allowed.
+        OSError: the host cannot be resolved.
     """
     try:
         found = list(dict.fromkeys(str(entry[4][0]) for entry in socket.getaddrinfo(host, None)))
@@ -51,16 +51,17 @@ def _covers(entry: str, host: str, address: public_addresses.Address) -> bool:
 
 
 def check(policy: AddressPolicy, address: str) -> Access:
-    """How an address may be reached, once a policy and the addresses of its host were checked.
+    """Return how an address may be reached, after checking the policy and the addresses of its host.
 
     Raises:
-        PackmillError: the policy refuses the address, or its host has a private one; of the policy's own class.
+        PackmillError: the policy refuses the address, its host has a private address, or the host is unknown; raised
+            as the policy's own error class.
     """
     access = policy.access(address)
     if access is Access.PUBLIC:
         shown = redacted(address)
         try:
-            checked_addresses(locate(address).host, policy.reachable)
+            resolve_checked(locate(address).host, policy.reachable)
         except PrivateAddressError as error:
             raise policy.error(policy.refusal(shown, f"{error}, and only public addresses are reached here")) from None
         except (OSError, ValueError):

@@ -1,7 +1,7 @@
-"""A proxy on loopback that opens TLS connections to checked addresses alone, behind redirects and changing names.
+"""A proxy on loopback that opens TLS connections only to checked addresses, even after redirects and DNS changes.
 
-Programs that others wrote (git, and libraries for HTTP) are given it as their proxy: whatever they ask for, the host is
-resolved and checked here, and the connection goes to an address that was checked. It knows CONNECT and nothing else.
+Third-party programs (git, and HTTP libraries) use it as their proxy: it resolves and checks the host of every request
+and connects to an address that was checked. CONNECT is the only supported method.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from socketserver import StreamRequestHandler, ThreadingTCPServer
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies_environment, proxy_bypass_environment  # type: ignore[attr-defined]
 
-from generator.network.addresses import PrivateAddressError, checked_addresses
+from generator.network.addresses import PrivateAddressError, resolve_checked
 
 _TIMEOUT = 30.0
 _IDLE = 600.0
@@ -26,7 +26,7 @@ _CONNECT = re.compile(rb"CONNECT (?:\[([0-9A-Fa-f:.]+)\]|([\w.-]+)):(\d{1,5}) HT
 
 
 class GuardedProxy(ThreadingTCPServer):
-    """The proxy; ``refused`` has a sentence for every connection that it did not open."""
+    """The proxy; ``refused`` has a message for every connection that it did not open."""
 
     daemon_threads = True
     block_on_close = False
@@ -40,11 +40,11 @@ class GuardedProxy(ThreadingTCPServer):
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """The URL that it listens at."""
         return f"http://127.0.0.1:{self.server_address[1]}"
 
     def open(self, host: str, port: int) -> socket.socket:
-        """A connection to a checked address of the host, or by the machine's own proxy.
+        """Connect to a checked address of the host, or through this machine's own proxy.
 
         Raises:
             OSError: the address is refused, or does not answer.
@@ -53,7 +53,7 @@ class GuardedProxy(ThreadingTCPServer):
         if upstream and not proxy_bypass_environment(f"{host}:{port}", self._proxies):
             return self._open_upstream(upstream, host, port)
         last = OSError(f"{host} has no address")
-        for address in checked_addresses(host, self.allowed):
+        for address in resolve_checked(host, self.allowed):
             try:
                 return socket.create_connection((address, port), timeout=_TIMEOUT)
             except OSError as error:
@@ -61,8 +61,8 @@ class GuardedProxy(ThreadingTCPServer):
         raise last
 
     def _open_upstream(self, upstream: str, host: str, port: int) -> socket.socket:
-        with suppress(socket.gaierror):  # a name that the proxy alone knows is the proxy's to judge
-            checked_addresses(host, self.allowed)
+        with suppress(socket.gaierror):  # the upstream proxy decides about names that only it can resolve
+            resolve_checked(host, self.allowed)
         proxy = urlsplit(upstream if "://" in upstream else f"http://{upstream}")
         connection = socket.create_connection((proxy.hostname or "", proxy.port or 8080), timeout=_TIMEOUT)
         shown = f"[{host}]" if ":" in host else host
@@ -88,14 +88,14 @@ class _Handler(StreamRequestHandler):
     server: GuardedProxy
 
     def handle(self) -> None:
-        asked = _CONNECT.fullmatch(self.rfile.readline(_LARGEST_LINE))
+        request = _CONNECT.fullmatch(self.rfile.readline(_LARGEST_LINE))
         while self.rfile.readline(_LARGEST_LINE) not in (b"\r\n", b"\n", b""):
             pass
-        if asked is None:
-            self.server.refused.append("a connection without TLS was asked for")
+        if request is None:
+            self.server.refused.append("a connection without TLS was requested")
             self.wfile.write(b"HTTP/1.1 405 Method Not Allowed\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
             return
-        host, port = (asked[1] or asked[2]).decode(), int(asked[3])
+        host, port = (request[1] or request[2]).decode(), int(request[3])
         try:
             remote = self.server.open(host, port)
         except OSError as error:

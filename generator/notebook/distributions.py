@@ -79,12 +79,12 @@ _NAMESPACES = (
 )
 """Their distributions are named after the module below; a distribution of the bare name is somebody else's."""
 
-_gone = {
+_REMOVED = {
     "3.12": "asynchat asyncore imp smtpd",
     "3.13": "aifc audioop cgi cgitb chunk crypt imghdr lib2to3 mailcap msilib nis nntplib ossaudiodev pipes sndhdr"
     " spwd sunau telnetlib uu xdrlib",
 }
-left_python = MappingProxyType({module: version for version, modules in _gone.items() for module in modules.split()})
+removed_modules = MappingProxyType({name: version for version, names in _REMOVED.items() for name in names.split()})
 """Modules that Python itself had, and the version that has them no more (PEP 594; "What's New in Python 3.12")."""
 
 

@@ -1,4 +1,4 @@
-"""The interface of a shell process: MAAP's ``algorithm_config.yml``.
+"""Read the interface of a shell process from MAAP's ``algorithm_config.yml``.
 
 Two forms are in use: the newer one lists ``inputs`` as records with name, type and default; the older one groups
 their names under ``file``, ``config`` and ``positional``.
@@ -32,7 +32,7 @@ _METADATA = (
     "code_repository",
     "algorithm_version",
 )
-_SHAPE = "a list of records with 'name' and 'type' is needed"
+_SHAPE = "not a list of records with 'name' and 'type'"
 _USED = {
     *_METADATA,
     "algorithm_name", "algorithm_description", "description", "ram_min", "cores_min", "outdir_max", "inputs", "outputs",
@@ -42,7 +42,7 @@ _USED = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Resources:
-    """What a run needs: ``cores``, ``ram`` and ``outdir`` in MiB, as CWL's ResourceRequirement counts."""
+    """The resources of a run: ``cores``, and ``ram`` and ``outdir`` in MiB, as in CWL's ResourceRequirement."""
 
     cores: int = 1
     ram: int = 2048
@@ -51,7 +51,7 @@ class Resources:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Algorithm:
-    """All that an algorithm_config says."""
+    """The content of an algorithm_config."""
 
     title: str
     doc: str
@@ -61,7 +61,7 @@ class Algorithm:
 
 
 def find_algorithm_config(folder: Path, process: str) -> str | None:
-    """The algorithm_config beside the process, else at the repository's top."""
+    """Find the algorithm_config next to the process, or else at the repository's top."""
     top = folder.resolve()
     for place in dict.fromkeys((posixpath.dirname(process), "")):
         for name in _NAMES:
@@ -72,10 +72,10 @@ def find_algorithm_config(folder: Path, process: str) -> str | None:
 
 
 def read_algorithm_config(path: Path, name: str) -> Algorithm:
-    """The interface, resources and metadata in a file; ``name`` is for messages.
+    """Read the interface, resources and metadata in a file; ``name`` is for messages.
 
     Raises:
-        ParametersError: it is not YAML, or an input or output in it cannot be understood.
+        ParametersError: the file is not valid YAML, or an input, an output or a resource in it is invalid.
     """
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
@@ -98,14 +98,14 @@ def read_algorithm_config(path: Path, name: str) -> Algorithm:
             where=name, mistakes=[Mistake(line=line, text="", message=f"not valid YAML: {problem}")]
         ) from None
     if not isinstance(document, dict):
-        raise ParametersError(where=name, mistakes=[Mistake(line=1, text="", message="a mapping is needed")])
+        raise ParametersError(where=name, mistakes=[Mistake(line=1, text="", message="not a mapping")])
     mistakes: list[Mistake] = []
     inputs = tuple(_inputs(document.get("inputs"), mistakes))
     outputs = tuple(_outputs(document.get("outputs"), mistakes))
     resources = _resources(document, mistakes)
     names = [one.name for one in inputs] + [one.name for one in outputs]
     mistakes += [
-        Mistake(line=1, text=f"- name: {name}", message=f"{name} stands there twice")
+        Mistake(line=1, text=f"- name: {name}", message=f"{name} is defined twice")
         for name in sorted({name for name in names if names.count(name) > 1})
     ]
     if mistakes:
@@ -134,7 +134,7 @@ def _resources(document: dict[str, Any], mistakes: list[Mistake]) -> Resources:
             return default
         amount = _mebibytes(str(value)) if key != "cores_min" else _number(str(value))
         if amount is None:
-            mistakes.append(Mistake(line=1, text=f"{key}: {value}", message="a number or a size such as 8GB is needed"))
+            mistakes.append(Mistake(line=1, text=f"{key}: {value}", message="not a number or a size such as 8GB"))
         return max(1, amount or default)
 
     return Resources(
@@ -147,7 +147,7 @@ def _number(text: str) -> int | None:
 
 
 def _mebibytes(text: str) -> int | None:
-    """An amount of memory or disk in MiB, the unit where none is given."""
+    """Parse an amount of memory or disk in MiB, which is also the default unit."""
     match = re.fullmatch(r"(?i)(\d{1,9}(?:\.\d+)?)\s*(?:([kmgt])i?b?)?", text.strip())
     factors = {"k": 1 / 1024, "m": 1, "g": 1024, "t": 1024**2}
     return round(float(match[1]) * factors[(match[2] or "m").lower()]) if match else None

@@ -1,4 +1,4 @@
-"""The process in a checkout: what kind it is, its title and its interface."""
+"""Read the process in a checkout: its language, title and interface."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from generator.shared.suggestions import did_you_mean, list_some
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Process:
-    """A file of the repository that runs, and what it takes and gives."""
+    """A file of the repository that runs, with its interface."""
 
     path: str
     language: str
@@ -44,21 +44,22 @@ class Process:
 
 
 def read_process(folder: Path, path: str) -> Process:
-    """The process at ``path`` in the checkout at ``folder``.
+    """Read the process at ``path`` in the checkout at ``folder``.
 
     Raises:
-        ProcessError: it is not there, or a link that leaves the checkout.
-        NotebookError, ParametersError: it is there and cannot be understood.
+        ProcessError: the file is missing, cannot be read, or is a link that leaves the checkout.
+        NotebookError: the file is not a valid notebook.
+        ParametersError: the parameters cell or the algorithm_config is invalid.
     """
     file = inside(folder, path)
     if file is None or not file.is_file():
-        raise ProcessError(_missing(folder, path))
+        raise ProcessError(_explain_missing(folder, path))
     try:
         data = file.read_bytes()
     except OSError as error:
         raise ProcessError(f"{path}: cannot be read: {error.strerror}") from None
     if path.endswith(".sh"):
-        return _shell(folder, path)
+        return _read_script(folder, path)
     notebook = read_notebook(data, path)
     interface = read_interface(notebook, folder=posixpath.dirname(path))
     language = notebook.language or "python"
@@ -73,10 +74,12 @@ def read_process(folder: Path, path: str) -> Process:
     )
 
 
-def _shell(folder: Path, path: str) -> Process:
+def _read_script(folder: Path, path: str) -> Process:
     config = find_algorithm_config(folder, path)
     if config is None:
-        remark = Remark(line=0, message="no algorithm_config.yml beside it or at the top: the script has no inputs")
+        remark = Remark(
+            line=0, message="algorithm_config.yml not found next to it or at the top: the script has no inputs"
+        )
         interface = Interface(warnings=(remark,))
         return Process(path=path, language="shell", kernel=None, title=posixpath.basename(path), interface=interface)
     algorithm = read_algorithm_config(folder / config, config)
@@ -92,16 +95,16 @@ def _shell(folder: Path, path: str) -> Process:
     )
 
 
-def _missing(folder: Path, path: str) -> str:
+def _explain_missing(folder: Path, path: str) -> str:
     if inside(folder, path) is None:
-        return f"{path}: leads out of the repository or nowhere, as a link or by its name, and is not followed"
-    there = sorted(_processes_in(folder))
-    if not there:
-        return f"{path}: not in the repository, and no other notebook or shell script is there"
-    return f"{path}: not in the repository{did_you_mean(path, there)}\n  there are: {list_some(there)}"
+        return f"{path}: leads out of the repository, or a link in it is broken; give a path in the repository"
+    available = sorted(_list_processes(folder))
+    if not available:
+        return f"{path}: not found, and the repository has no other notebook or shell script"
+    return f"{path}: not in the repository{did_you_mean(path, available)}\n  available: {list_some(available)}"
 
 
-def _processes_in(folder: Path) -> Iterator[str]:
+def _list_processes(folder: Path) -> Iterator[str]:
     for root, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in files:

@@ -7,27 +7,25 @@ import sys
 from pathlib import Path
 
 from generator.environment.environment import Environment
-from generator.notebook.distributions import distribution_of, left_python
+from generator.notebook.distributions import distribution_of, removed_modules
 from generator.notebook.imports import modules_below
 from generator.process.process import Process
 
-_always_there = {"packmill", "IPython", "ipykernel"}
+_PREINSTALLED = {"packmill", "IPython", "ipykernel"}
+_WITHOUT_PACKAGES = {"runtime.txt"}
 
 
-_declares_nothing = {"runtime.txt"}
-
-
-def undeclared(process: Process, environment: Environment, folder: Path) -> str:
-    """A sentence about what the notebook imports where no file says what there is; empty when one does."""
-    if any(posixpath.basename(file) not in _declares_nothing for file in environment.files):
+def describe_undeclared(process: Process, environment: Environment, folder: Path) -> str:
+    """Warn of imports of the notebook if no environment file declares packages; empty if there are none."""
+    if any(posixpath.basename(file) not in _WITHOUT_PACKAGES for file in environment.files):
         return ""
-    known = sys.stdlib_module_names | left_python.keys() | _always_there
-    asked = [one for one in process.imports.modules if one.module not in known]
-    if asked:
-        there = modules_below(folder)
-        asked = [one for one in asked if one.module not in there]
-    if not asked:
+    known = sys.stdlib_module_names | removed_modules.keys() | _PREINSTALLED
+    imports = [one for one in process.imports.modules if one.module not in known]
+    if imports:
+        local = modules_below(folder)
+        imports = [one for one in imports if one.module not in local]
+    if not imports:
         return ""
-    lines = "\n".join(f"  {name}" for name in dict.fromkeys(distribution_of(one.name) for one in asked))
-    imported = f"{process.path} imports {', '.join(one.module for one in asked)}"
-    return f"no environment is described, and {imported}: a requirements.txt would say\n{lines}"
+    lines = "\n".join(f"  {name}" for name in dict.fromkeys(distribution_of(one.name) for one in imports))
+    modules = f"{process.path} imports {', '.join(one.module for one in imports)}"
+    return f"the repository has no environment, and {modules}; add a requirements.txt with\n{lines}"

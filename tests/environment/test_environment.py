@@ -13,7 +13,7 @@ import pytest
 from repo2docker.app import Repo2Docker
 
 from generator.environment.environment import BuildPack, configuration_name, find_environment
-from generator.environment.project import Project, is_package_project, packaged_notebooks, project
+from generator.environment.project import Project, is_package_project, packaged_notebooks, read_project
 from generator.environment.requested import place
 from generator.shared.errors import EnvironmentSpecError
 
@@ -64,7 +64,7 @@ _PROJECT = '[project]\nname = "x"\nversion = "1"\n[build-system]\nrequires = ["h
             {"pyproject.toml": "[tool.ruff]\n", "uv.lock": "version = 1\n"},
             None,
             (),
-            ("uv.lock is not read: there is no pyproject.toml with a project beside it",),
+            ("uv.lock is not read: a pyproject.toml with a project is missing next to it",),
         ),
         (
             {"environment.yml": "name: x\n", "requirements.txt": "", "runtime.txt": "python-3.11"},
@@ -94,7 +94,7 @@ _PROJECT = '[project]\nname = "x"\nversion = "1"\n[build-system]\nrequires = ["h
             {"Pipfile": ""},
             "PipfileBuildPack",
             ("Pipfile",),
-            ("Pipfile without Pipfile.lock needs pipenv: repo2docker's own build pack takes it",),
+            ("Pipfile without Pipfile.lock needs pipenv: repo2docker's own build pack is used",),
         ),
         (
             {"install.R": "", "requirements.txt": ""},
@@ -102,7 +102,7 @@ _PROJECT = '[project]\nname = "x"\nversion = "1"\n[build-system]\nrequires = ["h
             ("requirements.txt",),
             (
                 (
-                    "install.R is not read: repo2docker takes it for R only with runtime.txt (r-<version>-<date>), "
+                    "install.R is not read: repo2docker uses it only with runtime.txt (r-<version>-<date>), "
                     "or with DESCRIPTION at the top"
                 ),
             ),
@@ -117,14 +117,14 @@ _PROJECT = '[project]\nname = "x"\nversion = "1"\n[build-system]\nrequires = ["h
             {"runtime.txt": "r-4.4"},
             None,
             ("runtime.txt",),
-            ("runtime.txt asks for R without a day: repo2docker needs it, as in r-4.4-2025-06-02",),
+            ("runtime.txt requests R without a date; repo2docker needs one: write r-4.4-2025-06-02",),
         ),
         ({"DESCRIPTION": "", "environment.yml": ""}, "RBuildPack", ("DESCRIPTION", "environment.yml"), ()),
         (
             {"binder/DESCRIPTION": "", "binder/setup.py": ""},
             None,
             (),
-            ("binder/DESCRIPTION and binder/setup.py are not read: they count only at the top",),
+            ("binder/DESCRIPTION and binder/setup.py are not read: they are read only at the top",),
         ),
         (
             {"default.nix": "", "requirements.txt": "", "apt.txt": "jq"},
@@ -204,19 +204,19 @@ def test_everything_can_be_left_to_repo2docker(files: dict[str, str], buildpack:
             {"binder/runtime.txt": "python-3.11.4"},
             "==3.11.*",
             "binder/runtime.txt",
-            ("binder/runtime.txt asks for Python 3.11.4: any 3.11 is taken, whatever its patch release",),
+            ("binder/runtime.txt requests Python 3.11.4: any patch release of 3.11 is accepted",),
         ),
         (
             {"runtime.txt": "python-3.11-2024-02-29"},
             "==3.11.*",
             "runtime.txt",
-            ("the date in runtime.txt is not used: it only says from which day packages of R are",),
+            ("the date in runtime.txt is not used: it only selects packages of R",),
         ),
         (
             {"runtime.txt": "python-2024-02-29"},
             "",
             "",
-            ("the date in runtime.txt is not used: it only says from which day packages of R are",),
+            ("the date in runtime.txt is not used: it only selects packages of R",),
         ),
         ({"pyproject.toml": '[project]\nname = "x"\nrequires-python = ">=3.10,<4"'}, "<4,>=3.10", "pyproject.toml", ()),
         (
@@ -239,7 +239,7 @@ def test_everything_can_be_left_to_repo2docker(files: dict[str, str], buildpack:
             },
             "==3.9.*",
             "Pipfile.lock",
-            ("Pipfile.lock asks for Python 3.9.1: any 3.9 is taken, whatever its patch release",),
+            ("Pipfile.lock requests Python 3.9.1: any patch release of 3.9 is accepted",),
         ),
         ({"Pipfile.lock": '{"_meta": {"requires": {"python_version": "*"}}}'}, "", "", ()),
         ({"pyproject.toml": '[tool.poetry.dependencies]\npython = "^3.9"'}, "<4,>=3.9", "pyproject.toml", ()),
@@ -250,7 +250,7 @@ def test_everything_can_be_left_to_repo2docker(files: dict[str, str], buildpack:
             {"pyproject.toml": '[tool.poetry.dependencies]\npython = "^3.8 || ^4"'},
             "",
             "",
-            ("pyproject.toml line 2: python = '^3.8 || ^4' is not understood: any Python is taken",),
+            ("pyproject.toml line 2: python = '^3.8 || ^4' is not understood: any Python is accepted",),
         ),
         ({"environment.yml": "", "pyproject.toml": "[project"}, "", "", None),
     ],
@@ -270,23 +270,29 @@ def test_the_files_of_an_environment_ask_for_a_python(
         ({"runtime.txt": ""}, "runtime.txt line 1: '': not understood\n  write one line: python-3.12"),
         ({"runtime.txt": "\n3.11\n"}, "runtime.txt line 2: '3.11': not understood"),
         ({"runtime.txt": "python-3.11\nnumpy"}, "runtime.txt line 1: .* not understood"),
-        ({"runtime.txt": "python-3.x"}, "'python-3.x': no version of Python"),
-        ({"runtime.txt": "python-2024-02-30"}, "'2024-02-30' is no date"),
+        ({"runtime.txt": "python-3.x"}, "'python-3.x': not a version of Python"),
+        ({"runtime.txt": "python-2024-02-30"}, "'2024-02-30' is not a date"),
         ({"runtime.txt": "julia-1.10"}, "'julia-1.10': names neither python nor r"),
-        ({"pyproject.toml": "[project]\na b\n"}, "pyproject.toml: not TOML .* line 2"),
-        ({"pyproject.toml": "[project]\n\nrequires-python = 3\n"}, "pyproject.toml line 3: requires-python is no text"),
-        ({"pyproject.toml": "[project]\nrequires-python = '^3.9'"}, "line 2: '\\^3.9' is no specifier"),
-        ({"pyproject.toml": "[project]\nrequires-python = '>=4'"}, "requires-python = '>=4': there is no such Python"),
-        ({"pylock.toml": "x ="}, "pylock.toml: not TOML"),
-        ({"pyproject.toml": f"x = {'[' * 5000}"}, "pyproject.toml: not TOML that can be read: nested too deeply"),
-        ({"pyproject.toml": f"x = {'9' * 5000}"}, "pyproject.toml: not TOML that can be read"),
-        ({"pyproject.toml": f"[project]\nrequires-python = '=={'3' * 5000}'"}, "line 2: '==3+' is no specifier"),
-        ({"runtime.txt": "python-\uff13.\uff11\uff12"}, "no version of Python"),
-        ({"runtime.txt": f"python-{'3' * 5000}"}, "no version of Python"),
-        ({"Pipfile.lock": f'{{"x": {"9" * 5000}}}'}, "Pipfile.lock: not JSON that can be read"),
-        ({"Pipfile.lock": ""}, "Pipfile.lock line 1: not JSON"),
-        ({"Pipfile.lock": "[]"}, "Pipfile.lock: holds no JSON object"),
-        ({"Pipfile.lock": "{\n'a'}"}, "Pipfile.lock line 2: not JSON"),
+        ({"pyproject.toml": "[project]\na b\n"}, "pyproject.toml: invalid TOML: .* line 2"),
+        (
+            {"pyproject.toml": "[project]\n\nrequires-python = 3\n"},
+            "line 3: requires-python is not a string",
+        ),
+        ({"pyproject.toml": "[project]\nrequires-python = '^3.9'"}, "line 2: '\\^3.9' is not a specifier"),
+        (
+            {"pyproject.toml": "[project]\nrequires-python = '>=4'"},
+            "'>=4': no Python has this version",
+        ),
+        ({"pylock.toml": "x ="}, "pylock.toml: invalid TOML"),
+        ({"pyproject.toml": f"x = {'[' * 5000}"}, "pyproject.toml: invalid TOML: nested too deeply"),
+        ({"pyproject.toml": f"x = {'9' * 5000}"}, "pyproject.toml: invalid TOML"),
+        ({"pyproject.toml": f"[project]\nrequires-python = '=={'3' * 5000}'"}, "line 2: '==3+' is not a specifier"),
+        ({"runtime.txt": "python-\uff13.\uff11\uff12"}, "not a version of Python"),
+        ({"runtime.txt": f"python-{'3' * 5000}"}, "not a version of Python"),
+        ({"Pipfile.lock": f'{{"x": {"9" * 5000}}}'}, "Pipfile.lock: invalid JSON"),
+        ({"Pipfile.lock": ""}, "Pipfile.lock line 1: invalid JSON"),
+        ({"Pipfile.lock": "[]"}, "Pipfile.lock: not a JSON object"),
+        ({"Pipfile.lock": "{\n'a'}"}, "Pipfile.lock line 2: invalid JSON"),
         (
             {"runtime.txt": "python-3.9", "pyproject.toml": '[project]\nname = "x"\nrequires-python = ">=3.10"'},
             (
@@ -321,13 +327,13 @@ def test_a_file_without_a_text_is_refused() -> None:
     ],
 )
 def test_a_pyproject_toml_may_hold_a_project(text: str, kind: Project) -> None:
-    assert project(text) is kind
+    assert read_project(text) is kind
     assert is_package_project(text) == (kind is Project.PACKAGE)
 
 
 def test_dependencies_that_only_poetry_can_install_are_refused() -> None:
     with pytest.raises(EnvironmentSpecError, match=r"poetry export -o requirements\.txt"):
-        project("[tool.poetry]\npackage-mode = false")
+        read_project("[tool.poetry]\npackage-mode = false")
 
 
 _PATHS = ("a.ipynb", "pkg/__init__.py", "pkg/b.ipynb", "pkg/data/c.ipynb", "notebooks/d.ipynb", "src/pkg/e.ipynb")
@@ -373,6 +379,16 @@ def test_an_environment_that_is_asked_for_is_the_only_one(tmp_path: Path) -> Non
     assert [str(path.relative_to(tmp_path)) for path in tmp_path.glob(".binder/*")] == [".binder/requirements.txt"]
     assert not (tmp_path / "binder").exists()
     assert key.startswith("requirements.txt ")
+
+
+def test_a_requested_environment_replaces_a_file_named_binder(tmp_path: Path) -> None:
+    for name in (".binder", "binder", "requirements.txt"):
+        (tmp_path / name).write_text(name)
+
+    place("requirements.txt", tmp_path)
+
+    assert (tmp_path / ".binder/requirements.txt").read_text() == "requirements.txt"
+    assert (tmp_path / "binder").read_text() == "binder"  # not a folder, so repo2docker ignores it
 
 
 _ANSWERS = {
@@ -433,7 +449,7 @@ def test_an_environment_comes_from_an_https_url(path: str, server: str, tmp_path
         ("/large/Dockerfile", "larger than 1 MiB"),
         ("/down/Dockerfile", "cannot be fetched|redirects to an address without https"),
         ("/setup.cfg", "not a configuration file of repo2docker"),
-        ("/uv.lock", "only counts? at the repository's own top"),
+        ("/uv.lock", "only read at the repository's top"),
     ],
 )
 def test_what_is_no_environment_is_refused(path: str, said: str, server: str, tmp_path: Path) -> None:

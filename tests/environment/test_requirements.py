@@ -11,7 +11,7 @@ import pytest
 import uv
 from packaging.requirements import Requirement
 
-from generator.environment.pipfile_lock import locked_requirements
+from generator.environment.pipfile_lock import read_pipfile_lock
 from generator.environment.requirements import is_local_requirement, logical_lines, read_pylock, read_requirements
 from generator.shared.errors import EnvironmentSpecError
 
@@ -127,9 +127,7 @@ def test_texts_are_written_for_uv() -> None:
 
     assert found.files == (("r.txt", "git+https://example.org/x#egg=x\nidna >=3\n\nsix\n\n--find-links ./wheels\n\n"),)
     assert found.prereleases
-    assert found.remarks == (
-        "r.txt line 7: --trusted-host example.org: not followed, certificates are always verified",
-    )
+    assert found.remarks == ("r.txt line 7: --trusted-host example.org: ignored, certificates are always verified",)
 
 
 def test_uv_and_pip_read_the_same_packages(tmp_path: Path) -> None:
@@ -226,7 +224,7 @@ def _pipfile_lock(default: dict[str, Any], *, sources: list[dict[str, Any]] | No
     ],
 )  # fmt: skip
 def test_an_entry_of_a_pipfile_lock_is_a_line(name: str, entry: dict[str, Any], line: str) -> None:
-    found = locked_requirements("Pipfile.lock", _pipfile_lock({name: entry}))
+    found = read_pipfile_lock("Pipfile.lock", _pipfile_lock({name: entry}))
 
     assert found.files == (("Pipfile.lock", line + "\n"),)
     assert found.is_local == line.startswith(("-e", "./"))
@@ -238,12 +236,12 @@ def test_an_entry_of_a_pipfile_lock_is_a_line(name: str, entry: dict[str, Any], 
 def test_the_lines_of_a_pipfile_lock_are_sorted_and_of_one_section() -> None:
     document = json.dumps({"default": {"b": {"version": "==1"}, "A_x": {"version": "==2"}}, "develop": {"c": {}}})
 
-    assert locked_requirements("Pipfile.lock", document).files[0][1] == "A_x==2\nb==1\n"
-    assert locked_requirements("Pipfile.lock", document, develop=True).files[0][1] == "A_x==2\nb==1\nc\n"
+    assert read_pipfile_lock("Pipfile.lock", document).files[0][1] == "A_x==2\nb==1\n"
+    assert read_pipfile_lock("Pipfile.lock", document, develop=True).files[0][1] == "A_x==2\nb==1\nc\n"
 
 
 def test_paths_of_a_pipfile_lock_are_from_its_folder() -> None:
-    found = locked_requirements("binder/Pipfile.lock", _pipfile_lock({"x": {"path": "../pkg"}}))
+    found = read_pipfile_lock("binder/Pipfile.lock", _pipfile_lock({"x": {"path": "../pkg"}}))
 
     assert found.files == (("binder/Pipfile.lock", "./pkg\n"),)
 
@@ -262,44 +260,48 @@ def test_paths_of_a_pipfile_lock_are_from_its_folder() -> None:
 def test_other_indexes_than_pypi_are_named(sources: list[str], lines: tuple[str, ...]) -> None:
     text = _pipfile_lock({}, sources=[{"name": url[8], "url": url} for url in sources])
 
-    assert locked_requirements("Pipfile.lock", text).index_lines == lines
+    assert read_pipfile_lock("Pipfile.lock", text).index_lines == lines
 
 
 def test_certificates_are_verified_whatever_a_lock_says() -> None:
     sources = [{"name": "mine", "url": "https://a.example.org", "verify_ssl": False}]
 
-    found = locked_requirements("Pipfile.lock", _pipfile_lock({}, sources=sources))
+    found = read_pipfile_lock("Pipfile.lock", _pipfile_lock({}, sources=sources))
 
-    assert found.remarks == (
-        "Pipfile.lock: verify_ssl = false of 'mine' is not followed, certificates are always verified",
-    )
+    assert found.remarks == ("Pipfile.lock: verify_ssl = false of 'mine' is ignored, certificates are always verified",)
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", "Pipfile.lock line 1: not JSON"),
+        ("{", "Pipfile.lock line 1: invalid JSON"),
         ('{"default": []}', None),
-        ('{"default": {"x": "1"}}', "its section 'default' is no table"),
-        (_pipfile_lock({"x": {"version": "1.0"}}), "x: no requirement that can be read"),
-        (_pipfile_lock({"x": {"version": "==1\n--index-url https://evil.example"}}), "no requirement"),
-        (_pipfile_lock({"x": {"version": "==1", "hashes": ["sha256:ab --index-url=x"]}}), "is no hash"),
+        ('{"default": {"x": "1"}}', "its section 'default' is not a table"),
+        (_pipfile_lock({"x": {"version": "1.0"}}), "x: invalid requirement"),
+        (_pipfile_lock({"x": {"version": "==1\n--index-url https://evil.example"}}), "invalid requirement"),
+        (_pipfile_lock({"x": {"version": "==1", "hashes": ["sha256:ab --index-url=x"]}}), "is not a hash"),
         (_pipfile_lock({"x": {"hg": "https://example.org/x"}}), "by git alone"),
         (_pipfile_lock({"x": {"git": "file:///etc"}}), "over https or ssh"),
         (_pipfile_lock({"x": {"path": "../other"}}), "leads out of the repository"),
         (_pipfile_lock({"x": {"path": "a\n-e b"}}), "leads out of the repository"),
-        (_pipfile_lock({"x": {"file": "https://ada:pw@example.org/x.whl"}}), "holds a secret"),
-        (_pipfile_lock({}, sources=[{"name": "p", "url": "https://${USER}:${TOKEN}@example.org"}]), "needs a name or"),
-        (_pipfile_lock({}, sources=[{"name": "p", "url": "https://ada:pw@example.org"}]), "source 'p': needs a name"),
+        (_pipfile_lock({"x": {"file": "https://ada:pw@example.org/x.whl"}}), "holds or requests a secret"),
+        (
+            _pipfile_lock({}, sources=[{"name": "p", "url": "https://${USER}:${TOKEN}@example.org"}]),
+            "needs a user",
+        ),
+        (
+            _pipfile_lock({}, sources=[{"name": "p", "url": "https://ada:pw@example.org"}]),
+            "'p': needs a user name",
+        ),
         (_pipfile_lock({}, sources=[{"name": "p", "url": "http://example.org"}]), "only https"),
     ],
 )
 def test_a_lock_that_cannot_be_followed_is_refused(text: str, message: str | None) -> None:
     if message is None:
-        assert locked_requirements("Pipfile.lock", text).files == (("Pipfile.lock", ""),)
+        assert read_pipfile_lock("Pipfile.lock", text).files == (("Pipfile.lock", ""),)
         return
     with pytest.raises(EnvironmentSpecError, match=message) as refused:
-        locked_requirements("Pipfile.lock", text)
+        read_pipfile_lock("Pipfile.lock", text)
     assert "pw" not in str(refused.value)
 
 
@@ -312,21 +314,21 @@ def test_a_name_is_no_path(text: str) -> None:
     ("entry", "said"),
     [
         ({"path": "a --index-url https://example.org"}, "has a space"),
-        ({"version": "==1", "markers": "(" * 5000 + "os_name == 'x'" + ")" * 5000}, "no requirement that can be read"),
+        ({"version": "==1", "markers": "(" * 5000 + "os_name == 'x'" + ")" * 5000}, "invalid requirement"),
     ],
 )
 def test_a_pipfile_lock_cannot_say_more_than_a_requirement(entry: dict[str, str], said: str) -> None:
     with pytest.raises(EnvironmentSpecError, match=said):
-        locked_requirements("Pipfile.lock", _pipfile_lock({"x": entry}))
+        read_pipfile_lock("Pipfile.lock", _pipfile_lock({"x": entry}))
 
 
 def test_an_index_whose_address_cannot_be_read_is_refused() -> None:
-    with pytest.raises(EnvironmentSpecError, match="not an address that can be read"):
-        locked_requirements("Pipfile.lock", _pipfile_lock({}, sources=[{"name": "x", "url": "https://[x"}]))
+    with pytest.raises(EnvironmentSpecError, match="invalid URL"):
+        read_pipfile_lock("Pipfile.lock", _pipfile_lock({}, sources=[{"name": "x", "url": "https://[x"}]))
 
 
 def test_sources_that_are_no_list_are_none() -> None:
-    assert locked_requirements("Pipfile.lock", '{"_meta": {"sources": 5}, "default": {}}').index_lines == ()
+    assert read_pipfile_lock("Pipfile.lock", '{"_meta": {"sources": 5}, "default": {}}').index_lines == ()
 
 
 def test_wheels_that_are_no_list_are_none() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from support import write_notebook
 
-from generator.environment.checkout import environment_of
+from generator.environment.checkout import read_environment
 from generator.image.environment.context import open_context, plan_key, render_plan
 from generator.image.environment.plan import Caches, Lock, Plan, make_plan
 from generator.shared.errors import EnvironmentSpecError
@@ -36,7 +36,7 @@ def write(repository: Path, files: dict[str, str]) -> Path:
 
 
 def plan(repository: Path, lock: Lock | None = None) -> Plan:
-    return make_plan(repository, environment_of(repository), base_image="base", lock=lock)
+    return make_plan(repository, read_environment(repository), base_image="base", lock=lock)
 
 
 def key(repository: Path) -> str:
@@ -258,7 +258,7 @@ def test_programs_stay_programs_and_nothing_else_is_kept_of_modes_times_and_owne
         ({"apt.txt": "-o=Dir::Etc=/x\n"}, "apt.txt line 1: '-o=Dir::Etc=/x' is not the name"),
         ({"binder/apt.txt": "Less\n"}, "binder/apt.txt line 1: 'Less' is not the name"),
         ({"requirements.txt": "numpy\n-r gone.txt\n"}, "requirements.txt line 2: -r gone.txt: not in the repository"),
-        ({"pylock.toml": 'lock-version = "1.0"\n'}, "pylock.toml: has no list of packages"),
+        ({"pylock.toml": 'lock-version = "1.0"\n'}, "pylock.toml: not a lock file"),
     ],
 )
 def test_an_invalid_file_is_refused_with_its_line(files: dict[str, str], message: str, repository: Path) -> None:
@@ -333,7 +333,7 @@ def test_a_linked_project_file_is_a_file_in_the_context(repository: Path) -> Non
 def test_an_address_with_a_secret_is_refused_and_not_repeated(files: dict[str, str], repository: Path) -> None:
     write(repository, files)
 
-    with pytest.raises(EnvironmentSpecError, match="holds a secret or asks for one") as refused:
+    with pytest.raises(EnvironmentSpecError, match="holds or requests a secret") as refused:
         plan(repository)
 
     assert "sesame" not in str(refused.value).lower()

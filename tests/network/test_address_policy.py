@@ -22,7 +22,7 @@ from generator.containers.registry import look_up, pull
 from generator.containers.registry_session import anonymous
 from generator.environment.requested import place
 from generator.network.address_policy import Access, any_repository, may_use_credentials
-from generator.network.addresses import PrivateAddressError, check, checked_addresses
+from generator.network.addresses import PrivateAddressError, check, resolve_checked
 from generator.network.guarded_proxy import guarded_proxy
 from generator.repository.address import parse_repository
 from generator.repository.connection import check_repository
@@ -355,12 +355,12 @@ def test_the_proxy_tunnels_to_allowed_addresses_alone() -> None:
 
 
 def test_names_and_spellings_are_judged_by_what_they_resolve_to() -> None:
-    assert checked_addresses("8.8.8.8") == ["8.8.8.8"]
+    assert resolve_checked("8.8.8.8") == ["8.8.8.8"]
     for host in ("localhost", "127.1", "::ffff:10.0.0.1"):
         with pytest.raises(PrivateAddressError):
-            checked_addresses(host)
+            resolve_checked(host)
     with pytest.raises(OSError):  # noqa: PT011 - the resolver's own words
-        checked_addresses("no.invalid")
+        resolve_checked("no.invalid")
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from support import Finished, commit_all, write_notebook
 
-from generator.notebook.distributions import distribution_of, left_python
+from generator.notebook.distributions import distribution_of, removed_modules
 
 
 @pytest.fixture
@@ -35,7 +35,8 @@ def test_imports_that_nothing_declares_are_named_with_the_lines_that_would(
     [said] = warnings("import numpy as np\nimport cv2", "import os, json\nimport skimage.io")
 
     assert said == (
-        "no environment is described, and process.ipynb imports numpy, cv2, skimage: a requirements.txt would say\n"
+        "the repository has no environment, and process.ipynb imports numpy, cv2, skimage; "
+        "add a requirements.txt with\n"
         "  numpy\n"
         "  opencv-python-headless\n"
         "  scikit-image"
@@ -49,7 +50,7 @@ def test_a_build_says_it_too(repository: Path, tmp_path: Path, packmill: Callabl
     built = packmill("build", repository, "--no-image", "--output", tmp_path / "packages")
 
     assert built.code == 0, built.err
-    assert "process.ipynb imports numpy: a requirements.txt would say\nnumpy\n" in built.err
+    assert "process.ipynb imports numpy; add a requirements.txt with\nnumpy\n" in built.err
 
 
 def test_two_modules_of_one_distribution_are_one_line(warnings: Callable[..., list[str]]) -> None:
@@ -75,7 +76,7 @@ def test_what_needs_no_declaration_is_no_warning(source: str, warnings: Callable
 def test_what_an_earlier_python_had_needs_none_whichever_python_packmill_runs_on(
     warnings: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sys, "stdlib_module_names", sys.stdlib_module_names - left_python.keys())
+    monkeypatch.setattr(sys, "stdlib_module_names", sys.stdlib_module_names - removed_modules.keys())
 
     assert warnings("import imp, telnetlib") == []
 
@@ -99,7 +100,7 @@ def test_a_file_that_may_declare_it_is_believed(name: str, warnings: Callable[..
 def test_a_file_that_declares_no_package_is_none(name: str, text: str, warnings: Callable[..., list[str]]) -> None:
     [said] = warnings("import numpy", **{name: text})
 
-    assert said.startswith("no environment is described, and process.ipynb imports numpy:")
+    assert said.startswith("the repository has no environment, and process.ipynb imports numpy;")
 
 
 def test_a_notebook_of_another_language_is_not_read_as_python(
@@ -136,4 +137,4 @@ def test_a_module_is_declared_by_the_name_of_its_distribution(name: str, distrib
 
 
 def test_what_left_python_is_known_with_its_version() -> None:
-    assert (left_python["imp"], left_python["telnetlib"]) == ("3.12", "3.13")
+    assert (removed_modules["imp"], removed_modules["telnetlib"]) == ("3.12", "3.13")

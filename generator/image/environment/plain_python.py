@@ -19,7 +19,7 @@ from typing import Any
 
 from repo2docker.buildpacks.base import BaseImage
 
-from generator.environment.checkout import environment_of
+from generator.environment.checkout import read_environment
 from generator.environment.environment import BuildPack
 from generator.image.environment.context import open_context, render_plan
 from generator.image.environment.plan import Caches, Plan, make_plan
@@ -41,7 +41,7 @@ class PlainPythonBuildPack(BaseImage):  # type: ignore[misc]
 
     def detect(self) -> bool:
         """Check whether the working directory has a plain Python environment."""
-        return environment_of(Path.cwd()).buildpack is BuildPack.PLAIN_PYTHON
+        return read_environment(Path.cwd()).buildpack is BuildPack.PLAIN_PYTHON
 
     def render(self, build_args: dict[str, str] | None = None) -> str:
         """Render the Dockerfile."""
@@ -78,7 +78,7 @@ class PlainPythonBuildPack(BaseImage):  # type: ignore[misc]
 
     def _plan(self) -> Plan:
         if self.plan is None:
-            self.plan = make_plan(Path.cwd(), environment_of(Path.cwd()), base_image=self.base_image)
+            self.plan = make_plan(Path.cwd(), read_environment(Path.cwd()), base_image=self.base_image)
         return self.plan
 
     def _caches(self) -> Caches:

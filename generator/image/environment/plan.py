@@ -13,8 +13,8 @@ from pathlib import Path
 
 from generator.environment.apt import read_apt
 from generator.environment.environment import Environment
-from generator.environment.pipfile_lock import locked_requirements
-from generator.environment.project import Project, configures_uv, names_git, packaged_notebooks, project
+from generator.environment.pipfile_lock import read_pipfile_lock
+from generator.environment.project import Project, configures_uv, names_git, packaged_notebooks, read_project
 from generator.environment.requirements import Requirements, read_pylock, read_requirements
 from generator.environment.secret_addresses import refuse_secrets
 from generator.repository.checkout import inside, read_text
@@ -129,7 +129,7 @@ def make_plan(
 
 def _project_kind(folder: Path, names: Mapping[str, str]) -> Project:
     if "pyproject.toml" in names:
-        return project(read_text(folder, "pyproject.toml") or "")
+        return read_project(read_text(folder, "pyproject.toml") or "")
     return Project.PACKAGE if "setup.py" in names else Project.NONE
 
 
@@ -147,7 +147,7 @@ def _choose_requirements(
     if PYLOCK in names:
         return (), read_pylock(names[PYLOCK], text(PYLOCK)), Lock(name=PYLOCK, text=text(PYLOCK))
     if "Pipfile.lock" in names:
-        found = locked_requirements(names["Pipfile.lock"], text("Pipfile.lock"))
+        found = read_pipfile_lock(names["Pipfile.lock"], text("Pipfile.lock"))
         return (), replace(found, files=()), Lock(name=REQUIREMENTS_LOCK, text=found.files[0][1])
     requirement_files: tuple[str, ...] = ()
     requirements = Requirements(files=())

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from generator.notebook.distributions import distribution_of, left_python
+from generator.notebook.distributions import distribution_of, removed_modules
 from generator.notebook.imports import Import, Imports, modules_below
 from generator.runner.kernels.messages import Message
 from generator.runner.kernels.session import CellTooLongError, Session
@@ -80,10 +80,12 @@ def _refusal(missing: list[Import], process: str) -> Iterator[str]:
     """Where each is imported, and what to do."""
     yield f"{process} imports what the image does not have:"
     yield from (f"  cell {one.cell} line {one.line}: {one.module}" for one in missing)
-    names = dict.fromkeys(distribution_of(one.name or one.module) for one in missing if one.module not in left_python)
+    names = dict.fromkeys(
+        distribution_of(one.name or one.module) for one in missing if one.module not in removed_modules
+    )
     if names:
         yield f"declare them, for example in requirements.txt: {' '.join(names)}"
     for one in missing:
-        if one.module in left_python:
-            version = left_python[one.module]
+        if one.module in removed_modules:
+            version = removed_modules[one.module]
             yield f"{one.module} left Python with {version}: do without it, or name an earlier Python in runtime.txt"
