@@ -1,4 +1,4 @@
-"""Distributions of PyPI whose name is not that of the module that they are imported by."""
+"""Map module names to the PyPI distributions that provide them, if the names differ."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ _NAMESPACES = (
     *("azure", "azure.ai", "azure.keyvault", "azure.mgmt", "azure.storage"),
     *("backports", "google", "google.cloud", "odc", "ruamel", "zope"),
 )
-"""Their distributions are named after the module below; a distribution of the bare name is somebody else's."""
+"""Their distributions are named after the submodule; a distribution with the bare name is unrelated."""
 
 _REMOVED = {
     "3.12": "asynchat asyncore imp smtpd",
@@ -85,11 +85,11 @@ _REMOVED = {
     " spwd sunau telnetlib uu xdrlib",
 }
 removed_modules = MappingProxyType({name: version for version, names in _REMOVED.items() for name in names.split()})
-"""Modules that Python itself had, and the version that has them no more (PEP 594; "What's New in Python 3.12")."""
+"""Modules removed from the standard library, and the version that removed them (PEP 594; "What's New")."""
 
 
 def distribution_of(name: str) -> str:
-    """The name to declare for a module, dotted or not: mostly that of the module at its top."""
+    """Return the distribution to declare for a module, dotted or not: usually its top-level name."""
     parts = name.split(".")
     for length in range(len(parts), 0, -1):
         start = ".".join(parts[:length])

@@ -1,4 +1,4 @@
-"""Type hints, as people write them: ``int``, ``float?``, ``string[]``, ``List[int]``, ``float | None``, ``stage-in``.
+"""Parse type hints such as ``int``, ``float?``, ``string[]``, ``List[int]``, ``float | None`` or ``stage-in``.
 
 One grammar serves ``# type:`` comments and Python annotations::
 
@@ -43,14 +43,14 @@ _TRANSPARENT = {"final", "classvar"}
 _TOKEN = re.compile(r"[ \t]*(?P<token>[A-Za-z_][\w.]*(?:-(?:in|out)\b)?|\[|\]|,|\||\?)")
 _QUOTED = re.compile(r"""[ \t]*(?P<literal>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|-?\d+(?:\.\d+)?)""")
 TYPE_COMMENT = re.compile(r"#\s*type\s*:(?!\s*ignore\b)\s*(?P<hint>.+)", re.IGNORECASE)
-"""A comment that holds a hint; ``# type: ignore`` speaks to a type checker."""
+"""A comment that holds a hint; ``# type: ignore`` is for type checkers."""
 
 _NONE = Hint(optional=True, symbols=("None",))
 _T = TypeVar("_T")
 
 
 class UnknownHintError(ValueError):
-    """A hint that is not a type; the text says which types there are."""
+    """A hint that is not a type; the message lists the known types."""
 
     def __init__(self, hint: str) -> None:
         self.hint = hint
@@ -61,10 +61,10 @@ class UnknownHintError(ValueError):
 
 
 def parse_hint(text: str) -> tuple[Hint, str]:
-    """A hint at the start of ``text``, and the doc text that follows it.
+    """Parse a hint at the start of ``text``; return it and the doc text that follows it.
 
     Raises:
-        UnknownHintError: no type stands at the start.
+        UnknownHintError: the text does not start with a known type.
     """
     parser = _Parser(text)
     try:
@@ -149,7 +149,7 @@ class _Parser:
         return items
 
     def annotated(self) -> Hint:
-        """``Annotated[T, …]`` is T, whatever follows."""
+        """Parse ``Annotated[T, …]`` as T and skip the rest."""
         self.take()
         hint, depth = self.union(), 1
         while depth:
@@ -161,10 +161,10 @@ class _Parser:
         return hint
 
     def literal(self) -> Hint:
-        """``Literal["a", "b"]`` is an enum; of whole numbers it is an int with these choices."""
+        """Parse ``Literal["a", "b"]`` as an enum, and one of whole numbers as an int with these choices."""
         listed = self.bracketed(self.literal_value)
         values, optional = [value for value in listed if value != "None"], "None" in listed
-        words = [_unquoted(value) for value in values if value[0] in "\"'"]
+        words = [_unquote(value) for value in values if value[0] in "\"'"]
         if len(words) == len(values):
             return Hint(type=CwlType.ENUM, symbols=tuple(dict.fromkeys(words)), optional=optional)
         if all(re.fullmatch(r"-?\d+", value) for value in values):
@@ -194,7 +194,7 @@ class _Parser:
                 return hint
 
 
-def _unquoted(text: str) -> str:
+def _unquote(text: str) -> str:
     try:
         return str(ast.literal_eval(text))
     except (ValueError, SyntaxError):

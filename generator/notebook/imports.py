@@ -1,4 +1,4 @@
-"""What the code cells of a Python notebook import, read with ``ast``: nothing is run, nothing is imported."""
+"""Find the imports in the code cells of a Python notebook with ``ast``, without running or importing anything."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from generator.notebook.languages.python_text import without_magics
+from generator.notebook.languages.python_text import blank_magics
 from generator.notebook.notebook import Cell
 
 _PYTHON = r"(?:\S{0,200}python[\d.]*|\{sys\.executable\})"
@@ -30,9 +30,9 @@ _TryStar = getattr(ast, "TryStar", ast.Try)  # since Python 3.11
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Import:
-    """A module that a cell imports, by its top-level name; ``certain`` when nothing keeps a run from getting there.
+    """A module that a cell imports, by its top-level name; ``certain`` if every run reaches the import.
 
-    ``name`` is all of the dotted name, which a namespace such as ``google`` needs to say whose it is.
+    ``name`` is the whole dotted name, which identifies the distribution of a namespace such as ``google``.
     """
 
     module: str
@@ -44,10 +44,10 @@ class Import:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Imports:
-    """All imports of a notebook, the first of each module, without those that a cell writes itself.
+    """All imports of a notebook, the first of each module, without modules that a cell writes itself.
 
-    ``installs`` are the cells that install packages when they run, ``searches_elsewhere`` says that a cell changes
-    where Python looks for modules.
+    ``installs`` are the numbers of cells that install packages, ``searches_elsewhere`` is true if a cell changes
+    Python's module search path.
     """
 
     modules: tuple[Import, ...] = ()
@@ -56,9 +56,9 @@ class Imports:
 
 
 def read_imports(cells: Iterable[Cell]) -> Imports:
-    """What the code cells import; a cell that cannot be parsed says nothing."""
+    """Read the imports of the code cells; cells that cannot be parsed are skipped."""
     code = [cell for cell in cells if cell.kind == "code"]
-    written = {module for cell in code for module in _written_by(cell)}
+    written = {module for cell in code for module in _modules_written_by(cell)}
     found: dict[str, Import] = {}
     for cell in code:
         for one in _imports_of(cell):
@@ -73,9 +73,9 @@ def read_imports(cells: Iterable[Cell]) -> Imports:
 
 
 def modules_below(repository: Path) -> set[str]:
-    """Names of modules and packages anywhere in a repository: a notebook may look for them where they are.
+    """Collect the names of modules and packages anywhere in a repository, as a notebook may change the search path.
 
-    A folder above a module is a package as well, without an ``__init__.py`` (PEP 420).
+    A folder above a module is a package too, even without an ``__init__.py`` (PEP 420).
     """
     names: set[str] = set()
     for root, folders, files in os.walk(repository):
@@ -85,7 +85,7 @@ def modules_below(repository: Path) -> set[str]:
     return names
 
 
-def _written_by(cell: Cell) -> Iterator[str]:
+def _modules_written_by(cell: Cell) -> Iterator[str]:
     written = _WRITES.match(cell.source)
     if written and written[1].endswith(".py"):
         path = PurePosixPath(written[1])
@@ -108,9 +108,9 @@ def _imports_of(cell: Cell) -> Iterator[Import]:
     if magic and magic[1] not in _PYTHON_CELL_MAGICS:
         return
     source = "\n" * magic[0].count("\n") + cell.source[magic.end() :] if magic else cell.source
-    source = _BARE_INSTALL.sub(r"\1%", source)  # IPython takes it for a magic
+    source = _BARE_INSTALL.sub(r"\1%", source)  # IPython reads it as a magic
     try:
-        tree = ast.parse(without_magics(textwrap.dedent(source))[0])
+        tree = ast.parse(blank_magics(textwrap.dedent(source))[0])
         for name, line, certain in _walk(tree.body, certain=True):
             module = name.partition(".")[0]
             if module not in _NO_CELLS:
@@ -120,7 +120,7 @@ def _imports_of(cell: Cell) -> Iterator[Import]:
 
 
 def _walk(statements: Iterable[ast.stmt], *, certain: bool) -> Iterator[tuple[str, int, bool]]:
-    """Name, line and certainty of every import; those that a ``try`` guards are left out."""
+    """Yield name, line and certainty of every import, except those that a ``try`` guards."""
     for statement in statements:
         match statement:
             case ast.Import():
@@ -136,7 +136,7 @@ def _walk(statements: Iterable[ast.stmt], *, certain: bool) -> Iterator[tuple[st
             case ast.If() if "TYPE_CHECKING" in ast.unparse(statement.test):
                 yield from _walk(statement.orelse, certain=False)
             case _:
-                yield from _asked_for_by_name(statement)
+                yield from _dynamic_imports(statement)
                 yield from _walk(_statements_in(statement), certain=False)
 
 
@@ -149,7 +149,7 @@ def _walk_try(statement: ast.Try, *, certain: bool) -> Iterator[tuple[str, int, 
 
 
 def _statements_in(statement: ast.stmt) -> Iterator[ast.stmt]:
-    """The statements one level further in, whatever surrounds them."""
+    """Yield the statements one level further in."""
     for child in ast.iter_child_nodes(statement):
         if isinstance(child, ast.stmt):
             yield child
@@ -157,8 +157,8 @@ def _statements_in(statement: ast.stmt) -> Iterator[ast.stmt]:
             yield from child.body
 
 
-def _asked_for_by_name(statement: ast.stmt) -> Iterator[tuple[str, int, bool]]:
-    """``importlib.import_module("name")``, for which nobody can tell whether its failure is awaited."""
+def _dynamic_imports(statement: ast.stmt) -> Iterator[tuple[str, int, bool]]:
+    """Yield ``importlib.import_module("name")`` calls, never certain since the code may handle their failure."""
     expressions = (child for child in ast.iter_child_nodes(statement) if isinstance(child, ast.expr))
     for node in (inner for expression in expressions for inner in ast.walk(expression)):
         match node:
@@ -170,7 +170,7 @@ def _asked_for_by_name(statement: ast.stmt) -> Iterator[tuple[str, int, bool]]:
 
 
 def _suppresses(expression: ast.expr) -> bool:
-    """Whether it is ``contextlib.suppress`` of a missing module."""
+    """Return whether the expression is ``contextlib.suppress`` of an import error."""
     match expression:
         case ast.Call(func=ast.Attribute(attr="suppress") | ast.Name(id="suppress"), args=arguments):
             return any(map(_names_import_errors, arguments))

@@ -1,8 +1,8 @@
-"""What a process takes and gives: the inputs, staged inputs and outputs that the parameters cell means.
+"""Derive the interface of a process, its inputs, staged inputs and outputs, from the parameters cell.
 
-The rules of `_input` are the original system's where it has one (numbers without a hint are float, a stage-out's value
-is its glob), and otherwise what a reader of the cell would expect. Standard library only: the runner uses the same
-interface to check and convert the values that a run is given.
+`_input` follows the original system's rules if it has one (numbers without a hint are float, a stage-out's value is
+its glob), and otherwise what a reader of the cell would expect. Standard library only: the runner uses the same
+interface to check and convert the values of a run.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from generator.notebook.languages import Reader, reader_of
-from generator.notebook.literals import MisfitError, fit, fitted_hint, hint_of
+from generator.notebook.literals import MisfitError, fit, hint_of, widen_hint
 from generator.notebook.notebook import Cell, Notebook
 from generator.notebook.parameters import CwlType, Hint, Literal, Missing, Parameter, Reading, Remark, Role
 from generator.shared import contract
@@ -31,7 +31,7 @@ _PREVIEW_TAG_HELP = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Input:
-    """One value that a run may be given; without a default and not optional, the run must give it."""
+    """One value that a run may set; required if it is not optional and has no default."""
 
     name: str
     hint: Hint
@@ -39,22 +39,22 @@ class Input:
     doc: str = ""
     line: int = 0
     typed: bool = field(default=False, compare=False)
-    """Whether the cell says the type, so that it is not guessed from the default."""
+    """Whether the cell declares the type, so that it is not inferred from the default."""
 
     @property
     def id(self) -> str:
-        """The name in CWL; ``id`` and the like mean something else in a job file and get an underscore."""
+        """The name in CWL; names with another meaning in a job file, such as ``id``, get an underscore."""
         return cwl_id(self.name)
 
     @property
     def required(self) -> bool:
-        """Whether a run must give it; a staged file's default is the author's own and no one else's."""
+        """Whether a run must set it; the default of a staged file is only valid on the author's machine."""
         return not self.hint.optional and (isinstance(self.default, Missing) or self.hint.role is Role.STAGE_IN)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Output:
-    """A file, several, or a folder that a run leaves; ``glob`` is relative to the output directory."""
+    """A file, several files, or a folder that a run writes; ``glob`` is relative to the output directory."""
 
     name: str
     type: CwlType
@@ -79,7 +79,11 @@ class Interface:
     warnings: tuple[Remark, ...] = ()
 
     def input(self, name: str) -> Input:
-        """The input of that name; KeyError when there is none."""
+        """Return the input with this name.
+
+        Raises:
+            KeyError: the process has no input with this name.
+        """
         return {one.name: one for one in self.inputs}[name]
 
     @property
@@ -89,25 +93,25 @@ class Interface:
 
     @property
     def stage_ins(self) -> tuple[Input, ...]:
-        """The inputs that are staged from somewhere else."""
+        """The inputs that are staged."""
         return tuple(one for one in self.inputs if one.hint.role is Role.STAGE_IN)
 
 
 def cwl_id(name: str) -> str:
-    """The CWL identifier of a parameter; injective, because `_` is appended to reserved names and their like."""
+    """Return the CWL identifier of a parameter; unique, as `_` is also appended to reserved names with underscores."""
     return f"{name}_" if name.rstrip("_") in _RESERVED else name
 
 
 def type_name(hint: Hint) -> str:
-    """``int``, ``File[]`` and so on, without the question mark of an optional."""
+    """Return the name of a type, such as ``int`` or ``File[]``, without the question mark of an optional."""
     return f"{hint.type}[]" if hint.array else str(hint.type)
 
 
 def read_interface(notebook: Notebook, *, folder: str = "") -> Interface:
-    """The interface of a notebook in ``folder`` (posix, relative to the repository's top).
+    """Read the interface of a notebook in ``folder`` (posix, relative to the repository's top).
 
     Raises:
-        ParametersError: with every mistake of the cell.
+        ParametersError: the parameters cell has mistakes; the error lists all of them.
     """
     remarks = list(notebook.remarks)
     language = notebook.language or "python"
@@ -115,7 +119,7 @@ def read_interface(notebook: Notebook, *, folder: str = "") -> Interface:
         message = "the notebook names no kernel and no language; it is read as Python"
         remarks.append(Remark(line=0, message=message))
     read = reader_of(language)
-    tagged = notebook.tagged(_TAG)
+    tagged = notebook.cells_with_tag(_TAG)
     if read is None:
         message = f"parameters of the language {language!r} cannot be read: the process has no inputs"
         return Interface(warnings=(*remarks, Remark(line=0, message=message)))
@@ -148,7 +152,7 @@ def _interface(notebook: Notebook, cell: Cell, reading: Reading, remarks: list[R
 
 
 def _collisions(reading: Reading, outputs: list[Output], notebook: str) -> list[Mistake]:
-    """Outputs that would be one file in the output directory."""
+    """Report outputs that would be the same file in the output directory."""
     taken = {
         posixpath.basename(notebook): "the executed notebook",
         contract.scraps_file: "scraps",
@@ -173,14 +177,14 @@ def _input(parameter: Parameter, remarks: list[Remark]) -> Input:
         hint = parameter.hint or Hint()
         hint = replace(hint, optional=hint.optional or default is Missing.COMPUTED)
     else:
-        hint, default = _fitted(parameter, default)
+        hint, default = _fit_default(parameter, default)
     if hint.role is Role.STAGE_IN:
         return _stage_in(parameter, hint, default)
     if hint.secret and hint.array:
         raise MisfitError("is a list of secrets, which CWL engines do not keep: write one parameter for each")
     if hint.secret:
         if isinstance(default, str) and default:
-            message = f"{parameter.name} is secret, but its value stands in the repository: replace it with ''"
+            message = f"{parameter.name} is secret, but its value is in the repository: replace it with ''"
             remarks.append(Remark(line=parameter.line, message=message))
         hint = replace(hint, optional=hint.optional or not isinstance(default, Missing))
         default = Missing.COMPUTED if hint.optional else Missing.UNSET
@@ -194,7 +198,7 @@ def _input(parameter: Parameter, remarks: list[Remark]) -> Input:
     )
 
 
-def _fitted(parameter: Parameter, default: Literal) -> tuple[Hint, Literal]:
+def _fit_default(parameter: Parameter, default: Literal) -> tuple[Hint, Literal]:
     hint = parameter.hint
     bare_list = hint is not None and hint.array and hint.type is CwlType.ANY and not hint.role.startswith("stage")
     if hint is None or (bare_list and isinstance(default, list | tuple) and hint_of(default).array):
@@ -202,7 +206,7 @@ def _fitted(parameter: Parameter, default: Literal) -> tuple[Hint, Literal]:
         return replace(hint_of(default), optional=optional), default
     if hint.type in (CwlType.FILE, CwlType.DIRECTORY):
         return hint, default
-    return fitted_hint(hint, fit(default, hint)), fit(default, hint)
+    return widen_hint(hint, fit(default, hint)), fit(default, hint)
 
 
 def _stage_in(parameter: Parameter, hint: Hint, default: Literal | Missing) -> Input:
@@ -236,16 +240,16 @@ def _output(parameter: Parameter, folder: str) -> Output:
 
 
 def output_path(path: str, folder: str) -> str:
-    """Where a path that the process writes lies in the output directory.
+    """Translate a path that the process writes to a path in the output directory.
 
-    The folder of the process becomes the top of the output directory; what is written above it, with ``../``, keeps its
-    path from the repository's top.
+    The folder of the process becomes the top of the output directory; files that are written above it, with ``../``,
+    keep their path from the repository's top.
 
     Raises:
         MisfitError: the path leaves the repository.
     """
     if path.startswith(("/", "~")):
-        raise MisfitError(f"is {path!r}: write below the notebook's folder, a run collects nothing from elsewhere")
+        raise MisfitError(f"is {path!r}: write below the notebook's folder, a run collects no files outside of it")
     whole = posixpath.normpath(posixpath.join("/", folder, path)) if not _escapes(path, folder) else None
     if whole is None:
         raise MisfitError(f"is {path!r}, which leaves the repository")
@@ -280,4 +284,4 @@ def _untagged_advice(notebook: Notebook, read: Reader) -> str:
         if literals:
             names = ", ".join(parameter.name for parameter in literals[:5])
             return f"{advice}. Cell {cell.number} looks like parameters ({names}): {_PREVIEW_TAG_HELP}"
-    return f"{advice}. To give it some, set them in a cell of their own; {_PREVIEW_TAG_HELP}"
+    return f"{advice}. To add inputs, set them in a cell of their own; {_PREVIEW_TAG_HELP}"

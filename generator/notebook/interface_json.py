@@ -1,4 +1,4 @@
-"""The interface as ``packmill inspect --json`` and ``package.json`` print it."""
+"""Convert an interface to the JSON of ``packmill inspect --json`` and ``package.json``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from generator.notebook.parameters import Literal, Missing
 
 
 def to_dict(interface: Interface) -> dict[str, Any]:
-    """The interface as ``packmill inspect --json`` and ``package.json`` print it."""
+    """Convert an interface to the JSON of ``packmill inspect --json`` and ``package.json``."""
     return {
         "inputs": [_input_dict(one) for one in interface.values],
         "stage_in": [

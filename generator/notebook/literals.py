@@ -1,6 +1,6 @@
-"""Values and types: which type a literal has, and whether a value fits a type.
+"""Infer the type of a literal, and convert values to a type.
 
-The same rules serve the cell's own defaults, values typed after ``-p`` and the values that reach the runner.
+The same rules apply to the cell's own defaults, values after ``-p`` and the values that reach the runner.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ _NUMBERS = {CwlType.INT, CwlType.LONG, CwlType.FLOAT, CwlType.DOUBLE}
 
 
 class MisfitError(ValueError):
-    """The value is not one of the type."""
+    """A value does not fit its type."""
 
 
 def hint_of(value: Literal) -> Hint:
-    """The type of a literal without a hint: numbers are float (the original system's rule), dictionaries are Any."""
+    """Infer the type of a literal without a hint: numbers are float (the original system's rule), dictionaries Any."""
     if isinstance(value, bool):
         return Hint(type=CwlType.BOOLEAN)
     if isinstance(value, int | float):
@@ -42,8 +42,8 @@ def _hint_of_items(items: list[Literal]) -> Hint:
     return Hint(array=True)
 
 
-def fitted_hint(hint: Hint, value: Literal) -> Hint:
-    """The hint, widened where the value needs it: an ``int`` beyond 32 bits is CWL's ``long``."""
+def widen_hint(hint: Hint, value: Literal) -> Hint:
+    """Widen a hint if the value needs it: an ``int`` beyond 32 bits is CWL's ``long``."""
     if hint.type is CwlType.INT and any(not -_INT_32 <= number < _INT_32 for number in _integers(value)):
         return replace(hint, type=CwlType.LONG)
     return hint
@@ -56,10 +56,10 @@ def _integers(value: Literal) -> list[int]:
 
 
 def fit(value: Literal, hint: Hint) -> Literal:
-    """``value`` as the type has it: ``'3'`` becomes 3 for an int, lists item by item.
+    """Convert a value to a type: ``'3'`` becomes 3 for an int, lists item by item.
 
     Raises:
-        MisfitError: it is none; the text says what was expected.
+        MisfitError: the value does not fit the type; the message describes the expected type.
     """
     if value is None:
         if hint.optional:
@@ -67,7 +67,7 @@ def fit(value: Literal, hint: Hint) -> Literal:
         raise MisfitError(f"is null, but {describe(hint)} is needed")
     if hint.array:
         if not isinstance(value, list | tuple):
-            raise MisfitError(f"is {shown(value)}, but {describe(hint)} is needed")
+            raise MisfitError(f"is {shorten(value)}, but {describe(hint)} is needed")
         item_hint = replace(hint, array=False)
         items = [fit(item, item_hint) for item in value]
         return tuple(items) if isinstance(value, tuple) else items
@@ -90,11 +90,11 @@ def _fit_scalar(value: Literal, hint: Hint) -> Literal:
     elif isinstance(value, str) or (isinstance(value, dict) and _is_file_object(value)):
         fitted = value
     if fitted is None:
-        raise MisfitError(f"is {shown(value)}, but {describe(hint)} is needed")
+        raise MisfitError(f"is {shorten(value)}, but {describe(hint)} is needed")
     if hint.symbols and str(fitted) not in hint.symbols:
-        raise MisfitError(f"is {shown(value)}, but {describe(hint)} is needed")
+        raise MisfitError(f"is {shorten(value)}, but {describe(hint)} is needed")
     if isinstance(fitted, int) and kind in (CwlType.INT, CwlType.LONG) and not -_INT_64 <= fitted < _INT_64:
-        raise MisfitError(f"is {shown(value)}, which does not fit into 64 bits")
+        raise MisfitError(f"is {shorten(value)}, which does not fit into 64 bits")
     return fitted
 
 
@@ -127,7 +127,7 @@ def _number(value: Literal, *, whole: bool) -> int | float | None:
 
 
 def describe(hint: Hint) -> str:
-    """A type in words, for messages."""
+    """Describe a type in words, for messages."""
     if hint.symbols:
         one = "one of " + ", ".join(map(repr, hint.symbols) if hint.type is CwlType.ENUM else hint.symbols)
         return f"a list with {one}" if hint.array else one
@@ -141,7 +141,7 @@ def describe(hint: Hint) -> str:
     return f"a list of {hint.type!s}" if hint.array else one
 
 
-def shown(value: Literal) -> str:
-    """A value in a message, shortened."""
+def shorten(value: Literal) -> str:
+    """Shorten a value for messages."""
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."

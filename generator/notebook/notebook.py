@@ -1,6 +1,6 @@
-"""A notebook file: its kernel, its language and its cells, read from the bytes as they are in the repository.
+"""Read a notebook file: its kernel, its language and its cells.
 
-Reads nbformat 4 and, as people still have them, 2 and 3 (nbformat's own documentation of the formats), UTF-8 with or
+Supports nbformat 4 and, as they are still in use, 2 and 3 (nbformat's own documentation of the formats), UTF-8 with or
 without a byte order mark and UTF-16. Standard library only: this module also travels into the image.
 """
 
@@ -27,7 +27,7 @@ _BYTE_ORDER_MARKS = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cell:
-    """One cell; ``number`` counts all cells from 1, as people count them in Jupyter."""
+    """One cell; ``number`` counts all cells from 1, as in Jupyter."""
 
     number: int
     kind: str
@@ -37,9 +37,9 @@ class Cell:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Notebook:
-    """What packmill needs of a notebook.
+    """The parts of a notebook that packmill uses.
 
-    ``kernel`` is the kernelspec's name or None; ``language`` is in lower case, '' when the notebook does not say.
+    ``kernel`` is the kernelspec's name or None; ``language`` is in lower case, '' if the notebook names none.
     """
 
     name: str
@@ -49,33 +49,33 @@ class Notebook:
     title: str = ""
     remarks: tuple[Remark, ...] = ()
 
-    def tagged(self, tag: str) -> tuple[Cell, ...]:
-        """The code cells that carry a tag."""
+    def cells_with_tag(self, tag: str) -> tuple[Cell, ...]:
+        """Return the code cells with a tag."""
         return tuple(cell for cell in self.cells if cell.kind == "code" and tag in cell.tags)
 
 
 def read_notebook(data: bytes, name: str) -> Notebook:
-    """The notebook in ``data``; ``name`` is for messages.
+    """Parse the notebook in ``data``; ``name`` is for messages.
 
     Raises:
-        NotebookError: it cannot be read; the message has line, column and cause.
+        NotebookError: the data is not a valid notebook; the message has line, column and cause.
     """
     document = _parse(decode_notebook(data, name), name)
     version = document.get("nbformat")
     if not isinstance(version, int):
-        raise NotebookError(f"{name}: valid JSON, but not a notebook: it has no 'nbformat'")
+        raise NotebookError(f"{name}: valid JSON, but not a notebook: 'nbformat' is missing")
     if version > 4:
-        raise NotebookError(f"{name}: nbformat {version} is newer than packmill reads (4): save it as nbformat 4")
+        raise NotebookError(f"{name}: nbformat {version} is not supported; save it as nbformat 4")
     metadata = _mapping(document.get("metadata"))
     raw_cells = document.get("cells") if version == 4 else _worksheet_cells(document)
     if not isinstance(raw_cells, list):
-        raise NotebookError(f"{name}: not a notebook of nbformat {version}: 'cells' is missing or no list")
+        raise NotebookError(f"{name}: not a notebook of nbformat {version}: 'cells' is missing or not a list")
     cells = tuple(_cell(number, raw, name) for number, raw in enumerate(raw_cells, start=1))
     kernelspec = _mapping(metadata.get("kernelspec"))
     kernel = kernelspec.get("name")
     remarks = []
     if version < 4:
-        message = f"nbformat {version} is read, but outdated: open the notebook in Jupyter and save it"
+        message = f"nbformat {version} is outdated: open the notebook in Jupyter and save it"
         remarks.append(Remark(line=0, message=message))
     return Notebook(
         name=name,
@@ -88,15 +88,15 @@ def read_notebook(data: bytes, name: str) -> Notebook:
 
 
 def decode_notebook(data: bytes, name: str) -> str:
-    """The text of a notebook file, whichever of Unicode's encodings it is in.
+    """Decode a notebook file in any of Unicode's encodings.
 
     Raises:
-        NotebookError: it is empty, a Git LFS pointer, or no Unicode text.
+        NotebookError: the file is empty, a Git LFS pointer, or not Unicode text.
     """
     if not data.strip():
-        raise NotebookError(f"{name}: the file is empty: save the notebook and commit it")
+        raise NotebookError(f"{name}: the file is empty; save the notebook and commit it")
     if data.startswith(b"version https://git-lfs"):
-        raise NotebookError(f"{name}: a Git LFS pointer stands in place of the notebook: fetch it with 'git lfs pull'")
+        raise NotebookError(f"{name}: a Git LFS pointer instead of the notebook; fetch the file with 'git lfs pull'")
     encoding = next((encoding for mark, encoding in _BYTE_ORDER_MARKS if data.startswith(mark)), None)
     if encoding is None:
         encoding = "utf-16-le" if data[1:2] == b"\0" else "utf-16-be" if data[:1] == b"\0" else "utf-8"
@@ -104,7 +104,9 @@ def decode_notebook(data: bytes, name: str) -> str:
         return data.decode(encoding)
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
-        raise NotebookError(f"{name}:{line}: byte {error.start} is not {encoding.upper()}: save it as UTF-8") from None
+        raise NotebookError(
+            f"{name}:{line}: byte {error.start} is not {encoding.upper()}; save the file as UTF-8"
+        ) from None
 
 
 def _parse(text: str, name: str) -> dict[str, Any]:
@@ -115,9 +117,7 @@ def _parse(text: str, name: str) -> dict[str, Any]:
     except (RecursionError, ValueError):
         raise NotebookError(f"{name}: the JSON is nested too deeply or holds too long a number") from None
     if not isinstance(document, dict):
-        raise NotebookError(
-            f"{name}: valid JSON, but not a notebook: an object is needed, this is a {type(document).__name__}"
-        )
+        raise NotebookError(f"{name}: valid JSON, but not a notebook: a {type(document).__name__} instead of an object")
     return document
 
 
@@ -127,14 +127,14 @@ def _json_cause(text: str, error: json.JSONDecodeError) -> str:
         line = text.count("\n", 0, conflict.start()) + 1
         return f"merge-conflict marker {conflict[1]!r} in line {line}: resolve the conflict and commit again"
     if not text[error.pos :].strip() or error.msg.startswith("Unterminated string"):
-        return f"the file ends too early, it was cut off ({error.msg})"
+        return f"the file is truncated ({error.msg})"
     if not text.lstrip().startswith("{"):
         return f"not a notebook: it does not begin with '{{' ({error.msg})"
     return f"not valid JSON: {error.msg}"
 
 
 def _worksheet_cells(document: dict[str, Any]) -> list[Any]:
-    """The cells of nbformat 2 and 3, whose code stood under ``input`` in worksheets."""
+    """Return the cells of nbformat 2 and 3, which are in worksheets and have their code under ``input``."""
     sheets = document.get("worksheets")
     cells: list[Any] = []
     for sheet in sheets if isinstance(sheets, list) else []:
@@ -147,12 +147,12 @@ def _worksheet_cells(document: dict[str, Any]) -> list[Any]:
 
 def _cell(number: int, raw: Any, name: str) -> Cell:
     if not isinstance(raw, dict):
-        raise NotebookError(f"{name}: cell {number} is no object but a {type(raw).__name__}")
+        raise NotebookError(f"{name}: cell {number} is a {type(raw).__name__} instead of an object")
     source = raw.get("source", "")
     if isinstance(source, list):
         source = "".join(map(str, source))
     if not isinstance(source, str):
-        raise NotebookError(f"{name}: the source of cell {number} is no text but a {type(source).__name__}")
+        raise NotebookError(f"{name}: the source of cell {number} is a {type(source).__name__} instead of text")
     tags = _mapping(raw.get("metadata")).get("tags")
     words = tuple(tag for tag in tags if isinstance(tag, str)) if isinstance(tags, list) else ()
     return Cell(number=number, kind=str(raw.get("cell_type", "")), source=source, tags=words)
@@ -172,7 +172,7 @@ def _language(kernelspec: dict[str, Any], metadata: dict[str, Any], raw_cells: l
 
 
 def _title(cells: tuple[Cell, ...]) -> str:
-    """The first heading of the notebook, in plain text."""
+    """Return the first heading of the notebook, in plain text."""
     for cell in cells:
         if cell.kind == "markdown":
             heading = re.search(r"^#{1,3}[ \t]+(\S[^\n]*)", cell.source, re.MULTILINE)

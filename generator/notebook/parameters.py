@@ -1,7 +1,4 @@
-"""The vocabulary of a parameters cell: what it says, before anyone asks what that means for CWL.
-
-``languages/`` produce these values, ``interface`` reads them.
-"""
+"""The values that ``languages/`` read from a parameters cell, before ``interface`` translates them for CWL."""
 
 from __future__ import annotations
 
@@ -19,7 +16,7 @@ type_names = (
 Literal = Union[  # noqa: UP007 - a string inside cannot be joined by |
     None, bool, int, float, str, list["Literal"], tuple["Literal", ...], dict[str, "Literal"]
 ]
-"""A value that stands in the cell and needs no running."""
+"""A value that is known without running the cell."""
 
 
 class Word(str, Enum):
@@ -44,7 +41,7 @@ class CwlType(Word):
 
 
 class Role(Word):
-    """What a parameter is for: a value, a file staged in, or a file staged out."""
+    """The use of a parameter: a value, a file staged in, or a file staged out."""
 
     VALUE = "value"
     STAGE_IN = "stage-in"
@@ -52,7 +49,7 @@ class Role(Word):
 
 
 class Missing(Enum):
-    """Why a parameter has no literal default."""
+    """The reason that a parameter has no literal default."""
 
     UNSET = "only annotated: a run must give it"
     COMPUTED = "only running the cell gives it"
@@ -84,7 +81,7 @@ class Parameter:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Remark:
-    """Something in the cell that was seen and not used; line 0 speaks of the whole notebook."""
+    """A message about a part of the cell that is not used; line 0 is the whole notebook."""
 
     line: int
     message: str
@@ -92,7 +89,7 @@ class Remark:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reading:
-    """All that one cell says."""
+    """The parameters of one cell, with remarks and mistakes."""
 
     parameters: tuple[Parameter, ...] = ()
     remarks: tuple[Remark, ...] = ()

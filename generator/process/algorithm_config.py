@@ -15,7 +15,7 @@ from typing import Any
 
 from generator.notebook.hints import UnknownHintError, parse_hint
 from generator.notebook.interface import Input, Interface, Output, output_path
-from generator.notebook.literals import MisfitError, fit, fitted_hint, hint_of
+from generator.notebook.literals import MisfitError, fit, hint_of, widen_hint
 from generator.notebook.parameters import CwlType, Hint, Literal, Missing, Remark, Role
 from generator.shared.errors import Mistake, ParametersError
 from generator.shared.safe_text import printable
@@ -173,7 +173,7 @@ def _input(name: str, hint: Hint | None, record: dict[str, Any]) -> Input:
     hint = hint or (Hint(type=CwlType.STRING) if isinstance(default, Missing) else hint_of(default))
     if not isinstance(default, Missing) and hint.type not in (CwlType.FILE, CwlType.DIRECTORY):
         default = fit(default, hint)
-        hint = fitted_hint(hint, default)
+        hint = widen_hint(hint, default)
     if isinstance(default, Missing) and (record.get("required") is False or "default" in record):
         hint = replace(hint, optional=True)
     if hint.role is not Role.VALUE and hint.role is not Role.STAGE_IN:

@@ -48,7 +48,7 @@ def test_old_formats_are_read_with_a_warning(version: int) -> None:
     interface = read_interface(read(json.dumps(document).encode()))
 
     assert [one.name for one in interface.inputs] == ["n", "m"]
-    assert f"nbformat {version} is read, but outdated" in interface.warnings[0].message
+    assert f"nbformat {version} is outdated" in interface.warnings[0].message
 
 
 def test_a_source_may_be_a_text_or_a_list_of_lines() -> None:

@@ -1,6 +1,6 @@
-"""What a parameters cell says, language by language: one small module each, all with ``read(source) -> Reading``.
+"""Read a parameters cell: one module for each language, all with ``read(source) -> Reading``.
 
-Nothing of a cell is ever run or evaluated but its literals.
+Only the literals of a cell are evaluated; no code is run.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _modules = {
 
 
 def reader_of(language: str) -> Reader | None:
-    """The reader of a language by its Jupyter name, or None where packmill has none."""
+    """Return the reader of a language by its Jupyter name, or None if the language is not supported."""
     name = _modules.get(language.lower()) or (_modules["julia"] if language.lower().startswith("julia-") else None)
     if name is None:
         return None

@@ -1,4 +1,4 @@
-"""A bash parameters cell: ``name=value``, ``name="a b"``, ``names=(a b)``, ``true``; quoting, but no expansion."""
+"""Read a bash parameters cell: ``name=value``, ``name="a b"``, ``names=(a b)``, ``true``; quoting, but no expansion."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class _Statement:
 
 
 def read(source: str) -> Reading:
-    """The literal assignments at the top level of a bash cell."""
+    """Read the literal assignments at the top level of a bash cell."""
     parameters: dict[str, Parameter] = {}
     remarks: list[Remark] = []
     mistakes: list[Mistake] = []
@@ -44,7 +44,7 @@ def read(source: str) -> Reading:
         match = _ASSIGNMENT.fullmatch(statement.text)
         if match is None or depth or _is_for_a_command(match["value"]):
             if not depth:
-                message = f"passed over, no plain assignment of bash: {statement.text.splitlines()[0][:60]}"
+                message = f"ignored, not a plain assignment of bash: {statement.text.splitlines()[0][:60]}"
                 remarks.append(Remark(line=statement.line, message=message))
             _forget(statement, parameters)
             depth = max(0, depth + sum(word in _OPENS for word in words) - sum(word in _CLOSES for word in words))
@@ -60,20 +60,20 @@ def read(source: str) -> Reading:
 
 
 def _is_for_a_command(value: str) -> bool:
-    """``name=value command`` sets nothing but the command's own environment."""
+    """Return whether the text is ``name=value command``, which sets a variable only for the command."""
     plain = re.sub(r"""'[^']*'|"(?:[^"\\]|\\.)*"|\\.""", "", value)
     return not plain.startswith(("(", "$(", "`")) and re.search(r"\s", plain) is not None
 
 
 def _forget(statement: _Statement, parameters: dict[str, Parameter]) -> None:
-    """Names that a statement assigns in another way have no literal value any more."""
+    """Drop the literal values of names that a statement assigns in another way."""
     for name in re.findall(r"(?:^|(?<=\s))([A-Za-z_]\w*)\+?=", statement.text):
         if name in parameters:
             parameters[name] = replace(parameters[name], default=Missing.COMPUTED)
 
 
 def literal(text: str) -> Literal | Missing:
-    """The value of a word or of an array in brackets; COMPUTED where the shell would expand something."""
+    """Return the value of a word or of an array in brackets; COMPUTED if the shell would expand a part of it."""
     if re.search(r"[$`]", re.sub(r"'[^']*'|\\.", "", text)):
         return Missing.COMPUTED
     if text.startswith("(") and text.endswith(")"):
@@ -83,7 +83,7 @@ def literal(text: str) -> Literal | Missing:
 
 
 def _words_of(text: str) -> list[str]:
-    """The words as they are written, quotes and all."""
+    """Split text into words, with their quotes."""
     return re.findall(r"""(?:'[^']*'|"(?:[^"\\]|\\.)*"|\\.|[^\s'"\\])+""", text, re.DOTALL)
 
 
@@ -99,7 +99,7 @@ def _word(text: str) -> Literal | Missing:
 
 
 def _statements(source: str) -> Iterator[_Statement]:
-    """What stands between newlines and semicolons outside of quotes and brackets."""
+    """Split a cell at newlines and semicolons outside of quotes and brackets."""
     text, comments, depth, line, first = "", [], 0, 1, 1
     pieces = iter(_PIECE.finditer(source + "\n"))
     for match in pieces:

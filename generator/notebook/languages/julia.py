@@ -1,4 +1,4 @@
-"""A Julia parameters cell: ``x = 1``, ``x::Int = 3``, ``["a", "b"]``, ``nothing``, ``Dict("a" => 1)``."""
+"""Read a Julia parameters cell: ``x = 1``, ``x::Int = 3``, ``["a", "b"]``, ``nothing``, ``Dict("a" => 1)``."""
 
 from __future__ import annotations
 
@@ -25,5 +25,5 @@ _GRAMMAR = Grammar(
 
 
 def read(source: str) -> Reading:
-    """The literal assignments of a Julia cell."""
+    """Read the literal assignments of a Julia cell."""
     return read_assignments(source, _GRAMMAR)

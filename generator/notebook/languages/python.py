@@ -1,8 +1,8 @@
-"""A Python parameters cell, read with ``ast`` and ``tokenize``.
+"""Read a Python parameters cell with ``ast`` and ``tokenize``.
 
-The rules, in the order of `Cell.visit`: a plain or annotated assignment to a name is a parameter; its value counts
-when it is a literal; what is assigned under a condition, changed afterwards or computed is a parameter whose default
-only running the cell gives; everything else is passed over with a remark.
+A plain or annotated assignment to a name is a parameter; its value is the default if it is a literal. A name that is
+assigned under a condition, changed afterwards or computed is a parameter whose default is known only when the cell
+runs. Everything else is ignored with a remark.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from generator.notebook.hints import TYPE_COMMENT, UnknownHintError, parse_hint
-from generator.notebook.languages.python_text import comments_in, lines_of, syntax_mistake, without_magics
+from generator.notebook.languages.python_text import blank_magics, comments_in, lines_of, syntax_mistake
 from generator.notebook.literals import hint_of
 from generator.notebook.parameters import Hint, Literal, Missing, Parameter, Reading, Remark
 from generator.shared.errors import Mistake
@@ -28,13 +28,13 @@ _PYTHON_CELL_MAGICS = {"time", "timeit", "capture", "prun"}
 
 
 def read(source: str) -> Reading:
-    """Everything that a Python parameters cell says; a cell that cannot be parsed is one mistake."""
+    """Read a Python parameters cell; a cell that cannot be parsed is reported as a mistake."""
     cell_magic = re.match(r"\s*%%(\w+)", source)
     if cell_magic and cell_magic[1] not in _PYTHON_CELL_MAGICS:
         message = f"the cell is not Python but '%%{cell_magic[1]}'; it gives no parameters"
         return Reading(remarks=(Remark(line=1, message=message),))
     source = textwrap.dedent(source)
-    plain, passed_over = without_magics(source)
+    plain, passed_over = blank_magics(source)
     try:
         tree = ast.parse(plain)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
@@ -62,7 +62,7 @@ class _Cell:
         if self.passed_over:
             listed = ", ".join(f"{what} (line {line})" for line, what in sorted(self.passed_over.items()))
             self.remarks.append(
-                Remark(line=min(self.passed_over), message=f"passed over, it sets no parameter: {listed}")
+                Remark(line=min(self.passed_over), message=f"ignored, does not set a parameter: {listed}")
             )
         self.remarks.sort(key=lambda remark: remark.line)
         return Reading(
@@ -71,8 +71,8 @@ class _Cell:
 
     def visit(self, statement: ast.stmt) -> None:
         self.read(statement)
-        for name in sorted(_rebound(statement) & self.parameters.keys()):
-            self.changed(name, statement, "is bound again or changed")
+        for name in sorted(_rebound_names(statement) & self.parameters.keys()):
+            self.mark_changed(name, statement, "is bound again or changed")
 
     def read(self, statement: ast.stmt) -> None:
         match statement:
@@ -86,12 +86,12 @@ class _Cell:
             case ast.AnnAssign():
                 self.cannot_set(statement.target, statement)
             case ast.AugAssign(target=ast.Name() as target):
-                self.changed(target.id, statement, "is changed in place")
+                self.mark_changed(target.id, statement, "is changed in place")
             case ast.AugAssign():
                 self.cannot_set(statement.target, statement)
             case ast.Delete():
                 for gone in _names(statement.targets):
-                    self.deleted(gone, statement)
+                    self.delete(gone, statement)
             case (
                 ast.If()
                 | ast.For()
@@ -157,7 +157,7 @@ class _Cell:
         )
 
     def comment_of(self, statement: ast.stmt) -> tuple[Hint | None, str]:
-        """The hint and the doc that comments on the statement's lines give."""
+        """Read the hint and the doc from the comments on the statement's lines."""
         doc = ""
         for line, comment in self.comments_of(statement):
             typed = TYPE_COMMENT.search(comment)
@@ -172,7 +172,7 @@ class _Cell:
         return None, doc
 
     def comments_of(self, statement: ast.stmt) -> Iterator[tuple[int, str]]:
-        """The comments on a statement's lines; of several on a line, the last one has the comment."""
+        """Yield the comments on a statement's lines; a comment belongs to the last statement on its line."""
         first, last = statement.lineno, statement.end_lineno or statement.lineno
         for line in (last, *range(first, last)):
             owner = self.last_on_line.get(line, statement)
@@ -192,14 +192,14 @@ class _Cell:
         return literal
 
     def block(self, statement: ast.stmt) -> None:
-        """Names that a compound statement assigns: they can be set, their default depends on running it."""
+        """Add the names that a compound statement assigns; their default is known only when the cell runs."""
         assigned = [(name, inner) for inner in _assignments_in(statement) for name in _names(_targets(inner))]
         for name, inner in assigned:
-            self.changed(name, inner, f"is assigned under {_kind(statement)!r} (line {statement.lineno})")
+            self.mark_changed(name, inner, f"is assigned under {_kind(statement)!r} (line {statement.lineno})")
         if not assigned:
             self.passed_over[statement.lineno] = _kind(statement)
 
-    def changed(self, name: str, statement: ast.stmt, how: str) -> None:
+    def mark_changed(self, name: str, statement: ast.stmt, how: str) -> None:
         earlier = self.parameters.get(name)
         hint, doc = self.comment_of(statement)
         fallback = Parameter(name=name, line=statement.lineno, text=self.text(statement), default=Missing.COMPUTED)
@@ -209,9 +209,9 @@ class _Cell:
         message = f"{name} {how} in line {statement.lineno}: its default is known only when the cell runs"
         self.remarks.append(Remark(line=statement.lineno, message=message))
 
-    def deleted(self, name: str, statement: ast.stmt) -> None:
+    def delete(self, name: str, statement: ast.stmt) -> None:
         self.parameters.pop(name, None)
-        self.remarks.append(Remark(line=statement.lineno, message=f"{name} is deleted in the cell and is no input"))
+        self.remarks.append(Remark(line=statement.lineno, message=f"{name} is deleted in the cell and is not an input"))
 
     def cannot_set(self, target: ast.expr, statement: ast.stmt) -> None:
         message = f"{ast.unparse(target)} cannot be set by a run: only plain names can"
@@ -220,7 +220,7 @@ class _Cell:
         while isinstance(root, ast.Attribute | ast.Subscript):
             root = root.value
         if isinstance(root, ast.Name) and root.id in self.parameters:
-            self.changed(root.id, statement, "is changed in place")
+            self.mark_changed(root.id, statement, "is changed in place")
 
     def text(self, statement: ast.stmt) -> str:
         return self.lines[statement.lineno - 1]
@@ -230,7 +230,7 @@ _COMPUTED_VALUE = ast.Call(func=ast.Name(id="unpacked", ctx=ast.Load()), args=[]
 
 
 def _literal(value: ast.expr) -> Literal | Missing:
-    """The value of a literal; what JSON cannot say (sets, bytes, complex numbers, keys but text) counts as computed."""
+    """Return the value of a literal; COMPUTED if JSON cannot represent it (sets, bytes, complex numbers)."""
     try:
         literal = ast.literal_eval(value)
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
@@ -251,12 +251,12 @@ def _is_json(value: object) -> bool:
 
 
 def _hint_of_literal(default: Literal | Missing) -> Hint | None:
-    """What a literal that no longer counts still says about the type."""
+    """Infer a type from a literal that is no longer the default."""
     return None if isinstance(default, Missing) or default is None else hint_of(default)
 
 
 def _assignments_in(block: ast.stmt) -> Iterator[ast.stmt]:
-    """The assignments below a compound statement, those inside functions and classes left out."""
+    """Yield the assignments below a compound statement, except those inside functions and classes."""
     for child in ast.iter_child_nodes(block):
         if isinstance(child, ast.Assign | ast.AnnAssign | ast.AugAssign):
             yield child
@@ -266,8 +266,8 @@ def _assignments_in(block: ast.stmt) -> Iterator[ast.stmt]:
             yield from _assignments_in(child)  # type: ignore[arg-type]
 
 
-def _rebound(statement: ast.stmt) -> set[str]:
-    """Names that a statement binds in passing or whose value it changes by a method."""
+def _rebound_names(statement: ast.stmt) -> set[str]:
+    """Return names that a statement binds as a side effect or whose value it changes by a method."""
     names: set[str] = set()
     for node in ast.walk(statement):
         if isinstance(node, ast.NamedExpr):

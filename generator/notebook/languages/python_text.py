@@ -13,10 +13,10 @@ _MAGIC = re.compile(r"\s*(%|!|\?|[\w.]+\?{1,2}\s*$)")
 _SHELL_ASSIGNMENT = re.compile(r"(\s*[\w, ]+=\s*)(?:%|!).*")
 
 
-def without_magics(source: str) -> tuple[str, dict[int, str]]:
-    """The source with IPython's ``%`` and ``!`` lines blanked, and what they were, by line.
+def blank_magics(source: str) -> tuple[str, dict[int, str]]:
+    """Blank IPython's ``%`` and ``!`` lines; return the source and the kind of each blanked line.
 
-    Only a line at which parsing fails is taken for a magic, so a ``%`` inside a string stays.
+    Only a line at which parsing fails is read as a magic, so a ``%`` inside a string stays.
     """
     lines = lines_of(source)
     passed_over: dict[int, str] = {}
@@ -35,7 +35,7 @@ def without_magics(source: str) -> tuple[str, dict[int, str]]:
             if not assignment and not _MAGIC.match(line):
                 break
             last = number
-            while lines[last - 1].endswith("\\") and last < len(lines):  # a backslash carries a magic on
+            while lines[last - 1].endswith("\\") and last < len(lines):  # a backslash continues a magic
                 last += 1
             lines[number - 1 : last] = [""] * (last - number + 1)
             if assignment:
@@ -48,29 +48,29 @@ def without_magics(source: str) -> tuple[str, dict[int, str]]:
 
 
 def lines_of(source: str) -> list[str]:
-    """The lines as Python's own tokenizer counts them; a form feed or U+2028 inside a string ends none."""
+    """Split source into lines as Python's tokenizer does, not at a form feed or U+2028 inside a string."""
     return re.split(r"\r\n|\r|\n", source)
 
 
 def syntax_mistake(source: str, error: Exception) -> Mistake:
-    """Why a cell cannot be parsed, with the line at which it shows."""
+    """Create the mistake for a cell that cannot be parsed, with its line."""
     lines = lines_of(source)
     number = min(max(getattr(error, "lineno", None) or 1, 1), len(lines))
     conflict = next((n for n, line in enumerate(lines, 1) if line.startswith(("<<<<<<< ", ">>>>>>> "))), None)
     if conflict:
-        message = "a merge conflict stands in the cell: resolve it and commit again"
+        message = "the cell has a merge conflict: resolve it and commit again"
         return Mistake(line=conflict, text=lines[conflict - 1], message=message)
     reason = getattr(error, "msg", None) or str(error) or type(error).__name__
     return Mistake(line=number, text=lines[number - 1], message=f"the cell is not valid Python: {reason}")
 
 
 def comments_in(source: str) -> dict[int, str]:
-    """The comments of a cell by line, from 1."""
+    """Map line numbers, from 1, to the comments of a cell."""
     found: dict[int, str] = {}
     try:
         for token in tokenize.generate_tokens(io.StringIO(source).readline):
             if token.type == tokenize.COMMENT:
                 found[token.start[0]] = token.string
     except (tokenize.TokenError, IndentationError):
-        pass  # ast has parsed the cell; comments after an odd end are not worth a failure
+        pass  # ast has parsed the cell; missing comments are not worth a failure
     return found

@@ -1,4 +1,4 @@
-"""An R parameters cell: ``x <- 1``, ``x = c("a", "b")``, ``TRUE``, ``NULL``, ``list(a = 1)``."""
+"""Read an R parameters cell: ``x <- 1``, ``x = c("a", "b")``, ``TRUE``, ``NULL``, ``list(a = 1)``."""
 
 from __future__ import annotations
 
@@ -19,5 +19,5 @@ _GRAMMAR = Grammar(
 
 
 def read(source: str) -> Reading:
-    """The literal assignments of an R cell."""
+    """Read the literal assignments of an R cell."""
     return read_assignments(source, _GRAMMAR)

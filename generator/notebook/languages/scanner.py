@@ -1,8 +1,8 @@
-"""Assignments with literal values in languages that Python's own parser cannot read.
+"""Read assignments with literal values in languages that Python's own parser cannot read.
 
-R and Julia write literals alike: numbers, quoted strings, words such as ``TRUE`` or ``nothing``, and calls or
-brackets that make vectors. A `Grammar` says how a language spells them; `read_assignments` does the rest. What it does
-not understand is a computed value or a remark, never a guess.
+R and Julia have similar literals: numbers, quoted strings, words such as ``TRUE`` or ``nothing``, and calls or
+brackets that make vectors. A `Grammar` defines a language's syntax for them; `read_assignments` reports everything else
+as a computed value or a remark, never as a guess.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ _ESCAPES = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Grammar:
-    """How a language spells assignments and literals.
+    """The syntax of a language's assignments and literals.
 
     ``assignment`` matches a whole statement with the groups ``name``, ``value`` and possibly ``type``; ``block`` the
-    beginning of a statement that goes on until its ``end``; ``scope`` one whose assignments are its own.
+    beginning of a statement that continues until its ``end``; ``scope`` a statement whose assignments are local.
     """
 
     name: str
@@ -53,7 +53,7 @@ class Grammar:
 
 
 class _NotLiteralError(Exception):
-    """The value is no literal: only running the cell gives it."""
+    """The value is not a literal: it is known only when the cell runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class _Statement:
 
 
 def read_assignments(source: str, grammar: Grammar) -> Reading:
-    """The literal assignments at the top level of ``source``."""
+    """Read the literal assignments at the top level of ``source``."""
     parameters: dict[str, Parameter] = {}
     remarks: list[Remark] = []
     mistakes: list[Mistake] = []
@@ -97,9 +97,9 @@ def read_assignments(source: str, grammar: Grammar) -> Reading:
 def _pass_over(
     statement: _Statement, grammar: Grammar, parameters: dict[str, Parameter], remarks: list[Remark]
 ) -> None:
-    """A statement that is no literal assignment; names that it assigns have no literal value any more."""
+    """Add a remark for a statement that is not a literal assignment, and drop the values of names that it assigns."""
     first = statement.text.splitlines()[0]
-    message = f"passed over, no literal assignment of {grammar.name}: {first[:60]}"
+    message = f"ignored, not a literal assignment of {grammar.name}: {first[:60]}"
     remarks.append(Remark(line=statement.line, message=message))
     if re.match(grammar.scope, statement.text):
         return
@@ -111,7 +111,7 @@ def _pass_over(
 
 
 def literal(text: str, grammar: Grammar) -> Literal | Missing:
-    """The value of a literal, or COMPUTED."""
+    """Return the value of a literal, or COMPUTED."""
     parser = _Parser(text.strip(), grammar)
     try:
         value = parser.value()
@@ -137,7 +137,7 @@ def _comment(
 def hint_and_doc(
     comments: Sequence[tuple[int, str]], lines: Sequence[str], mistakes: list[Mistake]
 ) -> tuple[Hint | None, str]:
-    """The type and the doc text in the comments of a statement, each with its line."""
+    """Read the type and the doc text from the comments of a statement."""
     doc = ""
     for line, comment in comments:
         typed = TYPE_COMMENT.search(comment)
@@ -156,7 +156,7 @@ def _declared(name: str) -> str:
 
 
 def _statements(source: str, grammar: Grammar) -> Iterator[_Statement]:
-    """Top-level statements: a newline or ``;`` ends one unless a bracket or block is open or an operator dangles."""
+    """Split at newlines and ``;``, unless a bracket or block is open or the line ends with an operator."""
     quoted = rf'"""(?:[^\\]|\\.)*?"""|{_STRING}'
     piece_of = re.compile(rf"{quoted}|#=.*?=#|#[^\n]*|[\[({{]|[\])}}]|\n|;|[^\"'#\[({{\])}}\n;]+|.", re.DOTALL)
     text, comments, depth, line, first = "", [], 0, 1, 1
@@ -201,7 +201,7 @@ class _Parser:
     def value(self) -> Literal:
         string = self.match(_STRING)
         if string is not None:
-            return self.unquoted(string)
+            return self.unquote(string)
         number = self.match(self.grammar.number.pattern)
         if number is not None:
             value = _number(number)
@@ -252,7 +252,7 @@ class _Parser:
         if self.text[self.position :].strip():
             raise _NotLiteralError
 
-    def unquoted(self, quoted: str) -> str:
+    def unquote(self, quoted: str) -> str:
         inner = quoted[1:-1]
         mark = self.grammar.escapes_interpolate
         if mark and re.search(rf"(?<!\\){re.escape(mark)}", inner):

@@ -156,7 +156,7 @@ def checked(
 
 
 def _unknown(name: str, known: Iterable[str], notebook: Notebook) -> str:
-    if not notebook.tagged("parameters"):
+    if not notebook.cells_with_tag("parameters"):
         return f"{name}: the notebook has no cell tagged 'parameters'; --allow-unknown injects it all the same"
     hint = did_you_mean(name, [one for one in known if one not in built_in_names])
     return f"{name}: the notebook has no such parameter{hint}; --allow-unknown injects it all the same"

@@ -196,7 +196,7 @@ def _understood(data: bytes, name: str, request: Standalone) -> tuple[Notebook, 
     try:
         return notebook, read_interface(notebook)
     except PackmillError as error:
-        if any(re.search(r"\bsecret\b", cell.source) for cell in notebook.tagged("parameters")):
+        if any(re.search(r"\bsecret\b", cell.source) for cell in notebook.cells_with_tag("parameters")):
             raise BadInputsError(f"{error}\n  it speaks of a secret, so it has to be understood") from None
         request.say(f"warning: {error}")
         return notebook, None
