@@ -116,17 +116,17 @@ def _pyproject(text: str, file: str) -> PythonRequirement | None:
     project = document.get("project")
     if isinstance(project, Mapping) and "requires-python" in project:
         return _read_requires_python(project["requires-python"], text, file)
-    asked = document.get("tool", {})
+    value = document.get("tool", {})
     for name in ("poetry", "dependencies", "python"):
-        asked = asked.get(name) if isinstance(asked, Mapping) else None
-    if not isinstance(asked, str):
+        value = value.get(name) if isinstance(value, Mapping) else None
+    if not isinstance(value, str):
         return None
     line = _line(text, r"^[ \t]*python\s*=")
-    specifier = _translate_poetry(asked)
+    specifier = _translate_poetry(value)
     if specifier is None:
-        known = f"{file} line {line}: python = {printable(asked[:100])!r} is not understood: any Python is accepted"
-        return _requirement(file, line, f"python = {asked!r}", SpecifierSet(), known)
-    return _requirement(file, line, f"python = {asked!r}", specifier)
+        known = f"{file} line {line}: python = {printable(value[:100])!r} is not understood: any Python is accepted"
+        return _requirement(file, line, f"python = {value!r}", SpecifierSet(), known)
+    return _requirement(file, line, f"python = {value!r}", specifier)
 
 
 def _lock(text: str, file: str) -> PythonRequirement | None:
@@ -140,13 +140,13 @@ def _pipfile_lock(text: str, file: str) -> PythonRequirement | None:
     requires = read_json(text, file).get("_meta", {})
     requires = requires.get("requires", {}) if isinstance(requires, Mapping) else {}
     for name in ("python_full_version", "python_version"):
-        asked = requires.get(name) if isinstance(requires, Mapping) else None
-        if not isinstance(asked, str) or asked.strip() in ("", "*"):
+        value = requires.get(name) if isinstance(requires, Mapping) else None
+        if not isinstance(value, str) or value.strip() in ("", "*"):
             continue
-        line, said = _line(text, rf'"{name}"\s*:'), f"{name} is {asked!r}"
-        if _VERSION.fullmatch(asked.strip()):
-            return _series(file, line, said, asked.strip())
-        return _requirement(file, line, said, _specifier(asked, file, line))
+        line, shown = _line(text, rf'"{name}"\s*:'), f"{name} is {value!r}"
+        if _VERSION.fullmatch(value.strip()):
+            return _series(file, line, shown, value.strip())
+        return _requirement(file, line, shown, _specifier(value, file, line))
     return None
 
 

@@ -25,7 +25,7 @@ _MOST_REDIRECTS = 10
 _LEAVES_HTTPS = "redirects to an address without https"
 
 
-def place(asked: str, folder: Path, policy: AddressPolicy = any_repository) -> str:
+def place(requested: str, folder: Path, policy: AddressPolicy = any_repository) -> str:
     """Make a file the only one in the checkout's ``.binder`` folder; return its name and the digest of its content.
 
     repo2docker then reads no other configuration file of the repository. A URL may be any public one, or one that the
@@ -35,13 +35,15 @@ def place(asked: str, folder: Path, policy: AddressPolicy = any_repository) -> s
         EnvironmentSpecError: the file is missing, cannot be fetched, or is not a configuration file of repo2docker.
     """
     unfit = ("pyproject.toml", "setup.py")
-    if asked.endswith(unfit):
-        raise EnvironmentSpecError(f"{redacted(asked)}: {' and '.join(unfit)} are only read at the repository's top")
-    if "://" in asked:
-        name = configuration_name(asked.partition("?")[0].partition("#")[0])
-        content = _fetch(asked, _for_environments(policy))
+    if requested.endswith(unfit):
+        raise EnvironmentSpecError(
+            f"{redacted(requested)}: {' and '.join(unfit)} are only read at the repository's top"
+        )
+    if "://" in requested:
+        name = configuration_name(requested.partition("?")[0].partition("#")[0])
+        content = _fetch(requested, _for_environments(policy))
     else:
-        content, name = _read(asked, folder), configuration_name(asked)
+        content, name = _read(requested, folder), configuration_name(requested)
     for binder in (folder / "binder", folder / ".binder"):
         if binder.is_symlink() or (binder.is_file() and binder.name == ".binder"):
             binder.unlink()
@@ -57,11 +59,11 @@ def _for_environments(policy: AddressPolicy) -> AddressPolicy:
     return replace(policy, listed=listed, error=EnvironmentSpecError)
 
 
-def _read(asked: str, folder: Path) -> bytes:
-    file = inside(folder, asked.lstrip("/") if asked.startswith("./") else asked)
+def _read(requested: str, folder: Path) -> bytes:
+    file = inside(folder, requested.lstrip("/") if requested.startswith("./") else requested)
     if file is None or not file.is_file():
         raise EnvironmentSpecError(
-            f"{asked}: the environment is not in the repository; give a path from its top, or an https URL"
+            f"{requested}: the environment is not in the repository; give a path from its top, or an https URL"
         )
     return file.read_bytes()
 
