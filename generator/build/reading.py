@@ -10,7 +10,7 @@ from generator.environment.environment import Environment
 from generator.environment.requested import place
 from generator.image import names
 from generator.process.process import Process, read_process
-from generator.process.undeclared import undeclared
+from generator.process.undeclared import describe_undeclared
 from generator.progress import Progress
 from generator.repository.fetch import Checkout, fetch
 from generator.request.build import BuildRequest
@@ -73,5 +73,5 @@ def _report(process: Process, environment: Environment, folder: Path, progress: 
     for remark in interface.warnings:
         where = f"{process.path} line {remark.line}" if remark.line else process.path
         progress.warn(f"{where}: {remark.message}")
-    if sentence := undeclared(process, environment, folder):
+    if sentence := describe_undeclared(process, environment, folder):
         progress.warn(sentence)

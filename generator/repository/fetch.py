@@ -13,28 +13,26 @@ import shutil
 import stat
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
-from generator.network.address_policy import Access, AddressPolicy, any_repository, is_listed, may_use_credentials
-from generator.repository import lfs as git_lfs
-from generator.repository.address import Repository, check_checkout, parse_repository
-from generator.repository.connection import Connection, connect
+from generator.network.address_policy import AddressPolicy, any_repository
+from generator.repository.address import Repository, check_checkout
+from generator.repository.connection import connect
 from generator.repository.git_environment import git_environment, identity, leave_hook
-from generator.repository.git_messages import NEEDS_LOGIN, explain_git_error, git_messages
+from generator.repository.git_messages import explain_git_error
+from generator.repository.git_objects import FetchRequest, check_out, fetch_commit
+from generator.repository.lfs import fetch_lfs
 from generator.repository.source import Source
-from generator.repository.submodules import Submodule, list_submodules
-from generator.shared.errors import PackmillError, RepositoryError
+from generator.repository.submodules import fetch_submodules
+from generator.shared.errors import RepositoryError
 from generator.shared.suggestions import did_you_mean, list_some
 
 try:
     import git
 except ImportError as error:  # GitPython raises it if the git program is missing
     raise RepositoryError(f"git: not installed; install it and try again ({str(error).splitlines()[0]})") from None
-
-_MAX_DEPTH = 10
-"""Levels of submodules within submodules."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,21 +62,6 @@ class Checkout:
         )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Request:
-    """The requested repository and its token, which decide what its submodules may be fetched with."""
-
-    repository: Repository
-    token: str
-    policy: AddressPolicy
-    submodules: tuple[str, ...]
-
-    @property
-    def secret(self) -> str:
-        """The token or password, which no message may contain."""
-        return self.token or self.repository.password
-
-
 def fetch(
     repository: Repository,
     checkout: str | None,
@@ -97,21 +80,21 @@ def fetch(
     Raises:
         RepositoryError: the repository, the checkout or a submodule cannot be fetched, or the policy refuses it.
     """
-    top = _Request(repository=repository, token=token, policy=policy, submodules=submodules)
+    top = FetchRequest(repository=repository, token=token, policy=policy, submodules=submodules)
     leave_hook()
     with ExitStack() as stack:
         try:
             repo = git.Repo.init(folder, initial_branch="packmill")
             connection = connect(repo, repository, token, policy, stack=stack)
             name, revision = _resolve(connection.refs, repository, checkout)
-            commit = _check_out(repo, _fetch_commit(repo, commit or revision))
+            commit = check_out(repo, fetch_commit(repo, commit or revision))
             head = repo.commit(commit)
         except (git.GitError, ValueError) as error:
             raise RepositoryError(explain_git_error(repository, error, top.secret)) from None
-        _fetch_submodules(top, repo)
+        fetch_submodules(top, repo)
         if Path(folder, ".gitmodules").exists():
             repo.git.execute(["git", "submodule", "--quiet", "absorbgitdirs"], with_exceptions=False)
-        warnings = _fetch_lfs(top, repo, connection)
+        warnings = fetch_lfs(top, repo, connection)
         if repository.local and connection.refs.get("HEAD") == commit:
             warnings += _uncommitted(repo, repository.local)
         _let_everyone_read(folder)
@@ -125,11 +108,6 @@ def fetch(
             folder=folder,
             warnings=tuple(warnings),
         )
-
-
-def _check_out(repo: git.Repo, commit: str) -> str:
-    repo.git.checkout("--quiet", "--force", "--detach", commit)
-    return commit
 
 
 def _time(seconds: int) -> datetime:
@@ -173,112 +151,6 @@ def _unknown_checkout(repository: Repository, checkout: str, refs: Mapping[str, 
     ]
     hint, some = did_you_mean(checkout, names), list_some(names, limit=8) or "none"
     return f"{repository.address}: branch, tag or commit {checkout!r} not found{hint}\n  available: {some}"
-
-
-def _fetch_commit(repo: git.Repo, revision: str) -> str:
-    """Fetch a ref or commit and return the full commit; fetch all branches if the server refuses a bare commit."""
-    short = re.fullmatch(r"[0-9a-f]{4,39}", revision) is not None
-    if not short:
-        try:
-            repo.git.fetch("--quiet", "--depth=1", "--no-tags", "--", "origin", revision)
-            return str(repo.git.rev_parse("--verify", "FETCH_HEAD^{commit}"))
-        except git.GitCommandError:
-            if not re.fullmatch(r"[0-9a-f]{40}", revision):
-                raise
-    everything = ("origin", "+refs/heads/*:refs/packmill/heads/*", "+refs/tags/*:refs/packmill/tags/*")
-    repo.git.fetch("--quiet", "--filter=blob:none", "--no-tags", "--", *everything)
-    try:
-        return str(repo.git.rev_parse("--verify", "--quiet", "--end-of-options", revision + "^{commit}"))
-    except git.GitCommandError:
-        problem = "not found or ambiguous; give more of its digits" if short else "not found on any branch or tag"
-        raise RepositoryError(f"{repo.remote('origin').url}: commit {revision!r} {problem}") from None
-
-
-def _fetch_submodules(top: _Request, repo: git.Repo, *, depth: int = 0) -> None:
-    """Fetch submodules recursively, each as a repository of its own, without credentials unless they are allowed.
-
-    The file protocol is allowed only for submodules next to a local repository: a hostile repository could otherwise
-    name any repository of this machine (CVE-2022-39253).
-    """
-    try:
-        submodules = list_submodules(repo)
-    except git.GitError as error:
-        raise RepositoryError(explain_git_error(top.repository, error, top.secret)) from None
-    for submodule in submodules:
-        where = f"{top.repository.address}: submodule {submodule.path!r}"
-        if depth >= _MAX_DEPTH:
-            raise RepositoryError(f"{where}: submodules are nested more than {_MAX_DEPTH} deep")
-        _fetch_submodule(top, Path(repo.working_dir), submodule, where=where, depth=depth)
-
-
-def _fetch_submodule(top: _Request, parent: Path, submodule: Submodule, *, where: str, depth: int) -> None:
-    try:
-        repository = parse_repository(submodule.url)
-    except PackmillError as error:
-        raise RepositoryError(f"{where}: {error}") from None
-    near = top.repository.local if depth == 0 else None
-    if repository.local and not (near and repository.local.is_relative_to(near.parent)):
-        raise RepositoryError(f"{where}: {repository.address} is not next to the repository; give it an https URL")
-    folder = parent / submodule.path
-    if folder.resolve() != parent.resolve() / submodule.path or not folder.is_dir() or any(folder.iterdir()):
-        raise RepositoryError(f"{where}: its folder is not an empty folder of the repository")
-    allowed = _may_use_credentials(repository, top)
-    token = top.token if allowed and repository.host == top.repository.host else ""
-    with ExitStack() as stack:
-        repo = git.Repo.init(folder, initial_branch="packmill")
-        try:
-            connect(repo, repository, token, top.policy, account=allowed, stack=stack)
-            _check_out(repo, _fetch_commit(repo, submodule.commit))
-        except (git.GitError, ValueError) as error:
-            cause = git_messages(error, repository.password, top.secret)
-            raise RepositoryError(_explain_submodule(where, repository, cause, allowed=allowed)) from None
-        _fetch_submodules(top, repo, depth=depth + 1)
-
-
-def _may_use_credentials(submodule: Repository, top: _Request) -> bool:
-    """Return whether the operator allows credentials for a submodule.
-
-    The author of a repository chooses the addresses of its submodules. With credentials, such an address could be
-    another owner's private repository, whose files get into the image.
-    """
-    if submodule.local:
-        return False
-    if top.repository.local:  # a local repository has neither owner nor host
-        return is_listed(submodule.address, top.submodules)
-    return may_use_credentials(submodule.address, top.repository.address, top.submodules)
-
-
-def _explain_submodule(where: str, repository: Repository, output: str, *, allowed: bool) -> str:
-    if allowed or not re.search(f"{NEEDS_LOGIN}|Permission denied|Host key verification", output):
-        return f"{where}: cannot be fetched from {repository.address}\n{output}"
-    return (
-        f"{where}: {repository.address} is private or missing, and submodules are fetched without credentials; if its "
-        "files may be packaged, allow it in PACKMILL_SUBMODULES: 'owner' (repositories of the same owner), 'host' (of "
-        f"the same host), or its address\n{output}"
-    )
-
-
-def _fetch_lfs(top: _Request, repo: git.Repo, connection: Connection) -> list[str]:
-    """Fetch Git LFS files, with credentials only from the repository's own server; return a warning if some remain.
-
-    ``.lfsconfig`` may name any server, and git-lfs connects to any address that a server names: another server is used
-    only without credentials, and only if no policy restricts addresses.
-    """
-    folder, reason = Path(repo.working_dir), "is git-lfs installed?"
-    if not git_lfs.list_pointers(folder):
-        return []
-    if connection.access is not Access.FULL:
-        reason = top.policy.refusal(top.repository.address, "LFS files are only fetched for listed repositories")
-    elif not git_lfs.has_server_setting(folder):
-        git_lfs.pull(repo)
-    elif top.policy.listed or top.policy.guarded:
-        reason = "its .lfsconfig names another server"
-    else:
-        with git_environment(replace(top.repository, password=""), "", access=Access.PUBLIC) as environment:
-            repo.git.update_environment(**environment)
-            git_lfs.pull(repo)
-    left = git_lfs.list_pointers(folder)
-    return [git_lfs.describe_missing(left, reason)] if left else []
 
 
 def _uncommitted(repo: git.Repo, local: Path) -> list[str]:

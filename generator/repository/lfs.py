@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import git
 
+from generator.network.address_policy import Access
+from generator.repository.connection import Connection
+from generator.repository.git_environment import git_environment
+from generator.repository.git_objects import FetchRequest
 from generator.shared.suggestions import list_some
 
 _TIMEOUT = 3600
@@ -15,7 +20,30 @@ _TIMEOUT = 3600
 _POINTER = b"version https://git-lfs.github.com/spec/"
 
 
-def list_pointers(folder: Path) -> list[str]:
+def fetch_lfs(top: FetchRequest, repo: git.Repo, connection: Connection) -> list[str]:
+    """Fetch Git LFS files, with credentials only from the repository's own server; return a warning if some remain.
+
+    ``.lfsconfig`` may name any server, and git-lfs connects to any address that a server names: another server is used
+    only without credentials, and only if no policy restricts addresses.
+    """
+    folder, reason = Path(repo.working_dir), "is git-lfs installed?"
+    if not _list_pointers(folder):
+        return []
+    if connection.access is not Access.FULL:
+        reason = top.policy.refusal(top.repository.address, "LFS files are only fetched for listed repositories")
+    elif not _has_server_setting(folder):
+        _pull(repo)
+    elif top.policy.listed or top.policy.guarded:
+        reason = "its .lfsconfig names another server"
+    else:
+        with git_environment(replace(top.repository, password=""), "", access=Access.PUBLIC) as environment:
+            repo.git.update_environment(**environment)
+            _pull(repo)
+    left = _list_pointers(folder)
+    return [_describe_missing(left, reason)] if left else []
+
+
+def _list_pointers(folder: Path) -> list[str]:
     """List the paths of LFS pointers whose files have not been fetched."""
     attributes = (path for path in folder.rglob(".gitattributes") if path.is_file() and not path.is_symlink())
     if not any("filter=lfs" in path.read_text(errors="replace") for path in attributes):
@@ -31,17 +59,17 @@ def list_pointers(folder: Path) -> list[str]:
     return sorted(found)
 
 
-def has_server_setting(folder: Path) -> bool:
+def _has_server_setting(folder: Path) -> bool:
     """Return whether the checkout chooses its LFS server, which can be any server, in ``.lfsconfig``."""
     return os.path.lexists(folder / ".lfsconfig")
 
 
-def pull(repo: git.Repo) -> None:
+def _pull(repo: git.Repo) -> None:
     """Fetch the LFS files of the checkout, if git-lfs is installed and its server answers."""
     with suppress(git.GitError):  # callers report the pointers that remain
         repo.git.execute(["git", "lfs", "pull"], kill_after_timeout=_TIMEOUT)
 
 
-def describe_missing(paths: list[str], reason: str) -> str:
+def _describe_missing(paths: list[str], reason: str) -> str:
     """Return a warning that lists LFS files that could not be fetched."""
     return f"Git LFS files could not be fetched, only their pointers are packaged: {list_some(paths)} ({reason})"

@@ -1,0 +1,52 @@
+"""Fetch and check out single commits, for a repository and for each of its submodules."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import git
+
+from generator.network.address_policy import AddressPolicy
+from generator.repository.address import Repository
+from generator.shared.errors import RepositoryError
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FetchRequest:
+    """The requested repository and its token, which decide what its submodules may be fetched with."""
+
+    repository: Repository
+    token: str
+    policy: AddressPolicy
+    submodules: tuple[str, ...]
+
+    @property
+    def secret(self) -> str:
+        """The token or password, which no message may contain."""
+        return self.token or self.repository.password
+
+
+def check_out(repo: git.Repo, commit: str) -> str:
+    """Check out a commit without a branch, and return it."""
+    repo.git.checkout("--quiet", "--force", "--detach", commit)
+    return commit
+
+
+def fetch_commit(repo: git.Repo, revision: str) -> str:
+    """Fetch a ref or commit and return the full commit; fetch all branches if the server refuses a bare commit."""
+    short = re.fullmatch(r"[0-9a-f]{4,39}", revision) is not None
+    if not short:
+        try:
+            repo.git.fetch("--quiet", "--depth=1", "--no-tags", "--", "origin", revision)
+            return str(repo.git.rev_parse("--verify", "FETCH_HEAD^{commit}"))
+        except git.GitCommandError:
+            if not re.fullmatch(r"[0-9a-f]{40}", revision):
+                raise
+    everything = ("origin", "+refs/heads/*:refs/packmill/heads/*", "+refs/tags/*:refs/packmill/tags/*")
+    repo.git.fetch("--quiet", "--filter=blob:none", "--no-tags", "--", *everything)
+    try:
+        return str(repo.git.rev_parse("--verify", "--quiet", "--end-of-options", revision + "^{commit}"))
+    except git.GitCommandError:
+        problem = "not found or ambiguous; give more of its digits" if short else "not found on any branch or tag"
+        raise RepositoryError(f"{repo.remote('origin').url}: commit {revision!r} {problem}") from None
