@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Starts pipelines of packmill and follows them: on a GitLab, or on ``packmill serve``, which speaks the same API.
+"""Start and follow packmill pipelines on GitLab or on ``packmill serve``, which has the same API.
 
-As a command: ``python query.py --help``. As a module: `Client`. Only ``requests`` is needed.
+As a command: ``python query.py --help``. As a module: `Client`. It needs only ``requests``.
 
-Address, project and tokens come from options, from the environment, or from a file that only you can read. Others can
-read command lines, so tokens are better off in the environment or the file.
+Address, project and tokens come from options, from the environment, or from a file that only you can read. Set tokens
+in the environment or the file, because others can read command lines.
 """
 
 from __future__ import annotations
@@ -30,22 +30,22 @@ import requests
 FINISHED = ("success", "failed", "canceled", "skipped", "manual")
 SCOPES = "created pending running success failed canceling canceled skipped manual".split()
 _SETTINGS = {
-    "url": ("PACKMILL_CI_URL", "http://127.0.0.1:8080", "address of GitLab or of packmill serve"),
+    "url": ("PACKMILL_CI_URL", "http://127.0.0.1:8080", "address of GitLab or packmill serve"),
     "project": ("PACKMILL_CI_PROJECT", "1", "number or path (owner/name) of the project"),
-    "ref": ("PACKMILL_CI_REF", "main", "branch or tag of that project whose pipeline runs"),
+    "ref": ("PACKMILL_CI_REF", "main", "branch or tag of the project whose pipeline runs"),
     "trigger_token": ("PACKMILL_CI_TRIGGER_TOKEN", "", "token that starts pipelines"),
     "access_token": ("PACKMILL_CI_ACCESS_TOKEN", "", "token that reads, cancels and retries"),
 }
 
 
 class QueryError(Exception):
-    """What can go wrong between here and the service; the message says what to do."""
+    """A request failed; the message explains what to do."""
 
 
 class Client:
     """The trigger API of a project (https://docs.gitlab.com/api/pipelines/).
 
-    ``project`` is a number or ``owner/name``. Values that methods return are the API's own JSON objects.
+    ``project`` is a number or ``owner/name``. Methods return the JSON objects of the API.
     """
 
     def __init__(
@@ -57,54 +57,54 @@ class Client:
         access_token: str = "",
         patience: float = 120.0,
     ) -> None:
-        """``patience``: seconds for which a service that has answered before is asked again when it does not."""
+        """Connect to a project; retry for ``patience`` seconds when a service that has answered before does not."""
         self._root = f"{url.rstrip('/')}/api/v4/projects/{quote(str(project), safe='')}"
         self._trigger_token, self._access_token = trigger_token, access_token
         self._patience, self._answered = patience, False
         self._session = requests.Session()
 
     def trigger(self, variables: Mapping[str, str], *, ref: str = "main") -> dict[str, Any]:
-        """Starts a pipeline with variables; the pipeline. Asked once: a second try could start a second one.
+        """Start a pipeline with variables and return it; never retried, since that could start a second one.
 
         Raises:
-            QueryError: the service refuses, or cannot be reached.
+            QueryError: the trigger token is missing, or the service refuses the request or cannot be reached.
         """
         if not self._trigger_token:
-            raise QueryError("a trigger token is needed: set PACKMILL_CI_TRIGGER_TOKEN, or call: query.py configure")
+            raise QueryError("trigger token missing; set PACKMILL_CI_TRIGGER_TOKEN or run: query.py configure")
         form = {f"variables[{name}]": value for name, value in variables.items()}
         form |= {"token": self._trigger_token, "ref": ref}
         answer: dict[str, Any] = _json(self._ask("POST", "/trigger/pipeline", data=form, tries=1), dict)
         return answer
 
     def pipeline(self, number: int) -> dict[str, Any]:
-        """A pipeline."""
+        """Return a pipeline."""
         return self._object("GET", f"/pipelines/{number}")
 
     def latest(self, ref: str) -> dict[str, Any]:
-        """The youngest pipeline of a ref."""
+        """Return the latest pipeline of a ref."""
         return self._object("GET", f"/pipelines/latest?ref={quote(ref, safe='')}")
 
     def jobs(self, number: int | None = None, *, scopes: Sequence[str] = ()) -> list[dict[str, Any]]:
-        """The jobs of a pipeline, in the order in which they run; without a number the youngest of the project."""
-        asked = [("scope[]", scope) for scope in scopes]
+        """Return the jobs of a pipeline in order, or without a number the latest jobs of the project."""
+        query = [("scope[]", scope) for scope in scopes]
         path = "/jobs" if number is None else f"/pipelines/{number}/jobs"
         found: list[dict[str, Any]] = []
         page = "1"
         while page:
-            answer = self._ask("GET", path, params=[*asked, ("per_page", "100"), ("page", page)])
+            answer = self._ask("GET", path, params=[*query, ("per_page", "100"), ("page", page)])
             found += _json(answer, list)
             page = answer.headers.get("X-Next-Page", "") if number is not None else ""
         return sorted(found, key=lambda job: int(job["id"])) if number is not None else found
 
     def log(self, job: int, *, start: int = 0) -> bytes:
-        """A job's log from a byte on."""
+        """Return a job's log from a byte offset."""
         answer = self._ask("GET", f"/jobs/{job}/trace", headers={"Range": f"bytes={start}-"}, accept=(200, 206, 416))
         if answer.status_code == 416:
             return b""
         return answer.content if answer.status_code == 206 else answer.content[start:]
 
     def follow(self, job: int, *, pause: float = 1.0) -> Iterator[bytes]:
-        """A job's log as it is written, until the job is over."""
+        """Yield a job's log as it grows, until the job has finished."""
         start = 0
         while True:
             over = self._object("GET", f"/jobs/{job}")["status"] in FINISHED
@@ -117,7 +117,7 @@ class Client:
             time.sleep(pause)
 
     def artifacts(self, job: int, folder: Path) -> list[Path]:
-        """Unpacks what a job left into a folder; the files."""
+        """Unpack a job's artifacts into a folder; return the files."""
         with TemporaryDirectory(prefix="packmill-") as temporary:
             archive = Path(temporary, "artifacts.zip")
             try:
@@ -128,30 +128,30 @@ class Client:
                     folder.mkdir(parents=True, exist_ok=True)
                     return [Path(packed.extract(one, folder)) for one in packed.infolist() if not one.is_dir()]
             except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError) as error:
-                raise QueryError(f"the artifacts of job {job} cannot be unpacked into {folder}: {error}") from None
+                raise QueryError(f"job {job}: cannot unpack the artifacts into {folder}: {error}") from None
 
     def _artifacts(self, job: int) -> requests.Response:
-        """The archive, from where GitLab keeps it: a store elsewhere does not get the token."""
+        """Request a job's archive; GitLab may redirect to another host, which must not get the token."""
         answer = self._ask("GET", f"/jobs/{job}/artifacts", stream=True, accept=(200, 302, 307))
         if not answer.is_redirect:
             return answer
-        elsewhere = requests.get(urljoin(answer.url, answer.headers["Location"]), stream=True, timeout=60)
-        if elsewhere.status_code != 200:
-            raise QueryError(_refusal(elsewhere, f"the artifacts of job {job}"))
-        return elsewhere
+        redirected = requests.get(urljoin(answer.url, answer.headers["Location"]), stream=True, timeout=60)
+        if redirected.status_code != 200:
+            raise QueryError(_refusal(redirected, f"the artifacts of job {job}"))
+        return redirected
 
     def cancel(self, number: int) -> dict[str, Any]:
-        """Cancels a pipeline."""
+        """Cancel a pipeline."""
         return self._object("POST", f"/pipelines/{number}/cancel")
 
     def retry(self, number: int) -> dict[str, Any]:
-        """Runs what failed of a pipeline again."""
+        """Retry the failed jobs of a pipeline."""
         return self._object("POST", f"/pipelines/{number}/retry")
 
     def wait(
         self, number: int, *, tell: Callable[[dict[str, Any], list[dict[str, Any]]], None] = lambda *_: None
     ) -> dict[str, Any]:
-        """Waits until a pipeline is over, and gives it; ``tell`` gets the pipeline and its jobs at every look."""
+        """Wait until a pipeline has finished and return it; call ``tell`` with it and its jobs at each poll."""
         pause, before = 0.5, ""
         while True:
             pipeline, jobs = self.pipeline(number), self.jobs(number)
@@ -170,7 +170,7 @@ class Client:
     def _ask(
         self, method: str, path: str, *, tries: int | None = None, accept: tuple[int, ...] = (200, 201), **given: Any
     ) -> requests.Response:
-        """One request; it is asked again while the service is away or too busy, if that cannot do a thing twice."""
+        """Send a request; retry while the service is unavailable or busy, if repeating it has no effect."""
         headers = {"PRIVATE-TOKEN": self._access_token} if self._access_token and "data" not in given else {}
         given["headers"] = {**headers, **given.get("headers", {})}
         deadline, pause = time.monotonic() + (self._patience if self._answered else min(self._patience, 5)), 0.5
@@ -178,8 +178,8 @@ class Client:
             try:
                 answer = self._session.request(method, self._root + path, timeout=60, allow_redirects=False, **given)
             except requests.RequestException as error:
-                if (tries == 1 and not _never_arrived(error)) or time.monotonic() > deadline:
-                    raise QueryError(f"{self._root}: the service does not answer: {_brief(error)}") from None
+                if (tries == 1 and not _is_unsent(error)) or time.monotonic() > deadline:
+                    raise QueryError(f"{self._root}: no response from the service: {_reason(error)}") from None
                 wait = pause
             else:
                 if answer.status_code in accept:
@@ -194,22 +194,22 @@ class Client:
 
 
 def _json(answer: requests.Response, kind: type) -> Any:
-    """The JSON of an answer.
+    """Return the JSON of a response.
 
     Raises:
-        QueryError: it is something else, such as a page that asks to sign in.
+        QueryError: the response is not JSON of this kind, for example a sign-in page.
     """
     try:
         found = answer.json()
     except ValueError:
         found = None
     if not isinstance(found, kind):
-        raise QueryError(f"{answer.url}: this is not the API of a GitLab or of packmill serve: check the address")
+        raise QueryError(f"{answer.url}: not the API of GitLab or packmill serve; check the address")
     return found
 
 
-def _never_arrived(error: requests.RequestException) -> bool:
-    """Whether a request failed before it was sent."""
+def _is_unsent(error: requests.RequestException) -> bool:
+    """Return whether a request failed before it was sent."""
     return isinstance(error, requests.ConnectTimeout) or "NewConnectionError" in repr(error.args)
 
 
@@ -218,63 +218,63 @@ def _retry_after(answer: requests.Response, otherwise: float) -> float:
     return float(value) if value.isdecimal() else otherwise
 
 
-def _brief(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     reason = getattr(error.args[0], "reason", None) if error.args else None
     return re.sub(r"^<?[\w.]+(\(.*\))?( object at \w+>)?: ", "", str(reason or error))
 
 
 def _refusal(answer: requests.Response, url: str) -> str:
     try:
-        said = answer.json()
-        said = said.get("message") or said.get("error") if isinstance(said, dict) else said
+        message = answer.json()
+        message = message.get("message") or message.get("error") if isinstance(message, dict) else message
     except ValueError:
-        said = answer.reason
-    said = "; ".join(map(str, said.get("base", [said]))) if isinstance(said, dict) else said
+        message = answer.reason
+    message = "; ".join(map(str, message.get("base", [message]))) if isinstance(message, dict) else message
     advice = {
-        401: "set PACKMILL_CI_ACCESS_TOKEN to a valid token, or call: query.py configure",
-        403: "the token may not do that",
+        401: "set PACKMILL_CI_ACCESS_TOKEN to a valid token or run: query.py configure",
+        403: "the token does not allow this",
         404: "check the number, the project and the token",
-        302: "this address answers with a redirect: give the final one",
+        302: "this address redirects; use the final one",
     }.get(answer.status_code)
-    return f"{url}: {answer.status_code}: {said}" + (f"\n  {advice}" if advice else "")
+    return f"{url}: {answer.status_code}: {message}" + (f"\n  {advice}" if advice else "")
 
 
 def settings_file() -> Path:
-    """Where ``configure`` keeps address and tokens."""
+    """Return the file in which ``configure`` stores address and tokens."""
     top = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
     return Path(os.environ.get("PACKMILL_CI_CONFIG") or f"{top}/packmill/query.json").expanduser()
 
 
 def read_settings(options: Mapping[str, str | None], environment: Mapping[str, str]) -> dict[str, str]:
-    """Address, project, ref and tokens: options before the environment before the file before what is usual.
+    """Return address, project, ref and tokens from options, else the environment, else the file, else defaults.
 
     Raises:
-        QueryError: the file cannot be read, or can be read by others.
+        QueryError: the file cannot be read or is invalid, or others can read it.
     """
-    kept = _kept(settings_file())
+    kept = _read_settings_file(settings_file())
     found = {}
     for name, (variable, usual, _) in _SETTINGS.items():
         found[name] = options.get(name) or environment.get(variable) or str(kept.get(name) or usual)
     return found
 
 
-def _kept(file: Path) -> dict[str, Any]:
+def _read_settings_file(file: Path) -> dict[str, Any]:
     try:
         with file.open(encoding="utf-8") as opened:
             if stat.S_IMODE(os.fstat(opened.fileno()).st_mode) & 0o077:
-                raise QueryError(f"{file} holds tokens and others can read it: chmod 600 {file}")
+                raise QueryError(f"{file}: contains tokens and others can read it; run: chmod 600 {file}")
             kept = json.load(opened)
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
-        raise QueryError(f"{file} cannot be read: {error}") from None
+        raise QueryError(f"{file}: cannot be read: {error}") from None
     if not isinstance(kept, dict):
-        raise QueryError(f"{file}: a JSON object is needed")
+        raise QueryError(f"{file}: not a JSON object; run: query.py configure")
     return kept
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs a command; 0, or 1 when the pipeline did not succeed, 2 when the request did not, 130 after Ctrl-C."""
+    """Run a command; return 0, 1 if the pipeline failed, 2 if the request failed, or 130 after Ctrl-C."""
     options = _parser().parse_args(arguments)
     watched: list[int] = []
     try:
@@ -292,13 +292,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"query.py: {_safe(str(error))}", file=sys.stderr)
         return 2
     except KeyError as error:
-        print(f"query.py: the service's answer has no {_safe(str(error))}: check the address", file=sys.stderr)
+        print(f"query.py: the service's response has no {_safe(str(error))}; check the address", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         for number in watched:
             print(
-                f"\nquery.py: pipeline {number} goes on; see it with: query.py status {number} --wait"
-                f"\n          end it with: query.py cancel {number}",
+                f"\nquery.py: pipeline {number} continues; follow it with: query.py status {number} --wait"
+                f"\n          cancel it with: query.py cancel {number}",
                 file=sys.stderr,
             )
         return 130
@@ -316,7 +316,7 @@ def _trigger(client: Client, settings: Mapping[str, str], options: argparse.Name
     for pair in options.variable:
         name, equals, value = pair.partition("=")
         if not equals or not re.fullmatch(r"\w+", name):
-            raise QueryError(f"--variable {pair}: write it as NAME=VALUE")
+            raise QueryError(f"--variable {pair}: write NAME=VALUE")
         variables[name] = value
     pipeline = client.trigger(variables, ref=settings["ref"])
     if not options.wait:
@@ -339,7 +339,7 @@ def _watch(client: Client, number: int, options: argparse.Namespace) -> int:
     options.watched.append(number)
     progress = _Progress()
     try:
-        pipeline = client.wait(number, tell=progress.tell)
+        pipeline = client.wait(number, tell=progress.show)
     finally:
         progress.end()
     jobs = client.jobs(number)
@@ -347,20 +347,20 @@ def _watch(client: Client, number: int, options: argparse.Namespace) -> int:
     failed = [job for job in jobs if job["status"] == "failed" and not job.get("allow_failure")]
     if failed and not options.json:
         with contextlib.suppress(QueryError):
-            print(f"the last lines of {failed[0]['name']} (query.py log {failed[0]['id']}):", file=sys.stderr)
+            print(f"last lines of {failed[0]['name']} (full log: query.py log {failed[0]['id']}):", file=sys.stderr)
             print("\n".join(_plain(client.log(failed[0]["id"])).splitlines()[-12:]), file=sys.stderr)
     return 0 if pipeline["status"] == "success" else 1
 
 
 class _Progress:
-    """What the jobs do: one line that changes on a terminal, a line a change elsewhere."""
+    """Progress of jobs: one live line on a terminal, otherwise a line for each change."""
 
     def __init__(self) -> None:
         self._live = sys.stderr.isatty()
-        self._told: dict[int, str] = {}
+        self._shown: dict[int, str] = {}
 
-    def tell(self, pipeline: Mapping[str, Any], jobs: Iterable[Mapping[str, Any]]) -> None:
-        """Shows the state of a pipeline's jobs."""
+    def show(self, pipeline: Mapping[str, Any], jobs: Iterable[Mapping[str, Any]]) -> None:
+        """Show the status of a pipeline's jobs."""
         if self._live:
             words = "  ".join(f"{job['name']}: {job['status']}{_seconds(job)}" for job in jobs)
             width = os.get_terminal_size(sys.stderr.fileno()).columns - 1
@@ -368,12 +368,12 @@ class _Progress:
             print(f"\r\x1b[2K{_safe(line)[:width]}", end="", file=sys.stderr, flush=True)
             return
         for job in jobs:
-            if self._told.get(job["id"]) != job["status"] and job["status"] != "created":
-                self._told[job["id"]] = job["status"]
+            if self._shown.get(job["id"]) != job["status"] and job["status"] != "created":
+                self._shown[job["id"]] = job["status"]
                 print(_safe(f"{job['name']}: {job['status']}{_seconds(job)}"), file=sys.stderr, flush=True)
 
     def end(self) -> None:
-        """Gives the terminal its line back."""
+        """Clear the live line."""
         if self._live:
             print("\r\x1b[2K", end="", file=sys.stderr, flush=True)
 
@@ -393,7 +393,7 @@ def _print_pipeline(pipeline: Mapping[str, Any], jobs: list[dict[str, Any]], *, 
 def _print_jobs(jobs: Iterable[Mapping[str, Any]]) -> None:
     for job in jobs:
         reason = f"  {job['failure_reason']}" if job.get("failure_reason") else ""
-        kept = f"  {job['artifacts_file']['size']} bytes kept" if job.get("artifacts_file") else ""
+        kept = f"  {job['artifacts_file']['size']} bytes of artifacts" if job.get("artifacts_file") else ""
         line = f"  {job['id']:>6}  {job['name']:<12} {job['status']:<10}{_seconds(job):>8}{reason}{kept}"
         print(_safe(line.rstrip()))
 
@@ -409,14 +409,14 @@ def _jobs(client: Client, _: Mapping[str, str], options: argparse.Namespace) -> 
 
 def _log(client: Client, _: Mapping[str, str], options: argparse.Namespace) -> int:
     chunks = client.follow(options.job) if options.follow else iter((client.log(options.job),))
-    colours = sys.stdout.isatty()
+    use_colors = sys.stdout.isatty()
     held = b""
     for chunk in chunks:
         whole, newline, held = (held + chunk).rpartition(b"\n")
         text = whole + newline
-        sys.stdout.write(_shown(text) if colours else _plain(text))
+        sys.stdout.write(_for_terminal(text) if use_colors else _plain(text))
         sys.stdout.flush()
-    sys.stdout.write(_shown(held) if colours else _plain(held))
+    sys.stdout.write(_for_terminal(held) if use_colors else _plain(held))
     return 0
 
 
@@ -428,19 +428,19 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def _safe(text: str) -> str:
-    """Text from elsewhere, for a terminal: without what could move the cursor or set a title."""
+    """Remove control characters, which could move the cursor or set a title."""
     return _CONTROL.sub("", text.encode("utf-8", "replace").decode())
 
 
-def _shown(log: bytes) -> str:
-    """A log for a terminal: colours stay, whatever else could move the cursor or set a title goes."""
+def _for_terminal(log: bytes) -> str:
+    """Keep a log's colors and remove all other control sequences."""
     text = _MARKER.sub("", log.decode("utf-8", "replace"))
     parts = re.split(r"(\x1b\[[0-9;]*m)", text)
     return "".join(part if number % 2 else _CONTROL.sub("", _ESCAPE.sub("", part)) for number, part in enumerate(parts))
 
 
 def _plain(log: bytes) -> str:
-    """A log without colours and section marks."""
+    """Remove colors, control sequences and section markers from a log."""
     return _CONTROL.sub("", _ESCAPE.sub("", _MARKER.sub("", log.decode("utf-8", "replace"))))
 
 
@@ -450,7 +450,7 @@ def _artifacts(client: Client, settings: Mapping[str, str], options: argparse.Na
     if options.job:
         jobs = [job for job in jobs if options.job in (job["name"], str(job["id"]))]
     if not jobs:
-        raise QueryError(f"pipeline {number} has left nothing{f' in {options.job}' if options.job else ''} (yet)")
+        raise QueryError(f"pipeline {number}: no artifacts{f' of {options.job}' if options.job else ''} (yet)")
     files = {path for job in jobs for path in client.artifacts(int(job["id"]), options.output)}
     for path in sorted(files):
         print(_safe(str(path)))
@@ -471,12 +471,12 @@ def _retry(client: Client, _: Mapping[str, str], options: argparse.Namespace) ->
 
 
 def _configure(_: Client, settings: Mapping[str, str], __: argparse.Namespace) -> int:
-    """Asks for address and tokens and keeps them in a file that only this user can read."""
+    """Ask for address and tokens and store them in a file that only this user can read."""
     kept = {}
     for name, (_variable, _usual, what) in _SETTINGS.items():
         now = settings[name]
         if "token" in name:
-            kept[name] = getpass.getpass(f"{what}{' (empty: as it is)' if now else ''}: ") or now
+            kept[name] = getpass.getpass(f"{what}{' (empty: unchanged)' if now else ''}: ") or now
         else:
             kept[name] = input(f"{what} [{now}]: ").strip() or now
     file = settings_file()
@@ -486,7 +486,7 @@ def _configure(_: Client, settings: Mapping[str, str], __: argparse.Namespace) -
     with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as opened:
         json.dump(kept, opened, indent=1)
     new.replace(file)
-    print(f"kept in {file}")
+    print(f"stored in {file}")
     return 0
 
 
@@ -494,12 +494,12 @@ def _parser() -> argparse.ArgumentParser:
     listed = "\n".join(f"  {variable:<26}{what}" for variable, _, what in _SETTINGS.values())
     parser = argparse.ArgumentParser(
         prog="query.py",
-        description="Starts pipelines of packmill and follows them, on a GitLab or on 'packmill serve'.",
+        description="Start and follow packmill pipelines on GitLab or on 'packmill serve'.",
         epilog=f"""\
-environment (or the same in a file, written by: query.py configure):
+environment (query.py configure stores the same settings in a file):
 {listed}
 
-exit codes: 0 done, 1 the pipeline did not succeed, 2 the request did not, 130 interrupted""",
+exit codes: 0 success, 1 the pipeline failed, 2 the request failed, 130 interrupted""",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     _add_settings(parser)
@@ -508,35 +508,43 @@ exit codes: 0 done, 1 the pipeline did not succeed, 2 the request did not, 130 i
     trigger = _add(commands, "trigger", _trigger, "start a pipeline that packages a repository")
     trigger.add_argument("--repository", metavar="URL", help="git URL of the repository")
     trigger.add_argument("--checkout", metavar="NAME", help="branch, tag or commit")
-    trigger.add_argument("--process", action="append", default=[], metavar="PATH", help="may be given several times")
-    trigger.add_argument("--env", metavar="PATH|URL", help="environment instead of the repository's own")
-    trigger.add_argument("--registry", metavar="HOST/PATH", help="where the image is pushed")
-    trigger.add_argument("--destination", metavar="GIT-URL", help="where the package is deposited")
-    trigger.add_argument("--variable", action="append", default=[], metavar="NAME=VALUE", help="any other variable")
-    trigger.add_argument("--wait", action="store_true", help="follow it to its end")
+    trigger.add_argument(
+        "--process", action="append", default=[], metavar="PATH", help="notebook or script to package (repeatable)"
+    )
+    trigger.add_argument("--env", metavar="PATH|URL", help="environment that replaces the repository's own")
+    trigger.add_argument("--registry", metavar="HOST/PATH", help="registry that the image is pushed to")
+    trigger.add_argument("--destination", metavar="GIT-URL", help="repository that the package is deposited in")
+    trigger.add_argument(
+        "--variable",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="another variable of the pipeline (repeatable)",
+    )
+    trigger.add_argument("--wait", action="store_true", help="wait until the pipeline has finished")
 
     status = _add(commands, "status", _status, "show a pipeline and its jobs")
-    status.add_argument("pipeline", type=int, nargs="?", help="number (default: the youngest of the ref)")
-    status.add_argument("--wait", action="store_true", help="follow it to its end")
+    status.add_argument("pipeline", type=int, nargs="?", help="number (default: the latest of the ref)")
+    status.add_argument("--wait", action="store_true", help="wait until the pipeline has finished")
 
     jobs = _add(commands, "jobs", _jobs, "list jobs")
-    jobs.add_argument("--pipeline", type=int, metavar="N", help="of one pipeline (default: the youngest 100 of all)")
-    jobs.add_argument("--scope", action="append", default=[], choices=SCOPES, help="may be given several times")
+    jobs.add_argument("--pipeline", type=int, metavar="N", help="jobs of one pipeline (default: the latest 100 jobs)")
+    jobs.add_argument("--scope", action="append", default=[], choices=SCOPES, help="jobs with this status (repeatable)")
 
     log = _add(commands, "log", _log, "print a job's log")
-    log.add_argument("job", type=int, help="number of the job")
-    log.add_argument("--follow", action="store_true", help="go on until the job is over")
+    log.add_argument("job", type=int, help="job number")
+    log.add_argument("--follow", action="store_true", help="print new lines until the job has finished")
 
-    artifacts = _add(commands, "artifacts", _artifacts, "fetch what a pipeline left")
-    artifacts.add_argument("pipeline", type=int, nargs="?", help="number (default: the youngest of the ref)")
-    artifacts.add_argument("--job", metavar="NAME", help="of one job")
+    artifacts = _add(commands, "artifacts", _artifacts, "download the artifacts of a pipeline")
+    artifacts.add_argument("pipeline", type=int, nargs="?", help="number (default: the latest of the ref)")
+    artifacts.add_argument("--job", metavar="NAME", help="only the artifacts of this job (name or number)")
     artifacts.add_argument("--output", type=Path, default=Path("artifacts"), metavar="DIR", help="(default: artifacts)")
 
     _add(commands, "cancel", _cancel, "cancel a pipeline").add_argument("pipeline", type=int)
-    retry = _add(commands, "retry", _retry, "run again what failed of a pipeline")
+    retry = _add(commands, "retry", _retry, "retry the failed jobs of a pipeline")
     retry.add_argument("pipeline", type=int)
-    retry.add_argument("--wait", action="store_true", help="follow it to its end")
-    _add(commands, "configure", _configure, "keep address and tokens in a file of yours")
+    retry.add_argument("--wait", action="store_true", help="wait until the pipeline has finished")
+    _add(commands, "configure", _configure, "store address and tokens in a file")
     return parser
 
 
@@ -551,9 +559,11 @@ def _add(
 
 
 def _add_settings(parser: argparse.ArgumentParser, *, shown: bool = True) -> None:
-    """Address, project and tokens, before the command's name or behind it; told once, in the help of all."""
+    """Add options for address, project and tokens, before or after the command; only the main help shows them."""
     for name, (_, usual, what) in _SETTINGS.items():
-        default = f" (default: {usual})" if usual else "; others can read command lines: better set the variable below"
+        default = (
+            f" (default: {usual})" if usual else "; prefer the variable below, since others can read command lines"
+        )
         parser.add_argument(
             f"--{name.replace('_', '-')}",
             metavar="TOKEN" if "token" in name else name.upper(),

@@ -41,7 +41,7 @@ def run(options: argparse.Namespace) -> int:
         if not tokens.revoke(database, options.name):
             raise UsageError(f"{options.name!r}: no valid token of this name; see packmill token list")
     else:
-        for one in tokens.listed(database):
+        for one in tokens.list_tokens(database):
             state = (
                 "revoked" if one["revoked_at"] else f"expires {_day(one['expires_at'])}" if one["expires_at"] else ""
             )

@@ -1,4 +1,4 @@
-"""Who asks, and how often: tokens in headers or parameters, scopes, and a limit on requests."""
+"""Authentication and rate limits: tokens in headers or parameters, their scopes, and requests per minute."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from generator.service.store.tokens import Identity
 
 
 class RateLimit:
-    """A bucket of requests for each caller that fills again steadily."""
+    """A token bucket for each caller."""
 
     def __init__(self, *, per_minute: int) -> None:
         self._capacity, self._rate = float(per_minute), per_minute / 60
@@ -24,17 +24,18 @@ class RateLimit:
         self._guard = threading.Lock()
 
     def take(self, caller: str) -> None:
-        """Counts a request.
+        """Count a request.
 
         Raises:
-            AnswerError: 429, with the seconds to wait in Retry-After.
+            AnswerError: 429, the caller is over the limit; Retry-After has the seconds to wait.
         """
-        wait = self._taken(caller)
+        wait = self._take_one(caller)
         if wait:
             headers = {"Retry-After": str(int(wait) + 1), "RateLimit-Limit": str(int(self._capacity))}
             raise AnswerError(429, {"message": {"error": "Retry later"}}, headers)
 
-    def _taken(self, caller: str) -> float:
+    def _take_one(self, caller: str) -> float:
+        """Take one request from a caller's bucket; return the seconds to wait where it is empty."""
         now = time.monotonic()
         with self._guard:
             left, then = self._left.pop(caller, (self._capacity, now))
@@ -55,10 +56,10 @@ class Access:
         self._failures = RateLimit(per_minute=60)
 
     def find(self, token: str, caller: str) -> Identity | None:
-        """Whose token this is; a caller who guesses is slowed down.
+        """Return the identity of a token, None if it is invalid; callers who guess are rate-limited.
 
         Raises:
-            AnswerError: 429.
+            AnswerError: 429, too many requests or too many invalid tokens.
         """
         found = tokens.find(self._database, token) if token else None
         if found is None:
@@ -68,19 +69,19 @@ class Access:
         return found
 
     def of_job(self, token: str) -> Identity | None:
-        """The running job whose ``CI_JOB_TOKEN`` this is."""
-        with self._database.reading() as connection:
-            wanted = jobs.c.token_hash == tokens.digest(token)
-            job = row(connection, sa.select(jobs.c.id, jobs.c.status).where(wanted))
+        """Return the identity of the running job with this ``CI_JOB_TOKEN``; None if there is no such job."""
+        with self._database.connection() as connection:
+            condition = jobs.c.token_hash == tokens.digest(token)
+            job = row(connection, sa.select(jobs.c.id, jobs.c.status).where(condition))
         if job is None or job["status"] not in ("running", "canceling"):
             return None
         return Identity(id=0, name=f"job {job['id']}", scopes=frozenset(("read_api",)))
 
     def reader(self, request: Request) -> Identity:
-        """Who asks, if they may read.
+        """Return the identity of a request that may read.
 
         Raises:
-            AnswerError: 401, 403 or 429.
+            AnswerError: 401 without a valid token, 403 without the scope to read, or 429 over the limit.
         """
         found = self._identity(request)
         if not found.may_read:
@@ -88,10 +89,10 @@ class Access:
         return found
 
     def writer(self, request: Request) -> Identity:
-        """Who asks, if they may change something.
+        """Return the identity of a request that may change something.
 
         Raises:
-            AnswerError: 401, 403 or 429.
+            AnswerError: 401 without a valid token, 403 without the scope to write, or 429 over the limit.
         """
         found = self._identity(request)
         if not found.may_write:
@@ -112,12 +113,12 @@ class Access:
 
 
 def client(request: Request) -> str:
-    """The address of whoever asks."""
+    """Return the address that a request comes from."""
     return request.client.host if request.client else "unknown"
 
 
 def _token(request: Request) -> str:
-    """The access token of a request, wherever clients put it."""
+    """Return the access token of a request from any header or parameter that GitLab accepts."""
     bearer = request.headers.get("authorization", "")
     return (
         request.headers.get("private-token")

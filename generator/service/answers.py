@@ -1,4 +1,4 @@
-"""Answers that are no success: the exception that any depth may raise, and the words that GitLab uses."""
+"""Error responses: one exception that any function may raise, with GitLab's messages."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 
 
 class AnswerError(Exception):
-    """Ends a request with a status and a JSON body."""
+    """An error response: a status and a JSON body."""
 
     def __init__(self, status: int, body: dict[str, Any], headers: dict[str, str] | None = None) -> None:
         super().__init__(f"{status}: {body}")
@@ -14,20 +14,20 @@ class AnswerError(Exception):
 
 
 def unauthorized() -> NoReturn:
-    """No token, or none that is valid."""
+    """Refuse a request without a valid token."""
     raise AnswerError(401, {"message": "401 Unauthorized"})
 
 
 def forbidden(detail: str = "") -> NoReturn:
-    """A token whose scopes do not reach this far, or a job that does not allow it."""
+    """Refuse a request that the token's scopes or the job's state do not allow."""
     raise AnswerError(403, {"message": f"403 Forbidden{f' - {detail}' if detail else ''}"})
 
 
 def not_found(what: str = "") -> NoReturn:
-    """Nothing of that name."""
+    """Refuse a request for something that does not exist."""
     raise AnswerError(404, {"message": f"404 {what} Not Found" if what else "404 Not Found"})
 
 
 def bad_parameter(message: str) -> NoReturn:
-    """A parameter that GitLab's validation refuses."""
+    """Refuse a parameter as GitLab's validation does."""
     raise AnswerError(400, {"error": message})

@@ -1,4 +1,4 @@
-"""Artifacts of jobs, read without unpacking: names, texts, and packages. What they hold may be hostile."""
+"""Artifacts of jobs, read without unpacking: names, texts and packages. Their content may be hostile."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ longest_text = 8 << 20
 _LONGEST_ADDRESS, _LONGEST_RECORD = 1000, 1 << 20
 _MOST_PACKAGES = 50
 _LARGEST_DIRECTORY, _LARGEST_OPENED = 8 << 20, 32 << 20
-"""Bytes of an archive's list of files, some 80,000 names, that is shown, and of one of which a file can be had."""
+"""Limits in bytes on an archive's central directory: to list its files (some 80,000 names), and to read one of them."""
 unreadable = (
     OSError,
     LookupError,
@@ -34,7 +34,7 @@ unreadable = (
     lzma.LZMAError,
     zipfile.LargeZipFile,
 )
-"""What Python's zipfile raises for archives that are damaged, encrypted, or packed in an unknown way."""
+"""The errors of Python's zipfile for archives that are damaged, encrypted, or compressed by an unknown method."""
 _END, _LARGE_END, _LONGEST_END = b"PK\5\6", b"PK\6\6", (1 << 16) + 128
 
 
@@ -45,7 +45,7 @@ class Archive:
     file: Path
 
     def sizes(self) -> Mapping[str, int]:
-        """Every file and its size in bytes; empty where nothing was kept, or nothing that can be read."""
+        """Return every file's size in bytes; empty without an archive, or for one that cannot be read."""
         try:
             found = self.file.stat()
             return _sizes(self.file, found.st_mtime_ns, found.st_size)
@@ -53,14 +53,14 @@ class Archive:
             return {}
 
     def is_listed(self) -> bool:
-        """Whether the names of its files can be shown."""
+        """Return whether the names of its files can be shown."""
         return bool(self.sizes()) or not self.file.is_file()
 
     def read(self, name: str) -> bytes:
-        """A file's content.
+        """Return a file's content.
 
         Raises:
-            AnswerError: 404, it is not there, or too long to be shown.
+            AnswerError: 404, the file does not exist or is too long to be shown.
         """
         if self.sizes().get(name, longest_text + 1) > longest_text:
             not_found()
@@ -71,16 +71,16 @@ class Archive:
             not_found()
 
     def packages(self) -> list[str]:
-        """The folders that hold a package; what lies outside ``packages/`` a run has written, and a run is anyone's."""
+        """Return the folders with a package; only below ``packages/``, since a run may write anything elsewhere."""
         names = self.sizes()
         tops = [posixpath.dirname(name) for name in sorted(names) if posixpath.basename(name) == "package.json"]
         return [top for top in tops if top.startswith("packages/") and f"{top}/process.cwl" in names]
 
     def package(self, folder: str) -> Mapping[str, Any]:
-        """The ``package.json`` of a package.
+        """Return the ``package.json`` of a package.
 
         Raises:
-            AnswerError: 404, there is none that can be read.
+            AnswerError: 404, the folder has no valid ``package.json``.
         """
         if folder not in self.packages():
             not_found()
@@ -94,7 +94,7 @@ class Archive:
         return found
 
     def secret_inputs(self) -> frozenset[str]:
-        """The inputs that the packages in it call secret, by their names and as CWL writes them."""
+        """Return the names of its packages' secret inputs, as declared and as CWL identifiers."""
         found = set[str]()
         for folder in self.packages()[:_MOST_PACKAGES]:
             with suppress(AnswerError):
@@ -107,7 +107,7 @@ class Archive:
 
 @lru_cache(maxsize=1024)
 def repository_address(file: Path) -> str:
-    """The address of the repository that the packages of a job were made from; empty where it cannot be read.
+    """Return the address of the repository that a job's packages were built from; empty if it cannot be read.
 
     A job's artifacts never change, so each file is read once.
     """
@@ -126,10 +126,10 @@ def repository_address(file: Path) -> str:
 
 
 def open_archive(file: Path, *, largest: int = _LARGEST_OPENED) -> zipfile.ZipFile:
-    """Open an archive whose list of files is of a bearable length.
+    """Open an archive whose central directory is within a size limit.
 
     Raises:
-        ValueError or another error of `unreadable`: the list is too long, or the archive cannot be read.
+        ValueError or another error of `unreadable`: the directory is too large, or the archive cannot be read.
     """
     if _directory_size(file) > largest:
         raise ValueError("too many files to list")
@@ -137,7 +137,7 @@ def open_archive(file: Path, *, largest: int = _LARGEST_OPENED) -> zipfile.ZipFi
 
 
 def _directory_size(file: Path) -> int:
-    """The size of the list of files that the end of an archive announces (APPNOTE.TXT, 4.3.14 and 4.3.16)."""
+    """Return the size of the central directory as the end of an archive states it (APPNOTE.TXT, 4.3.14 and 4.3.16)."""
     with file.open("rb") as opened:
         length = opened.seek(0, os.SEEK_END)
         opened.seek(max(0, length - _LONGEST_END))

@@ -1,7 +1,7 @@
-"""Connections and their limits: slow clients are ended, and at a limit the longest waiting one makes room.
+"""Limits on connections: slow clients are disconnected, and at a limit the connection idle for longest is closed.
 
-uvicorn bounds neither the time that a request may take to arrive nor the number of connections of one address. So a
-client without a token could hold the service with requests that it never finishes.
+uvicorn limits neither the time that a request may take to arrive nor the number of connections of one address. So a
+client without a token could block the service with requests that it never finishes.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 backlog = 128
-"""Connections that asyncio accepts in one go, before any of them is counted."""
+"""Connections that asyncio accepts at once, before any of them is counted."""
 _OTHER_FILES = 256 + backlog
-"""File descriptors for everything that is no connection: the database, logs, archives, processes."""
+"""File descriptors for everything but connections: the database, logs, archives, processes."""
 _STALLED = 120.0
-"""Seconds without any progress after which a client no longer receives an answer."""
+"""Seconds after which a client that stops reading its response is disconnected."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ConnectionLimits:
-    """How many connections there may be, in all and for one address (None: any), and the seconds for a head or body."""
+    """The most connections in all and for one address (None: any), and the seconds for a request's head or body."""
 
     total: int
     per_address: int | None
@@ -34,7 +34,7 @@ class ConnectionLimits:
 
 
 def within_open_files(limits: ConnectionLimits) -> tuple[int, int]:
-    """Raise this process's limit on open files as far as needed; return the connections that fit, and the limit."""
+    """Raise this process's limit on open files if needed; return the connections that it allows, and the limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = limits.total + _OTHER_FILES
     most = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
@@ -47,7 +47,7 @@ def within_open_files(limits: ConnectionLimits) -> tuple[int, int]:
 
 
 class Gate:
-    """The connections of a service. Where there are too many, one that waits for its client is ended for a new one."""
+    """The open connections of a service; at a limit, an idle connection is closed for a new one."""
 
     def __init__(self, limits: ConnectionLimits) -> None:
         self.limits = limits
@@ -57,7 +57,7 @@ class Gate:
         return sum(map(len, self._open.values()))
 
     def admit(self, connection: GuardedProtocol) -> bool:
-        """Count a new connection; False if all that might make room for it are being answered."""
+        """Admit a new connection; return False at a limit where every other connection is being served."""
         mine = self._open.get(connection.address, set())
         most = self.limits.per_address
         if most is not None and len(mine) >= most and not self._make_room([mine]):
@@ -75,7 +75,7 @@ class Gate:
             self._open.pop(connection.address, None)
 
     def _make_room(self, groups: Iterable[set[GuardedProtocol]]) -> bool:
-        """End the connection that has waited longest, of the first group that has any."""
+        """Close the connection idle for longest, of the first group with an idle one."""
         for group in groups:
             waiting = [one for one in group if one.is_waiting]
             if waiting:
@@ -99,12 +99,12 @@ class GuardedProtocol(H11Protocol):
 
     @property
     def is_waiting(self) -> bool:
-        """Whether the client has to send something before anything else happens."""
+        """Whether the service waits for the client to send something."""
         answering = self.cycle is not None and not self.cycle.response_complete
         return not answering or self.conn.their_state is h11.SEND_BODY
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Count the connection and expect a head."""
+        """Admit the connection and expect a request's head."""
         super().connection_made(transport)
         self.address, self.since = address_group(self.client[0] if self.client else ""), self.loop.time()
         if self._gate.admit(self):
@@ -113,12 +113,12 @@ class GuardedProtocol(H11Protocol):
             self.end(b"503 Service Unavailable")
 
     def data_received(self, data: bytes) -> None:
-        """Take what has come; a deadline holds until the head or the body is whole, however often data comes."""
+        """Process received data; a deadline holds until the head or the body is complete, however often data comes."""
         super().data_received(data)
         self._expect(self._missing(begun=True))
 
     def on_response_complete(self) -> None:
-        """Begin to wait for the next request."""
+        """Start to wait for the next request."""
         super().on_response_complete()
         self.since = self.loop.time()
         self._expect(self._missing(begun=bool(self.conn.trailing_data[0])))
@@ -131,18 +131,18 @@ class GuardedProtocol(H11Protocol):
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
-        """Wait for a client that reads more slowly than it is answered, but not for ever."""
+        """Disconnect a client that stops reading for too long."""
         super().pause_writing()
         self._cancel_stalled()
         self._stalled = self.loop.call_later(_STALLED, self.transport.abort)
 
     def resume_writing(self) -> None:
-        """Go on: the client reads."""
+        """Continue: the client reads again."""
         self._cancel_stalled()
         super().resume_writing()
 
     def end(self, status: bytes) -> None:
-        """Close the connection, with a status where no other answer has begun."""
+        """Close the connection, with a status unless a response has started."""
         if self.transport.is_closing():
             return
         if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
@@ -153,7 +153,7 @@ class GuardedProtocol(H11Protocol):
             self.transport.close()
 
     def _missing(self, *, begun: bool) -> tuple[str, object] | None:
-        """The part of a request that has to come; the second value tells requests of one connection apart."""
+        """Return the part of a request that is still missing, and an object that identifies the request."""
         if self.conn.their_state is h11.SEND_BODY:
             return "body", self.cycle
         return ("head", self.cycle) if self.conn.their_state is h11.IDLE and begun else None
@@ -175,7 +175,7 @@ class GuardedProtocol(H11Protocol):
 
 
 def address_group(host: str) -> str:
-    """The addresses that count as one client: an IPv4 address, or the /64 of an IPv6 address."""
+    """Return the addresses that count as one client: an IPv4 address, or the /64 of an IPv6 address."""
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:

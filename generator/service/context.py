@@ -1,4 +1,4 @@
-"""The parts of a running service, as its API and its pages use them."""
+"""The parts of a running service that its API and its pages use."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from generator.shared.errors import UsageError
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """One project and everything that serves it; ``address`` is set where a proxy hides the real one."""
+    """The parts of the service of one project; ``address`` is set where a proxy hides the real one."""
 
     project: Project
     pipelines: Pipelines
@@ -32,14 +32,14 @@ class Context:
     notebooks: NotebookPages
 
     def base(self, request: Request) -> str:
-        """The service's address as the client wrote it."""
+        """Return the service's address as the client wrote it."""
         return self.address or str(request.base_url).rstrip("/")
 
     def start_pipeline(self, *, ref: str, source: str, user: str, variables: Variables) -> int:
-        """A new pipeline of a ref; its number.
+        """Create a pipeline for a ref; return its number.
 
         Raises:
-            AnswerError: 400, there is no such ref, or nothing to run.
+            AnswerError: 400, the ref does not exist, its pipeline file is invalid, or its rules select no job.
         """
         revision = self.project.resolve(ref)
         if revision is None:
@@ -48,24 +48,24 @@ class Context:
             file = self.project.file(revision.sha)
         except UsageError as error:
             raise AnswerError(400, {"message": {"base": [str(error)]}}) from None
-        asked = {one["key"]: one["value"] for one in variables}
-        known = rule_variables(self.project, ref=revision.ref, tag=revision.tag, source=source, asked=asked)
-        wanted = file.jobs_for(known)
-        if not wanted:
+        requested = {one["key"]: one["value"] for one in variables}
+        known = rule_variables(self.project, ref=revision.ref, tag=revision.tag, source=source, requested=requested)
+        selected = file.jobs_for(known)
+        if not selected:
             why = "Pipeline will not run for the selected trigger. The rules configuration prevented any jobs from "
             raise AnswerError(400, {"message": {"base": [why + "being added to the pipeline."]}})
         return self.pipelines.create(
-            revision, wanted, stages=file.stages, source=source, user=user, variables=variables
+            revision, selected, stages=file.stages, source=source, user=user, variables=variables
         )
 
 
 @lru_cache(maxsize=256)
 def commit_of(project: Project, sha: str) -> Commit | None:
-    """A commit, which never changes."""
+    """Return a commit, cached because it never changes."""
     return project.commit(sha)
 
 
 def context(request: Request) -> Context:
-    """The service that answers a request."""
+    """Return the context of the service that handles a request."""
     found: Context = request.app.state.context
     return found

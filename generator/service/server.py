@@ -1,4 +1,4 @@
-"""``packmill serve``: the parts put together, tokens made at first start, and an HTTP server on top."""
+"""``packmill serve``: assembles the service, creates the first tokens, and runs an HTTP server."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from generator.service.api.addressing import ProjectAddresses
 from generator.service.connections import ConnectionLimits, Gate, GuardedProtocol, backlog, within_open_files
 from generator.service.context import Context
 from generator.service.jobs.engine_setup import set_up_engine
-from generator.service.jobs.environment import Surroundings, homeless_secrets, host_variable, operator_variables
+from generator.service.jobs.environment import JobContext, host_variable, operator_variables, secrets_without_host
 from generator.service.jobs.inherited_variables import inherited
 from generator.service.jobs.isolation import choose_isolation
 from generator.service.jobs.scheduler import Scheduler
@@ -36,7 +36,7 @@ from generator.service.notebooks.pages import NotebookPages
 from generator.service.pages import jobs as job_pages
 from generator.service.pages import notebook, packages, sessions, signing_in
 from generator.service.pages import pipelines as pipeline_pages
-from generator.service.pages.pipelines import said
+from generator.service.pages.pipelines import error_text
 from generator.service.pages.rendering import page
 from generator.service.project.project import Project
 from generator.service.store import tokens
@@ -55,10 +55,10 @@ _FIRST_TOKENS = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Options:
-    """How the service runs; ``timeout`` in seconds, ``rate_limit`` in requests a minute and token.
+    """The options of the service; ``timeout`` in seconds, ``rate_limit`` in requests per minute and token.
 
     ``job_user``, ``job_writes`` and ``require_confinement`` are for `generator.service.jobs.isolation`;
-    ``job_variables`` names variables that jobs get besides those of `generator.service.jobs.inherited_variables`.
+    ``job_variables`` names variables that jobs get in addition to `generator.service.jobs.inherited_variables`.
     """
 
     host: str
@@ -81,35 +81,35 @@ class Options:
 
 
 def open_database(data: Path, url: str | None) -> Database:
-    """The database of a data folder, which is made if it is not there.
+    """Open the database of a data folder, and create the folder if it does not exist.
 
     Raises:
-        UsageError: the folder cannot be made or the database not be opened.
+        UsageError: the folder cannot be created or the database cannot be opened.
     """
     try:
         data.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
-        raise UsageError(f"{data}: {error.strerror}: name another folder with --data") from None
+        raise UsageError(f"{data}: {error.strerror}; name another folder with --data") from None
     if not url:
-        _keep_private(DataFolder(data).database)
+        _restrict_to_owner(DataFolder(data).database)
     return Database(url or sqlite_url(DataFolder(data).database))
 
 
-def _keep_private(database: Path) -> None:
-    """Keep a database of SQLite to its owner; the files that SQLite puts beside it get the same mode."""
+def _restrict_to_owner(database: Path) -> None:
+    """Restrict an SQLite database and the files that SQLite creates next to it to their owner."""
     try:
         database.touch(mode=0o600)
         for file in database.parent.glob(f"{database.name}*"):
             file.chmod(0o600)
     except OSError as error:
-        raise UsageError(f"{database}: {error.strerror}: name another folder with --data") from None
+        raise UsageError(f"{database}: {error.strerror}; name another folder with --data") from None
 
 
 def serve(options: Options, environment: Mapping[str, str], say: Callable[[str], None]) -> None:
-    """Serves until SIGINT or SIGTERM. Jobs that run then go on, and the next service takes them up.
+    """Serve until SIGINT or SIGTERM. Jobs that still run continue, and the next service adopts them.
 
     Raises:
-        UsageError: something in the options cannot be; nothing was started.
+        UsageError: an option cannot be used on this machine; nothing was started.
     """
     checkout = Project(
         options.project,
@@ -128,10 +128,10 @@ def serve(options: Options, environment: Mapping[str, str], say: Callable[[str],
         required=options.require_confinement,
         home_hidden=not options.local_repositories,
     )
-    with _listening(options.host, options.port) as listener:
-        inside = f"http://{_reachable(options.host)}:{options.port}"
+    with _listen(options.host, options.port) as listener:
+        inside = f"http://{_reachable_host(options.host)}:{options.port}"
         address = options.address or inside
-        around = Surroundings(
+        job_context = JobContext(
             project=checkout,
             address=address,
             inside=inside,
@@ -140,16 +140,16 @@ def serve(options: Options, environment: Mapping[str, str], say: Callable[[str],
             jobs_at_once=options.limits.concurrent,
         )
         if hidden := data.hidden.hide_earlier(database):
-            say(f"{hidden} earlier pipelines: values that may be secret were taken out of the database")
+            say(f"{hidden} earlier pipelines: removed values that may be secret from the database")
         rows = Pipelines(database, data.hidden)
         sets_up = (isolation.confined or isolation.user) and checkout.has_file("build.sh")
         scheduler = Scheduler(
             rows,
-            around,
+            job_context,
             data,
             options.limits,
             isolation=isolation,
-            prepare=(lambda: set_up_engine(say, operator_variables(around))) if sets_up else lambda: None,
+            prepare=(lambda: set_up_engine(say, operator_variables(job_context))) if sets_up else lambda: None,
         )
         app = application(
             Context(
@@ -163,15 +163,15 @@ def serve(options: Options, environment: Mapping[str, str], say: Callable[[str],
                 notebooks=NotebookPages(),
             )
         )
-        say(f"packmill serves {checkout.path} (project {checkout.id}) at {address}; the same address has the pages")
+        say(f"packmill serves {checkout.path} (project {checkout.id}) at {address} (API and web pages)")
         for sentence in sentences:
             say(sentence)
-        for secret in homeless_secrets(environment):
-            say(f"warning: {secret} is not used: name the host it is for in {host_variable(secret)}")
-        _first_tokens(database, environment, say)
+        for secret in secrets_without_host(environment):
+            say(f"warning: {secret}: not used; set {host_variable(secret)} to the host that it is for")
+        _create_first_tokens(database, environment, say)
         config = uvicorn.Config(
             app,
-            http=_protocol(options.connections, say),
+            http=_protocol_factory(options.connections, say),
             ws="none",
             backlog=backlog,
             log_level="warning",
@@ -179,23 +179,24 @@ def serve(options: Options, environment: Mapping[str, str], say: Callable[[str],
             server_header=False,
             proxy_headers=options.address is not None,
         )
-        with suppress(KeyboardInterrupt):  # uvicorn stops in order and then raises the signal once more
+        with suppress(KeyboardInterrupt):  # uvicorn shuts down cleanly and then raises the signal again
             uvicorn.Server(config).run(sockets=[listener])
-        say("packmill: stopped; jobs that run go on, and the next 'packmill serve' takes them up")
+        say("packmill: stopped; running jobs continue, and the next 'packmill serve' adopts them")
 
 
-def _protocol(limits: ConnectionLimits, say: Callable[[str], None]) -> type[asyncio.Protocol]:
-    """What makes a protocol for each connection, with one gate for all of them."""
+def _protocol_factory(limits: ConnectionLimits, say: Callable[[str], None]) -> type[asyncio.Protocol]:
+    """Return a factory of connection protocols that share one gate."""
     fitting, files = within_open_files(limits)
     if fitting < limits.total:
         say(
-            f"warning: {fitting} connections instead of {limits.total}: this process may open {files} files (ulimit -n)"
+            f"warning: {fitting} connections instead of {limits.total}: this process may open {files} files; "
+            "raise the limit with ulimit -n"
         )
     return cast("type[asyncio.Protocol]", partial(GuardedProtocol, gate=Gate(replace(limits, total=fitting))))
 
 
 def application(parts: Context) -> FastAPI:
-    """The ASGI application."""
+    """Return the ASGI application."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -210,16 +211,16 @@ def application(parts: Context) -> FastAPI:
     for router in _pages:
         app.include_router(router, prefix=f"/{parts.project.path}/-")
     app.mount("/static", StaticFiles(directory=data_folder("templates") / "pages" / "static"))
-    app.add_exception_handler(AnswerError, _answered)
-    app.add_exception_handler(sessions.SignInFirstError, _sent_to_sign_in)
-    app.add_exception_handler(HTTPException, _unknown)
-    app.middleware("http")(_guarded)
+    app.add_exception_handler(AnswerError, _handle_answer_error)
+    app.add_exception_handler(sessions.SignInFirstError, _redirect_to_sign_in)
+    app.add_exception_handler(HTTPException, _handle_http_exception)
+    app.middleware("http")(_check_and_add_headers)
     app.add_middleware(ProjectAddresses, project=parts.project)
     return app
 
 
-async def _guarded(request: Request, call: Callable[[Request], Awaitable[Response]]) -> Response:
-    """Refuses other projects, and puts on every answer what keeps browsers from guessing."""
+async def _check_and_add_headers(request: Request, call: Callable[[Request], Awaitable[Response]]) -> Response:
+    """Refuse other projects, and add the headers that stop browsers from guessing types and caching."""
     if request.scope.get("known_project") is False:
         trigger = request.url.path.endswith("/trigger/pipeline")
         return JSONResponse({"message": "404 Not Found" if trigger else "404 Project Not Found"}, status_code=404)
@@ -232,40 +233,40 @@ async def _guarded(request: Request, call: Callable[[Request], Awaitable[Respons
     return response
 
 
-def _sent_to_sign_in(request: Request, error: Exception) -> Response:
+def _redirect_to_sign_in(request: Request, error: Exception) -> Response:
     address = error.address if isinstance(error, sessions.SignInFirstError) else "/-/sign-in"
     if request.url.path.endswith("/lines"):
         return JSONResponse({"error": "signed out"}, status_code=401)
     return RedirectResponse(address, status_code=303)
 
 
-def _answered(request: Request, error: Exception) -> Response:
+def _handle_answer_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, AnswerError):
         raise error
     if not request.url.path.startswith("/api/"):
-        return page(request, "wrong.html", None, status=error.status, code=error.status, message=said(error))
+        return page(request, "wrong.html", None, status=error.status, code=error.status, message=error_text(error))
     return JSONResponse(error.body, status_code=error.status, headers=error.headers)
 
 
-def _unknown(request: Request, error: Exception) -> Response:
+def _handle_http_exception(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     words = {404: "404 Not Found", 405: "405 Not Allowed"}
     if not request.url.path.startswith("/api/"):
-        return page(request, "wrong.html", None, status=status, code=status, message="There is no such page.")
+        return page(request, "wrong.html", None, status=status, code=status, message="Page not found.")
     return JSONResponse({"error": words.get(status, str(status))}, status_code=status)
 
 
-def _reachable(host: str) -> str:
-    """An address at which jobs reach a server that listens on a host."""
+def _reachable_host(host: str) -> str:
+    """Return an address at which jobs reach a server that listens on a host."""
     return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
 
 
 @contextmanager
-def _listening(host: str, port: int) -> Iterator[socket.socket]:
-    """A socket that listens, before any job is started.
+def _listen(host: str, port: int) -> Iterator[socket.socket]:
+    """Open a listening socket before any job is started.
 
     Raises:
-        UsageError: the address cannot be had.
+        UsageError: the address is in use or cannot be bound.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # asyncio turns Nagle's algorithm off, which costs 40 ms an answer, only where the protocol is named
@@ -275,13 +276,13 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
             listener.bind((host, port))
         except (OSError, OverflowError) as error:
             why = getattr(error, "strerror", None) or error
-            raise UsageError(f"{host}:{port}: {why}: choose another --host or --port") from None
+            raise UsageError(f"{host}:{port}: {why}; choose another --host or --port") from None
         yield listener
 
 
-def _first_tokens(database: Database, environment: Mapping[str, str], say: Callable[[str], None]) -> None:
-    """Makes the first tokens that are missing, both or none, and shows them this once."""
-    known = {one["name"] for one in tokens.listed(database)}
+def _create_first_tokens(database: Database, environment: Mapping[str, str], say: Callable[[str], None]) -> None:
+    """Create the first tokens unless one of them exists, and show them once."""
+    known = {one["name"] for one in tokens.list_tokens(database)}
     if known & {name for name, _, _ in _FIRST_TOKENS}:
         return
     given = [environment.get(variable) or None for _, _, variable in _FIRST_TOKENS]
@@ -290,4 +291,4 @@ def _first_tokens(database: Database, environment: Mapping[str, str], say: Calla
     )
     for (name, _, variable), preset, token in zip(_FIRST_TOKENS, given, made, strict=True):
         say(f"{name} token   {f'that of {variable}' if preset else token}")
-    say("They are shown this once and kept as digests; 'packmill token' makes others.")
+    say("They are shown only once and stored as digests; create others with 'packmill token create NAME'.")

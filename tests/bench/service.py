@@ -145,7 +145,7 @@ def many() -> None:
             pass
         database = Database(sqlite_url(folder / "data" / "packmill.sqlite3"))
         now = time.time()
-        with database.writing() as connection:
+        with database.transaction() as connection:
             for first in range(0, 10_000, 1000):
                 numbers = range(first + 1, first + 1001)
                 rows = [

@@ -123,7 +123,7 @@ def database(tmp_path: Path) -> Any:
 def _insert(database: Database, number: int, **values: Any) -> None:
     row = {"sha": "0", "ref": "main", "tag": False, "source": "api", "status": "success", "user": "ada"}
     row |= {"id": number, "created_at": 0.0, "updated_at": 0.0, "variables": []}
-    with database.writing() as connection:
+    with database.transaction() as connection:
         connection.execute(sa.insert(pipelines).values(**row | values))
 
 
@@ -139,7 +139,7 @@ def test_what_an_earlier_version_kept_in_clear_is_hidden(database: Database, tmp
     assert hidden.hide_earlier(database) == 0
 
     assert _SECRET.encode() not in b"".join(file.read_bytes() for file in tmp_path.glob("x.sqlite3*"))
-    with database.reading() as connection:
+    with database.connection() as connection:
         kept = {one.id: one.variables for one in connection.execute(sa.select(pipelines))}
     assert hidden.restore(1, kept[1])[0]["value"] == given[0]["value"]
     assert hidden.restore(2, kept[2])[0]["value"] == given[0]["value"]

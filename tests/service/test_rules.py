@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from generator.service.project.rules import holds
+from generator.service.project.rules import is_true
 from generator.shared.errors import UsageError
 
 _VARIABLES = {"set": "yes", "empty": "", "source": "push", "branch": "release/1.2"}
@@ -39,10 +39,10 @@ _VARIABLES = {"set": "yes", "empty": "", "source": "push", "branch": "release/1.
     ],
 )
 def test_an_expression_holds_as_in_gitlab(expression: str, expected: bool) -> None:
-    assert holds(expression, _VARIABLES) is expected
+    assert is_true(expression, _VARIABLES) is expected
 
 
 @pytest.mark.parametrize("expression", ["", "$a ==", "$a = 'x'", "($a", "$a)", "$a == 'x' 'y'", "a == b", "$a =~ 'x'"])
 def test_anything_else_is_refused(expression: str) -> None:
     with pytest.raises(UsageError, match="no expression of rules:if"):
-        holds(expression, _VARIABLES)
+        is_true(expression, _VARIABLES)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from generator.service.store.states import advanced, pipeline_status
+from generator.service.store.states import next_statuses, pipeline_status
 
 
 def _job(status: str, stage: int = 0, **given: Any) -> dict[str, Any]:
@@ -47,19 +47,19 @@ def test_a_failure_that_is_allowed_and_an_older_attempt_do_not_count() -> None:
 
 
 def test_a_stage_begins_when_the_one_before_is_over() -> None:
-    assert advanced([_job("created", 0), _job("created", 1)]) == {0: "pending"}
-    assert advanced([_job("success", 0), _job("running", 0, id=1), _job("created", 1)]) == {}
-    assert advanced([_job("success", 0), _job("created", 1), _job("created", 2)]) == {10: "pending"}
+    assert next_statuses([_job("created", 0), _job("created", 1)]) == {0: "pending"}
+    assert next_statuses([_job("success", 0), _job("running", 0, id=1), _job("created", 1)]) == {}
+    assert next_statuses([_job("success", 0), _job("created", 1), _job("created", 2)]) == {10: "pending"}
 
 
 def test_after_a_failure_only_what_waits_for_one_runs() -> None:
     later = [_job("created", 1), _job("created", 1, id=11, when="always"), _job("created", 1, id=12, when="on_failure")]
 
-    assert advanced([_job("failed", 0), *later]) == {10: "skipped", 11: "pending", 12: "pending"}
-    assert advanced([_job("success", 0), *later]) == {10: "pending", 11: "pending", 12: "skipped"}
+    assert next_statuses([_job("failed", 0), *later]) == {10: "skipped", 11: "pending", 12: "pending"}
+    assert next_statuses([_job("success", 0), *later]) == {10: "pending", 11: "pending", 12: "skipped"}
 
 
 def test_a_manual_job_waits_for_a_person() -> None:
-    assert advanced([_job("success", 0), _job("created", 1, when="manual")]) == {10: "manual"}
-    assert advanced([_job("manual", 0), _job("created", 1)]) == {}
-    assert advanced([_job("manual", 0, allow_failure=True), _job("created", 1)]) == {10: "pending"}
+    assert next_statuses([_job("success", 0), _job("created", 1, when="manual")]) == {10: "manual"}
+    assert next_statuses([_job("manual", 0), _job("created", 1)]) == {}
+    assert next_statuses([_job("manual", 0, allow_failure=True), _job("created", 1)]) == {10: "pending"}

@@ -131,12 +131,12 @@ def test_a_session_ends_with_its_time_and_is_removed(tmp_path: Path) -> None:
     tokens.create(database, name="ada", scopes=["api"])
     ada = tokens.Identity(id=1, name="ada", scopes=frozenset(["api"]))
     over = tokens.begin_session(database, ada, expires_at=time.time() - 1)
-    assert tokens.of_session(database, over) is None
+    assert tokens.find_by_session(database, over) is None
 
     good = tokens.begin_session(database, ada, expires_at=time.time() + 9)
 
-    assert tokens.of_session(database, good) == ada
-    with database.reading() as connection:
+    assert tokens.find_by_session(database, good) == ada
+    with database.connection() as connection:
         assert len(rows(connection, sa.select(sessions))) == 1
     database.close()
 
@@ -144,14 +144,14 @@ def test_a_session_ends_with_its_time_and_is_removed(tmp_path: Path) -> None:
 def test_a_database_from_before_there_were_sessions_gets_them(tmp_path: Path) -> None:
     database = Database(sqlite_url(tmp_path / "x.sqlite3"))
     made = tokens.create(database, name="ada", scopes=["api"])
-    with database.writing() as connection:
+    with database.transaction() as connection:
         connection.execute(sa.text("DROP TABLE sessions"))
     database.close()
     database = Database(sqlite_url(tmp_path / "x.sqlite3"))
     ada = tokens.find(database, made)
     assert ada
 
-    assert tokens.of_session(database, tokens.begin_session(database, ada, expires_at=time.time() + 9)) == ada
+    assert tokens.find_by_session(database, tokens.begin_session(database, ada, expires_at=time.time() + 9)) == ada
     database.close()
 
 

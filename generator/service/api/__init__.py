@@ -1,5 +1,5 @@
-"""GitLab's API v4, as far as pipelines go: a client cannot tell the difference.
+"""The pipelines part of GitLab's API v4; clients of GitLab work unchanged.
 
-Status codes, bodies and headers are those of GitLab (https://docs.gitlab.com/api/): ``message`` where its own code
-answers, ``error`` where its parameter validation does.
+Status codes, bodies and headers are GitLab's (https://docs.gitlab.com/api/): errors of its own code are in
+``message``, errors of its parameter validation in ``error``.
 """

@@ -1,4 +1,4 @@
-"""Requests as routes know them: a project by its number, and HEAD as a GET whose answer has no body."""
+"""Normalize requests for the routes: a project's path becomes its number, HEAD becomes GET."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ _PREFIX = "/api/v4/projects/"
 
 
 class ProjectAddresses:
-    """Turns a project's path (``owner%2Fname``) into its number; an unknown one becomes 0, which no project has."""
+    """ASGI middleware that replaces a project's path (``owner%2Fname``) by its number; an unknown project becomes 0."""
 
     def __init__(self, app: ASGIApp, project: Project) -> None:
         self._app, self._project = app, project
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Hands the request on, under the address that routes know."""
+        """Forward a request with its normalized path and method."""
         if scope["type"] == "http":
             raw = scope.get("raw_path", b"").decode("latin-1")
             method = "GET" if scope["method"] == "HEAD" else scope["method"]  # the server leaves out the body

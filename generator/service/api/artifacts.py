@@ -1,4 +1,4 @@
-"""What jobs leave behind, whole or file by file (https://docs.gitlab.com/api/job_artifacts/)."""
+"""Artifacts of jobs, as an archive or file by file (https://docs.gitlab.com/api/job_artifacts/)."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _CHUNK = 1 << 18
 
 @router.get("/artifacts/{ref:path}/download")
 def latest_archive(request: Request, ref: str, job: str | None = None) -> Response:
-    """The archive of a job of the latest successful pipeline of a ref."""
+    """Return the artifacts of a job of the latest successful pipeline of a ref."""
     context(request).access.reader(request)
     return archive(_latest(request, ref, job))
 
 
 @router.get("/artifacts/{ref:path}/raw/{path:path}")
 def latest_file(request: Request, ref: str, path: str, job: str | None = None) -> Response:
-    """One file of a job of the latest successful pipeline of a ref."""
+    """Return one artifact of a job of the latest successful pipeline of a ref."""
     context(request).access.reader(request)
     return member(_latest(request, ref, job), path)
 
@@ -40,7 +40,7 @@ def _latest(request: Request, ref: str, name: str | None) -> Path:
     if not name:
         bad_parameter("job is missing")
     here = context(request)
-    wanted = (
+    statement = (
         sa.select(jobs.c.id)
         .join(pipelines, pipelines.c.id == jobs.c.pipeline_id)
         .where(pipelines.c.ref == ref, pipelines.c.status == "success")
@@ -48,8 +48,8 @@ def _latest(request: Request, ref: str, name: str | None) -> Path:
         .order_by(jobs.c.id.desc())
         .limit(1)
     )
-    with here.pipelines.database.reading() as connection:
-        found = row(connection, wanted)
+    with here.pipelines.database.connection() as connection:
+        found = row(connection, statement)
     if found is None:
         not_found()
     return here.data.job(found["id"]).artifacts
@@ -57,7 +57,7 @@ def _latest(request: Request, ref: str, name: str | None) -> Path:
 
 @router.get("/{number:int}/artifacts")
 def whole(request: Request, number: int) -> Response:
-    """A job's archive."""
+    """Return a job's artifacts."""
     here = context(request)
     here.access.reader(request)
     find_job(request, number)
@@ -66,7 +66,7 @@ def whole(request: Request, number: int) -> Response:
 
 @router.get("/{number:int}/artifacts/{path:path}")
 def one_file(request: Request, number: int, path: str) -> Response:
-    """One file of a job's archive."""
+    """Return one file of a job's artifacts."""
     here = context(request)
     here.access.reader(request)
     find_job(request, number)
@@ -74,10 +74,10 @@ def one_file(request: Request, number: int, path: str) -> Response:
 
 
 def archive(file: Path) -> Response:
-    """An archive as a download.
+    """Return an archive as a download.
 
     Raises:
-        AnswerError: 404, it is not there (any more).
+        AnswerError: 404, the archive does not exist or has expired.
     """
     if not file.is_file():
         not_found()
@@ -85,10 +85,10 @@ def archive(file: Path) -> Response:
 
 
 def member(file: Path, path: str, *, media_type: str = "application/octet-stream") -> Response:
-    """One file of an archive, as a download: what it holds comes from anyone.
+    """Return one file of an archive, as a download because its content is untrusted.
 
     Raises:
-        AnswerError: 404.
+        AnswerError: 404, the archive or the file in it does not exist or cannot be read.
     """
     try:
         packed = open_archive(file)

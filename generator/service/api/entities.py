@@ -1,4 +1,4 @@
-"""Rows as GitLab's API shows them (https://docs.gitlab.com/api/pipelines/, jobs, commits). Pure."""
+"""Convert database rows to the JSON objects of GitLab's API (https://docs.gitlab.com/api/pipelines/, jobs, commits)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from generator.service.jobs.environment import iso
 from generator.service.project.project import Commit, Project
 from generator.service.store.database import Row
 
-_NOWHERE = "0" * 40
+_NO_COMMIT = "0" * 40
 _LABELS = {
     "success": "passed",
     "waiting_for_resource": "waiting for resource",
@@ -24,20 +24,20 @@ _LABELS = {
 
 @dataclass(frozen=True, slots=True)
 class Entities:
-    """The entities of a project; ``address`` is the service's as the client wrote it."""
+    """The JSON objects of a project; ``address`` is the service's as the client wrote it."""
 
     project: Project
     address: str
 
     def page(self, kind: str, number: int) -> str:
-        """Where people see a pipeline or a job."""
+        """Return the web address of a pipeline or a job."""
         return f"{self.address}{self._path(kind, number)}"
 
     def _path(self, kind: str, number: int) -> str:
         return f"/{self.project.path}/-/{kind}/{number}"
 
     def brief(self, pipeline: Row) -> dict[str, Any]:
-        """A pipeline as lists show it."""
+        """Return a pipeline as it appears in lists."""
         return {
             "id": pipeline["id"],
             "iid": pipeline["id"],
@@ -53,11 +53,11 @@ class Entities:
         }
 
     def pipeline(self, pipeline: Row) -> dict[str, Any]:
-        """A pipeline as it shows itself."""
+        """Return a pipeline with all its fields."""
         started, finished = pipeline["started_at"], pipeline["finished_at"]
         return {
             **self.brief(pipeline),
-            "before_sha": _NOWHERE,
+            "before_sha": _NO_COMMIT,
             "tag": pipeline["tag"],
             "yaml_errors": None,
             "user": self.user(pipeline["user"]),
@@ -67,10 +67,10 @@ class Entities:
             "duration": round(finished - started) if started and finished else None,
             "queued_duration": round(started - pipeline["created_at"]) if started else None,
             "coverage": None,
-            "detailed_status": self._detailed(pipeline["status"], self._path("pipelines", pipeline["id"])),
+            "detailed_status": self._detailed_status(pipeline["status"], self._path("pipelines", pipeline["id"])),
         }
 
-    def _detailed(self, status: str, path: str) -> dict[str, Any]:
+    def _detailed_status(self, status: str, path: str) -> dict[str, Any]:
         label = _LABELS.get(status, status)
         text = {"success": "Passed", "manual": "Manual", "waiting_for_resource": "Waiting"}.get(status)
         return {
@@ -86,7 +86,7 @@ class Entities:
         }
 
     def user(self, name: str) -> dict[str, Any]:
-        """Whoever holds a token: its name is all that is known."""
+        """Return a user; the name of the token stands for the user's name."""
         return {
             "id": 1,
             "username": name,
@@ -98,7 +98,7 @@ class Entities:
         }
 
     def job(self, job: Row, pipeline: Row, commit: Commit | None) -> dict[str, Any]:
-        """A job."""
+        """Return a job."""
         started, finished, queued = job["started_at"], job["finished_at"], job["queued_at"]
         kept = job["artifacts_size"]
         files = [{"file_type": "trace", "size": 0, "filename": "job.log", "file_format": None}] if started else []
@@ -136,7 +136,7 @@ class Entities:
         }
 
     def commit(self, commit: Commit) -> dict[str, Any]:
-        """A commit of the project."""
+        """Return a commit of the project."""
         return {
             "id": commit.sha,
             "short_id": commit.sha[:8],
@@ -155,7 +155,7 @@ class Entities:
         }
 
     def project_entity(self) -> dict[str, Any]:
-        """The project."""
+        """Return the project."""
         owner = self.project.path.rpartition("/")[0]
         page = f"{self.address}/{self.project.path}"
         return {
@@ -183,7 +183,7 @@ class Entities:
 
 
 def test_suites(found: Iterable[Row]) -> list[dict[str, Any]]:
-    """The JUnit suites of jobs, each named by its job."""
+    """Return the JUnit suites of jobs, each named after its job."""
     return [{**suite, "name": job["name"]} for job in found for suite in job["tests"] or ()]
 
 

@@ -1,4 +1,4 @@
-"""Jobs: listed, followed, canceled, retried, erased, played (https://docs.gitlab.com/api/jobs/)."""
+"""The jobs API: list, follow, cancel, retry, erase and play (https://docs.gitlab.com/api/jobs/)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 
 from generator.service.answers import AnswerError, bad_parameter, forbidden, not_found
 from generator.service.api.entities import entities_of
-from generator.service.api.growing import growing
+from generator.service.api.growing_file import growing_file_response
 from generator.service.api.paging import page_of
 from generator.service.context import commit_of, context
 from generator.service.store import states
@@ -21,24 +21,24 @@ router = APIRouter(prefix="/api/v4/projects/{project:int}")
 
 @router.get("/jobs")
 def jobs_list(request: Request) -> Response:
-    """All jobs, the youngest first."""
-    return _listed(request, sa.select(jobs).order_by(jobs.c.id.desc()), with_retried=True)
+    """List all jobs, newest first."""
+    return _list_jobs(request, sa.select(jobs).order_by(jobs.c.id.desc()), with_retried=True)
 
 
 @router.get("/pipelines/{number:int}/jobs")
 def jobs_of_pipeline(request: Request, number: int) -> Response:
-    """A pipeline's jobs."""
+    """List a pipeline's jobs, newest first."""
     context(request).access.reader(request)
     if context(request).pipelines.get(number) is None:
         not_found()
     retried = request.query_params.get("include_retried", "false").lower() in ("true", "1")
     statement = sa.select(jobs).where(jobs.c.pipeline_id == number)
-    return _listed(request, statement.order_by(jobs.c.id.desc()), with_retried=retried)
+    return _list_jobs(request, statement.order_by(jobs.c.id.desc()), with_retried=retried)
 
 
 @router.get("/pipelines/{number:int}/bridges")
 def bridges(request: Request, number: int) -> Response:
-    """Jobs that start other projects' pipelines: there are none."""
+    """List the jobs that trigger other projects' pipelines; always empty."""
     here = context(request)
     here.access.reader(request)
     if here.pipelines.get(number) is None:
@@ -46,11 +46,11 @@ def bridges(request: Request, number: int) -> Response:
     return JSONResponse([], headers=page_of(request).headers(request, here.base(request), 0))
 
 
-def _listed(request: Request, statement: sa.Select[tuple[object, ...]], *, with_retried: bool) -> Response:
+def _list_jobs(request: Request, statement: sa.Select[tuple[object, ...]], *, with_retried: bool) -> Response:
     here = context(request)
     here.access.reader(request)
-    asked = request.query_params
-    scopes = [*asked.getlist("scope[]"), *asked.getlist("scope")]
+    query = request.query_params
+    scopes = [*query.getlist("scope[]"), *query.getlist("scope")]
     if any(scope not in states.statuses for scope in scopes):
         bad_parameter("scope does not have a valid value")
     if scopes:
@@ -59,55 +59,55 @@ def _listed(request: Request, statement: sa.Select[tuple[object, ...]], *, with_
         statement = statement.where(jobs.c.retried.is_(False))
     page = page_of(request)
     total, found = here.pipelines.count_and_page(statement, limit=page.size, offset=page.offset)
-    with here.pipelines.database.reading() as connection:
-        wanted = sa.select(pipelines).where(pipelines.c.id.in_({job["pipeline_id"] for job in found}))
-        owners = {row["id"]: row for row in rows(connection, wanted)}
+    with here.pipelines.database.connection() as connection:
+        statement_of_owners = sa.select(pipelines).where(pipelines.c.id.in_({job["pipeline_id"] for job in found}))
+        owners = {row["id"]: row for row in rows(connection, statement_of_owners)}
     entities = entities_of(request)
-    shown = [_shown(request, job, owners[job["pipeline_id"]]) for job in found if job["pipeline_id"] in owners]
+    shown = [_job_entity(request, job, owners[job["pipeline_id"]]) for job in found if job["pipeline_id"] in owners]
     return JSONResponse(shown, headers=page.headers(request, entities.address, total))
 
 
 @router.get("/jobs/{number:int}")
 def show(request: Request, number: int) -> Response:
-    """One job."""
+    """Return one job."""
     context(request).access.reader(request)
-    return _whole(request, number)
+    return _job_response(request, number)
 
 
 @router.get("/jobs/{number:int}/trace")
 def trace(request: Request, number: int) -> Response:
-    """A job's log so far; a ``Range`` gives what is new."""
+    """Return a job's log so far; a ``Range`` request returns the new part."""
     here = context(request)
     here.access.reader(request)
     find_job(request, number)
-    return growing(here.data.job(number).trace, request)
+    return growing_file_response(here.data.job(number).trace, request)
 
 
 @router.post("/jobs/{number:int}/cancel")
 def cancel(request: Request, number: int) -> Response:
-    """Ends a job, or keeps it from starting."""
+    """Cancel a job that is running or waiting."""
     here = context(request)
     here.access.writer(request)
     find_job(request, number)
     here.scheduler.cancel(here.pipelines.cancel_jobs([number]))
-    return _whole(request, number, status=201)
+    return _job_response(request, number, status=201)
 
 
 @router.post("/jobs/{number:int}/retry")
 def retry(request: Request, number: int) -> Response:
-    """A new job in place of one that is over."""
+    """Create a new job in place of a finished one."""
     here = context(request)
     here.access.writer(request)
     find_job(request, number)
     made = here.pipelines.retry(number)
     if made is None:
         forbidden("Job is not retryable")
-    return _whole(request, made, status=201)
+    return _job_response(request, made, status=201)
 
 
 @router.post("/jobs/{number:int}/erase")
 def erase(request: Request, number: int) -> Response:
-    """Removes a job's log and artifacts."""
+    """Remove a job's log and artifacts."""
     here = context(request)
     here.access.writer(request)
     job = find_job(request, number)
@@ -123,25 +123,25 @@ def erase(request: Request, number: int) -> Response:
         "dotenv": {},
     }
     here.pipelines.update_job(number, gone)
-    return _whole(request, number, status=201)
+    return _job_response(request, number, status=201)
 
 
 @router.post("/jobs/{number:int}/play")
 def play(request: Request, number: int) -> Response:
-    """Starts a manual job."""
+    """Start a manual job."""
     here = context(request)
     here.access.writer(request)
     find_job(request, number)
     if not here.pipelines.play(number):
         raise AnswerError(400, {"message": "400 Bad request - Unplayable Job"})
-    return _whole(request, number)
+    return _job_response(request, number)
 
 
 def find_job(request: Request, number: int) -> Row:
-    """A job's row.
+    """Return a job's row.
 
     Raises:
-        AnswerError: 404.
+        AnswerError: 404, the job does not exist.
     """
     found = context(request).pipelines.job(number)
     if found is None:
@@ -149,14 +149,14 @@ def find_job(request: Request, number: int) -> Row:
     return found
 
 
-def _whole(request: Request, number: int, *, status: int = 200) -> Response:
+def _job_response(request: Request, number: int, *, status: int = 200) -> Response:
     job = find_job(request, number)
     pipeline = context(request).pipelines.get(job["pipeline_id"])
     if pipeline is None:
         not_found()
-    return JSONResponse(_shown(request, job, pipeline), status_code=status)
+    return JSONResponse(_job_entity(request, job, pipeline), status_code=status)
 
 
-def _shown(request: Request, job: Row, pipeline: Row) -> dict[str, object]:
+def _job_entity(request: Request, job: Row, pipeline: Row) -> dict[str, object]:
     here = context(request)
     return entities_of(request).job(job, pipeline, commit_of(here.project, pipeline["sha"]))

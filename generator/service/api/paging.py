@@ -1,4 +1,4 @@
-"""Pages of lists, with GitLab's headers (https://docs.gitlab.com/api/rest/#pagination)."""
+"""Pagination of lists with GitLab's headers (https://docs.gitlab.com/api/rest/#pagination)."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ _MOST = 100
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Which page was asked for; numbers from 1."""
+    """The requested page of a list; numbers start at 1."""
 
     number: int
     size: int
 
     @property
     def offset(self) -> int:
-        """How many rows come before."""
+        """The number of rows before this page."""
         return (self.number - 1) * self.size
 
     def headers(self, request: Request, address: str, total: int) -> dict[str, str]:
-        """The headers that tell a client where it is, with links to the address that it used."""
+        """Return the pagination headers, with links that use the client's own address of the service."""
         pages = max(1, -(-total // self.size))
         before = self.number - 1 if 1 < self.number <= pages + 1 else None
         after = self.number + 1 if self.number < pages else None
@@ -44,15 +44,15 @@ class Page:
     def _link(self, request: Request, address: str, number: int) -> str:
         mine = ("page", "per_page", "private_token", "access_token", "job_token")
         kept = [(name, value) for name, value in request.query_params.multi_items() if name not in mine]
-        asked = request.scope.get("asked_path") or request.url.path
-        return f"{address}{asked}?{urlencode([*kept, ('page', number), ('per_page', self.size)])}"
+        path = request.scope.get("asked_path") or request.url.path
+        return f"{address}{path}?{urlencode([*kept, ('page', number), ('per_page', self.size)])}"
 
 
 def page_of(request: Request) -> Page:
-    """The page that a request asks for.
+    """Return the page that a request asks for.
 
     Raises:
-        AnswerError: 400, a number is none.
+        AnswerError: 400, ``page`` or ``per_page`` is not a positive number.
     """
     number, size = _number(request, "page", 1), _number(request, "per_page", 20)
     return Page(number=number, size=min(size, _MOST))

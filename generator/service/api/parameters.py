@@ -1,4 +1,4 @@
-"""What a request says, however it says it: query, urlencoded or multipart form, or JSON."""
+"""Parameters of a request: from the query, a urlencoded or multipart form, or JSON."""
 
 from __future__ import annotations
 
@@ -20,43 +20,43 @@ _DEEPEST = 8
 
 
 async def read_parameters(request: Request) -> dict[str, Any]:
-    """The parameters of a request; ``a[b]=c`` of a form becomes a mapping, ``a[]=c`` a list.
+    """Read the parameters of a request; ``a[b]=c`` of a form becomes a mapping, ``a[]=c`` a list.
 
     Raises:
-        AnswerError: 400 or 413, the body cannot be read.
+        AnswerError: 400 for an invalid body, 413 for one that is too large.
     """
-    given = _nested(request.query_params.multi_items())
+    given = _nest(request.query_params.multi_items())
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     body = await _body(request)
     if not body:
-        return _said(given)
+        return _check_unicode(given)
     if kind in ("application/x-www-form-urlencoded", "multipart/form-data"):
         try:
             async with request.form(max_files=0, max_fields=1000) as form:
                 fields = [(name, value) for name, value in form.multi_items() if not isinstance(value, UploadFile)]
         except (HTTPException, ValueError):
-            raise AnswerError(400, {"error": "the form cannot be read"}) from None
-        return _said({**given, **_nested(fields)})
+            raise AnswerError(400, {"error": "invalid form data"}) from None
+        return _check_unicode({**given, **_nest(fields)})
     try:
         parsed = json.loads(body)
     except (ValueError, RecursionError):
-        raise AnswerError(400, {"error": "The body is neither a form nor JSON that can be read"}) from None
+        raise AnswerError(400, {"error": "the body is neither a form nor valid JSON"}) from None
     if not isinstance(parsed, dict):
-        bad_parameter("a JSON object is needed")
-    return _said({**given, **parsed})
+        bad_parameter("the body must be a JSON object")
+    return _check_unicode({**given, **parsed})
 
 
-def _said(given: dict[str, Any]) -> dict[str, Any]:
-    """What was said, if it is text that can be kept: half a surrogate pair is none."""
+def _check_unicode(given: dict[str, Any]) -> dict[str, Any]:
+    """Return the parameters, refusing text that cannot be stored, such as half a surrogate pair."""
     try:
         json.dumps(given, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
-        raise AnswerError(400, {"error": "a text in the request is not valid Unicode"}) from None
+        raise AnswerError(400, {"error": "the request contains text that is not valid Unicode"}) from None
     return given
 
 
 async def _body(request: Request) -> bytes:
-    """The body, which the form's parser then finds there again."""
+    """Read the body, and keep it where Starlette's form parser finds it."""
     body = bytearray()
     try:
         async for chunk in request.stream():
@@ -64,12 +64,12 @@ async def _body(request: Request) -> bytes:
             if len(body) > _LIMIT:
                 raise AnswerError(413, {"message": "413 Payload Too Large"})
     except ClientDisconnect:
-        raise AnswerError(400, {"error": "the body did not arrive"}) from None
+        raise AnswerError(400, {"error": "the connection closed before the body was complete"}) from None
     request._body = bytes(body)  # noqa: SLF001 - Starlette's own place for a body that was read
     return request._body  # noqa: SLF001
 
 
-def _nested(pairs: list[tuple[str, str]]) -> dict[str, Any]:
+def _nest(pairs: list[tuple[str, str]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in pairs:
         match = re.fullmatch(r"([^\[\]]+)((?:\[[^\[\]]*\])*)", name)
@@ -78,13 +78,13 @@ def _nested(pairs: list[tuple[str, str]]) -> dict[str, Any]:
             continue
         keys = re.findall(r"\[([^\[\]]*)\]", match[2])
         if len(keys) > _DEEPEST:
-            bad_parameter("a parameter is nested too deep")
+            bad_parameter("a parameter is nested too deeply")
         _put(found, [match[1], *keys], value)
     return found
 
 
 def _put(target: dict[str, Any], keys: list[str], value: str) -> None:
-    """Rack's rules, as far as they are used: ``a[]`` appends, ``a[][b]`` begins a mapping when ``b`` comes again."""
+    """Store a value by Rack's rules: ``a[]`` appends, ``a[][b]`` starts a new mapping when ``b`` is repeated."""
     first, rest = keys[0], keys[1:]
     if not rest:
         target[first] = value
@@ -106,10 +106,10 @@ def _put(target: dict[str, Any], keys: list[str], value: str) -> None:
 
 
 def text(given: Mapping[str, Any], name: str) -> str:
-    """A parameter that must be there.
+    """Return a required parameter.
 
     Raises:
-        AnswerError: 400, it is missing or empty.
+        AnswerError: 400, the parameter is missing, empty or not text.
     """
     value = given.get(name)
     if value is None:
@@ -122,10 +122,10 @@ def text(given: Mapping[str, Any], name: str) -> str:
 
 
 def variable_map(given: Mapping[str, Any]) -> list[dict[str, str]]:
-    """The variables of a trigger: a mapping of texts.
+    """Return the variables of a trigger, given as a mapping of names to texts.
 
     Raises:
-        AnswerError: 400, they are none.
+        AnswerError: 400, the variables are not such a mapping, or a name or value is invalid.
     """
     found = given.get("variables")
     if found is None or found == "":
@@ -134,14 +134,16 @@ def variable_map(given: Mapping[str, Any]) -> list[dict[str, str]]:
         bad_parameter("variables is invalid")
     if not all(isinstance(value, str) for value in found.values()):
         raise AnswerError(400, {"message": "variables needs to be a map of key-valued strings"})
-    return _checked([{"key": name, "value": value, "variable_type": "env_var"} for name, value in found.items()])
+    return _check_variables(
+        [{"key": name, "value": value, "variable_type": "env_var"} for name, value in found.items()]
+    )
 
 
 def variable_list(given: Mapping[str, Any]) -> list[dict[str, str]]:
-    """The variables of a new pipeline: a list of ``{key, value}``, or a mapping as triggers have it.
+    """Return the variables of a new pipeline, given as a list of ``{key, value}`` or as for triggers.
 
     Raises:
-        AnswerError: 400, they are none.
+        AnswerError: 400, the variables are neither, or a name or value is invalid.
     """
     found = given.get("variables")
     if not isinstance(found, list):
@@ -154,12 +156,12 @@ def variable_list(given: Mapping[str, Any]) -> list[dict[str, str]]:
         if kind not in ("env_var", "file"):
             bad_parameter("variables[variable_type] does not have a valid value")
         listed.append({"key": one["key"], "value": one["value"], "variable_type": "env_var"})
-    return _checked(listed)
+    return _check_variables(listed)
 
 
-def _checked(variables: list[dict[str, str]]) -> list[dict[str, str]]:
+def _check_variables(variables: list[dict[str, str]]) -> list[dict[str, str]]:
     if len(variables) > _MOST_VARIABLES:
-        raise AnswerError(400, {"message": {"base": [f"Variables: at most {_MOST_VARIABLES} can be given"]}})
+        raise AnswerError(400, {"message": {"base": [f"Variables: at most {_MOST_VARIABLES} are allowed"]}})
     for one in variables:
         if not re.fullmatch(r"[A-Za-z0-9_]{1,255}", one["key"]):
             wrong = "Variables key can contain only letters, digits and '_'."

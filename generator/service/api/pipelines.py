@@ -1,4 +1,4 @@
-"""Pipelines: triggered, created, listed, retried, canceled, deleted (https://docs.gitlab.com/api/pipelines/)."""
+"""The pipelines API: trigger, create, list, retry, cancel and delete (https://docs.gitlab.com/api/pipelines/)."""
 
 from __future__ import annotations
 
@@ -38,15 +38,17 @@ _ORDERS = {"id": "id", "status": "status", "ref": "ref", "updated_at": "updated_
 @router.post("/trigger/pipeline")
 @router.post("/ref/{ref:path}/trigger/pipeline")
 async def trigger(request: Request, ref: str | None = None) -> Response:
-    """Starts a pipeline by a trigger token."""
+    """Start a pipeline with a trigger token."""
     given = await read_parameters(request)
     token = text(given, "token")
-    wanted = ref or text(given, "ref")
+    chosen = ref or text(given, "ref")
     variables = variable_map(given)
-    return await run_in_threadpool(_triggered, request, token, wanted, variables, given.get("inputs"))
+    return await run_in_threadpool(_start_triggered, request, token, chosen, variables, given.get("inputs"))
 
 
-def _triggered(request: Request, token: str, ref: str, variables: list[dict[str, str]], inputs: object) -> Response:
+def _start_triggered(
+    request: Request, token: str, ref: str, variables: list[dict[str, str]], inputs: object
+) -> Response:
     here = context(request)
     identity = here.access.find(token, client(request))
     if identity is None or "trigger" not in identity.scopes:
@@ -55,56 +57,56 @@ def _triggered(request: Request, token: str, ref: str, variables: list[dict[str,
         wrong = "Given inputs not defined in the `spec` section of the included configuration file"
         raise AnswerError(400, {"message": {"base": [wrong]}})
     number = here.start_pipeline(ref=ref, source="trigger", user=identity.name, variables=variables)
-    return _whole(request, number, status=201)
+    return _pipeline_response(request, number, status=201)
 
 
 @router.post("/pipeline")
 @router.post("/pipelines")
 async def create(request: Request) -> Response:
-    """Starts a pipeline by an access token."""
+    """Start a pipeline with an access token."""
     given = await read_parameters(request)
-    return await run_in_threadpool(_created, request, given)
+    return await run_in_threadpool(_start_created, request, given)
 
 
-def _created(request: Request, given: dict[str, Any]) -> Response:
+def _start_created(request: Request, given: dict[str, Any]) -> Response:
     here = context(request)
     identity = here.access.writer(request)
     ref, variables = text(given, "ref"), variable_list(given)
     number = here.start_pipeline(ref=ref, source="api", user=identity.name, variables=variables)
-    return _whole(request, number, status=201)
+    return _pipeline_response(request, number, status=201)
 
 
 @router.get("/pipelines")
 def pipelines_list(request: Request) -> Response:
-    """Pipelines, the youngest first unless asked otherwise."""
+    """List pipelines, newest first by default."""
     here = context(request)
     here.access.reader(request)
     page = page_of(request)
-    statement = _filtered(request)
+    statement = _filter_query(request)
     total, found = here.pipelines.count_and_page(statement, limit=page.size, offset=page.offset)
     entities = entities_of(request)
     headers = page.headers(request, entities.address, total)
     return JSONResponse([entities.brief(row) for row in found], headers=headers)
 
 
-def _filtered(request: Request) -> sa.Select[Any]:
-    asked = request.query_params
+def _filter_query(request: Request) -> sa.Select[Any]:
+    query = request.query_params
     statement = sa.select(pipelines)
-    if asked.get("scope"):
+    if query.get("scope"):
         statement = statement.where(_SCOPES[_one_of(request, "scope", _SCOPES)])
-    if asked.get("status"):
+    if query.get("status"):
         statement = statement.where(pipelines.c.status == _one_of(request, "status", states.statuses))
-    if asked.get("source"):
+    if query.get("source"):
         statement = statement.where(pipelines.c.source == _one_of(request, "source", _SOURCES))
     for name in ("ref", "sha"):
-        if asked.get(name):
-            statement = statement.where(pipelines.c[name] == asked[name])
-    if asked.get("username"):
-        statement = statement.where(pipelines.c.user == asked["username"])
+        if query.get(name):
+            statement = statement.where(pipelines.c[name] == query[name])
+    if query.get("username"):
+        statement = statement.where(pipelines.c.user == query["username"])
     for name, column in (("created", pipelines.c.created_at), ("updated", pipelines.c.updated_at)):
-        if asked.get(f"{name}_after"):
+        if query.get(f"{name}_after"):
             statement = statement.where(column > _time(request, f"{name}_after"))
-        if asked.get(f"{name}_before"):
+        if query.get(f"{name}_before"):
             statement = statement.where(column < _time(request, f"{name}_before"))
     column = pipelines.c[_ORDERS[_one_of(request, "order_by", _ORDERS, "id")]]
     descending = _one_of(request, "sort", ("asc", "desc"), "desc") == "desc"
@@ -128,7 +130,7 @@ def _time(request: Request, name: str) -> float:
 
 @router.get("/pipelines/latest")
 def latest(request: Request, ref: str | None = None) -> Response:
-    """The youngest pipeline of a ref, by default of the default branch."""
+    """Return the latest pipeline of a ref, by default of the default branch."""
     here = context(request)
     here.access.reader(request)
     found = here.pipelines.latest(ref or here.project.default_branch)
@@ -139,77 +141,77 @@ def latest(request: Request, ref: str | None = None) -> Response:
 
 @router.get("/pipelines/{number:int}")
 def show(request: Request, number: int) -> Response:
-    """One pipeline."""
+    """Return one pipeline."""
     context(request).access.reader(request)
-    return _whole(request, number)
+    return _pipeline_response(request, number)
 
 
 @router.get("/pipelines/{number:int}/variables")
 def variables(request: Request, number: int) -> Response:
-    """The variables that a pipeline was started with."""
+    """Return the variables that a pipeline was started with."""
     context(request).access.writer(request)
-    return JSONResponse(_found(request, number)["variables"])
+    return JSONResponse(_find_pipeline(request, number)["variables"])
 
 
 @router.get("/pipelines/{number:int}/test_report")
 def test_report(request: Request, number: int) -> Response:
-    """Every test case of a pipeline."""
+    """Return every test case of a pipeline."""
     return _test_report(request, number, whole=True)
 
 
 @router.get("/pipelines/{number:int}/test_report_summary")
 def test_report_summary(request: Request, number: int) -> Response:
-    """How many test cases there are of each kind."""
+    """Return the number of test cases of each status."""
     return _test_report(request, number, whole=False)
 
 
 def _test_report(request: Request, number: int, *, whole: bool) -> Response:
     here = context(request)
     here.access.reader(request)
-    _found(request, number)
+    _find_pipeline(request, number)
     suites = test_suites(here.pipelines.jobs_of(number, with_retried=False))
     return JSONResponse(junit_reports.report(suites, whole=whole))
 
 
 @router.post("/pipelines/{number:int}/cancel")
 def cancel(request: Request, number: int) -> Response:
-    """Cancels what is not over of a pipeline."""
+    """Cancel a pipeline's unfinished jobs."""
     here = context(request)
     here.access.writer(request)
-    _found(request, number)
+    _find_pipeline(request, number)
     here.scheduler.cancel(here.pipelines.cancel(number))
-    return _whole(request, number)
+    return _pipeline_response(request, number)
 
 
 @router.post("/pipelines/{number:int}/retry")
 def retry(request: Request, number: int) -> Response:
-    """Runs again what failed or was canceled."""
+    """Retry a pipeline's failed and canceled jobs."""
     here = context(request)
     here.access.writer(request)
-    _found(request, number)
+    _find_pipeline(request, number)
     here.pipelines.retry_pipeline(number)
-    return _whole(request, number, status=201)
+    return _pipeline_response(request, number, status=201)
 
 
 @router.delete("/pipelines/{number:int}")
 def delete(request: Request, number: int) -> Response:
-    """Removes a pipeline, its jobs, their logs and artifacts; what still runs of it is ended."""
+    """Cancel a pipeline, and remove it with its jobs, their logs and artifacts."""
     here = context(request)
     here.access.writer(request)
-    _found(request, number)
+    _find_pipeline(request, number)
     here.scheduler.cancel(here.pipelines.cancel(number))
     for job in here.pipelines.delete(number):
-        if not here.data.job(job).is_tended():  # otherwise it is removed when the job has ended
+        if not here.data.job(job).has_shepherd():  # otherwise the scheduler removes it when the job has ended
             here.data.job(job).remove()
     return Response(status_code=204)
 
 
-def _found(request: Request, number: int) -> Row:
+def _find_pipeline(request: Request, number: int) -> Row:
     found = context(request).pipelines.get(number)
     if found is None:
         not_found()
     return found
 
 
-def _whole(request: Request, number: int, *, status: int = 200) -> Response:
-    return JSONResponse(entities_of(request).pipeline(_found(request, number)), status_code=status)
+def _pipeline_response(request: Request, number: int, *, status: int = 200) -> Response:
+    return JSONResponse(entities_of(request).pipeline(_find_pipeline(request, number)), status_code=status)

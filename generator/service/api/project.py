@@ -1,4 +1,4 @@
-"""What clients ask about the server, themselves and the project before they ask for pipelines."""
+"""The API for server version, user, project, commits and branches, which clients use before pipelines."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from generator.service.api.paging import page_of
 from generator.service.context import commit_of, context
 
 router = APIRouter(prefix="/api/v4")
-_SPOKEN = "17.0.0"
-"""The version of GitLab whose API is spoken: clients look at it before they use what is newer."""
+_GITLAB_VERSION = "17.0.0"
+"""The version of GitLab whose API is implemented: clients check it before they use newer features."""
 
 
 @router.get("/version")
 @router.get("/metadata")
 def version(request: Request) -> Response:
-    """The API's version; packmill's own stands behind it."""
+    """Return the version of the API, with packmill's own as its revision."""
     context(request).access.reader(request)
-    return JSONResponse({"version": f"{_SPOKEN}-packmill", "revision": __version__, "enterprise": False})
+    return JSONResponse({"version": f"{_GITLAB_VERSION}-packmill", "revision": __version__, "enterprise": False})
 
 
 @router.get("/user")
 def user(request: Request) -> Response:
-    """Whoever asks."""
+    """Return the user of the request's token."""
     here = context(request)
     identity = here.access.reader(request)
     return JSONResponse({**entities_of(request).user(identity.name), "id": identity.id, "email": ""})
@@ -34,7 +34,7 @@ def user(request: Request) -> Response:
 
 @router.get("/projects")
 def projects(request: Request) -> Response:
-    """The one project."""
+    """List the projects; there is exactly one."""
     here = context(request)
     here.access.reader(request)
     entities = entities_of(request)
@@ -43,7 +43,7 @@ def projects(request: Request) -> Response:
 
 @router.get("/projects/{project:int}")
 def project(request: Request) -> Response:
-    """The project."""
+    """Return the project."""
     here = context(request)
     here.access.reader(request)
     return JSONResponse(entities_of(request).project_entity())
@@ -51,7 +51,7 @@ def project(request: Request) -> Response:
 
 @router.get("/projects/{project:int}/merge_requests")
 def merge_requests(request: Request) -> Response:
-    """None: glab asks for a branch's before it asks for its pipelines."""
+    """List merge requests; always empty, but glab asks for a branch's before its pipelines."""
     here = context(request)
     here.access.reader(request)
     return JSONResponse([], headers=page_of(request).headers(request, here.base(request), 0))
@@ -59,7 +59,7 @@ def merge_requests(request: Request) -> Response:
 
 @router.get("/projects/{project:int}/repository/commits/{ref:path}")
 def commit(request: Request, ref: str) -> Response:
-    """A commit, by a ref or its sha."""
+    """Return the commit of a ref or SHA."""
     here = context(request)
     here.access.reader(request)
     found = here.project.commit(ref)
@@ -70,7 +70,7 @@ def commit(request: Request, ref: str) -> Response:
 
 @router.get("/projects/{project:int}/repository/branches/{ref:path}")
 def branch(request: Request, ref: str) -> Response:
-    """A branch."""
+    """Return a branch."""
     here = context(request)
     here.access.reader(request)
     found = here.project.resolve(ref)

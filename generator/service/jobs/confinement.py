@@ -1,17 +1,17 @@
-"""Start the program of a job such that it reaches only the files that it needs.
+"""Start a job's program with access to only the files that it needs.
 
-Run by path, with the standard library alone; this docstring is its protocol:
+It is run by path and uses only the standard library; this docstring is its protocol:
 
-- **argument**: the number of a file descriptor to which an error is written. It is closed when the program starts, so
-  the other end reads nothing more, or the sentence that says why the program did not start.
+- **argument**: the number of a file descriptor for errors. It is closed when the program starts, so the other end reads
+  either nothing or the reason why the program did not start.
 - **stdin**: one JSON object: ``command`` (words), ``environment``, ``user`` (the account to run as, or null) and
   ``files`` (null for no limits, or ``writable``, ``readable`` and ``hidden`` paths).
 
 The environment comes by stdin because a variable such as ``LD_PRELOAD`` must not act before the limits do.
 
-The limits are Landlock's (https://docs.kernel.org/userspace-api/landlock.html) and hold for every child too. Everything
-but ``hidden`` can be read, and nothing but ``writable`` can be changed; of devices only the harmless ones are there.
-Processes outside can be neither traced nor, from Landlock 6 on, signaled. Root keeps only the capabilities that change
+The limits are Landlock's (https://docs.kernel.org/userspace-api/landlock.html) and apply to every child too. Everything
+but ``hidden`` can be read, and only ``writable`` can be changed; of devices only the harmless ones are accessible.
+Other processes cannot be traced nor, from Landlock 6 on, signaled. Root keeps only the capabilities that change
 the owner and the mode of files.
 """
 
@@ -30,14 +30,14 @@ from pathlib import Path
 from typing import Any
 
 OLDEST_ABI = 2
-"""Before it no file could be moved to another folder at all (Linux 5.19)."""
+"""The first version that can allow moving a file to another folder (Linux 5.19)."""
 COMPLETE_ABI = 6
-"""From it on, truncating files outside and signaling processes outside is denied too (Linux 6.12)."""
+"""The first version that also prevents truncating other files and signaling other processes (Linux 6.12)."""
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 _EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3
 _REFER, _TRUNCATE = 1 << 13, 1 << 14
 _TREE = (1 << 13) - 1
-"""All rights of Landlock's first version, the four above among them."""
+"""All rights of Landlock's first version, including the four above."""
 _OF_FILES = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE
 _READ = _EXECUTE | _READ_FILE | _READ_DIR
 _SCOPES = 0b11
@@ -50,12 +50,12 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def landlock_abi() -> int:
-    """Return the version of Landlock in this kernel, 0 where it is missing or switched off."""
+    """Return this kernel's version of Landlock, 0 if it is missing or disabled."""
     return max(0, int(_libc.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint32(1))))
 
 
 def visible(top: Path, hidden: list[Path]) -> Iterator[Path]:
-    """Yield the fewest paths that together hold everything below ``top`` except ``hidden``.
+    """Yield the smallest set of paths that covers everything below ``top`` except ``hidden``.
 
     Symbolic links are left out: a link to a hidden folder must not make it visible.
     """
@@ -70,16 +70,18 @@ def visible(top: Path, hidden: list[Path]) -> Iterator[Path]:
 
 
 class Ruleset:
-    """A Landlock ruleset that denies everything that no rule allows."""
+    """A Landlock ruleset; it denies everything that no rule allows."""
 
     def __init__(self, abi: int) -> None:
         self._handled = _TREE | (_REFER if abi >= 2 else 0) | (_TRUNCATE if abi >= 3 else 0)
         shape = struct.pack("QQQ", self._handled, 0, _SCOPES if abi >= COMPLETE_ABI else 0)
         size = 24 if abi >= COMPLETE_ABI else 16 if abi >= 4 else 8
-        self._descriptor = _checked(_libc.syscall(_CREATE_RULESET, shape, ctypes.c_size_t(size), ctypes.c_uint32(0)))
+        self._descriptor = _check_result(
+            _libc.syscall(_CREATE_RULESET, shape, ctypes.c_size_t(size), ctypes.c_uint32(0))
+        )
 
     def allow(self, path: Path, rights: int) -> None:
-        """Allow rights on a file, or on a folder and all below it; a path that does not exist needs none."""
+        """Allow rights on a file, or on a folder and everything below it; ignore a path that does not exist."""
         try:
             descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
         except OSError:
@@ -88,13 +90,13 @@ class Ruleset:
             if not stat.S_ISDIR(os.fstat(descriptor).st_mode):
                 rights &= _OF_FILES
             rule = struct.pack("=Qi", rights & self._handled, descriptor)
-            _checked(_libc.syscall(_ADD_RULE, self._descriptor, ctypes.c_int(1), rule, ctypes.c_uint32(0)))
+            _check_result(_libc.syscall(_ADD_RULE, self._descriptor, ctypes.c_int(1), rule, ctypes.c_uint32(0)))
         finally:
             os.close(descriptor)
 
     def enforce(self) -> None:
         """Enforce the rules on this process and its future children."""
-        _checked(_libc.syscall(_RESTRICT_SELF, self._descriptor, ctypes.c_uint32(0)))
+        _check_result(_libc.syscall(_RESTRICT_SELF, self._descriptor, ctypes.c_uint32(0)))
         os.close(self._descriptor)
 
 
@@ -122,18 +124,18 @@ def become(name: str) -> None:
 
 
 def drop_capabilities() -> None:
-    """Take away what root could still do once a program starts, other than with files."""
+    """Drop root's capabilities except those that concern files."""
     last = int(Path("/proc/sys/kernel/cap_last_cap").read_text())
     for number in range(last + 1):
         if number not in _KEPT_CAPABILITIES:
-            _checked(_libc.prctl(_DROP_FROM_BOUNDING_SET, number, 0, 0, 0))
+            _check_result(_libc.prctl(_DROP_FROM_BOUNDING_SET, number, 0, 0, 0))
 
 
 def confine(files: dict[str, list[str]] | None, user: str | None) -> None:
-    """Limit this process for good."""
+    """Limit this process irrevocably."""
     rules = ruleset(files) if files else None
     if rules or user:
-        _checked(_libc.prctl(_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+        _check_result(_libc.prctl(_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
         if os.geteuid() == 0:
             drop_capabilities()
     if user:
@@ -142,7 +144,7 @@ def confine(files: dict[str, list[str]] | None, user: str | None) -> None:
         rules.enforce()
 
 
-def _checked(answer: int) -> int:
+def _check_result(answer: int) -> int:
     if answer < 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
@@ -150,7 +152,7 @@ def _checked(answer: int) -> int:
 
 
 def main() -> None:
-    """Limit this process and replace it by the program of the job."""
+    """Limit this process and replace it with the job's program."""
     report = int(sys.argv[1])
     os.set_inheritable(report, False)  # noqa: FBT003 - the parameter has no name
     try:
@@ -160,7 +162,7 @@ def main() -> None:
         confine(spec["files"], spec["user"])
         os.execvpe(spec["command"][0], spec["command"], spec["environment"])  # noqa: S606 - a tuple, no shell
     except (OSError, KeyError) as error:
-        os.write(report, f"the job cannot be confined: {error}".encode())
+        os.write(report, f"cannot confine the job: {error}".encode())
         sys.exit(126)
 
 

@@ -1,6 +1,6 @@
-"""Set up the container engine before confined jobs start: they can neither install nor start one themselves.
+"""Set up the container engine before confined jobs start, which can neither install nor start one themselves.
 
-The firewall rules that keep builds and steps from private networks are set, too, where jobs will want them.
+This also sets the firewall rules that keep builds and steps out of private networks, if jobs need them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _code = Path(__file__).resolve().parents[3]
 
 
 def set_up_engine(say: Callable[[str], None], variables: Mapping[str, str]) -> None:
-    """Run ``packmill setup`` with the variables of jobs; say in one line what it could not do."""
+    """Run ``packmill setup`` with the variables of jobs; report a failure in one line."""
     path = os.pathsep.join(filter(None, (str(_code), os.environ.get("PYTHONPATH"))))
     command = (sys.executable, "-m", "generator", "setup")
     done = run(command, environment={**variables, "PYTHONPATH": path}, timeout=_TIMEOUT)

@@ -1,4 +1,4 @@
-"""The environment of a job: GitLab's predefined variables, the pipeline's own, and nothing that a client smuggles in.
+"""The environment of a job: GitLab's predefined variables and those that the pipeline file declares.
 
 Source: https://docs.gitlab.com/ci/variables/predefined_variables/
 """
@@ -22,16 +22,16 @@ _HOSTS = {
     "PACKMILL_REGISTRY_PASSWORD": "PACKMILL_REGISTRY_HOST",
     "PACKMILL_PUBLISH_TOKEN": "PACKMILL_PUBLISH_HOST",
 }
-"""Secrets of whoever runs the service, and the variables that say which host each is for."""
+"""Secrets of the operator, and for each the variable with the host that it is for."""
 _NOT_FOR_JOBS = ("PACKMILL_DATABASE", "PACKMILL_CI_TRIGGER_TOKEN", "PACKMILL_CI_ACCESS_TOKEN")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Surroundings:
-    """What a job's environment is made of besides the job: the project, addresses and settings.
+class JobContext:
+    """What all jobs of a service share: the project, addresses and settings.
 
-    ``address`` is where people find the service, ``inside`` where jobs on this machine do. ``jobs_at_once`` share the
-    machine's memory.
+    ``address`` is the service's address for people, ``inside`` for jobs on this machine. ``own`` are the variables that
+    jobs inherit. ``jobs_at_once`` share the machine's memory.
     """
 
     project: Project
@@ -42,11 +42,11 @@ class Surroundings:
     jobs_at_once: int = 1
 
 
-def environment(
-    around: Surroundings,
+def job_environment(
+    job_context: JobContext,
     *,
     pipeline: Row,
-    asked: Mapping[str, str],
+    requested: Mapping[str, str],
     job: Row,
     file: PipelineFile,
     dotenv: Mapping[str, str],
@@ -54,48 +54,50 @@ def environment(
     token: str,
     work: Path,
 ) -> tuple[dict[str, str], list[str]]:
-    """The environment of a job, and the names of variables that were asked for and are not the pipeline's.
+    """Return the environment of a job, and the names of requested variables that are left out of it.
 
-    Only variables that the pipeline file declares reach a job: anything else, such as ``PATH`` or ``BASH_ENV``, could
-    change what its programs do.
+    Only variables that the pipeline file declares reach a job: others, such as ``PATH`` or ``BASH_ENV``, could change
+    what its programs do.
     """
     declared = {one.name: one.value for one in file.variables}
-    own = {name: value for name, value in operator_variables(around).items() if name not in declared}
-    given = {name: asked.get(name, value) for name, value in declared.items()}
-    predefined = _predefined(around, pipeline=pipeline, job=job, token=token, work=work)
-    left_out = [name for name in asked if name not in declared]
+    own = {name: value for name, value in operator_variables(job_context).items() if name not in declared}
+    given = {name: requested.get(name, value) for name, value in declared.items()}
+    predefined = _predefined(job_context, pipeline=pipeline, job=job, token=token, work=work)
+    left_out = [name for name in requested if name not in declared]
     return {**own, **given, **job_variables, **dotenv, **predefined}, left_out
 
 
-def operator_variables(around: Surroundings) -> dict[str, str]:
-    """Give the variables that every job gets, from the operator's environment and the service's options."""
-    own = {name: value for name, value in around.own.items() if name not in _NOT_FOR_JOBS}
-    for secret in homeless_secrets(own):
+def operator_variables(job_context: JobContext) -> dict[str, str]:
+    """Return the variables of every job, from the operator's environment and the service's options."""
+    own = {name: value for name, value in job_context.own.items() if name not in _NOT_FOR_JOBS}
+    for secret in secrets_without_host(own):
         own.pop(secret)
         own.pop(secret.replace("PASSWORD", "USER"), None)
-    if not around.local_repositories:
+    if not job_context.local_repositories:
         own["PACKMILL_LOCAL_REPOSITORIES"] = "no"
         own.setdefault("PACKMILL_STAGE_GUARD", "1")
-    if around.jobs_at_once > 1 and not own.get("PACKMILL_RUN_MEMORY"):
-        own["PACKMILL_RUN_MEMORY"] = str(ordinary_memory(containers=around.jobs_at_once))
+    if job_context.jobs_at_once > 1 and not own.get("PACKMILL_RUN_MEMORY"):
+        own["PACKMILL_RUN_MEMORY"] = str(ordinary_memory(containers=job_context.jobs_at_once))
     return own
 
 
-def homeless_secrets(own: Mapping[str, str]) -> list[str]:
-    """Secrets that name no host they are for; whoever may start pipelines could name one that collects them."""
+def secrets_without_host(own: Mapping[str, str]) -> list[str]:
+    """Return the secrets without a host; a client could direct them to a host of its choice."""
     return [secret for secret, host in _HOSTS.items() if own.get(secret) and not own.get(host)]
 
 
 def host_variable(secret: str) -> str:
-    """The variable that names the host a secret is for."""
+    """Return the variable with the host that a secret is for."""
     return _HOSTS[secret]
 
 
-def rule_variables(project: Project, *, ref: str, tag: bool, source: str, asked: Mapping[str, str]) -> dict[str, str]:
-    """The variables that decide which jobs a pipeline has."""
+def rule_variables(
+    project: Project, *, ref: str, tag: bool, source: str, requested: Mapping[str, str]
+) -> dict[str, str]:
+    """Return the variables for a pipeline's rules, which select its jobs."""
     kind = "CI_COMMIT_TAG" if tag else "CI_COMMIT_BRANCH"
     return {
-        **asked,
+        **requested,
         "CI": "true",
         "CI_PIPELINE_SOURCE": source,
         "CI_COMMIT_REF_NAME": ref,
@@ -104,21 +106,21 @@ def rule_variables(project: Project, *, ref: str, tag: bool, source: str, asked:
     }
 
 
-def secrets(values: Mapping[str, str], token: str, *, secret_inputs: Collection[str]) -> list[str]:
-    """Texts that must not show in the log of a job with this environment."""
+def secrets_to_mask(values: Mapping[str, str], token: str, *, secret_inputs: Collection[str]) -> list[str]:
+    """Return the texts to mask in the log of a job with this environment."""
     in_urls = (password for value in values.values() for password in re.findall(r"://[^\s/:@]*:([^\s/@]+)@", value))
-    named = masking.worth_masking(value for name, value in values.items() if masking.is_secret(name))
+    named = masking.maskable_forms(value for name, value in values.items() if masking.is_secret(name))
     of_run = masking.secret_texts(values.get("inputs", ""), secret_inputs)
     return [token, *(values[name] for name in _HOSTS if values.get(name)), *in_urls, *named, *of_run]
 
 
-def _predefined(around: Surroundings, *, pipeline: Row, job: Row, token: str, work: Path) -> dict[str, str]:
-    project = around.project
-    page = f"{around.address}/{project.path}"
+def _predefined(job_context: JobContext, *, pipeline: Row, job: Row, token: str, work: Path) -> dict[str, str]:
+    project = job_context.project
+    page = f"{job_context.address}/{project.path}"
     return {
-        **rule_variables(project, ref=pipeline["ref"], tag=pipeline["tag"], source=pipeline["source"], asked={}),
+        **rule_variables(project, ref=pipeline["ref"], tag=pipeline["tag"], source=pipeline["source"], requested={}),
         "GITLAB_CI": "true",
-        "CI_API_V4_URL": f"{around.inside}/api/v4",
+        "CI_API_V4_URL": f"{job_context.inside}/api/v4",
         "CI_COMMIT_SHA": pipeline["sha"],
         "CI_COMMIT_SHORT_SHA": pipeline["sha"][:8],
         "CI_JOB_ID": str(job["id"]),
@@ -138,13 +140,13 @@ def _predefined(around: Surroundings, *, pipeline: Row, job: Row, token: str, wo
         "CI_PROJECT_URL": page,
         "CI_SERVER": "yes",
         "CI_SERVER_NAME": "packmill",
-        "CI_SERVER_URL": around.address,
+        "CI_SERVER_URL": job_context.address,
         "GITLAB_USER_LOGIN": pipeline["user"],
     }
 
 
 def iso(seconds: float | None) -> str | None:
-    """A time as GitLab writes it: ISO 8601 with milliseconds, UTC."""
+    """Format a time as GitLab does: ISO 8601 with milliseconds, UTC."""
     if seconds is None:
         return None
     return datetime.fromtimestamp(seconds, tz=timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")

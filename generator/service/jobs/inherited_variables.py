@@ -1,6 +1,6 @@
-"""Choose the variables of the service's own environment that jobs get.
+"""Select the variables of the service's environment that jobs inherit.
 
-Everything else stays with the service: a token that the operator has for another purpose is of no use to a job.
+All others are withheld, since they may hold tokens that the operator has for other purposes.
 """
 
 from __future__ import annotations
@@ -20,6 +20,6 @@ _INHERITED = re.compile("|".join(_NAMES))
 
 
 def inherited(environment: Mapping[str, str], more: Iterable[str] = ()) -> dict[str, str]:
-    """Return the variables that jobs get; ``more`` names those that the operator adds."""
+    """Return the variables that jobs inherit; ``more`` names those that the operator adds."""
     added = set(more)
     return {name: value for name, value in environment.items() if name in added or _INHERITED.fullmatch(name)}

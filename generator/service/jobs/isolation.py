@@ -1,4 +1,4 @@
-"""Decide how far the jobs of this service are kept apart from it, from its user and from each other."""
+"""Choose how jobs are isolated from the service, from its user and from each other."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from generator.subprocesses import run
 
 _PROGRAM = Path(__file__).with_name("confinement.py")
 _ENGINE_STATE = tuple(map(Path, ("/var/lib/docker", "/var/lib/containerd", "/var/lib/containers")))
-# Writes where a job may write, then reads where none may: code 3 when the second succeeds.
+# Writes where a job may write, then reads where a job may not: code 3 if reading succeeds.
 _PROBE = """\
 import sys
 open(sys.argv[1], "w").close()
@@ -36,7 +36,7 @@ sys.exit(3)
 class Isolation:
     """How jobs run: ``confined`` by Landlock, as ``user`` (the service's own if None), with more ``writable`` folders.
 
-    ``home_hidden`` also keeps them from the home folder, but for the settings of git, ssh, Docker and pip.
+    ``home_hidden`` also hides the home folder, except the settings of git, ssh, Docker and pip.
     """
 
     confined: bool = False
@@ -54,7 +54,7 @@ class Isolation:
         return Path(account.pw_dir)
 
     def files(self, data: DataFolder, number: int, *, shared: tuple[Path, ...], read: tuple[Path, ...]) -> Any:
-        """Return what `generator.service.jobs.confinement` takes as ``files``; None for no limits."""
+        """Return the ``files`` for `generator.service.jobs.confinement`; None for no limits."""
         if not self.confined:
             return None
         home = self.home.resolve() if self.home_hidden and self.home else None
@@ -72,30 +72,31 @@ class Isolation:
 def choose_isolation(
     data: DataFolder, *, user: str | None, writable: tuple[Path, ...], required: bool, home_hidden: bool
 ) -> tuple[Isolation, list[str]]:
-    """Return the isolation that this host allows, tried by a real process, and what to tell the operator about it.
+    """Return the isolation that this host supports, tested with a real process, and messages for the operator.
 
     Raises:
-        UsageError: the user does not exist or cannot run jobs, or something is missing that is required.
+        UsageError: the user does not exist or cannot run jobs, a writable folder overlaps the service's data, or the
+            host does not support the required isolation.
     """
     _check_user(user)
     for folder in writable:
         if data.path.is_relative_to(folder.resolve()) or folder.resolve().is_relative_to(data.path):
             raise UsageError(f"--job-writes {folder}: the service's own data would be writable; name another folder")
     abi = landlock_abi()
-    wanted = Isolation(confined=abi >= OLDEST_ABI, user=user, writable=writable, home_hidden=home_hidden)
+    chosen = Isolation(confined=abi >= OLDEST_ABI, user=user, writable=writable, home_hidden=home_hidden)
     _make_folders(data, user)
-    missing = _missing(abi)
-    problem = _try(wanted, data) if wanted.confined or user else ""
+    missing = _missing_feature(abi)
+    problem = _find_problem(chosen, data) if chosen.confined or user else ""
     if problem and user:
-        raise UsageError(f"--job-user {user}: a job cannot run as this user here: {problem}")
+        raise UsageError(f"--job-user {user}: cannot run a job as this user: {problem}")
     if problem:
-        wanted, missing = Isolation(), f"a confined process does not work here ({problem})"
+        chosen, missing = Isolation(), f"a confined process does not work here ({problem})"
     if missing and required:
         raise UsageError(f"--require-confinement: {missing}")
-    return wanted, _sentences(wanted, missing)
+    return chosen, _startup_messages(chosen, missing)
 
 
-def _missing(abi: int) -> str:
+def _missing_feature(abi: int) -> str:
     if abi < OLDEST_ABI:
         found = f"version {abi}" if abi else "none"
         return f"this kernel has no usable Landlock (found: {found}; needed: version {OLDEST_ABI}, Linux 5.19)"
@@ -107,7 +108,7 @@ def _missing(abi: int) -> str:
     return ""
 
 
-def _sentences(chosen: Isolation, missing: str) -> list[str]:
+def _startup_messages(chosen: Isolation, missing: str) -> list[str]:
     account = chosen.user or (pwd.getpwuid(os.getuid()).pw_name if chosen.home else str(os.getuid()))
     how = "confined by Landlock" if chosen.confined else "not confined: they read and write what this user can"
     engine = f"warning: user {chosen.user} cannot reach the engine's socket; add it to the group 'docker'"
@@ -143,7 +144,7 @@ def _reaches_engine(name: str) -> bool:
 
 
 def _make_folders(data: DataFolder, user: str | None) -> None:
-    """Make the folders of jobs; another user's jobs pass through the data folder and see nothing else of it."""
+    """Create the folders of jobs; another user's jobs can pass through the data folder but not list it."""
     account = pwd.getpwnam(user) if user else None
     for folder in (data.builds, data.temporaries, data.cache, data.cache / "packmill"):
         folder.mkdir(exist_ok=True, mode=0o711)
@@ -154,8 +155,8 @@ def _make_folders(data: DataFolder, user: str | None) -> None:
         data.path.chmod(0o710)
 
 
-def _try(isolation: Isolation, data: DataFolder) -> str:
-    """Run a confined process that writes to its folder and opens a file of the service; return what goes wrong."""
+def _find_problem(isolation: Isolation, data: DataFolder) -> str:
+    """Run a confined process that writes to its folder and opens a file of the service; return the problem, if any."""
     data.identity()
     folder, secret = data.temporary(0), str(data.path / "instance")
     shutil.rmtree(folder, ignore_errors=True)
@@ -173,12 +174,12 @@ def _try(isolation: Isolation, data: DataFolder) -> str:
     shutil.rmtree(folder, ignore_errors=True)
     if done.code == 3:
         return f"{secret} is readable"
-    said = (done.stdout or done.stderr).strip().splitlines() or [f"exit code {done.code}"]
-    return "" if done.code == 0 else said[-1]
+    output = (done.stdout or done.stderr).strip().splitlines() or [f"exit code {done.code}"]
+    return "" if done.code == 0 else output[-1]
 
 
 def home_links(home: Path) -> dict[str, Path]:
-    """Return the settings below a home folder that jobs use, by their place in the job's own home folder."""
+    """Return the settings in a home folder that jobs use, by their path in the job's own home folder."""
     names = (
         ".gitconfig .git-credentials .netrc .config/git .ssh .config/pip .pip .config/uv .config/containers "
         ".docker/config.json .docker/contexts .docker/cli-plugins .docker/buildx/current .docker/buildx/instances"
@@ -187,7 +188,7 @@ def home_links(home: Path) -> dict[str, Path]:
 
 
 def local_destination(text: str, data: DataFolder) -> tuple[Path, ...]:
-    """Return the repository of this machine that a package is deposited in, if ``text`` names one."""
+    """Return the local repository that a package is deposited in, if ``text`` names one."""
     path = Path(unquote(text.removeprefix("file://")))
     if not path.is_absolute() or not ((path / ".git").exists() or (path / "HEAD").is_file()):
         return ()

@@ -1,4 +1,4 @@
-"""JUnit reports as GitLab's API gives them (``/pipelines/:id/test_report``)."""
+"""JUnit reports in the form of GitLab's API (``/pipelines/:id/test_report``)."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ _MOST_CASES, _LONGEST_NAME, _LONGEST_TEXT, _LONGEST_TIME = 2000, 1000, 20_000, 1
 
 
 def read(text: bytes) -> list[dict[str, Any]]:
-    """The suites of a report, with their cases.
+    """Read the suites of a report, with their cases.
 
     Raises:
-        ValueError, xml.etree.ElementTree.ParseError: it is too long, has too many cases, has entities of its own, or
-            is no XML.
+        ValueError, xml.etree.ElementTree.ParseError: the report is too long, has too many cases or a document type, or
+            is not XML.
     """
-    # bytes 0 occur in UTF-16 alone, in which a document type would not be found; expat reads nothing wider
+    # null bytes occur only in UTF-16, where a document type would not be found; expat reads no wider encoding
     if len(text) > _LIMIT or b"<!DOCTYPE" in text or b"<!ENTITY" in text or b"\0" in text:
-        raise ValueError("too long, with a document type of its own, or in UTF-16")
+        raise ValueError("too long, with a document type, or in UTF-16")
     root = ElementTree.fromstring(text)  # noqa: S314 - a document type, and with it any entity, is refused above
     suites = [root] if root.tag == "testsuite" else root.findall("testsuite")
     if sum(len(suite.findall("testcase")) for suite in suites) > _MOST_CASES or len(suites) > _MOST_CASES:
@@ -37,18 +37,20 @@ def read(text: bytes) -> list[dict[str, Any]]:
 def _case(case: ElementTree.Element) -> dict[str, Any]:
     outcome = next((kind for kind in ("failure", "error", "skipped") if case.find(kind) is not None), None)
     status = {"failure": "failed", "error": "error", "skipped": "skipped", None: "success"}[outcome]
-    told = case.find(outcome) if outcome else None
+    element = case.find(outcome) if outcome else None
     return {
         "status": status,
         "name": case.get("name", "")[:_LONGEST_NAME],
         "classname": case.get("classname", "")[:_LONGEST_NAME],
         "execution_time": _seconds(case.get("time") or "0"),
-        "system_output": (told.text or told.get("message") or "")[:_LONGEST_TEXT] if told is not None else None,
+        "system_output": (element.text or element.get("message") or "")[:_LONGEST_TEXT]
+        if element is not None
+        else None,
     }
 
 
 def _seconds(text: str) -> float:
-    """A duration; sums of those that are longer than any job could be infinite, which JSON cannot say."""
+    """Parse a duration, 0 if it is invalid or too long: sums could become infinite, which JSON cannot represent."""
     try:
         value = float(text)
     except ValueError:
@@ -60,7 +62,7 @@ _COUNTS = {"success_count": "success", "failed_count": "failed", "skipped_count"
 
 
 def report(suites: Iterable[Mapping[str, Any]], *, whole: bool) -> dict[str, Any]:
-    """The report of a pipeline; with ``whole`` each case too."""
+    """Return the report of a pipeline; with ``whole`` including each case."""
     listed = []
     for suite in suites:
         cases = suite["cases"]

@@ -1,9 +1,9 @@
 """End the containers that a job left in the engine.
 
-The engine starts a container, not the job's own processes, so it goes on when they are killed. Every container of a job
-has the label `LABEL` with the job's ``PACKMILL_CONTAINER_LABEL`` as its value.
+A container is started by the engine, not by the job's own processes, so it survives when they are killed. Every
+container of a job has the label `LABEL` with the job's ``PACKMILL_CONTAINER_LABEL`` as its value.
 
-The shepherd runs this file by path, with the value as its argument; it needs the standard library alone.
+The shepherd runs this file by path, with that value as its argument; it uses only the standard library.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ _TIMEOUT = 30.0
 
 
 def end_containers(is_over: Callable[[str], bool]) -> int:
-    """Kill and remove the containers whose label's value is that of a job that is over; return how many."""
-    over = [name for name, value in _labeled() if is_over(value)]
+    """Kill and remove the containers of finished jobs, recognized by their label; return how many."""
+    over = [name for name, value in _labeled_containers() if is_over(value)]
     if over:
         _engine("rm", "--force", "--volumes", *over)
     return len(over)
 
 
-def _labeled() -> list[tuple[str, str]]:
+def _labeled_containers() -> list[tuple[str, str]]:
     names = _engine("ps", "--all", "--quiet", "--no-trunc", "--filter", f"label={LABEL}").split()
     shape = f'{{{{.Id}}}} {{{{index .Config.Labels "{LABEL}"}}}}'  # ps itself gives single labels with Docker alone
     lines = _engine("container", "inspect", "--format", shape, *names).splitlines() if names else []
@@ -34,7 +34,7 @@ def _labeled() -> list[tuple[str, str]]:
 
 
 def _engine(*words: str) -> str:
-    """Ask the engine of this process's environment, never one that a job names; an engine that is away has nothing."""
+    """Return an engine command's output, empty if there is no engine; never uses an engine that a job names."""
     command: tuple[str, ...] = ("docker",)
     if shutil.which("docker") is None:
         command = ("podman", "--url", os.environ.get("DOCKER_HOST") or "unix:///run/podman/podman.sock")
@@ -44,7 +44,7 @@ def _engine(*words: str) -> str:
         )
     except (OSError, subprocess.TimeoutExpired):
         return ""
-    return done.stdout  # of containers that are there, also when others went meanwhile
+    return done.stdout  # has the existing containers even if others disappeared meanwhile
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""The queue: which job is next, its shepherd, and what remains after either was killed.
+"""The job queue: choose and start jobs, collect their results, and recover after a crash.
 
-One thread starts jobs; one more waits for each that runs. A job is looked after by a shepherd
-(`generator.service.jobs.shepherd`), a process that outlives the service: a service that comes back adopts the jobs that
-still run, takes the results of those that ended meanwhile, and runs again those whose shepherd was killed too.
+One thread starts jobs, and one thread per running job waits for it. Each job runs under a shepherd
+(`generator.service.jobs.shepherd`), a process that outlives the service. A restarted service adopts the jobs that still
+run, collects the results of those that ended meanwhile, and reruns those whose shepherd was killed too.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from xml.etree.ElementTree import ParseError
 import sqlalchemy as sa
 
 from generator.service.jobs import junit_reports, leftovers
-from generator.service.jobs.environment import Surroundings
+from generator.service.jobs.environment import JobContext
 from generator.service.jobs.isolation import Isolation
 from generator.service.jobs.spec import Limits, job_spec
 from generator.service.store import tokens
@@ -42,15 +42,15 @@ class Scheduler:
     def __init__(
         self,
         queue: Pipelines,
-        around: Surroundings,
+        job_context: JobContext,
         data: DataFolder,
         limits: Limits,
         *,
         isolation: Isolation,
         prepare: Callable[[], None] = lambda: None,
     ) -> None:
-        """Take the queue's parts; ``prepare`` is called once, before the first job is started."""
-        self._pipelines, self._around, self._data, self._limits = queue, around, data, limits
+        """Prepare the scheduler; ``prepare`` is called once, before the first job starts."""
+        self._pipelines, self._job_context, self._data, self._limits = queue, job_context, data, limits
         self._isolation, self._prepare = isolation, prepare
         self._database: Database = queue.database
         self._wake = threading.Event()
@@ -59,41 +59,41 @@ class Scheduler:
         self._served: dict[str, int] = {}
         self._turn = 0
         self._guard = threading.Lock()
-        self._thread = threading.Thread(target=self._work, name="scheduler", daemon=True)
+        self._thread = threading.Thread(target=self._run_queue, name="scheduler", daemon=True)
         queue.on_change = self._wake.set
 
     def start(self) -> None:
-        """Takes up what an earlier service left, then the queue."""
-        self._remove_what_is_no_job_s()
-        for job in self._left_running():
+        """Recover the jobs of an earlier service, then start the queue."""
+        self._remove_orphaned_folders()
+        for job in self._find_running():
             self._resume(job)
         self._thread.start()
 
     def stop(self) -> None:
-        """Starts no more jobs; those that run go on, and the next service adopts them."""
+        """Start no more jobs; running jobs continue, and the next service adopts them."""
         self._stopping = True
         self._wake.set()
         self._thread.join(timeout=5)
 
     def cancel(self, numbers: Sequence[int]) -> None:
-        """Ends jobs that run."""
+        """End running jobs."""
         for number in numbers:
             self._data.job(number).cancel()
 
-    def _left_running(self) -> list[Row]:
-        with self._database.reading() as connection:
+    def _find_running(self) -> list[Row]:
+        with self._database.connection() as connection:
             return rows(connection, sa.select(jobs).where(jobs.c.status.in_(("running", "canceling"))))
 
     def _resume(self, job: Row) -> None:
         folder = self._data.job(job["id"])
-        if folder.is_tended():
+        if folder.has_shepherd():
             self._watch(job["id"], job["lane"])
             if job["status"] == "canceling":
                 folder.cancel()
         else:
-            self._conclude_surely(job["id"])
+            self._conclude_with_retries(job["id"])
 
-    def _work(self) -> None:
+    def _run_queue(self) -> None:
         cleaned = 0.0
         self._prepare()
         self._end_containers()
@@ -105,8 +105,8 @@ class Scheduler:
                 if time.monotonic() - cleaned > 300:
                     cleaned = time.monotonic()
                     self._remove_expired()
-            except Exception as error:  # noqa: BLE001 - a full disk or a database that is away must not end the queue
-                print(f"packmill: the queue stumbled and goes on: {error}", file=sys.stderr, flush=True)
+            except Exception as error:  # noqa: BLE001 - a full disk or an unavailable database must not end the queue
+                print(f"packmill: job queue: {error}; retrying", file=sys.stderr, flush=True)
                 time.sleep(1)
             self._wake.wait(timeout=30)
 
@@ -115,7 +115,7 @@ class Scheduler:
             if len(self._running) >= self._limits.concurrent:
                 return False
             busy = Counter(self._running.values())
-        with self._database.reading() as connection:
+        with self._database.connection() as connection:
             waiting = rows(
                 connection, sa.select(jobs.c.id, jobs.c.lane).where(jobs.c.status == "pending").order_by(jobs.c.id)
             )
@@ -140,13 +140,13 @@ class Scheduler:
                 number,
                 token,
                 database=self._database,
-                around=self._around,
+                job_context=self._job_context,
                 data=self._data,
                 limits=self._limits,
                 isolation=self._isolation,
             )
-            self._herd(folder, spec)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the job must not be left running without a shepherd
+            self._start_shepherd(folder, spec)
+        except Exception as error:  # noqa: BLE001 - after any error, the job must not stay running without a shepherd
             self._end(number, {"status": "failed", "failure_reason": "runner_system_failure"})
             folder.note(f"ERROR: Job failed (system failure): {error}")
             return
@@ -155,8 +155,8 @@ class Scheduler:
         if now is None or now["status"] == "canceling":  # while the shepherd was being started
             folder.cancel()
 
-    def _herd(self, folder: JobFolder, spec: dict[str, Any]) -> None:
-        """Starts the shepherd with the lock in its hands."""
+    def _start_shepherd(self, folder: JobFolder, spec: dict[str, Any]) -> None:
+        """Start the shepherd and pass it the lock."""
         descriptor = os.open(folder.lock, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -173,26 +173,26 @@ class Scheduler:
 
     def _wait(self, number: int) -> None:
         self._data.job(number).wait()
-        self._conclude_surely(number)
+        self._conclude_with_retries(number)
         with self._guard:
             self._running.pop(number, None)
         self._wake.set()
 
-    def _conclude_surely(self, number: int) -> None:
-        """Keeps how a job ended, if need be without what cannot be kept of it."""
+    def _conclude_with_retries(self, number: int) -> None:
+        """Store how a job ended; after repeated errors, store it as failed."""
         for attempt in range(5):
             try:
                 self._conclude(number)
                 return
-            except Exception as error:  # noqa: BLE001 - a full disk, a database that is away, a report that is odd
-                print(f"packmill: job {number}: its end is not yet kept: {error}", file=sys.stderr, flush=True)
+            except Exception as error:  # noqa: BLE001 - a full disk, an unavailable database, a malformed report
+                print(f"packmill: job {number}: cannot store the result: {error}", file=sys.stderr, flush=True)
                 time.sleep(attempt)
         with contextlib.suppress(sa.exc.SQLAlchemyError):  # otherwise the next service concludes it
             self._end(number, {"status": "failed", "failure_reason": "runner_system_failure"})
-            self._data.job(number).note("ERROR: Job failed (system failure): its end could not be kept")
+            self._data.job(number).note("ERROR: Job failed (system failure): its result could not be stored")
 
     def _conclude(self, number: int) -> None:
-        """Keeps how a job ended whose shepherd is gone."""
+        """Store how a job ended, once its shepherd has exited."""
         folder = self._data.job(number)
         job = self._pipelines.job(number)
         if job is None:
@@ -201,11 +201,11 @@ class Scheduler:
             return
         result = folder.result()
         if result is None:
-            self._after_a_killed_shepherd(job, folder)
+            self._handle_killed_shepherd(job, folder)
             return
         reason = result["reason"]
         canceled = reason == "canceled" or job["status"] == "canceling"
-        expires = self._expiry(job)
+        expires = self._expire_in(job)
         values = {
             "status": "canceled" if canceled else "failed" if reason else "success",
             "failure_reason": None if canceled else reason,
@@ -214,78 +214,80 @@ class Scheduler:
             "artifacts_size": result["artifacts_size"],
             "artifacts_expire_at": result["finished_at"] + expires if result["artifacts_size"] and expires else None,
             "finished_at": result["finished_at"],
-            "tests": self._tests(folder, result["junit"]),
+            "tests": self._read_junit_reports(folder, result["junit"]),
         }
         self._end(number, values)
 
-    def _expiry(self, job: Row) -> float | None:
+    def _expire_in(self, job: Row) -> float | None:
         pipeline = self._pipelines.get(job["pipeline_id"])
         try:
-            file = self._around.project.file(pipeline["sha"] if pipeline else "")
+            file = self._job_context.project.file(pipeline["sha"] if pipeline else "")
         except UsageError:
             return None
         return next((one.artifacts.expire_in for one in file.jobs if one.name == job["name"]), None)
 
-    def _tests(self, folder: JobFolder, names: list[str]) -> list[dict[str, Any]] | None:
+    def _read_junit_reports(self, folder: JobFolder, names: list[str]) -> list[dict[str, Any]] | None:
         suites = []
         for name in names:
             try:
                 suites += junit_reports.read((folder.path / name).read_bytes())
             except (OSError, ParseError, ValueError, LookupError) as error:
-                folder.note(f"WARNING: {name}: no JUnit report that can be read: {error}")
+                folder.note(f"WARNING: {name}: not a readable JUnit report: {error}")
         return suites or None
 
-    def _after_a_killed_shepherd(self, job: Row, folder: JobFolder) -> None:
+    def _handle_killed_shepherd(self, job: Row, folder: JobFolder) -> None:
         folder.end_orphans(self._data.work(job["id"]), everything=self._isolation.confined)
         self._remove_leftovers(job["id"])
         if job["status"] == "canceling":
             self._end(job["id"], {"status": "canceled"})
         elif job["attempts"] < self._limits.attempts:
-            folder.note("WARNING: the job was interrupted from outside; it runs again")
+            folder.note("WARNING: the job was killed by something outside of it; running it again")
             self._pipelines.update_job(job["id"], {"status": "pending", "started_at": None, "token_hash": None})
         else:
-            folder.note(f"ERROR: Job failed (system failure): interrupted from outside {job['attempts']} times")
+            folder.note(
+                f"ERROR: Job failed (system failure): killed {job['attempts']} times by something outside of it"
+            )
             self._end(job["id"], {"status": "failed", "failure_reason": "runner_system_failure"})
 
     def _end(self, number: int, values: dict[str, Any]) -> None:
         self._pipelines.update_job(number, {"finished_at": time.time(), "token_hash": None, **values})
 
     def _remove_leftovers(self, number: int) -> None:
-        """End the containers of a job that is over, then remove its work and temporary folders."""
+        """End the containers of a finished job, then remove its work and temporary folders."""
         label = self._data.label(number)
         leftovers.end_containers(lambda value: value == label)
         self._data.remove_work(number)
 
     def _end_containers(self) -> None:
-        """End the containers of all jobs of this data folder that are over."""
+        """End the containers of this data folder's finished jobs."""
         prefix = self._data.label(0)[:-1]
 
         def is_over(value: str) -> bool:
             number = value.removeprefix(prefix)
-            return value.startswith(prefix) and number.isdecimal() and not self._data.job(int(number)).is_tended()
+            return value.startswith(prefix) and number.isdecimal() and not self._data.job(int(number)).has_shepherd()
 
         leftovers.end_containers(is_over)
 
-    def _remove_what_is_no_job_s(self) -> None:
-        """Removes what a service that was killed while it deleted has left."""
-        with self._database.reading() as connection:
+    def _remove_orphaned_folders(self) -> None:
+        """Remove folders without a job, which a service that was killed while deleting leaves behind."""
+        with self._database.connection() as connection:
             known = set(connection.execute(sa.select(jobs.c.id)).scalars())
         for number in self._data.leftovers():
             folder = self._data.job(number)
-            if not folder.is_tended():
+            if not folder.has_shepherd():
                 folder.end_orphans(self._data.work(number), everything=self._isolation.confined)
                 self._remove_leftovers(number)
         for number in self._data.numbers():
-            if number not in known and not self._data.job(number).is_tended():
+            if number not in known and not self._data.job(number).has_shepherd():
                 self._data.job(number).remove()
 
     def _remove_expired(self) -> None:
-        """Removes artifacts whose time is over, and hidden values that no job needs any more."""
+        """Remove expired artifacts and hidden values that no job needs any more."""
         self._pipelines.hidden.remove_old(self._database)
-        with self._database.reading() as connection:
+        with self._database.connection() as connection:
             over = rows(connection, sa.select(jobs.c.id).where(jobs.c.artifacts_expire_at < time.time()))
         for job in over:
             self._data.job(job["id"]).remove_artifacts()
-            with self._database.writing() as connection:
+            with self._database.transaction() as connection:
                 gone = {"artifacts_size": None, "artifacts_expire_at": None}
                 connection.execute(sa.update(jobs).where(jobs.c.id == job["id"]).values(**gone))

@@ -1,17 +1,17 @@
-"""The program that looks after one job: fetches the project, runs the script, keeps the trace, collects artifacts.
+"""Program that runs one job: fetches the project, runs the script, writes the trace, collects artifacts.
 
-It is a process of its own, in a session of its own, so that a job outlives a service that is killed. Run by path with
-the standard library alone; this docstring is its protocol:
+It runs in a separate process and session, so that a job outlives a service that is killed. It is run by path and uses
+only the standard library; this docstring is its protocol:
 
-- **arguments**: the job's folder, and the number of a file descriptor. That is the locked ``lock`` of the folder, held
-  as long as this process lives: whoever gets the lock knows that the job is over.
-- **stdin**: one JSON object (`_Spec`), which holds the job's secrets and is never written.
-- **``trace``**: the log, as it comes, with secrets masked. **``group``**: the number of the script's process group.
-- **``artifacts.zip``**: paths of the work folder. **``result.json``**: how the job ended, written last and whole. No
-  ``result.json`` after the lock is free means that this process was killed.
-- **SIGTERM** cancels: the script's group gets SIGTERM, ten seconds later SIGKILL.
+- **arguments**: the job's folder, and the number of a file descriptor: the folder's ``lock``, locked as long as this
+  process lives. A process that gets the lock knows that the job is over.
+- **stdin**: one JSON object (`_Spec`). It holds the job's secrets and is never written to disk.
+- **``trace``**: the log so far, with secrets masked. **``group``**: the ID of the script's process group.
+- **``artifacts.zip``**: files of the work folder. **``result.json``**: how the job ended, written last and atomically.
+  A free lock without ``result.json`` means that this process was killed.
+- **SIGTERM** cancels the job: the script's process group gets SIGTERM, and SIGKILL ten seconds later.
 
-The script is started by ``confinement.py``; its containers are ended by ``leftovers.py``. Both are next to this file.
+``confinement.py`` starts the script, ``leftovers.py`` ends its containers. Both are located next to this file.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ _GRACE = 10.0
 _CHUNK = 1 << 16
 _DOTENV_LIMIT = 1 << 20
 _GREEN, _RED, _YELLOW, _PLAIN = "\x1b[32;1m", "\x1b[31;1m", "\x1b[0;33m", "\x1b[0;m"
-_BE_SUBREAPER = 36
+_SET_CHILD_SUBREAPER = 36
 _CONFINEMENT, _LEFTOVERS = (Path(__file__).with_name(name) for name in ("confinement.py", "leftovers.py"))
 _Spec = dict[str, Any]
-"""script (lines), environment, project (a git repository), sha, work and temporary (folders), home (links by their
-place in the job's home folder), user, files (as ``confinement.py`` has them), label, artifacts (zips of earlier jobs),
-keep ({paths, when, junit, dotenv}), timeout (seconds), trace_limit and artifacts_limit (bytes), secrets (texts)."""
+"""script (lines), environment, project (a git repository), sha, work and temporary (folders), home (link targets by
+path in the job's home folder), user, files (as in ``confinement.py``), label, artifacts (zips of earlier jobs), keep
+({paths, when, junit, dotenv}), timeout (seconds), trace_limit and artifacts_limit (bytes), secrets (texts)."""
 
 
 class Trace:
-    """The log of a job: secrets masked even where a chunk ends within one, and not longer than its limit."""
+    """The log of a job, limited in size, with secrets masked even across chunks."""
 
     def __init__(self, path: Path, *, secrets: list[str], limit: int) -> None:
         self._file = path.open("ab", buffering=0)
@@ -55,7 +55,7 @@ class Trace:
         self._limit = limit
 
     def write(self, chunk: bytes) -> None:
-        """Writes what can be no beginning of a secret, holds back the rest."""
+        """Write a chunk, but hold back its end if a secret may start there."""
         text = self._held + chunk
         for secret in self._secrets:
             text = text.replace(secret, b"[MASKED]")
@@ -63,13 +63,13 @@ class Trace:
         self._held = text[len(text) - held :]
         self._put(text[: len(text) - held])
 
-    def say(self, text: str, colour: str = "") -> None:
-        """A line of the shepherd's own."""
+    def say(self, text: str, color: str = "") -> None:
+        """Write a message of the shepherd."""
         self.flush()
-        self.write(f"{colour}{text}{_PLAIN if colour else ''}\n".encode())
+        self.write(f"{color}{text}{_PLAIN if color else ''}\n".encode())
 
     def flush(self) -> None:
-        """Writes what was held back: nothing more comes."""
+        """Write the held back text."""
         held, self._held = self._held, b""
         self._put(held)
 
@@ -79,17 +79,17 @@ class Trace:
         self._left -= len(text)
         self._file.write(text)
         if self._left <= 0:
-            self._file.write(f"\n{_RED}The log exceeds {self._limit} bytes; the rest is not kept{_PLAIN}\n".encode())
+            self._file.write(f"\n{_RED}The log exceeds {self._limit} bytes; the rest is discarded{_PLAIN}\n".encode())
 
 
 def _overlap(text: bytes, secret: bytes) -> int:
-    """How many bytes at the end of ``text`` could be the beginning of ``secret``."""
+    """Return how many bytes at the end of ``text`` could be the start of ``secret``."""
     longest = min(len(secret) - 1, len(text))
     return next((size for size in range(longest, 0, -1) if text.endswith(secret[:size])), 0)
 
 
 class Section:
-    """A part of the log that folds (https://docs.gitlab.com/ci/jobs/job_logs/)."""
+    """A collapsible section of the log (https://docs.gitlab.com/ci/jobs/job_logs/)."""
 
     def __init__(self, trace: Trace, name: str, title: str) -> None:
         self._trace, self._name, self._title = trace, name, title
@@ -103,39 +103,39 @@ class Section:
 
 
 class SystemFailureError(Exception):
-    """What stands around the script failed, not the script."""
+    """A failure of the service or the machine rather than of the script."""
 
 
 class Shepherd:
-    """One job from its start to its result."""
+    """Runs one job from its start to its result."""
 
     def __init__(self, folder: Path, spec: _Spec) -> None:
         self._folder, self._spec = folder, spec
         self._work, self._temporary = Path(spec["work"]), Path(spec["temporary"])
         self._trace = Trace(folder / "trace", secrets=spec["secrets"], limit=spec["trace_limit"])
         self._canceled = self._timed_out = False
-        self._asked_at: float | None = None
+        self._terminated_at: float | None = None
         self._group: int | None = None
         signal.signal(signal.SIGTERM, self._cancel)
 
-    def tend(self) -> dict[str, Any]:
-        """Runs the job; its result."""
+    def run_job(self) -> dict[str, Any]:
+        """Run the job; return its result."""
         ended: dict[str, Any] = {"artifacts_size": None, "dotenv": {}, "junit": []}
         try:
             self._prepare()
             ended |= self._run()
-        except Exception as error:  # noqa: BLE001 - whatever it is, the job has to have an end
+        except Exception as error:  # noqa: BLE001 - after any error, the job needs a result
             ended |= {"exit_code": None, "reason": "runner_system_failure", "message": str(error)}
         finally:
             self._end_group()
             self._end_all()
         try:
             self._collect(ended)
-        except Exception as error:  # noqa: BLE001 - as above: what a script left can be odd in any way
+        except Exception as error:  # noqa: BLE001 - as above: a script can leave arbitrary files
             ended |= {"reason": ended["reason"] or "runner_system_failure", "message": f"artifacts: {error}"}
         shutil.rmtree(self._work, ignore_errors=True)
         with suppress(OSError):
-            self._tell(ended)
+            self._log_result(ended)
         return {**ended, "finished_at": time.time()}
 
     def _cancel(self, _number: int, _frame: object) -> None:
@@ -157,7 +157,7 @@ class Shepherd:
         self._hand_over()
 
     def _make_home(self) -> None:
-        """Make the temporary folder, and in it a home folder with links to the account's settings."""
+        """Create the temporary folder, and in it a home folder with links to the account's settings."""
         home = self._temporary / "home"
         home.mkdir(parents=True)
         for name, target in self._spec["home"].items():
@@ -165,7 +165,7 @@ class Shepherd:
             (home / name).symlink_to(target)
 
     def _hand_over(self) -> None:
-        """Give the job's folders to the account that it runs as, and to no other."""
+        """Give the job's folders to the account that it runs as, with access for no other account."""
         for folder in (self._work, self._temporary):
             folder.chmod(0o700)
         if self._spec["user"] is None:
@@ -177,13 +177,13 @@ class Shepherd:
 
     def _git(self, *words: str) -> None:
         config = self._folder / "gitconfig"
-        # a file and not an option: the other end of a clone looks at who owns the project too, and is told no options
+        # a file, not an option: git upload-pack checks who owns the project too, and gets no options
         config.write_text("[safe]\n\tdirectory = *\n[advice]\n\tdetachedHead = false\n")
         environment = {**os.environ, "GIT_CONFIG_GLOBAL": str(config)}
         command = ("git", *words)
         done = subprocess.run(command, capture_output=True, check=False, stdin=subprocess.DEVNULL, env=environment)
         if done.returncode != 0:
-            raise SystemFailureError(f"the project cannot be fetched: {done.stderr.decode(errors='replace').strip()}")
+            raise SystemFailureError(f"cannot fetch the project: {done.stderr.decode(errors='replace').strip()}")
 
     def _unpack(self, archive: Path) -> None:
         self._trace.say(f"Extracting {archive.parent.name}/{archive.name}")
@@ -214,9 +214,9 @@ class Shepherd:
         return {"exit_code": 0, "reason": None, "message": ""}
 
     def _start(self, *command: str) -> subprocess.Popen[bytes]:
-        """Start the script as the job's account, confined to its files; its output comes by a pipe."""
+        """Start the script as the job's account, confined to its files, with its output in a pipe."""
         if self._spec["files"]:
-            ctypes.CDLL(None).prctl(_BE_SUBREAPER, 1, 0, 0, 0)
+            ctypes.CDLL(None).prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         self._output, theirs = os.pipe()
         problems, report = os.pipe()
         script = subprocess.Popen(
@@ -232,9 +232,9 @@ class Shepherd:
         os.close(report)
         self._group = script.pid
         (self._folder / "group").write_text(str(script.pid))
-        asked = {name: self._spec[name] for name in ("environment", "user", "files")}
+        spec = {name: self._spec[name] for name in ("environment", "user", "files")}
         with suppress(BrokenPipeError), script.stdin or open(os.devnull, "wb") as pipe:
-            pipe.write(json.dumps({**asked, "command": command}).encode())
+            pipe.write(json.dumps({**spec, "command": command}).encode())
         with open(problems, "rb") as pipe:
             problem = pipe.read().decode(errors="replace")
         if problem:
@@ -243,38 +243,38 @@ class Shepherd:
         return script
 
     def _follow(self, script: subprocess.Popen[bytes], deadline: float) -> None:
-        """Copies what the script prints until it has ended.
+        """Copy the script's output to the log until the script has ended.
 
-        A daemon that the script leaves behind may keep the pipe open: one more look after the script's end is enough.
+        A daemon that the script leaves behind may keep the pipe open, so the pipe is read only once more after the end.
         """
-        descriptor, open_still = self._output, True
+        descriptor, is_open = self._output, True
         os.set_blocking(descriptor, False)
         with selectors.DefaultSelector() as selector:
             selector.register(descriptor, selectors.EVENT_READ)
             while True:
                 over = script.poll() is not None
-                if open_still:
+                if is_open:
                     selector.select(0.0 if over else 0.2)
-                    open_still = self._copy(descriptor)
+                    is_open = self._copy_output(descriptor)
                 elif not over:
                     time.sleep(0.02)
                 if over:
                     return
-                self._press(script, deadline)
+                self._end_if_due(script, deadline)
 
-    def _press(self, script: subprocess.Popen[bytes], deadline: float) -> None:
-        """Ends a script that was canceled or whose time is up: asks first, kills after a while."""
+    def _end_if_due(self, script: subprocess.Popen[bytes], deadline: float) -> None:
+        """End a script that was canceled or timed out: SIGTERM first, SIGKILL after a grace period."""
         self._timed_out = self._timed_out or (time.monotonic() > deadline and not self._canceled)
         if not (self._timed_out or self._canceled):
             return
-        if self._asked_at is None:
-            self._asked_at = time.monotonic()
+        if self._terminated_at is None:
+            self._terminated_at = time.monotonic()
             _signal_group(script.pid, signal.SIGTERM)
-        elif time.monotonic() > self._asked_at + _GRACE:
+        elif time.monotonic() > self._terminated_at + _GRACE:
             _signal_group(script.pid, signal.SIGKILL)
 
-    def _copy(self, descriptor: int) -> bool:
-        """Whatever is there now; False when the other end is closed."""
+    def _copy_output(self, descriptor: int) -> bool:
+        """Copy the output that is available now; return False when the other end is closed."""
         for _ in range(64):
             try:
                 chunk = os.read(descriptor, _CHUNK)
@@ -286,7 +286,7 @@ class Shepherd:
         return True
 
     def _end_group(self) -> None:
-        """Ends what the script has started and left in its process group: nothing works on when the job is over."""
+        """End the processes that the script left in its process group."""
         if self._group is None:
             return
         deadline = time.monotonic() + (_GRACE if self._canceled or self._timed_out else _GRACE / 5)
@@ -296,7 +296,7 @@ class Shepherd:
         _signal_group(self._group, signal.SIGKILL)
 
     def _end_all(self) -> None:
-        """End what left the process group and what runs in the engine, then remove what may hold secrets."""
+        """End processes outside of the process group and containers, then remove the folder that may hold secrets."""
         while self._spec["files"]:
             try:
                 ended, _ = os.waitpid(-1, os.WNOHANG)
@@ -309,24 +309,26 @@ class Shepherd:
         shutil.rmtree(self._temporary, ignore_errors=True)
 
     def _collect(self, ended: dict[str, Any]) -> None:
-        """Adds what the job leaves: the size of its archive, its dotenv variables, its JUnit reports."""
+        """Add the size of the job's archive, its dotenv variables and its JUnit reports to the result."""
         keep, succeeded = self._spec["keep"], ended["reason"] is None
         if not self._work.is_dir():
             return
         if keep["when"] == "always" or (keep["when"] == "on_success") is succeeded:
             ended["artifacts_size"] = self._pack(keep["paths"])
         ended["dotenv"] = self._dotenv(keep["dotenv"]) if succeeded else {}
-        ended["junit"] = [self._report(number, path) for number, path in enumerate(self._inside(keep["junit"]))]
+        ended["junit"] = [
+            self._keep_junit_report(number, path) for number, path in enumerate(self._matching_files(keep["junit"]))
+        ]
 
     def _pack(self, patterns: list[str]) -> int | None:
-        files = self._inside(patterns)
+        files = self._matching_files(patterns)
         if not patterns:
             return None
         if not files:
             self._trace.say(f"WARNING: {', '.join(patterns)}: no matching files", _YELLOW)
             return None
         if sum(path.stat().st_size for path in files) > self._spec["artifacts_limit"]:
-            raise SystemFailureError(f"they exceed {self._spec['artifacts_limit']} bytes and are not kept")
+            raise SystemFailureError(f"larger than the limit of {self._spec['artifacts_limit']} bytes; discarded")
         target = self._folder / "artifacts.zip.new"
         shape: dict[str, Any] = {"compression": zipfile.ZIP_DEFLATED, "compresslevel": 3, "strict_timestamps": False}
         try:
@@ -340,31 +342,31 @@ class Shepherd:
         self._trace.say(f"Uploading artifacts: {len(files)} files, {size} bytes")
         return size
 
-    def _inside(self, patterns: list[str]) -> list[Path]:
-        """The regular files that patterns name; a link is no artifact, wherever it leads."""
+    def _matching_files(self, patterns: list[str]) -> list[Path]:
+        """Return the regular files that match patterns, without symbolic links."""
         files: set[Path] = set()
         for pattern in patterns:
             for match in glob.glob(pattern, root_dir=self._work, recursive=True):  # noqa: PTH207 - root_dir
                 path = self._work / match
-                files.update(_below(path) if path.is_dir() and not path.is_symlink() else [path])
+                files.update(_files_below(path) if path.is_dir() and not path.is_symlink() else [path])
         top = self._work.resolve()
         return sorted(p for p in files if p.is_file() and not p.is_symlink() and p.resolve().is_relative_to(top))
 
-    def _report(self, number: int, path: Path) -> str:
+    def _keep_junit_report(self, number: int, path: Path) -> str:
         name = f"junit-{number}.xml"
         shutil.copyfile(path, self._folder / name)
         return name
 
     def _dotenv(self, patterns: list[str]) -> dict[str, str]:
         variables = {}
-        for path in self._inside(patterns):
+        for path in self._matching_files(patterns):
             for line in path.read_bytes()[:_DOTENV_LIMIT].decode(errors="replace").splitlines():
                 name, equals, value = line.partition("=")
                 if equals and name.strip().isidentifier() and "\0" not in value:
                     variables[name.strip()] = value.strip().strip('"')
         return variables
 
-    def _tell(self, ended: dict[str, Any]) -> None:
+    def _log_result(self, ended: dict[str, Any]) -> None:
         if ended["reason"] is None:
             self._trace.say("Job succeeded", _GREEN)
         elif ended["reason"] == "canceled":
@@ -375,22 +377,22 @@ class Shepherd:
         self._trace.flush()
 
 
-def _below(folder: Path) -> list[Path]:
+def _files_below(folder: Path) -> list[Path]:
     return [Path(root, name) for root, _, names in os.walk(folder) for name in names]
 
 
 def _script(lines: list[str]) -> str:
-    """The script that stops at the first failure and shows each line before it runs."""
+    """Return a script that prints each line before running it and stops at the first failure."""
     shown = ["set -eo pipefail"]
     for line in lines:
-        told = line if "\n" not in line else line.splitlines()[0] + " # collapsed multi-line command"
-        quoted = f"{_GREEN}$ {told}{_PLAIN}".replace("'", "'\\''")
+        title = line if "\n" not in line else line.splitlines()[0] + " # collapsed multi-line command"
+        quoted = f"{_GREEN}$ {title}{_PLAIN}".replace("'", "'\\''")
         shown += [f"printf '%s\\n' '{quoted}'", line]
     return "\n".join(shown) + "\n"
 
 
 def _signal_group(group: int, number: int) -> bool:
-    """Sends a signal to a process group, 0 to ask alone; whether there is anyone in it."""
+    """Send a signal to a process group, 0 to send none; return whether the group has a process."""
     try:
         os.killpg(group, number)
     except (ProcessLookupError, PermissionError):
@@ -399,7 +401,7 @@ def _signal_group(group: int, number: int) -> bool:
 
 
 def _kill_children() -> None:
-    """Kill the children of this process; theirs become its own."""
+    """Kill the children of this process, which then adopts their children."""
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError, IndexError):
             parent = (process / "stat").read_text(errors="replace").rpartition(")")[2].split()[1]
@@ -408,11 +410,11 @@ def _kill_children() -> None:
 
 
 def main() -> None:
-    """Tends the job of the folder that is named."""
+    """Run the job of the folder given as argument."""
     folder = Path(sys.argv[1])
     (folder / "pid").write_text(str(os.getpid()))
-    os.set_inheritable(int(sys.argv[2]), False)  # noqa: FBT003 - it is the descriptor's own word
-    result = Shepherd(folder, json.load(sys.stdin)).tend()
+    os.set_inheritable(int(sys.argv[2]), False)  # noqa: FBT003 - the parameter has no name
+    result = Shepherd(folder, json.load(sys.stdin)).run_job()
     new = folder / "result.json.new"
     new.write_text(json.dumps(result), encoding="utf-8")
     new.rename(folder / "result.json")

@@ -1,4 +1,4 @@
-"""What a shepherd is told of its job; the docstring of `generator.service.jobs.shepherd` has the words."""
+"""The spec of a job for its shepherd; the docstring of `generator.service.jobs.shepherd` describes the fields."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from generator.service.archives import Archive
 from generator.service.jobs import environment
-from generator.service.jobs.environment import Surroundings
+from generator.service.jobs.environment import JobContext
 from generator.service.jobs.isolation import Isolation, home_links, local_destination
 from generator.service.project.pipeline_file import Job
 from generator.service.project.project import Project
@@ -25,7 +25,7 @@ _LOCKS = ("requirements.lock",)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Limits:
-    """What jobs may take: how many at once, how often one is tried, bytes of its log and of its artifacts."""
+    """Limits on jobs: how many run at once, attempts at each, and bytes of a job's log and artifacts."""
 
     concurrent: int = 2
     attempts: int = 3
@@ -38,26 +38,26 @@ def job_spec(
     token: str,
     *,
     database: Database,
-    around: Surroundings,
+    job_context: JobContext,
     data: DataFolder,
     limits: Limits,
     isolation: Isolation,
 ) -> dict[str, Any]:
-    """The spec of a job that is about to start; its log is told which variables it does not get.
+    """Return the spec of a job that is about to start, and note in its log which variables are left out.
 
     Raises:
-        UsageError: the job is gone, or the project's pipeline file has it no more.
+        UsageError: the job was deleted, or the pipeline file no longer has it.
     """
     job, pipeline, earlier = _rows(database, number)
-    asked = data.hidden.restore(pipeline["id"], pipeline["variables"])
-    file = around.project.file(pipeline["sha"])
+    requested = data.hidden.restore(pipeline["id"], pipeline["variables"])
+    file = job_context.project.file(pipeline["sha"])
     described = next((one for one in file.jobs if one.name == job["name"]), None)
     if described is None:
-        raise UsageError(f"the project's pipeline has no job {job['name']!r} any more")
-    values, left_out = environment.environment(
-        around,
+        raise UsageError(f"the project's pipeline no longer has a job {job['name']!r}")
+    values, left_out = environment.job_environment(
+        job_context,
         pipeline=pipeline,
-        asked={one["key"]: one["value"] for one in asked},
+        requested={one["key"]: one["value"] for one in requested},
         job=job,
         file=file,
         dotenv={name: value for one in earlier for name, value in one["dotenv"].items()},
@@ -66,35 +66,35 @@ def job_spec(
         work=data.work(number),
     )
     for name in left_out:
-        data.job(number).note(f"WARNING: the variable {name!r} is not one of this pipeline's; it is not set")
-    ready = _ready_environment(around.project, pipeline["sha"])
-    shared = _shared(values, ready, around, data)
-    values.setdefault("PYTHON", str(Path(sys.base_prefix) / "bin" / "python3"))  # one that a job can reach
-    values |= ready | _own_places(number, data, isolation)
+        data.job(number).note(f"WARNING: variable {name!r}: not declared in the pipeline file; ignored")
+    ready = _own_virtual_environment(job_context.project, pipeline["sha"])
+    shared = _shared_folders(values, ready, job_context, data)
+    values.setdefault("PYTHON", str(Path(sys.base_prefix) / "bin" / "python3"))  # one that a confined job can read
+    values |= ready | _folder_variables(number, data, isolation)
     archives = (data.job(one["id"]).artifacts for one in earlier)
     return {
         "script": described.script,
         "environment": values,
-        "project": str(around.project.folder),
+        "project": str(job_context.project.folder),
         "sha": pipeline["sha"],
         "work": str(data.work(number)),
         "temporary": str(data.temporary(number)),
         "home": {name: str(path) for name, path in home_links(isolation.home).items()} if isolation.home else {},
         "user": isolation.user,
-        "files": isolation.files(data, number, shared=shared, read=(around.project.folder,)),
+        "files": isolation.files(data, number, shared=shared, read=(job_context.project.folder,)),
         "label": data.label(number),
         "artifacts": [str(archive) for archive in archives if archive.is_file()],
-        "keep": _kept(described),
+        "keep": _artifact_rules(described),
         "timeout": described.timeout,
         "trace_limit": limits.trace,
         "artifacts_limit": limits.artifacts,
-        "secrets": environment.secrets(values, token, secret_inputs=_secret_inputs(data, values)),
+        "secrets": environment.secrets_to_mask(values, token, secret_inputs=_secret_inputs(data, values)),
     }
 
 
 def _rows(database: Database, number: int) -> tuple[Row, Row, list[Row]]:
-    """A job, its pipeline, and the jobs of earlier stages in their order."""
-    with database.reading() as connection:
+    """Return a job, its pipeline, and the jobs of earlier stages in order."""
+    with database.connection() as connection:
         mine = sa.select(jobs.c.pipeline_id).where(jobs.c.id == number).scalar_subquery()
         pipeline = row(connection, sa.select(pipelines).where(pipelines.c.id == mine))
         siblings = rows(connection, sa.select(jobs).where(jobs.c.pipeline_id == mine))
@@ -106,25 +106,27 @@ def _rows(database: Database, number: int) -> tuple[Row, Row, list[Row]]:
 
 
 def _secret_inputs(data: DataFolder, values: Mapping[str, str]) -> frozenset[str]:
-    """The inputs that are secret, of the package that a job runs."""
+    """Return the secret inputs of the package that a job runs."""
     number = values.get("package", "")
     if not number.isdecimal() or len(number) > 9:
         return frozenset()
     return Archive(data.job(int(number)).artifacts).secret_inputs()
 
 
-def _ready_environment(project: Project, sha: str) -> dict[str, str]:
-    """The virtual environment that the service itself runs in, where the job's commit asks for the same one."""
+def _own_virtual_environment(project: Project, sha: str) -> dict[str, str]:
+    """Return a variable with the service's own virtual environment if the job's commit needs the same one."""
     here, code = Path(sys.prefix), Path(__file__).resolve().parents[3]
-    if all((here / name).is_file() for name in _LOCKS):  # made by scripts/virtual-environment, which leaves them there
+    if all(
+        (here / name).is_file() for name in _LOCKS
+    ):  # created by scripts/virtual-environment, which keeps its lock files there
         same = project.same_files(sha, _LOCKS, here)
     else:
         same = project.same_files(sha, ("pyproject.toml",), code)
     return {"PACKMILL_VENV": str(here)} if same and (here / "bin" / "python").exists() else {}
 
 
-def _own_places(number: int, data: DataFolder, isolation: Isolation) -> dict[str, str]:
-    """Return the variables that keep a job to its own folders, and that tell its containers from others."""
+def _folder_variables(number: int, data: DataFolder, isolation: Isolation) -> dict[str, str]:
+    """Return the variables that limit a job to its own folders and label its containers."""
     home = data.temporary(number) / "home"
     return {
         "TMPDIR": str(data.temporary(number)),
@@ -137,16 +139,18 @@ def _own_places(number: int, data: DataFolder, isolation: Isolation) -> dict[str
     }
 
 
-def _shared(values: dict[str, str], ready: dict[str, str], around: Surroundings, data: DataFolder) -> tuple[Path, ...]:
-    """Return what a job may write besides its own folders.
+def _shared_folders(
+    values: dict[str, str], ready: dict[str, str], job_context: JobContext, data: DataFolder
+) -> tuple[Path, ...]:
+    """Return the folders that a job may write in addition to its own.
 
-    The caches of packages are for jobs that make a virtual environment: others could plant something in them.
+    Only jobs that create a virtual environment get the package caches: others could poison them.
     """
-    deposit = local_destination(values.get("destination", ""), data) if around.local_repositories else ()
+    deposit = local_destination(values.get("destination", ""), data) if job_context.local_repositories else ()
     caches = [values[name] for name in ("UV_CACHE_DIR", "PIP_CACHE_DIR") if values.get(name)]
     return (*deposit, *(() if ready else (data.cache, *map(Path, caches))))
 
 
-def _kept(described: Job) -> dict[str, Any]:
+def _artifact_rules(described: Job) -> dict[str, Any]:
     kept = described.artifacts
     return {"paths": kept.paths, "when": kept.when, "junit": kept.junit, "dotenv": kept.dotenv}

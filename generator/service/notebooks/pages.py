@@ -1,4 +1,4 @@
-"""Pages of executed notebooks: rendered once, by a process with limits, and kept next to the job's artifacts."""
+"""Pages of executed notebooks: rendered once, by a process with limits, and cached next to the job's artifacts."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from generator.subprocesses import feed
 
 _PROGRAM = Path(notebook_program.__file__)
 _VERSION = b"1"
-"""Changes when the same notebook gives another page."""
-_MOST_KEPT = 40
+"""The version of the pages; increase it when the same notebook renders differently."""
+_MOST_CACHED = 40
 _RETRY_AFTER = 600.0
 _LOCALE = {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin"}
 _REASONS = {
-    notebook_program.NOT_A_NOTEBOOK: "it is not a notebook, or not a valid one",
+    notebook_program.NOT_A_NOTEBOOK: "it is not a valid notebook",
     notebook_program.FAILED: "it could not be rendered",
     notebook_program.OUT_OF_MEMORY: "rendering it needs too much memory",
     notebook_program.TOO_LARGE: "the page would be too large",
@@ -40,7 +40,7 @@ _REASONS = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RenderLimits:
-    """What rendering one notebook may take: seconds, bytes, and characters of a source and of an output."""
+    """Limits on rendering one notebook: seconds, bytes, and characters of a source and of an output."""
 
     cpu: int = 20
     seconds: int = 40
@@ -53,7 +53,7 @@ class RenderLimits:
 
 @dataclass(frozen=True, slots=True)
 class NotShown:
-    """Why there is no page."""
+    """The reason why a notebook has no page."""
 
     reason: str
 
@@ -63,7 +63,7 @@ class BusyError(Exception):
 
 
 class NotebookPages:
-    """Renders notebooks, a few at once; the others wait in a queue of limited length."""
+    """Renders notebooks, a few at once; others wait in a bounded queue."""
 
     def __init__(self, limits: RenderLimits | None = None, *, at_once: int = 2, waiting: int = 20) -> None:
         self._limits, self._at_once = limits or RenderLimits(), at_once
@@ -73,16 +73,16 @@ class NotebookPages:
         self._threads: list[threading.Thread] = []
 
     def page(self, folder: JobFolder, notebook: bytes) -> Future[Path | NotShown]:
-        """Return the page of a notebook that a job has left: the kept one, or one that is being rendered.
+        """Return the page of a job's notebook, cached or being rendered.
 
         Raises:
             BusyError: the queue is full.
         """
         settings = json.dumps(asdict(self._limits)).encode()
         key = hashlib.sha256(_VERSION + settings + b"\0" + notebook).hexdigest()
-        kept = _kept(folder, key)
-        if kept is not None:
-            return _done(kept)
+        cached = _find_cached(folder, key)
+        if cached is not None:
+            return _completed_future(cached)
         with self._guard:
             name = f"{folder.path}/{key}"
             if name not in self._rendering:
@@ -95,19 +95,19 @@ class NotebookPages:
             return self._rendering[name]
 
     def _start_thread(self) -> None:
-        """Start another of the threads that wait for processes; they do not keep the service from ending."""
+        """Start another worker thread; as daemons they do not delay the service's exit."""
         if len(self._threads) < self._at_once:
-            thread = threading.Thread(target=self._work, name="notebooks", daemon=True)
+            thread = threading.Thread(target=self._render_queued, name="notebooks", daemon=True)
             self._threads.append(thread)
             thread.start()
 
-    def _work(self) -> None:
+    def _render_queued(self) -> None:
         while True:
             key, folder, notebook = self._queue.get()
             try:
                 found = self._render(key, folder, notebook)
-            except Exception as error:  # noqa: BLE001 - a full disk or a removed job must not end the thread
-                found = NotShown(f"the page could not be kept: {error}")
+            except Exception as error:  # noqa: BLE001 - a full disk or a deleted job must not end the thread
+                found = NotShown(f"the page could not be stored: {error}")
             with self._guard:
                 future = self._rendering.pop(f"{folder.path}/{key}")
             future.set_result(found)
@@ -130,7 +130,7 @@ class NotebookPages:
                 _remove_oldest(folder)
         finally:
             new.unlink(missing_ok=True)
-        if not folder.artifacts.exists():  # removed while it was rendered
+        if not folder.artifacts.exists():  # deleted while the page was rendered
             shutil.rmtree(folder.pages, ignore_errors=True)
         if code == 0:
             return page
@@ -140,8 +140,8 @@ class NotebookPages:
         return NotShown(reason)
 
 
-def _kept(folder: JobFolder, key: str) -> Path | NotShown | None:
-    """Return what an earlier attempt has left; a failure is tried again after a while."""
+def _find_cached(folder: JobFolder, key: str) -> Path | NotShown | None:
+    """Return the result of an earlier attempt, None to try again; failures expire."""
     page, failed = folder.pages / f"{key}.html", folder.pages / f"{key}.failed"
     if page.is_file():
         return page
@@ -153,11 +153,11 @@ def _kept(folder: JobFolder, key: str) -> Path | NotShown | None:
 
 def _remove_oldest(folder: JobFolder) -> None:
     kept = sorted(folder.pages.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
-    for path in kept[_MOST_KEPT:]:
+    for path in kept[_MOST_CACHED:]:
         path.unlink(missing_ok=True)
 
 
-def _done(found: Path | NotShown) -> Future[Path | NotShown]:
+def _completed_future(found: Path | NotShown) -> Future[Path | NotShown]:
     future: Future[Path | NotShown] = Future()
     future.set_result(found)
     return future

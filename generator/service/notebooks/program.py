@@ -1,10 +1,10 @@
-"""Render one notebook as HTML, in a process of its own: the notebook's text may be hostile.
+"""Render one notebook as HTML in a separate process, since its content may be hostile.
 
 `generator.service.notebooks.pages` runs this file by path, in isolated mode (``python -I``). This docstring is the
 protocol:
 
-- **argument**: one JSON object with the fields of `RenderLimits`. They are applied before anything is read.
-- **stdin**: the notebook. **stdout**: the page, a regular file, so that the limit on file sizes holds for it.
+- **argument**: one JSON object with the fields of `RenderLimits`, which are applied before anything is read.
+- **stdin**: the notebook. **stdout**: the page, a regular file, so that the limit on file sizes applies to it.
 - **exit code**: 0 done, 3 not a notebook, 4 rendering failed, 5 out of memory, 6 page too large; a signal means that
   the limit on CPU time (SIGXCPU) or on time (SIGALRM) was exceeded.
 """
@@ -24,11 +24,11 @@ from typing import Any
 
 NOT_A_NOTEBOOK, FAILED, OUT_OF_MEMORY, TOO_LARGE = 3, 4, 5, 6
 _IMAGE_FACTOR = 40
-"""Base64 of a picture may be this many times longer than a text: it is copied, not parsed."""
+"""A base64 image may be this many times longer than text, since it is copied and not parsed."""
 
 
 def apply_limits(limits: Mapping[str, Any]) -> None:
-    """Limit this process; neither it nor what it calls can lift the limits again without privileges."""
+    """Limit this process and its children; without privileges they cannot raise the limits again."""
     os.nice(5)
     resource.setrlimit(resource.RLIMIT_CPU, (limits["cpu"], limits["cpu"] + 1))
     resource.setrlimit(resource.RLIMIT_AS, (limits["memory"], limits["memory"]))
@@ -39,44 +39,44 @@ def apply_limits(limits: Mapping[str, Any]) -> None:
 
 
 def shorten(notebook: Any, limits: Mapping[str, Any]) -> None:
-    """Cut what is longer than the limits, with a note in its place."""
+    """Cut sources, outputs and cells at the limits, with a note in place of the rest."""
     notebook.metadata.pop("widgets", None)  # the state of widgets needs scripts, which the page may not run
     left = len(notebook.cells) - limits["cells"]
     del notebook.cells[limits["cells"] :]
     for cell in notebook.cells:
-        cell.source = _shortened(cell.source, limits["text"])
+        cell.source = _shorten_text(cell.source, limits["text"])
         if "outputs" in cell:
-            cell.outputs = [_shortened_output(output, limits["output"]) for output in cell.outputs[: limits["cells"]]]
+            cell.outputs = [_shorten_output(output, limits["output"]) for output in cell.outputs[: limits["cells"]]]
     if left > 0:
         from nbformat.v4 import new_raw_cell
 
         notebook.cells.append(new_raw_cell(f"… {left} more cells are not shown"))
 
 
-def _shortened(text: str, longest: int) -> str:
+def _shorten_text(text: str, longest: int) -> str:
     if len(text) <= longest:
         return text
     return f"{text[:longest]}\n\n… {len(text) - longest} more characters are not shown"
 
 
-def _shortened_output(output: Any, longest: int) -> Any:
+def _shorten_output(output: Any, longest: int) -> Any:
     if output.get("output_type") == "stream":
-        output.text = _shortened(output.text, longest)
+        output.text = _shorten_text(output.text, longest)
     elif output.get("output_type") == "error":
-        output.traceback = [_shortened("\n".join(output.traceback), longest)]
+        output.traceback = [_shorten_text("\n".join(output.traceback), longest)]
     elif "data" in output:
-        output.data = _shortened_data(output.data, longest)
+        output.data = _shorten_data(output.data, longest)
     return output
 
 
-def _shortened_data(data: Mapping[str, Any], longest: int) -> dict[str, Any]:
-    """The forms of an output that are short enough; plain text is cut, since half of any other form is none."""
+def _shorten_data(data: Mapping[str, Any], longest: int) -> dict[str, Any]:
+    """Return the representations of an output that are short enough; only plain text can be cut."""
     found: dict[str, Any] = {}
     dropped = []
     for kind, value in data.items():
         length = len(value) if isinstance(value, str) else len(json.dumps(value))
         if kind == "text/plain" and isinstance(value, str):
-            found[kind] = _shortened(value, longest)
+            found[kind] = _shorten_text(value, longest)
         elif length <= longest * (_IMAGE_FACTOR if kind.startswith("image/") and kind != "image/svg+xml" else 1):
             found[kind] = value
         else:
@@ -88,7 +88,7 @@ def _shortened_data(data: Mapping[str, Any], longest: int) -> dict[str, Any]:
 
 
 def render(text: bytes, limits: Mapping[str, Any]) -> bytes:
-    """Return the notebook as a page that loads nothing from elsewhere.
+    """Return the notebook as a page that loads no external resource.
 
     Raises:
         SystemExit: the text is not a notebook.
@@ -101,7 +101,7 @@ def render(text: bytes, limits: Mapping[str, Any]) -> bytes:
         shorten(notebook, limits)
     except MemoryError:
         raise
-    except Exception:  # noqa: BLE001 - nbformat meets whatever a job has left
+    except Exception:  # noqa: BLE001 - the file may be anything that a job wrote
         sys.exit(NOT_A_NOTEBOOK)
     exporter = HTMLExporter(mathjax_url="", require_js_url="", jquery_url="")
     body: str = exporter.from_notebook_node(notebook)[0]
@@ -109,7 +109,7 @@ def render(text: bytes, limits: Mapping[str, Any]) -> bytes:
 
 
 def main() -> None:
-    """Render what comes on standard input."""
+    """Render the notebook on standard input."""
     limits = json.loads(sys.argv[1])
     apply_limits(limits)
     logging.disable()

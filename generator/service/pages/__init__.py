@@ -1,5 +1,5 @@
-"""The pages for people: pipelines, logs, packages, and forms that start both.
+"""The web pages: pipelines, logs, packages, and forms that start builds and runs.
 
-Everything that is shown, a log, a notebook, a document of a package, may come from someone hostile: templates escape,
-what cannot be escaped is served in a sandbox, and no page needs a script that is written into it.
+All shown content (logs, notebooks, documents of packages) may be hostile: templates escape it, what cannot be escaped
+is served in a sandbox, and no page needs an inline script.
 """

@@ -1,4 +1,4 @@
-"""One job: its log as it is written, and what it left, pictures and the executed notebook among it."""
+"""The page of a job: its log, followed live, and its artifacts, including images and executed notebooks."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from fastapi.responses import JSONResponse
 
 from generator.service.answers import AnswerError, not_found
 from generator.service.api import artifacts
-from generator.service.api.growing import growing
+from generator.service.api.growing_file import growing_file_response
 from generator.service.api.jobs import find_job
 from generator.service.archives import Archive
 from generator.service.context import context
 from generator.service.pages import log
-from generator.service.pages.pipelines import asked
+from generator.service.pages.pipelines import requested_variables
 from generator.service.pages.rendering import hostile_policy, page
 from generator.service.pages.sessions import session
 from generator.service.store import states
@@ -26,12 +26,12 @@ from generator.shared import contract
 router = APIRouter(prefix="/jobs/{number:int}")
 _CHUNK = 1 << 20
 _PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".svg")
-_MOST_FILES, _MOST_SHOWN, _MOST_GLUED = 500, 40, 200
+_MOST_FILES, _MOST_SHOWN, _MOST_SCRAPS = 500, 40, 200
 
 
 @router.get("")
 def job_page(request: Request, number: int) -> Response:
-    """A job."""
+    """Show a job."""
     here, who = context(request), session(request)
     job = find_job(request, number)
     pipeline = here.pipelines.get(job["pipeline_id"])
@@ -42,18 +42,18 @@ def job_page(request: Request, number: int) -> Response:
     file = here.data.job(number).trace
     length = file.stat().st_size if file.is_file() else 0
     start = max(0, length - _CHUNK)
-    chunk = _from(request, number, start)
-    skipped = log.last_lines(chunk)
+    chunk = _read_log(request, number, start)
+    skipped = log.offset_of_last_lines(chunk)
     start += skipped
     lines, taken = log.lines(chunk[skipped:])
-    glued, glued_note = _glued(archive, sizes)
+    scraps, scraps_note = _read_scraps(archive, sizes)
     return page(
         request,
         "job.html",
         who,
         job=job,
         pipeline=pipeline,
-        asked=asked(pipeline),
+        requested=requested_variables(pipeline),
         lines=lines,
         next=start + taken,
         left_out=start,
@@ -62,46 +62,46 @@ def job_page(request: Request, number: int) -> Response:
         pictures=[name for name in sizes if name.lower().endswith(_PICTURES)][:_MOST_SHOWN],
         notebooks=[name for name in sizes if name.endswith(".ipynb")][:_MOST_SHOWN],
         depth=log.depth(lines),
-        glued=glued,
-        glued_note=glued_note,
+        scraps=scraps,
+        scraps_note=scraps_note,
         unlisted=not archive.is_listed(),
         packages=archive.packages(),
         over=job["status"] in states.finished,
     )
 
 
-def _glued(archive: Archive, sizes: Mapping[str, int]) -> tuple[dict[str, str], str]:
-    """What a notebook glued, as text, from the first ``scraps.json``, and why it is not shown."""
+def _read_scraps(archive: Archive, sizes: Mapping[str, int]) -> tuple[dict[str, str], str]:
+    """Return a notebook's scraps as text, from the first ``scraps.json``, or the reason why they are not shown."""
     name = next((name for name in sizes if name.rpartition("/")[2] == contract.scraps_file), None)
     if name is None:
         return {}, ""
     try:
         found: Any = json.loads(archive.read(name))
         if not isinstance(found, dict):
-            return {}, f"{name}: not shown: it is not a JSON object"
-        shown = list(found.items())[:_MOST_GLUED]
+            return {}, f"{name} is not shown: it is not a JSON object"
+        shown = list(found.items())[:_MOST_SCRAPS]
         return {str(key)[:200]: json.dumps(value, ensure_ascii=False)[:2000] for key, value in shown}, ""
     except AnswerError:
-        return {}, f"{name}: not shown: it is too large or damaged"
+        return {}, f"{name} is not shown: it is too large or damaged"
     except RecursionError:
-        return {}, f"{name}: not shown: it is nested too deep"
+        return {}, f"{name} is not shown: it is nested too deeply"
     except ValueError:
-        return {}, f"{name}: not shown: it is not valid JSON, or holds a number that is too long"
+        return {}, f"{name} is not shown: it is not valid JSON or contains a number that is too long"
 
 
 @router.get("/lines")
 def lines(request: Request, number: int) -> Response:
-    """The lines of the log from a byte on, for the page's script."""
+    """Return the lines of the log from a byte offset, for the page's script."""
     session(request)
     job = find_job(request, number)
     text = request.query_params.get("start", "0")
     start = int(text) if text.isdecimal() and len(text) < 16 else 0
-    found, taken = log.lines(_from(request, number, start))
+    found, taken = log.lines(_read_log(request, number, start))
     over = job["status"] in states.finished
     return JSONResponse({"lines": found, "next": start + taken, "status": job["status"], "over": over and not taken})
 
 
-def _from(request: Request, number: int, start: int) -> bytes:
+def _read_log(request: Request, number: int, start: int) -> bytes:
     try:
         with context(request).data.job(number).trace.open("rb") as file:
             file.seek(start)
@@ -112,16 +112,16 @@ def _from(request: Request, number: int, start: int) -> bytes:
 
 @router.get("/raw")
 def raw(request: Request, number: int) -> Response:
-    """The whole log as it is."""
+    """Return the whole log as plain text."""
     session(request)
     find_job(request, number)
     trace = context(request).data.job(number).trace
-    return growing(trace, request, {"Content-Security-Policy": hostile_policy})
+    return growing_file_response(trace, request, {"Content-Security-Policy": hostile_policy})
 
 
 @router.get("/artifacts")
 def whole(request: Request, number: int) -> Response:
-    """Everything that the job left, as an archive."""
+    """Return the job's artifacts as an archive."""
     session(request)
     find_job(request, number)
     return artifacts.archive(context(request).data.job(number).artifacts)
@@ -129,7 +129,7 @@ def whole(request: Request, number: int) -> Response:
 
 @router.get("/files/{path:path}")
 def one_file(request: Request, number: int, path: str) -> Response:
-    """A file that the job left: a picture to be shown, anything else to be kept."""
+    """Return an artifact: images are shown, other files are downloaded."""
     session(request)
     find_job(request, number)
     file = context(request).data.job(number).artifacts

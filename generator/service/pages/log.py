@@ -1,4 +1,4 @@
-"""A job's log as lines of HTML: escaped, coloured, and told where sections begin and end."""
+"""Convert a job's log to lines of HTML: escaped, colored, and divided into sections."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 _SECTION = re.compile(
     r"(?:\x1b\[0K)?section_(start|end):(\d{1,12}):([\w.-]{1,200})(?:\[([^\]\r\n]{0,200})\])?\r(?:\x1b\[0K)?"
 )
-_COLOUR = re.compile(r"\x1b\[([0-9;]{0,64})m")
+_COLOR = re.compile(r"\x1b\[([0-9;]{0,64})m")
 _OTHER = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])|[\x00-\x08\x0b-\x1f\x7f]")
 _LONGEST_LINE, _LONGEST_WAIT = 10_000, 1 << 19
 _MOST_LINES = 5000
-"""A browser shows so many at once without trouble; a log of a megabyte of line ends has a million."""
+"""The most lines that a browser displays well at once; a megabyte of line ends has a million."""
 _NAMES = ("black", "red", "green", "yellow", "blue", "magenta", "cyan", "white")
 
 Line = dict[str, Any]
@@ -22,19 +22,19 @@ Line = dict[str, Any]
 
 
 def lines(chunk: bytes) -> tuple[list[Line], int]:
-    """The first whole lines of a chunk, and how many bytes they took; the rest is for the next call."""
-    taken = _first_lines(chunk)
+    """Return the first complete lines of a chunk and their length in bytes; the rest is for the next call."""
+    taken = _length_of_lines(chunk)
     whole = chunk[:taken].removesuffix(b"\n")
     if not taken and len(chunk) >= _LONGEST_WAIT:
-        whole, taken = chunk, len(chunk)  # a line without end is shown in pieces
+        whole, taken = chunk, len(chunk)  # show an endless line in pieces
     found: list[Line] = []
     for text in whole.decode("utf-8", "replace").split("\n") if taken else ():
-        found += _line(text)
+        found += _convert_line(text)
     return found, taken
 
 
-def last_lines(chunk: bytes) -> int:
-    """Where in a chunk those lines begin that `lines` takes at once."""
+def offset_of_last_lines(chunk: bytes) -> int:
+    """Return the offset in a chunk of the last lines that `lines` can return at once."""
     position = len(chunk)
     for _ in range(_MOST_LINES):
         position = chunk.rfind(b"\n", 0, max(0, position - 1)) + 1
@@ -43,8 +43,8 @@ def last_lines(chunk: bytes) -> int:
     return position
 
 
-def _first_lines(chunk: bytes) -> int:
-    """The length of the whole lines that a chunk begins with, at most so many as are shown at once."""
+def _length_of_lines(chunk: bytes) -> int:
+    """Return the length of a chunk's first complete lines, at most as many as are shown at once."""
     position = 0
     for _ in range(_MOST_LINES):
         after = chunk.find(b"\n", position) + 1
@@ -55,23 +55,23 @@ def _first_lines(chunk: bytes) -> int:
 
 
 def depth(found: Iterable[Line]) -> int:
-    """How many sections are open after these lines."""
+    """Return how many sections are open after these lines."""
     count = 0
     for line in found:
         count = count + 1 if "start" in line else max(0, count - 1) if "end" in line else count
     return count
 
 
-def _line(text: str) -> list[Line]:
-    """What one line says: marks may stand before, between and behind its words."""
+def _convert_line(text: str) -> list[Line]:
+    """Convert one line; section markers may occur anywhere in it."""
     if len(text) > _LONGEST_LINE:
-        text = f"{text[:_LONGEST_LINE]} … {len(text) - _LONGEST_LINE} characters more"
+        text = f"{text[:_LONGEST_LINE]} … {len(text) - _LONGEST_LINE} more characters"
     found: list[Line] = []
     position, header = 0, None
     for mark in _SECTION.finditer(text):
         before = text[position : mark.start()]
         if before.strip("\r"):
-            found.append({"html": _html(before)})
+            found.append({"html": _to_html(before)})
         position = mark.end()
         if mark[1] == "start":
             header = {"start": mark[3], "at": int(mark[2]), "folded": "collapsed=true" in (mark[4] or ""), "html": ""}
@@ -80,31 +80,31 @@ def _line(text: str) -> list[Line]:
             found.append({"end": mark[3], "at": int(mark[2])})
     rest = text[position:]
     if header is not None and found[-1] is header:
-        header["html"] = _html(rest)
+        header["html"] = _to_html(rest)
     elif rest.strip("\r") or not found:
-        found.append({"html": _html(rest)})
+        found.append({"html": _to_html(rest)})
     return found
 
 
-def _html(text: str) -> str:
-    """Escaped text with its colours; of a line that was written over, what was written last."""
+def _to_html(text: str) -> str:
+    """Escape a text and convert its colors; of an overwritten line only the last text remains."""
     text = text.rstrip("\r").rpartition("\r")[2]
-    parts = _COLOUR.split(text)
-    shown, classes = [_escaped(parts[0])], set[str]()
+    parts = _COLOR.split(text)
+    shown, classes = [_escape(parts[0])], set[str]()
     for codes, words in zip(parts[1::2], parts[2::2], strict=True):
-        classes = _after(classes, codes)
-        escaped = _escaped(words)
+        classes = _apply_codes(classes, codes)
+        escaped = _escape(words)
         if escaped:
             shown.append(f'<span class="{" ".join(sorted(classes))}">{escaped}</span>' if classes else escaped)
     return "".join(shown)
 
 
-def _escaped(text: str) -> str:
+def _escape(text: str) -> str:
     return html.escape(_OTHER.sub("", text))
 
 
-def _after(classes: set[str], codes: str) -> set[str]:
-    """The classes after an SGR sequence (ECMA-48, 8.3.117), as far as logs use them."""
+def _apply_codes(classes: set[str], codes: str) -> set[str]:
+    """Return the classes after an SGR sequence (ECMA-48, 8.3.117); supports what logs use."""
     found = set(classes)
     for code in (int(code or 0) for code in codes.split(";")[:16]):
         if code == 0:

@@ -1,4 +1,4 @@
-"""The page of an executed notebook. What it holds is hostile: it is shown in a sandbox, and rendered elsewhere."""
+"""The page of an executed notebook; its content may be hostile, so it is sandboxed and rendered by another process."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from generator.service.store.job_folders import JobFolder
 
 router = APIRouter(prefix="/jobs/{number:int}/notebook")
 _PATIENCE = 15.0
-"""Seconds that a request waits for a page; no thread waits with it."""
+"""Seconds that a request waits for a page, without blocking a thread."""
 
 
 @router.get("/{path:path}")
 async def notebook(request: Request, number: int, path: str) -> Response:
-    """An executed notebook as a page without any rights."""
+    """Show an executed notebook in a sandboxed page."""
     here = context(request)
     folder, text = await run_in_threadpool(_read, request, number, path)
     if text is None:
@@ -45,10 +45,10 @@ async def notebook(request: Request, number: int, path: str) -> Response:
 
 
 def _read(request: Request, number: int, path: str) -> tuple[JobFolder, bytes | None]:
-    """The job's folder and the notebook; None for one that is too long or damaged.
+    """Return the job's folder and the notebook, None for a notebook that is too large or damaged.
 
     Raises:
-        AnswerError: 404, there is no such job or file.
+        AnswerError: 404, the job or the file does not exist.
     """
     session(request)
     find_job(request, number)

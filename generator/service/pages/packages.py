@@ -1,4 +1,4 @@
-"""A package: its interface, a picture of its workflow, its documents, how to run it, and a form that does."""
+"""The page of a package: its interface, a picture of its workflow, its documents, and a form that runs it."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from generator.service.api.parameters import read_parameters
 from generator.service.archives import Archive, repository_address
 from generator.service.context import context
 from generator.service.pages import picture, run_form
-from generator.service.pages.pipelines import said
+from generator.service.pages.pipelines import error_text
 from generator.service.pages.rendering import page
-from generator.service.pages.sessions import session, writing
+from generator.service.pages.sessions import check_writer_form, session
 from generator.service.store.database import jobs, rows
 
 router = APIRouter()
@@ -34,24 +34,24 @@ _LARGEST_DRAWN, _MOST_EVENTS = 1 << 17, 20_000
 _MOST_DOCUMENTS, _LONGEST_TEXT, _MOST_TEXT = 200, 200_000, 2_000_000
 _MOST_INPUTS = 1000
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_ODD = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError, jinja2.TemplateError)
-"""What a ``package.json`` of any other shape than packmill's leads to."""
-_NOT_SHOWN = "This package is not shown: its package.json is not one that packmill writes."
+_MALFORMED = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError, jinja2.TemplateError)
+"""The errors that a ``package.json`` not written by packmill can cause."""
+_NOT_SHOWN = "This package is not shown: its package.json was not written by packmill."
 _TEXTS = (".cwl", ".json", ".yml", ".yaml", ".md", ".txt", ".csv")
 
 
 @router.get("/packages")
 def packages_page(request: Request) -> Response:
-    """The packages that the youngest pipelines made: the latest of each place and repository."""
+    """Show the packages of recent pipelines: the latest of each path and repository."""
     here, who = context(request), session(request)
-    wanted = (
+    statement = (
         sa.select(jobs)
         .where(jobs.c.status == "success", jobs.c.artifacts_size.is_not(None), jobs.c.name.in_(("build", "publish")))
         .order_by(jobs.c.id.desc())
         .limit(300)
     )
-    with here.pipelines.database.reading() as connection:
-        found = rows(connection, wanted)
+    with here.pipelines.database.connection() as connection:
+        found = rows(connection, statement)
     shown: dict[tuple[str, str], dict[str, Any]] = {}
     for job in found:
         place = job["dotenv"].get("PACKMILL_PACKAGE", "")
@@ -59,7 +59,7 @@ def packages_page(request: Request) -> Response:
             continue
         file = here.data.job(job["id"]).artifacts
         address = repository_address(file)
-        # two hosts may have one place; a package that does not say where it is from hides no other
+        # two hosts may have the same path; a package without its repository's address hides no other
         key = place, repository_identity(address) or str(job["id"])
         if key not in shown:
             image = job["dotenv"].get("PACKMILL_IMAGE", "")
@@ -75,31 +75,33 @@ def packages_page(request: Request) -> Response:
 
 @router.get("/jobs/{number:int}/package/{folder:path}")
 def package_page(request: Request, number: int, folder: str) -> Response:
-    """One package."""
+    """Show one package."""
     try:
-        return _shown(request, number, folder, given={}, wrong={}, message="")
-    except _ODD:
+        return _render(request, number, folder, given={}, wrong={}, message="")
+    except _MALFORMED:
         return page(request, "wrong.html", session(request), code="Package", message=_NOT_SHOWN)
 
 
 @router.post("/jobs/{number:int}/package/{folder:path}")
 async def run(request: Request, number: int, folder: str) -> Response:
-    """Runs the package with the values of the form, as a pipeline of its own."""
+    """Run the package with the values of the form, as a new pipeline."""
     given = await read_parameters(request)
     return await run_in_threadpool(_run, request, number, folder, given)
 
 
 def _run(request: Request, number: int, folder: str, given: dict[str, Any]) -> Response:
-    here, who = context(request), writing(request, given)
+    here, who = context(request), check_writer_form(request, given)
     archive = Archive(here.data.job(number).artifacts)
     found = archive.package(folder)
     texts = {name: str(value) for name, value in given.items()}
     try:
         values, wrong = run_form.values(texts, _fields(found))
-    except _ODD:
+    except _MALFORMED:
         raise AnswerError(400, {"message": _NOT_SHOWN}) from None
     if wrong:
-        return _shown(request, number, folder, given=texts, wrong=wrong, message="Some values do not fit.", status=400)
+        return _render(
+            request, number, folder, given=texts, wrong=wrong, message="Some values are invalid.", status=400
+        )
     variables = {"package": str(number), "inputs": json.dumps(values, ensure_ascii=False)}
     if len(archive.packages()) > 1:
         variables["package_process"] = folder.rpartition("/")[2]
@@ -108,20 +110,20 @@ def _run(request: Request, number: int, folder: str, given: dict[str, Any]) -> R
         pipeline = _ref_of(request, number)
         made = here.start_pipeline(ref=pipeline, source="web", user=who.identity.name, variables=listed)
     except AnswerError as error:
-        return _shown(request, number, folder, given=texts, wrong={}, message=said(error), status=error.status)
+        return _render(request, number, folder, given=texts, wrong={}, message=error_text(error), status=error.status)
     job = here.pipelines.jobs_of(made)[0]
     return RedirectResponse(f"/{here.project.path}/-/jobs/{job['id']}", status_code=303)
 
 
 def _ref_of(request: Request, number: int) -> str:
-    """The ref of the pipeline that a job belongs to."""
+    """Return the ref of a job's pipeline."""
     pipeline = context(request).pipelines.get(find_job(request, number)["pipeline_id"])
     if pipeline is None:
         not_found()
     return str(pipeline["ref"])
 
 
-def _shown(
+def _render(
     request: Request, number: int, folder: str, *, given: dict[str, str], wrong: dict[str, str], message: str,
     status: int = 200,
 ) -> Response:  # fmt: skip
@@ -149,19 +151,19 @@ def _shown(
 
 
 def _fields(found: Mapping[str, Any]) -> list[run_form.Field]:
-    """The fields of a package's form.
+    """Return the fields of a package's form.
 
     Raises:
-        ValueError or another error of `_ODD`: the interface is not one that packmill writes.
+        ValueError or another error of `_MALFORMED`: packmill did not write the interface.
     """
     lists = [found["interface"].get(name, []) for name in ("inputs", "stage_in", "outputs")]
     if not all(isinstance(one, list) and len(one) <= _MOST_INPUTS for one in lists):
-        raise ValueError("lists are needed, none longer than a page can be")
+        raise ValueError("an interface needs lists that fit on a page")
     return run_form.fields(found["interface"])
 
 
 def _picture(archive: Archive, folder: str, title: str) -> str:
-    """The workflow where the package has one, otherwise the tool."""
+    """Draw the package's workflow, or its tool if it has none; return an empty text if neither can be drawn."""
     names = archive.sizes()
     name = next(one for one in ("workflow.cwl", "process.cwl") if f"{folder}/{one}" in names)
     if names[f"{folder}/{name}"] > _LARGEST_DRAWN:
@@ -177,13 +179,13 @@ def _picture(archive: Archive, folder: str, title: str) -> str:
 
 
 def _is_plain(text: str) -> bool:
-    """Whether YAML is short and free of aliases, by which a few lines become millions; packmill writes none."""
+    """Return whether YAML is short and has no aliases, which could multiply it; packmill writes none."""
     events = list(islice(yaml.parse(text, Loader=_LOADER), _MOST_EVENTS + 1))
     return len(events) <= _MOST_EVENTS and not any(isinstance(event, yaml.AliasEvent) for event in events)
 
 
 def _documents(archive: Archive, folder: str, names: list[str]) -> dict[str, str | None]:
-    """The texts of a package's documents, as long as a page has room for them."""
+    """Return the texts of a package's documents, None for those that do not fit on a page."""
     found: dict[str, str | None] = {}
     left = _MOST_TEXT
     for name in names[:_MOST_DOCUMENTS]:
@@ -193,7 +195,7 @@ def _documents(archive: Archive, folder: str, names: list[str]) -> dict[str, str
 
 
 def _text(archive: Archive, name: str) -> str | None:
-    """A document to be read in the page; None for what is no text or too long."""
+    """Return a document's text, None if it is not text or too long."""
     if not name.endswith(_TEXTS) or archive.sizes()[name] > _LONGEST_TEXT:
         return None
     return archive.read(name).decode("utf-8", "replace")

@@ -1,4 +1,4 @@
-"""A picture of a CWL document: inputs on the left, steps, outputs on the right, as SVG in the page's colours."""
+"""Draw a CWL document as SVG: inputs on the left, then steps, outputs on the right."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _WIDTH, _HEIGHT, _ACROSS, _DOWN, _MARGIN = 190, 40, 90, 16, 12
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A box: its class (input, step, output), what it says, and where it stands."""
+    """A box: its class (input, step, output), its texts and its position."""
 
     kind: str
     label: str
@@ -23,14 +23,14 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """Boxes by name, and which leads to which."""
+    """Boxes by name, and the connections between them."""
 
     nodes: Mapping[str, Node]
     edges: tuple[tuple[str, str], ...]
 
 
 def graph_of(document: Mapping[str, Any], *, title: str) -> Graph:
-    """The graph of a CommandLineTool or a Workflow (CWL v1.2)."""
+    """Return the graph of a CommandLineTool or a Workflow (CWL v1.2)."""
     inputs = {f"in/{name}": Node("input", name, _type(value)) for name, value in _entries(document, "inputs")}
     outputs = {f"out/{name}": Node("output", name, _type(value)) for name, value in _entries(document, "outputs")}
     if document.get("class") != "Workflow":
@@ -38,7 +38,7 @@ def graph_of(document: Mapping[str, Any], *, title: str) -> Graph:
         edges = [*((name, "step/") for name in inputs), *(("step/", name) for name in outputs)]
         return Graph({**inputs, **step, **outputs}, tuple(edges))
     steps = dict(_entries(document, "steps"))
-    nodes = {f"step/{name}": Node("step", name, _runs(value)) for name, value in steps.items()}
+    nodes = {f"step/{name}": Node("step", name, _run_target(value)) for name, value in steps.items()}
     found = [
         (_node(source, steps), f"step/{name}")
         for name, value in steps.items()
@@ -52,7 +52,7 @@ def graph_of(document: Mapping[str, Any], *, title: str) -> Graph:
 
 
 def _entries(document: Mapping[str, Any], key: str) -> list[tuple[str, Any]]:
-    """CWL's two ways to write a list of named things (SALAD, "Identifier maps")."""
+    """Read a list of named objects in either form of CWL (SALAD, "Identifier maps")."""
     value = document.get(key) if isinstance(document, dict) else None
     if isinstance(value, dict):
         return [(str(name), one) for name, one in value.items()]
@@ -70,7 +70,7 @@ def _type(value: Any) -> str:
     return str(kind).rpartition("/")[2]  # a record type is an address in its document: #workflow/S3
 
 
-def _runs(value: Any) -> str:
+def _run_target(value: Any) -> str:
     run = value.get("run") if isinstance(value, dict) else None
     return run.rpartition("/")[2] if isinstance(run, str) else ""
 
@@ -81,14 +81,14 @@ def _sources(port: Any, key: str) -> list[str]:
 
 
 def _node(source: str, steps: Mapping[str, Any]) -> str:
-    """The box that a source stands for: a step's output, or an input of the workflow."""
+    """Return the box of a source: a step for its output, or an input of the workflow."""
     plain = source.rpartition("#")[2]
     step = plain.partition("/")[0]
     return f"step/{step}" if "/" in plain and step in steps else f"in/{plain}"
 
 
 def svg(graph: Graph) -> str:
-    """The picture. Everything in it is escaped; colours are the stylesheet's."""
+    """Render a graph as SVG; texts are escaped, and the stylesheet sets the colors."""
     columns = _columns(graph)
     most = max((len(column) for column in columns), default=1)
     height = 2 * _MARGIN + most * (_HEIGHT + _DOWN) - _DOWN
@@ -98,17 +98,17 @@ def svg(graph: Graph) -> str:
         top = (height - len(column) * (_HEIGHT + _DOWN) + _DOWN) // 2
         for row, name in enumerate(column):
             places[name] = (_MARGIN + number * (_WIDTH + _ACROSS), top + row * (_HEIGHT + _DOWN))
-    lines = [_line(places[a], places[b]) for a, b in graph.edges]
-    boxes = [_box(node, *places[name]) for name, node in graph.nodes.items()]
-    told = ", ".join(node.label for node in graph.nodes.values() if node.kind == "step")
+    lines = [_draw_line(places[a], places[b]) for a, b in graph.edges]
+    boxes = [_draw_box(node, *places[name]) for name, node in graph.nodes.items()]
+    steps = ", ".join(node.label for node in graph.nodes.values() if node.kind == "step")
     return (
         f'<svg class="workflow" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img" '
-        f'aria-label="The workflow: {escape(told)}">{"".join(lines)}{"".join(boxes)}</svg>'
+        f'aria-label="The workflow: {escape(steps)}">{"".join(lines)}{"".join(boxes)}</svg>'
     )
 
 
 def _columns(graph: Graph) -> list[list[str]]:
-    """Boxes by their distance from the inputs; outputs all at the right."""
+    """Arrange boxes in columns by their distance from the inputs, with all outputs at the right."""
     depth = {name: 0 for name, node in graph.nodes.items() if node.kind == "input"}
     steps = [name for name, node in graph.nodes.items() if node.kind == "step"]
     depth.update(dict.fromkeys(steps, 1))
@@ -122,22 +122,22 @@ def _columns(graph: Graph) -> list[list[str]]:
     return [column for column in found if column]
 
 
-def _line(start: tuple[int, int], end: tuple[int, int]) -> str:
+def _draw_line(start: tuple[int, int], end: tuple[int, int]) -> str:
     x1, y1 = start[0] + _WIDTH, start[1] + _HEIGHT // 2
     x2, y2 = end[0], end[1] + _HEIGHT // 2
     middle = (x1 + x2) // 2
     return f'<path d="M{x1} {y1} C{middle} {y1} {middle} {y2} {x2} {y2}"/>'
 
 
-def _box(node: Node, x: int, y: int) -> str:
+def _draw_box(node: Node, x: int, y: int) -> str:
     whole = f"{escape(node.label)}: {escape(node.note)}"
     return (
         f'<g class="{node.kind}" transform="translate({x} {y})"><title>{whole}</title>'
         f'<rect width="{_WIDTH}" height="{_HEIGHT}" rx="6"/>'
-        f'<text x="10" y="17">{escape(_short(node.label))}</text>'
-        f'<text x="10" y="32" class="note">{escape(_short(node.note))}</text></g>'
+        f'<text x="10" y="17">{escape(_shorten(node.label))}</text>'
+        f'<text x="10" y="32" class="note">{escape(_shorten(node.note))}</text></g>'
     )
 
 
-def _short(text: str) -> str:
+def _shorten(text: str) -> str:
     return text if len(text) <= 26 else text[:25] + "…"

@@ -1,4 +1,4 @@
-"""The list of pipelines, one pipeline, and the form that starts one."""
+"""The pages with all pipelines and with one pipeline, and the form that starts one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from generator.service.api.parameters import read_parameters
 from generator.service.archives import Archive
 from generator.service.context import context
 from generator.service.pages.rendering import page
-from generator.service.pages.sessions import session, writing
+from generator.service.pages.sessions import check_writer_form, session
 from generator.service.project.pipeline_file import Variable
 from generator.service.store import states
 from generator.service.store.database import Row, jobs, pipelines, rows
@@ -29,7 +29,7 @@ _ONCE = 200
 
 @router.get("/pipelines")
 def pipelines_page(request: Request) -> Response:
-    """Pipelines, the youngest first."""
+    """List pipelines, newest first."""
     here, who = context(request), session(request)
     status = request.query_params.get("status", "")
     text = request.query_params.get("page", "")
@@ -38,13 +38,17 @@ def pipelines_page(request: Request) -> Response:
     if status in states.statuses:
         statement = statement.where(pipelines.c.status == status)
     total, found = here.pipelines.count_and_page(statement, limit=_PER_PAGE, offset=(number - 1) * _PER_PAGE)
-    with here.pipelines.database.reading() as connection:
-        wanted = sa.select(jobs.c.id, jobs.c.pipeline_id, jobs.c.name, jobs.c.status, jobs.c.stage_index)
+    with here.pipelines.database.connection() as connection:
+        statement = sa.select(jobs.c.id, jobs.c.pipeline_id, jobs.c.name, jobs.c.status, jobs.c.stage_index)
         ids = [row["id"] for row in found]
-        wanted = wanted.where(jobs.c.pipeline_id.in_(ids), jobs.c.retried.is_(False))
-        listed = rows(connection, wanted.order_by(jobs.c.stage_index, jobs.c.id))
+        statement = statement.where(jobs.c.pipeline_id.in_(ids), jobs.c.retried.is_(False))
+        listed = rows(connection, statement.order_by(jobs.c.stage_index, jobs.c.id))
     shown = [
-        {**row, "asked": asked(row), "jobs": [job for job in listed if job["pipeline_id"] == row["id"]]}
+        {
+            **row,
+            "requested": requested_variables(row),
+            "jobs": [job for job in listed if job["pipeline_id"] == row["id"]],
+        }
         for row in found
     ]
     pages = max(1, -(-total // _PER_PAGE))
@@ -54,26 +58,26 @@ def pipelines_page(request: Request) -> Response:
     )  # fmt: skip
 
 
-def asked(pipeline: Row) -> dict[str, str]:
-    """What a pipeline was asked for, without the passwords that URLs may hold."""
+def requested_variables(pipeline: Row) -> dict[str, str]:
+    """Return the variables that a pipeline was started with, without passwords in URLs."""
     return {one["key"]: redacted(one["value"]) for one in pipeline["variables"] if one["value"]}
 
 
 @router.get("/pipelines/new")
 def new_page(request: Request) -> Response:
-    """The form that starts a pipeline."""
+    """Show the form that starts a pipeline."""
     return _form(request, dict(request.query_params), wrong="")
 
 
 @router.post("/pipelines/new")
 async def new(request: Request) -> Response:
-    """Starts a pipeline."""
+    """Start a pipeline."""
     given = await read_parameters(request)
     return await run_in_threadpool(_start, request, given)
 
 
 def _start(request: Request, given: dict[str, Any]) -> Response:
-    here, who = context(request), writing(request, given)
+    here, who = context(request), check_writer_form(request, given)
     names = [one.name for one in _variables(request)]
     variables = [
         {"key": name, "value": str(given[name]).replace("\r\n", "\n").strip(), "variable_type": "env_var"}
@@ -84,12 +88,12 @@ def _start(request: Request, given: dict[str, Any]) -> Response:
         ref = str(given.get("ref") or here.project.default_branch)
         number = here.start_pipeline(ref=ref, source="web", user=who.identity.name, variables=variables)
     except AnswerError as error:
-        return _form(request, given, wrong=said(error), status=error.status)
+        return _form(request, given, wrong=error_text(error), status=error.status)
     return RedirectResponse(f"/{here.project.path}/-/pipelines/{number}", status_code=303)
 
 
-def said(error: AnswerError) -> str:
-    """What an answer says, as a sentence for people."""
+def error_text(error: AnswerError) -> str:
+    """Return the message of an error response as a sentence."""
     message = error.body.get("message", error.body.get("error", ""))
     return "; ".join(map(str, message["base"])) if isinstance(message, dict) and "base" in message else str(message)
 
@@ -103,7 +107,7 @@ def _form(request: Request, given: dict[str, Any], *, wrong: str, status: int = 
 
 
 def _variables(request: Request) -> list[Variable]:
-    """The variables that the pipeline file describes, without those of runs, which have a form of their own."""
+    """Return the variables that the pipeline file describes, without those of runs, which have another form."""
     project = context(request).project
     revision = project.resolve(project.default_branch)
     try:
@@ -115,7 +119,7 @@ def _variables(request: Request) -> list[Variable]:
 
 @router.get("/pipelines/{number:int}")
 def pipeline_page(request: Request, number: int) -> Response:
-    """One pipeline: its jobs, who asked for what, and what it made."""
+    """Show one pipeline: its jobs, its request and its packages."""
     here, who = context(request), session(request)
     pipeline = here.pipelines.get(number)
     if pipeline is None:
@@ -134,29 +138,29 @@ def pipeline_page(request: Request, number: int) -> Response:
         image=next(
             (job["dotenv"]["PACKMILL_IMAGE"] for job in reversed(current) if job["dotenv"].get("PACKMILL_IMAGE")), ""
         ),
-        asked=asked(pipeline),
+        requested=requested_variables(pipeline),
         retryable=any(job["status"] in ("failed", "canceled") for job in current),
     )
 
 
 @router.post("/pipelines/{number:int}/cancel")
 async def cancel(request: Request, number: int) -> Response:
-    """Cancels a pipeline."""
+    """Cancel a pipeline."""
     return await _act(request, number, "cancel")
 
 
 @router.post("/pipelines/{number:int}/retry")
 async def retry(request: Request, number: int) -> Response:
-    """Runs again what failed."""
+    """Retry a pipeline's failed jobs."""
     return await _act(request, number, "retry")
 
 
 async def _act(request: Request, number: int, action: str) -> Response:
     given = await read_parameters(request)
 
-    def carried_out() -> Response:
+    def act() -> Response:
         here = context(request)
-        writing(request, given)
+        check_writer_form(request, given)
         if here.pipelines.get(number) is None:
             not_found()
         if action == "cancel":
@@ -165,4 +169,4 @@ async def _act(request: Request, number: int, action: str) -> Response:
             here.pipelines.retry_pipeline(number)
         return RedirectResponse(f"/{here.project.path}/-/pipelines/{number}", status_code=303)
 
-    return await run_in_threadpool(carried_out)
+    return await run_in_threadpool(act)

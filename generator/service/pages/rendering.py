@@ -1,4 +1,4 @@
-"""Pages from templates: every value is escaped, and every answer says what a browser may do with it."""
+"""Render pages from templates: every value is escaped, and every response has a content security policy."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ hostile_policy = (
     "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'; font-src data:; frame-ancestors 'self'; "
     "base-uri 'none'; form-action 'none'"
 )
-"""For what notebooks and runs have written: shown, but with no script, no request and no origin of its own."""
+"""The policy for content from notebooks and runs: no scripts, no requests and no origin."""
 _NOTE_POLICY = "default-src 'none'; style-src 'self'; frame-ancestors 'self'; base-uri 'none'; form-action 'none'"
 
 
 def page(request: Request, template: str, session: Session | None, *, status: int = 200, **values: Any) -> HTMLResponse:
-    """A page; ``template`` is below ``templates/pages``."""
+    """Render a page; ``template`` is a path in ``templates/pages``."""
     here = context(request)
     common = {
         "home": f"/{here.project.path}/-",
@@ -40,22 +40,22 @@ def page(request: Request, template: str, session: Session | None, *, status: in
         "active": states.active,
     }
     text = _environment().get_template(template).render(**common, **values)
-    return HTMLResponse(_encoded(text), status_code=status, headers=headers())
+    return HTMLResponse(_encode(text), status_code=status, headers=headers())
 
 
 def note(message: str, *, raw: str, status: int) -> HTMLResponse:
-    """A short page in place of a notebook, which a page of this service may frame; ``raw`` is the file's address."""
+    """Render a message in place of a notebook, for a frame in a page; ``raw`` is the notebook's address."""
     text = _environment().get_template("note.html").render(message=message, raw=raw)
-    return HTMLResponse(_encoded(text), status_code=status, headers={"Content-Security-Policy": _NOTE_POLICY})
+    return HTMLResponse(_encode(text), status_code=status, headers={"Content-Security-Policy": _NOTE_POLICY})
 
 
-def _encoded(text: str) -> bytes:
-    """A page in UTF-8; half a surrogate pair, which JSON files may hold, becomes a question mark."""
+def _encode(text: str) -> bytes:
+    """Encode a page in UTF-8; half a surrogate pair, which JSON files may contain, becomes a question mark."""
     return text.encode("utf-8", "replace")
 
 
 def headers() -> dict[str, str]:
-    """What every page is sent with."""
+    """Return the headers of every page."""
     return {
         "Content-Security-Policy": _POLICY,
         "Referrer-Policy": "same-origin",
@@ -84,14 +84,14 @@ def _iso(seconds: float | None) -> str:
 
 
 def _moment(seconds: float | None) -> str:
-    """A time as people without a script see it."""
+    """Format a time for browsers without scripts."""
     if seconds is None:
         return ""
     return datetime.fromtimestamp(seconds, tz=timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def duration(seconds: float | None) -> str:
-    """A duration in words."""
+    """Format a duration."""
     if seconds is None:
         return ""
     if seconds < 60:
@@ -101,7 +101,7 @@ def duration(seconds: float | None) -> str:
 
 
 def size(count: int | None) -> str:
-    """A number of bytes in words."""
+    """Format a number of bytes."""
     number = float(count or 0)
     for unit in ("B", "kB", "MB"):
         if number < 1000:

@@ -1,4 +1,4 @@
-"""A form made of a package's interface, and what comes back from it as values of a job."""
+"""The form for a package's inputs, and the conversion of its values to those of a job."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _FILES = ("File", "Directory")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Field:
-    """One input as a form shows it; ``control`` is text, number, select, lines or json."""
+    """One input in a form; ``control`` is text, number, select, lines or json."""
 
     id: str
     name: str
@@ -27,20 +27,20 @@ class Field:
     doc: str
     control: str
     options: tuple[str, ...]
-    shown: str
-    needed: bool
+    default: str
+    required: bool
     secret: bool
     whole: bool
 
 
 class WrongValueError(Exception):
-    """A field that cannot be meant so."""
+    """A field's value is invalid."""
 
 
 def fields(interface: Mapping[str, Any]) -> list[Field]:
-    """The fields of an interface, as `generator.notebook.interface_json` writes it."""
+    """Return the fields for an interface, as `generator.notebook.interface_json` writes it."""
     inputs = [_field(one) for one in interface.get("inputs", ())]
-    return [*inputs, *(_staged(one) for one in interface.get("stage_in", ()))]
+    return [*inputs, *(_stage_in_field(one) for one in interface.get("stage_in", ()))]
 
 
 def _field(one: Mapping[str, Any]) -> Field:
@@ -60,14 +60,14 @@ def _field(one: Mapping[str, Any]) -> Field:
         doc=str(one.get("doc") or ""),
         control=control,
         options=options,
-        shown=_shown(default, control) if default is not None else "",
-        needed=not one.get("optional") and default is None and not one.get("secret"),
+        default=_format_default(default, control) if default is not None else "",
+        required=not one.get("optional") and default is None and not one.get("secret"),
         secret=bool(one.get("secret")),
         whole=kind in _WHOLE,
     )
 
 
-def _staged(one: Mapping[str, Any]) -> Field:
+def _stage_in_field(one: Mapping[str, Any]) -> Field:
     return Field(
         id=cwl_id(str(one["name"])),
         name=str(one["name"]),
@@ -75,14 +75,14 @@ def _staged(one: Mapping[str, Any]) -> Field:
         doc=str(one.get("doc") or ""),
         control="lines",
         options=(),
-        shown="",
-        needed=False,
+        default="",
+        required=False,
         secret=False,
         whole=False,
     )
 
 
-def _shown(value: Any, control: str) -> str:
+def _format_default(value: Any, control: str) -> str:
     if control == "lines" and isinstance(value, list):
         return "\n".join(one if isinstance(one, str) else json.dumps(one, ensure_ascii=False) for one in value)
     if isinstance(value, str) and control != "json":
@@ -91,14 +91,14 @@ def _shown(value: Any, control: str) -> str:
 
 
 def values(form: Mapping[str, str], known: list[Field]) -> tuple[dict[str, Any], dict[str, str]]:
-    """The values that a form gives, and what is wrong with fields, by their id; an empty field is its default."""
+    """Return a form's values and its errors, both by field ID; an empty field means the default."""
     found: dict[str, Any] = {}
     wrong: dict[str, str] = {}
     for field in known:
         text = form.get(f"input-{field.id}", "").replace("\r\n", "\n").strip("\n")
         if not text.strip() or field.secret:
-            if field.needed:
-                wrong[field.id] = "a value is needed"
+            if field.required:
+                wrong[field.id] = "a value is required"
             continue
         try:
             found[field.id] = _value(text, field)
@@ -116,18 +116,18 @@ def _value(text: str, field: Field) -> Any:
         if field.type.endswith("[]"):
             return items
         if len(items) != 1:
-            raise WrongValueError("one value is needed")
+            raise WrongValueError("exactly one value is required")
         return items[0]
     return _scalar(text.strip() if kind != "string" else text, kind, field)
 
 
 def _json_value(text: str) -> Any:
-    """JSON as it means itself, every other text as text."""
+    """Parse JSON; return any other text as it is."""
     try:
         value = json.loads(text)
         check_depth(value)
     except (YamlLimitError, RecursionError):
-        raise WrongValueError(f"lists and objects may be nested at most {deepest} levels deep") from None
+        raise WrongValueError(f"lists and objects can be nested at most {deepest} levels deep") from None
     except ValueError:
         return text
     try:
@@ -140,15 +140,15 @@ def _json_value(text: str) -> Any:
 def _scalar(text: str, kind: str, field: Field) -> Any:
     if kind in _FILES:
         if not text.startswith(("https://", "http://")):
-            raise WrongValueError(f"{text} is no http or https URL")
+            raise WrongValueError(f"{text} is not an http or https URL")
         return {"class": kind, "location": text}
     if kind in (*_WHOLE, *_REAL):
         try:
             number = int(text) if kind in _WHOLE else float(text)
         except ValueError:
-            raise WrongValueError(f"{text} is no {'whole ' if kind in _WHOLE else ''}number") from None
+            raise WrongValueError(f"{text} is not a {'whole ' if kind in _WHOLE else ''}number") from None
         if not math.isfinite(number):
-            raise WrongValueError(f"{text} is no number that JSON can say")
+            raise WrongValueError(f"{text} is not a finite number")
         return number
     if field.options and text not in field.options:
         raise WrongValueError(f"{text} is not one of {', '.join(field.options)}")

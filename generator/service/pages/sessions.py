@@ -1,7 +1,7 @@
-"""Who is signed in: a cookie with the word of a session, signed, and a second signature that forms carry (CSRF).
+"""Sessions of signed-in users: a signed cookie with a secret, and signed form tokens against CSRF.
 
-The token itself is in no cookie. A session ends when its user signs out, when its token is revoked or expires, or after
-twelve hours. The database has the digest of its word alone.
+The access token itself is in no cookie. A session ends when its user signs out, when its token is revoked or expires,
+or after twelve hours. The database has only the digest of its secret.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _KEY = 32
 
 
 class SignInFirstError(Exception):
-    """The page is for those who are signed in; ``address`` is where to go."""
+    """The page requires signing in; ``address`` is the sign-in page."""
 
     def __init__(self, address: str) -> None:
         super().__init__(address)
@@ -39,14 +39,14 @@ class SignInFirstError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Who looks at a page, and the word that their forms carry."""
+    """The user of a page, and the token for their forms."""
 
     identity: Identity
     form_token: str
 
 
 def signing_key(folder: Path) -> bytes:
-    """The key that cookies are signed with, made once and kept in the data folder."""
+    """Return the key that signs cookies, created once and stored in the data folder."""
     file = folder / "session.key"
     if not file.is_file() or file.stat().st_size < _KEY:
         new = folder / f"session.key.{os.getpid()}"
@@ -54,15 +54,15 @@ def signing_key(folder: Path) -> bytes:
             opened.write(secrets.token_bytes(_KEY))
             opened.flush()
             os.fsync(opened.fileno())
-        new.replace(file)  # whole or not at all: an empty key would sign anyone's cookie
+        new.replace(file)  # atomic, since with an empty key anyone could sign cookies
     return file.read_bytes()
 
 
 def begin(request: Request, response: Response, identity: Identity) -> None:
-    """Signs someone in."""
+    """Start a session and set its cookie."""
     expires = int(time.time()) + _LIFETIME
-    word = tokens.begin_session(context(request).pipelines.database, identity, expires_at=expires)
-    content = f"{identity.id}.{expires}.{word}"
+    secret = tokens.begin_session(context(request).pipelines.database, identity, expires_at=expires)
+    content = f"{identity.id}.{expires}.{secret}"
     response.set_cookie(
         cookie,
         f"{content}.{_signature(request, content)}",
@@ -74,55 +74,57 @@ def begin(request: Request, response: Response, identity: Identity) -> None:
 
 
 def end(request: Request, response: Response) -> None:
-    """Sign someone out: their cookie no longer opens anything, nor do copies of it."""
+    """End the session, which invalidates all copies of its cookie, and delete the cookie."""
     content = request.cookies.get(cookie, "").rpartition(".")[0]
     tokens.end_session(context(request).pipelines.database, content.rpartition(".")[2])
     response.delete_cookie(cookie)
 
 
 def session(request: Request) -> Session:
-    """Who is signed in.
+    """Return the session of a request.
 
     Raises:
-        SignInFirstError: nobody is.
+        SignInFirstError: the request has no valid session.
     """
     value = request.cookies.get(cookie, "")
     content, _, signature = value.rpartition(".")
     identity = None
     if content and hmac.compare_digest(signature.encode(), _signature(request, content).encode()):
-        identity = tokens.of_session(context(request).pipelines.database, content.rpartition(".")[2])
+        identity = tokens.find_by_session(context(request).pipelines.database, content.rpartition(".")[2])
     if identity is None or not identity.may_read:
-        asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-        raise SignInFirstError(f"/-/sign-in?next={quote(asked, safe='')}")
+        path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        raise SignInFirstError(f"/-/sign-in?next={quote(path, safe='')}")
     return Session(identity=identity, form_token=_signature(request, f"form {value}"))
 
 
-def writing(request: Request, form: Mapping[str, Any]) -> Session:
-    """Who is signed in and sends a form that this service gave them.
+def check_writer_form(request: Request, form: Mapping[str, Any]) -> Session:
+    """Return the session of a form that changes something, after checking its form token and permission.
 
     Raises:
-        SignInFirstError: nobody is signed in.
-        AnswerError: 403, the form is another site's, or the token may only read.
+        SignInFirstError: the request has no valid session.
+        AnswerError: 403, the form token is invalid, the form is another site's, or the access token may only read.
     """
-    found = belonging(request, form)
+    found = check_form(request, form)
     if not found.identity.may_write:
-        raise AnswerError(403, {"message": "Your token may only read: sign in with one that has the scope api."})
+        raise AnswerError(
+            403, {"message": "Your access token can only read. Sign in with a token that has the scope api."}
+        )
     return found
 
 
-def belonging(request: Request, form: Mapping[str, Any]) -> Session:
-    """Who is signed in and sends a form that this service gave them, whatever they may do.
+def check_form(request: Request, form: Mapping[str, Any]) -> Session:
+    """Return the session of a form, after checking its form token.
 
     Raises:
-        SignInFirstError: nobody is signed in.
-        AnswerError: 403, the form is another site's.
+        SignInFirstError: the request has no valid session.
+        AnswerError: 403, the form token is invalid or the form is another site's.
     """
     found = session(request)
     origin = request.headers.get("origin")
-    elsewhere = origin is not None and urlsplit(origin).netloc != urlsplit(context(request).base(request)).netloc
+    is_foreign = origin is not None and urlsplit(origin).netloc != urlsplit(context(request).base(request)).netloc
     given = str(form.get("form_token", ""))
-    if elsewhere or not hmac.compare_digest(given.encode(), found.form_token.encode()):
-        raise AnswerError(403, {"message": "The form is not of this page: open it again and send it once more."})
+    if is_foreign or not hmac.compare_digest(given.encode(), found.form_token.encode()):
+        raise AnswerError(403, {"message": "This form has expired. Reload the page and submit it again."})
     return found
 
 

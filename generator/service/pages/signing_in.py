@@ -1,4 +1,4 @@
-"""Signing in with an access token, and out again."""
+"""The pages for signing in with an access token and for signing out."""
 
 from __future__ import annotations
 
@@ -19,48 +19,48 @@ router = APIRouter()
 
 @router.get("/")
 def home(request: Request) -> Response:
-    """The pipelines."""
+    """Redirect to the pipelines."""
     return RedirectResponse(f"/{context(request).project.path}/-/pipelines", status_code=303)
 
 
 @router.get("/-/sign-in")
 def sign_in_page(request: Request) -> Response:
-    """Asks for a token."""
-    return page(request, "sign_in.html", None, wrong="", next=_local(request.query_params.get("next", "")))
+    """Show the form for an access token."""
+    return page(request, "sign_in.html", None, wrong="", next=_local_target(request.query_params.get("next", "")))
 
 
 @router.post("/-/sign-in")
 async def sign_in(request: Request) -> Response:
-    """Signs in whoever knows a token that may read."""
+    """Sign in with an access token that may read."""
     form = await read_parameters(request)
-    return await run_in_threadpool(_signed_in, request, str(form.get("token", "")), str(form.get("next", "")))
+    return await run_in_threadpool(_sign_in, request, str(form.get("token", "")), str(form.get("next", "")))
 
 
-def _signed_in(request: Request, token: str, target: str) -> Response:
+def _sign_in(request: Request, token: str, target: str) -> Response:
     identity = context(request).access.find(token.strip(), client(request))
     if identity is None or not identity.may_read:
-        wrong = "This token cannot be used here: an access token with the scope api or read_api is needed."
-        return page(request, "sign_in.html", None, status=401, wrong=wrong, next=_local(target))
-    response = RedirectResponse(_local(target) or "/", status_code=303)
+        wrong = "This token is invalid. Use an access token with the scope api or read_api."
+        return page(request, "sign_in.html", None, status=401, wrong=wrong, next=_local_target(target))
+    response = RedirectResponse(_local_target(target) or "/", status_code=303)
     sessions.begin(request, response, identity)
     return response
 
 
 @router.post("/-/sign-out")
 async def sign_out(request: Request) -> Response:
-    """Ends the session."""
+    """End the session."""
     form = await read_parameters(request)
-    return await run_in_threadpool(_signed_out, request, form)
+    return await run_in_threadpool(_sign_out, request, form)
 
 
-def _signed_out(request: Request, form: dict[str, Any]) -> Response:
-    sessions.belonging(request, form)
+def _sign_out(request: Request, form: dict[str, Any]) -> Response:
+    sessions.check_form(request, form)
     response = RedirectResponse("/-/sign-in", status_code=303)
     sessions.end(request, response)
     return response
 
 
-def _local(target: str) -> str:
-    """A page of this service; nothing else is gone to after signing in."""
+def _local_target(target: str) -> str:
+    """Return the target if it is a page of this service, otherwise an empty text."""
     plain = target.startswith("/") and not target.startswith(("//", "/\\")) and target.isprintable()
     return target if plain else ""

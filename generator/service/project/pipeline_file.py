@@ -1,4 +1,4 @@
-"""``.gitlab-ci.yml`` as the service runs it: the keywords that packmill's own file uses; any other is refused by name.
+"""The pipeline file ``.gitlab-ci.yml``: supports the keywords that packmill's own file uses, refuses others by name.
 
 Source: https://docs.gitlab.com/ci/yaml/
 """
@@ -27,7 +27,7 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "mo": 2592000, "y
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rule:
-    """One of ``rules``: what must hold, and when the job then runs."""
+    """One of ``rules``: a condition, and when the job runs if it is true."""
 
     condition: str | None
     when: str
@@ -35,7 +35,7 @@ class Rule:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Artifacts:
-    """What a job leaves; ``expire_in`` in seconds, None for never."""
+    """The artifacts of a job; ``expire_in`` in seconds, None for never."""
 
     paths: tuple[str, ...] = ()
     when: str = "on_success"
@@ -46,7 +46,7 @@ class Artifacts:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Job:
-    """A job as the file describes it; ``timeout`` in seconds."""
+    """A job of the file; ``timeout`` in seconds."""
 
     name: str
     stage: str
@@ -61,7 +61,7 @@ class Job:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Variable:
-    """A variable of the whole pipeline, as a form shows it."""
+    """A variable of the whole pipeline, with its description and options for a form."""
 
     name: str
     value: str
@@ -79,33 +79,35 @@ class PipelineFile:
     jobs: tuple[Job, ...]
 
     def jobs_for(self, variables: Mapping[str, str]) -> list[tuple[Job, str]]:
-        """The jobs of a pipeline with these variables, in the order of the stages, and when each runs."""
+        """Return the jobs of a pipeline with these variables, in the order of the stages, and when each runs."""
         given = {**{one.name: one.value for one in self.variables}, **variables}
-        if self.workflow and _chosen(self.workflow, given) in (None, "never"):
+        if self.workflow and _select_when(self.workflow, given) in (None, "never"):
             return []
-        whens = ((job, _chosen(job.rules, {**given, **job.variables}) if job.rules else job.when) for job in self.jobs)
-        wanted = [(job, when) for job, when in whens if when is not None and when != "never"]
-        return sorted(wanted, key=lambda one: self.stages.index(one[0].stage))
+        whens = (
+            (job, _select_when(job.rules, {**given, **job.variables}) if job.rules else job.when) for job in self.jobs
+        )
+        selected = [(job, when) for job, when in whens if when is not None and when != "never"]
+        return sorted(selected, key=lambda one: self.stages.index(one[0].stage))
 
 
-def _chosen(candidates: tuple[Rule, ...], variables: Mapping[str, str]) -> str | None:
+def _select_when(candidates: tuple[Rule, ...], variables: Mapping[str, str]) -> str | None:
     return next(
-        (rule.when for rule in candidates if rule.condition is None or rules.holds(rule.condition, variables)), None
+        (rule.when for rule in candidates if rule.condition is None or rules.is_true(rule.condition, variables)), None
     )
 
 
 def read(text: str, *, timeout: float) -> PipelineFile:
-    """The file's meaning; ``timeout`` (seconds) is for jobs that name none.
+    """Parse a pipeline file; ``timeout`` (seconds) is the default for jobs.
 
     Raises:
-        UsageError: it is no YAML, or says something that the service cannot do; the message names it.
+        UsageError: the text is not YAML, or uses a keyword or value that the service does not support.
     """
     try:
         document = YAML(typ="safe", pure=True).load(text)
     except YAMLError as error:
         raise UsageError(f"{name}: {error}") from None
     if not isinstance(document, dict):
-        raise UsageError(f"{name}: a mapping of jobs is needed")
+        raise UsageError(f"{name}: must be a mapping of jobs")
     default = _mapping(document.get("default"), "default", _JOB - {"script", "rules", "stage"})
     workflow = _mapping(document.get("workflow"), "workflow", frozenset(("rules",)))
     stages = (".pre", *_words(document.get("stages", ("build", "test", "deploy")), "stages"), ".post")
@@ -126,12 +128,12 @@ def _mapping(value: object, where: str, known: frozenset[str]) -> dict[str, Any]
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise UsageError(f"{name}: {where} is {value!r}, but a mapping is needed")
+        raise UsageError(f"{name}: {where}: {value!r} is not a mapping")
     unknown = sorted(str(key) for key in value if key not in known)
     if unknown:
         raise UsageError(
-            f"{name}: {where}: the keyword {unknown[0]!r} is not one that this service carries out\n"
-            f"  it knows: {', '.join(sorted(known))}"
+            f"{name}: {where}: keyword {unknown[0]!r} is not supported by this service\n"
+            f"  supported: {', '.join(sorted(known))}"
         )
     return value
 
@@ -139,13 +141,13 @@ def _mapping(value: object, where: str, known: frozenset[str]) -> dict[str, Any]
 def _entries(given: Mapping[str, Any], where: str, key: str | None = None) -> dict[str, Any]:
     value = given.get(key or where)
     if value is not None and not isinstance(value, dict):
-        raise UsageError(f"{name}: {where} is {value!r}, but a mapping is needed")
+        raise UsageError(f"{name}: {where}: {value!r} is not a mapping")
     return value or {}
 
 
-def _truth(value: object, where: str) -> bool:
+def _boolean(value: object, where: str) -> bool:
     if not isinstance(value, bool):
-        raise UsageError(f"{name}: {where} is {value!r}, but true or false is needed")
+        raise UsageError(f"{name}: {where}: {value!r} is not true or false")
     return value
 
 
@@ -172,9 +174,9 @@ def _job(key: str, given: Mapping[str, Any], stages: tuple[str, ...], timeout: f
     script = (*_words(given.get("before_script"), key), *_words(given.get("script"), key))
     stage = str(given.get("stage", "test"))
     if not _words(given.get("script"), key):
-        raise UsageError(f"{name}: {key}: a job needs a script")
+        raise UsageError(f"{name}: {key}: the job has no script")
     if stage not in stages:
-        raise UsageError(f"{name}: {key}: the stage {stage!r} is not among the stages: {', '.join(stages[1:-1])}")
+        raise UsageError(f"{name}: {key}: stage {stage!r} is not defined; stages: {', '.join(stages[1:-1])}")
     return Job(
         name=str(key),
         stage=stage,
@@ -184,19 +186,19 @@ def _job(key: str, given: Mapping[str, Any], stages: tuple[str, ...], timeout: f
         artifacts=_artifacts(given.get("artifacts"), key),
         timeout=seconds(str(given["timeout"]), f"{key}: timeout") if "timeout" in given else timeout,
         variables={str(k): str(v) for k, v in _entries(given, f"{key}: variables", "variables").items()},
-        allow_failure=_truth(given.get("allow_failure", False), f"{key}: allow_failure"),
+        allow_failure=_boolean(given.get("allow_failure", False), f"{key}: allow_failure"),
     )
 
 
 def _when(value: object, where: str) -> str:
     if value not in _WHEN:
-        raise UsageError(f"{name}: {where}: when is {value!r}; it can be {', '.join(_WHEN)}")
+        raise UsageError(f"{name}: {where}: when: {value!r} is not supported; use one of {', '.join(_WHEN)}")
     return str(value)
 
 
 def _rules(value: object, where: str) -> tuple[Rule, ...]:
     if value is not None and not isinstance(value, list):
-        raise UsageError(f"{name}: {where}: rules are a list")
+        raise UsageError(f"{name}: {where}: rules must be a list")
     found = []
     for one in value or []:
         given = _mapping(one, f"{where}: rules", frozenset(("if", "when")))
@@ -221,10 +223,10 @@ def _artifacts(value: object, where: str) -> Artifacts:
 
 
 def seconds(text: str, where: str) -> float:
-    """A duration in GitLab's words, such as ``2 hours 30 minutes`` or ``1 week``; a bare number is in seconds.
+    """Parse a duration as GitLab writes it, such as ``2 hours 30 minutes`` or ``1 week``; a bare number is in seconds.
 
     Raises:
-        UsageError: it is none.
+        UsageError: the text is not a duration.
     """
     if re.fullmatch(r"\s*\d+\s*", text):
         return float(text)
@@ -232,8 +234,8 @@ def seconds(text: str, where: str) -> float:
     for number, unit in re.findall(r"(\d+(?:\.\d+)?)\s*([a-z]+)", rest):
         short = "mo" if unit.startswith("mo") else unit[:1]
         if short not in _UNITS:
-            raise UsageError(f"{name}: {where}: {text!r} is no duration such as '2 hours'")
+            raise UsageError(f"{name}: {where}: {text!r} is not a duration; write e.g. '2 hours'")
         total += float(number) * _UNITS[short]
     if not total or re.sub(r"\d+(?:\.\d+)?\s*[a-z]+", "", rest).strip():
-        raise UsageError(f"{name}: {where}: {text!r} is no duration such as '2 hours'")
+        raise UsageError(f"{name}: {where}: {text!r} is not a duration; write e.g. '2 hours'")
     return total

@@ -1,4 +1,4 @@
-"""The project whose pipelines are run: a git repository with a ``.gitlab-ci.yml``, asked for refs and commits."""
+"""The project whose pipelines run: a git repository with a ``.gitlab-ci.yml``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MOST_KNOWN = 1000
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Revision:
-    """What a ref stands for; ``tag`` tells tags from branches."""
+    """The commit that a branch or tag (``tag``) points to."""
 
     ref: str
     sha: str
@@ -38,22 +38,21 @@ class Commit:
 
 
 class Project:
-    """One project. ``id`` and ``path`` (``owner/name``) are how clients name it."""
+    """One project; clients address it by ``id`` or ``path`` (``owner/name``)."""
 
     def __init__(
         self, folder: Path, *, number: int, path: str | None, timeout: float, snapshots: Path | None = None
     ) -> None:
-        """Opens the project and reads its pipeline file once.
+        """Open the project and check its pipeline file.
 
-        A folder without git, such as an unpacked release, is taken as it is now: ``snapshots`` is where its repository
-        is made then.
+        A folder without git, such as an unpacked release, is copied into a new repository at ``snapshots``.
 
         Raises:
-            UsageError: it is no git repository, or its pipeline file says what the service cannot do.
+            UsageError: the folder is not the top of a git repository, has no commit, or has no supported pipeline file.
         """
         self.path = path or f"{_slug(folder.resolve().parent.name)}/{_slug(folder.resolve().name)}"
         if snapshots and not (folder / ".git").exists() and (folder / pipeline_file.name).is_file():
-            folder = _snapshot(folder.resolve(), snapshots)
+            folder = _create_snapshot(folder.resolve(), snapshots)
         self.folder, self.id, self._timeout = folder.resolve(), number, timeout
         self._files: dict[str, PipelineFile] = {}
         self._known: dict[str, tuple[object, Revision | None]] = {}
@@ -62,12 +61,12 @@ class Project:
         top = self._git("rev-parse", "--show-toplevel")
         if top is None or Path(top) != self.folder:
             raise UsageError(
-                f"{folder}: pipelines are run of a project in git: give --project the top of a clone of packmill"
+                f"{folder}: not the top of a git repository; pass --project the top of a clone of packmill"
             )
         self.default_branch = self._git("symbolic-ref", "--quiet", "--short", "HEAD") or "main"
         head = self._git("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
         if head is None:
-            raise UsageError(f"{folder}: the project has no commit")
+            raise UsageError(f"{folder}: the repository has no commit")
         self.file(head)
 
     @property
@@ -76,26 +75,26 @@ class Project:
         return self.path.rpartition("/")[2]
 
     def resolve(self, ref: str) -> Revision | None:
-        """The branch or tag of a name; None when there is none."""
+        """Return the branch or tag with a name, None if it does not exist."""
         if not ref or ref.startswith("-") or not re.fullmatch(r"[\w./+@#-]+", ref) or ".." in ref:
             return None
         short = re.sub(r"^refs/(heads|tags)/", "", ref)
-        stamp = self._stamp(short)
+        stamp = self._ref_state(short)
         if stamp and self._known.get(ref, (None, None))[0] == stamp:
             return self._known[ref][1]
-        found = self._resolved(ref, short)
+        found = self._find_ref(ref, short)
         if stamp and len(self._known) < _MOST_KNOWN:
             self._known[ref] = (stamp, found)
         return found
 
-    def _stamp(self, short: str) -> tuple[object, ...] | None:
-        """What changes whenever a ref does: the files that git keeps it in. None where it keeps refs otherwise."""
+    def _ref_state(self, short: str) -> tuple[object, ...] | None:
+        """Return the state of the files that hold a ref, which changes with it; None for other ref storages."""
         if self._refs is None:
             return None
         files = ("HEAD", "packed-refs", f"refs/heads/{short}", f"refs/tags/{short}")
-        return tuple(_changed(self._refs / file) for file in files)
+        return tuple(_file_state(self._refs / file) for file in files)
 
-    def _resolved(self, ref: str, short: str) -> Revision | None:
+    def _find_ref(self, ref: str, short: str) -> Revision | None:
         for kind in ("heads", "tags"):
             sha = self._git("rev-parse", "--verify", "--quiet", f"refs/{kind}/{short}^{{commit}}")
             if sha and (ref == short or ref.startswith(f"refs/{kind}/")):
@@ -106,7 +105,7 @@ class Project:
         return None
 
     def commit(self, ref: str) -> Commit | None:
-        """The commit of a ref or a (short) sha."""
+        """Return the commit of a ref or a (short) SHA."""
         found = self.resolve(ref)
         sha = found.sha if found else ref
         if not re.fullmatch(r"[0-9a-f]{7,64}", sha):
@@ -128,24 +127,24 @@ class Project:
         )
 
     def file(self, sha: str) -> PipelineFile:
-        """The pipeline file of a commit.
+        """Return the pipeline file of a commit.
 
         Raises:
-            UsageError: there is none, or it says what the service cannot do.
+            UsageError: the commit has no pipeline file, or the file uses something that the service does not support.
         """
         if sha not in self._files:
             text = self._git("show", f"{sha}:{pipeline_file.name}")
             if text is None:
-                raise UsageError(f"{self.folder}: there is no {pipeline_file.name} at commit {sha[:8]}")
+                raise UsageError(f"{self.folder}: commit {sha[:8]} has no {pipeline_file.name}")
             self._files[sha] = pipeline_file.read(text, timeout=self._timeout)
         return self._files[sha]
 
     def has_file(self, name: str) -> bool:
-        """Whether the latest commit has a file."""
+        """Return whether the latest commit has a file."""
         return self._git("cat-file", "-e", f"HEAD:{name}") is not None
 
     def same_files(self, sha: str, names: tuple[str, ...], folder: Path) -> bool:
-        """Whether files of a commit are those of a folder."""
+        """Return whether files of a commit equal those of a folder."""
         return all(
             (folder / name).is_file()
             and self._git("rev-parse", f"{sha}:{name}") == self._git("hash-object", "--", str(folder / name))
@@ -157,8 +156,8 @@ class Project:
         return done.stdout.rstrip("\n") if done.code == 0 else None
 
 
-def _snapshot(folder: Path, target: Path) -> Path:
-    """A repository at ``target`` with one commit of what is in a folder, without what its .gitignore names."""
+def _create_snapshot(folder: Path, target: Path) -> Path:
+    """Create a repository at ``target`` with one commit of a folder's content, except what .gitignore excludes."""
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     place = ("git", "-c", "commit.gpgsign=false", f"--git-dir={target / '.git'}", f"--work-tree={folder}")
     commands = (
@@ -169,11 +168,11 @@ def _snapshot(folder: Path, target: Path) -> Path:
     for command in commands:
         done = run(command, environment=identity(fixed=True), cwd=folder, timeout=300)
         if done.code != 0:
-            raise UsageError(f"{folder}: it is not in git, and no repository can be made of it: {done.stderr.strip()}")
+            raise UsageError(f"{folder}: not in git, and cannot be copied into a repository: {done.stderr.strip()}")
     return target
 
 
-def _changed(file: Path) -> tuple[int, int, int] | None:
+def _file_state(file: Path) -> tuple[int, int, int] | None:
     try:
         found = file.stat()
     except OSError:

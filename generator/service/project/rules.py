@@ -1,4 +1,4 @@
-"""The expressions of ``rules:if`` (https://docs.gitlab.com/ci/jobs/job_rules/#cicd-variable-expressions)."""
+"""Evaluate the expressions of ``rules:if`` (https://docs.gitlab.com/ci/jobs/job_rules/#cicd-variable-expressions)."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ class _Token:
     text: str
 
 
-def holds(expression: str, variables: Mapping[str, str]) -> bool:
-    """Whether an expression holds; a variable alone holds when it is set and not empty.
+def is_true(expression: str, variables: Mapping[str, str]) -> bool:
+    """Return whether an expression is true; a variable alone is true if it is set and not empty.
 
     Raises:
-        UsageError: the expression is not one of GitLab's.
+        UsageError: the expression is invalid.
     """
     parser = _Parser(expression, variables)
-    result = parser.either()
-    parser.end()
+    result = parser.parse_or()
+    parser.check_end()
     return result
 
 
 def check(expression: str) -> None:
-    """Refuses an expression that cannot be read.
+    """Check an expression.
 
     Raises:
-        UsageError: it is not one of GitLab's.
+        UsageError: the expression is invalid.
     """
-    holds(expression, {})
+    is_true(expression, {})
 
 
 def _tokens(expression: str) -> list[_Token]:
@@ -50,7 +50,7 @@ def _tokens(expression: str) -> list[_Token]:
     while expression[position:].strip():
         match = _TOKEN.match(expression, position)
         if match is None:
-            raise UsageError(f"{expression!r} is no expression of rules:if, at {expression[position:].strip()!r}")
+            raise UsageError(f"rules:if: {expression!r}: invalid expression at {expression[position:].strip()!r}")
         tokens.append(_token(match))
         position = match.end()
     return tokens
@@ -66,49 +66,49 @@ def _token(match: re.Match[str]) -> _Token:
 
 
 class _Parser:
-    """Recursive descent: ``||`` binds less than ``&&``, which binds less than a comparison."""
+    """A recursive descent parser: ``||`` binds weaker than ``&&``, which binds weaker than a comparison."""
 
     def __init__(self, expression: str, variables: Mapping[str, str]) -> None:
         self._expression, self._variables = expression, variables
         self._tokens = _tokens(expression)
 
-    def either(self) -> bool:
-        result = self._both()
+    def parse_or(self) -> bool:
+        result = self._parse_and()
         while self._take("||"):
-            result = self._both() or result
+            result = self._parse_and() or result
         return result
 
-    def end(self) -> None:
+    def check_end(self) -> None:
         if self._tokens:
             self._refuse()
 
-    def _both(self) -> bool:
-        result = self._one()
+    def _parse_and(self) -> bool:
+        result = self._parse_operand()
         while self._take("&&"):
-            result = self._one() and result
+            result = self._parse_operand() and result
         return result
 
-    def _one(self) -> bool:
+    def _parse_operand(self) -> bool:
         if self._take("("):
-            result = self.either()
+            result = self.parse_or()
             if not self._take(")"):
                 self._refuse()
             return result
-        left = self._value()
+        left = self._take_value()
         for operator in ("==", "!=", "=~", "!~"):
             if self._take(operator):
-                return self._compared(left, operator)
+                return self._compare(left, operator)
         return bool(left)
 
-    def _compared(self, left: str | None, operator: str) -> bool:
+    def _compare(self, left: str | None, operator: str) -> bool:
         if operator in ("==", "!="):
-            return (left == self._value()) is (operator == "==")
+            return (left == self._take_value()) is (operator == "==")
         if not self._tokens or self._tokens[0].kind != "pattern":
             self._refuse()
         found = re.search(self._tokens.pop(0).text, left or "") is not None
         return found is (operator == "=~")
 
-    def _value(self) -> str | None:
+    def _take_value(self) -> str | None:
         if not self._tokens or self._tokens[0].kind not in ("variable", "string", "null"):
             self._refuse()
         token = self._tokens.pop(0)
@@ -123,5 +123,5 @@ class _Parser:
         return False
 
     def _refuse(self) -> None:
-        rest = " ".join(token.text for token in self._tokens) or "its end"
-        raise UsageError(f"{self._expression!r} is no expression of rules:if, at {rest!r}")
+        rest = " ".join(token.text for token in self._tokens) or "the end"
+        raise UsageError(f"rules:if: {self._expression!r}: invalid expression at {rest!r}")

@@ -1,4 +1,4 @@
-"""The tables, in SQLite (WAL) or whatever SQLAlchemy speaks; times are seconds since 1970, UTC."""
+"""The database tables, in SQLite (WAL) or another database of SQLAlchemy; times are seconds since 1970, UTC."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ pipelines = sa.Table(
     sa.Column("finished_at", sa.Float),
     sqlite_autoincrement=True,
 )
-"""``variables``: a list of ``{key, value, variable_type}``; those that are ``hidden`` have their value elsewhere."""
+"""``variables``: a list of ``{key, value, variable_type}``; the values of ``hidden`` ones are stored elsewhere."""
 
 jobs = sa.Table(
     "jobs",
@@ -64,7 +64,7 @@ jobs = sa.Table(
     sa.Column("erased_at", sa.Float),
     sqlite_autoincrement=True,
 )
-"""``lane`` is whose turn it is in the queue; ``retried`` jobs have a younger one of the same name."""
+"""``lane`` groups jobs for fair queueing; a ``retried`` job has a newer one of the same name."""
 
 tokens = sa.Table(
     "tokens",
@@ -85,68 +85,70 @@ sessions = sa.Table(
     sa.Column("token_id", sa.ForeignKey("tokens.id", ondelete="CASCADE"), nullable=False, index=True),
     sa.Column("expires_at", sa.Float, nullable=False, index=True),
 )
-"""Who is signed in to the pages; ``id`` is the digest of a word that only the cookie has."""
+"""Signed-in sessions of the pages; ``id`` is the digest of a secret that only the cookie holds."""
 
 Row = sa.RowMapping
 _CLAIM = int.from_bytes(b"packmill", "big")
-"""The number of the advisory lock."""
+"""The ID of the advisory lock."""
 
 
 class Database:
-    """Where rows live. Reads go side by side; writes one after another, which is what SQLite does anyway."""
+    """A database; reads run in parallel, writes one at a time, as in SQLite."""
 
     def __init__(self, url: str) -> None:
-        """Opens the database and makes what is missing in it.
+        """Open the database and create missing tables.
 
         Raises:
-            UsageError: it cannot be reached, or its driver is not installed.
+            UsageError: the database cannot be opened, or its driver is not installed.
         """
         try:
-            # what someone asked for may hold a password, and errors end up in the log
+            # parameters may hold passwords, and errors end up in the log
             self._engine = sa.create_engine(url, hide_parameters=True, **_options(url))
             if self._engine.dialect.name == "sqlite":
                 sa.event.listen(self._engine, "connect", _tune_sqlite)
             _tables.create_all(self._engine)
         except ModuleNotFoundError as error:
-            raise UsageError(f"the driver of the database is not installed: pip install {error.name}") from None
+            raise UsageError(f"--database: the driver is not installed; run: pip install {error.name}") from None
         except (ArgumentError, OperationalError, SQLAlchemyError) as error:
             cause = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
-            raise UsageError(f"the database cannot be opened: {cause}") from None
+            raise UsageError(f"--database: cannot open the database: {cause}") from None
         self._writing = threading.Lock()
         self._claim: sa.Connection | int | None = None
 
     def claim(self) -> None:
-        """Takes the database for one service; given back when the process ends, however it does.
+        """Lock the database for one service until the process exits.
+
+        Two services on one database would each rerun the other's jobs.
 
         Raises:
-            UsageError: another service has it: it would take this one's jobs for its own that were killed.
+            UsageError: another service has locked the database.
         """
         if self._engine.dialect.name == "postgresql":
             self._claim = self._engine.connect()
-            taken = bool(self._claim.execute(sa.select(sa.func.pg_try_advisory_lock(_CLAIM))).scalar())
+            locked = bool(self._claim.execute(sa.select(sa.func.pg_try_advisory_lock(_CLAIM))).scalar())
             self._claim.commit()  # the lock is the session's, not the transaction's
         elif self._engine.url.database and self._engine.dialect.name == "sqlite":
             self._claim = os.open(f"{self._engine.url.database}.lock", os.O_RDWR | os.O_CREAT, 0o600)
-            taken = _locked(self._claim)
+            locked = _try_lock(self._claim)
         else:
-            taken = True
-        if not taken:
-            raise UsageError("another 'packmill serve' uses this database: name another --data or --database")
+            locked = True
+        if not locked:
+            raise UsageError("another 'packmill serve' uses this database; name another --data or --database")
 
     @contextmanager
-    def reading(self) -> Iterator[sa.Connection]:
-        """A connection to read with."""
+    def connection(self) -> Iterator[sa.Connection]:
+        """Open a connection for reading."""
         with self._engine.connect() as connection:
             yield connection
 
     @contextmanager
-    def writing(self) -> Iterator[sa.Connection]:
-        """A transaction: all of it is on disk when the block ends, or nothing."""
+    def transaction(self) -> Iterator[sa.Connection]:
+        """Open a transaction; when the block ends, all or nothing of it is on disk."""
         with self._writing, self._engine.begin() as connection:
             yield connection
 
     def forget_deleted(self) -> None:
-        """Write an SQLite file anew, without what rows held before they changed; PostgreSQL's autovacuum does it."""
+        """Vacuum an SQLite file, to remove deleted content from it; PostgreSQL's autovacuum does so by itself."""
         if self._engine.dialect.name != "sqlite":
             return
         with self._writing, self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
@@ -154,11 +156,11 @@ class Database:
             connection.execute(sa.text("PRAGMA wal_checkpoint(TRUNCATE)"))
 
     def close(self) -> None:
-        """Gives all connections back."""
+        """Close all connections."""
         self._engine.dispose()
 
 
-def _locked(descriptor: int) -> bool:
+def _try_lock(descriptor: int) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -167,7 +169,7 @@ def _locked(descriptor: int) -> bool:
 
 
 def sqlite_url(file: Path) -> str:
-    """The URL of a database in a file."""
+    """Return the URL of an SQLite database file."""
     return f"sqlite:///{file}"
 
 
@@ -178,16 +180,16 @@ def _options(url: str) -> dict[str, Any]:
 
 
 def _tune_sqlite(connection: Any, _record: object) -> None:
-    """WAL lets readers go on while one writes; FULL has what was promised on disk before it is promised."""
+    """Configure a connection: WAL lets reads continue during a write, FULL makes a commit durable."""
     for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "cache_size = -8000"):
         connection.execute(f"PRAGMA {pragma}")
 
 
 def rows(connection: sa.Connection, statement: sa.Select[Any]) -> list[Row]:
-    """All rows of a query."""
+    """Return all rows of a query."""
     return list(connection.execute(statement).mappings())
 
 
 def row(connection: sa.Connection, statement: sa.Select[Any]) -> Row | None:
-    """The first row of a query."""
+    """Return the first row of a query."""
     return connection.execute(statement).mappings().first()

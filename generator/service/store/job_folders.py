@@ -1,4 +1,4 @@
-"""Where the service keeps what is no row: a folder a job, with its trace, its artifacts and its result."""
+"""The data folder of the service: a folder for each job, with its trace, artifacts and result."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from generator.service.store.hidden_values import HiddenValues
 
 @dataclass(frozen=True, slots=True)
 class JobFolder:
-    """One job's folder; `generator.service.jobs.shepherd` says what lies in it."""
+    """One job's folder; `generator.service.jobs.shepherd` describes its content."""
 
     path: Path
 
@@ -29,7 +29,7 @@ class JobFolder:
 
     @property
     def artifacts(self) -> Path:
-        """The archive of what the job left."""
+        """The archive of the job's artifacts."""
         return self.path / "artifacts.zip"
 
     @property
@@ -38,18 +38,18 @@ class JobFolder:
         return self.path / "pages"
 
     def remove_artifacts(self) -> None:
-        """Remove the artifacts and the pages that were made of them."""
+        """Remove the artifacts and the pages rendered from them."""
         self.artifacts.unlink(missing_ok=True)
         shutil.rmtree(self.pages, ignore_errors=True)
 
     @property
     def lock(self) -> Path:
-        """Locked as long as a shepherd lives."""
+        """The file that a shepherd locks as long as it lives."""
         return self.path / "lock"
 
     def prepare(self) -> None:
-        """An empty folder for an attempt; the trace of an earlier attempt stays."""
-        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)  # logs are for those with a token
+        """Prepare the folder for an attempt: remove everything of an earlier one but its trace."""
+        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)  # reading logs needs a token
         self.path.mkdir(exist_ok=True)
         for name in ("result.json", "group", "pid"):
             (self.path / name).unlink(missing_ok=True)
@@ -57,26 +57,26 @@ class JobFolder:
         self.trace.touch(mode=0o600)
 
     def note(self, text: str) -> None:
-        """A line of the service's own at the end of the trace."""
+        """Append a message of the service to the trace."""
         with suppress(OSError), self.trace.open("a", encoding="utf-8", errors="replace") as trace:
             trace.write(f"\x1b[0;33m{text}\x1b[0;m\n")
 
     def result(self) -> dict[str, Any] | None:
-        """How the job ended; None when its shepherd did not get that far."""
+        """Return how the job ended; None if its shepherd was killed before."""
         try:
             found: dict[str, Any] = json.loads((self.path / "result.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
         return found
 
-    def is_tended(self) -> bool:
-        """Whether a shepherd looks after the job now."""
+    def has_shepherd(self) -> bool:
+        """Return whether a shepherd runs the job now."""
         try:
             descriptor = os.open(self.lock, os.O_RDWR)
         except OSError:
             return False
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: others may look at the same time
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: others may check at the same time
         except BlockingIOError:
             return True
         finally:
@@ -84,7 +84,7 @@ class JobFolder:
         return False
 
     def wait(self) -> None:
-        """Waits until no shepherd looks after the job."""
+        """Wait until no shepherd runs the job."""
         with suppress(OSError):
             descriptor = os.open(self.lock, os.O_RDWR)
             try:
@@ -93,15 +93,15 @@ class JobFolder:
                 os.close(descriptor)
 
     def cancel(self) -> None:
-        """Asks the shepherd to end the job, if there is one."""
+        """Tell the job's shepherd, if there is one, to cancel the job."""
         with suppress(OSError, ValueError):
-            if self.is_tended():
+            if self.has_shepherd():
                 os.kill(int((self.path / "pid").read_text()), signal.SIGTERM)
 
     def end_orphans(self, work: Path, *, everything: bool = False) -> None:
-        """Kills what a killed shepherd left running of the script's process group, or ``everything`` of the job.
+        """Kill the processes that a killed shepherd left in the script's process group, or ``everything`` of the job.
 
-        The group's number may belong to others by now: only processes that know the job's work folder are meant.
+        The group's ID may have been reused: only processes with the job's work folder in their environment are killed.
         """
         try:
             group = int((self.path / "group").read_text())
@@ -115,7 +115,7 @@ class JobFolder:
                     os.kill(int(process.name), signal.SIGKILL)
 
     def remove(self) -> None:
-        """Removes everything of the job."""
+        """Remove the folder."""
         shutil.rmtree(self.path, ignore_errors=True)
 
 
@@ -132,11 +132,11 @@ class DataFolder:
 
     @property
     def hidden(self) -> HiddenValues:
-        """The values of pipelines that are not shown."""
+        """The secret values of pipelines."""
         return HiddenValues(self.path / "values")
 
     def job(self, number: int) -> JobFolder:
-        """The folder of a job."""
+        """Return the folder of a job."""
         return JobFolder(self.path / "jobs" / str(number))
 
     @property
@@ -151,11 +151,11 @@ class DataFolder:
 
     @property
     def cache(self) -> Path:
-        """What jobs share: notes about images, and packages for virtual environments."""
+        """The cache that jobs share: image records, and packages for virtual environments."""
         return self.path / "cache"
 
     def identity(self) -> str:
-        """Return a word that no other data folder has, made at first use."""
+        """Return the unique ID of this data folder, created at first use."""
         file = self.path / "instance"
         if not file.is_file():
             new = self.path / f"instance.{os.getpid()}"
@@ -169,25 +169,25 @@ class DataFolder:
         return f"{self.identity()}-{number}"
 
     def remove_work(self, number: int) -> None:
-        """Remove the folders that a job's script wrote to, those that may hold secrets first."""
+        """Remove the folders that a job's script wrote to, starting with those that may hold secrets."""
         temporary = self.temporary(number)
         for place in (*temporary.glob("packmill-git-*"), *temporary.glob("packmill-run-*"), temporary):
             shutil.rmtree(place, ignore_errors=True)
         shutil.rmtree(self.work(number), ignore_errors=True)
 
     def numbers(self) -> list[int]:
-        """The jobs that have a folder."""
+        """Return the jobs with a folder."""
         return [int(path.name) for path in (self.path / "jobs").glob("[0-9]*") if path.name.isdecimal()]
 
     def leftovers(self) -> list[int]:
-        """Return the jobs whose script has left a folder."""
+        """Return the jobs whose script left a work or temporary folder."""
         folders = (*self.builds.glob("[0-9]*"), *self.temporaries.glob("[0-9]*"))
         return sorted({int(path.name) for path in folders if path.name.isdecimal()})
 
     def work(self, number: int) -> Path:
-        """Where a job's script runs."""
+        """Return the work folder of a job, in which its script runs."""
         return self.builds / str(number)
 
     def temporary(self, number: int) -> Path:
-        """Return the temporary folder of a job, with its home folder in it."""
+        """Return the temporary folder of a job, which holds its home folder."""
         return self.temporaries / str(number)

@@ -1,4 +1,4 @@
-"""Secrets among the values of a pipeline: which variables hold them, and which texts a log must not show. Pure."""
+"""Secrets in the variables of a pipeline: which variables hold them, and which texts to mask in a log."""
 
 from __future__ import annotations
 
@@ -19,33 +19,33 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def is_secret(name: str) -> bool:
-    """Whether a name says that its value is secret, such as ``SERVICE_TOKEN``."""
+    """Return whether a name is that of a secret, such as ``SERVICE_TOKEN``."""
     return name in secret_fields or _SECRET_NAME.search(name) is not None
 
 
-def shown(name: str, value: str) -> str:
-    """What pages, the API and the database have of a variable: of a secret its length alone."""
+def mask_value(name: str, value: str) -> str:
+    """Return a variable's value for pages, API and database; a secret is replaced by its length."""
     if value and (name in _OPAQUE or is_secret(name)):
         return f"••• ({len(value)} characters)"
     return redacted(value)
 
 
 def secret_texts(document: str, names: Collection[str]) -> list[str]:
-    """The secrets among the values of a job in YAML or JSON: those of inputs in ``names`` and of secret-sounding keys.
+    """Return the secrets in a job's inputs (YAML or JSON): values of inputs in ``names`` and of secret-sounding keys.
 
-    A document that cannot be read is secret as a whole, line by line.
+    Every line of a document that cannot be parsed is secret.
     """
     if len(document) > _LONGEST:
-        return worth_masking(document.splitlines())
+        return maskable_forms(document.splitlines())
     try:
         found = list(_secret_scalars(yaml.compose(document, Loader=_LOADER), names))
     except (yaml.YAMLError, RecursionError, ValueError):
         found = document.splitlines()
-    return worth_masking(found)
+    return maskable_forms(found)
 
 
 def _secret_scalars(top: yaml.Node | None, names: Collection[str]) -> Iterator[str]:
-    """The scalars below secret keys. Nodes that aliases share are looked at once, so a document cannot multiply."""
+    """Yield the scalars below secret keys; visit aliased nodes once, so that aliases cannot multiply the work."""
     waiting, seen = [(top, False)], set[tuple[int, bool]]()
     while waiting:
         node, secret = waiting.pop()
@@ -62,8 +62,8 @@ def _secret_scalars(top: yaml.Node | None, names: Collection[str]) -> Iterator[s
             yield node.value
 
 
-def worth_masking(texts: Iterable[str]) -> list[str]:
-    """Texts as a log may show them: whole, line by line, and as JSON; shorter ones would mask ordinary words."""
+def maskable_forms(texts: Iterable[str]) -> list[str]:
+    """Return texts as they can appear in a log: whole, by line, and as JSON; without those too short to mask."""
     found: dict[str, None] = {}
     for text in texts:
         for form in (text, *text.splitlines(), json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]):

@@ -1,4 +1,4 @@
-"""Pipelines and jobs as rows: made, moved on, retried, canceled, listed. Whoever asks is shown the same state."""
+"""The rows of pipelines and jobs: create, update, retry, cancel and list them in consistent transactions."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from generator.shared.safe_text import redacted
 
 Variables = list[dict[str, str]]
 _LARGEST = 2**31 - 1
-"""The largest number that a column holds."""
+"""The largest number that an ID column holds."""
 
 
 class Pipelines:
-    """The rows of one project; ``on_change`` is called after whatever may let a job start."""
+    """The rows of one project; ``on_change`` is called after each change that may make a job ready to start."""
 
     def __init__(self, database: Database, hidden: HiddenValues, on_change: Callable[[], None] = lambda: None) -> None:
         self.database, self.hidden, self.on_change = database, hidden, on_change
@@ -29,23 +29,23 @@ class Pipelines:
     def create(
         self,
         revision: Revision,
-        wanted: Iterable[tuple[Job, str]],
+        selected: Iterable[tuple[Job, str]],
         *,
         stages: tuple[str, ...],
         source: str,
         user: str,
         variables: Variables,
     ) -> int:
-        """A new pipeline with its jobs, all or nothing; its number."""
+        """Create a pipeline with its jobs in one transaction; return its number."""
         now = time.time()
         lane = redacted(next((one["value"] for one in variables if one["key"] == "repository"), ""))[:255]
-        with self.database.writing() as connection:
+        with self.database.transaction() as connection:
             values = {"sha": revision.sha, "ref": revision.ref, "tag": revision.tag, "source": source, "user": user}
             values |= {"status": "created", "variables": [], "created_at": now, "updated_at": now}
             made = connection.execute(sa.insert(pipelines).values(values)).inserted_primary_key
             number = int(made[0]) if made else 0
-            shown = self.hidden.keep(number, variables)
-            connection.execute(sa.update(pipelines).where(pipelines.c.id == number).values(variables=shown))
+            masked = self.hidden.keep(number, variables)
+            connection.execute(sa.update(pipelines).where(pipelines.c.id == number).values(variables=masked))
             connection.execute(
                 sa.insert(jobs),
                 [
@@ -63,7 +63,7 @@ class Pipelines:
                         "retried": False,
                         "dotenv": {},
                     }
-                    for job, when in wanted
+                    for job, when in selected
                 ],
             )
             _advance(connection, number)
@@ -71,41 +71,41 @@ class Pipelines:
         return number
 
     def get(self, number: int) -> Row | None:
-        """A pipeline's row; None when there is none."""
+        """Return a pipeline's row, None if it does not exist."""
         if number > _LARGEST:
             return None
-        with self.database.reading() as connection:
+        with self.database.connection() as connection:
             return row(connection, sa.select(pipelines).where(pipelines.c.id == number))
 
     def latest(self, ref: str | None) -> Row | None:
-        """The youngest pipeline of a ref."""
-        wanted = sa.select(pipelines).order_by(pipelines.c.id.desc()).limit(1)
-        with self.database.reading() as connection:
-            return row(connection, wanted.where(pipelines.c.ref == ref) if ref else wanted)
+        """Return the latest pipeline of a ref."""
+        statement = sa.select(pipelines).order_by(pipelines.c.id.desc()).limit(1)
+        with self.database.connection() as connection:
+            return row(connection, statement.where(pipelines.c.ref == ref) if ref else statement)
 
     def count_and_page(self, statement: sa.Select[Any], *, limit: int, offset: int) -> tuple[int, list[Row]]:
-        """How many rows a query has, and a page of them."""
-        with self.database.reading() as connection:
+        """Return the number of a query's rows, and one page of them."""
+        with self.database.connection() as connection:
             counted = sa.select(sa.func.count()).select_from(statement.order_by(None).subquery())
             total = int(connection.execute(counted).scalar_one())
             return total, rows(connection, statement.limit(limit).offset(offset))
 
     def jobs_of(self, number: int, *, with_retried: bool = True) -> list[Row]:
-        """A pipeline's jobs, oldest first."""
-        wanted = sa.select(jobs).where(jobs.c.pipeline_id == number).order_by(jobs.c.stage_index, jobs.c.id)
-        with self.database.reading() as connection:
-            return rows(connection, wanted if with_retried else wanted.where(jobs.c.retried.is_(False)))
+        """Return a pipeline's jobs, by stage and then oldest first."""
+        statement = sa.select(jobs).where(jobs.c.pipeline_id == number).order_by(jobs.c.stage_index, jobs.c.id)
+        with self.database.connection() as connection:
+            return rows(connection, statement if with_retried else statement.where(jobs.c.retried.is_(False)))
 
     def job(self, number: int) -> Row | None:
-        """A job's row; None when there is none."""
+        """Return a job's row, None if it does not exist."""
         if number > _LARGEST:
             return None
-        with self.database.reading() as connection:
+        with self.database.connection() as connection:
             return row(connection, sa.select(jobs).where(jobs.c.id == number))
 
     def claim(self, number: int, token_hash: str) -> bool:
-        """Marks a pending job as running; whether it still was pending."""
-        with self.database.writing() as connection:
+        """Mark a pending job as running; return whether it was still pending."""
+        with self.database.transaction() as connection:
             this = sa.update(jobs).where(jobs.c.id == number, jobs.c.status == "pending")
             begun = {"status": "running", "started_at": time.time(), "token_hash": token_hash, "exit_code": None}
             taken = connection.execute(this.values(**begun, failure_reason=None, attempts=jobs.c.attempts + 1)).rowcount
@@ -115,8 +115,8 @@ class Pipelines:
         return bool(taken)
 
     def update_job(self, number: int, values: Mapping[str, Any]) -> None:
-        """Changes a job, and what follows from it for its pipeline."""
-        with self.database.writing() as connection:
+        """Update a job, and its pipeline accordingly."""
+        with self.database.transaction() as connection:
             pipeline = connection.execute(sa.select(jobs.c.pipeline_id).where(jobs.c.id == number)).scalar()
             if pipeline is None:
                 return
@@ -125,13 +125,13 @@ class Pipelines:
         self.on_change()
 
     def cancel(self, number: int) -> list[int]:
-        """Cancels what is not over of a pipeline; the numbers of the jobs that run and have to be ended."""
+        """Cancel a pipeline's unfinished jobs; return the numbers of those that run and must be ended."""
         return self.cancel_jobs([job["id"] for job in self.jobs_of(number)])
 
     def cancel_jobs(self, numbers: Iterable[int]) -> list[int]:
-        """Cancels jobs; those that run are only marked, and their numbers are given."""
+        """Cancel jobs; only mark those that run, and return their numbers."""
         now = time.time()
-        with self.database.writing() as connection:
+        with self.database.transaction() as connection:
             found = rows(connection, sa.select(jobs).where(jobs.c.id.in_(list(numbers))))
             for job in found:
                 if job["status"] == "running":
@@ -144,32 +144,32 @@ class Pipelines:
         return [job["id"] for job in found if job["status"] in ("running", "canceling")]
 
     def retry(self, number: int) -> int | None:
-        """A new job in place of one that is over; None when it cannot be retried."""
-        with self.database.writing() as connection:
+        """Create a new job in place of a finished one; return None if it cannot be retried."""
+        with self.database.transaction() as connection:
             old = row(connection, sa.select(jobs).where(jobs.c.id == number))
             if old is None or old["status"] not in states.retryable or old["retried"]:
                 return None
-            made = _again(connection, old, status="pending")
-            _wake_skipped(connection, old["pipeline_id"], old["stage_index"])
+            made = _clone_job(connection, old, status="pending")
+            _requeue_skipped(connection, old["pipeline_id"], old["stage_index"])
             _advance(connection, old["pipeline_id"])
         self.on_change()
         return made
 
     def retry_pipeline(self, number: int) -> None:
-        """New jobs in place of those that failed or were canceled, and what was skipped because of them."""
-        with self.database.writing() as connection:
+        """Create new jobs in place of failed and canceled ones, and requeue those skipped because of them."""
+        with self.database.transaction() as connection:
             mine = rows(connection, sa.select(jobs).where(jobs.c.pipeline_id == number, jobs.c.retried.is_(False)))
             again = [job for job in mine if job["status"] in ("failed", "canceled")]
             for job in again:
-                _again(connection, job, status="created")
+                _clone_job(connection, job, status="created")
             if again:
-                _wake_skipped(connection, number, min(job["stage_index"] for job in again))
+                _requeue_skipped(connection, number, min(job["stage_index"] for job in again))
             _advance(connection, number)
         self.on_change()
 
     def play(self, number: int) -> bool:
-        """Starts a manual job; whether it was one."""
-        with self.database.writing() as connection:
+        """Start a manual job; return whether it was waiting to be started."""
+        with self.database.transaction() as connection:
             changed = sa.update(jobs).where(jobs.c.id == number, jobs.c.status == "manual")
             done = connection.execute(changed.values(status="pending", queued_at=time.time())).rowcount
             pipeline = connection.execute(sa.select(jobs.c.pipeline_id).where(jobs.c.id == number)).scalar()
@@ -179,8 +179,8 @@ class Pipelines:
         return bool(done)
 
     def delete(self, number: int) -> list[int]:
-        """Removes a pipeline's rows; the numbers of its jobs, whose folders are left to be removed."""
-        with self.database.writing() as connection:
+        """Remove a pipeline's rows; return the numbers of its jobs, whose folders the caller must remove."""
+        with self.database.transaction() as connection:
             mine = list(connection.execute(sa.select(jobs.c.id).where(jobs.c.pipeline_id == number)).scalars())
             connection.execute(sa.delete(jobs).where(jobs.c.pipeline_id == number))
             connection.execute(sa.delete(pipelines).where(pipelines.c.id == number))
@@ -188,7 +188,7 @@ class Pipelines:
         return mine
 
 
-def _again(connection: sa.Connection, old: Row, *, status: str) -> int:
+def _clone_job(connection: sa.Connection, old: Row, *, status: str) -> int:
     _set(connection, old["id"], retried=True)
     kept = ("pipeline_id", "name", "stage", "stage_index", "when", "allow_failure", "lane")
     values = {name: old[name] for name in kept}
@@ -198,7 +198,7 @@ def _again(connection: sa.Connection, old: Row, *, status: str) -> int:
     return int(made[0]) if made else 0
 
 
-def _wake_skipped(connection: sa.Connection, pipeline: int, stage: int) -> None:
+def _requeue_skipped(connection: sa.Connection, pipeline: int, stage: int) -> None:
     skipped = sa.update(jobs).where(jobs.c.pipeline_id == pipeline, jobs.c.status == "skipped")
     connection.execute(skipped.where(jobs.c.stage_index > stage).values(status="created", finished_at=None))
 
@@ -208,10 +208,10 @@ def _set(connection: sa.Connection, number: int, **values: Any) -> None:
 
 
 def _advance(connection: sa.Connection, number: int) -> None:
-    """Brings a pipeline and its waiting jobs in line with what its jobs have become."""
+    """Update a pipeline's waiting jobs and its status after one of its jobs has changed."""
     now = time.time()
     mine = [dict(job) for job in rows(connection, sa.select(jobs).where(jobs.c.pipeline_id == number))]
-    changes = states.advanced(mine)
+    changes = states.next_statuses(mine)
     for job in mine:
         if job["id"] in changes:
             job["status"] = changes[job["id"]]

@@ -1,6 +1,6 @@
-"""What follows from the statuses of jobs: the status of their pipeline, and which job is next.
+"""Derive from the statuses of jobs the status of their pipeline, and which jobs run next.
 
-The rules are GitLab's (``Ci::Status::Composite``); everything here is pure.
+The rules are GitLab's (``Ci::Status::Composite``).
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ _Job = Mapping[str, Any]
 
 
 def latest(jobs: Iterable[_Job]) -> list[_Job]:
-    """The jobs that count: of those with one name the youngest."""
+    """Return the current jobs, without those that were retried."""
     return [job for job in jobs if not job["retried"]]
 
 
 def pipeline_status(jobs: Iterable[_Job]) -> str:
-    """The status of a pipeline with these jobs."""
-    found = {_counted(job) for job in latest(jobs)}
+    """Return the status of a pipeline with these jobs."""
+    found = {_effective_status(job) for job in latest(jobs)}
     if found <= {"skipped"}:
         return "skipped"
     if found <= {"success", "skipped"}:
@@ -45,31 +45,31 @@ def pipeline_status(jobs: Iterable[_Job]) -> str:
     return "running" if "created" in found else "failed"
 
 
-def _counted(job: _Job) -> str:
-    """A failure that is allowed does not count, nor does a manual job that may be left alone."""
+def _effective_status(job: _Job) -> str:
+    """Return a job's status for its pipeline; an allowed failure and an optional manual job count as success."""
     if job["allow_failure"] and job["status"] in ("failed", "manual"):
         return "success"
     return str(job["status"])
 
 
-def advanced(jobs: Iterable[_Job]) -> dict[int, str]:
-    """The new statuses of jobs that wait for an earlier stage, by job id; later stages see what earlier ones became."""
+def next_statuses(jobs: Iterable[_Job]) -> dict[int, str]:
+    """Return the new statuses, by job ID, of jobs that wait for an earlier stage; changes cascade to later stages."""
     current = {job["id"]: dict(job) for job in latest(jobs)}
     changes: dict[int, str] = {}
     for job in sorted(current.values(), key=lambda one: (one["stage_index"], one["id"])):
         if job["status"] != "created":
             continue
-        earlier = [_counted(other) for other in current.values() if other["stage_index"] < job["stage_index"]]
-        new = _next(str(job["when"]), earlier)
+        earlier = [_effective_status(other) for other in current.values() if other["stage_index"] < job["stage_index"]]
+        new = _next_status(str(job["when"]), earlier)
         if new is not None:
             job["status"] = changes[job["id"]] = new
     return changes
 
 
-def _next(when: str, earlier: list[str]) -> str | None:
+def _next_status(when: str, earlier: list[str]) -> str | None:
     if (
         not set(earlier) <= finished
-    ):  # a manual job that has to be played is not over; one that may be left alone counts
+    ):  # a required manual job is unfinished until it is played; an optional one counts as success
         return None
     went_wrong = bool({"failed", "canceled"} & set(earlier))
     if when == "manual":

@@ -1,7 +1,7 @@
-"""Tokens: made here, shown once, kept as digests, and good for what their scopes say.
+"""Access tokens: shown once when created, stored as digests, and limited by scopes.
 
-The words of the scopes are GitLab's (https://docs.gitlab.com/user/profile/personal_access_tokens/): ``api`` does
-everything, ``read_api`` reads, ``trigger`` starts pipelines and nothing else.
+The scopes are named as in GitLab (https://docs.gitlab.com/user/profile/personal_access_tokens/): ``api`` allows
+everything, ``read_api`` reading, ``trigger`` only starting pipelines.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from generator.shared.errors import UsageError
 
 known_scopes = ("api", "read_api", "trigger")
 _PREFIX = {"trigger": "glptt-"}
-"""GitLab's own prefix of trigger tokens; the others have that of access tokens."""
+"""GitLab's prefix of trigger tokens; other tokens have that of access tokens."""
 _SHORTEST = 20
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Identity:
-    """Who asks: a token's number and name, and what it may do. A running job's token has the number 0."""
+    """The identity behind a request: a token's ID, name and scopes. The token of a running job has the ID 0."""
 
     id: int
     name: str
@@ -34,27 +34,27 @@ class Identity:
 
     @property
     def may_write(self) -> bool:
-        """Whether it may change anything."""
+        """Whether the token may change anything."""
         return "api" in self.scopes
 
     @property
     def may_read(self) -> bool:
-        """Whether it may look."""
+        """Whether the token may read."""
         return bool(self.scopes & {"api", "read_api"})
 
 
 def digest(token: str) -> str:
-    """What is kept of a token. Its 256 random bits need no slow hash."""
+    """Return the digest that is stored for a token; its 256 random bits need no slow hash."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
 def new_token(prefix: str = "glpat-") -> str:
-    """A token that nobody can guess."""
+    """Return a new random token."""
     return prefix + secrets.token_urlsafe(32)
 
 
 def create(database: Database, *, name: str, scopes: Iterable[str], expires_in: float | None = None) -> str:
-    """Makes a token; it is returned this once and cannot be had again. ``expires_in`` in seconds.
+    """Create a token and return it, which is possible only once; ``expires_in`` in seconds.
 
     Raises:
         UsageError: a scope is unknown.
@@ -64,18 +64,18 @@ def create(database: Database, *, name: str, scopes: Iterable[str], expires_in: 
 
 def create_all(
     database: Database,
-    wanted: Sequence[tuple[str, Iterable[str], str | None]],
+    specs: Sequence[tuple[str, Iterable[str], str | None]],
     *,
     expires_in: float | None = None,
 ) -> list[str]:
-    """Makes tokens, all or none; each is a name, scopes, and the token itself where someone has chosen it.
+    """Create tokens, all or none; each is given as its name, scopes, and optionally the token itself.
 
     Raises:
-        UsageError: a scope is unknown, or a token could be guessed or is there already.
+        UsageError: a scope is unknown, or a token is too short or already in use.
     """
     now = time.time()
-    made = [(name, sorted(set(scopes)), token) for name, scopes, token in wanted]
-    texts = [_checked(name, scopes, token) for name, scopes, token in made]
+    made = [(name, sorted(set(scopes)), token) for name, scopes, token in specs]
+    texts = [_check_token(name, scopes, token) for name, scopes, token in made]
     values = [
         {
             "name": name,
@@ -87,28 +87,32 @@ def create_all(
         for (name, scopes, _), text in zip(made, texts, strict=True)
     ]
     try:
-        with database.writing() as connection:
+        with database.transaction() as connection:
             connection.execute(sa.insert(tokens), values)
     except sa.exc.IntegrityError:
-        raise UsageError("this token is there already: each needs one of its own") from None
+        raise UsageError("this token is already in use; choose another one") from None
     return texts
 
 
-def _checked(name: str, scopes: list[str], token: str | None) -> str:
+def _check_token(name: str, scopes: list[str], token: str | None) -> str:
     unknown = [scope for scope in scopes if scope not in known_scopes]
     if unknown or not scopes:
-        raise UsageError(f"{', '.join(unknown) or 'no'} scope: there are {', '.join(known_scopes)}")
+        raise UsageError(
+            f"scope {', '.join(unknown)}: unknown; use {', '.join(known_scopes)}"
+            if unknown
+            else f"no scope given; use {', '.join(known_scopes)}"
+        )
     if token is not None and len(token) < _SHORTEST:
-        raise UsageError(f"the token for {name!r} could be guessed: it needs {_SHORTEST} characters or more")
+        raise UsageError(f"the token for {name!r} is too short; use at least {_SHORTEST} characters")
     return token or new_token(_PREFIX.get(scopes[0], "glpat-") if len(scopes) == 1 else "glpat-")
 
 
 def find(database: Database, token: str) -> Identity | None:
-    """Whose token this is; None for one that is unknown, expired or revoked."""
-    wanted = digest(token)
-    with database.reading() as connection:
-        found = row(connection, sa.select(tokens).where(tokens.c.hash == wanted))
-    if found is None or not hmac.compare_digest(found["hash"], wanted) or not _is_valid(found):
+    """Return the identity of a token, None for one that is unknown, expired or revoked."""
+    token_digest = digest(token)
+    with database.connection() as connection:
+        found = row(connection, sa.select(tokens).where(tokens.c.hash == token_digest))
+    if found is None or not hmac.compare_digest(found["hash"], token_digest) or not _is_valid(found):
         return None
     return Identity(id=found["id"], name=found["name"], scopes=frozenset(found["scopes"]))
 
@@ -117,43 +121,43 @@ def _is_valid(found: Row) -> bool:
     return found["revoked_at"] is None and (found["expires_at"] is None or found["expires_at"] > time.time())
 
 
-def listed(database: Database) -> list[Row]:
-    """All tokens, without what would let anyone use them."""
-    with database.reading() as connection:
+def list_tokens(database: Database) -> list[Row]:
+    """Return the rows of all tokens, which hold only their digests."""
+    with database.connection() as connection:
         return rows(connection, sa.select(tokens).order_by(tokens.c.id))
 
 
 def revoke(database: Database, name: str) -> int:
-    """Make all tokens of a name worthless and end their sessions; return how many tokens there were."""
+    """Revoke all tokens of a name and end their sessions; return how many were revoked."""
     mine = sa.select(tokens.c.id).where(tokens.c.name == name)
     changed = sa.update(tokens).where(tokens.c.name == name, tokens.c.revoked_at.is_(None))
-    with database.writing() as connection:
+    with database.transaction() as connection:
         connection.execute(sa.delete(sessions).where(sessions.c.token_id.in_(mine)))
         return connection.execute(changed.values(revoked_at=time.time())).rowcount
 
 
 def begin_session(database: Database, identity: Identity, *, expires_at: float) -> str:
-    """Sign someone in; return the word that their cookie carries. Sessions that are over are removed."""
-    word = secrets.token_urlsafe(32)
-    with database.writing() as connection:
+    """Start a session and remove expired ones; return the secret for the session's cookie."""
+    secret = secrets.token_urlsafe(32)
+    with database.transaction() as connection:
         connection.execute(sa.delete(sessions).where(sessions.c.expires_at < time.time()))
-        values = {"id": digest(word), "token_id": identity.id, "expires_at": expires_at}
+        values = {"id": digest(secret), "token_id": identity.id, "expires_at": expires_at}
         connection.execute(sa.insert(sessions).values(**values))
-    return word
+    return secret
 
 
-def of_session(database: Database, word: str) -> Identity | None:
-    """Return who is signed in; None for a session that is unknown, over, or of a token that is no longer valid."""
-    wanted = sa.select(tokens).join(sessions, sessions.c.token_id == tokens.c.id)
-    with database.reading() as connection:
-        valid = (sessions.c.id == digest(word), sessions.c.expires_at > time.time())
-        found = row(connection, wanted.where(*valid))
+def find_by_session(database: Database, secret: str) -> Identity | None:
+    """Return the identity of a session, None if the session is unknown or expired or its token no longer valid."""
+    statement = sa.select(tokens).join(sessions, sessions.c.token_id == tokens.c.id)
+    with database.connection() as connection:
+        valid = (sessions.c.id == digest(secret), sessions.c.expires_at > time.time())
+        found = row(connection, statement.where(*valid))
     if found is None or not _is_valid(found):
         return None
     return Identity(id=found["id"], name=found["name"], scopes=frozenset(found["scopes"]))
 
 
-def end_session(database: Database, word: str) -> None:
-    """Sign someone out, wherever a copy of their cookie is."""
-    with database.writing() as connection:
-        connection.execute(sa.delete(sessions).where(sessions.c.id == digest(word)))
+def end_session(database: Database, secret: str) -> None:
+    """End a session, which invalidates all copies of its cookie."""
+    with database.transaction() as connection:
+        connection.execute(sa.delete(sessions).where(sessions.c.id == digest(secret)))

@@ -1,4 +1,4 @@
-// Keeps marked parts of a page as they are on the server, and writes times in the reader's own way.
+// Refreshes marked parts of a page, and formats times in the reader's locale.
 "use strict";
 
 const relative = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });

@@ -1,4 +1,4 @@
-// Follows a log that is being written. Every line comes from the server as text that is escaped already.
+// Follows a growing log. The server escapes every line.
 "use strict";
 
 const log = document.getElementById("log");
@@ -56,22 +56,22 @@ async function follow() {
   for (;;) {
     await new Promise((done) => setTimeout(done, pause));
     if (document.hidden) continue;
-    let said;
+    let update;
     try {
       const answer = await fetch(`${log.dataset.address}?start=${log.dataset.next}`);
       if (answer.status === 401) return location.reload();
-      said = await answer.json();
-      pause = said.lines.length ? 700 : Math.min(pause * 1.3, 4000);
+      update = await answer.json();
+      pause = update.lines.length ? 700 : Math.min(pause * 1.3, 4000);
     } catch {
       pause = Math.min(pause * 2, 30000);
       continue;
     }
     const atEnd = log.scrollTop + log.clientHeight >= log.scrollHeight - 20;
-    said.lines.forEach(append);
-    log.dataset.next = said.next;
-    showStatus(said.status);
+    update.lines.forEach(append);
+    log.dataset.next = update.next;
+    showStatus(update.status);
     if (atEnd) log.scrollTop = log.scrollHeight;
-    if (said.over) return location.reload();
+    if (update.over) return location.reload();
   }
 }
 

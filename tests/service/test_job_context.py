@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from generator.containers.machine_memory import ordinary_memory
-from generator.service.jobs.environment import Surroundings, environment
+from generator.service.jobs.environment import JobContext, job_environment
 
 _PIPELINE = {
     **dict.fromkeys(("ref", "source", "user"), "main"),
@@ -32,7 +32,7 @@ _PIPELINE = {
 )
 def test_jobs_that_others_start_keep_to_public_addresses(local: bool, own: dict[str, str], guard: str | None) -> None:
     """A service that only its own machine reaches leaves that to whoever runs it, as it leaves local files."""
-    found = _environment(_around(own=own, local_repositories=local))
+    found = _environment(_job_context(own=own, local_repositories=local))
 
     assert found.get("PACKMILL_STAGE_GUARD") == guard
 
@@ -47,24 +47,24 @@ def test_jobs_that_others_start_keep_to_public_addresses(local: bool, own: dict[
     ],
 )
 def test_jobs_that_run_at_once_share_the_memory(jobs: int, own: dict[str, str], memory: int | None) -> None:
-    found = _environment(_around(own=own, jobs_at_once=jobs))
+    found = _environment(_job_context(own=own, jobs_at_once=jobs))
 
     assert found.get("PACKMILL_RUN_MEMORY") == (None if memory is None else str(memory))
 
 
-def _around(**options: Any) -> Surroundings:
+def _job_context(**options: Any) -> JobContext:
     project = cast("Any", SimpleNamespace(path="a/b", name="b", id=1, default_branch="main"))
     given = {"address": "http://x", "inside": "http://x", "local_repositories": True, **options}
-    return Surroundings(project=project, **given)
+    return JobContext(project=project, **given)
 
 
-def _environment(around: Surroundings) -> dict[str, str]:
+def _environment(job_context: JobContext) -> dict[str, str]:
     job = {"id": 1, "name": "run", "stage": "run", "started_at": None}
 
-    found, _ = environment(
-        around,
+    found, _ = job_environment(
+        job_context,
         pipeline=cast("Any", _PIPELINE),
-        asked={},
+        requested={},
         job=cast("Any", job),
         file=cast("Any", SimpleNamespace(variables=())),
         dotenv={},

@@ -1,4 +1,4 @@
-"""A file that is still being written, as an answer: what is there at the moment of asking, and no byte more."""
+"""Serve the current contents of a growing log file, with Range support."""
 
 from __future__ import annotations
 
@@ -13,24 +13,26 @@ from fastapi.responses import PlainTextResponse, StreamingResponse
 _CHUNK = 1 << 18
 
 
-def growing(file: Path, request: Request, headers: dict[str, str] | None = None) -> Response:
-    """The text of a log; a ``Range`` of the form ``bytes=N-`` gives what has come since (RFC 9110, 14.2)."""
+def growing_file_response(file: Path, request: Request, headers: dict[str, str] | None = None) -> Response:
+    """Return the current text of a log; a ``Range`` of the form ``bytes=N-`` returns the rest (RFC 9110, 14.2)."""
     try:
         opened = file.open("rb")
     except FileNotFoundError:
         return PlainTextResponse("", headers=headers)
     size = file.stat().st_size
-    asked = re.fullmatch(r"bytes=(\d{1,18})-", request.headers.get("range", ""))
-    start = int(asked[1]) if asked else 0
+    requested = re.fullmatch(r"bytes=(\d{1,18})-", request.headers.get("range", ""))
+    start = int(requested[1]) if requested else 0
     if start and start >= size:
         opened.close()
         return PlainTextResponse("", status_code=416, headers={**(headers or {}), "Content-Range": f"bytes */{size}"})
-    told = {**(headers or {}), "Content-Length": str(size - start), "Accept-Ranges": "bytes"}
-    if asked and size:
-        told["Content-Range"] = f"bytes {start}-{size - 1}/{size}"
-    status = 206 if asked and size else 200
+    answer_headers = {**(headers or {}), "Content-Length": str(size - start), "Accept-Ranges": "bytes"}
+    if requested and size:
+        answer_headers["Content-Range"] = f"bytes {start}-{size - 1}/{size}"
+    status = 206 if requested and size else 200
     content = _content(opened, start, size)
-    return StreamingResponse(content, status_code=status, media_type="text/plain; charset=utf-8", headers=told)
+    return StreamingResponse(
+        content, status_code=status, media_type="text/plain; charset=utf-8", headers=answer_headers
+    )
 
 
 def _content(opened: BinaryIO, start: int, size: int) -> Iterator[bytes]:
