@@ -224,8 +224,8 @@ async def _check_and_add_headers(request: Request, call: Callable[[Request], Awa
     if request.scope.get("known_project") is False:
         trigger = request.url.path.endswith("/trigger/pipeline")
         return JSONResponse({"message": "404 Not Found" if trigger else "404 Project Not Found"}, status_code=404)
-    asked = f"{request.url.path}?{unquote(request.url.query)}"
-    if "\0" in asked or re.search(r"/\d{19,}(/|$|\?)", asked):
+    address = f"{request.url.path}?{unquote(request.url.query)}"
+    if "\0" in address or re.search(r"/\d{19,}(/|$|\?)", address):
         return JSONResponse({"error": "404 Not Found"}, status_code=404)
     response = await call(request)
     response.headers.setdefault("X-Content-Type-Options", "nosniff")

@@ -68,7 +68,7 @@ def test_after_everything_was_killed_the_job_runs_again(another_service: Callabl
     assert service.wait(number) == "success"
     trace = service.trace(job)
     assert trace.count("begun\n") == 2
-    assert "interrupted from outside; it runs again" in trace
+    assert "the job's process was killed; running it again" in trace
 
 
 def test_what_a_killed_shepherd_leaves_running_is_ended_before_the_job_runs_again(
@@ -93,12 +93,12 @@ def test_a_job_that_is_interrupted_again_and_again_fails_with_the_reason(
         while service.trace(job).count("begun\n") < count:
             time.sleep(0.05)
         _kill_shepherd(service, job)
-        while service.trace(job).count("interrupted from outside") < count:
+        while service.trace(job).count("process was killed") < count:
             time.sleep(0.05)
 
     assert service.wait(number) == "failed"
     assert service.jobs(number)["one"]["failure_reason"] == "runner_system_failure"
-    assert "interrupted from outside 3 times" in service.trace(job)
+    assert "the job's process was killed 3 times" in service.trace(job)
 
 
 def test_every_answer_201_is_kept_by_a_service_that_is_killed_at_once(another_service: Callable[..., Service]) -> None:

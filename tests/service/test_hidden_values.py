@@ -79,7 +79,7 @@ def test_a_retried_job_has_the_values_until_they_are_removed(another_service: Ca
 
     assert service.wait(number) == "failed"
     trace = service.trace(service.jobs(number)["one"]["id"])
-    assert "inputs: the values are no longer kept; start a new pipeline with them" in trace
+    assert "inputs: the values are no longer stored; start a new pipeline with them" in trace
 
 
 def test_values_go_with_their_pipeline(another_service: Callable[..., Service]) -> None:
@@ -143,7 +143,7 @@ def test_what_an_earlier_version_kept_in_clear_is_hidden(database: Database, tmp
         kept = {one.id: one.variables for one in connection.execute(sa.select(pipelines))}
     assert hidden.restore(1, kept[1])[0]["value"] == given[0]["value"]
     assert hidden.restore(2, kept[2])[0]["value"] == given[0]["value"]
-    with pytest.raises(UsageError, match="no longer kept"):
+    with pytest.raises(UsageError, match="no longer stored"):
         hidden.restore(3, kept[3])
 
 

@@ -186,7 +186,7 @@ def test_a_log_ends_at_its_limit_and_the_job_goes_on(another_service: Callable[.
     trace = service.ask("GET", f"/jobs/{job}/trace").content
 
     assert len(trace) < 1_200_000
-    assert b"the rest is not kept" in trace
+    assert b"the rest is discarded" in trace
     assert service.ask("GET", f"/jobs/{job}/artifacts/out/a.txt").text == "end\n"
 
 

@@ -103,10 +103,10 @@ def test_every_line_is_shown_once_however_a_log_is_asked_for() -> None:
 
     assert found == [str(n) for n in range(12_000)]
     assert text[start:] == b"no end"
-    last = log.last_lines(text[:start])
+    last = log.offset_of_last_lines(text[:start])
     assert text[last:].startswith(b"7000\n")
-    assert log.last_lines(b"one\ntwo\n") == 0
-    assert log.last_lines(b"") == 0
+    assert log.offset_of_last_lines(b"one\ntwo\n") == 0
+    assert log.offset_of_last_lines(b"") == 0
 
 
 @pytest.mark.parametrize(

@@ -137,7 +137,7 @@ def test_a_pipeline_is_started_by_a_form_and_followed_live(page: Page) -> None:
     page.get_by_role("link", name="New package").first.click()
     page.get_by_label("repository").fill("https://example.org/x.git")
     page.get_by_label("script").fill("for i in 1 2 3; do echo line $i; sleep 0.4; done")
-    page.get_by_role("button", name="Build it").click()
+    page.get_by_role("button", name="Build").click()
     expect(page.get_by_role("heading", name="Pipeline #")).to_be_visible()
     page.get_by_role("link", name=re.compile("^one")).click()
 

@@ -52,5 +52,5 @@ def test_pipelines_run_and_outlive_a_kill_on_postgresql(database: str, another_s
 
 
 def test_a_database_that_is_not_there_is_said_at_once(another_service: Callable[..., Service]) -> None:
-    with pytest.raises(AssertionError, match="the database cannot be opened"):
+    with pytest.raises(AssertionError, match="cannot open the database"):
         another_service(database="postgresql+psycopg://nobody:sesame@127.0.0.1:9/none")

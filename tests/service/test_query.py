@@ -143,7 +143,7 @@ def test_ctrl_c_leaves_the_pipeline_alone_and_says_how_to_come_back(
     _, said = process.communicate(timeout=10)
 
     assert process.returncode == 130
-    assert "goes on; see it with: query.py status" in said
+    assert "continues; follow it with: query.py status" in said
     number = int(begun.split("pipeline ")[1].split(":")[0])
     assert service.wait(number) == "success"
 
@@ -151,7 +151,7 @@ def test_ctrl_c_leaves_the_pipeline_alone_and_says_how_to_come_back(
 @pytest.mark.parametrize(
     ("words", "environment", "message"),
     [
-        (("trigger",), {"PACKMILL_CI_TRIGGER_TOKEN": ""}, "a trigger token is needed"),
+        (("trigger",), {"PACKMILL_CI_TRIGGER_TOKEN": ""}, "trigger token missing"),
         (("trigger",), {"PACKMILL_CI_TRIGGER_TOKEN": "wrong"}, "404"),
         (("status", "1"), {"PACKMILL_CI_ACCESS_TOKEN": ""}, "401 Unauthorized"),
         (("status", "99999"), {}, "check the number"),

@@ -36,7 +36,7 @@ def _values(**given: str) -> tuple[dict[str, Any], dict[str, str]]:
 
 
 def test_each_type_has_its_control_and_shows_its_default() -> None:
-    shown = {field.name: (field.control, field.shown, field.needed) for field in fields(_INTERFACE)}
+    shown = {field.name: (field.control, field.default, field.required) for field in fields(_INTERFACE)}
 
     assert shown == {
         "n": ("number", "3", False),
@@ -72,12 +72,12 @@ def test_values_come_back_as_their_types(given: dict[str, str], expected: dict[s
 @pytest.mark.parametrize(
     ("given", "wrong"),
     [
-        ({"x": ""}, {"x": "a value is needed"}),
-        ({"n": "2.5"}, {"n": "2.5 is no whole number"}),
-        ({"x": "nan"}, {"x": "nan is no number that JSON can say"}),
+        ({"x": ""}, {"x": "a value is required"}),
+        ({"n": "2.5"}, {"n": "2.5 is not a whole number"}),
+        ({"x": "nan"}, {"x": "nan is not a finite number"}),
         ({"kind": "c"}, {"kind": "c is not one of a, b"}),
-        ({"table": "/etc/passwd"}, {"table": "/etc/passwd is no http or https URL"}),
-        ({"table": "file:///etc/passwd"}, {"table": "file:///etc/passwd is no http or https URL"}),
+        ({"table": "/etc/passwd"}, {"table": "/etc/passwd is not an http or https URL"}),
+        ({"table": "file:///etc/passwd"}, {"table": "file:///etc/passwd is not an http or https URL"}),
     ],
 )
 def test_what_does_not_fit_is_told_at_its_field(given: dict[str, str], wrong: dict[str, str]) -> None:

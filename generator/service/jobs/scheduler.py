@@ -241,11 +241,11 @@ class Scheduler:
         if job["status"] == "canceling":
             self._end(job["id"], {"status": "canceled"})
         elif job["attempts"] < self._limits.attempts:
-            folder.note("WARNING: the job was killed by something outside of it; running it again")
+            folder.note("WARNING: the job's process was killed; running it again")
             self._pipelines.update_job(job["id"], {"status": "pending", "started_at": None, "token_hash": None})
         else:
             folder.note(
-                f"ERROR: Job failed (system failure): killed {job['attempts']} times by something outside of it"
+                f"ERROR: Job failed (system failure): the job's process was killed {job['attempts']} times"
             )
             self._end(job["id"], {"status": "failed", "failure_reason": "runner_system_failure"})
 
