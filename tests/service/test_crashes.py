@@ -116,7 +116,7 @@ def test_a_service_that_is_stopped_lets_its_jobs_go_on(another_service: Callable
     job = _begun(service, number)
 
     service.stop(signal.SIGTERM)
-    assert "jobs that run go on" in service.data.with_suffix(".log").read_text()
+    assert "running jobs continue" in service.data.with_suffix(".log").read_text()
     service.start()
 
     assert service.wait(number) == "success"
