@@ -9,7 +9,7 @@ from collections import OrderedDict
 import sqlalchemy as sa
 from fastapi import Request
 
-from generator.service.answers import AnswerError, forbidden, unauthorized
+from generator.service.http_errors import HttpError, raise_forbidden, raise_unauthorized
 from generator.service.store import tokens
 from generator.service.store.database import Database, jobs, row
 from generator.service.store.tokens import Identity
@@ -27,12 +27,12 @@ class RateLimit:
         """Count a request.
 
         Raises:
-            AnswerError: 429, the caller is over the limit; Retry-After has the seconds to wait.
+            HttpError: 429, the caller is over the limit; Retry-After has the seconds to wait.
         """
         wait = self._take_one(caller)
         if wait:
             headers = {"Retry-After": str(int(wait) + 1), "RateLimit-Limit": str(int(self._capacity))}
-            raise AnswerError(429, {"message": {"error": "Retry later"}}, headers)
+            raise HttpError(429, {"message": {"error": "Retry later"}}, headers)
 
     def _take_one(self, caller: str) -> float:
         """Take one request from a caller's bucket; return the seconds to wait where it is empty."""
@@ -59,7 +59,7 @@ class Access:
         """Return the identity of a token, None if it is invalid; callers who guess are rate-limited.
 
         Raises:
-            AnswerError: 429, too many requests or too many invalid tokens.
+            HttpError: 429, too many requests or too many invalid tokens.
         """
         found = tokens.find(self._database, token) if token else None
         if found is None:
@@ -68,7 +68,7 @@ class Access:
         self._limit.take(f"token {found.id}")
         return found
 
-    def of_job(self, token: str) -> Identity | None:
+    def find_job_identity(self, token: str) -> Identity | None:
         """Return the identity of the running job with this ``CI_JOB_TOKEN``; None if there is no such job."""
         with self._database.connection() as connection:
             condition = jobs.c.token_hash == tokens.digest(token)
@@ -77,26 +77,26 @@ class Access:
             return None
         return Identity(id=0, name=f"job {job['id']}", scopes=frozenset(("read_api",)))
 
-    def reader(self, request: Request) -> Identity:
+    def require_reader(self, request: Request) -> Identity:
         """Return the identity of a request that may read.
 
         Raises:
-            AnswerError: 401 without a valid token, 403 without the scope to read, or 429 over the limit.
+            HttpError: 401 without a valid token, 403 without the scope to read, or 429 over the limit.
         """
         found = self._identity(request)
         if not found.may_read:
-            forbidden()
+            raise_forbidden()
         return found
 
-    def writer(self, request: Request) -> Identity:
+    def require_writer(self, request: Request) -> Identity:
         """Return the identity of a request that may change something.
 
         Raises:
-            AnswerError: 401 without a valid token, 403 without the scope to write, or 429 over the limit.
+            HttpError: 401 without a valid token, 403 without the scope to write, or 429 over the limit.
         """
         found = self._identity(request)
         if not found.may_write:
-            forbidden()
+            raise_forbidden()
         return found
 
     def _identity(self, request: Request) -> Identity:
@@ -104,15 +104,15 @@ class Access:
         token = _token(request)
         found = None
         if job_token:
-            found = self.of_job(job_token)
+            found = self.find_job_identity(job_token)
         if found is None:
-            found = self.find(token or job_token or "", client(request))
+            found = self.find(token or job_token or "", client_address(request))
         if found is None:
-            unauthorized()
+            raise_unauthorized()
         return found
 
 
-def client(request: Request) -> str:
+def client_address(request: Request) -> str:
     """Return the address that a request comes from."""
     return request.client.host if request.client else "unknown"
 

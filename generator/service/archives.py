@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from generator.notebook.interface import cwl_id
-from generator.service.answers import AnswerError, not_found
+from generator.service.http_errors import HttpError, raise_not_found
 
 longest_text = 8 << 20
 _LONGEST_ADDRESS, _LONGEST_RECORD = 1000, 1 << 20
 _MOST_PACKAGES = 50
 _LARGEST_DIRECTORY, _LARGEST_OPENED = 8 << 20, 32 << 20
 """Limits in bytes on an archive's central directory: to list its files (some 80,000 names), and to read one of them."""
-unreadable = (
+archive_errors = (
     OSError,
     LookupError,
     ValueError,
@@ -49,7 +49,7 @@ class Archive:
         try:
             found = self.file.stat()
             return _sizes(self.file, found.st_mtime_ns, found.st_size)
-        except unreadable:
+        except archive_errors:
             return {}
 
     def is_listed(self) -> bool:
@@ -60,15 +60,15 @@ class Archive:
         """Return a file's content.
 
         Raises:
-            AnswerError: 404, the file does not exist or is too long to be shown.
+            HttpError: 404, the file does not exist or is too long to be shown.
         """
         if self.sizes().get(name, longest_text + 1) > longest_text:
-            not_found()
+            raise_not_found()
         try:
             with zipfile.ZipFile(self.file) as packed:
                 return packed.read(name)
-        except unreadable:
-            not_found()
+        except archive_errors:
+            raise_not_found()
 
     def packages(self) -> list[str]:
         """Return the folders with a package; only below ``packages/``, since a run may write anything elsewhere."""
@@ -80,24 +80,24 @@ class Archive:
         """Return the ``package.json`` of a package.
 
         Raises:
-            AnswerError: 404, the folder has no valid ``package.json``.
+            HttpError: 404, the folder has no valid ``package.json``.
         """
         if folder not in self.packages():
-            not_found()
+            raise_not_found()
         try:
             found = json.loads(self.read(f"{folder}/package.json"))
         except (ValueError, RecursionError):
-            not_found()
+            raise_not_found()
         parts = ("repository", "commit", "process", "image", "interface")
         if not isinstance(found, dict) or not all(isinstance(found.get(part), dict) for part in parts):
-            not_found()
+            raise_not_found()
         return found
 
     def secret_inputs(self) -> frozenset[str]:
         """Return the names of its packages' secret inputs, as declared and as CWL identifiers."""
         found = set[str]()
         for folder in self.packages()[:_MOST_PACKAGES]:
-            with suppress(AnswerError):
+            with suppress(HttpError):
                 inputs = self.package(folder)["interface"].get("inputs")
                 listed = [one for one in inputs if isinstance(one, dict)] if isinstance(inputs, list) else []
                 names = [str(one.get("name", "")) for one in listed if one.get("secret")]
@@ -118,7 +118,7 @@ def repository_address(file: Path) -> str:
             continue
         try:
             address = archive.package(folder)["repository"].get("address")
-        except AnswerError:
+        except HttpError:
             continue
         if isinstance(address, str) and address.isprintable() and len(address) <= _LONGEST_ADDRESS:
             return address
@@ -129,7 +129,7 @@ def open_archive(file: Path, *, largest: int = _LARGEST_OPENED) -> zipfile.ZipFi
     """Open an archive whose central directory is within a size limit.
 
     Raises:
-        ValueError or another error of `unreadable`: the directory is too large, or the archive cannot be read.
+        ValueError or another error of `archive_errors`: the directory is too large, or the archive cannot be read.
     """
     if _directory_size(file) > largest:
         raise ValueError("too many files to list")

@@ -115,13 +115,13 @@ class GuardedProtocol(H11Protocol):
     def data_received(self, data: bytes) -> None:
         """Process received data; a deadline holds until the head or the body is complete, however often data comes."""
         super().data_received(data)
-        self._expect(self._missing(begun=True))
+        self._expect(self._missing_part(begun=True))
 
     def on_response_complete(self) -> None:
         """Start to wait for the next request."""
         super().on_response_complete()
         self.since = self.loop.time()
-        self._expect(self._missing(begun=bool(self.conn.trailing_data[0])))
+        self._expect(self._missing_part(begun=bool(self.conn.trailing_data[0])))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
@@ -152,7 +152,7 @@ class GuardedProtocol(H11Protocol):
         else:
             self.transport.close()
 
-    def _missing(self, *, begun: bool) -> tuple[str, object] | None:
+    def _missing_part(self, *, begun: bool) -> tuple[str, object] | None:
         """Return the part of a request that is still missing, and an object that identifies the request."""
         if self.conn.their_state is h11.SEND_BODY:
             return "body", self.cycle

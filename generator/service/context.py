@@ -8,7 +8,7 @@ from functools import lru_cache
 from fastapi import Request
 
 from generator.service.access import Access
-from generator.service.answers import AnswerError
+from generator.service.http_errors import HttpError
 from generator.service.jobs.environment import rule_variables
 from generator.service.jobs.scheduler import Scheduler
 from generator.service.notebooks.pages import NotebookPages
@@ -39,21 +39,21 @@ class Context:
         """Create a pipeline for a ref; return its number.
 
         Raises:
-            AnswerError: 400, the ref does not exist, its pipeline file is invalid, or its rules select no job.
+            HttpError: 400, the ref does not exist, its pipeline file is invalid, or its rules select no job.
         """
         revision = self.project.resolve(ref)
         if revision is None:
-            raise AnswerError(400, {"message": {"base": ["Reference not found"]}})
+            raise HttpError(400, {"message": {"base": ["Reference not found"]}})
         try:
             file = self.project.file(revision.sha)
         except UsageError as error:
-            raise AnswerError(400, {"message": {"base": [str(error)]}}) from None
+            raise HttpError(400, {"message": {"base": [str(error)]}}) from None
         requested = {one["key"]: one["value"] for one in variables}
         known = rule_variables(self.project, ref=revision.ref, tag=revision.tag, source=source, requested=requested)
         selected = file.jobs_for(known)
         if not selected:
             why = "Pipeline will not run for the selected trigger. The rules configuration prevented any jobs from "
-            raise AnswerError(400, {"message": {"base": [why + "being added to the pipeline."]}})
+            raise HttpError(400, {"message": {"base": [why + "being added to the pipeline."]}})
         return self.pipelines.create(
             revision, selected, stages=file.stages, source=source, user=user, variables=variables
         )

@@ -21,14 +21,14 @@ from starlette.staticfiles import StaticFiles
 
 from generator.resources import data_folder
 from generator.service.access import Access
-from generator.service.answers import AnswerError
 from generator.service.api import artifacts, jobs, pipelines, project
 from generator.service.api.addressing import ProjectAddresses
 from generator.service.connections import ConnectionLimits, Gate, GuardedProtocol, backlog, within_open_files
 from generator.service.context import Context
+from generator.service.http_errors import HttpError
 from generator.service.jobs.engine_setup import set_up_engine
 from generator.service.jobs.environment import JobContext, host_variable, operator_variables, secrets_without_host
-from generator.service.jobs.inherited_variables import inherited
+from generator.service.jobs.inherited_variables import inherited_variables
 from generator.service.jobs.isolation import choose_isolation
 from generator.service.jobs.scheduler import Scheduler
 from generator.service.jobs.spec import Limits
@@ -135,7 +135,7 @@ def serve(options: Options, environment: Mapping[str, str], say: Callable[[str],
             project=checkout,
             address=address,
             inside=inside,
-            own=inherited(environment, options.job_variables),
+            own=inherited_variables(environment, options.job_variables),
             local_repositories=options.local_repositories,
             jobs_at_once=options.limits.concurrent,
         )
@@ -211,7 +211,7 @@ def application(parts: Context) -> FastAPI:
     for router in _pages:
         app.include_router(router, prefix=f"/{parts.project.path}/-")
     app.mount("/static", StaticFiles(directory=data_folder("templates") / "pages" / "static"))
-    app.add_exception_handler(AnswerError, _handle_answer_error)
+    app.add_exception_handler(HttpError, _handle_http_error)
     app.add_exception_handler(sessions.SignInFirstError, _redirect_to_sign_in)
     app.add_exception_handler(HTTPException, _handle_http_exception)
     app.middleware("http")(_check_and_add_headers)
@@ -240,8 +240,8 @@ def _redirect_to_sign_in(request: Request, error: Exception) -> Response:
     return RedirectResponse(address, status_code=303)
 
 
-def _handle_answer_error(request: Request, error: Exception) -> Response:
-    if not isinstance(error, AnswerError):
+def _handle_http_error(request: Request, error: Exception) -> Response:
+    if not isinstance(error, HttpError):
         raise error
     if not request.url.path.startswith("/api/"):
         return page(request, "wrong.html", None, status=error.status, code=error.status, message=error_text(error))

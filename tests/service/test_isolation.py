@@ -17,7 +17,7 @@ import pytest
 from ci_service import Service
 
 from generator.service.jobs import confinement, isolation
-from generator.service.jobs.inherited_variables import inherited
+from generator.service.jobs.inherited_variables import inherited_variables
 from generator.service.store.job_folders import DataFolder
 from generator.shared.errors import UsageError
 
@@ -146,7 +146,7 @@ def test_of_the_operators_variables_jobs_get_what_they_need(another_service: Cal
 
 
 def test_tokens_for_publishing_packages_of_python_stay_with_the_service() -> None:
-    assert inherited({"UV_PUBLISH_TOKEN": "a", "UV_INDEX_URL": "b", "LC_ALL": "C"}) == {
+    assert inherited_variables({"UV_PUBLISH_TOKEN": "a", "UV_INDEX_URL": "b", "LC_ALL": "C"}) == {
         "UV_INDEX_URL": "b",
         "LC_ALL": "C",
     }

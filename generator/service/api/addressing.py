@@ -22,7 +22,7 @@ class ProjectAddresses:
         if scope["type"] == "http":
             raw = scope.get("raw_path", b"").decode("latin-1")
             method = "GET" if scope["method"] == "HEAD" else scope["method"]  # the server leaves out the body
-            scope = {**scope, "method": method, "asked_path": raw}
+            scope = {**scope, "method": method, "original_path": raw}
             if raw.startswith(_PREFIX):
                 name, slash, rest = raw[len(_PREFIX) :].partition("/")
                 known = unquote(name) in (self._project.path, str(self._project.id))

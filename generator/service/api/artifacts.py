@@ -12,10 +12,10 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse, StreamingResponse
 
-from generator.service.answers import bad_parameter, not_found
 from generator.service.api.jobs import find_job
-from generator.service.archives import open_archive, unreadable
+from generator.service.archives import archive_errors, open_archive
 from generator.service.context import context
+from generator.service.http_errors import raise_bad_parameter, raise_not_found
 from generator.service.store.database import jobs, pipelines, row
 
 router = APIRouter(prefix="/api/v4/projects/{project:int}/jobs")
@@ -25,20 +25,20 @@ _CHUNK = 1 << 18
 @router.get("/artifacts/{ref:path}/download")
 def latest_archive(request: Request, ref: str, job: str | None = None) -> Response:
     """Return the artifacts of a job of the latest successful pipeline of a ref."""
-    context(request).access.reader(request)
+    context(request).access.require_reader(request)
     return archive(_latest(request, ref, job))
 
 
 @router.get("/artifacts/{ref:path}/raw/{path:path}")
 def latest_file(request: Request, ref: str, path: str, job: str | None = None) -> Response:
     """Return one artifact of a job of the latest successful pipeline of a ref."""
-    context(request).access.reader(request)
+    context(request).access.require_reader(request)
     return member(_latest(request, ref, job), path)
 
 
 def _latest(request: Request, ref: str, name: str | None) -> Path:
     if not name:
-        bad_parameter("job is missing")
+        raise_bad_parameter("job is missing")
     here = context(request)
     statement = (
         sa.select(jobs.c.id)
@@ -51,7 +51,7 @@ def _latest(request: Request, ref: str, name: str | None) -> Path:
     with here.pipelines.database.connection() as connection:
         found = row(connection, statement)
     if found is None:
-        not_found()
+        raise_not_found()
     return here.data.job(found["id"]).artifacts
 
 
@@ -59,7 +59,7 @@ def _latest(request: Request, ref: str, name: str | None) -> Path:
 def whole(request: Request, number: int) -> Response:
     """Return a job's artifacts."""
     here = context(request)
-    here.access.reader(request)
+    here.access.require_reader(request)
     find_job(request, number)
     return archive(here.data.job(number).artifacts)
 
@@ -68,7 +68,7 @@ def whole(request: Request, number: int) -> Response:
 def one_file(request: Request, number: int, path: str) -> Response:
     """Return one file of a job's artifacts."""
     here = context(request)
-    here.access.reader(request)
+    here.access.require_reader(request)
     find_job(request, number)
     return member(here.data.job(number).artifacts, path)
 
@@ -77,10 +77,10 @@ def archive(file: Path) -> Response:
     """Return an archive as a download.
 
     Raises:
-        AnswerError: 404, the archive does not exist or has expired.
+        HttpError: 404, the archive does not exist or has expired.
     """
     if not file.is_file():
-        not_found()
+        raise_not_found()
     return FileResponse(file, media_type="application/zip", filename="artifacts.zip")
 
 
@@ -88,14 +88,14 @@ def member(file: Path, path: str, *, media_type: str = "application/octet-stream
     """Return one file of an archive, as a download because its content is untrusted.
 
     Raises:
-        AnswerError: 404, the archive or the file in it does not exist or cannot be read.
+        HttpError: 404, the archive or the file in it does not exist or cannot be read.
     """
     try:
         packed = open_archive(file)
         info = packed.getinfo(path)
         content = packed.open(info)
-    except unreadable:
-        not_found()
+    except archive_errors:
+        raise_not_found()
     name = quote(path.rpartition("/")[2])
     headers = {
         "Content-Length": str(info.file_size),

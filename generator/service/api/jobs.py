@@ -8,11 +8,11 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
-from generator.service.answers import AnswerError, bad_parameter, forbidden, not_found
 from generator.service.api.entities import entities_of
 from generator.service.api.growing_file import growing_file_response
 from generator.service.api.paging import page_of
 from generator.service.context import commit_of, context
+from generator.service.http_errors import HttpError, raise_bad_parameter, raise_forbidden, raise_not_found
 from generator.service.store import states
 from generator.service.store.database import Row, jobs, pipelines, rows
 
@@ -28,9 +28,9 @@ def jobs_list(request: Request) -> Response:
 @router.get("/pipelines/{number:int}/jobs")
 def jobs_of_pipeline(request: Request, number: int) -> Response:
     """List a pipeline's jobs, newest first."""
-    context(request).access.reader(request)
+    context(request).access.require_reader(request)
     if context(request).pipelines.get(number) is None:
-        not_found()
+        raise_not_found()
     retried = request.query_params.get("include_retried", "false").lower() in ("true", "1")
     statement = sa.select(jobs).where(jobs.c.pipeline_id == number)
     return _list_jobs(request, statement.order_by(jobs.c.id.desc()), with_retried=retried)
@@ -40,19 +40,19 @@ def jobs_of_pipeline(request: Request, number: int) -> Response:
 def bridges(request: Request, number: int) -> Response:
     """List the jobs that trigger other projects' pipelines; always empty."""
     here = context(request)
-    here.access.reader(request)
+    here.access.require_reader(request)
     if here.pipelines.get(number) is None:
-        not_found()
+        raise_not_found()
     return JSONResponse([], headers=page_of(request).headers(request, here.base(request), 0))
 
 
 def _list_jobs(request: Request, statement: sa.Select[tuple[object, ...]], *, with_retried: bool) -> Response:
     here = context(request)
-    here.access.reader(request)
+    here.access.require_reader(request)
     query = request.query_params
     scopes = [*query.getlist("scope[]"), *query.getlist("scope")]
     if any(scope not in states.statuses for scope in scopes):
-        bad_parameter("scope does not have a valid value")
+        raise_bad_parameter("scope does not have a valid value")
     if scopes:
         statement = statement.where(jobs.c.status.in_(scopes))
     if not with_retried:
@@ -70,7 +70,7 @@ def _list_jobs(request: Request, statement: sa.Select[tuple[object, ...]], *, wi
 @router.get("/jobs/{number:int}")
 def show(request: Request, number: int) -> Response:
     """Return one job."""
-    context(request).access.reader(request)
+    context(request).access.require_reader(request)
     return _job_response(request, number)
 
 
@@ -78,7 +78,7 @@ def show(request: Request, number: int) -> Response:
 def trace(request: Request, number: int) -> Response:
     """Return a job's log so far; a ``Range`` request returns the new part."""
     here = context(request)
-    here.access.reader(request)
+    here.access.require_reader(request)
     find_job(request, number)
     return growing_file_response(here.data.job(number).trace, request)
 
@@ -87,7 +87,7 @@ def trace(request: Request, number: int) -> Response:
 def cancel(request: Request, number: int) -> Response:
     """Cancel a job that is running or waiting."""
     here = context(request)
-    here.access.writer(request)
+    here.access.require_writer(request)
     find_job(request, number)
     here.scheduler.cancel(here.pipelines.cancel_jobs([number]))
     return _job_response(request, number, status=201)
@@ -97,11 +97,11 @@ def cancel(request: Request, number: int) -> Response:
 def retry(request: Request, number: int) -> Response:
     """Create a new job in place of a finished one."""
     here = context(request)
-    here.access.writer(request)
+    here.access.require_writer(request)
     find_job(request, number)
     made = here.pipelines.retry(number)
     if made is None:
-        forbidden("Job is not retryable")
+        raise_forbidden("Job is not retryable")
     return _job_response(request, made, status=201)
 
 
@@ -109,10 +109,10 @@ def retry(request: Request, number: int) -> Response:
 def erase(request: Request, number: int) -> Response:
     """Remove a job's log and artifacts."""
     here = context(request)
-    here.access.writer(request)
+    here.access.require_writer(request)
     job = find_job(request, number)
     if job["status"] not in states.finished or job["erased_at"]:
-        forbidden("Job is not erasable!")
+        raise_forbidden("Job is not erasable!")
     folder = here.data.job(number)
     folder.remove()
     gone: dict[str, object] = {
@@ -130,10 +130,10 @@ def erase(request: Request, number: int) -> Response:
 def play(request: Request, number: int) -> Response:
     """Start a manual job."""
     here = context(request)
-    here.access.writer(request)
+    here.access.require_writer(request)
     find_job(request, number)
     if not here.pipelines.play(number):
-        raise AnswerError(400, {"message": "400 Bad request - Unplayable Job"})
+        raise HttpError(400, {"message": "400 Bad request - Unplayable Job"})
     return _job_response(request, number)
 
 
@@ -141,11 +141,11 @@ def find_job(request: Request, number: int) -> Row:
     """Return a job's row.
 
     Raises:
-        AnswerError: 404, the job does not exist.
+        HttpError: 404, the job does not exist.
     """
     found = context(request).pipelines.job(number)
     if found is None:
-        not_found()
+        raise_not_found()
     return found
 
 
@@ -153,7 +153,7 @@ def _job_response(request: Request, number: int, *, status: int = 200) -> Respon
     job = find_job(request, number)
     pipeline = context(request).pipelines.get(job["pipeline_id"])
     if pipeline is None:
-        not_found()
+        raise_not_found()
     return JSONResponse(_job_entity(request, job, pipeline), status_code=status)
 
 

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from fastapi import Request
 
-from generator.service.answers import bad_parameter
+from generator.service.http_errors import raise_bad_parameter
 
 _MOST = 100
 
@@ -44,7 +44,7 @@ class Page:
     def _link(self, request: Request, address: str, number: int) -> str:
         mine = ("page", "per_page", "private_token", "access_token", "job_token")
         kept = [(name, value) for name, value in request.query_params.multi_items() if name not in mine]
-        path = request.scope.get("asked_path") or request.url.path
+        path = request.scope.get("original_path") or request.url.path
         return f"{address}{path}?{urlencode([*kept, ('page', number), ('per_page', self.size)])}"
 
 
@@ -52,7 +52,7 @@ def page_of(request: Request) -> Page:
     """Return the page that a request asks for.
 
     Raises:
-        AnswerError: 400, ``page`` or ``per_page`` is not a positive number.
+        HttpError: 400, ``page`` or ``per_page`` is not a positive number.
     """
     number, size = _number(request, "page", 1), _number(request, "per_page", 20)
     return Page(number=number, size=min(size, _MOST))
@@ -61,8 +61,8 @@ def page_of(request: Request) -> Page:
 def _number(request: Request, name: str, default: int) -> int:
     text = request.query_params.get(name) or str(default)
     if not text.isdecimal() or len(text) > 9:
-        bad_parameter(f"{name} is invalid")
+        raise_bad_parameter(f"{name} is invalid")
     number = int(text)
     if number < 1:
-        bad_parameter(f"{name} does not have a valid value")
+        raise_bad_parameter(f"{name} does not have a valid value")
     return number

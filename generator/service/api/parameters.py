@@ -12,7 +12,7 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from generator.service.answers import AnswerError, bad_parameter
+from generator.service.http_errors import HttpError, raise_bad_parameter
 
 _LIMIT = 1 << 20
 _MOST_VARIABLES = 200
@@ -23,7 +23,7 @@ async def read_parameters(request: Request) -> dict[str, Any]:
     """Read the parameters of a request; ``a[b]=c`` of a form becomes a mapping, ``a[]=c`` a list.
 
     Raises:
-        AnswerError: 400 for an invalid body, 413 for one that is too large.
+        HttpError: 400 for an invalid body, 413 for one that is too large.
     """
     given = _nest(request.query_params.multi_items())
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -35,14 +35,14 @@ async def read_parameters(request: Request) -> dict[str, Any]:
             async with request.form(max_files=0, max_fields=1000) as form:
                 fields = [(name, value) for name, value in form.multi_items() if not isinstance(value, UploadFile)]
         except (HTTPException, ValueError):
-            raise AnswerError(400, {"error": "invalid form data"}) from None
+            raise HttpError(400, {"error": "invalid form data"}) from None
         return _check_unicode({**given, **_nest(fields)})
     try:
         parsed = json.loads(body)
     except (ValueError, RecursionError):
-        raise AnswerError(400, {"error": "the body is neither a form nor valid JSON"}) from None
+        raise HttpError(400, {"error": "the body is neither a form nor valid JSON"}) from None
     if not isinstance(parsed, dict):
-        bad_parameter("the body must be a JSON object")
+        raise_bad_parameter("the body must be a JSON object")
     return _check_unicode({**given, **parsed})
 
 
@@ -51,7 +51,7 @@ def _check_unicode(given: dict[str, Any]) -> dict[str, Any]:
     try:
         json.dumps(given, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
-        raise AnswerError(400, {"error": "the request contains text that is not valid Unicode"}) from None
+        raise HttpError(400, {"error": "the request contains text that is not valid Unicode"}) from None
     return given
 
 
@@ -62,9 +62,9 @@ async def _body(request: Request) -> bytes:
         async for chunk in request.stream():
             body += chunk
             if len(body) > _LIMIT:
-                raise AnswerError(413, {"message": "413 Payload Too Large"})
+                raise HttpError(413, {"message": "413 Payload Too Large"})
     except ClientDisconnect:
-        raise AnswerError(400, {"error": "the connection closed before the body was complete"}) from None
+        raise HttpError(400, {"error": "the connection closed before the body was complete"}) from None
     request._body = bytes(body)  # noqa: SLF001 - Starlette's own place for a body that was read
     return request._body  # noqa: SLF001
 
@@ -78,7 +78,7 @@ def _nest(pairs: list[tuple[str, str]]) -> dict[str, Any]:
             continue
         keys = re.findall(r"\[([^\[\]]*)\]", match[2])
         if len(keys) > _DEEPEST:
-            bad_parameter("a parameter is nested too deeply")
+            raise_bad_parameter("a parameter is nested too deeply")
         _put(found, [match[1], *keys], value)
     return found
 
@@ -109,15 +109,15 @@ def text(given: Mapping[str, Any], name: str) -> str:
     """Return a required parameter.
 
     Raises:
-        AnswerError: 400, the parameter is missing, empty or not text.
+        HttpError: 400, the parameter is missing, empty or not text.
     """
     value = given.get(name)
     if value is None:
-        bad_parameter(f"{name} is missing")
+        raise_bad_parameter(f"{name} is missing")
     if not isinstance(value, str):
-        bad_parameter(f"{name} is invalid")
+        raise_bad_parameter(f"{name} is invalid")
     if not value.strip():
-        bad_parameter(f"{name} is empty")
+        raise_bad_parameter(f"{name} is empty")
     return str(value)
 
 
@@ -125,15 +125,15 @@ def variable_map(given: Mapping[str, Any]) -> list[dict[str, str]]:
     """Return the variables of a trigger, given as a mapping of names to texts.
 
     Raises:
-        AnswerError: 400, the variables are not such a mapping, or a name or value is invalid.
+        HttpError: 400, the variables are not such a mapping, or a name or value is invalid.
     """
     found = given.get("variables")
     if found is None or found == "":
         return []
     if not isinstance(found, dict):
-        bad_parameter("variables is invalid")
+        raise_bad_parameter("variables is invalid")
     if not all(isinstance(value, str) for value in found.values()):
-        raise AnswerError(400, {"message": "variables needs to be a map of key-valued strings"})
+        raise HttpError(400, {"message": "variables needs to be a map of key-valued strings"})
     return _check_variables(
         [{"key": name, "value": value, "variable_type": "env_var"} for name, value in found.items()]
     )
@@ -143,7 +143,7 @@ def variable_list(given: Mapping[str, Any]) -> list[dict[str, str]]:
     """Return the variables of a new pipeline, given as a list of ``{key, value}`` or as for triggers.
 
     Raises:
-        AnswerError: 400, the variables are neither, or a name or value is invalid.
+        HttpError: 400, the variables are neither, or a name or value is invalid.
     """
     found = given.get("variables")
     if not isinstance(found, list):
@@ -151,21 +151,21 @@ def variable_list(given: Mapping[str, Any]) -> list[dict[str, str]]:
     listed = []
     for one in found:
         if not isinstance(one, dict) or not all(isinstance(one.get(name), str) for name in ("key", "value")):
-            bad_parameter("variables is invalid")
+            raise_bad_parameter("variables is invalid")
         kind = one.get("variable_type", "env_var")
         if kind not in ("env_var", "file"):
-            bad_parameter("variables[variable_type] does not have a valid value")
+            raise_bad_parameter("variables[variable_type] does not have a valid value")
         listed.append({"key": one["key"], "value": one["value"], "variable_type": "env_var"})
     return _check_variables(listed)
 
 
 def _check_variables(variables: list[dict[str, str]]) -> list[dict[str, str]]:
     if len(variables) > _MOST_VARIABLES:
-        raise AnswerError(400, {"message": {"base": [f"Variables: at most {_MOST_VARIABLES} are allowed"]}})
+        raise HttpError(400, {"message": {"base": [f"Variables: at most {_MOST_VARIABLES} are allowed"]}})
     for one in variables:
         if not re.fullmatch(r"[A-Za-z0-9_]{1,255}", one["key"]):
             wrong = "Variables key can contain only letters, digits and '_'."
-            raise AnswerError(400, {"message": {"base": [wrong]}})
+            raise HttpError(400, {"message": {"base": [wrong]}})
         if "\0" in one["value"]:
-            raise AnswerError(400, {"message": {"base": ["Variables value cannot contain a null character"]}})
+            raise HttpError(400, {"message": {"base": ["Variables value cannot contain a null character"]}})
     return variables

@@ -10,12 +10,12 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
-from generator.service.access import client
-from generator.service.answers import AnswerError, bad_parameter, not_found
+from generator.service.access import client_address
 from generator.service.api.entities import entities_of, test_suites
 from generator.service.api.paging import page_of
 from generator.service.api.parameters import read_parameters, text, variable_list, variable_map
 from generator.service.context import context
+from generator.service.http_errors import HttpError, raise_bad_parameter, raise_not_found
 from generator.service.jobs import junit_reports
 from generator.service.store import states
 from generator.service.store.database import Row, pipelines
@@ -43,19 +43,17 @@ async def trigger(request: Request, ref: str | None = None) -> Response:
     token = text(given, "token")
     chosen = ref or text(given, "ref")
     variables = variable_map(given)
-    return await run_in_threadpool(_start_triggered, request, token, chosen, variables, given.get("inputs"))
+    return await run_in_threadpool(_trigger, request, token, chosen, variables, given.get("inputs"))
 
 
-def _start_triggered(
-    request: Request, token: str, ref: str, variables: list[dict[str, str]], inputs: object
-) -> Response:
+def _trigger(request: Request, token: str, ref: str, variables: list[dict[str, str]], inputs: object) -> Response:
     here = context(request)
-    identity = here.access.find(token, client(request))
+    identity = here.access.find(token, client_address(request))
     if identity is None or "trigger" not in identity.scopes:
-        not_found()
+        raise_not_found()
     if inputs:
         wrong = "Given inputs not defined in the `spec` section of the included configuration file"
-        raise AnswerError(400, {"message": {"base": [wrong]}})
+        raise HttpError(400, {"message": {"base": [wrong]}})
     number = here.start_pipeline(ref=ref, source="trigger", user=identity.name, variables=variables)
     return _pipeline_response(request, number, status=201)
 
@@ -65,12 +63,12 @@ def _start_triggered(
 async def create(request: Request) -> Response:
     """Start a pipeline with an access token."""
     given = await read_parameters(request)
-    return await run_in_threadpool(_start_created, request, given)
+    return await run_in_threadpool(_create, request, given)
 
 
-def _start_created(request: Request, given: dict[str, Any]) -> Response:
+def _create(request: Request, given: dict[str, Any]) -> Response:
     here = context(request)
-    identity = here.access.writer(request)
+    identity = here.access.require_writer(request)
     ref, variables = text(given, "ref"), variable_list(given)
     number = here.start_pipeline(ref=ref, source="api", user=identity.name, variables=variables)
     return _pipeline_response(request, number, status=201)
@@ -80,7 +78,7 @@ def _start_created(request: Request, given: dict[str, Any]) -> Response:
 def pipelines_list(request: Request) -> Response:
     """List pipelines, newest first by default."""
     here = context(request)
-    here.access.reader(request)
+    here.access.require_reader(request)
     page = page_of(request)
     statement = _filter_query(request)
     total, found = here.pipelines.count_and_page(statement, limit=page.size, offset=page.offset)
@@ -116,7 +114,7 @@ def _filter_query(request: Request) -> sa.Select[Any]:
 def _one_of(request: Request, name: str, allowed: Any, default: str = "") -> str:
     value = request.query_params.get(name) or default
     if value not in allowed:
-        bad_parameter(f"{name} does not have a valid value")
+        raise_bad_parameter(f"{name} does not have a valid value")
     return value
 
 
@@ -124,7 +122,7 @@ def _time(request: Request, name: str) -> float:
     try:
         found = datetime.fromisoformat(request.query_params[name].strip().replace("Z", "+00:00").replace(" ", "+"))
     except ValueError:
-        bad_parameter(f"{name} is invalid")
+        raise_bad_parameter(f"{name} is invalid")
     return (found if found.tzinfo else found.replace(tzinfo=timezone.utc)).timestamp()
 
 
@@ -132,24 +130,24 @@ def _time(request: Request, name: str) -> float:
 def latest(request: Request, ref: str | None = None) -> Response:
     """Return the latest pipeline of a ref, by default of the default branch."""
     here = context(request)
-    here.access.reader(request)
+    here.access.require_reader(request)
     found = here.pipelines.latest(ref or here.project.default_branch)
     if found is None:
-        not_found("Pipeline")
+        raise_not_found("Pipeline")
     return JSONResponse(entities_of(request).pipeline(found))
 
 
 @router.get("/pipelines/{number:int}")
 def show(request: Request, number: int) -> Response:
     """Return one pipeline."""
-    context(request).access.reader(request)
+    context(request).access.require_reader(request)
     return _pipeline_response(request, number)
 
 
 @router.get("/pipelines/{number:int}/variables")
 def variables(request: Request, number: int) -> Response:
     """Return the variables that a pipeline was started with."""
-    context(request).access.writer(request)
+    context(request).access.require_writer(request)
     return JSONResponse(_find_pipeline(request, number)["variables"])
 
 
@@ -167,7 +165,7 @@ def test_report_summary(request: Request, number: int) -> Response:
 
 def _test_report(request: Request, number: int, *, whole: bool) -> Response:
     here = context(request)
-    here.access.reader(request)
+    here.access.require_reader(request)
     _find_pipeline(request, number)
     suites = test_suites(here.pipelines.jobs_of(number, with_retried=False))
     return JSONResponse(junit_reports.report(suites, whole=whole))
@@ -177,7 +175,7 @@ def _test_report(request: Request, number: int, *, whole: bool) -> Response:
 def cancel(request: Request, number: int) -> Response:
     """Cancel a pipeline's unfinished jobs."""
     here = context(request)
-    here.access.writer(request)
+    here.access.require_writer(request)
     _find_pipeline(request, number)
     here.scheduler.cancel(here.pipelines.cancel(number))
     return _pipeline_response(request, number)
@@ -187,7 +185,7 @@ def cancel(request: Request, number: int) -> Response:
 def retry(request: Request, number: int) -> Response:
     """Retry a pipeline's failed and canceled jobs."""
     here = context(request)
-    here.access.writer(request)
+    here.access.require_writer(request)
     _find_pipeline(request, number)
     here.pipelines.retry_pipeline(number)
     return _pipeline_response(request, number, status=201)
@@ -197,7 +195,7 @@ def retry(request: Request, number: int) -> Response:
 def delete(request: Request, number: int) -> Response:
     """Cancel a pipeline, and remove it with its jobs, their logs and artifacts."""
     here = context(request)
-    here.access.writer(request)
+    here.access.require_writer(request)
     _find_pipeline(request, number)
     here.scheduler.cancel(here.pipelines.cancel(number))
     for job in here.pipelines.delete(number):
@@ -209,7 +207,7 @@ def delete(request: Request, number: int) -> Response:
 def _find_pipeline(request: Request, number: int) -> Row:
     found = context(request).pipelines.get(number)
     if found is None:
-        not_found()
+        raise_not_found()
     return found
 
 

@@ -6,10 +6,10 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from generator import __version__
-from generator.service.answers import not_found
 from generator.service.api.entities import entities_of
 from generator.service.api.paging import page_of
 from generator.service.context import commit_of, context
+from generator.service.http_errors import raise_not_found
 
 router = APIRouter(prefix="/api/v4")
 _GITLAB_VERSION = "17.0.0"
@@ -20,7 +20,7 @@ _GITLAB_VERSION = "17.0.0"
 @router.get("/metadata")
 def version(request: Request) -> Response:
     """Return the version of the API, with packmill's own as its revision."""
-    context(request).access.reader(request)
+    context(request).access.require_reader(request)
     return JSONResponse({"version": f"{_GITLAB_VERSION}-packmill", "revision": __version__, "enterprise": False})
 
 
@@ -28,7 +28,7 @@ def version(request: Request) -> Response:
 def user(request: Request) -> Response:
     """Return the user of the request's token."""
     here = context(request)
-    identity = here.access.reader(request)
+    identity = here.access.require_reader(request)
     return JSONResponse({**entities_of(request).user(identity.name), "id": identity.id, "email": ""})
 
 
@@ -36,7 +36,7 @@ def user(request: Request) -> Response:
 def projects(request: Request) -> Response:
     """List the projects; there is exactly one."""
     here = context(request)
-    here.access.reader(request)
+    here.access.require_reader(request)
     entities = entities_of(request)
     return JSONResponse([entities.project_entity()], headers=page_of(request).headers(request, entities.address, 1))
 
@@ -45,7 +45,7 @@ def projects(request: Request) -> Response:
 def project(request: Request) -> Response:
     """Return the project."""
     here = context(request)
-    here.access.reader(request)
+    here.access.require_reader(request)
     return JSONResponse(entities_of(request).project_entity())
 
 
@@ -53,7 +53,7 @@ def project(request: Request) -> Response:
 def merge_requests(request: Request) -> Response:
     """List merge requests; always empty, but glab asks for a branch's before its pipelines."""
     here = context(request)
-    here.access.reader(request)
+    here.access.require_reader(request)
     return JSONResponse([], headers=page_of(request).headers(request, here.base(request), 0))
 
 
@@ -61,10 +61,10 @@ def merge_requests(request: Request) -> Response:
 def commit(request: Request, ref: str) -> Response:
     """Return the commit of a ref or SHA."""
     here = context(request)
-    here.access.reader(request)
+    here.access.require_reader(request)
     found = here.project.commit(ref)
     if found is None:
-        not_found("Commit")
+        raise_not_found("Commit")
     return JSONResponse(entities_of(request).commit(commit_of(here.project, found.sha) or found))
 
 
@@ -72,11 +72,11 @@ def commit(request: Request, ref: str) -> Response:
 def branch(request: Request, ref: str) -> Response:
     """Return a branch."""
     here = context(request)
-    here.access.reader(request)
+    here.access.require_reader(request)
     found = here.project.resolve(ref)
     commit = commit_of(here.project, found.sha) if found and not found.tag else None
     if commit is None:
-        not_found("Branch")
+        raise_not_found("Branch")
     default = ref == here.project.default_branch
     shown = {"name": ref, "commit": entities_of(request).commit(commit), "default": default, "merged": False}
     return JSONResponse({**shown, "protected": False, "can_push": False, "web_url": ""})

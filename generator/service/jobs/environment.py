@@ -62,7 +62,7 @@ def job_environment(
     declared = {one.name: one.value for one in file.variables}
     own = {name: value for name, value in operator_variables(job_context).items() if name not in declared}
     given = {name: requested.get(name, value) for name, value in declared.items()}
-    predefined = _predefined(job_context, pipeline=pipeline, job=job, token=token, work=work)
+    predefined = _predefined_variables(job_context, pipeline=pipeline, job=job, token=token, work=work)
     left_out = [name for name in requested if name not in declared]
     return {**own, **given, **job_variables, **dotenv, **predefined}, left_out
 
@@ -114,7 +114,9 @@ def secrets_to_mask(values: Mapping[str, str], token: str, *, secret_inputs: Col
     return [token, *(values[name] for name in _HOSTS if values.get(name)), *in_urls, *named, *of_run]
 
 
-def _predefined(job_context: JobContext, *, pipeline: Row, job: Row, token: str, work: Path) -> dict[str, str]:
+def _predefined_variables(
+    job_context: JobContext, *, pipeline: Row, job: Row, token: str, work: Path
+) -> dict[str, str]:
     project = job_context.project
     page = f"{job_context.address}/{project.path}"
     return {

@@ -19,7 +19,7 @@ _NAMES = r"""
 _INHERITED = re.compile("|".join(_NAMES))
 
 
-def inherited(environment: Mapping[str, str], more: Iterable[str] = ()) -> dict[str, str]:
+def inherited_variables(environment: Mapping[str, str], more: Iterable[str] = ()) -> dict[str, str]:
     """Return the variables that jobs inherit; ``more`` names those that the operator adds."""
     added = set(more)
     return {name: value for name, value in environment.items() if name in added or _INHERITED.fullmatch(name)}

@@ -244,9 +244,7 @@ class Scheduler:
             folder.note("WARNING: the job's process was killed; running it again")
             self._pipelines.update_job(job["id"], {"status": "pending", "started_at": None, "token_hash": None})
         else:
-            folder.note(
-                f"ERROR: Job failed (system failure): the job's process was killed {job['attempts']} times"
-            )
+            folder.note(f"ERROR: Job failed (system failure): the job's process was killed {job['attempts']} times")
             self._end(job["id"], {"status": "failed", "failure_reason": "runner_system_failure"})
 
     def _end(self, number: int, values: dict[str, Any]) -> None:

@@ -10,12 +10,12 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
-from generator.service.answers import AnswerError, not_found
 from generator.service.api import artifacts
 from generator.service.api.growing_file import growing_file_response
 from generator.service.api.jobs import find_job
 from generator.service.archives import Archive
 from generator.service.context import context
+from generator.service.http_errors import HttpError, raise_not_found
 from generator.service.pages import log
 from generator.service.pages.pipelines import requested_variables
 from generator.service.pages.rendering import hostile_policy, page
@@ -36,7 +36,7 @@ def job_page(request: Request, number: int) -> Response:
     job = find_job(request, number)
     pipeline = here.pipelines.get(job["pipeline_id"])
     if pipeline is None:
-        not_found()
+        raise_not_found()
     archive = Archive(here.data.job(number).artifacts)
     sizes = archive.sizes()
     file = here.data.job(number).trace
@@ -81,7 +81,7 @@ def _read_scraps(archive: Archive, sizes: Mapping[str, int]) -> tuple[dict[str, 
             return {}, f"{name} is not shown: it is not a JSON object"
         shown = list(found.items())[:_MOST_SCRAPS]
         return {str(key)[:200]: json.dumps(value, ensure_ascii=False)[:2000] for key, value in shown}, ""
-    except AnswerError:
+    except HttpError:
         return {}, f"{name} is not shown: it is too large or damaged"
     except RecursionError:
         return {}, f"{name} is not shown: it is nested too deeply"

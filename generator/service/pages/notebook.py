@@ -10,10 +10,10 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse
 from starlette.concurrency import run_in_threadpool
 
-from generator.service.answers import AnswerError
 from generator.service.api.jobs import find_job
 from generator.service.archives import Archive
 from generator.service.context import context
+from generator.service.http_errors import HttpError
 from generator.service.notebooks.pages import BusyError, NotShown
 from generator.service.pages.rendering import hostile_policy, note
 from generator.service.pages.sessions import session
@@ -48,7 +48,7 @@ def _read(request: Request, number: int, path: str) -> tuple[JobFolder, bytes | 
     """Return the job's folder and the notebook, None for a notebook that is too large or damaged.
 
     Raises:
-        AnswerError: 404, the job or the file does not exist.
+        HttpError: 404, the job or the file does not exist.
     """
     session(request)
     find_job(request, number)
@@ -56,7 +56,7 @@ def _read(request: Request, number: int, path: str) -> tuple[JobFolder, bytes | 
     archive = Archive(folder.artifacts)
     try:
         return folder, archive.read(path)
-    except AnswerError:
+    except HttpError:
         if path in archive.sizes():
             return folder, None
         raise

@@ -17,11 +17,11 @@ from ruamel.yaml.error import YAMLError
 from starlette.concurrency import run_in_threadpool
 
 from generator.repository.places import repository_identity
-from generator.service.answers import AnswerError, not_found
 from generator.service.api.jobs import find_job
 from generator.service.api.parameters import read_parameters
 from generator.service.archives import Archive, repository_address
 from generator.service.context import context
+from generator.service.http_errors import HttpError, raise_not_found
 from generator.service.pages import picture, run_form
 from generator.service.pages.pipelines import error_text
 from generator.service.pages.rendering import page
@@ -97,7 +97,7 @@ def _run(request: Request, number: int, folder: str, given: dict[str, Any]) -> R
     try:
         values, wrong = run_form.values(texts, _fields(found))
     except _MALFORMED:
-        raise AnswerError(400, {"message": _NOT_SHOWN}) from None
+        raise HttpError(400, {"message": _NOT_SHOWN}) from None
     if wrong:
         return _render(
             request, number, folder, given=texts, wrong=wrong, message="Some values are invalid.", status=400
@@ -109,7 +109,7 @@ def _run(request: Request, number: int, folder: str, given: dict[str, Any]) -> R
     try:
         pipeline = _ref_of(request, number)
         made = here.start_pipeline(ref=pipeline, source="web", user=who.identity.name, variables=listed)
-    except AnswerError as error:
+    except HttpError as error:
         return _render(request, number, folder, given=texts, wrong={}, message=error_text(error), status=error.status)
     job = here.pipelines.jobs_of(made)[0]
     return RedirectResponse(f"/{here.project.path}/-/jobs/{job['id']}", status_code=303)
@@ -119,7 +119,7 @@ def _ref_of(request: Request, number: int) -> str:
     """Return the ref of a job's pipeline."""
     pipeline = context(request).pipelines.get(find_job(request, number)["pipeline_id"])
     if pipeline is None:
-        not_found()
+        raise_not_found()
     return str(pipeline["ref"])
 
 

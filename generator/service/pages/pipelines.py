@@ -9,10 +9,10 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.concurrency import run_in_threadpool
 
-from generator.service.answers import AnswerError, not_found
 from generator.service.api.parameters import read_parameters
 from generator.service.archives import Archive
 from generator.service.context import context
+from generator.service.http_errors import HttpError, raise_not_found
 from generator.service.pages.rendering import page
 from generator.service.pages.sessions import check_writer_form, session
 from generator.service.project.pipeline_file import Variable
@@ -87,12 +87,12 @@ def _start(request: Request, given: dict[str, Any]) -> Response:
     try:
         ref = str(given.get("ref") or here.project.default_branch)
         number = here.start_pipeline(ref=ref, source="web", user=who.identity.name, variables=variables)
-    except AnswerError as error:
+    except HttpError as error:
         return _form(request, given, wrong=error_text(error), status=error.status)
     return RedirectResponse(f"/{here.project.path}/-/pipelines/{number}", status_code=303)
 
 
-def error_text(error: AnswerError) -> str:
+def error_text(error: HttpError) -> str:
     """Return the message of an error response as a sentence."""
     message = error.body.get("message", error.body.get("error", ""))
     return "; ".join(map(str, message["base"])) if isinstance(message, dict) and "base" in message else str(message)
@@ -123,7 +123,7 @@ def pipeline_page(request: Request, number: int) -> Response:
     here, who = context(request), session(request)
     pipeline = here.pipelines.get(number)
     if pipeline is None:
-        not_found()
+        raise_not_found()
     mine = here.pipelines.jobs_of(number)
     current = [job for job in mine if not job["retried"]]
     left = [(job, Archive(here.data.job(job["id"]).artifacts)) for job in current if job["artifacts_size"]]
@@ -162,7 +162,7 @@ async def _act(request: Request, number: int, action: str) -> Response:
         here = context(request)
         check_writer_form(request, given)
         if here.pipelines.get(number) is None:
-            not_found()
+            raise_not_found()
         if action == "cancel":
             here.scheduler.cancel(here.pipelines.cancel(number))
         else:

@@ -19,8 +19,8 @@ from urllib.parse import quote, urlsplit
 
 from fastapi import Request, Response
 
-from generator.service.answers import AnswerError
 from generator.service.context import Context, context
+from generator.service.http_errors import HttpError
 from generator.service.store import tokens
 from generator.service.store.tokens import Identity
 
@@ -102,11 +102,11 @@ def check_writer_form(request: Request, form: Mapping[str, Any]) -> Session:
 
     Raises:
         SignInFirstError: the request has no valid session.
-        AnswerError: 403, the form token is invalid, the form is another site's, or the access token may only read.
+        HttpError: 403, the form token is invalid, the form is another site's, or the access token may only read.
     """
     found = check_form(request, form)
     if not found.identity.may_write:
-        raise AnswerError(
+        raise HttpError(
             403, {"message": "Your access token can only read. Sign in with a token that has the scope api."}
         )
     return found
@@ -117,14 +117,14 @@ def check_form(request: Request, form: Mapping[str, Any]) -> Session:
 
     Raises:
         SignInFirstError: the request has no valid session.
-        AnswerError: 403, the form token is invalid or the form is another site's.
+        HttpError: 403, the form token is invalid or the form is another site's.
     """
     found = session(request)
     origin = request.headers.get("origin")
     is_foreign = origin is not None and urlsplit(origin).netloc != urlsplit(context(request).base(request)).netloc
     given = str(form.get("form_token", ""))
     if is_foreign or not hmac.compare_digest(given.encode(), found.form_token.encode()):
-        raise AnswerError(403, {"message": "This form has expired. Reload the page and submit it again."})
+        raise HttpError(403, {"message": "This form has expired. Reload the page and submit it again."})
     return found
 
 

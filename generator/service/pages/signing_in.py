@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.concurrency import run_in_threadpool
 
-from generator.service.access import client
+from generator.service.access import client_address
 from generator.service.api.parameters import read_parameters
 from generator.service.context import context
 from generator.service.pages import sessions
@@ -37,7 +37,7 @@ async def sign_in(request: Request) -> Response:
 
 
 def _sign_in(request: Request, token: str, target: str) -> Response:
-    identity = context(request).access.find(token.strip(), client(request))
+    identity = context(request).access.find(token.strip(), client_address(request))
     if identity is None or not identity.may_read:
         wrong = "This token is invalid. Use an access token with the scope api or read_api."
         return page(request, "sign_in.html", None, status=401, wrong=wrong, next=_local_target(target))

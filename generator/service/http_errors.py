@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NoReturn
 
 
-class AnswerError(Exception):
+class HttpError(Exception):
     """An error response: a status and a JSON body."""
 
     def __init__(self, status: int, body: dict[str, Any], headers: dict[str, str] | None = None) -> None:
@@ -13,21 +13,21 @@ class AnswerError(Exception):
         self.status, self.body, self.headers = status, body, headers or {}
 
 
-def unauthorized() -> NoReturn:
+def raise_unauthorized() -> NoReturn:
     """Refuse a request without a valid token."""
-    raise AnswerError(401, {"message": "401 Unauthorized"})
+    raise HttpError(401, {"message": "401 Unauthorized"})
 
 
-def forbidden(detail: str = "") -> NoReturn:
+def raise_forbidden(detail: str = "") -> NoReturn:
     """Refuse a request that the token's scopes or the job's state do not allow."""
-    raise AnswerError(403, {"message": f"403 Forbidden{f' - {detail}' if detail else ''}"})
+    raise HttpError(403, {"message": f"403 Forbidden{f' - {detail}' if detail else ''}"})
 
 
-def not_found(what: str = "") -> NoReturn:
+def raise_not_found(what: str = "") -> NoReturn:
     """Refuse a request for something that does not exist."""
-    raise AnswerError(404, {"message": f"404 {what} Not Found" if what else "404 Not Found"})
+    raise HttpError(404, {"message": f"404 {what} Not Found" if what else "404 Not Found"})
 
 
-def bad_parameter(message: str) -> NoReturn:
+def raise_bad_parameter(message: str) -> NoReturn:
     """Refuse a parameter as GitLab's validation does."""
-    raise AnswerError(400, {"error": message})
+    raise HttpError(400, {"error": message})
