@@ -46,7 +46,7 @@ def test_variables_that_the_pipeline_does_not_declare_do_not_reach_a_job(service
     trace = service.trace(job)
 
     assert "BASH_ENV= LD_PRELOAD=\n" in trace
-    assert "'BASH_ENV' is not one of this pipeline's; it is not set" in trace
+    assert "variable 'BASH_ENV': not declared in the pipeline file; ignored" in trace
 
 
 def test_the_tokens_of_the_service_are_not_in_a_job_s_environment(service: Service) -> None:
@@ -119,7 +119,7 @@ def test_a_junit_report_is_part_of_the_pipeline(service: Service) -> None:
 def test_a_report_with_entities_is_left_out(service: Service) -> None:
     job = _run(service, "echo '<!DOCTYPE a [<!ENTITY b \"c\">]><testsuite/>' > report.xml")
 
-    assert "no JUnit report that can be read" in service.trace(job)
+    assert "not a readable JUnit report" in service.trace(job)
 
 
 def test_the_exit_code_is_told(service: Service) -> None:

@@ -1,7 +1,7 @@
 """Program that runs one job: fetches the project, runs the script, writes the trace, collects artifacts.
 
 It runs in a separate process and session, so that a job outlives a service that is killed. It is run by path and uses
-only the standard library; this docstring is its protocol:
+only the standard library and modules of this folder that do the same. This docstring is its protocol:
 
 - **arguments**: the job's folder, and the number of a file descriptor: the folder's ``lock``, locked as long as this
   process lives. A process that gets the lock knows that the job is over.
@@ -17,7 +17,6 @@ only the standard library; this docstring is its protocol:
 from __future__ import annotations
 
 import ctypes
-import glob
 import json
 import os
 import pwd
@@ -32,74 +31,19 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+sys.path.append(str(Path(__file__).parents[3]))
+
+from generator.service.jobs.artifact_collector import ArtifactCollector
+from generator.service.jobs.trace_writer import GREEN, PLAIN, RED, Section, Trace
+
 _GRACE = 10.0
 _CHUNK = 1 << 16
-_DOTENV_LIMIT = 1 << 20
-_GREEN, _RED, _YELLOW, _PLAIN = "\x1b[32;1m", "\x1b[31;1m", "\x1b[0;33m", "\x1b[0;m"
 _SET_CHILD_SUBREAPER = 36
 _CONFINEMENT, _LEFTOVERS = (Path(__file__).with_name(name) for name in ("confinement.py", "leftovers.py"))
 _Spec = dict[str, Any]
 """script (lines), environment, project (a git repository), sha, work and temporary (folders), home (link targets by
 path in the job's home folder), user, files (as in ``confinement.py``), label, artifacts (zips of earlier jobs), keep
 ({paths, when, junit, dotenv}), timeout (seconds), trace_limit and artifacts_limit (bytes), secrets (texts)."""
-
-
-class Trace:
-    """The log of a job, limited in size, with secrets masked even across chunks."""
-
-    def __init__(self, path: Path, *, secrets: list[str], limit: int) -> None:
-        self._file = path.open("ab", buffering=0)
-        self._secrets = sorted((secret.encode() for secret in secrets if secret), key=len, reverse=True)
-        self._held = b""
-        self._left = limit - path.stat().st_size
-        self._limit = limit
-
-    def write(self, chunk: bytes) -> None:
-        """Write a chunk, but hold back its end if a secret may start there."""
-        text = self._held + chunk
-        for secret in self._secrets:
-            text = text.replace(secret, b"[MASKED]")
-        held = max((_overlap(text, secret) for secret in self._secrets), default=0)
-        self._held = text[len(text) - held :]
-        self._put(text[: len(text) - held])
-
-    def say(self, text: str, color: str = "") -> None:
-        """Write a message of the shepherd."""
-        self.flush()
-        self.write(f"{color}{text}{_PLAIN if color else ''}\n".encode())
-
-    def flush(self) -> None:
-        """Write the held back text."""
-        held, self._held = self._held, b""
-        self._put(held)
-
-    def _put(self, text: bytes) -> None:
-        if self._left <= 0 or not text:
-            return
-        self._left -= len(text)
-        self._file.write(text)
-        if self._left <= 0:
-            self._file.write(f"\n{_RED}The log exceeds {self._limit} bytes; the rest is discarded{_PLAIN}\n".encode())
-
-
-def _overlap(text: bytes, secret: bytes) -> int:
-    """Return how many bytes at the end of ``text`` could be the start of ``secret``."""
-    longest = min(len(secret) - 1, len(text))
-    return next((size for size in range(longest, 0, -1) if text.endswith(secret[:size])), 0)
-
-
-class Section:
-    """A collapsible section of the log (https://docs.gitlab.com/ci/jobs/job_logs/)."""
-
-    def __init__(self, trace: Trace, name: str, title: str) -> None:
-        self._trace, self._name, self._title = trace, name, title
-
-    def __enter__(self) -> None:
-        mark = f"\x1b[0Ksection_start:{int(time.time())}:{self._name}[collapsed=true]\r\x1b[0K"
-        self._trace.say(f"{mark}\x1b[36;1m{self._title}{_PLAIN}")
-
-    def __exit__(self, *_: object) -> None:
-        self._trace.write(f"\x1b[0Ksection_end:{int(time.time())}:{self._name}\r\x1b[0K".encode())
 
 
 class SystemFailureError(Exception):
@@ -130,7 +74,10 @@ class Shepherd:
             self._end_group()
             self._end_all()
         try:
-            self._collect(ended)
+            if self._work.is_dir():
+                limit = self._spec["artifacts_limit"]
+                collector = ArtifactCollector(self._work, self._folder, self._trace, limit=limit)
+                collector.collect(self._spec["keep"], ended)
         except Exception as error:  # noqa: BLE001 - as above: a script can leave arbitrary files
             ended |= {"reason": ended["reason"] or "runner_system_failure", "message": f"artifacts: {error}"}
         shutil.rmtree(self._work, ignore_errors=True)
@@ -308,77 +255,15 @@ class Shepherd:
         subprocess.run((sys.executable, "-I", "-S", str(_LEFTOVERS), self._spec["label"]), check=False)
         shutil.rmtree(self._temporary, ignore_errors=True)
 
-    def _collect(self, ended: dict[str, Any]) -> None:
-        """Add the size of the job's archive, its dotenv variables and its JUnit reports to the result."""
-        keep, succeeded = self._spec["keep"], ended["reason"] is None
-        if not self._work.is_dir():
-            return
-        if keep["when"] == "always" or (keep["when"] == "on_success") is succeeded:
-            ended["artifacts_size"] = self._pack(keep["paths"])
-        ended["dotenv"] = self._dotenv(keep["dotenv"]) if succeeded else {}
-        ended["junit"] = [
-            self._keep_junit_report(number, path) for number, path in enumerate(self._matching_files(keep["junit"]))
-        ]
-
-    def _pack(self, patterns: list[str]) -> int | None:
-        files = self._matching_files(patterns)
-        if not patterns:
-            return None
-        if not files:
-            self._trace.say(f"WARNING: {', '.join(patterns)}: no matching files", _YELLOW)
-            return None
-        if sum(path.stat().st_size for path in files) > self._spec["artifacts_limit"]:
-            raise SystemFailureError(f"larger than the limit of {self._spec['artifacts_limit']} bytes; discarded")
-        target = self._folder / "artifacts.zip.new"
-        shape: dict[str, Any] = {"compression": zipfile.ZIP_DEFLATED, "compresslevel": 3, "strict_timestamps": False}
-        try:
-            with zipfile.ZipFile(target, "w", **shape) as packed:
-                for path in files:
-                    packed.write(path, os.fsencode(path.relative_to(self._work)).decode("utf-8", "replace"))
-            target.rename(self._folder / "artifacts.zip")
-        finally:
-            target.unlink(missing_ok=True)
-        size = (self._folder / "artifacts.zip").stat().st_size
-        self._trace.say(f"Uploading artifacts: {len(files)} files, {size} bytes")
-        return size
-
-    def _matching_files(self, patterns: list[str]) -> list[Path]:
-        """Return the regular files that match patterns, without symbolic links."""
-        files: set[Path] = set()
-        for pattern in patterns:
-            for match in glob.glob(pattern, root_dir=self._work, recursive=True):  # noqa: PTH207 - root_dir
-                path = self._work / match
-                files.update(_files_below(path) if path.is_dir() and not path.is_symlink() else [path])
-        top = self._work.resolve()
-        return sorted(p for p in files if p.is_file() and not p.is_symlink() and p.resolve().is_relative_to(top))
-
-    def _keep_junit_report(self, number: int, path: Path) -> str:
-        name = f"junit-{number}.xml"
-        shutil.copyfile(path, self._folder / name)
-        return name
-
-    def _dotenv(self, patterns: list[str]) -> dict[str, str]:
-        variables = {}
-        for path in self._matching_files(patterns):
-            for line in path.read_bytes()[:_DOTENV_LIMIT].decode(errors="replace").splitlines():
-                name, equals, value = line.partition("=")
-                if equals and name.strip().isidentifier() and "\0" not in value:
-                    variables[name.strip()] = value.strip().strip('"')
-        return variables
-
     def _log_result(self, ended: dict[str, Any]) -> None:
         if ended["reason"] is None:
-            self._trace.say("Job succeeded", _GREEN)
+            self._trace.say("Job succeeded", GREEN)
         elif ended["reason"] == "canceled":
-            self._trace.say("ERROR: Job canceled", _RED)
+            self._trace.say("ERROR: Job canceled", RED)
         else:
             kind = " (system failure)" if ended["reason"] == "runner_system_failure" else ""
-            self._trace.say(f"ERROR: Job failed{kind}: {ended['message']}", _RED)
+            self._trace.say(f"ERROR: Job failed{kind}: {ended['message']}", RED)
         self._trace.flush()
-
-
-def _files_below(folder: Path) -> list[Path]:
-    return [Path(root, name) for root, _, names in os.walk(folder) for name in names]
 
 
 def _script(lines: list[str]) -> str:
@@ -386,7 +271,7 @@ def _script(lines: list[str]) -> str:
     shown = ["set -eo pipefail"]
     for line in lines:
         title = line if "\n" not in line else line.splitlines()[0] + " # collapsed multi-line command"
-        quoted = f"{_GREEN}$ {title}{_PLAIN}".replace("'", "'\\''")
+        quoted = f"{GREEN}$ {title}{PLAIN}".replace("'", "'\\''")
         shown += [f"printf '%s\\n' '{quoted}'", line]
     return "\n".join(shown) + "\n"
 

@@ -1,0 +1,88 @@
+"""Collect what a job's script leaves in its work folder: artifacts, dotenv variables and JUnit reports.
+
+The shepherd uses this module, so it needs only the standard library.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import shutil
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from generator.service.jobs.trace_writer import YELLOW, Trace
+
+_DOTENV_LIMIT = 1 << 20
+
+
+class ArtifactCollector:
+    """Copies files from a job's work folder to its folder in the service; ``limit`` in bytes of artifacts."""
+
+    def __init__(self, work: Path, folder: Path, trace: Trace, *, limit: int) -> None:
+        self._work, self._folder, self._trace, self._limit = work, folder, trace, limit
+
+    def collect(self, keep: Mapping[str, Any], result: dict[str, Any]) -> None:
+        """Add the size of the job's archive, its dotenv variables and its JUnit reports to the result.
+
+        Raises:
+            ValueError: the artifacts exceed the limit.
+        """
+        succeeded = result["reason"] is None
+        if keep["when"] == "always" or (keep["when"] == "on_success") is succeeded:
+            result["artifacts_size"] = self._pack(keep["paths"])
+        result["dotenv"] = self._dotenv(keep["dotenv"]) if succeeded else {}
+        reports = enumerate(self._matching_files(keep["junit"]))
+        result["junit"] = [self._keep_junit_report(number, path) for number, path in reports]
+
+    def _pack(self, patterns: list[str]) -> int | None:
+        files = self._matching_files(patterns)
+        if not patterns:
+            return None
+        if not files:
+            self._trace.say(f"WARNING: {', '.join(patterns)}: no matching files", YELLOW)
+            return None
+        if sum(path.stat().st_size for path in files) > self._limit:
+            raise ValueError(f"larger than the limit of {self._limit} bytes; discarded")
+        target = self._folder / "artifacts.zip.new"
+        shape: dict[str, Any] = {"compression": zipfile.ZIP_DEFLATED, "compresslevel": 3, "strict_timestamps": False}
+        try:
+            with zipfile.ZipFile(target, "w", **shape) as packed:
+                for path in files:
+                    packed.write(path, os.fsencode(path.relative_to(self._work)).decode("utf-8", "replace"))
+            target.rename(self._folder / "artifacts.zip")
+        finally:
+            target.unlink(missing_ok=True)
+        size = (self._folder / "artifacts.zip").stat().st_size
+        self._trace.say(f"Uploading artifacts: {len(files)} files, {size} bytes")
+        return size
+
+    def _matching_files(self, patterns: list[str]) -> list[Path]:
+        """Return the regular files that match patterns, without symbolic links."""
+        files: set[Path] = set()
+        for pattern in patterns:
+            for match in glob.glob(pattern, root_dir=self._work, recursive=True):  # noqa: PTH207 - root_dir
+                path = self._work / match
+                files.update(_files_below(path) if path.is_dir() and not path.is_symlink() else [path])
+        top = self._work.resolve()
+        return sorted(p for p in files if p.is_file() and not p.is_symlink() and p.resolve().is_relative_to(top))
+
+    def _keep_junit_report(self, number: int, path: Path) -> str:
+        name = f"junit-{number}.xml"
+        shutil.copyfile(path, self._folder / name)
+        return name
+
+    def _dotenv(self, patterns: list[str]) -> dict[str, str]:
+        variables = {}
+        for path in self._matching_files(patterns):
+            for line in path.read_bytes()[:_DOTENV_LIMIT].decode(errors="replace").splitlines():
+                name, equals, value = line.partition("=")
+                if equals and name.strip().isidentifier() and "\0" not in value:
+                    variables[name.strip()] = value.strip().strip('"')
+        return variables
+
+
+def _files_below(folder: Path) -> list[Path]:
+    return [Path(root, name) for root, _, names in os.walk(folder) for name in names]
