@@ -128,7 +128,7 @@ def test_the_process_that_renders_is_given_nothing_of_the_services_environment(
     while not rendering.done() and b"HOME=" not in found:
         for process in Path("/proc").glob("[0-9]*"):
             try:
-                if b"notebook_program.py" in (process / "cmdline").read_bytes() and _is_mine(process):
+                if b"notebooks/program.py" in (process / "cmdline").read_bytes() and _is_mine(process):
                     found = (process / "environ").read_bytes()
             except OSError:
                 continue
@@ -186,6 +186,6 @@ def test_a_notebook_that_is_not_shown_can_be_fetched(service: Service, tmp_path:
     answer = _session(service).get(f"{address}/notebook/out/0.ipynb", timeout=60)
 
     assert answer.status_code == 200
-    assert "not a notebook" in answer.text
+    assert "not a valid notebook" in answer.text
     assert f'href="/ada/toy/-/jobs/{job}/files/out/0.ipynb"' in answer.text
     assert "frame-ancestors 'self'" in answer.headers["Content-Security-Policy"]

@@ -59,8 +59,8 @@ def _page(service: Service, path: str) -> requests.Response:
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
-        ("[" * 50_000 + "]" * 50_000, "out/scraps.json: not shown: it is nested too deep"),
-        ('{"a": ' + "[" * 50_000 + "]" * 50_000 + "}", "nested too deep"),
+        ("[" * 50_000 + "]" * 50_000, "out/scraps.json is not shown: it is nested too deeply"),
+        ('{"a": ' + "[" * 50_000 + "]" * 50_000 + "}", "nested too deeply"),
         ('{"half": "\\ud800", "\\udfff": 1}', "half"),
         ('{"n": NaN, "i": -Infinity}', "-Infinity"),
         ('{"large": ' + "9" * 6000 + "}", "a number that is too long"),

@@ -91,7 +91,7 @@ def test_a_folder_without_git_is_taken_as_it_is(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_a_pipeline_file_is_no_project(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="give --project the top of a clone"):
+    with pytest.raises(UsageError, match="pass --project the top of a clone"):
         Project(tmp_path, number=1, path=None, timeout=60, snapshots=tmp_path / "data")
 
 

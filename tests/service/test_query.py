@@ -106,7 +106,7 @@ def test_a_log_is_followed_while_it_is_written(run: _Run, service: Service) -> N
 def test_a_log_cannot_write_to_the_terminal_what_it_likes() -> None:
     hostile = b"\x1b]0;title\x07\x1b[2J\x1b[1;31mred\x1b[0m\x9b31m\x08\x08\r\n"
 
-    assert query._shown(hostile) == "\x1b[1;31mred\x1b[0m�31m\n"
+    assert query._for_terminal(hostile) == "\x1b[1;31mred\x1b[0m�31m\n"
     assert query._plain(hostile) == "red�31m\n"
 
 
@@ -156,8 +156,8 @@ def test_ctrl_c_leaves_the_pipeline_alone_and_says_how_to_come_back(
         (("status", "1"), {"PACKMILL_CI_ACCESS_TOKEN": ""}, "401 Unauthorized"),
         (("status", "99999"), {}, "check the number"),
         (("--ref", "nowhere", "trigger"), {}, "Reference not found"),
-        (("trigger", "--variable", "a-b=c"), {}, "write it as NAME=VALUE"),
-        (("status", "1"), {"PACKMILL_CI_URL": "http://127.0.0.1:9"}, "does not answer"),
+        (("trigger", "--variable", "a-b=c"), {}, "write NAME=VALUE"),
+        (("status", "1"), {"PACKMILL_CI_URL": "http://127.0.0.1:9"}, "no response from the service"),
     ],
 )
 def test_what_goes_wrong_is_said_with_what_to_do(

@@ -159,7 +159,7 @@ def test_a_database_from_before_there_were_sessions_gets_them(tmp_path: Path) ->
     ("words", "message"),
     [
         (("create",), "needs a name"),
-        (("create", "x", "--scope", "root"), "there are api, read_api, trigger"),
+        (("create", "x", "--scope", "root"), "unknown; use api, read_api, trigger"),
         (("create", "x", "--expires", "soon"), "not a duration"),
         (("revoke", "nobody"), "no valid token"),
     ],
