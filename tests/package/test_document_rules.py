@@ -34,7 +34,7 @@ def test_what_packmill_writes_obeys_the_rules(document: Path) -> None:
     ("document", "old", "new", "said"),
     [
         ("process", "class: CommandLineTool", "class: ExpressionTool", "'ExpressionTool' is not a CommandLineTool"),
-        ("process", "  DockerRequirement:\n    dockerPull: {image}\n", "", "no DockerRequirement"),
+        ("process", "  DockerRequirement:\n    dockerPull: {image}\n", "", "DockerRequirement is missing"),
         ("process", "dockerPull:", "dockerFile: FROM x\n    dockerPull:", "packmill writes no 'dockerFile'"),
         ("process", "dockerPull: {image}", "dockerPull: --privileged", "is not an image name"),
         ("process", "dockerPull: {image}", "dockerPull: eve.trees:main", "is not the image of package.json"),
@@ -44,7 +44,7 @@ def test_what_packmill_writes_obeys_the_rules(document: Path) -> None:
         ("process", "requirements:", "requirements:\n  $import: process.cwl", "packmill writes no $import"),
         ("process", "coresMin: 1", "coresMin: $(inputs.n)", "coresMin: '$(inputs.n)' is not what packmill writes"),
         ("process", "entry: $(inputs)", "entry: ${return 1;}", "is not one of packmill's"),
-        ("process", "entryname: inputs.json", "entryname: ../inputs.json", "is not a plain name"),
+        ("process", "entryname: inputs.json", "entryname: ../inputs.json", "is not a plain file name"),
         ("process", "hints:", "hints:\n  cwltool:MPIRequirement: {}", "packmill writes no cwltool:MPIRequirement"),
         ("process", "hints:", "hints:\n  InplaceUpdateRequirement: {inplaceUpdate: true}", "no cache to update"),
         ("process", "  - --process", "  - $(runtime.outdir)", "the expression in '$(runtime.outdir)'"),
@@ -100,7 +100,7 @@ def test_a_workflow_answers_for_the_tools_that_it_runs(package: Path) -> None:
 
     assert broken_rules(package / "process.cwl") == []
     problems = broken_rules(package / "workflow.cwl")
-    assert any(problem.startswith("workflow.cwl: stage_out.cwl: requirements: there is no") for problem in problems)
+    assert any(problem.startswith("workflow.cwl: stage_out.cwl: requirements: DockerRequirement is missing") for problem in problems)
 
 
 def test_a_document_behind_a_link_that_leaves_is_refused(package: Path, tmp_path: Path) -> None:
