@@ -96,4 +96,4 @@ def test_no_image_takes_the_name_of_what_images_are_made_of(
 ) -> None:
     refused = packmill("build", tmp_path, "--image", name)
 
-    assert (refused.code, "packmill's own" in refused.err) == (2, True)
+    assert (refused.code, "reserved for packmill's intermediate images" in refused.err) == (2, True)
