@@ -100,7 +100,8 @@ def test_a_workflow_answers_for_the_tools_that_it_runs(package: Path) -> None:
 
     assert broken_rules(package / "process.cwl") == []
     problems = broken_rules(package / "workflow.cwl")
-    assert any(problem.startswith("workflow.cwl: stage_out.cwl: requirements: DockerRequirement is missing") for problem in problems)
+    missing = "workflow.cwl: stage_out.cwl: requirements: DockerRequirement is missing"
+    assert any(problem.startswith(missing) for problem in problems)
 
 
 def test_a_document_behind_a_link_that_leaves_is_refused(package: Path, tmp_path: Path) -> None:
