@@ -195,7 +195,7 @@ def _compose(spec: ImageSpec, environment: str, runner: str, key: str, progress:
 
 
 def _describe_repository(spec: ImageSpec, config: Mapping[str, Any]) -> dict[str, Any]:
-    """Describe the repository for the runner; see `generator.runner.packaged.workspace.repository_place`."""
+    """Describe the repository for the runner; see `generator.runner.packaged.workspace.locate_repository`."""
     start = start_script(config)
     hidden = (entry.name for entry in spec.folder.iterdir() if entry.name.startswith(".") and entry.name != ".git")
     place = {"folder": repository_folder(config), "commit": spec.source.commit, "hidden": sorted(hidden)}

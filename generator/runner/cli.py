@@ -123,7 +123,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _run_packaged(options: argparse.Namespace) -> int:
-    from generator.runner.packaged.run import Packaged, run
+    from generator.runner.packaged.run import PackagedRun, run
 
     refused = {
         "IN": options.notebook_path,
@@ -143,7 +143,7 @@ def _run_packaged(options: argparse.Namespace) -> int:
         raise BadInputsError(f"{given[0]} is not for --process, whose values stand in the file of --inputs")
     template = _template_of(options)
     run(
-        Packaged(
+        PackagedRun(
             process=options.process,
             inputs=Path(options.inputs) if options.inputs else None,
             output=Path(options.output),
@@ -159,8 +159,8 @@ def _run_packaged(options: argparse.Namespace) -> int:
 
 
 def _run_standalone(options: argparse.Namespace) -> int:
-    from generator.runner.standalone.given import Given
-    from generator.runner.standalone.run import Standalone, run
+    from generator.runner.standalone.parameters import ParameterOptions
+    from generator.runner.standalone.run import StandaloneRun, run
 
     for name in ("inputs", "repository", "expect"):
         if getattr(options, name):
@@ -173,10 +173,10 @@ def _run_standalone(options: argparse.Namespace) -> int:
         return show_parameters(notebook)
     piped = output == "-"
     run(
-        Standalone(
+        StandaloneRun(
             notebook=notebook,
             output=output,
-            given=Given(
+            given=ParameterOptions(
                 base64=tuple(options.parameters_base64),
                 files=tuple(options.parameters_file),
                 yaml=tuple(options.parameters_yaml),
@@ -223,12 +223,12 @@ def _is_open(descriptor: int) -> bool:
 
 def _common(options: argparse.Namespace, *, quiet: bool = False) -> dict[str, Any]:
     tells = not quiet and options.log_level in ("NOTSET", "DEBUG", "INFO")
-    told_cells = options.progress_bar if options.progress_bar is not None else not options.log_output
+    show_cells = options.progress_bar if options.progress_bar is not None else not options.log_output
     return {
         "html": options.html,
         "save_while_running": options.request_save_on_cell_execute,
         "say": _say if tells else _say_warnings if options.log_level == "WARNING" else _say_nothing,
-        "tell_cells": told_cells,
+        "show_cells": show_cells,
         "time_limit": options.timeout,
         "execution": {
             "prepare_only": options.prepare_only,
@@ -284,10 +284,10 @@ def _expectation(text: str) -> tuple[str, str]:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from generator.runner.check.check import Check, check, image_contents
+    from generator.runner.check.check import Check, check, describe_image
 
     if options.contents:
-        print(json.dumps(image_contents()))
+        print(json.dumps(describe_image()))
         return 0
     if not options.process:
         raise BadInputsError("check needs --process PATH, or --contents")

@@ -21,7 +21,7 @@ from generator import __version__
 from generator.documents.sbom import sbom_json
 from generator.image.keys import runner_files
 from generator.runner.check import inventory
-from generator.runner.check.inventory import contents
+from generator.runner.check.inventory import list_packages
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4
 SITE = "srv/venv/lib/python3.11/site-packages"
@@ -69,7 +69,7 @@ class Root:
         return self.write(f"{folder}/{name}-{version}.dist-info/METADATA", f"{header}\n\n{body}")
 
     def contents(self, **environment: str) -> Packages:
-        return contents({"PATH": "/srv/venv/bin:/usr/bin", **environment}, self.folder)
+        return list_packages({"PATH": "/srv/venv/bin:/usr/bin", **environment}, self.folder)
 
     def names(self, **environment: str) -> list[str]:
         return [f"{one['kind']} {one['name']} {one['version']}" for one in self.contents(**environment)]

@@ -12,7 +12,7 @@ from support import write_notebook
 
 from generator.notebook.imports import Import, Imports, modules_below, read_imports
 from generator.notebook.notebook import Cell
-from generator.runner.check.modules import complain
+from generator.runner.check.modules import report_missing_modules
 from generator.shared.failures import ModuleMissingError
 
 
@@ -297,7 +297,7 @@ def test_what_a_run_is_certain_to_need_is_refused_with_what_to_declare() -> None
     twice = Import(module="yaml", cell=5, line=1, certain=True)
 
     with pytest.raises(ModuleMissingError) as refused:
-        complain([_CERTAIN, _OTHER, twice], importing(_CERTAIN, _OTHER, twice), "process.ipynb")
+        report_missing_modules([_CERTAIN, _OTHER, twice], importing(_CERTAIN, _OTHER, twice), "process.ipynb")
 
     assert str(refused.value) == (
         "process.ipynb imports what the image does not have:\n"
@@ -312,24 +312,24 @@ def test_two_modules_of_one_distribution_are_declared_once() -> None:
     both = [Import(module=name, cell=1, line=1, certain=True) for name in ("pylab", "mpl_toolkits")]
 
     with pytest.raises(ModuleMissingError, match=r"requirements\.txt: matplotlib$"):
-        complain(both, importing(*both), "process.ipynb")
+        report_missing_modules(both, importing(*both), "process.ipynb")
 
 
 @pytest.mark.parametrize("more", [{"searches_elsewhere": True}, {"installs": (1,)}], ids=["path", "install"])
 def test_where_a_notebook_may_get_it_elsewhere_there_is_a_warning(more: dict[str, bool | tuple[int, ...]]) -> None:
-    warnings = complain([_CERTAIN], importing(_CERTAIN, **more), "process.ipynb")
+    warnings = report_missing_modules([_CERTAIN], importing(_CERTAIN, **more), "process.ipynb")
 
     assert warnings[0] == "process.ipynb cell 2 line 3 imports skimage, which the image does not have"
 
 
 def test_what_a_run_may_never_need_is_a_warning() -> None:
-    assert complain([_OTHER], importing(_CERTAIN, _OTHER), "process.ipynb") == [
+    assert report_missing_modules([_OTHER], importing(_CERTAIN, _OTHER), "process.ipynb") == [
         "process.ipynb cell 4 line 1 imports seldom, which the image does not have"
     ]
 
 
 def test_a_cell_that_installs_is_told_even_when_nothing_is_missing() -> None:
-    assert complain([], importing(installs=(1, 3)), "a/b.ipynb") == [
+    assert report_missing_modules([], importing(installs=(1, 3)), "a/b.ipynb") == [
         f"a/b.ipynb cell {number} installs packages when it runs, without a network: declare them in the environment"
         for number in (1, 3)
     ]
@@ -339,14 +339,14 @@ def test_a_module_in_a_namespace_is_declared_by_its_whole_name() -> None:
     imports = read_imports(cells("from google.cloud import storage"))
 
     with pytest.raises(ModuleMissingError, match=r"requirements\.txt: google-cloud-storage$"):
-        complain(imports.modules, imports, "process.ipynb")
+        report_missing_modules(imports.modules, imports, "process.ipynb")
 
 
 def test_a_module_that_python_has_no_more_is_not_to_be_declared() -> None:
     imp = Import(module="imp", cell=3, line=1, certain=True)
 
     with pytest.raises(ModuleMissingError) as refused:
-        complain([imp], importing(imp), "process.ipynb")
+        report_missing_modules([imp], importing(imp), "process.ipynb")
 
     assert str(refused.value) == (
         "process.ipynb imports what the image does not have:\n"
@@ -356,13 +356,13 @@ def test_a_module_that_python_has_no_more_is_not_to_be_declared() -> None:
 
 
 def test_a_kernel_that_does_not_say_is_told() -> None:
-    assert complain(None, importing(_CERTAIN), "process.ipynb") == [
+    assert report_missing_modules(None, importing(_CERTAIN), "process.ipynb") == [
         "process.ipynb: the kernel did not say which modules it finds, so its imports are not checked"
     ]
 
 
 def test_nothing_missing_nothing_said() -> None:
-    assert complain([], importing(_CERTAIN, _OTHER), "process.ipynb") == []
+    assert report_missing_modules([], importing(_CERTAIN, _OTHER), "process.ipynb") == []
 
 
 def check(repository: Path, *sources: str, kernel: str = "python3") -> subprocess.CompletedProcess[str]:

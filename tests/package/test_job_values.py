@@ -16,7 +16,7 @@ from generator.package.hints import read_hints
 from generator.package.inputs import check_job, refuse_remote_files, typed_value
 from generator.package.job_file import job_values, read_job, read_yaml
 from generator.package.run import run_package
-from generator.runner.standalone.given import Given, parameters
+from generator.runner.standalone.parameters import ParameterOptions, read_parameters
 from generator.service.pages.run_form import fields, values
 from generator.shared import yaml_limits
 from generator.shared.errors import ParametersError, UsageError
@@ -238,7 +238,7 @@ class TestLimits:
         with pytest.raises(BadInputsError, match="more than 58 values"):
             parse_credentials(self.tree)
         with pytest.raises(BadInputsError, match="more than 58 values"):
-            parameters(Given(yaml=(self.tree,)), {})
+            read_parameters(ParameterOptions(yaml=(self.tree,)), {})
         with pytest.raises(ParametersError, match="more than 58 values"):
             read_algorithm_config(config, config.name)
 

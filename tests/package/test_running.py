@@ -220,7 +220,7 @@ def test_saving_costs_little_however_many_cells_there_are(here: Run) -> None:
     saver = Saver(read_document(source, "x.ipynb"), lambda parts: writes.append(len(b"".join(parts))), folder=here.cwd)
 
     for index in range(200):
-        saver.settle(index)
+        saver.store_cell(index)
         saver.save()
     saver.save(now=True)
 

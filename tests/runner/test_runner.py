@@ -14,7 +14,7 @@ from generator.notebook.interface import read_interface
 from generator.notebook.notebook import read_notebook
 from generator.runner.kernels.specs import Kernel, choose_kernel, find_kernels
 from generator.runner.packaged.values import notebook_values
-from generator.runner.packaged.workspace import Place, Workspace
+from generator.runner.packaged.workspace import RepositoryLocation, Workspace
 from generator.shared.failures import BadInputsError, KernelMissingError
 
 
@@ -138,17 +138,17 @@ def test_a_missing_kernel_is_told_with_those_that_are_there() -> None:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
+def place(tmp_path: Path) -> RepositoryLocation:
     top = tmp_path / "repository"
     for name in ("work/data/x.csv", "work/module.py", "shared/big.bin", ".config/a", ".cache/b", "work/result.csv"):
         (top / name).parent.mkdir(parents=True, exist_ok=True)
         (top / name).write_text(name)
     (top / "link").symlink_to("work/data")
     (top / ".git").mkdir()
-    return Place(folder=top, hidden=frozenset({".config"}))
+    return RepositoryLocation(folder=top, hidden=frozenset({".config"}))
 
 
-def test_the_working_copy_has_the_repository_and_nothing_of_the_home(place: Place, tmp_path: Path) -> None:
+def test_the_working_copy_has_the_repository_and_nothing_of_the_home(place: RepositoryLocation, tmp_path: Path) -> None:
     workspace = Workspace(top=tmp_path / "copy", process="work/process.ipynb")
     workspace.fill(place)
 
@@ -159,7 +159,7 @@ def test_the_working_copy_has_the_repository_and_nothing_of_the_home(place: Plac
     assert not (workspace.top / ".git").exists()
 
 
-def test_only_what_was_written_is_collected(place: Place, tmp_path: Path) -> None:
+def test_only_what_was_written_is_collected(place: RepositoryLocation, tmp_path: Path) -> None:
     workspace = Workspace(top=tmp_path / "copy", process="work/process.ipynb")
     workspace.fill(place)
     here = workspace.directory
@@ -190,7 +190,7 @@ def collected(workspace: Workspace, output: Path) -> dict[str, str]:
     return {str(path.relative_to(output)): path.read_text() for path in output.rglob("*") if path.is_file()}
 
 
-def test_a_link_is_what_it_leads_to_whatever_is_moved_first(place: Place, tmp_path: Path) -> None:
+def test_a_link_is_what_it_leads_to_whatever_is_moved_first(place: RepositoryLocation, tmp_path: Path) -> None:
     workspace = Workspace(top=tmp_path / "copy", process="process.ipynb")
     workspace.fill(place)
     (workspace.top / "a-model.txt").write_text("model")
@@ -203,7 +203,7 @@ def test_a_link_is_what_it_leads_to_whatever_is_moved_first(place: Place, tmp_pa
     assert found == {"a-model.txt": "model", "latest.txt": "model", "results/last.txt": "model"}
 
 
-def test_links_that_lead_in_circles_or_nowhere_cost_nothing_else(place: Place, tmp_path: Path) -> None:
+def test_links_that_lead_in_circles_or_nowhere_cost_nothing_else(place: RepositoryLocation, tmp_path: Path) -> None:
     workspace = Workspace(top=tmp_path / "copy", process="process.ipynb")
     workspace.fill(place)
     (workspace.top / "circle").symlink_to("circle")
@@ -218,7 +218,7 @@ def test_links_that_lead_in_circles_or_nowhere_cost_nothing_else(place: Place, t
     assert collected(workspace, tmp_path / "output") == {"zz.txt": "last", "folder/kept.txt": "kept"}
 
 
-def test_what_has_a_name_of_the_runner_s_own_lies_below_repository(place: Place, tmp_path: Path) -> None:
+def test_what_has_a_name_of_the_runner_s_own_lies_below_repository(place: RepositoryLocation, tmp_path: Path) -> None:
     workspace = Workspace(top=tmp_path / "copy", process="process.ipynb")
     workspace.fill(place)
     output = tmp_path / "output"
@@ -233,7 +233,7 @@ def test_what_has_a_name_of_the_runner_s_own_lies_below_repository(place: Place,
     assert found == {"scraps.json": "{}", "repository/result.json": "mine", "repository/scraps.json/x.txt": "inside"}
 
 
-def test_a_large_file_is_linked_unless_it_is_to_be_written(place: Place, tmp_path: Path) -> None:
+def test_a_large_file_is_linked_unless_it_is_to_be_written(place: RepositoryLocation, tmp_path: Path) -> None:
     (place.folder / "large.bin").write_bytes(b"\0" * (9 * 1024**2))
     (place.folder / "large.csv").write_bytes(b"\0" * (9 * 1024**2))
     workspace = Workspace(top=tmp_path / "copy", process="process.ipynb")

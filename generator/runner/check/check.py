@@ -11,12 +11,12 @@ from typing import Any
 
 from generator.notebook.imports import Imports, read_imports
 from generator.notebook.notebook import Notebook
-from generator.runner.check.modules import complain, missing_modules
+from generator.runner.check.modules import missing_modules, report_missing_modules
 from generator.runner.document.injection import find_translator
 from generator.runner.kernels.process import KernelProcess, new_connection
 from generator.runner.kernels.specs import Kernel, choose_kernel, find_kernels
-from generator.runner.packaged.run import load, process_path
-from generator.runner.packaged.workspace import Place, repository_place
+from generator.runner.packaged.run import find_process, load_notebook
+from generator.runner.packaged.workspace import RepositoryLocation, locate_repository
 from generator.shared.failures import BadInputsError, KernelMissingError
 
 _START_LIMIT = 60.0
@@ -38,17 +38,17 @@ def check(request: Check) -> dict[str, Any]:
     Raises:
         RunFailedError: it cannot run here; the message says what is missing.
     """
-    place = repository_place(request.repository)
-    process = process_path(request.process, place)
+    place = locate_repository(request.repository)
+    process = find_process(request.process, place)
     if process.endswith(".sh"):
         return {"process": process, "language": "shell", "kernel": None, "warnings": []}
-    _, notebook, interface = load(process, place)
+    _, notebook, interface = load_notebook(process, place)
     language = notebook.language or "python"
     kernel, warning = choose_kernel(find_kernels(os.environ), name=request.kernel or notebook.kernel, language=language)
     if interface.inputs and find_translator(kernel.name, language) is None:
         raise BadInputsError(f"{process}: papermill cannot write parameters in the language {language!r}")
     warnings = [warning] if warning else []
-    warnings += _started(kernel, notebook if language.startswith("python") else None, process, place)
+    warnings += _probe_kernel(kernel, notebook if language.startswith("python") else None, process, place)
     return {
         "process": process,
         "language": language,
@@ -57,7 +57,7 @@ def check(request: Check) -> dict[str, Any]:
     }
 
 
-def _started(kernel: Kernel, notebook: Notebook | None, process: str, place: Place) -> list[str]:
+def _probe_kernel(kernel: Kernel, notebook: Notebook | None, process: str, place: RepositoryLocation) -> list[str]:
     """Starts the kernel once, waits until it answers, and asks it for the modules that the notebook imports.
 
     The warnings. The kernel runs where a run would have it, so that it finds what lies beside the notebook.
@@ -90,16 +90,16 @@ def _started(kernel: Kernel, notebook: Notebook | None, process: str, place: Pla
         finally:
             if session:
                 session.end()
-    return complain(missing, imports, process)
+    return report_missing_modules(missing, imports, process)
 
 
-def image_contents() -> dict[str, Any]:
+def describe_image() -> dict[str, Any]:
     """What is in this image: its packages, and the lock that its Python environment was installed from."""
-    from generator.runner.check.inventory import contents
+    from generator.runner.check.inventory import list_packages
 
     environment = Path(os.environ.get("VIRTUAL_ENV", "/srv/venv"))
     locks = {name: environment / name for name in ("requirements.lock", "pylock.toml")}
     return {
-        "contents": contents(os.environ),
+        "contents": list_packages(os.environ),
         "locks": {name: path.read_text(encoding="utf-8") for name, path in locks.items() if path.is_file()},
     }

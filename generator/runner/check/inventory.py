@@ -33,10 +33,10 @@ _PREFIXES = (
 ).split()
 _LIBS = ("lib", "lib64")
 
-_Found = Iterator[dict[str, str]]
+_Packages = Iterator[dict[str, str]]
 
 
-def contents(environment: Mapping[str, str], root: Path = Path("/")) -> list[dict[str, str]]:
+def list_packages(environment: Mapping[str, str], root: Path = Path("/")) -> list[dict[str, str]]:
     """The packages below ``root``, sorted and each once; the same image gives the same list.
 
     ``kind`` is a type of package-url (deb, apk, pypi, conda, cran, and generic for interpreters) or ``os``, the
@@ -55,12 +55,12 @@ def contents(environment: Mapping[str, str], root: Path = Path("/")) -> list[dic
         _conda(image, prefixes),
         _r(image, prefixes),
     )
-    packages = islice((package for package in map(_cleaned, found) if package), _MOST)
+    packages = islice((package for package in map(_clean, found) if package), _MOST)
     kept = {tuple(package.get(field, "") for field in _ORDER) for package in packages}
     return [{field: value for field, value in zip(_ORDER, values, strict=True) if value} for values in sorted(kept)]
 
 
-def _cleaned(package: dict[str, str]) -> dict[str, str]:
+def _clean(package: dict[str, str]) -> dict[str, str]:
     """A package in texts that can stand in a document; nothing when it has no name or no version."""
     texts = {field: printable(value) for field, value in package.items() if field == "place" or len(value) <= _LONGEST}
     return texts if texts.get("name") and texts.get("version") else {}
@@ -134,14 +134,14 @@ def _paragraphs(text: str) -> Iterator[dict[str, str]]:
         start = end + 2
 
 
-def _system(image: _Image) -> _Found:
+def _system(image: _Image) -> _Packages:
     """The distribution (os-release(5))."""
     text = image.text("/etc/os-release", "header") or image.text("/usr/lib/os-release", "header")
     values = dict(re.findall(r"""^(ID|VERSION_ID)=["']?([^"'\n]*)""", text, re.MULTILINE))
     yield {"kind": "os", "name": values.get("ID", ""), "version": values.get("VERSION_ID", "")}
 
 
-def _debian(image: _Image) -> _Found:
+def _debian(image: _Image) -> _Packages:
     """Debian's packages (dpkg's status; images without dpkg keep a file a package in status.d)."""
     folder = "/var/lib/dpkg/status.d"
     files = [f"{folder}/{name}" for name in image.names(folder) if not name.endswith(".md5sums")]
@@ -158,7 +158,7 @@ def _debian(image: _Image) -> _Found:
                 }
 
 
-def _alpine(image: _Image) -> _Found:
+def _alpine(image: _Image) -> _Packages:
     """Alpine's packages (apk-tools' installed database; merged-usr systems keep it below /usr)."""
     for file in ("/lib/apk/db/installed", "/usr/lib/apk/db/installed"):
         for package in _paragraphs(image.text(file, "database")):
@@ -193,7 +193,7 @@ def _pythons(image: _Image, prefixes: list[str]) -> list[str]:
     return [one for one in pythons if re.fullmatch(r".*/bin/python3\.\d+t?", one)]
 
 
-def _interpreters(image: _Image, prefixes: list[str]) -> _Found:
+def _interpreters(image: _Image, prefixes: list[str]) -> _Packages:
     for python in _pythons(image, prefixes):
         prefix, minor = python.rpartition("/bin/")[0], python.rpartition("/python")[2]
         header = image.text(f"{prefix}/include/python{minor}/patchlevel.h", "header")
@@ -210,7 +210,7 @@ def _version_inside(program: bytes, minor: str) -> str:
     return found[1].decode() if found else ""
 
 
-def _distributions(image: _Image, prefixes: list[str]) -> _Found:
+def _distributions(image: _Image, prefixes: list[str]) -> _Packages:
     """Python's distributions (PyPA, "Recording installed projects"; eggs as setuptools leaves them)."""
     folders = [*image.folders("PYTHONPATH"), "/opt/packmill/kernel/lib", "/opt/packmill/staging/lib"]
     for lib in (f"{prefix}/{lib}" for prefix in prefixes for lib in _LIBS):
@@ -242,7 +242,7 @@ def _license(fields: list[tuple[str, str]]) -> str:
     return ", ".join(name for name in names if name != "OSI Approved")
 
 
-def _conda(image: _Image, prefixes: list[str]) -> _Found:
+def _conda(image: _Image, prefixes: list[str]) -> _Packages:
     """conda's packages, named by their records as by their archives: ``<name>-<version>-<build>.json``."""
     for prefix in prefixes:
         for file in image.names(f"{prefix}/conda-meta"):
@@ -268,7 +268,7 @@ def _conda_record(text: bytes) -> dict[str, str]:
     }
 
 
-def _r(image: _Image, prefixes: list[str]) -> _Found:
+def _r(image: _Image, prefixes: list[str]) -> _Packages:
     """R's packages (Writing R Extensions, "The DESCRIPTION file"), and R, which has its base package's version."""
     installed = [*prefixes, *(f"/opt/R/{name}" for name in image.names("/opt/R"))]
     folders = [f"{one}/{lib}/R/{kind}" for one in installed for lib in _LIBS for kind in ("library", "site-library")]

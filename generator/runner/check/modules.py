@@ -55,7 +55,7 @@ def missing_modules(session: Session, imports: Imports, repository: Path) -> lis
     return [one for one in imports.modules if one.module in missing]
 
 
-def complain(missing: Iterable[Import] | None, imports: Imports, process: str) -> list[str]:
+def report_missing_modules(missing: Iterable[Import] | None, imports: Imports, process: str) -> list[str]:
     """The warnings about modules that a run may not need, and that nobody knows of any when the kernel did not say.
 
     Raises:
@@ -66,7 +66,7 @@ def complain(missing: Iterable[Import] | None, imports: Imports, process: str) -
     certain = [one for one in missing if one.certain and not imports.searches_elsewhere and not imports.installs]
     others = [one for one in missing if one not in certain]
     if certain:
-        raise ModuleMissingError("\n".join(_refusal(certain, process)))
+        raise ModuleMissingError("\n".join(_explain_missing(certain, process)))
     absent = "which the image does not have"
     late = "installs packages when it runs, without a network: declare them in the environment"
     return [
@@ -76,7 +76,7 @@ def complain(missing: Iterable[Import] | None, imports: Imports, process: str) -
     ]
 
 
-def _refusal(missing: list[Import], process: str) -> Iterator[str]:
+def _explain_missing(missing: list[Import], process: str) -> Iterator[str]:
     """Where each is imported, and what to do."""
     yield f"{process} imports what the image does not have:"
     yield from (f"  cell {one.cell} line {one.line}: {one.module}" for one in missing)

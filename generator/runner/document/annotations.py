@@ -47,12 +47,12 @@ class Annotations:
             if cell.get("cell_type") == "code":
                 cell["execution_count"], cell["outputs"] = None, []
 
-    def started(self, cell: dict[str, Any]) -> None:
+    def start_cell(self, cell: dict[str, Any]) -> None:
         """A cell begins."""
         now = datetime.now(timezone.utc).isoformat()
         cell["metadata"]["papermill"].update(start_time=now, status="running", exception=False)
 
-    def ended(self, cell: dict[str, Any], *, failed: bool) -> None:
+    def finish_cell(self, cell: dict[str, Any], *, failed: bool) -> None:
         """A cell has ended."""
         now = datetime.now(timezone.utc)
         notes = cell["metadata"]["papermill"]
@@ -61,7 +61,7 @@ class Annotations:
         if failed:
             notes["exception"] = self._document.metadata["papermill"]["exception"] = True
 
-    def complete(self) -> None:
+    def finish_run(self) -> None:
         """The run has ended; cells that were not reached stay pending."""
         now = datetime.now(timezone.utc)
         duration = (now - self._began).total_seconds()

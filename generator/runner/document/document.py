@@ -23,7 +23,7 @@ _BLOCK = 1024**2
 
 
 @dataclass(frozen=True, slots=True)
-class _Stored:
+class _StoredCell:
     """A finished cell in the file without a name: where its text begins, and its bytes."""
 
     offset: int
@@ -38,7 +38,7 @@ class Document:
         self.minor = minor
         self.hide: Callable[[dict[str, Any]], dict[str, Any]] = dict
         """Masks what an output carries, before it is written."""
-        self._cells: list[dict[str, Any] | _Stored] = list(cells)
+        self._cells: list[dict[str, Any] | _StoredCell] = list(cells)
         self._store: IO[bytes] | None = None
         self._ids = {str(cell.get("id")) for cell in cells}
 
@@ -48,8 +48,8 @@ class Document:
     def cell(self, index: int) -> dict[str, Any]:
         """The cell; one that lies on disk is brought back."""
         cell = self._cells[index]
-        if isinstance(cell, _Stored):
-            cell = self._cells[index] = _joined(json.loads(b"".join(self._stored(cell))))
+        if isinstance(cell, _StoredCell):
+            cell = self._cells[index] = _join_lines(json.loads(b"".join(self._read_stored(cell))))
         return cell
 
     def new_id(self, seed: str) -> str:
@@ -70,10 +70,10 @@ class Document:
         """Puts a cell in place of another."""
         self._cells[index] = cell
 
-    def settle(self, index: int, beside: Path | None) -> None:
+    def store_cell(self, index: int, beside: Path | None) -> None:
         """The cell is done: its text goes to a file that vanishes with the process, in ``beside`` or TMPDIR."""
         cell = self._cells[index]
-        if isinstance(cell, _Stored) or not cell.get("outputs"):
+        if isinstance(cell, _StoredCell) or not cell.get("outputs"):
             return
         if self._store is None:
             from tempfile import TemporaryFile
@@ -82,9 +82,9 @@ class Document:
         text = self._text_of(cell)
         offset = self._store.seek(0, 2)
         self._store.write(text)
-        self._cells[index] = _Stored(offset, len(text))
+        self._cells[index] = _StoredCell(offset, len(text))
 
-    def recall(self) -> None:
+    def load_all(self) -> None:
         """Takes all cells back into memory, and gives their place on disk to the notebook itself."""
         for index in range(len(self._cells)):
             self.cell(index)
@@ -98,8 +98,8 @@ class Document:
         between = b' "cells": [\n  '
         for cell in self._cells:
             yield between
-            if isinstance(cell, _Stored):
-                yield from self._stored(cell)
+            if isinstance(cell, _StoredCell):
+                yield from self._read_stored(cell)
             else:
                 yield self._text_of(cell)
             between = b",\n  "
@@ -112,9 +112,9 @@ class Document:
         """A text in pieces is put together before it is masked, and masked before it is cut into lines."""
         if cell.get("outputs"):
             cell = {**cell, "outputs": [self.hide(plain_output(output)) for output in cell["outputs"]]}
-        return _text(_split(cell)).replace(b"\n", b"\n  ")
+        return _text(_split_lines(cell)).replace(b"\n", b"\n  ")
 
-    def _stored(self, cell: _Stored) -> Iterator[bytes]:
+    def _read_stored(self, cell: _StoredCell) -> Iterator[bytes]:
         store = self._store
         if store is None:
             raise AssertionError("a stored cell has a store")
@@ -145,8 +145,8 @@ def read_document(data: bytes, name: str) -> Document:
     read_notebook(data, name)  # for its messages
     raw = json.loads(decode_notebook(data, name))
     if raw["nbformat"] != 4:
-        raw = _converted(raw, name)
-    cells = [_joined(_sound(cell)) for cell in raw["cells"]]
+        raw = _convert(raw, name)
+    cells = [_join_lines(_normalize_cell(cell)) for cell in raw["cells"]]
     minor = raw.get("nbformat_minor", 0)
     if not isinstance(minor, int) or minor < 5:
         minor = 5
@@ -163,7 +163,7 @@ def read_document(data: bytes, name: str) -> Document:
     return document
 
 
-def _converted(raw: dict[str, Any], name: str) -> dict[str, Any]:
+def _convert(raw: dict[str, Any], name: str) -> dict[str, Any]:
     import nbformat
 
     try:
@@ -179,7 +179,7 @@ def _mapping(value: Any) -> dict[str, Any]:
     return dict(value) if isinstance(value, dict) else {}
 
 
-def _sound(cell: dict[str, Any]) -> dict[str, Any]:
+def _normalize_cell(cell: dict[str, Any]) -> dict[str, Any]:
     """A cell whose parts are of the kinds that nbformat gives them; what is of another kind is empty."""
     kind = cell.get("cell_type")
     sound = {**cell, "cell_type": kind if isinstance(kind, str) else "raw", "metadata": _mapping(cell.get("metadata"))}
@@ -203,25 +203,25 @@ def _new_id(seed: str, taken: set[str]) -> str:
     return identity
 
 
-def _joined(cell: dict[str, Any]) -> dict[str, Any]:
+def _join_lines(cell: dict[str, Any]) -> dict[str, Any]:
     """Texts that the file has line by line, as one (nbformat, "Multi-line strings")."""
-    cell["source"] = _one(cell.get("source", ""))
+    cell["source"] = _join(cell.get("source", ""))
     for output in cell.get("outputs") or ():
         if "text" in output:
-            output["text"] = _one(output["text"])
-        _change(output.get("data"), lambda kind, value: value if _is_json(kind) else _one(value))
+            output["text"] = _join(output["text"])
+        _update_bundle(output.get("data"), lambda kind, value: value if _is_json(kind) else _join(value))
     for bundle in (cell.get("attachments") or {}).values():
-        _change(bundle, lambda kind, value: value if _is_json(kind) else _one(value))
+        _update_bundle(bundle, lambda kind, value: value if _is_json(kind) else _join(value))
     return cell
 
 
-def _change(bundle: Any, change: Callable[[str, Any], Any]) -> None:
+def _update_bundle(bundle: Any, change: Callable[[str, Any], Any]) -> None:
     if isinstance(bundle, MutableMapping):
         for kind, value in bundle.items():
             bundle[kind] = change(kind, value)
 
 
-def _one(value: Any) -> Any:
+def _join(value: Any) -> Any:
     return "".join(map(str, value)) if isinstance(value, list) else value
 
 
@@ -229,7 +229,7 @@ def _is_json(kind: str) -> bool:
     return kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
 
 
-def _split(cell: dict[str, Any]) -> dict[str, Any]:
+def _split_lines(cell: dict[str, Any]) -> dict[str, Any]:
     """A copy with texts line by line, as nbformat writes them."""
     written = {**cell, "source": _lines(cell["source"])}
     if "trusted" in written["metadata"]:

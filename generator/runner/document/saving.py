@@ -52,14 +52,14 @@ class Saver:
         except OSError as error:
             if not now or error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
-            self.document.recall()  # the disk is full: what finished cells took there is given to the notebook
+            self.document.load_all()  # the disk is full: what finished cells took there is given to the notebook
             self._write(self.document.text())
         ended = time.monotonic()
         self._next = ended + rest_after(ended - started, at_least=self._at_least or 0.0)
 
-    def settle(self, index: int) -> None:
+    def store_cell(self, index: int) -> None:
         """A cell is done."""
-        self.document.settle(index, self.folder)
+        self.document.store_cell(index, self.folder)
 
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)

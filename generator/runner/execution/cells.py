@@ -7,22 +7,22 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from generator.runner.execution.outputs import Cell, Cells, Outputs, note_time
-from generator.runner.execution.watching import settle
+from generator.runner.execution.watching import ignore_signals
 from generator.runner.kernels.messages import Message
 from generator.runner.kernels.session import KernelGoneError, Session
 
 _SKIP, _MAY_FAIL = "skip-execution", "raises-exception"
-_LAST_WORDS = 1.5
+_INTERRUPT_TIMEOUT = 1.5
 """Seconds that an interrupted cell has to clean up and to print its traceback."""
 
 
 class Listener(Protocol):
     """What is told of a run as it goes on."""
 
-    def started(self, index: int, cell: Cell) -> None:
+    def start_cell(self, index: int, cell: Cell) -> None:
         """A cell begins, of whichever kind."""
 
-    def ended(self, index: int, cell: Cell, *, failed: bool) -> None:
+    def finish_cell(self, index: int, cell: Cell, *, failed: bool) -> None:
         """It has ended."""
 
     def output(self, output: dict[str, Any]) -> None:
@@ -83,13 +83,13 @@ class CellRunner:
         """
         shown: Stop | None = None
         for index in range(len(self._cells)):
-            self._listener.started(index, self._cells.cell(index))
+            self._listener.start_cell(index, self._cells.cell(index))
             failed = True
             try:
                 stop = self._run(index)
                 failed = stop is not None and stop.at_once
             finally:
-                self._listener.ended(index, self._cells.cell(index), failed=failed)
+                self._listener.finish_cell(index, self._cells.cell(index), failed=failed)
             if stop is not None and stop.at_once:
                 return stop
             shown = shown or stop
@@ -113,8 +113,8 @@ class CellRunner:
         except KernelGoneError:
             raise
         except BaseException:
-            settle()  # what the cell says while it is stopped goes into the notebook, too
-            self._session.interrupt(take=self._take, patience=_LAST_WORDS)
+            ignore_signals()  # what the cell says while it is stopped goes into the notebook, too
+            self._session.interrupt(take=self._take, patience=_INTERRUPT_TIMEOUT)
             raise
         note_time(cell, reply)
         return None if _MAY_FAIL in tags else self._stop(index, cell, reply)
@@ -129,9 +129,9 @@ class CellRunner:
         if new:
             self._listener.output(new)
 
-    def take_last_words(self, patience: float) -> bool:
+    def drain_output_until_exit(self, patience: float) -> bool:
         """Asks the kernel to end and takes what it says until it is gone; whether it went within ``patience`` s."""
-        return self._session.part(take=self._take, patience=patience)
+        return self._session.request_shutdown(take=self._take, patience=patience)
 
     def _stop(self, index: int, cell: Cell, reply: Message) -> Stop | None:
         """A reply that is not ``ok`` is a failure, whether or not the kernel showed a traceback.

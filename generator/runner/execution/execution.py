@@ -10,11 +10,11 @@ from generator.runner.document.annotations import Annotations, mark_failure, pre
 from generator.runner.document.document import Document
 from generator.runner.document.injection import find_translator, inject
 from generator.runner.execution.progress import Progress, explain
-from generator.runner.execution.task import Prints, Task
-from generator.runner.execution.watching import oom_kills, settle
+from generator.runner.execution.task import ProgressOutput, Task
+from generator.runner.execution.watching import ignore_signals, oom_kills
 from generator.runner.kernels.process import KernelProcess, new_connection
-from generator.runner.kernels.surroundings import masked_log, private_folder
-from generator.runner.results.result import Record
+from generator.runner.kernels.runtime import masked_log, private_folder
+from generator.runner.results.result import RunRecord
 from generator.shared.failures import (
     BadInputsError,
     CellTimeLimitError,
@@ -28,12 +28,12 @@ from generator.shared.masking import Secrets, mask
 if TYPE_CHECKING:
     from generator.runner.execution.cells import Stop
 
-_LONGEST_GOODBYE = 5.0
+_SHUTDOWN_TIMEOUT = 5.0
 """Seconds that a kernel has to shut down after its last cell; then it is killed. After a failure it has less."""
-_SHORT_GOODBYE = 1.0
+_SHUTDOWN_TIMEOUT_AFTER_FAILURE = 1.0
 
 
-def execute(task: Task, record: Record, prints: Prints) -> None:
+def execute(task: Task, record: RunRecord, console: ProgressOutput) -> None:
     """Runs the notebook; the executed one is saved, failed or not.
 
     Raises:
@@ -49,34 +49,34 @@ def execute(task: Task, record: Record, prints: Prints) -> None:
     secrets = Secrets(given, others=public)
     record.parameters = {**task.parameters, **dict.fromkeys(secrets.placeholders, mask)}
     prepare(document, input_path=task.input_path, output_path=task.output_path, report_mode=task.report_mode)
-    injected = _injected(task, secrets)
+    injected = _inject_parameters(task, secrets)
     document.hide = secrets.hide_content
     if task.prepare_only:
         task.saver.save(now=True)
         return
-    progress = Progress(task, record, prints, injected, secrets=bool(secrets.placeholders))
+    progress = Progress(task, record, console, injected, secrets=bool(secrets.placeholders))
     killed_before = oom_kills()
     failure: ProcessFailedError | None = None
-    with _kernel(task, secrets, record) as process:
+    with _start_kernel(task, secrets, record) as process:
         progress.annotations = Annotations(document)
         task.saver.save()
         try:
-            with _told(progress, process, killed_before):
+            with _kernel_errors_as_failures(progress, process, killed_before):
                 stop = _run_cells(task, process, progress, secrets)
             if stop and stop.failed:
                 failure = ProcessFailedError(explain(stop, progress))
                 mark_failure(document, stop.index)
         finally:
-            settle()
-            progress.annotations.complete()
+            ignore_signals()
+            progress.annotations.finish_run()
             task.saver.save(now=True)
     if failure:
         if oom_kills() > killed_before and "MemoryError" not in str(failure):
-            prints.say("warning: a process of the run was killed for want of memory")
+            console.say("warning: a process of the run was killed for want of memory")
         raise failure
 
 
-def _injected(task: Task, secrets: Secrets) -> int | None:
+def _inject_parameters(task: Task, secrets: Secrets) -> int | None:
     """Puts the parameters into the notebook; the index of the cell."""
     if not task.parameters:
         return None
@@ -107,21 +107,21 @@ def _run_cells(task: Task, process: KernelProcess, progress: Progress, secrets: 
             hide=secrets.hide_content,
             limit=task.cell_time_limit,
         )
-        goodbye = _SHORT_GOODBYE
+        timeout = _SHUTDOWN_TIMEOUT_AFTER_FAILURE
         try:
             stop = runner.run()
-            goodbye = _LONGEST_GOODBYE
+            timeout = _SHUTDOWN_TIMEOUT
         finally:
-            if not runner.take_last_words(goodbye) and goodbye == _LONGEST_GOODBYE:
-                progress.warn(f"the kernel did not end within {goodbye:g} s and was killed: something of it still runs")
-            _describe(task.document, info, secrets.hide_data(runner.outputs.widget_state()))
-            progress.take_again(runner.outputs.updated)
+            if not runner.drain_output_until_exit(timeout) and timeout == _SHUTDOWN_TIMEOUT:
+                progress.warn(f"the kernel did not end within {timeout:g} s and was killed: something of it still runs")
+            _write_metadata(task.document, info, secrets.hide_data(runner.outputs.widget_state()))
+            progress.recollect_scraps(runner.outputs.updated)
         return stop
     finally:
         session.end()
 
 
-def _describe(document: Document, info: Mapping[str, Any], widgets: dict[str, Any] | None) -> None:
+def _write_metadata(document: Document, info: Mapping[str, Any], widgets: dict[str, Any] | None) -> None:
     if isinstance(info.get("language_info"), dict):
         document.metadata["language_info"] = info["language_info"]
     if widgets:
@@ -129,7 +129,7 @@ def _describe(document: Document, info: Mapping[str, Any], widgets: dict[str, An
 
 
 @contextmanager
-def _kernel(task: Task, secrets: Secrets, record: Record) -> Iterator[KernelProcess]:
+def _start_kernel(task: Task, secrets: Secrets, record: RunRecord) -> Iterator[KernelProcess]:
     """The kernel's process, started before anything else is imported; ended whatever happens."""
     hide = secrets.hide if secrets.placeholders else None
     with private_folder() as runtime, masked_log(hide) as log:
@@ -146,7 +146,7 @@ def _kernel(task: Task, secrets: Secrets, record: Record) -> Iterator[KernelProc
 
 
 @contextmanager
-def _told(progress: Progress, process: KernelProcess, killed_before: int) -> Iterator[None]:
+def _kernel_errors_as_failures(progress: Progress, process: KernelProcess, killed_before: int) -> Iterator[None]:
     """What happens to a kernel, in the runner's terms."""
     from generator.runner.kernels.session import CellTooLongError, KernelGoneError, NotReadyError
 
@@ -163,11 +163,11 @@ def _told(progress: Progress, process: KernelProcess, killed_before: int) -> Ite
         if oom_kills() > killed_before:
             raise OutOfMemoryError(f"{progress.present}: the kernel was killed, the memory was used up") from None
         if not progress.present:
-            raise KernelMissingError(f"the kernel {name!r} does not start: it {_ending(process)}") from None
-        raise KernelDiedError(f"{progress.present}: the kernel {name!r} {_ending(process)}") from None
+            raise KernelMissingError(f"the kernel {name!r} does not start: it {_describe_exit(process)}") from None
+        raise KernelDiedError(f"{progress.present}: the kernel {name!r} {_describe_exit(process)}") from None
 
 
-def _ending(process: KernelProcess) -> str:
+def _describe_exit(process: KernelProcess) -> str:
     code = process.exit_code()
     if code is None:
         return "died"

@@ -8,12 +8,12 @@ from importlib.util import find_spec
 
 from generator.runner.document.document import Document, text_of
 from generator.runner.document.saving import Write
-from generator.runner.execution.task import Prints, Task
+from generator.runner.execution.task import ProgressOutput, Task
 from generator.shared.failures import BadInputsError, RunFailedError
 
 
 @contextmanager
-def page_beside(task: Task, write: Write | None, prints: Prints) -> Iterator[None]:
+def page_beside(task: Task, write: Write | None, console: ProgressOutput) -> Iterator[None]:
     """Writes the page when the run has ended, well or not; without ``write`` there is none.
 
     Raises:
@@ -30,7 +30,7 @@ def page_beside(task: Task, write: Write | None, prints: Prints) -> Iterator[Non
         try:
             write([html_page(task.document, report_mode=task.report_mode)])
         except Exception as error:  # noqa: BLE001 - what ended the run is what counts
-            prints.say(f"warning: no page: {error}")
+            console.say(f"warning: no page: {error}")
         raise
     write([html_page(task.document, report_mode=task.report_mode)])
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from generator.runner.document.annotations import Annotations
 from generator.runner.document.streams import plain_output
-from generator.runner.execution.task import Prints, Task
-from generator.runner.results.result import Record
+from generator.runner.execution.task import ProgressOutput, Task
+from generator.runner.results.result import RunRecord
 from generator.shared.failures import BadInputsError
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ class Progress:
     """Tells, times and saves a run, cell by cell, in the numbers of the notebook as it is in the repository."""
 
     task: Task
-    record: Record
-    prints: Prints
+    record: RunRecord
+    console: ProgressOutput
     injected: int | None
     secrets: bool = False
     present: str = ""
@@ -43,9 +43,9 @@ class Progress:
             return index + 1
         return None if index == self.injected else index
 
-    def started(self, index: int, cell: Any) -> None:
+    def start_cell(self, index: int, cell: Any) -> None:
         """Before a cell."""
-        self.annotations.started(cell)
+        self.annotations.start_cell(cell)
         if cell["cell_type"] != "code":
             return
         self._began = time.monotonic()
@@ -56,22 +56,22 @@ class Progress:
         else:
             self.present = f"cell {number} of {self.total}"
             told = f"{self.present}: {_first_line(cell['source'])}"
-        if self.prints.cells:
-            self.prints.say(told)
+        if self.console.cells:
+            self.console.say(told)
 
-    def ended(self, index: int, cell: Any, *, failed: bool) -> None:
+    def finish_cell(self, index: int, cell: Any, *, failed: bool) -> None:
         """After a cell, failed or not."""
-        self.annotations.ended(cell, failed=failed)
+        self.annotations.finish_cell(cell, failed=failed)
         if cell["cell_type"] == "code":
             seconds = time.monotonic() - self._began
             self.record.cells.append({"cell": self.number(index), "seconds": round(seconds, 3)})
-            if seconds >= 1 and self.prints.cells:
-                self.prints.say(f"    took {seconds:.1f} s")
-            masked = self._masked(cell)
+            if seconds >= 1 and self.console.cells:
+                self.console.say(f"    took {seconds:.1f} s")
+            masked = self._mask_outputs(cell)
             self.record.scraps.take(index, masked)
             for output in masked["outputs"] if self.secrets else ():
                 self._copy(output)
-        self.task.saver.settle(index)
+        self.task.saver.store_cell(index)
         self._save()
 
     def _save(self) -> None:
@@ -81,12 +81,12 @@ class Progress:
         except BadInputsError as error:
             self.warn(str(error))
 
-    def take_again(self, indexes: Iterable[int]) -> None:
+    def recollect_scraps(self, indexes: Iterable[int]) -> None:
         """Reads the scraps of cells anew whose displays were changed later."""
         for index in sorted(indexes):
-            self.record.scraps.take(index, self._masked(self.task.document.cell(index)), again=True)
+            self.record.scraps.take(index, self._mask_outputs(self.task.document.cell(index)), again=True)
 
-    def _masked(self, cell: Any) -> dict[str, Any]:
+    def _mask_outputs(self, cell: Any) -> dict[str, Any]:
         hide = self.task.document.hide
         return {**cell, "outputs": [hide(plain_output(output)) for output in cell.get("outputs") or ()]}
 
@@ -100,7 +100,7 @@ class Progress:
 
     def warn(self, text: str) -> None:
         """Tells what need not end the run."""
-        self.prints.say(f"warning: {text}")
+        self.console.say(f"warning: {text}")
 
     def _copy(self, output: dict[str, Any]) -> None:
         task = self.task
@@ -114,7 +114,7 @@ class Progress:
         elif kind in ("display_data", "execute_result"):
             text = str(output["data"].get("text/plain", ""))
         if task.log_output and text:
-            self.prints.say(text.rstrip("\n"))
+            self.console.say(text.rstrip("\n"))
 
     def tick(self) -> None:
         """Saves in a long cell."""

@@ -41,7 +41,7 @@ class Task:
 
 
 @dataclass(slots=True)
-class Prints:
+class ProgressOutput:
     """Where a run's progress goes: ``say`` one line; ``cells`` whether each cell is told."""
 
     say: Callable[[str], None]

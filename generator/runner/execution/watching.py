@@ -21,8 +21,8 @@ _AGAIN = 1.0
 def watched(time_limit: float | None) -> Iterator[None]:
     """Turns SIGTERM, SIGINT, SIGHUP and the end of ``time_limit`` (seconds) into exceptions at the line that runs.
 
-    The line may be one of an event loop that keeps the exception for itself. So it is raised again until `settle` is
-    called, and whatever leaves the block in the end, the first cause is what is raised.
+    The line may be one of an event loop that keeps the exception for itself. So it is raised again until
+    `ignore_signals` is called. Whatever exception leaves the block, the first cause is raised.
 
     Raises:
         InterruptedRunError, RunTimeLimitError: one of them happened.
@@ -49,7 +49,7 @@ def watched(time_limit: float | None) -> Iterator[None]:
             raise causes[0] from None
         raise
     finally:
-        settle()
+        ignore_signals()
         _watching = False
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -57,7 +57,7 @@ def watched(time_limit: float | None) -> Iterator[None]:
         raise causes[0]
 
 
-def settle() -> None:
+def ignore_signals() -> None:
     """The process has ended: what is saved and cleaned up from here on is not disturbed.
 
     In a program that has not asked for `watched` its signals are left alone.

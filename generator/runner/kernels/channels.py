@@ -61,7 +61,7 @@ class Channels:
             "date": datetime.now(timezone.utc).isoformat(),
             "version": "5.4",
         }
-        parts = [_packed(part) for part in (header, {"msg_id": parent} if parent else {}, {}, content)]
+        parts = [_pack(part) for part in (header, {"msg_id": parent} if parent else {}, {}, content)]
         channel.send_multipart([_DELIMITER, self._signature(parts), *parts])
         return identity
 
@@ -78,12 +78,12 @@ class Channels:
             return None
         if self._key and not _is_same(signature, self._signature(frames[at + 2 : at + 6])):
             return None
-        head = _unpacked(header)
+        head = _unpack(header)
         return Message(
             kind=str(head.get("msg_type", "")),
-            parent=str(_unpacked(parent).get("msg_id", "")),
+            parent=str(_unpack(parent).get("msg_id", "")),
             time=str(head.get("date", "")),
-            content=_unpacked(content),
+            content=_unpack(content),
             buffers=tuple(buffers),
         )
 
@@ -102,14 +102,14 @@ def _is_same(one: bytes, other: bytes) -> bool:
     return compare_digest(one, other)
 
 
-def _packed(part: Mapping[str, Any]) -> bytes:
+def _pack(part: Mapping[str, Any]) -> bytes:
     try:
         return json.dumps(part, ensure_ascii=False, separators=(",", ":")).encode()
     except UnicodeEncodeError:  # half a surrogate pair, which only an escape can say
         return json.dumps(part, separators=(",", ":")).encode()
 
 
-def _unpacked(part: bytes) -> dict[str, Any]:
+def _unpack(part: bytes) -> dict[str, Any]:
     """A part of a message; what is not UTF-8, such as the name of an old file, is read as far as it can be."""
     content = json.loads(part.decode("utf-8", "replace"))
     return content if isinstance(content, dict) else {}

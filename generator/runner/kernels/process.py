@@ -69,7 +69,7 @@ def _free_ports() -> dict[str, int]:
         return ports
 
 
-_LAST_WORDS = 0.2
+_TERMINATE_TIMEOUT = 0.2
 """Seconds between SIGTERM and SIGKILL."""
 
 
@@ -119,7 +119,7 @@ class KernelProcess:
         self._ended = True
         if not self._ends_within(0):
             self._signal(signal.SIGTERM)
-            self._ends_within(_LAST_WORDS)
+            self._ends_within(_TERMINATE_TIMEOUT)
         self._signal(signal.SIGKILL)
         self._reap(0)
         if self.fileno is not None:
@@ -178,13 +178,13 @@ def _environment(kernel: Kernel) -> dict[str, str]:
     A kernel of ipykernel ends by itself when its parent, ``JPY_PARENT_PID``, does.
     """
     environment = {**os.environ, "JPY_PARENT_PID": str(os.getpid())}
-    environment.update({name: _expanded(value) for name, value in kernel.environment})
+    environment.update({name: _expand(value) for name, value in kernel.environment})
     if kernel.language.lower() == "python":
         path = (environment.get("PYTHONPATH"), str(modules_folder))
         environment["PYTHONPATH"] = os.pathsep.join(part for part in path if part)
     return environment
 
 
-def _expanded(value: str) -> str:
+def _expand(value: str) -> str:
     """``${NAME}`` in a kernelspec's ``env`` (jupyter_client, "Kernel specs")."""
     return os.path.expandvars(value)

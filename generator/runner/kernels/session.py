@@ -105,9 +105,11 @@ class Session:
         self.present = self.channels.send(self.channels.shell, "execute_request", content)
         sent(self.present)
         deadline = None if limit is None else time.monotonic() + limit
-        return self._follow(take, tick, deadline)
+        return self._receive_until_idle(take, tick, deadline)
 
-    def _follow(self, take: Callable[[Message], None], tick: Callable[[], None], deadline: float | None) -> Message:
+    def _receive_until_idle(
+        self, take: Callable[[Message], None], tick: Callable[[], None], deadline: float | None
+    ) -> Message:
         reply: Message | None = None
         idle = False
         silent_until = 0.0
@@ -142,9 +144,9 @@ class Session:
         else:
             self.process.interrupt()
         with suppress(KernelGoneError, CellTooLongError):
-            self._follow(take, lambda: None, time.monotonic() + patience)
+            self._receive_until_idle(take, lambda: None, time.monotonic() + patience)
 
-    def part(self, *, take: Callable[[Message], None], patience: float) -> bool:
+    def request_shutdown(self, *, take: Callable[[Message], None], patience: float) -> bool:
         """Asks the kernel to shut down, so that what it has open is flushed and closed, and takes what it still says.
 
         Whether its process ended within ``patience`` seconds.

@@ -20,13 +20,13 @@ from generator.runner.document.document import read_document
 from generator.runner.document.saving import Saver, file_writer
 from generator.runner.execution.execution import execute
 from generator.runner.execution.html import page_beside
-from generator.runner.execution.task import Prints, Task
-from generator.runner.execution.watching import settle, watched
+from generator.runner.execution.task import ProgressOutput, Task
+from generator.runner.execution.watching import ignore_signals, watched
 from generator.runner.kernels.specs import choose_kernel, find_kernels
 from generator.runner.packaged.output_object import write_output_object
 from generator.runner.packaged.values import notebook_values, read_inputs
-from generator.runner.packaged.workspace import Place, Workspace, repository_place
-from generator.runner.results.result import Record, check_status
+from generator.runner.packaged.workspace import RepositoryLocation, Workspace, locate_repository
+from generator.runner.results.result import RunRecord, check_status
 from generator.runner.results.scraps import Scraps
 from generator.shared import contract
 from generator.shared.errors import PackmillError
@@ -47,7 +47,7 @@ _TIME_TO_CLEAN_UP = 2.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Packaged:
+class PackagedRun:
     """What ``run`` was asked for, in the form that the generated CWL uses."""
 
     process: str
@@ -60,25 +60,25 @@ class Packaged:
     template_args: Mapping[str, str] = field(default_factory=dict)
     html: bool = False
     save_while_running: bool = True
-    tell_cells: bool = True
+    show_cells: bool = True
     say: Callable[[str], None] = print
     time_limit: float | None = None
     execution: Mapping[str, Any] = field(default_factory=dict)
     """The fields of `Task` that are options alone."""
 
 
-def run(request: Packaged) -> None:
+def run(request: PackagedRun) -> None:
     """Runs the process.
 
     Raises:
         RunFailedError: it failed; what it wrote until then is in the output directory all the same.
     """
     inputs = read_inputs(request.inputs) if request.inputs else {}
-    place = repository_place(request.repository)
-    process = process_path(request.process, place)
+    place = locate_repository(request.repository)
+    process = find_process(request.process, place)
     request.output.mkdir(parents=True, exist_ok=True)
     output = request.output.resolve()
-    record = Record(process=process, scraps=Scraps(output))
+    record = RunRecord(process=process, scraps=Scraps(output))
     error: BaseException | None = None
     try:
         with watched(request.time_limit), disk_full_as_error(), usage_errors_as_bad_inputs():
@@ -97,17 +97,19 @@ def run(request: Packaged) -> None:
 class _Run:
     """One run on its way; ``at_end`` is called when everything that the process wrote is in ``output``."""
 
-    request: Packaged
+    request: PackagedRun
     inputs: dict[str, Any]
-    place: Place
+    place: RepositoryLocation
     workspace: Workspace
     output: Path
-    record: Record
+    record: RunRecord
     at_end: ExitStack
 
 
-def _run(request: Packaged, inputs: dict[str, Any], place: Place, output: Path, record: Record) -> None:
-    with ExitStack() as at_end, _scratch(Path.cwd()) as scratch:
+def _run(
+    request: PackagedRun, inputs: dict[str, Any], place: RepositoryLocation, output: Path, record: RunRecord
+) -> None:
+    with ExitStack() as at_end, _scratch_folder(Path.cwd()) as scratch:
         workspace = Workspace(top=scratch / "repository", process=record.process)
         one = _Run(
             request=request,
@@ -121,7 +123,7 @@ def _run(request: Packaged, inputs: dict[str, Any], place: Place, output: Path, 
         try:
             (_run_notebook if record.process.endswith(".ipynb") else _run_shell)(one)
         finally:
-            settle()
+            ignore_signals()
             for warning in workspace.collect(output, reserved=(contract.result_file,)):
                 request.say(f"warning: {warning}")
         _check_outputs(request.expected, output)
@@ -138,7 +140,7 @@ def _check_outputs(expected: tuple[tuple[str, str], ...], output: Path) -> None:
         )
 
 
-def process_path(process: str, place: Place) -> str:
+def find_process(process: str, place: RepositoryLocation) -> str:
     """The process relative to the repository's top, posix.
 
     Raises:
@@ -151,7 +153,7 @@ def process_path(process: str, place: Place) -> str:
     return relative
 
 
-def load(process: str, place: Place) -> tuple[bytes, Notebook, Interface]:
+def load_notebook(process: str, place: RepositoryLocation) -> tuple[bytes, Notebook, Interface]:
     """The notebook's bytes, what packmill reads in it, and its interface.
 
     Raises:
@@ -167,7 +169,7 @@ def load(process: str, place: Place) -> tuple[bytes, Notebook, Interface]:
 
 def _run_notebook(run: _Run) -> None:
     request, workspace, record = run.request, run.workspace, run.record
-    data, notebook, interface = load(workspace.process, run.place)
+    data, notebook, interface = load_notebook(workspace.process, run.place)
     language = notebook.language or "python"
     template = run.inputs.pop(contract.template_input, None) or request.template
     parameters = notebook_values(run.inputs, interface, language=language)
@@ -175,7 +177,7 @@ def _run_notebook(run: _Run) -> None:
     executed = run.output / posixpath.basename(workspace.process)
     if template:
         public = {name: value for name, value in parameters.items() if name not in secret}
-        executed = _templated(run, template, public, interface)
+        executed = _choose_notebook_path(run, template, public, interface)
         run.at_end.callback(write_output_object, interface, executed, record.scraps, run.output)
     record.notebooks = [executed]
     kernel, warning = choose_kernel(find_kernels(os.environ), name=request.kernel or notebook.kernel, language=language)
@@ -198,16 +200,16 @@ def _run_notebook(run: _Run) -> None:
         **request.execution,
     )
     record.kernel = kernel.name
-    prints = Prints(request.say, cells=request.tell_cells)
+    console = ProgressOutput(request.say, cells=request.show_cells)
     page = file_writer(executed.with_suffix(".html")) if request.html else None
     try:
-        with page_beside(task, page, prints):
-            execute(task, record, prints)
+        with page_beside(task, page, console):
+            execute(task, record, console)
     finally:
         record.scraps.write()
 
 
-def _templated(run: _Run, template: Any, parameters: Mapping[str, Any], interface: Interface) -> Path:
+def _choose_notebook_path(run: _Run, template: Any, parameters: Mapping[str, Any], interface: Interface) -> Path:
     """The place of the executed notebook, in nobody's way.
 
     Raises:
@@ -248,18 +250,18 @@ def _run_shell(run: _Run) -> None:
         script_run = subprocess.Popen([*command, *given], cwd=workspace.directory, start_new_session=True)
     except OSError as error:
         raise ProcessFailedError(f"{workspace.process}: cannot be started: {error}") from None
-    code = _followed(script_run)
+    code = _wait_for_script(script_run)
     if code != 0:
         how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
         raise ProcessFailedError(f"{workspace.process} {how}")
 
 
-def _followed(script_run: subprocess.Popen[bytes]) -> int:
+def _wait_for_script(script_run: subprocess.Popen[bytes]) -> int:
     """The exit code of a script; when the run is ended, it and all that it started have a moment to clean up."""
     try:
         return script_run.wait()
     except BaseException:
-        settle()
+        ignore_signals()
         with suppress(ProcessLookupError, subprocess.TimeoutExpired):
             os.killpg(script_run.pid, signal.SIGTERM)
             script_run.wait(timeout=_TIME_TO_CLEAN_UP)
@@ -271,7 +273,7 @@ def _followed(script_run: subprocess.Popen[bytes]) -> int:
 
 
 @contextmanager
-def _scratch(cwd: Path) -> Iterator[Path]:
+def _scratch_folder(cwd: Path) -> Iterator[Path]:
     """A folder for this run in the working directory, where results can be moved out of cheaply; removed at the end.
 
     Programs that want to keep something in HOME are sent there, or to TMPDIR, so that results stay clean.

@@ -29,19 +29,19 @@ _place_file = Path("/opt/packmill/repository.json")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class RepositoryLocation:
     """Where the repository lies; ``hidden`` are the names at its top that begin with a dot and belong to it."""
 
     folder: Path
     hidden: frozenset[str]
 
 
-def repository_place(folder: str | None) -> Place:
+def locate_repository(folder: str | None) -> RepositoryLocation:
     """The repository as the image's build noted it; ``folder`` overrides."""
     noted = json.loads(_place_file.read_text(encoding="utf-8")) if _place_file.is_file() else {}
     where = Path(folder or noted.get("folder") or ".")
     hidden = noted.get("hidden", [entry.name for entry in where.glob(".*")])
-    return Place(folder=where.resolve(), hidden=frozenset(hidden))
+    return RepositoryLocation(folder=where.resolve(), hidden=frozenset(hidden))
 
 
 @dataclass(slots=True)
@@ -64,7 +64,7 @@ class Workspace:
         """The directory that the process runs in."""
         return self.top / self.folder
 
-    def fill(self, place: Place, *, written: Iterable[str] = ()) -> None:
+    def fill(self, place: RepositoryLocation, *, written: Iterable[str] = ()) -> None:
         """Copies or links the repository; files that match a glob of ``written`` are always copied."""
         self.top.mkdir(parents=True)
         patterns = tuple(written)
@@ -79,12 +79,12 @@ class Workspace:
             links = [name for name in wanted if name not in folders]
             for name in (*links, *files):
                 if self._is_wanted(name, place, at_top=at_top):
-                    self._place(Path(root, name), posixpath.normpath(posixpath.join(relative, name)), patterns)
+                    self._copy_or_link(Path(root, name), posixpath.normpath(posixpath.join(relative, name)), patterns)
 
-    def _is_wanted(self, name: str, place: Place, *, at_top: bool) -> bool:
+    def _is_wanted(self, name: str, place: RepositoryLocation, *, at_top: bool) -> bool:
         return name not in _NEVER and not (at_top and name.startswith(".") and name not in place.hidden)
 
-    def _place(self, source: Path, relative: str, patterns: tuple[str, ...]) -> None:
+    def _copy_or_link(self, source: Path, relative: str, patterns: tuple[str, ...]) -> None:
         target = self.top / relative
         if source.is_symlink():
             link = os.readlink(source)
@@ -98,7 +98,7 @@ class Workspace:
                 target.chmod(target.stat().st_mode | stat.S_IWUSR)
             else:
                 target.symlink_to(source)
-        self._before[relative] = _mark(target)
+        self._before[relative] = _fingerprint(target)
 
     def _output_of(self, relative: str) -> str:
         inside = posixpath.relpath(relative, self.folder or ".")
@@ -115,10 +115,10 @@ class Workspace:
         """
         taken = frozenset(reserved)
         warnings: list[str] = []
-        links, files = self._written(output, warnings)
+        links, files = self._find_written(output, warnings)
         for path in (*links, *files):
             try:
-                warnings += self._take(path, output, taken)
+                warnings += self._move_result(path, output, taken)
             except (OSError, RuntimeError, shutil.Error) as error:
                 if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
                     raise
@@ -126,7 +126,7 @@ class Workspace:
                 warnings.append(f"{path} is left out: {cause}")
         return warnings
 
-    def _written(self, output: Path, warnings: list[str]) -> tuple[list[str], list[str]]:
+    def _find_written(self, output: Path, warnings: list[str]) -> tuple[list[str], list[str]]:
         """Links and files that are new or changed; folders that are new are made."""
         found: tuple[list[str], list[str]] = [], []
         for root, folders, files in os.walk(self.top):
@@ -137,18 +137,18 @@ class Workspace:
                 is_link = Path(root, name).is_symlink()
                 if name in folders and not is_link:
                     if path not in self._folders:
-                        self._make(output / self._output_of(path), path, warnings)
-                elif self._before.get(path) != _mark(self.top / path):
+                        self._make_folder(output / self._output_of(path), path, warnings)
+                elif self._before.get(path) != _fingerprint(self.top / path):
                     found[0 if is_link else 1].append(path)
         return found
 
-    def _make(self, folder: Path, path: str, warnings: list[str]) -> None:
+    def _make_folder(self, folder: Path, path: str, warnings: list[str]) -> None:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except (FileExistsError, NotADirectoryError):
             warnings.append(f"{path} is a folder, but a file lies in its place: what is in it goes to repository/")
 
-    def _take(self, path: str, output: Path, reserved: frozenset[str]) -> list[str]:
+    def _move_result(self, path: str, output: Path, reserved: frozenset[str]) -> list[str]:
         source, inside = self.top / path, self._output_of(path)
         target = output / inside
         in_the_way = target.exists() or any(parent.is_file() for parent in target.parents if parent != output)
@@ -156,13 +156,13 @@ class Workspace:
             target = output / "repository" / path
         target.parent.mkdir(parents=True, exist_ok=True)
         if source.is_symlink():
-            return self._take_link(source, path, target)
+            return self._copy_linked(source, path, target)
         if not stat.S_ISREG(source.stat().st_mode):
             return [f"{path} is no ordinary file and is left out"]
         shutil.move(source, target)
         return []
 
-    def _take_link(self, source: Path, path: str, target: Path) -> list[str]:
+    def _copy_linked(self, source: Path, path: str, target: Path) -> list[str]:
         """What a link leads to, in its place; the results may go to where the link leads nowhere."""
         real = source.resolve()
         if not real.exists():
@@ -176,7 +176,7 @@ class Workspace:
         return []
 
 
-def _mark(path: Path) -> tuple[int, int, int]:
+def _fingerprint(path: Path) -> tuple[int, int, int]:
     """What changes when a file is written or replaced: time (ns), size (bytes) and inode."""
     status = path.lstat()
     return status.st_mtime_ns, status.st_size, status.st_ino

@@ -16,7 +16,7 @@ from generator.shared.json_text import json_text
 
 
 @dataclass(slots=True)
-class Record:
+class RunRecord:
     """What is noted while a run goes on; times are UTC, durations seconds, memory bytes."""
 
     process: str
@@ -52,7 +52,7 @@ class Record:
         (folder / contract.result_file).write_bytes(json_text(document) + b"\n")
 
 
-def check_status(record: Record) -> None:
+def check_status(record: RunRecord) -> None:
     """Honours a status that the notebook gave itself.
 
     Raises:

@@ -54,7 +54,7 @@ class Scraps:
     def take(self, index: int, cell: Mapping[str, Any], *, again: bool = False) -> None:
         """All scraps of a cell; ``again`` those alone that it had, because a display of it was updated."""
         for output in cell.get("outputs") or ():
-            for name, kind, content in _scraps_in(output):
+            for name, kind, content in _read_scraps(output):
                 if again and self._owners.get(name) != index:
                     continue
                 self._owners[name] = index
@@ -124,16 +124,16 @@ class Scraps:
             (self._output / contract.scraps_file).write_bytes(json_text(self.all()) + b"\n")
 
 
-def _scraps_in(output: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
+def _read_scraps(output: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
     """Name, ``data``, ``table`` or ``display``, and content."""
     bundle = output.get("data")
     if not isinstance(bundle, Mapping):
         return
     for kind, content in bundle.items():
         if kind.startswith(_SCRAP) and kind.endswith("+json") and isinstance(content, Mapping) and "name" in content:
-            yield str(content["name"]), *_decoded(content)
+            yield str(content["name"]), *_decode(content)
         elif kind == _RECORD and isinstance(content, Mapping):
-            yield from ((str(name), "data", _finite(value)) for name, value in content.items())
+            yield from ((str(name), "data", _replace_non_finite(value)) for name, value in content.items())
     metadata = _mapping(output.get("metadata"))
     older = _mapping(metadata.get("papermill"))
     shown = _mapping(metadata.get("scrapbook")) or older
@@ -142,30 +142,30 @@ def _scraps_in(output: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
         yield str(shown["name"]), "display", bundle
 
 
-def _decoded(content: Mapping[str, Any]) -> tuple[str, Any]:
+def _decode(content: Mapping[str, Any]) -> tuple[str, Any]:
     """JSON that was glued as text is data again; a table is the bytes of a parquet file."""
     data, encoder = content.get("data"), content.get("encoder")
     if encoder == _TABLE and isinstance(data, str):
         return "table", _bytes(data)
     if encoder == "json" and isinstance(data, str):
         try:
-            return "data", _finite(json.loads(data))
+            return "data", _replace_non_finite(json.loads(data))
         except ValueError:
             return "data", data
-    return "data", _finite(data)
+    return "data", _replace_non_finite(data)
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
-def _finite(value: Any) -> Any:
+def _replace_non_finite(value: Any) -> Any:
     """NaN and infinities, which JSON does not have, as null."""
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, Mapping):
-        return {str(key): _finite(item) for key, item in value.items()}
-    return [_finite(item) for item in value] if isinstance(value, list) else value
+        return {str(key): _replace_non_finite(item) for key, item in value.items()}
+    return [_replace_non_finite(item) for item in value] if isinstance(value, list) else value
 
 
 def _text(content: Any) -> str:

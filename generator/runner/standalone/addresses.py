@@ -51,7 +51,7 @@ def read(address: str) -> bytes:
     except BadInputsError:
         raise
     except Exception as error:  # noqa: BLE001 - every store has errors of its own, and all mean the same here
-        raise BadInputsError(f"{shown(address)}: cannot be read: {_cause(error)}") from None
+        raise BadInputsError(f"{redact_address(address)}: cannot be read: {_cause(error)}") from None
 
 
 def _get(address: str) -> bytes:
@@ -91,7 +91,9 @@ def writer(address: str) -> Write:
         except BadInputsError:
             raise
         except Exception as error:  # noqa: BLE001 - as in read
-            raise BadInputsError(f"{shown(address)}: the notebook cannot be written: {_cause(error)}") from None
+            raise BadInputsError(
+                f"{redact_address(address)}: the notebook cannot be written: {_cause(error)}"
+            ) from None
 
     return write
 
@@ -105,7 +107,7 @@ def _to_stdout(parts: Iterable[bytes]) -> None:
         raise BadInputsError("stdout: its reader went before the notebook was written") from None
 
 
-def shown(address: str) -> str:
+def redact_address(address: str) -> str:
     """An address without what may be a password or a signature in it."""
     return re.sub(r"\?.*", "?…", re.sub(r"(?<=://)[^/@]*@", "", address))
 
@@ -113,7 +115,7 @@ def shown(address: str) -> str:
 def _cause(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    return shown(str(error).strip()) or type(error).__name__
+    return redact_address(str(error).strip()) or type(error).__name__
 
 
 def _papermill_io() -> Any:

@@ -11,12 +11,12 @@ from generator.shared.failures import ProcessMissingError
 
 
 def show_parameters(address: str) -> int:
-    """Prints the parameters of a notebook; 0, or 1 when it has none (papermill's exit code).
+    """Print the parameters of a notebook; 0, or 1 when it has none (papermill's exit code).
 
     Raises:
         ProcessMissingError: it is no notebook, or its parameters cannot be understood.
     """
-    name = addresses.shown(address)
+    name = addresses.redact_address(address)
     try:
         interface = read_interface(read_notebook(addresses.read(address), name))
     except PackmillError as error:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from generator.runner.kernels.process import modules_folder
-from generator.runner.results.result import Record
+from generator.runner.results.result import RunRecord
 from generator.shared.failures import (
     BadInputsError,
     CellTimeLimitError,
@@ -22,7 +22,7 @@ def run_with_papermill(
     parameters: Mapping[str, Any],
     request: Mapping[str, Any],
     execution: Mapping[str, Any],
-    record: Record,
+    record: RunRecord,
 ) -> None:
     """Runs a notebook by papermill itself; ``request`` and ``execution`` are its options, and those of `Task`.
 

@@ -19,11 +19,11 @@ from generator.runner.document.saving import rest_after
 from generator.runner.document.streams import plain_output
 from generator.runner.execution.cells import CellRunner
 from generator.runner.kernels.process import KernelProcess, new_connection
+from generator.runner.kernels.runtime import private_folder
 from generator.runner.kernels.session import CellTooLongError, KernelGoneError, NotReadyError, Session
 from generator.runner.kernels.specs import choose_kernel, find_kernels
-from generator.runner.kernels.surroundings import private_folder
 
-_GOODBYE = 5.0
+_SHUTDOWN_TIMEOUT = 5.0
 
 
 class PackmillEngine(Engine):  # type: ignore[misc]
@@ -75,7 +75,7 @@ class PackmillEngine(Engine):  # type: ignore[misc]
                 widgets = runner.outputs.widget_state()
                 if widgets:
                     nb_man.nb.metadata["widgets"] = nbformat.from_dict(widgets)
-                runner.take_last_words(_GOODBYE)
+                runner.drain_output_until_exit(_SHUTDOWN_TIMEOUT)
             except CellTooLongError:
                 raise CellTimeoutError(f"a cell took longer than {execution_timeout} s") from None
             except NotReadyError:
@@ -133,11 +133,11 @@ class _Listener:
         self._log_output = log_output
         self._copies = {"stdout": stdout, "stderr": stderr}
 
-    def started(self, index: int, cell: Any) -> None:
+    def start_cell(self, index: int, cell: Any) -> None:
         """Before a cell."""
         self._manager.cell_start(cell, index)
 
-    def ended(self, index: int, cell: Any, *, failed: bool) -> None:
+    def finish_cell(self, index: int, cell: Any, *, failed: bool) -> None:
         """After a cell; papermill reads outputs as nbformat's nodes."""
         if "outputs" in cell:
             cell["outputs"] = [nbformat.from_dict(plain_output(output)) for output in cell["outputs"]]

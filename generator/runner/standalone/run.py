@@ -18,15 +18,15 @@ from generator.runner.document.document import read_document
 from generator.runner.document.saving import Saver, is_file_or_nothing
 from generator.runner.execution.execution import execute
 from generator.runner.execution.html import page_beside
-from generator.runner.execution.task import Prints, Task
+from generator.runner.execution.task import ProgressOutput, Task
 from generator.runner.execution.watching import watched
 from generator.runner.kernels.specs import Kernel, choose_kernel, find_kernels
 from generator.runner.output_template import OutputTemplate
-from generator.runner.results.result import Record, check_status
+from generator.runner.results.result import RunRecord, check_status
 from generator.runner.results.scraps import Scraps
 from generator.runner.standalone import addresses
-from generator.runner.standalone.given import Given, checked, formatted, parameters
 from generator.runner.standalone.other_engines import run_with_papermill
+from generator.runner.standalone.parameters import ParameterOptions, fill_path, fit_parameters, read_parameters
 from generator.shared import contract
 from generator.shared.errors import NotebookError, PackmillError
 from generator.shared.failures import (
@@ -43,12 +43,12 @@ _REMOTE_SAVES = 30.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Standalone:
+class StandaloneRun:
     """What ``run`` was asked for, in papermill's form."""
 
     notebook: str
     output: str | None
-    given: Given = field(default_factory=Given)
+    given: ParameterOptions = field(default_factory=ParameterOptions)
     template: OutputTemplate = field(default_factory=OutputTemplate)
     inject_input_path: bool = False
     inject_output_path: bool = False
@@ -62,20 +62,20 @@ class Standalone:
     save_while_running: bool = True
     stdout_file: str | None = None
     stderr_file: str | None = None
-    tell_cells: bool = True
+    show_cells: bool = True
     say: Callable[[str], None] = print
     time_limit: float | None = None
     execution: Mapping[str, Any] = field(default_factory=dict)
     """The fields of `Task` that are options alone."""
 
 
-def run(request: Standalone) -> None:
+def run(request: StandaloneRun) -> None:
     """Runs the notebook.
 
     Raises:
         RunFailedError: it failed; the executed notebook is at its place all the same.
     """
-    record = Record(process=addresses.shown(request.notebook), scraps=Scraps(request.results))
+    record = RunRecord(process=addresses.redact_address(request.notebook), scraps=Scraps(request.results))
     if request.results:
         request.results.mkdir(parents=True, exist_ok=True)
     error: BaseException | None = None
@@ -93,14 +93,14 @@ def run(request: Standalone) -> None:
                 record.write(request.results, error, outputs=_outputs(request.results, record))
 
 
-def _run(request: Standalone, record: Record) -> None:
-    values = parameters(request.given, path_values(request))
-    input_path = formatted(request.notebook, values)
+def _run(request: StandaloneRun, record: RunRecord) -> None:
+    values = read_parameters(request.given, path_values(request))
+    input_path = fill_path(request.notebook, values)
     data = addresses.read(input_path)
-    notebook, understood = _understood(data, addresses.shown(input_path), request)
+    notebook, understood = _read_interface(data, addresses.redact_address(input_path), request)
     interface = understood or Interface()
     any_name = request.allow_unknown or understood is None
-    values = checked(values, request.given, interface, notebook, allow_unknown=any_name)
+    values = fit_parameters(values, request.given, interface, notebook, allow_unknown=any_name)
     secret = tuple(one.name for one in interface.inputs if one.hint.secret)
     public = {name: value for name, value in values.items() if name not in secret}
     output_path = _output_path(request, public, input_path, record.started)
@@ -108,9 +108,9 @@ def _run(request: Standalone, record: Record) -> None:
         _run_by_engine(request, values, secret, (input_path, output_path), record)
         return
     if secret:
-        input_path = formatted(request.notebook, {**values, **dict.fromkeys(secret, mask)})
+        input_path = fill_path(request.notebook, {**values, **dict.fromkeys(secret, mask)})
     language = request.language or notebook.language or "python"
-    kernel = _kernel(request, notebook, language)
+    kernel = _choose_kernel(request, notebook, language)
     record.kernel = kernel.name
     if not addresses.is_remote(output_path) and output_path != addresses.PIPE:
         record.notebooks.append(addresses.local_path(output_path).absolute())
@@ -125,17 +125,17 @@ def _run(request: Standalone, record: Record) -> None:
             parameters=values,
             directory=_directory(request.cwd),
             secret=secret,
-            stdout=_opened(request.stdout_file, files),
-            stderr=_opened(request.stderr_file, files),
+            stdout=_open_output(request.stdout_file, files),
+            stderr=_open_output(request.stderr_file, files),
             **request.execution,
         )
-        prints = Prints(request.say, cells=request.tell_cells)
-        with page_beside(task, addresses.writer(_page_address(output_path)) if request.html else None, prints):
-            execute(task, record, prints)
+        console = ProgressOutput(request.say, cells=request.show_cells)
+        with page_beside(task, addresses.writer(_page_address(output_path)) if request.html else None, console):
+            execute(task, record, console)
 
 
 def _run_by_engine(
-    request: Standalone, values: Mapping[str, Any], secret: Sequence[str], paths: tuple[str, str], record: Record
+    request: StandaloneRun, values: Mapping[str, Any], secret: Sequence[str], paths: tuple[str, str], record: RunRecord
 ) -> None:
     """A run by an engine that is registered with papermill.
 
@@ -153,23 +153,23 @@ def _run_by_engine(
             "language": request.language,
             "request_save_on_cell_execute": request.save_while_running and output_path != addresses.PIPE,
             "cwd": request.cwd,
-            "stdout_file": _opened(request.stdout_file, files),
-            "stderr_file": _opened(request.stderr_file, files),
+            "stdout_file": _open_output(request.stdout_file, files),
+            "stderr_file": _open_output(request.stderr_file, files),
         }
-        unformatted = {"input_path": _unformatted(input_path), "output_path": _unformatted(output_path)}
+        unformatted = {"input_path": _escape_braces(input_path), "output_path": _escape_braces(output_path)}
         run_with_papermill(unformatted, values, options, request.execution, record)
 
 
-def _outputs(results: Path, record: Record) -> list[Path]:
+def _outputs(results: Path, record: RunRecord) -> list[Path]:
     return [results / name for name in (contract.scraps_file, *record.scraps.files)] + list(record.notebooks)
 
 
-def _unformatted(path: str) -> str:
+def _escape_braces(path: str) -> str:
     """A path that papermill's own formatting leaves as it is."""
     return path.replace("{", "{{").replace("}", "}}")
 
 
-def _kernel(request: Standalone, notebook: Notebook, language: str) -> Kernel:
+def _choose_kernel(request: StandaloneRun, notebook: Notebook, language: str) -> Kernel:
     """The kernel that was asked for, else the notebook's or one of its language; none is needed to prepare it."""
     name = request.kernel or notebook.kernel
     if request.execution.get("prepare_only"):
@@ -181,13 +181,13 @@ def _kernel(request: Standalone, notebook: Notebook, language: str) -> Kernel:
     return kernel
 
 
-def path_values(request: Standalone) -> dict[str, Any]:
+def path_values(request: StandaloneRun) -> dict[str, Any]:
     """``PAPERMILL_INPUT_PATH`` and ``PAPERMILL_OUTPUT_PATH``, when they are asked for."""
     paths = {"PAPERMILL_INPUT_PATH": request.notebook} if request.inject_input_path else {}
     return paths | ({"PAPERMILL_OUTPUT_PATH": request.output or addresses.PIPE} if request.inject_output_path else {})
 
 
-def _understood(data: bytes, name: str, request: Standalone) -> tuple[Notebook, Interface | None]:
+def _read_interface(data: bytes, name: str, request: StandaloneRun) -> tuple[Notebook, Interface | None]:
     """The notebook and its interface; a parameters cell that packmill cannot read is papermill's all the same."""
     try:
         notebook = read_notebook(data, name)
@@ -202,10 +202,10 @@ def _understood(data: bytes, name: str, request: Standalone) -> tuple[Notebook, 
         return notebook, None
 
 
-def _output_path(request: Standalone, public: Mapping[str, Any], input_path: str, time: datetime) -> str:
+def _output_path(request: StandaloneRun, public: Mapping[str, Any], input_path: str, time: datetime) -> str:
     """Where the executed notebook goes; no path is made of a secret."""
     if request.output is not None:
-        return formatted(request.output, public)
+        return fill_path(request.output, public)
     template = request.template.choose()
     if template is None:
         return addresses.PIPE
@@ -216,9 +216,9 @@ def _output_path(request: Standalone, public: Mapping[str, Any], input_path: str
     return path
 
 
-def _saver(request: Standalone, data: bytes, input_path: str, output_path: str) -> Saver:
+def _saver(request: StandaloneRun, data: bytes, input_path: str, output_path: str) -> Saver:
     try:
-        document = read_document(data, addresses.shown(input_path))
+        document = read_document(data, addresses.redact_address(input_path))
     except NotebookError as error:
         raise ProcessMissingError(str(error)) from None
     write = addresses.writer(output_path)
@@ -241,7 +241,7 @@ def _directory(cwd: str | None) -> Path:
     return directory
 
 
-def _opened(path: str | None, files: ExitStack) -> TextIO | None:
+def _open_output(path: str | None, files: ExitStack) -> TextIO | None:
     if path is None:
         return None
     if path == "-":

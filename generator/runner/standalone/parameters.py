@@ -25,7 +25,7 @@ built_in_names = ("PAPERMILL_INPUT_PATH", "PAPERMILL_OUTPUT_PATH")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Given:
+class ParameterOptions:
     """Parameters as they were given: papermill's five ways, in papermill's order of precedence."""
 
     base64: tuple[str, ...] = ()
@@ -35,7 +35,7 @@ class Given:
     raw: tuple[tuple[str, str], ...] = ()
 
 
-def parameters(given: Given, first: Mapping[str, Any]) -> dict[str, Any]:
+def read_parameters(given: ParameterOptions, first: Mapping[str, Any]) -> dict[str, Any]:
     """All given parameters; a later way goes before an earlier one (papermill's cli).
 
     Raises:
@@ -48,10 +48,10 @@ def parameters(given: Given, first: Mapping[str, Any]) -> dict[str, Any]:
         except (binascii.Error, UnicodeDecodeError):
             raise BadInputsError(f"-b: {text[:40]!r} is not base64 of text") from None
     for address in given.files:
-        values |= _yaml(addresses.read(address).decode("utf-8-sig", "replace"), addresses.shown(address))
+        values |= _yaml(addresses.read(address).decode("utf-8-sig", "replace"), addresses.redact_address(address))
     for text in given.yaml:
         values |= _yaml(text, "-y")
-    values |= {name: typed(value) for name, value in given.words}
+    values |= {name: parse_value(value) for name, value in given.words}
     values |= dict(given.raw)
     return values
 
@@ -94,7 +94,7 @@ def _without_dates(loader: Any) -> dict[str, list[tuple[str, Any]]]:
     }
 
 
-def typed(text: str) -> Any:
+def parse_value(text: str) -> Any:
     """What ``-p`` means: True, False, None and numbers are values, everything else is text (papermill's cli)."""
     words = {"True": True, "False": False, "None": None}
     if text in words:
@@ -105,7 +105,7 @@ def typed(text: str) -> Any:
     return text
 
 
-def formatted(path: str, values: Mapping[str, Any]) -> str:
+def fill_path(path: str, values: Mapping[str, Any]) -> str:
     """A path with ``{name}`` of parameters and of ``pm`` filled in, as papermill does.
 
     Raises:
@@ -124,8 +124,8 @@ def formatted(path: str, values: Mapping[str, Any]) -> str:
         raise BadInputsError(f"{path}: cannot be filled in: Missing parameter {error}") from None
 
 
-def checked(
-    values: Mapping[str, Any], given: Given, interface: Interface, notebook: Notebook, *, allow_unknown: bool
+def fit_parameters(
+    values: Mapping[str, Any], given: ParameterOptions, interface: Interface, notebook: Notebook, *, allow_unknown: bool
 ) -> dict[str, Any]:
     """The parameters, those of a typed name as the type has them.
 

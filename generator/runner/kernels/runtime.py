@@ -16,14 +16,14 @@ def private_folder() -> Iterator[Path]:
 
     As `tempfile.TemporaryDirectory` makes it, whose import alone would cost a hundredth of a short run.
     """
-    folder = _made()
+    folder = _make_folder()
     try:
         yield folder
     finally:
-        _remove(folder)
+        _remove_folder(folder)
 
 
-def _made() -> Path:
+def _make_folder() -> Path:
     folder = Path(os.environ.get("TMPDIR") or "/tmp", f"packmill-{os.urandom(8).hex()}")  # noqa: S108 - 64 random bits
     try:
         folder.mkdir(mode=0o700)
@@ -34,7 +34,7 @@ def _made() -> Path:
     return folder.absolute()
 
 
-def _remove(folder: Path) -> None:
+def _remove_folder(folder: Path) -> None:
     try:
         for entry in os.scandir(folder):
             Path(entry).unlink()
