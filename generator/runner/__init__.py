@@ -3,30 +3,30 @@
 The seam to the generated CWL is the command line of `generator.runner.options` and the files that it reads and writes.
 
 **Command.** ``packmill-runner run --process PATH --inputs inputs.json [--kernel NAME] [--output DIRECTORY]
-[--expect NAME=GLOB]… [--output-template TEMPLATE]`` in a working directory that can be written to.
+[--expect NAME=GLOB]… [--output-template TEMPLATE]`` in a writable working directory.
 
 **Input.** ``inputs.json`` is the CWL input object, with the paths that hold in the container (CWL v1.2, ``$(inputs)``).
 Its key ``output_template`` is the runner's own, every other one a parameter's ``id``
-(`generator.notebook.interface.cwl_id`). null means 'not given'. A name that is no parameter and a value that
-does not fit are refused.
+(`generator.notebook.interface.cwl_id`). null means 'not given'. Unknown names and values
+of the wrong type are refused.
 
 **Output.** ``DIRECTORY`` (``output``) gets
 
 * the executed notebook, under the process's name or where the template says;
 * ``scraps.json``, everything that was glued by name, and ``scraps/``, the figures and tables among it as files;
 * ``result.json``, how the run went (`generator.runner.results.result`);
-* every file that the process wrote; nothing of the repository itself.
+* every file that the process wrote, and no file of the repository itself.
 
-A glob of ``--expect`` that matches nothing there is a failure. With a template the working directory also gets
-``cwl.output.json``, the output object that no glob could say (CWL v1.2, "Output binding").
+The run fails if a glob of ``--expect`` matches nothing in it. With a template the working directory also gets
+``cwl.output.json``, the output object, since globs cannot match templated names (CWL v1.2, "Output binding").
 
-**End.** Exit codes and reasons are those of `generator.shared.failures`; the outputs are there whatever the end was.
-Progress and errors go to stderr.
+**End.** Exit codes and reasons are those of `generator.shared.failures`; outputs are written after
+failures too. Progress and errors go to stderr.
 
-It works as any user, with a read-only root file system and without a network; it writes into the working directory
-and TMPDIR alone.
+The runner works as any user, with a read-only root file system and without a network; it writes only to the working
+directory and TMPDIR.
 
-The steps around a process, ``packmill-runner stage-in`` and ``stage-out``, are `generator.staging`'s.
+The steps before and after a process, ``packmill-runner stage-in`` and ``stage-out``, are in `generator.staging`.
 
 The other form, ``packmill-runner run IN OUT``, has papermill's options and meaning (docs/runner.md).
 """

@@ -2,11 +2,11 @@
 
 import gc
 
-gc.disable()  # what is imported lives as long as the process
+gc.disable()  # imported modules live as long as the process
 
 from generator.runner.kernel_modules.packmill_later import put_off  # noqa: E402
 
-put_off("inspect")  # type: ignore[no-untyped-call] # dataclasses import it and need it rarely
+put_off("inspect")  # type: ignore[no-untyped-call] # dataclasses imports it but rarely uses it
 
 import os  # noqa: E402
 import sys  # noqa: E402
@@ -16,7 +16,7 @@ from generator.runner.cli import main  # noqa: E402
 
 
 def start() -> NoReturn:
-    """Runs the command line and ends at once: everything is written, and taking an interpreter apart takes time."""
+    """Run the command line, then exit without tearing down the interpreter, which takes time."""
     _open_standard_streams()
     gc.freeze()
     gc.enable()
@@ -35,12 +35,12 @@ def start() -> NoReturn:
 
 
 def _open_standard_streams() -> None:
-    """A program may be started with its standard streams closed; no file of a run may take their numbers."""
+    """Open closed standard streams on the null device, so that no file of a run gets their numbers."""
     for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free, which is this one
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number, which is this one
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(number, mode, closefd=False))
 

@@ -1,4 +1,4 @@
-"""The runner's command line; its text is the contract with the generated CWL, and papermill's options are its own."""
+"""The runner's command line: the contract with the generated CWL, and papermill's options."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _exit_codes = (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs a command of the runner; its exit code."""
+    """Run a command of the runner and return its exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     parser = _parser()
     pairs: dict[str, list[tuple[str, str]]] = {}
@@ -76,14 +76,12 @@ def _parser() -> argparse.ArgumentParser:
         "Prints a JSON object.",
     )
     add_process(check, required=False)
-    check.add_argument(
-        "--contents", action="store_true", help="print what is in the image instead: its packages, and its lock"
-    )
+    check.add_argument("--contents", action="store_true", help="print the image's packages and lock files instead")
     check.add_argument(contract.kernel_option, metavar="NAME", help="kernel to use (default: the notebook's)")
     check.set_defaults(command=_check)
     add_stage_in(commands.add_parser("stage-in", help="fetch files from anywhere"))
-    add_stage_out(commands.add_parser("stage-out", help="put results where they are wanted"))
-    _add_template(commands.add_parser("template", help="keep output templates by name"))
+    add_stage_out(commands.add_parser("stage-out", help="upload results to their destination"))
+    _add_template(commands.add_parser("template", help="manage output templates by name"))
     return parser
 
 
@@ -92,7 +90,7 @@ def _add_template(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("action", choices=("list", "show", "set", "delete"))
     parser.add_argument("name", nargs="?", help="the template's name")
     parser.add_argument("content", nargs="?", help="its text, for set")
-    parser.add_argument("--default", action="store_true", help="use it where a run asks for none")
+    parser.add_argument("--default", action="store_true", help="use it in runs that name no template")
     parser.add_argument(
         "--templates", metavar="FILE", help="the file of stored templates (default: $PACKMILL_TEMPLATES)"
     )
@@ -101,7 +99,7 @@ def _add_template(parser: argparse.ArgumentParser) -> None:
 
 def _version(options: argparse.Namespace) -> int:
     if not options.version:
-        _parser().error("a COMMAND is needed: run, check, stage-in, stage-out or template")
+        _parser().error("COMMAND is missing; choose run, check, stage-in, stage-out or template")
     from importlib.metadata import PackageNotFoundError, version
 
     from generator import __version__
@@ -140,7 +138,7 @@ def _run_packaged(options: argparse.Namespace) -> int:
     }
     given = [name for name, value in refused.items() if value]
     if given:
-        raise BadInputsError(f"{given[0]} is not for --process, whose values stand in the file of --inputs")
+        raise BadInputsError(f"{given[0]}: not allowed with --process; put values into the file of --inputs")
     template = _template_of(options)
     run(
         PackagedRun(
@@ -164,7 +162,7 @@ def _run_standalone(options: argparse.Namespace) -> int:
 
     for name in ("inputs", "repository", "expect"):
         if getattr(options, name):
-            raise BadInputsError(f"--{name} is for --process")
+            raise BadInputsError(f"--{name}: only allowed with --process")
     template = _template_of(options)
     notebook, output = _paths(options, templated=template.choose() is not None)
     if options.help_notebook:
@@ -201,7 +199,7 @@ def _run_standalone(options: argparse.Namespace) -> int:
 
 
 def _paths(options: argparse.Namespace, *, templated: bool) -> tuple[str, str | None]:
-    """Input and output as papermill takes them, a pipe where one is connected and no path is given."""
+    """Return input and output as papermill does: a connected pipe replaces a missing path."""
     notebook, output = options.notebook_path, options.output_path
     input_piped = stat.S_ISFIFO(os.fstat(0).st_mode) if _is_open(0) else False
     if input_piped and notebook and not output and not templated and not options.help_notebook:
@@ -222,12 +220,12 @@ def _is_open(descriptor: int) -> bool:
 
 
 def _common(options: argparse.Namespace, *, quiet: bool = False) -> dict[str, Any]:
-    tells = not quiet and options.log_level in ("NOTSET", "DEBUG", "INFO")
+    reports = not quiet and options.log_level in ("NOTSET", "DEBUG", "INFO")
     show_cells = options.progress_bar if options.progress_bar is not None else not options.log_output
     return {
         "html": options.html,
         "save_while_running": options.request_save_on_cell_execute,
-        "say": _say if tells else _say_warnings if options.log_level == "WARNING" else _say_nothing,
+        "say": _say if reports else _say_warnings if options.log_level == "WARNING" else _say_nothing,
         "show_cells": show_cells,
         "time_limit": options.timeout,
         "execution": {
@@ -242,7 +240,7 @@ def _common(options: argparse.Namespace, *, quiet: bool = False) -> dict[str, An
 
 
 def _say(line: str) -> None:
-    """One line of progress; stdout belongs to results. A reader that has gone does not end the run."""
+    """Print a line of progress to stderr; a closed stderr does not end the run."""
     with suppress(OSError, ValueError):
         print(line, file=sys.stderr, flush=True)
 
@@ -257,7 +255,7 @@ def _say_nothing(_line: str) -> None:
 
 
 def _template_of(options: argparse.Namespace) -> Any:
-    """The options that choose an output template; the store is imported when there is one."""
+    """Return the output template that the options choose; import the store only when it is used."""
     from generator.runner.output_template import OutputTemplate
 
     store = None
@@ -290,7 +288,7 @@ def _check(options: argparse.Namespace) -> int:
         print(json.dumps(describe_image()))
         return 0
     if not options.process:
-        raise BadInputsError("check needs --process PATH, or --contents")
+        raise BadInputsError("check: --process PATH or --contents is missing")
     print(json.dumps(check(Check(process=options.process, kernel=options.kernel, repository=options.repository))))
     return 0
 
@@ -300,9 +298,9 @@ def _template(options: argparse.Namespace) -> int:
 
     store = find_store(options.templates, os.environ)
     if store is None:
-        raise BadInputsError("name the file of templates: --templates FILE, or PACKMILL_TEMPLATES in the environment")
+        raise BadInputsError("template: no file of templates; set --templates FILE or PACKMILL_TEMPLATES")
     if options.action != "list" and not options.name:
-        raise BadInputsError(f"template {options.action} needs a NAME")
+        raise BadInputsError(f"template {options.action}: NAME is missing")
     if options.action == "list":
         for one in store.all():
             print(f"{one.name}{' (default)' if one.default else ''}: {one.content}")
@@ -310,7 +308,7 @@ def _template(options: argparse.Namespace) -> int:
         print(store.get(options.name).content)
     elif options.action == "set":
         if options.content is None:
-            raise BadInputsError("template set needs a NAME and a text")
+            raise BadInputsError("template set: the text is missing; write NAME TEXT")
         store.put(options.name, options.content, default=options.default)
     else:
         store.delete(options.name)

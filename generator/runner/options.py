@@ -1,4 +1,4 @@
-"""The options of ``packmill-runner run``: papermill's own, by the same names, and those of a package's process."""
+"""The options of ``packmill-runner run``: papermill's, by the same names, and those of a package's process."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ IN and OUT are files, - for a pipe, or addresses (http, s3, gs, abs, … and all
 
 
 def seconds(text: str) -> float | None:
-    """A time limit; 0 and less is none, as in papermill."""
+    """Parse a time limit; 0 and less mean no limit, as in papermill."""
     try:
         value = float(text)
     except ValueError:
         value = float("nan")
     if not value < _LONGEST:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds below {_LONGEST:.0f}")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds below {_LONGEST:.0f}")
     return value if value > 0 else None
 
 
@@ -34,7 +34,7 @@ _LONGEST = 1e9
 
 
 def add_run(parser: argparse.ArgumentParser) -> None:
-    """Fills the parser of ``run``."""
+    """Add the options of ``run`` to a parser."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.usage = _usage
     parser.allow_abbrev = False
@@ -48,10 +48,10 @@ def add_run(parser: argparse.ArgumentParser) -> None:
 
 
 def take_pairs(arguments: Sequence[str]) -> tuple[list[str], dict[str, list[tuple[str, str]]]]:
-    """Takes ``-p NAME VALUE`` and ``-r NAME VALUE`` out, whose values may begin with a dash; what is left, and they.
+    """Separate ``-p NAME VALUE`` and ``-r NAME VALUE``, whose values may begin with a dash, from other arguments.
 
     Raises:
-        ValueError: one of them lacks its name or value.
+        ValueError: an option lacks its name or value.
     """
     left: list[str] = []
     pairs: dict[str, list[tuple[str, str]]] = {"parameters": [], "parameters_raw": []}
@@ -77,7 +77,7 @@ def _add_parameters(group: argparse._ArgumentGroup) -> None:
         action="append",
         default=[],
         metavar=("NAME", "VALUE"),
-        help="a parameter; True, False, None and numbers are values, everything else is text",
+        help="a parameter; True, False, None and numbers become values, everything else text",
     )
     group.add_argument(
         "-r",
@@ -87,7 +87,7 @@ def _add_parameters(group: argparse._ArgumentGroup) -> None:
         action="append",
         default=[],
         metavar=("NAME", "TEXT"),
-        help="a parameter that is text, whatever it looks like",
+        help="a parameter that is always text",
     )
     for short, name, metavar, what in (
         ("-f", "file", "FILE", "parameters from a YAML or JSON file"),
@@ -100,31 +100,29 @@ def _add_parameters(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--inject-output-path", action="store_true", help="set PAPERMILL_OUTPUT_PATH in the notebook")
     group.add_argument("--inject-paths", action="store_true", help="set both")
     group.add_argument(
-        "--allow-unknown", action="store_true", help="inject parameters that the notebook does not have, too"
+        "--allow-unknown", action="store_true", help="also inject parameters that the notebook does not have"
     )
-    group.add_argument("--help-notebook", action="store_true", help="show the notebook's parameters and run nothing")
+    group.add_argument("--help-notebook", action="store_true", help="show the notebook's parameters, do not run")
 
 
 def _add_execution(group: argparse._ArgumentGroup) -> None:
     group.add_argument("-k", contract.kernel_option, metavar="NAME", help="kernel to use (default: the notebook's)")
     group.add_argument("-l", "--language", metavar="NAME", help="language of the parameters (default: the notebook's)")
-    group.add_argument(
-        "--engine", metavar="NAME", help="an engine of papermill's, such as nbclient (default: packmill's own)"
-    )
-    group.add_argument("--cwd", metavar="DIRECTORY", help="where the notebook runs (default: here)")
+    group.add_argument("--engine", metavar="NAME", help="papermill engine, such as nbclient (default: packmill's)")
+    group.add_argument("--cwd", metavar="DIRECTORY", help="working directory of the notebook (default: current)")
     group.add_argument(
         "--start-timeout",
         "--start_timeout",
         type=seconds,
         default=60,
         metavar="SECONDS",
-        help="how long the kernel may take to start (default: %(default)s)",
+        help="time limit for starting the kernel (default: %(default)s)",
     )
     group.add_argument(
-        "--execution-timeout", type=seconds, metavar="SECONDS", help="how long a cell may take (default: no limit)"
+        "--execution-timeout", type=seconds, metavar="SECONDS", help="time limit of a cell (default: no limit)"
     )
-    group.add_argument("--timeout", type=seconds, metavar="SECONDS", help="how long a run may take (default: no limit)")
-    _add_switch(group, "prepare-only", "prepare-execute", default=False, what="inject the parameters, run nothing")
+    group.add_argument("--timeout", type=seconds, metavar="SECONDS", help="time limit of the run (default: no limit)")
+    _add_switch(group, "prepare-only", "prepare-execute", default=False, what="inject the parameters, do not run")
 
 
 def _add_results(group: argparse._ArgumentGroup) -> None:
@@ -132,24 +130,30 @@ def _add_results(group: argparse._ArgumentGroup) -> None:
         "--output-template",
         metavar="TEMPLATE",
         help="path of the executed notebook as a jinja2 template; has args.timestamp, args.year, args.month, args.day, "
-        "args.notebook_name, --template-arg's, and the parameters",
+        "args.notebook_name, those of --template-arg, and the parameters",
     )
-    group.add_argument("--template", metavar="NAME", help="the same, by the name of a stored template")
+    group.add_argument("--template", metavar="NAME", help="name of a stored template for that path")
     group.add_argument(
         "--templates", metavar="FILE", help="the file of stored templates (default: $PACKMILL_TEMPLATES)"
     )
     group.add_argument(
-        "--template-arg", action="append", default=[], metavar="NAME=VALUE", help="another args.NAME of the template"
+        "--template-arg",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="another variable args.NAME of the template",
     )
-    group.add_argument("--results", metavar="DIRECTORY", help="write result.json, scraps.json and scraps/ there")
-    group.add_argument("--html", action="store_true", help="write the executed notebook as a page for people, too")
+    group.add_argument(
+        "--results", metavar="DIRECTORY", help="write result.json, scraps.json and scraps/ to this directory"
+    )
+    group.add_argument("--html", action="store_true", help="also write the executed notebook as an HTML page")
     _add_switch(group, "report-mode", "no-report-mode", default=False, what="hide the code in the executed notebook")
     _add_switch(
         group,
         "request-save-on-cell-execute",
         "no-request-save-on-cell-execute",
         default=True,
-        what="save while it runs, not at the end alone (default)",
+        what="save during the run, not only at the end (default)",
     )
     group.add_argument(
         "--autosave-cell-every",
@@ -158,12 +162,12 @@ def _add_results(group: argparse._ArgumentGroup) -> None:
         metavar="SECONDS",
         help="how often to save within a long cell, 0 for never (default: %(default)s)",
     )
-    _add_switch(group, "progress-bar", "no-progress-bar", default=None, what="tell each cell on stderr (default)")
+    _add_switch(group, "progress-bar", "no-progress-bar", default=None, what="report each cell on stderr (default)")
     _add_switch(group, "log-output", "no-log-output", default=False, what="copy the notebook's outputs to stderr")
     group.add_argument("--stdout-file", metavar="FILE", help="copy what the notebook prints to a file")
     group.add_argument("--stderr-file", metavar="FILE", help="copy what the notebook prints to its stderr to a file")
     levels = ("NOTSET", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
-    group.add_argument("--log-level", choices=levels, default="INFO", help="how much is told on stderr")
+    group.add_argument("--log-level", choices=levels, default="INFO", help="verbosity on stderr")
 
 
 def _add_package(group: argparse._ArgumentGroup) -> None:
@@ -180,21 +184,19 @@ def _add_package(group: argparse._ArgumentGroup) -> None:
         action="append",
         default=[],
         metavar="NAME=GLOB",
-        help="an output that must be there at the end; may be given several times",
+        help="an output that the run must write; may be given several times",
     )
 
 
 def add_process(group: argparse._ArgumentGroup | argparse.ArgumentParser, *, required: bool) -> None:
-    """What ``run`` and ``check`` have in common."""
+    """Add the options that ``run`` and ``check`` share."""
     group.add_argument(
         contract.process_option,
         required=required,
         metavar="PATH",
         help="notebook (.ipynb) or script (.sh), relative to the repository's top",
     )
-    group.add_argument(
-        "--repository", metavar="DIRECTORY", help="where the repository lies (default: where the image has it)"
-    )
+    group.add_argument("--repository", metavar="DIRECTORY", help="folder of the repository (default: the image's)")
 
 
 def _add_switch(group: argparse._ArgumentGroup, name: str, opposite: str, *, default: bool | None, what: str) -> None:

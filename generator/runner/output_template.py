@@ -1,4 +1,4 @@
-"""Which template an executed notebook's path comes from: one given for the run, a stored one by name, the default."""
+"""Choice of the template for an executed notebook's path: the run's, a stored one by name, or the default."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OutputTemplate:
-    """How the executed notebook's path is chosen when no path is given; the first that is there counts."""
+    """Sources of the template for a run without an output path, in order of precedence."""
 
     text: str | None = None
     name: str | None = None
@@ -22,15 +22,15 @@ class OutputTemplate:
     args: Mapping[str, str] = field(default_factory=dict)
 
     def choose(self) -> str | None:
-        """The template; None when there is none to use.
+        """Return the template, or None without any.
 
         Raises:
-            BadInputsError: both are given, or the named one is missing.
+            BadInputsError: both a text and a name are given, or the named template does not exist.
         """
         if self.text is not None and self.name is not None:
-            raise BadInputsError("either --output-template or --template, not both")
+            raise BadInputsError("--output-template and --template: give only one of them")
         if self.name is not None and self.store is None:
-            raise BadInputsError("--template needs the file of stored templates: --templates or PACKMILL_TEMPLATES")
+            raise BadInputsError("--template: no file of templates; set --templates FILE or PACKMILL_TEMPLATES")
         if self.text is not None:
             return self.text
         if self.store is None:

@@ -1,4 +1,4 @@
-"""Output templates by name, one of them the default, in a file of SQLite, as papermill-api keeps them."""
+"""Output templates by name, one of them the default, in an SQLite file, as in papermill-api."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ class NamedTemplate:
 
 
 class TemplateStore:
-    """The templates in one file; a file that is not there holds none, and reading does not make it."""
+    """The templates in one file; a missing file counts as empty, and reading does not create it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def all(self) -> tuple[NamedTemplate, ...]:
-        """Every template, by name."""
+        """List all templates, sorted by name."""
         if not self.path.is_file():
             return ()
         with self._open() as database:
@@ -44,26 +44,26 @@ class TemplateStore:
         return tuple(NamedTemplate(name, content, bool(default)) for name, content, default in rows)
 
     def get(self, name: str) -> NamedTemplate:
-        """The template of a name.
+        """Return a template by name.
 
         Raises:
-            BadInputsError: there is none.
+            BadInputsError: the store has no template of this name.
         """
         templates = {template.name: template for template in self.all()}
         if name not in templates:
-            there = ", ".join(templates) or "none"
-            raise BadInputsError(f"no template {name!r} in {self.path}; there are: {there}")
+            available = ", ".join(templates) or "none"
+            raise BadInputsError(f"template {name!r}: not found in {self.path}; available templates: {available}")
         return templates[name]
 
     @property
     def default(self) -> NamedTemplate | None:
-        """The one that holds when a run asks for none."""
+        """The template of runs that name none."""
         return next((template for template in self.all() if template.default), None)
 
     def put(self, name: str, content: str, *, default: bool) -> None:
-        """Creates or replaces a template; there is at most one default."""
+        """Create or replace a template; at most one is the default."""
         if not name or not content.strip():
-            raise BadInputsError("a template needs a name and a text")
+            raise BadInputsError("template: the name or the text is empty")
         with usage_errors_as_bad_inputs():
             check_template(content)
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -78,10 +78,10 @@ class TemplateStore:
             )
 
     def delete(self, name: str) -> None:
-        """Removes a template.
+        """Remove a template.
 
         Raises:
-            BadInputsError: there is none of that name.
+            BadInputsError: the store has no template of this name.
         """
         self.get(name)
         with self._open() as database:
@@ -89,7 +89,7 @@ class TemplateStore:
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
-        """A transaction: all of it or nothing, however many write at once."""
+        """Open a transaction, atomic among concurrent writers."""
         try:
             with closing(sqlite3.connect(self.path, timeout=10)) as database, database:
                 yield database
@@ -98,6 +98,6 @@ class TemplateStore:
 
 
 def find_store(path: str | None, environment: Mapping[str, str]) -> TemplateStore | None:
-    """The store that was named, by an option or by the environment."""
+    """Return the store named by an option or the environment, or None."""
     named = path or environment.get(variable)
     return TemplateStore(Path(named).expanduser()) if named else None

@@ -178,7 +178,7 @@ def test_a_forgotten_output_is_named_with_what_is_there_instead(
 
     assert finished.code == 20
     assert "out: nothing matches 'never.txt'" in finished.err
-    assert "there are: forgetful.ipynb, other.txt, scraps.json" in finished.err
+    assert "it wrote: forgetful.ipynb, other.txt, scraps.json" in finished.err
 
 
 def test_the_same_image_is_not_built_again(several: Built, tmp_path: Path, packmill: Callable[..., Finished]) -> None:
@@ -321,7 +321,7 @@ def test_a_kernel_that_uses_up_the_memory_is_told_from_one_that_crashes(
     done = subprocess.run(container, capture_output=True, text=True, check=False)
 
     assert done.returncode == 7, done.stderr
-    assert "cell 3 of 3: the kernel was killed, the memory was used up" in done.stderr
+    assert "cell 3 of 3: the kernel was killed because memory ran out" in done.stderr
     assert json.loads((tmp_path / "output/result.json").read_text())["reason"] == "out-of-memory"
 
 

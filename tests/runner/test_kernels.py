@@ -135,8 +135,8 @@ def test_a_value_that_the_language_cannot_hold_is_refused_before_the_kernel_star
 @pytest.mark.parametrize(
     ("argv", "said"),
     [
-        (("/bin/sh", "-c", "echo no libraries >&2; exit 3"), "does not start: it ended by itself with code 3"),
-        (("/bin/sh", "-c", "exec sleep 60"), "did not answer within 2 s"),
+        (("/bin/sh", "-c", "echo no libraries >&2; exit 3"), "cannot start: it exited with code 3"),
+        (("/bin/sh", "-c", "exec sleep 60"), "no answer within 2 s"),
     ],
 )
 def test_a_kernel_that_does_not_start_says_why(argv: tuple[str, ...], said: str, here: Here) -> None:

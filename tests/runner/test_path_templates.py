@@ -118,7 +118,7 @@ def test_one_template_is_the_default(store: TemplateStore) -> None:
 def test_a_template_that_is_not_there_is_named_with_those_that_are(store: TemplateStore) -> None:
     store.put("a", "1", default=False)
 
-    with pytest.raises(BadInputsError, match=r"no template 'x' in .*; there are: a"):
+    with pytest.raises(BadInputsError, match=r"template 'x': not found in .*; available templates: a"):
         store.get("x")
 
 

@@ -70,7 +70,7 @@ def test_a_secret_that_does_not_fit_is_not_repeated(here: Folder) -> None:
     done = here.run("in.ipynb", "out.ipynb", "-y", "token: [hunter2hunter2]", "--results", "r")
 
     assert done.returncode == 2
-    assert "token is secret, and its value is no string" in done.stderr
+    assert "token: the secret value is not of type string" in done.stderr
     assert "hunter2" not in done.stderr + (here.folder / "r/result.json").read_text()
 
 
@@ -95,7 +95,7 @@ def test_a_null_secret_is_none(here: Folder) -> None:
     ("words", "said"),
     [
         (("o-{token}.ipynb",), "Missing parameter 'token'"),
-        (("out.ipynb", "--engine", "nbclient"), "the secret 'token' is for packmill's own engine"),
+        (("out.ipynb", "--engine", "nbclient"), "the secret 'token': not supported by --engine nbclient"),
     ],
 )
 def test_where_a_secret_would_be_written_the_run_is_refused(words: tuple[str, ...], said: str, here: Folder) -> None:
@@ -250,7 +250,7 @@ def test_what_is_printed_at_the_end_and_left_open_is_there_though_a_thread_runs_
 
     assert done.returncode == 0
     assert (here.folder / "left.txt").read_text() == "data"
-    assert "warning: the kernel did not end within 5 s and was killed" in done.stderr
+    assert "warning: the kernel did not shut down within 5 s and was killed" in done.stderr
 
 
 def test_a_display_that_is_updated_later_is_the_scrap(here: Folder) -> None:

@@ -70,7 +70,7 @@ def test_all_values_that_do_not_fit_are_named_together() -> None:
 
     assert "number is 'x', but an int is needed" in str(refusal.value)
     assert "numbr: the notebook has no such parameter; did you mean 'number'?" in str(refusal.value)
-    assert "needed: no value is given, and the notebook has none" in str(refusal.value)
+    assert "needed: no value is given, and the notebook has no default" in str(refusal.value)
 
 
 def kernelspec(prefix: Path, name: str, language: str, *argv: str) -> None:
@@ -133,7 +133,7 @@ def test_a_kernel_is_chosen_by_name_then_by_language(
 
 
 def test_a_missing_kernel_is_told_with_those_that_are_there() -> None:
-    with pytest.raises(KernelMissingError, match=r"kernels there: other \(python\), python3 \(python\), ir \(R\)"):
+    with pytest.raises(KernelMissingError, match=r"available kernels: other \(python\), python3 \(python\), ir \(R\)"):
         choose_kernel(_KERNELS, name="julia-1.9", language="julia")
 
 
@@ -180,8 +180,8 @@ def test_only_what_was_written_is_collected(place: RepositoryLocation, tmp_path:
     assert found == {"new.txt", "result.csv", "data", "data/more", "empty", "shared", "shared/above.txt", "inner"}
     assert (tmp_path / "output/inner").read_text() == "new"
     assert warnings == [
-        "work/outer is a link to nothing and is left out",
-        "work/pipe is no ordinary file and is left out",
+        "work/outer: not collected: the link's target does not exist",
+        "work/pipe: not collected: not a regular file",
     ]
 
 

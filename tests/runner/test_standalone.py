@@ -36,18 +36,18 @@ def here(tmp_path: Path) -> Folder:
         (("-p", "n", "None"), 2, "n is null, but an int is needed"),
         (("-p", "nn", "1"), 2, "nn: the notebook has no such parameter; did you mean 'n'?; --allow-unknown injects"),
         (("-p", "n"), 2, "-p needs a name and a value"),
-        (("-y", "[1]"), 2, "-y: a mapping of names to values is needed, this is a list"),
-        (("-y", "{"), 2, "-y: the parameters are no YAML"),
-        (("-b", "%%"), 2, "'%%' is not base64 of text"),
+        (("-y", "[1]"), 2, "-y: not a mapping of names to values, but a list"),
+        (("-y", "{"), 2, "-y: invalid YAML"),
+        (("-b", "%%"), 2, "'%%' is not valid base64 of text"),
         (("-f", "gone.yaml"), 2, "gone.yaml: cannot be read"),
-        (("--cwd", "gone"), 2, "gone: there is no such directory to run in"),
+        (("--cwd", "gone"), 2, "gone: working directory not found"),
         (("--stdout-file", "gone/x"), 2, "gone/x: cannot be written to"),
         (("-k", "gone", "-l", "cobol"), 4, "no kernel 'gone' or another for cobol"),
         (("--engine", "gone"), 2, "No engine named 'gone' found"),
-        (("--template", "x"), 2, "--template needs the file of stored templates"),
+        (("--template", "x"), 2, "--template: no file of templates"),
         (("--template-arg", "x"), 2, "--template-arg 'x': write it as NAME=VALUE"),
-        (("--inputs", "x"), 2, "--inputs is for --process"),
-        (("--expect", "x"), 2, "--expect is for --process"),
+        (("--inputs", "x"), 2, "--inputs: only allowed with --process"),
+        (("--expect", "x"), 2, "--expect: only allowed with --process"),
     ],
 )
 def test_what_does_not_fit_is_refused_in_one_line_before_a_kernel_starts(
@@ -68,7 +68,7 @@ def test_what_does_not_fit_is_refused_in_one_line_before_a_kernel_starts(
     ("source", "output", "code", "said"),
     [
         ("gone.ipynb", "out.ipynb", 2, "gone.ipynb: cannot be read: No such file or directory"),
-        ("in.ipynb", "gone/out.ipynb", 2, "gone: there is no such folder for the executed notebook"),
+        ("in.ipynb", "gone/out.ipynb", 2, "gone: folder of the executed notebook not found"),
         ("in.ipynb", "out-{nobody}.ipynb", 2, "cannot be filled in: Missing parameter 'nobody'"),
         ("broken.ipynb", "out.ipynb", 3, "broken.ipynb:1:1: not a notebook"),
         ("http://127.0.0.1:9/x.ipynb", "out.ipynb", 2, "http://127.0.0.1:9/x.ipynb: cannot be read"),
@@ -188,7 +188,7 @@ def test_a_templated_path(here: Folder) -> None:
     assert done.returncode == 0, done.stderr
     (executed,) = here.folder.glob("runs/20??/rome-ada.ipynb")
     assert "Rome" in executed.read_text()
-    assert f"the executed notebook goes to {executed.relative_to(here.folder)}" in done.stderr
+    assert f"the executed notebook is saved to {executed.relative_to(here.folder)}" in done.stderr
 
 
 def test_a_secret_is_not_for_paths(here: Folder) -> None:

@@ -1,4 +1,4 @@
-"""``packmill-runner check``: proves that a process can run in this image, before anyone sends it an input."""
+"""``packmill-runner check``: prove that a process can run in this image, before the first input arrives."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _START_LIMIT = 60.0
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Check:
-    """What ``check`` was asked for."""
+    """The options of ``check``."""
 
     process: str
     kernel: str | None = None
@@ -33,10 +33,10 @@ class Check:
 
 
 def check(request: Check) -> dict[str, Any]:
-    """What the image will run the process with.
+    """Return the language and kernel that the image runs the process with, and warnings.
 
     Raises:
-        RunFailedError: it cannot run here; the message says what is missing.
+        RunFailedError: the process cannot run in this image; the message names what is missing.
     """
     place = locate_repository(request.repository)
     process = find_process(request.process, place)
@@ -58,9 +58,9 @@ def check(request: Check) -> dict[str, Any]:
 
 
 def _probe_kernel(kernel: Kernel, notebook: Notebook | None, process: str, place: RepositoryLocation) -> list[str]:
-    """Starts the kernel once, waits until it answers, and asks it for the modules that the notebook imports.
+    """Start the kernel once and return warnings about modules that the notebook imports.
 
-    The warnings. The kernel runs where a run would have it, so that it finds what lies beside the notebook.
+    The kernel starts in the notebook's folder, as in a run, so that it finds modules next to the notebook.
     """
     from generator.runner.kernels.session import KernelGoneError, NotReadyError, Session
 
@@ -83,9 +83,9 @@ def _probe_kernel(kernel: Kernel, notebook: Notebook | None, process: str, place
             imports = read_imports(notebook.cells) if notebook else Imports()
             missing = missing_modules(session, imports, place.folder)
         except (KernelGoneError, NotReadyError, OSError) as error:
-            said = log.read_text(errors="replace").strip().splitlines()[-5:] if log.exists() else []
-            why = str(error) or ("it ends at once" if isinstance(error, KernelGoneError) else "it does not answer")
-            message = "\n  ".join([f"the kernel {kernel.name!r} does not start: {why}", *said])
+            output = log.read_text(errors="replace").strip().splitlines()[-5:] if log.exists() else []
+            why = str(error) or ("its process exited" if isinstance(error, KernelGoneError) else "no answer")
+            message = "\n  ".join([f"kernel {kernel.name!r}: cannot start: {why}", *output])
             raise KernelMissingError(message) from None
         finally:
             if session:
@@ -94,7 +94,7 @@ def _probe_kernel(kernel: Kernel, notebook: Notebook | None, process: str, place
 
 
 def describe_image() -> dict[str, Any]:
-    """What is in this image: its packages, and the lock that its Python environment was installed from."""
+    """List the image's packages, and read the lock files that its Python environment was installed from."""
     from generator.runner.check.inventory import list_packages
 
     environment = Path(os.environ.get("VIRTUAL_ENV", "/srv/venv"))

@@ -1,8 +1,8 @@
-"""What is in an image: the packages of the system, of Python, conda and R, as their own records say.
+"""The packages in an image: those of the system, Python, conda and R, read from their own records.
 
-Records are files and are read as such; nothing of the image runs for it. An image writes its records itself, so they
-are hostile: reads are bounded, what is no regular file or leads out of the root is not opened, what has no name or no
-version is left out. RPM's database is binary, in a format that changes, and is not read.
+Records are read as files; no program of the image is run. The image controls its records, so they are hostile: reads
+are bounded, only regular files below the root are opened, and packages without a name or version are left out. RPM's
+database is not read: it is binary, in a format that changes.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from pathlib import Path
 from generator.shared.safe_text import printable
 
 _LARGEST = {"database": 16 * 1024**2, "program": 64 * 1024**2, "record": 4 * 1024**2, "header": 512 * 1024}
-"""Bytes that are read of a file, by what it is."""
+"""Bytes read from a file, by kind."""
 _LONGEST = 200
-"""Characters of a name, a version or a licence; what is longer is a text and none of these."""
+"""Characters of a name, version or license; longer values are ignored."""
 _MOST = 20_000
-"""Packages that are listed; a large image has a quarter of that."""
+"""Packages listed; a large image has a quarter of that."""
 _ORDER = ("kind", "name", "version", "architecture", "build", "channel", "source", "place", "license")
 _VARIABLES = (
     "VIRTUAL_ENV CONDA_PREFIX CONDA_DIR MAMBA_ROOT_PREFIX NB_PYTHON_PREFIX KERNEL_PYTHON_PREFIX PYTHONUSERBASE"
@@ -37,12 +37,12 @@ _Packages = Iterator[dict[str, str]]
 
 
 def list_packages(environment: Mapping[str, str], root: Path = Path("/")) -> list[dict[str, str]]:
-    """The packages below ``root``, sorted and each once; the same image gives the same list.
+    """List the packages below ``root``, sorted and without duplicates; the same image gives the same list.
 
     ``kind`` is a type of package-url (deb, apk, pypi, conda, cran, and generic for interpreters) or ``os``, the
-    distribution; ``name`` and ``version`` are always there. Where known: ``architecture``, ``license`` as the package
-    writes it, ``place`` (the folder in the image), ``source`` (deb, apk: what it was built from), ``build`` and
-    ``channel`` (conda). ``environment`` is the image's: it says where environments are.
+    distribution; ``name`` and ``version`` are always present. Where known: ``architecture``, ``license`` as the package
+    writes it, ``place`` (the folder in the image), ``source`` (deb, apk: the source package), ``build`` and
+    ``channel`` (conda). ``environment`` holds the image's variables, which locate its environments.
     """
     image = _Image(root=os.path.realpath(root), environment=environment)
     prefixes = _prefixes(image)
@@ -61,20 +61,20 @@ def list_packages(environment: Mapping[str, str], root: Path = Path("/")) -> lis
 
 
 def _clean(package: dict[str, str]) -> dict[str, str]:
-    """A package in texts that can stand in a document; nothing when it has no name or no version."""
+    """Return the package with printable values; empty without a name or version."""
     texts = {field: printable(value) for field, value in package.items() if field == "place" or len(value) <= _LONGEST}
     return texts if texts.get("name") and texts.get("version") else {}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Image:
-    """The files of an image. Paths are absolute, as in the image; what cannot be had reads as empty."""
+    """The files of an image. Paths are absolute, as in the image; unreadable files read as empty."""
 
     root: str
     environment: Mapping[str, str]
 
     def real(self, path: str) -> str:
-        """The path without links, empty when it leads out of the root."""
+        """Resolve links in a path; empty when it leads out of the root."""
         try:
             real = os.path.realpath(os.path.join(self.root, path.lstrip("/")))
         except (OSError, ValueError):
@@ -83,7 +83,7 @@ class _Image:
         return real.removeprefix(top) or "/" if real == top or real.startswith(f"{top}/") else ""
 
     def names(self, folder: str) -> list[str]:
-        """What lies in a folder, sorted."""
+        """List the names in a folder, sorted."""
         try:
             with os.scandir(self._outside(folder)) as entries:
                 return sorted(entry.name for entry in entries)
@@ -91,20 +91,20 @@ class _Image:
             return []
 
     def read(self, path: str, kind: str) -> bytes:
-        """The beginning of a regular file."""
+        """Read the beginning of a regular file."""
         try:
-            # a pipe in place of a record would wait for a writer
+            # without O_NONBLOCK, opening a pipe waits for a writer
             with open(self._outside(path), "rb", opener=_open_at_once) as file:
                 return file.read(_LARGEST[kind]) if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else b""
         except (OSError, ValueError):
             return b""
 
     def text(self, path: str, kind: str) -> str:
-        """The beginning of a regular file as text."""
+        """Read the beginning of a regular file as text."""
         return self.read(path, kind).decode(errors="replace").replace("\r\n", "\n")
 
     def folders(self, *variables: str) -> list[str]:
-        """The absolute folders that variables of the environment list."""
+        """Return the absolute folders listed in environment variables."""
         listed = [folder for variable in variables for folder in self.environment.get(variable, "").split(":")]
         return [folder for folder in listed if folder.startswith("/")]
 
@@ -120,7 +120,7 @@ def _open_at_once(path: str, flags: int) -> int:
 
 
 def _fields(paragraph: str) -> list[tuple[str, str]]:
-    """The fields of a header as Debian, R and Python's core metadata write it; a line that is indented goes on."""
+    """Parse the fields of a header (Debian, R, Python's core metadata); an indented line continues its field."""
     pairs = (line.partition(":") for line in re.sub(r"\n[ \t]+", " ", paragraph).split("\n"))
     return [(name, value.strip()) for name, colon, value in pairs if colon]
 
@@ -130,19 +130,19 @@ def _paragraphs(text: str) -> Iterator[dict[str, str]]:
     while start < len(text):
         end = text.find("\n\n", start)
         end = len(text) if end < 0 else end
-        yield dict(reversed(_fields(text[start:end])))  # the first of a name counts
+        yield dict(reversed(_fields(text[start:end])))  # the first field of a name counts
         start = end + 2
 
 
 def _system(image: _Image) -> _Packages:
-    """The distribution (os-release(5))."""
+    """Yield the operating system's distribution (os-release(5))."""
     text = image.text("/etc/os-release", "header") or image.text("/usr/lib/os-release", "header")
     values = dict(re.findall(r"""^(ID|VERSION_ID)=["']?([^"'\n]*)""", text, re.MULTILINE))
     yield {"kind": "os", "name": values.get("ID", ""), "version": values.get("VERSION_ID", "")}
 
 
 def _debian(image: _Image) -> _Packages:
-    """Debian's packages (dpkg's status; images without dpkg keep a file a package in status.d)."""
+    """Yield Debian's packages (dpkg's status; images without dpkg keep one file per package in status.d)."""
     folder = "/var/lib/dpkg/status.d"
     files = [f"{folder}/{name}" for name in image.names(folder) if not name.endswith(".md5sums")]
     for file in ("/var/lib/dpkg/status", *files):
@@ -159,7 +159,7 @@ def _debian(image: _Image) -> _Packages:
 
 
 def _alpine(image: _Image) -> _Packages:
-    """Alpine's packages (apk-tools' installed database; merged-usr systems keep it below /usr)."""
+    """Yield Alpine's packages (apk-tools' installed database; merged-usr systems keep it below /usr)."""
     for file in ("/lib/apk/db/installed", "/usr/lib/apk/db/installed"):
         for package in _paragraphs(image.text(file, "database")):
             yield {
@@ -173,7 +173,7 @@ def _alpine(image: _Image) -> _Packages:
 
 
 def _prefixes(image: _Image) -> list[str]:
-    """Where environments may be, each once and without links."""
+    """List the folders that may hold environments, links resolved and without duplicates."""
     programs = [folder.rstrip("/") for folder in image.folders("PATH")]
     named = [*image.folders(*_VARIABLES), *(one.removesuffix("/bin") for one in programs if one.endswith("/bin"))]
     named += [f"{home}/.local" for home in image.folders("HOME")]
@@ -187,7 +187,7 @@ def _real(image: _Image, paths: Iterable[str]) -> list[str]:
 
 
 def _pythons(image: _Image, prefixes: list[str]) -> list[str]:
-    """The programs of CPython that the prefixes have or, as virtual environments do, link to."""
+    """Find CPython's programs in the prefixes, following the links of virtual environments."""
     programs = [f"{prefix}/bin/{name}" for prefix in prefixes for name in image.names(f"{prefix}/bin")]
     pythons = _real(image, (one for one in programs if re.fullmatch(r".*/python(3(\.\d+t?)?)?", one)))
     return [one for one in pythons if re.fullmatch(r".*/bin/python3\.\d+t?", one)]
@@ -205,13 +205,13 @@ def _interpreters(image: _Image, prefixes: list[str]) -> _Packages:
 
 
 def _version_inside(program: bytes, minor: str) -> str:
-    """The version that Python's getversion.c puts into the program as a string of its own."""
+    """Find the version string that Python's getversion.c compiles into the program."""
     found = re.search(rb"\0(" + re.escape(minor.encode()) + rb"\.\d{1,3}(?:(?:a|b|rc)\d{1,2})?\+?)\0", program)
     return found[1].decode() if found else ""
 
 
 def _distributions(image: _Image, prefixes: list[str]) -> _Packages:
-    """Python's distributions (PyPA, "Recording installed projects"; eggs as setuptools leaves them)."""
+    """Yield Python's distributions (PyPA, "Recording installed projects"; eggs as setuptools leaves them)."""
     folders = [*image.folders("PYTHONPATH"), "/opt/packmill/kernel/lib", "/opt/packmill/staging/lib"]
     for lib in (f"{prefix}/{lib}" for prefix in prefixes for lib in _LIBS):
         versions = [name for name in image.names(lib) if re.fullmatch(r"(python|pypy)[\d.]*t?", name)]
@@ -232,7 +232,7 @@ def _distribution(image: _Image, path: str) -> dict[str, str]:
 
 
 def _license(fields: list[tuple[str, str]]) -> str:
-    """An SPDX expression (core metadata 2.4), else the licence's name; the older field may hold its whole text."""
+    """Return the SPDX expression (core metadata 2.4) or the license's name; the older field may hold the whole text."""
     values = dict(reversed(fields))
     for text in (values.get("License-Expression", ""), values.get("License", "")):
         if text.upper() not in ("", "UNKNOWN") and len(text) <= _LONGEST:
@@ -243,7 +243,7 @@ def _license(fields: list[tuple[str, str]]) -> str:
 
 
 def _conda(image: _Image, prefixes: list[str]) -> _Packages:
-    """conda's packages, named by their records as by their archives: ``<name>-<version>-<build>.json``."""
+    """Yield conda's packages; their records are named like their archives: ``<name>-<version>-<build>.json``."""
     for prefix in prefixes:
         for file in image.names(f"{prefix}/conda-meta"):
             named = re.fullmatch(r"(.+)-([^-]+)-([^-]+)\.json", file)
@@ -259,7 +259,7 @@ def _conda_record(text: bytes) -> dict[str, str]:
         return {}
     values = record if isinstance(record, dict) else {}
     subdir, channel, license_ = (str(values.get(name) or "") for name in ("subdir", "channel", "license"))
-    # the address may hold a password or a token of conda's (/t/<token>); people call a channel by the last part
+    # the URL may hold a password or a conda token (/t/<token>); the last part is the channel's usual name
     name = re.sub(r"/t/[^/]*", "", channel.rstrip("/").removesuffix(f"/{subdir}")).rpartition("/")[2]
     return {
         "architecture": subdir,
@@ -269,7 +269,7 @@ def _conda_record(text: bytes) -> dict[str, str]:
 
 
 def _r(image: _Image, prefixes: list[str]) -> _Packages:
-    """R's packages (Writing R Extensions, "The DESCRIPTION file"), and R, which has its base package's version."""
+    """Yield R's packages (Writing R Extensions, "The DESCRIPTION file"), and R itself by its base package's version."""
     installed = [*prefixes, *(f"/opt/R/{name}" for name in image.names("/opt/R"))]
     folders = [f"{one}/{lib}/R/{kind}" for one in installed for lib in _LIBS for kind in ("library", "site-library")]
     folders += [*image.folders("R_LIBS", "R_LIBS_USER", "R_LIBS_SITE"), "/srv/rlibs"]

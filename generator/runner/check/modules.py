@@ -1,4 +1,4 @@
-"""Which of the modules that a notebook imports its kernel cannot find, said before anyone runs it for an hour."""
+"""Modules that a notebook imports and its kernel cannot find, reported before the first run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from generator.runner.kernels.session import CellTooLongError, Session
 from generator.shared.failures import ModuleMissingError
 
 _LIMIT = 30.0
-"""Seconds in which the kernel has to answer."""
+"""Seconds the kernel has to answer."""
 _ASK = """
 def __packmill_ask__(names):
     import importlib.util, json
@@ -30,24 +30,24 @@ _PROVIDED = {"packmill"}
 
 
 def missing_modules(session: Session, imports: Imports, repository: Path) -> list[Import] | None:
-    """The imports whose module neither the kernel finds nor the repository has anywhere; nothing is imported.
+    """Find imports whose module neither the kernel nor the repository has, without importing anything.
 
-    None when the kernel does not say.
+    Return None when the kernel does not answer.
     """
     names = sorted({one.module for one in imports.modules} - _PROVIDED)
     if not names:
         return []
-    said: list[str] = []
+    printed: list[str] = []
 
     def take(message: Message) -> None:
         if message.kind == "stream":
-            said.append(str(message.content.get("text", "")))
+            printed.append(str(message.content.get("text", "")))
 
     try:
         session.execute(_ASK.format(names=names), sent=lambda _: None, take=take, tick=lambda: None, limit=_LIMIT)
     except CellTooLongError:
         return None
-    answers = [line.partition(" ")[2] for line in "".join(said).splitlines() if line.startswith("packmill ")]
+    answers = [line.partition(" ")[2] for line in "".join(printed).splitlines() if line.startswith("packmill ")]
     if not answers:
         return None
     missing = set(json.loads(answers[-1]))
@@ -56,10 +56,10 @@ def missing_modules(session: Session, imports: Imports, repository: Path) -> lis
 
 
 def report_missing_modules(missing: Iterable[Import] | None, imports: Imports, process: str) -> list[str]:
-    """The warnings about modules that a run may not need, and that nobody knows of any when the kernel did not say.
+    """Return warnings about missing modules that a run may need, or that the kernel did not report any.
 
     Raises:
-        ModuleMissingError: a run is certain to need one.
+        ModuleMissingError: a missing module is imported unconditionally.
     """
     unknown = missing is None
     missing = list(missing or ())
@@ -77,7 +77,7 @@ def report_missing_modules(missing: Iterable[Import] | None, imports: Imports, p
 
 
 def _explain_missing(missing: list[Import], process: str) -> Iterator[str]:
-    """Where each is imported, and what to do."""
+    """Yield lines that locate each missing import and state how to fix it."""
     yield f"{process} imports what the image does not have:"
     yield from (f"  cell {one.cell} line {one.line}: {one.module}" for one in missing)
     names = dict.fromkeys(

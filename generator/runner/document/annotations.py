@@ -1,4 +1,4 @@
-"""What papermill notes in a notebook that it runs, noted the same way: paths, times, states, and where it failed.
+"""Metadata that papermill writes into a notebook that it runs, in the same form: paths, times, states, failures.
 
 Readers of papermill's notebooks (its own markers in nbconvert, scrapbook, dashboards) find everything in its place.
 """
@@ -15,7 +15,7 @@ _MARKER_TAG = "papermill-error-cell-tag"
 
 
 def prepare(document: Document, *, input_path: str, output_path: str, report_mode: bool) -> None:
-    """Brings a notebook to what papermill starts from: its metadata, no markers of an earlier failure."""
+    """Add papermill's metadata to a notebook and remove the markers of an earlier failure."""
     version = str(papermill_module("version").version)
     notes = {"default_parameters": {}, "parameters": {}, "environment_variables": {}, "version": version}
     document.metadata.setdefault("papermill", notes)
@@ -35,7 +35,7 @@ class Annotations:
     """The times and states of one execution."""
 
     def __init__(self, document: Document) -> None:
-        """Clears what an earlier run left in the cells."""
+        """Clear the results of an earlier run from the cells."""
         self._document = document
         self._began = datetime.now(timezone.utc)
         notes = document.metadata["papermill"]
@@ -48,12 +48,12 @@ class Annotations:
                 cell["execution_count"], cell["outputs"] = None, []
 
     def start_cell(self, cell: dict[str, Any]) -> None:
-        """A cell begins."""
+        """Note the start of a cell."""
         now = datetime.now(timezone.utc).isoformat()
         cell["metadata"]["papermill"].update(start_time=now, status="running", exception=False)
 
     def finish_cell(self, cell: dict[str, Any], *, failed: bool) -> None:
-        """A cell has ended."""
+        """Note the end of a cell."""
         now = datetime.now(timezone.utc)
         notes = cell["metadata"]["papermill"]
         duration = (now - datetime.fromisoformat(notes["start_time"])).total_seconds()
@@ -62,7 +62,7 @@ class Annotations:
             notes["exception"] = self._document.metadata["papermill"]["exception"] = True
 
     def finish_run(self) -> None:
-        """The run has ended; cells that were not reached stay pending."""
+        """Note the end of the run; cells that were not reached stay pending."""
         now = datetime.now(timezone.utc)
         duration = (now - self._began).total_seconds()
         self._document.metadata["papermill"].update(end_time=now.isoformat(), duration=duration)
@@ -77,7 +77,7 @@ _ANCHOR = (
 
 
 def mark_failure(document: Document, index: int) -> None:
-    """papermill's two notes for people: at the top, and before the cell that failed."""
+    """Insert papermill's two failure notes: at the top, and before the failed cell."""
     count = document.cell(index).get("execution_count")
     document.insert(index, _marker(document, _ANCHOR))
     document.insert(0, _marker(document, _HEADLINE.format(count)))

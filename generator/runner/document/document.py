@@ -1,7 +1,7 @@
-"""The notebook while it runs: read once, written as often as is wanted, its finished cells kept on disk.
+"""The notebook while it runs: read once, saved many times, with finished cells kept on disk.
 
-The text is byte for byte what nbformat writes (nbformat 4.5). A cell that is done is turned into text at once and put
-into a file without a name beside the notebook, so that neither memory nor a save's cost grows with what was printed.
+The text is byte for byte what nbformat writes (nbformat 4.5). A finished cell is serialized at once
+into an unnamed file next to the notebook, so that neither memory nor the cost of a save grows with the outputs.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ _BLOCK = 1024**2
 
 @dataclass(frozen=True, slots=True)
 class _StoredCell:
-    """A finished cell in the file without a name: where its text begins, and its bytes."""
+    """A finished cell in the unnamed file: offset and size in bytes."""
 
     offset: int
     size: int
 
 
 class Document:
-    """A notebook of nbformat 4.5; ``cells`` are reached by `cell`."""
+    """A notebook of nbformat 4.5; `cell` returns its cells."""
 
     def __init__(self, cells: list[dict[str, Any]], metadata: dict[str, Any], minor: int) -> None:
         self.metadata = metadata
         self.minor = minor
         self.hide: Callable[[dict[str, Any]], dict[str, Any]] = dict
-        """Masks what an output carries, before it is written."""
+        """Masks secrets in an output before it is written."""
         self._cells: list[dict[str, Any] | _StoredCell] = list(cells)
         self._store: IO[bytes] | None = None
         self._ids = {str(cell.get("id")) for cell in cells}
@@ -46,46 +46,46 @@ class Document:
         return len(self._cells)
 
     def cell(self, index: int) -> dict[str, Any]:
-        """The cell; one that lies on disk is brought back."""
+        """Return a cell, loading it from disk if needed."""
         cell = self._cells[index]
         if isinstance(cell, _StoredCell):
             cell = self._cells[index] = _join_lines(json.loads(b"".join(self._read_stored(cell))))
         return cell
 
     def new_id(self, seed: str) -> str:
-        """A cell id of eight characters (nbformat 4.5, "Cell ids") that follows from ``seed`` and is not taken."""
+        """Return an unused cell id of eight characters (nbformat 4.5, "Cell ids") derived from ``seed``."""
         identity = _new_id(seed, self._ids)
         self._ids.add(identity)
         return identity
 
     def insert(self, index: int, cell: dict[str, Any]) -> None:
-        """Puts a cell before the one at ``index``."""
+        """Insert a cell before the one at ``index``."""
         self._cells.insert(index, cell)
 
     def remove(self, index: int) -> None:
-        """Takes a cell out; only before anything has run."""
+        """Remove a cell; only before the first cell runs."""
         del self._cells[index]
 
     def replace(self, index: int, cell: dict[str, Any]) -> None:
-        """Puts a cell in place of another."""
+        """Replace a cell."""
         self._cells[index] = cell
 
-    def store_cell(self, index: int, beside: Path | None) -> None:
-        """The cell is done: its text goes to a file that vanishes with the process, in ``beside`` or TMPDIR."""
+    def store_cell(self, index: int, folder: Path | None) -> None:
+        """Move a finished cell to a file that vanishes with the process, in ``folder`` or TMPDIR."""
         cell = self._cells[index]
         if isinstance(cell, _StoredCell) or not cell.get("outputs"):
             return
         if self._store is None:
             from tempfile import TemporaryFile
 
-            self._store = TemporaryFile(dir=beside, prefix=".packmill-")  # noqa: SIM115 - lives as long as the document
+            self._store = TemporaryFile(dir=folder, prefix=".packmill-")  # noqa: SIM115 - lives as long as the document
         text = self._text_of(cell)
         offset = self._store.seek(0, 2)
         self._store.write(text)
         self._cells[index] = _StoredCell(offset, len(text))
 
     def load_all(self) -> None:
-        """Takes all cells back into memory, and gives their place on disk to the notebook itself."""
+        """Load all cells back into memory, freeing their disk space."""
         for index in range(len(self._cells)):
             self.cell(index)
         if self._store is not None:
@@ -93,7 +93,7 @@ class Document:
             self._store = None
 
     def text(self) -> Iterator[bytes]:
-        """The file, in pieces."""
+        """Yield the notebook's file in pieces."""
         yield b"{\n"
         between = b' "cells": [\n  '
         for cell in self._cells:
@@ -109,7 +109,7 @@ class Document:
         yield _text(rest).removeprefix(b"{\n") + b"\n"
 
     def _text_of(self, cell: dict[str, Any]) -> bytes:
-        """A text in pieces is put together before it is masked, and masked before it is cut into lines."""
+        """Serialize a cell; texts are joined before masking and split into lines after it."""
         if cell.get("outputs"):
             cell = {**cell, "outputs": [self.hide(plain_output(output)) for output in cell["outputs"]]}
         return _text(_split_lines(cell)).replace(b"\n", b"\n  ")
@@ -117,7 +117,7 @@ class Document:
     def _read_stored(self, cell: _StoredCell) -> Iterator[bytes]:
         store = self._store
         if store is None:
-            raise AssertionError("a stored cell has a store")
+            raise AssertionError("stored cell without a store")
         store.seek(cell.offset)
         left = cell.size
         while left:
@@ -130,17 +130,17 @@ _TRANSIENT = ("orig_nbformat", "orig_nbformat_minor", "signature")
 
 
 def _text(value: Any) -> bytes:
-    """As nbformat writes: keys in order, an indentation of one, other scripts as they are."""
+    """Serialize like nbformat: sorted keys, indentation of one, non-ASCII characters unescaped."""
     return json_text(value, sort_keys=True)
 
 
 def read_document(data: bytes, name: str) -> Document:
-    """The notebook in ``data``, brought to nbformat 4.5; ``name`` is for messages.
+    """Read a notebook and convert it to nbformat 4.5; ``name`` is for messages.
 
-    Cells without an id get one that depends on the notebook alone, so that two runs give the same.
+    Cells without an id get one derived from the notebook alone, so that two runs give the same ids.
 
     Raises:
-        NotebookError: it is no notebook.
+        NotebookError: data is not a valid notebook.
     """
     read_notebook(data, name)  # for its messages
     raw = json.loads(decode_notebook(data, name))
@@ -168,7 +168,7 @@ def _convert(raw: dict[str, Any], name: str) -> dict[str, Any]:
 
     try:
         text = nbformat.writes(nbformat.convert(nbformat.from_dict(raw), 4))
-    except Exception as error:  # noqa: BLE001 - nbformat fails in many ways on a file that is none of its formats
+    except Exception as error:  # noqa: BLE001 - nbformat raises many kinds of errors for invalid files
         cause = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise NotebookError(f"{name}: nbformat {raw['nbformat']} cannot be converted: {cause}") from None
     converted: dict[str, Any] = json.loads(text)
@@ -180,7 +180,7 @@ def _mapping(value: Any) -> dict[str, Any]:
 
 
 def _normalize_cell(cell: dict[str, Any]) -> dict[str, Any]:
-    """A cell whose parts are of the kinds that nbformat gives them; what is of another kind is empty."""
+    """Return a cell with parts of nbformat's types; parts of other types become empty."""
     kind = cell.get("cell_type")
     sound = {**cell, "cell_type": kind if isinstance(kind, str) else "raw", "metadata": _mapping(cell.get("metadata"))}
     metadata = sound["metadata"]
@@ -204,7 +204,7 @@ def _new_id(seed: str, taken: set[str]) -> str:
 
 
 def _join_lines(cell: dict[str, Any]) -> dict[str, Any]:
-    """Texts that the file has line by line, as one (nbformat, "Multi-line strings")."""
+    """Join texts that the file stores as lists of lines (nbformat, "Multi-line strings")."""
     cell["source"] = _join(cell.get("source", ""))
     for output in cell.get("outputs") or ():
         if "text" in output:
@@ -230,7 +230,7 @@ def _is_json(kind: str) -> bool:
 
 
 def _split_lines(cell: dict[str, Any]) -> dict[str, Any]:
-    """A copy with texts line by line, as nbformat writes them."""
+    """Return a copy with texts as lists of lines, as nbformat writes them."""
     written = {**cell, "source": _lines(cell["source"])}
     if "trusted" in written["metadata"]:
         written["metadata"] = {key: value for key, value in written["metadata"].items() if key != "trusted"}
@@ -259,5 +259,5 @@ def _lines(value: Any) -> Any:
 
 
 def text_of(parts: Iterable[bytes]) -> str:
-    """The whole text of a document."""
+    """Join a document's pieces into a string."""
     return b"".join(parts).decode()

@@ -1,7 +1,7 @@
-"""papermill's part of a run: parameters written in the notebook's language, and what papermill notes in a notebook.
+"""papermill's part of a run: parameters written in the notebook's language.
 
-papermill's translators are the source of the injected text. They need nothing but the standard library, papermill's
-front door imports all of its stack: so they are loaded by themselves, which saves a third of a second a run.
+papermill's translators write the injected text. They need only the standard library, while ``import papermill`` loads
+its whole stack, so they are loaded separately, which saves a third of a second per run.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ INJECTED_TAG = "injected-parameters"
 
 
 def papermill_module(name: str) -> Any:
-    """A module of papermill without papermill's own ``__init__``."""
+    """Import a module of papermill without running papermill's ``__init__``."""
     if "papermill" in sys.modules:
         return importlib.import_module(f"papermill.{name}")
     spec = importlib.util.find_spec("papermill")
@@ -39,27 +39,27 @@ def papermill_module(name: str) -> Any:
 
 
 def papermill_language(language: str) -> str:
-    """papermill's own name of a language."""
+    """Return papermill's name of a language."""
     return _papermill_languages.get(language.lower(), language.lower())
 
 
 @dataclass(frozen=True, slots=True)
 class Translator:
-    """How a language writes parameters."""
+    """A language's syntax for parameters."""
 
     of_papermill: Any
 
     def cell(self, parameters: Mapping[str, Any]) -> str:
-        """The text of an injected cell."""
+        """Return the text of an injected cell."""
         return str(self.of_papermill.codify(parameters))
 
     def literal(self, value: Literal) -> str:
-        """One value as it is written in the language."""
+        """Return a value as a literal of the language."""
         return str(self.of_papermill.translate(value))
 
 
 def find_translator(kernel: str, language: str) -> Translator | None:
-    """papermill's translator for a kernel or its language; None when there is none."""
+    """Return papermill's translator for a kernel or its language, or None."""
     translators = papermill_module("translators").papermill_translators
     known = translators._translators  # noqa: SLF001 - a lookup that raises papermill's error costs the same
     found = known.get(kernel) or known.get(language) or known.get(papermill_language(language))
@@ -67,7 +67,7 @@ def find_translator(kernel: str, language: str) -> Translator | None:
 
 
 def inject(document: Document, parameters: Mapping[str, Any], translator: Translator, *, report_mode: bool) -> int:
-    """Puts the injected cell where papermill puts it; its index."""
+    """Insert the injected cell where papermill does and return its index."""
     cells = [document.cell(index) for index in range(len(document))]
     tags = [cell["metadata"].get("tags") or () for cell in cells]
     metadata: dict[str, Any] = {"tags": [INJECTED_TAG]}

@@ -1,8 +1,8 @@
-"""Saves the executed notebook while it runs: often enough to lose little, seldom enough to cost little.
+"""Saves of the executed notebook while it runs: frequent enough to lose little, rare enough to cost little.
 
-papermill writes the whole notebook twice a cell, so that the cost grows with the square of the cells. Here a save waits
-until twenty times as long has passed as the last one took, at least a second; the last one always happens. Each is
-written beside its place and renamed into it, so that what is there after a ``kill -9`` is whole.
+papermill writes the whole notebook twice per cell, so that the cost grows with the square of the cells. Here a save
+waits twenty times as long as the previous one took, at least a second; the last save always happens. Each save is
+written to a temporary file and renamed, so that the notebook is complete even after ``kill -9``.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from pathlib import Path
 from generator.runner.document.document import Document
 
 AT_LEAST = 1.0
-"""Seconds between two saves at the least."""
+"""Minimum seconds between two saves."""
 _SHARE = 20
 
 
 def rest_after(seconds: float, *, at_least: float = AT_LEAST) -> float:
-    """How long to wait, in seconds, after a save that took ``seconds``."""
+    """Return the seconds to wait after a save that took ``seconds``."""
     return max(at_least, _SHARE * seconds)
 
 
@@ -35,7 +35,7 @@ class Saver:
     def __init__(
         self, document: Document, write: Write, *, folder: Path | None = None, at_least: float | None = AT_LEAST
     ) -> None:
-        """``folder`` is where finished cells are kept meanwhile; ``at_least`` (seconds) None saves at the end alone."""
+        """``folder`` holds finished cells during the run; ``at_least`` (seconds) None saves only at the end."""
         self.document = document
         self.folder = folder
         self._write = write
@@ -43,7 +43,7 @@ class Saver:
         self._next = 0.0
 
     def save(self, *, now: bool = False) -> None:
-        """Writes the notebook when it is time to, or ``now``."""
+        """Write the notebook if a save is due, or ``now``."""
         started = time.monotonic()
         if not now and (self._at_least is None or started < self._next):
             return
@@ -52,34 +52,34 @@ class Saver:
         except OSError as error:
             if not now or error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
-            self.document.load_all()  # the disk is full: what finished cells took there is given to the notebook
+            self.document.load_all()  # the disk is full: free the space of finished cells
             self._write(self.document.text())
         ended = time.monotonic()
         self._next = ended + rest_after(ended - started, at_least=self._at_least or 0.0)
 
     def store_cell(self, index: int) -> None:
-        """A cell is done."""
+        """Move a finished cell to disk."""
         self.document.store_cell(index, self.folder)
 
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
-_NOT_TO_BE_REPLACED = (errno.EBUSY, errno.EPERM, errno.EACCES, errno.EROFS, errno.EXDEV)
-"""A file that is mounted into a container, or that lies in a folder that belongs to someone else."""
+_NOT_REPLACEABLE = (errno.EBUSY, errno.EPERM, errno.EACCES, errno.EROFS, errno.EXDEV)
+"""Errors for a file mounted into a container, or in a folder of another user."""
 
 
 def file_writer(path: Path) -> Write:
-    """Replaces a file by what it is given, at once; what is no file, such as ``/dev/stdout``, is written to."""
+    """Return a function that replaces a file atomically; devices such as ``/dev/stdout`` are written to directly."""
 
     def write(parts: Iterable[bytes]) -> None:
         if not is_file_or_nothing(path):
             _write_over(path, parts)
             return
         place = path.resolve()
-        beside = place.with_name(f".{os.urandom(6).hex()}.saving")
+        temporary = place.with_name(f".{os.urandom(6).hex()}.saving")
         try:
-            descriptor = os.open(beside, _NEW, 0o666)
+            descriptor = os.open(temporary, _NEW, 0o666)
         except OSError as error:
-            if error.errno not in _NOT_TO_BE_REPLACED or not place.exists():
+            if error.errno not in _NOT_REPLACEABLE or not place.exists():
                 raise
             _write_over(place, parts)
             return
@@ -88,20 +88,20 @@ def file_writer(path: Path) -> Write:
                 stream.writelines(parts)
                 if place.exists():
                     os.fchmod(stream.fileno(), stat.S_IMODE(place.stat().st_mode))
-            _replace(beside, place)
+            _replace(temporary, place)
         finally:
-            beside.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
 
     return write
 
 
-def _replace(beside: Path, place: Path) -> None:
+def _replace(temporary: Path, place: Path) -> None:
     try:
-        beside.replace(place)
+        temporary.replace(place)
     except OSError as error:
-        if error.errno not in _NOT_TO_BE_REPLACED:
+        if error.errno not in _NOT_REPLACEABLE:
             raise
-        with beside.open("rb") as stream:
+        with temporary.open("rb") as stream:
             _write_over(place, iter(lambda: stream.read(1024**2), b""))
 
 
@@ -111,5 +111,5 @@ def _write_over(path: Path, parts: Iterable[bytes]) -> None:
 
 
 def is_file_or_nothing(path: Path) -> bool:
-    """Whether a path is an ordinary file, or free for one; a device and a pipe are neither."""
+    """Check whether a path is a regular file or does not exist; devices and pipes are neither."""
     return not path.exists() or stat.S_ISREG(path.stat().st_mode)

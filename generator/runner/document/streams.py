@@ -1,4 +1,4 @@
-"""Texts that arrive in pieces: what a cell prints, put together as it stands in the notebook."""
+"""Stream outputs that arrive in pieces, joined as the notebook stores them."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ class Text(list[str]):
 
 
 def plain_output(output: dict[str, Any]) -> dict[str, Any]:
-    """An output whose texts are plain strings."""
+    """Return an output whose texts are plain strings."""
     text = output.get("text")
     return {**output, "text": str(text)} if isinstance(text, Text) else output
 
 
 def append_stream(outputs: list[Any], output: dict[str, Any]) -> bool:
-    """Adds a text to the stream that it goes on, stdout before stderr; False when it begins one at the end."""
+    """Append a text to its stream, stdout before stderr; return False if it starts a new stream at the end."""
     first = len(outputs)
     while first and outputs[first - 1]["output_type"] == "stream":
         first -= 1

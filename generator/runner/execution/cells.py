@@ -1,4 +1,4 @@
-"""Runs the cells of a notebook in order, with the tags and the failures that nbclient and papermill know."""
+"""Execution of a notebook's cells in order, with the tags and failures of nbclient and papermill."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from generator.runner.kernels.session import KernelGoneError, Session
 
 _SKIP, _MAY_FAIL = "skip-execution", "raises-exception"
 _INTERRUPT_TIMEOUT = 1.5
-"""Seconds that an interrupted cell has to clean up and to print its traceback."""
+"""Seconds an interrupted cell has to clean up and print its traceback."""
 
 
 class Listener(Protocol):
-    """What is told of a run as it goes on."""
+    """Receives the events of a run."""
 
     def start_cell(self, index: int, cell: Cell) -> None:
-        """A cell begins, of whichever kind."""
+        """Handle the start of a cell of any type."""
 
     def finish_cell(self, index: int, cell: Cell, *, failed: bool) -> None:
-        """It has ended."""
+        """Handle the end of a cell."""
 
     def output(self, output: dict[str, Any]) -> None:
-        """There is a new output."""
+        """Handle a new output."""
 
     def warn(self, text: str) -> None:
-        """Something went wrong that need not end the run."""
+        """Report a problem that does not end the run."""
 
     def tick(self) -> None:
-        """Some time has passed."""
+        """Do periodic work while a cell runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Stop:
 
 
 class CellRunner:
-    """Runs the cells of one notebook in one kernel."""
+    """Executes the cells of one notebook in one kernel."""
 
     def __init__(
         self,
@@ -60,9 +60,9 @@ class CellRunner:
         hide: Callable[[Mapping[str, Any]], dict[str, Any]] = dict,
         limit: float | None = None,
     ) -> None:
-        """``reveal`` turns a cell's source into what the kernel runs, ``hide`` masks in messages what no one may read.
+        """``reveal`` inserts secrets into a cell's source before execution, ``hide`` masks them in messages.
 
-        ``limit`` is the longest that a cell may take, in seconds.
+        ``limit`` is the time limit of a cell, in seconds.
         """
         self._cells = cells
         self._session = session
@@ -75,11 +75,11 @@ class CellRunner:
         )
 
     def run(self) -> Stop | None:
-        """Runs until the end or until a cell stops it; an error that a cell only showed counts at the end.
+        """Run all cells until one stops the run; an error that a cell only displayed counts after the last cell.
 
         Raises:
             KernelGoneError: the kernel died in a cell.
-            CellTooLongError: a cell ran past the limit; it is interrupted.
+            CellTooLongError: a cell exceeded the limit and was interrupted.
         """
         shown: Stop | None = None
         for index in range(len(self._cells)):
@@ -113,37 +113,37 @@ class CellRunner:
         except KernelGoneError:
             raise
         except BaseException:
-            ignore_signals()  # what the cell says while it is stopped goes into the notebook, too
+            ignore_signals()  # keep what the cell prints while it is interrupted
             self._session.interrupt(take=self._take, patience=_INTERRUPT_TIMEOUT)
             raise
         note_time(cell, reply)
         return None if _MAY_FAIL in tags else self._stop(index, cell, reply)
 
     def _take(self, message: Message) -> None:
-        """Puts a message into its cell; what a notebook sends can never end the run."""
+        """Put a message into its cell; invalid messages are reported and never end the run."""
         try:
             new = self.outputs.take(replace(message, content=self._hide(message.content)))
         except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError) as error:
-            self._listener.warn(f"a {message.kind} message of the kernel is left out: {type(error).__name__}: {error}")
+            self._listener.warn(f"a {message.kind} message of the kernel was ignored: {type(error).__name__}: {error}")
             return
         if new:
             self._listener.output(new)
 
     def drain_output_until_exit(self, patience: float) -> bool:
-        """Asks the kernel to end and takes what it says until it is gone; whether it went within ``patience`` s."""
+        """Shut the kernel down, collecting its output; return whether it exited within ``patience`` seconds."""
         return self._session.request_shutdown(take=self._take, patience=patience)
 
     def _stop(self, index: int, cell: Cell, reply: Message) -> Stop | None:
-        """A reply that is not ``ok`` is a failure, whether or not the kernel showed a traceback.
+        """Return the reason to stop, if any; a reply other than ``ok`` is a failure even without a traceback.
 
         Handlers such as rich's print a traceback of their own, and some kernels print nothing.
         """
         shown: dict[str, Any] = next((output for output in cell["outputs"] if output["output_type"] == "error"), {})
         if reply.content.get("status") == "ok" and not shown:
             return None
-        told = {**self._hide(reply.content), **{key: value for key, value in shown.items() if value}}
-        name, value = str(told.get("ename") or "error"), str(told.get("evalue") or "")
+        error = {**self._hide(reply.content), **{key: value for key, value in shown.items() if value}}
+        name, value = str(error.get("ename") or "error"), str(error.get("evalue") or "")
         left_well = name == "SystemExit" and value in ("", "0")
-        traceback = tuple(map(str, told.get("traceback") or ()))
+        traceback = tuple(map(str, error.get("traceback") or ()))
         at_once = reply.content.get("status") != "ok"
         return Stop(index=index, at_once=at_once, failed=not left_well, name=name, value=value, traceback=traceback)

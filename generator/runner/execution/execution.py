@@ -1,4 +1,4 @@
-"""Runs one notebook: parameters into it, a kernel for it, its cells one by one, and what became of them."""
+"""The run of one notebook: inject parameters, start a kernel, run the cells, save the results."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ if TYPE_CHECKING:
     from generator.runner.execution.cells import Stop
 
 _SHUTDOWN_TIMEOUT = 5.0
-"""Seconds that a kernel has to shut down after its last cell; then it is killed. After a failure it has less."""
+"""Seconds a kernel has to shut down after its last cell before it is killed; less after a failure."""
 _SHUTDOWN_TIMEOUT_AFTER_FAILURE = 1.0
 
 
 def execute(task: Task, record: RunRecord, console: ProgressOutput) -> None:
-    """Runs the notebook; the executed one is saved, failed or not.
+    """Run the notebook and save the executed one, even after a failure.
 
     Raises:
-        BadInputsError: papermill cannot write the parameters in this language; no kernel was started.
-        KernelMissingError: the kernel does not start.
-        KernelDiedError, OutOfMemoryError: the kernel ended in the middle.
-        CellTimeLimitError: a cell took longer than it may.
+        BadInputsError: papermill cannot write parameters in this language; no kernel is started.
+        KernelMissingError: the kernel cannot be started.
+        KernelDiedError, OutOfMemoryError: the kernel died before the last cell ended.
+        CellTimeLimitError: a cell exceeded its time limit.
         ProcessFailedError: a cell failed; the message has the cell's number, the error and the failing line.
     """
     document = task.document
@@ -72,12 +72,12 @@ def execute(task: Task, record: RunRecord, console: ProgressOutput) -> None:
             task.saver.save(now=True)
     if failure:
         if oom_kills() > killed_before and "MemoryError" not in str(failure):
-            console.say("warning: a process of the run was killed for want of memory")
+            console.say("warning: a process of the run was killed because memory ran out")
         raise failure
 
 
 def _inject_parameters(task: Task, secrets: Secrets) -> int | None:
-    """Puts the parameters into the notebook; the index of the cell."""
+    """Inject the parameters into the notebook and return the index of the injected cell."""
     if not task.parameters:
         return None
     translator = find_translator(task.kernel.name, task.language)
@@ -92,7 +92,7 @@ def _inject_parameters(task: Task, secrets: Secrets) -> int | None:
 
 
 def _run_cells(task: Task, process: KernelProcess, progress: Progress, secrets: Secrets) -> Stop | None:
-    """From the kernel's first answer to its last cell."""
+    """Wait for the kernel, run the cells, and shut the kernel down."""
     from generator.runner.execution.cells import CellRunner
     from generator.runner.kernels.session import Session
 
@@ -113,7 +113,7 @@ def _run_cells(task: Task, process: KernelProcess, progress: Progress, secrets: 
             timeout = _SHUTDOWN_TIMEOUT
         finally:
             if not runner.drain_output_until_exit(timeout) and timeout == _SHUTDOWN_TIMEOUT:
-                progress.warn(f"the kernel did not end within {timeout:g} s and was killed: something of it still runs")
+                progress.warn(f"the kernel did not shut down within {timeout:g} s and was killed: code still runs")
             _write_metadata(task.document, info, secrets.hide_data(runner.outputs.widget_state()))
             progress.recollect_scraps(runner.outputs.updated)
         return stop
@@ -130,14 +130,14 @@ def _write_metadata(document: Document, info: Mapping[str, Any], widgets: dict[s
 
 @contextmanager
 def _start_kernel(task: Task, secrets: Secrets, record: RunRecord) -> Iterator[KernelProcess]:
-    """The kernel's process, started before anything else is imported; ended whatever happens."""
+    """Start the kernel before further imports, and end it on exit."""
     hide = secrets.hide if secrets.placeholders else None
     with private_folder() as runtime, masked_log(hide) as log:
         connection = new_connection(task.kernel, runtime)
         try:
             process = KernelProcess(task.kernel, connection=connection, runtime=runtime, cwd=task.directory, log=log)
         except OSError as error:
-            raise KernelMissingError(f"the kernel {task.kernel.name!r} cannot be started: {error}") from None
+            raise KernelMissingError(f"kernel {task.kernel.name!r}: cannot be started: {error}") from None
         try:
             yield process
         finally:
@@ -147,7 +147,7 @@ def _start_kernel(task: Task, secrets: Secrets, record: RunRecord) -> Iterator[K
 
 @contextmanager
 def _kernel_errors_as_failures(progress: Progress, process: KernelProcess, killed_before: int) -> Iterator[None]:
-    """What happens to a kernel, in the runner's terms."""
+    """Raise a kernel's errors as failures of the run."""
     from generator.runner.kernels.session import CellTooLongError, KernelGoneError, NotReadyError
 
     name = process.kernel.name
@@ -155,15 +155,15 @@ def _kernel_errors_as_failures(progress: Progress, process: KernelProcess, kille
         yield
     except CellTooLongError:
         limit = f"{progress.task.cell_time_limit:g} s"
-        raise CellTimeLimitError(f"{progress.present} took longer than a cell's limit of {limit}") from None
+        raise CellTimeLimitError(f"{progress.present} exceeded the cell time limit of {limit}") from None
     except NotReadyError:
         waited = f"{progress.task.start_timeout:g} s"
-        raise KernelMissingError(f"the kernel {name!r} did not answer within {waited}") from None
+        raise KernelMissingError(f"kernel {name!r}: no answer within {waited}") from None
     except KernelGoneError:
         if oom_kills() > killed_before:
-            raise OutOfMemoryError(f"{progress.present}: the kernel was killed, the memory was used up") from None
+            raise OutOfMemoryError(f"{progress.present}: the kernel was killed because memory ran out") from None
         if not progress.present:
-            raise KernelMissingError(f"the kernel {name!r} does not start: it {_describe_exit(process)}") from None
+            raise KernelMissingError(f"kernel {name!r}: cannot start: it {_describe_exit(process)}") from None
         raise KernelDiedError(f"{progress.present}: the kernel {name!r} {_describe_exit(process)}") from None
 
 
@@ -171,4 +171,4 @@ def _describe_exit(process: KernelProcess) -> str:
     code = process.exit_code()
     if code is None:
         return "died"
-    return f"was killed by signal {-code}" if code < 0 else f"ended by itself with code {code}"
+    return f"was killed by signal {-code}" if code < 0 else f"exited with code {code}"

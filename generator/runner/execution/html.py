@@ -1,4 +1,4 @@
-"""The executed notebook as a page for people, by nbconvert."""
+"""The executed notebook as an HTML page, by nbconvert."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from generator.shared.failures import BadInputsError, RunFailedError
 
 
 @contextmanager
-def page_beside(task: Task, write: Write | None, console: ProgressOutput) -> Iterator[None]:
-    """Writes the page when the run has ended, well or not; without ``write`` there is none.
+def write_page_after(task: Task, write: Write | None, console: ProgressOutput) -> Iterator[None]:
+    """Write the HTML page after the run, even a failed one; without ``write`` do nothing.
 
     Raises:
-        BadInputsError: nbconvert is not installed; nothing has run then.
+        BadInputsError: nbconvert is not installed; the notebook is not run.
     """
     if write is None:
         yield
         return
     if find_spec("nbconvert") is None:
-        raise BadInputsError("--html needs nbconvert: install it beside packmill")
+        raise BadInputsError("--html: nbconvert is not installed; install it with packmill")
     try:
         yield
     except RunFailedError:
         try:
             write([html_page(task.document, report_mode=task.report_mode)])
-        except Exception as error:  # noqa: BLE001 - what ended the run is what counts
-            console.say(f"warning: no page: {error}")
+        except Exception as error:  # noqa: BLE001 - the run's own failure is raised
+            console.say(f"warning: the HTML page cannot be written: {error}")
         raise
     write([html_page(task.document, report_mode=task.report_mode)])
 
 
 def html_page(document: Document, *, report_mode: bool) -> bytes:
-    """The page; in ``report_mode`` without the code."""
+    """Render the page; ``report_mode`` hides the code."""
     import nbformat
     from nbconvert import HTMLExporter
 

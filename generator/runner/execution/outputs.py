@@ -1,7 +1,7 @@
-"""What a kernel publishes becomes a cell's outputs (nbformat 4.5; Jupyter's messaging, "Messages on IOPub").
+"""Conversion of a kernel's messages to cell outputs (nbformat 4.5; Jupyter's messaging, "Messages on IOPub").
 
-Streams are put together: between two other outputs a cell has at most one text of stdout and one of stderr, in this
-order, so that two runs differ in nothing but times.
+Streams are merged: between two other outputs a cell has at most one text of stdout and one of stderr, in this order,
+so that two runs differ only in times.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ Cell = MutableMapping[str, Any]
 
 
 class Cells(Protocol):
-    """The cells of a notebook that runs; they may lie elsewhere between two uses."""
+    """The cells of a running notebook; they may be stored on disk between two uses."""
 
     def __len__(self) -> int: ...
 
     def cell(self, index: int) -> Cell:
-        """The cell, to be read and changed."""
+        """Return the cell, to be read and changed."""
 
 
 class Outputs:
-    """Puts messages into cells."""
+    """Adds messages to cells as outputs."""
 
     def __init__(self, cells: Cells, *, reply: Callable[..., Any]) -> None:
-        """``reply`` sends a message to the kernel's shell, as a front end with widgets would."""
+        """``reply`` sends a message to the kernel's shell channel, as a front end with widgets does."""
         self._cells = cells
         self._owners: dict[str, int] = {}
         self._displays: dict[str, list[tuple[int, int]]] = {}
@@ -39,11 +39,11 @@ class Outputs:
         self._widgets: Any = None
 
     def expect(self, request: str, index: int) -> None:
-        """From now on messages of this request belong to this cell."""
+        """Assign the messages of a request to a cell."""
         self._owners[request] = index
 
     def take(self, message: Message) -> dict[str, Any] | None:
-        """Puts one message where it belongs; the output, when there is a new one."""
+        """Add a message to its cell and return the new output, if any."""
         index = self._owners.get(message.parent)
         if index is None:
             return None
@@ -78,7 +78,7 @@ class Outputs:
             cell["outputs"].append(output)
 
     def _update(self, display: str, content: dict[str, Any]) -> None:
-        """Every output of a display id shows the newest data, in whichever cell it stands."""
+        """Update all outputs of a display id, in every cell."""
         for index, position in self._displays.get(display, ()):
             output = self._cells.cell(index)["outputs"][position]
             output["data"], output["metadata"] = content["data"], content.get("metadata") or {}
@@ -105,13 +105,13 @@ class Outputs:
         self._widgets.take(message)
 
     def widget_state(self) -> dict[str, Any] | None:
-        """The notebook's ``metadata.widgets``; None without widgets."""
+        """Return the notebook's ``metadata.widgets``, or None without widgets."""
         state: dict[str, Any] | None = self._widgets.state() if self._widgets else None
         return state
 
 
 def output_of(message: Message) -> dict[str, Any] | None:
-    """The message as an output; None when it is none."""
+    """Convert a message to an output; None for other messages."""
     content = message.content
     if message.kind == "stream":
         return {"output_type": "stream", "name": content["name"], "text": Text(str(content["text"]))}
@@ -127,7 +127,7 @@ def output_of(message: Message) -> dict[str, Any] | None:
 
 
 def note_time(cell: Cell, message: Message) -> None:
-    """The cell's ``metadata.execution`` (nbformat, "Cell metadata")."""
+    """Note a time in the cell's ``metadata.execution`` (nbformat, "Cell metadata")."""
     times = cell["metadata"].setdefault("execution", {})
     if message.kind == "status":
         times[f"iopub.status.{message.content['execution_state']}"] = message.time

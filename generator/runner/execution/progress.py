@@ -1,4 +1,4 @@
-"""A run as it goes on: told, timed and saved, cell by cell."""
+"""Progress of a run: reports, times and saves, cell by cell."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Progress:
-    """Tells, times and saves a run, cell by cell, in the numbers of the notebook as it is in the repository."""
+    """Reports, times and saves a run; cells have the numbers of the repository's notebook."""
 
     task: Task
     record: RunRecord
@@ -38,13 +38,13 @@ class Progress:
         return len(self.task.document) - (self.injected is not None)
 
     def number(self, index: int) -> int | None:
-        """The cell's number in the repository's notebook, from 1; None for the injected cell."""
+        """Return the cell's number in the repository's notebook, from 1; None for the injected cell."""
         if self.injected is None or index < self.injected:
             return index + 1
         return None if index == self.injected else index
 
     def start_cell(self, index: int, cell: Any) -> None:
-        """Before a cell."""
+        """Report the start of a cell."""
         self.annotations.start_cell(cell)
         if cell["cell_type"] != "code":
             return
@@ -52,15 +52,15 @@ class Progress:
         number = self.number(index)
         if number is None:
             self.present = "the injected parameters"
-            told = f"parameters: {', '.join(self.task.parameters)}"  # names alone: a value may be a secret
+            line = f"parameters: {', '.join(self.task.parameters)}"  # names only: values may be secret
         else:
             self.present = f"cell {number} of {self.total}"
-            told = f"{self.present}: {_first_line(cell['source'])}"
+            line = f"{self.present}: {_first_line(cell['source'])}"
         if self.console.cells:
-            self.console.say(told)
+            self.console.say(line)
 
     def finish_cell(self, index: int, cell: Any, *, failed: bool) -> None:
-        """After a cell, failed or not."""
+        """Record, report and save a cell that ended."""
         self.annotations.finish_cell(cell, failed=failed)
         if cell["cell_type"] == "code":
             seconds = time.monotonic() - self._began
@@ -75,14 +75,14 @@ class Progress:
         self._save()
 
     def _save(self) -> None:
-        """A save on the way: if it fails, the next one may not; a full disk is a failure at once."""
+        """Save during the run; failures are warnings, since the next save may succeed; a full disk ends the run."""
         try:
             self.task.saver.save()
         except BadInputsError as error:
             self.warn(str(error))
 
     def recollect_scraps(self, indexes: Iterable[int]) -> None:
-        """Reads the scraps of cells anew whose displays were changed later."""
+        """Read scraps again from cells whose displays were updated later."""
         for index in sorted(indexes):
             self.record.scraps.take(index, self._mask_outputs(self.task.document.cell(index)), again=True)
 
@@ -91,15 +91,15 @@ class Progress:
         return {**cell, "outputs": [hide(plain_output(output)) for output in cell.get("outputs") or ()]}
 
     def output(self, output: dict[str, Any]) -> None:
-        """Copies what is printed to where it was asked for.
+        """Copy an output to the requested files and the log.
 
-        With secrets that waits for the cell's end: a secret that comes in pieces can be masked only as a whole.
+        With secrets, copying waits for the cell's end: a secret printed in pieces can only be masked as a whole.
         """
         if not self.secrets:
             self._copy(output)
 
     def warn(self, text: str) -> None:
-        """Tells what need not end the run."""
+        """Report a problem that does not end the run."""
         self.console.say(f"warning: {text}")
 
     def _copy(self, output: dict[str, Any]) -> None:
@@ -117,7 +117,7 @@ class Progress:
             self.console.say(text.rstrip("\n"))
 
     def tick(self) -> None:
-        """Saves in a long cell."""
+        """Save during a long cell."""
         now = time.monotonic()
         if self.task.autosave and now - self._saved >= self.task.autosave:
             self._saved = now
@@ -130,7 +130,7 @@ def _first_line(source: str) -> str:
 
 
 def explain(stop: Stop, progress: Progress) -> str:
-    """The failure of a cell in a line or two: which cell, which error, which line of it."""
+    """Describe the failure of a cell: cell, error, and failing line."""
     number = progress.number(stop.index)
     where = f"cell {number}" if number else "the injected parameters"
     value = re.sub(r"\x1b\[[0-9;]*m", "", stop.value)
@@ -140,7 +140,7 @@ def explain(stop: Stop, progress: Progress) -> str:
 
 
 def _failing_line(stop: Stop, source: str) -> tuple[int, str] | None:
-    """The line of the cell at which it failed, from the arrow of IPython's traceback."""
+    """Find the line at which the cell failed, from the arrow in IPython's traceback."""
     plain = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(stop.traceback))
     lines = source.splitlines()
     for arrow in re.finditer(r"^-+> (\d+) (.*)$", plain, re.MULTILINE):

@@ -1,4 +1,4 @@
-"""What is run: one notebook, in which kernel, with which parameters, and where everything about it goes."""
+"""One run: notebook, kernel, parameters, and where results go."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from generator.runner.kernels.specs import Kernel
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Task:
-    """One notebook to run, in which kernel, with which parameters, and where the executed one is saved."""
+    """One notebook to run: its kernel, its parameters, and where the executed notebook is saved."""
 
     saver: Saver
     input_path: str
@@ -42,7 +42,7 @@ class Task:
 
 @dataclass(slots=True)
 class ProgressOutput:
-    """Where a run's progress goes: ``say`` one line; ``cells`` whether each cell is told."""
+    """Progress reports of a run: ``say`` prints a line; ``cells`` reports every cell."""
 
     say: Callable[[str], None]
     cells: bool = True

@@ -1,4 +1,4 @@
-"""What happens to a run from outside: signals, time limits, memory."""
+"""External events that end a run: signals, time limits, lack of memory."""
 
 from __future__ import annotations
 
@@ -14,25 +14,26 @@ _OOM_COUNTERS = (Path("/sys/fs/cgroup/memory.events"), Path("/sys/fs/cgroup/memo
 
 _watching = False
 _AGAIN = 1.0
-"""Seconds after which an exception that an event loop swallowed is raised again."""
+"""Seconds until an exception that an event loop swallowed is raised again."""
 
 
 @contextmanager
 def watched(time_limit: float | None) -> Iterator[None]:
-    """Turns SIGTERM, SIGINT, SIGHUP and the end of ``time_limit`` (seconds) into exceptions at the line that runs.
+    """Raise SIGTERM, SIGINT, SIGHUP and the end of ``time_limit`` (seconds) as exceptions in the block.
 
-    The line may be one of an event loop that keeps the exception for itself. So it is raised again until
-    `ignore_signals` is called. Whatever exception leaves the block, the first cause is raised.
+    An event loop may swallow the exception, so it is raised again until `ignore_signals` is called. Any exception that
+    leaves the block is replaced by the first cause.
 
     Raises:
-        InterruptedRunError, RunTimeLimitError: one of them happened.
+        InterruptedRunError: one of the signals arrived.
+        RunTimeLimitError: the time limit passed.
     """
-    global _watching  # noqa: PLW0603 - the signals of a process are its own only once
+    global _watching  # noqa: PLW0603 - signal handlers are global to a process
     causes: list[RunFailedError] = []
 
     def happened(number: int, _frame: object) -> None:
         if not causes:
-            limit = f"the run took longer than its limit of {time_limit or 0:g} s"
+            limit = f"the run exceeded its time limit of {time_limit or 0:g} s"
             causes.append(RunTimeLimitError(limit) if number == signal.SIGALRM else InterruptedRunError(number))
             signal.setitimer(signal.ITIMER_REAL, _AGAIN, _AGAIN)
         raise causes[0]
@@ -58,10 +59,7 @@ def watched(time_limit: float | None) -> Iterator[None]:
 
 
 def ignore_signals() -> None:
-    """The process has ended: what is saved and cleaned up from here on is not disturbed.
-
-    In a program that has not asked for `watched` its signals are left alone.
-    """
+    """Ignore further signals, so that saving and cleaning up are not interrupted; no effect outside `watched`."""
     if not _watching:
         return
     signal.setitimer(signal.ITIMER_REAL, 0)
@@ -70,7 +68,7 @@ def ignore_signals() -> None:
 
 
 def oom_kills() -> int:
-    """How often the kernel of the operating system killed something in this container for want of memory."""
+    """Count the processes that the operating system killed in this container because memory ran out."""
     for counter in _OOM_COUNTERS:
         try:
             lines = counter.read_text(encoding="ascii").splitlines()
@@ -83,7 +81,7 @@ def oom_kills() -> int:
 
 
 def peak_memory(process_id: int) -> int | None:
-    """The most memory that a process has held so far, in bytes; None when it is gone (proc(5), VmHWM)."""
+    """Return a process's peak memory in bytes; None if it does not exist (proc(5), VmHWM)."""
     try:
         status = Path(f"/proc/{process_id}/status").read_text(encoding="ascii", errors="replace")
     except OSError:

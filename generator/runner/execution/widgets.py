@@ -1,4 +1,4 @@
-"""Widgets of a notebook that runs without a browser: their state is kept, and an output widget collects its outputs.
+"""Widgets of a notebook without a browser: their state is kept, and output widgets collect outputs.
 
 jupyter-widgets' messaging (packages/schema/messages.md) and widget-state schema, version 2.
 """
@@ -27,7 +27,7 @@ class Widgets:
         self._stacks: dict[str, list[_Collector]] = defaultdict(list)
 
     def take(self, message: Message) -> None:
-        """A ``comm_open``, ``comm_msg`` or ``comm_close``."""
+        """Handle a ``comm_open``, ``comm_msg`` or ``comm_close``."""
         data = message.content.get("data")
         comm = str(message.content.get("comm_id"))
         if not isinstance(data, dict) or not isinstance(data.get("state"), dict):
@@ -43,7 +43,7 @@ class Widgets:
             self._follow(self._collectors[comm], data["state"]["msg_id"])
 
     def _follow(self, collector: _Collector, request: str) -> None:
-        """``with output:`` begins with the id of the cell's request and ends with an empty one."""
+        """Enter or leave a collector: ``with output:`` sends the id of the cell's request, then an empty one."""
         if request:
             self._stacks[request].append(collector)
         elif collector.request and collector in self._stacks[collector.request]:
@@ -51,21 +51,21 @@ class Widgets:
         collector.request = request
 
     def takes(self, message: Message, output: dict[str, Any]) -> bool:
-        """Whether an output widget collects this output."""
+        """Check whether an output widget collects this output, and add it if so."""
         stack = self._stacks.get(message.parent)
         if stack:
             stack[-1].add(output, message.parent)
         return bool(stack)
 
     def clears(self, message: Message) -> bool:
-        """Whether it is an output widget that is cleared."""
+        """Check whether the message clears an output widget, and clear it if so."""
         stack = self._stacks.get(message.parent)
         if stack:
             stack[-1].clear(wait=bool(message.content.get("wait")), parent=message.parent)
         return bool(stack)
 
     def state(self) -> dict[str, Any]:
-        """What goes to the notebook's ``metadata.widgets``."""
+        """Return the notebook's ``metadata.widgets``."""
         models = {comm: self._model(comm, state) for comm, state in self._states.items() if "_model_name" in state}
         return {_STATE_KIND: {"state": models, "version_major": 2, "version_minor": 0}}
 
@@ -78,7 +78,7 @@ class Widgets:
 
 
 class _Collector:
-    """An output widget: what is printed while it is entered becomes its state, here and in the kernel."""
+    """An output widget: outputs in its ``with`` block become its state, here and in the kernel."""
 
     def __init__(self, comm: str, state: dict[str, Any], reply: Callable[..., Any]) -> None:
         self._comm = comm

@@ -1,8 +1,8 @@
-"""Results out of a notebook: ``from packmill import glue``.
+"""Export results from a notebook: ``from packmill import glue``.
 
-``glue(name, value)`` leaves a value in the notebook's outputs, in scrapbook's format, so that everything that reads
-scrapbook reads it; the runner collects all of them in ``scraps.json``. Importable in every image that packmill builds,
-with nothing installed into the notebook's environment. One file, standard library and IPython only.
+``glue(name, value)`` stores a value in the notebook's outputs, in scrapbook's format; the runner collects all values
+in ``scraps.json``. The module is importable in every image that packmill builds, without installing it into the
+notebook's environment. It uses only the standard library and IPython.
 """
 
 import base64
@@ -15,14 +15,14 @@ __all__ = ["glue"]
 
 
 def glue(name, value, *, display=False):
-    """Leaves ``value`` under ``name`` in the outputs of this cell; a later value of the name replaces it.
+    """Store ``value`` under ``name`` in the outputs of this cell; a later value of the same name replaces it.
 
-    Takes what JSON has, and None, NaN (which becomes null), dates (ISO 8601), paths, numpy scalars and arrays, pandas
+    Accepts JSON values, None, NaN (which becomes null), dates (ISO 8601), paths, numpy scalars and arrays, pandas
     data frames (as a list of rows) and series, and sets. A matplotlib figure or anything else that Jupyter can show as
-    a picture or HTML is left as a display.
+    a picture or HTML is stored as a display.
 
     Raises:
-        TypeError: the value is none of these.
+        TypeError: the name is not a string, or the value has none of these types.
     """
     from IPython.display import display as show
 
@@ -36,7 +36,7 @@ def glue(name, value, *, display=False):
     except TypeError:
         if not _can_show(value):
             raise TypeError(
-                f"glue({name!r}): a {type(value).__name__} is no value that JSON has and nothing to show"
+                f"glue({name!r}): a {type(value).__name__} is neither a JSON value nor displayable"
             ) from None
         show(value, metadata={"scrapbook": {"name": name, "data": False, "display": True}})
         return
@@ -49,8 +49,8 @@ def glue(name, value, *, display=False):
 
 
 def _plain(value):
-    """The value as JSON has it."""
-    if type(value).__name__ in ("NaTType", "NAType"):  # pandas' missing values, the one a datetime by its class
+    """Convert a value to JSON types."""
+    if type(value).__name__ in ("NaTType", "NAType"):  # pandas' missing values; NaT is a datetime
         return None
     if value is None or isinstance(value, (bool, str, int)):
         return value if type(value) in (type(None), bool, str, int) else _base(value)
@@ -72,7 +72,7 @@ def _plain(value):
 
 
 def _plain_of_libraries(value):
-    """Values of numpy, pandas and their like, known by what they can do."""
+    """Convert values of numpy, pandas and similar libraries, recognized by their methods."""
     if hasattr(value, "to_dict") and hasattr(value, "columns"):
         return [_plain(row) for row in value.to_dict("records")]
     if hasattr(value, "isoformat"):
@@ -87,7 +87,7 @@ def _plain_of_libraries(value):
 
 
 def _times(value):
-    """numpy's times as ISO 8601, its durations in seconds; tolist would give nanoseconds as numbers."""
+    """Convert numpy's times to ISO 8601 and durations to seconds; tolist would return nanoseconds."""
     import numpy
 
     if value.ndim:
@@ -98,7 +98,7 @@ def _times(value):
 
 
 def _base(value):
-    """An int or str of a subclass, such as an enum's member, as the plain one."""
+    """Convert a subclass of int or str, such as an enum's member, to the plain type."""
     return str.__str__(value) if isinstance(value, str) else int(value)
 
 

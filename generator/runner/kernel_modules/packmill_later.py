@@ -1,4 +1,4 @@
-"""Puts off what a module costs until someone uses it; for the runner and for the kernels that it starts."""
+"""Defer a module's import cost until its first use; for the runner and the kernels that it starts."""
 
 import importlib.util
 import sys
@@ -6,20 +6,20 @@ import types
 
 
 def put_off(name, **known):
-    """Puts a module into place that is run when something other than ``known`` is asked of it.
+    """Register a module that is loaded on first access to an attribute other than ``known``.
 
-    importlib's own LazyLoader runs a module as soon as a second ``import`` meets it.
+    importlib's LazyLoader would load it at the second ``import``.
     """
     try:
         spec = importlib.util.find_spec(name)
-    except ImportError:  # the package that it is part of is not there
+    except ImportError:  # its parent package is not installed
         return
     if name in sys.modules or spec is None or spec.loader is None:
         return
 
     class Later(types.ModuleType):
         def __getattr__(self, attribute):
-            if attribute in ("__path__", "__wrapped__"):  # what the import system looks for in passing
+            if attribute in ("__path__", "__wrapped__"):  # looked up by the import system
                 raise AttributeError(attribute)
             self.__class__ = types.ModuleType
             spec.loader.exec_module(self)

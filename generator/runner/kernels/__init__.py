@@ -1,1 +1,1 @@
-"""Kernels: found, started, spoken with, ended."""
+"""Find kernels, start them, exchange messages, and end them."""

@@ -19,7 +19,7 @@ from generator.runner.kernels.process import Connection
 
 _DELIMITER = b"<IDS|MSG>"
 _RETRY = 5
-"""Milliseconds between two attempts to connect to a kernel that does not listen yet."""
+"""Milliseconds between two attempts to connect to a kernel that is starting."""
 
 
 class Channels:
@@ -38,20 +38,20 @@ class Channels:
         connected: zmq.Socket[bytes] = self._context.socket(kind)
         connected.linger = 0
         connected.setsockopt(zmq.RECONNECT_IVL, _RETRY)
-        connected.rcvhwm = 0  # nothing that a kernel prints is thrown away because it prints faster than is read
+        connected.rcvhwm = 0  # unlimited: no output is dropped when a kernel prints faster than it is read
         if kind == zmq.SUB:
             connected.subscribe(b"")
         connected.connect(address)
         return connected
 
     def close(self) -> None:
-        """Closes the sockets."""
+        """Close the sockets."""
         self._context.destroy(linger=0)
 
     def send(
         self, channel: zmq.Socket[bytes], kind: str, content: Mapping[str, Any], *, parent: str | None = None
     ) -> str:
-        """Sends a request; its id."""
+        """Send a request and return its id."""
         identity = f"{self._session}_{next(self._numbers)}"
         header = {
             "msg_id": identity,
@@ -66,7 +66,7 @@ class Channels:
         return identity
 
     def receive(self, channel: zmq.Socket[bytes]) -> Message | None:
-        """The next message that is there; None when there is none, or when its signature is not the kernel's."""
+        """Return the next pending message; None without one or with an invalid signature."""
         try:
             frames = channel.recv_multipart(zmq.NOBLOCK)
         except zmq.Again:
@@ -88,7 +88,7 @@ class Channels:
         )
 
     def _signature(self, parts: Iterable[bytes]) -> bytes:
-        """HMAC-SHA256 of the four parts; nothing without a key ("The Wire Protocol")."""
+        """Sign the four parts by HMAC-SHA256; empty without a key ("The Wire Protocol")."""
         if not self._key:
             return b""
         import hmac
@@ -105,11 +105,11 @@ def _is_same(one: bytes, other: bytes) -> bool:
 def _pack(part: Mapping[str, Any]) -> bytes:
     try:
         return json.dumps(part, ensure_ascii=False, separators=(",", ":")).encode()
-    except UnicodeEncodeError:  # half a surrogate pair, which only an escape can say
+    except UnicodeEncodeError:  # a lone surrogate, which only an escape can represent
         return json.dumps(part, separators=(",", ":")).encode()
 
 
 def _unpack(part: bytes) -> dict[str, Any]:
-    """A part of a message; what is not UTF-8, such as the name of an old file, is read as far as it can be."""
+    """Parse a part of a message; invalid UTF-8, such as in old file names, is replaced."""
     content = json.loads(part.decode("utf-8", "replace"))
     return content if isinstance(content, dict) else {}

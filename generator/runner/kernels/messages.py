@@ -1,4 +1,4 @@
-"""What a kernel says, as a value (Jupyter's messaging protocol, version 5.4)."""
+"""Messages of a kernel (Jupyter's messaging protocol, version 5.4)."""
 
 from __future__ import annotations
 

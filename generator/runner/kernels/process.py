@@ -1,4 +1,4 @@
-"""A kernel's process: started with sockets of its own, interrupted, and ended kindly but in bounded time."""
+"""A kernel's process: start, interrupt, and end it in bounded time."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pathlib import Path
 from generator.runner.kernels.specs import Kernel
 
 modules_folder = Path(__file__).parents[1] / "kernel_modules"
-"""What Python kernels find on their path: glue."""
+"""Folder on the path of Python kernels; holds ``glue``."""
 _lean_start = modules_folder / "packmill_kernel.py"
 _SOCKET_PATH_LIMIT = 107
 """unix(7): sun_path has 108 bytes, the last one a zero."""
@@ -34,12 +34,12 @@ class Connection:
     key: str
 
     def address(self, channel: str) -> str:
-        """The address of one of ``shell``, ``iopub``, ``stdin``, ``control``, ``hb``."""
+        """Return the address of one of ``shell``, ``iopub``, ``stdin``, ``control``, ``hb``."""
         between = "-" if self.transport == "ipc" else ":"
         return f"{self.transport}://{self.ip}{between}{self.ports[channel]}"
 
     def text(self, kernel: str) -> str:
-        """The connection file."""
+        """Return the connection file's text."""
         ports = {f"{channel}_port": port for channel, port in self.ports.items()}
         document = {"transport": self.transport, "ip": self.ip, "key": self.key, "kernel_name": kernel, **ports}
         return json.dumps({**document, "signature_scheme": "hmac-sha256"})
@@ -49,11 +49,11 @@ _CHANNELS = ("shell", "iopub", "stdin", "control", "hb")
 
 
 def new_connection(kernel: Kernel, runtime: Path) -> Connection:
-    """How to speak with a kernel: ipykernel by Unix sockets, which no other user can reach, others by signed TCP."""
+    """Choose a kernel's addresses: private Unix sockets for Python, signed TCP for other languages."""
     sockets = str(runtime / "kernel")
     if kernel.language.lower() == "python" and len(os.fsencode(sockets)) + 2 <= _SOCKET_PATH_LIMIT:
         ports = {channel: number for number, channel in enumerate(_CHANNELS, start=1)}
-        return Connection(transport="ipc", ip=sockets, ports=ports, key="")  # the folder is the key
+        return Connection(transport="ipc", ip=sockets, ports=ports, key="")  # the folder's permissions replace a key
     return Connection(transport="tcp", ip="127.0.0.1", ports=_free_ports(), key=os.urandom(16).hex())
 
 
@@ -77,10 +77,10 @@ class KernelProcess:
     """A started kernel."""
 
     def __init__(self, kernel: Kernel, *, connection: Connection, runtime: Path, cwd: Path, log: int | None) -> None:
-        """Starts it; what it prints past its own channels goes to the file descriptor ``log``, else to stderr.
+        """Start the kernel; output outside its channels goes to the file descriptor ``log``, else to stderr.
 
         Raises:
-            OSError: its program cannot be started.
+            OSError: the kernel's program cannot be started.
         """
         self.kernel = kernel
         self.connection = connection
@@ -101,19 +101,16 @@ class KernelProcess:
         self.fileno = _descriptor_of(self._process.pid)
 
     def exit_code(self) -> int | None:
-        """None while it runs; negative when a signal ended it."""
+        """Return the exit code; None while the process runs, negative after a signal."""
         self._reap(os.WNOHANG)
         return self._process.returncode
 
     def interrupt(self) -> None:
-        """SIGINT to it and to what it started."""
+        """Send SIGINT to the kernel and its children."""
         self._signal(signal.SIGINT)
 
     def end(self) -> None:
-        """SIGTERM where it still runs, then SIGKILL to its whole group.
-
-        Afterwards ``peak_memory`` (bytes) is known.
-        """
+        """Send SIGTERM if the kernel still runs, then SIGKILL to its process group, and set ``peak_memory`` (bytes)."""
         if self._ended:
             return
         self._ended = True
@@ -137,7 +134,7 @@ class KernelProcess:
         return self.exit_code() is not None
 
     def _reap(self, options: int) -> None:
-        """Takes the exit code and the peak memory, once (wait4(2), getrusage(2): ru_maxrss in kB)."""
+        """Collect exit code and peak memory, once (wait4(2), getrusage(2): ru_maxrss in kB)."""
         if self._process.returncode is not None:
             return
         pid, status, usage = os.wait4(self._process.pid, options)
@@ -151,7 +148,7 @@ class KernelProcess:
 
 
 def _descriptor_of(pid: int) -> int | None:
-    """A file descriptor that tells of the process's end; None where the system has none, or forbids it."""
+    """Open a file descriptor that becomes readable when the process exits; None where unsupported."""
     try:
         return os.pidfd_open(pid)
     except (AttributeError, OSError):  # Linux before 5.3, other systems, strict seccomp profiles
@@ -162,10 +159,10 @@ def _command(kernel: Kernel, connection_file: Path) -> list[str]:
     argv = list(kernel.argv)
     for module in ("ipykernel_launcher", "ipykernel"):
         at = argv.index(module) if ("-m", module) in itertools.pairwise(argv) else 0
-        isolated = any(re.match(r"-[IEPs]", word) for word in argv[1:at])  # such a Python finds nothing of ours
+        isolated = any(re.match(r"-[IEPs]", word) for word in argv[1:at])  # an isolated Python ignores PYTHONPATH
         if at and not isolated:
             argv[at - 1 : at + 1] = [str(_lean_start)]
-            argv = [word for word in argv if word != "-Xfrozen_modules=off"]  # for the debugger alone
+            argv = [word for word in argv if word != "-Xfrozen_modules=off"]  # only for the debugger
     words = {"{connection_file}": str(connection_file), "{resource_dir}": str(kernel.folder)}
     for word, meaning in words.items():
         argv = [part.replace(word, meaning) for part in argv]
@@ -173,9 +170,9 @@ def _command(kernel: Kernel, connection_file: Path) -> list[str]:
 
 
 def _environment(kernel: Kernel) -> dict[str, str]:
-    """The environment that a kernel gets; ``from packmill import glue`` works in Python ones.
+    """Return the kernel's environment; its PYTHONPATH makes ``from packmill import glue`` work.
 
-    A kernel of ipykernel ends by itself when its parent, ``JPY_PARENT_PID``, does.
+    ipykernel exits when its parent, ``JPY_PARENT_PID``, does.
     """
     environment = {**os.environ, "JPY_PARENT_PID": str(os.getpid())}
     environment.update({name: _expand(value) for name, value in kernel.environment})
@@ -186,5 +183,5 @@ def _environment(kernel: Kernel) -> dict[str, str]:
 
 
 def _expand(value: str) -> str:
-    """``${NAME}`` in a kernelspec's ``env`` (jupyter_client, "Kernel specs")."""
+    """Expand ``${NAME}`` in a kernelspec's ``env`` (jupyter_client, "Kernel specs")."""
     return os.path.expandvars(value)

@@ -1,4 +1,4 @@
-"""What a kernel's process needs around it: a folder of its own, and a place for what it prints past its channels."""
+"""A kernel's runtime: a private folder, and a masked log for output outside its channels."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from pathlib import Path
 
 @contextmanager
 def private_folder() -> Iterator[Path]:
-    """A folder that no other user can enter, removed at the end.
+    """Create a folder that no other user can enter, and remove it on exit.
 
-    As `tempfile.TemporaryDirectory` makes it, whose import alone would cost a hundredth of a short run.
+    Importing `tempfile.TemporaryDirectory` for this would cost a hundredth of a short run.
     """
     folder = _make_folder()
     try:
@@ -47,7 +47,7 @@ def _remove_folder(folder: Path) -> None:
 
 @contextmanager
 def masked_log(hide: Callable[[str], str] | None) -> Iterator[int | None]:
-    """A file descriptor for what a kernel prints and does not send; None for stderr itself, when nothing is to hide."""
+    """Open a file descriptor for a kernel's output outside its channels; None, for stderr, without secrets."""
     if hide is None:
         yield None
         return
@@ -56,7 +56,7 @@ def masked_log(hide: Callable[[str], str] | None) -> Iterator[int | None]:
     def pump() -> None:
         with os.fdopen(reading, encoding="utf-8", errors="replace") as stream:
             for line in stream:
-                with suppress(OSError, ValueError):  # a reader that has gone; the kernel must not wait for it
+                with suppress(OSError, ValueError):  # stderr is closed; the kernel must not wait
                     sys.stderr.write(hide(line))
 
     thread = threading.Thread(target=pump, daemon=True)

@@ -1,7 +1,7 @@
-"""A conversation with one kernel: until it is ready, while it runs a cell, and when it is asked to go.
+"""The messages exchanged with one kernel: until it is ready, while it runs a cell, and when it shuts down.
 
-Waiting is exact: a kernel is ready when it has answered on shell and has been heard on iopub, a cell is done when its
-reply is there and the kernel has said that it is idle again, and a death is noticed when it happens.
+Waiting is exact: a kernel is ready after an answer on both shell and iopub, a cell is done after its reply and the
+kernel's idle status, and the process's exit is noticed at once.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from generator.runner.kernels.messages import Message
 from generator.runner.kernels.process import KernelProcess
 
 _ASK_AGAIN = 0.05
-"""Seconds after which a kernel that was not heard on iopub is asked again: the subscription may have come too late."""
+"""Seconds until a kernel that is silent on iopub is asked again: the subscription may have been too late."""
 _TICK = 1.0
-"""Seconds between two calls of ``tick`` while a cell says nothing."""
+"""Seconds between two calls of ``tick`` while a cell is silent."""
 _LATE_OUTPUT = 10.0
-"""Seconds of silence after a reply until a kernel that never says 'idle' is taken to be done."""
+"""Seconds of silence after a reply until a kernel without idle status counts as done."""
 
 
 class KernelGoneError(Exception):
-    """The kernel's process has ended."""
+    """The kernel's process exited."""
 
 
 class NotReadyError(Exception):
@@ -34,11 +34,11 @@ class NotReadyError(Exception):
 
 
 class CellTooLongError(Exception):
-    """A cell ran past its limit."""
+    """A cell exceeded its time limit."""
 
 
 class Session:
-    """Speaks with a started kernel."""
+    """A connection to a started kernel."""
 
     def __init__(self, process: KernelProcess) -> None:
         self.process = process
@@ -51,10 +51,11 @@ class Session:
         self.present = ""
 
     def wait_until_ready(self, timeout: float) -> dict[str, Any]:
-        """What the kernel says about itself (``kernel_info_reply``).
+        """Wait for the kernel's answer and return it (``kernel_info_reply``).
 
         Raises:
-            KernelGoneError, NotReadyError: it does not come up.
+            KernelGoneError: the kernel's process exited.
+            NotReadyError: the kernel did not answer within ``timeout`` seconds.
         """
         deadline = time.monotonic() + timeout
         asked: set[str] = set()
@@ -86,12 +87,12 @@ class Session:
         stop_on_error: bool = True,
         limit: float | None = None,
     ) -> Message:
-        """Runs code; its ``execute_reply``.
+        """Run code and return its ``execute_reply``.
 
-        ``sent`` gets the request's id, ``take`` what the kernel publishes meanwhile, ``tick`` is called now and then.
+        ``sent`` gets the request's id, ``take`` each published message; ``tick`` is called periodically.
 
         Raises:
-            KernelGoneError: the kernel died.
+            KernelGoneError: the kernel's process exited.
             CellTooLongError: ``limit`` (seconds) passed.
         """
         content = {
@@ -138,7 +139,7 @@ class Session:
             raise KernelGoneError
 
     def interrupt(self, *, take: Callable[[Message], None], patience: float) -> None:
-        """Interrupts what runs, and takes what it still says for at most ``patience`` seconds."""
+        """Interrupt the running cell and handle its messages for at most ``patience`` seconds."""
         if self.process.kernel.interrupt_mode == "message":
             self.channels.send(self.channels.control, "interrupt_request", {})
         else:
@@ -147,9 +148,9 @@ class Session:
             self._receive_until_idle(take, lambda: None, time.monotonic() + patience)
 
     def request_shutdown(self, *, take: Callable[[Message], None], patience: float) -> bool:
-        """Asks the kernel to shut down, so that what it has open is flushed and closed, and takes what it still says.
+        """Ask the kernel to shut down, so that it flushes open files, and handle its last messages.
 
-        Whether its process ended within ``patience`` seconds.
+        Return whether its process exited within ``patience`` seconds.
         """
         self.channels.send(self.channels.control, "shutdown_request", {"restart": False})
         deadline = time.monotonic() + patience
@@ -166,7 +167,7 @@ class Session:
         return gone
 
     def end(self) -> None:
-        """Ends the kernel and closes the sockets."""
+        """End the kernel and close the sockets."""
         self.process.end()
         self.channels.close()
 

@@ -1,7 +1,7 @@
-"""The kernels of an image, wherever its environments keep them, with command lines that start the right interpreter.
+"""The kernels in an image's environments, with command lines that start the right interpreter.
 
-The runner has a Python of its own, so Jupyter's usual search (its own prefix) and its usual substitution (``python``
-becomes the searching interpreter) would both miss the user's environment.
+The runner has its own Python, so Jupyter's search (its own prefix) and substitution (``python`` becomes the searching
+interpreter) would both miss the user's environment.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Kernel:
 
 
 def find_kernels(environment: Mapping[str, str]) -> tuple[Kernel, ...]:
-    """All kernels of the image, in the order of the search: JUPYTER_PATH, its own environment's, PATH, the system's."""
+    """List the image's kernels in search order: JUPYTER_PATH, the runner's environment, PATH, system folders."""
     found: dict[str, Kernel] = {}
     for folder in _kernel_folders(environment):
         for spec in sorted(folder.glob("*/kernel.json")):
@@ -45,12 +45,12 @@ def find_kernels(environment: Mapping[str, str]) -> tuple[Kernel, ...]:
 def choose_kernel(
     kernels: Iterable[Kernel], *, name: str | None, language: str, exact: bool = False
 ) -> tuple[Kernel, str]:
-    """The kernel of that name, else one of the language, with a warning ('' when there is nothing to say).
+    """Return the named kernel, else one of the language with a warning (otherwise '').
 
-    ``exact`` takes no other than the named one.
+    ``exact`` accepts only the named kernel.
 
     Raises:
-        KernelMissingError: there is neither.
+        KernelMissingError: no kernel has the name or, unless ``exact``, the language.
     """
     by_name = {kernel.name.lower(): kernel for kernel in kernels}
     if name and name.lower() in by_name:
@@ -59,13 +59,13 @@ def choose_kernel(
     preferred = [kernel for word in _PREFERRED.get(language.lower(), ()) for kernel in fitting if kernel.name == word]
     chosen = None if exact and name else next(iter((*preferred, *fitting)), None)
     if chosen is None:
-        there = ", ".join(f"{kernel.name} ({kernel.language})" for kernel in by_name.values()) or "none"
-        wanted = f"{name!r} or another for {language}" if name else f"for {language or 'an unknown language'}"
+        available = ", ".join(f"{kernel.name} ({kernel.language})" for kernel in by_name.values()) or "none"
+        requested = f"{name!r} or another for {language}" if name else f"for {language or 'an unknown language'}"
         raise KernelMissingError(
-            f"no kernel {wanted} in the image; kernels there: {there}\n"
-            "  add the kernel to the environment (ipykernel for Python, IRkernel for R) and build again"
+            f"no kernel {requested} in the image; available kernels: {available}\n"
+            "  add the kernel to the environment (ipykernel for Python, IRkernel for R) and rebuild the image"
         )
-    warning = f"the image has no kernel {name!r}; {chosen.name!r} runs the notebook" if name else ""
+    warning = f"kernel {name!r}: not found in the image; using {chosen.name!r}" if name else ""
     return chosen, warning
 
 
@@ -104,7 +104,7 @@ def _read(spec: Path, environment: Mapping[str, str]) -> Kernel | None:
 
 
 def _interpreter(command: str, spec: Path, environment: Mapping[str, str]) -> str | None:
-    """The absolute path of a kernel's program: ``python`` is the one of the environment that holds the kernelspec."""
+    """Return a kernel's absolute program path; ``python`` is that of the kernelspec's environment."""
     if os.path.isabs(command):
         return command if os.access(command, os.X_OK) else None
     prefix = (spec.parents[4] if len(spec.parents) > 4 else spec.parent) / "bin"
@@ -112,9 +112,9 @@ def _interpreter(command: str, spec: Path, environment: Mapping[str, str]) -> st
         for name in (command, "python3", "python"):
             if os.access(prefix / name, os.X_OK):
                 return str(prefix / name)
-    beside = prefix / command
-    if os.access(beside, os.X_OK):
-        return str(beside)
+    program = prefix / command
+    if os.access(program, os.X_OK):
+        return str(program)
     from shutil import which
 
     return which(command, path=environment.get("PATH"))

@@ -1,6 +1,6 @@
-"""``cwl.output.json``: the output object of a run whose names no glob can say (CWL v1.2, "Output binding").
+"""``cwl.output.json``: the output object of a run with templated names (CWL v1.2, "Output binding").
 
-A CWL engine takes this file in place of all globs, so it names every output of ``process.cwl``.
+A CWL engine uses this file instead of all globs, so it lists every output of ``process.cwl``.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from generator.shared.json_text import json_text
 
 
 def write_output_object(interface: Interface, executed: Path, scraps: Scraps, output: Path) -> None:
-    """Writes the file beside the output directory, where engines look for it: in the working directory.
+    """Write the file next to the output directory: engines look for it in the working directory.
 
-    A notebook that was never written is null, as every output that is missing.
+    Missing outputs are null, including a notebook that was never written.
     """
     values: dict[str, Any] = {one.id: _value(one, output) for one in interface.outputs}
     values["output_nb"] = _first(executed, output)

@@ -19,7 +19,7 @@ from generator.notebook.notebook import Notebook, read_notebook
 from generator.runner.document.document import read_document
 from generator.runner.document.saving import Saver, file_writer
 from generator.runner.execution.execution import execute
-from generator.runner.execution.html import page_beside
+from generator.runner.execution.html import write_page_after
 from generator.runner.execution.task import ProgressOutput, Task
 from generator.runner.execution.watching import ignore_signals, watched
 from generator.runner.kernels.specs import choose_kernel, find_kernels
@@ -41,14 +41,13 @@ from generator.shared.failures import (
 from generator.shared.path_templates import render_path_inside
 from generator.shared.suggestions import list_some
 
-"""The input of the generated CWL that is the runner's own; no parameter has this id (`interface.cwl_id`)."""
 _TIME_TO_CLEAN_UP = 2.0
 """Seconds between SIGTERM and SIGKILL for a script."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PackagedRun:
-    """What ``run`` was asked for, in the form that the generated CWL uses."""
+    """The options of ``run --process``, as the generated CWL gives them."""
 
     process: str
     output: Path
@@ -64,14 +63,14 @@ class PackagedRun:
     say: Callable[[str], None] = print
     time_limit: float | None = None
     execution: Mapping[str, Any] = field(default_factory=dict)
-    """The fields of `Task` that are options alone."""
+    """Fields of `Task` that come directly from options."""
 
 
 def run(request: PackagedRun) -> None:
-    """Runs the process.
+    """Run the process.
 
     Raises:
-        RunFailedError: it failed; what it wrote until then is in the output directory all the same.
+        RunFailedError: the run failed; files written before the failure are in the output directory.
     """
     inputs = read_inputs(request.inputs) if request.inputs else {}
     place = locate_repository(request.repository)
@@ -95,7 +94,7 @@ def run(request: PackagedRun) -> None:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Run:
-    """One run on its way; ``at_end`` is called when everything that the process wrote is in ``output``."""
+    """The state of one run; ``at_end`` closes after all results were moved to ``output``."""
 
     request: PackagedRun
     inputs: dict[str, Any]
@@ -133,31 +132,31 @@ def _run(
 def _check_outputs(expected: tuple[tuple[str, str], ...], output: Path) -> None:
     missing = [f"{name}: nothing matches {pattern!r}" for name, pattern in expected if not any(output.glob(pattern))]
     if missing:
-        there = sorted(str(path.relative_to(output)) for path in output.rglob("*") if path.is_file())
-        listed = list_some(there, limit=20)
+        found = sorted(str(path.relative_to(output)) for path in output.rglob("*") if path.is_file())
+        listed = list_some(found, limit=20)
         raise OutputMissingError(
-            "\n  ".join(["the process did not write its outputs", *missing, f"there are: {listed}"])
+            "\n  ".join(["the process did not write its outputs", *missing, f"it wrote: {listed}"])
         )
 
 
 def find_process(process: str, place: RepositoryLocation) -> str:
-    """The process relative to the repository's top, posix.
+    """Return the process's posix path relative to the repository's top.
 
     Raises:
-        ProcessMissingError: it is not there, or outside.
+        ProcessMissingError: the path is not a file of the repository.
     """
     relative = posixpath.normpath(process)
     path = place.folder / relative
     if relative.startswith(("..", "/")) or not path.is_file():
-        raise ProcessMissingError(f"{process}: not in the image's repository at {place.folder}")
+        raise ProcessMissingError(f"{process}: not found in the image's repository {place.folder}")
     return relative
 
 
 def load_notebook(process: str, place: RepositoryLocation) -> tuple[bytes, Notebook, Interface]:
-    """The notebook's bytes, what packmill reads in it, and its interface.
+    """Read a notebook: its bytes, its content and its interface.
 
     Raises:
-        ProcessMissingError: it cannot be read.
+        ProcessMissingError: the notebook cannot be read or is invalid.
     """
     try:
         data = (place.folder / process).read_bytes()
@@ -203,20 +202,20 @@ def _run_notebook(run: _Run) -> None:
     console = ProgressOutput(request.say, cells=request.show_cells)
     page = file_writer(executed.with_suffix(".html")) if request.html else None
     try:
-        with page_beside(task, page, console):
+        with write_page_after(task, page, console):
             execute(task, record, console)
     finally:
         record.scraps.write()
 
 
 def _choose_notebook_path(run: _Run, template: Any, parameters: Mapping[str, Any], interface: Interface) -> Path:
-    """The place of the executed notebook, in nobody's way.
+    """Return the path of the executed notebook from a template.
 
     Raises:
-        BadInputsError: it would lie where something else goes.
+        BadInputsError: the template is not a string, or its path collides with another output.
     """
     if not isinstance(template, str):
-        raise BadInputsError(f"{contract.template_input} is {template!r}, but a string is needed")
+        raise BadInputsError(f"{contract.template_input}: {template!r} is not a string")
     path = render_path_inside(
         template,
         notebook=run.workspace.process,
@@ -232,7 +231,7 @@ def _choose_notebook_path(run: _Run, template: Any, parameters: Mapping[str, Any
     }
     if path.split("/")[0] in taken:
         raise BadInputsError(
-            f"{contract.template_input} gives {path!r}, where {path.split('/')[0]!r} goes: choose another folder"
+            f"{contract.template_input}: {path!r} collides with {path.split('/')[0]!r}; choose another folder"
         )
     executed = run.output / path
     executed.parent.mkdir(parents=True, exist_ok=True)
@@ -240,7 +239,7 @@ def _choose_notebook_path(run: _Run, template: Any, parameters: Mapping[str, Any
 
 
 def _run_shell(run: _Run) -> None:
-    """A shell process gets the path of the input object as its first argument, as in the original system."""
+    """Run a script with the path of the input object as its first argument, as in the original system."""
     workspace, inputs = run.workspace, run.request.inputs
     workspace.fill(run.place, written=[pattern for _, pattern in run.request.expected])
     script = workspace.directory / posixpath.basename(workspace.process)
@@ -252,12 +251,12 @@ def _run_shell(run: _Run) -> None:
         raise ProcessFailedError(f"{workspace.process}: cannot be started: {error}") from None
     code = _wait_for_script(script_run)
     if code != 0:
-        how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
+        how = f"was killed by signal {-code}" if code < 0 else f"exited with code {code}"
         raise ProcessFailedError(f"{workspace.process} {how}")
 
 
 def _wait_for_script(script_run: subprocess.Popen[bytes]) -> int:
-    """The exit code of a script; when the run is ended, it and all that it started have a moment to clean up."""
+    """Wait for a script's exit code; an interrupted script and its children have a moment to clean up."""
     try:
         return script_run.wait()
     except BaseException:
@@ -274,9 +273,9 @@ def _wait_for_script(script_run: subprocess.Popen[bytes]) -> int:
 
 @contextmanager
 def _scratch_folder(cwd: Path) -> Iterator[Path]:
-    """A folder for this run in the working directory, where results can be moved out of cheaply; removed at the end.
+    """Create a temporary folder in the working directory, so that results can be moved cheaply; remove it on exit.
 
-    Programs that want to keep something in HOME are sent there, or to TMPDIR, so that results stay clean.
+    Caches that programs keep in HOME go to a second folder in TMPDIR, so that results stay clean.
     """
     scratch = Path(tempfile.mkdtemp(prefix=".packmill-", dir=cwd))
     homes = Path(tempfile.mkdtemp(prefix="packmill-"))

@@ -1,4 +1,4 @@
-"""From a CWL input object to the values that a notebook gets."""
+"""Conversion of a CWL input object to a notebook's values."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from generator.shared.suggestions import did_you_mean
 
 
 def read_inputs(path: Path) -> dict[str, Any]:
-    """The input object in a file.
+    """Read the input object from a file.
 
     Raises:
-        BadInputsError: it is not a JSON object.
+        BadInputsError: the file cannot be read or is not a JSON object.
     """
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise BadInputsError(f"{path}: the inputs cannot be read: {error}") from None
+        raise BadInputsError(f"{path}: cannot be read: {error}") from None
     if not isinstance(document, dict):
-        raise BadInputsError(f"{path}: an object with a value for each input is needed")
+        raise BadInputsError(f"{path}: not a JSON object; write an object with a value for each input")
     return document
 
 
 def notebook_values(inputs: Mapping[str, Any], interface: Interface, *, language: str = "python") -> dict[str, Literal]:
-    """What is injected: every value that is given, as the type that the cell has; null is 'not given'.
+    """Return the values to inject, converted to the types in the cell; null means 'not given'.
 
-    In other languages than Python a value that is the cell's own is left to the cell: papermill would write R's
+    In languages other than Python, a value equal to the cell's is not injected: papermill would write R's
     ``c(1, 2)`` as ``list(1, 2)`` and its ``5L`` as ``5``.
 
     Raises:
-        BadInputsError: naming every value that does not fit and every name that is no parameter.
+        BadInputsError: lists every value of the wrong type, unknown name and missing value.
     """
     known = {one.id: one for one in interface.inputs}
     values: dict[str, Literal] = {}
@@ -53,19 +53,19 @@ def notebook_values(inputs: Mapping[str, Any], interface: Interface, *, language
                 wrong.append(misfit(one, error))
     without = [one.name for one in interface.inputs if isinstance(one.default, Missing) and not one.hint.optional]
     missing = [name for name in without if name not in values]
-    wrong += [f"{name}: no value is given, and the notebook has none" for name in missing]
+    wrong += [f"{name}: no value is given, and the notebook has no default" for name in missing]
     if wrong:
         raise BadInputsError("the inputs do not fit the notebook:\n" + "\n".join(f"  {line}" for line in wrong))
     return values
 
 
 def misfit(one: Input, error: MisfitError) -> str:
-    """Why a value does not fit; a secret's value is not repeated."""
-    return f"{one.name} is secret, and its value is no {one.hint.type}" if one.hint.secret else f"{one.name} {error}"
+    """Explain why a value does not fit, without repeating a secret's value."""
+    return f"{one.name}: the secret value is not of type {one.hint.type}" if one.hint.secret else f"{one.name} {error}"
 
 
 def _is_written_otherwise(value: Any, default: Literal | Missing, language: str) -> bool:
-    """Whether the cell has the same value in a form that papermill would not write, such as a tuple."""
+    """Check whether the cell has the same value in a form that papermill does not write, such as a tuple."""
     if isinstance(default, Missing) or (language == "python" and not _holds_tuple(default)):
         return False
     return json.dumps(value) == json.dumps(default)
@@ -78,10 +78,10 @@ def _holds_tuple(value: object) -> bool:
 
 
 def notebook_value(value: Any, one: Input) -> Literal:
-    """One value as the notebook expects it.
+    """Convert one value to the form that the notebook expects.
 
     A staged file stays a CWL File object, in the list that the original system injects; an unstaged ``file`` becomes
-    its path when the cell has a path there. A number that was whole in the cell stays whole.
+    its path if the cell has a path. An integer in the cell stays an integer.
     """
     if one.hint.type in (CwlType.FILE, CwlType.DIRECTORY):
         as_objects = one.hint.role is Role.STAGE_IN or _holds_objects(one.default)
@@ -102,7 +102,7 @@ def _paths(value: Any) -> Literal:
 
 
 def _like(value: Literal, default: Literal | Missing) -> Literal:
-    """86.0 for a default of 86 is 86, so that ``range(n)`` works."""
+    """Convert 86.0 to 86 for an integer default, so that ``range(n)`` works."""
     if isinstance(value, float) and isinstance(default, int) and not isinstance(default, bool) and value.is_integer():
         return int(value)
     if isinstance(value, list | tuple) and isinstance(default, list | tuple):

@@ -1,9 +1,8 @@
-"""Where a process runs: a working copy of the repository, out of which only what the process wrote is taken.
+"""The working copy of the repository that a process runs in, from which new and changed files are collected.
 
-In Jupyter a notebook reads ``data/x.csv``, imports a module beside it and overwrites ``figure.png``. In a container
-the repository is read-only and the results must not be mixed with it. So the process runs in a copy: small files and
-those that it is to write are copied, large ones are linked, and afterwards everything new or changed is moved to the
-output directory.
+In Jupyter a notebook reads ``data/x.csv``, imports a module next to it and overwrites ``figure.png``. In a container
+the repository is read-only and results must be kept apart. So the process runs in a copy: small files and expected
+outputs are copied, large files are linked, and afterwards new and changed files are moved to the output directory.
 """
 
 from __future__ import annotations
@@ -30,14 +29,14 @@ _place_file = Path("/opt/packmill/repository.json")
 
 @dataclass(frozen=True, slots=True)
 class RepositoryLocation:
-    """Where the repository lies; ``hidden`` are the names at its top that begin with a dot and belong to it."""
+    """The repository's folder; ``hidden`` are its own names at the top that begin with a dot."""
 
     folder: Path
     hidden: frozenset[str]
 
 
 def locate_repository(folder: str | None) -> RepositoryLocation:
-    """The repository as the image's build noted it; ``folder`` overrides."""
+    """Return the repository's location noted by the image's build; ``folder`` overrides it."""
     noted = json.loads(_place_file.read_text(encoding="utf-8")) if _place_file.is_file() else {}
     where = Path(folder or noted.get("folder") or ".")
     hidden = noted.get("hidden", [entry.name for entry in where.glob(".*")])
@@ -65,23 +64,23 @@ class Workspace:
         return self.top / self.folder
 
     def fill(self, place: RepositoryLocation, *, written: Iterable[str] = ()) -> None:
-        """Copies or links the repository; files that match a glob of ``written`` are always copied."""
+        """Copy or link the repository's files; those that match a glob of ``written`` are always copied."""
         self.top.mkdir(parents=True)
         patterns = tuple(written)
         for root, folders, files in os.walk(place.folder):
             relative = os.path.relpath(root, place.folder)
             at_top = relative == "."
-            wanted = [name for name in folders if self._is_wanted(name, place, at_top=at_top)]
-            folders[:] = [name for name in wanted if not os.path.islink(os.path.join(root, name))]
+            kept = [name for name in folders if self._is_included(name, place, at_top=at_top)]
+            folders[:] = [name for name in kept if not os.path.islink(os.path.join(root, name))]
             for name in folders:
                 (self.top / relative / name).mkdir()
                 self._folders.add(posixpath.normpath(posixpath.join(relative, name)))
-            links = [name for name in wanted if name not in folders]
+            links = [name for name in kept if name not in folders]
             for name in (*links, *files):
-                if self._is_wanted(name, place, at_top=at_top):
+                if self._is_included(name, place, at_top=at_top):
                     self._copy_or_link(Path(root, name), posixpath.normpath(posixpath.join(relative, name)), patterns)
 
-    def _is_wanted(self, name: str, place: RepositoryLocation, *, at_top: bool) -> bool:
+    def _is_included(self, name: str, place: RepositoryLocation, *, at_top: bool) -> bool:
         return name not in _NEVER and not (at_top and name.startswith(".") and name not in place.hidden)
 
     def _copy_or_link(self, source: Path, relative: str, patterns: tuple[str, ...]) -> None:
@@ -108,10 +107,10 @@ class Workspace:
             return relative
 
     def collect(self, output: Path, *, reserved: Iterable[str] = ()) -> list[str]:
-        """Moves what the process wrote to ``output``; the warnings.
+        """Move new and changed files to ``output`` and return warnings.
 
-        Links first, while what they lead to is still in its place. Nothing that lies there already is replaced, and no
-        name of ``reserved`` taken: such a file goes to ``repository/`` below the output directory.
+        Links are resolved first, while their targets are in place. Files whose name exists or is ``reserved`` go to
+        ``repository/`` below the output directory.
         """
         taken = frozenset(reserved)
         warnings: list[str] = []
@@ -122,12 +121,12 @@ class Workspace:
             except (OSError, RuntimeError, shutil.Error) as error:
                 if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
                     raise
-                cause = (isinstance(error, OSError) and error.strerror) or "it cannot be followed"
-                warnings.append(f"{path} is left out: {cause}")
+                cause = (isinstance(error, OSError) and error.strerror) or "its link cannot be followed"
+                warnings.append(f"{path}: not collected: {cause}")
         return warnings
 
     def _find_written(self, output: Path, warnings: list[str]) -> tuple[list[str], list[str]]:
-        """Links and files that are new or changed; folders that are new are made."""
+        """Find new and changed links and files; create new folders in ``output``."""
         found: tuple[list[str], list[str]] = [], []
         for root, folders, files in os.walk(self.top):
             folders[:] = sorted(name for name in folders if name not in _NEVER)
@@ -146,7 +145,7 @@ class Workspace:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except (FileExistsError, NotADirectoryError):
-            warnings.append(f"{path} is a folder, but a file lies in its place: what is in it goes to repository/")
+            warnings.append(f"{path}: a file has the folder's name; its files go to repository/")
 
     def _move_result(self, path: str, output: Path, reserved: frozenset[str]) -> list[str]:
         source, inside = self.top / path, self._output_of(path)
@@ -158,17 +157,17 @@ class Workspace:
         if source.is_symlink():
             return self._copy_linked(source, path, target)
         if not stat.S_ISREG(source.stat().st_mode):
-            return [f"{path} is no ordinary file and is left out"]
+            return [f"{path}: not collected: not a regular file"]
         shutil.move(source, target)
         return []
 
     def _copy_linked(self, source: Path, path: str, target: Path) -> list[str]:
-        """What a link leads to, in its place; the results may go to where the link leads nowhere."""
+        """Copy a link's target in its place; the link may not resolve where results go."""
         real = source.resolve()
         if not real.exists():
-            return [f"{path} is a link to nothing and is left out"]
+            return [f"{path}: not collected: the link's target does not exist"]
         if source.is_relative_to(real):
-            return [f"{path} is a link to a folder that it lies in and is left out"]
+            return [f"{path}: not collected: the link leads to a folder that contains it"]
         if real.is_dir():
             shutil.copytree(real, target, dirs_exist_ok=True, ignore_dangling_symlinks=True)
         else:
@@ -177,6 +176,6 @@ class Workspace:
 
 
 def _fingerprint(path: Path) -> tuple[int, int, int]:
-    """What changes when a file is written or replaced: time (ns), size (bytes) and inode."""
+    """Return a file's time (ns), size (bytes) and inode, which change when it is written or replaced."""
     status = path.lstat()
     return status.st_mtime_ns, status.st_size, status.st_ino

@@ -1,4 +1,4 @@
-"""``result.json``: how a run went, for the programs that started it."""
+"""``result.json``: the state of a run, for the program that started it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from generator.shared.json_text import json_text
 
 @dataclass(slots=True)
 class RunRecord:
-    """What is noted while a run goes on; times are UTC, durations seconds, memory bytes."""
+    """Facts recorded during a run; times are UTC, durations seconds, memory bytes."""
 
     process: str
     started: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
@@ -29,7 +29,7 @@ class RunRecord:
     notebooks: list[Path] = field(default_factory=list)
 
     def write(self, folder: Path, error: BaseException | None, *, outputs: Iterable[Path]) -> None:
-        """Writes the file into ``folder``; ``error`` is what ended the run, if anything did."""
+        """Write ``result.json`` into ``folder``; ``error`` is the exception that ended the run, if any."""
         ended = datetime.now(timezone.utc)
         failure = error if isinstance(error, RunFailedError) else None
         document = {
@@ -53,10 +53,10 @@ class RunRecord:
 
 
 def check_status(record: RunRecord) -> None:
-    """Honours a status that the notebook gave itself.
+    """Check the status code that the notebook glued.
 
     Raises:
-        StatusCodeError: it is 400 or more.
+        StatusCodeError: the status code is 400 or more.
     """
     status = record.scraps.status_code
     if status is not None and status >= 400:

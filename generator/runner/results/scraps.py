@@ -1,6 +1,6 @@
-"""Results that a notebook glued, read from its outputs as they come (scrapbook 0.5.0; papermill's older records).
+"""Results that a notebook glued, read from its outputs during the run (scrapbook 0.5.0; papermill's older records).
 
-Data goes to ``scraps.json``. What is shown (a figure, a widget's HTML) and tables become files in ``scraps/``, and
+Data goes to ``scraps.json``. Displays (a figure, a widget's HTML) and tables become files in ``scraps/``, and
 ``scraps.json`` names them as CWL File objects.
 """
 
@@ -38,21 +38,21 @@ _endings = {
     "text/latex": "tex",
     "text/plain": "txt",
 }
-"""Kinds of displays, the first that is there becomes the file; what is for every eye goes before what is for code."""
+"""Endings by media type of a display; the first type present becomes the file: pictures first, plain text last."""
 
 
 class Scraps:
     """The scraps of one run; a later scrap of a name replaces an earlier one."""
 
     def __init__(self, output: Path | None = None) -> None:
-        """Files go to ``output / "scraps"``; without it they are only named."""
+        """Files go to ``output / "scraps"``; without ``output`` they are named but not written."""
         self._values: dict[str, Any] = {}
         self._files: dict[str, dict[str, Any]] = {}
         self._owners: dict[str, int] = {}
         self._output = output
 
     def take(self, index: int, cell: Mapping[str, Any], *, again: bool = False) -> None:
-        """All scraps of a cell; ``again`` those alone that it had, because a display of it was updated."""
+        """Collect the scraps of a cell; ``again`` only updates scraps that the cell already has."""
         for output in cell.get("outputs") or ():
             for name, kind, content in _read_scraps(output):
                 if again and self._owners.get(name) != index:
@@ -80,7 +80,7 @@ class Scraps:
         self._file(name, kind, _endings[kind], data)
 
     def _file(self, name: str, kind: str, ending: str, data: bytes) -> None:
-        """Writes ``scraps/<name>.<ending>`` and notes its CWL File object."""
+        """Write ``scraps/<name>.<ending>`` and note its CWL File object."""
         before = self._files.pop(name, None)
         if before and self._output is not None:
             (self._output / before["path"]).unlink(missing_ok=True)
@@ -92,7 +92,7 @@ class Scraps:
         self._files[name] = {"class": "File", "path": path, "basename": path.rpartition("/")[2], "format": kind}
 
     def _free_path(self, stem: str, ending: str) -> str:
-        """Names that differ in nothing that a file name may hold get files of their own all the same."""
+        """Return an unused path; names that map to one file name get numbered files."""
         taken = set(self.files)
         numbered = (stem if number == 1 else f"{stem}-{number}" for number in itertools.count(1))
         return next(
@@ -100,7 +100,7 @@ class Scraps:
         )
 
     def all(self) -> dict[str, Any]:
-        """By name: data, or the File object of a table or display; data goes before a display of the same name."""
+        """Return data or File objects by name; data precedes a display of the same name."""
         return {name: self._values.get(name, self._files.get(name)) for name in self._owners}
 
     @property
@@ -110,7 +110,7 @@ class Scraps:
 
     @property
     def status_code(self) -> int | None:
-        """The HTTP status that the notebook gave itself by a scrap ``statusCode``, as in papermill-api."""
+        """The HTTP status in the scrap ``statusCode``, as in papermill-api."""
         value = self._values.get("statusCode")
         if isinstance(value, str) and re.fullmatch(r"[1-5]\d\d", value):
             value = int(value)
@@ -119,13 +119,13 @@ class Scraps:
         return value if isinstance(value, int) and not isinstance(value, bool) and 100 <= value <= 599 else None
 
     def write(self) -> None:
-        """Writes ``scraps.json``."""
+        """Write ``scraps.json``."""
         if self._output is not None:
             (self._output / contract.scraps_file).write_bytes(json_text(self.all()) + b"\n")
 
 
 def _read_scraps(output: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
-    """Name, ``data``, ``table`` or ``display``, and content."""
+    """Yield name, kind (``data``, ``table`` or ``display``) and content."""
     bundle = output.get("data")
     if not isinstance(bundle, Mapping):
         return
@@ -143,7 +143,7 @@ def _read_scraps(output: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
 
 
 def _decode(content: Mapping[str, Any]) -> tuple[str, Any]:
-    """JSON that was glued as text is data again; a table is the bytes of a parquet file."""
+    """Decode a scrap: JSON glued as text becomes data, a table the bytes of a parquet file."""
     data, encoder = content.get("data"), content.get("encoder")
     if encoder == _TABLE and isinstance(data, str):
         return "table", _bytes(data)
@@ -160,7 +160,7 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 
 
 def _replace_non_finite(value: Any) -> Any:
-    """NaN and infinities, which JSON does not have, as null."""
+    """Replace NaN and infinities, which JSON lacks, by null."""
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, Mapping):
@@ -180,6 +180,6 @@ def _bytes(text: str) -> bytes:
 
 
 def _file_stem(name: str) -> str:
-    """A scrap's name as a file's: nothing that leads elsewhere, nothing hidden."""
+    """Convert a scrap's name to a safe file name, not hidden and without folders."""
     stem = re.sub(r"[^\w.+-]+", "_", name).lstrip(".")
     return stem.encode("utf-8", "replace")[:200].decode("utf-8", "ignore") or "scrap"

@@ -17,7 +17,7 @@ PIPE = "-"
 
 
 def is_remote(address: str) -> bool:
-    """Whether it is neither a local file nor a pipe."""
+    """Check whether an address is neither a local file nor a pipe."""
     return _scheme(address) not in ("", "file")
 
 
@@ -27,15 +27,15 @@ def _scheme(address: str) -> str:
 
 
 def local_path(address: str) -> Path:
-    """The path of a local address."""
+    """Return the path of a local address."""
     return Path(address.removeprefix("file://"))
 
 
 def read(address: str) -> bytes:
-    """What stands at an address.
+    """Read the bytes at an address.
 
     Raises:
-        BadInputsError: it cannot be read.
+        BadInputsError: the address cannot be read.
     """
     try:
         if address == PIPE:
@@ -50,12 +50,12 @@ def read(address: str) -> bytes:
             return bytes(stream.read())
     except BadInputsError:
         raise
-    except Exception as error:  # noqa: BLE001 - every store has errors of its own, and all mean the same here
+    except Exception as error:  # noqa: BLE001 - each store raises errors of its own
         raise BadInputsError(f"{redact_address(address)}: cannot be read: {_cause(error)}") from None
 
 
 def _get(address: str) -> bytes:
-    """papermill would take an error page for the notebook; here its status is the error."""
+    """Fetch a URL, raising errors for HTTP statuses; papermill would read an error page as the notebook."""
     if re.match(r"https?://github\.com/", address, re.IGNORECASE):
         content = _papermill_io().read(address, None)
         return content if isinstance(content, bytes) else str(content).encode()
@@ -67,17 +67,17 @@ def _get(address: str) -> bytes:
 
 
 def writer(address: str) -> Write:
-    """What writes a notebook to an address.
+    """Return a function that writes a notebook to an address.
 
     Raises:
-        BadInputsError: the address cannot be written to.
+        BadInputsError: the folder of a local address does not exist.
     """
     if address == PIPE:
         return _to_stdout
     if not is_remote(address):
         path = local_path(address)
         if not path.parent.is_dir():
-            raise BadInputsError(f"{path.parent}: there is no such folder for the executed notebook")
+            raise BadInputsError(f"{path.parent}: folder of the executed notebook not found")
         return file_writer(path)
 
     def write(parts: Iterable[bytes]) -> None:
@@ -91,9 +91,7 @@ def writer(address: str) -> Write:
         except BadInputsError:
             raise
         except Exception as error:  # noqa: BLE001 - as in read
-            raise BadInputsError(
-                f"{redact_address(address)}: the notebook cannot be written: {_cause(error)}"
-            ) from None
+            raise BadInputsError(f"{redact_address(address)}: cannot be written: {_cause(error)}") from None
 
     return write
 
@@ -104,11 +102,11 @@ def _to_stdout(parts: Iterable[bytes]) -> None:
         sys.stdout.buffer.writelines(parts)
         sys.stdout.buffer.flush()
     except BrokenPipeError:
-        raise BadInputsError("stdout: its reader went before the notebook was written") from None
+        raise BadInputsError("stdout: closed before the notebook was written") from None
 
 
 def redact_address(address: str) -> str:
-    """An address without what may be a password or a signature in it."""
+    """Return an address without passwords and signatures."""
     return re.sub(r"\?.*", "?…", re.sub(r"(?<=://)[^/@]*@", "", address))
 
 
@@ -129,5 +127,5 @@ def _fsspec(address: str) -> Any:
         import fsspec
     except ImportError:
         scheme = _scheme(address)
-        raise BadInputsError(f"{scheme}: addresses need fsspec: install it beside packmill") from None
+        raise BadInputsError(f"{scheme}: addresses need fsspec; install it with packmill") from None
     return fsspec

@@ -1,4 +1,4 @@
-"""``--help-notebook``: the parameters of a notebook for people, in one table."""
+"""``--help-notebook``: the parameters of a notebook in one table."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from generator.shared.failures import ProcessMissingError
 
 
 def show_parameters(address: str) -> int:
-    """Print the parameters of a notebook; 0, or 1 when it has none (papermill's exit code).
+    """Print the parameters of a notebook; return 0, or 1 without parameters (papermill's exit code).
 
     Raises:
-        ProcessMissingError: it is no notebook, or its parameters cannot be understood.
+        ProcessMissingError: the file is not a valid notebook, or its parameters cell is invalid.
     """
     name = addresses.redact_address(address)
     try:

@@ -1,4 +1,4 @@
-"""``--engine NAME``: a run by an engine that is registered with papermill, told in the runner's terms."""
+"""``--engine NAME``: a run by an engine registered with papermill, with the runner's failures."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def run_with_papermill(
     execution: Mapping[str, Any],
     record: RunRecord,
 ) -> None:
-    """Runs a notebook by papermill itself; ``request`` and ``execution`` are its options, and those of `Task`.
+    """Run a notebook by papermill; ``request`` holds papermill's options, ``execution`` those of `Task`.
 
     Raises:
-        RunFailedError: it failed.
+        RunFailedError: the run failed.
     """
     from jupyter_client.kernelspec import NoSuchKernel
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
@@ -52,7 +52,7 @@ def run_with_papermill(
     except PapermillExecutionError as error:
         raise ProcessFailedError(f"cell {error.cell_index + 1} failed: {error.ename}: {error.evalue}") from None
     except NoSuchKernel as error:
-        raise KernelMissingError(f"no kernel {error.name!r} here") from None
+        raise KernelMissingError(f"kernel {error.name!r}: not found") from None
     except DeadKernelError as error:
         raise KernelDiedError(str(error)) from None
     except CellTimeoutError as error:

@@ -1,4 +1,4 @@
-"""packmill's execution as an engine of papermill's: ``papermill --engine packmill``, and Airflow's PapermillOperator.
+"""packmill's execution as a papermill engine: ``papermill --engine packmill``, and Airflow's PapermillOperator.
 
 Registered by the entry point ``papermill.engine`` (papermill's documentation, "Extending papermill through engines").
 """
@@ -27,11 +27,11 @@ _SHUTDOWN_TIMEOUT = 5.0
 
 
 class PackmillEngine(Engine):  # type: ignore[misc]
-    """Runs a notebook as ``packmill-runner`` does; papermill prepares it and raises what went wrong."""
+    """Runs a notebook as ``packmill-runner`` does; papermill prepares the notebook and raises errors."""
 
     @classmethod
     def execute_notebook(cls, nb: Any, kernel_name: str, **options: Any) -> Any:
-        """papermill's, with saves whose cost stays linear."""
+        """Run a notebook like papermill, with saves of linear cost."""
         manager_options = ("output_path", "progress_bar", "log_output", "autosave_cell_every")
         manager = _Manager(nb, **{name: options[name] for name in manager_options if name in options})
         manager.notebook_start()
@@ -55,10 +55,12 @@ class PackmillEngine(Engine):  # type: ignore[misc]
         execution_timeout: float | None = None,
         **_,
     ) -> None:
-        """Starts the kernel, runs the cells, ends the kernel.
+        """Start the kernel, run the cells, and end the kernel.
 
         Raises:
-            DeadKernelError, CellTimeoutError, RuntimeError: as nbclient raises them.
+            DeadKernelError: the kernel died.
+            CellTimeoutError: a cell exceeded its time limit.
+            RuntimeError: the kernel did not answer in time.
         """
         language = nb_man.nb.metadata.get("kernelspec", {}).get("language") or "python"
         kernel, _warning = choose_kernel(find_kernels(os.environ), name=kernel_name, language=language)
@@ -87,7 +89,7 @@ class PackmillEngine(Engine):  # type: ignore[misc]
 
 
 class _Manager(NotebookExecutionManager):  # type: ignore[misc]
-    """papermill's record of a run; a save waits until twenty times as long has passed as the last one took."""
+    """papermill's record of a run; a save waits twenty times as long as the previous one took."""
 
     _next_save = 0.0
 
@@ -104,7 +106,7 @@ class _Manager(NotebookExecutionManager):  # type: ignore[misc]
 
 
 class _NotebookCells:
-    """The cells of papermill's notebook, which lies in memory."""
+    """The cells of papermill's notebook, kept in memory."""
 
     def __init__(self, nb: Any) -> None:
         self._nb = nb
@@ -113,13 +115,13 @@ class _NotebookCells:
         return len(self._nb.cells)
 
     def cell(self, index: int) -> MutableMapping[str, Any]:
-        """The cell itself."""
+        """Return a cell."""
         cell: MutableMapping[str, Any] = self._nb.cells[index]
         return cell
 
 
 class _Listener:
-    """Tells papermill's manager of each cell."""
+    """Reports each cell to papermill's manager."""
 
     def __init__(
         self,
@@ -134,11 +136,11 @@ class _Listener:
         self._copies = {"stdout": stdout, "stderr": stderr}
 
     def start_cell(self, index: int, cell: Any) -> None:
-        """Before a cell."""
+        """Report the start of a cell."""
         self._manager.cell_start(cell, index)
 
     def finish_cell(self, index: int, cell: Any, *, failed: bool) -> None:
-        """After a cell; papermill reads outputs as nbformat's nodes."""
+        """Report the end of a cell; papermill needs outputs as nbformat's nodes."""
         if "outputs" in cell:
             cell["outputs"] = [nbformat.from_dict(plain_output(output)) for output in cell["outputs"]]
         cell["metadata"] = nbformat.from_dict(cell["metadata"])
@@ -147,7 +149,7 @@ class _Listener:
         self._manager.cell_complete(cell, cell_index=index)
 
     def output(self, output: dict[str, Any]) -> None:
-        """Copies what is printed to where it was asked for."""
+        """Copy an output to the requested files and the log."""
         from papermill.log import logger
 
         copy = self._copies.get(str(output.get("name")))
@@ -162,11 +164,11 @@ class _Listener:
             logger.info(text)
 
     def warn(self, text: str) -> None:
-        """Tells what need not end the run."""
+        """Report a problem that does not end the run."""
         from papermill.log import logger
 
         logger.warning(text)
 
     def tick(self) -> None:
-        """Saves in a long cell."""
+        """Save during a long cell."""
         self._manager.autosave_cell()

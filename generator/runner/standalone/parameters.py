@@ -1,4 +1,4 @@
-"""Parameters as they are given in papermill's form: read, filled into paths, and held against the notebook's cell."""
+"""Parameters given in papermill's form: read, filled into paths, and checked against the notebook's cell."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ built_in_names = ("PAPERMILL_INPUT_PATH", "PAPERMILL_OUTPUT_PATH")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ParameterOptions:
-    """Parameters as they were given: papermill's five ways, in papermill's order of precedence."""
+    """papermill's five options for parameters, in its order of precedence."""
 
     base64: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
@@ -36,17 +36,17 @@ class ParameterOptions:
 
 
 def read_parameters(given: ParameterOptions, first: Mapping[str, Any]) -> dict[str, Any]:
-    """All given parameters; a later way goes before an earlier one (papermill's cli).
+    """Read all given parameters; later options override earlier ones (papermill's cli).
 
     Raises:
-        BadInputsError: one of them cannot be read.
+        BadInputsError: an option's value is not valid base64 or YAML, or a file cannot be read.
     """
     values = dict(first)
     for text in given.base64:
         try:
             values |= _yaml(base64.b64decode("".join(text.split()), validate=True).decode(), "-b")
         except (binascii.Error, UnicodeDecodeError):
-            raise BadInputsError(f"-b: {text[:40]!r} is not base64 of text") from None
+            raise BadInputsError(f"-b: {text[:40]!r} is not valid base64 of text") from None
     for address in given.files:
         values |= _yaml(addresses.read(address).decode("utf-8-sig", "replace"), addresses.redact_address(address))
     for text in given.yaml:
@@ -57,7 +57,7 @@ def read_parameters(given: ParameterOptions, first: Mapping[str, Any]) -> dict[s
 
 
 def _yaml(text: str, where: str) -> dict[str, Any]:
-    """A YAML mapping in which dates stay texts, as papermill reads it."""
+    """Parse a YAML mapping in which dates stay strings, as papermill does."""
     import yaml
 
     loader = type("Loader", (yaml.SafeLoader,), {"yaml_implicit_resolvers": _without_dates(yaml.SafeLoader)})
@@ -69,19 +69,19 @@ def _yaml(text: str, where: str) -> dict[str, Any]:
         raise BadInputsError(f"{where}: the document is too large: {error}") from None
     except (yaml.YAMLError, RecursionError) as error:
         problem = " ".join(str(error).split())
-        raise BadInputsError(f"{where}: the parameters are no YAML: {problem}") from None
+        raise BadInputsError(f"{where}: invalid YAML: {problem}") from None
     if document is None:
         return {}
     if not isinstance(document, dict):
-        raise BadInputsError(f"{where}: a mapping of names to values is needed, this is a {type(document).__name__}")
+        raise BadInputsError(f"{where}: not a mapping of names to values, but a {type(document).__name__}")
     try:
         return {str(name): _with_text_keys(value) for name, value in document.items()}
     except RecursionError:
-        raise BadInputsError(f"{where}: a value holds itself, or is nested too deeply") from None
+        raise BadInputsError(f"{where}: a value contains itself or is nested too deeply") from None
 
 
 def _with_text_keys(value: Any) -> Any:
-    """Mappings as JSON and papermill's translators have them, by texts."""
+    """Convert keys of mappings to strings, as JSON and papermill's translators need them."""
     if isinstance(value, dict):
         return {str(key): _with_text_keys(item) for key, item in value.items()}
     return [_with_text_keys(item) for item in value] if isinstance(value, list) else value
@@ -95,7 +95,7 @@ def _without_dates(loader: Any) -> dict[str, list[tuple[str, Any]]]:
 
 
 def parse_value(text: str) -> Any:
-    """What ``-p`` means: True, False, None and numbers are values, everything else is text (papermill's cli)."""
+    """Parse a value of ``-p``: True, False, None and numbers become values, everything else text (papermill's cli)."""
     words = {"True": True, "False": False, "None": None}
     if text in words:
         return words[text]
@@ -106,10 +106,10 @@ def parse_value(text: str) -> Any:
 
 
 def fill_path(path: str, values: Mapping[str, Any]) -> str:
-    """A path with ``{name}`` of parameters and of ``pm`` filled in, as papermill does.
+    """Fill ``{name}`` of parameters and of ``pm`` into a path, as papermill does.
 
     Raises:
-        BadInputsError: it names what is not there.
+        BadInputsError: the path has an unknown name or invalid braces.
     """
     if "{" not in path and "}" not in path:
         return path
@@ -127,10 +127,10 @@ def fill_path(path: str, values: Mapping[str, Any]) -> str:
 def fit_parameters(
     values: Mapping[str, Any], given: ParameterOptions, interface: Interface, notebook: Notebook, *, allow_unknown: bool
 ) -> dict[str, Any]:
-    """The parameters, those of a typed name as the type has them.
+    """Check the parameters and convert those with a declared type.
 
     Raises:
-        BadInputsError: naming every value that does not fit and every name that the notebook does not have.
+        BadInputsError: lists every value of the wrong type and every unknown name.
     """
     inputs = {one.name: one for one in interface.inputs}
     known = {*inputs, *(one.name for one in interface.outputs), *built_in_names}
@@ -157,6 +157,6 @@ def fit_parameters(
 
 def _unknown(name: str, known: Iterable[str], notebook: Notebook) -> str:
     if not notebook.cells_with_tag("parameters"):
-        return f"{name}: the notebook has no cell tagged 'parameters'; --allow-unknown injects it all the same"
+        return f"{name}: the notebook has no cell tagged 'parameters'; --allow-unknown injects the value anyway"
     hint = did_you_mean(name, [one for one in known if one not in built_in_names])
-    return f"{name}: the notebook has no such parameter{hint}; --allow-unknown injects it all the same"
+    return f"{name}: the notebook has no such parameter{hint}; --allow-unknown injects the value anyway"

@@ -17,7 +17,7 @@ from generator.notebook.notebook import Notebook, read_notebook
 from generator.runner.document.document import read_document
 from generator.runner.document.saving import Saver, is_file_or_nothing
 from generator.runner.execution.execution import execute
-from generator.runner.execution.html import page_beside
+from generator.runner.execution.html import write_page_after
 from generator.runner.execution.task import ProgressOutput, Task
 from generator.runner.execution.watching import watched
 from generator.runner.kernels.specs import Kernel, choose_kernel, find_kernels
@@ -39,12 +39,12 @@ from generator.shared.masking import mask
 from generator.shared.path_templates import render_path
 
 _REMOTE_SAVES = 30.0
-"""Seconds between two saves to an address that is no file."""
+"""Seconds between two saves to a remote address."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StandaloneRun:
-    """What ``run`` was asked for, in papermill's form."""
+    """The options of ``run IN OUT``, in papermill's form."""
 
     notebook: str
     output: str | None
@@ -66,14 +66,14 @@ class StandaloneRun:
     say: Callable[[str], None] = print
     time_limit: float | None = None
     execution: Mapping[str, Any] = field(default_factory=dict)
-    """The fields of `Task` that are options alone."""
+    """Fields of `Task` that come directly from options."""
 
 
 def run(request: StandaloneRun) -> None:
-    """Runs the notebook.
+    """Run the notebook.
 
     Raises:
-        RunFailedError: it failed; the executed notebook is at its place all the same.
+        RunFailedError: the run failed; the executed notebook is saved nevertheless.
     """
     record = RunRecord(process=addresses.redact_address(request.notebook), scraps=Scraps(request.results))
     if request.results:
@@ -130,21 +130,21 @@ def _run(request: StandaloneRun, record: RunRecord) -> None:
             **request.execution,
         )
         console = ProgressOutput(request.say, cells=request.show_cells)
-        with page_beside(task, addresses.writer(_page_address(output_path)) if request.html else None, console):
+        with write_page_after(task, addresses.writer(_page_address(output_path)) if request.html else None, console):
             execute(task, record, console)
 
 
 def _run_by_engine(
     request: StandaloneRun, values: Mapping[str, Any], secret: Sequence[str], paths: tuple[str, str], record: RunRecord
 ) -> None:
-    """A run by an engine that is registered with papermill.
+    """Run the notebook by an engine registered with papermill.
 
     Raises:
-        BadInputsError: it is asked for what papermill's engines cannot do.
+        BadInputsError: an option or a secret parameter is not supported by papermill's engines.
     """
     if secret or request.html:
         what = f"the secret {secret[0]!r}" if secret else "--html"
-        raise BadInputsError(f"{what} is for packmill's own engine, not for --engine {request.engine}")
+        raise BadInputsError(f"{what}: not supported by --engine {request.engine}; use packmill's own engine")
     input_path, output_path = paths
     with ExitStack() as files:
         options = {
@@ -165,12 +165,12 @@ def _outputs(results: Path, record: RunRecord) -> list[Path]:
 
 
 def _escape_braces(path: str) -> str:
-    """A path that papermill's own formatting leaves as it is."""
+    """Escape a path so that papermill's formatting does not change it."""
     return path.replace("{", "{{").replace("}", "}}")
 
 
 def _choose_kernel(request: StandaloneRun, notebook: Notebook, language: str) -> Kernel:
-    """The kernel that was asked for, else the notebook's or one of its language; none is needed to prepare it."""
+    """Choose the requested kernel, else the notebook's or one of its language; preparing needs none."""
     name = request.kernel or notebook.kernel
     if request.execution.get("prepare_only"):
         return Kernel(name or "python3", language, (), Path())
@@ -182,13 +182,13 @@ def _choose_kernel(request: StandaloneRun, notebook: Notebook, language: str) ->
 
 
 def path_values(request: StandaloneRun) -> dict[str, Any]:
-    """``PAPERMILL_INPUT_PATH`` and ``PAPERMILL_OUTPUT_PATH``, when they are asked for."""
+    """Return ``PAPERMILL_INPUT_PATH`` and ``PAPERMILL_OUTPUT_PATH``, if requested."""
     paths = {"PAPERMILL_INPUT_PATH": request.notebook} if request.inject_input_path else {}
     return paths | ({"PAPERMILL_OUTPUT_PATH": request.output or addresses.PIPE} if request.inject_output_path else {})
 
 
 def _read_interface(data: bytes, name: str, request: StandaloneRun) -> tuple[Notebook, Interface | None]:
-    """The notebook and its interface; a parameters cell that packmill cannot read is papermill's all the same."""
+    """Read the notebook and its interface; None for a parameters cell that only papermill can use."""
     try:
         notebook = read_notebook(data, name)
     except NotebookError as error:
@@ -197,13 +197,15 @@ def _read_interface(data: bytes, name: str, request: StandaloneRun) -> tuple[Not
         return notebook, read_interface(notebook)
     except PackmillError as error:
         if any(re.search(r"\bsecret\b", cell.source) for cell in notebook.cells_with_tag("parameters")):
-            raise BadInputsError(f"{error}\n  it speaks of a secret, so it has to be understood") from None
+            raise BadInputsError(
+                f"{error}\n  the cell mentions a secret, so packmill must be able to read it"
+            ) from None
         request.say(f"warning: {error}")
         return notebook, None
 
 
 def _output_path(request: StandaloneRun, public: Mapping[str, Any], input_path: str, time: datetime) -> str:
-    """Where the executed notebook goes; no path is made of a secret."""
+    """Return the path of the executed notebook; paths never contain a secret."""
     if request.output is not None:
         return fill_path(request.output, public)
     template = request.template.choose()
@@ -212,7 +214,7 @@ def _output_path(request: StandaloneRun, public: Mapping[str, Any], input_path: 
     path = render_path(template, notebook=input_path, time=time, parameters=public, args=request.template.args)
     if not addresses.is_remote(path):
         addresses.local_path(path).parent.mkdir(parents=True, exist_ok=True)
-    request.say(f"the executed notebook goes to {path}")
+    request.say(f"the executed notebook is saved to {path}")
     return path
 
 
@@ -237,7 +239,7 @@ def _saver(request: StandaloneRun, data: bytes, input_path: str, output_path: st
 def _directory(cwd: str | None) -> Path:
     directory = Path(cwd or ".").resolve()
     if not directory.is_dir():
-        raise BadInputsError(f"{cwd}: there is no such directory to run in")
+        raise BadInputsError(f"{cwd}: working directory not found")
     return directory
 
 
@@ -254,5 +256,5 @@ def _open_output(path: str | None, files: ExitStack) -> TextIO | None:
 
 def _page_address(output_path: str) -> str:
     if output_path == addresses.PIPE:
-        raise BadInputsError("--html needs a path for the executed notebook, beside which the page can be")
+        raise BadInputsError("--html: the executed notebook has no path; give OUT as a file")
     return output_path.removesuffix(".ipynb") + ".html"
