@@ -138,7 +138,7 @@ def test_a_template_of_the_run_goes_before_a_stored_one_and_that_before_the_defa
     assert OutputTemplate(name="named", store=store).choose() == "n"
     assert OutputTemplate(store=store).choose() == "d"
     assert OutputTemplate().choose() is None
-    with pytest.raises(BadInputsError, match="not both"):
+    with pytest.raises(BadInputsError, match="give only one of them"):
         OutputTemplate(text="t", name="named", store=store).choose()
     with pytest.raises(BadInputsError, match="needs the file"):
         OutputTemplate(name="named").choose()

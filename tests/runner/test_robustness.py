@@ -263,3 +263,13 @@ def test_a_display_that_is_updated_later_is_the_scrap(here: Folder) -> None:
 
     assert here.run("in.ipynb", "out.ipynb", "--results", "r").returncode == 0
     assert (here.folder / "r/scraps/m.html").read_text() == "new"
+
+
+def test_a_request_that_a_kernel_drops_while_it_shuts_down_prints_nothing(here: Folder) -> None:
+    here.write("n = 1", "get_ipython().kernel.shell_channel_thread_main([])\nNone", "async def own(): pass\nown()\nNone")
+
+    done = here.run("in.ipynb", "out.ipynb")
+
+    assert done.returncode == 0, done.stderr
+    assert "Kernel.shell_channel_thread_main" not in here.texts()
+    assert "coroutine 'own' was never awaited" in here.texts()

@@ -1,8 +1,8 @@
-"""Starts ipykernel quickly: whatever a run does not use is left unloaded until someone asks for it.
+"""Start ipykernel quickly: modules that a run rarely uses are loaded on first use.
 
 ipykernel's debugger costs a tenth of a second and 9 MB; of jupyter_client a kernel needs two modules, which are less
-than half of what importing it costs. ``import debugpy`` and ``import jupyter_client`` in a notebook work as ever. What
-is loaded here lives as long as the process, so the garbage collector need not look at it.
+than half of what importing it costs. ``import debugpy`` and ``import jupyter_client`` in a notebook work as usual.
+Modules loaded here live as long as the process, so the garbage collector ignores them.
 """
 
 import contextlib
@@ -15,19 +15,20 @@ import logging
 import os
 import sys
 import types
+import warnings
 
 from packmill_later import put_off
 
 
 def write_connection_file(*arguments, **options):
-    """jupyter_client's, which ipykernel takes from the package's front."""
+    """Stand in for jupyter_client's function, which ipykernel imports from the package."""
     from jupyter_client.connect import write_connection_file as write
 
     return write(*arguments, **options)
 
 
 def isoparse(text):
-    """dateutil's, which jupyter_client reads the time of each message with."""
+    """Stand in for dateutil's function, with which jupyter_client parses the time of each message."""
     try:
         return datetime.datetime.fromisoformat(text)
     except ValueError:
@@ -35,17 +36,26 @@ def isoparse(text):
 
 
 def flush_open_files():
-    """Writes what a notebook left unwritten, before anything that does not end can keep the interpreter from it."""
+    """Flush files that the notebook left open, before a thread that never ends can prevent it."""
     for found in gc.get_objects():
         if isinstance(found, io.IOBase):
             with contextlib.suppress(Exception):
                 found.flush()
 
 
-def is_heard(record):
-    """Whether a line of the log is for anyone: a runner that has gone waits for no answer on a closed socket."""
+def is_relevant(record):
+    """Check whether a log record is about more than the kernel's own shutdown, when its sockets are closed."""
     error = record.exc_info[1] if record.exc_info else None
-    return getattr(error, "errno", None) != errno.ENOTSOCK
+    if getattr(error, "errno", None) == errno.ENOTSOCK:
+        return False
+    return not str(record.msg).startswith("Got events for closed stream")
+
+
+def unraisable_hook(unraisable):
+    """Print an exception that cannot be raised, unless it comes from a coroutine that ipykernel dropped at its end."""
+    code = getattr(unraisable.object, "cr_code", None)
+    if code is None or f"{os.sep}ipykernel{os.sep}" not in code.co_filename:
+        sys.__unraisablehook__(unraisable)
 
 
 gc.disable()
@@ -61,18 +71,24 @@ from ipykernel import kernelapp, kernelbase  # noqa: E402
 
 for name, stand_in in (("dateutil.parser", "isoparse"), ("jupyter_client", "write_connection_file")):
     vars(sys.modules.get(name, types)).pop(stand_in, None)  # ipykernel has them; a notebook gets the real ones
-kernelbase._psutil_import_attempted = True  # asked for by front ends that show a kernel's load
-kernelapp.IPKernelApp.init_pdb = lambda app: None  # noqa: ARG005 - nobody sits in front of it
+kernelbase._psutil_import_attempted = True  # only for front ends that show a kernel's load
+kernelapp.IPKernelApp.init_pdb = lambda app: None  # noqa: ARG005 - nobody can type
 if "PYTHONBREAKPOINT" not in os.environ:
-    sys.breakpointhook = lambda *arguments, **options: None  # noqa: ARG005 - for the same reason
-# IPython's history would keep every cell in a file of the user's, the injected one with its secrets first.
+    sys.breakpointhook = lambda *arguments, **options: None  # noqa: ARG005 - nobody can type
+# IPython's history would store every cell in the user's home, including injected secrets.
 sys.argv.append("--HistoryManager.enabled=False")
 application = kernelapp.IPKernelApp.instance()
 application.initialize()
-application.log.addFilter(is_heard)
+application.log.addFilter(is_relevant)
+logging.getLogger("tornado.general").addFilter(is_relevant)
+# A request that arrives during the shutdown is dropped before its coroutine starts.
+warnings.filterwarnings("ignore", message=r"coroutine 'Kernel\..*' was never awaited", category=RuntimeWarning)
+sys.unraisablehook = unraisable_hook
 gc.freeze()
 gc.enable()
 application.start()
-# ipykernel's control thread may still say "idle" on a socket that is closed by now; no one is left to hear it.
-logging.getLogger("tornado.general").disabled = True
+# ipykernel's threads may still send on closed sockets, and drop tasks that they no longer start.
+for name in ("asyncio", "tornado.general", "tornado.application"):
+    logging.getLogger(name).disabled = True
+logging.raiseExceptions = False
 flush_open_files()
