@@ -266,7 +266,9 @@ def test_a_display_that_is_updated_later_is_the_scrap(here: Folder) -> None:
 
 
 def test_a_request_that_a_kernel_drops_while_it_shuts_down_prints_nothing(here: Folder) -> None:
-    here.write("n = 1", "get_ipython().kernel.shell_channel_thread_main([])\nNone", "async def own(): pass\nown()\nNone")
+    here.write(
+        "n = 1", "get_ipython().kernel.shell_channel_thread_main([])\nNone", "async def own(): pass\nown()\nNone"
+    )
 
     done = here.run("in.ipynb", "out.ipynb")
 

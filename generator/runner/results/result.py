@@ -12,6 +12,7 @@ from typing import Any
 from generator.runner.results.scraps import Scraps
 from generator.shared import contract
 from generator.shared.failures import RunFailedError, StatusCodeError
+from generator.shared.file_digest import file_sha256
 from generator.shared.json_text import json_text
 
 
@@ -65,14 +66,4 @@ def check_status(record: RunRecord) -> None:
 
 def _output(path: Path, folder: Path) -> dict[str, Any]:
     shown = os.path.relpath(path, folder)
-    return {"path": shown, "size": path.stat().st_size, "sha256": _digest(path)}
-
-
-def _digest(path: Path) -> str:
-    import hashlib
-
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1024**2):
-            digest.update(block)
-    return digest.hexdigest()
+    return {"path": shown, "size": path.stat().st_size, "sha256": file_sha256(path)}
