@@ -20,13 +20,14 @@ from generator.runner.document.document import read_document
 from generator.runner.document.saving import Saver, file_writer
 from generator.runner.execution.execution import execute
 from generator.runner.execution.html import write_page_after
+from generator.runner.execution.recording import recorded_run
 from generator.runner.execution.task import ProgressOutput, Task
-from generator.runner.execution.watching import ignore_signals, watched
+from generator.runner.execution.watching import ignore_signals
 from generator.runner.kernels.specs import choose_kernel, find_kernels
 from generator.runner.packaged.output_object import write_output_object
 from generator.runner.packaged.values import notebook_values, read_inputs
 from generator.runner.packaged.workspace import RepositoryLocation, Workspace, locate_repository
-from generator.runner.results.result import RunRecord, check_status
+from generator.runner.results.result import RunRecord
 from generator.runner.results.scraps import Scraps
 from generator.shared import contract
 from generator.shared.errors import PackmillError
@@ -35,8 +36,6 @@ from generator.shared.failures import (
     OutputMissingError,
     ProcessFailedError,
     ProcessMissingError,
-    disk_full_as_error,
-    usage_errors_as_bad_inputs,
 )
 from generator.shared.path_templates import render_path_inside
 from generator.shared.suggestions import list_some
@@ -78,18 +77,12 @@ def run(request: PackagedRun) -> None:
     request.output.mkdir(parents=True, exist_ok=True)
     output = request.output.resolve()
     record = RunRecord(process=process, scraps=Scraps(output))
-    error: BaseException | None = None
-    try:
-        with watched(request.time_limit), disk_full_as_error(), usage_errors_as_bad_inputs():
-            _run(request, inputs, place, output, record)
-    except BaseException as caught:
-        error = caught
-        raise
-    finally:
-        with suppress(OSError):  # a disk that is full takes no record either
-            record.write(
-                output, error, outputs=(path for path in output.rglob("*") if path != output / contract.result_file)
-            )
+    with recorded_run(record, output, time_limit=request.time_limit, outputs=_written):
+        _run(request, inputs, place, output, record)
+
+
+def _written(output: Path) -> Iterator[Path]:
+    return (path for path in output.rglob("*") if path != output / contract.result_file)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -126,7 +119,6 @@ def _run(
             for warning in workspace.collect(output, reserved=(contract.result_file,)):
                 request.say(f"warning: {warning}")
         _check_outputs(request.expected, output)
-    check_status(record)
 
 
 def _check_outputs(expected: tuple[tuple[str, str], ...], output: Path) -> None:

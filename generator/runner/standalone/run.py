@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -18,23 +19,19 @@ from generator.runner.document.document import read_document
 from generator.runner.document.saving import Saver, is_file_or_nothing
 from generator.runner.execution.execution import execute
 from generator.runner.execution.html import write_page_after
+from generator.runner.execution.recording import recorded_run
 from generator.runner.execution.task import ProgressOutput, Task
-from generator.runner.execution.watching import watched
+from generator.runner.execution.watching import ignore_signals
 from generator.runner.kernels.specs import Kernel, choose_kernel, find_kernels
 from generator.runner.output_template import OutputTemplate
-from generator.runner.results.result import RunRecord, check_status
+from generator.runner.results.result import RunRecord
 from generator.runner.results.scraps import Scraps
 from generator.runner.standalone import addresses
 from generator.runner.standalone.other_engines import run_with_papermill
 from generator.runner.standalone.parameters import ParameterOptions, fill_path, fit_parameters, read_parameters
 from generator.shared import contract
 from generator.shared.errors import NotebookError, PackmillError
-from generator.shared.failures import (
-    BadInputsError,
-    ProcessMissingError,
-    disk_full_as_error,
-    usage_errors_as_bad_inputs,
-)
+from generator.shared.failures import BadInputsError, ProcessMissingError
 from generator.shared.masking import mask
 from generator.shared.path_templates import render_path
 
@@ -78,19 +75,14 @@ def run(request: StandaloneRun) -> None:
     record = RunRecord(process=addresses.redact_address(request.notebook), scraps=Scraps(request.results))
     if request.results:
         request.results.mkdir(parents=True, exist_ok=True)
-    error: BaseException | None = None
-    try:
-        with watched(request.time_limit), disk_full_as_error(), usage_errors_as_bad_inputs():
+    outputs = partial(_outputs, record=record)
+    with recorded_run(record, request.results, time_limit=request.time_limit, outputs=outputs):
+        try:
             _run(request, record)
-            check_status(record)
-    except BaseException as caught:
-        error = caught
-        raise
-    finally:
-        if request.results:
-            with suppress(OSError):
+        finally:
+            ignore_signals()
+            with suppress(OSError):  # on a full disk
                 record.scraps.write()
-                record.write(request.results, error, outputs=_outputs(request.results, record))
 
 
 def _run(request: StandaloneRun, record: RunRecord) -> None:
