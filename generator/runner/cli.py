@@ -36,8 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except ValueError as error:
             parser.error(str(error))
     options = parser.parse_args(words)
-    for name, given in pairs.items():
-        setattr(options, name, given)
+    for name, values in pairs.items():
+        setattr(options, name, values)
     try:
         staging = words[:1] in (["stage-in"], ["stage-out"])
         code: int = options.command(options, _say) if staging else options.command(options)
@@ -139,7 +139,7 @@ def _run_packaged(options: argparse.Namespace) -> int:
     given = [name for name, value in refused.items() if value]
     if given:
         raise BadInputsError(f"{given[0]}: not allowed with --process; put values into the file of --inputs")
-    template = _template_of(options)
+    template = _read_template_options(options)
     run(
         PackagedRun(
             process=options.process,
@@ -147,10 +147,10 @@ def _run_packaged(options: argparse.Namespace) -> int:
             output=Path(options.output),
             kernel=options.kernel,
             repository=options.repository,
-            expected=tuple(_expectation(text) for text in options.expect),
+            expected=tuple(_parse_expectation(text) for text in options.expect),
             template=template.choose(),
             template_args=template.args,
-            **_common(options),
+            **_common_options(options),
         )
     )
     return 0
@@ -163,8 +163,8 @@ def _run_standalone(options: argparse.Namespace) -> int:
     for name in ("inputs", "repository", "expect"):
         if getattr(options, name):
             raise BadInputsError(f"--{name}: only allowed with --process")
-    template = _template_of(options)
-    notebook, output = _paths(options, templated=template.choose() is not None)
+    template = _read_template_options(options)
+    notebook, output = _resolve_paths(options, templated=template.choose() is not None)
     if options.help_notebook:
         from generator.runner.standalone.notebook_help import show_parameters
 
@@ -192,13 +192,13 @@ def _run_standalone(options: argparse.Namespace) -> int:
             results=Path(options.results) if options.results else None,
             stdout_file=options.stdout_file,
             stderr_file=options.stderr_file,
-            **_common(options, quiet=piped and options.log_level == "INFO"),
+            **_common_options(options, quiet=piped and options.log_level == "INFO"),
         )
     )
     return 0
 
 
-def _paths(options: argparse.Namespace, *, templated: bool) -> tuple[str, str | None]:
+def _resolve_paths(options: argparse.Namespace, *, templated: bool) -> tuple[str, str | None]:
     """Return input and output as papermill does: a connected pipe replaces a missing path."""
     notebook, output = options.notebook_path, options.output_path
     input_piped = stat.S_ISFIFO(os.fstat(0).st_mode) if _is_open(0) else False
@@ -219,13 +219,13 @@ def _is_open(descriptor: int) -> bool:
     return True
 
 
-def _common(options: argparse.Namespace, *, quiet: bool = False) -> dict[str, Any]:
+def _common_options(options: argparse.Namespace, *, quiet: bool = False) -> dict[str, Any]:
     reports = not quiet and options.log_level in ("NOTSET", "DEBUG", "INFO")
     show_cells = options.progress_bar if options.progress_bar is not None else not options.log_output
     return {
         "html": options.html,
         "save_while_running": options.request_save_on_cell_execute,
-        "say": _say if reports else _say_warnings if options.log_level == "WARNING" else _say_nothing,
+        "say": _say if reports else _say_warnings if options.log_level == "WARNING" else _discard,
         "show_cells": show_cells,
         "time_limit": options.timeout,
         "execution": {
@@ -250,11 +250,11 @@ def _say_warnings(line: str) -> None:
         _say(line)
 
 
-def _say_nothing(_line: str) -> None:
+def _discard(_line: str) -> None:
     pass
 
 
-def _template_of(options: argparse.Namespace) -> Any:
+def _read_template_options(options: argparse.Namespace) -> Any:
     """Return the output template that the options choose; import the store only when it is used."""
     from generator.runner.output_template import OutputTemplate
 
@@ -263,19 +263,19 @@ def _template_of(options: argparse.Namespace) -> Any:
         from generator.runner.template_store import find_store
 
         store = find_store(options.templates, os.environ)
-    args = dict(_named(text, "--template-arg") for text in options.template_arg)
+    args = dict(_parse_assignment(text, "--template-arg") for text in options.template_arg)
     return OutputTemplate(text=options.output_template, name=options.template, store=store, args=args)
 
 
-def _named(text: str, option: str) -> tuple[str, str]:
+def _parse_assignment(text: str, option: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not name or not equals:
         raise BadInputsError(f"{option} {text!r}: write it as NAME=VALUE")
     return name, value
 
 
-def _expectation(text: str) -> tuple[str, str]:
-    name, pattern = _named(text, contract.expect_option)
+def _parse_expectation(text: str) -> tuple[str, str]:
+    name, pattern = _parse_assignment(text, contract.expect_option)
     if not pattern or pattern.startswith("/"):
         raise BadInputsError(f"--expect {text!r}: the pattern is relative to the output directory")
     return name, pattern

@@ -258,6 +258,6 @@ def _lines(value: Any) -> Any:
     return value.splitlines(keepends=True) if isinstance(value, str) else value
 
 
-def text_of(parts: Iterable[bytes]) -> str:
+def join_text(parts: Iterable[bytes]) -> str:
     """Join a document's pieces into a string."""
     return b"".join(parts).decode()

@@ -155,16 +155,16 @@ def _kernel_errors_as_failures(progress: Progress, process: KernelProcess, kille
         yield
     except CellTooLongError:
         limit = f"{progress.task.cell_time_limit:g} s"
-        raise CellTimeLimitError(f"{progress.present} exceeded the cell time limit of {limit}") from None
+        raise CellTimeLimitError(f"{progress.current_cell} exceeded the cell time limit of {limit}") from None
     except NotReadyError:
         waited = f"{progress.task.start_timeout:g} s"
         raise KernelMissingError(f"kernel {name!r}: no answer within {waited}") from None
     except KernelGoneError:
         if oom_kills() > killed_before:
-            raise OutOfMemoryError(f"{progress.present}: the kernel was killed because memory ran out") from None
-        if not progress.present:
+            raise OutOfMemoryError(f"{progress.current_cell}: the kernel was killed because memory ran out") from None
+        if not progress.current_cell:
             raise KernelMissingError(f"kernel {name!r}: cannot start: it {_describe_exit(process)}") from None
-        raise KernelDiedError(f"{progress.present}: the kernel {name!r} {_describe_exit(process)}") from None
+        raise KernelDiedError(f"{progress.current_cell}: the kernel {name!r} {_describe_exit(process)}") from None
 
 
 def _describe_exit(process: KernelProcess) -> str:

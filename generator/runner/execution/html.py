@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 
-from generator.runner.document.document import Document, text_of
+from generator.runner.document.document import Document, join_text
 from generator.runner.document.saving import Write
 from generator.runner.execution.task import ProgressOutput, Task
 from generator.shared.failures import BadInputsError, RunFailedError
@@ -40,7 +40,7 @@ def html_page(document: Document, *, report_mode: bool) -> bytes:
     import nbformat
     from nbconvert import HTMLExporter
 
-    nb = nbformat.reads(text_of(document.text()), as_version=4)
+    nb = nbformat.reads(join_text(document.text()), as_version=4)
     exporter = HTMLExporter(
         exclude_input=report_mode, exclude_input_prompt=report_mode, exclude_output_prompt=report_mode
     )

@@ -62,7 +62,7 @@ class Outputs:
         if message.kind == "clear_output":
             self._clear(message, index, cell)
             return None
-        output = output_of(message)
+        output = to_output(message)
         if output is None or (self._widgets and self._widgets.takes(message, output)):
             return None
         self._add(index, cell, output, display)
@@ -110,7 +110,7 @@ class Outputs:
         return state
 
 
-def output_of(message: Message) -> dict[str, Any] | None:
+def to_output(message: Message) -> dict[str, Any] | None:
     """Convert a message to an output; None for other messages."""
     content = message.content
     if message.kind == "stream":

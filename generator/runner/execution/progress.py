@@ -27,7 +27,7 @@ class Progress:
     console: ProgressOutput
     injected: int | None
     secrets: bool = False
-    present: str = ""
+    current_cell: str = ""
     annotations: Annotations = field(init=False)
     _began: float = 0.0
     _saved: float = field(default_factory=time.monotonic)
@@ -51,11 +51,11 @@ class Progress:
         self._began = time.monotonic()
         number = self.number(index)
         if number is None:
-            self.present = "the injected parameters"
+            self.current_cell = "the injected parameters"
             line = f"parameters: {', '.join(self.task.parameters)}"  # names only: values may be secret
         else:
-            self.present = f"cell {number} of {self.total}"
-            line = f"{self.present}: {_first_line(cell['source'])}"
+            self.current_cell = f"cell {number} of {self.total}"
+            line = f"{self.current_cell}: {_first_line(cell['source'])}"
         if self.console.cells:
             self.console.say(line)
 

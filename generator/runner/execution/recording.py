@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from generator.runner.execution.watching import watched
+from generator.runner.execution.watching import signals_as_failures
 from generator.runner.results.result import RunRecord, check_status
 from generator.shared.failures import disk_full_as_error, usage_errors_as_bad_inputs
 
@@ -24,7 +24,7 @@ def recorded_run(
     """
     error: BaseException | None = None
     try:
-        with watched(time_limit), disk_full_as_error(), usage_errors_as_bad_inputs():
+        with signals_as_failures(time_limit), disk_full_as_error(), usage_errors_as_bad_inputs():
             yield
             check_status(record)
     except BaseException as caught:

@@ -18,7 +18,7 @@ _AGAIN = 1.0
 
 
 @contextmanager
-def watched(time_limit: float | None) -> Iterator[None]:
+def signals_as_failures(time_limit: float | None) -> Iterator[None]:
     """Raise SIGTERM, SIGINT, SIGHUP and the end of ``time_limit`` (seconds) as exceptions in the block.
 
     An event loop may swallow the exception, so it is raised again until `ignore_signals` is called. Any exception that
@@ -31,7 +31,7 @@ def watched(time_limit: float | None) -> Iterator[None]:
     global _watching  # noqa: PLW0603 - signal handlers are global to a process
     causes: list[RunFailedError] = []
 
-    def happened(number: int, _frame: object) -> None:
+    def raise_cause(number: int, _frame: object) -> None:
         if not causes:
             limit = f"the run exceeded its time limit of {time_limit or 0:g} s"
             causes.append(RunTimeLimitError(limit) if number == signal.SIGALRM else InterruptedRunError(number))
@@ -40,7 +40,7 @@ def watched(time_limit: float | None) -> Iterator[None]:
 
     _watching = True
     numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM)
-    before = {number: signal.signal(number, happened) for number in numbers}
+    before = {number: signal.signal(number, raise_cause) for number in numbers}
     if time_limit:
         signal.setitimer(signal.ITIMER_REAL, time_limit)
     try:
@@ -59,7 +59,7 @@ def watched(time_limit: float | None) -> Iterator[None]:
 
 
 def ignore_signals() -> None:
-    """Ignore further signals, so that saving and cleaning up are not interrupted; no effect outside `watched`."""
+    """Ignore further signals, so that saving is not interrupted; no effect outside `signals_as_failures`."""
     if not _watching:
         return
     signal.setitimer(signal.ITIMER_REAL, 0)

@@ -90,15 +90,15 @@ class KernelProcess:
         self.peak_memory: int | None = None
         self._ended = False
         self._process = subprocess.Popen(
-            _command(kernel, file),
+            _build_command(kernel, file),
             cwd=cwd,
-            env=_environment(kernel),
+            env=_build_environment(kernel),
             stdin=subprocess.DEVNULL,
             stdout=2 if log is None else log,
             stderr=log,
             start_new_session=True,
         )
-        self.fileno = _descriptor_of(self._process.pid)
+        self.fileno = _open_pidfd(self._process.pid)
 
     def exit_code(self) -> int | None:
         """Return the exit code; None while the process runs, negative after a signal."""
@@ -147,7 +147,7 @@ class KernelProcess:
             os.killpg(self._process.pid, number)
 
 
-def _descriptor_of(pid: int) -> int | None:
+def _open_pidfd(pid: int) -> int | None:
     """Open a file descriptor that becomes readable when the process exits; None where unsupported."""
     try:
         return os.pidfd_open(pid)
@@ -155,7 +155,7 @@ def _descriptor_of(pid: int) -> int | None:
         return None
 
 
-def _command(kernel: Kernel, connection_file: Path) -> list[str]:
+def _build_command(kernel: Kernel, connection_file: Path) -> list[str]:
     argv = list(kernel.argv)
     for module in ("ipykernel_launcher", "ipykernel"):
         at = argv.index(module) if ("-m", module) in itertools.pairwise(argv) else 0
@@ -169,7 +169,7 @@ def _command(kernel: Kernel, connection_file: Path) -> list[str]:
     return argv
 
 
-def _environment(kernel: Kernel) -> dict[str, str]:
+def _build_environment(kernel: Kernel) -> dict[str, str]:
     """Return the kernel's environment; its PYTHONPATH makes ``from packmill import glue`` work.
 
     ipykernel exits when its parent, ``JPY_PARENT_PID``, does.

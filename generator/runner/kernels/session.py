@@ -48,7 +48,7 @@ class Session:
             self._poller.register(channel, zmq.POLLIN)
         if process.fileno is not None:
             self._poller.register(process.fileno, zmq.POLLIN)
-        self.present = ""
+        self.current_request = ""
 
     def wait_until_ready(self, timeout: float) -> dict[str, Any]:
         """Wait for the kernel's answer and return it (``kernel_info_reply``).
@@ -103,8 +103,8 @@ class Session:
             "allow_stdin": False,
             "stop_on_error": stop_on_error,
         }
-        self.present = self.channels.send(self.channels.shell, "execute_request", content)
-        sent(self.present)
+        self.current_request = self.channels.send(self.channels.shell, "execute_request", content)
+        sent(self.current_request)
         deadline = None if limit is None else time.monotonic() + limit
         return self._receive_until_idle(take, tick, deadline)
 
@@ -120,11 +120,11 @@ class Session:
                 raise CellTooLongError
             self._wait(left)
             while reply is None and (answer := self.channels.receive(self.channels.shell)):
-                if answer.parent == self.present:
+                if answer.parent == self.current_request:
                     reply = answer
             while message := self.channels.receive(self.channels.iopub):
                 silent_until = 0.0
-                idle = idle or (message.parent == self.present and _is_idle(message))
+                idle = idle or (message.parent == self.current_request and _is_idle(message))
                 take(message)
             if reply is not None and not idle:
                 silent_until = silent_until or time.monotonic() + _LATE_OUTPUT

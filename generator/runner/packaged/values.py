@@ -50,7 +50,7 @@ def notebook_values(inputs: Mapping[str, Any], interface: Interface, *, language
                 if not _is_written_otherwise(value, one.default, language):
                     values[one.name] = notebook_value(value, one)
             except MisfitError as error:
-                wrong.append(misfit(one, error))
+                wrong.append(explain_misfit(one, error))
     without = [one.name for one in interface.inputs if isinstance(one.default, Missing) and not one.hint.optional]
     missing = [name for name in without if name not in values]
     wrong += [f"{name}: no value is given, and the notebook has no default" for name in missing]
@@ -59,7 +59,7 @@ def notebook_values(inputs: Mapping[str, Any], interface: Interface, *, language
     return values
 
 
-def misfit(one: Input, error: MisfitError) -> str:
+def explain_misfit(one: Input, error: MisfitError) -> str:
     """Explain why a value does not fit, without repeating a secret's value."""
     return f"{one.name}: the secret value is not of type {one.hint.type}" if one.hint.secret else f"{one.name} {error}"
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from generator.runner.document.document import text_of
+from generator.runner.document.document import join_text
 from generator.runner.document.saving import Write, file_writer
 from generator.shared.failures import BadInputsError
 
@@ -81,7 +81,7 @@ def writer(address: str) -> Write:
         return file_writer(path)
 
     def write(parts: Iterable[bytes]) -> None:
-        text = text_of(parts)
+        text = join_text(parts)
         try:
             if _scheme(address) in _PAPERMILL:
                 _papermill_io().write(text, address, None)

@@ -15,7 +15,7 @@ from generator.notebook.languages import reader_of
 from generator.notebook.literals import MisfitError, fit
 from generator.notebook.notebook import Notebook
 from generator.notebook.parameters import CwlType, Role
-from generator.runner.packaged.values import misfit
+from generator.runner.packaged.values import explain_misfit
 from generator.runner.standalone import addresses
 from generator.shared.failures import BadInputsError
 from generator.shared.suggestions import did_you_mean
@@ -148,7 +148,7 @@ def fit_parameters(
             try:
                 fitted[name] = fit(texts.get(name, value) if is_text else value, one.hint)
             except MisfitError as error:
-                wrong.append(misfit(one, error))
+                wrong.append(explain_misfit(one, error))
     if wrong:
         lines = "\n".join(f"  {line}" for line in wrong)
         raise BadInputsError(f"the parameters do not fit {notebook.name}:\n{lines}")
