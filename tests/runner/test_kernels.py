@@ -1,4 +1,4 @@
-"""Kernels for real: bash, one whose language papermill cannot write, and Python ones that do what kernels do."""
+"""Real kernels: bash, one whose language papermill cannot write, and Python kernels that misbehave."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ IPKernelApp.launch_instance(kernel_class=Echo)
 
 
 class Here:
-    """A folder with kernels of its own."""
+    """A folder with its own kernels."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -173,7 +173,7 @@ def test_nothing_that_a_notebook_started_stays(here: Here) -> None:
 
 
 def test_what_comes_late_belongs_to_its_cell(here: Here) -> None:
-    """A message whose parent is an earlier cell, as kernels send it for what that cell has started."""
+    """Messages may have an earlier cell as parent, for example from a thread which that cell started."""
     later = "publisher = get_ipython().display_pub\nparent = publisher.parent_header\nprint('first')"
     now = "publisher.set_parent({'header': parent})\npublisher.publish({'text/plain': 'late'})"
     write_notebook(here.folder / "in.ipynb", later, now, "print('third')")
@@ -190,7 +190,7 @@ def test_what_comes_late_belongs_to_its_cell(here: Here) -> None:
     ],
 )
 def test_a_failure_that_something_else_shows_is_a_failure(hook: str, here: Here) -> None:
-    """rich's handler prints the traceback itself and leaves no error among the outputs."""
+    """The handler of rich prints the traceback itself and adds no error to the outputs."""
     write_notebook(here.folder / "in.ipynb", hook, "1 / 0", "print('later')")
 
     done = here.run()

@@ -1,4 +1,4 @@
-"""In papermill's place: the same notebooks and options to both programs, and the executed notebooks compared.
+"""Compatibility with papermill: both programs get the same notebooks and options, and their results are compared.
 
 papermill's own notebooks come with its package. What may differ is taken out before: times, ids, process numbers, and
 the pieces that a stream arrived in.
@@ -30,7 +30,7 @@ _MSG = ("msg",)
 
 @dataclass(frozen=True)
 class Case:
-    """A notebook (papermill's, or a list of cells), papermill's options, and options of the runner alone."""
+    """A notebook (papermill's, or a list of cells), papermill's options, and options of the runner only."""
 
     notebook: str | tuple[str, ...]
     options: tuple[str, ...] = ()
@@ -153,7 +153,7 @@ def write_source(source: str | tuple[str, ...], path: Path) -> None:
 
 
 def ended(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
-    """How it ended. papermill, the reference, now and then waits for a message for ever: it gets a second chance."""
+    """Run a program and return its exit; papermill sometimes hangs waiting for a message and gets a second try."""
     run = partial(
         subprocess.run, command, cwd=folder, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False
     )
@@ -164,7 +164,7 @@ def ended(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 def run(program: list[str], one: Case, folder: Path) -> tuple[int, dict[str, Any], dict[str, str]]:
-    """Exit code, executed notebook and what else was written."""
+    """Return the exit code, the executed notebook and other written files."""
     write_source(one.notebook, folder / "in.ipynb")
     before = set(folder.iterdir())
     command = [*program, "in.ipynb", *([one.output] if one.output else []), *one.options]
@@ -179,7 +179,7 @@ def run(program: list[str], one: Case, folder: Path) -> tuple[int, dict[str, Any
 
 
 def plain(value: Any) -> Any:
-    """Without what differs between two runs of one program."""
+    """Remove values that differ between two runs of the same program."""
     if isinstance(value, dict):
         if value.get("output_type") == "stream":
             return {**value, "text": plain("".join(value["text"]))}
@@ -196,7 +196,7 @@ def plain(value: Any) -> Any:
 
 
 def joined(outputs: list[Any]) -> list[Any]:
-    """Streams as one text of stdout and one of stderr between two other outputs."""
+    """Merge streams into one text of stdout and one of stderr between two other outputs."""
     result: list[Any] = []
     for output in outputs:
         if output.get("output_type") != "stream":
@@ -215,7 +215,7 @@ def joined(outputs: list[Any]) -> list[Any]:
 
 
 def without_widget_ids(executed: dict[str, Any]) -> dict[str, Any]:
-    """Widgets as a list, for their ids are random."""
+    """Convert widgets to a list, since their ids are random."""
     widgets = executed["metadata"].get("widgets", {}).get("application/vnd.jupyter.widget-state+json")
     if not widgets:
         return executed

@@ -1,4 +1,4 @@
-"""Paths of executed notebooks as templates: what they may say, and what no template may do."""
+"""Paths of executed notebooks as templates: allowed variables, and refused templates."""
 
 from __future__ import annotations
 
@@ -140,5 +140,5 @@ def test_a_template_of_the_run_goes_before_a_stored_one_and_that_before_the_defa
     assert OutputTemplate().choose() is None
     with pytest.raises(BadInputsError, match="give only one of them"):
         OutputTemplate(text="t", name="named", store=store).choose()
-    with pytest.raises(BadInputsError, match="needs the file"):
+    with pytest.raises(BadInputsError, match="--template: no file of templates"):
         OutputTemplate(name="named").choose()

@@ -1,4 +1,4 @@
-"""What a tired user, an odd notebook and a hostile one do to the runner, and what becomes of secrets then."""
+"""Careless users, odd notebooks and hostile notebooks do not break the runner or leak secrets."""
 
 from __future__ import annotations
 

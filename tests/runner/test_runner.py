@@ -1,4 +1,4 @@
-"""Parts of the runner that need no image: values, kernels, the working copy, scraps."""
+"""Parts of the runner without an image: values, kernels, the working copy."""
 
 from __future__ import annotations
 

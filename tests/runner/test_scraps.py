@@ -1,4 +1,4 @@
-"""What a notebook glued: every encoding of scrapbook's, and what becomes a file."""
+"""Scraps: all of scrapbook's encodings, and scraps that become files."""
 
 from __future__ import annotations
 

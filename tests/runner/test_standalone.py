@@ -312,7 +312,7 @@ def test_an_interrupt_leaves_a_saved_notebook_and_its_traceback(here: Folder) ->
 
 
 def test_memory_does_not_grow_with_what_was_printed(here: Folder) -> None:
-    """Sixty megabytes of outputs in as many cells."""
+    """Sixty megabytes of outputs in sixty cells."""
     here.write(*["print('y' * 1_000_000)"] * 60)
     program = (
         "import os, sys\nfrom generator.runner.cli import main\n"
