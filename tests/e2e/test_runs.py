@@ -261,7 +261,7 @@ def test_a_kernel_that_the_image_lacks_gives_exit_16(
 
     assert finished.code == 16
     assert said in finished.err
-    assert "kernels there: python3 (python)" in finished.err
+    assert "available kernels: python3 (python)" in finished.err
     assert not (tmp_path / "out").exists()
 
 
