@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
-import socket
 import subprocess
-import time
 import urllib.request
 from collections.abc import Iterator
 from urllib.error import HTTPError
 
 import pytest
+from filelock import FileLock
+from ports import free_port
+from session import note_engine, session_folder
+from waiting import wait_until
 
 from generator.containers.setup import ensure_engine
 from generator.image.base.find import ensure_base_image
@@ -28,22 +29,17 @@ log: {{level: error}}
 
 
 @pytest.fixture(scope="session")
-def engine() -> Iterator[None]:
-    """A container engine that answers."""
-    daemon = ensure_engine(docker_host=os.environ.get("DOCKER_HOST"), say=print)
-    yield
-    if daemon is not None:
-        os.kill(daemon, signal.SIGTERM)
-        for _ in range(100):
-            if os.waitpid(daemon, os.WNOHANG)[0]:
-                break
-            time.sleep(0.2)
+def engine() -> None:
+    """A container engine that answers; the run's end stops it, if a worker started it."""
+    with FileLock(session_folder() / "engine.lock"):
+        note_engine(ensure_engine(docker_host=os.environ.get("DOCKER_HOST"), say=print))
 
 
 @pytest.fixture(scope="session")
 def base_image(engine: None) -> str:
     """The base image of environments without a Dockerfile."""
-    return ensure_base_image(os.environ.get("PACKMILL_BASE_IMAGE"), say=print)
+    with FileLock(session_folder() / "base-image.lock"):
+        return ensure_base_image(os.environ.get("PACKMILL_BASE_IMAGE"), say=print)
 
 
 @pytest.fixture(scope="session")
@@ -52,23 +48,25 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if shutil.which("docker-registry") is None:
         pytest.skip("Debian's docker-registry is not installed")
     folder = tmp_path_factory.mktemp("registry")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     (folder / "htpasswd").write_text(_HTPASSWD)
     (folder / "config.yml").write_text(_CONFIG.format(folder=folder, port=port))
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(["docker-registry", "serve", str(folder / "config.yml")], stdout=log, stderr=log)
     try:
-        for _ in range(100):
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/v2/")
-            except HTTPError as answer:
-                answer.close()
-                break
-            except OSError:
-                time.sleep(0.1)
+        wait_until(lambda: _asks_for_a_login(f"http://127.0.0.1:{port}/v2/"), message="the registry answers")
         yield f"127.0.0.1:{port}"
     finally:
         process.terminate()
         process.wait()
+
+
+def _asks_for_a_login(address: str) -> bool:
+    try:
+        urllib.request.urlopen(address).close()
+    except HTTPError as answer:
+        answer.close()
+        return True
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,198 @@
+"""One run of the tests: a folder that its workers share, and the removal of what it left on this machine.
+
+A run that was killed is cleaned up by the next one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import docker
+from docker.errors import APIError, DockerException
+
+VARIABLE = "TESTS_OF_PACKMILL"
+"""An environment variable that every process of a run inherits: the run's folder."""
+_SESSIONS = Path(tempfile.gettempdir()) / f"packmill-test-sessions-{os.getuid()}"
+_IMAGES = (
+    "ada.*",
+    "tests.*",
+    "chosen:*",
+    "packmill.city-temperatures:*",
+    "packmill-tests*",
+    "packmill/test-base:*",
+    "127.0.0.1:*/*",
+    *(f"*packmill/{kind}:*" for kind in ("environment", "runner", "staging")),
+)
+"""Names of images that tests make. The base image stays: the next run needs the same one."""
+
+
+def session_folder() -> Path:
+    """Return the folder of this run."""
+    return Path(os.environ[VARIABLE])
+
+
+def begin_session() -> None:
+    """Make this run's folder, and end the processes of runs that were killed."""
+    _SESSIONS.mkdir(mode=0o700, exist_ok=True)
+    for folder in _dead_sessions():
+        _end_processes(folder)
+        _remove_unless_engine_used(folder)
+    folder = _SESSIONS / f"{os.getpid()}-{_start_time(os.getpid())}"
+    folder.mkdir(exist_ok=True)
+    os.environ[VARIABLE] = str(folder)
+
+
+def note_engine(daemon: int | None) -> None:
+    """Remember what the engine holds before the first test uses it, after cleaning up after runs that were killed."""
+    if daemon is not None:
+        (session_folder() / "dockerd.pid").write_text(str(daemon))
+    note = session_folder() / "engine.json"
+    if note.exists():
+        return
+    for folder in _dead_sessions():
+        _clean_engine(folder / "engine.json")
+        shutil.rmtree(folder, ignore_errors=True)
+    with _engine() as engine:
+        tags = [tag for image in engine.images() for tag in image["RepoTags"] or ()]
+    note.write_text(json.dumps({"begin": time.time(), "tags": tags}))
+
+
+def end_session() -> None:
+    """Remove what this run left: processes, containers, images, build caches, and the engine if the run started it."""
+    folder = session_folder()
+    daemon = _read_number(folder / "dockerd.pid")
+    _end_processes(folder, but=daemon)
+    if (folder / "engine.json").exists():
+        _clean_engine(folder / "engine.json")
+    if daemon:
+        _end(daemon)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove_unless_engine_used(folder: Path) -> None:
+    """The images of a killed run can be removed only once an engine answers."""
+    if not (folder / "engine.json").exists():
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _dead_sessions() -> list[Path]:
+    dead = []
+    for folder in _SESSIONS.iterdir():
+        number, _, start = folder.name.partition("-")
+        if folder.is_dir() and _start_time(int(number)) != start:
+            dead.append(folder)
+    return dead
+
+
+def _start_time(process: int) -> str:
+    """A process id alone may belong to another process by now."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[19]
+    except OSError:
+        return ""
+
+
+def _read_number(path: Path) -> int | None:
+    return int(path.read_text()) if path.exists() else None
+
+
+def _end_processes(folder: Path, *, but: int | None = None) -> None:
+    for process in _processes_of(folder):
+        if process not in (os.getpid(), but):
+            _end(process)
+
+
+def _processes_of(folder: Path) -> Iterator[int]:
+    marker = f"{VARIABLE}={folder}".encode()
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if marker in path.read_bytes().split(b"\0"):
+                yield int(path.parent.name)
+        except OSError:
+            continue
+
+
+def _end(process: int) -> None:
+    for number, seconds in ((signal.SIGTERM, 20), (signal.SIGKILL, 10)):
+        try:
+            os.kill(process, number)
+        except ProcessLookupError:
+            return
+        deadline = time.monotonic() + seconds
+        while _is_alive(process) and time.monotonic() < deadline:
+            time.sleep(0.05)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        if os.waitpid(process, os.WNOHANG)[0]:
+            return False
+    except ChildProcessError:
+        pass
+    return _start_time(process) != ""
+
+
+class _engine:  # noqa: N801 - used as a function
+    """The engine's interface, closed afterwards."""
+
+    def __enter__(self) -> Any:
+        self.client = docker.from_env(timeout=600)
+        return self.client.api
+
+    def __exit__(self, *_: object) -> None:
+        self.client.close()
+
+
+def _clean_engine(note: Path) -> None:
+    before = json.loads(note.read_text())
+    try:
+        with _engine() as engine:
+            _remove_images(engine, set(before["tags"]), before["begin"])
+            _remove_caches(engine, before["begin"])
+    except DockerException as error:
+        print(f"the container engine was not cleaned up: {error}")
+
+
+def _remove_images(engine: Any, tags_before: set[str], begin: float) -> None:
+    new, unnamed = [], []
+    for image in engine.images():
+        tags = [tag for tag in image["RepoTags"] or () if tag != "<none>:<none>"]
+        new += [tag for tag in tags if tag not in tags_before and any(fnmatchcase(tag, name) for name in _IMAGES)]
+        is_ours = any(label.startswith("org.packmill.") for label in image["Labels"] or ())
+        if not tags and is_ours and image["Created"] >= int(begin):
+            unnamed.append(image["Id"])
+    for container in engine.containers(all=True):
+        if container["Image"] in new:
+            engine.remove_container(container["Id"], force=True, v=True)
+    for image in (*new, *unnamed):
+        try:
+            engine.remove_image(image, force=True)
+        except APIError:
+            continue  # removed with another one
+
+
+def _remove_caches(engine: Any, begin: float) -> None:
+    """Remove the layers that builds of this run left; children first, because a parent is in use until then."""
+    address = engine._url("/build/prune")
+    usage = engine._result(engine._get(engine._url("/system/df"), params={"type": "build-cache"}), json=True)
+    caches = [one for one in usage["BuildCache"] or () if _when(one["CreatedAt"]) >= begin]
+    for cache in sorted(caches, key=lambda one: _when(one["CreatedAt"]), reverse=True):
+        filters = json.dumps({"id": [cache["ID"]]})
+        engine._post(address, params={"all": True, "filters": filters}).close()
+
+
+def _when(text: str) -> float:
+    """An RFC 3339 time with nanoseconds."""
+    seconds, _, fraction = text.rstrip("Z").partition(".")
+    begin = datetime.strptime(seconds, "%Y-%m-%dT%H:%M:%S").replace(tzinfo=timezone.utc)
+    return begin.timestamp() + float(f"0.{fraction or 0}")
