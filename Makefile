@@ -2,8 +2,6 @@
 
 # A kernel that nobody sits in front of: no debugger, no completion.
 NO_RUN_NEEDS = debugpy jedi parso
-# Several workers; tests that share a fixture stay together, in the order of tests/conftest.py.
-PARALLEL = --numprocesses=auto --dist=loadgroup --no-loadscope-reorder
 COMPILE = ../../../.venv/bin/uv pip compile -q --universal --no-header --no-annotate
 
 help: ## list these entry points
@@ -16,10 +14,10 @@ lint: environment ## style, types, architecture, shell, spelling
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" scripts/lint
 
 test: environment ## the quick tests, without an engine
-	.venv/bin/pytest $(PARALLEL) -m "not engine and not slow"
+	.venv/bin/pytest --numprocesses=auto -m "not engine and not slow"
 
 e2e: environment ## the tests that build and run images
-	.venv/bin/pytest $(PARALLEL) -m engine
+	.venv/bin/pytest --numprocesses=auto -m engine
 
 regenerate: environment ## write what is there now into the expected files; then read the diff
 	.venv/bin/pytest --regenerate tests/notebook/test_interface.py tests/build/test_refusals.py tests/documents/test_packages.py tests/test_docs.py

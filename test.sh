@@ -6,4 +6,4 @@ scripts/virtual-environment --dev
 export PATH="$PWD/.venv/bin:$PATH"
 scripts/lint
 scripts/test-programs
-exec pytest --numprocesses=auto --dist=loadgroup --no-loadscope-reorder "$@"
+exec pytest --numprocesses=auto "$@"

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from parallel import GroupScheduling, arrange
 from session import begin_session, end_session
 from support import Finished
 
@@ -28,27 +29,19 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         end_session()
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """Return the number of workers for ``-n auto``: two per processor, because most tests wait for other programs."""
     return max(2, min(8, 2 * (os.cpu_count() or 1)))
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in its own hook
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> GroupScheduling:
+    return GroupScheduling(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give tests that share a module's fixtures to one worker, and start the longest tests first."""
-    for item in items:
-        fixtures = getattr(item, "_fixtureinfo").name2fixturedefs.values()  # noqa: B009
-        if any(definitions[-1].scope in ("module", "package", "class") for definitions in fixtures):
-            item.add_marker(pytest.mark.xdist_group(item.location[0]))
-    if os.environ.get("PYTEST_XDIST_WORKER"):
-        items.sort(key=_rank)
-
-
-def _rank(item: pytest.Item) -> int:
-    """Groups of engine tests take minutes: the last one to start decides when the run ends."""
-    if item.get_closest_marker("engine"):
-        return 0 if item.get_closest_marker("xdist_group") else 1
-    return 2 if item.get_closest_marker("slow") else 3
+    arrange(items)
 
 
 @pytest.fixture

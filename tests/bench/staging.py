@@ -22,7 +22,8 @@ from tempfile import TemporaryDirectory
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
 
-from staging_servers import S3, free_port, s3_server, wait_for
+from ports import free_port
+from staging_servers import S3, s3_server, wait_for
 
 _SMALL, _FILES = 20_000, 500
 _LOOP = """import sys, pathlib, requests

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import requests
+from ports import free_port
 from support import commit_all, here
+from waiting import wait_until
 
 TRIGGER, ACCESS = "trigger-token-of-the-tests", "access-token-of-the-tests"
 PIPELINE_FILE = """\
@@ -68,9 +68,7 @@ class Service:
     def __init__(
         self, project: Path, data: Path, *options: str, path: str = "ada/toy", database: str | None = None
     ) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.data, self.url = data, f"http://127.0.0.1:{self.port}"
         self.root = f"{self.url}/api/v4/projects/1"
         self._command = [sys.executable, "-m", "generator", "serve", "--project", str(project), "--data", str(data)]
@@ -85,23 +83,26 @@ class Service:
             self.process = subprocess.Popen(
                 self._command, cwd=here.parent, env=self.environment, stdout=log, stderr=log
             )
-        for _ in range(200):
-            try:
-                requests.get(f"{self.url}/-/sign-in", timeout=5)
-                return self
-            except requests.ConnectionError:
-                assert self.process.poll() is None, self.data.with_suffix(".log").read_text()
-                time.sleep(0.05)
-        raise AssertionError("the service does not answer")
+        wait_until(self._answers, message="the service answers")
+        return self
+
+    def _answers(self) -> bool:
+        try:
+            requests.get(f"{self.url}/-/sign-in", timeout=60)
+        except requests.ConnectionError:
+            assert self.process is not None
+            assert self.process.poll() is None, self.data.with_suffix(".log").read_text()
+            return False
+        return True
 
     def stop(self, number: int = signal.SIGTERM) -> None:
         if self.process:
             self.process.send_signal(number)
-            self.process.wait(timeout=30)
+            self.process.wait(timeout=120)
 
     def ask(self, method: str, path: str, *, token: str = ACCESS, **options: Any) -> requests.Response:
         headers = {"PRIVATE-TOKEN": token, **options.pop("headers", {})} if token else options.pop("headers", {})
-        return requests.request(method, self.root + path, headers=headers, timeout=30, **options)
+        return requests.request(method, self.root + path, headers=headers, timeout=120, **options)
 
     def get(self, path: str, **options: Any) -> Any:
         answer = self.ask("GET", path, **options)
@@ -117,12 +118,12 @@ class Service:
     def wait(self, pipeline: int, *statuses: str) -> str:
         """Waits until a pipeline is over, or in one of some states."""
         wanted = statuses or ("success", "failed", "canceled", "skipped", "manual")
-        for _ in range(600):
+
+        def status_if_wanted() -> str:
             status = str(self.get(f"/pipelines/{pipeline}")["status"])
-            if status in wanted:
-                return status
-            time.sleep(0.05)
-        raise AssertionError(f"pipeline {pipeline} is still {status}")
+            return status if status in wanted else ""
+
+        return wait_until(status_if_wanted, seconds=300, message=f"pipeline {pipeline} is {' or '.join(wanted)}")
 
     def jobs(self, pipeline: int) -> dict[str, dict[str, Any]]:
         return {job["name"]: job for job in self.get(f"/pipelines/{pipeline}/jobs")}

@@ -6,14 +6,15 @@ import base64
 import http.server
 import os
 import shutil
-import socket
 import ssl
 import subprocess
 import threading
-import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+
+from ports import free_port, is_listening
+from waiting import wait_until
 
 
 @contextmanager
@@ -114,9 +115,7 @@ def ssh_server(folder: Path) -> Iterator[tuple[str, str]]:
         make = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)]
         subprocess.run(make, check=True)
     shutil.copy(folder / "client.pub", folder / "authorized_keys")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     config = folder / "sshd_config"
     config.write_text(
         f"Port {port}\nListenAddress 127.0.0.1\nHostKey {folder}/host\nAuthorizedKeysFile {folder}/authorized_keys\n"
@@ -126,13 +125,7 @@ def ssh_server(folder: Path) -> Iterator[tuple[str, str]]:
     Path("/run/sshd").mkdir(exist_ok=True)
     process = subprocess.Popen([sshd, "-D", "-e", "-f", str(config)], stderr=subprocess.DEVNULL)
     try:
-        deadline = time.monotonic() + 20
-        while True:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            assert time.monotonic() < deadline, "sshd does not answer"
-            time.sleep(0.05)
+        wait_until(lambda: is_listening(port), message="sshd answers")
         options = ("IdentitiesOnly=yes", f"UserKnownHostsFile={folder}/known_hosts", "StrictHostKeyChecking=accept-new")
         command = ["ssh", "-i", f"{folder}/client", *(f"-o{option}" for option in options)]
         yield f"ssh://127.0.0.1:{port}", " ".join(command)

@@ -23,6 +23,12 @@ def _ports() -> range:
 _candidates = itertools.cycle([*_ports()[os.getpid() % len(_ports()) :], *_ports()])
 
 
+def is_listening(port: int) -> bool:
+    """Return whether something answers on a port of 127.0.0.1."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 def free_port() -> int:
     """Return a port of 127.0.0.1 that nobody uses, and that no other test of this run gets."""
     for port in itertools.islice(_candidates, len(_ports())):

@@ -23,6 +23,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from ports import free_port, is_listening
+from waiting import wait_until
+
 
 @dataclass
 class Asked:
@@ -182,7 +185,7 @@ def http_server(host: str = "127.0.0.1") -> Iterator[HttpServer]:
     finally:
         server.shutdown()
         server.server_close()
-        thread.join(timeout=5)
+        thread.join(timeout=60)
 
 
 def earthdata(data: HttpServer, login: HttpServer, user: str, password: str, *, login_url: str = "") -> None:
@@ -215,22 +218,14 @@ def earthdata(data: HttpServer, login: HttpServer, user: str, password: str, *, 
     login.put("/oauth/authorize", handler=authorize)
 
 
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
-
-
 def wait_for(port: int, process: subprocess.Popen[bytes], what: str) -> None:
     """Until something answers on a port."""
-    for _ in range(200):
+
+    def answers() -> bool:
         assert process.poll() is None, f"{what} ended"
-        try:
-            with socket.create_connection(("127.0.0.1", port), timeout=1):
-                return
-        except OSError:
-            time.sleep(0.05)
-    raise AssertionError(f"{what} does not answer")
+        return is_listening(port)
+
+    wait_until(answers, message=f"{what} answers")
 
 
 @dataclass
@@ -275,15 +270,7 @@ def s3_server(folder: Path, *, signed: bool = True) -> Iterator[S3]:
             yield one
         finally:
             process.terminate()
-            process.wait(timeout=10)
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Waits for what another process does."""
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline, "it does not happen"
-        time.sleep(0.02)
+            process.wait(timeout=120)
 
 
 def json_page(value: object) -> bytes:

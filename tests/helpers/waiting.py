@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
@@ -23,3 +24,23 @@ def wait_until(
         if time.monotonic() > deadline:
             pytest.fail(f"{message}: not fulfilled within {seconds:g} s")
         time.sleep(interval)
+
+
+def processes_naming(text: str) -> list[int]:
+    """Return the ids of processes with this text in their command line."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if text.encode() in path.read_bytes():
+                found.append(int(path.parent.name))
+        except OSError:
+            continue  # it has ended meanwhile
+    return found
+
+
+def has_ended(process: int) -> bool:
+    """Whether a process has ended; its parent may not have asked for its exit code."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
+    except OSError:
+        return True

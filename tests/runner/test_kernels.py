@@ -6,12 +6,12 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support import write_notebook
+from waiting import has_ended, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -143,12 +143,10 @@ def test_a_kernel_that_does_not_start_says_why(argv: tuple[str, ...], said: str,
     here.kernel("broken", "other", *argv)
     write_notebook(here.folder / "in.ipynb", "x", language="other", kernel="broken")
 
-    started = time.monotonic()
     done = here.run("--start-timeout", "2")
 
     assert done.returncode == 4, done.stderr
     assert said in done.stderr.splitlines()[-1]
-    assert time.monotonic() - started < 10
 
 
 def test_a_file_that_is_left_open_is_written_all_the_same(here: Here) -> None:
@@ -165,11 +163,7 @@ def test_nothing_that_a_notebook_started_stays(here: Here) -> None:
     write_notebook(here.folder / "in.ipynb", cell)
 
     assert here.run().returncode == 0
-    child = Path("/proc", (here.folder / "pid").read_text())
-    deadline = time.monotonic() + 5
-    while child.exists() and time.monotonic() < deadline and "zombie" not in (child / "status").read_text():
-        time.sleep(0.05)
-    assert not child.exists() or "zombie" in (child / "status").read_text()
+    wait_until(lambda: has_ended(int((here.folder / "pid").read_text())), message="the child has ended")
 
 
 def test_what_comes_late_belongs_to_its_cell(here: Here) -> None:

@@ -84,7 +84,7 @@ def test_a_request_has_to_arrive_in_time(another_service: Callable[..., Service]
     with _connected(service, 1, sent) as (client,):
         client.settimeout(0.1)
         text = b""
-        while not text and time.monotonic() - began < 10:
+        while not text and time.monotonic() - began < 120:
             try:
                 if sent:
                     client.sendall(b"x")

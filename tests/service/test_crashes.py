@@ -10,31 +10,32 @@ from pathlib import Path
 
 import pytest
 from ci_service import Service
+from waiting import has_ended, wait_until
 
 
 def _begun(service: Service, number: int) -> int:
     """The first job of a pipeline, once its script has said a word."""
-    for _ in range(200):
-        job = int(service.jobs(number)["one"]["id"])
-        if "begun\n" in service.trace(job):
-            return job
-        time.sleep(0.05)
-    raise AssertionError("the job does not begin")
+    job = int(service.jobs(number)["one"]["id"])
+    wait_until(lambda: "begun\n" in service.trace(job), message="the job begins")
+    return job
 
 
 def _kill_shepherd(service: Service, job: int) -> None:
     os.kill(int((service.data / "jobs" / str(job) / "pid").read_text()), signal.SIGKILL)
 
 
-def test_a_killed_service_adopts_the_jobs_that_still_run(another_service: Callable[..., Service]) -> None:
-    service = another_service()
-    number = service.trigger(script="echo begun; sleep 2; echo ended", later="echo later")
+def test_a_killed_service_adopts_the_jobs_that_still_run(another_service: Callable[..., Service], marks: Path) -> None:
+    service, mark = another_service(), marks / "adopted"
+    number = service.trigger(
+        script=f"echo begun; until [ -e {mark} ]; do sleep 0.1; done; echo ended", later="echo later"
+    )
     job = _begun(service, number)
 
     service.stop(signal.SIGKILL)
     service.start()
 
     assert service.get(f"/pipelines/{number}")["status"] == "running"
+    mark.touch()
     assert service.wait(number) == "success"
     trace = service.trace(job)
     assert trace.count("begun\n") == 1
@@ -46,8 +47,9 @@ def test_a_job_that_ends_while_the_service_is_away_is_not_run_again(another_serv
     number = service.trigger(script="echo begun; sleep 0.5; mkdir out; echo kept > out/a.txt; exit 4")
     job = _begun(service, number)
 
+    shepherd = int((service.data / "jobs" / str(job) / "pid").read_text())
     service.stop(signal.SIGKILL)
-    time.sleep(1.5)
+    wait_until(lambda: has_ended(shepherd), message="the job ends")
     service.start()
 
     assert service.wait(number) == "failed"
@@ -87,14 +89,12 @@ def test_a_job_that_is_interrupted_again_and_again_fails_with_the_reason(
     another_service: Callable[..., Service],
 ) -> None:
     service = another_service()
-    number = service.trigger(script="echo begun; sleep 30")
+    number = service.trigger(script="echo begun; sleep 300")
     for count in range(1, 4):
         job = _begun(service, number)
-        while service.trace(job).count("begun\n") < count:
-            time.sleep(0.05)
+        wait_until(lambda: service.trace(job).count("begun\n") >= count)  # noqa: B023 - called before the next turn
         _kill_shepherd(service, job)
-        while service.trace(job).count("process was killed") < count:
-            time.sleep(0.05)
+        wait_until(lambda: service.trace(job).count("process was killed") >= count)  # noqa: B023
 
     assert service.wait(number) == "failed"
     assert service.jobs(number)["one"]["failure_reason"] == "runner_system_failure"
@@ -151,8 +151,7 @@ def test_artifacts_whose_time_is_over_are_removed(another_service: Callable[...,
     service.stop()
     service.start()
 
-    while service.jobs(number)["short-lived"].get("artifacts_file"):
-        time.sleep(0.05)
+    wait_until(lambda: not service.jobs(number)["short-lived"].get("artifacts_file"))
     assert service.ask("GET", f"/jobs/{job['id']}/artifacts").status_code == 404
 
 
@@ -166,5 +165,4 @@ def test_what_a_killed_deletion_left_is_removed(another_service: Callable[..., S
     work.mkdir(parents=True)
     service.start()
 
-    while left.exists() or work.exists():
-        time.sleep(0.05)
+    wait_until(lambda: not left.exists() and not work.exists())

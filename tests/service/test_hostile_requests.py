@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import requests
 from ci_service import ACCESS, TRIGGER, Service, make_project
+from waiting import processes_naming, wait_until
 
 from generator.ci import checks as checking
 from generator.ci.artifacts import fetch_package
@@ -37,10 +38,9 @@ def test_a_package_that_a_run_wrote_is_none(service: Service, marks: Path, tmp_p
     assert session.get(f"{service.url}/ada/toy/-/jobs/{job}/package/out/fake", timeout=9).status_code == 404
     environment = {"package": str(job), "CI_API_V4_URL": f"{service.url}/api/v4", "CI_PROJECT_ID": "1"}
     token = marks / "token"
-    other = service.trigger(script=f'echo "$CI_JOB_TOKEN" > {token}; sleep 5')
+    other = service.trigger(script=f'echo "$CI_JOB_TOKEN" > {token}; sleep 300')
     service.wait(other, "running")
-    while not (token.is_file() and token.read_text()):
-        time.sleep(0.05)
+    wait_until(lambda: token.is_file() and token.read_text())
     with pytest.raises(UsageError, match="has no package in its artifacts"):
         fetch_package({**environment, "CI_JOB_TOKEN": token.read_text().strip()}, tmp_path / "package")
 
@@ -107,10 +107,10 @@ def test_a_password_in_a_url_shows_on_no_page_and_in_no_log(service: Service) ->
 
 def test_what_does_not_want_to_end_is_ended(service: Service, marks: Path) -> None:
     mark = marks / "unwilling"
-    number = service.trigger(script=f"trap '' TERM; (trap '' TERM; sleep 4; touch {mark}) & echo begun")
+    number = service.trigger(script=f"trap '' TERM; (trap '' TERM; sleep 300; touch {mark}) & echo begun")
 
     assert service.wait(number) == "success"
-    time.sleep(4.5)
+    wait_until(lambda: not processes_naming(f"touch {mark}"), message="the unwilling process has ended")
     assert not mark.exists()
 
 

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import pytest
 import requests
 from ci_service import ACCESS, Service
 from support import notebook
+from waiting import wait_until
 
 from generator.service.notebooks.pages import BusyError, NotebookPages, NotShown, RenderLimits
 from generator.service.store.job_folders import JobFolder
@@ -109,8 +109,7 @@ def test_few_are_rendered_at_once_and_few_wait(folder: JobFolder) -> None:
     pages = NotebookPages(at_once=1, waiting=1)
     first = pages.page(folder, _notebook(_MARKDOWN))
     assert pages.page(folder, _notebook(_MARKDOWN)) is first
-    while not pages._queue.empty():  # until the thread has taken it
-        time.sleep(0.01)
+    wait_until(pages._queue.empty, message="the thread takes it")
     second = pages.page(folder, _notebook())
 
     with pytest.raises(BusyError):

@@ -140,7 +140,7 @@ def test_ctrl_c_leaves_the_pipeline_alone_and_says_how_to_come_back(
     begun = process.stderr.readline()
     time.sleep(0.3)
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=10)
+    _, said = process.communicate(timeout=120)
 
     assert process.returncode == 130
     assert "continues; follow it with: query.py status" in said

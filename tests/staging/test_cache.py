@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from staging_servers import HttpServer, Runner, start, until
+from staging_servers import HttpServer, Runner, start
+from waiting import wait_until
 
 big = bytes(range(256)) * 4096 * 4
 
@@ -123,7 +124,7 @@ def test_a_killed_run_leaves_no_lock_and_its_bytes_are_used(web: HttpServer, tmp
     url = web.put("/a.bin", big, cut=[3_000_000])
     web.pages["/a.bin"].handler = lambda handler: len(web.asked) == 2 and time.sleep(30) is None
     process = start(tmp_path, "stage-in", url, "--cache-dir", "cache", "--output", "one")
-    until(lambda: len(web.asked) == 2)
+    wait_until(lambda: len(web.asked) == 2)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     web.pages["/a.bin"].handler = None

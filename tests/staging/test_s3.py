@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from staging_servers import S3, HttpServer, Runner, free_port, wait_for
+from ports import free_port
+from staging_servers import S3, HttpServer, Runner, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +27,7 @@ def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     wait_for(port, process, "moto")
     yield f"http://127.0.0.1:{port}"
     process.terminate()
-    process.wait(timeout=10)
+    process.wait(timeout=120)
 
 
 def put(s3: S3, bucket: str, key: str, content: bytes) -> str:

@@ -10,7 +10,8 @@ import time
 from pathlib import Path
 
 import pytest
-from staging_servers import HttpServer, Runner, Staged, http_server, start, until
+from staging_servers import HttpServer, Runner, Staged, http_server, start
+from waiting import wait_until
 
 big = bytes(range(256)) * 4096 * 4  # 4 MiB
 
@@ -115,11 +116,10 @@ class TestFaults:
     def test_a_stall_ends_in_another_try(self, web: HttpServer, runner: Runner) -> None:
         url = web.put("/a.txt", b"a", stalls=[5])
 
-        began = time.monotonic()
         result = runner("stage-in", url, "--timeout", "0.5")
 
         assert result.content("0_a.txt") == b"a"
-        assert time.monotonic() - began < 5
+        assert len(web.asked) > 1, "it was not the first answer that was waited for"
 
     def test_a_wrong_length_is_no_file(self, web: HttpServer, runner: Runner) -> None:
         url = web.put("/a.txt", b"a" * 10, claims=20, ranges=False, etag=False)
@@ -222,7 +222,7 @@ class TestRunningAgain:
         web.pages["/big"].handler = lambda handler: len(web.asked) == 2 and time.sleep(30) is None
         process = start(tmp_path, "stage-in", url)
         part = tmp_path / "staged" / ".0.part"
-        until(lambda: part.exists() and part.stat().st_size == 3_000_000)
+        wait_until(lambda: part.exists() and part.stat().st_size == 3_000_000)
         process.send_signal(signal.SIGKILL)
         process.communicate()
         assert not (tmp_path / "staged" / "0_big").exists()

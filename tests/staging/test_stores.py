@@ -18,7 +18,8 @@ from pathlib import Path
 import pytest
 import requests
 from git_servers import ssh_server
-from staging_servers import HttpServer, Runner, free_port, wait_for
+from ports import free_port
+from staging_servers import HttpServer, Runner, wait_for
 
 _ACCOUNT, _KEY = (
     "devstoreaccount1",
@@ -51,7 +52,7 @@ def ftp(tmp_path: Path) -> Iterator[Store]:
         yield Store(url=f"ftp://127.0.0.1:{port}", config=config)
     finally:
         process.terminate()
-        process.wait(timeout=10)
+        process.wait(timeout=120)
 
 
 @pytest.fixture
@@ -92,7 +93,7 @@ def azure(tmp_path: Path) -> Iterator[Store]:
         yield Store(url="abfs://lab", config=config)
     finally:
         process.terminate()
-        process.wait(timeout=10)
+        process.wait(timeout=120)
 
 
 def make_container(name: str) -> None:
