@@ -37,7 +37,7 @@ _WORK = "open(out, 'w').write(' '.join(str(i * i) for i in range(n)))\nfrom pack
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """packmill's own files as a project of which the service runs pipelines."""
-    folder = tmp_path_factory.mktemp("project") / "max.zhan" / "app-pack-generator"
+    folder = tmp_path_factory.mktemp("project") / "grace" / "packages"
     shutil.copytree(here.parent, folder, ignore=_LEFT_OUT, symlinks=True)
     commit_all(folder, "packmill as it is")
     return folder
@@ -58,7 +58,7 @@ def algorithm(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def service(
     base_image: str, registry: str, checkout: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Service]:
-    running = Service(checkout, tmp_path_factory.mktemp("service") / "data", path="max.zhan/app-pack-generator")
+    running = Service(checkout, tmp_path_factory.mktemp("service") / "data", path="grace/packages")
     running.environment |= {"PACKMILL_REGISTRY_USER": "ada", "PACKMILL_REGISTRY_PASSWORD": "open sesame"}
     running.environment |= {"PACKMILL_REGISTRY_HOST": registry}
     running.start()
@@ -100,7 +100,7 @@ def _by_query(service: Service, algorithm: Path) -> int:
 
 
 def _by_python_gitlab(service: Service, algorithm: Path) -> int:
-    project = gitlab.Gitlab(service.url, private_token=ACCESS).projects.get("max.zhan/app-pack-generator")
+    project = gitlab.Gitlab(service.url, private_token=ACCESS).projects.get("grace/packages")
     pipeline = project.trigger_pipeline("main", TRIGGER, variables=_payload(algorithm))
     while not pipeline.finished_at:
         time.sleep(0.5)
@@ -126,7 +126,7 @@ def _by_glab(service: Service, algorithm: Path) -> int:
     subprocess.run(plain, env=environment, capture_output=True, check=True)
 
     def glab(*words: str) -> str:
-        command = ["glab", *words, "-R", "max.zhan/app-pack-generator"]
+        command = ["glab", *words, "-R", "grace/packages"]
         done = subprocess.run(command, cwd=algorithm, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout
@@ -230,7 +230,7 @@ def test_a_package_is_run_from_its_page_with_other_values(service: Service, algo
     chromium = shutil.which("chromium")
     if chromium is None:
         pytest.skip("no Chromium is installed")
-    top = f"{service.url}/max.zhan/app-pack-generator/-"
+    top = f"{service.url}/grace/packages/-"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=chromium, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]

@@ -8,12 +8,13 @@ import resource
 import secrets
 import shutil
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import mkdtemp
 
 import pytest
 from support import Finished, commit_all, write_notebook
+from waiting import wait_until
 
 from generator.service.jobs.leftovers import LABEL, end_containers
 
@@ -53,7 +54,8 @@ def podman(base_image: str, registry: str, tmp_path_factory: pytest.TempPathFact
         "TMPDIR": str(folder),
     }
     host = f"unix://{folder}/podman.sock"
-    store = ("--root", str(folder / "store"), "--runroot", str(folder / "run"))
+    runroot = mkdtemp(prefix="packmill-")  # Podman takes no path of more than 50 characters
+    store = ("--root", str(folder / "store"), "--runroot", runroot)
     with (folder / "log").open("wb") as log:
         service = subprocess.Popen(
             ["podman", *store, "system", "service", "--time=0", host],
@@ -62,12 +64,8 @@ def podman(base_image: str, registry: str, tmp_path_factory: pytest.TempPathFact
             stderr=log,
         )
     try:
-        for _ in range(100):
-            if subprocess.run(["podman", "--url", host, "version"], capture_output=True, check=False).returncode == 0:
-                break
-            time.sleep(0.1)
-        else:
-            pytest.fail((folder / "log").read_text())
+        wait_until(lambda: service.poll() is not None or _answers(host), message="Podman answers")
+        assert service.poll() is None, (folder / "log").read_text()
         saved = folder / "base.tar"
         subprocess.run(["docker", "save", "--output", saved, base_image], check=True)
         subprocess.run(["podman", "--url", host, "load", "--quiet", "--input", saved], check=True, capture_output=True)
@@ -82,6 +80,11 @@ def podman(base_image: str, registry: str, tmp_path_factory: pytest.TempPathFact
             check=False,
             env={**os.environ, **settings},
         )
+        shutil.rmtree(runroot, ignore_errors=True)
+
+
+def _answers(host: str) -> bool:
+    return subprocess.run(["podman", "--url", host, "version"], capture_output=True, check=False).returncode == 0
 
 
 @pytest.fixture

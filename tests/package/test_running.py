@@ -133,9 +133,9 @@ def test_a_run_that_ends_badly_says_how_and_keeps_what_there_is(
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_an_interrupted_run_saves_what_there_is(number: signal.Signals, here: Run) -> None:
-    begun = "import time; open('begun', 'w')"
+    begun = f"import time; open({str(here.repository / 'begun')!r}, 'w')"
     process = here.start("n = 1", "open('before.txt', 'w').write('x'); print('seen')", f"{begun}; time.sleep(600)")
-    wait_until((here.output / "begun").exists)
+    wait_until((here.repository / "begun").exists)
     process.send_signal(number)
     _, err = process.communicate(timeout=120)
 
@@ -148,14 +148,14 @@ def test_an_interrupted_run_saves_what_there_is(number: signal.Signals, here: Ru
 
 @pytest.mark.parametrize("ended", ["signal", "limit"])
 def test_a_script_and_what_it_started_have_a_moment_to_clean_up_and_then_end(ended: str, here: Run) -> None:
-    script = "trap 'echo > cleaned; exit 0' TERM\nsleep 1000 &\necho $! > child\nwait\n"
+    script = f"trap 'echo > cleaned; exit 0' TERM\nsleep 1000 &\necho $! > child\ntouch {here.repository}/begun\nwait\n"
     (here.repository / "process.sh").write_text(script)
     limit = ("--timeout", "5") if ended == "limit" else ()
     command = ("run", "--process", "process.sh", "--repository", str(here.repository), *limit)
     process = subprocess.Popen([sys.executable, "-m", "generator.runner", *command], cwd=here.cwd)
     if ended == "signal":
-        child = here.output / "child"
-        wait_until(lambda: child.exists() and child.read_text().strip())
+        wait_until((here.repository / "begun").exists)
+        time.sleep(1)  # the runner waits for the script by now
         process.send_signal(signal.SIGTERM)
 
     assert process.wait(timeout=120) == (143 if ended == "signal" else 9)
