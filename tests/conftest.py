@@ -15,6 +15,7 @@ from support import Finished
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--regenerate", action="store_true", help="write what is there now into the expected files")
+    parser.addoption("--live-papermill", action="store_true", help="run papermill itself, not its recorded runs")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -8,13 +8,13 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from waiting import wait_until
 
 from generator.containers.limits import container_limits
 from generator.package.engines import cwltool, toil
@@ -270,16 +270,16 @@ def test_an_interrupted_run_leaves_no_container(base_image: str, tmp_path: Path,
     temporary.mkdir()
     environment = {**os.environ, "TMPDIR": str(temporary)}
     running = subprocess.Popen((sys.executable, "-c", code), cwd=tmp_path, stderr=subprocess.DEVNULL, env=environment)
-    wait_for(lambda: containers(label))
+    wait_until(lambda: containers(label))
 
     if number == signal.SIGKILL:
         children = Path(f"/proc/{running.pid}/task/{running.pid}/children").read_text().split()
         os.kill(int(children[0]), number)
     else:
         running.send_signal(number)
-    running.wait(timeout=30)
+    running.wait(timeout=120)
 
-    wait_for(lambda: not containers(label))
+    wait_until(lambda: not containers(label))
     assert not list(temporary.iterdir())
 
 
@@ -301,10 +301,3 @@ def test_folders_that_are_too_deep_end_the_run_and_leave_nothing(
 def containers(label: str) -> list[str]:
     asked = ("docker", "ps", "--all", "--quiet", "--filter", f"label=org.packmill.test={label}")
     return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.split()
-
-
-def wait_for(condition: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)

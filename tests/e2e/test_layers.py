@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import requests
+from local_images import local_images, remove
 from support import Finished, commit_all, git, write_notebook
 
 from generator.image.base.find import find_base
@@ -76,15 +77,6 @@ def inspect(image: str) -> dict[str, Any]:
 
 def layers(image: str) -> list[str]:
     return list(inspect(image)["RootFS"]["Layers"])
-
-
-def remove(*images: str) -> None:
-    subprocess.run(["docker", "rmi", "--force", *images], capture_output=True, check=True)
-
-
-def local_images(pattern: str) -> list[str]:
-    command = ["docker", "images", "--filter", f"reference={pattern}", "--format", "{{.Repository}}:{{.Tag}}"]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
 
 
 def test_an_edited_notebook_makes_a_last_layer_anew_and_nothing_else(builder: Builder) -> None:
@@ -263,13 +255,15 @@ def test_an_image_that_the_registry_has_is_neither_built_nor_pushed(
 
 @needs_registry
 def test_a_runner_that_starts_empty_takes_environment_and_runner_from_the_shared_registry(
-    builder: Builder, registry: str, login: None, monkeypatch: pytest.MonkeyPatch
+    builder: Builder, registry: str, login: None, own_base: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("PACKMILL_BASE_IMAGE", own_base)  # other tests need the runner of the usual one
+    runners = Runners(base=find_base(own_base, say=print), address="", store=ImageStore())
     cache = ("--cache-registry", f"{registry}/cache")
     first = builder.build(builder.repository("cached", requirements="tabulate==0.8.7\n"), *cache)
     before = layers(first["image"])
-    own = [name for name in local_images("localhost/packmill/environment") if set(layers(name)) <= set(before)]
-    remove(first["image"], *own, *local_images("localhost/packmill/runner"))
+    own = local_images("localhost/packmill/environment", label=f"test={own_base}")
+    remove(first["image"], *own, runners.reference(runners.facts(own_base)))
 
     second = builder.build(builder.folder / "ada" / "cached", *cache)
 

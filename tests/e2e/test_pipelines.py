@@ -72,11 +72,8 @@ def _payload(algorithm: Path) -> dict[str, str]:
     return {"repository": str(algorithm), "checkout": "main", "process": process, "env": environment}
 
 
-def _wait(service: Service, number: int, *, seconds: float = 300) -> dict[str, dict[str, object]]:
-    deadline = time.monotonic() + seconds
-    while service.get(f"/pipelines/{number}")["status"] not in ("success", "failed", "canceled"):
-        assert time.monotonic() < deadline
-        time.sleep(0.3)
+def _wait(service: Service, number: int, *, seconds: float = 600) -> dict[str, dict[str, object]]:
+    service.wait(number, "success", "failed", "canceled", seconds=seconds)
     jobs = service.jobs(number)
     failed = [job for job in jobs.values() if job["status"] == "failed"]
     assert not failed, service.trace(failed[0]["id"])
@@ -194,9 +191,7 @@ def test_two_pipelines_publish_at_once_and_the_second_time_nothing_changes(
 
 def test_a_push_that_fails_fails_the_pipeline_by_its_exit_code(service: Service, algorithm: Path) -> None:
     number = service.trigger(**_payload(algorithm), registry="127.0.0.1:9/group")
-    service_wait = service.get
-    while service_wait(f"/pipelines/{number}")["status"] not in ("success", "failed"):
-        time.sleep(0.3)
+    service.wait(number, "success", "failed", seconds=600)
 
     assert {name: job["status"] for name, job in service.jobs(number).items()} == {
         "build": "success", "check": "success", "publish": "failed",
@@ -218,8 +213,7 @@ def test_failures_are_told_apart_by_exit_codes(
     service: Service, algorithm: Path, variables: dict[str, str], code: int
 ) -> None:
     number = service.trigger(**{**_payload(algorithm), **variables})
-    while service.get(f"/pipelines/{number}")["status"] not in ("success", "failed"):
-        time.sleep(0.2)
+    service.wait(number, "success", "failed", seconds=600)
 
     assert f"Job failed: exit code {code}\x1b" in service.trace(service.jobs(number)["build"]["id"])
 
@@ -261,8 +255,7 @@ def test_a_service_that_others_reach_keeps_this_machine_s_files_to_itself(
     service.start()
     try:
         number = service.trigger(**_payload(algorithm))
-        while service.get(f"/pipelines/{number}")["status"] not in ("success", "failed"):
-            time.sleep(0.2)
+        service.wait(number, "success", "failed", seconds=600)
         trace = service.trace(service.jobs(number)["build"]["id"])
         example = _wait(service, service.trigger())
     finally:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -12,13 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from local_images import local_images, remove
 from staging_servers import HttpServer, http_server
 from support import Finished, commit_all, write_notebook
 
 from generator.image import names as image
-from generator.image.base.find import find_base
-from generator.image.runner import Runners
-from generator.image.store import ImageStore
 from generator.package.job_file import read_yaml
 
 pytestmark = [
@@ -98,31 +95,6 @@ def login(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Logged in to the registry of the tests, in the docker command as well."""
     monkeypatch.setenv("PACKMILL_REGISTRY_USER", _USER)
     monkeypatch.setenv("PACKMILL_REGISTRY_PASSWORD", _PASSWORD)
-
-
-@pytest.fixture
-def own_base(base_image: str, tmp_path: Path) -> Iterator[str]:
-    """A base image that no other test builds on; what was built on it is removed at the end."""
-    name = f"packmill-tests/base:{secrets.token_hex(6)}"
-    dockerfile = f'FROM {base_image}\nLABEL test="{name}"\nENTRYPOINT ["env"]\n'
-    subprocess.run(["docker", "build", "--quiet", "--tag", name, "-"], input=dockerfile, text=True, check=True, capture_output=True)  # fmt: skip # noqa: E501
-    yield name
-    base = find_base(name, say=print)
-    runners = Runners(base=base, address="", store=ImageStore())
-    remove(*local_images("*/*/*", label=f"test={name}"), *local_images("ada.*", label=f"test={name}"))
-    remove(runners.reference(runners.pythons(name)), name)
-
-
-def remove(*images: str) -> None:
-    subprocess.run(["docker", "rmi", "--force", "--no-prune", *images], capture_output=True, check=False)
-
-
-def local_images(pattern: str, label: str = "") -> list[str]:
-    command = ["docker", "images", "--filter", f"reference={pattern}", "--format", "{{.Repository}}:{{.Tag}}"]
-    listed = subprocess.run(
-        [*command, *(("--filter", f"label={label}") if label else ())], capture_output=True, text=True, check=True
-    )
-    return listed.stdout.split()
 
 
 def run_workflow(package: Path, folder: Path, **job: object) -> subprocess.CompletedProcess[str]:

@@ -8,7 +8,6 @@ import secrets
 import shutil
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -17,6 +16,7 @@ from pathlib import Path
 import pytest
 from ci_service import Service, make_project
 from support import Finished, commit_all, write_notebook
+from waiting import wait_until
 
 from generator.containers import networks
 from generator.image.walls import check_dockerfile
@@ -112,14 +112,15 @@ def _iptables(*words: str) -> str:
 
 
 def _wait_for(address: str) -> None:
-    for _ in range(100):
-        try:
-            urllib.request.urlopen(f"http://{address}:{_PORT}").close()
-        except OSError:
-            time.sleep(0.1)
-        else:
-            return
-    pytest.fail(f"no server at {address}")
+    wait_until(lambda: _answers(f"http://{address}:{_PORT}"), message=f"the server at {address} answers")
+
+
+def _answers(address: str) -> bool:
+    try:
+        urllib.request.urlopen(address).close()
+    except OSError:
+        return False
+    return True
 
 
 def test_steps_reach_registries_and_what_is_allowed(

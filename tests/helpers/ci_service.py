@@ -115,7 +115,7 @@ class Service:
         assert answer.status_code == 201, answer.text
         return int(answer.json()["id"])
 
-    def wait(self, pipeline: int, *statuses: str) -> str:
+    def wait(self, pipeline: int, *statuses: str, seconds: float = 300) -> str:
         """Waits until a pipeline is over, or in one of some states."""
         wanted = statuses or ("success", "failed", "canceled", "skipped", "manual")
 
@@ -123,7 +123,7 @@ class Service:
             status = str(self.get(f"/pipelines/{pipeline}")["status"])
             return status if status in wanted else ""
 
-        return wait_until(status_if_wanted, seconds=300, message=f"pipeline {pipeline} is {' or '.join(wanted)}")
+        return wait_until(status_if_wanted, seconds=seconds, message=f"pipeline {pipeline} is {' or '.join(wanted)}")
 
     def jobs(self, pipeline: int) -> dict[str, dict[str, Any]]:
         return {job["name"]: job for job in self.get(f"/pipelines/{pipeline}/jobs")}

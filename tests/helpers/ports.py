@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import os
 import socket
@@ -30,12 +31,17 @@ def is_listening(port: int) -> bool:
 
 
 def free_port() -> int:
-    """Return a port of 127.0.0.1 that nobody uses, and that no other test of this run gets."""
+    """Return a port of localhost that nobody uses, and that no other test of this run gets."""
     for port in itertools.islice(_candidates, len(_ports())):
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
+        if _is_free(port, socket.AF_INET, "127.0.0.1") and _is_free(port, socket.AF_INET6, "::1"):
             return port
     raise AssertionError("no port is free")
+
+
+def _is_free(port: int, family: socket.AddressFamily, address: str) -> bool:
+    with socket.socket(family) as probe:
+        try:
+            probe.bind((address, port))
+        except OSError as error:
+            return error.errno == errno.EADDRNOTAVAIL  # no IPv6 here
+    return True

@@ -1,13 +1,17 @@
 """Compatibility with papermill: both programs get the same notebooks and options, and their results are compared.
 
-papermill's own notebooks come with its package. What may differ is taken out before: times, ids, process numbers, and
-the pieces that a stream arrived in.
+papermill's own notebooks come with its package. What may differ is taken out before: times, ids, process numbers, paths
+of this machine, and the pieces that a stream arrived in.
+
+What papermill does is recorded for each of its versions and each Python in ``cases/papermill``. It runs anew with
+``--live-papermill`` or where there is no record, and ``--regenerate`` writes the records.
 """
 
 from __future__ import annotations
 
 import base64
 import json
+import platform
 import re
 import shutil
 import subprocess
@@ -15,14 +19,16 @@ import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support import notebook
+from support import cases, notebook
 
 pytestmark = pytest.mark.slow
 
+_RECORDS = cases / "papermill" / f"{version('papermill')}-python{sys.version_info.major}.{sys.version_info.minor}"
 _TIMES = {"start_time", "end_time", "duration", "execution", "id", "output_path", "input_path"}
 _YAML = "{when: 2020-01-01, deep: [1, {k: null}], text: 'yes', flag: yes, number: 1.5}"
 _MSG = ("msg",)
@@ -225,15 +231,37 @@ def without_widget_ids(executed: dict[str, Any]) -> dict[str, Any]:
     return document
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_both_programs_execute_alike(name: str, folder: Path) -> None:
-    one = CASES[name]
-    theirs = run([str(Path(sys.executable).with_name("papermill"))], one, folder)
-    code, executed, files = run([sys.executable, "-m", "generator.runner", "run", *one.ours], one, folder)
+def observed(program: list[str], one: Case, folder: Path) -> dict[str, Any]:
+    """What a program does with a case, as a record holds it."""
+    code, executed, files = run(program, one, folder)
+    shown: dict[str, Any] = plain(without_widget_ids(executed))
+    language = shown["metadata"].get("language_info", {})
+    if language.get("version") == platform.python_version():
+        language["version"] = "<python>"
+    text = json.dumps({"fails": code != 0, "notebook": shown, "files": files}, sort_keys=True)
+    for path, name in ((folder, "<folder>"), (sys.prefix, "<environment>"), (sys.base_prefix, "<python>")):
+        text = text.replace(str(path), name)
+    document: dict[str, Any] = json.loads(text)
+    return document
 
-    assert (code != 0, theirs[0] != 0) == (one.fails, one.fails)
-    assert plain(without_widget_ids(executed)) == plain(without_widget_ids(theirs[1]))
-    assert files == theirs[2]
+
+@pytest.mark.parametrize("name", CASES)
+def test_both_programs_execute_alike(name: str, folder: Path, request: pytest.FixtureRequest) -> None:
+    one, record = CASES[name], _RECORDS / f"{name}.json"
+    writes = request.config.getoption("--regenerate")
+    if writes or request.config.getoption("--live-papermill") or not _RECORDS.is_dir():
+        theirs = observed([str(Path(sys.executable).with_name("papermill"))], one, folder)
+    else:
+        theirs = json.loads(record.read_text())
+    if writes:
+        _RECORDS.mkdir(parents=True, exist_ok=True)
+        record.write_text(json.dumps(theirs, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+
+    ours = observed([sys.executable, "-m", "generator.runner", "run", *one.ours], one, folder)
+
+    assert (ours["fails"], theirs["fails"]) == (one.fails, one.fails)
+    assert ours["notebook"] == theirs["notebook"]
+    assert ours["files"] == theirs["files"]
 
 
 @pytest.mark.parametrize("program", [["papermill"], ["packmill-runner", "run"]])
