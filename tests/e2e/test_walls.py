@@ -177,7 +177,9 @@ def test_builds_reach_registries_and_what_is_allowed(
         built = packmill("build", repository, "--output", tmp_path / "packages")
         assert built.code == 15, built.err
         assert f"apt works {once}" in built.err
-        return next(line.split()[-len(_ALL) :] for line in built.err.splitlines() if line.endswith("ed"))
+        return next(
+            line.split()[-len(_ALL) :] for line in built.err.splitlines() if line.endswith(("reached", "rejected"))
+        )
 
     walls("open")
     assert found() == ["reached"] * len(_ALL)
