@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from collections.abc import Callable
@@ -43,6 +44,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> GroupSche
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     arrange(items)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """Collect what a test may leave to the garbage collector, before the next test is blamed for it."""
+    if any("Unraisable" in str(mark.args) for mark in item.iter_markers("filterwarnings")):
+        gc.collect()
 
 
 @pytest.fixture

@@ -56,7 +56,7 @@ def own_base(base_image: str) -> Iterator[str]:
     base = find_base(name, say=print)
     runners = Runners(base=base, address="", store=ImageStore())
     remove(*local_images("*/*/*", label=f"test={name}"), *local_images("ada.*", label=f"test={name}"))
-    remove(runners.reference(runners.facts(name)), name)
+    remove(runners.reference(runners.pythons(name)), name)
 
 
 @pytest.fixture(scope="session")

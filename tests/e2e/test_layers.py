@@ -263,7 +263,7 @@ def test_a_runner_that_starts_empty_takes_environment_and_runner_from_the_shared
     first = builder.build(builder.repository("cached", requirements="tabulate==0.8.7\n"), *cache)
     before = layers(first["image"])
     own = local_images("localhost/packmill/environment", label=f"test={own_base}")
-    remove(first["image"], *own, runners.reference(runners.facts(own_base)))
+    remove(first["image"], *own, runners.reference(runners.pythons(own_base)))
 
     second = builder.build(builder.folder / "ada" / "cached", *cache)
 

@@ -67,7 +67,7 @@ def test_a_check_that_fails_leaves_the_earlier_package(final: Path) -> None:
 def test_a_folder_of_someone_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("mine")
 
-    with pytest.raises(UsageError, match="no package of packmill"):
+    with pytest.raises(UsageError, match="not a package of packmill"):
         replace_folder(tmp_path, documents("one"), check=nothing)
 
     assert [path.name for path in tmp_path.iterdir()] == ["README.md"]

@@ -20,7 +20,7 @@ _TREES = "host.example.org/ada/trees"
 def test_requests_to_a_service_that_others_reach_replace_nothing(tmp_path: Path) -> None:
     variables = {"repository": str(tmp_path), "replace": "yes", "PACKMILL_LOCAL_REPOSITORIES": "no"}
 
-    with pytest.raises(UsageError, match="its operator does"):
+    with pytest.raises(UsageError, match="ask its operator"):
         from_variables(variables)
 
 
@@ -185,7 +185,7 @@ def test_a_folder_of_someone_else_is_refused_before_anything_is_built(
     refused = built("one")
 
     assert refused.code == 2
-    assert "no package of packmill" in refused.err
+    assert "not a package of packmill" in refused.err
     assert _contents(place) == {name: b"{"}
     assert "Writing the package" not in refused.err
 

@@ -234,6 +234,7 @@ def test_what_clients_ask_first(service: Service) -> None:
 
 
 def test_links_repeat_the_address_that_the_client_used(service: Service) -> None:
+    service.trigger()
     elsewhere = {"Host": "ci.example.org", "PRIVATE-TOKEN": ACCESS}
     answer = requests.get(f"{service.root}/pipelines", headers=elsewhere, timeout=9)
 

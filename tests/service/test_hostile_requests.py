@@ -56,7 +56,7 @@ def test_an_example_run_is_given_files_of_the_package_alone(tmp_path: Path) -> N
     interface = {"inputs": [], "stage_in": [{"name": "table", "type": "File[]"}]}
     (folder / "package.json").write_text(json.dumps({"documents": [], "interface": interface}))
 
-    ran = checking._ran(folder, "a", tmp_path / "out", Progress(), limits=None, network=None)
+    ran = checking._run_example(folder, "a", tmp_path / "out", Progress(), limits=None, network=None)
 
     assert ran.skipped == "no example value for table"
 
