@@ -13,7 +13,7 @@ def ordinary_memory(*, containers: int = 1) -> int:
 
 
 def largest_memory() -> int:
-    """Return the most MiB for a container, whatever it requests."""
+    """Return the most MiB for a container, regardless of its request."""
     return int(_total() * _LARGEST_SHARE)
 
 

@@ -76,7 +76,7 @@ def read_python_requirements(texts: Mapping[str, str]) -> tuple[PythonRequiremen
 
 
 def combine_requirements(requirements: Sequence[PythonRequirement]) -> str:
-    """Return the specifier that meets all requirements, empty if there are none.
+    """Return the specifier that meets all requirements, empty without any.
 
     Raises:
         EnvironmentSpecError: requirements contradict each other, or no Python meets one; with files and lines.

@@ -82,7 +82,7 @@ def image_context(
 def _add_repository(archive: tarfile.TarFile, repository: Path, folder: str, *, start: str, time: int) -> None:
     """Add the checkout at ``folder``, readable by all users, and its parent folders as environments have them.
 
-    ``start`` becomes executable whatever its mode in git, as repo2docker does.
+    ``start`` becomes executable regardless of its mode in git, as repo2docker does.
     """
     parts = folder.split("/")
     for depth in range(1, len(parts)):

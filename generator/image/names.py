@@ -12,7 +12,7 @@ default_base_image = "docker.io/library/python:3.12-slim-bookworm"
 key_label = "org.packmill.key"
 source_label = "org.opencontainers.image.source"
 repository_label = "org.packmill.repository"
-"""``beside`` on environments that contain no file of the repository; on others it may be ``inside``."""
+"""``beside`` on environments without files of the repository; on others it may be ``inside``."""  # english: ignore
 own_environment = "repository"
 """Identifies the repository's own environment in an image name."""
 

@@ -1,7 +1,7 @@
 """The staging image: packmill's own image for the steps that fetch inputs and deliver results.
 
 These steps see credentials, so nothing of a repository may affect the image: its base is packmill's default base or the
-one that PACKMILL_BASE_IMAGE names, whatever the repository requests.
+one that PACKMILL_BASE_IMAGE names, regardless of the repository.
 """
 
 from __future__ import annotations

@@ -149,7 +149,7 @@ def _fit_staged(value: Any, hint: Hint) -> Any:
 def refuse_remote_files(job: Mapping[str, Any]) -> None:
     """Refuse files that the CWL engine itself would fetch: it follows redirects, and the guard does not see it.
 
-    Stage-ins are fetched by a step under the guard; their addresses are no File objects any more.
+    Stage-ins are fetched by a step under the guard; their addresses are not File objects at that point.
 
     Raises:
         UsageError: a value has such a file, at any depth.

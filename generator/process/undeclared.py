@@ -16,7 +16,7 @@ _WITHOUT_PACKAGES = {"runtime.txt"}
 
 
 def describe_undeclared(process: Process, environment: Environment, folder: Path) -> str:
-    """Warn of imports of the notebook if no environment file declares packages; empty if there are none."""
+    """Warn of imports of the notebook if no environment file declares packages; empty without any."""
     if any(posixpath.basename(file) not in _WITHOUT_PACKAGES for file in environment.files):
         return ""
     known = sys.stdlib_module_names | removed_modules.keys() | _PREINSTALLED

@@ -12,7 +12,7 @@ of the wrong type are refused.
 
 **Output.** ``DIRECTORY`` (``output``) gets
 
-* the executed notebook, under the process's name or where the template says;
+* the executed notebook, under the process's name or the path of the template;
 * ``scraps.json``, everything that was glued by name, and ``scraps/``, the figures and tables among it as files;
 * ``result.json``, how the run went (`generator.runner.results.result`);
 * every file that the process wrote, and no file of the repository itself.

@@ -36,7 +36,7 @@ def read_locations(value: Any) -> list[Location]:
 
 
 def read_destination(value: Any) -> Location | None:
-    """Read the destination in an ``output_path``, None if there is none.
+    """Read the destination in an ``output_path``, None without one.
 
     Raises:
         BadInputsError: the value is neither one URL nor one record of a known kind.

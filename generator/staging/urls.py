@@ -58,7 +58,7 @@ def find_problem(url: str) -> str | None:
     try:
         parts = urlsplit(url)
         if parts.scheme and "://" in url:
-            parts.port  # noqa: B018 - raises ValueError when it is no number
+            parts.port  # noqa: B018 - raises ValueError when it is not a number
     except ValueError:
         return "invalid URL; %-encode special characters in user and password"
     if any(ord(character) < 32 or ord(character) == 127 for character in url):
@@ -69,7 +69,7 @@ def find_problem(url: str) -> str | None:
 
 
 def file_name(url: str) -> str:
-    """Return the last component of a URL's path, decoded; '' if there is none."""
+    """Return the last component of a URL's path, decoded; '' without one."""
     path = urlsplit(url).path if scheme(url) else url
     return unquote(path.rstrip("/").rpartition("/")[2])
 

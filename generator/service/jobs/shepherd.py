@@ -192,7 +192,7 @@ class Shepherd:
     def _follow(self, script: subprocess.Popen[bytes], deadline: float) -> None:
         """Copy the script's output to the log until the script has ended.
 
-        A daemon that the script leaves behind may keep the pipe open, so the pipe is read only once more after the end.
+        A daemon that the script leaves behind may keep the pipe open, so read it only one more time after the end.
         """
         descriptor, is_open = self._output, True
         os.set_blocking(descriptor, False)

@@ -93,7 +93,7 @@ class JobFolder:
                 os.close(descriptor)
 
     def cancel(self) -> None:
-        """Tell the job's shepherd, if there is one, to cancel the job."""
+        """Tell the job's shepherd, if it exists, to cancel the job."""
         with suppress(OSError, ValueError):
             if self.has_shepherd():
                 os.kill(int((self.path / "pid").read_text()), signal.SIGTERM)

@@ -168,4 +168,4 @@ class TransientError(Exception):
 
 
 class TransferCancelledError(StagingError):
-    """The transfer was cancelled because another one failed."""
+    """The transfer was canceled because another one failed."""

@@ -83,7 +83,7 @@ def run_in_parallel(
     """Run ``work`` for all items in threads; return the results in the order of the items.
 
     Raises:
-        StagingError: items failed; the message lists all failures until the rest was cancelled.
+        StagingError: items failed; the message lists all failures until the rest was canceled.
         BadInputsError, DiskFullError: an item failed with another error.
     """
     stopped = threading.Event()

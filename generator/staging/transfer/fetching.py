@@ -1,4 +1,4 @@
-"""Parallel fetching of a step's files into a folder, through the cache if there is one."""
+"""Parallel fetching of a step's files into a folder, through the cache if the step has one."""
 
 from __future__ import annotations
 

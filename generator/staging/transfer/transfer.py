@@ -232,7 +232,7 @@ class Transfer:
         )
 
     def _start_over(self, why: str) -> None:
-        """Discard damaged content; fetch it once more, then fail."""
+        """Discard damaged content; fetch it again, then fail."""
         self._mismatches += 1
         self._reset()
         if self._mismatches > 1:

@@ -39,7 +39,7 @@ class PackageFetcher(DefaultFetcher):  # type: ignore[misc]
             return True
         try:
             parts = urlsplit(url)
-            real = Path(url2pathname(parts.path)).resolve()  # as the loader opens it, whatever follows a '#'
+            real = Path(url2pathname(parts.path)).resolve()  # as the loader opens it, without what follows a '#'
         except (ValueError, OSError, RuntimeError):  # a null byte, a link to itself
             return False
         if parts.scheme != "file":

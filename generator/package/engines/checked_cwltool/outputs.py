@@ -37,7 +37,7 @@ _MOST_COPIES = 100_000
 _FIELDS = frozenset(
     ("class", "location", "basename", "nameroot", "nameext", "checksum", "size", "format", "contents", "secondaryFiles")
 )
-"""What stays of a File or Directory that a container describes. cwltool would put it where ``dirname`` says."""
+"""What stays of a File or Directory that a container describes. cwltool would put it into its ``dirname``."""
 
 
 class OutputRefusedError(WorkflowException):  # type: ignore[misc]
