@@ -51,6 +51,17 @@ def test_the_file_is_one_that_gitlab_takes() -> None:
         ("a: {script: x, when: delayed}", "when: 'delayed' is not supported"),
         ("a: {script: x, stage: nowhere}", "stage 'nowhere' is not defined"),
         ("a: {stage: test}", "the job has no script"),
+        (
+            "a: {script: x, artifacts: {when: later}}",
+            "a: artifacts: when: 'later' is not supported; use one of on_success",
+        ),
+        ("a: {script: x, allow_failure: [b]}", "a: allow_failure: ['b'] is not true or false"),
+        ("a: {script: x, rules: {if: $a}}", "a: rules: must be a list"),
+        ("a: {script: x, variables: [b]}", "a: variables: ['b'] is not a mapping"),
+        ("a: 5", "a: 5 is not a mapping"),
+        ("default: {stage: build}", "default: keyword 'stage' is not supported"),
+        ("variables: {a: {default: 1}}", "variables: a: keyword 'default'"),
+        ("a: {script: x, timeout: 3 parsecs}", "a: timeout: '3 parsecs' is not a duration"),
         ("a: {script: x, timeout: soon}", "'soon' is not a duration"),
         ("a: {script: x, rules: [{if: $a ==}]}", "invalid expression at"),
         ("a: [", ".gitlab-ci.yml"),
@@ -70,3 +81,17 @@ def test_what_the_service_cannot_do_is_refused_by_name(text: str, message: str) 
 )
 def test_durations_are_gitlab_s(text: str, expected: float) -> None:
     assert seconds(text, "timeout") == expected
+
+
+def test_keywords_without_a_value_and_nested_scripts_are_gitlab_s() -> None:
+    text = """
+    default: {before_script: [a], artifacts: }
+    x: {script: [b, [c, [d]]], rules: , artifacts: {expire_in: never, reports: {junit: r.xml}}, variables: {n: 1}}
+    y: {script: 5, before_script: }
+    """
+
+    first, second = read(text, timeout=60).jobs
+
+    assert first.script == ("a", "b", "c", "d")
+    assert (first.artifacts.expire_in, first.artifacts.reports.junit, first.variables) == (None, ("r.xml",), {"n": "1"})
+    assert (first.stage, first.timeout, second.script, second.artifacts.paths) == ("test", 60, ("5",), ())

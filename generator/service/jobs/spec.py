@@ -153,4 +153,4 @@ def _shared_folders(
 
 def _artifact_rules(described: Job) -> dict[str, Any]:
     kept = described.artifacts
-    return {"paths": kept.paths, "when": kept.when, "junit": kept.junit, "dotenv": kept.dotenv}
+    return {"paths": kept.paths, "when": kept.when, "junit": kept.reports.junit, "dotenv": kept.reports.dotenv}

@@ -8,40 +8,143 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import ErrorDetails, PydanticCustomError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from generator.service.project import rules
+from generator.service.project import rules as expressions
 from generator.shared.errors import UsageError
 
 name = ".gitlab-ci.yml"
 _GLOBAL = frozenset(("stages", "workflow", "variables", "default"))
-_JOB = frozenset("image stage rules script before_script artifacts timeout variables allow_failure when".split())
-_ARTIFACTS = frozenset(("name", "paths", "when", "expire_in", "reports"))
-_REPORTS = frozenset(("junit", "dotenv"))
-_WHEN = ("on_success", "on_failure", "always", "manual", "never")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "mo": 2592000, "y": 31557600}
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Rule:
+def _words(value: object) -> tuple[str, ...]:
+    """Flatten a word, a list of words, or nested lists of words, as GitLab does with scripts."""
+    items = value if isinstance(value, list | tuple) else [value]
+    words: list[str] = []
+    for item in items:
+        words += _words(item) if isinstance(item, list | tuple) else [str(item)]
+    return tuple(words)
+
+
+def _check_expression(text: str) -> str:
+    try:
+        expressions.check(text)
+    except UsageError as error:
+        raise ValueError(str(error)) from None
+    return text
+
+
+def _parse_duration(value: object) -> float:
+    text = str(value)
+    if re.fullmatch(r"\s*\d+\s*", text):
+        return float(text)
+    total, rest = 0.0, re.sub(r"\band\b|,", " ", text.lower())
+    for number, unit in re.findall(r"(\d+(?:\.\d+)?)\s*([a-z]+)", rest):
+        total += float(number) * _UNITS.get("mo" if unit.startswith("mo") else unit[:1], 0)
+    if not total or re.sub(r"\d+(?:\.\d+)?\s*[smhdwy][a-z]*", "", rest).strip():
+        raise ValueError(f"{text!r} is not a duration; write e.g. '2 hours'")
+    return total
+
+
+def _parse_expiry(value: object) -> float | None:
+    return None if value == "never" else _parse_duration(value)
+
+
+Text = Annotated[str, BeforeValidator(str)]
+Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
+When = Literal["on_success", "on_failure", "always", "manual", "never"]
+Duration = Annotated[float, BeforeValidator(_parse_duration)]
+"""Seconds, parsed from GitLab's notation."""
+
+
+class _Keywords(BaseModel):
+    """A mapping of keywords; a keyword without a value counts as missing."""
+
+    model_config = ConfigDict(frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_keywords(cls, given: object) -> object:
+        if given is None:
+            return {}
+        if not isinstance(given, dict):
+            raise PydanticCustomError("mapping", "{value} is not a mapping", {"value": repr(given)})
+        supported = {field.alias or key for key, field in cls.model_fields.items()}
+        unknown = sorted(str(key) for key in given if key not in supported)
+        if unknown:
+            raise PydanticCustomError(
+                "keyword",
+                "keyword '{keyword}' is not supported by this service\n  supported: {supported}",
+                {"keyword": unknown[0], "supported": ", ".join(sorted(supported))},
+            )
+        return {key: value for key, value in given.items() if value is not None}
+
+
+class Rule(_Keywords):
     """One of ``rules``: a condition, and when the job runs if it is true."""
 
-    condition: str | None
-    when: str
+    condition: Annotated[Text, AfterValidator(_check_expression)] | None = Field(default=None, alias="if")
+    when: When = "on_success"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Artifacts:
+class Reports(_Keywords):
+    """The artifacts that the service reads itself."""
+
+    junit: Words = ()
+    dotenv: Words = ()
+
+
+class Artifacts(_Keywords):
     """The artifacts of a job; ``expire_in`` in seconds, None for never."""
 
-    paths: tuple[str, ...] = ()
-    when: str = "on_success"
-    expire_in: float | None = 30 * 86400
-    junit: tuple[str, ...] = ()
-    dotenv: tuple[str, ...] = ()
+    name: Text = ""
+    paths: Words = ()
+    when: When = "on_success"
+    expire_in: Annotated[float | None, BeforeValidator(_parse_expiry)] = 30 * 86400
+    reports: Reports = Reports()
+
+
+class _Default(_Keywords):
+    """The keywords that ``default`` sets for all jobs."""
+
+    image: Any = None
+    before_script: Words = ()
+    artifacts: Artifacts = Artifacts()
+    timeout: Duration | None = None
+    variables: dict[Text, Text] = {}
+    allow_failure: StrictBool = False
+    when: When = "on_success"
+
+
+class _JobKeywords(_Default):
+    stage: Text = "test"
+    rules: tuple[Rule, ...] = ()
+    script: Words = ()
+
+
+class _Workflow(_Keywords):
+    rules: tuple[Rule, ...] = ()
+
+
+class _VariableKeywords(_Keywords):
+    value: Text = ""
+    description: Text = ""
+    options: Words = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -92,7 +195,8 @@ class PipelineFile:
 
 def _select_when(candidates: tuple[Rule, ...], variables: Mapping[str, str]) -> str | None:
     return next(
-        (rule.when for rule in candidates if rule.condition is None or rules.is_true(rule.condition, variables)), None
+        (rule.when for rule in candidates if rule.condition is None or expressions.is_true(rule.condition, variables)),
+        None,
     )
 
 
@@ -108,118 +212,68 @@ def read(text: str, *, timeout: float) -> PipelineFile:
         raise UsageError(f"{name}: {error}") from None
     if not isinstance(document, dict):
         raise UsageError(f"{name}: must be a mapping of jobs")
-    default = _mapping(document.get("default"), "default", _JOB - {"script", "rules", "stage"})
-    workflow = _mapping(document.get("workflow"), "workflow", frozenset(("rules",)))
-    stages = (".pre", *_words(document.get("stages", ("build", "test", "deploy")), "stages"), ".post")
-    jobs = [
-        _job(key, {**default, **_mapping(value, key, _JOB)}, stages, timeout)
-        for key, value in document.items()
-        if key not in _GLOBAL and not str(key).startswith(".")
-    ]
+    default = document.get("default") or {}
+    _validate(_Default, default, "default")
+    stages = (".pre", *_words(document.get("stages") or ("build", "test", "deploy")), ".post")
+    variables = document.get("variables") or {}
+    if not isinstance(variables, dict):
+        raise UsageError(f"{name}: variables: {variables!r} is not a mapping")
     return PipelineFile(
         stages=stages,
-        workflow=_rules(workflow.get("rules"), "workflow"),
-        variables=tuple(_variable(key, value) for key, value in _entries(document, "variables").items()),
-        jobs=tuple(jobs),
+        workflow=_validate(_Workflow, document.get("workflow"), "workflow").rules,
+        variables=tuple(_variable(str(key), value) for key, value in variables.items()),
+        jobs=tuple(
+            _job(str(key), {**default, **value} if isinstance(value, dict) else value, stages, timeout)
+            for key, value in document.items()
+            if key not in _GLOBAL and not str(key).startswith(".")
+        ),
     )
-
-
-def _mapping(value: object, where: str, known: frozenset[str]) -> dict[str, Any]:
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise UsageError(f"{name}: {where}: {value!r} is not a mapping")
-    unknown = sorted(str(key) for key in value if key not in known)
-    if unknown:
-        raise UsageError(
-            f"{name}: {where}: keyword {unknown[0]!r} is not supported by this service\n"
-            f"  supported: {', '.join(sorted(known))}"
-        )
-    return value
-
-
-def _entries(given: Mapping[str, Any], where: str, key: str | None = None) -> dict[str, Any]:
-    value = given.get(key or where)
-    if value is not None and not isinstance(value, dict):
-        raise UsageError(f"{name}: {where}: {value!r} is not a mapping")
-    return value or {}
-
-
-def _boolean(value: object, where: str) -> bool:
-    if not isinstance(value, bool):
-        raise UsageError(f"{name}: {where}: {value!r} is not true or false")
-    return value
-
-
-def _words(value: object, where: str) -> tuple[str, ...]:
-    items = value if isinstance(value, list | tuple) else [] if value is None else [value]
-    words: list[str] = []
-    for item in items:
-        words += _words(item, where) if isinstance(item, list) else [str(item)]
-    return tuple(words)
 
 
 def _variable(key: str, value: object) -> Variable:
-    given = value if isinstance(value, dict) else {"value": value}
-    _mapping(given, f"variables: {key}", frozenset(("value", "description", "options")))
-    return Variable(
-        name=str(key),
-        value="" if given.get("value") is None else str(given["value"]),
-        description=str(given.get("description", "")),
-        options=_words(given.get("options"), key),
-    )
+    given = _validate(_VariableKeywords, value if isinstance(value, dict) else {"value": value}, f"variables: {key}")
+    return Variable(name=key, value=given.value, description=given.description, options=given.options)
 
 
-def _job(key: str, given: Mapping[str, Any], stages: tuple[str, ...], timeout: float) -> Job:
-    script = (*_words(given.get("before_script"), key), *_words(given.get("script"), key))
-    stage = str(given.get("stage", "test"))
-    if not _words(given.get("script"), key):
+def _job(key: str, value: object, stages: tuple[str, ...], timeout: float) -> Job:
+    given = _validate(_JobKeywords, value, key)
+    if not given.script:
         raise UsageError(f"{name}: {key}: the job has no script")
-    if stage not in stages:
-        raise UsageError(f"{name}: {key}: stage {stage!r} is not defined; stages: {', '.join(stages[1:-1])}")
+    if given.stage not in stages:
+        raise UsageError(f"{name}: {key}: stage {given.stage!r} is not defined; stages: {', '.join(stages[1:-1])}")
     return Job(
-        name=str(key),
-        stage=stage,
-        script=script,
-        rules=_rules(given.get("rules"), key),
-        when=_when(given.get("when", "on_success"), key),
-        artifacts=_artifacts(given.get("artifacts"), key),
-        timeout=seconds(str(given["timeout"]), f"{key}: timeout") if "timeout" in given else timeout,
-        variables={str(k): str(v) for k, v in _entries(given, f"{key}: variables", "variables").items()},
-        allow_failure=_boolean(given.get("allow_failure", False), f"{key}: allow_failure"),
+        name=key,
+        stage=given.stage,
+        script=(*given.before_script, *given.script),
+        rules=given.rules,
+        when=given.when,
+        artifacts=given.artifacts,
+        timeout=timeout if given.timeout is None else given.timeout,
+        variables=given.variables,
+        allow_failure=given.allow_failure,
     )
 
 
-def _when(value: object, where: str) -> str:
-    if value not in _WHEN:
-        raise UsageError(f"{name}: {where}: when: {value!r} is not supported; use one of {', '.join(_WHEN)}")
-    return str(value)
+_Model = TypeVar("_Model", bound=_Keywords)
 
 
-def _rules(value: object, where: str) -> tuple[Rule, ...]:
-    if value is not None and not isinstance(value, list):
-        raise UsageError(f"{name}: {where}: rules must be a list")
-    found = []
-    for one in value or []:
-        given = _mapping(one, f"{where}: rules", frozenset(("if", "when")))
-        condition = str(given["if"]) if "if" in given else None
-        if condition is not None:
-            rules.check(condition)
-        found.append(Rule(condition=condition, when=_when(given.get("when", "on_success"), where)))
-    return tuple(found)
+def _validate(model: type[_Model], value: object, where: str) -> _Model:
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        raise UsageError(_describe(error.errors()[0], where)) from None
 
 
-def _artifacts(value: object, where: str) -> Artifacts:
-    given = _mapping(value, f"{where}: artifacts", _ARTIFACTS)
-    reports = _mapping(given.get("reports"), f"{where}: artifacts: reports", _REPORTS)
-    expire_in = str(given.get("expire_in", "30 days"))
-    return Artifacts(
-        paths=_words(given.get("paths"), where),
-        when=_when(given.get("when", "on_success"), where),
-        expire_in=None if expire_in == "never" else seconds(expire_in, f"{where}: expire_in"),
-        junit=_words(reports.get("junit"), where),
-        dotenv=_words(reports.get("dotenv"), where),
-    )
+def _describe(error: ErrorDetails, where: str) -> str:
+    path = ": ".join((name, where, *(part for part in error["loc"] if isinstance(part, str))))
+    given = f"{error['input']!r} "
+    problem = {
+        "literal_error": f"{given}is not supported; use one of {', '.join(get_args(When))}",
+        "bool_type": f"{given}is not true or false",
+        "tuple_type": "must be a list",
+        "dict_type": f"{given}is not a mapping",
+    }.get(error["type"], error["msg"].removeprefix("Value error, "))
+    return f"{path}: {problem}"
 
 
 def seconds(text: str, where: str) -> float:
@@ -228,14 +282,7 @@ def seconds(text: str, where: str) -> float:
     Raises:
         UsageError: the text is not a duration.
     """
-    if re.fullmatch(r"\s*\d+\s*", text):
-        return float(text)
-    total, rest = 0.0, re.sub(r"\band\b|,", " ", text.lower())
-    for number, unit in re.findall(r"(\d+(?:\.\d+)?)\s*([a-z]+)", rest):
-        short = "mo" if unit.startswith("mo") else unit[:1]
-        if short not in _UNITS:
-            raise UsageError(f"{name}: {where}: {text!r} is not a duration; write e.g. '2 hours'")
-        total += float(number) * _UNITS[short]
-    if not total or re.sub(r"\d+(?:\.\d+)?\s*[a-z]+", "", rest).strip():
-        raise UsageError(f"{name}: {where}: {text!r} is not a duration; write e.g. '2 hours'")
-    return total
+    try:
+        return _parse_duration(text)
+    except ValueError as error:
+        raise UsageError(f"{where}: {error}") from None
