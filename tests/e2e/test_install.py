@@ -137,7 +137,7 @@ def test_an_ordinary_user_without_an_engine_is_told_what_to_install() -> None:
     ask = (
         "import os\n"
         "from generator.shared.errors import PackmillError\n"
-        "from generator.image.base import container_engine as engine\n"
+        "from generator.containers import setup as engine\n"
         "os.setuid(4242)\n"
         "try: engine.ensure_engine(docker_host=None, say=print)\n"
         "except PackmillError as error: print(error); raise SystemExit(error.exit_code)\n"
@@ -146,5 +146,5 @@ def test_an_ordinary_user_without_an_engine_is_told_what_to_install() -> None:
     done = subprocess.run([sys.executable, "-c", ask], env=nothing, capture_output=True, text=True, check=False)
 
     assert done.returncode == 19, done.stderr
-    assert "this is not root" in done.stdout
+    assert "packmill does not run as root" in done.stdout
     assert "https://docs.docker.com/engine/install/" in done.stdout

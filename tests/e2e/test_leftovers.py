@@ -80,7 +80,7 @@ def test_what_a_killed_shepherd_left_is_removed(service: Service, base_image: st
     service.ask("POST", f"/pipelines/{number}/cancel")
     assert service.wait(number) == "canceled"
     trace = service.trace(int(service.jobs(number)["one"]["id"]))
-    assert "runs again" in trace
+    assert "running it again" in trace
     assert "secret-of-the-first\n" not in trace
     assert _containers(service) == []
 
