@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import shutil
 import subprocess
@@ -58,6 +59,7 @@ def neighbors(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     """
     space, outer, inner = (f"pm{kind}{secrets.token_hex(3)}" for kind in ("s", "o", "i"))
     inside = ("-n", space)
+    _remove_leftovers()
     with ExitStack() as stack:
         _ip("netns", "add", space)
         stack.callback(_ip, "netns", "delete", space)
@@ -101,6 +103,16 @@ def walls(neighbors: None, base_image: str, monkeypatch: pytest.MonkeyPatch) -> 
     yield ask
     networks.remove_walls(helper_image=lambda: base_image)
     assert "PACKMILL" not in _iptables("-S")
+
+
+def _remove_leftovers() -> None:
+    """Remove the namespaces, routes and rules of a run that was killed."""
+    for space in subprocess.run(("ip", "netns", "list"), capture_output=True, text=True, check=True).stdout.split():
+        if re.fullmatch(r"pms[0-9a-f]{6}", space):
+            _ip("netns", "delete", space)
+    while subprocess.run(("ip", "rule", "delete", "lookup", _TABLE), capture_output=True, check=False).returncode == 0:
+        pass
+    subprocess.run(("ip", "route", "flush", "table", _TABLE), capture_output=True, check=False)
 
 
 def _ip(*words: str) -> None:

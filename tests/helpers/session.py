@@ -34,6 +34,8 @@ _IMAGES = (
     *(f"*packmill/{kind}:*" for kind in ("environment", "runner", "staging")),
 )
 """Names of images that tests make. The base image stays: the next run needs the same one."""
+_CACHES_AT_ONCE = 200
+"""IDs in one request for the removal of caches; their names are part of its address."""
 
 
 def session_folder() -> Path:
@@ -186,8 +188,10 @@ def _remove_caches(engine: Any, begin: float) -> None:
     address = engine._url("/build/prune")
     usage = engine._result(engine._get(engine._url("/system/df"), params={"type": "build-cache"}), json=True)
     caches = [one for one in usage["BuildCache"] or () if _when(one["CreatedAt"]) >= begin]
-    for cache in sorted(caches, key=lambda one: _when(one["CreatedAt"]), reverse=True):
-        filters = json.dumps({"id": [cache["ID"]]})
+    names = [one["ID"] for one in sorted(caches, key=lambda one: _when(one["CreatedAt"]), reverse=True)]
+    for start in range(0, len(names), _CACHES_AT_ONCE):
+        pattern = f"/^({'|'.join(names[start : start + _CACHES_AT_ONCE])})$/"
+        filters = json.dumps({"id": [pattern]})  # each request walks through the whole cache
         engine._post(address, params={"all": True, "filters": filters}).close()
 
 
