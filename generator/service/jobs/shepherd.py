@@ -39,6 +39,8 @@ from generator.service.jobs.trace_writer import GREEN, PLAIN, RED, Section, Trac
 _GRACE = 10.0
 _CHUNK = 1 << 16
 _SET_CHILD_SUBREAPER = 36
+_COPIED = frozenset((".docker/buildx/current",))
+"""Settings that every build replaces: limits hold for files, so a job could not read the new one through a link."""
 _CONFINEMENT, _LEFTOVERS = (Path(__file__).with_name(name) for name in ("confinement.py", "leftovers.py"))
 _Spec = dict[str, Any]
 """script (lines), environment, project (a git repository), sha, work and temporary (folders), home (link targets by
@@ -104,12 +106,16 @@ class Shepherd:
         self._hand_over()
 
     def _make_home(self) -> None:
-        """Create the temporary folder, and in it a home folder with links to the account's settings."""
+        """Create the temporary folder, and in it a home folder with the account's settings, as links where possible."""
         home = self._temporary / "home"
         home.mkdir(parents=True)
         for name, target in self._spec["home"].items():
             (home / name).parent.mkdir(parents=True, exist_ok=True)
-            (home / name).symlink_to(target)
+            if name in _COPIED:
+                with suppress(OSError):  # absent by now: the engine's own builder is used
+                    shutil.copyfile(target, home / name)
+            else:
+                (home / name).symlink_to(target)
 
     def _hand_over(self) -> None:
         """Give the job's folders to the account that it runs as, with access for no other account."""
