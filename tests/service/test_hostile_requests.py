@@ -227,7 +227,7 @@ def test_a_port_that_is_taken_is_said_before_anything_starts(service: Service, p
     ("text", "message"),
     [
         ("a: {script: x, needs: []}", "keyword 'needs' is not supported"),
-        ("a: {script: x, rules: always}", "rules must be a list"),
+        ("a: {script: x, rules: always}", "rules: must be a list"),
         ("a: {script: x}\nvariables: [b]", "is not a mapping"),
         ("a: {script: x, allow_failure: {exit_codes: 1}}", "is not true or false"),
     ],
