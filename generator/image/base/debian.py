@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 
 from generator.containers.engine import host_ca_bundle
 from generator.shared.errors import EngineMissingError
+from generator.shared.file_digest import file_sha256
 from generator.subprocesses import run
 
 recipe_label = "org.packmill.base"
@@ -114,7 +115,7 @@ def _write_image(archive: Path, layer: Path, reference: str, recipe_digest: str)
         "os": "linux",
         "created": "1980-01-01T00:00:00Z",
         "config": {"Env": _image_variables(), "Cmd": ["/bin/bash"], "Labels": {recipe_label: recipe_digest}},
-        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{_hash_file(layer)}"]},
+        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{file_sha256(layer)}"]},
         "history": [{"created": "1980-01-01T00:00:00Z", "created_by": "mmdebstrap"}],
     }
     text = json.dumps(config, sort_keys=True).encode()
@@ -126,14 +127,6 @@ def _write_image(archive: Path, layer: Path, reference: str, recipe_digest: str)
             entry.size = len(data)
             tar.addfile(entry, io.BytesIO(data))
         tar.add(layer, "layer.tar")
-
-
-def _hash_file(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1024**2):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _image_variables() -> list[str]:

@@ -18,6 +18,7 @@ from generator.image.contexts import file_time
 from generator.image.environment.plan import REQUIREMENTS_LOCK, Caches, Content, Plan, default_uid, git_packages
 from generator.image.keys import digest_of
 from generator.resources import data_folder, render
+from generator.shared.file_digest import file_sha256
 
 
 def plan_key(plan: Plan, *, base_id: str) -> str:
@@ -48,11 +49,7 @@ def render_plan(plan: Plan, *, caches: Caches, uid: int = default_uid) -> str:
 
 
 def _digest(content: Content) -> str:
-    digest = hashlib.sha256()
-    with _open(content) as file:
-        while block := file.read(1024**2):
-            digest.update(block)
-    return digest.hexdigest()
+    return hashlib.sha256(content).hexdigest() if isinstance(content, bytes) else file_sha256(content)
 
 
 def _open(content: Content) -> IO[bytes]:
