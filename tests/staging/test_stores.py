@@ -21,6 +21,11 @@ from git_servers import ssh_server
 from ports import free_port
 from staging_servers import HttpServer, Runner, wait_for
 
+from generator.staging.network.credentials import Credentials
+from generator.staging.network.settings import NetworkSettings
+from generator.staging.records import Location
+from generator.staging.targets.filesystems import open_target
+
 _ACCOUNT, _KEY = (
     "devstoreaccount1",
     "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==",
@@ -177,6 +182,28 @@ def test_a_second_run_takes_it_from_the_cache(
 
     assert "1 of them from the cache" in result.err
     assert result.content("0_a.txt") == b"a"
+
+
+@pytest.mark.parametrize("kind", ["ftp", "sftp"])
+def test_uploads_that_create_the_same_folders_at_once_all_succeed(
+    kind: str, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store: Store = request.getfixturevalue(kind)
+    location = Location(kind=kind, addresses=(f"{store.url}/run",))
+    target = open_target(location, NetworkSettings(), Credentials(folder=store.config), inside=None)
+    system, _ = target.store.find(store.url)
+    mkdir = type(system).mkdir
+
+    def mkdir_a_moment_too_late(self: object, path: str, *words: object, **options: object) -> None:
+        mkdir(self, path, *words, **options)
+        mkdir(self, path, *words, **options)
+
+    monkeypatch.setattr(type(system), "mkdir", mkdir_a_moment_too_late)
+    (tmp_path / "a.txt").write_text("a")
+
+    target.put(tmp_path / "a.txt", "maps/2026/a.txt", lambda _count: None)
+
+    assert target.store.list_folder(f"{store.url}/run/maps/")[0].address.endswith("/run/maps/2026/a.txt")
 
 
 def test_a_wrong_password(ftp: Store, runner: Runner) -> None:

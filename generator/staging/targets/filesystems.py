@@ -66,9 +66,12 @@ class FileSystemTarget:
 
 
 def _make_folder(system: Any, folder: str) -> None:
-    """Create a folder; ignore the errors of servers if it exists or another thread creates it."""
+    """Create a folder and its parents, one at a time: another thread may create any of them meanwhile."""
+    if not folder.strip("/") or system.isdir(folder):
+        return
+    _make_folder(system, folder.rpartition("/")[0])
     try:
-        system.makedirs(folder, exist_ok=True)
+        system.mkdir(folder, create_parents=False)
     except Exception:
         system.invalidate_cache()
         if not system.isdir(folder):
