@@ -247,6 +247,7 @@ def test_a_package_is_run_from_its_page_with_other_values(service: Service, algo
     assert service.ask("GET", f"/jobs/{job}/artifacts/results/output/squares.txt").text == "0 1 4 9"
 
 
+@pytest.mark.group("walls")  # such a service removes the engine's walls when it starts
 def test_a_service_that_others_reach_keeps_this_machine_s_files_to_itself(
     checkout: Path, algorithm: Path, tmp_path: Path, base_image: str
 ) -> None:

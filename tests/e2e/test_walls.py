@@ -25,6 +25,7 @@ from generator.request.settings import Settings, read_settings
 from generator.shared.errors import EnvironmentSpecError
 
 pytestmark = [
+    pytest.mark.group("walls"),
     pytest.mark.engine,
     pytest.mark.slow,
     pytest.mark.skipif(
