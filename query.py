@@ -322,6 +322,7 @@ def _trigger(client: Client, settings: Mapping[str, str], options: argparse.Name
     if not options.wait:
         _print_pipeline(pipeline, [], as_json=options.json)
         return 0
+    options.watched.append(int(pipeline["id"]))
     print(_safe(f"pipeline {pipeline['id']}: {pipeline['web_url']}"), file=sys.stderr)
     return _watch(client, int(pipeline["id"]), options)
 
@@ -329,6 +330,7 @@ def _trigger(client: Client, settings: Mapping[str, str], options: argparse.Name
 def _status(client: Client, settings: Mapping[str, str], options: argparse.Namespace) -> int:
     number = options.pipeline or int(client.latest(settings["ref"])["id"])
     if options.wait:
+        options.watched.append(number)
         return _watch(client, number, options)
     pipeline = client.pipeline(number)
     _print_pipeline(pipeline, client.jobs(number), as_json=options.json)
@@ -336,7 +338,6 @@ def _status(client: Client, settings: Mapping[str, str], options: argparse.Names
 
 
 def _watch(client: Client, number: int, options: argparse.Namespace) -> int:
-    options.watched.append(number)
     progress = _Progress()
     try:
         pipeline = client.wait(number, tell=progress.show)

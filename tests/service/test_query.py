@@ -9,7 +9,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -138,7 +137,6 @@ def test_ctrl_c_leaves_the_pipeline_alone_and_says_how_to_come_back(
     )
     assert process.stderr is not None
     begun = process.stderr.readline()
-    time.sleep(0.3)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=120)
 
