@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -155,7 +154,6 @@ def test_a_script_and_what_it_started_have_a_moment_to_clean_up_and_then_end(end
     process = subprocess.Popen([sys.executable, "-m", "generator.runner", *command], cwd=here.cwd)
     if ended == "signal":
         wait_until((here.repository / "begun").exists)
-        time.sleep(1)  # the runner waits for the script by now
         process.send_signal(signal.SIGTERM)
 
     assert process.wait(timeout=120) == (143 if ended == "signal" else 9)
@@ -173,12 +171,9 @@ def test_a_template_in_the_way_of_something_else_is_refused(template: str, here:
 
 
 def test_after_a_kill_the_last_saved_notebook_is_there_and_valid(here: Run) -> None:
-    process = here.start("n = 1", "print('seen')", "import time; time.sleep(1.5)", "time.sleep(60)")
-    assert process.stderr is not None
-    for line in process.stderr:
-        if "cell 4 of 4" in line:
-            break
-    time.sleep(0.5)
+    process = here.start("n = 1", "print('seen')", "import time; time.sleep(1.5)", "time.sleep(600)")
+    executed = here.output / "process.ipynb"
+    wait_until(lambda: executed.exists() and ["seen\n"] in here.texts(), message="the notebook is saved meanwhile")
     process.kill()
     process.communicate()
 

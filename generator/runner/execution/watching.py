@@ -13,6 +13,7 @@ _OOM_COUNTERS = (Path("/sys/fs/cgroup/memory.events"), Path("/sys/fs/cgroup/memo
 
 
 _watching = False
+_deferring = False
 _AGAIN = 1.0
 """Seconds until an exception that an event loop swallowed is raised again."""
 
@@ -36,7 +37,8 @@ def signals_as_failures(time_limit: float | None) -> Iterator[None]:
             limit = f"the run exceeded its time limit of {time_limit or 0:g} s"
             causes.append(RunTimeLimitError(limit) if number == signal.SIGALRM else InterruptedRunError(number))
             signal.setitimer(signal.ITIMER_REAL, _AGAIN, _AGAIN)
-        raise causes[0]
+        if not _deferring:
+            raise causes[0]
 
     _watching = True
     numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM)
@@ -56,6 +58,17 @@ def signals_as_failures(time_limit: float | None) -> Iterator[None]:
             signal.signal(number, handler)
     if causes:
         raise causes[0]
+
+
+@contextmanager
+def deferred_signals() -> Iterator[None]:
+    """Raise what arrives in the block after it, within a second: for steps that must not be left half done."""
+    global _deferring  # noqa: PLW0603 - signal handlers are global to a process
+    _deferring = True
+    try:
+        yield
+    finally:
+        _deferring = False
 
 
 def ignore_signals() -> None:

@@ -22,7 +22,7 @@ from generator.runner.execution.execution import execute
 from generator.runner.execution.html import write_page_after
 from generator.runner.execution.recording import recorded_run
 from generator.runner.execution.task import ProgressOutput, Task
-from generator.runner.execution.watching import ignore_signals
+from generator.runner.execution.watching import deferred_signals, ignore_signals
 from generator.runner.kernels.specs import choose_kernel, find_kernels
 from generator.runner.packaged.output_object import write_output_object
 from generator.runner.packaged.values import notebook_values, read_inputs
@@ -238,29 +238,34 @@ def _run_shell(run: _Run) -> None:
     command = [str(script)] if os.access(script, os.X_OK) else ["bash", str(script)]
     given = [str(inputs.resolve())] if inputs else []
     try:
-        script_run = subprocess.Popen([*command, *given], cwd=workspace.directory, start_new_session=True)
+        code = _run_script([*command, *given], workspace.directory)
     except OSError as error:
         raise ProcessFailedError(f"{workspace.process}: cannot be started: {error}") from None
-    code = _wait_for_script(script_run)
     if code != 0:
         how = f"was killed by signal {-code}" if code < 0 else f"exited with code {code}"
         raise ProcessFailedError(f"{workspace.process} {how}")
 
 
-def _wait_for_script(script_run: subprocess.Popen[bytes]) -> int:
-    """Wait for a script's exit code; an interrupted script and its children have a moment to clean up."""
+def _run_script(command: list[str], directory: Path) -> int:
+    """Return a script's exit code; an interrupted script and its children have a moment to clean up."""
+    script_run = None
     try:
+        with deferred_signals():  # otherwise the script could start and nobody know its process id
+            script_run = subprocess.Popen(command, cwd=directory, start_new_session=True)
         return script_run.wait()
     except BaseException:
         ignore_signals()
+        if script_run is None:
+            raise
         with suppress(ProcessLookupError, subprocess.TimeoutExpired):
             os.killpg(script_run.pid, signal.SIGTERM)
             script_run.wait(timeout=_TIME_TO_CLEAN_UP)
         raise
     finally:
-        with suppress(ProcessLookupError):
-            os.killpg(script_run.pid, signal.SIGKILL)
-        script_run.wait()
+        if script_run is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(script_run.pid, signal.SIGKILL)
+            script_run.wait()
 
 
 @contextmanager
