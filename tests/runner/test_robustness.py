@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -251,6 +252,16 @@ def test_what_is_printed_at_the_end_and_left_open_is_there_though_a_thread_runs_
     assert done.returncode == 0
     assert (here.folder / "left.txt").read_text() == "data"
     assert "warning: the kernel did not shut down within 5 s and was killed" in done.stderr
+
+
+def test_kernels_end_by_themselves(here: Folder) -> None:
+    """All of them: before packmill waited for ipykernel's control thread, one in twelve had to be killed."""
+    here.write("n = 1")
+
+    with ThreadPoolExecutor(4) as pool:
+        runs = list(pool.map(lambda number: here.run("in.ipynb", f"out-{number}.ipynb"), range(24)))
+
+    assert [run.stderr for run in runs if run.returncode or "did not shut down" in run.stderr] == []
 
 
 def test_a_display_that_is_updated_later_is_the_scrap(here: Folder) -> None:

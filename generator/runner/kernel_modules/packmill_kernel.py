@@ -87,6 +87,11 @@ sys.unraisablehook = unraisable_hook
 gc.freeze()
 gc.enable()
 application.start()
+# After a shutdown request this thread still flushes the output streams. ipykernel 7.4 stops the thread behind them
+# first, and waits then for a flush that nobody does: five seconds in one run of twelve.
+if application.control_thread:
+    application.control_thread.stop()
+    application.control_thread.join(5)
 # ipykernel's threads may still send on closed sockets, and drop tasks that they no longer start.
 for name in ("asyncio", "tornado.general", "tornado.application"):
     logging.getLogger(name).disabled = True
