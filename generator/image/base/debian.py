@@ -24,7 +24,7 @@ _CA_IN_IMAGE = "/etc/ssl/certs/ca-certificates.crt"
 _PACKAGES = ("ca-certificates", "python3")
 _EXCLUDED = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/info/*", "/usr/share/locale/*")
 _TIME = 315532800  # 1980-01-01: later file times are set to it, so that the same packages give the same layer
-_CAP_SYS_CHROOT = 18
+_CAP_SYS_CHROOT, _CAP_SYS_ADMIN = 18, 21
 _MERGED = Path("/usr/share/mmdebstrap/hooks/merged-usr")
 
 
@@ -54,13 +54,12 @@ def recipe(release: Release) -> str:
 
 def can_make() -> bool:
     """Check whether base images can be built here: as root, on Debian, and not in a confined job."""
-    return os.geteuid() == 0 and shutil.which("apt-get") is not None and _can_change_root()
+    return os.geteuid() == 0 and shutil.which("apt-get") is not None and _has_capability(_CAP_SYS_CHROOT)
 
 
-def _can_change_root() -> bool:
-    """Check whether this process has CAP_SYS_CHROOT."""
+def _has_capability(number: int) -> bool:
     status = Path("/proc/self/status").read_text(encoding="utf-8", errors="replace")
-    return bool(int(status.partition("CapEff:")[2].split()[0], 16) >> _CAP_SYS_CHROOT & 1)
+    return bool(int(status.partition("CapEff:")[2].split()[0], 16) >> number & 1)
 
 
 def make(release: Release, reference: str | None = None) -> None:
@@ -80,7 +79,7 @@ def make(release: Release, reference: str | None = None) -> None:
         # mmdebstrap unpacks the tree in a child process of another user, which needs access.
         Path(temporary).chmod(0o755)
         layer, archive = Path(temporary, "layer.tar"), Path(temporary, "image.tar")
-        _run_or_raise(_mmdebstrap_command(release, layer), "mmdebstrap failed")
+        _run_or_raise(_mmdebstrap_command(release, layer), "mmdebstrap failed", TMPDIR=temporary)
         _write_image(archive, layer, reference or release.reference, recipe(release))
         _run_or_raise(("docker", "load", "--quiet", "--input", str(archive)), "the engine rejects the image")
 
@@ -97,11 +96,13 @@ def _mmdebstrap_command(release: Release, layer: Path) -> tuple[str, ...]:
     if bundle:
         options.append(f"--customize-hook=upload {bundle} {_CA_IN_IMAGE}")
     included = f"--include={','.join(packages)}"
-    return ("mmdebstrap", "--quiet", "--variant=minbase", included, *options, release.suite, str(layer))
+    # What mmdebstrap mounts disappears with it, also when it is killed.
+    own_mounts = ("unshare", "--mount") if _has_capability(_CAP_SYS_ADMIN) else ()
+    return (*own_mounts, "mmdebstrap", "--quiet", "--variant=minbase", included, *options, release.suite, str(layer))
 
 
-def _run_or_raise(command: tuple[str, ...], failure: str) -> None:
-    environment = {"DEBIAN_FRONTEND": "noninteractive", "SOURCE_DATE_EPOCH": str(_TIME)}
+def _run_or_raise(command: tuple[str, ...], failure: str, **variables: str) -> None:
+    environment = {"DEBIAN_FRONTEND": "noninteractive", "SOURCE_DATE_EPOCH": str(_TIME), **variables}
     done = run(command, environment=environment, timeout=1800)
     if done.code != 0:
         raise EngineMissingError(f"{failure}: {done.stderr.strip()[-300:]}")
