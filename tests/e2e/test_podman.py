@@ -54,7 +54,7 @@ def podman(base_image: str, registry: str, tmp_path_factory: pytest.TempPathFact
         "TMPDIR": str(folder),
     }
     host = f"unix://{folder}/podman.sock"
-    runroot = mkdtemp(prefix="packmill-")  # Podman takes no path of more than 50 characters
+    runroot = mkdtemp(prefix="packmill-", dir="/tmp")  # Podman takes no path of more than 50 characters
     store = ("--root", str(folder / "store"), "--runroot", runroot)
     with (folder / "log").open("wb") as log:
         service = subprocess.Popen(
@@ -147,7 +147,7 @@ def test_what_a_job_left_ends_with_it(
         bare.setenv("PATH", str(tmp_path / "bin"))
         ended = end_containers(lambda value: value == job)
     left = podman("ps", "--all", "--quiet", f"--filter=label={LABEL}")
-    podman("rm", "--force", "--all")
+    podman("rm", "--force", "--time=0", "--all")
 
     assert (ended, len(left)) == (1, 1)
 
@@ -177,6 +177,7 @@ def test_an_image_is_pushed_and_named_by_digest(
     monkeypatch.setenv("PACKMILL_REGISTRY_USER", "ada")
     monkeypatch.setenv("PACKMILL_REGISTRY_PASSWORD", "open sesame")
     write_notebook(repository / "process.ipynb", "n = 1  # type: int")
+    (repository / "requirements.txt").write_text("six\n")  # an environment that Podman may have already
     commit_all(repository)
 
     built = packmill("build", repository, "--output", tmp_path / "packages", "--push", f"{registry}/podman", "--json")
