@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import secrets
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 from local_images import local_images, remove
-from support import Finished, commit_all, git, write_notebook
+from support import Finished, commit_all, git, here, write_notebook
 
 from generator.image.base.find import find_base
 from generator.image.runner import Runners, probe_pythons
@@ -68,6 +70,46 @@ def login(monkeypatch: pytest.MonkeyPatch) -> None:
 def own_notes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is remembered from other tests."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+@dataclass(frozen=True)
+class FreshBuild:
+    """A build with ``--no-cache``: its repository and package, the image as it was then, and what the build said."""
+
+    repository: Path
+    package: Path
+    image: dict[str, Any]
+    said: str
+
+
+@pytest.fixture(scope="module")
+def fresh_builds(base_image: str, tmp_path_factory: pytest.TempPathFactory) -> list[FreshBuild]:
+    """Two builds of one commit that use nothing of each other: they take minutes, so several tests look at them."""
+    folder = tmp_path_factory.mktemp("fresh")
+    repository = folder / "ada" / "repeatable"
+    write_notebook(repository / "process.ipynb", "n = 1  # type: int", "n + 1")
+    (repository / "requirements.txt").write_text("tabulate\nnumpy\n")
+    (repository / "apt.txt").write_text("tree\n")
+    commit_all(repository)
+
+    def build(name: str) -> FreshBuild:
+        command = [sys.executable, "-m", "generator", "build", repository, "--no-cache", "--json"]
+        environment = {**os.environ, "XDG_CACHE_HOME": str(folder / "cache"), "PYTHONPATH": str(here.parent)}
+        built = subprocess.run(
+            [*map(str, command), "--output", name],
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert built.returncode == 0, built.stderr
+        answer = json.loads(built.stdout)
+        package, image = folder / answer["package"], inspect(answer["image"])
+        return FreshBuild(repository=repository, package=package, image=image, said=built.stderr)
+
+    # Docker lists a layer's entries in another order where the layer below is older than its daemon: so both are anew
+    return [build("first"), build("second")]
 
 
 def inspect(image: str) -> dict[str, Any]:
@@ -148,31 +190,33 @@ def test_an_unchanged_commit_is_not_built_again(builder: Builder) -> None:
 
 
 def test_two_builds_of_a_commit_have_the_same_layers_and_differ_in_the_time_of_the_image_alone(
-    builder: Builder,
+    fresh_builds: list[FreshBuild],
 ) -> None:
-    repository = builder.repository("repeatable", requirements="tabulate==0.9.0\nnumpy\n")
-    (repository / "apt.txt").write_text("tree\n")
-    commit_all(repository)
-    # Docker lists a layer's entries in another order where the layer below is older than its daemon: so both are anew
-    first = inspect(builder.build(repository, "--no-cache")["image"])
+    first, second = (one.image for one in fresh_builds)
+    said = fresh_builds[1].said
 
-    second = inspect(builder.build(repository, "--no-cache")["image"])
-
-    assert "Installed 2 packages" in builder.said, "the environment is really made again"
-    step = re.search(r"(#\d+) .*install\.sh", builder.said)
-    assert step, "so is the runner"
+    assert "Installed 2 packages" in said, "the environment is really made again"
+    step = re.search(r"(#\d+) .*install\.sh", said)
+    assert step, f"so is the runner\n{said}"
     cached = rf"{step[1]} .*install\.sh.*\n\s*{step[1]} CACHED"  # other builds have steps of the same number
-    assert not re.search(cached, builder.said)
+    assert not re.search(cached, said)
     assert first["RootFS"]["Layers"] == second["RootFS"]["Layers"]
     different = {name for name in first if first[name] != second[name]} - {"RepoTags", "Metadata", "GraphDriver"}
     assert different == {"Id", "Created"}
 
 
-def test_a_package_is_rebuilt_from_its_own_provenance(builder: Builder) -> None:
-    repository = builder.repository("rebuilt", requirements="tabulate\n")
-    package = Path(builder.build(repository, "--no-cache")["package"])
+def test_names_of_caches_are_in_no_log(fresh_builds: list[FreshBuild]) -> None:
+    for build in fresh_builds:
+        assert "install.py resolve" in build.said
+        assert "packmill-uv" not in build.said
+
+
+def test_a_package_is_rebuilt_from_its_own_provenance(
+    fresh_builds: list[FreshBuild], tmp_path: Path, packmill: Callable[..., Finished]
+) -> None:
+    package, repository = fresh_builds[0].package, fresh_builds[0].repository
     record = json.loads((package / "package.json").read_text())
-    assert record["build"]["layers"] == layers(record["image"]["reference"])
+    assert record["build"]["layers"] == fresh_builds[0].image["RootFS"]["Layers"]
     assert "tabulate==" in (package / "requirements.lock").read_text()
     assert "--hash=sha256:" in (package / "requirements.lock").read_text()
     (repository / "requirements.txt").write_text("something-else\n")
@@ -181,7 +225,7 @@ def test_a_package_is_rebuilt_from_its_own_provenance(builder: Builder) -> None:
     record["build"]["options"] = {"image": "localhost/python:3"}
     (package / "package.json").write_text(json.dumps(record))
 
-    rebuilt = builder.packmill("rebuild", package, "--output", builder.folder / "again", "--no-cache", "--json")
+    rebuilt = packmill("rebuild", package, "--output", tmp_path / "again", "--no-cache", "--json")
 
     assert rebuilt.code == 0, rebuilt.err
     assert (rebuilt.json()["same_layers"], rebuilt.json()["layers"]) == (len(record["build"]["layers"]),) * 2
@@ -342,15 +386,6 @@ def test_what_the_repository_calls_packmill_runner_is_not_asked_what_is_in_the_i
 
     assert "tabulate==0.9.0" in (package / "requirements.lock").read_text()
     assert len(json.loads((package / "sbom.cdx.json").read_text())["components"]) > 50
-
-
-def test_names_of_caches_are_in_no_log(builder: Builder) -> None:
-    repository = builder.repository("caches", requirements="tabulate==0.8.6\n")
-
-    builder.build(repository, "--no-cache")
-
-    assert "install.py resolve" in builder.said
-    assert "packmill-uv" not in builder.said
 
 
 def test_a_start_script_need_not_be_a_program_and_labels_may_have_umlauts(builder: Builder) -> None:

@@ -22,7 +22,11 @@ from docker.errors import APIError, DockerException
 
 VARIABLE = "TESTS_OF_PACKMILL"
 """An environment variable that every process of a run inherits: the run's folder."""
-_SESSIONS = Path(tempfile.gettempdir()) / f"packmill-test-sessions-{os.getuid()}"
+_SESSIONS = (
+    Path(os.environ[VARIABLE]).parent
+    if VARIABLE in os.environ
+    else Path(tempfile.gettempdir()) / f"packmill-test-sessions-{os.getuid()}"
+)
 _IMAGES = (
     "ada.*",
     "tests.*",
@@ -45,13 +49,19 @@ def session_folder() -> Path:
 
 def begin_session() -> None:
     """Make this run's folder, and end the processes of runs that were killed."""
-    _SESSIONS.mkdir(mode=0o700, exist_ok=True)
+    _SESSIONS.mkdir(exist_ok=True)
+    _SESSIONS.chmod(0o711)  # some tests run programs as another user
     for folder in _dead_sessions():
         _end_processes(folder)
         _remove_unless_engine_used(folder)
     folder = _SESSIONS / f"{os.getpid()}-{_start_time(os.getpid())}"
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(mode=0o711, exist_ok=True)
     os.environ[VARIABLE] = str(folder)
+    # cwltool, buildx and what a test kills leave folders in the temporary folder, so a run has one of its own.
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())
+    os.environ["TMPDIR"] = tempfile.tempdir = str(folder / "tmp")
+    Path(tempfile.tempdir).mkdir()
+    Path(tempfile.tempdir).chmod(0o1777)
 
 
 def note_engine(daemon: int | None) -> None:
