@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from generator.package.document_rules import broken_rules
 from generator.package.document_rules.values import foreign_files
+from generator.package.engines import cwltool
 from generator.package.record import read_json
 from generator.resources import data_folder
 from generator.shared.errors import DocumentError, UsageError
+
+_NOT_LOADED = cwltool.Validation(problem="not loaded, because it has parts that packmill does not write", seconds=0.0)
+"""CWL's loader would read any file that such a document names."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,24 +35,31 @@ def validate(package: Path) -> list[Verdict]:
     Raises:
         UsageError: the folder is not a package.
     """
-    from generator.package.engines import cwltool as cwl
-
     processes = sorted({package / "process.cwl", *package.glob("*/process.cwl")})
     folders = [path.parent for path in processes if path.is_file()]
     if not folders:
         raise UsageError(f"{package}: not a package, process.cwl is missing")
     verdicts = []
     for folder in folders:
-        documents = sorted(folder.glob("*.cwl"))
-        for one in documents:
-            own = _verdict(one, package, "container and expressions", _foreign_parts)
-            oracle = _not_loaded if own.problem else cwl.validate
-            verdicts += [own, _verdict(one, package, "cwltool --validate --strict", oracle)]
+        verdicts += _validate_cwl(sorted(folder.glob("*.cwl")), package)
         verdicts += [
             _verdict(one, package, "files in the package", _foreign_files) for one in folder.glob("inputs.yml")
         ]
         descriptor = folder / "applicationDescriptor.json"
         verdicts.append(_verdict(descriptor, package, "JSON Schema", _schema_problem))
+    return verdicts
+
+
+def _validate_cwl(documents: list[Path], package: Path) -> list[Verdict]:
+    """Give two verdicts on each document; only those that pass the first are loaded."""
+    own = [_verdict(one, package, "container and expressions", _foreign_parts) for one in documents]
+    loaded = [one for one, verdict in zip(documents, own, strict=True) if not verdict.problem]
+    by_cwltool = dict(zip(loaded, cwltool.validate(loaded) if loaded else (), strict=True))
+    verdicts = []
+    for document, verdict in zip(documents, own, strict=True):
+        found = by_cwltool.get(document, _NOT_LOADED)
+        oracle = replace(verdict, oracle="cwltool --validate --strict", problem=found.problem, seconds=found.seconds)
+        verdicts += [verdict, oracle]
     return verdicts
 
 
@@ -61,11 +72,6 @@ def _verdict(document: Path, package: Path, oracle: str, problem_of: Callable[[P
 
 def _foreign_parts(document: Path) -> str:
     return "\n".join(problem.removeprefix(f"{document.name}: ") for problem in broken_rules(document))
-
-
-def _not_loaded(_: Path) -> str:
-    """Report that a document was not loaded: CWL's loader would read any file that it names."""
-    return "not loaded, because it has parts that packmill does not write"
 
 
 def _foreign_files(job: Path) -> str:

@@ -60,7 +60,7 @@ def test_an_oracle_that_is_not_content_gives_exit_17(tmp_path: Path, packmill: C
     assert finished.code == 17
     rows = json.loads(finished.out)
     assert [row["valid"] for row in rows] == [False, False, False]
-    assert "strin" in validate(tmp_path / "process.cwl")
+    assert "strin" in validate([tmp_path / "process.cwl"])[0].problem
 
 
 def test_the_same_commit_gives_the_same_bytes(
@@ -127,4 +127,4 @@ def test_no_step_has_the_name_of_an_input(repository: Path, tmp_path: Path, pack
     workflow = read_yaml((Path(finished.out.strip()) / "workflow.cwl").read_text(encoding="utf-8"))
     assert list(workflow["steps"]) == ["stage_in_tiles_step", "process_step", "stage_out_results"]
     assert {"stage_in_tiles", "process", "stage_out", "stage_out_"} <= set(workflow["inputs"])
-    assert validate(Path(finished.out.strip()) / "workflow.cwl") == ""
+    assert validate([Path(finished.out.strip()) / "workflow.cwl"])[0].problem == ""

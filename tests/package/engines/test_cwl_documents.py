@@ -78,5 +78,5 @@ def test_an_address_in_a_default_is_not_asked(
     tool = {"cwlVersion": "v1.2", "class": "CommandLineTool", "baseCommand": "true", "outputs": {}}
     (tmp_path / "process.cwl").write_text(json.dumps({**tool, "inputs": {"a": {"type": "Any", "default": default}}}))
 
-    assert cwl.validate(tmp_path / "process.cwl") == ""
+    assert cwl.validate([tmp_path / "process.cwl"])[0].problem == ""
     assert paths == []

@@ -11,10 +11,13 @@ touches it.
 
 from __future__ import annotations
 
+import io
+import json
+import time
 from collections.abc import MutableMapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from cwltool.argparser import arg_parser
 from cwltool.command_line_tool import CommandLineTool
@@ -43,8 +46,11 @@ from generator.subprocesses import run as run_command
 _NO_CONTAINER = "{name}: has no DockerRequirement, and nothing of a package runs outside of a container"
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Run cwltool with the arguments after the first; its exit code."""
+def main(arguments: Sequence[str], output: TextIO | None = None) -> int:
+    """Run cwltool with the arguments after the first; return its exit code.
+
+    ``output`` takes what cwltool prints on stdout and stderr.
+    """
     limits = ContainerLimits.from_json(arguments[0])
     options = arg_parser().parse_args(list(arguments[1:]))
     if options.record_container_id and not options.cidfile_dir:
@@ -56,7 +62,20 @@ def main(arguments: Sequence[str]) -> int:
     if not limits.bare:
         loading.fetcher_constructor = _fetcher(options.workflow, options.job_order)
     running.path_mapper, running.log_dir_handler = CheckedPaths, keep_logs
-    return int(run(args=options, loadingContext=loading, runtimeContext=running))
+    streams = {"stdout": output, "stderr": output} if output else {}
+    return int(run(args=options, loadingContext=loading, runtimeContext=running, **streams))
+
+
+def validate(arguments: Sequence[str]) -> int:
+    """Validate the documents after the first argument; print a JSON array of problems and seconds, in their order."""
+    limits, *documents = arguments
+    verdicts = []
+    for document in documents:
+        began, said = time.monotonic(), io.StringIO()
+        code = main((limits, "--validate", "--strict", "--disable-color", "--", document), said)
+        verdicts.append({"problem": said.getvalue().strip() if code else "", "seconds": time.monotonic() - began})
+    print(json.dumps(verdicts))
+    return 0
 
 
 def _fetcher(document: str, job: Sequence[str]) -> Any:
