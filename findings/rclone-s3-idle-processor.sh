@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # rclone 1.75.2: `rclone serve s3 --dir-cache-time 0` uses a whole processor while nobody asks it for anything.
 #
-# A directory cache of 0 seconds is how a server is told to look at its folder each time. After the first upload the
+# A directory cache of 0 seconds has the server read its folder for each request. After the first upload the
 # process never comes to rest; with 10ms it does. A test suite or a small machine that serves a folder this way loses a
 # processor for as long as the server runs, without a message.
 # The script uploads one object with each setting, and prints the processor time of the five seconds after it.
