@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
 import subprocess
 import urllib.request
@@ -12,15 +11,13 @@ from urllib.error import HTTPError
 
 import pytest
 from filelock import FileLock
-from local_images import local_images, remove
+from local_images import another_base
 from ports import free_port
 from session import note_engine, session_folder
 from waiting import wait_until
 
 from generator.containers.setup import ensure_engine
-from generator.image.base.find import ensure_base_image, find_base
-from generator.image.runner import Runners
-from generator.image.store import ImageStore
+from generator.image.base.find import ensure_base_image
 
 _HTPASSWD = "ada:$2b$05$Bct36EX5ARsMFyPSmApvG.4L4dwH3lJw3UDnRmMH3t7OkdT72uOsO\n"
 _CONFIG = """\
@@ -49,14 +46,15 @@ def base_image(engine: None) -> str:
 @pytest.fixture
 def own_base(base_image: str) -> Iterator[str]:
     """A base image that no other test builds on; what was built on it is removed at the end."""
-    name = f"packmill-tests/base:{secrets.token_hex(6)}"
-    dockerfile = f'FROM {base_image}\nLABEL test="{name}"\nENTRYPOINT ["env"]\n'
-    subprocess.run(["docker", "build", "--quiet", "--tag", name, "-"], input=dockerfile, text=True, check=True, capture_output=True)  # fmt: skip # noqa: E501
-    yield name
-    base = find_base(name, say=print)
-    runners = Runners(base=base, address="", store=ImageStore())
-    remove(*local_images("*/*/*", label=f"test={name}"), *local_images("ada.*", label=f"test={name}"))
-    remove(runners.reference(runners.pythons(name)), name)
+    with another_base(base_image) as name:
+        yield name
+
+
+@pytest.fixture(scope="module")
+def own_base_of_module(base_image: str) -> Iterator[str]:
+    """A base image that only the tests of one module build on; what was built on it is removed at the end."""
+    with another_base(base_image) as name:
+        yield name
 
 
 @pytest.fixture(scope="session")

@@ -7,8 +7,9 @@ import subprocess
 from collections.abc import Iterator
 
 import pytest
+from session import was_present
 
-from generator.containers.engine import Image, inspect, run_in, untag
+from generator.containers.engine import Image, inspect, run_in, tag, untag
 from generator.containers.registry import push
 from generator.containers.registry_session import Login
 from generator.image.base import debian as debian_base
@@ -23,12 +24,15 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module", params=debian_base.releases, ids=lambda release: release.suite)
-def made(engine: None, request: pytest.FixtureRequest) -> Iterator[tuple[debian_base.Release, str]]:
-    """A release of Debian, and an image made of it."""
+def made(base_image: str, request: pytest.FixtureRequest) -> Iterator[tuple[debian_base.Release, str]]:
+    """A release of Debian, and an image that this run made of it."""
     if not debian_base.can_make():
         pytest.skip("base images are made by root on Debian")
     reference = f"packmill/test-base:{request.param.suite}"
-    debian_base.make(request.param, reference)
+    if base_image == request.param.reference and not was_present(base_image):
+        tag(base_image, reference)
+    else:
+        debian_base.make(request.param, reference)
     yield request.param, reference
     untag(reference)
 

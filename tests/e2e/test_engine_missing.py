@@ -70,6 +70,6 @@ def test_a_confined_job_installs_no_engine(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_a_job_that_cannot_change_its_root_makes_no_base_image(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(debian_base, "_can_change_root", lambda: False)
+    monkeypatch.setattr(debian_base, "_has_capability", lambda _: False)
 
     assert not debian_base.can_make()

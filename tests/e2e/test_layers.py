@@ -83,7 +83,7 @@ class FreshBuild:
 
 
 @pytest.fixture(scope="module")
-def fresh_builds(base_image: str, tmp_path_factory: pytest.TempPathFactory) -> list[FreshBuild]:
+def fresh_builds(own_base_of_module: str, tmp_path_factory: pytest.TempPathFactory) -> list[FreshBuild]:
     """Two builds of one commit that use nothing of each other: they take minutes, so several tests look at them."""
     folder = tmp_path_factory.mktemp("fresh")
     repository = folder / "ada" / "repeatable"
@@ -94,7 +94,8 @@ def fresh_builds(base_image: str, tmp_path_factory: pytest.TempPathFactory) -> l
 
     def build(name: str) -> FreshBuild:
         command = [sys.executable, "-m", "generator", "build", repository, "--no-cache", "--json"]
-        environment = {**os.environ, "XDG_CACHE_HOME": str(folder / "cache"), "PYTHONPATH": str(here.parent)}
+        settings = {"PACKMILL_BASE_IMAGE": own_base_of_module, "XDG_CACHE_HOME": str(folder / "cache")}
+        environment = {**os.environ, **settings, "PYTHONPATH": str(here.parent)}
         built = subprocess.run(
             [*map(str, command), "--output", name],
             cwd=folder,
@@ -108,7 +109,6 @@ def fresh_builds(base_image: str, tmp_path_factory: pytest.TempPathFactory) -> l
         package, image = folder / answer["package"], inspect(answer["image"])
         return FreshBuild(repository=repository, package=package, image=image, said=built.stderr)
 
-    # Docker lists a layer's entries in another order where the layer below is older than its daemon: so both are anew
     return [build("first"), build("second")]
 
 

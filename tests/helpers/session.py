@@ -79,6 +79,11 @@ def note_engine(daemon: int | None) -> None:
     note.write_text(json.dumps({"begin": time.time(), "tags": tags}))
 
 
+def was_present(image: str) -> bool:
+    """Return whether the engine had an image before this run."""
+    return image in json.loads((session_folder() / "engine.json").read_text())["tags"]
+
+
 def end_session() -> None:
     """Remove what this run left: processes, containers, images, build caches, and the engine if the run started it."""
     folder = session_folder()
@@ -176,21 +181,25 @@ def _clean_engine(note: Path) -> None:
 
 
 def _remove_images(engine: Any, tags_before: set[str], begin: float) -> None:
-    new, unnamed = [], []
-    for image in engine.images():
-        tags = [tag for tag in image["RepoTags"] or () if tag != "<none>:<none>"]
-        new += [tag for tag in tags if tag not in tags_before and any(fnmatchcase(tag, name) for name in _IMAGES)]
-        is_ours = any(label.startswith("org.packmill.") for label in image["Labels"] or ())
-        if not tags and is_ours and image["Created"] >= int(begin):
-            unnamed.append(image["Id"])
+    tags = [tag for image in engine.images() for tag in image["RepoTags"] or ()]
+    new = [tag for tag in tags if tag not in tags_before and any(fnmatchcase(tag, name) for name in _IMAGES)]
     for container in engine.containers(all=True):
         if container["Image"] in new:
             engine.remove_container(container["Id"], force=True, v=True)
-    for image in (*new, *unnamed):
-        try:
-            engine.remove_image(image, force=True)
-        except APIError:
-            continue  # removed with another one
+    for tag in new:
+        _remove_image(engine, tag)
+    for image in engine.images(filters={"dangling": True}):
+        is_ours = any(label.startswith("org.packmill.") for label in image["Labels"] or ())
+        if is_ours and image["Created"] >= int(begin):
+            _remove_image(engine, image["Id"])
+
+
+def _remove_image(engine: Any, name: str) -> None:
+    try:
+        engine.remove_image(name, force=True)
+    except APIError as error:
+        if error.status_code != 404:  # removed with another one
+            print(f"{name} was not removed: {error.explanation}")
 
 
 def _remove_caches(engine: Any, begin: float) -> None:

@@ -16,6 +16,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -196,7 +197,7 @@ def plain(value: Any) -> Any:
     if isinstance(value, list):
         return [plain(item) for item in value]
     if isinstance(value, str):
-        value = re.sub(r"ipykernel_\d+/\d+", "ipykernel", value)
+        value = re.sub(rf"{re.escape(tempfile.gettempdir())}/ipykernel_\d+/\d+", "/tmp/ipykernel", value)
         return re.sub(r"0x[0-9a-f]+|\b[0-9a-f]{32}\b|\x1b\[[0-9;]*m", "", value)
     return value
 
