@@ -172,7 +172,7 @@ def many() -> None:
         with served(folder) as service:
             first_answer = time.perf_counter() - began
             session = requests.Session()
-            session.post(f"{service.url}/-/sign-in", data={"token": ACCESS}, timeout=9)
+            session.post(f"{service.url}/-/sign-in", data={"token": ACCESS}, timeout=60)
             session.headers["PRIVATE-TOKEN"] = ACCESS
             addresses = {
                 "API": f"{service.root}/pipelines",

@@ -276,7 +276,7 @@ def _manifest(registry: str, image: str) -> dict[str, Any]:
         f"http://{registry}/v2/{name.partition('/')[2]}/manifests/{digest}",
         headers={"Accept": kinds},
         auth=(_USER, _PASSWORD),
-        timeout=30,
+        timeout=60,
     )
     assert answer.status_code == 200
     return dict(answer.json())

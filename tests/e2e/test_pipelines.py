@@ -27,6 +27,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
+expect.set_options(timeout=60_000)  # milliseconds, for a busy machine
 _LEFT_OUT = shutil.ignore_patterns(
     ".venv", ".git", "packages", "example-run", "__pycache__", "packmill-data", ".*_cache"
 )
@@ -178,7 +179,7 @@ def test_two_pipelines_publish_at_once_and_the_second_time_nothing_changes(
     tag = f"{digest.replace(':', '-')}.package"
     kind = {"Accept": "application/vnd.oci.image.manifest.v1+json"}
     address = f"http://{registry}/v2/{name}/manifests/{tag}"
-    manifest = requests.get(address, auth=("ada", "open sesame"), headers=kind, timeout=9).json()
+    manifest = requests.get(address, auth=("ada", "open sesame"), headers=kind, timeout=60).json()
     assert manifest["artifactType"] == "application/vnd.packmill.package.v1"
     assert manifest["subject"]["digest"] == digest
     titles = {layer["annotations"]["org.opencontainers.image.title"] for layer in manifest["layers"]}
@@ -237,10 +238,10 @@ def test_a_package_is_run_from_its_page_with_other_values(service: Service, algo
         expect(page.get_by_role("cell", name="how many")).to_be_visible()
         page.get_by_label("n int").fill("4")
         page.get_by_role("button", name="Run").click()
-        expect(page.get_by_role("heading", name="Results")).to_be_visible(timeout=60_000)
+        expect(page.get_by_role("heading", name="Results")).to_be_visible()
         expect(page.get_by_role("cell", name="n", exact=True)).to_be_visible()
         page.get_by_text("Executed notebook").click()
-        expect(page.frame_locator("iframe").get_by_text("stage-out").first).to_be_visible(timeout=20_000)
+        expect(page.frame_locator("iframe").get_by_text("stage-out").first).to_be_visible()
         job = int(page.url.partition("#")[0].rpartition("/")[2])
         browser.close()
 

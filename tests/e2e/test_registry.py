@@ -66,7 +66,7 @@ def _put_index(registry: str, name: str, tag: str, new: str) -> None:
     """Puts an index of one image, as engines with containerd's image store push it, under a new tag."""
     kind = "application/vnd.docker.distribution.manifest.v2+json"
     address, login = f"http://{registry}/v2/{name}/manifests", (_USER, _PASSWORD)
-    image = requests.get(f"{address}/{tag}", auth=login, headers={"Accept": kind}, timeout=9)
+    image = requests.get(f"{address}/{tag}", auth=login, headers={"Accept": kind}, timeout=60)
     image.raise_for_status()
     entry = {"mediaType": kind, "size": len(image.content), "digest": image.headers["Docker-Content-Digest"]}
     index = {
@@ -75,7 +75,7 @@ def _put_index(registry: str, name: str, tag: str, new: str) -> None:
         "manifests": [{**entry, "platform": {"architecture": "amd64", "os": "linux"}}],
     }
     headers = {"Content-Type": index["mediaType"]}
-    requests.put(f"{address}/{new}", auth=login, data=json.dumps(index), headers=headers, timeout=9).raise_for_status()
+    requests.put(f"{address}/{new}", auth=login, data=json.dumps(index), headers=headers, timeout=60).raise_for_status()
 
 
 def test_another_repository_s_image_is_not_replaced(

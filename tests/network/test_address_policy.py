@@ -332,7 +332,7 @@ def _answer_once(server: socket.socket) -> None:
 
 def test_the_proxy_tunnels_to_allowed_addresses_alone() -> None:
     def ask(line: bytes, *allowed: str) -> bytes:
-        with guarded_proxy(allowed) as proxy, socket.create_connection(proxy.server_address[:2], timeout=20) as client:
+        with guarded_proxy(allowed) as proxy, socket.create_connection(proxy.server_address[:2], timeout=60) as client:
             client.sendall(line + b"\r\nHost: x\r\n\r\n")
             answer = client.recv(200)
             if b" 200 " in answer:

@@ -16,7 +16,7 @@ _PIPELINE = (
 
 
 def _post(service: Service, data: Any = None, *, path: str = "/trigger/pipeline", **options: Any) -> requests.Response:
-    return requests.post(service.root + path, data=data, timeout=30, **options)
+    return requests.post(service.root + path, data=data, timeout=60, **options)
 
 
 _KEYS = "Variables key can contain only letters, digits and '_'."
@@ -78,9 +78,9 @@ def test_a_pipeline_without_jobs_is_not_made(service: Service) -> None:
 def test_another_project_is_not_found(service: Service) -> None:
     top = f"{service.url}/api/v4/projects"
 
-    assert requests.get(f"{top}/7", timeout=9).json() == {"message": "404 Project Not Found"}
-    assert requests.post(f"{top}/7/trigger/pipeline", data=_GOOD, timeout=9).json() == {"message": "404 Not Found"}
-    assert requests.get(f"{top}/ada%2Ftoy", headers={"PRIVATE-TOKEN": ACCESS}, timeout=9).json()["id"] == 1
+    assert requests.get(f"{top}/7", timeout=60).json() == {"message": "404 Project Not Found"}
+    assert requests.post(f"{top}/7/trigger/pipeline", data=_GOOD, timeout=60).json() == {"message": "404 Not Found"}
+    assert requests.get(f"{top}/ada%2Ftoy", headers={"PRIVATE-TOKEN": ACCESS}, timeout=60).json()["id"] == 1
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_another_project_is_not_found(service: Service) -> None:
     ],
 )
 def test_who_asks_is_known_by_a_token(service: Service, headers: dict[str, str], query: str, status: int) -> None:
-    answer = requests.get(f"{service.root}/pipelines{query}", headers=headers, timeout=9)
+    answer = requests.get(f"{service.root}/pipelines{query}", headers=headers, timeout=60)
 
     assert answer.status_code == status
     if status != 200:
@@ -122,7 +122,7 @@ def test_pages_of_a_list_are_told_in_headers(service: Service) -> None:
     for _ in range(3):
         service.trigger()
     top = f"{service.url}/api/v4/projects/ada%2Ftoy/pipelines"
-    answer = requests.get(f"{top}?per_page=2&page=1&ref=main", headers={"PRIVATE-TOKEN": ACCESS}, timeout=9)
+    answer = requests.get(f"{top}?per_page=2&page=1&ref=main", headers={"PRIVATE-TOKEN": ACCESS}, timeout=60)
     total = int(answer.headers["X-Total"])
 
     assert len(answer.json()) == 2
@@ -132,7 +132,7 @@ def test_pages_of_a_list_are_told_in_headers(service: Service) -> None:
     assert int(answer.headers["X-Total-Pages"]) == -(-total // 2)
     assert answer.links["next"]["url"] == f"{top}?ref=main&page=2&per_page=2"
     assert set(answer.links) == {"first", "last", "next"}
-    last = requests.get(answer.links["last"]["url"], headers={"PRIVATE-TOKEN": ACCESS}, timeout=9)
+    last = requests.get(answer.links["last"]["url"], headers={"PRIVATE-TOKEN": ACCESS}, timeout=60)
     assert last.headers["X-Next-Page"] == ""
 
 
@@ -225,8 +225,8 @@ def test_what_clients_ask_first(service: Service) -> None:
     top = f"{service.url}/api/v4"
     headers = {"PRIVATE-TOKEN": ACCESS}
 
-    assert requests.get(f"{top}/version", headers=headers, timeout=9).json()["version"].startswith("17.")
-    assert requests.get(f"{top}/user", headers=headers, timeout=9).json()["username"] == "access"
+    assert requests.get(f"{top}/version", headers=headers, timeout=60).json()["version"].startswith("17.")
+    assert requests.get(f"{top}/user", headers=headers, timeout=60).json()["username"] == "access"
     assert service.get("")["default_branch"] == "main"
     commit = service.get("/repository/commits/main")
     assert service.get(f"/repository/commits/{commit['id'][:8]}")["id"] == commit["id"]
@@ -236,7 +236,7 @@ def test_what_clients_ask_first(service: Service) -> None:
 def test_links_repeat_the_address_that_the_client_used(service: Service) -> None:
     service.trigger()
     elsewhere = {"Host": "ci.example.org", "PRIVATE-TOKEN": ACCESS}
-    answer = requests.get(f"{service.root}/pipelines", headers=elsewhere, timeout=9)
+    answer = requests.get(f"{service.root}/pipelines", headers=elsewhere, timeout=60)
 
     assert answer.json()[0]["web_url"].startswith("http://ci.example.org/ada/toy/-/pipelines/")
     assert "http://ci.example.org/" in answer.headers["Link"]

@@ -24,14 +24,14 @@ def _connected(service: Service, count: int, sent: bytes) -> Iterator[list[socke
     with ExitStack() as stack:
         found = []
         for _ in range(count):
-            client = stack.enter_context(socket.create_connection(("127.0.0.1", service.port), timeout=20))
+            client = stack.enter_context(socket.create_connection(("127.0.0.1", service.port), timeout=60))
             client.sendall(sent)
             found.append(client)
         yield found
 
 
 def _answers(service: Service) -> bool:
-    return requests.get(f"{service.url}/-/sign-in", timeout=10).status_code == 200
+    return requests.get(f"{service.url}/-/sign-in", timeout=60).status_code == 200
 
 
 def _answer(client: socket.socket) -> bytes:
@@ -123,7 +123,7 @@ def test_a_request_that_is_being_answered_makes_no_room(another_service: Callabl
     service.wait(number)
     job = service.jobs(number)["one"]["id"]
     with requests.get(
-        f"{service.root}/jobs/{job}/trace", headers={"PRIVATE-TOKEN": ACCESS}, stream=True, timeout=30
+        f"{service.root}/jobs/{job}/trace", headers={"PRIVATE-TOKEN": ACCESS}, stream=True, timeout=60
     ) as answer:
         left = answer.iter_content(1 << 16)
         length = len(next(left))

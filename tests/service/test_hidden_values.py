@@ -36,10 +36,10 @@ def _stored(service: Service) -> bytes:
 
 def _pages(service: Service, number: int) -> str:
     session = requests.Session()
-    session.post(f"{service.url}/-/sign-in", data={"token": ACCESS}, timeout=9)
+    session.post(f"{service.url}/-/sign-in", data={"token": ACCESS}, timeout=60)
     jobs = [f"jobs/{job['id']}" for job in service.jobs(number).values()]
     paths = ["pipelines", f"pipelines/{number}", *jobs]
-    return "".join(session.get(f"{service.url}/ada/toy/-/{path}", timeout=9).text for path in paths)
+    return "".join(session.get(f"{service.url}/ada/toy/-/{path}", timeout=60).text for path in paths)
 
 
 def test_values_that_may_be_secret_reach_the_job_and_nothing_else(another_service: Callable[..., Service]) -> None:

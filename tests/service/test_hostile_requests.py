@@ -32,10 +32,10 @@ def test_a_package_that_a_run_wrote_is_none(service: Service, marks: Path, tmp_p
     service.wait(number)
     job = service.jobs(number)["one"]["id"]
     session = requests.Session()
-    session.post(f"{service.url}/-/sign-in", data={"token": ACCESS}, timeout=9)
+    session.post(f"{service.url}/-/sign-in", data={"token": ACCESS}, timeout=60)
 
-    assert "Package out/fake" not in session.get(f"{service.url}/ada/toy/-/jobs/{job}", timeout=9).text
-    assert session.get(f"{service.url}/ada/toy/-/jobs/{job}/package/out/fake", timeout=9).status_code == 404
+    assert "Package out/fake" not in session.get(f"{service.url}/ada/toy/-/jobs/{job}", timeout=60).text
+    assert session.get(f"{service.url}/ada/toy/-/jobs/{job}/package/out/fake", timeout=60).status_code == 404
     environment = {"package": str(job), "CI_API_V4_URL": f"{service.url}/api/v4", "CI_PROJECT_ID": "1"}
     token = marks / "token"
     other = service.trigger(script=f'echo "$CI_JOB_TOKEN" > {token}; sleep 300')
@@ -98,10 +98,10 @@ def test_a_password_in_a_url_shows_on_no_page_and_in_no_log(service: Service) ->
     number = service.trigger(repository="https://ada:hunter22@example.org/x.git", script="echo $repository")
     service.wait(number)
     session = requests.Session()
-    session.post(f"{service.url}/-/sign-in", data={"token": ACCESS}, timeout=9)
+    session.post(f"{service.url}/-/sign-in", data={"token": ACCESS}, timeout=60)
 
     for path in ("pipelines", f"pipelines/{number}", f"jobs/{service.jobs(number)['one']['id']}"):
-        assert "hunter22" not in session.get(f"{service.url}/ada/toy/-/{path}", timeout=9).text
+        assert "hunter22" not in session.get(f"{service.url}/ada/toy/-/{path}", timeout=60).text
     assert "hunter22" not in service.trace(service.jobs(number)["one"]["id"])
 
 
@@ -133,7 +133,7 @@ def test_artifacts_that_are_too_large_fail_the_job(another_service: Callable[...
 def test_text_that_is_no_unicode_is_refused(service: Service, field: str) -> None:
     body = {"token": TRIGGER, "ref": "main", "variables": {}}
     given = json.dumps({**body, field: {"repository": "\ud800"} if field == "variables" else "\ud800"})
-    answer = requests.post(f"{service.root}/trigger/pipeline", data=given.encode(), timeout=9)
+    answer = requests.post(f"{service.root}/trigger/pipeline", data=given.encode(), timeout=60)
 
     assert answer.status_code == 400
 
@@ -151,7 +151,7 @@ def test_odd_addresses_are_not_found(service: Service) -> None:
         f"{service.root}/trigger/pipeline",
         data=deep,
         headers={"Content-Type": "application/x-www-form-urlencoded"},
-        timeout=9,
+        timeout=60,
     )
     assert answer.status_code == 400
 

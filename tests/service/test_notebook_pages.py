@@ -152,7 +152,7 @@ def _left(service: Service, file: Path, document: bytes) -> int:
 
 def _session(service: Service) -> requests.Session:
     session = requests.Session()
-    session.post(f"{service.url}/-/sign-in", data={"token": ACCESS}, timeout=9)
+    session.post(f"{service.url}/-/sign-in", data={"token": ACCESS}, timeout=60)
     return session
 
 
@@ -166,7 +166,7 @@ def test_other_requests_are_answered_while_notebooks_are_rendered(service: Servi
     asking.start()
     answered = 0
     while asking.is_alive():
-        assert other.get(f"{service.url}/ada/toy/-/pipelines/new", timeout=30).status_code == 200
+        assert other.get(f"{service.url}/ada/toy/-/pipelines/new", timeout=60).status_code == 200
         answered += 1
     asking.join()
 

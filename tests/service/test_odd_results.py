@@ -52,8 +52,8 @@ def job(odd_service: Service, tmp_path: Path) -> Callable[..., int]:
 
 def _page(service: Service, path: str) -> requests.Response:
     session = requests.Session()
-    session.post(f"{service.url}/-/sign-in", data={"token": ACCESS}, timeout=9)
-    return session.get(f"{service.url}/ada/toy/-/{path}", timeout=30)
+    session.post(f"{service.url}/-/sign-in", data={"token": ACCESS}, timeout=60)
+    return session.get(f"{service.url}/ada/toy/-/{path}", timeout=60)
 
 
 @pytest.mark.parametrize(

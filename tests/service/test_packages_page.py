@@ -58,13 +58,13 @@ def package(service: Service) -> Callable[[object], int]:
 
 def _signed_in(service: Service) -> requests.Session:
     session = requests.Session()
-    session.post(f"{service.url}/-/sign-in", data={"token": ACCESS}, timeout=9)
+    session.post(f"{service.url}/-/sign-in", data={"token": ACCESS}, timeout=60)
     return session
 
 
 def _rows(service: Service) -> list[tuple[int, str]]:
     """Job and address of each package on the page."""
-    answer = _signed_in(service).get(f"{service.url}/ada/toy/-/packages", timeout=30)
+    answer = _signed_in(service).get(f"{service.url}/ada/toy/-/packages", timeout=60)
     assert answer.status_code == 200
     found = re.findall(r'jobs/(\d+)/package/[^>]*>[^<]*</a><br><span class="quiet-text">([^<]*)</span>', answer.text)
     return [(int(job), address) for job, address in found]
@@ -99,11 +99,11 @@ def test_the_form_runs_the_package_of_its_own_page(service: Service, package: Ca
     session = _signed_in(service)
     for number, host in zip(numbers, "de", strict=True):
         address = f"{service.url}/ada/toy/-/jobs/{number}/package/{_PLACE}"
-        shown = session.get(address, timeout=9).text
+        shown = session.get(address, timeout=60).text
         assert f"https://{host}.example.org/ada/trees.git" in shown
         word = re.findall(r'name="form_token" value="([0-9a-f]+)"', shown)[0]
 
-        started = session.post(address, data={"form_token": word}, timeout=30)
+        started = session.post(address, data={"form_token": word}, timeout=60)
 
         assert started.status_code == 200
         pipeline = service.get("/pipelines?per_page=1")[0]["id"]

@@ -60,7 +60,7 @@ def test_a_scope_is_all_that_a_token_may_do(
     assert _status(service, made) == reads
     assert _status(service, made, "POST", "/pipelines/999999/cancel") == writes
     form = {"token": made, "ref": "main"}
-    assert requests.post(f"{service.root}/trigger/pipeline", data=form, timeout=9).status_code == triggers
+    assert requests.post(f"{service.root}/trigger/pipeline", data=form, timeout=60).status_code == triggers
 
 
 def test_a_token_ends_with_its_time(service: Service, token: Callable[..., Finished]) -> None:
@@ -73,24 +73,24 @@ def test_a_token_ends_with_its_time(service: Service, token: Callable[..., Finis
 def test_a_revoked_token_opens_nothing_and_ends_its_sessions(service: Service, token: Callable[..., Finished]) -> None:
     made = token("create", "leaver").out.strip()
     session = requests.Session()
-    session.post(f"{service.url}/-/sign-in", data={"token": made}, timeout=9)
+    session.post(f"{service.url}/-/sign-in", data={"token": made}, timeout=60)
     page = f"{service.url}/ada/toy/-/pipelines"
-    assert session.get(page, timeout=9, allow_redirects=False).status_code == 200
+    assert session.get(page, timeout=60, allow_redirects=False).status_code == 200
 
     assert token("revoke", "leaver").code == 0
     assert _status(service, made) == 401
-    assert session.get(page, timeout=9, allow_redirects=False).status_code == 303
+    assert session.get(page, timeout=60, allow_redirects=False).status_code == 303
     assert "revoked" in token("list").out
 
 
 def _sign_in(service: Service, token: str) -> requests.Session:
     session = requests.Session()
-    session.post(f"{service.url}/-/sign-in", data={"token": token}, timeout=9)
+    session.post(f"{service.url}/-/sign-in", data={"token": token}, timeout=60)
     return session
 
 
 def _opens(session: requests.Session, service: Service) -> bool:
-    page = session.get(f"{service.url}/ada/toy/-/pipelines/new", timeout=9, allow_redirects=False)
+    page = session.get(f"{service.url}/ada/toy/-/pipelines/new", timeout=60, allow_redirects=False)
     return page.status_code == 200
 
 
@@ -101,11 +101,11 @@ def test_signing_out_ends_the_session_for_every_copy_of_its_cookie(
     session, other = _sign_in(service, made), _sign_in(service, made)
     copy = requests.Session()
     copy.cookies.update(session.cookies)
-    form = session.get(f"{service.url}/ada/toy/-/pipelines/new", timeout=9).text
+    form = session.get(f"{service.url}/ada/toy/-/pipelines/new", timeout=60).text
     word = re.findall(r'name="form_token" value="([0-9a-f]+)"', form)[0]
     assert _opens(copy, service)
 
-    session.post(f"{service.url}/-/sign-out", data={"form_token": word}, timeout=9)
+    session.post(f"{service.url}/-/sign-out", data={"form_token": word}, timeout=60)
 
     assert not _opens(copy, service)
     assert _opens(other, service)

@@ -350,13 +350,13 @@ class TestServersThatMisbehave:
         return f'"{hashlib.sha1(web.pages["/a.bin"].content).hexdigest()[:16]}"'
 
     def test_an_interrupt_ends_at_once(self, web: HttpServer, tmp_path: Path) -> None:
-        url = web.put("/a.bin", b"a", stalls=[60])
+        url = web.put("/a.bin", b"a", stalls=[600])
         process = start(tmp_path, "stage-in", url)
         wait_until(lambda: len(web.asked) == 1)
 
         process.send_signal(signal.SIGINT)
 
-        process.communicate(timeout=50)  # less than the stall
+        process.communicate(timeout=120)  # less than the stall
         assert process.returncode == 130
 
 

@@ -124,7 +124,7 @@ def make_container(name: str) -> None:
             "x-ms-version": "2021-08-06",
             "Authorization": f"SharedKey {_ACCOUNT}:{base64.b64encode(signature).decode()}",
         },
-        timeout=10,
+        timeout=60,
     )
     assert answer.status_code == 201, answer.text
 
