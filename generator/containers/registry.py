@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -32,9 +33,15 @@ manifest_types = (
 )
 """Media types of manifests; an engine with containerd's image store pushes an index even for a single image."""
 
+_PAUSES = (2, 10)
+"""Seconds before each new attempt at a push."""
+
 
 def push(reference: str, target: str, *, login: Login | None, on_line: Callable[[str], None]) -> str:
     """Push the image ``reference`` as ``target`` (``registry/name:tag``); return its digest in the registry.
+
+    A server error of the registry is temporary, for example while another job pushes the same layers: the push is
+    repeated after the pauses of `_PAUSES`.
 
     Raises:
         PublishError: the registry rejects the image; the message quotes it.
@@ -42,12 +49,27 @@ def push(reference: str, target: str, *, login: Login | None, on_line: Callable[
     name, _, tag = target.rpartition(":")
     _check_engine(target, login)
     with open_client() as client:
-        try:
-            client.images.get(reference).tag(name, tag=tag)
-            lines = client.api.push(name, tag=tag, stream=True, decode=True, auth_config=auth_config(login))
-            return _follow_push(lines, target, on_line)
-        except docker.errors.APIError as error:
-            raise PublishError(_describe_failure(target, str(error.explanation or error))) from None
+        for pause in (*_PAUSES, None):
+            try:
+                client.images.get(reference).tag(name, tag=tag)
+                lines = client.api.push(name, tag=tag, stream=True, decode=True, auth_config=auth_config(login))
+                return _follow_push(lines, on_line)
+            except (docker.errors.APIError, _PushFailedError) as error:
+                cause = str(getattr(error, "explanation", "") or error).strip()
+            if pause is None or not _is_temporary(cause):
+                break
+            on_line(f"{cause}; trying again in {pause} s")
+            time.sleep(pause)
+    raise PublishError(_describe_failure(target, cause))
+
+
+class _PushFailedError(Exception):
+    """The engine reports the failure of a push; the message is its cause."""
+
+
+def _is_temporary(cause: str) -> bool:
+    """Check for a server error (RFC 9110, 15.6) or a broken connection in the engine's words."""
+    return bool(re.search(r"HTTP status: 5\d\d|status code 5\d\d|connection reset|\bEOF\b", cause))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -148,13 +170,17 @@ def _check_engine(target: str, login: Login | None) -> None:
         raise PublishError(f"{target}: the registry cannot be used: {error}") from None
 
 
-def _follow_push(lines: Any, target: str, on_line: Callable[[str], None]) -> str:
-    """Report each layer once when it is pushed; return the image's digest from the last line."""
+def _follow_push(lines: Any, on_line: Callable[[str], None]) -> str:
+    """Report each layer once when it is pushed; return the image's digest from the last line.
+
+    Raises:
+        _PushFailedError: the engine reports a failure, or no digest.
+    """
     reported: set[tuple[str, str]] = set()
     digest = ""
     for line in lines:
         if "error" in line:
-            raise PublishError(_describe_failure(target, str(line["error"])))
+            raise _PushFailedError(str(line["error"]))
         digest = _find_digest(line) or digest
         if found := re.search(r"digest: (sha256:[0-9a-f]{64})", str(line.get("status", ""))):
             digest = digest or found[1]  # Podman has the digest in the status text alone
@@ -163,7 +189,7 @@ def _follow_push(lines: Any, target: str, on_line: Callable[[str], None]) -> str
             reported.add((layer, status))
             on_line(f"{layer}: {status.lower()}")
     if not digest:
-        raise PublishError(_describe_failure(target, "the registry returned no digest"))
+        raise _PushFailedError("the registry returned no digest")
     return digest
 
 

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import http.client
+import io
 import json
 import os
+import secrets
 import shutil
 import subprocess
-from collections.abc import Callable
+import tarfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 import requests
 from support import Finished, commit_all, write_notebook
 
-from generator.containers.registry import look_up
+from generator.containers import registry as registries
+from generator.containers.registry import look_up, push
 from generator.containers.registry_session import Login
+from generator.shared.errors import PublishError
 
 pytestmark = [
     pytest.mark.engine,
@@ -29,6 +38,89 @@ _USER, _PASSWORD = "ada", "open sesame"
 def login(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PACKMILL_REGISTRY_USER", _USER)
     monkeypatch.setenv("PACKMILL_REGISTRY_PASSWORD", _PASSWORD)
+
+
+@contextmanager
+def failing_registry(registry: str, failures: int) -> Iterator[str]:
+    """Forward requests to a registry, but answer the first uploads of a manifest with 503."""
+    left = [503] * failures
+
+    class Forward(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def forward(self) -> None:
+            body = self.read_body()
+            if self.command == "PUT" and "/manifests/" in self.path and left:
+                self.answer(left.pop(), [("Content-Length", "0")], b"")
+                return
+            behind = http.client.HTTPConnection(registry)
+            headers = {name: value for name, value in self.headers.items() if name.lower() != "transfer-encoding"}
+            behind.request(self.command, self.path, body, {**headers, "Content-Length": str(len(body))})
+            answer = behind.getresponse()
+            content = answer.read()
+            dropped = ("transfer-encoding", "connection")
+            self.answer(answer.status, [one for one in answer.getheaders() if one[0].lower() not in dropped], content)
+            behind.close()
+
+        def read_body(self) -> bytes:
+            if self.headers.get("Transfer-Encoding") != "chunked":
+                return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            chunks = []
+            while size := int(self.rfile.readline(), 16):
+                chunks.append(self.rfile.read(size))
+                self.rfile.readline()
+            self.rfile.readline()
+            return b"".join(chunks)
+
+        def answer(self, status: int, headers: list[tuple[str, str]], content: bytes) -> None:
+            self.send_response_only(status)
+            for name, value in headers:
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+        do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = forward  # noqa: N815 - the library's names
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Forward) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.fixture
+def small_image(engine: None) -> Iterator[str]:
+    """An image of one small file."""
+    name, content = f"packmill-tests/small:{secrets.token_hex(6)}", io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w") as tar:
+        member = tarfile.TarInfo("a.txt")
+        member.size = 1
+        tar.addfile(member, io.BytesIO(b"a"))
+    subprocess.run(["docker", "import", "-", name], input=content.getvalue(), capture_output=True, check=True)
+    yield name
+    subprocess.run(["docker", "rmi", name], capture_output=True, check=True)
+
+
+@pytest.mark.parametrize(("failures", "pushed"), [(1, True), (3, False)])
+def test_a_push_is_repeated_after_a_server_error(
+    failures: int, pushed: bool, registry: str, small_image: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registries, "_PAUSES", (0, 0))
+    said: list[str] = []
+
+    with failing_registry(registry, failures) as address:
+        target = f"{address}/small:{secrets.token_hex(6)}"
+        if pushed:
+            digest = push(small_image, target, login=Login(user=_USER, password=_PASSWORD), on_line=said.append)
+            assert digest.startswith("sha256:")
+        else:
+            with pytest.raises(PublishError, match=f"{target}: the image cannot be pushed: .*503"):
+                push(small_image, target, login=Login(user=_USER, password=_PASSWORD), on_line=said.append)
+        subprocess.run(["docker", "rmi", target], capture_output=True, check=True)
+
+    assert sum("trying again" in line for line in said) == min(failures, 2)
 
 
 def test_a_pushed_image_is_named_by_digest_and_runs_from_the_registry(
