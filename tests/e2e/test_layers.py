@@ -255,8 +255,9 @@ def test_the_bill_of_materials_names_what_is_in_the_image(builder: Builder) -> N
 
 @needs_registry
 def test_images_of_different_repositories_share_the_runners_blob_in_the_registry(
-    builder: Builder, registry: str, login: None
+    builder: Builder, registry: str, login: None, own_base_of_module: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("PACKMILL_BASE_IMAGE", own_base_of_module)
     one = builder.build(builder.repository("blob-one"), "--push", f"{registry}/group")
     other = builder.build(builder.repository("blob-other", requirements="six\n"), "--push", f"{registry}/group")
 

@@ -151,11 +151,12 @@ def test_documents_name_one_image_whatever_the_repository_asks_for(
 
 
 def test_the_image_is_a_base_the_runner_and_what_moves_data(
-    build: Callable[..., Path], base_image: str, tmp_path: Path
+    build: Callable[..., Path], own_base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("PACKMILL_BASE_IMAGE", own_base)
     record = record_of(build(staging_repository(tmp_path / "ada" / "layers")))
     staging, process = inspected(record["staging"]["reference"]), inspected(record["image"]["reference"])
-    base = inspected(base_image)["RootFS"]["Layers"]
+    base = inspected(own_base)["RootFS"]["Layers"]
 
     layers = staging["RootFS"]["Layers"]
     assert layers[: len(base)] == base

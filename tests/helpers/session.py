@@ -38,6 +38,8 @@ _IMAGES = (
     *(f"*packmill/{kind}:*" for kind in ("environment", "runner", "staging")),
 )
 """Names of images that tests make. The base image stays: the next run needs the same one."""
+_ENGINE = ("dockerd", "containerd")
+"""The engine's programs, which remove images and caches before they end."""
 _CACHES_AT_ONCE = 200
 """IDs in one request for the removal of caches; their names are part of its address."""
 
@@ -88,11 +90,12 @@ def end_session() -> None:
     """Remove what this run left: processes, containers, images, build caches, and the engine if the run started it."""
     folder = session_folder()
     daemon = _read_number(folder / "dockerd.pid")
-    _end_processes(folder, but=daemon)
+    _end_processes(folder, but=_ENGINE if daemon else ())
     if (folder / "engine.json").exists():
         _clean_engine(folder / "engine.json")
     if daemon:
         _end(daemon)
+        _end_processes(folder)
     shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -123,10 +126,18 @@ def _read_number(path: Path) -> int | None:
     return int(path.read_text()) if path.exists() else None
 
 
-def _end_processes(folder: Path, *, but: int | None = None) -> None:
+def _end_processes(folder: Path, *, but: tuple[str, ...] = ()) -> None:
+    """End the processes of a run, except for programs whose names begin with one of ``but``."""
     for process in _processes_of(folder):
-        if process not in (os.getpid(), but):
+        if process != os.getpid() and not (but and _program(process).startswith(but)):
             _end(process)
+
+
+def _program(process: int) -> str:
+    try:
+        return Path(f"/proc/{process}/comm").read_text()
+    except OSError:
+        return ""
 
 
 def _processes_of(folder: Path) -> Iterator[int]:
