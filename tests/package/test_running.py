@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ class Run:
         write_notebook(self.repository / "process.ipynb", *cells)
         (self.cwd / "inputs.json").write_text(json.dumps(inputs or {}))
         files = ("--process", "process.ipynb", "--inputs", "inputs.json", "--repository", str(self.repository))
-        environment = {**os.environ, "HOME": str(self.cwd), "TMPDIR": "/tmp"}
+        environment = {**os.environ, "HOME": str(self.cwd), "TMPDIR": tempfile.gettempdir()}
         return subprocess.Popen(
             [sys.executable, "-m", "generator.runner", "run", *files, *options],
             cwd=self.cwd,
