@@ -62,7 +62,7 @@ def signals_as_failures(time_limit: float | None) -> Iterator[None]:
 
 @contextmanager
 def deferred_signals() -> Iterator[None]:
-    """Raise what arrives in the block after it, within a second: for steps that must not be left half done."""
+    """Hold signals back while the block runs; their exception is raised within a second after it."""
     global _deferring  # noqa: PLW0603 - signal handlers are global to a process
     _deferring = True
     try:
