@@ -84,7 +84,7 @@ class FreshBuild:
 
 @pytest.fixture(scope="module")
 def fresh_builds(own_base_of_module: str, tmp_path_factory: pytest.TempPathFactory) -> list[FreshBuild]:
-    """Two builds of one commit that use nothing of each other: they take minutes, so several tests look at them."""
+    """Two builds of one commit that use nothing of each other; they take long, so several tests look at them."""
     folder = tmp_path_factory.mktemp("fresh")
     repository = folder / "ada" / "repeatable"
     write_notebook(repository / "process.ipynb", "n = 1  # type: int", "n + 1")
