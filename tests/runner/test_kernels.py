@@ -149,6 +149,38 @@ def test_a_kernel_that_does_not_start_says_why(argv: tuple[str, ...], said: str,
     assert said in done.stderr.splitlines()[-1]
 
 
+_WHILE_THE_RUNNER_SLEEPS = """\
+import os, signal
+from IPython.display import HTML, display
+os.kill(os.getppid(), signal.SIGSTOP)  # as on a busy machine
+for number in range(5000):
+    display(HTML('x' * 200))
+os.kill(os.getppid(), signal.SIGCONT)
+"""
+
+
+def test_no_output_is_lost_when_a_kernel_is_faster_than_the_runner(here: Here) -> None:
+    write_notebook(here.folder / "in.ipynb", _WHILE_THE_RUNNER_SLEEPS)
+
+    done = here.run()
+
+    assert done.returncode == 0, done.stderr
+    assert len(here.outputs[0]) == 5000
+
+
+def test_a_run_fails_when_another_kernel_dropped_output(here: Here) -> None:
+    """A kernel that packmill does not start in its own way has ZeroMQ's limit of 1000 messages."""
+    start = "from ipykernel.kernelapp import launch_new_instance; launch_new_instance()"
+    here.kernel("other", "python", sys.executable, "-c", start)
+    write_notebook(here.folder / "in.ipynb", _WHILE_THE_RUNNER_SLEEPS, kernel="other")
+
+    done = here.run()
+
+    assert done.returncode == 1, done.stderr
+    assert "cell 1 of 1: the kernel 'other' dropped output that was printed faster than it was read" in done.stderr
+    assert len(here.outputs[0]) > 0, "what arrived is kept"
+
+
 def test_a_file_that_is_left_open_is_written_all_the_same(here: Here) -> None:
     at_exit = "import atexit\natexit.register(open('at-exit.txt', 'w').write, 'x')"
     write_notebook(here.folder / "in.ipynb", "f = open('left.txt', 'w')\nf.write('everything')", at_exit)

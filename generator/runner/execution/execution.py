@@ -148,7 +148,7 @@ def _start_kernel(task: Task, secrets: Secrets, record: RunRecord) -> Iterator[K
 @contextmanager
 def _kernel_errors_as_failures(progress: Progress, process: KernelProcess, killed_before: int) -> Iterator[None]:
     """Raise a kernel's errors as failures of the run."""
-    from generator.runner.kernels.session import CellTooLongError, KernelGoneError, NotReadyError
+    from generator.runner.kernels.session import CellTooLongError, KernelGoneError, NotReadyError, OutputLostError
 
     name = process.kernel.name
     try:
@@ -156,6 +156,11 @@ def _kernel_errors_as_failures(progress: Progress, process: KernelProcess, kille
     except CellTooLongError:
         limit = f"{progress.task.cell_time_limit:g} s"
         raise CellTimeLimitError(f"{progress.current_cell} exceeded the cell time limit of {limit}") from None
+    except OutputLostError:
+        raise ProcessFailedError(
+            f"{progress.current_cell}: the kernel {name!r} dropped output that was printed faster than it was read; "
+            "print less, or write it to a file"
+        ) from None
     except NotReadyError:
         waited = f"{progress.task.start_timeout:g} s"
         raise KernelMissingError(f"kernel {name!r}: no answer within {waited}") from None

@@ -43,6 +43,12 @@ def flush_open_files():
                 found.flush()
 
 
+def init_iopub(app, context):
+    """Publish without a limit: by default, ZeroMQ drops what exceeds 1000 messages that nobody has read yet."""
+    context.sndhwm = 0  # of the sockets that are made from now on
+    make_iopub(app, context)
+
+
 def is_relevant(record):
     """Check whether a log record is about more than the kernel's own shutdown, when its sockets are closed."""
     error = record.exc_info[1] if record.exc_info else None
@@ -72,6 +78,7 @@ from ipykernel import kernelapp, kernelbase  # noqa: E402
 for name, stand_in in (("dateutil.parser", "isoparse"), ("jupyter_client", "write_connection_file")):
     vars(sys.modules.get(name, types)).pop(stand_in, None)  # ipykernel has them; a notebook gets the real ones
 kernelbase._psutil_import_attempted = True  # only for front ends that show a kernel's load
+make_iopub, kernelapp.IPKernelApp.init_iopub = kernelapp.IPKernelApp.init_iopub, init_iopub
 kernelapp.IPKernelApp.init_pdb = lambda app: None  # noqa: ARG005 - nobody can type
 if "PYTHONBREAKPOINT" not in os.environ:
     sys.breakpointhook = lambda *arguments, **options: None  # noqa: ARG005 - nobody can type

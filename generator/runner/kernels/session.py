@@ -22,7 +22,7 @@ _ASK_AGAIN = 0.05
 _TICK = 1.0
 """Seconds between two calls of ``tick`` while a cell is silent."""
 _LATE_OUTPUT = 10.0
-"""Seconds of silence after a reply until a kernel without idle status counts as done."""
+"""Seconds of silence after a reply until a missing idle status shows that messages were lost."""
 
 
 class KernelGoneError(Exception):
@@ -35,6 +35,10 @@ class NotReadyError(Exception):
 
 class CellTooLongError(Exception):
     """A cell exceeded its time limit."""
+
+
+class OutputLostError(Exception):
+    """The kernel replied, but its idle status did not arrive: it dropped messages that nobody read in time."""
 
 
 class Session:
@@ -94,6 +98,7 @@ class Session:
         Raises:
             KernelGoneError: the kernel's process exited.
             CellTooLongError: ``limit`` (seconds) passed.
+            OutputLostError: the kernel dropped messages.
         """
         content = {
             "code": code,
@@ -128,7 +133,8 @@ class Session:
                 take(message)
             if reply is not None and not idle:
                 silent_until = silent_until or time.monotonic() + _LATE_OUTPUT
-                idle = time.monotonic() > silent_until
+                if time.monotonic() > silent_until:
+                    raise OutputLostError
             tick()
         return reply
 
@@ -144,7 +150,7 @@ class Session:
             self.channels.send(self.channels.control, "interrupt_request", {})
         else:
             self.process.interrupt()
-        with suppress(KernelGoneError, CellTooLongError):
+        with suppress(KernelGoneError, CellTooLongError, OutputLostError):
             self._receive_until_idle(take, lambda: None, time.monotonic() + patience)
 
     def request_shutdown(self, *, take: Callable[[Message], None], patience: float) -> bool:
