@@ -254,6 +254,23 @@ def test_what_is_printed_at_the_end_and_left_open_is_there_though_a_thread_runs_
     assert "warning: the kernel did not shut down within 5 s and was killed" in done.stderr
 
 
+def test_objects_that_no_longer_exist_do_not_keep_files_from_being_written(here: Folder) -> None:
+    """Progress bars and database libraries leave proxies of objects that are gone."""
+    here.write(
+        "import weakref\nclass Bar: pass\nbar = Bar()\nshown = weakref.proxy(bar)\ndel bar",
+        "class Lazy:\n    @property\n    def __class__(self): print('library code'); raise RuntimeError\nlazy = Lazy()",
+        "import threading, time\nthreading.Thread(target=lambda: time.sleep(30)).start()",
+        "left = open('left.txt', 'w')\nleft.write('data')\nNone",
+    )
+
+    done = here.run("in.ipynb", "out.ipynb")
+
+    assert done.returncode == 0, done.stderr
+    assert (here.folder / "left.txt").read_text() == "data"
+    assert "library code" not in here.texts()
+    assert "Traceback" not in done.stderr + here.texts()
+
+
 def test_kernels_end_by_themselves(here: Folder) -> None:
     """All of them: before packmill waited for ipykernel's control thread, one in twelve had to be killed."""
     here.write("n = 1")

@@ -36,9 +36,12 @@ def isoparse(text):
 
 
 def flush_open_files():
-    """Flush files that the notebook left open, before a thread that never ends can prevent it."""
+    """Flush files that the notebook left open, before a thread that never ends can prevent it.
+
+    Only what ``open`` returns: asking any other object for its class, or flushing it, could run code of a library.
+    """
     for found in gc.get_objects():
-        if isinstance(found, io.IOBase):
+        if type(found) in (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom):
             with contextlib.suppress(Exception):
                 found.flush()
 
