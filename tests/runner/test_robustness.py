@@ -271,6 +271,17 @@ def test_objects_that_no_longer_exist_do_not_keep_files_from_being_written(here:
     assert "Traceback" not in done.stderr + here.texts()
 
 
+def test_a_folder_as_the_executed_notebook_is_refused_before_the_first_cell(here: Folder) -> None:
+    here.write("open('ran', 'w').close()")
+    (here.folder / "results").mkdir()
+
+    done = here.run("in.ipynb", "results")
+
+    assert done.returncode == 2
+    assert "results: is a folder; give the path of the executed notebook, such as results/out.ipynb" in done.stderr
+    assert not (here.folder / "ran").exists()
+
+
 def test_kernels_end_by_themselves(here: Folder) -> None:
     """All of them: before packmill waited for ipykernel's control thread, one in twelve had to be killed."""
     here.write("n = 1")

@@ -80,7 +80,7 @@ def file_writer(path: Path) -> Write:
             descriptor = os.open(temporary, _NEW, 0o666)
         except OSError as error:
             if error.errno not in _NOT_REPLACEABLE or not place.exists():
-                raise
+                raise OSError(error.errno, error.strerror, str(path)) from None  # nobody knows the temporary file
             _write_over(place, parts)
             return
         try:

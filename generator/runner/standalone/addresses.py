@@ -70,7 +70,7 @@ def writer(address: str) -> Write:
     """Return a function that writes a notebook to an address.
 
     Raises:
-        BadInputsError: the folder of a local address does not exist.
+        BadInputsError: a local address is a folder, or is in a folder that does not exist.
     """
     if address == PIPE:
         return _to_stdout
@@ -78,6 +78,9 @@ def writer(address: str) -> Write:
         path = local_path(address)
         if not path.parent.is_dir():
             raise BadInputsError(f"{path.parent}: folder of the executed notebook not found")
+        if path.is_dir():
+            example = path / "out.ipynb"
+            raise BadInputsError(f"{path}: is a folder; give the path of the executed notebook, such as {example}")
         return file_writer(path)
 
     def write(parts: Iterable[bytes]) -> None:
