@@ -282,6 +282,43 @@ def test_a_folder_as_the_executed_notebook_is_refused_before_the_first_cell(here
     assert not (here.folder / "ran").exists()
 
 
+@pytest.mark.parametrize("name", ["scraps.json", "result.json"])
+def test_results_that_cannot_be_written_are_refused_before_the_first_cell(name: str, here: Folder) -> None:
+    here.write("open('ran', 'w').close()")
+    (here.folder / "results" / name).mkdir(parents=True)
+
+    done = here.run("in.ipynb", "out.ipynb", "--results", "results")
+
+    assert done.returncode == 2
+    assert f"--results results: its {name} is a folder; remove it, or choose another folder" in done.stderr
+    assert not (here.folder / "ran").exists()
+
+
+def test_results_that_could_not_be_written_fail_the_run(here: Folder) -> None:
+    here.write("import os\nos.mkdir('results/result.json')")
+
+    done = here.run("in.ipynb", "out.ipynb", "--results", "results")
+
+    assert done.returncode != 0
+    assert "result.json: Is a directory" in done.stderr
+
+
+def test_cells_with_one_id_get_two(here: Folder) -> None:
+    import nbformat
+
+    here.write("1", "2")
+    document = json.loads((here.folder / "in.ipynb").read_text())
+    for cell in document["cells"]:
+        cell["id"] = "same"
+    (here.folder / "in.ipynb").write_text(json.dumps({**document, "nbformat_minor": 5}))
+
+    assert here.run("in.ipynb", "out.ipynb").returncode == 0
+
+    nbformat.validate(here.executed())
+    first, second = (cell["id"] for cell in here.executed()["cells"])
+    assert (first, second != "same") == ("same", True)
+
+
 def test_kernels_end_by_themselves(here: Folder) -> None:
     """All of them: before packmill waited for ipykernel's control thread, one in twelve had to be killed."""
     here.write("n = 1")

@@ -137,7 +137,7 @@ def _text(value: Any) -> bytes:
 def read_document(data: bytes, name: str) -> Document:
     """Read a notebook and convert it to nbformat 4.5; ``name`` is for messages.
 
-    Cells without an id get one derived from the notebook alone, so that two runs give the same ids.
+    Cells without an id of their own get one derived from the notebook alone, so that two runs give the same ids.
 
     Raises:
         NotebookError: data is not a valid notebook.
@@ -157,9 +157,11 @@ def read_document(data: bytes, name: str) -> Document:
         if key in metadata and not isinstance(metadata[key], dict):
             del metadata[key]
     document = Document(cells, metadata, minor)
+    found: set[str] = set()
     for index, cell in enumerate(cells):
-        if not isinstance(cell.get("id"), str):
+        if not isinstance(cell.get("id"), str) or cell["id"] in found:  # merging notebooks duplicates ids
             cell["id"] = document.new_id(f"{index}\0{cell['source']}")
+        found.add(cell["id"])
     return document
 
 

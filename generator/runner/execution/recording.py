@@ -21,16 +21,17 @@ def recorded_run(
 
     Raises:
         RunFailedError: the block failed, was interrupted, exceeded the limit, or glued a failing status code.
+        OSError: ``result.json`` of a successful run cannot be written.
     """
-    error: BaseException | None = None
     try:
         with signals_as_failures(time_limit), disk_full_as_error(), usage_errors_as_bad_inputs():
             yield
             check_status(record)
-    except BaseException as caught:
-        error = caught
-        raise
-    finally:
+    except BaseException as error:
         if folder is not None:
             with suppress(OSError):  # a full disk has no space for the file either
                 record.write(folder, error, outputs=outputs(folder))
+        raise
+    if folder is not None:
+        with disk_full_as_error():
+            record.write(folder, None, outputs=outputs(folder))

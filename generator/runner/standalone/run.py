@@ -74,15 +74,32 @@ def run(request: StandaloneRun) -> None:
     """
     record = RunRecord(process=addresses.redact_address(request.notebook), scraps=Scraps(request.results))
     if request.results:
-        request.results.mkdir(parents=True, exist_ok=True)
+        _prepare_results(request.results)
     outputs = partial(_outputs, record=record)
     with recorded_run(record, request.results, time_limit=request.time_limit, outputs=outputs):
         try:
             _run(request, record)
-        finally:
+        except BaseException:
             ignore_signals()
             with suppress(OSError):  # on a full disk
                 record.scraps.write()
+            raise
+        ignore_signals()
+        record.scraps.write()
+
+
+def _prepare_results(folder: Path) -> None:
+    """Create the folder of ``--results``, and check that results can be written to it, before anything runs.
+
+    Raises:
+        BadInputsError: they cannot.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise BadInputsError(f"--results {folder}: cannot be written to; choose another folder")
+    for name in (contract.result_file, contract.scraps_file):
+        if (folder / name).is_dir():
+            raise BadInputsError(f"--results {folder}: its {name} is a folder; remove it, or choose another folder")
 
 
 def _run(request: StandaloneRun, record: RunRecord) -> None:
