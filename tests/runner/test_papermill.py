@@ -305,6 +305,19 @@ def test_the_execution_is_an_engine_of_papermill_s(folder: Path) -> None:
     assert executed["metadata"]["language_info"]["name"] == "python"
 
 
+def test_the_engine_takes_an_output_that_arrives_after_its_cell(folder: Path) -> None:
+    late = "async def work():\n    await asyncio.sleep(0.2)\n    print('late')\ntask = asyncio.create_task(work())"
+    write_source(("import asyncio", late, "await asyncio.sleep(1)\nprint('end')"), folder / "in.ipynb")
+    command = [sys.executable, "-m", "papermill", "--engine", "packmill", "in.ipynb", "out.ipynb"]
+
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+    cells = json.loads((folder / "out.ipynb").read_text())["cells"]
+    assert "late" in json.dumps(cells)
+    assert "".join(cells[2]["outputs"][-1]["text"]).endswith("end\n")
+
+
 def test_a_failure_in_the_engine_is_papermill_s_failure(folder: Path) -> None:
     write_source(("1 / 0", "print('not reached')"), folder / "in.ipynb")
     command = [sys.executable, "-m", "papermill", "--engine", "packmill", "in.ipynb", "out.ipynb"]

@@ -329,6 +329,34 @@ def test_kernels_end_by_themselves(here: Folder) -> None:
     assert [run.stderr for run in runs if run.returncode or "did not shut down" in run.stderr] == []
 
 
+_LATE = """\
+import asyncio
+from packmill import glue
+async def work():
+    await asyncio.sleep(0.3)
+    glue({name!r}, {value})
+task = asyncio.create_task(work())
+"""
+
+
+def test_a_value_that_is_glued_after_its_cell_is_a_scrap(here: Folder) -> None:
+    here.write(_LATE.format(name="answer", value=42), "await task\nglue('other', 1)")
+
+    done = here.run("in.ipynb", "out.ipynb", "--results", "results")
+
+    assert done.returncode == 0, done.stderr
+    assert json.loads((here.folder / "results/scraps.json").read_text()) == {"answer": 42, "other": 1}
+
+
+def test_a_status_code_that_is_glued_after_its_cell_counts(here: Folder) -> None:
+    here.write(_LATE.format(name="statusCode", value=404), "await task")
+
+    done = here.run("in.ipynb", "out.ipynb")
+
+    assert done.returncode != 0
+    assert "404" in done.stderr
+
+
 def test_a_display_that_is_updated_later_is_the_scrap(here: Folder) -> None:
     here.write(
         "from IPython.display import display, HTML",

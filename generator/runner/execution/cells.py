@@ -28,6 +28,9 @@ class Listener(Protocol):
     def output(self, output: dict[str, Any]) -> None:
         """Handle a new output."""
 
+    def late_output(self, index: int, cell: Cell, output: dict[str, Any]) -> None:
+        """Handle an output that arrived after the end of its cell, which has it already."""
+
     def warn(self, text: str) -> None:
         """Report a problem that does not end the run."""
 
@@ -70,6 +73,7 @@ class CellRunner:
         self._reveal = reveal
         self._hide = hide
         self._limit = limit
+        self._current: int | None = None
         self.outputs = Outputs(
             cells, reply=lambda *message, **options: session.channels.send(session.channels.shell, *message, **options)
         )
@@ -85,10 +89,12 @@ class CellRunner:
         for index in range(len(self._cells)):
             self._listener.start_cell(index, self._cells.cell(index))
             failed = True
+            self._current = index
             try:
                 stop = self._run(index)
                 failed = stop is not None and stop.at_once
             finally:
+                self._current = None
                 self._listener.finish_cell(index, self._cells.cell(index), failed=failed)
             if stop is not None and stop.at_once:
                 return stop
@@ -128,6 +134,9 @@ class CellRunner:
             return
         if new:
             self._listener.output(new)
+            owner = self.outputs.owner(message)
+            if owner is not None and owner != self._current:
+                self._listener.late_output(owner, self._cells.cell(owner), new)
 
     def drain_output_until_exit(self, patience: float) -> bool:
         """Shut the kernel down, collecting its output; return whether it exited within ``patience`` seconds."""

@@ -42,9 +42,13 @@ class Outputs:
         """Assign the messages of a request to a cell."""
         self._owners[request] = index
 
+    def owner(self, message: Message) -> int | None:
+        """Return the index of the cell that a message belongs to."""
+        return self._owners.get(message.parent)
+
     def take(self, message: Message) -> dict[str, Any] | None:
         """Add a message to its cell and return the new output, if any."""
-        index = self._owners.get(message.parent)
+        index = self.owner(message)
         if index is None:
             return None
         cell = self._cells.cell(index)

@@ -74,6 +74,10 @@ class Progress:
         self.task.saver.store_cell(index)
         self._save()
 
+    def late_output(self, index: int, cell: Any, output: dict[str, Any]) -> None:  # noqa: ARG002 - a listener's
+        """Record the scraps of an output that arrived after the end of its cell."""
+        self.record.scraps.take(index, self._mask_outputs({"outputs": [output]}))
+
     def _save(self) -> None:
         """Save during the run; failures are warnings, since the next save may succeed; a full disk ends the run."""
         try:

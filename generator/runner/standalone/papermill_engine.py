@@ -141,12 +141,15 @@ class _Listener:
 
     def finish_cell(self, index: int, cell: Any, *, failed: bool) -> None:
         """Report the end of a cell; papermill needs outputs as nbformat's nodes."""
-        if "outputs" in cell:
-            cell["outputs"] = [nbformat.from_dict(plain_output(output)) for output in cell["outputs"]]
+        _make_nodes(cell)
         cell["metadata"] = nbformat.from_dict(cell["metadata"])
         if failed:
             self._manager.cell_exception(cell, cell_index=index)
         self._manager.cell_complete(cell, cell_index=index)
+
+    def late_output(self, index: int, cell: Any, output: dict[str, Any]) -> None:  # noqa: ARG002 - a listener's
+        """Handle an output that arrived after the end of its cell."""
+        _make_nodes(cell)
 
     def output(self, output: dict[str, Any]) -> None:
         """Copy an output to the requested files and the log."""
@@ -172,3 +175,9 @@ class _Listener:
     def tick(self) -> None:
         """Save during a long cell."""
         self._manager.autosave_cell()
+
+
+def _make_nodes(cell: Any) -> None:
+    """Replace a cell's outputs by nbformat's nodes, whose attributes papermill reads."""
+    if "outputs" in cell:
+        cell["outputs"] = [nbformat.from_dict(plain_output(output)) for output in cell["outputs"]]
