@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit, urlunsplit
 
 from generator.shared.errors import RepositoryError, UsageError
 from generator.shared.safe_text import redacted
@@ -35,7 +35,7 @@ def parse_repository(text: str) -> Repository:
 
     Raises:
         UsageError: the text is empty, looks like an option, or has characters that cannot be printed.
-        RepositoryError: the scheme is not https, ssh or file, or a local path does not exist.
+        RepositoryError: the scheme is not https, ssh or file, the URL names a checkout, or a local path does not exist.
     """
     text = text.strip()
     if not text or text.startswith("-") or not text.isprintable():
@@ -60,6 +60,7 @@ def _from_url(text: str) -> Repository:
         host, port = url.hostname or "", url.port
     except ValueError:
         raise RepositoryError(f"{redacted(text)}: invalid URL; {_HELP}") from None
+    _refuse_checkout(url)
     scheme = url.scheme.lower()
     if scheme == "file":
         path = Path(unquote(url.path))
@@ -84,6 +85,18 @@ def _from_url(text: str) -> Repository:
         username=unquote(url.username or "") if scheme == "https" else "",
         password=unquote(url.password or "") if scheme == "https" else "",
     )
+
+
+def _refuse_checkout(url: SplitResult) -> None:
+    """Refuse ``#v1`` and ``?ref=v1``, which pip and Terraform read: git takes them for a part of the path."""
+    if not url.query and not url.fragment:
+        return
+    named = [value for key, value in parse_qsl(url.query) if key in ("ref", "branch", "tag", "checkout")]
+    wanted = url.fragment or (named[0] if named else "")
+    what = "fragment (#…)" if url.fragment else "query (?…)"
+    advice = f"give the branch, tag or commit as the checkout: --checkout {wanted}" if wanted else "leave it out"
+    address = urlunsplit((url.scheme, url.netloc, url.path, "", ""))
+    raise RepositoryError(f"{redacted(address)}: the address of a repository has no {what}; {advice}")
 
 
 def _from_path(path: Path) -> Repository:
