@@ -16,6 +16,8 @@ from generator.shared import contract
 from generator.shared.errors import UsageError
 from generator.shared.suggestions import did_you_mean
 
+_INT_32 = 2**31
+
 
 def typed_values(assignments: Sequence[str], hints: Mapping[str, Hint], folder: Path) -> dict[str, Any]:
     """Parse ``-p name=value`` by the types in the interface; an array input may be given several times.
@@ -79,7 +81,24 @@ def _typed_scalar(value: Any, hint: Hint, folder: Path) -> Any:
         return {"class": str(hint.type), "path": str(path.resolve())}
     if hint.type is CwlType.ANY and isinstance(value, str):
         return check_value(read_yaml(value), folder)
-    return check_value(fit(value, hint), folder)
+    return check_value(_fit_for_cwl(value, hint), folder)
+
+
+def _fit_for_cwl(value: Any, hint: Hint) -> Any:
+    """Convert a value to a type of CWL, which has integers of 32 bits; a number is no string, because YAML changed it.
+
+    Raises:
+        MisfitError: the value does not fit.
+    """
+    items = value if isinstance(value, list) else [value]
+    for item in items:
+        if hint.type is CwlType.STRING and isinstance(item, int | float) and not isinstance(item, bool):
+            raise MisfitError(f"is the number {item}, but a string is needed; write it in quotes")
+    fitted = fit(value, hint)
+    for item in fitted if isinstance(fitted, list) else [fitted]:
+        if hint.type is CwlType.INT and isinstance(item, int) and not -_INT_32 <= item < _INT_32:
+            raise MisfitError(f"is {item}, which is too large for an int; declare the parameter as long")
+    return fitted
 
 
 def missing_values(package: Path) -> list[str]:
@@ -130,7 +149,7 @@ def _fit_value(name: str, value: Any, hint: Hint) -> Any:
         return json.dumps(value)  # CWL's secrets are text
     if hint.role is Role.STAGE_IN:
         return _fit_staged(value, hint)
-    return _check_file_value(fit(value, hint), hint)
+    return _check_file_value(_fit_for_cwl(value, hint), hint)
 
 
 def _fit_staged(value: Any, hint: Hint) -> Any:

@@ -99,7 +99,15 @@ def read_yaml(text: str) -> Any:
     except yaml_limits.YamlLimitError as error:
         raise MisfitError(f"is beyond the limits of a document: {error}") from None
     except (YAMLError, ValueError, TypeError, RecursionError) as error:
-        raise MisfitError(f"is not YAML with JSON values: {str(error).splitlines()[0]}") from None
+        raise MisfitError(f"is not YAML with JSON values: {_cause(error)}") from None
+
+
+def _cause(error: Exception) -> str:
+    """Return line and cause of an error of ruamel.yaml, or the first line of another error."""
+    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+    if mark is None or not problem:
+        return str(error).splitlines()[0]
+    return f"line {mark.line + 1}: {str(problem).splitlines()[0]}"
 
 
 def _json_or_yaml(text: str) -> Any:

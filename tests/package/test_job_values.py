@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from support import Finished, commit_all, write_notebook
 
 from generator.notebook.literals import MisfitError
+from generator.notebook.parameters import CwlType, Hint
 from generator.package.file_objects import is_inside, local_path, refuse_local_files
 from generator.package.hints import read_hints
 from generator.package.inputs import check_job, refuse_remote_files, typed_value
@@ -190,6 +192,46 @@ class TestFileObjects:
 
         with pytest.raises(UsageError, match=r"options: .*/gone\.txt does not exist"):
             check_job(job, hints, package / "inputs.yml")
+
+
+_HINTS = {
+    "tile": Hint(type=CwlType.STRING),
+    "tiles": Hint(type=CwlType.STRING, array=True),
+    "n": Hint(type=CwlType.INT),
+    "many": Hint(type=CwlType.LONG),
+}
+
+
+class TestValuesThatYamlOrCwlWouldChange:
+    """YAML reads 012 as a number, and CWL's int has 32 bits."""
+
+    @pytest.mark.parametrize(
+        ("text", "said"),
+        [
+            ("tile: 012", "tile is the number 12, but a string is needed; write it in quotes"),
+            ("tiles: [1.10, b]", "tiles is the number 1.1, but a string is needed; write it in quotes"),
+            ("n: 99999999999", "n is 99999999999, which is too large for an int; declare the parameter as long"),
+        ],
+    )
+    def test_are_refused(self, text: str, said: str, tmp_path: Path) -> None:
+        with pytest.raises(UsageError, match=re.escape(said)):
+            check_job(job_values(text, tmp_path, name="job.yml"), _HINTS, tmp_path / "job.yml")
+
+    def test_are_kept_in_quotes_or_in_a_type_that_fits(self, tmp_path: Path) -> None:
+        text = "tile: '012'\ntiles: ['1.10', '1e3']\nmany: 99999999999\nn: -2147483648"
+
+        fitted = check_job(job_values(text, tmp_path, name="job.yml"), _HINTS, tmp_path / "job.yml")
+
+        assert fitted == {"tile": "012", "tiles": ["1.10", "1e3"], "many": 99999999999, "n": -(2**31)}
+
+    def test_a_command_line_keeps_the_text_of_a_string(self, tmp_path: Path) -> None:
+        assert typed_value("012", _HINTS["tile"], tmp_path) == "012"
+        with pytest.raises(MisfitError, match="too large for an int"):
+            typed_value("2147483648", _HINTS["n"], tmp_path)
+
+    def test_a_mistake_in_yaml_has_its_line(self, tmp_path: Path) -> None:
+        with pytest.raises(UsageError, match=r"job\.yml: .*line 2: .*duplicate key \"n\""):
+            job_values("n: 1\nn: 2\n", tmp_path, name="job.yml")
 
 
 class TestLimits:
