@@ -2,6 +2,8 @@
 
 # A kernel that nobody sits in front of: no debugger, no completion.
 NO_RUN_NEEDS = debugpy jedi parso
+NO_TEST_NEEDS = babel debugpy ipywidgets jupyter jupyter-builder jupyter-console jupyter-lsp jupyter-server-terminals jupyterlab \
+	jupyterlab-pygments jupyterlab-server jupyterlab-widgets notebook notebook-shim widgetsnbextension
 COMPILE = ../../../.venv/bin/uv pip compile -q --universal --no-header --no-annotate
 
 help: ## list these entry points
@@ -38,3 +40,5 @@ lock: environment ## resolve the dependencies anew
 	cd templates/image/runner && $(COMPILE) --python-version 3.10 runner.in -o runner.txt
 	cd templates/image/runner && $(COMPILE) --python-version 3.10 -c runner.txt staging.in -o staging.txt
 	cd templates/image/runner && $(COMPILE) --python-version 3.9 $(addprefix --no-emit-package ,$(NO_RUN_NEEDS)) --overrides kernel-overrides.in kernel.in -o kernel.txt
+	cd tests/helpers/kernels && $(COMPILE) --python-version 3.11 $(addprefix --no-emit-package ,$(NO_TEST_NEEDS)) requirements.in -o requirements.txt
+	cd tests/helpers/kernels && npm install --package-lock-only --silent --omit-lockfile-registry-resolved
