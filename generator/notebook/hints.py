@@ -125,7 +125,7 @@ class _Parser:
         if short in ("optional", "union"):
             return replace(_union(arguments), optional=True) if short == "optional" else _union(arguments)
         if short in ("stage-in", "stage_in"):
-            return replace(arguments[0] if arguments else Hint(type=CwlType.FILE, array=True), role=Role.STAGE_IN)
+            return replace(arguments[0] if arguments else Hint(), role=Role.STAGE_IN)
         if short in ("stage-out", "stage_out"):
             return replace(arguments[0] if arguments else Hint(type=CwlType.FILE), role=Role.STAGE_OUT)
         raise UnknownHintError(name)

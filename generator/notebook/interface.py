@@ -16,6 +16,7 @@ from generator.notebook.languages import Reader, reader_of
 from generator.notebook.literals import MisfitError, fit, hint_of, widen_hint
 from generator.notebook.notebook import Cell, Notebook
 from generator.notebook.parameters import CwlType, Hint, Literal, Missing, Parameter, Reading, Remark, Role
+from generator.notebook.stage_ins import IsFolder, is_given_as_path, no_folder, stage_in_hint
 from generator.shared import contract
 from generator.shared.errors import Mistake, ParametersError
 from generator.shared.safe_text import printable
@@ -50,6 +51,11 @@ class Input:
     def required(self) -> bool:
         """Whether a run must set it; the default of a staged file is only valid on the author's machine."""
         return not self.hint.optional and (isinstance(self.default, Missing) or self.hint.role is Role.STAGE_IN)
+
+    @property
+    def as_path(self) -> bool:
+        """Whether the process gets a file as the text of its path, not as a File object."""
+        return is_given_as_path(self.hint.role, self.default)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -107,8 +113,10 @@ def type_name(hint: Hint) -> str:
     return f"{hint.type}[]" if hint.array else str(hint.type)
 
 
-def read_interface(notebook: Notebook, *, folder: str = "") -> Interface:
+def read_interface(notebook: Notebook, *, folder: str = "", is_folder: IsFolder = no_folder) -> Interface:
     """Read the interface of a notebook in ``folder`` (posix, relative to the repository's top).
+
+    ``is_folder`` tells the folders among the defaults of stage-ins from files.
 
     Raises:
         ParametersError: the parameters cell has mistakes; the error lists all of them.
@@ -129,10 +137,12 @@ def read_interface(notebook: Notebook, *, folder: str = "") -> Interface:
     reading = read(cell.source)
     remarks += reading.remarks
     remarks += _later_cells(tagged[1:], read)
-    return _interface(notebook, cell, reading, remarks, folder)
+    return _interface(notebook, cell, reading, remarks, folder=folder, is_folder=is_folder)
 
 
-def _interface(notebook: Notebook, cell: Cell, reading: Reading, remarks: list[Remark], folder: str) -> Interface:
+def _interface(
+    notebook: Notebook, cell: Cell, reading: Reading, remarks: list[Remark], *, folder: str, is_folder: IsFolder
+) -> Interface:
     inputs: list[Input] = []
     outputs: list[Output] = []
     mistakes = list(reading.mistakes)
@@ -141,7 +151,7 @@ def _interface(notebook: Notebook, cell: Cell, reading: Reading, remarks: list[R
             if parameter.hint and parameter.hint.role is Role.STAGE_OUT:
                 outputs.append(_output(parameter, folder))
             else:
-                inputs.append(_input(parameter, remarks))
+                inputs.append(_input(parameter, remarks, is_folder))
         except MisfitError as error:
             message = f"{parameter.name} {error}"
             mistakes.append(Mistake(line=parameter.line, text=parameter.text, message=message))
@@ -168,7 +178,7 @@ def _collisions(reading: Reading, outputs: list[Output], notebook: str) -> list[
     return mistakes
 
 
-def _input(parameter: Parameter, remarks: list[Remark]) -> Input:
+def _input(parameter: Parameter, remarks: list[Remark], is_folder: IsFolder) -> Input:
     default = parameter.default
     if default is None:
         hint = replace(parameter.hint or Hint(), optional=True)
@@ -179,7 +189,7 @@ def _input(parameter: Parameter, remarks: list[Remark]) -> Input:
     else:
         hint, default = _fit_default(parameter, default)
     if hint.role is Role.STAGE_IN:
-        return _stage_in(parameter, hint, default)
+        return _stage_in(parameter, hint, default, is_folder)
     if hint.secret and hint.array:
         raise MisfitError("is a list of secrets, which CWL engines do not keep: write one parameter for each")
     if hint.secret:
@@ -204,14 +214,13 @@ def _fit_default(parameter: Parameter, default: Literal) -> tuple[Hint, Literal]
     if hint is None or (bare_list and isinstance(default, list | tuple) and hint_of(default).array):
         optional = hint is not None and hint.optional
         return replace(hint_of(default), optional=optional), default
-    if hint.type in (CwlType.FILE, CwlType.DIRECTORY):
+    if hint.type in (CwlType.FILE, CwlType.DIRECTORY) or hint.role is Role.STAGE_IN:
         return hint, default
     return widen_hint(hint, fit(default, hint)), fit(default, hint)
 
 
-def _stage_in(parameter: Parameter, hint: Hint, default: Literal | Missing) -> Input:
-    if hint.type not in (CwlType.FILE, CwlType.DIRECTORY):
-        raise MisfitError(f"is staged in as {type_name(hint)}; a stage-in is File, File[] or Directory")
+def _stage_in(parameter: Parameter, hint: Hint, default: Literal | Missing, is_folder: IsFolder) -> Input:
+    hint = stage_in_hint(hint, default, is_folder)
     if parameter.default is not None and not (parameter.hint and parameter.hint.optional):
         hint = replace(hint, optional=False)
     return Input(name=parameter.name, hint=hint, default=default, doc=printable(parameter.doc), line=parameter.line)

@@ -85,7 +85,7 @@ def _typed_scalar(value: Any, hint: Hint, folder: Path) -> Any:
 
 
 def _fit_for_cwl(value: Any, hint: Hint) -> Any:
-    """Convert a value to a type of CWL, which has integers of 32 bits; a number is no string, because YAML changed it.
+    """Convert a value to a type of CWL, which has integers of 32 bits; a number is not a string, because YAML changed it.
 
     Raises:
         MisfitError: the value does not fit.

@@ -17,6 +17,7 @@ from generator.notebook.hints import UnknownHintError, parse_hint
 from generator.notebook.interface import Input, Interface, Output, output_path
 from generator.notebook.literals import MisfitError, fit, hint_of, widen_hint
 from generator.notebook.parameters import CwlType, Hint, Literal, Missing, Remark, Role
+from generator.notebook.stage_ins import IsFolder, no_folder, stage_in_hint
 from generator.shared.errors import Mistake, ParametersError
 from generator.shared.safe_text import printable
 from generator.shared.yaml_limits import YamlLimitError, check_events, check_size
@@ -71,8 +72,8 @@ def find_algorithm_config(folder: Path, process: str) -> str | None:
     return None
 
 
-def read_algorithm_config(path: Path, name: str) -> Algorithm:
-    """Read the interface, resources and metadata in a file; ``name`` is for messages.
+def read_algorithm_config(path: Path, name: str, *, is_folder: IsFolder = no_folder) -> Algorithm:
+    """Read the interface, resources and metadata in a file; ``name`` is for messages, ``is_folder`` for stage-ins.
 
     Raises:
         ParametersError: the file is not valid YAML, or an input, an output or a resource in it is invalid.
@@ -100,7 +101,7 @@ def read_algorithm_config(path: Path, name: str) -> Algorithm:
     if not isinstance(document, dict):
         raise ParametersError(where=name, mistakes=[Mistake(line=1, text="", message="not a mapping")])
     mistakes: list[Mistake] = []
-    inputs = tuple(_inputs(document.get("inputs"), mistakes))
+    inputs = tuple(_inputs(document.get("inputs"), mistakes, is_folder))
     outputs = tuple(_outputs(document.get("outputs"), mistakes))
     resources = _resources(document, mistakes)
     names = [one.name for one in inputs] + [one.name for one in outputs]
@@ -153,24 +154,26 @@ def _mebibytes(text: str) -> int | None:
     return round(float(match[1]) * factors[(match[2] or "m").lower()]) if match else None
 
 
-def _inputs(listed: Any, mistakes: list[Mistake]) -> list[Input]:
+def _inputs(listed: Any, mistakes: list[Mistake], is_folder: IsFolder) -> list[Input]:
     inputs = []
     for record in _records(listed, mistakes):
         name = str(record.get("name", "")).strip()
         try:
             hint = parse_hint(str(record["type"]))[0] if record.get("type") else None
-            inputs.append(_input(name, hint, record))
+            inputs.append(_input(name, hint, record, is_folder))
         except (UnknownHintError, MisfitError) as error:
             mistakes.append(Mistake(line=_line(record), text=f"- name: {name}", message=f"{name} {error}"))
     return inputs
 
 
-def _input(name: str, hint: Hint | None, record: dict[str, Any]) -> Input:
+def _input(name: str, hint: Hint | None, record: dict[str, Any], is_folder: IsFolder) -> Input:
     _check_name(name)
     default: Literal | Missing = Missing.UNSET
     if record.get("default") is not None:
         default = json.loads(json.dumps(record["default"], default=str))  # plain values; a date becomes text
     hint = hint or (Hint(type=CwlType.STRING) if isinstance(default, Missing) else hint_of(default))
+    if hint.role is Role.STAGE_IN:
+        hint = stage_in_hint(hint, default, is_folder)
     if not isinstance(default, Missing) and hint.type not in (CwlType.FILE, CwlType.DIRECTORY):
         default = fit(default, hint)
         hint = widen_hint(hint, default)

@@ -12,6 +12,7 @@ from generator.notebook.imports import Imports, read_imports
 from generator.notebook.interface import Interface, read_interface
 from generator.notebook.notebook import read_notebook
 from generator.notebook.parameters import Remark
+from generator.notebook.stage_ins import folders_below
 from generator.process.algorithm_config import Resources, find_algorithm_config, read_algorithm_config
 from generator.repository.checkout import inside
 from generator.shared.errors import ProcessError
@@ -61,7 +62,8 @@ def read_process(folder: Path, path: str) -> Process:
     if path.endswith(".sh"):
         return _read_script(folder, path)
     notebook = read_notebook(data, path)
-    interface = read_interface(notebook, folder=posixpath.dirname(path))
+    own = posixpath.dirname(path)
+    interface = read_interface(notebook, folder=own, is_folder=folders_below(folder, own))
     language = notebook.language or "python"
     imports = read_imports(notebook.cells) if language.startswith("python") else Imports()
     return Process(
@@ -82,7 +84,8 @@ def _read_script(folder: Path, path: str) -> Process:
         )
         interface = Interface(warnings=(remark,))
         return Process(path=path, language="shell", kernel=None, title=posixpath.basename(path), interface=interface)
-    algorithm = read_algorithm_config(folder / config, config)
+    is_folder = folders_below(folder, posixpath.dirname(path))
+    algorithm = read_algorithm_config(folder / config, config, is_folder=is_folder)
     return Process(
         path=path,
         language="shell",

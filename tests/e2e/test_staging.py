@@ -64,7 +64,7 @@ def package(base_image: str, place: Path, request: pytest.FixtureRequest) -> Pat
         "maps = 'maps/'  # type: stage-out",
         "import json, os\nos.makedirs('maps')\n"
         "read = lambda file: open(file['path']).read()\n"
-        "found = {'tiles': [read(tile) for tile in tiles], 'mask': read(mask), 'fields': tiles[0],\n"
+        "found = {'tiles': [read(tile) for tile in tiles], 'mask': open(mask).read(), 'fields': tiles[0],\n"
         "         'scene': sorted(os.listdir(scene['path'])) if scene else None}\n"
         "open(summary, 'w').write(json.dumps(found))\n"
         "for number in range(n): open(f'part_{number}.log', 'w').write('done')\n"

@@ -12,6 +12,7 @@ from support import folders, notebook
 from generator.notebook.interface import read_interface
 from generator.notebook.interface_json import to_dict
 from generator.notebook.notebook import read_notebook
+from generator.notebook.stage_ins import folders_below
 from generator.shared.errors import ParametersError
 
 _languages = {".py": "python", ".R": "R", ".jl": "julia", ".sh": "bash"}
@@ -22,7 +23,8 @@ def test_a_cell_means(case: Path, golden: Callable[[Path, str], None]) -> None:
     cell = next(case.glob("cell.*"))
     data = json.dumps(notebook(cell.read_text(encoding="utf-8"), language=_languages[cell.suffix])).encode()
     try:
-        interface = read_interface(read_notebook(data, "work/process.ipynb"), folder="work")
+        is_folder = folders_below(case / "repository", "work")
+        interface = read_interface(read_notebook(data, "work/process.ipynb"), folder="work", is_folder=is_folder)
     except ParametersError as error:
         golden(case / "refusal.txt", f"{error}\n")
         return

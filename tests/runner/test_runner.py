@@ -37,12 +37,6 @@ def values(cell: str, **inputs: Any) -> dict[str, Any]:
         ("n = ''  # type: file", {"class": "File", "path": "/x/y.txt"}, "/x/y.txt"),
         ("n = ['a']  # type: file[]", [{"class": "File", "path": "/x"}], ["/x"]),
         ("n = {'path': 'a'}  # type: file", {"class": "File", "path": "/x"}, {"class": "File", "path": "/x"}),
-        ("n = 'a'  # type: stage-in", [{"class": "File", "path": "/x"}], [{"class": "File", "path": "/x"}]),
-        (
-            "n = 'a'  # type: stage-in[Directory]",
-            {"class": "Directory", "path": "/x"},
-            {"class": "Directory", "path": "/x"},
-        ),
     ],
 )
 def test_a_value_reaches_the_notebook_as_the_cell_has_it(cell: str, given: Any, expected: Any) -> None:

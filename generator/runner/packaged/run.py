@@ -16,6 +16,7 @@ from typing import Any
 
 from generator.notebook.interface import Interface, read_interface
 from generator.notebook.notebook import Notebook, read_notebook
+from generator.notebook.stage_ins import folders_below
 from generator.runner.document.document import read_document
 from generator.runner.document.saving import Saver, file_writer
 from generator.runner.execution.execution import execute
@@ -153,7 +154,9 @@ def load_notebook(process: str, place: RepositoryLocation) -> tuple[bytes, Noteb
     try:
         data = (place.folder / process).read_bytes()
         notebook = read_notebook(data, process)
-        return data, notebook, read_interface(notebook, folder=posixpath.dirname(process))
+        folder = posixpath.dirname(process)
+        is_folder = folders_below(place.folder, folder)
+        return data, notebook, read_interface(notebook, folder=folder, is_folder=is_folder)
     except (OSError, PackmillError) as error:
         raise ProcessMissingError(str(error)) from None
 
@@ -163,7 +166,8 @@ def _run_notebook(run: _Run) -> None:
     data, notebook, interface = load_notebook(workspace.process, run.place)
     language = notebook.language or "python"
     template = run.inputs.pop(contract.template_input, None) or request.template
-    parameters = notebook_values(run.inputs, interface, language=language)
+    folder = run.place.folder / workspace.folder
+    parameters = notebook_values(run.inputs, interface, language=language, folder=folder)
     secret = tuple(one.name for one in interface.inputs if one.hint.secret)
     executed = run.output / posixpath.basename(workspace.process)
     if template:

@@ -9,7 +9,8 @@ from typing import Any
 
 from generator.notebook.interface import Input, Interface
 from generator.notebook.literals import MisfitError, fit
-from generator.notebook.parameters import CwlType, Literal, Missing, Role
+from generator.notebook.parameters import CwlType, Literal, Missing
+from generator.runner.packaged.files import file_value
 from generator.shared.failures import BadInputsError
 from generator.shared.suggestions import did_you_mean
 
@@ -29,8 +30,12 @@ def read_inputs(path: Path) -> dict[str, Any]:
     return document
 
 
-def notebook_values(inputs: Mapping[str, Any], interface: Interface, *, language: str = "python") -> dict[str, Literal]:
+def notebook_values(
+    inputs: Mapping[str, Any], interface: Interface, *, language: str = "python", folder: Path = Path()
+) -> dict[str, Literal]:
     """Return the values to inject, converted to the types in the cell; null means 'not given'.
+
+    Relative paths of files start at ``folder``.
 
     In languages other than Python, a value equal to the cell's is not injected: papermill would write R's
     ``c(1, 2)`` as ``list(1, 2)`` and its ``5L`` as ``5``.
@@ -48,7 +53,7 @@ def notebook_values(inputs: Mapping[str, Any], interface: Interface, *, language
         elif value is not None:
             try:
                 if not _is_written_otherwise(value, one.default, language):
-                    values[one.name] = notebook_value(value, one)
+                    values[one.name] = notebook_value(value, one, folder)
             except MisfitError as error:
                 wrong.append(explain_misfit(one, error))
     without = [one.name for one in interface.inputs if isinstance(one.default, Missing) and not one.hint.optional]
@@ -77,28 +82,18 @@ def _holds_tuple(value: object) -> bool:
     return isinstance(value, tuple) or (isinstance(value, list) and any(_holds_tuple(item) for item in value))
 
 
-def notebook_value(value: Any, one: Input) -> Literal:
+def notebook_value(value: Any, one: Input, folder: Path = Path()) -> Literal:
     """Convert one value to the form that the notebook expects.
 
-    A staged file stays a CWL File object, in the list that the original system injects; an unstaged ``file`` becomes
-    its path if the cell has a path. An integer in the cell stays an integer.
+    A file has the form of the cell's own default, the text of a path or a CWL File object. An integer in the cell
+    stays an integer.
+
+    Raises:
+        MisfitError: the value does not fit the type.
     """
     if one.hint.type in (CwlType.FILE, CwlType.DIRECTORY):
-        as_objects = one.hint.role is Role.STAGE_IN or _holds_objects(one.default)
-        return value if as_objects else _paths(value)
+        return file_value(value, one, folder)
     return _like(fit(value, one.hint), one.default)
-
-
-def _holds_objects(default: Literal | Missing) -> bool:
-    if isinstance(default, list | tuple):
-        return any(_holds_objects(item) for item in default)
-    return isinstance(default, dict)
-
-
-def _paths(value: Any) -> Literal:
-    if isinstance(value, list):
-        return [_paths(item) for item in value]
-    return str(value["path"]) if isinstance(value, dict) and "path" in value else value
 
 
 def _like(value: Literal, default: Literal | Missing) -> Literal:

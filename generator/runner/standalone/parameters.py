@@ -8,13 +8,15 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 
-from generator.notebook.interface import Interface
+from generator.notebook.interface import Input, Interface
 from generator.notebook.languages import reader_of
 from generator.notebook.literals import MisfitError, fit
 from generator.notebook.notebook import Notebook
-from generator.notebook.parameters import CwlType, Role
+from generator.notebook.parameters import CwlType
+from generator.runner.packaged.files import file_value
 from generator.runner.packaged.values import explain_misfit
 from generator.runner.standalone import addresses
 from generator.shared.failures import BadInputsError
@@ -125,9 +127,15 @@ def fill_path(path: str, values: Mapping[str, Any]) -> str:
 
 
 def fit_parameters(
-    values: Mapping[str, Any], given: ParameterOptions, interface: Interface, notebook: Notebook, *, allow_unknown: bool
+    values: Mapping[str, Any],
+    given: ParameterOptions,
+    interface: Interface,
+    notebook: Notebook,
+    *,
+    allow_unknown: bool,
+    folder: Path = Path(),
 ) -> dict[str, Any]:
-    """Check the parameters and convert those with a declared type.
+    """Check the parameters and convert those with a declared type; relative paths of files start at ``folder``.
 
     Raises:
         BadInputsError: lists every value of the wrong type and every unknown name.
@@ -143,16 +151,40 @@ def fit_parameters(
         if one is None:
             if name not in known and not allow_unknown and reader_of(notebook.language or "python"):
                 wrong.append(_unknown(name, known, notebook))
-        elif one.typed and one.hint.role is Role.VALUE and one.hint.type not in (CwlType.FILE, CwlType.DIRECTORY):
-            is_text = one.hint.type is CwlType.STRING and not one.hint.array and value is not None
-            try:
+            continue
+        try:
+            if one.hint.type in (CwlType.FILE, CwlType.DIRECTORY):
+                if value is not None:
+                    fitted[name] = file_value(_files_of(texts[name], one) if name in texts else value, one, folder)
+            elif one.typed:
+                is_text = one.hint.type is CwlType.STRING and not one.hint.array and value is not None
                 fitted[name] = fit(texts.get(name, value) if is_text else value, one.hint)
-            except MisfitError as error:
-                wrong.append(explain_misfit(one, error))
+        except MisfitError as error:
+            wrong.append(explain_misfit(one, error))
     if wrong:
         lines = "\n".join(f"  {line}" for line in wrong)
         raise BadInputsError(f"the parameters do not fit {notebook.name}:\n{lines}")
     return fitted
+
+
+def _files_of(text: str, one: Input) -> Any:
+    """Parse a file on the command line: a path, an address, or File objects as JSON or YAML; one is a list of one.
+
+    Raises:
+        MisfitError: the text begins like an object or a list, and is not valid.
+    """
+    import yaml
+
+    value: Any = text
+    if text.lstrip().startswith(("{", "[")):
+        try:
+            check_size(text)
+            check_events(yaml.parse(text, Loader=yaml.SafeLoader))
+            value = yaml.safe_load(text)
+        except (YamlLimitError, yaml.YAMLError, RecursionError, ValueError):
+            message = 'is not a path, JSON or YAML; write {"class": "File", "path": "…"}, or ./ before a path'
+            raise MisfitError(message) from None
+    return [value] if one.hint.array and not isinstance(value, list) else value
 
 
 def _unknown(name: str, known: Iterable[str], notebook: Notebook) -> str:

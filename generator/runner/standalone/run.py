@@ -109,7 +109,8 @@ def _run(request: StandaloneRun, record: RunRecord) -> None:
     notebook, understood = _read_interface(data, addresses.redact_address(input_path), request)
     interface = understood or Interface()
     any_name = request.allow_unknown or understood is None
-    values = fit_parameters(values, request.given, interface, notebook, allow_unknown=any_name)
+    folder = Path(request.cwd or ".")
+    values = fit_parameters(values, request.given, interface, notebook, allow_unknown=any_name, folder=folder)
     secret = tuple(one.name for one in interface.inputs if one.hint.secret)
     public = {name: value for name, value in values.items() if name not in secret}
     output_path = _output_path(request, public, input_path, record.started)
@@ -203,7 +204,7 @@ def _read_interface(data: bytes, name: str, request: StandaloneRun) -> tuple[Not
     except NotebookError as error:
         raise ProcessMissingError(str(error)) from None
     try:
-        return notebook, read_interface(notebook)
+        return notebook, read_interface(notebook, is_folder=partial(_is_folder, request.cwd))
     except PackmillError as error:
         if any(re.search(r"\bsecret\b", cell.source) for cell in notebook.cells_with_tag("parameters")):
             raise BadInputsError(
@@ -211,6 +212,10 @@ def _read_interface(data: bytes, name: str, request: StandaloneRun) -> tuple[Not
             ) from None
         request.say(f"warning: {error}")
         return notebook, None
+
+
+def _is_folder(cwd: str | None, path: str) -> bool:
+    return os.path.isdir(Path(cwd or ".", path))  # noqa: PTH112 - Path.is_dir raises for a name too long
 
 
 def _output_path(request: StandaloneRun, public: Mapping[str, Any], input_path: str, time: datetime) -> str:

@@ -1,0 +1,81 @@
+"""Convert the files and folders of a run to the form that the process's own default has."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from generator.notebook.interface import Input, type_name
+from generator.notebook.literals import MisfitError, shorten
+from generator.notebook.parameters import CwlType, Literal
+from generator.notebook.stage_ins import is_given_with_slash
+
+_kinds = ("File", "Directory")
+
+
+def file_value(value: Any, one: Input, folder: Path) -> Literal:
+    """Convert the File or Directory objects, or the paths, of one input; relative paths start at ``folder``.
+
+    Raises:
+        MisfitError: the value is of another class, a list instead of one, one instead of a list, or has no path.
+    """
+    if not one.hint.array:
+        return _convert(value, one, folder)
+    if not isinstance(value, list | tuple):
+        raise _misfit(_describe(value), one)
+    return [_convert(item, one, folder) for item in value]
+
+
+def _convert(value: Any, one: Input, folder: Path) -> Literal:
+    kind = str(one.hint.type)
+    if isinstance(value, str):
+        _check_kind(value, one, folder)
+        return _with_slash(value, one) if one.as_path else {"class": kind, "path": value}
+    if not isinstance(value, dict) or value.get("class", kind) != kind:
+        raise _misfit(_describe(value), one)
+    path = _path(value)
+    _check_kind(path, one, folder)
+    if not one.as_path:
+        return value
+    if not path:
+        raise MisfitError(f"is a {kind} without a path; give its path")
+    return _with_slash(path, one)
+
+
+def _check_kind(path: str, one: Input, folder: Path) -> None:
+    """Refuse an existing folder where a file is needed, and the reverse."""
+    if one.hint.type is CwlType.FILE and path and os.path.isdir(folder / path):  # noqa: PTH112 - never raises
+        raise _misfit(f"the folder {path!r}", one)
+    if one.hint.type is CwlType.DIRECTORY and os.path.isfile(folder / path):  # noqa: PTH113
+        raise _misfit(f"the file {path!r}", one)
+
+
+def _path(value: dict[str, Any]) -> str:
+    if path := value.get("path"):
+        return str(path)
+    location = str(value.get("location") or "")
+    return unquote(location.removeprefix("file://")) if location.startswith("file:///") else location
+
+
+def _with_slash(path: str, one: Input) -> str:
+    slash = one.hint.type is CwlType.DIRECTORY and is_given_with_slash(one.default) and not path.endswith("/")
+    return f"{path}/" if slash else path
+
+
+def _misfit(found: str, one: Input) -> MisfitError:
+    kind = type_name(one.hint)
+    number = "one" if found.startswith("a list") else "a"
+    needed = f"a list of {one.hint.type} objects" if one.hint.array else f"{number} {kind}"
+    example = f'{{"class": "{one.hint.type}", "path": "…"}}'
+    return MisfitError(f"is {found}, but {needed} is needed: {f'[{example}]' if one.hint.array else example}")
+
+
+def _describe(value: Any) -> str:
+    if isinstance(value, dict) and value.get("class") in _kinds:
+        return f"a {value['class']}"
+    if isinstance(value, list | tuple):
+        kinds = sorted({_describe(item) for item in value})
+        return f"a list with {kinds[0]}" if len(kinds) == 1 else "a list"
+    return shorten(value)

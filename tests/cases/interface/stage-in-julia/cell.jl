@@ -1,0 +1,3 @@
+a = "in/" # type: stage-in
+b = Dict("path" => "x") # type: stage-in
+c = ["x", "y"] # type: stage-in

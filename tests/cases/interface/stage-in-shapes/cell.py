@@ -1,0 +1,16 @@
+a = 'in/'  # type: stage-in a folder by its slash
+b = 'scene'  # type: stage-in a folder of the repository
+c = '../other'  # type: stage-in
+d = '../../other'  # type: stage-in outside of the repository
+e = 'scene/catalog.json'  # type: stage-in
+f = {'path': 'x.tif'}  # type: stage-in
+g = {'class': 'Directory', 'path': 'x'}  # type: stage-in
+h = ['x.tif', 'y.tif']  # type: stage-in
+i = ''  # type: stage-in?
+j = 's3://bucket/scene/'  # type: stage-in
+k = 'in/'  # type: stage-in[File]
+l = 'x.tif'  # type: stage-in[]
+m = open('x')  # type: stage-in
+n = {'path': 'x'}  # type: stage-in[Directory]
+o: str = 'in/'  # type: stage-in
+p = ('x.tif',)  # type: stage-in
