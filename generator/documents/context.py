@@ -26,12 +26,15 @@ class DocumentContext:
     guard_allows: tuple[str, ...] = ()
     address: str = ""
     """Address of the package's folder; empty when it is not deposited."""
-    examples: Mapping[str, bytes] = field(default_factory=dict)
-    """Files that the package carries as default values, by their path in the parameters cell."""
+    examples: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict)
+    """Files and folders that the package carries as default values, by their path in the parameters cell.
+
+    Each has its content by relative path, which is empty for a file.
+    """
 
     @property
     def example_names(self) -> dict[str, str]:
-        """The file in the package for each path in ``examples``."""
+        """The file or folder in the package for each path in ``examples``."""
         return {path: f"example/{index}_{Path(path).name}" for index, path in enumerate(self.examples)}
 
     @property

@@ -73,9 +73,6 @@ def read_hints(package: Path) -> dict[str, Hint]:
     return {**_runner_inputs, **around, **values, **staged}
 
 
-_FILES = ("File", "Directory")
-
-
 _staging_inputs = {
     "stage_out": Hint(optional=True),
     contract.catalog_input: Hint(type=CwlType.BOOLEAN, optional=True),

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from generator.containers.limits import ContainerLimits
+from generator.package.assignments import typed_values
 from generator.package.hints import find_document, find_process, read_hints
 from generator.package.image_presence import require_own_image
-from generator.package.inputs import check_job, refuse_remote_files, typed_values
+from generator.package.inputs import check_job, refuse_remote_files
 from generator.package.job_file import read_job
 from generator.package.record import read_record
 from generator.progress import Progress

@@ -12,10 +12,11 @@ import pytest
 from support import Finished, commit_all, write_notebook
 
 from generator.notebook.literals import MisfitError
-from generator.notebook.parameters import CwlType, Hint
+from generator.notebook.parameters import CwlType, Hint, Role
+from generator.package.assignments import typed_value, typed_values
 from generator.package.file_objects import is_inside, local_path, refuse_local_files
 from generator.package.hints import read_hints
-from generator.package.inputs import check_job, refuse_remote_files, typed_value
+from generator.package.inputs import check_job, refuse_remote_files
 from generator.package.job_file import job_values, read_job, read_yaml
 from generator.package.run import run_package
 from generator.runner.standalone.parameters import ParameterOptions, read_parameters
@@ -232,6 +233,121 @@ class TestValuesThatYamlOrCwlWouldChange:
     def test_a_mistake_in_yaml_has_its_line(self, tmp_path: Path) -> None:
         with pytest.raises(UsageError, match=r"job\.yml: .*line 2: .*duplicate key \"n\""):
             job_values("n: 1\nn: 2\n", tmp_path, name="job.yml")
+
+
+_FILE, _FOLDER = {"class": "File", "path": "a.txt"}, {"class": "Directory", "path": "in"}
+_STAGED = {
+    "one": Hint(type=CwlType.FILE, role=Role.STAGE_IN),
+    "many": Hint(type=CwlType.FILE, array=True, role=Role.STAGE_IN),
+    "folder": Hint(type=CwlType.DIRECTORY, role=Role.STAGE_IN),
+    "plain": Hint(type=CwlType.FILE),
+    "plain_many": Hint(type=CwlType.FILE, array=True),
+    "plain_folder": Hint(type=CwlType.DIRECTORY),
+}
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    """A folder with a file and a folder."""
+    (tmp_path / "in").mkdir()
+    (tmp_path / "a.txt").write_text("a")
+    return tmp_path
+
+
+class TestFilesAndFolders:
+    """A value has the class and the number that the type needs; a step makes the rest of addresses and records."""
+
+    @pytest.mark.parametrize(
+        ("name", "value", "problem"),
+        [
+            ("folder", _FILE, "folder is a File, but a Directory is needed; write it as {class: Directory, path: ...}"),
+            ("folder", [_FILE], "folder is a list, but one Directory is needed"),
+            ("folder", [_FOLDER], "folder is a list, but one Directory is needed"),
+            ("folder", {"class": "File", "location": "https://x.org/a"}, "folder is a File, but a Directory is needed"),
+            ("one", _FOLDER, "one is a Directory, but a File is needed"),
+            ("one", [_FILE], "one is a list, but one File is needed"),
+            ("one", "a.txt", "one is 'a.txt'; write it as a URL, a record, or {class: File, path: ...}"),
+            ("plain", _FOLDER, "plain is a Directory, but a File is needed"),
+            ("plain_folder", _FILE, "plain_folder is a File, but a Directory is needed"),
+            ("plain_many", _FILE, "but a list of File is needed"),
+            ("plain_many", [_FILE, _FOLDER], "plain_many is a Directory, but a File is needed"),
+        ],
+    )
+    def test_of_another_shape_are_refused(self, name: str, value: Any, problem: str, files: Path) -> None:
+        with pytest.raises(UsageError) as refusal:
+            check_job({name: value}, _STAGED, files / "job.yml")
+
+        assert problem in str(refusal.value)
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("folder", ["https://x.org/a", {"s3_url": "s3://b/k"}]),
+            ("folder", {"stac_url": "https://x.org/item.json"}),
+            ("one", "https://x.org/a"),
+            ("many", ["https://x.org/a"]),
+            ("many", "https://x.org/a"),
+        ],
+    )
+    def test_from_elsewhere_are_left_to_a_step(self, name: str, value: Any, files: Path) -> None:
+        assert check_job({name: value}, _STAGED, files / "job.yml") == {name: value}
+
+    @pytest.mark.parametrize(
+        ("name", "text", "expected"),
+        [
+            ("one", "a.txt", "File a.txt"),
+            ("one", '{"class": "File", "path": "a.txt"}', "File a.txt"),
+            ("one", "{class: File, path: a.txt}", "File a.txt"),
+            ("one", "file://{here}/a.txt", "File a.txt"),
+            ("many", "a.txt", ["File a.txt"]),
+            ("many", '{"class": "File", "path": "a.txt"}', ["File a.txt"]),
+            ("many", "[a.txt, {class: File, path: a.txt}]", ["File a.txt", "File a.txt"]),
+            ("many", "[https://x.org/a, a.txt]", ["https://x.org/a", "File a.txt"]),
+            ("folder", "in", "Directory in"),
+            ("folder", "in/", "Directory in"),
+            ("folder", '{"class": "Directory", "path": "in/"}', "Directory in"),
+            ("folder", "s3://bucket/in/", "s3://bucket/in/"),
+            ("folder", '{"s3_url": "s3://bucket/in/"}', {"s3_url": "s3://bucket/in/"}),
+            ("plain", '{"class": "File", "path": "a.txt"}', "File a.txt"),
+            ("plain_many", '[{"class": "File", "path": "a.txt"}]', ["File a.txt"]),
+            ("plain_folder", "{class: Directory, path: in}", "Directory in"),
+        ],
+    )
+    def test_on_the_command_line_are_paths_addresses_or_objects(
+        self, name: str, text: str, expected: Any, files: Path
+    ) -> None:
+        def shown(value: Any) -> Any:
+            if isinstance(value, list):
+                return [shown(item) for item in value]
+            local = isinstance(value, dict) and local_path(value)
+            return f"{value['class']} {local.relative_to(files)}" if local else value
+
+        given = typed_values([f"{name}={text.replace('{here}', str(files))}"], _STAGED, files)
+
+        assert shown(check_job(given, _STAGED, files / "job.yml")[name]) == expected
+
+    @pytest.mark.parametrize(
+        ("name", "text", "problem"),
+        [
+            ("one", "in", "one is 'in', which is a Directory, but File is needed"),
+            ("folder", "a.txt", "folder is 'a.txt', which is a File, but Directory is needed"),
+            ("one", "gone.txt", "one is 'gone.txt', but this file does not exist"),
+            ("folder", "gone", "folder is 'gone', but this folder does not exist"),
+            ("one", "[a.txt]", "one is ['a.txt'], but a file path, a URL or an object is needed"),
+            ("folder", "{class: File, path: a.txt}", "folder is a File, but a Directory is needed"),
+            ("one", "{class: File, path: gone.txt}", "gone.txt does not exist"),
+            ("one", "{class: File, path: a.txt, writable: true}", "unknown field 'writable'"),
+            ("one", "{class: File", "one is not YAML with JSON values"),
+            ("many", "[a.txt, 2]", "many is 2, but a file path, a URL or an object is needed"),
+        ],
+    )
+    def test_on_the_command_line_that_do_not_fit_are_refused(
+        self, name: str, text: str, problem: str, files: Path
+    ) -> None:
+        with pytest.raises(UsageError) as refusal:
+            check_job(typed_values([f"{name}={text}"], _STAGED, files), _STAGED, files / "job.yml")
+
+        assert problem in str(refusal.value)
 
 
 class TestLimits:

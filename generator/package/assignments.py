@@ -1,0 +1,101 @@
+"""Parse values that a person types after ``-p`` by the types of a process."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from generator.notebook.literals import MisfitError, describe
+from generator.notebook.parameters import CwlType, Hint, Role
+from generator.package.file_objects import local_path, resolve
+from generator.package.inputs import fit_for_cwl
+from generator.package.job_file import check_value, read_yaml
+from generator.shared import contract
+from generator.shared.errors import UsageError
+from generator.shared.suggestions import did_you_mean
+
+
+def typed_values(assignments: Sequence[str], hints: Mapping[str, Hint], folder: Path) -> dict[str, Any]:
+    """Parse ``-p name=value`` by the types in the interface; an array input may be given several times.
+
+    Raises:
+        UsageError: assignments are invalid; the message lists all of them.
+    """
+    wrong: list[str] = []
+    values: dict[str, Any] = {}
+    for assignment in assignments:
+        name, equals, text = assignment.partition("=")
+        hint = hints.get(name)
+        if not equals:
+            wrong.append(f"{assignment!r}: write it as name=value")
+        elif hint is None:
+            wrong.append(f"{name}: no such input{did_you_mean(name, hints)}")
+        elif hint.secret:
+            wrong.append(f"{name} is secret, and other users can read command lines; put it into a job file")
+        else:
+            try:
+                if name == contract.cache_input:
+                    (folder / text).mkdir(parents=True, exist_ok=True)
+                value = typed_value(text, hint, folder)
+                values[name] = [*values[name], *value] if hint.array and name in values else value
+            except MisfitError as error:
+                wrong.append(f"{name} {error}")
+    if wrong:
+        known = ", ".join(hints) or "none"
+        raise UsageError("\n".join([*wrong, f"inputs: {known}"]))
+    return values
+
+
+def typed_value(text: str, hint: Hint, folder: Path) -> Any:
+    """Parse one value of a command line.
+
+    Raises:
+        MisfitError: the text is not a value of this type.
+    """
+    if hint.array:
+        items = read_yaml(text) if text.lstrip().startswith("[") else [text]
+        if not isinstance(items, list):
+            raise MisfitError(f"is {text!r}, but a list is needed, such as [1, 2]")
+        item_hint = Hint(type=hint.type, symbols=hint.symbols, role=hint.role)
+        return [_typed_scalar(item, item_hint, folder) for item in items]
+    if hint.optional and text == "null" and hint.type is not CwlType.STRING:
+        return None
+    return _typed_scalar(text, hint, folder)
+
+
+def _typed_scalar(value: Any, hint: Hint, folder: Path) -> Any:
+    if hint.type in (CwlType.FILE, CwlType.DIRECTORY):
+        return _typed_file(value, hint, folder)
+    if hint.type is CwlType.ANY and isinstance(value, str):
+        return check_value(read_yaml(value), folder)
+    return check_value(fit_for_cwl(value, hint), folder)
+
+
+def _typed_file(value: Any, hint: Hint, folder: Path) -> Any:
+    """Parse a file of a command line: a path, a URL, or an object in YAML or JSON, which `check_job` checks."""
+    if isinstance(value, str) and value.lstrip().startswith(("{", "[")) and not _exists(folder / value):
+        value = read_yaml(value)
+    if isinstance(value, dict):
+        return check_value(value, folder)
+    if not isinstance(value, str):
+        raise MisfitError(f"is {value!r}, but {describe(hint)}, a URL or an object is needed")
+    if re.match(r"(?!file:)[A-Za-z][A-Za-z0-9+.-]*://", value):
+        return value if hint.role is Role.STAGE_IN else {"class": str(hint.type), "location": value}
+    found = resolve({"class": str(hint.type), "path": value}, folder)
+    path = local_path(found)
+    if path is None or not _exists(path):
+        kind = "folder" if hint.type is CwlType.DIRECTORY else "file"
+        raise MisfitError(f"is {value!r}, but this {kind} does not exist")
+    if path.is_dir() != (hint.type is CwlType.DIRECTORY):
+        kind = "Directory" if path.is_dir() else "File"
+        raise MisfitError(f"is {value!r}, which is a {kind}, but {hint.type} is needed")
+    return found
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False

@@ -1,0 +1,78 @@
+cwlVersion: v1.2
+$namespaces:
+  s: https://schema.org/
+class: CommandLineTool
+id: process
+label: process
+doc: Runs process.ipynb of <tmp>/ada/trees at commit 51e7cb887d4a30aa34e0f95e51fbe97e975128ef.
+s:softwareVersion: "main"
+s:codeRepository: <tmp>/ada/trees
+requirements:
+  DockerRequirement:
+    dockerPull: ada.trees:main-51e7cb887d4a-0123456789abcdef
+  InitialWorkDirRequirement:
+    listing:
+      - entryname: inputs.json
+        entry: $(inputs)
+  ResourceRequirement:
+    coresMin: 1
+    coresMax: 1
+    ramMin: 2048
+    ramMax: 4096
+    outdirMin: 1024
+baseCommand: [packmill-runner, run]
+arguments:
+  - --process
+  - process.ipynb
+  - --kernel
+  - python3
+  - --inputs
+  - inputs.json
+  - --output
+  - output
+  - --expect
+  - results=out
+inputs:
+  granules:
+    type: Directory
+    label: granules
+    doc: a STAC catalog and its files
+  mask:
+    type: File
+    label: mask
+  tiles:
+    type: File[]
+    label: tiles
+  extra:
+    type: Directory?
+    label: extra
+  output_template:
+    type: string?
+    label: path of the executed notebook
+    doc: A jinja2 template with args.timestamp, args.year, args.month, args.day, args.notebook_name and the inputs, relative to output/; without it the notebook keeps its name.
+outputs:
+  results:
+    type: Directory?
+    label: results
+    outputBinding:
+      glob: output/out
+  output_nb:
+    type: File
+    label: executed notebook
+    outputBinding:
+      glob: output/process.ipynb
+  scraps:
+    type: File
+    label: results that the notebook glued
+    outputBinding:
+      glob: output/scraps.json
+  scrap_files:
+    type: File[]
+    label: figures and tables that the notebook glued
+    outputBinding:
+      glob: output/scraps/*
+  output_dir:
+    type: Directory
+    label: everything that the run left
+    outputBinding:
+      glob: output
