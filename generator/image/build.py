@@ -18,7 +18,7 @@ from generator.environment.environment import BuildPack, Environment
 from generator.image import contexts
 from generator.image import names as image
 from generator.image.base.find import Base, find_base
-from generator.image.config import repository_folder, start_script
+from generator.image.config import repository_folder, search_variables, start_script
 from generator.image.dockerfiles import image_dockerfile
 from generator.image.environment.context import plan_key
 from generator.image.environment.plan import Caches, Lock, Plan, make_plan
@@ -198,7 +198,12 @@ def _describe_repository(spec: ImageSpec, config: Mapping[str, Any]) -> dict[str
     """Describe the repository for the runner; see `generator.runner.packaged.workspace.locate_repository`."""
     start = start_script(config)
     hidden = (entry.name for entry in spec.folder.iterdir() if entry.name.startswith(".") and entry.name != ".git")
-    place = {"folder": repository_folder(config), "commit": spec.source.commit, "hidden": sorted(hidden)}
+    place = {
+        "folder": repository_folder(config),
+        "commit": spec.source.commit,
+        "hidden": sorted(hidden),
+        "variables": search_variables(config),
+    }
     return {**place, "start": start} if start else place
 
 

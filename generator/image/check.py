@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +11,7 @@ from generator.containers import engine, image_notes
 from generator.image import names as image
 from generator.image.config import repository_folder
 from generator.image.keys import digest_of
+from generator.image.launch import check_launch
 from generator.process.process import Process
 from generator.progress import Progress
 from generator.shared import contract
@@ -24,6 +26,7 @@ def check_process(process: Process, reference: str, progress: Progress) -> Proce
     Raises:
         RunnerCheckError: the image cannot run the process; the message names what is missing.
     """
+    check_launch(reference)
     kernel_words = (contract.kernel_option, process.kernel) if process.kernel else ()
     command = ("packmill-runner", "check", contract.process_option, process.path, *kernel_words)
     found = query(reference, command, question=" ".join(command), about=process.path)
@@ -68,12 +71,12 @@ def query(
     entrypoint: str | None = None,
     hidden: str = "",
 ) -> Any:
-    """Run a command in the image and parse its last line as JSON, once for each image or ``identity``.
+    """Run a command in the image and parse the JSON object that it prints last, once for each image or ``identity``.
 
     ``entrypoint`` and ``hidden`` as in `generator.containers.engine.run_in`.
 
     Raises:
-        RunnerCheckError: the command fails, or its last line is not JSON.
+        RunnerCheckError: the command fails, or prints no JSON object.
     """
     present = engine.inspect(reference)
     identity = identity or (present.id if present else "")
@@ -83,14 +86,22 @@ def query(
     code, out, err = engine.run_in(reference, command, entrypoint=entrypoint, hidden=hidden)
     if code != 0:
         raise RunnerCheckError(_describe_failure(about, reference, err or out))
-    try:
-        found = json.loads(out.strip().splitlines()[-1])
-    except (ValueError, IndexError, RecursionError):
+    found = _last_object(out)
+    if found is None:
         cause = f"its ENTRYPOINT does not run the command that it gets; it printed {out.strip()[:200]!r}"
-        raise RunnerCheckError(_describe_failure(about, reference, cause)) from None
+        raise RunnerCheckError(_describe_failure(about, reference, cause))
     if identity:
         image_notes.note(identity, question, found)
     return found
+
+
+def _last_object(printed: str) -> Any:
+    """Return the last line that is a JSON object, since a ``start`` script may print lines of its own."""
+    for line in reversed(printed.splitlines()):
+        if line.startswith("{"):
+            with suppress(ValueError, RecursionError):
+                return json.loads(line)
+    return None
 
 
 def _describe_failure(path: str, reference: str, output: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 default_repository_folder = "/home/jovyan"
+_SEARCHED = {"PATH", "VIRTUAL_ENV", "PYTHONHOME", "JUPYTER_PATH", "JUPYTER_DATA_DIR", "XDG_DATA_HOME"}
 
 
 def repository_folder(config: Mapping[str, object]) -> str:
@@ -25,11 +26,27 @@ def start_script(config: Mapping[str, object]) -> str:
     return next((word.removeprefix(top) for word in _strings(config.get("Env")) if word.startswith(top)), "")
 
 
-def keeps_entrypoint(config: Mapping[str, object]) -> bool:
-    """Check whether an image keeps its ENTRYPOINT: repo2docker's is replaced, because it merges stderr into stdout."""
-    of_repo2docker = any("repo2docker-entrypoint" in word for word in _strings(config.get("Entrypoint")))
-    has_start_script = any(variable.startswith("R2D_ENTRYPOINT=") for variable in _strings(config.get("Env")))
-    return not of_repo2docker and not has_start_script
+def entrypoint(config: Mapping[str, object]) -> tuple[str, ...]:
+    """Return the ENTRYPOINT of the image with a runner, empty without one.
+
+    repo2docker's is replaced, because it merges stderr into stdout; an image's own gets the runner's working folder.
+    """
+    own = _strings(config.get("Entrypoint"))
+    of_repo2docker = any("repo2docker-entrypoint" in word for word in own)
+    if of_repo2docker or any(variable.startswith("R2D_ENTRYPOINT=") for variable in _strings(config.get("Env"))):
+        return ("/opt/packmill/bin/packmill-entrypoint",)
+    return ("/opt/packmill/bin/packmill-launch", *own) if own else ()
+
+
+def command(config: Mapping[str, object]) -> tuple[str, ...]:
+    """Return the image's own CMD, which an ENTRYPOINT of a later layer resets (Dockerfile reference, "CMD")."""
+    return tuple(_strings(config.get("Cmd"))) if _strings(config.get("Entrypoint")) else ()
+
+
+def search_variables(config: Mapping[str, object]) -> dict[str, str]:
+    """Return the variables of an image by which programs, kernels and Python packages are found."""
+    pairs = (variable.partition("=") for variable in _strings(config.get("Env")))
+    return {name: value for name, _, value in pairs if name in _SEARCHED}
 
 
 def _strings(value: object) -> list[str]:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 
 from generator import __version__
-from generator.image.config import keeps_entrypoint, repository_folder
+from generator.image.config import command, entrypoint, repository_folder
 from generator.image.names import key_label, labels
 from generator.image.pythons import ImagePythons
 from generator.repository.source import Source
@@ -44,11 +44,16 @@ def image_dockerfile(
         workdir=str(config.get("WorkingDir") or "/"),
         inside=inside,
         time=int(source.time.timestamp()),
-        replace_entrypoint=not keeps_entrypoint(config),
+        entrypoint=_exec_form(entrypoint(config)),
+        command=_exec_form(command(config)),
         labels={
             name: json.dumps(value, ensure_ascii=False) for name, value in sorted(labels(source, image_key).items())
         },
     )
+
+
+def _exec_form(words: tuple[str, ...]) -> str:
+    return json.dumps(words) if words else ""
 
 
 def staging_dockerfile(*, base: str, runner: str, key: str) -> str:

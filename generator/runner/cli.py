@@ -13,6 +13,7 @@ from pathlib import Path
 from textwrap import fill
 from typing import Any
 
+from generator.runner.image_note import restore_variables
 from generator.runner.options import add_process, add_run, take_pairs
 from generator.shared import contract
 from generator.shared.failures import BadInputsError, RunFailedError
@@ -29,6 +30,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command of the runner and return its exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     parser = _parser()
+    if words[:1] == ["-C"] and len(words) > 1:  # from packmill-launch
+        try:
+            os.chdir(words[1])
+        except OSError as error:
+            parser.error(f"-C {words[1]}: {error.strerror}")
+        words = words[2:]
     pairs: dict[str, list[tuple[str, str]]] = {}
     if words[:1] == ["run"]:
         try:
@@ -77,6 +84,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_process(check, required=False)
     check.add_argument("--contents", action="store_true", help="print the image's packages and lock files instead")
+    # prints the words that follow and exits with 42, to test the image's start script
+    check.add_argument("--launch", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     check.add_argument(contract.kernel_option, metavar="NAME", help="kernel to use (default: the notebook's)")
     check.set_defaults(command=_check)
     add_stage_in(commands.add_parser("stage-in", help="fetch files from anywhere"))
@@ -160,6 +169,7 @@ def _run_standalone(options: argparse.Namespace) -> int:
     from generator.runner.standalone.parameters import ParameterOptions
     from generator.runner.standalone.run import StandaloneRun, run
 
+    restore_variables(os.environ)
     for name in ("inputs", "repository", "expect"):
         if getattr(options, name):
             raise BadInputsError(f"--{name}: only allowed with --process")
@@ -287,6 +297,9 @@ def _check(options: argparse.Namespace) -> int:
     if options.contents:
         print(json.dumps(describe_image()))
         return 0
+    if options.launch is not None:
+        print(json.dumps({"launch": options.launch}))
+        return 42
     if not options.process:
         raise BadInputsError("check: --process PATH or --contents is missing")
     print(json.dumps(check(Check(process=options.process, kernel=options.kernel, repository=options.repository))))

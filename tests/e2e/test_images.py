@@ -138,3 +138,46 @@ def test_a_build_leaves_nothing_that_only_root_could_see(
     base = subprocess.run([*command, base_image, "-c", look], capture_output=True, text=True, check=True).stdout.split()
 
     assert sorted(set(there) - set(base)) == []
+
+
+@pytest.mark.parametrize(
+    ("start", "problem"),
+    [
+        ("export MINE=1", "does not run the command that it gets"),
+        ('"$@"\necho bye', "ends with exit code 0 instead of the command's, so a failed run would pass"),
+        ("exec $@", "changes the command that it gets"),
+        ("echo no model >&2\nexit 3", "failed with exit code 3 before it ran the command; correct it, and"),
+    ],
+    ids=["no-exec", "exit-code", "words", "fails"],
+)
+def test_a_start_script_that_does_not_run_its_command_ends_the_build(
+    start: str, problem: str, base_image: str, repository: Path, tmp_path: Path, packmill: Callable[..., Finished]
+) -> None:
+    write_notebook(repository / "process.ipynb", "n = 1")
+    (repository / "start").write_text(f"#!/bin/sh\n{start}\n")
+    commit_all(repository)
+
+    built = packmill("build", repository, "--output", tmp_path / "packages")
+
+    assert built.code == 16, built.err
+    assert f"packmill: start: {problem}" in built.err
+    assert 'end it with: exec "$@"' in built.err
+    assert ("\n  no model\n" in built.err) == ("no model" in start)
+    assert not list(tmp_path.glob("packages/**/*.cwl"))
+
+
+def test_a_start_script_that_chooses_another_kernel_ends_the_build(
+    base_image: str, repository: Path, tmp_path: Path, packmill: Callable[..., Finished]
+) -> None:
+    write_notebook(repository / "process.ipynb", "n = 1")
+    spec = {"argv": ["/usr/bin/env", "python3", "-m", "ipykernel_launcher", "-f", "{connection_file}"]}
+    spec |= {"display_name": "Python 3", "language": "python"}
+    (repository / "share/kernels/python3").mkdir(parents=True)
+    (repository / "share/kernels/python3/kernel.json").write_text(json.dumps(spec))
+    (repository / "start").write_text('#!/bin/sh\nexport JUPYTER_PATH="$REPO_DIR/share"\nexec "$@"\n')
+    commit_all(repository)
+
+    built = packmill("build", repository, "--output", tmp_path / "packages")
+
+    assert built.code == 16, built.err
+    assert "start: kernel 'python3' is /usr/bin/env, but /srv/venv/bin/python3 without it" in built.err

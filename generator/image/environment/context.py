@@ -128,12 +128,17 @@ def _entry_of(name: str, file: Content) -> tuple[tarfile.TarInfo, Content]:
 
 
 def _stubs() -> bytes:
-    """Archive empty files where engines mount theirs; a build context would not keep the times of their folders."""
+    """Archive empty files where engines mount theirs, and the PATH of login shells, which replace that of the image.
+
+    A build context would not keep the times of their folders.
+    """
     stream = io.BytesIO()
+    profile = (data_folder("templates") / "image" / "environment" / "profile.sh").read_bytes()
+    login = (("etc/profile.d", None), ("etc/profile.d/packmill.sh", profile))
     with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as archive:
-        for name in ("etc", "etc/hosts", "etc/resolv.conf"):
-            entry = tarfile.TarInfo(name)
-            entry.type, entry.mode = (tarfile.DIRTYPE, 0o755) if name == "etc" else (tarfile.REGTYPE, 0o644)
-            entry.mtime = file_time
-            archive.addfile(entry)
+        for name, data in (("etc", None), ("etc/hosts", b""), ("etc/resolv.conf", b""), *login):
+            entry, content = _entry(name, data or b"")
+            if data is None:
+                entry.type, entry.mode = tarfile.DIRTYPE, 0o755
+            archive.addfile(entry, io.BytesIO(content))
     return stream.getvalue()

@@ -13,6 +13,7 @@ from generator.notebook.imports import Imports, read_imports
 from generator.notebook.notebook import Notebook
 from generator.runner.check.modules import missing_modules, report_missing_modules
 from generator.runner.document.injection import find_translator
+from generator.runner.image_note import ImageVariables
 from generator.runner.kernels.process import KernelProcess, new_connection
 from generator.runner.kernels.specs import Kernel, choose_kernel, find_kernels
 from generator.runner.packaged.run import find_process, load_notebook
@@ -39,15 +40,18 @@ def check(request: Check) -> dict[str, Any]:
         RunFailedError: the process cannot run in this image; the message names what is missing.
     """
     place = locate_repository(request.repository)
+    place.variables.restore(os.environ)
     process = find_process(request.process, place)
     if process.endswith(".sh"):
         return {"process": process, "language": "shell", "kernel": None, "warnings": []}
     _, notebook, interface = load_notebook(process, place)
     language = notebook.language or "python"
-    kernel, warning = choose_kernel(find_kernels(os.environ), name=request.kernel or notebook.kernel, language=language)
+    name = request.kernel or notebook.kernel
+    kernel, warning = choose_kernel(find_kernels(os.environ), name=name, language=language)
+    changed = _compare_kernels(kernel, place.variables, name=name, language=language)
     if interface.inputs and find_translator(kernel.name, language) is None:
         raise BadInputsError(f"{process}: papermill cannot write parameters in the language {language!r}")
-    warnings = [warning] if warning else []
+    warnings = [one for one in (warning, changed) if one]
     warnings += _probe_kernel(kernel, notebook if language.startswith("python") else None, process, place)
     return {
         "process": process,
@@ -55,6 +59,24 @@ def check(request: Check) -> dict[str, Any]:
         "kernel": kernel.name,
         "warnings": warnings,
     }
+
+
+def _compare_kernels(kernel: Kernel, variables: ImageVariables, *, name: str | None, language: str) -> str:
+    """Return a warning if the image's ENTRYPOINT chooses another program for the kernel than the image's variables.
+
+    Raises:
+        KernelMissingError: the ``start`` script does, although packmill restores PATH after it.
+    """
+    try:
+        plain, _ = choose_kernel(find_kernels(variables.original(os.environ)), name=name, language=language)
+    except KernelMissingError:  # only the ENTRYPOINT makes a kernel available
+        return ""
+    if plain.argv[0] == kernel.argv[0]:
+        return ""
+    chosen = f"kernel {kernel.name!r} is {kernel.argv[0]}, but {plain.argv[0]} without it"
+    if variables.start:
+        raise KernelMissingError(f"{variables.start}: {chosen}; do not change the kernel in {variables.start}")
+    return f"the image's ENTRYPOINT chooses the interpreter: {chosen}"
 
 
 def _probe_kernel(kernel: Kernel, notebook: Notebook | None, process: str, place: RepositoryLocation) -> list[str]:

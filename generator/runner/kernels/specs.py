@@ -73,13 +73,24 @@ def _kernel_folders(environment: Mapping[str, str]) -> list[Path]:
     bins = [Path(folder) for folder in environment.get("PATH", "").split(":") if folder.startswith("/")]
     shares = [Path(folder) for folder in environment.get("JUPYTER_PATH", "").split(":") if folder]
     shares += [Path(sys.prefix) / "share/jupyter"]
-    shares += [folder.parent / "share" / "jupyter" for folder in bins if folder.name == "bin"]
-    shares += [Path("/opt/packmill/kernel/share/jupyter")]
+    shares += _list_shares(bins)
     shares += [
         Path(home) / ".local/share/jupyter" for home in dict.fromkeys((environment.get("HOME", "/"), "/home/jovyan"))
     ]
     shares += [Path("/usr/local/share/jupyter"), Path("/usr/share/jupyter")]
     return list(dict.fromkeys(share.absolute() / "kernels" for share in shares))
+
+
+def _list_shares(bins: list[Path]) -> list[Path]:
+    """List the kernel folders of PATH; packmill's kernel is that of the first Python, so later ones follow it."""
+    shares, own = [], [Path("/opt/packmill/kernel/share/jupyter")]
+    command = next((name for name in ("python3", "python") if any(os.access(one / name, os.X_OK) for one in bins)), "")
+    for folder in bins:
+        shares += [folder.parent / "share" / "jupyter"] if folder.name == "bin" else []
+        if command and os.access(folder / command, os.X_OK):
+            shares += own
+            own = []
+    return shares + own
 
 
 def _read(spec: Path, environment: Mapping[str, str]) -> Kernel | None:

@@ -74,6 +74,7 @@ def run(request: PackagedRun) -> None:
     """
     inputs = read_inputs(request.inputs) if request.inputs else {}
     place = locate_repository(request.repository)
+    place.variables.restore(os.environ)
     process = find_process(request.process, place)
     request.output.mkdir(parents=True, exist_ok=True)
     output = request.output.resolve()

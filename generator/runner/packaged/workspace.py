@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import fnmatch
-import json
 import os
 import posixpath
 import shutil
@@ -20,11 +19,11 @@ from pathlib import Path
 
 from generator.notebook.interface import output_path
 from generator.notebook.literals import MisfitError
+from generator.runner.image_note import ImageVariables, noted_variables, read_image_note
 
 _COPY_LIMIT = 8 * 1024**2
 _COPY_BUDGET = 256 * 1024**2
 _NEVER = {".git", ".ipynb_checkpoints", "__pycache__"}
-_place_file = Path("/opt/packmill/repository.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +32,15 @@ class RepositoryLocation:
 
     folder: Path
     hidden: frozenset[str]
+    variables: ImageVariables = field(default_factory=ImageVariables)
 
 
 def locate_repository(folder: str | None) -> RepositoryLocation:
     """Return the repository's location noted by the image's build; ``folder`` overrides it."""
-    noted = json.loads(_place_file.read_text(encoding="utf-8")) if _place_file.is_file() else {}
+    noted = read_image_note()
     where = Path(folder or noted.get("folder") or ".")
     hidden = noted.get("hidden", [entry.name for entry in where.glob(".*")])
-    return RepositoryLocation(folder=where.resolve(), hidden=frozenset(hidden))
+    return RepositoryLocation(folder=where.resolve(), hidden=frozenset(hidden), variables=noted_variables(noted))
 
 
 @dataclass(slots=True)

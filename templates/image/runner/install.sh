@@ -49,7 +49,7 @@ missing_of "$here/staging.txt" "$site" $shared > staging.txt
 install_into $top/staging/lib "$python" staging.txt
 echo $top/staging/lib >> "$site/packmill.pth"
 cp -R "$here/generator" "$site/generator"
-install -m 755 "$here/packmill-runner" "$here/packmill-entrypoint" $top/bin/
+install -m 755 "$here/packmill-runner" "$here/packmill-entrypoint" "$here/packmill-launch" $top/bin/
 
 # Remove what no run reads: tests, headers, notes of installers, services that staging does not use, programs of packages.
 find $top -type d \( -name tests -o -name test \) -path '*/lib/*' -prune -exec rm -rf {} +
