@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,6 +18,8 @@ package_type = "application/vnd.packmill.package.v1"
 """The artifact type of a package (OCI image-spec 1.1, "Guidelines for Artifact Usage")."""
 
 
+_LONGEST_NAME = 30
+"""Characters of a process's name in a tag, which has at most 128 (distribution specification)."""
 _EMPTY = "application/vnd.oci.empty.v1+json"
 
 
@@ -28,29 +31,37 @@ _MEDIA_TYPES = {
 }
 
 
-def push_package(folder: Path, files: Iterable[str], image: str, *, login: Login | None) -> str:
+def push_package(folder: Path, files: Iterable[str], image: str, *, name: str = "", login: Login | None) -> str:
     """Push files of a package's folder next to the image ``registry/name@digest``; return the artifact's address.
 
     Its tag follows the referrers tag schema of the distribution specification, with the suffix ``.package``, and its
-    ``subject`` refers to the image. The artifact contains no time, so the same files give the same artifact.
+    ``subject`` refers to the image. An image serves several processes: ``name`` tells their packages apart. The
+    artifact contains no time, so the same files give the same artifact.
 
     Raises:
         PublishError: the registry rejects the artifact.
     """
     import requests
 
-    name, _, digest = image.partition("@")
-    target = f"{name}:{digest.replace(':', '-')}.package"
+    repository, _, digest = image.partition("@")
+    target = f"{repository}:{package_tag(digest, name)}"
     try:
         with open_registry(target, login) as (registry, container):
             require_login(registry)
-            manifest = _upload_files(registry, container, {name: folder / name for name in files})
+            manifest = _upload_files(registry, container, {file: folder / file for file in files})
             manifest["subject"] = _describe_image(registry, container, digest)
             _require_success(registry.upload_manifest(manifest, container))
     except (requests.RequestException, ValueError, OSError) as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise PublishError(f"{target}: the registry rejects the package: {lines[0]}") from None
     return target
+
+
+def package_tag(digest: str, name: str) -> str:
+    """Return the tag of a package by its image's digest, and by its process's folder (default: empty)."""
+    plain = re.sub(r"[^\w.-]", "-", name, flags=re.ASCII)[:_LONGEST_NAME]
+    short = "" if plain == name else f"-{hashlib.sha256(name.encode(errors='surrogatepass')).hexdigest()[:8]}"
+    return f"{digest.replace(':', '-')}.package{'.' if name else ''}{plain}{short}"
 
 
 def _upload_files(registry: Any, container: Any, files: Mapping[str, Path]) -> dict[str, Any]:

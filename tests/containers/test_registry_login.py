@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from generator.containers.package_artifact import push_package
+from generator.containers.package_artifact import package_tag, push_package
 from generator.containers.registry import look_up
 from generator.shared.errors import PublishError
 
@@ -61,3 +62,20 @@ def test_a_package_is_not_pushed_without_a_login(registry: Registry, tmp_path: P
         push_package(tmp_path, ["process.cwl"], image, login=None)
 
     assert registry.asked == ["/v2/"]
+
+
+@pytest.mark.parametrize(
+    ("name", "suffix"),
+    [
+        ("", ""),
+        ("notebooks-trees", ".notebooks-trees"),
+        ("my notes [v1]", ".my-notes--v1--755a71fc"),
+        ("my-notes--v1-", ".my-notes--v1-"),
+        ("a" * 200, f".{'a' * 30}-c2a908d9"),
+    ],
+)
+def test_each_process_has_a_tag_of_its_own(name: str, suffix: str) -> None:
+    tag = package_tag(f"sha256:{'0' * 64}", name)
+
+    assert tag == f"sha256-{'0' * 64}.package{suffix}"
+    assert re.fullmatch(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}", tag)
