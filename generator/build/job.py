@@ -8,6 +8,7 @@ from pathlib import Path
 from generator.environment.environment import Environment
 from generator.image import names
 from generator.process.process import Process
+from generator.repository.places import Claim, Holder, process_folder
 from generator.repository.source import Source
 from generator.request.build import BuildRequest
 from generator.request.settings import Settings
@@ -35,22 +36,29 @@ class BuildJob:
         return self.request.image or names.reference(self.source, environment=self.environment_key)
 
     @property
+    def place(self) -> str:
+        """The place of the packages in an output folder and a destination."""
+        return Path(self.source.owner, self.source.name, self.source.checkout).as_posix()
+
+    @property
     def top(self) -> Path:
-        """The folder of the checkout: of the package, or of the packages of several processes."""
-        return self.request.output / self.source.owner / self.source.name / self.source.checkout
+        """The folder of the place: of the default process's package; those of other processes are below it."""
+        return self.request.output / self.place
 
     @property
     def packages(self) -> tuple[tuple[Process, Path], ...]:
-        """Each process with the folder of its package.
+        """Each process with the folder of its package, which does not depend on the other processes."""
+        return tuple((process, self.top / process_folder(process.path)) for process in self.processes)
 
-        One process has the checkout's folder; several have one each below it, with the shortest names that differ.
-        """
-        if len(self.processes) == 1:
-            return ((self.processes[0], self.top),)
-        paths = [process.path for process in self.processes]
-        short = [process.name for process in self.processes]
-        longer = [path.rpartition(".")[0].replace("/", "-") for path in paths]
-        whole = [path.replace("/", "-") for path in paths]
-        exact = [path.replace("-", "--").replace("/", "-") for path in paths]
-        folders = next(one for one in (short, longer, whole, exact) if len(set(one)) == len(one) or one is exact)
-        return tuple((process, self.top / name) for process, name in zip(self.processes, folders, strict=True))
+    @property
+    def package(self) -> Path:
+        """The folder of the package, or the one that holds the packages of several processes."""
+        return self.packages[0][1] if len(self.processes) == 1 else self.top
+
+    @property
+    def claim(self) -> Claim:
+        """The folders that the packages take at their place."""
+        source = self.source
+        own = Holder(address=source.address, checkout=source.checkout, place=self.place)
+        folders = {process_folder(process.path): process.path for process in self.processes}
+        return Claim(path=self.place, own=own, folders=folders, replace=self.request.replace)

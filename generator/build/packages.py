@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 
 from generator.build.job import BuildJob
-from generator.build.publish import address, holder_of
+from generator.build.publish import address
 from generator.build.record import ImageRecord
 from generator.documents.context import DocumentContext
 from generator.documents.cwl.workflow import has_staging
 from generator.documents.package import example_files, package
 from generator.image.build import BuiltImage
 from generator.package.engines.cwltool import load
-from generator.package.folder import make_room, replace_folder
+from generator.package.folder import failures_named, locked, replace_folder
 from generator.package.job_file import read_job
+from generator.package.place import check_place, remove_replaced
 from generator.process.process import Process
 from generator.progress import Progress
 from generator.shared.safe_text import redacted
@@ -28,25 +30,50 @@ def write_packages(
     """Write a package for each process; whether any file changed.
 
     Raises:
-        PlaceTakenError: a folder holds the package of another repository.
+        PlaceTakenError: a folder holds the package of another repository or process.
         DocumentError: a document is not valid CWL.
     """
-    changed, replacing = False, job.request.replace
     with progress.step("Writing the package"):
-        make_room(job.top, holder_of(job.source), several=len(job.processes) > 1, replace=replacing)
-        for process, folder in job.packages:
-            own = staging if has_staging(process) else None
-            files = package(
-                _context(job, process, folder, image=image, staging=own),
-                environment=_describe_environment(job),
-                image_digest=image.digest,
-                staging_digest=own.digest if own else None,
-                tools={tool: version(tool) for tool in _TOOLS},
-                build=record.build,
-                image_texts=record.texts,
-            )
-            changed |= replace_folder(folder, files, check=_check_documents, replace=replacing)
-    return changed
+        written = [
+            (folder, _documents(job, process, folder, image=image, staging=staging, record=record))
+            for process, folder in job.packages
+        ]
+        with failures_named(job.request.output):
+            job.request.output.mkdir(parents=True, exist_ok=True)
+        with locked(job.request.output):  # the default process's folder holds those of the others
+            if not job.request.replace:
+                check_place(job.top, job.claim)
+            changed = [_write(job, folder, files) for folder, files in written]
+            for folder in remove_replaced(job.top, job.claim):
+                progress.say(f"removed the replaced package in {job.top / folder}")
+    return any(changed)
+
+
+def _write(job: BuildJob, folder: Path, files: Mapping[str, str | bytes]) -> bool:
+    name = folder.relative_to(job.top).as_posix()
+    return replace_folder(
+        folder,
+        files,
+        check=_check_documents,
+        claim=job.claim,
+        folder="" if name == "." else name,
+        replace=job.request.replace,
+    )
+
+
+def _documents(
+    job: BuildJob, process: Process, folder: Path, *, image: BuiltImage, staging: BuiltImage | None, record: ImageRecord
+) -> dict[str, str | bytes]:
+    own = staging if has_staging(process) else None
+    return package(
+        _context(job, process, folder, image=image, staging=own),
+        environment=_describe_environment(job),
+        image_digest=image.digest,
+        staging_digest=own.digest if own else None,
+        tools={tool: version(tool) for tool in _TOOLS},
+        build=record.build,
+        image_texts=record.texts,
+    )
 
 
 def _context(

@@ -20,9 +20,10 @@ from generator.request.settings import Settings
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Built:
-    """A package on disk."""
+    """The packages of a build on disk; ``folder`` is that of the package, or the one that holds several."""
 
     folder: Path
+    packages: tuple[Path, ...]
     image: str
     image_built: bool
     changed: bool
@@ -54,12 +55,13 @@ def build(request: BuildRequest, settings: Settings, progress: Progress) -> Buil
         changed = write_packages(job, image, staging, record, progress)
         publish_package(job, image, progress)
         return Built(
-            folder=job.top,
+            folder=job.package,
+            packages=tuple(folder for _, folder in job.packages),
             image=image.reference,
             image_built=image.built,
             layers=image.layers,
             changed=changed,
             processes=request.processes,
             commit=job.source.commit,
-            address=address(request, job.top),
+            address=address(request, job.package),
         )

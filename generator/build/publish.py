@@ -14,43 +14,41 @@ from generator.containers.registry_session import Login, anonymous
 from generator.image import names as image
 from generator.image.build import BuiltImage
 from generator.network.address_policy import Access
-from generator.package.folder import check_places, documents_below
+from generator.package.folder import documents_of
+from generator.package.place import check_place
+from generator.process.process import Process
 from generator.progress import Progress
 from generator.repository.deposit import check_deposit, deposit
-from generator.repository.deposited import Claim
-from generator.repository.places import Holder, foreign_files_error, place_taken_error, repository_identity
-from generator.repository.source import Source
+from generator.repository.destination import Destination
+from generator.repository.places import (
+    Holder,
+    foreign_files_error,
+    place_taken_error,
+    process_folder,
+    repository_identity,
+)
 from generator.request.build import BuildRequest
 from generator.request.settings import Settings, publish_token, registry_user
 from generator.shared.errors import PublishError
 
 
 def check_room(job: BuildJob) -> None:
-    """Check that the image and the packages will not replace those of another repository.
+    """Check that the image and the packages will not replace those of another repository or process.
 
     Raises:
-        PlaceTakenError: the output folder, the destination or the registry holds another repository's package or image.
+        PlaceTakenError: the output folder, the destination or the registry holds another package or image.
         UsageError: a folder holds something that is not a package.
     """
     request, settings = job.request, job.settings
     if request.replace:
         return
-    own, folders = holder_of(job.source), [folder for _, folder in job.packages]
-    check_places(request.output / own.place, folders, own)
+    check_place(job.top, job.claim)
     if request.destination:
-        places = frozenset(folder.relative_to(request.output).as_posix() for folder in folders)
-        claim = Claim(path=own.place, folders=places, own=own)
         token = publish_token(request.destination, settings)
-        check_deposit(request.destination, claim, token=token, policy=settings.destinations)
+        check_deposit(request.destination, job.claim, token=token, policy=settings.destinations)
     if request.registry:
         login = _requested_login(request.registry, settings)
-        _check_registry(image.pushed_reference(request.registry, job.reference), own, login)
-
-
-def holder_of(source: Source) -> Holder:
-    """Return the package of a source, as the holder of its place."""
-    place = Path(source.owner, source.name, source.checkout).as_posix()
-    return Holder(address=source.address, checkout=source.checkout, place=place)
+        _check_registry(image.pushed_reference(request.registry, job.reference), job.claim.own, login)
 
 
 def _check_registry(target: str, own: Holder, login: Login | None) -> None:
@@ -152,41 +150,48 @@ def address(request: BuildRequest, folder: Path) -> str:
 
 
 def publish_package(job: BuildJob, pushed: BuiltImage, progress: Progress) -> None:
-    """Deposit the packages in the destination, and push them next to an image that was pushed.
+    """Deposit the packages of a build in the destination, and push them next to an image that was pushed.
+
+    Packages of other processes in the output folder are from earlier builds, and are not published.
 
     Raises:
         PublishError: the destination refuses the package.
     """
-    request, settings, source, top = job.request, job.settings, job.source, job.top
-    if request.destination:
-        place = top.relative_to(request.output).as_posix()
-        with progress.step(f"Depositing the package in {request.destination.repository.address}"):
-            message = f"{place}: {source.commit[:12]}\n\n{source.address}\n{source.title}"
-            token = publish_token(request.destination, settings)
-            files = documents_below(top, holder_of(source))
-            done = deposit(
-                top,
-                files,
-                request.destination,
-                path=place,
-                message=message,
-                token=token,
-                replace=request.replace,
-                policy=settings.destinations,
-            )
-            how = f"commit {done.commit[:12]}" if done.changed else "unchanged"
-            progress.say(f"{request.destination.branch}:{place}: {how}")
-    if request.registry and pushed.digest:
-        _push_package(job, pushed, request.registry, progress)
+    if job.request.destination:
+        _deposit_packages(job, job.request.destination, progress)
+    if job.request.registry and pushed.digest:
+        for process, folder in job.packages:
+            _push_package(job, process, folder, pushed.reference, progress)
 
 
-def _push_package(job: BuildJob, pushed: BuiltImage, registry: str, progress: Progress) -> None:
+def _deposit_packages(job: BuildJob, destination: Destination, progress: Progress) -> None:
+    source, place = job.source, job.package.relative_to(job.request.output).as_posix()
+    with progress.step(f"Depositing the package in {destination.repository.address}"):
+        done = deposit(
+            job.top,
+            [str((folder / name).relative_to(job.top)) for _, folder in job.packages for name in _documents_in(folder)],
+            destination,
+            path=job.place,
+            message=f"{place}: {source.commit[:12]}\n\n{source.address}\n{source.title}",
+            token=publish_token(destination, job.settings),
+            replace=job.request.replace,
+            policy=job.settings.destinations,
+        )
+        how = f"commit {done.commit[:12]}" if done.changed else "unchanged"
+        progress.say(f"{destination.branch}:{place}: {how}")
+
+
+def _documents_in(folder: Path) -> list[str]:
+    return sorted(documents_of(folder) or ())
+
+
+def _push_package(job: BuildJob, process: Process, folder: Path, image_name: str, progress: Progress) -> None:
     """Push the package as an OCI artifact; a registry that only accepts images is a warning."""
-    files = documents_below(job.top, holder_of(job.source))
     with progress.step("Pushing the package next to the image"):
         try:
-            login = _requested_login(registry, job.settings)
-            progress.say(push_package(job.top, files, pushed.reference, login=login))
+            login = _requested_login(job.request.registry or "", job.settings)
+            name = process_folder(process.path)
+            progress.say(push_package(folder, _documents_in(folder), image_name, name=name, login=login))
         except PublishError as error:
             progress.warn(str(error))
 

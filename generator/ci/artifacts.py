@@ -9,17 +9,21 @@ from urllib.parse import urljoin
 
 import requests
 
-from generator.package.folder import documents_of
+from generator.package.folder import holder_of
+from generator.repository.places import Holder
 from generator.shared.errors import UsageError
+from generator.shared.safe_text import printable
 
 _LIMIT = 2 << 30
 
 
 def fetch_package(environment: Mapping[str, str], folder: Path) -> Path:
-    """Download the package of the job in the variable ``package`` into ``folder``; return the package's top folder.
+    """Download the artifacts of the job in the variable ``package`` into ``folder``; return the package's folder.
+
+    The variable ``package_process`` chooses one of several processes: by its path, or by the name of its folder.
 
     Raises:
-        UsageError: the variable is not a job number, this is not a CI job, or the job has no package.
+        UsageError: the variable is not a job number, this is not a CI job, or the job has no such package.
     """
     number = environment.get("package", "").strip()
     names = ("CI_API_V4_URL", "CI_PROJECT_ID", "CI_JOB_TOKEN")
@@ -41,11 +45,20 @@ def fetch_package(environment: Mapping[str, str], folder: Path) -> Path:
     finally:
         archive.unlink(missing_ok=True)
     # Files elsewhere in the archive were written by a run, which is untrusted.
-    places = sorted((folder / "packages").rglob("package.json"))
-    tops = [path.parent for path in places if documents_of(path.parent) is not None]
-    if not tops:
+    places = sorted(path.parent for path in (folder / "packages").rglob("package.json"))
+    packages = {place: holder for place in places if (holder := holder_of(place))}
+    if not packages:
         raise UsageError(f"job {number} has no package in its artifacts; choose a job of the stage 'build'")
-    return tops[0] if len(tops) == 1 else tops[0].parent
+    return _choose(packages, environment.get("package_process", "").strip())
+
+
+def _choose(packages: Mapping[Path, Holder], process: str) -> Path:
+    named = [folder for folder, holder in packages.items() if process and holder.process == process]
+    chosen = named or [folder for folder in packages if folder.name == process] or list(packages)
+    if len(chosen) != 1:
+        names = ", ".join(printable(holder.process or folder.name) for folder, holder in packages.items())
+        raise UsageError(f"the package has several processes; set 'package_process' to one of: {names}")
+    return chosen[0]
 
 
 def _save(answer: requests.Response, url: str, target: Path) -> None:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 from generator.containers.limits import ContainerLimits
-from generator.package.folder import packages_below
+from generator.package.folder import holder_of
 from generator.package.inputs import missing_values
 from generator.package.run import run_package
 from generator.package.validation import validate
 from generator.progress import Progress
+from generator.repository.places import process_folder
 from generator.shared.errors import PackmillError
 
 
@@ -32,7 +33,7 @@ class CheckResult:
 
 
 def check(
-    top: Path,
+    packages: Sequence[Path],
     *,
     base: Path,
     results: Path,
@@ -40,19 +41,26 @@ def check(
     limits: ContainerLimits | None = None,
     network: str | None = None,
 ) -> list[CheckResult]:
-    """Check the packages in a folder, named by their paths below ``base``; outputs of example runs go to ``results``.
+    """Check packages, named by their paths below ``base``; outputs of example runs go to ``results``.
 
+    Several packages have a folder there each, named after theirs.
     ``limits`` apply to the containers of these runs; ``network`` is the engine's network for their steps.
     """
     found: list[CheckResult] = []
-    for folder in packages_below(top):
+    for folder in packages:
         name = folder.relative_to(base).as_posix()
         with progress.step(f"Validating {name}"):
             found += _validate(folder, name, progress)
         with progress.step(f"Running {name} on its example values"):
-            outdir = results / folder.relative_to(top)
+            outdir = results / _results_name(folder) if len(packages) > 1 else results
             found.append(_run_example(folder, name, outdir, progress, limits=limits, network=network))
     return found
+
+
+def _results_name(package: Path) -> str:
+    holder = holder_of(package)
+    process = holder.process if holder else package.name
+    return process_folder(process) or process
 
 
 def _validate(folder: Path, package: str, progress: Progress) -> list[CheckResult]:

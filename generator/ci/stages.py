@@ -20,7 +20,6 @@ from generator.containers.setup import ensure_engine
 from generator.image.base.find import ensure_base_image
 from generator.image.walls import network_for_steps, set_walls
 from generator.package.file_objects import is_inside, refuse_local_files
-from generator.package.folder import packages_below
 from generator.package.job_file import job_values, read_job
 from generator.package.run import run_package
 from generator.progress import Progress
@@ -85,7 +84,7 @@ def _check(request: BuildRequest, settings: Settings, progress: Progress) -> Non
     """
     built = build(replace(request, registry=None, destination=None, fresh=False), settings, progress)
     checks = checking.check(
-        built.folder,
+        built.packages,
         base=request.output,
         results=_results,
         progress=progress,
@@ -137,14 +136,7 @@ def _run(environment: Mapping[str, str], settings: Settings, progress: Progress)
         UsageError: the job or its package is missing, or the values do not fit its interface.
     """
     with progress.step("Fetching the package"):
-        top = fetch_package(environment, Path("package"))
-        packages = packages_below(top)
-        name = environment.get("package_process", "")
-        chosen = [folder for folder in packages if folder.relative_to(top).as_posix() == name] or packages
-        if len(chosen) != 1:
-            names = ", ".join(folder.relative_to(top).as_posix() for folder in packages)
-            raise UsageError(f"the package has several processes; set 'package_process' to one of: {names}")
-    folder = chosen[0].resolve()
+        folder = fetch_package(environment, Path("package")).resolve()
     values = job_values(environment.get("inputs", ""), folder, name="the variable 'inputs'")
     if not settings.local_repositories:
         refuse_local_files(values, folder)

@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 def add(commands: Commands) -> None:
     """Add the command."""
     text = """\
-Builds the image of a repository at a commit and writes the package to DIR/<owner>/<name>/<checkout>/, with several
-processes a folder each below it. The last line on stdout is its path. Images and environments whose
-files have not changed are reused, from the engine or from the registry. For a private https repository set
-PACKMILL_GIT_TOKEN in the environment."""
+Builds the image of a repository at a commit and writes the package to DIR/<owner>/<name>/<checkout>/. A process other
+than process.ipynb has a folder of its own below it: that of a/b.ipynb is a-b. The last line on stdout is the package's
+path; with several processes, that of the folder of the checkout. Images and environments whose files have not changed
+are reused, from the engine or from the registry. For a private https repository set PACKMILL_GIT_TOKEN in the
+environment."""
     parser = command(commands, "build", "build the package of a repository", text)
     add_repository(parser)
     parser.add_argument(
@@ -66,7 +67,7 @@ PACKMILL_GIT_TOKEN in the environment."""
     parser.add_argument(
         "--publish",
         metavar="GIT-URL",
-        help="deposit the package in a git repository at <owner>/<name>/<checkout>; descriptors then name its address",
+        help="deposit the package in a git repository at its path below --output; descriptors then name its address",
     )
     parser.add_argument("--publish-branch", metavar="NAME", help="branch of that repository (default: main)")
     parser.add_argument(
@@ -81,7 +82,9 @@ PACKMILL_GIT_TOKEN in the environment."""
         "'{{ args.year }}/{{ args.notebook_name }}' (default: its own name)",
     )
     parser.add_argument(
-        "--replace", action="store_true", help="replace a package or an image of another repository at the same place"
+        "--replace",
+        action="store_true",
+        help="replace a package or an image of another repository or process at the same place",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of the path")
     parser.set_defaults(command=run)
@@ -122,6 +125,7 @@ def run(options: argparse.Namespace) -> int:
             json.dumps(
                 {
                     "package": str(built.folder),
+                    "packages": [str(folder) for folder in built.packages],
                     "image": built.image,
                     "image_built": built.image_built,
                     "changed": built.changed,

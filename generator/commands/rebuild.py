@@ -30,7 +30,7 @@ Packages are not trusted with credentials: PACKMILL_GIT_TOKEN is used only for t
     )
     parser.add_argument("--no-cache", action="store_true", help="ignore cached images and layers; rebuild from scratch")
     parser.add_argument(
-        "--replace", action="store_true", help="replace a package of another repository at the same place"
+        "--replace", action="store_true", help="replace a package of another repository or process at the same place"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of the path")
     parser.set_defaults(command=run)

@@ -6,51 +6,65 @@ import fcntl
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
 
-from generator.repository.places import Holder, foreign_files_error, place_taken_error, read_holder
+from generator.repository.places import Claim, Holder, foreign_files_error, read_holder
 from generator.shared.errors import UsageError
 
-_OTHERWISE = "choose another --output"
+otherwise = "choose another --output"
+"""The advice for a place that is taken."""
 
 
 def replace_folder(
-    final: Path, files: Mapping[str, str | bytes], *, check: Callable[[Path], None], replace: bool = False
+    final: Path,
+    files: Mapping[str, str | bytes],
+    *,
+    check: Callable[[Path], None],
+    claim: Claim | None = None,
+    folder: str = "",
+    replace: bool = False,
 ) -> bool:
     """Write ``files`` to a temporary folder, check them, and move them to ``final``; whether anything changed.
 
+    ``claim`` is that of the build, ``folder`` the name of ``final`` in it; the default is the place of this package.
     Files that packmill did not write stay: only those listed in the earlier ``package.json`` are replaced.
-    ``replace`` also replaces the package of another repository, and files of the same name.
+    ``replace`` also replaces the package of another repository or process, and files of the same name.
 
     Raises:
         UsageError: the folder is not a package, or cannot be written.
-        PlaceTakenError: the folder holds the package of another repository.
+        PlaceTakenError: the folder holds the package of another repository or process.
     """
     contents = {name: text.encode() if isinstance(text, str) else text for name, text in files.items()}
-    with _failures_named(final):
+    with failures_named(final):
         final.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(final.parent):
+        with locked(final.parent):
             if _is_same(final, contents):
                 return False
             if not replace:
-                _check_folder(final, read_holder(contents["package.json"]), names=contents)
+                check_folder(final, claim or _claim_of(contents["package.json"]), folder, names=contents)
             _replace(final, contents, check)
     return True
 
 
+def _claim_of(record: bytes) -> Claim | None:
+    own = read_holder(record)
+    return Claim(path=own.place, own=own, folders={"": own.process}) if own else None
+
+
 @contextmanager
-def _failures_named(folder: Path) -> Iterator[None]:
+def failures_named(folder: Path) -> Iterator[None]:
+    """Raise the errors of the file system as a UsageError that names the folder."""
     try:
         yield
     except OSError as error:
-        raise UsageError(f"{folder} cannot be written: {error.strerror or error}; {_OTHERWISE}") from None
+        raise UsageError(f"{folder} cannot be written: {error.strerror or error}; {otherwise}") from None
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """One writer at a time; the lock goes with the process that holds it."""
+def locked(folder: Path) -> Iterator[None]:
+    """Hold a folder's lock: one writer at a time; the lock goes with the process that holds it."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -61,7 +75,7 @@ def _locked(folder: Path) -> Iterator[None]:
 
 def _replace(final: Path, contents: Mapping[str, bytes], check: Callable[[Path], None]) -> None:
     earlier = documents_of(final)
-    staging = Path(mkdtemp(prefix=f".{final.name}.new.", dir=final.parent))
+    staging = Path(mkdtemp(prefix=f".{final.name[:40]}.new.", dir=final.parent))
     retired = staging.with_name(staging.name.replace(".new.", ".old."))
     try:
         for name, content in contents.items():
@@ -82,32 +96,37 @@ def _replace(final: Path, contents: Mapping[str, bytes], check: Callable[[Path],
         shutil.rmtree(retired)
 
 
-def check_places(top: Path, targets: Iterable[Path], own: Holder) -> None:
-    """Check that the package ``own`` may be written to ``targets``, which are ``top`` or folders directly below it.
+def check_folder(final: Path, claim: Claim | None, folder: str, *, names: Iterable[str] = ()) -> None:
+    """Check that a folder is free or holds a package that ``claim`` replaces; ``names`` may replace only its files.
 
     Raises:
-        UsageError: a folder holds something that is not a package.
-        PlaceTakenError: a folder holds the package of another repository, or another checkout.
+        UsageError: the folder holds something that is not a package.
+        PlaceTakenError: the folder holds the package of another repository or process, or files of these names.
     """
-    with _failures_named(top):
-        for target in targets:
-            _check_folder(target, own)
-        present = [holder_of(folder) for folder in (top, *_folders_of(top, own.place))]
-    for one in present:
-        if one and not one.is_same(own):
-            raise place_taken_error(str(top), one, own, otherwise=_OTHERWISE)
+    present = holder_of(final)
+    if present is None and final.exists() and not _is_shared(final, claim, folder):
+        raise UsageError(f"{final} exists and is not a package of packmill; {otherwise}")
+    if present and claim:
+        claim.replaces(present, folder, where=str(final), otherwise=otherwise)
+    others = {name for name in names if os.path.lexists(final / name)}.difference(present.documents if present else ())
+    if others and claim:
+        raise foreign_files_error(str(final), others, claim.own, otherwise=otherwise)
 
 
-def _check_folder(folder: Path, own: Holder | None, *, names: Iterable[str] = ()) -> None:
-    """Check that a folder is free or holds the package ``own``, and that ``names`` replace no foreign files."""
-    present = holder_of(folder)
-    if present is None and folder.exists() and not all(map(_holds_packages, folder.iterdir())):
-        raise UsageError(f"{folder} exists and is not a package of packmill; {_OTHERWISE}")
-    if present and own:
-        if not present.is_same(own):
-            raise place_taken_error(str(folder), present, own, otherwise=_OTHERWISE)
-        if others := {name for name in names if (folder / name).exists()}.difference(present.documents):
-            raise foreign_files_error(str(folder), others, own, otherwise=_OTHERWISE)
+def _is_shared(folder: Path, claim: Claim | None, name: str) -> bool:
+    """Whether a folder without a package is packmill's all the same.
+
+    It is empty, holds packages alone, has a package of the same place directly below, or holds example files of the
+    package above.
+    """
+    if all(map(_holds_packages, folder.iterdir())):
+        return True
+    if claim is None:
+        return False
+    if name:
+        above = holder_of(folder.parent)
+        return above is not None and any(one.startswith(f"{name}/") for one in above.documents)
+    return any(one.is_same(claim.own) and one.place == claim.path for one in holders_below(folder).values())
 
 
 def _holds_packages(path: Path) -> bool:
@@ -131,72 +150,24 @@ def documents_of(folder: Path) -> frozenset[str] | None:
     return frozenset(holder.documents) if holder else None
 
 
-def documents_below(top: Path, own: Holder) -> list[str]:
-    """List the files that packmill wrote to the packages in ``top`` or one folder below, relative to ``top``."""
-    return [
-        str((folder / name).relative_to(top))
-        for folder in packages_below(top)
-        if _is_own(folder, own)
-        for name in sorted(documents_of(folder) or ())
-    ]
-
-
-def packages_below(top: Path) -> list[Path]:
-    """Return the package in a folder, or the packages of several processes one folder below."""
-    if documents_of(top) is not None:
-        return [top]
-    return [path.parent for path in sorted(top.glob("*/package.json")) if documents_of(path.parent) is not None]
+def holders_below(top: Path) -> dict[str, Holder]:
+    """Return the holders of the packages in a folder, by the folder's name: empty for ``top`` itself."""
+    folders = [top, *(path.parent for path in sorted(top.glob("*/package.json")))]
+    found = {folder.relative_to(top).as_posix(): holder_of(folder) for folder in folders}
+    return {"" if name == "." else name: holder for name, holder in found.items() if holder}
 
 
 def _hand_over(retired: Path, final: Path, ours: frozenset[str]) -> None:
-    """Move files that packmill did not write from the old folder to the new one."""
-    for path in sorted(retired.rglob("*")):
-        relative = path.relative_to(retired)
-        target = final / relative
-        if str(relative) in ours or target.exists():
-            continue
-        if path.is_dir() and not path.is_symlink():
-            if not any(name.startswith(f"{relative}/") for name in ours):
-                target.mkdir(parents=True, exist_ok=True)
-        else:
+    """Move files that packmill did not write from the old folder to the new one; whole folders where possible."""
+    for path in sorted(retired.iterdir()):
+        target = final / path.name
+        below = frozenset(name.partition("/")[2] for name in ours if name.startswith(f"{path.name}/"))
+        is_folder = path.is_dir() and not path.is_symlink()
+        if is_folder and (below or target.is_dir()):
+            _hand_over(path, target, below)
+        elif path.name not in ours and not os.path.lexists(target):
             target.parent.mkdir(parents=True, exist_ok=True)
             path.rename(target)
-
-
-def make_room(top: Path, own: Holder, *, several: bool, replace: bool = False) -> None:
-    """Remove obsolete packages of packmill.
-
-    These are the package in ``top`` if ``several`` go below it, and with ``replace`` those of other repositories.
-
-    Raises:
-        PlaceTakenError: the package in ``top`` is another repository's.
-    """
-    present = holder_of(top) if several else None
-    if present and not replace and not present.is_same(own):
-        raise place_taken_error(str(top), present, own, otherwise=_OTHERWISE)
-    others = [folder for folder in _folders_of(top, own.place) if replace and not _is_own(folder, own)]
-    with _failures_named(top):
-        for folder in [*([top] if several else []), *others]:
-            _remove_package(folder)
-
-
-def _folders_of(top: Path, place: str) -> list[Path]:
-    """List the folders directly below ``top`` with a package of this place, not of a checkout such as main/x."""
-    below = (path.parent for path in sorted(top.glob("*/package.json")))
-    return [folder for folder in below if (holder := holder_of(folder)) and holder.place == place]
-
-
-def _is_own(folder: Path, own: Holder) -> bool:
-    holder = holder_of(folder)
-    return holder is not None and holder.is_same(own)
-
-
-def _remove_package(folder: Path) -> None:
-    for name in documents_of(folder) or ():
-        if ".." not in Path(name).parts and not Path(name).is_absolute():
-            (folder / name).unlink(missing_ok=True)
-            with suppress(OSError):  # not empty: a user's files are there
-                (folder / name).parent.rmdir()
 
 
 def _is_same(final: Path, contents: Mapping[str, bytes]) -> bool:

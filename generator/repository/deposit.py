@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import git
@@ -17,10 +17,10 @@ import git
 from generator.network.address_policy import Access, AddressPolicy, any_destination
 from generator.network.guarded_proxy import guarded_proxy
 from generator.repository.connection import REDIRECTED, check_repository
-from generator.repository.deposited import Claim, list_replaceable
+from generator.repository.deposited import list_replaceable
 from generator.repository.destination import Destination
 from generator.repository.git_environment import git_environment, identity
-from generator.repository.places import Holder, read_holder
+from generator.repository.places import Claim, Holder, read_holder
 from generator.shared.errors import PublishError
 from generator.shared.safe_text import redacted
 
@@ -49,27 +49,32 @@ def deposit(
     replace: bool = False,
     policy: AddressPolicy = any_destination,
 ) -> Deposited:
-    """Commit files of a package's folder at ``path`` of the destination's branch, and push.
+    """Commit files of packages at ``path`` of the destination's branch, and push.
 
-    Only files that an earlier package lists are replaced. When another push comes first, the commit is repeated on
-    top of it. ``replace`` also replaces the package of another repository.
+    ``package`` is the folder that has the place ``path``: it holds one package, or those of processes in folders below
+    it. Only files that an earlier package lists are replaced. When another push comes first, the commit is repeated on
+    top of it. ``replace`` also replaces the package of another repository or process.
 
     Raises:
         PublishError: the policy refuses the destination, it cannot be reached, or it rejects the commit.
-        PlaceTakenError: the path holds the package of another repository, or files that no package lists.
+        PlaceTakenError: the path holds the package of another repository or process, or files that no package lists.
     """
-    named = {f"{path}/{name}": package / name for name in files}
-    own = next((file for name, file in named.items() if PurePosixPath(name).name == "package.json"), None)
-    holder = read_holder(own.read_bytes()) if own else None
-    claim = Claim(
-        path=path,
-        folders=frozenset(name.rpartition("/")[0] for name in named if PurePosixPath(name).name == "package.json"),
-        names=frozenset(named),
-        own=holder or Holder(address="", checkout="", place=path),
-        replace=replace,
-    )
+    listed = list(files)
+    claim = _claim_of(package, listed, path=path, replace=replace)
     with _open_destination(destination, token, policy) as repo:
+        named = {f"{path}/{name}": package / name for name in listed}
         return _commit_and_push(repo, named, destination, claim, message)
+
+
+def _claim_of(package: Path, files: Iterable[str], *, path: str, replace: bool) -> Claim:
+    """Return the claim of the packages among ``files``."""
+    folders, own = dict[str, str](), Holder(address="", checkout="", place=path)
+    for name in files:
+        folder, _, file = name.rpartition("/")
+        holder = read_holder((package / name).read_bytes()) if file == "package.json" else None
+        if holder:
+            folders[folder], own = holder.process, holder
+    return Claim(path=path, own=own, folders=folders, replace=replace)
 
 
 def check_deposit(
@@ -79,7 +84,7 @@ def check_deposit(
 
     Raises:
         PublishError: the policy refuses the destination, or it cannot be reached.
-        PlaceTakenError: the path holds the package of another repository, or files that no package lists.
+        PlaceTakenError: the path holds the package of another repository or process, or files that no package lists.
     """
     with _open_destination(destination, token, policy) as repo:
         parent = _fetch_branch(repo, destination.branch)
@@ -141,7 +146,7 @@ def _fetch_branch(repo: git.Repo, branch: str) -> str | None:
 def _write_tree(repo: git.Repo, parent: str | None, files: Mapping[str, Path], claim: Claim) -> str:
     """Write the parent's tree with the package at its path and everything else unchanged."""
     repo.git.read_tree(*(("--reset", parent) if parent else ("--empty",)))
-    earlier = list_replaceable(repo, parent, claim) if parent else []
+    earlier = list_replaceable(repo, parent, claim, files) if parent else []
     for number in range(0, len(earlier), 200):
         repo.git.update_index("--force-remove", "--", *earlier[number : number + 200])
     for name, file in files.items():

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from generator.repository.address import Repository, check_checkout, parse_repository
 from generator.repository.destination import Destination
-from generator.request.checks import check_commit, check_reference, check_registry, default_process, process_name
+from generator.repository.places import default_process
+from generator.request.checks import check_commit, check_folders, check_reference, check_registry, process_name
 from generator.request.settings import Settings
 from generator.shared.errors import RepositoryError, UsageError
 from generator.shared.path_templates import check_template
@@ -19,7 +20,7 @@ class BuildRequest:
 
     ``fresh`` ignores caches; ``standard`` uses repo2docker's own build packs for all environments; ``lock`` (name and
     text) replaces the requirements in the environment's files; ``base_image`` replaces the base image in the settings;
-    ``replace`` allows replacing a package or an image of another repository at the same place.
+    ``replace`` allows replacing a package or an image of another repository or process at the same place.
     """
 
     repository: Repository
@@ -82,10 +83,12 @@ def build_request(
         check_template(output_template)
     if registry and not build_image:
         raise UsageError("--push needs an image; omit --push or --no-image")
+    named = tuple(dict.fromkeys(process_name(process) for process in processes)) or (default_process,)
+    check_folders(named)
     return BuildRequest(
         repository=parse_repository(repository),
         checkout=check_checkout(checkout) if checkout else None,
-        processes=tuple(dict.fromkeys(process_name(process) for process in processes)) or (default_process,),
+        processes=named,
         environment=environment or None,
         output=output,
         image=check_reference(image) if image else None,

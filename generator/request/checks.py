@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections.abc import Iterable
 
+from generator.repository.places import process_folder
 from generator.shared.errors import ProcessError, UsageError
 
 
@@ -30,7 +32,25 @@ def process_name(process: str) -> str:
         raise ProcessError(f"{process!r}: not a path in the repository; give it relative to the repository's top")
     if not plain.endswith((".ipynb", ".sh")):
         raise ProcessError(f"{process!r}: unknown kind of process; give a notebook (.ipynb) or a shell script (.sh)")
+    if plain.startswith(".") and process_folder(plain).lower() in ("", ".git"):
+        raise ProcessError(f"{process!r}: a package's folder cannot be named after this file; rename it")
     return plain
+
+
+def check_folders(processes: Iterable[str]) -> None:
+    """Check that the packages of processes have different folders.
+
+    Raises:
+        UsageError: two packages would have one folder.
+    """
+    known = dict[str, str]()
+    for process in processes:
+        other = known.setdefault(process_folder(process), process)
+        if other != process:
+            raise UsageError(
+                f"{other!r} and {process!r}: the packages of both would have the folder {process_folder(process)!r}; "
+                "rename one of them, or build them with different --output and destinations"
+            )
 
 
 def check_registry(text: str) -> str:
@@ -66,6 +86,3 @@ def check_reference(text: str) -> str:
             f"{text!r}: 'localhost/packmill/' is reserved for packmill's intermediate images; choose another name"
         )
     return text
-
-
-default_process = "process.ipynb"

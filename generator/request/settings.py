@@ -15,7 +15,8 @@ from generator.network.address_policy import (
 )
 from generator.repository.address import Repository
 from generator.repository.destination import Destination, default_branch
-from generator.request.checks import check_registry, default_process
+from generator.repository.places import default_process
+from generator.request.checks import check_registry
 from generator.shared.errors import UsageError
 
 variables = {
@@ -28,13 +29,13 @@ variables = {
     "output_template": "path of the executed notebook, as a template (default: its own name)",
     "PACKMILL_COMMIT": "commit to build, for later stages of a pipeline (default: the checkout's current commit)",
     "registry": "registry and path that the image is pushed to; the documents then name it by digest",
-    "destination": "git URL of the repository that the package is deposited in, at <owner>/<name>/<checkout>",
+    "destination": "git URL of the repository that the package is deposited in, at its path below packages/",
     "destination_branch": f"branch of that repository (default: {default_branch})",
     "destination_address": "address of deposited files, with {branch} and {path} (default: the host's usual one)",
     "output": "folder for packages (default: packages)",
-    "replace": "'yes' replaces a package or an image of another repository that has the same place",
+    "replace": "'yes' replaces a package or an image of another repository or process that has the same place",
     "package": "for the stage 'run': number of the CI job whose package is run",
-    "package_process": "for the stage 'run': which process of that package, if it has several",
+    "package_process": "for the stage 'run': path of the process, if that job has packages of several",
     "inputs": "for the stage 'run': values for the inputs, in YAML or JSON (default: the package's inputs.yml)",
     "PACKMILL_BASE_IMAGE": "base image for environments without a Dockerfile; {python} is the requested version",
     "PACKMILL_CACHE_REGISTRY": "registry and path that caches environments and runners",

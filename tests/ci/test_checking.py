@@ -66,7 +66,7 @@ def test_a_run_without_example_values_is_left_out_and_says_why(
     package: Callable[[str], Path], tmp_path: Path, cell: str, left_out: str
 ) -> None:
     top = package(cell)
-    checks = check(top, base=tmp_path / "packages", results=tmp_path / "results", progress=Progress())
+    checks = check([top], base=tmp_path / "packages", results=tmp_path / "results", progress=Progress())
 
     assert not [one.problem for one in checks if one.problem]
     assert len(checks) == 2 * len([*top.glob("*.cwl")]) + 3
@@ -78,7 +78,7 @@ def test_a_document_that_is_not_valid_is_a_failure_of_its_own(package: Callable[
     top = package("x: float")
     descriptor = top / "applicationDescriptor.json"
     descriptor.write_text(json.dumps({**json.loads(descriptor.read_text()), "processDescription": 1}))
-    checks = check(top, base=tmp_path / "packages", results=tmp_path / "results", progress=Progress())
+    checks = check([top], base=tmp_path / "packages", results=tmp_path / "results", progress=Progress())
 
     assert [bool(one.problem) for one in checks] == [False, False, False, True, False]
     assert checks[3].exit_code == 17

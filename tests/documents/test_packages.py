@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from support import Finished, commit_all, copy_case, folders, write_notebook
 
 from generator.package.engines.cwltool import validate
 from generator.package.job_file import read_yaml
+from generator.repository.places import process_folder
 
 
 @pytest.mark.parametrize("case", folders("packages"), ids=lambda path: path.name)
@@ -26,9 +28,9 @@ def test_a_package_is(
     finished = packmill("build", repository, "--no-image", "--output", tmp_path / "packages", *options)
 
     assert finished.code == 0, finished.err
-    package = Path(finished.out.strip())
-    assert package == tmp_path / "packages" / "ada" / "trees" / "main"
-    written = {str(path.relative_to(package)): path for path in sorted(package.rglob("*")) if path.is_file()}
+    place = tmp_path / "packages" / "ada" / "trees" / "main"
+    assert Path(finished.out.strip()) == place / _folder(options)
+    written = {str(path.relative_to(place)): path for path in sorted(place.rglob("*")) if path.is_file()}
     golden(case / "expected" / "files.txt", "\n".join(written) + "\n")
     for name, path in written.items():
         if not name.startswith("example/"):
@@ -39,6 +41,12 @@ def test_a_package_is(
             for version in tools.values():
                 text = text.replace(f'"{version}"', '"<version>"')
             golden(case / "expected" / name, text)
+
+
+def _folder(options: list[str]) -> str:
+    """The folder of the package below the place of its checkout; that of several processes is the place."""
+    processes = [value for option, value in pairwise(options) if option == "--process"]
+    return process_folder(processes[0]) if len(processes) == 1 else ""
 
 
 @pytest.mark.slow

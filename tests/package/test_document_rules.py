@@ -184,7 +184,7 @@ class TestTrust:
         from generator.ci.checks import check
         from generator.progress import Progress
 
-        checks = check(stranger, base=stranger.parent, results=tmp_path / "out", progress=Progress())
+        checks = check([stranger], base=stranger.parent, results=tmp_path / "out", progress=Progress())
 
         failed = {one.name: one.exit_code for one in checks if one.problem}
         assert failed["process.cwl: container and expressions"] == 17

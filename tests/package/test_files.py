@@ -97,8 +97,8 @@ def test_writers_at_the_same_time_do_not_meet(tmp_path: Path) -> None:
     [
         (["a.ipynb", "b.ipynb"], ["a", "b"]),
         (["a/x.ipynb", "b/x.ipynb"], ["a-x", "b-x"]),
-        (["x.ipynb", "x.sh"], ["x.ipynb", "x.sh"]),
-        (["a/x.ipynb", "a-x.ipynb", "b/x.ipynb"], ["a-x.ipynb", "a--x.ipynb", "b-x.ipynb"]),
+        (["process.sh", "work/process.ipynb"], ["process", "work-process"]),
+        (["v1.0/x.y.ipynb", "b/c/.d.sh"], ["v1.0-x.y", "b-c-.d"]),
     ],
 )
 def test_every_process_has_a_folder_of_its_own(
@@ -108,6 +108,7 @@ def test_every_process_has_a_folder_of_its_own(
         if path.endswith(".ipynb"):
             write_notebook(repository / path, "n = 1")
         else:
+            (repository / path).parent.mkdir(parents=True, exist_ok=True)
             (repository / path).write_text("#!/bin/sh\n")
     commit_all(repository)
     options = [word for path in paths for word in ("--process", path)]

@@ -220,14 +220,14 @@ def test_a_checkout_below_another_keeps_its_own_package(
 def test_a_process_is_not_put_where_another_checkout_is(
     repository: Path, tmp_path: Path, packmill: Callable[..., Finished]
 ) -> None:
-    for name in ("x.ipynb", "y.ipynb"):
+    for name in ("process.ipynb", "x.ipynb"):
         write_notebook(repository / name, "n = 1")
     commit_all(repository)
     git(repository, "tag", "main/x")
-    command = ("build", repository, "--no-image", "--output", tmp_path / "out", "--process", "x.ipynb")
+    command = ("build", repository, "--no-image", "--output", tmp_path / "out")
     assert packmill(*command, "--checkout", "main/x").code == 0
 
-    refused = packmill(*command, "--process", "y.ipynb")
+    refused = packmill(*command, "--process", "x.ipynb")
 
     assert refused.code == 18
     assert "at main/x" in refused.err

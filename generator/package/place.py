@@ -1,0 +1,54 @@
+"""The packages at a place: check before a build, and remove those that a build replaces elsewhere."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+from generator.package.folder import check_folder, documents_of, failures_named, holders_below, otherwise
+from generator.repository.places import Claim
+
+
+def check_place(top: Path, claim: Claim) -> None:
+    """Check that the packages of ``claim`` may be written to their folders in ``top``.
+
+    Raises:
+        UsageError: a folder holds something that is not a package.
+        PlaceTakenError: a folder holds the package of another repository, checkout or process.
+    """
+    with failures_named(top):
+        for folder in claim.folders:
+            check_folder(top / folder, claim, folder)
+        _list_replaced(top, claim)
+
+
+def remove_replaced(top: Path, claim: Claim) -> list[str]:
+    """Remove the packages in ``top`` that those of ``claim`` replace from other folders; return these folders.
+
+    These are packages of the same processes where earlier versions put them, and with ``replace`` those of other
+    repositories. Files that packmill did not write stay.
+
+    Raises:
+        PlaceTakenError: ``top`` holds the package of another repository.
+    """
+    with failures_named(top):
+        removed = [folder for folder in _list_replaced(top, claim) if folder not in claim.folders]
+        for folder in removed:
+            _remove_package(top / folder)
+    return removed
+
+
+def _list_replaced(top: Path, claim: Claim) -> list[str]:
+    return [
+        folder
+        for folder, holder in holders_below(top).items()
+        if claim.replaces(holder, folder, where=str(top / folder), otherwise=otherwise)
+    ]
+
+
+def _remove_package(folder: Path) -> None:
+    for name in documents_of(folder) or ():
+        if ".." not in Path(name).parts and not Path(name).is_absolute():
+            (folder / name).unlink(missing_ok=True)
+            with suppress(OSError):  # not empty: a user's files are there
+                (folder / name).parent.rmdir()
