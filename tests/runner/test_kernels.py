@@ -168,17 +168,101 @@ def test_no_output_is_lost_when_a_kernel_is_faster_than_the_runner(here: Here) -
     assert len(here.outputs[0]) == 5000
 
 
-def test_a_run_fails_when_another_kernel_dropped_output(here: Here) -> None:
+def test_no_output_is_lost_when_a_script_starts_ipykernel(here: Here) -> None:
+    start = f"exec {sys.executable} -m ipykernel_launcher -f $1"  # after activating an environment, for example
+    here.kernel("script", "python", "/bin/sh", "-c", f"{start.replace('$1', '{connection_file}')}")
+    write_notebook(here.folder / "in.ipynb", _WHILE_THE_RUNNER_SLEEPS, kernel="script")
+
+    done = here.run()
+
+    assert done.returncode == 0, done.stderr
+    assert len(here.outputs[0]) == 5000
+
+
+@pytest.mark.parametrize("then", ["", "import time\ntime.sleep(1)"], ids=["at the end", "in the middle"])
+def test_a_run_fails_when_another_kernel_dropped_output(then: str, here: Here) -> None:
     """A kernel that packmill does not start in its own way has ZeroMQ's limit of 1000 messages."""
-    start = "from ipykernel.kernelapp import launch_new_instance; launch_new_instance()"
-    here.kernel("other", "python", sys.executable, "-c", start)
-    write_notebook(here.folder / "in.ipynb", _WHILE_THE_RUNNER_SLEEPS, kernel="other")
+    here.kernel("other", "python", sys.executable, "-I", "-m", "ipykernel_launcher")
+    write_notebook(here.folder / "in.ipynb", _WHILE_THE_RUNNER_SLEEPS + then, "1", kernel="other")
 
     done = here.run()
 
     assert done.returncode == 1, done.stderr
-    assert "cell 1 of 1: the kernel 'other' dropped output that was printed faster than it was read" in done.stderr
-    assert len(here.outputs[0]) > 0, "what arrived is kept"
+    assert "the kernel 'other' dropped output, which was printed faster than it was read; print less" in done.stderr
+    assert 0 < len(here.outputs[0]) < 5000, "what arrived is kept"
+
+
+def test_a_run_fails_when_a_bash_kernel_dropped_output(bash: Here) -> None:
+    runner = "$(ps -o ppid= $PPID)"
+    cell = f"kill -STOP {runner}; seq 20000; kill -CONT {runner}"
+    write_notebook(bash.folder / "in.ipynb", cell, language="bash", kernel="bash")
+
+    done = bash.run()
+
+    assert done.returncode == 1, done.stderr
+    assert "the kernel 'bash' dropped output" in done.stderr
+
+
+_DISPLAYED_BY_THEMSELVES = """class Own:
+    def _ipython_display_(self): print('own')
+for _ in range(3): display(Own())
+Own()
+"""
+
+
+def test_results_that_display_themselves_are_no_lost_output(here: Here) -> None:
+    """ipykernel numbers their results and does not send them."""
+    here.kernel("other", "python", sys.executable, "-I", "-m", "ipykernel_launcher")
+    work = "lambda: [print(number) for number in range(99)]"
+    threads = f"import threading\nfor _ in range(9): threading.Thread(target={work}).start()"
+    write_notebook(here.folder / "in.ipynb", *[_DISPLAYED_BY_THEMSELVES] * 3, threads, kernel="other")
+
+    done = here.run()
+
+    assert done.returncode == 0, done.stderr
+
+
+_NEVER_IDLE = """
+import threading, time
+from datetime import datetime, timedelta, timezone
+from ipykernel.ipkernel import IPythonKernel
+
+
+class NeverIdle(IPythonKernel):
+    executed = False
+
+    def _publish_status(self, status, channel, parent=None):
+        if not (self.executed and status == "idle"):
+            super()._publish_status(status, channel, parent)
+
+    async def execute_request(self, stream, ident, parent):
+        self.executed = True
+        await super().execute_request(stream, ident, parent)
+        threading.Thread(target=self.print_on, args=(parent,), daemon=True).start()
+
+    def print_on(self, parent):
+        for second in range(1000):
+            time.sleep(0.05)
+            message = self.session.msg("stream", {"name": "stdout", "text": "."}, parent)
+            message["header"]["date"] = datetime.now(timezone.utc) + timedelta(seconds=second)
+            self.session.send(self.iopub_socket, message)
+
+
+from ipykernel.kernelapp import IPKernelApp
+
+IPKernelApp.launch_instance(kernel_class=NeverIdle)
+"""
+
+
+def test_a_lost_idle_status_is_noticed_while_a_thread_prints_on(here: Here) -> None:
+    (here.folder / "never_idle.py").write_text(_NEVER_IDLE)
+    here.kernel("never-idle", "python", sys.executable, str(here.folder / "never_idle.py"))
+    write_notebook(here.folder / "in.ipynb", "1", "2", kernel="never-idle")
+
+    done = here.run("--execution-timeout", "60")
+
+    assert done.returncode == 1, done.stderr
+    assert "the kernel 'never-idle' dropped output" in done.stderr
 
 
 def test_a_file_that_is_left_open_is_written_all_the_same(here: Here) -> None:

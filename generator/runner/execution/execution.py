@@ -116,6 +116,8 @@ def _run_cells(task: Task, process: KernelProcess, progress: Progress, secrets: 
                 progress.warn(f"the kernel did not shut down within {timeout:g} s and was killed: code still runs")
             _write_metadata(task.document, info, secrets.hide_data(runner.outputs.widget_state()))
             progress.recollect_scraps(runner.outputs.updated)
+        if not (stop and stop.failed):
+            session.check_losses()
         return stop
     finally:
         session.end()
@@ -158,7 +160,7 @@ def _kernel_errors_as_failures(progress: Progress, process: KernelProcess, kille
         raise CellTimeLimitError(f"{progress.current_cell} exceeded the cell time limit of {limit}") from None
     except OutputLostError:
         raise ProcessFailedError(
-            f"{progress.current_cell}: the kernel {name!r} dropped output that was printed faster than it was read; "
+            f"the kernel {name!r} dropped output, which was printed faster than it was read; "
             "print less, or write it to a file"
         ) from None
     except NotReadyError:

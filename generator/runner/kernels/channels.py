@@ -15,6 +15,7 @@ from typing import Any
 import zmq
 
 from generator.runner.kernels.messages import Message
+from generator.runner.kernels.numbering import MessageNumbers
 from generator.runner.kernels.process import Connection
 
 _DELIMITER = b"<IDS|MSG>"
@@ -29,6 +30,7 @@ class Channels:
         self._key = connection.key.encode()
         self._session = os.urandom(8).hex()
         self._numbers = itertools.count()
+        self.received = MessageNumbers()
         self._context = zmq.Context(io_threads=1)
         self.shell = self._connect(zmq.DEALER, connection.address("shell"))
         self.control = self._connect(zmq.DEALER, connection.address("control"))
@@ -79,6 +81,7 @@ class Channels:
         if self._key and not _is_same(signature, self._signature(frames[at + 2 : at + 6])):
             return None
         head = _unpack(header)
+        self.received.note(str(head.get("msg_id", "")), published=channel is self.iopub)
         return Message(
             kind=str(head.get("msg_type", "")),
             parent=str(_unpack(parent).get("msg_id", "")),

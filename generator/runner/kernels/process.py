@@ -89,8 +89,11 @@ class KernelProcess:
             stream.write(connection.text(kernel.name))
         self.peak_memory: int | None = None
         self._ended = False
+        command = _build_command(kernel, file)
+        self.keeps_output = str(_lean_start) in command
+        """Whether the kernel keeps all output until it is read."""
         self._process = subprocess.Popen(
-            _build_command(kernel, file),
+            command,
             cwd=cwd,
             env=_build_environment(kernel),
             stdin=subprocess.DEVNULL,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 import zmq
@@ -22,7 +23,7 @@ _ASK_AGAIN = 0.05
 _TICK = 1.0
 """Seconds between two calls of ``tick`` while a cell is silent."""
 _LATE_OUTPUT = 10.0
-"""Seconds of silence after a reply until a missing idle status shows that messages were lost."""
+"""Seconds of the kernel's time, or of silence, after a reply until a missing idle status shows that it was lost."""
 
 
 class KernelGoneError(Exception):
@@ -38,7 +39,7 @@ class CellTooLongError(Exception):
 
 
 class OutputLostError(Exception):
-    """The kernel replied, but its idle status did not arrive: it dropped messages that nobody read in time."""
+    """The kernel dropped messages that nobody read in time."""
 
 
 class Session:
@@ -98,7 +99,7 @@ class Session:
         Raises:
             KernelGoneError: the kernel's process exited.
             CellTooLongError: ``limit`` (seconds) passed.
-            OutputLostError: the kernel dropped messages.
+            OutputLostError: the kernel replied, but its idle status did not arrive.
         """
         content = {
             "code": code,
@@ -131,6 +132,8 @@ class Session:
                 silent_until = 0.0
                 idle = idle or (message.parent == self.current_request and _is_idle(message))
                 take(message)
+                if reply is not None and not idle and _seconds_between(reply, message) > _LATE_OUTPUT:
+                    raise OutputLostError  # other messages, such as a thread's, may arrive without end
             if reply is not None and not idle:
                 silent_until = silent_until or time.monotonic() + _LATE_OUTPUT
                 if time.monotonic() > silent_until:
@@ -172,10 +175,28 @@ class Session:
                 take(message)
         return gone
 
+    def check_losses(self) -> None:
+        """Check that all messages arrived; after the shutdown, because threads send theirs in any order.
+
+        Raises:
+            OutputLostError: the numbers of the kernel's messages have gaps.
+        """
+        if self.channels.received.lost() and not self.process.keeps_output:
+            raise OutputLostError
+
     def end(self) -> None:
         """End the kernel and close the sockets."""
         self.process.end()
         self.channels.close()
+
+
+def _seconds_between(earlier: Message, later: Message) -> float:
+    """Return the time between two messages by the kernel's clock; 0 if one has no valid time."""
+    try:
+        begin, end = (datetime.fromisoformat(one.time.replace("Z", "+00:00")) for one in (earlier, later))
+        return (end - begin).total_seconds()
+    except (ValueError, TypeError):
+        return 0.0
 
 
 def _is_idle(message: Message) -> bool:

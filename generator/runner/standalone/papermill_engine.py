@@ -16,11 +16,11 @@ from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.engines import Engine, NotebookExecutionManager
 
 from generator.runner.document.saving import rest_after
-from generator.runner.document.streams import plain_output
+from generator.runner.document.streams import Text, plain_output
 from generator.runner.execution.cells import CellRunner
 from generator.runner.kernels.process import KernelProcess, new_connection
 from generator.runner.kernels.runtime import private_folder
-from generator.runner.kernels.session import CellTooLongError, KernelGoneError, NotReadyError, Session
+from generator.runner.kernels.session import CellTooLongError, KernelGoneError, NotReadyError, OutputLostError, Session
 from generator.runner.kernels.specs import choose_kernel, find_kernels
 
 _SHUTDOWN_TIMEOUT = 5.0
@@ -60,7 +60,7 @@ class PackmillEngine(Engine):  # type: ignore[misc]
         Raises:
             DeadKernelError: the kernel died.
             CellTimeoutError: a cell exceeded its time limit.
-            RuntimeError: the kernel did not answer in time.
+            RuntimeError: the kernel did not answer in time, or dropped output.
         """
         language = nb_man.nb.metadata.get("kernelspec", {}).get("language") or "python"
         kernel, _warning = choose_kernel(find_kernels(os.environ), name=kernel_name, language=language)
@@ -72,16 +72,20 @@ class PackmillEngine(Engine):  # type: ignore[misc]
                 info = session.wait_until_ready(start_timeout)
                 listener = _Listener(nb_man, log_output=log_output, stdout=stdout_file, stderr=stderr_file)
                 runner = CellRunner(_NotebookCells(nb_man.nb), session, listener, limit=execution_timeout)
-                runner.run()
+                stop = runner.run()
                 nb_man.nb.metadata["language_info"] = nbformat.from_dict(info["language_info"])
                 widgets = runner.outputs.widget_state()
                 if widgets:
                     nb_man.nb.metadata["widgets"] = nbformat.from_dict(widgets)
                 runner.drain_output_until_exit(_SHUTDOWN_TIMEOUT)
+                if stop is None:
+                    session.check_losses()
             except CellTooLongError:
                 raise CellTimeoutError(f"a cell took longer than {execution_timeout} s") from None
             except NotReadyError:
                 raise RuntimeError(f"Kernel didn't respond in {start_timeout} seconds") from None
+            except OutputLostError:
+                raise RuntimeError(f"The kernel {kernel.name!r} dropped output, which was printed too fast") from None
             except KernelGoneError:
                 raise DeadKernelError("Kernel died") from None
             finally:
@@ -180,4 +184,8 @@ class _Listener:
 def _make_nodes(cell: Any) -> None:
     """Replace a cell's outputs by nbformat's nodes, whose attributes papermill reads."""
     if "outputs" in cell:
-        cell["outputs"] = [nbformat.from_dict(plain_output(output)) for output in cell["outputs"]]
+        cell["outputs"] = [one if _is_node(one) else nbformat.from_dict(plain_output(one)) for one in cell["outputs"]]
+
+
+def _is_node(output: Any) -> bool:
+    return isinstance(output, nbformat.NotebookNode) and not isinstance(output.get("text"), Text)
