@@ -145,4 +145,5 @@ def disk_full_as_error() -> Iterator[None]:
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        raise DiskFullError(f"no space is left: {error}") from None
+        where = f"{error.filename}: " if error.filename else ""
+        raise DiskFullError(f"{where}no space is left: {error.strerror}; free some space, and run again") from None

@@ -89,6 +89,8 @@ def file_writer(path: Path) -> Write:
                 if place.exists():
                     os.fchmod(stream.fileno(), stat.S_IMODE(place.stat().st_mode))
             _replace(temporary, place)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(path)) from None
         finally:
             temporary.unlink(missing_ok=True)
 

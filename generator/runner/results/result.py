@@ -9,6 +9,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from generator.runner.results.folder import write_result
 from generator.runner.results.scraps import Scraps
 from generator.shared import contract
 from generator.shared.failures import RunFailedError, StatusCodeError
@@ -50,7 +51,7 @@ class RunRecord:
             "cells": self.cells,
             "outputs": [_output(path, folder) for path in sorted(set(outputs)) if path.is_file()],
         }
-        (folder / contract.result_file).write_bytes(json_text(document) + b"\n")
+        write_result(folder / contract.result_file, json_text(document) + b"\n")
 
 
 def check_status(record: RunRecord) -> None:

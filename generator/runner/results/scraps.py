@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from generator.runner.results.folder import write_result
 from generator.shared import contract
 from generator.shared.json_text import json_text
 
@@ -86,9 +87,7 @@ class Scraps:
             (self._output / before["path"]).unlink(missing_ok=True)
         path = self._free_path(_file_stem(name), ending)
         if self._output is not None:
-            target = self._output / path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(data)
+            write_result(self._output / path, data)
         self._files[name] = {"class": "File", "path": path, "basename": path.rpartition("/")[2], "format": kind}
 
     def _free_path(self, stem: str, ending: str) -> str:
@@ -121,7 +120,7 @@ class Scraps:
     def write(self) -> None:
         """Write ``scraps.json``."""
         if self._output is not None:
-            (self._output / contract.scraps_file).write_bytes(json_text(self.all()) + b"\n")
+            write_result(self._output / contract.scraps_file, json_text(self.all()) + b"\n")
 
 
 def _read_scraps(output: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:

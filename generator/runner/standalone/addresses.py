@@ -67,10 +67,10 @@ def _get(address: str) -> bytes:
 
 
 def writer(address: str) -> Write:
-    """Return a function that writes a notebook to an address.
+    """Return a function that writes a notebook, or its page, to an address.
 
     Raises:
-        BadInputsError: a local address is a folder, or is in a folder that does not exist.
+        BadInputsError: a local address is a folder, is in a folder that does not exist, or is a link to itself.
     """
     if address == PIPE:
         return _to_stdout
@@ -79,8 +79,11 @@ def writer(address: str) -> Write:
         if not path.parent.is_dir():
             raise BadInputsError(f"{path.parent}: folder of the executed notebook not found")
         if path.is_dir():
-            example = path / "out.ipynb"
-            raise BadInputsError(f"{path}: is a folder; give the path of the executed notebook, such as {example}")
+            raise BadInputsError(f"{path}: is a folder; {_remedy(path)}")
+        try:
+            path.resolve()
+        except (OSError, RuntimeError):
+            raise BadInputsError(f"{path}: is a link that leads to itself; remove it") from None
         return file_writer(path)
 
     def write(parts: Iterable[bytes]) -> None:
@@ -97,6 +100,12 @@ def writer(address: str) -> Write:
             raise BadInputsError(f"{redact_address(address)}: cannot be written: {_cause(error)}") from None
 
     return write
+
+
+def _remedy(folder: Path) -> str:
+    if folder.suffix == ".html":
+        return "remove it, or give the executed notebook another name"
+    return f"give the path of the executed notebook, such as {folder / 'out.ipynb'}"
 
 
 def _to_stdout(parts: Iterable[bytes]) -> None:

@@ -24,6 +24,7 @@ from generator.runner.execution.task import ProgressOutput, Task
 from generator.runner.execution.watching import ignore_signals
 from generator.runner.kernels.specs import Kernel, choose_kernel, find_kernels
 from generator.runner.output_template import OutputTemplate
+from generator.runner.results.folder import prepare_folder
 from generator.runner.results.result import RunRecord
 from generator.runner.results.scraps import Scraps
 from generator.runner.standalone import addresses
@@ -74,7 +75,7 @@ def run(request: StandaloneRun) -> None:
     """
     record = RunRecord(process=addresses.redact_address(request.notebook), scraps=Scraps(request.results))
     if request.results:
-        _prepare_results(request.results)
+        prepare_folder(request.results)
     outputs = partial(_outputs, record=record)
     with recorded_run(record, request.results, time_limit=request.time_limit, outputs=outputs):
         try:
@@ -86,20 +87,6 @@ def run(request: StandaloneRun) -> None:
             raise
         ignore_signals()
         record.scraps.write()
-
-
-def _prepare_results(folder: Path) -> None:
-    """Create the folder of ``--results``, and check that results can be written to it, before anything runs.
-
-    Raises:
-        BadInputsError: they cannot.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise BadInputsError(f"--results {folder}: cannot be written to; choose another folder")
-    for name in (contract.result_file, contract.scraps_file):
-        if (folder / name).is_dir():
-            raise BadInputsError(f"--results {folder}: its {name} is a folder; remove it, or choose another folder")
 
 
 def _run(request: StandaloneRun, record: RunRecord) -> None:
