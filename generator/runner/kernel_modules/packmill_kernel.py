@@ -13,10 +13,12 @@ import importlib
 import io
 import logging
 import os
+import stat
 import sys
 import types
 import warnings
 
+from packmill_iopub import publish_without_limit
 from packmill_later import put_off
 
 
@@ -38,18 +40,23 @@ def isoparse(text):
 def flush_open_files():
     """Flush files that the notebook left open, before a thread that never ends can prevent it.
 
-    Only what ``open`` returns: asking any other object for its class, or flushing it, could run code of a library.
+    Only what ``open`` returns, and subclasses: asking any other object for its class, or flushing it, could run code of
+    a library. Regular files come first, because a full pipe would block.
     """
-    for found in gc.get_objects():
-        if type(found) in (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom):
-            with contextlib.suppress(Exception):
-                found.flush()
+    kinds = (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom)
+    found = [file for file in gc.get_objects() if issubclass(type(file), kinds)]
+    typed = [(kind, file) for file in found for kind in kinds if issubclass(type(file), kind)]
+    for kind, file in sorted(typed, key=lambda one: not is_regular(*one)):
+        with contextlib.suppress(Exception):
+            kind.flush(file)
 
 
-def init_iopub(app, context):
-    """Publish without a limit: by default, ZeroMQ drops what exceeds 1000 messages that nobody has read yet."""
-    context.sndhwm = 0  # of the sockets that are made from now on
-    make_iopub(app, context)
+def is_regular(kind, file):
+    """Check whether an open file is a regular one."""
+    try:
+        return stat.S_ISREG(os.fstat(kind.fileno(file)).st_mode)
+    except Exception:  # noqa: BLE001 - closed, detached, or not a file of the operating system
+        return False
 
 
 def is_relevant(record):
@@ -81,7 +88,7 @@ from ipykernel import kernelapp, kernelbase  # noqa: E402
 for name, stand_in in (("dateutil.parser", "isoparse"), ("jupyter_client", "write_connection_file")):
     vars(sys.modules.get(name, types)).pop(stand_in, None)  # ipykernel has them; a notebook gets the real ones
 kernelbase._psutil_import_attempted = True  # only for front ends that show a kernel's load
-make_iopub, kernelapp.IPKernelApp.init_iopub = kernelapp.IPKernelApp.init_iopub, init_iopub
+publish_without_limit(kernelapp.IPKernelApp)
 kernelapp.IPKernelApp.init_pdb = lambda app: None  # noqa: ARG005 - nobody can type
 if "PYTHONBREAKPOINT" not in os.environ:
     sys.breakpointhook = lambda *arguments, **options: None  # noqa: ARG005 - nobody can type
