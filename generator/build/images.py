@@ -16,6 +16,7 @@ from generator.image.staging import StagingSpec, ensure_staging_image
 from generator.image.store import ImageStore
 from generator.image.walls import ensure_build_wall
 from generator.progress import Progress
+from generator.shared.safe_text import redacted
 
 
 def build_image(job: BuildJob, progress: Progress) -> BuiltImage:
@@ -39,7 +40,10 @@ def check_runner(job: BuildJob, image: BuiltImage, progress: Progress) -> BuildJ
     if not job.request.build_image:
         return job
     with progress.step(f"Checking the runner in {image.reference}"):
-        processes = tuple(check_process(process, image.reference, progress) for process in job.processes)
+        declared_in = redacted(job.request.environment or job.environment.declared_in)
+        processes = tuple(
+            check_process(process, image.reference, progress, declared_in=declared_in) for process in job.processes
+        )
     return replace(job, processes=processes)
 
 

@@ -18,6 +18,11 @@ from generator.notebook.parameters import Word
 from generator.shared.errors import EnvironmentSpecError
 
 _FOLDERS = ("binder", ".binder")
+_DECLARING = (
+    *("Dockerfile", "environment.yml", "environment.yaml", "Pipfile.lock", "Pipfile", "pylock.toml"),
+    *("requirements.txt", "uv.lock", "pyproject.toml", "setup.py"),
+)
+"""Files that declare Python packages; of several, the first one decides."""
 _MENTIONING = ("Dockerfile", "environment.yml", "environment.yaml", "requirements.txt", "install.R", "postBuild")
 
 
@@ -43,6 +48,12 @@ class Environment:
     python: str = ""
     python_from: str = ""
     remarks: tuple[str, ...] = ()
+
+    @property
+    def declared_in(self) -> str:
+        """The file to which a missing Python package is added; empty if no file declares packages."""
+        files = {PurePosixPath(file).name: file for file in self.files}
+        return next((files[name] for name in _DECLARING if name in files), "")
 
 
 def find_environment(paths: Iterable[str], read: ReadText | None = None, *, standard: bool = False) -> Environment:

@@ -17,18 +17,24 @@ from generator.progress import Progress
 from generator.shared import contract
 from generator.shared.errors import RunnerCheckError
 
+_LONGEST = 60
+"""Lines of a failed command's output in a message."""
 _RUNNER = "/opt/packmill/bin/packmill-runner"
 
 
-def check_process(process: Process, reference: str, progress: Progress) -> Process:
-    """Return the process with the kernel that the image runs it with.
+def check_process(process: Process, reference: str, progress: Progress, *, declared_in: str = "") -> Process:
+    """Import the modules of the process in the image, and return the process with the kernel that runs it.
+
+    ``declared_in`` is the environment's file that declares packages, for advice on missing ones.
 
     Raises:
         RunnerCheckError: the image cannot run the process; the message names what is missing.
     """
     check_launch(reference)
     kernel_words = (contract.kernel_option, process.kernel) if process.kernel else ()
-    command = ("packmill-runner", "check", contract.process_option, process.path, *kernel_words)
+    file_words = (f"{contract.declared_in_option}={declared_in}",) if declared_in else ()
+    words = (contract.process_option, process.path, *kernel_words, contract.import_option, *file_words)
+    command = ("packmill-runner", "check", *words)
     found = query(reference, command, question=" ".join(command), about=process.path)
     try:
         kernel, warnings = found["kernel"], list(found["warnings"])
@@ -105,6 +111,6 @@ def _last_object(printed: str) -> Any:
 
 
 def _describe_failure(path: str, reference: str, output: str) -> str:
-    lines = output.strip().splitlines()[-12:] or ["no output"]
+    lines = output.strip().splitlines()[-_LONGEST:] or ["no output"]
     head = f"{path} cannot run in the image {reference}:"
     return "\n".join([head, *(f"  {line.removeprefix('packmill-runner: ')}" for line in lines)])

@@ -51,7 +51,7 @@ _NAMES = {
     "osgeo": "GDAL",
     "osr": "GDAL",
     "PIL": "pillow",
-    "pkg_resources": "setuptools",
+    "pkg_resources": "setuptools<82",
     "pptx": "python-pptx",
     "psycopg2": "psycopg2-binary",
     "pylab": "matplotlib",

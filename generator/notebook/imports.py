@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import ast
-import os
 import re
 import textwrap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from generator.notebook.languages.python_text import blank_magics
 from generator.notebook.notebook import Cell
-
-_PYTHON = r"(?:\S{0,200}python[\d.]*|\{sys\.executable\})"
-_INSTALLER = rf"(?:{_PYTHON}\s+-m\s+)?(?:uv\s+)?(?:pip[\d.]*|conda|mamba)(?:\s+-\S+)*\s+install\b"
-_INSTALLS = re.compile(rf"\s*(?:[%!]\s*)?{_INSTALLER}")
-_BARE_INSTALL = re.compile(r"(?m)^([ \t]*)(?=(?:pip|conda|mamba) install\b)")
-_INSTALLS_BY_CALL = re.compile(
-    r"""["']pip3?["']\s*,\s*["']install["']|\b(?:system|run|call|check_\w+|Popen)\(\s*f?["']""" + _INSTALLER
+from generator.notebook.preparations import (
+    PYTHON_CELL_MAGICS,
+    Position,
+    cell_magic,
+    find_first,
+    installs_packages,
+    line_that_prepares,
+    line_that_searches_elsewhere,
 )
-_PYTHON_CELL_MAGICS = {"time", "timeit", "capture", "prun"}
-_SHELL_CELL_MAGICS = {"bash", "sh", "script", "system", "sx"}
+
+_BARE_INSTALL = re.compile(r"(?m)^([ \t]*)(?=(?:pip|conda|mamba) install\b)")
 _WRITES = re.compile(r"\s*%%(?:writefile|file)\s+(?:-a\s+)?(\S+)")
 _CAUGHT = {"ImportError", "ModuleNotFoundError", "Exception", "BaseException"}
+_SKIPPED, _MAY_FAIL = "skip-execution", "raises-exception"
+"""Tags of cells, as in nbclient."""
 _NO_CELLS = frozenset({"__future__", "__main__"})
+_Found = tuple[str, str, int, bool]
 _TryStar = getattr(ast, "TryStar", ast.Try)  # since Python 3.11
 
 
@@ -32,7 +35,8 @@ _TryStar = getattr(ast, "TryStar", ast.Try)  # since Python 3.11
 class Import:
     """A module that a cell imports, by its top-level name; ``certain`` if every run reaches the import.
 
-    ``name`` is the whole dotted name, which identifies the distribution of a namespace such as ``google``.
+    ``name`` is the whole dotted name, which identifies the distribution of a namespace such as ``google``;
+    ``statement`` is the import as source text, empty for a call of ``import_module``.
     """
 
     module: str
@@ -40,49 +44,53 @@ class Import:
     line: int
     certain: bool
     name: str = field(default="", compare=False)
+    statement: str = field(default="", compare=False)
+
+    @property
+    def position(self) -> Position:
+        """The cell and the line of the import."""
+        return self.cell, self.line
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Imports:
     """All imports of a notebook, the first of each module, without modules that a cell writes itself.
 
-    ``installs`` are the numbers of cells that install packages, ``searches_elsewhere`` is true if a cell changes
-    Python's module search path.
+    ``statements`` are the imports that every run executes, each statement once. ``installs`` are the numbers of cells
+    that install packages. From ``searches_elsewhere`` on, the notebook may find other modules, because it installs
+    packages or changes Python's module search path; from ``prepares`` on, imports may depend on what the notebook did
+    before, such as setting an environment variable.
     """
 
     modules: tuple[Import, ...] = ()
+    statements: tuple[Import, ...] = ()
     installs: tuple[int, ...] = ()
-    searches_elsewhere: bool = False
+    searches_elsewhere: Position | None = None
+    prepares: Position | None = None
 
 
 def read_imports(cells: Iterable[Cell]) -> Imports:
     """Read the imports of the code cells; cells that cannot be parsed are skipped."""
-    code = [cell for cell in cells if cell.kind == "code"]
+    code = [cell for cell in cells if cell.kind == "code" and _SKIPPED not in cell.tags]
     written = {module for cell in code for module in _modules_written_by(cell)}
     found: dict[str, Import] = {}
-    for cell in code:
-        for one in _imports_of(cell):
-            if one.module not in found or (one.certain and not found[one.module].certain):
-                found[one.module] = one
-    read = (one for one in found.values() if one.module not in written)
+    statements: dict[str, Import] = {}
+    for one in (one for cell in code for one in _imports_of(cell) if one.module not in written):
+        if one.module not in found or (one.certain and not found[one.module].certain):
+            found[one.module] = one
+        if one.certain:
+            statements.setdefault(one.statement, one)
     return Imports(
-        modules=tuple(sorted(read, key=lambda one: (one.cell, one.line, one.module))),
-        installs=tuple(cell.number for cell in code if _installs(cell)),
-        searches_elsewhere=any(re.search(r"\bsys\.path\b|\bsite\.addsitedir\b", cell.source) for cell in code),
+        modules=_in_order(found.values()),
+        statements=_in_order(statements.values()),
+        installs=tuple(cell.number for cell in code if installs_packages(cell)),
+        searches_elsewhere=find_first(code, line_that_searches_elsewhere),
+        prepares=find_first(code, line_that_prepares),
     )
 
 
-def modules_below(repository: Path) -> set[str]:
-    """Collect the names of modules and packages anywhere in a repository, as a notebook may change the search path.
-
-    A folder above a module is a package too, even without an ``__init__.py`` (PEP 420).
-    """
-    names: set[str] = set()
-    for root, folders, files in os.walk(repository):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        modules = {name.partition(".")[0] for name in files if name.endswith((".py", ".so"))} - {""}
-        names |= modules | ({repository.name, *Path(root).relative_to(repository).parts} if modules else set())
-    return names
+def _in_order(imports: Iterable[Import]) -> tuple[Import, ...]:
+    return tuple(sorted(imports, key=lambda one: one.position))
 
 
 def _modules_written_by(cell: Cell) -> Iterator[str]:
@@ -92,42 +100,35 @@ def _modules_written_by(cell: Cell) -> Iterator[str]:
         yield from (path.stem, *path.parent.parts)
 
 
-def _installs(cell: Cell) -> bool:
-    magic = _cell_magic(cell)
-    if magic and magic[1] not in _PYTHON_CELL_MAGICS | _SHELL_CELL_MAGICS:
-        return False
-    return any(map(_INSTALLS.match, cell.source.splitlines())) or bool(_INSTALLS_BY_CALL.search(cell.source))
-
-
-def _cell_magic(cell: Cell) -> re.Match[str] | None:
-    return re.match(r"\s*%%(\w+)[^\n]*", cell.source)
-
-
 def _imports_of(cell: Cell) -> Iterator[Import]:
-    magic = _cell_magic(cell)
-    if magic and magic[1] not in _PYTHON_CELL_MAGICS:
+    magic = cell_magic(cell)
+    if magic and magic[1] not in PYTHON_CELL_MAGICS:
         return
     source = "\n" * magic[0].count("\n") + cell.source[magic.end() :] if magic else cell.source
     source = _BARE_INSTALL.sub(r"\1%", source)  # IPython reads it as a magic
     try:
         tree = ast.parse(blank_magics(textwrap.dedent(source))[0])
-        for name, line, certain in _walk(tree.body, certain=True):
+        for name, statement, line, certain in _walk(tree.body, certain=_MAY_FAIL not in cell.tags):
             module = name.partition(".")[0]
             if module not in _NO_CELLS:
-                yield Import(module=module, cell=cell.number, line=line, certain=certain, name=name)
+                yield Import(
+                    module=module, cell=cell.number, line=line, certain=certain, name=name, statement=statement
+                )
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return
 
 
-def _walk(statements: Iterable[ast.stmt], *, certain: bool) -> Iterator[tuple[str, int, bool]]:
-    """Yield name, line and certainty of every import, except those that a ``try`` guards."""
+def _walk(statements: Iterable[ast.stmt], *, certain: bool) -> Iterator[_Found]:
+    """Yield name, source, line and certainty of every import, except those that a ``try`` guards."""
     for statement in statements:
         match statement:
             case ast.Import():
-                yield from ((alias.name, statement.lineno, certain) for alias in statement.names)
+                for alias in statement.names:
+                    yield alias.name, ast.unparse(ast.Import([alias])), statement.lineno, certain
             case ast.ImportFrom(level=0, module=str(module)):
                 inner = statement.names[0].name
-                yield module if inner == "*" else f"{module}.{inner}", statement.lineno, certain
+                name = module if inner == "*" else f"{module}.{inner}"
+                yield name, ast.unparse(statement), statement.lineno, certain
             case ast.With() | ast.AsyncWith():
                 if not any(_suppresses(item.context_expr) for item in statement.items):
                     yield from _walk(statement.body, certain=certain)
@@ -140,7 +141,7 @@ def _walk(statements: Iterable[ast.stmt], *, certain: bool) -> Iterator[tuple[st
                 yield from _walk(_statements_in(statement), certain=False)
 
 
-def _walk_try(statement: ast.Try, *, certain: bool) -> Iterator[tuple[str, int, bool]]:
+def _walk_try(statement: ast.Try, *, certain: bool) -> Iterator[_Found]:
     if not any(handler.type is None or _names_import_errors(handler.type) for handler in statement.handlers):
         yield from _walk(statement.body, certain=certain)
         yield from _walk((inner for handler in statement.handlers for inner in handler.body), certain=False)
@@ -157,7 +158,7 @@ def _statements_in(statement: ast.stmt) -> Iterator[ast.stmt]:
             yield from child.body
 
 
-def _dynamic_imports(statement: ast.stmt) -> Iterator[tuple[str, int, bool]]:
+def _dynamic_imports(statement: ast.stmt) -> Iterator[_Found]:
     """Yield ``importlib.import_module("name")`` calls, never certain since the code may handle their failure."""
     expressions = (child for child in ast.iter_child_nodes(statement) if isinstance(child, ast.expr))
     for node in (inner for expression in expressions for inner in ast.walk(expression)):
@@ -166,7 +167,7 @@ def _dynamic_imports(statement: ast.stmt) -> Iterator[tuple[str, int, bool]]:
                 func=ast.Attribute(attr="import_module") | ast.Name(id="import_module"),
                 args=[ast.Constant(value=str(name)), *_],
             ) if name and not name.startswith("."):
-                yield name, node.lineno, False
+                yield name, "", node.lineno, False
 
 
 def _suppresses(expression: ast.expr) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from generator.environment.environment import Environment
 from generator.notebook.distributions import distribution_of, removed_modules
-from generator.notebook.imports import modules_below
+from generator.notebook.repository_modules import modules_below
 from generator.process.process import Process
 
 _PREINSTALLED = {"packmill", "IPython", "ipykernel"}

@@ -87,6 +87,18 @@ def _parser() -> argparse.ArgumentParser:
     # prints the words that follow and exits with 42, to test the image's start script
     check.add_argument("--launch", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     check.add_argument(contract.kernel_option, metavar="NAME", help="kernel to use (default: the notebook's)")
+    check.add_argument(
+        contract.import_option,
+        action="store_true",
+        dest="execute_imports",
+        help="import the notebook's modules, which runs their code",
+    )
+    check.add_argument(
+        contract.declared_in_option,
+        default="",
+        metavar="FILE",
+        help="the file that declares the environment's packages, for advice on missing modules",
+    )
     check.set_defaults(command=_check)
     add_stage_in(commands.add_parser("stage-in", help="fetch files from anywhere"))
     add_stage_out(commands.add_parser("stage-out", help="upload results to their destination"))
@@ -302,7 +314,14 @@ def _check(options: argparse.Namespace) -> int:
         return 42
     if not options.process:
         raise BadInputsError("check: --process PATH or --contents is missing")
-    print(json.dumps(check(Check(process=options.process, kernel=options.kernel, repository=options.repository))))
+    request = Check(
+        process=options.process,
+        kernel=options.kernel,
+        repository=options.repository,
+        execute_imports=options.execute_imports,
+        declared_in=options.declared_in,
+    )
+    print(json.dumps(check(request)))
     return 0
 
 

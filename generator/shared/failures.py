@@ -104,7 +104,7 @@ class StagingError(RunFailedError):
 
 
 class ModuleMissingError(RunFailedError):
-    """The notebook imports a module that the image does not have."""
+    """The notebook imports a module that the image does not have, or that cannot be imported in it."""
 
     exit_code = 13
     reason = "module-missing"

@@ -74,10 +74,17 @@ def _lines(path: Path) -> list[str]:
     return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
 
 
-def test_a_module_that_a_run_is_certain_to_miss_ends_the_build(
+def test_an_import_that_fails_in_every_run_ends_the_build(
     base_image: str, repository: Path, tmp_path: Path, packmill: Callable[..., Finished]
 ) -> None:
-    write_notebook(repository / "process.ipynb", "n = 1", "import json\n\nimport tabulate, yaml", "import skimage.io")
+    write_notebook(
+        repository / "process.ipynb",
+        "n = 1",
+        "import json\n\nimport tabulate, yaml",
+        "import skimage.io\nimport drawing",
+    )
+    write_notebook(repository / "skimage" / "figures.ipynb", "n = 1")  # a folder, which Python takes for a package
+    (repository / "drawing.py").write_text("import ctypes\n\nctypes.CDLL('libGL.so.1')\n")
     (repository / "requirements.txt").write_text("tabulate\n")
     commit_all(repository)
 
@@ -89,7 +96,11 @@ def test_a_module_that_a_run_is_certain_to_miss_ends_the_build(
         "  process.ipynb imports what the image does not have:\n"
         "    cell 2 line 3: yaml\n"
         "    cell 3 line 1: skimage\n"
-        "  declare them, for example in requirements.txt: PyYAML scikit-image\n"
+        "  declare them in requirements.txt: PyYAML scikit-image\n"
+        "  process.ipynb has imports that fail in the image:\n"
+        "    cell 3 line 2: import drawing\n"
+        "      OSError: libGL.so.1: cannot open shared object file: No such file or directory\n"
+        "      add libgl1 to apt.txt\n"
     )
     assert not list(tmp_path.glob("packages/**/*.cwl"))
 

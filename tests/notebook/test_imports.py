@@ -1,19 +1,13 @@
-"""What a notebook imports, read without running it; and what its kernel, asked for real, does not have of it."""
+"""What a notebook imports, read without running it."""
 
 from __future__ import annotations
 
-import json
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-from support import write_notebook
 
-from generator.notebook.imports import Import, Imports, modules_below, read_imports
+from generator.notebook.imports import Import, read_imports
 from generator.notebook.notebook import Cell
-from generator.runner.check.modules import report_missing_modules
-from generator.shared.failures import ModuleMissingError
 
 
 def cells(*sources: str) -> list[Cell]:
@@ -256,170 +250,69 @@ def test_cells_that_install_nothing_are_not_taken_for_it(line: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "elsewhere"),
+    ("source", "line"),
     [
-        ("import sys\nsys.path.append('src')", True),
-        ("sys.path.insert(0, '..')", True),
-        ("sys.path += ['src']", True),
-        ("import site\nsite.addsitedir('src')", True),
-        ("import os.path", False),
-        ("my_sys.path", False),
-        ("sys.pathname", False),
+        ("import sys\nsys.path.append('src')", 2),
+        ("sys.path.insert(0, '..')", 1),
+        ("sys.path += ['src']", 1),
+        ("import site\nsite.addsitedir('src')", 2),
+        ("n = 1\n  !pip install a", 2),
+        ("import os.path", None),
+        ("my_sys.path", None),
+        ("sys.pathname", None),
     ],
 )
-def test_a_cell_may_change_where_python_looks(source: str, elsewhere: bool) -> None:
-    assert read_imports(cells(source)).searches_elsewhere is elsewhere
+def test_from_the_first_line_that_installs_or_changes_the_path_other_modules_may_be_found(
+    source: str, line: int | None
+) -> None:
+    imports = read_imports(cells("n = 1", source))
+
+    assert imports.searches_elsewhere == ((2, line) if line else None)
 
 
-def test_modules_of_a_repository_are_files_and_every_folder_above_one(tmp_path: Path) -> None:
-    """A folder without ``__init__.py`` is a package too (PEP 420), and so is what a compiler made a module."""
-    library = "lib/inner/fast.cpython-312-x86_64-linux-gnu.so"
-    for path in ("beside.py", "src/trees/__init__.py", library, ".venv/hidden.py", "data/table.csv", "lib/.x.py"):
-        (tmp_path / "top" / path).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / "top" / path).touch()
+@pytest.mark.parametrize(
+    ("source", "line"),
+    [
+        ("import os\nos.environ['A'] = 'b'", 2),
+        ("os.environ.setdefault('A', 'b')", 1),
+        ("%env A=b", 1),
+        ("n = 1\n%cd ..", 2),
+        ("%run set_up.ipynb", 1),
+        ("sys.modules['a'] = b", 1),
+        ("import numpy as np\n\nnp.float = float", 3),
+        ("sys.path.append('src')", 1),
+        ("load_dotenv()", 1),
+        ("os.environ['A'] == 'b'", None),
+        ("key = os.environ['A']", None),
+        ("a.b(c=1)", None),
+        ("self.x = 1", None),
+    ],
+)
+def test_and_from_the_first_that_imports_may_depend_on_their_failure_may_be_the_check_s(
+    source: str, line: int | None
+) -> None:
+    assert read_imports(cells(source)).prepares == ((1, line) if line else None)
 
-    assert modules_below(tmp_path / "top") == {"top", "beside", "src", "trees", "__init__", "lib", "inner", "fast"}
 
-
-def test_a_repository_without_modules_has_none(tmp_path: Path) -> None:
-    assert modules_below(tmp_path) == set()
-
-
-def importing(*modules: Import, **more: bool | tuple[int, ...]) -> Imports:
-    return Imports(modules=modules, **more)  # type: ignore[arg-type]
-
-
-_CERTAIN = Import(module="skimage", cell=2, line=3, certain=True)
-_OTHER = Import(module="seldom", cell=4, line=1, certain=False)
-
-
-def test_what_a_run_is_certain_to_need_is_refused_with_what_to_declare() -> None:
-    twice = Import(module="yaml", cell=5, line=1, certain=True)
-
-    with pytest.raises(ModuleMissingError) as refused:
-        report_missing_modules([_CERTAIN, _OTHER, twice], importing(_CERTAIN, _OTHER, twice), "process.ipynb")
-
-    assert str(refused.value) == (
-        "process.ipynb imports what the image does not have:\n"
-        "  cell 2 line 3: skimage\n"
-        "  cell 5 line 1: yaml\n"
-        "declare them, for example in requirements.txt: scikit-image PyYAML"
+def test_every_statement_that_a_run_is_certain_to_execute_is_kept_once() -> None:
+    imports = read_imports(
+        cells(
+            "import a, b.c as d\nfrom e.f import (\n    g,\n    h as i,\n)",
+            "import a\nfrom j import *\ndef f():\n    import k",
+            "try:\n    import m\nexcept ImportError:\n    import n",
+        )
     )
-    assert (refused.value.exit_code, refused.value.reason) == (13, "module-missing")
 
-
-def test_two_modules_of_one_distribution_are_declared_once() -> None:
-    both = [Import(module=name, cell=1, line=1, certain=True) for name in ("pylab", "mpl_toolkits")]
-
-    with pytest.raises(ModuleMissingError, match=r"requirements\.txt: matplotlib$"):
-        report_missing_modules(both, importing(*both), "process.ipynb")
-
-
-@pytest.mark.parametrize("more", [{"searches_elsewhere": True}, {"installs": (1,)}], ids=["path", "install"])
-def test_where_a_notebook_may_get_it_elsewhere_there_is_a_warning(more: dict[str, bool | tuple[int, ...]]) -> None:
-    warnings = report_missing_modules([_CERTAIN], importing(_CERTAIN, **more), "process.ipynb")
-
-    assert warnings[0] == "process.ipynb cell 2 line 3 imports skimage, which the image does not have"
-
-
-def test_what_a_run_may_never_need_is_a_warning() -> None:
-    assert report_missing_modules([_OTHER], importing(_CERTAIN, _OTHER), "process.ipynb") == [
-        "process.ipynb cell 4 line 1 imports seldom, which the image does not have"
+    assert [(one.cell, one.line, one.statement) for one in imports.statements] == [
+        (1, 1, "import a"),
+        (1, 1, "import b.c as d"),
+        (1, 2, "from e.f import g, h as i"),
+        (2, 2, "from j import *"),
     ]
 
 
-def test_a_cell_that_installs_is_told_even_when_nothing_is_missing() -> None:
-    assert report_missing_modules([], importing(installs=(1, 3)), "a/b.ipynb") == [
-        f"a/b.ipynb cell {number} installs packages when it runs, without a network: declare them in the environment"
-        for number in (1, 3)
-    ]
+def test_a_cell_that_is_skipped_imports_nothing_and_one_that_may_fail_nothing_certain() -> None:
+    skipped = Cell(number=1, kind="code", source="import a", tags=("skip-execution",))
+    failing = Cell(number=2, kind="code", source="import b", tags=("raises-exception",))
 
-
-def test_a_module_in_a_namespace_is_declared_by_its_whole_name() -> None:
-    imports = read_imports(cells("from google.cloud import storage"))
-
-    with pytest.raises(ModuleMissingError, match=r"requirements\.txt: google-cloud-storage$"):
-        report_missing_modules(imports.modules, imports, "process.ipynb")
-
-
-def test_a_module_that_python_has_no_more_is_not_to_be_declared() -> None:
-    imp = Import(module="imp", cell=3, line=1, certain=True)
-
-    with pytest.raises(ModuleMissingError) as refused:
-        report_missing_modules([imp], importing(imp), "process.ipynb")
-
-    assert str(refused.value) == (
-        "process.ipynb imports what the image does not have:\n"
-        "  cell 3 line 1: imp\n"
-        "imp left Python with 3.12: do without it, or name an earlier Python in runtime.txt"
-    )
-
-
-def test_a_kernel_that_does_not_say_is_told() -> None:
-    assert report_missing_modules(None, importing(_CERTAIN), "process.ipynb") == [
-        "process.ipynb: the kernel did not say which modules it finds, so its imports are not checked"
-    ]
-
-
-def test_nothing_missing_nothing_said() -> None:
-    assert report_missing_modules([], importing(_CERTAIN, _OTHER), "process.ipynb") == []
-
-
-def check(repository: Path, *sources: str, kernel: str = "python3") -> subprocess.CompletedProcess[str]:
-    """``packmill-runner check`` of a notebook in a folder of the repository, by a kernel of this Python."""
-    write_notebook(repository / "notebooks/process.ipynb", "n = 1", *sources, kernel=kernel)
-    command = [sys.executable, "-m", "generator.runner", "check", "--process", "notebooks/process.ipynb"]
-    return subprocess.run(
-        [*command, "--repository", str(repository)],
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        check=False,
-    )
-
-
-@pytest.mark.slow
-def test_a_kernel_is_asked_for_what_the_notebook_imports(tmp_path: Path) -> None:
-    """What it has, what it finds from the notebook's folder, and what the repository has anywhere, is not missing."""
-    for path in ("notebooks/beside.py", "notebooks/space/inner/deep.py", "tools/trees/heights.py"):
-        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / path).write_text("raise SystemExit('imported')")
-
-    done = check(
-        tmp_path,
-        "import json, nbformat, IPython, beside, heights, trees, space.inner",
-        "def f():\n    import no_such_one",
-    )
-
-    assert done.returncode == 0, done.stderr
-    said = "notebooks/process.ipynb cell 3 line 2 imports no_such_one, which the image does not have"
-    assert json.loads(done.stdout)["warnings"] == [said]
-
-
-@pytest.mark.slow
-def test_and_what_it_cannot_do_without_ends_the_check(tmp_path: Path) -> None:
-    done = check(tmp_path, "import json\nimport no_such_one", "from no_such_other.x import y")
-
-    assert (done.returncode, done.stdout) == (13, "")
-    assert done.stderr == (
-        "packmill-runner: notebooks/process.ipynb imports what the image does not have:\n"
-        "  cell 2 line 2: no_such_one\n"
-        "  cell 3 line 1: no_such_other\n"
-        "declare them, for example in requirements.txt: no_such_one no_such_other\n"
-    )
-
-
-@pytest.mark.slow
-def test_a_kernel_that_prints_nothing_ends_no_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    silence = "--IPKernelApp.exec_lines=import builtins; builtins.print = lambda *_, **__: None"
-    argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", silence]
-    (tmp_path / "jupyter/kernels/silent").mkdir(parents=True)
-    specification = {"argv": argv, "language": "python", "display_name": "silent"}
-    (tmp_path / "jupyter/kernels/silent/kernel.json").write_text(json.dumps(specification))
-    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
-
-    done = check(tmp_path / "repository", "import no_such_one", kernel="silent")
-
-    assert done.returncode == 0, done.stderr
-    said = "the kernel did not say which modules it finds, so its imports are not checked"
-    assert json.loads(done.stdout)["warnings"] == [f"notebooks/process.ipynb: {said}"]
+    assert read_imports([skipped, failing]).modules == (Import(module="b", cell=2, line=1, certain=False),)

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from generator.notebook.imports import Imports, read_imports
-from generator.notebook.notebook import Notebook
-from generator.runner.check.modules import missing_modules, report_missing_modules
+from generator.runner.check.modules import report_imports
+from generator.runner.check.probe import ImportResults, probe_imports
 from generator.runner.document.injection import find_translator
 from generator.runner.image_note import ImageVariables
 from generator.runner.kernels.process import KernelProcess, new_connection
@@ -26,11 +26,17 @@ _START_LIMIT = 60.0
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Check:
-    """The options of ``check``."""
+    """The options of ``check``.
+
+    ``execute_imports`` imports the notebook's modules, which runs their code; ``declared_in`` is the environment's file
+    that declares packages.
+    """
 
     process: str
     kernel: str | None = None
     repository: str | None = None
+    execute_imports: bool = False
+    declared_in: str = ""
 
 
 def check(request: Check) -> dict[str, Any]:
@@ -52,7 +58,9 @@ def check(request: Check) -> dict[str, Any]:
     if interface.inputs and find_translator(kernel.name, language) is None:
         raise BadInputsError(f"{process}: papermill cannot write parameters in the language {language!r}")
     warnings = [one for one in (warning, changed) if one]
-    warnings += _probe_kernel(kernel, notebook if language.startswith("python") else None, process, place)
+    imports = read_imports(notebook.cells) if language.startswith("python") else Imports()
+    results = _probe_kernel(kernel, imports, process, place, execute=request.execute_imports)
+    warnings += report_imports(results, imports, process, file=request.declared_in)
     return {
         "process": process,
         "language": language,
@@ -79,8 +87,10 @@ def _compare_kernels(kernel: Kernel, variables: ImageVariables, *, name: str | N
     return f"the image's ENTRYPOINT chooses the interpreter: {chosen}"
 
 
-def _probe_kernel(kernel: Kernel, notebook: Notebook | None, process: str, place: RepositoryLocation) -> list[str]:
-    """Start the kernel once and return warnings about modules that the notebook imports.
+def _probe_kernel(
+    kernel: Kernel, imports: Imports, process: str, place: RepositoryLocation, *, execute: bool
+) -> ImportResults:
+    """Start the kernel once and ask it for the modules that the notebook imports.
 
     The kernel starts in the notebook's folder, as in a run, so that it finds modules next to the notebook.
     """
@@ -102,8 +112,7 @@ def _probe_kernel(kernel: Kernel, notebook: Notebook | None, process: str, place
                 )
             session = Session(program)
             session.wait_until_ready(_START_LIMIT)
-            imports = read_imports(notebook.cells) if notebook else Imports()
-            missing = missing_modules(session, imports, place.folder)
+            return probe_imports(session, imports, place.folder, Path(temporary, "imports.json"), execute=execute)
         except (KernelGoneError, NotReadyError, OSError) as error:
             output = log.read_text(errors="replace").strip().splitlines()[-5:] if log.exists() else []
             why = str(error) or ("its process exited" if isinstance(error, KernelGoneError) else "no answer")
@@ -112,7 +121,6 @@ def _probe_kernel(kernel: Kernel, notebook: Notebook | None, process: str, place
         finally:
             if session:
                 session.end()
-    return report_missing_modules(missing, imports, process)
 
 
 def describe_image() -> dict[str, Any]:

@@ -1,91 +1,81 @@
-"""Modules that a notebook imports and its kernel cannot find, reported before the first run."""
+"""Report the imports of a notebook that fail, before the first run."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
-from generator.notebook.distributions import distribution_of, removed_modules
-from generator.notebook.imports import Import, Imports, modules_below
-from generator.runner.kernels.messages import Message
-from generator.runner.kernels.session import CellTooLongError, Session
+from generator.notebook.imports import Import, Imports
+from generator.notebook.preparations import Position
+from generator.runner.check.advice import advise_on_failure, advise_on_missing
+from generator.runner.check.import_errors import ImportFailure
+from generator.runner.check.probe import ImportResults
 from generator.shared.failures import ModuleMissingError
 
-_LIMIT = 30.0
-"""Seconds the kernel has to answer."""
-_ASK = """
-def __packmill_ask__(names):
-    import importlib.util, json
-    def is_missing(name):
-        try:
-            return importlib.util.find_spec(name) is None
-        except Exception:
-            return False
-    print("packmill " + json.dumps([name for name in names if is_missing(name)]))
-__packmill_ask__({names!r})
-del __packmill_ask__
-"""
-_PROVIDED = {"packmill"}
+_LONGEST = 80
+"""Characters of a statement in a message."""
+_Failed = tuple[Import, ImportFailure]
 
 
-def missing_modules(session: Session, imports: Imports, repository: Path) -> list[Import] | None:
-    """Find imports whose module neither the kernel nor the repository has, without importing anything.
+def report_imports(results: ImportResults, imports: Imports, process: str, *, file: str = "") -> list[str]:
+    """Return warnings about imports that fail in some runs, or that could not be checked.
 
-    Return None when the kernel does not answer.
-    """
-    names = sorted({one.module for one in imports.modules} - _PROVIDED)
-    if not names:
-        return []
-    printed: list[str] = []
-
-    def take(message: Message) -> None:
-        if message.kind == "stream":
-            printed.append(str(message.content.get("text", "")))
-
-    try:
-        session.execute(_ASK.format(names=names), sent=lambda _: None, take=take, tick=lambda: None, limit=_LIMIT)
-    except CellTooLongError:
-        return None
-    answers = [line.partition(" ")[2] for line in "".join(printed).splitlines() if line.startswith("packmill ")]
-    if not answers:
-        return None
-    missing = set(json.loads(answers[-1]))
-    missing -= modules_below(repository) if missing else set()
-    return [one for one in imports.modules if one.module in missing]
-
-
-def report_missing_modules(missing: Iterable[Import] | None, imports: Imports, process: str) -> list[str]:
-    """Return warnings about missing modules that a run may need, or that the kernel did not report any.
+    ``file`` is the environment's file that declares packages.
 
     Raises:
-        ModuleMissingError: a missing module is imported unconditionally.
+        ModuleMissingError: an import fails in every run.
     """
-    unknown = missing is None
-    missing = list(missing or ())
-    certain = [one for one in missing if one.certain and not imports.searches_elsewhere and not imports.installs]
-    others = [one for one in missing if one not in certain]
-    if certain:
-        raise ModuleMissingError("\n".join(_explain_missing(certain, process)))
-    absent = "which the image does not have"
+    missing = [one for one in results.missing if _is_reached(one, imports.searches_elsewhere)]
+    failed = [pair for pair in results.failures if pair[1].certain and _is_reached(pair[0], imports.prepares)]
+    if missing or failed:
+        raise ModuleMissingError("\n".join(_explain(missing, failed, process, file, results.local)))
     late = "installs packages when it runs, without a network: declare them in the environment"
     return [
-        *([f"{process}: the kernel did not say which modules it finds, so its imports are not checked"] * unknown),
-        *(f"{process} cell {one.cell} line {one.line} imports {one.module}, {absent}" for one in others),
+        *_unfinished(results, process),
+        *(f"{_place(one, process)} imports {one.module}, which the image does not have" for one in results.missing),
+        *(_describe_failure(one, failure, process) for one, failure in results.failures),
         *(f"{process} cell {cell} {late}" for cell in imports.installs),
     ]
 
 
-def _explain_missing(missing: list[Import], process: str) -> Iterator[str]:
-    """Yield lines that locate each missing import and state how to fix it."""
-    yield f"{process} imports what the image does not have:"
-    yield from (f"  cell {one.cell} line {one.line}: {one.module}" for one in missing)
-    names = dict.fromkeys(
-        distribution_of(one.name or one.module) for one in missing if one.module not in removed_modules
-    )
-    if names:
-        yield f"declare them, for example in requirements.txt: {' '.join(names)}"
-    for one in missing:
-        if one.module in removed_modules:
-            version = removed_modules[one.module]
-            yield f"{one.module} left Python with {version}: do without it, or name an earlier Python in runtime.txt"
+def _is_reached(one: Import, change: Position | None) -> bool:
+    """Return whether every run executes the import, and before the position at which its result may change."""
+    return one.certain and (change is None or one.position < change)
+
+
+def _explain(
+    missing: list[Import], failed: list[_Failed], process: str, file: str, local: frozenset[str]
+) -> Iterator[str]:
+    """Yield lines that locate each failing import and state how to fix it."""
+    if missing:
+        yield f"{process} imports what the image does not have:"
+        yield from (f"  cell {one.cell} line {one.line}: {one.module}" for one in missing)
+        yield from advise_on_missing(missing, file)
+    if failed:
+        yield f"{process} has imports that fail in the image:"
+    for one, failure in failed:
+        yield f"  cell {one.cell} line {one.line}: {_statement(one)}"
+        yield f"    {failure.summary}"
+        yield f"    {advise_on_failure(one, failure, file, local=local)}"
+
+
+def _describe_failure(one: Import, failure: ImportFailure, process: str) -> str:
+    where = "in the image" if failure.certain else "in the check, which has no network, display or GPU"
+    return f"{_place(one, process)}: '{_statement(one)}' fails {where}: {failure.summary}"
+
+
+def _unfinished(results: ImportResults, process: str) -> Iterable[str]:
+    if not results.answered:
+        yield f"{process}: the kernel did not say which modules it finds, so its imports are not checked"
+    elif results.unfinished:
+        how = "ends the kernel" if results.kernel_ended else "takes longer than a minute"
+        where = f"{_place(results.unfinished, process)}: '{_statement(results.unfinished)}'"
+        yield f"{where} {how} in the check; later imports are not checked"
+
+
+def _place(one: Import, process: str) -> str:
+    return f"{process} cell {one.cell} line {one.line}"
+
+
+def _statement(one: Import) -> str:
+    text = one.statement or f"import {one.name or one.module}"
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
