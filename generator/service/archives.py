@@ -105,24 +105,46 @@ class Archive:
         return frozenset(found)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PackageEntry:
+    """A package in an archive; texts that ``package.json`` lacks, or that cannot be shown, are empty."""
+
+    folder: str
+    address: str = ""
+    checkout: str = ""
+    process: str = ""
+
+
 @lru_cache(maxsize=1024)
-def repository_address(file: Path) -> str:
-    """Return the address of the repository that a job's packages were built from; empty if it cannot be read.
+def list_packages(file: Path) -> tuple[PackageEntry, ...]:
+    """List the packages in a job's artifacts with their repository, checkout and process.
 
     A job's artifacts never change, so each file is read once.
     """
     archive = Archive(file)
-    sizes = archive.sizes()
-    for folder in archive.packages():
-        if sizes[f"{folder}/package.json"] > _LONGEST_RECORD:
-            continue
-        try:
-            address = archive.package(folder)["repository"].get("address")
-        except HttpError:
-            continue
-        if isinstance(address, str) and address.isprintable() and len(address) <= _LONGEST_ADDRESS:
-            return address
-    return ""
+    sizes, left = archive.sizes(), _LONGEST_RECORD
+    found = []
+    for folder in archive.packages()[:_MOST_PACKAGES]:
+        left -= sizes[f"{folder}/package.json"]
+        found.append(_entry(archive, folder) if left >= 0 else PackageEntry(folder=folder))
+    return tuple(found)
+
+
+def _entry(archive: Archive, folder: str) -> PackageEntry:
+    try:
+        record = archive.package(folder)
+    except HttpError:
+        return PackageEntry(folder=folder)
+    return PackageEntry(
+        folder=folder,
+        address=_short_text(record["repository"].get("address")),
+        checkout=_short_text(record.get("checkout")),
+        process=_short_text(record["process"].get("path")),
+    )
+
+
+def _short_text(value: Any) -> str:
+    return value if isinstance(value, str) and value.isprintable() and len(value) <= _LONGEST_ADDRESS else ""
 
 
 def open_archive(file: Path, *, largest: int = _LARGEST_OPENED) -> zipfile.ZipFile:

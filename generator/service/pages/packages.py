@@ -19,7 +19,7 @@ from starlette.concurrency import run_in_threadpool
 from generator.repository.places import repository_identity
 from generator.service.api.jobs import find_job
 from generator.service.api.parameters import read_parameters
-from generator.service.archives import Archive, repository_address
+from generator.service.archives import Archive, PackageEntry, list_packages
 from generator.service.context import context
 from generator.service.http_errors import HttpError, raise_not_found
 from generator.service.pages import picture, run_form
@@ -42,7 +42,7 @@ _TEXTS = (".cwl", ".json", ".yml", ".yaml", ".md", ".txt", ".csv")
 
 @router.get("/packages")
 def packages_page(request: Request) -> Response:
-    """Show the packages of recent pipelines: the latest of each path and repository."""
+    """Show the packages of recent pipelines: the latest of each process."""
     here, who = context(request), session(request)
     statement = (
         sa.select(jobs)
@@ -52,25 +52,24 @@ def packages_page(request: Request) -> Response:
     )
     with here.pipelines.database.connection() as connection:
         found = rows(connection, statement)
-    shown: dict[tuple[str, str], dict[str, Any]] = {}
+    shown: dict[tuple[str, ...], dict[str, Any]] = {}
     for job in found:
         place = job["dotenv"].get("PACKMILL_PACKAGE", "")
-        if not place or len(shown) == _MOST_SHOWN:
-            continue
         file = here.data.job(job["id"]).artifacts
-        address = repository_address(file)
-        # two hosts may have the same path; a package without its repository's address hides no other
-        key = place, repository_identity(address) or str(job["id"])
-        if key not in shown:
-            image = job["dotenv"].get("PACKMILL_IMAGE", "")
-            shown[key] = {
-                "place": place,
-                "address": address,
-                "job": job,
-                "folders": Archive(file).packages(),
-                "image": image,
-            }
-    return page(request, "packages.html", who, packages=list(shown.values()))
+        listed = list_packages(file)
+        for package in (listed or (PackageEntry(folder=place),)) if place and len(shown) < _MOST_SHOWN else ():
+            row = {"package": package, "job": job, "linked": bool(listed)}
+            shown.setdefault(_identity(package, job["id"]), row)
+    return page(request, "packages.html", who, packages=list(shown.values())[:_MOST_SHOWN])
+
+
+def _identity(package: PackageEntry, job: int) -> tuple[str, ...]:
+    """Return one value for the packages of a process, wherever earlier versions put them.
+
+    Two hosts may have the same path; a package without its repository's address hides no other.
+    """
+    repository = repository_identity(package.address) or str(job)
+    return (repository, package.checkout, package.process or package.folder)
 
 
 @router.get("/jobs/{number:int}/package/{folder:path}")
@@ -104,7 +103,8 @@ def _run(request: Request, number: int, folder: str, given: dict[str, Any]) -> R
         )
     variables = {"package": str(number), "inputs": json.dumps(values, ensure_ascii=False)}
     if len(archive.packages()) > 1:
-        variables["package_process"] = folder.rpartition("/")[2]
+        process = found["process"].get("path")
+        variables["package_process"] = process if isinstance(process, str) else folder.rpartition("/")[2]
     listed = [{"key": name, "value": value, "variable_type": "env_var"} for name, value in variables.items()]
     try:
         pipeline = _ref_of(request, number)
@@ -131,7 +131,7 @@ def _render(
     job = find_job(request, number)
     archive = Archive(here.data.job(number).artifacts)
     found = archive.package(folder)
-    names = [name.removeprefix(f"{folder}/") for name in archive.sizes() if name.startswith(f"{folder}/")]
+    names = _names(archive, folder, found)
     return page(
         request,
         "package.html",
@@ -148,6 +148,15 @@ def _render(
         documents=_documents(archive, folder, sorted(names)),
         more=max(0, len(names) - _MOST_DOCUMENTS),
     )
+
+
+def _names(archive: Archive, folder: str, found: Mapping[str, Any]) -> list[str]:
+    """List a package's files, without those of other packages below its folder."""
+    below = tuple(f"{one}/" for one in archive.packages() if one.startswith(f"{folder}/"))[:_MOST_SHOWN]
+    listed = found.get("documents")
+    own = {f"{folder}/{name}" for name in listed} if isinstance(listed, list) else set[str]()
+    names = [name for name in archive.sizes() if name.startswith(f"{folder}/")]
+    return [name.removeprefix(f"{folder}/") for name in names if name in own or not name.startswith(below)]
 
 
 def _fields(found: Mapping[str, Any]) -> list[run_form.Field]:

@@ -1,0 +1,89 @@
+"""The stage ``run`` gets the package of an earlier job, and of several processes the one that is asked for."""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from generator.ci.artifacts import fetch_package
+from generator.shared.errors import UsageError
+
+Fetch = Callable[..., Path]
+
+
+@pytest.fixture
+def fetch(tmp_path: Path) -> Iterator[Fetch]:
+    """Fetches from a server whose job 7 has the packages of processes, by their folder."""
+    with ExitStack() as stack:
+
+        def get(packages: dict[str, str], **variables: str) -> Path:
+            archive = _archive(packages)
+
+            class Artifacts(BaseHTTPRequestHandler):
+                def do_GET(self) -> None:
+                    self.send_response(200)
+                    self.send_header("Content-Length", str(len(archive)))
+                    self.end_headers()
+                    self.wfile.write(archive)
+
+                def log_message(self, *words: object) -> None:
+                    pass
+
+            server = stack.enter_context(ThreadingHTTPServer(("127.0.0.1", 0), Artifacts))
+            threading.Thread(target=server.serve_forever).start()
+            stack.callback(server.shutdown)
+            api = f"http://127.0.0.1:{server.server_port}"
+            job = {"CI_API_V4_URL": api, "CI_PROJECT_ID": "1", "CI_JOB_TOKEN": "x", "package": "7"}
+            return fetch_package({**job, **variables}, tmp_path).relative_to(tmp_path / "packages")
+
+        yield get
+
+
+def _archive(packages: dict[str, str]) -> bytes:
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w") as packed:
+        for folder, process in packages.items():
+            packed.writestr(
+                f"packages/{folder}/package.json", json.dumps({"documents": [], "process": {"path": process}})
+            )
+    return written.getvalue()
+
+
+_SEVERAL = {"ada/trees/main": "process.ipynb", "ada/trees/main/b-a": "b/a.ipynb", "ada/trees/main/c": "c.sh"}
+
+
+@pytest.mark.parametrize("folder", ["ada/trees/main", "ada/trees/main/a"])
+def test_the_only_package_needs_no_name(folder: str, fetch: Fetch) -> None:
+    assert str(fetch({folder: "a.ipynb"})) == folder
+
+
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [
+        ("process.ipynb", "ada/trees/main"),
+        ("b/a.ipynb", "ada/trees/main/b-a"),
+        ("b-a", "ada/trees/main/b-a"),
+        (" c.sh ", "ada/trees/main/c"),
+    ],
+)
+def test_one_of_several_is_chosen_by_its_process_or_its_folder(name: str, folder: str, fetch: Fetch) -> None:
+    assert str(fetch(_SEVERAL, package_process=name)) == folder
+
+
+@pytest.mark.parametrize("name", ["", "a.ipynb", "trees"])
+def test_the_processes_of_several_packages_are_listed(name: str, fetch: Fetch) -> None:
+    with pytest.raises(UsageError, match=r"'package_process' to one of: process\.ipynb, b/a\.ipynb, c\.sh"):
+        fetch(_SEVERAL, package_process=name)
+
+
+def test_a_job_without_a_package_is_named(fetch: Fetch) -> None:
+    with pytest.raises(UsageError, match="job 7 has no package"):
+        fetch({})
