@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from generator.build.job import BuildJob
-from generator.environment.checkout import read_environment
+from generator.environment.checkout import read_environment, write_readably
 from generator.environment.environment import Environment
 from generator.environment.requested import place
 from generator.image import names
@@ -51,6 +51,7 @@ def read_commit(request: BuildRequest, settings: Settings, checkout: Checkout, p
         key = place(requested, folder, settings.repositories) if requested else names.own_environment
         processes = tuple(read_process(folder, path) for path in request.processes)
         environment = read_environment(folder, standard=request.standard)
+        write_readably(folder, environment)
         # a requested environment gets its binder folder from packmill, which needs no remark
         for sentence in environment.remarks if requested is None else ():
             progress.warn(sentence)

@@ -28,6 +28,14 @@ def read_environment(folder: Path, *, standard: bool = False) -> Environment:
     return environment
 
 
+def write_readably(folder: Path, environment: Environment) -> None:
+    """Rewrite the files of an environment that repo2docker's build packs read as UTF-8 with LF, in packmill's clone."""
+    for file in environment.files if environment.buildpack is BuildPack.REPO2DOCKER else ():
+        path, text = inside(folder, file), read_text(folder, file)
+        if path is not None and text is not None and "\ufffd" not in text and text.encode() != path.read_bytes():
+            path.write_bytes(text.encode())
+
+
 def _check_contents(folder: Path, environment: Environment) -> None:
     """Read the files that the build will read, to report mistakes before anything is fetched or built."""
     for file in environment.files:

@@ -82,7 +82,7 @@ def read_algorithm_config(path: Path, name: str, *, is_folder: IsFolder = no_fol
     from ruamel.yaml.error import YAMLError
 
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
         check_size(text)
         check_events(YAML().parse(text))
         document = YAML().load(text)

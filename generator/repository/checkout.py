@@ -29,10 +29,13 @@ def repository_files(folder: Path) -> list[str]:
 
 
 def read_text(folder: Path, path: str) -> str | None:
-    """Return a file's text, or None if it is missing, outside of the checkout, or over the size limit."""
+    """Return a file's text with LF and without a byte order mark.
+
+    None if it is missing, outside of the checkout, or over the size limit.
+    """
     file = inside(folder, path)
     if file is None or not file.is_file() or file.stat().st_size > _text_limit:
         return None
     data = file.read_bytes()
     utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))  # as PowerShell's ">" writes it
-    return data.decode("utf-16" if utf16 else "utf-8", errors="replace").replace("\r\n", "\n").replace("\r", "\n")
+    return data.decode("utf-16" if utf16 else "utf-8-sig", errors="replace").replace("\r\n", "\n").replace("\r", "\n")

@@ -24,6 +24,7 @@ from generator.repository.git_environment import git_environment, identity, leav
 from generator.repository.git_messages import explain_git_error
 from generator.repository.git_objects import FetchRequest, check_out, fetch_commit
 from generator.repository.lfs import fetch_lfs
+from generator.repository.scripts import repair_scripts
 from generator.repository.source import Source
 from generator.repository.submodules import fetch_submodules
 from generator.shared.errors import RepositoryError
@@ -97,6 +98,7 @@ def fetch(
         warnings = fetch_lfs(top, repo, connection)
         if repository.local and connection.refs.get("HEAD") == commit:
             warnings += _uncommitted(repo, repository.local)
+        warnings += repair_scripts(folder)
         _let_everyone_read(folder)
         return Checkout(
             repository=repository,

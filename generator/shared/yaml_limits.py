@@ -40,7 +40,7 @@ def read_text(path: Path) -> str:
         OSError, UnicodeDecodeError: the file cannot be read, or is not a regular file.
     """
     # a named pipe would keep the reader waiting for its writer
-    with open(path, encoding="utf-8", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+    with open(path, encoding="utf-8-sig", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise OSError(f"{path}: not a regular file")
         return file.read(largest_text + 1)

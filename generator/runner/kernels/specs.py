@@ -95,7 +95,7 @@ def _list_shares(bins: list[Path]) -> list[Path]:
 
 def _read(spec: Path, environment: Mapping[str, str]) -> Kernel | None:
     try:
-        document = json.loads(spec.read_text(encoding="utf-8"))
+        document = json.loads(spec.read_text(encoding="utf-8-sig"))
         argv = [str(word) for word in document["argv"]]
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -22,7 +22,7 @@ def read_inputs(path: Path) -> dict[str, Any]:
         BadInputsError: the file cannot be read or is not a JSON object.
     """
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
         raise BadInputsError(f"{path}: cannot be read: {error}") from None
     if not isinstance(document, dict):
