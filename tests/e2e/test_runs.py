@@ -241,8 +241,8 @@ def test_a_build_that_fails_gives_exit_15_and_its_own_last_words(
 @pytest.mark.parametrize(
     ("language", "kernel", "said"),
     [
-        ("R", "ir", "no kernel 'ir' or another for r in the image"),
-        ("scala", "scala", "no kernel 'scala' or another for scala in the image"),
+        ("R", "ir", "kernel 'ir': not found in the image, nor another kernel for r"),
+        ("scala", "scala", "kernel 'scala': not found in the image, nor another kernel for scala"),
     ],
 )
 def test_a_kernel_that_the_image_lacks_gives_exit_16(

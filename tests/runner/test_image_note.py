@@ -71,9 +71,9 @@ def test_a_kernel_next_to_a_later_python_does_not_replace_that_of_the_first(tmp_
     spec.write_text('{"argv": ["python3"], "language": "python"}')
     own = Path("/opt/packmill/kernel/share/jupyter/kernels")
 
-    from generator.runner.kernels import specs
+    from generator.runner.kernels.folders import kernel_folders
 
-    folders = specs._kernel_folders({"PATH": f"{first}:{later}"})
+    folders = kernel_folders({"PATH": f"{first}:{later}"})
 
     assert folders.index(own) < folders.index(spec.parents[1])
     assert find_kernels({"PATH": f"{first}:{later}"})

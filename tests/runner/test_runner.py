@@ -12,10 +12,9 @@ from support import notebook, read_scraps
 
 from generator.notebook.interface import read_interface
 from generator.notebook.notebook import read_notebook
-from generator.runner.kernels.specs import Kernel, choose_kernel, find_kernels
 from generator.runner.packaged.values import notebook_values
 from generator.runner.packaged.workspace import RepositoryLocation, Workspace
-from generator.shared.failures import BadInputsError, KernelMissingError
+from generator.shared.failures import BadInputsError
 
 
 def values(cell: str, **inputs: Any) -> dict[str, Any]:
@@ -65,70 +64,6 @@ def test_all_values_that_do_not_fit_are_named_together() -> None:
     assert "number is 'x', but an int is needed" in str(refusal.value)
     assert "numbr: the notebook has no such parameter; did you mean 'number'?" in str(refusal.value)
     assert "needed: no value is given, and the notebook has no default" in str(refusal.value)
-
-
-def kernelspec(prefix: Path, name: str, language: str, *argv: str) -> None:
-    folder = prefix / "share/jupyter/kernels" / name
-    folder.mkdir(parents=True)
-    (folder / "kernel.json").write_text(json.dumps({"argv": argv, "language": language, "display_name": name}))
-
-
-def executable(path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("#!/bin/sh\n")
-    path.chmod(0o755)
-
-
-def test_python_in_a_kernelspec_is_the_python_of_its_environment(tmp_path: Path) -> None:
-    executable(tmp_path / "env/bin/python")
-    kernelspec(tmp_path / "env", "science", "python", "python", "-m", "ipykernel_launcher", "-f", "{connection_file}")
-
-    kernels = {kernel.name: kernel for kernel in find_kernels({"PATH": f"{tmp_path}/env/bin", "HOME": str(tmp_path)})}
-
-    assert kernels["science"].argv[0] == str(tmp_path / "env/bin/python")
-
-
-def test_a_kernelspec_that_cannot_start_or_be_read_is_left_out(tmp_path: Path) -> None:
-    executable(tmp_path / "bin/x")
-    kernelspec(tmp_path, "gone", "python", "/no/such/python")
-    kernelspec(tmp_path, "none", "python", "no-such-command")
-    (tmp_path / "share/jupyter/kernels/broken").mkdir()
-    (tmp_path / "share/jupyter/kernels/broken/kernel.json").write_text("{")
-
-    names = {kernel.name for kernel in find_kernels({"PATH": f"{tmp_path}/bin", "HOME": str(tmp_path)})}
-
-    assert not names & {"gone", "none", "broken"}
-
-
-_KERNELS = (
-    Kernel("other", "python", ("a",), Path()),
-    Kernel("python3", "python", ("a",), Path()),
-    Kernel("ir", "R", ("a",), Path()),
-)
-
-
-@pytest.mark.parametrize(
-    ("name", "language", "chosen", "warned"),
-    [
-        ("python3", "python", "python3", False),
-        ("other", "python", "other", False),
-        ("conda-env-foo-py", "python", "python3", True),
-        ("IR", "r", "ir", False),
-        (None, "r", "ir", False),
-    ],
-)
-def test_a_kernel_is_chosen_by_name_then_by_language(
-    name: str | None, language: str, chosen: str, warned: bool
-) -> None:
-    kernel, warning = choose_kernel(_KERNELS, name=name, language=language)
-
-    assert kernel.name == chosen
-    assert bool(warning) is warned
-
-
-def test_a_missing_kernel_is_told_with_those_that_are_there() -> None:
-    with pytest.raises(KernelMissingError, match=r"available kernels: other \(python\), python3 \(python\), ir \(R\)"):
-        choose_kernel(_KERNELS, name="julia-1.9", language="julia")
 
 
 @pytest.fixture

@@ -42,7 +42,7 @@ def here(tmp_path: Path) -> Folder:
         (("-f", "gone.yaml"), 2, "gone.yaml: cannot be read"),
         (("--cwd", "gone"), 2, "gone: working directory not found"),
         (("--stdout-file", "gone/x"), 2, "gone/x: cannot be written to"),
-        (("-k", "gone", "-l", "cobol"), 4, "no kernel 'gone' or another for cobol"),
+        (("-k", "gone", "-l", "cobol"), 4, "kernel 'gone': not found; available kernels"),
         (("--engine", "gone"), 2, "No engine named 'gone' found"),
         (("--template", "x"), 2, "--template: no file of templates"),
         (("--template-arg", "x"), 2, "--template-arg 'x': write it as NAME=VALUE"),

@@ -1,4 +1,4 @@
-"""The kernels in an image's environments, with command lines that start the right interpreter.
+"""The kernels that are installed, with command lines that start the right interpreter.
 
 The runner has its own Python, so Jupyter's search (its own prefix) and substitution (``python`` becomes the searching
 interpreter) would both miss the user's environment.
@@ -10,18 +10,21 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+from generator.runner.kernels.folders import kernel_folders
 from generator.shared.failures import KernelMissingError
 
 _PREFERRED = {"python": ("python3", "python"), "r": ("ir",), "bash": ("bash",)}
+_LOCAL = "local-provisioner"
 
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """A kernel that can be started; ``argv`` still holds ``{connection_file}``."""
+    """A kernel that can be started, unless it has a ``problem``; ``argv`` still holds ``{connection_file}``."""
 
     name: str
     language: str
@@ -29,103 +32,166 @@ class Kernel:
     folder: Path
     environment: tuple[tuple[str, str], ...] = ()
     interrupt_mode: str = "signal"
+    problem: str = ""
+    """Why it cannot be started, with the file or what to do."""
+    provisioner: str = ""
+    """The program that starts the kernel elsewhere (jupyter_client, "Customizing the kernel's runtime environment")."""
+
+
+class _InvalidSpecError(ValueError):
+    """A kernelspec that cannot be used."""
 
 
 def find_kernels(environment: Mapping[str, str]) -> tuple[Kernel, ...]:
-    """List the image's kernels in search order: JUPYTER_PATH, the runner's environment, PATH, system folders."""
+    """List the installed kernels in search order; a kernel with a problem does not hide a later one of its name."""
     found: dict[str, Kernel] = {}
-    for folder in _kernel_folders(environment):
-        for spec in sorted(folder.glob("*/kernel.json")):
+    for folder in kernel_folders(environment):
+        for spec in _list_specs(folder):
             kernel = _read(spec, environment)
-            if kernel is not None:
-                found.setdefault(kernel.name, kernel)
+            before = found.get(kernel.name) if kernel else None
+            if kernel and (before is None or (before.problem and not before.provisioner)):
+                found[kernel.name] = kernel
     return tuple(found.values())
 
 
+def _list_specs(folder: Path) -> Iterator[Path]:
+    """Yield the kernelspecs in a folder, which may be missing or closed to the user."""
+    try:
+        kernels = sorted(folder.iterdir())
+    except OSError:
+        return
+    for kernel in kernels:
+        yield kernel / "kernel.json"
+
+
 def choose_kernel(
-    kernels: Iterable[Kernel], *, name: str | None, language: str, exact: bool = False
+    kernels: Iterable[Kernel], *, name: str | None, language: str, exact: bool = False, in_image: bool = True
 ) -> tuple[Kernel, str]:
     """Return the named kernel, else one of the language with a warning (otherwise '').
 
-    ``exact`` accepts only the named kernel.
+    ``exact`` accepts only the named kernel; ``in_image`` is about the advice in messages.
 
     Raises:
-        KernelMissingError: no kernel has the name or, unless ``exact``, the language.
+        KernelMissingError: no kernel has the name or, unless ``exact``, the language; or a provisioner starts it.
     """
     by_name = {kernel.name.lower(): kernel for kernel in kernels}
-    if name and name.lower() in by_name:
-        return by_name[name.lower()], ""
-    fitting = [kernel for kernel in by_name.values() if kernel.language.lower() == language.lower()]
+    named = by_name.get(name.lower()) if name else None
+    if named and not named.problem:
+        return named, ""
+    if named and (exact or named.provisioner):
+        remedy = "" if named.provisioner else "; correct it, or choose another kernel with -k"
+        raise KernelMissingError(f"kernel {name!r}: {named.problem}{remedy}")
+    usable = [kernel for kernel in by_name.values() if not kernel.problem]
+    fitting = [kernel for kernel in usable if kernel.language.lower() == language.lower()]
     preferred = [kernel for word in _PREFERRED.get(language.lower(), ()) for kernel in fitting if kernel.name == word]
     chosen = None if exact and name else next(iter((*preferred, *fitting)), None)
     if chosen is None:
-        available = ", ".join(f"{kernel.name} ({kernel.language})" for kernel in by_name.values()) or "none"
-        requested = f"{name!r} or another for {language}" if name else f"for {language or 'an unknown language'}"
-        raise KernelMissingError(
-            f"no kernel {requested} in the image; available kernels: {available}\n"
-            "  add the kernel to the environment (ipykernel for Python, IRkernel for R) and rebuild the image"
-        )
-    warning = f"kernel {name!r}: not found in the image; using {chosen.name!r}" if name else ""
-    return chosen, warning
+        raise KernelMissingError(_describe_missing(named, usable, name, language, exact=exact, in_image=in_image))
+    if not name:
+        return chosen, ""
+    program = " ".join(chosen.argv[:1])
+    reason = named.problem if named else "not found"
+    return chosen, f"kernel {name!r}: {reason}; the notebook runs in {chosen.name!r} ({program}) instead"
 
 
-def _kernel_folders(environment: Mapping[str, str]) -> list[Path]:
-    bins = [Path(folder) for folder in environment.get("PATH", "").split(":") if folder.startswith("/")]
-    shares = [Path(folder) for folder in environment.get("JUPYTER_PATH", "").split(":") if folder]
-    shares += [Path(sys.prefix) / "share/jupyter"]
-    shares += _list_shares(bins)
-    shares += [
-        Path(home) / ".local/share/jupyter" for home in dict.fromkeys((environment.get("HOME", "/"), "/home/jovyan"))
-    ]
-    shares += [Path("/usr/local/share/jupyter"), Path("/usr/share/jupyter")]
-    return list(dict.fromkeys(share.absolute() / "kernels" for share in shares))
-
-
-def _list_shares(bins: list[Path]) -> list[Path]:
-    """List the kernel folders of PATH; packmill's kernel is that of the first Python, so later ones follow it."""
-    shares, own = [], [Path("/opt/packmill/kernel/share/jupyter")]
-    command = next((name for name in ("python3", "python") if any(os.access(one / name, os.X_OK) for one in bins)), "")
-    for folder in bins:
-        shares += [folder.parent / "share" / "jupyter"] if folder.name == "bin" else []
-        if command and os.access(folder / command, os.X_OK):
-            shares += own
-            own = []
-    return shares + own
+def _describe_missing(
+    named: Kernel | None, usable: Iterable[Kernel], name: str | None, language: str, *, exact: bool, in_image: bool
+) -> str:
+    available = ", ".join(f"{kernel.name} ({kernel.language})" for kernel in usable) or "none"
+    language = language or "an unknown language"
+    missing = "not found in the image" if in_image else "not found"
+    asked = f"kernel {name!r}: {named.problem if named else missing}" if name else f"no kernel for {language}"
+    another = "" if exact or not name else f", nor another kernel for {language}"
+    remedy = (
+        "add the kernel to the environment (ipykernel for Python, IRkernel for R) and rebuild the image"
+        if in_image
+        else "install a kernel (ipykernel for Python, IRkernel for R) in an environment on PATH, or choose one with -k"
+    )
+    return f"{asked}{another}; available kernels: {available}\n  {remedy}"
 
 
 def _read(spec: Path, environment: Mapping[str, str]) -> Kernel | None:
+    """Read a kernelspec; None if there is no file that can be read."""
     try:
-        document = json.loads(spec.read_text(encoding="utf-8-sig"))
-        argv = [str(word) for word in document["argv"]]
-    except (OSError, ValueError, KeyError, TypeError):
+        text = spec.read_text(encoding="utf-8-sig", errors="replace")
+    except OSError:
         return None
-    interpreter = _interpreter(argv[0], spec, environment) if argv else None
-    if interpreter is None:
-        return None
+    kernel = Kernel(spec.parent.name, "", (), spec.parent)
+    try:
+        document = _parse(text)
+        kernel = replace(kernel, language=str(document.get("language", "")))
+        provisioner = _read_provisioner(document, environment)
+        if provisioner:
+            return replace(kernel, provisioner=provisioner, problem=_explain_provisioner(provisioner))
+        return _complete(kernel, document, environment)
+    except _InvalidSpecError as error:
+        return replace(kernel, problem=f"{spec}: {error}")
+
+
+def _parse(text: str) -> dict[str, Any]:
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        where = f"line {error.lineno}: {error.msg}" if isinstance(error, json.JSONDecodeError) else str(error)
+        raise _InvalidSpecError(f"is not valid JSON: {where}") from None
+    if not isinstance(document, dict):
+        raise _InvalidSpecError("is not a JSON object")
+    return document
+
+
+def _complete(kernel: Kernel, document: Mapping[str, Any], environment: Mapping[str, str]) -> Kernel:
+    argv = document.get("argv")
+    if not isinstance(argv, list) or not argv or not all(isinstance(word, str) for word in argv):
+        raise _InvalidSpecError("argv is not a list of words" if argv else "argv is missing")
     extra = document.get("env")
-    extra = extra if isinstance(extra, dict) else {}
-    return Kernel(
-        name=spec.parent.name,
-        language=str(document.get("language", "")),
+    extra = {str(name): str(value) for name, value in extra.items()} if isinstance(extra, dict) else {}
+    prefix = _prefix(kernel.folder)
+    words = {"{resource_dir}": str(kernel.folder), "{prefix}": str(prefix or sys.prefix)}
+    for word, meaning in words.items():
+        argv = [part.replace(word, meaning) for part in argv]
+    path = re.sub(r"\$(PATH|\{PATH\})", lambda _: environment.get("PATH", ""), extra.get("PATH", "$PATH"))
+    interpreter = _interpreter(argv[0], prefix, path)
+    if interpreter is None:
+        raise _InvalidSpecError(f"its program {argv[0]!r} is not found, or cannot be executed")
+    return replace(
+        kernel,
         argv=(interpreter, *argv[1:]),
-        folder=spec.parent,
-        environment=tuple((str(name), str(value)) for name, value in extra.items()),
+        environment=tuple(extra.items()),
         interrupt_mode=str(document.get("interrupt_mode", "signal")),
     )
 
 
-def _interpreter(command: str, spec: Path, environment: Mapping[str, str]) -> str | None:
+def _read_provisioner(document: Mapping[str, Any], environment: Mapping[str, str]) -> str:
+    """Return the name of the provisioner, unless it starts kernels on this machine."""
+    metadata = document.get("metadata")
+    stanza = metadata.get("kernel_provisioner") if isinstance(metadata, dict) else None
+    default = environment.get("JUPYTER_DEFAULT_PROVISIONER_NAME") or _LOCAL
+    name = stanza.get("provisioner_name", default) if isinstance(stanza, dict) else default
+    return "" if name == _LOCAL else str(name)
+
+
+def _explain_provisioner(name: str) -> str:
+    return (
+        f"the kernel provisioner {name!r} starts it, not the runner; choose another kernel with -k, "
+        "or run the notebook with --engine nbclient, which uses provisioners"
+    )
+
+
+def _prefix(folder: Path) -> Path | None:
+    """Return the environment that has a kernel in ``share/jupyter/kernels``."""
+    is_in_environment = folder.parts[-4:-1] == ("share", "jupyter", "kernels")
+    return folder.parents[3] if is_in_environment else None
+
+
+def _interpreter(command: str, prefix: Path | None, path: str) -> str | None:
     """Return a kernel's absolute program path; ``python`` is that of the kernelspec's environment."""
     if os.path.isabs(command):
         return command if os.access(command, os.X_OK) else None
-    prefix = (spec.parents[4] if len(spec.parents) > 4 else spec.parent) / "bin"
-    if re.fullmatch(r"python[\d.]*", command):
-        for name in (command, "python3", "python"):
-            if os.access(prefix / name, os.X_OK):
-                return str(prefix / name)
-    program = prefix / command
-    if os.access(program, os.X_OK):
-        return str(program)
+    is_python = re.fullmatch(r"python[\d.]*", command)
+    for name in (command, "python3", "python") if is_python else (command,):
+        if prefix and os.access(prefix / "bin" / name, os.X_OK):
+            return str(prefix / "bin" / name)
     from shutil import which
 
-    return which(command, path=environment.get("PATH"))
+    found = which(command, path=path)
+    return str(Path(found).absolute()) if found else None

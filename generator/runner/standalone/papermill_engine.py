@@ -14,6 +14,7 @@ from typing import Any, TextIO
 import nbformat
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.engines import Engine, NotebookExecutionManager
+from papermill.log import logger
 
 from generator.runner.document.saving import rest_after
 from generator.runner.document.streams import Text, plain_output
@@ -63,7 +64,10 @@ class PackmillEngine(Engine):  # type: ignore[misc]
             RuntimeError: the kernel did not answer in time, or dropped output.
         """
         language = nb_man.nb.metadata.get("kernelspec", {}).get("language") or "python"
-        kernel, _warning = choose_kernel(find_kernels(os.environ), name=kernel_name, language=language)
+        kernels = find_kernels(os.environ)
+        kernel, warning = choose_kernel(kernels, name=kernel_name, language=language, in_image=False)
+        if warning:
+            logger.warning(warning)
         with private_folder() as folder:
             connection = new_connection(kernel, folder)
             process = KernelProcess(kernel, connection=connection, runtime=folder, cwd=Path.cwd(), log=None)
@@ -157,8 +161,6 @@ class _Listener:
 
     def output(self, output: dict[str, Any]) -> None:
         """Copy an output to the requested files and the log."""
-        from papermill.log import logger
-
         copy = self._copies.get(str(output.get("name")))
         if output["output_type"] == "stream":
             text = str(plain_output(output)["text"])
@@ -172,8 +174,6 @@ class _Listener:
 
     def warn(self, text: str) -> None:
         """Report a problem that does not end the run."""
-        from papermill.log import logger
-
         logger.warning(text)
 
     def tick(self) -> None:

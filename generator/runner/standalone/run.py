@@ -172,7 +172,8 @@ def _choose_kernel(request: StandaloneRun, notebook: Notebook, language: str) ->
     if request.execution.get("prepare_only"):
         return Kernel(name or "python3", language, (), Path())
     exact = request.kernel is not None
-    kernel, warning = choose_kernel(find_kernels(os.environ), name=name, language=language, exact=exact)
+    kernels = find_kernels(os.environ)
+    kernel, warning = choose_kernel(kernels, name=name, language=language, exact=exact, in_image=False)
     if warning:
         request.say(f"warning: {warning}")
     return kernel
