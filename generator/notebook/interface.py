@@ -17,6 +17,7 @@ from generator.notebook.literals import MisfitError, fit, hint_of, widen_hint
 from generator.notebook.notebook import Cell, Notebook
 from generator.notebook.parameters import CwlType, Hint, Literal, Missing, Parameter, Reading, Remark, Role
 from generator.notebook.stage_ins import IsFolder, is_given_as_path, no_folder, stage_in_hint
+from generator.notebook.stage_outs import ends_in_slash, output_path, placeholder_name
 from generator.shared import contract
 from generator.shared.errors import Mistake, ParametersError
 from generator.shared.safe_text import printable
@@ -60,7 +61,10 @@ class Input:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Output:
-    """A file, several files, or a folder that a run writes; ``glob`` is relative to the output directory."""
+    """A file, several files, or a folder that a run writes; ``glob`` is relative to the output directory.
+
+    ``placeholder`` is the path in the cell if it exists only on the author's machine: the process gets another one.
+    """
 
     name: str
     type: CwlType
@@ -69,6 +73,7 @@ class Output:
     optional: bool = False
     doc: str = ""
     line: int = 0
+    placeholder: str = ""
 
     @property
     def id(self) -> str:
@@ -150,6 +155,7 @@ def _interface(
         try:
             if parameter.hint and parameter.hint.role is Role.STAGE_OUT:
                 outputs.append(_output(parameter, folder))
+                remarks += _placeholder_remarks(outputs[-1])
             else:
                 inputs.append(_input(parameter, remarks, is_folder))
         except MisfitError as error:
@@ -232,8 +238,9 @@ def _output(parameter: Parameter, folder: str) -> Output:
         raise MisfitError(
             "is a stage-out: its value must be a file name or pattern in quotes, such as 'image.png' or '*.log'"
         )
-    relative = output_path(glob, folder)
-    directory = glob.endswith("/") or hint.type is CwlType.DIRECTORY
+    placeholder = placeholder_name(glob)
+    relative = placeholder or output_path(glob, folder)
+    directory = ends_in_slash(glob) or hint.type is CwlType.DIRECTORY
     wildcard = re.search(r"[*?\[]", glob) is not None
     if directory and wildcard:
         raise MisfitError(f"is {glob!r}: a folder to stage out cannot have a wildcard")
@@ -245,32 +252,18 @@ def _output(parameter: Parameter, folder: str) -> Output:
         optional=hint.optional,
         doc=printable(parameter.doc),
         line=parameter.line,
+        placeholder=glob if placeholder else "",
     )
 
 
-def output_path(path: str, folder: str) -> str:
-    """Translate a path that the process writes to a path in the output directory.
-
-    The folder of the process becomes the top of the output directory; files that are written above it, with ``../``,
-    keep their path from the repository's top.
-
-    Raises:
-        MisfitError: the path leaves the repository.
-    """
-    if path.startswith(("/", "~")):
-        raise MisfitError(f"is {path!r}: write below the notebook's folder, a run collects no files outside of it")
-    whole = posixpath.normpath(posixpath.join("/", folder, path)) if not _escapes(path, folder) else None
-    if whole is None:
-        raise MisfitError(f"is {path!r}, which leaves the repository")
-    inside = posixpath.relpath(whole, posixpath.join("/", folder))
-    relative = whole.lstrip("/") if inside.startswith("..") else inside
-    if relative in ("", "."):
-        raise MisfitError(f"is {path!r}: name a file or a folder below it; 'output_dir' already holds everything")
-    return relative
-
-
-def _escapes(path: str, folder: str) -> bool:
-    return posixpath.normpath(posixpath.join(folder or ".", path)).startswith("..")
+def _placeholder_remarks(one: Output) -> list[Remark]:
+    if not one.placeholder:
+        return []
+    message = (
+        f"{one.name} is {one.placeholder!r}, a path on the author's machine: a run writes to {one.glob!r} in its "
+        "output directory, and the notebook gets that path"
+    )
+    return [Remark(line=one.line, message=printable(message))]
 
 
 def _later_cells(later: Sequence[Cell], read: Reader) -> list[Remark]:

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from generator.notebook.hints import UnknownHintError, parse_hint
-from generator.notebook.interface import Input, Interface, Output, output_path
+from generator.notebook.interface import Input, Interface, Output
 from generator.notebook.literals import MisfitError, fit, hint_of, widen_hint
 from generator.notebook.parameters import CwlType, Hint, Literal, Missing, Remark, Role
 from generator.notebook.stage_ins import IsFolder, no_folder, stage_in_hint
+from generator.notebook.stage_outs import output_path
 from generator.shared.errors import Mistake, ParametersError
 from generator.shared.safe_text import printable
 from generator.shared.yaml_limits import YamlLimitError, check_events, check_size

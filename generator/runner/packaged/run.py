@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from generator.runner.execution.task import ProgressOutput, Task
 from generator.runner.execution.watching import deferred_signals, ignore_signals
 from generator.runner.kernels.specs import choose_kernel, find_kernels
 from generator.runner.packaged.output_object import write_output_object
+from generator.runner.packaged.placeholders import placeholder_paths
 from generator.runner.packaged.values import notebook_values, read_inputs
 from generator.runner.packaged.workspace import RepositoryLocation, Workspace, locate_repository
 from generator.runner.results.result import RunRecord
@@ -199,8 +200,8 @@ def _run_notebook(run: _Run) -> None:
     console = ProgressOutput(request.say, cells=request.show_cells)
     page = file_writer(executed.with_suffix(".html")) if request.html else None
     try:
-        with write_page_after(task, page, console):
-            execute(task, record, console)
+        with placeholder_paths(interface, run.output) as paths, write_page_after(task, page, console):
+            execute(replace(task, parameters={**parameters, **paths}), record, console)
     finally:
         record.scraps.write()
 

@@ -17,8 +17,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from generator.notebook.interface import output_path
 from generator.notebook.literals import MisfitError
+from generator.notebook.stage_outs import output_path
 from generator.runner.image_note import ImageVariables, noted_variables, read_image_note
 
 _COPY_LIMIT = 8 * 1024**2

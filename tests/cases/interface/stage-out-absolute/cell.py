@@ -1,0 +1,11 @@
+a = '/unity/ads/outputs/X/'  # type: stage-out
+b = '/tmp/out.png'  # type: stage-out the picture
+c = '~/maps/'  # type: stage-out
+d = '/tmp/out_*.tif'  # type: stage-out
+e = '/unity/ads/outputs/Y'  # type: stage-out[Directory]
+f = 'C:\\data\\Z\\'  # type: stage-out
+g = 'D:/data/z.csv'  # type: stage-out?
+h = '\\\\server\\share\\w.csv'  # type: stage-out
+i = '/tmp//v//'  # type: stage-out
+j = './u/'  # type: stage-out
+k = '../t/'  # type: stage-out

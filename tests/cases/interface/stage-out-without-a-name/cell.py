@@ -1,0 +1,14 @@
+a = '/'  # type: stage-out
+b = '//'  # type: stage-out
+c = '/tmp/..'  # type: stage-out
+d = '~'  # type: stage-out
+e = '~ada/'  # type: stage-out
+f = 'C:\\'  # type: stage-out
+g = 's3://bucket/x/'  # type: stage-out
+h = 'file:///tmp/x/'  # type: stage-out
+i = ''  # type: stage-out
+j = '/tmp/out_*/'  # type: stage-out
+k = '/a/X/'  # type: stage-out
+l = '/b/X'  # type: stage-out
+m = '/tmp/scraps.json'  # type: stage-out
+n = 'out\\x.png'  # type: stage-out
