@@ -74,6 +74,22 @@ def fit(value: Literal, hint: Hint) -> Literal:
     return _fit_scalar(value, hint)
 
 
+def require_text(value: object, hint: Hint) -> None:
+    """Refuse a number or a boolean for a string or an enum: YAML makes them of ``012`` or ``yes``, whose text is lost.
+
+    Raises:
+        MisfitError: the value is or has one; the message does not repeat a secret.
+    """
+    if hint.type not in (CwlType.STRING, CwlType.ENUM):
+        return
+    for item in value if isinstance(value, list | tuple) else (value,):
+        if isinstance(item, bool | int | float):
+            kind = "boolean" if isinstance(item, bool) else "number"
+            found = "" if hint.secret else f" {str(item).lower()}"
+            needed = describe(replace(hint, array=False))
+            raise MisfitError(f"is the {kind}{found}, but {needed} is needed; write it in quotes")
+
+
 def _fit_scalar(value: Literal, hint: Hint) -> Literal:
     kind = hint.type
     fitted: Literal = None

@@ -69,7 +69,8 @@ def _resolve_object(value: dict[str, Any], folder: Path) -> dict[str, Any]:
             known = ", ".join(sorted(_fields[kind]))
             raise MisfitError(f"has a {kind} with the unknown field {key!r}; the fields are {known}")
         if not isinstance(item, needed):
-            raise MisfitError(f"has a {kind} whose {key} is {item!r}; a {needed.__name__} is needed")
+            advice = "write it in quotes" if needed is str else f"a {needed.__name__} is needed"
+            raise MisfitError(f"has a {kind} whose {key} is {item!r}; {advice}")
     _check_name(kind, given)
     for key in ("secondaryFiles", "listing"):
         if not all(is_file_object(item) for item in given.get(key, ())):

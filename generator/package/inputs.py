@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from generator.notebook.literals import MisfitError, fit
+from generator.notebook.literals import MisfitError, fit, require_text
 from generator.notebook.parameters import CwlType, Hint, Role
 from generator.package.file_objects import (
     address,
@@ -31,10 +31,7 @@ def fit_for_cwl(value: Any, hint: Hint) -> Any:
     Raises:
         MisfitError: the value does not fit.
     """
-    items = value if isinstance(value, list) else [value]
-    for item in items:
-        if hint.type is CwlType.STRING and isinstance(item, int | float) and not isinstance(item, bool):
-            raise MisfitError(f"is the number {item}, but a string is needed; write it in quotes")
+    require_text(value, hint)
     fitted = fit(value, hint)
     for item in fitted if isinstance(fitted, list) else [fitted]:
         if hint.type is CwlType.INT and isinstance(item, int) and not -_INT_32 <= item < _INT_32:
@@ -79,15 +76,23 @@ def check_job(job: Mapping[str, Any], hints: Mapping[str, Hint], file: Path) -> 
                 fitted[name] = _fit_value(name, check_value(value, file.resolve().parent), hint)
                 wrong += [f"{name}: {path} does not exist" for path in missing_files(fitted[name])]
             except MisfitError as error:
-                wrong.append(f"{name} {error}")
+                wrong.append(_explain(name, hint, error))
     if wrong:
         raise UsageError("\n".join([f"{file} does not fit the package", *(f"  {line}" for line in wrong)]))
     return fitted
 
 
+def _explain(name: str, hint: Hint, error: MisfitError) -> str:
+    """Explain why a value does not fit, without repeating a secret's value."""
+    return f"{name}: the secret value is not text; write it in quotes" if hint.secret else f"{name} {error}"
+
+
 def _fit_value(name: str, value: Any, hint: Hint) -> Any:
     if name == contract.credentials_input and isinstance(value, dict):
+        _require_texts(value)
         return json.dumps(value)  # CWL's secrets are text
+    if name == "stage_out":
+        _require_texts(value)
     if hint.role is Role.STAGE_IN:
         return _fit_staged(value, hint)
     return _check_file_value(fit_for_cwl(value, hint), hint)
@@ -104,10 +109,26 @@ def _fit_staged(value: Any, hint: Hint) -> Any:
             raise MisfitError(f"is a {value['class']}, but a {hint.type} is needed; write it as {_example(hint)}")
         return address(value) or value
     if isinstance(value, dict) and "class" not in value:
+        _require_texts(value)
         return value
     if isinstance(value, str) and "://" in value:
         return value
     raise MisfitError(f"is {value!r}; write it as a URL, a record, or {_example(hint)}")
+
+
+def _require_texts(record: Any) -> None:
+    """Refuse numbers and booleans in an address or a record, whose fields are text, and may be secrets.
+
+    Raises:
+        MisfitError: the record has one.
+    """
+    if is_file_object(record):
+        return
+    if isinstance(record, bool | int | float):
+        raise MisfitError("is or has a number or a boolean where text is needed; write it in quotes")
+    items = record.items() if isinstance(record, dict) else enumerate(record) if isinstance(record, list) else ()
+    for _, item in items:
+        _require_texts(item)
 
 
 def _example(hint: Hint) -> str:

@@ -84,7 +84,7 @@ def _keys(value: Any) -> Iterator[str]:
 
 
 def read_yaml(text: str) -> Any:
-    """Parse YAML into values that JSON also has; a date becomes its text.
+    """Parse YAML into values that JSON also has; a date stays text.
 
     Raises:
         MisfitError: text is not YAML, has values unknown to JSON, or exceeds a limit of `generator.shared.yaml_limits`.
@@ -136,8 +136,20 @@ def _yaml(text: str) -> Any:
     from ruamel.yaml import YAML
 
     yaml_limits.check_events(YAML(typ="safe", pure=True).parse(text))
-    value = YAML(typ="safe", pure=True).load(text)
-    return json.loads(json.dumps(_plain_keys(value), default=_dated, allow_nan=False))
+    yaml = YAML(typ="safe", pure=True)
+    yaml.Constructor = _constructor()
+    return json.loads(json.dumps(_plain_keys(yaml.load(text)), allow_nan=False))
+
+
+def _constructor() -> type:
+    """Return a constructor of YAML values in which a date keeps its text."""
+    from ruamel.yaml.constructor import SafeConstructor
+
+    class TextOfDates(SafeConstructor):
+        """Constructs dates as text."""
+
+    TextOfDates.add_constructor("tag:yaml.org,2002:timestamp", SafeConstructor.construct_yaml_str)
+    return TextOfDates
 
 
 def _plain_keys(value: Any) -> Any:
@@ -147,9 +159,3 @@ def _plain_keys(value: Any) -> Any:
                 raise TypeError(f"the key {key!r} is not text")
         return {key: _plain_keys(item) for key, item in value.items()}
     return [_plain_keys(item) for item in value] if isinstance(value, list) else value
-
-
-def _dated(value: Any) -> str:
-    if hasattr(value, "isoformat"):
-        return str(value.isoformat())
-    raise TypeError(f"{type(value).__name__} has no JSON form")

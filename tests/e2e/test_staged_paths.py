@@ -113,7 +113,7 @@ def test_a_folder_flows_through_the_workflow_of_plain_cwltool(package: Path, giv
         "mask": f"{web.url}/mask.csv",
         "tiles": [f"{web.url}/mask.csv", {"class": "File", "path": str(given / "given.csv")}],
         "scene": {"class": "File", "path": str(given / "given.csv")},
-        "stage_out": {"path": "delivered"},
+        "stage_out": "delivered",
     }
     (given / "job.json").write_text(json.dumps(job))
 

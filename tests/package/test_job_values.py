@@ -199,6 +199,13 @@ _HINTS = {
     "tile": Hint(type=CwlType.STRING),
     "tiles": Hint(type=CwlType.STRING, array=True),
     "n": Hint(type=CwlType.INT),
+    "mode": Hint(type=CwlType.ENUM, symbols=("012", "1.10")),
+    "maybe": Hint(type=CwlType.STRING, optional=True),
+    "token": Hint(type=CwlType.STRING, secret=True),
+    "table": Hint(type=CwlType.FILE),
+    "source": Hint(type=CwlType.FILE, role=Role.STAGE_IN),
+    "stage_out": Hint(optional=True),
+    "credentials": Hint(optional=True, secret=True),
     "many": Hint(type=CwlType.LONG),
 }
 
@@ -211,12 +218,40 @@ class TestValuesThatYamlOrCwlWouldChange:
         [
             ("tile: 012", "tile is the number 12, but a string is needed; write it in quotes"),
             ("tiles: [1.10, b]", "tiles is the number 1.1, but a string is needed; write it in quotes"),
+            ("tile: 1.10", "tile is the number 1.1, but a string is needed; write it in quotes"),
+            ("tile: 1e3", "tile is the number 1000.0"),
+            ("tile: 0x1F", "tile is the number 31"),
+            ("tile: 1_000", "tile is the number 1000"),
+            ("tile: true", "tile is the boolean true, but a string is needed; write it in quotes"),
+            ("tiles: [a, ~]", "tiles is null, but a string is needed"),
+            ("mode: 012", "mode is the number 12, but one of '012', '1.10' is needed; write it in quotes"),
+            ("maybe: 1.10", "maybe is the number 1.1, but a string is needed; write it in quotes"),
+            ("token: 012345", "token: the secret value is not text; write it in quotes"),
+            ("token: [s3cret]", "token: the secret value is not text; write it in quotes"),
+            ("table: {class: File, path: 012}", "table has a File whose path is 12; write it in quotes"),
+            ("source: {url: https://x.org, password: 012}", "source is or has a number or a boolean where text is"),
+            ("stage_out: 2024", "stage_out is or has a number or a boolean where text is needed"),
+            ("credentials: {password: 012}", "credentials: the secret value is not text; write it in quotes"),
+            ('{"tile": 1.10}', "tile is the number 1.1, but a string is needed; write it in quotes"),
             ("n: 99999999999", "n is 99999999999, which is too large for an int; declare the parameter as long"),
         ],
     )
     def test_are_refused(self, text: str, said: str, tmp_path: Path) -> None:
-        with pytest.raises(UsageError, match=re.escape(said)):
+        with pytest.raises(UsageError, match=re.escape(said)) as refusal:
             check_job(job_values(text, tmp_path, name="job.yml"), _HINTS, tmp_path / "job.yml")
+
+        problem = str(refusal.value).partition("\n")[2]  # the path of the file has the test's name
+        assert "12345" not in problem
+        assert "s3cret" not in problem
+
+    @pytest.mark.parametrize(
+        "text",
+        ["2020-01-01", "2001-12-14t21:59:43.10-05:00", "2001-1-1 1:1:1", "12:30:00", "yes", "NO", "on", "0o", "1.2.3"],
+    )
+    def test_keep_a_text_that_other_readers_change(self, text: str, tmp_path: Path) -> None:
+        job = job_values(f"tile: {text}\ntiles: [{text}]", tmp_path, name="job.yml")
+
+        assert check_job(job, _HINTS, tmp_path / "job.yml") == {"tile": text, "tiles": [text]}
 
     def test_are_kept_in_quotes_or_in_a_type_that_fits(self, tmp_path: Path) -> None:
         text = "tile: '012'\ntiles: ['1.10', '1e3']\nmany: 99999999999\nn: -2147483648"
@@ -227,6 +262,11 @@ class TestValuesThatYamlOrCwlWouldChange:
 
     def test_a_command_line_keeps_the_text_of_a_string(self, tmp_path: Path) -> None:
         assert typed_value("012", _HINTS["tile"], tmp_path) == "012"
+        assert typed_value("1.10", _HINTS["mode"], tmp_path) == "1.10"
+        assert typed_value("null", _HINTS["maybe"], tmp_path) == "null"
+        assert typed_value("1e3", _HINTS["tiles"], tmp_path) == ["1e3"]
+        with pytest.raises(MisfitError, match=r"is the number 1\.1, but a string is needed; write it in quotes"):
+            typed_value("[1.10]", _HINTS["tiles"], tmp_path)
         with pytest.raises(MisfitError, match="too large for an int"):
             typed_value("2147483648", _HINTS["n"], tmp_path)
 

@@ -57,6 +57,23 @@ def test_reserved_names_come_back_under_their_own() -> None:
     assert values("id = 'x'\nclass_ = 1", id_="y", class__=2) == {"id": "y", "class_": 2}
 
 
+@pytest.mark.parametrize(
+    ("cell", "given", "problem"),
+    [
+        ("n = 'x'", 1.1, "n is the number 1.1, but a string is needed; write it in quotes"),
+        ("n = ['x']", ["a", True], "n is the boolean true, but a string is needed; write it in quotes"),
+        ("n = '012'  # type: Literal['012']", 12, "n is the number 12, but one of '012' is needed; write it in quotes"),
+        ("n = ''  # type: secret", 12345, "n: the secret value is not of type string"),
+    ],
+)
+def test_a_number_is_not_made_text(cell: str, given: Any, problem: str) -> None:
+    with pytest.raises(BadInputsError) as refusal:
+        values(cell, n=given)
+
+    assert problem in str(refusal.value)
+    assert "12345" not in str(refusal.value)
+
+
 def test_all_values_that_do_not_fit_are_named_together() -> None:
     with pytest.raises(BadInputsError) as refusal:
         values("number = 1  # type: int\nneeded: int", number="x", numbr=1)

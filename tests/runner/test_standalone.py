@@ -20,7 +20,7 @@ from waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
-_CELL = "n = 1  # type: int\nratio = 0.5  # type: float\nmode = 'a'  # type: Literal['a', 'b']\nname = 'x'  # type: string\nfree = 'x'\nout = 'o.png'  # type: stage-out"  # noqa: E501
+_CELL = "n = 1  # type: int\ncode = '1.10'  # type: Literal['012', '1.10']\nratio = 0.5  # type: float\nmode = 'a'  # type: Literal['a', 'b']\nname = 'x'  # type: string\nfree = 'x'\nout = 'o.png'  # type: stage-out"  # noqa: E501
 
 
 @pytest.fixture
@@ -33,6 +33,9 @@ def here(tmp_path: Path) -> Folder:
     [
         (("-p", "n", "x"), 2, "n is 'x', but an int is needed"),
         (("-p", "mode", "c"), 2, "mode is 'c', but one of 'a', 'b' is needed"),
+        (("-y", "name: 012"), 2, "name is the number 10, but a string is needed; write it in quotes"),
+        (("-y", "name: 12:30:00"), 2, "name is the number 45000, but a string is needed; write it in quotes"),
+        (("-y", "name: yes"), 2, "name is the boolean true, but a string is needed; write it in quotes"),
         (("-p", "n", "None"), 2, "n is null, but an int is needed"),
         (("-p", "nn", "1"), 2, "nn: the notebook has no such parameter; did you mean 'n'?; --allow-unknown injects"),
         (("-p", "n"), 2, "-p needs a name and a value"),
@@ -98,14 +101,16 @@ def test_an_address_that_does_not_lead_to_a_notebook_is_named(
         (("-p", "name", "007"), "'007'"),
         (("-p", "name", "True"), "'True'"),
         (("-p", "free", "007"), "7"),
+        (("-p", "code", "012"), "'012'"),
+        (("-y", "name: 2020-01-01"), "'2020-01-01'"),
         (("-p", "mode", "b"), "'b'"),
         (("-p", "out", "p.png"), "'p.png'"),
     ],
 )
 def test_a_typed_parameter_is_of_its_type_and_another_as_papermill_has_it(
-    words: tuple[str, str, str], value: str, here: Folder
+    words: tuple[str, ...], value: str, here: Folder
 ) -> None:
-    here.write(_CELL, f"print(repr({words[1]}))")
+    here.write(_CELL, f"print(repr({words[1].partition(':')[0]}))")
 
     done = here.run("in.ipynb", "out.ipynb", *words)
 

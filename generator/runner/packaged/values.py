@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from generator.notebook.interface import Input, Interface
-from generator.notebook.literals import MisfitError, fit
+from generator.notebook.literals import MisfitError, fit, require_text
 from generator.notebook.parameters import CwlType, Literal, Missing
 from generator.runner.packaged.files import file_value
 from generator.shared.failures import BadInputsError
@@ -93,6 +93,7 @@ def notebook_value(value: Any, one: Input, folder: Path = Path()) -> Literal:
     """
     if one.hint.type in (CwlType.FILE, CwlType.DIRECTORY):
         return file_value(value, one, folder)
+    require_text(value, one.hint)
     return _like(fit(value, one.hint), one.default)
 
 

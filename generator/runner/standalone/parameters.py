@@ -13,9 +13,9 @@ from typing import Any
 
 from generator.notebook.interface import Input, Interface
 from generator.notebook.languages import reader_of
-from generator.notebook.literals import MisfitError, fit
+from generator.notebook.literals import MisfitError, fit, require_text
 from generator.notebook.notebook import Notebook
-from generator.notebook.parameters import CwlType
+from generator.notebook.parameters import CwlType, Hint
 from generator.runner.packaged.files import file_value
 from generator.runner.packaged.values import explain_misfit
 from generator.runner.standalone import addresses
@@ -157,14 +157,19 @@ def fit_parameters(
                 if value is not None:
                     fitted[name] = file_value(_files_of(texts[name], one) if name in texts else value, one, folder)
             elif one.typed:
-                is_text = one.hint.type is CwlType.STRING and not one.hint.array and value is not None
-                fitted[name] = fit(texts.get(name, value) if is_text else value, one.hint)
+                is_text = one.hint.type in (CwlType.STRING, CwlType.ENUM) and not one.hint.array and value is not None
+                fitted[name] = _fit_text(texts.get(name, value) if is_text else value, one.hint)
         except MisfitError as error:
             wrong.append(explain_misfit(one, error))
     if wrong:
         lines = "\n".join(f"  {line}" for line in wrong)
         raise BadInputsError(f"the parameters do not fit {notebook.name}:\n{lines}")
     return fitted
+
+
+def _fit_text(value: Any, hint: Hint) -> Any:
+    require_text(value, hint)
+    return fit(value, hint)
 
 
 def _files_of(text: str, one: Input) -> Any:
