@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from generator.notebook.languages import Reader, reader_of
+from generator.notebook.languages import reader_of
 from generator.notebook.literals import MisfitError, fit, hint_of, widen_hint
 from generator.notebook.notebook import Cell, Notebook
 from generator.notebook.parameters import CwlType, Hint, Literal, Missing, Parameter, Reading, Remark, Role
@@ -127,22 +127,29 @@ def read_interface(notebook: Notebook, *, folder: str = "", is_folder: IsFolder 
         ParametersError: the parameters cell has mistakes; the error lists all of them.
     """
     remarks = list(notebook.remarks)
-    language = notebook.language or "python"
     if not notebook.language:
         message = "the notebook names no kernel and no language; it is read as Python"
         remarks.append(Remark(line=0, message=message))
-    read = reader_of(language)
+    read = reader_of(notebook.parameters_language)
     tagged = notebook.cells_with_tag(_TAG)
     if read is None:
-        message = f"parameters of the language {language!r} cannot be read: the process has no inputs"
+        message = (
+            f"parameters of the language {notebook.parameters_language!r} cannot be read: the process has no inputs"
+        )
         return Interface(warnings=(*remarks, Remark(line=0, message=message)))
     if not tagged:
-        return Interface(warnings=(*remarks, Remark(line=0, message=_untagged_advice(notebook, read))))
+        return Interface(warnings=(*remarks, Remark(line=0, message=_untagged_advice(notebook))))
     cell = tagged[0]
     reading = read(cell.source)
     remarks += reading.remarks
-    remarks += _later_cells(tagged[1:], read)
+    remarks += _later_cells(notebook, tagged[1:])
     return _interface(notebook, cell, reading, remarks, folder=folder, is_folder=is_folder)
+
+
+def _names_in(notebook: Notebook, cell: Cell) -> list[Parameter]:
+    """Read the parameters of any cell; none in a language that cannot be read."""
+    read = reader_of(cell.language or notebook.language or "python")
+    return list(read(cell.source).parameters) if read else []
 
 
 def _interface(
@@ -266,10 +273,10 @@ def _placeholder_remarks(one: Output) -> list[Remark]:
     return [Remark(line=one.line, message=printable(message))]
 
 
-def _later_cells(later: Sequence[Cell], read: Reader) -> list[Remark]:
+def _later_cells(notebook: Notebook, later: Sequence[Cell]) -> list[Remark]:
     remarks = []
     for cell in later:
-        names = ", ".join(parameter.name for parameter in read(cell.source).parameters) or "nothing"
+        names = ", ".join(parameter.name for parameter in _names_in(notebook, cell)) or "nothing"
         message = (
             f"cell {cell.number} is tagged 'parameters' too, but only the first one counts: a run cannot set {names}"
         )
@@ -277,12 +284,12 @@ def _later_cells(later: Sequence[Cell], read: Reader) -> list[Remark]:
     return remarks
 
 
-def _untagged_advice(notebook: Notebook, read: Reader) -> str:
+def _untagged_advice(notebook: Notebook) -> str:
     advice = "no cell is tagged 'parameters': the process has no inputs"
     for cell in notebook.cells:
         if cell.kind != "code" or not cell.source.strip():
             continue
-        literals = [p for p in read(cell.source).parameters if not isinstance(p.default, Missing)]
+        literals = [p for p in _names_in(notebook, cell) if not isinstance(p.default, Missing)]
         if literals:
             names = ", ".join(parameter.name for parameter in literals[:5])
             return f"{advice}. Cell {cell.number} looks like parameters ({names}): {_PREVIEW_TAG_HELP}"

@@ -9,10 +9,12 @@ from __future__ import annotations
 import codecs
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from generator.notebook.kernel_names import language_of_kernel
 from generator.notebook.parameters import Remark
+from generator.notebook.sos import is_sos, language_of_cell
 from generator.shared.errors import NotebookError
 from generator.shared.safe_text import printable
 
@@ -27,12 +29,13 @@ _BYTE_ORDER_MARKS = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cell:
-    """One cell; ``number`` counts all cells from 1, as in Jupyter."""
+    """One cell; ``number`` counts all cells from 1, as in Jupyter; ``language`` is '' if it is the notebook's."""
 
     number: int
     kind: str
     source: str
     tags: tuple[str, ...] = ()
+    language: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,6 +56,12 @@ class Notebook:
         """Return the code cells with a tag."""
         return tuple(cell for cell in self.cells if cell.kind == "code" and tag in cell.tags)
 
+    @property
+    def parameters_language(self) -> str:
+        """The language of the parameters cell, or of the notebook; Python if it names none."""
+        tagged = self.cells_with_tag("parameters")
+        return (tagged[0].language if tagged else "") or self.language or "python"
+
 
 def read_notebook(data: bytes, name: str) -> Notebook:
     """Parse the notebook in ``data``; ``name`` is for messages.
@@ -70,8 +79,14 @@ def read_notebook(data: bytes, name: str) -> Notebook:
     raw_cells = document.get("cells") if version == 4 else _worksheet_cells(document)
     if not isinstance(raw_cells, list):
         raise NotebookError(f"{name}: not a notebook of nbformat {version}: 'cells' is missing or not a list")
-    cells = tuple(_cell(number, raw, name) for number, raw in enumerate(raw_cells, start=1))
     kernelspec = _mapping(metadata.get("kernelspec"))
+    language = _language(kernelspec, metadata, raw_cells)
+    cells = tuple(_cell(number, raw, name) for number, raw in enumerate(raw_cells, start=1))
+    if is_sos(language):
+        cells = tuple(
+            replace(cell, language=language_of_cell(raw.get("metadata"), metadata))
+            for cell, raw in zip(cells, raw_cells, strict=True)
+        )
     kernel = kernelspec.get("name")
     remarks = []
     if version < 4:
@@ -80,7 +95,7 @@ def read_notebook(data: bytes, name: str) -> Notebook:
     return Notebook(
         name=name,
         kernel=kernel if isinstance(kernel, str) and kernel else None,
-        language=_language(kernelspec, metadata, raw_cells),
+        language=language,
         cells=cells,
         title=_title(cells),
         remarks=tuple(remarks),
@@ -163,11 +178,7 @@ def _language(kernelspec: dict[str, Any], metadata: dict[str, Any], raw_cells: l
     candidates += [_mapping(cell).get("language") for cell in raw_cells if _mapping(cell).get("language")]
     language = next((word for word in candidates if isinstance(word, str) and word), None)
     if language is None:
-        kernel = str(kernelspec.get("name", "")).lower()
-        guesses = (("python", "python"), ("ir", "r"), ("julia", "julia"), ("bash", "bash"))
-        language = next((word for prefix, word in guesses if kernel == prefix or kernel.startswith(f"{prefix}-")), "")
-        if re.fullmatch(r"python\d*|conda-.*-py", kernel):
-            language = "python"
+        language = language_of_kernel(str(kernelspec.get("name", "")))
     return language.lower()
 
 

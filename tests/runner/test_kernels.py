@@ -1,4 +1,4 @@
-"""Real kernels: bash, one whose language papermill cannot write, and Python kernels that misbehave."""
+"""Real kernels: bash, one whose language nothing can write, and Python kernels that misbehave."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_and_a_parameter_for_it_is_refused_before_the_kernel_starts(here: Here) 
 
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1] == (
-        "packmill-runner: in.ipynb: papermill cannot write parameters in the language 'echo'"
+        "packmill-runner: in.ipynb: parameters cannot be written in the language 'echo'"
     )
     assert not (here.folder / "started").exists()
 

@@ -26,6 +26,7 @@ _modules = {
     "sparkrkernel": "r",
     "julia": "julia",
     "bash": "bash",
+    "sos": "sos",
 }
 
 

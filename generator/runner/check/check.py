@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from generator.notebook.imports import Imports, read_imports
+from generator.notebook.sos import is_sos
 from generator.runner.check.modules import report_imports
 from generator.runner.check.probe import ImportResults, probe_imports
 from generator.runner.document.injection import find_translator
@@ -55,8 +56,9 @@ def check(request: Check) -> dict[str, Any]:
     name = request.kernel or notebook.kernel
     kernel, warning = choose_kernel(find_kernels(os.environ), name=name, language=language)
     changed = _compare_kernels(kernel, place.variables, name=name, language=language)
-    if interface.inputs and find_translator(kernel.name, language) is None:
-        raise BadInputsError(f"{process}: papermill cannot write parameters in the language {language!r}")
+    written = notebook.parameters_language
+    if interface.inputs and find_translator("" if is_sos(language) else kernel.name, written) is None:
+        raise BadInputsError(f"{process}: parameters cannot be written in the language {written!r}")
     warnings = [one for one in (warning, changed) if one]
     imports = read_imports(notebook.cells) if language.startswith("python") else Imports()
     results = _probe_kernel(kernel, imports, process, place, execute=request.execute_imports)

@@ -1,7 +1,7 @@
 """papermill's part of a run: parameters written in the notebook's language.
 
-papermill's translators write the injected text. They need only the standard library, while ``import papermill`` loads
-its whole stack, so they are loaded separately, which saves a third of a second per run.
+packmill's own translators or papermill's write the injected text. papermill's need only the standard library, while
+``import papermill`` loads its whole stack, so they are loaded separately, which saves a third of a second per run.
 """
 
 from __future__ import annotations
@@ -11,13 +11,21 @@ import importlib.util
 import sys
 import types
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from generator.notebook.parameters import Literal
+from generator.notebook.sos import is_sos, kernel_of_cell, language_of_cell
+from generator.runner.document import translators
 from generator.runner.document.document import Document
 
-_papermill_languages = {"r": "R", "c#": ".net-csharp", "f#": ".net-fsharp", "powershell": ".net-powershell"}
+_papermill_languages = {
+    "r": "R",
+    "sos": "python",
+    "c#": ".net-csharp",
+    "f#": ".net-fsharp",
+    "powershell": ".net-powershell",
+}
 PARAMETERS_TAG = "parameters"
 INJECTED_TAG = "injected-parameters"
 
@@ -45,9 +53,16 @@ def papermill_language(language: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Translator:
-    """A language's syntax for parameters."""
+    """A language's syntax for parameters, from papermill or packmill."""
 
     of_papermill: Any
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    """Metadata of the injected cell, in addition to its tag."""
+
+    def after(self, source: str, metadata: Mapping[str, str]) -> Translator:
+        """Return the translator for a cell after the parameters cell with this source."""
+        own = isinstance(self.of_papermill, translators.Translator)
+        return Translator(self.of_papermill.after(source) if own else self.of_papermill, metadata)
 
     def cell(self, parameters: Mapping[str, Any]) -> str:
         """Return the text of an injected cell."""
@@ -59,18 +74,45 @@ class Translator:
 
 
 def find_translator(kernel: str, language: str) -> Translator | None:
-    """Return papermill's translator for a kernel or its language, or None."""
-    translators = papermill_module("translators").papermill_translators
-    known = translators._translators  # noqa: SLF001 - a lookup that raises papermill's error costs the same
+    """Return the translator for a kernel or its language, packmill's own or papermill's, or None."""
+    own = translators.find(kernel, language)
+    if own:
+        return Translator(own)
+    registry = papermill_module("translators").papermill_translators
+    known = registry._translators  # noqa: SLF001 - a lookup that raises papermill's error costs the same
     found = known.get(kernel) or known.get(language) or known.get(papermill_language(language))
     return Translator(found) if found else None
 
 
+class Notebook(Protocol):
+    """A notebook, from packmill or papermill."""
+
+    metadata: Any
+
+    def __len__(self) -> int: ...
+
+    def cell(self, index: int) -> Any:
+        """Return a cell."""
+
+
+def choose_translator(document: Notebook, kernel: str, language: str) -> Translator | None:
+    """Return the translator for the notebook's injected cell, or None.
+
+    It suits the parameters cell, which in a SoS notebook has a language of its own.
+    """
+    place = _parameters_cell(document)
+    cell = document.cell(place) if place is not None else {"metadata": {}, "source": ""}
+    more = {}
+    if is_sos(language):
+        more = {"kernel": kernel_of_cell(cell["metadata"], document.metadata)}
+        kernel, language = "", language_of_cell(cell["metadata"], document.metadata)
+    found = find_translator(kernel, language)
+    return found.after(str(cell["source"]), more) if found else None
+
+
 def inject(document: Document, parameters: Mapping[str, Any], translator: Translator, *, report_mode: bool) -> int:
     """Insert the injected cell where papermill does and return its index."""
-    cells = [document.cell(index) for index in range(len(document))]
-    tags = [cell["metadata"].get("tags") or () for cell in cells]
-    metadata: dict[str, Any] = {"tags": [INJECTED_TAG]}
+    metadata: dict[str, Any] = {"tags": [INJECTED_TAG], **translator.metadata}
     if report_mode:
         metadata["jupyter"] = {"source_hidden": True}
     cell: dict[str, Any] = {
@@ -81,13 +123,36 @@ def inject(document: Document, parameters: Mapping[str, Any], translator: Transl
         "outputs": [],
         "source": translator.cell(parameters),
     }
-    injected = next((index for index, words in enumerate(tags) if INJECTED_TAG in words), None)
     document.metadata["papermill"]["parameters"] = dict(parameters)
+    injected = next(iter(_tagged(document, INJECTED_TAG)), None)
     if injected is not None:
         document.replace(injected, cell)
         return injected
-    tagged = [index for index, words in enumerate(tags) if PARAMETERS_TAG in words]
-    code = [index for index in tagged if cells[index].get("cell_type") == "code"]
-    place = next(iter((*code, *tagged)), -1) + 1
+    before = _parameters_cell(document)
+    place = 0 if before is None else before + 1
     document.insert(place, cell)
     return place
+
+
+def reinject(document: Notebook, kernel: str, language: str) -> None:
+    """Write papermill's injected cell again where it has to suit the parameters cell, which papermill ignores."""
+    parameters = (document.metadata.get("papermill") or {}).get("parameters")
+    injected = next(iter(_tagged(document, INJECTED_TAG)), None)
+    translator = choose_translator(document, kernel, language)
+    if not parameters or injected is None or translator is None:
+        return
+    if translator.metadata or isinstance(translator.of_papermill, translators.Translator):
+        cell = document.cell(injected)
+        cell["source"] = translator.cell(parameters)
+        cell["metadata"].update(translator.metadata)
+
+
+def _tagged(document: Notebook, tag: str) -> list[int]:
+    return [index for index in range(len(document)) if tag in (document.cell(index)["metadata"].get("tags") or ())]
+
+
+def _parameters_cell(document: Notebook) -> int | None:
+    """Return the index of the parameters cell, preferably of code."""
+    tagged = _tagged(document, PARAMETERS_TAG)
+    code = [index for index in tagged if document.cell(index).get("cell_type") == "code"]
+    return next(iter((*code, *tagged)), None)

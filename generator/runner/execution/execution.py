@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from generator.runner.document.annotations import Annotations, mark_failure, prepare
 from generator.runner.document.document import Document
-from generator.runner.document.injection import find_translator, inject
+from generator.runner.document.injection import choose_translator, inject
 from generator.runner.execution.progress import Progress, explain
 from generator.runner.execution.task import ProgressOutput, Task
 from generator.runner.execution.watching import ignore_signals, oom_kills
@@ -37,7 +37,7 @@ def execute(task: Task, record: RunRecord, console: ProgressOutput) -> None:
     """Run the notebook and save the executed one, even after a failure.
 
     Raises:
-        BadInputsError: papermill cannot write parameters in this language; no kernel is started.
+        BadInputsError: parameters cannot be written in this language; no kernel is started.
         KernelMissingError: the kernel cannot be started.
         KernelDiedError, OutOfMemoryError: the kernel died before the last cell ended.
         CellTimeLimitError: a cell exceeded its time limit.
@@ -80,11 +80,12 @@ def _inject_parameters(task: Task, secrets: Secrets) -> int | None:
     """Inject the parameters into the notebook and return the index of the injected cell."""
     if not task.parameters:
         return None
-    translator = find_translator(task.kernel.name, task.language)
+    translator = choose_translator(task.document, task.kernel.name, task.language)
     if translator is None:
-        raise BadInputsError(f"{task.input_path}: papermill cannot write parameters in the language {task.language!r}")
+        raise BadInputsError(f"{task.input_path}: parameters cannot be written in the language {task.language!r}")
     secrets.literal = translator.literal
     try:
+        translator.cell(task.parameters)  # a secret that the language cannot write is refused before the run
         values = {**task.parameters, **secrets.placeholders}
         return inject(task.document, values, translator, report_mode=task.report_mode)
     except NotImplementedError as error:

@@ -190,7 +190,7 @@ def _run_notebook(run: _Run) -> None:
         input_path=workspace.process,
         output_path=str(executed.relative_to(run.output)),
         kernel=kernel,
-        language=language,
+        language=notebook.language or kernel.language or language,
         parameters=parameters,
         directory=workspace.directory,
         secret=secret,

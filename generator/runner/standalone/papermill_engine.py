@@ -15,9 +15,13 @@ import nbformat
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.engines import Engine, NotebookExecutionManager
 from papermill.log import logger
+from papermill.translators import papermill_translators
 
+from generator.notebook.kernel_names import language_of_kernel
+from generator.runner.document.injection import papermill_language, reinject
 from generator.runner.document.saving import rest_after
 from generator.runner.document.streams import Text, plain_output
+from generator.runner.document.translators import register
 from generator.runner.execution.cells import CellRunner
 from generator.runner.kernels.process import KernelProcess, new_connection
 from generator.runner.kernels.runtime import private_folder
@@ -26,9 +30,16 @@ from generator.runner.kernels.specs import choose_kernel, find_kernels
 
 _SHUTDOWN_TIMEOUT = 5.0
 
+register(papermill_translators)
+
 
 class PackmillEngine(Engine):  # type: ignore[misc]
     """Runs a notebook as ``packmill-runner`` does; papermill prepares the notebook and raises errors."""
+
+    @classmethod
+    def nb_language(cls, nb: Any, language: str | None = None) -> str:
+        """Return papermill's name of the notebook's language."""
+        return papermill_language(language or _language(nb))
 
     @classmethod
     def execute_notebook(cls, nb: Any, kernel_name: str, **options: Any) -> Any:
@@ -63,7 +74,9 @@ class PackmillEngine(Engine):  # type: ignore[misc]
             CellTimeoutError: a cell exceeded its time limit.
             RuntimeError: the kernel did not answer in time, or dropped output.
         """
-        language = nb_man.nb.metadata.get("kernelspec", {}).get("language") or "python"
+        language = _language(nb_man.nb)
+        cells = _NotebookCells(nb_man.nb)
+        reinject(cells, kernel_name, language)
         kernels = find_kernels(os.environ)
         kernel, warning = choose_kernel(kernels, name=kernel_name, language=language, in_image=False)
         if warning:
@@ -75,7 +88,7 @@ class PackmillEngine(Engine):  # type: ignore[misc]
             try:
                 info = session.wait_until_ready(start_timeout)
                 listener = _Listener(nb_man, log_output=log_output, stdout=stdout_file, stderr=stderr_file)
-                runner = CellRunner(_NotebookCells(nb_man.nb), session, listener, limit=execution_timeout)
+                runner = CellRunner(cells, session, listener, limit=execution_timeout)
                 stop = runner.run()
                 nb_man.nb.metadata["language_info"] = nbformat.from_dict(info["language_info"])
                 widgets = runner.outputs.widget_state()
@@ -94,6 +107,13 @@ class PackmillEngine(Engine):  # type: ignore[misc]
                 raise DeadKernelError("Kernel died") from None
             finally:
                 session.end()
+
+
+def _language(nb: Any) -> str:
+    """Return a notebook's language, from its kernel's name if it does not name one."""
+    kernelspec = nb.metadata.get("kernelspec", {})
+    named = (nb.metadata.get("language_info", {}).get("name"), kernelspec.get("language"))
+    return next(filter(None, named), "") or language_of_kernel(str(kernelspec.get("name", ""))) or "python"
 
 
 class _Manager(NotebookExecutionManager):  # type: ignore[misc]
@@ -118,6 +138,7 @@ class _NotebookCells:
 
     def __init__(self, nb: Any) -> None:
         self._nb = nb
+        self.metadata = nb.metadata
 
     def __len__(self) -> int:
         return len(self._nb.cells)

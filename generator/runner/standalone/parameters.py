@@ -149,7 +149,7 @@ def fit_parameters(
         one = inputs.get(name)
         fitted[name] = value
         if one is None:
-            if name not in known and not allow_unknown and reader_of(notebook.language or "python"):
+            if name not in known and not allow_unknown and reader_of(notebook.parameters_language):
                 wrong.append(_unknown(name, known, notebook))
             continue
         try:

@@ -118,7 +118,7 @@ def _run(request: StandaloneRun, record: RunRecord) -> None:
             input_path=input_path,
             output_path=output_path,
             kernel=kernel,
-            language=language,
+            language=request.language or notebook.language or kernel.language or language,
             parameters=values,
             directory=_directory(request.cwd),
             secret=secret,
