@@ -3,12 +3,12 @@
 The seam to the generated CWL is the command line of `generator.runner.options` and the files that it reads and writes.
 
 **Command.** ``packmill-runner run --process PATH --inputs inputs.json [--kernel NAME] [--output DIRECTORY]
-[--expect NAME=GLOB]… [--output-template TEMPLATE]`` in a writable working directory.
+[--expect NAME=GLOB]… [--as-path NAME=PATH]… [--output-template TEMPLATE]`` in a writable working directory.
 
 **Input.** ``inputs.json`` is the CWL input object, with the paths that hold in the container (CWL v1.2, ``$(inputs)``).
 Its key ``output_template`` is the runner's own, every other one a parameter's ``id``
 (`generator.notebook.interface.cwl_id`). null means 'not given'. Unknown names and values
-of the wrong type are refused.
+of the wrong type are refused. A script gets the file itself; an input of ``--as-path`` is then the text of its path.
 
 **Output.** ``DIRECTORY`` (``output``) gets
 

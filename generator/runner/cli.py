@@ -169,6 +169,7 @@ def _run_packaged(options: argparse.Namespace) -> int:
             kernel=options.kernel,
             repository=options.repository,
             expected=tuple(_parse_expectation(text) for text in options.expect),
+            paths=tuple(_parse_assignment(text, contract.path_option) for text in options.paths),
             template=template.choose(),
             template_args=template.args,
             **_common_options(options),
@@ -185,6 +186,8 @@ def _run_standalone(options: argparse.Namespace) -> int:
     for name in ("inputs", "repository", "expect"):
         if getattr(options, name):
             raise BadInputsError(f"--{name}: only allowed with --process")
+    if options.paths:
+        raise BadInputsError(f"{contract.path_option}: only allowed with --process")
     template = _read_template_options(options)
     notebook, output = _resolve_paths(options, templated=template.choose() is not None)
     if options.help_notebook:

@@ -186,6 +186,14 @@ def _add_package(group: argparse._ArgumentGroup) -> None:
         metavar="NAME=GLOB",
         help="an output that the run must write; may be given several times",
     )
+    group.add_argument(
+        contract.path_option,
+        action="append",
+        default=[],
+        dest="paths",
+        metavar="NAME=PATH",
+        help="a file or a folder that a script gets as its path, and the path by default; may be given several times",
+    )
 
 
 def add_process(group: argparse._ArgumentGroup | argparse.ArgumentParser, *, required: bool) -> None:

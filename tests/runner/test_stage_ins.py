@@ -135,6 +135,28 @@ class TestAFolderOfUnity:
 
 
 @pytest.mark.slow
+def test_a_script_gets_the_text_of_a_path(here: Folder) -> None:
+    (here.folder / "run.sh").write_text('cp "$1" seen.json\n')
+    given = {
+        "folder": {"class": "Directory", "path": "/x"},
+        "tiles": [FILE],
+        "scene": FILE,
+        "n": 3,
+    }
+    (here.folder / "inputs.json").write_text(json.dumps(given))
+    paths = ("folder=in/", "tiles=", "mask=in/mask.csv", "none=")
+
+    done = here.run(
+        *("--process", "run.sh", "--repository", ".", "--inputs", "inputs.json", "--output", "o"),
+        *(word for one in paths for word in ("--as-path", one)),
+    )
+
+    assert done.returncode == 0, done.stderr
+    seen = json.loads((here.folder / "o/seen.json").read_text())
+    assert seen == {"folder": "/x/", "tiles": ["/x"], "scene": FILE, "n": 3, "mask": "in/mask.csv", "none": None}
+
+
+@pytest.mark.slow
 def test_a_slash_at_the_end_stays_for_notebooks_that_append_names(here: Folder) -> None:
     here.write("x = 'in/'  # type: stage-in", "print(open(x + 'catalog.json').read())")
 

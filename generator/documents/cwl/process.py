@@ -73,6 +73,7 @@ def _arguments(process: Process) -> list[str]:
     kernel = [contract.kernel_option, process.kernel] if process.kernel else []
     needed = [one for one in process.interface.outputs if not one.optional and not one.array]
     expected = [word for one in needed for word in (contract.expect_option, f"{one.name}={one.glob}")]
+    paths = [] if process.is_notebook else [word for one in process.interface.inputs for word in _path_words(one)]
     return [
         contract.process_option,
         process.path,
@@ -82,7 +83,16 @@ def _arguments(process: Process) -> list[str]:
         contract.output_option,
         contract.output_folder,
         *expected,
+        *paths,
     ]
+
+
+def _path_words(one: Input) -> list[str]:
+    """Return the option for an input that a script gets as text, because its default is text."""
+    if one.hint.type not in (CwlType.FILE, CwlType.DIRECTORY) or isinstance(one.default, Missing) or not one.as_path:
+        return []
+    default = one.default if isinstance(one.default, str) else ""
+    return [contract.path_option, f"{one.id}={default}"]
 
 
 def escape(text: str) -> str:

@@ -32,16 +32,27 @@ def _convert(value: Any, one: Input, folder: Path) -> Literal:
     kind = str(one.hint.type)
     if isinstance(value, str):
         _check_kind(value, one, folder)
-        return _with_slash(value, one) if one.as_path else {"class": kind, "path": value}
+        if not one.as_path:
+            return {"class": kind, "path": value}
+        return path_text(value, slash=_needs_slash(one)) if value else value
     if not isinstance(value, dict) or value.get("class", kind) != kind:
         raise _misfit(_describe(value), one)
-    path = _path(value)
-    _check_kind(path, one, folder)
-    if not one.as_path:
-        return value
-    if not path:
-        raise MisfitError(f"is a {kind} without a path; give its path")
-    return _with_slash(path, one)
+    _check_kind(_path(value), one, folder)
+    return path_text(value, slash=_needs_slash(one)) if one.as_path else value
+
+
+def path_text(value: Any, *, slash: bool) -> Any:
+    """Return the path of a File or a Directory, or the paths in a list; ``slash`` ends the path of a folder.
+
+    Raises:
+        MisfitError: the value has no path.
+    """
+    if isinstance(value, list):
+        return [path_text(item, slash=slash) for item in value]
+    path = _path(value) if isinstance(value, dict) else value
+    if not isinstance(path, str) or not path:
+        raise MisfitError(f"is {_describe(value)} without a path; give its path")
+    return f"{path.rstrip('/')}/" if slash else path
 
 
 def _check_kind(path: str, one: Input, folder: Path) -> None:
@@ -59,9 +70,8 @@ def _path(value: dict[str, Any]) -> str:
     return unquote(location.removeprefix("file://")) if location.startswith("file:///") else location
 
 
-def _with_slash(path: str, one: Input) -> str:
-    slash = one.hint.type is CwlType.DIRECTORY and is_given_with_slash(one.default) and not path.endswith("/")
-    return f"{path}/" if slash else path
+def _needs_slash(one: Input) -> bool:
+    return one.hint.type is CwlType.DIRECTORY and is_given_with_slash(one.default)
 
 
 def _misfit(found: str, one: Input) -> MisfitError:

@@ -27,7 +27,7 @@ from generator.runner.execution.watching import deferred_signals, ignore_signals
 from generator.runner.kernels.specs import choose_kernel, find_kernels
 from generator.runner.packaged.output_object import write_output_object
 from generator.runner.packaged.placeholders import placeholder_paths
-from generator.runner.packaged.values import notebook_values, read_inputs
+from generator.runner.packaged.values import notebook_values, read_inputs, script_values
 from generator.runner.packaged.workspace import RepositoryLocation, Workspace, locate_repository
 from generator.runner.results.result import RunRecord
 from generator.runner.results.scraps import Scraps
@@ -39,6 +39,7 @@ from generator.shared.failures import (
     ProcessFailedError,
     ProcessMissingError,
 )
+from generator.shared.json_text import json_text
 from generator.shared.path_templates import render_path_inside
 from generator.shared.suggestions import list_some
 
@@ -56,6 +57,8 @@ class PackagedRun:
     kernel: str | None = None
     repository: str | None = None
     expected: tuple[tuple[str, str], ...] = ()
+    paths: tuple[tuple[str, str], ...] = ()
+    """Inputs of a script that are texts of paths, with their defaults."""
     template: str | None = None
     template_args: Mapping[str, str] = field(default_factory=dict)
     html: bool = False
@@ -240,6 +243,9 @@ def _run_shell(run: _Run) -> None:
     """Run a script with the path of the input object as its first argument, as in the original system."""
     workspace, inputs = run.workspace, run.request.inputs
     workspace.fill(run.place, written=[pattern for _, pattern in run.request.expected])
+    if run.request.paths:
+        inputs = workspace.top.with_name(contract.inputs_file)
+        inputs.write_bytes(json_text(script_values(run.inputs, dict(run.request.paths))))
     script = workspace.directory / posixpath.basename(workspace.process)
     command = [str(script)] if os.access(script, os.X_OK) else ["bash", str(script)]
     given = [str(inputs.resolve())] if inputs else []

@@ -10,7 +10,7 @@ from typing import Any
 from generator.notebook.interface import Input, Interface
 from generator.notebook.literals import MisfitError, fit, require_text
 from generator.notebook.parameters import CwlType, Literal, Missing
-from generator.runner.packaged.files import file_value
+from generator.runner.packaged.files import file_value, path_text
 from generator.shared.failures import BadInputsError
 from generator.shared.suggestions import did_you_mean
 
@@ -61,6 +61,22 @@ def notebook_values(
     wrong += [f"{name}: no value is given, and the notebook has no default" for name in missing]
     if wrong:
         raise BadInputsError("the inputs do not fit the notebook:\n" + "\n".join(f"  {line}" for line in wrong))
+    return values
+
+
+def script_values(inputs: Mapping[str, Any], defaults: Mapping[str, str]) -> dict[str, Any]:
+    """Return the input object of a script, with paths as text for the names in ``defaults``.
+
+    Raises:
+        BadInputsError: one of these values has no path.
+    """
+    values = dict(inputs)
+    for name, default in defaults.items():
+        value = inputs.get(name)
+        try:
+            values[name] = (default or None) if value is None else path_text(value, slash=default.endswith("/"))
+        except MisfitError as error:
+            raise BadInputsError(f"{name} {error}") from None
     return values
 
 

@@ -1,0 +1,62 @@
+cwlVersion: v1.2
+$namespaces:
+  s: https://schema.org/
+class: CommandLineTool
+id: process
+label: heights
+doc: Runs run.sh of <tmp>/ada/trees at commit 080b58ac461279bf5da6f52803674c981bd0e6a3.
+s:softwareVersion: "main"
+s:codeRepository: <tmp>/ada/trees
+requirements:
+  DockerRequirement:
+    dockerPull: ada.trees:main-080b58ac4612-0123456789abcdef
+  InitialWorkDirRequirement:
+    listing:
+      - entryname: inputs.json
+        entry: $(inputs)
+  ResourceRequirement:
+    coresMin: 1
+    coresMax: 1
+    ramMin: 2048
+    ramMax: 4096
+    outdirMin: 1024
+baseCommand: [packmill-runner, run]
+arguments:
+  - --process
+  - run.sh
+  - --inputs
+  - inputs.json
+  - --output
+  - output
+  - --expect
+  - heights.txt=heights.txt
+  - --as-path
+  - granules=data/
+  - --as-path
+  - catalog=data
+  - --as-path
+  - mask=data/mask.csv
+inputs:
+  granules:
+    type: Directory
+    label: granules
+  catalog:
+    type: Directory
+    label: catalog
+  mask:
+    type: File?
+    label: mask
+  scene:
+    type: File
+    label: scene
+outputs:
+  heights.txt:
+    type: File?
+    label: heights.txt
+    outputBinding:
+      glob: output/heights.txt
+  output_dir:
+    type: Directory
+    label: everything that the run left
+    outputBinding:
+      glob: output
