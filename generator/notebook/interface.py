@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from generator.notebook.languages import reader_of
-from generator.notebook.literals import MisfitError, fit, hint_of, widen_hint
+from generator.notebook.literals import MisfitError, fit_default, hint_of, widen_hint
 from generator.notebook.notebook import Cell, Notebook
 from generator.notebook.parameters import CwlType, Hint, Literal, Missing, Parameter, Reading, Remark, Role
 from generator.notebook.stage_ins import IsFolder, is_given_as_path, no_folder, stage_in_hint
@@ -229,7 +229,8 @@ def _fit_default(parameter: Parameter, default: Literal) -> tuple[Hint, Literal]
         return replace(hint_of(default), optional=optional), default
     if hint.type in (CwlType.FILE, CwlType.DIRECTORY) or hint.role is Role.STAGE_IN:
         return hint, default
-    return widen_hint(hint, fit(default, hint)), fit(default, hint)
+    fitted = fit_default(default, hint)
+    return widen_hint(hint, fitted), fitted
 
 
 def _stage_in(parameter: Parameter, hint: Hint, default: Literal | Missing, is_folder: IsFolder) -> Input:

@@ -90,6 +90,19 @@ def require_text(value: object, hint: Hint) -> None:
             raise MisfitError(f"is the {kind}{found}, but {needed} is needed; write it in quotes")
 
 
+def fit_default(value: Literal, hint: Hint) -> Literal:
+    """Convert a default to a type; it has to be finite, because documents are JSON.
+
+    Raises:
+        MisfitError: the value does not fit the type, or is infinite or NaN.
+    """
+    fitted = fit(value, hint)
+    for item in fitted if isinstance(fitted, list | tuple) else (fitted,):
+        if isinstance(item, float) and not math.isfinite(item):
+            raise MisfitError(f"is {shorten(value)}, which JSON and CWL lack; give a finite default, or compute it")
+    return fitted
+
+
 def _fit_scalar(value: Literal, hint: Hint) -> Literal:
     kind = hint.type
     fitted: Literal = None
@@ -131,12 +144,12 @@ def _number(value: Literal, *, whole: bool) -> int | float | None:
         text = value.strip()
         if re.fullmatch(r"[+-]?\d{1,40}", text.replace("_", "")):
             return int(text.replace("_", ""))
+        if not whole and re.fullmatch(r"[+-]?(\.?inf|infinity|\.?nan)", text, re.IGNORECASE):  # Python's and YAML's
+            return float(text.replace(".", ""))
         if whole or not re.fullmatch(r"[+-]?(\d[\d_]*\.?\d*|\.\d+)([eE][+-]?\d+)?", text):
             return None
         number = float(text.replace("_", ""))
         return number if math.isfinite(number) else None
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
     if isinstance(value, float) and whole:
         return int(value) if value.is_integer() else None
     return value if isinstance(value, int | float) else None

@@ -55,7 +55,7 @@ def typed_value(text: str, hint: Hint, folder: Path) -> Any:
         MisfitError: the text is not a value of this type.
     """
     if hint.array:
-        items = read_yaml(text) if text.lstrip().startswith("[") else [text]
+        items = read_yaml(text, finite=False) if text.lstrip().startswith("[") else [text]
         if not isinstance(items, list):
             raise MisfitError(f"is {text!r}, but a list is needed, such as [1, 2]")
         item_hint = Hint(type=hint.type, symbols=hint.symbols, role=hint.role)
@@ -69,7 +69,7 @@ def _typed_scalar(value: Any, hint: Hint, folder: Path) -> Any:
     if hint.type in (CwlType.FILE, CwlType.DIRECTORY):
         return _typed_file(value, hint, folder)
     if hint.type is CwlType.ANY and isinstance(value, str):
-        return check_value(read_yaml(value), folder)
+        return check_value(read_yaml(value, finite=False), folder)
     return check_value(fit_for_cwl(value, hint), folder)
 
 

@@ -37,7 +37,7 @@ def job_values(text: str, folder: Path, *, name: str) -> dict[str, Any]:
         UsageError: the text is not a mapping, has a key of CWL's loader, or a malformed File or Directory.
     """
     try:
-        job = read_yaml(text)
+        job = read_yaml(text, finite=False)
     except MisfitError as error:
         raise UsageError(f"{name}: {error}") from None
     if not isinstance(job, dict | None):
@@ -83,8 +83,10 @@ def _keys(value: Any) -> Iterator[str]:
             yield from _keys(item)
 
 
-def read_yaml(text: str) -> Any:
+def read_yaml(text: str, *, finite: bool = True) -> Any:
     """Parse YAML into values that JSON also has; a date stays text.
+
+    Without ``finite``, numbers may be infinite or NaN (YAML's ``.inf`` and ``.nan``).
 
     Raises:
         MisfitError: text is not YAML, has values unknown to JSON, or exceeds a limit of `generator.shared.yaml_limits`.
@@ -93,7 +95,7 @@ def read_yaml(text: str) -> Any:
 
     try:
         yaml_limits.check_size(text)
-        value = _json_or_yaml(text)
+        value = _json_or_yaml(text, finite=finite)
         json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair cannot be encoded
         return value
     except yaml_limits.YamlLimitError as error:
@@ -110,12 +112,12 @@ def _cause(error: Exception) -> str:
     return f"line {mark.line + 1}: {str(problem).splitlines()[0]}"
 
 
-def _json_or_yaml(text: str) -> Any:
+def _json_or_yaml(text: str, *, finite: bool) -> Any:
     """Parse JSON with its own parser, which is faster and has no aliases; anything else as YAML."""
     try:
         value = json.loads(text, object_pairs_hook=_without_doubles, parse_float=_finite, parse_constant=_finite)
     except ValueError:
-        return _yaml(text)
+        return _yaml(text, finite=finite)
     yaml_limits.check_depth(value)
     return value
 
@@ -132,13 +134,13 @@ def _finite(text: str) -> float:
     return number
 
 
-def _yaml(text: str) -> Any:
+def _yaml(text: str, *, finite: bool) -> Any:
     from ruamel.yaml import YAML
 
     yaml_limits.check_events(YAML(typ="safe", pure=True).parse(text))
     yaml = YAML(typ="safe", pure=True)
     yaml.Constructor = _constructor()
-    return json.loads(json.dumps(_plain_keys(yaml.load(text)), allow_nan=False))
+    return json.loads(json.dumps(_plain_keys(yaml.load(text)), allow_nan=not finite))
 
 
 def _constructor() -> type:

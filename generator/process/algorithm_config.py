@@ -15,7 +15,7 @@ from typing import Any
 
 from generator.notebook.hints import UnknownHintError, parse_hint
 from generator.notebook.interface import Input, Interface, Output
-from generator.notebook.literals import MisfitError, fit, hint_of, widen_hint
+from generator.notebook.literals import MisfitError, fit_default, hint_of, widen_hint
 from generator.notebook.parameters import CwlType, Hint, Literal, Missing, Remark, Role
 from generator.notebook.stage_ins import IsFolder, no_folder, stage_in_hint
 from generator.notebook.stage_outs import output_path
@@ -176,7 +176,7 @@ def _input(name: str, hint: Hint | None, record: dict[str, Any], is_folder: IsFo
     if hint.role is Role.STAGE_IN:
         hint = stage_in_hint(hint, default, is_folder)
     if not isinstance(default, Missing) and hint.type not in (CwlType.FILE, CwlType.DIRECTORY):
-        default = fit(default, hint)
+        default = fit_default(default, hint)
         hint = widen_hint(hint, default)
     if isinstance(default, Missing) and (record.get("required") is False or "default" in record):
         hint = replace(hint, optional=True)

@@ -242,7 +242,12 @@ def observed(program: list[str], one: Case, folder: Path) -> dict[str, Any]:
     text = json.dumps({"fails": code != 0, "notebook": shown, "files": files}, sort_keys=True)
     for path, name in ((folder, "<folder>"), (sys.prefix, "<environment>"), (sys.base_prefix, "<python>")):
         text = text.replace(str(path), name)
-    document: dict[str, Any] = json.loads(text)
+    return read_record(text)
+
+
+def read_record(text: str) -> dict[str, Any]:
+    """Read a record; papermill writes NaN and Infinity, which JSON lacks, packmill text."""
+    document: dict[str, Any] = json.loads(text, parse_constant=lambda word: str(float(word)))
     return document
 
 
@@ -253,7 +258,7 @@ def test_both_programs_execute_alike(name: str, folder: Path, request: pytest.Fi
     if writes or request.config.getoption("--live-papermill") or not _RECORDS.is_dir():
         theirs = observed([str(Path(sys.executable).with_name("papermill"))], one, folder)
     else:
-        theirs = json.loads(record.read_text())
+        theirs = read_record(record.read_text())
     if writes:
         _RECORDS.mkdir(parents=True, exist_ok=True)
         record.write_text(json.dumps(theirs, indent=1, sort_keys=True, ensure_ascii=False) + "\n")

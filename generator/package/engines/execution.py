@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Callable
@@ -45,7 +47,7 @@ def execute(
     with TemporaryDirectory(prefix="packmill-run-") as temporary:
         job_file, result = Path(temporary, "job.json"), Path(temporary, "outputs.json")
         job_file.touch(mode=0o600)
-        job_file.write_text(json.dumps(job))
+        job_file.write_text(job_text(job))
         outdir.mkdir(parents=True, exist_ok=True)
         if shutil.which("podman"):
             from generator.containers.podman import use_podman_command
@@ -71,6 +73,20 @@ def execute(
         except ValueError:
             raise RunError(f"{engine} succeeded but printed no output object") from None
         return outputs
+
+
+def job_text(job: dict[str, Any]) -> str:
+    """Return a job in JSON, with YAML's words for infinite numbers and NaN; cwltool hands them on."""
+    mark = secrets.token_hex(16)
+
+    def marked(value: Any) -> Any:
+        if isinstance(value, float) and not math.isfinite(value):
+            return f"{mark}.{value}"
+        if isinstance(value, dict):
+            return {key: marked(item) for key, item in value.items()}
+        return [marked(item) for item in value] if isinstance(value, list) else value
+
+    return re.sub(rf'"{mark}\.(-?)(inf|nan)"', r"\1.\2", json.dumps(marked(job)))
 
 
 def _remove_containers(label: str) -> None:

@@ -18,6 +18,8 @@ from generator.notebook.parameters import Literal
 from generator.notebook.sos import is_sos, kernel_of_cell, language_of_cell
 from generator.runner.document import translators
 from generator.runner.document.document import Document
+from generator.runner.document.infinities import write_infinities
+from generator.shared.json_text import spell_non_finite
 
 _papermill_languages = {
     "r": "R",
@@ -81,7 +83,7 @@ def find_translator(kernel: str, language: str) -> Translator | None:
     registry = papermill_module("translators").papermill_translators
     known = registry._translators  # noqa: SLF001 - a lookup that raises papermill's error costs the same
     found = known.get(kernel) or known.get(language) or known.get(papermill_language(language))
-    return Translator(found) if found else None
+    return Translator(write_infinities(found)) if found else None
 
 
 class Notebook(Protocol):
@@ -123,7 +125,7 @@ def inject(document: Document, parameters: Mapping[str, Any], translator: Transl
         "outputs": [],
         "source": translator.cell(parameters),
     }
-    document.metadata["papermill"]["parameters"] = dict(parameters)
+    document.metadata["papermill"]["parameters"] = spell_non_finite(dict(parameters))
     injected = next(iter(_tagged(document, INJECTED_TAG)), None)
     if injected is not None:
         document.replace(injected, cell)

@@ -14,7 +14,7 @@ from generator.runner.results.scraps import Scraps
 from generator.shared import contract
 from generator.shared.failures import RunFailedError, StatusCodeError
 from generator.shared.file_digest import file_sha256
-from generator.shared.json_text import json_text
+from generator.shared.json_text import json_text, spell_non_finite
 
 
 @dataclass(slots=True)
@@ -47,7 +47,7 @@ class RunRecord:
             "ended": ended.isoformat(),
             "duration": round((ended - self.started).total_seconds(), 3),
             "peak_memory": self.peak_memory,
-            "parameters": dict(self.parameters),
+            "parameters": spell_non_finite(dict(self.parameters)),
             "cells": self.cells,
             "outputs": [_output(path, folder) for path in sorted(set(outputs)) if path.is_file()],
         }
