@@ -18,7 +18,7 @@ from generator.environment.environment import BuildPack, Environment
 from generator.image import contexts
 from generator.image import names as image
 from generator.image.base.find import Base, find_base
-from generator.image.config import repository_folder, search_variables, start_script
+from generator.image.config import home_of_user, repository_folder, search_variables, start_script
 from generator.image.dockerfiles import image_dockerfile
 from generator.image.environment.context import plan_key
 from generator.image.environment.plan import Caches, Lock, Plan, make_plan
@@ -203,6 +203,7 @@ def _describe_repository(spec: ImageSpec, config: Mapping[str, Any]) -> dict[str
         "commit": spec.source.commit,
         "hidden": sorted(hidden),
         "variables": search_variables(config),
+        **home_of_user(config),
     }
     return {**place, "start": start} if start else place
 

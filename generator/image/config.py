@@ -43,6 +43,12 @@ def command(config: Mapping[str, object]) -> tuple[str, ...]:
     return tuple(_strings(config.get("Cmd"))) if _strings(config.get("Entrypoint")) else ()
 
 
+def home_of_user(config: Mapping[str, object]) -> dict[str, str]:
+    """Return the user of an image, and the user's home folder if the image has HOME."""
+    homes = [word.removeprefix("HOME=") for word in _strings(config.get("Env")) if word.startswith("HOME=/")]
+    return {"user": str(config.get("User") or "root"), **({"home": homes[-1]} if homes else {})}
+
+
 def search_variables(config: Mapping[str, object]) -> dict[str, str]:
     """Return the variables of an image by which programs, kernels and Python packages are found."""
     pairs = (variable.partition("=") for variable in _strings(config.get("Env")))

@@ -33,7 +33,16 @@ for root, folders, names in os.walk(folder):
             readable = mode | (0o555 if path.is_dir() or mode & 0o100 else 0o444)
             if readable != mode:
                 path.chmod(readable)
-start = folder / json.loads(Path("/tmp/packmill/repository.json").read_text()).get("start", "")
+facts = json.loads(Path("/tmp/packmill/repository.json").read_text())
+home = facts.get("home") or os.path.expanduser(f"~{facts['user'].partition(':')[0]}")
+if os.path.isabs(home) and home != "/":  # root's is closed to other users
+    for root, folders, _ in os.walk(home):
+        mode = os.stat(root).st_mode
+        if mode | 0o555 != mode:
+            os.chmod(root, mode | 0o555)
+        private = (".ssh", ".gnupg")
+        folders[:] = [name for name in folders if name not in private and not os.path.ismount(os.path.join(root, name))]
+start = folder / facts.get("start", "")
 if start.is_file() and not start.is_symlink():
     start.chmod(start.stat().st_mode | 0o555)
 note = Path("/opt/packmill/repository.json")

@@ -17,6 +17,7 @@ from generator.runner.document.injection import find_translator
 from generator.runner.image_note import ImageVariables
 from generator.runner.kernels.process import KernelProcess, new_connection
 from generator.runner.kernels.specs import Kernel, choose_kernel, find_kernels
+from generator.runner.packaged.home import prepare_home
 from generator.runner.packaged.run import find_process, load_notebook
 from generator.runner.packaged.workspace import RepositoryLocation, locate_repository
 from generator.shared.failures import BadInputsError, KernelMissingError
@@ -51,6 +52,12 @@ def check(request: Check) -> dict[str, Any]:
     process = find_process(request.process, place)
     if process.endswith(".sh"):
         return {"process": process, "language": "shell", "kernel": None, "warnings": []}
+    with tempfile.TemporaryDirectory() as homes:
+        prepare_home(Path(homes), place.home, os.environ)
+        return _check_notebook(request, place, process)
+
+
+def _check_notebook(request: Check, place: RepositoryLocation, process: str) -> dict[str, Any]:
     _, notebook, interface = load_notebook(process, place)
     language = notebook.language or "python"
     name = request.kernel or notebook.kernel
@@ -99,7 +106,6 @@ def _probe_kernel(
     from generator.runner.kernels.session import KernelGoneError, NotReadyError, Session
 
     with tempfile.TemporaryDirectory() as temporary:
-        os.environ.update(JUPYTER_RUNTIME_DIR=temporary, IPYTHONDIR=temporary, HOME=temporary)
         log = Path(temporary, "kernel.log")
         session: Session | None = None
         try:

@@ -25,6 +25,7 @@ from generator.runner.execution.recording import recorded_run
 from generator.runner.execution.task import ProgressOutput, Task
 from generator.runner.execution.watching import deferred_signals, ignore_signals
 from generator.runner.kernels.specs import choose_kernel, find_kernels
+from generator.runner.packaged.home import prepare_home
 from generator.runner.packaged.output_object import write_output_object
 from generator.runner.packaged.placeholders import placeholder_paths
 from generator.runner.packaged.values import notebook_values, read_inputs, script_values
@@ -107,7 +108,7 @@ class _Run:
 def _run(
     request: PackagedRun, inputs: dict[str, Any], place: RepositoryLocation, output: Path, record: RunRecord
 ) -> None:
-    with ExitStack() as at_end, _scratch_folder(Path.cwd()) as scratch:
+    with ExitStack() as at_end, _scratch_folder(Path.cwd(), place.home) as scratch:
         workspace = Workspace(top=scratch / "repository", process=record.process)
         one = _Run(
             request=request,
@@ -281,24 +282,14 @@ def _run_script(command: list[str], directory: Path) -> int:
 
 
 @contextmanager
-def _scratch_folder(cwd: Path) -> Iterator[Path]:
+def _scratch_folder(cwd: Path, image_home: Path | None) -> Iterator[Path]:
     """Create a temporary folder in the working directory, so that results can be moved cheaply; remove it on exit.
 
-    Caches that programs keep in HOME go to a second folder in TMPDIR, so that results stay clean.
+    HOME and the caches of programs are in a second folder in TMPDIR, so that results stay clean.
     """
     scratch = Path(tempfile.mkdtemp(prefix=".packmill-", dir=cwd))
     homes = Path(tempfile.mkdtemp(prefix="packmill-"))
-    (homes / "runtime").mkdir(mode=0o700)
-    os.environ.update(
-        IPYTHONDIR=str(homes / "ipython"),
-        JUPYTER_RUNTIME_DIR=str(homes / "runtime"),
-        MPLCONFIGDIR=str(homes / "matplotlib"),
-        XDG_CACHE_HOME=str(homes / "cache"),
-        NUMBA_CACHE_DIR=str(homes / "numba"),
-    )
-    if not os.access(os.environ.get("HOME", "/nowhere"), os.W_OK):
-        os.environ["HOME"] = str(homes)
-    os.environ.setdefault("USER", "jovyan")
+    prepare_home(homes, image_home, os.environ)
     try:
         yield scratch
     finally:

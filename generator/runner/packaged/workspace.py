@@ -20,6 +20,7 @@ from pathlib import Path
 from generator.notebook.literals import MisfitError
 from generator.notebook.stage_outs import output_path
 from generator.runner.image_note import ImageVariables, noted_variables, read_image_note
+from generator.runner.packaged.home import find_image_home
 
 _COPY_LIMIT = 8 * 1024**2
 _COPY_BUDGET = 256 * 1024**2
@@ -28,11 +29,15 @@ _NEVER = {".git", ".ipynb_checkpoints", "__pycache__"}
 
 @dataclass(frozen=True, slots=True)
 class RepositoryLocation:
-    """The repository's folder; ``hidden`` are its own names at the top that begin with a dot."""
+    """The repository's folder, and the image's home folder.
+
+    ``hidden`` are the repository's own names at the top that begin with a dot.
+    """
 
     folder: Path
     hidden: frozenset[str]
     variables: ImageVariables = field(default_factory=ImageVariables)
+    home: Path | None = None
 
 
 def locate_repository(folder: str | None) -> RepositoryLocation:
@@ -40,7 +45,9 @@ def locate_repository(folder: str | None) -> RepositoryLocation:
     noted = read_image_note()
     where = Path(folder or noted.get("folder") or ".")
     hidden = noted.get("hidden", [entry.name for entry in where.glob(".*")])
-    return RepositoryLocation(folder=where.resolve(), hidden=frozenset(hidden), variables=noted_variables(noted))
+    return RepositoryLocation(
+        folder=where.resolve(), hidden=frozenset(hidden), variables=noted_variables(noted), home=find_image_home(noted)
+    )
 
 
 @dataclass(slots=True)
