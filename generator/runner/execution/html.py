@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 
 from generator.runner.document.document import Document, join_text
 from generator.runner.document.saving import Write
+from generator.runner.execution.page_outputs import PageOutputs, find_plotly
 from generator.runner.execution.task import ProgressOutput, Task
 from generator.shared.failures import BadInputsError, RunFailedError
+
+_HARMLESS = ("unavailable, falling back", "No lexer found")
+"""Warnings of nbconvert about colors of the code."""
 
 
 @contextmanager
@@ -28,21 +32,38 @@ def write_page_after(task: Task, write: Write | None, console: ProgressOutput) -
         yield
     except RunFailedError:
         try:
-            write([html_page(task.document, report_mode=task.report_mode)])
+            write([_page_of(task, console)])
         except Exception as error:  # noqa: BLE001 - the run's own failure is raised
             console.say(f"warning: the HTML page cannot be written: {error}")
         raise
-    write([html_page(task.document, report_mode=task.report_mode)])
+    write([_page_of(task, console)])
 
 
-def html_page(document: Document, *, report_mode: bool) -> bytes:
-    """Render the page; ``report_mode`` hides the code."""
+def _page_of(task: Task, console: ProgressOutput) -> bytes:
+    outputs = PageOutputs(find_plotly(task.kernel.argv[0]) if task.kernel.argv else None)
+    page = html_page(task.document, outputs, report_mode=task.report_mode, say=console.say)
+    if outputs.missing:
+        kinds = ", ".join(sorted(set(outputs.missing)))
+        console.say(f"warning: the HTML page cannot show outputs of type {kinds}; the executed notebook has them")
+    return page
+
+
+def html_page(document: Document, outputs: PageOutputs, *, report_mode: bool, say: Callable[[str], None]) -> bytes:
+    """Render the page; ``report_mode`` hides the code, ``say`` gets warnings."""
+    import warnings
+
     import nbformat
     from nbconvert import HTMLExporter
 
     nb = nbformat.reads(join_text(document.text()), as_version=4)
+    outputs.change(nb)
     exporter = HTMLExporter(
         exclude_input=report_mode, exclude_input_prompt=report_mode, exclude_output_prompt=report_mode
     )
-    page, _ = exporter.from_notebook_node(nb)
-    return str(page).encode()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        page, _ = exporter.from_notebook_node(nb)
+    for text in dict.fromkeys(str(one.message).strip().splitlines()[0] for one in caught if str(one.message).strip()):
+        if not any(word in text for word in _HARMLESS):
+            say(f"warning: the HTML page: {text}")
+    return str(page).replace("</head>", f"{outputs.script()}</head>", 1).encode()
