@@ -8,8 +8,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from generator.documents.missing_examples import missing_examples
 from generator.environment.checkout import read_environment
 from generator.notebook.interface_json import to_dict
+from generator.notebook.parameters import Remark
 from generator.process.process import Process, read_process
 from generator.process.undeclared import describe_undeclared
 from generator.request.build import BuildRequest
@@ -25,7 +27,8 @@ def inspect(request: BuildRequest, settings: Settings) -> dict[str, Any]:
         process = read_process(folder, request.processes[0])
         environment = read_environment(folder, standard=request.standard)
         missing = describe_undeclared(process, environment, folder)
-        return describe(process, environment.files, (*warnings, *environment.remarks, *((missing,) if missing else ())))
+        general = (*warnings, *environment.remarks, *((missing,) if missing else ()))
+        return describe(process, environment.files, general, missing_examples(folder, process))
 
 
 @contextmanager
@@ -48,10 +51,14 @@ def _folder(request: BuildRequest, settings: Settings) -> Iterator[tuple[Path, t
         yield checkout.folder, checkout.warnings
 
 
-def describe(process: Process, environment: tuple[str, ...], warnings: tuple[str, ...] = ()) -> dict[str, Any]:
+def describe(
+    process: Process, environment: tuple[str, ...], warnings: tuple[str, ...] = (), remarks: tuple[Remark, ...] = ()
+) -> dict[str, Any]:
     """Return the interface of a process with its kernel, its environment files and all warnings."""
     interface = to_dict(process.interface)
-    interface["warnings"] = [*({"line": 0, "message": warning} for warning in warnings), *interface["warnings"]]
+    general = [{"line": 0, "message": warning} for warning in warnings]
+    of_lines = [{"line": remark.line, "message": remark.message} for remark in remarks]
+    interface["warnings"] = [*general, *interface["warnings"], *of_lines]
     return {
         "process": process.path,
         "language": process.language,

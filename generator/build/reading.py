@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from generator.build.job import BuildJob
+from generator.documents.missing_examples import missing_examples
 from generator.environment.checkout import read_environment, write_readably
 from generator.environment.environment import Environment
 from generator.environment.requested import place
 from generator.image import names
+from generator.notebook.parameters import Remark
 from generator.process.process import Process, read_process
 from generator.process.undeclared import describe_undeclared
 from generator.progress import Progress
@@ -57,6 +59,9 @@ def read_commit(request: BuildRequest, settings: Settings, checkout: Checkout, p
             progress.warn(sentence)
         for process in processes:
             _report(process, environment, folder, progress)
+    for process in processes:  # outside of the section, which a pipeline folds
+        for remark in missing_examples(folder, process):
+            progress.warn(f"{_place(process, remark)}: {remark.message}")
     return BuildJob(
         request=request,
         settings=settings,
@@ -72,7 +77,10 @@ def _report(process: Process, environment: Environment, folder: Path, progress: 
     interface = process.interface
     progress.say(f"{process.path}: {len(interface.inputs)} inputs, {len(interface.outputs)} outputs")
     for remark in interface.warnings:
-        where = f"{process.path} line {remark.line}" if remark.line else process.path
-        progress.warn(f"{where}: {remark.message}")
+        progress.warn(f"{_place(process, remark)}: {remark.message}")
     if sentence := describe_undeclared(process, environment, folder):
         progress.warn(sentence)
+
+
+def _place(process: Process, remark: Remark) -> str:
+    return f"{process.path} line {remark.line}" if remark.line else process.path

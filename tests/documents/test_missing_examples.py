@@ -1,0 +1,114 @@
+"""A default of a stage-in that no package can carry is a warning, which no folded section of a log hides."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support import Finished, commit_all, write_notebook
+
+from generator.package.inputs import missing_values
+
+_NOT_RUN = "; use a small example in the repository as the default, or a pipeline's check cannot run the process"
+
+
+@pytest.fixture
+def inspect(repository: Path, packmill: Callable[..., Finished]) -> Callable[[str], list[str]]:
+    """The warnings of a parameters cell in ``work/``, next to ``ok.csv`` and ``dir/``."""
+
+    def of(cell: str) -> list[str]:
+        write_notebook(repository / "work/process.ipynb", cell)
+        (repository / "work/ok.csv").write_text("1")
+        (repository / "work/big.csv").write_bytes(bytes(2 * 1024**2))
+        (repository / "work/dir").mkdir(exist_ok=True)
+        (repository / "work/dir/ok.csv").write_text("1")
+        (repository / "work/linked").mkdir(exist_ok=True)
+        (repository / "work/linked/a").unlink(missing_ok=True)
+        (repository / "work/linked/a").symlink_to("../ok.csv")
+        (repository / "work/out.csv").unlink(missing_ok=True)
+        (repository / "work/out.csv").symlink_to("/etc/hostname")
+        done = packmill("inspect", repository, "--process", "work/process.ipynb", "--json")
+        return [f"{one['line']}: {one['message']}" for one in done.json()["warnings"] if one["line"]]
+
+    return of
+
+
+@pytest.mark.parametrize(
+    ("default", "problem"),
+    [
+        ("'missing.csv'", "its default 'missing.csv' is not in the repository (work/missing.csv)"),
+        ("{'path': 'missing.csv'}", "its default 'missing.csv' is not in the repository (work/missing.csv)"),
+        ("[{'class': 'File', 'path': '../up.csv'}]", "its default '../up.csv' is not in the repository (up.csv)"),
+        ("'../../up.csv'", "its default '../../up.csv' is outside of the repository"),
+        ("'/data/x.csv'", "its default '/data/x.csv' is outside of the repository"),
+        ("'~/x.csv'", "its default '~/x.csv' is outside of the repository"),
+        ("'out.csv'", "its default 'out.csv' is outside of the repository"),
+        ("'big.csv'", "its default 'big.csv' is too large for the package"),
+        ("'missing/'", "its default 'missing/' is not in the repository (work/missing)"),
+        ("'linked/'", "its default 'linked/' is empty, too large for the package, or contains links"),
+        (
+            "['https://me:geheim@a.example/x.csv?key=1']",
+            "its default 'https://a.example/x.csv?' is an address, which a pipeline does not fetch",
+        ),
+        ("[{'url': 's3://bucket/x.csv'}]", "its default names no file"),
+        ("''", "its default names no file"),
+    ],
+)  # fmt: skip
+def test_a_default_that_is_not_in_the_package_is_a_warning(
+    default: str, problem: str, inspect: Callable[[str], list[str]], repository: Path, tmp_path: Path,
+    packmill: Callable[..., Finished],
+) -> None:  # fmt: skip
+    assert inspect(f"n = 1\ntable = {default}  # type: stage-in") == [f"2: table: {problem}{_NOT_RUN}"]
+
+    commit_all(repository)
+    built = packmill("build", repository, "--no-image", "--process", "work/process.ipynb", "--output", tmp_path / "out")
+
+    assert f"warning: work/process.ipynb line 2: table: {problem}{_NOT_RUN}\n" in built.err
+    assert missing_values(Path(built.out.strip())) == ["table"]
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "table = 'ok.csv'  # type: stage-in",
+        "table = [{'path': 'ok.csv'}, {'path': 'dir/ok.csv'}]  # type: stage-in",
+        "table = 'dir/'  # type: stage-in",
+        "table = []  # type: stage-in",
+        "table = None  # type: stage-in",
+        "table = 'missing.csv'  # type: File",
+        "table: str",
+        "table = ''  # secret",
+    ],
+)
+def test_other_inputs_give_no_warning(cell: str, inspect: Callable[[str], list[str]]) -> None:
+    assert inspect(cell) == []
+
+
+def test_a_run_on_some_of_several_files_is_told_apart(inspect: Callable[[str], list[str]]) -> None:
+    [said] = inspect("table = ['ok.csv', 'a.csv']  # type: stage-in")
+
+    assert "its default 'a.csv' is not in the repository (work/a.csv); " in said
+    assert said.endswith("a pipeline's check runs the process without it")
+
+
+def test_of_many_files_three_are_named(inspect: Callable[[str], list[str]]) -> None:
+    said = inspect("table = ['1', '2', '3', '4', '5']  # type: stage-in")
+
+    assert len(said) == 4
+    assert said[-1] == "1: table: 2 more files of its default are not in the package"
+
+
+def test_a_pipeline_shows_the_warning_outside_of_its_sections(
+    repository: Path, tmp_path: Path, packmill: Callable[..., Finished], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_notebook(repository / "process.ipynb", "table = 'missing.csv'  # type: stage-in")
+    commit_all(repository)
+    monkeypatch.setenv("GITLAB_CI", "true")
+
+    built = packmill("build", repository, "--no-image", "--output", tmp_path / "out")
+
+    folded = re.sub(r"section_start:.*?section_end:", "", built.err, flags=re.DOTALL)
+    assert "section_start" in built.err
+    assert "warning: process.ipynb line 1: table: its default 'missing.csv' is not in the repository" in folded
