@@ -229,7 +229,7 @@ def test_a_port_that_is_taken_is_said_before_anything_starts(service: Service, p
         ("a: {script: x, needs: []}", "keyword 'needs' is not supported"),
         ("a: {script: x, rules: always}", "rules: must be a list"),
         ("a: {script: x}\nvariables: [b]", "is not a mapping"),
-        ("a: {script: x, allow_failure: {exit_codes: 1}}", "is not true or false"),
+        ("a: {script: x, allow_failure: {exit_codes: {}}}", "is not a whole number"),
     ],
 )
 def test_a_project_whose_pipeline_cannot_be_run_is_refused_at_start(tmp_path: Path, text: str, message: str) -> None:

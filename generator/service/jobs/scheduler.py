@@ -26,6 +26,7 @@ from generator.service.jobs import junit_reports, leftovers
 from generator.service.jobs.environment import JobContext
 from generator.service.jobs.isolation import Isolation
 from generator.service.jobs.spec import Limits, job_spec
+from generator.service.project.pipeline_file import Job
 from generator.service.store import tokens
 from generator.service.store.database import Database, Row, jobs, rows
 from generator.service.store.job_folders import DataFolder, JobFolder
@@ -219,12 +220,17 @@ class Scheduler:
         self._end(number, values)
 
     def _expire_in(self, job: Row) -> float | None:
+        described = self._described(job)
+        return described.artifacts.expire_in if described else None
+
+    def _described(self, job: Row) -> Job | None:
+        """Return a job of the pipeline file, None if it has no such job or cannot be read."""
         pipeline = self._pipelines.get(job["pipeline_id"])
         try:
             file = self._job_context.project.file(pipeline["sha"] if pipeline else "")
         except UsageError:
             return None
-        return next((one.artifacts.expire_in for one in file.jobs if one.name == job["name"]), None)
+        return next((one for one in file.jobs if one.name == job["name"]), None)
 
     def _read_junit_reports(self, folder: JobFolder, names: list[str]) -> list[dict[str, Any]] | None:
         suites = []
@@ -248,7 +254,15 @@ class Scheduler:
             self._end(job["id"], {"status": "failed", "failure_reason": "runner_system_failure"})
 
     def _end(self, number: int, values: dict[str, Any]) -> None:
+        if values["status"] == "failed":
+            code = values.get("exit_code") if values["failure_reason"] == "script_failure" else None
+            values = {"allow_failure": self._may_fail(number, code), **values}
         self._pipelines.update_job(number, {"finished_at": time.time(), "token_hash": None, **values})
+
+    def _may_fail(self, number: int, exit_code: int | None) -> bool:
+        job = self._pipelines.job(number)
+        described = self._described(job) if job else None
+        return bool(job and described and described.may_fail(job["when"], exit_code))
 
     def _remove_leftovers(self, number: int) -> None:
         """End the containers of a finished job, then remove its work and temporary folders."""

@@ -16,7 +16,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    StrictBool,
+    PlainValidator,
     ValidationError,
     model_validator,
 )
@@ -65,11 +65,25 @@ def _parse_expiry(value: object) -> float | None:
     return None if value == "never" else _parse_duration(value)
 
 
+def _parse_allowed_failure(value: object) -> bool | tuple[int, ...]:
+    """Parse ``allow_failure``: a boolean, or the exit codes that are no failure of the pipeline."""
+    if isinstance(value, bool):
+        return value
+    if not isinstance(value, dict) or set(value) != {"exit_codes"}:
+        raise ValueError(f"{value!r} is not true or false, and has no exit_codes")
+    codes = value["exit_codes"] if isinstance(value["exit_codes"], list) else [value["exit_codes"]]
+    if not codes or not all(isinstance(code, int) and not isinstance(code, bool) for code in codes):
+        raise ValueError(f"exit_codes: {value['exit_codes']!r} is not a whole number or a list of them")
+    return tuple(codes)
+
+
 Text = Annotated[str, BeforeValidator(str)]
 Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
 When = Literal["on_success", "on_failure", "always", "manual", "never"]
 Duration = Annotated[float, BeforeValidator(_parse_duration)]
 """Seconds, parsed from GitLab's notation."""
+AllowedFailure = Annotated[bool | tuple[int, ...], PlainValidator(_parse_allowed_failure)]
+"""Whether a job may fail, or the exit codes with which it may."""
 
 
 class _Keywords(BaseModel):
@@ -127,7 +141,7 @@ class _Default(_Keywords):
     artifacts: Artifacts = Artifacts()
     timeout: Duration | None = None
     variables: dict[Text, Text] = {}
-    allow_failure: StrictBool = False
+    allow_failure: AllowedFailure = False
     when: When = "on_success"
 
 
@@ -159,7 +173,13 @@ class Job:
     artifacts: Artifacts
     timeout: float
     variables: Mapping[str, str]
-    allow_failure: bool
+    allow_failure: bool | tuple[int, ...]
+
+    def may_fail(self, when: str, exit_code: int | None = None) -> bool:
+        """Return whether the pipeline passes if this job fails; so it does if nobody starts a manual job."""
+        if isinstance(self.allow_failure, tuple):
+            return exit_code in self.allow_failure
+        return self.allow_failure or (when == "manual" and not self.rules)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -269,7 +289,6 @@ def _describe(error: ErrorDetails, where: str) -> str:
     given = f"{error['input']!r} "
     problem = {
         "literal_error": f"{given}is not supported; use one of {', '.join(get_args(When))}",
-        "bool_type": f"{given}is not true or false",
         "tuple_type": "must be a list",
         "dict_type": f"{given}is not a mapping",
     }.get(error["type"], error["msg"].removeprefix("Value error, "))

@@ -55,7 +55,7 @@ class Pipelines:
                         "stage": job.stage,
                         "stage_index": stages.index(job.stage),
                         "when": when,
-                        "allow_failure": job.allow_failure or (when == "manual" and not job.rules),
+                        "allow_failure": job.may_fail(when),
                         "status": "created",
                         "lane": lane,
                         "created_at": now,
