@@ -130,7 +130,7 @@ def junit(checks: Iterable[CheckResult]) -> str:
             problem = _xml(one.problem)
             ElementTree.SubElement(case, "failure", {"message": problem.splitlines()[0]}).text = problem
         if one.skipped:
-            ElementTree.SubElement(case, "skipped", {"message": _xml(one.skipped)})
+            ElementTree.SubElement(case, "skipped", {"message": _xml(one.skipped)}).text = _xml(one.skipped)
     suites = ElementTree.Element("testsuites")
     suites.append(suite)
     ElementTree.indent(suites)

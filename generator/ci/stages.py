@@ -30,10 +30,14 @@ from generator.request.settings import Settings, read_settings
 from generator.request.variables import from_variables, is_replacing
 from generator.resources import data_folder
 from generator.shared import contract
-from generator.shared.errors import DocumentError, RunError, UsageError
+from generator.shared.errors import DocumentError, NotRunError, RunError, UsageError
 
 _EXAMPLE = Path("packmill", "city-temperatures")
 """Owner and name of the bundled example."""
+_RUN_ADVICE = (
+    "all other checks passed; to run the process here, give these inputs defaults, and keep the files of stage-ins "
+    "in the repository"
+)
 _junit, _dotenv, _results = Path("report.xml"), Path("packmill.env"), Path("results")
 """Artifacts that the jobs of ``.gitlab-ci.yml`` write next to their packages."""
 
@@ -63,7 +67,7 @@ def main(stage: str | None, environment: Mapping[str, str]) -> None:
 
     stages: dict[str, Callable[[], None]] = {
         "build": lambda: _build(*requested(), progress),
-        "check": lambda: _check(*requested(), progress),
+        "check": lambda: check_stage(*requested(), progress),
         "publish": lambda: _publish(request, settings, progress),
         "run": lambda: _run(environment, settings, progress),
     }
@@ -76,11 +80,12 @@ def _build(request: BuildRequest, settings: Settings, progress: Progress) -> Non
     _report(built)
 
 
-def _check(request: BuildRequest, settings: Settings, progress: Progress) -> None:
+def check_stage(request: BuildRequest, settings: Settings, progress: Progress) -> None:
     """Run all validators and the example, and write a JUnit report.
 
     Raises:
         DocumentError, RunError: a check failed.
+        NotRunError: a process was not run, because the package has no values to run it with.
     """
     built = build(replace(request, registry=None, destination=None, fresh=False), settings, progress)
     checks = checking.check(
@@ -96,6 +101,8 @@ def _check(request: BuildRequest, settings: Settings, progress: Progress) -> Non
     if failed:
         kind = DocumentError if failed[0].exit_code == DocumentError.exit_code else RunError
         raise kind("\n".join(f"{one.package}: {one.name}: {one.problem}" for one in failed))
+    if skipped := [f"{one.package}: not run, {one.skipped}" for one in checks if one.skipped]:
+        raise NotRunError("\n".join([*skipped, _RUN_ADVICE]))
 
 
 def _publish(request: BuildRequest | None, settings: Settings, progress: Progress) -> None:

@@ -18,8 +18,9 @@ Sets up the machine, reads the variables below from the environment, then builds
 command. Without 'repository' it builds the bundled example and runs its package.
 
 With a stage, one job of .gitlab-ci.yml: 'build' builds the image and the package, 'check' validates it and runs it
-on its example values (report.xml, JUnit), 'publish' pushes the image and deposits the package, 'run' runs the package
-of an earlier job. 'build' and 'publish' write packmill.env, variables for later jobs.
+on its example values (report.xml, JUnit; exit code 21 without such values), 'publish' pushes the image and deposits
+the package, 'run' runs the package of an earlier job. 'build' and 'publish' write packmill.env, variables for later
+jobs.
 
 variables:
 {listed}"""

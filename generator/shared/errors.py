@@ -114,3 +114,9 @@ class RunError(PackmillError):
     """The package ran and failed."""
 
     exit_code = 20
+
+
+class NotRunError(PackmillError):
+    """All checks of a pipeline passed, but it had no values to run the process with."""
+
+    exit_code = 21

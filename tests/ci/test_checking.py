@@ -11,9 +11,12 @@ import pytest
 from support import Finished, commit_all, write_notebook
 
 from generator.ci.checks import CheckResult, check, junit
-from generator.ci.stages import dotenv
+from generator.ci.stages import check_stage, dotenv
 from generator.progress import Progress
+from generator.request.build import build_request
+from generator.request.settings import read_settings
 from generator.service.jobs.junit_reports import read
+from generator.shared.errors import DocumentError, NotRunError
 
 
 def test_a_report_counts_what_failed_and_what_was_left_out() -> None:
@@ -33,6 +36,7 @@ def test_a_report_counts_what_failed_and_what_was_left_out() -> None:
     cases = read(text.encode())[0]["cases"]
     assert [case["status"] for case in cases] == ["success", "failed", "skipped"]
     assert cases[1]["system_output"] == "it <failed>??\nfor a reason"
+    assert cases[2]["system_output"] == "no example value for x"
 
 
 def test_a_variable_cannot_end_its_line() -> None:
@@ -82,3 +86,42 @@ def test_a_document_that_is_not_valid_is_a_failure_of_its_own(package: Callable[
 
     assert [bool(one.problem) for one in checks] == [False, False, False, True, False]
     assert checks[3].exit_code == 17
+
+
+def _check(repository: Path, folder: Path, *processes: str) -> None:
+    request = build_request(str(repository), processes=processes, output=folder / "packages", build_image=False)
+    check_stage(request, read_settings({}), Progress())
+
+
+def test_a_check_that_ran_nothing_ends_with_a_code_of_its_own_and_says_why(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_notebook(repository / "process.ipynb", "x: float\ntable = 'missing.csv'  # type: stage-in")
+    write_notebook(repository / "a.ipynb", "key = ''  # secret\nname: str")
+    commit_all(repository)
+
+    with pytest.raises(NotRunError) as ended:
+        _check(repository, tmp_path, "process.ipynb", "a.ipynb")
+
+    assert ended.value.exit_code == 21
+    assert str(ended.value).splitlines()[:2] == [
+        "ada/trees/main: not run, no example value for x, table",
+        "ada/trees/main/a: not run, no example value for name",
+    ]
+    assert "give these inputs defaults" in str(ended.value)
+    suite = ElementTree.parse(tmp_path / "report.xml").find("testsuite")
+    assert suite is not None
+    assert (suite.get("failures"), suite.get("skipped")) == ("0", "2")
+
+
+def test_a_failed_check_is_a_failure_even_if_the_process_was_not_run(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_notebook(repository / "process.ipynb", "x: float")
+    commit_all(repository)
+    monkeypatch.setattr("generator.package.validation._schema_problem", lambda _: "it is not valid")
+
+    with pytest.raises(DocumentError, match="it is not valid"):
+        _check(repository, tmp_path)

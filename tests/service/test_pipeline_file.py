@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 from support import here
 
 from generator.request.settings import variables
 from generator.service.project.pipeline_file import read, seconds
-from generator.shared.errors import UsageError
+from generator.shared.errors import NotRunError, RunError, UsageError
 
 _own = (here.parent / ".gitlab-ci.yml").read_text(encoding="utf-8")
 
@@ -55,7 +58,14 @@ def test_the_file_is_one_that_gitlab_takes() -> None:
             "a: {script: x, artifacts: {when: later}}",
             "a: artifacts: when: 'later' is not supported; use one of on_success",
         ),
-        ("a: {script: x, allow_failure: [b]}", "a: allow_failure: ['b'] is not true or false"),
+        ("a: {script: x, allow_failure: [b]}", "a: allow_failure: ['b'] is not true or false, and has no exit_codes"),
+        (
+            "a: {script: x, allow_failure: {exit_codes: [b]}}",
+            "a: allow_failure: exit_codes: ['b'] is not a whole number",
+        ),
+        ("a: {script: x, allow_failure: {exit_codes: []}}", "a: allow_failure: exit_codes: [] is not a whole number"),
+        ("a: {script: x, allow_failure: {exit_codes: true}}", "exit_codes: True is not a whole number"),
+        ("a: {script: x, allow_failure: {codes: 1}}", "a: allow_failure: {'codes': 1} is not true or false"),
         ("a: {script: x, rules: {if: $a}}", "a: rules: must be a list"),
         ("a: {script: x, variables: [b]}", "a: variables: ['b'] is not a mapping"),
         ("a: 5", "a: 5 is not a mapping"),
@@ -95,3 +105,65 @@ def test_keywords_without_a_value_and_nested_scripts_are_gitlab_s() -> None:
     assert first.script == ("a", "b", "c", "d")
     assert (first.artifacts.expire_in, first.artifacts.reports.junit, first.variables) == (None, ("r.xml",), {"n": "1"})
     assert (first.stage, first.timeout, second.script, second.artifacts.paths) == ("test", 60, ("5",), ())
+
+
+@pytest.mark.parametrize(
+    ("allowed", "when", "exit_code", "may_fail"),
+    [
+        ("false", "on_success", 1, False),
+        ("true", "on_success", 1, True),
+        ("false", "manual", 1, True),
+        ("{exit_codes: 21}", "on_success", 21, True),
+        ("{exit_codes: [3, 21]}", "on_success", 21, True),
+        ("{exit_codes: 21}", "on_success", 1, False),
+        ("{exit_codes: 21}", "on_success", None, False),
+        ("{exit_codes: 21}", "manual", None, False),
+    ],
+)
+def test_a_job_may_fail_as_on_gitlab(allowed: str, when: str, exit_code: int | None, may_fail: bool) -> None:
+    [job] = read(f"a: {{script: x, when: {when}, allow_failure: {allowed}}}", timeout=60).jobs
+
+    assert job.may_fail(when, exit_code) is may_fail
+
+
+def test_the_check_of_packmill_s_own_pipeline_may_run_nothing() -> None:
+    check = next(job for job in read(_own, timeout=60).jobs if job.name == "check")
+
+    assert check.may_fail("on_success", NotRunError.exit_code)
+    assert not check.may_fail("on_success", RunError.exit_code)
+
+
+@pytest.mark.parametrize(("code", "published"), [(0, True), (NotRunError.exit_code, True), (RunError.exit_code, False)])
+@pytest.mark.parametrize("template", ["packmill.gitlab-ci.yml", "packmill.github.yml"])
+def test_the_templates_publish_a_package_that_was_not_run(
+    code: int, published: bool, template: str, tmp_path: Path
+) -> None:
+    """The template's own lines, with a ``packmill`` whose check ends with this code."""
+    document = YAML(typ="safe").load((here.parent / "templates/ci" / template).read_text())
+    if "packmill" in document:
+        scripts = ["\n".join(document["packmill"]["script"])]
+        assert document["packmill"]["allow_failure"]["exit_codes"] == [NotRunError.exit_code]
+    else:
+        [job] = document["jobs"].values()
+        scripts = [step["run"] for step in job["steps"] if "packmill ci" in step.get("run", "")]
+    program = tmp_path / "packmill"
+    program.write_text(f'#!/bin/sh\necho "$2" >> "{tmp_path}/stages"\n[ "$2" != check ] || exit {code}\n')
+    program.chmod(0o755)
+    environment = {
+        **os.environ,
+        "PATH": f"{tmp_path}:{os.environ['PATH']}",
+        "CI_PROJECT_URL": "x",
+        "CI_COMMIT_TAG": "v1",
+    }
+    environment |= {"CI_REGISTRY_IMAGE": "x"}
+
+    codes = []
+    for script in scripts:
+        codes.append(
+            subprocess.run(["bash", "-euo", "pipefail", "-c", script], env=environment, check=False).returncode
+        )
+        if codes[-1]:
+            break
+
+    assert (tmp_path / "stages").read_text().split() == ["build", "check", *(["publish"] if published else [])]
+    assert codes[-1] == (code if "packmill" in document or not published else 0)
