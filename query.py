@@ -96,6 +96,12 @@ class Client:
             page = answer.headers.get("X-Next-Page", "") if number is not None else ""
         return sorted(found, key=lambda job: int(job["id"])) if number is not None else found
 
+    def reasons_not_run(self, number: int) -> list[str]:
+        """Return what a pipeline's checks did not run, and why, from the skipped cases of its test report."""
+        suites = self._object("GET", f"/pipelines/{number}/test_report").get("test_suites") or ()
+        cases = [case for suite in suites for case in suite.get("test_cases") or () if case.get("status") == "skipped"]
+        return [f"{case.get('classname')}: {_reason_of(case)}" for case in cases]
+
     def log(self, job: int, *, start: int = 0) -> bytes:
         """Return a job's log from a byte offset."""
         answer = self._ask("GET", f"/jobs/{job}/trace", headers={"Range": f"bytes={start}-"}, accept=(200, 206, 416))
@@ -206,6 +212,12 @@ def _json(answer: requests.Response, kind: type) -> Any:
     if not isinstance(found, kind):
         raise QueryError(f"{answer.url}: not the API of GitLab or packmill serve; check the address")
     return found
+
+
+def _reason_of(case: Mapping[str, Any]) -> str:
+    """Return why a case of a test report was skipped; GitLab's output is a text, or an object with the message."""
+    output = case.get("system_output")
+    return str(output.get("message") if isinstance(output, dict) else output or case.get("name"))
 
 
 def _is_unsent(error: requests.RequestException) -> bool:
@@ -332,8 +344,9 @@ def _status(client: Client, settings: Mapping[str, str], options: argparse.Names
     if options.wait:
         options.watched.append(number)
         return _watch(client, number, options)
-    pipeline = client.pipeline(number)
-    _print_pipeline(pipeline, client.jobs(number), as_json=options.json)
+    pipeline, jobs = client.pipeline(number), client.jobs(number)
+    _print_pipeline(pipeline, jobs, as_json=options.json)
+    _print_reasons(client, pipeline, jobs, options)
     return 1 if pipeline["status"] in ("failed", "canceled") else 0
 
 
@@ -345,12 +358,32 @@ def _watch(client: Client, number: int, options: argparse.Namespace) -> int:
         progress.end()
     jobs = client.jobs(number)
     _print_pipeline(pipeline, jobs, as_json=options.json)
+    _print_reasons(client, pipeline, jobs, options)
     failed = [job for job in jobs if job["status"] == "failed" and not job.get("allow_failure")]
     if failed and not options.json:
         with contextlib.suppress(QueryError):
             print(f"last lines of {failed[0]['name']} (full log: query.py log {failed[0]['id']}):", file=sys.stderr)
             print("\n".join(_plain(client.log(failed[0]["id"])).splitlines()[-12:]), file=sys.stderr)
     return 0 if pipeline["status"] == "success" else 1
+
+
+def _has_warnings(pipeline: Mapping[str, Any], jobs: Iterable[Mapping[str, Any]]) -> bool:
+    return pipeline["status"] == "success" and any(map(_is_allowed_failure, jobs))
+
+
+def _is_allowed_failure(job: Mapping[str, Any]) -> bool:
+    return bool(job["status"] == "failed" and job.get("allow_failure"))
+
+
+def _print_reasons(
+    client: Client, pipeline: Mapping[str, Any], jobs: list[dict[str, Any]], options: argparse.Namespace
+) -> None:
+    """Print what a pipeline that passed with warnings did not run; a service without test reports has no reasons."""
+    if options.json or not _has_warnings(pipeline, jobs):
+        return
+    with contextlib.suppress(QueryError):
+        for reason in client.reasons_not_run(int(pipeline["id"])):
+            print(_safe(f"  not run: {reason}"))
 
 
 class _Progress:
@@ -363,7 +396,7 @@ class _Progress:
     def show(self, pipeline: Mapping[str, Any], jobs: Iterable[Mapping[str, Any]]) -> None:
         """Show the status of a pipeline's jobs."""
         if self._live:
-            words = "  ".join(f"{job['name']}: {job['status']}{_seconds(job)}" for job in jobs)
+            words = "  ".join(f"{job['name']}: {_word(job)}{_seconds(job)}" for job in jobs)
             width = os.get_terminal_size(sys.stderr.fileno()).columns - 1
             line = f"pipeline {pipeline['id']} {pipeline['status']}  {words}"
             print(f"\r\x1b[2K{_safe(line)[:width]}", end="", file=sys.stderr, flush=True)
@@ -371,12 +404,16 @@ class _Progress:
         for job in jobs:
             if self._shown.get(job["id"]) != job["status"] and job["status"] != "created":
                 self._shown[job["id"]] = job["status"]
-                print(_safe(f"{job['name']}: {job['status']}{_seconds(job)}"), file=sys.stderr, flush=True)
+                print(_safe(f"{job['name']}: {_word(job)}{_seconds(job)}"), file=sys.stderr, flush=True)
 
     def end(self) -> None:
         """Clear the live line."""
         if self._live:
             print("\r\x1b[2K", end="", file=sys.stderr, flush=True)
+
+
+def _word(job: Mapping[str, Any]) -> str:
+    return f"{job['status']}, allowed" if _is_allowed_failure(job) else str(job["status"])
 
 
 def _seconds(job: Mapping[str, Any]) -> str:
@@ -387,13 +424,15 @@ def _print_pipeline(pipeline: Mapping[str, Any], jobs: list[dict[str, Any]], *, 
     if as_json:
         print(json.dumps({**pipeline, **({"jobs": jobs} if jobs else {})}, indent=1))
         return
-    print(_safe(f"pipeline {pipeline['id']}  {pipeline['status']}  {pipeline['web_url']}"))
+    warned = " (passed with warnings)" if _has_warnings(pipeline, jobs) else ""
+    print(_safe(f"pipeline {pipeline['id']}  {pipeline['status']}{warned}  {pipeline['web_url']}"))
     _print_jobs(jobs)
 
 
 def _print_jobs(jobs: Iterable[Mapping[str, Any]]) -> None:
     for job in jobs:
-        reason = f"  {job['failure_reason']}" if job.get("failure_reason") else ""
+        allowed = ", allowed" if _is_allowed_failure(job) else ""
+        reason = f"  {job['failure_reason']}{allowed}" if job.get("failure_reason") else ""
         kept = f"  {job['artifacts_file']['size']} bytes of artifacts" if job.get("artifacts_file") else ""
         line = f"  {job['id']:>6}  {job['name']:<12} {job['status']:<10}{_seconds(job):>8}{reason}{kept}"
         print(_safe(line.rstrip()))
@@ -500,7 +539,7 @@ def _parser() -> argparse.ArgumentParser:
 environment (query.py configure stores the same settings in a file):
 {listed}
 
-exit codes: 0 success, 1 the pipeline failed, 2 the request failed, 130 interrupted""",
+exit codes: 0 success, also with warnings, 1 the pipeline failed, 2 the request failed, 130 interrupted""",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     _add_settings(parser)

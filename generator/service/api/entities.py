@@ -11,6 +11,7 @@ from fastapi import Request
 from generator.service.context import context
 from generator.service.jobs.environment import iso
 from generator.service.project.project import Commit, Project
+from generator.service.store import states
 from generator.service.store.database import Row
 
 _NO_COMMIT = "0" * 40
@@ -52,8 +53,8 @@ class Entities:
             "name": None,
         }
 
-    def pipeline(self, pipeline: Row) -> dict[str, Any]:
-        """Return a pipeline with all its fields."""
+    def pipeline(self, pipeline: Row, jobs: Iterable[Row] = ()) -> dict[str, Any]:
+        """Return a pipeline with all its fields; ``jobs`` are its own."""
         started, finished = pipeline["started_at"], pipeline["finished_at"]
         return {
             **self.brief(pipeline),
@@ -67,20 +68,24 @@ class Entities:
             "duration": round(finished - started) if started and finished else None,
             "queued_duration": round(started - pipeline["created_at"]) if started else None,
             "coverage": None,
-            "detailed_status": self._detailed_status(pipeline["status"], self._path("pipelines", pipeline["id"])),
+            "detailed_status": self._detailed_status(pipeline, warned=states.has_warnings([dict(job) for job in jobs])),
         }
 
-    def _detailed_status(self, status: str, path: str) -> dict[str, Any]:
+    def _detailed_status(self, pipeline: Row, *, warned: bool) -> dict[str, Any]:
+        status = str(pipeline["status"])
         label = _LABELS.get(status, status)
         text = {"success": "Passed", "manual": "Manual", "waiting_for_resource": "Waiting"}.get(status)
+        icon, group = status, status.replace("_", "-")
+        if status == "success" and warned:  # GitLab's Ci::Status::SuccessWarning
+            icon, text, label, group = "warning", "Warning", "passed with warnings", "success-with-warnings"
         return {
-            "icon": f"status_{status}",
+            "icon": f"status_{icon}",
             "text": text or status.capitalize(),
             "label": label,
-            "group": status.replace("_", "-"),
+            "group": group,
             "tooltip": label,
             "has_details": True,
-            "details_path": path,
+            "details_path": self._path("pipelines", pipeline["id"]),
             "illustration": None,
             "favicon": "/static/icon.svg",
         }

@@ -134,7 +134,7 @@ def latest(request: Request, ref: str | None = None) -> Response:
     found = here.pipelines.latest(ref or here.project.default_branch)
     if found is None:
         raise_not_found("Pipeline")
-    return JSONResponse(entities_of(request).pipeline(found))
+    return JSONResponse(entities_of(request).pipeline(found, here.pipelines.jobs_of(found["id"])))
 
 
 @router.get("/pipelines/{number:int}")
@@ -212,4 +212,5 @@ def _find_pipeline(request: Request, number: int) -> Row:
 
 
 def _pipeline_response(request: Request, number: int, *, status: int = 200) -> Response:
-    return JSONResponse(entities_of(request).pipeline(_find_pipeline(request, number)), status_code=status)
+    found, mine = _find_pipeline(request, number), context(request).pipelines.jobs_of(number)
+    return JSONResponse(entities_of(request).pipeline(found, mine), status_code=status)

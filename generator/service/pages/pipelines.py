@@ -13,6 +13,7 @@ from generator.service.api.parameters import read_parameters
 from generator.service.archives import Archive
 from generator.service.context import context
 from generator.service.http_errors import HttpError, raise_not_found
+from generator.service.pages.badges import pipeline_status
 from generator.service.pages.rendering import page
 from generator.service.pages.sessions import check_writer_form, session
 from generator.service.project.pipeline_file import Variable
@@ -25,6 +26,7 @@ router = APIRouter()
 _PER_PAGE = 25
 _FOR_RUNS = ("package", "package_process", "inputs")
 _ONCE = 200
+_LISTED = "id pipeline_id name status stage_index retried allow_failure exit_code".split()
 
 
 @router.get("/pipelines")
@@ -39,18 +41,16 @@ def pipelines_page(request: Request) -> Response:
         statement = statement.where(pipelines.c.status == status)
     total, found = here.pipelines.count_and_page(statement, limit=_PER_PAGE, offset=(number - 1) * _PER_PAGE)
     with here.pipelines.database.connection() as connection:
-        statement = sa.select(jobs.c.id, jobs.c.pipeline_id, jobs.c.name, jobs.c.status, jobs.c.stage_index)
+        columns = (jobs.c[name] for name in _LISTED)
+        statement = sa.select(*columns)
         ids = [row["id"] for row in found]
         statement = statement.where(jobs.c.pipeline_id.in_(ids), jobs.c.retried.is_(False))
         listed = rows(connection, statement.order_by(jobs.c.stage_index, jobs.c.id))
-    shown = [
-        {
-            **row,
-            "requested": requested_variables(row),
-            "jobs": [job for job in listed if job["pipeline_id"] == row["id"]],
-        }
-        for row in found
-    ]
+    shown = []
+    for row in found:
+        mine = [dict(job) for job in listed if job["pipeline_id"] == row["id"]]
+        word = pipeline_status(row["status"], mine)
+        shown.append({**row, "requested": requested_variables(row), "jobs": mine, "word": word})
     pages = max(1, -(-total // _PER_PAGE))
     return page(
         request, "pipelines.html", who, pipelines=shown, chosen=status, number=number, pages=pages, total=total,
@@ -133,6 +133,7 @@ def pipeline_page(request: Request, number: int) -> Response:
         "pipeline.html",
         who,
         pipeline=pipeline,
+        word=pipeline_status(pipeline["status"], [dict(job) for job in mine]),
         jobs=mine,
         packages=packages,
         image=next(

@@ -14,6 +14,7 @@ from fastapi.responses import HTMLResponse
 
 from generator.resources import data_folder
 from generator.service.context import context
+from generator.service.pages import badges
 from generator.service.pages.sessions import Session
 from generator.service.store import states
 
@@ -75,6 +76,7 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {"moment": _moment, "iso": _iso, "duration": duration, "size": size}
+    environment.filters |= {"job_status": badges.job_status, "reasons_not_run": badges.reasons_not_run}
     environment.filters |= {"quoted": lambda path: quote(path, safe="/"), "shell": shlex.quote}
     return environment
 

@@ -45,6 +45,16 @@ def pipeline_status(jobs: Iterable[_Job]) -> str:
     return "running" if "created" in found else "failed"
 
 
+def is_allowed_failure(job: _Job) -> bool:
+    """Return whether a job failed without failing its pipeline."""
+    return bool(job["status"] == "failed" and job["allow_failure"])
+
+
+def has_warnings(jobs: Iterable[_Job]) -> bool:
+    """Return whether a pipeline with these jobs, if it passed, passed with warnings."""
+    return any(map(is_allowed_failure, latest(jobs)))
+
+
 def _effective_status(job: _Job) -> str:
     """Return a job's status for its pipeline; an allowed failure and an optional manual job count as success."""
     if job["allow_failure"] and job["status"] in ("failed", "manual"):
