@@ -149,7 +149,7 @@ def test_the_original_s_payload_builds_a_package_whoever_sends_it(
     assert set(jobs) == {"build", "check"}
     archive = service.ask("GET", f"/jobs/{jobs['build']['id']}/artifacts").content
     with zipfile.ZipFile(io.BytesIO(archive)) as packed:
-        package = json.loads(packed.read("packages/ada/squares/main/package.json"))
+        package = json.loads(packed.read("packages/ada/squares/main/notebooks-squares/package.json"))
     assert package["process"]["path"] == "notebooks/squares.ipynb"
     image = engine_tools.inspect(package["image"]["reference"])
     assert image is not None
@@ -171,10 +171,10 @@ def test_two_pipelines_publish_at_once_and_the_second_time_nothing_changes(
         jobs = [_wait(service, number)["publish"] for number in numbers]
 
     assert git(deposit, "rev-list", "--count", "main") == "2"
-    package = json.loads(git(deposit, "show", "main:ada/squares/other/package.json"))
+    package = json.loads(git(deposit, "show", "main:ada/squares/other/notebooks-squares/package.json"))
     reference = package["image"]["reference"]
     assert reference.startswith(f"{registry}/group/ada.squares@sha256:")
-    assert f"dockerPull: {reference}" in git(deposit, "show", "main:ada/squares/other/process.cwl")
+    assert f"dockerPull: {reference}" in git(deposit, "show", "main:ada/squares/other/notebooks-squares/process.cwl")
     name, _, digest = reference.removeprefix(f"{registry}/").partition("@")
     tag = f"{digest.replace(':', '-')}.package"
     kind = {"Accept": "application/vnd.oci.image.manifest.v1+json"}
@@ -231,7 +231,7 @@ def test_a_package_is_run_from_its_page_with_other_values(service: Service, algo
             executable_path=chromium, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
         )
         page = browser.new_page()
-        page.goto(f"{top}/jobs/{build}/package/packages/ada/squares/main")
+        page.goto(f"{top}/jobs/{build}/package/packages/ada/squares/main/notebooks-squares")
         page.get_by_label("Access token").fill(ACCESS)
         page.keyboard.press("Enter")
         expect(page.get_by_role("img", name="The workflow")).to_be_visible()
@@ -271,7 +271,9 @@ def test_a_service_that_others_reach_keeps_this_machine_s_files_to_itself(
 def test_the_docker_command_of_a_package_s_page_runs(service: Service, algorithm: Path, tmp_path: Path) -> None:
     number = service.trigger(**_payload(algorithm))
     build = _wait(service, number)["build"]["id"]
-    package = json.loads(service.ask("GET", f"/jobs/{build}/artifacts/packages/ada/squares/main/package.json").text)
+    package = json.loads(
+        service.ask("GET", f"/jobs/{build}/artifacts/packages/ada/squares/main/notebooks-squares/package.json").text
+    )
     (tmp_path / "inputs.json").write_text('{"n": 3}')
     command = ["docker", "run", "--rm", "-v", f"{tmp_path}:/work", "-w", "/work", package["image"]["reference"]]
     command += ["packmill-runner", "run", "--process", "notebooks/squares.ipynb", "--inputs", "inputs.json"]

@@ -66,7 +66,7 @@ def _parse_expiry(value: object) -> float | None:
 
 
 def _parse_allowed_failure(value: object) -> bool | tuple[int, ...]:
-    """Parse ``allow_failure``: a boolean, or the exit codes that are no failure of the pipeline."""
+    """Parse ``allow_failure``: a boolean, or the exit codes that do not fail the pipeline."""
     if isinstance(value, bool):
         return value
     if not isinstance(value, dict) or set(value) != {"exit_codes"}:
