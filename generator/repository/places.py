@@ -130,17 +130,20 @@ def read_holder(text: str | bytes) -> Holder | None:
     """Read the holder from the text of a ``package.json``; return None if packmill did not write it."""
     try:
         found = json.loads(text)
-        documents, repository, process = found["documents"], found.get("repository", {}), found.get("process", {})
+        documents, repository, process = found["documents"], found.get("repository", {}), found.get("process")
         address, owner, name = (repository.get(word, "") for word in ("address", "owner", "name"))
-        checkout, path = found.get("checkout", ""), process.get("path", "")
+        checkout, path = found.get("checkout", ""), process.get("path") if isinstance(process, dict) else ""
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
-    if not isinstance(documents, list) or not all(
-        isinstance(one, str) for one in (*documents, address, checkout, path)
-    ):
+    if not isinstance(documents, list) or not all(isinstance(one, str) for one in (*documents, address, checkout)):
         return None
-    place = f"{owner}/{name}/{checkout}"
-    return Holder(address=address, checkout=checkout, place=place, process=path, documents=tuple(documents))
+    return Holder(
+        address=address,
+        checkout=checkout,
+        place=f"{owner}/{name}/{checkout}",
+        process=path if isinstance(path, str) else "",
+        documents=tuple(documents),
+    )
 
 
 def repository_identity(address: str) -> str:

@@ -82,6 +82,14 @@ def test_other_programs_package_json_is_not_a_package(text: str) -> None:
     assert read_holder(text) is None
 
 
+@pytest.mark.parametrize("process", [None, "a.ipynb", [], {}, {"path": 1}])
+def test_a_package_without_a_readable_process_is_one_all_the_same(process: object) -> None:
+    holder = read_holder(json.dumps({"documents": ["process.cwl"], "process": process}))
+
+    assert holder is not None
+    assert holder.process == ""
+
+
 def test_a_message_shows_no_password_and_no_control_character() -> None:
     own = Holder(address="https://host.example.org/a/b", checkout="main", place="a/b/main")
     hostile = Holder(address="https://ada:geheim@x.example.org/\x1b[2J", checkout="\nmain", place="a/b/main")
