@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from schema_salad.ref_resolver import uri_file_path
 
 from generator.package.engines.checked_cwltool import outputs as cwl_outputs
+from generator.package.engines.checked_cwltool.kinds import keep_declared_kind
 from generator.package.engines.checked_cwltool.outputs import OutputFolder, OutputRefusedError
 
 
@@ -121,13 +123,23 @@ def test_only_fields_that_say_what_and_where_a_file_is_stay(outdir: Path) -> Non
     assert inner.keys() == {"class", "location", "basename"}
 
 
-def test_a_result_that_would_be_a_hidden_file_ends_the_run(outdir: Path) -> None:
+def test_hidden_results_are_left_out_and_named(outdir: Path, caplog: pytest.LogCaptureFixture) -> None:
+    hidden = outdir / "output" / ".profile"
+    hidden.write_text("")
+    visible = described(outdir / "output/a.txt")
+    outputs: dict[str, Any] = {"one": described(hidden), "several": [described(hidden), visible]}
+
+    access(outdir).check(outputs)
+
+    assert outputs == {"one": None, "several": [visible]}
+    assert "output one: '.profile' is hidden and left out" in caplog.text
+
+
+def test_hidden_files_deeper_in_a_result_end_the_run(outdir: Path) -> None:
     hidden = outdir / "output" / ".profile"
     hidden.write_text("")
     files = access(outdir)
 
-    with pytest.raises(OutputRefusedError, match=r"'\.profile' is hidden"):
-        files.check({"out": [described(hidden)]})
     for value in ([[described(hidden)]], described(outdir / "output/a.txt", secondaryFiles=[described(hidden)])):
         with pytest.raises(OutputRefusedError, match=r"'\.profile' is hidden"):
             files.check({"out": value})
@@ -198,13 +210,39 @@ def test_a_copy_of_an_input_holds_nothing_that_lies_elsewhere(outdir: Path, mark
         access(outdir, tmp_path / "given").isdir(str(outdir / "output"))
 
 
-def test_names_that_are_not_utf_8_end_the_run(outdir: Path) -> None:
-    (outdir / "output" / "très bien").touch()
-    assert access(outdir).isdir(str(outdir / "output"))
-    Path(os.fsdecode(os.fsencode(outdir) + b"/output/a\xff")).touch()
+def test_names_that_are_not_utf_8_are_changed(outdir: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for name in ("très bien".encode(), b"a\xff", b"a\nb", b"c\xff/d\xff"):
+        path = Path(os.fsdecode(os.fsencode(outdir) + b"/output/" + name))
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
 
-    with pytest.raises(OutputRefusedError, match=r"output/a\?: the name is not UTF-8"):
-        access(outdir).isdir(str(outdir / "output"))
+    found = access(outdir).glob(str(outdir / "output/*"))
+
+    assert {Path(uri_file_path(uri)).name for uri in found} == {"a.txt", "très bien", "a%FF", "a%0Ab", "c%FF"}
+    assert (outdir / "output/c%FF/d%FF").is_file()
+    assert r"output/a\xff: renamed to 'a%FF'" in caplog.text
+
+
+FILE, FOLDER = {"class": "File", "basename": "a"}, {"class": "Directory", "basename": "b"}
+FILES = {"type": "array", "items": "File"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "kept"),
+    [
+        (["null", "File"], FOLDER, None),
+        (["null", "Directory"], FILE, None),
+        (["null", "File"], FILE, FILE),
+        (["null", "File"], None, None),
+        (FILES, [FILE, FOLDER], [FILE]),
+        (["null", FILES], [FOLDER], []),
+        ("File", FOLDER, FOLDER),
+        (["null", "File", "Directory"], FOLDER, FOLDER),
+        (["null", "string"], "text", "text"),
+    ],
+)
+def test_an_output_of_another_kind_is_left_out_where_the_document_allows_it(kind: Any, value: Any, kept: Any) -> None:
+    assert keep_declared_kind({"id": "file:///p.cwl#process/out", "type": kind}, value) == kept
 
 
 def test_after_a_refusal_there_is_a_sentence_to_find(outdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:

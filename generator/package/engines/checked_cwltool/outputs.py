@@ -8,11 +8,12 @@ inside it become the files they point to, and everything else ends the run.
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import shutil
 import stat
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, ClassVar, TypeGuard
@@ -21,7 +22,11 @@ from cwltool.errors import WorkflowException
 from cwltool.stdfsaccess import StdFsAccess
 from schema_salad.ref_resolver import file_uri, uri_file_path
 
+from generator.package.engines.checked_cwltool.kinds import without_hidden
 from generator.shared import contract
+from generator.shared.file_names import free_portable_path, is_portable, shown_name
+
+_logger = logging.getLogger("cwltool")
 
 _KINDS = {
     stat.S_IFIFO: "a named pipe",
@@ -74,6 +79,9 @@ class OutputFolder(StdFsAccess):
 
     def glob(self, pattern: str) -> list[str]:
         """Find the outputs that match, as file URIs."""
+        results = self._top / contract.output_folder
+        if results.is_dir() and not results.is_symlink():
+            self.clear(str(results))  # cwltool cannot list files with names that are not UTF-8
         found: list[str] = super().glob(pattern)
         for uri in found:
             if self._path(uri) != Path(self.basedir):  # cwltool asks for the whole folder to know how its URI begins
@@ -117,16 +125,17 @@ class OutputFolder(StdFsAccess):
 
     # The rules.
 
-    def check(self, outputs: Mapping[str, Any]) -> None:
+    def check(self, outputs: dict[str, Any]) -> None:
         """Check an untrusted output object: the paths of its files and folders, at any depth.
 
-        Other fields of theirs are dropped.
+        Other fields of theirs are dropped, and so are outputs that are hidden files.
 
         Raises:
             OutputRefusedError: an object names a place outside, has a name that is a path, or brings its own content.
         """
         for name, value in outputs.items():
-            for one in _files(value):
+            outputs[name] = without_hidden(name, value)
+            for one in _files(outputs[name]):
                 self._check_object(name, one)
 
     def _check_object(self, name: str, one: dict[str, Any]) -> None:
@@ -195,8 +204,8 @@ class OutputFolder(StdFsAccess):
             if (usable := (stat.S_IMODE(mode) | stat.S_IRWXU) & ~_SPECIAL_BITS) != stat.S_IMODE(mode):
                 real.chmod(usable)
             with os.scandir(real) as entries:
-                paths = sorted(self._named(entry.path) for entry in entries)
-            for path in paths:
+                paths = sorted(Path(entry.path) for entry in entries)
+            for path in map(self._with_portable_name, paths):
                 if path.is_symlink():
                     self._replace_link(path, nested=True)
                 self._clear_tree(path)
@@ -208,10 +217,12 @@ class OutputFolder(StdFsAccess):
             raise OutputRefusedError(f"{self._shown(real)}: {kind} cannot be an output; write a regular file instead")
         self._cleared.add(real)
 
-    def _named(self, path: str) -> Path:
-        if not path.isascii() and os.fsencode(path).decode(errors="replace") != path:
-            raise OutputRefusedError(f"{self._shown(Path(path))}: the name is not UTF-8, which CWL asks for; rename it")
-        return Path(path)
+    def _with_portable_name(self, path: Path) -> Path:
+        if is_portable(path.name):
+            return path
+        renamed = path.rename(free_portable_path(path))
+        _logger.warning("%s: renamed to %r, because results need portable names", self._shown(path), renamed.name)
+        return renamed
 
     def _replace_link(self, path: Path, *, nested: bool = False) -> None:
         """Put what a link points to in its place, so that nothing after this follows it.
@@ -265,8 +276,7 @@ class OutputFolder(StdFsAccess):
 
     def _shown(self, path: Path) -> str:
         """Write a path as the process knows it."""
-        name = str(path.relative_to(self._top)) if path.is_relative_to(self._top) else str(path)
-        return "".join(c if c.isprintable() else "?" for c in name)
+        return shown_name(str(path.relative_to(self._top) if path.is_relative_to(self._top) else path))
 
 
 def _files(value: Any) -> Iterator[dict[str, Any]]:
@@ -282,5 +292,5 @@ def _files(value: Any) -> Iterator[dict[str, Any]]:
 
 
 def _is_plain(name: Any) -> TypeGuard[str]:
-    """Whether a name is one part of a path, in characters that can be shown."""
-    return isinstance(name, str) and name not in ("", ".", "..") and "/" not in name and name.isprintable()
+    """Whether a name is one part of a path, without control characters."""
+    return isinstance(name, str) and name not in ("", ".", "..") and "/" not in name and is_portable(name)

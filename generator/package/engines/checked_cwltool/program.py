@@ -32,6 +32,7 @@ from cwltool.workflow import default_make_tool
 
 from generator.containers.limits import ContainerLimits
 from generator.package.engines.checked_cwltool.documents import PackageFetcher
+from generator.package.engines.checked_cwltool.kinds import keep_declared_kind
 from generator.package.engines.checked_cwltool.mounts import (
     CheckedPaths,
     check_image,
@@ -124,6 +125,10 @@ class GuardedTool(CommandLineTool):
         known = {name: value for name, value in outputs.items() if name in declared}
         folder.check(known)
         return known
+
+    def collect_output(self, schema: Any, *rest: Any, **named: Any) -> Any:
+        """Collect one output by its glob; files and folders of another kind are left out."""
+        return keep_declared_kind(schema, super().collect_output(schema, *rest, **named))
 
 
 class _GuardedJob(DockerCommandLineJob):
