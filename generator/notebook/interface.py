@@ -8,7 +8,6 @@ interface to check and convert the values of a run.
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -20,6 +19,7 @@ from generator.notebook.stage_ins import IsFolder, is_given_as_path, no_folder, 
 from generator.notebook.stage_outs import ends_in_slash, output_path, placeholder_name
 from generator.shared import contract
 from generator.shared.errors import Mistake, ParametersError
+from generator.shared.output_patterns import ambiguous_sets, has_wildcard
 from generator.shared.safe_text import printable
 
 _TAG = "parameters"
@@ -162,7 +162,7 @@ def _interface(
         try:
             if parameter.hint and parameter.hint.role is Role.STAGE_OUT:
                 outputs.append(_output(parameter, folder))
-                remarks += _placeholder_remarks(outputs[-1])
+                remarks += _output_remarks(outputs[-1])
             else:
                 inputs.append(_input(parameter, remarks, is_folder))
         except MisfitError as error:
@@ -249,7 +249,7 @@ def _output(parameter: Parameter, folder: str) -> Output:
     placeholder = placeholder_name(glob)
     relative = placeholder or output_path(glob, folder)
     directory = ends_in_slash(glob) or hint.type is CwlType.DIRECTORY
-    wildcard = re.search(r"[*?\[]", glob) is not None
+    wildcard = has_wildcard(glob)
     if directory and wildcard:
         raise MisfitError(f"is {glob!r}: a folder to stage out cannot have a wildcard")
     return Output(
@@ -264,14 +264,19 @@ def _output(parameter: Parameter, folder: str) -> Output:
     )
 
 
-def _placeholder_remarks(one: Output) -> list[Remark]:
-    if not one.placeholder:
-        return []
-    message = (
-        f"{one.name} is {one.placeholder!r}, a path on the author's machine: a run writes to {one.glob!r} in its "
-        "output directory, and the notebook gets that path"
-    )
-    return [Remark(line=one.line, message=printable(message))]
+def _output_remarks(one: Output) -> list[Remark]:
+    messages = []
+    if one.placeholder:
+        messages.append(
+            f"{one.name} is {one.placeholder!r}, a path on the author's machine: a run writes to {one.glob!r} in its "
+            "output directory, and the notebook gets that path"
+        )
+    if sets := ambiguous_sets(one.glob):
+        messages.append(
+            f"{one.name}: {', '.join(sets)} in {one.glob!r} is part of the file name, and a set of characters only if "
+            "no file has this name; for a pattern, write '*'"
+        )
+    return [Remark(line=one.line, message=printable(message)) for message in messages]
 
 
 def _later_cells(notebook: Notebook, later: Sequence[Cell]) -> list[Remark]:

@@ -20,6 +20,7 @@ from generator.notebook.parameters import CwlType, Hint, Literal, Missing, Remar
 from generator.notebook.stage_ins import IsFolder, no_folder, stage_in_hint
 from generator.notebook.stage_outs import output_path
 from generator.shared.errors import Mistake, ParametersError
+from generator.shared.output_patterns import has_wildcard
 from generator.shared.safe_text import printable
 from generator.shared.yaml_limits import YamlLimitError, check_events, check_size
 
@@ -232,7 +233,7 @@ def _output(name: str, record: dict[str, Any]) -> Output:
         name=name,
         type=kind.type,
         glob=output_path(pattern, ""),
-        array=kind.type is CwlType.FILE and (kind.array or re.search(r"[*?\[]", pattern) is not None),
+        array=kind.type is CwlType.FILE and (kind.array or has_wildcard(pattern)),
         optional=kind.optional,
         doc=printable(str(record.get("doc") or "")),
         line=_line(record),

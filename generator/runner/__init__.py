@@ -3,7 +3,8 @@
 The seam to the generated CWL is the command line of `generator.runner.options` and the files that it reads and writes.
 
 **Command.** ``packmill-runner run --process PATH --inputs inputs.json [--kernel NAME] [--output DIRECTORY]
-[--expect NAME=GLOB]… [--as-path NAME=PATH]… [--output-template TEMPLATE]`` in a writable working directory.
+[--expect NAME=GLOB]… [--declare NAME=TYPE:GLOB]… [--as-path NAME=PATH]… [--output-template TEMPLATE]`` in a writable
+working directory.
 
 **Input.** ``inputs.json`` is the CWL input object, with the paths that hold in the container (CWL v1.2, ``$(inputs)``).
 Its key ``output_template`` is the runner's own, every other one a parameter's ``id``
@@ -17,8 +18,9 @@ of the wrong type are refused. A script gets the file itself; an input of ``--as
 * ``result.json``, how the run went (`generator.runner.results.result`);
 * every file that the process wrote, and no file of the repository itself.
 
-The run fails if a glob of ``--expect`` matches nothing in it. With a template the working directory also gets
-``cwl.output.json``, the output object, since globs cannot match templated names (CWL v1.2, "Output binding").
+The run fails if an output of ``--expect`` is missing in it. The working directory also gets ``cwl.output.json``, the
+output object (CWL v1.2, "Output binding"): the outputs of a notebook are in its parameters cell, those of a script in
+``--declare``. Links, special files and names that engines refuse are replaced, removed or renamed.
 
 **End.** Exit codes and reasons are those of `generator.shared.failures`; outputs are written after
 failures too. Progress and errors go to stderr.

@@ -170,6 +170,7 @@ def _run_packaged(options: argparse.Namespace) -> int:
             repository=options.repository,
             expected=tuple(_parse_expectation(text) for text in options.expect),
             paths=tuple(_parse_assignment(text, contract.path_option) for text in options.paths),
+            declared=_parse_declarations(options.declare),
             template=template.choose(),
             template_args=template.args,
             **_common_options(options),
@@ -183,7 +184,7 @@ def _run_standalone(options: argparse.Namespace) -> int:
     from generator.runner.standalone.run import StandaloneRun, run
 
     restore_variables(os.environ)
-    for name in ("inputs", "repository", "expect"):
+    for name in ("inputs", "repository", "expect", "declare"):
         if getattr(options, name):
             raise BadInputsError(f"--{name}: only allowed with --process")
     if options.paths:
@@ -304,6 +305,15 @@ def _parse_expectation(text: str) -> tuple[str, str]:
     if not pattern or pattern.startswith("/"):
         raise BadInputsError(f"--expect {text!r}: the pattern is relative to the output directory")
     return name, pattern
+
+
+def _parse_declarations(texts: Sequence[str]) -> Any:
+    from generator.notebook.declarations import parse_declaration
+
+    try:
+        return tuple(parse_declaration(text) for text in texts)
+    except ValueError as error:
+        raise BadInputsError(f"{contract.declare_option} {error}") from None
 
 
 def _check(options: argparse.Namespace) -> int:

@@ -194,6 +194,13 @@ def _add_package(group: argparse._ArgumentGroup) -> None:
         metavar="NAME=PATH",
         help="a file or a folder that a script gets as its path, and the path by default; may be given several times",
     )
+    group.add_argument(
+        contract.declare_option,
+        action="append",
+        default=[],
+        metavar="NAME=TYPE:GLOB",
+        help="an output of a script, of type File, File[], Directory, File? or Directory?; may be given several times",
+    )
 
 
 def add_process(group: argparse._ArgumentGroup | argparse.ArgumentParser, *, required: bool) -> None:

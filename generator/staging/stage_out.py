@@ -15,6 +15,7 @@ from generator.shared import contract
 from generator.shared.failures import BadInputsError, StagingError
 from generator.shared.json_text import json_text
 from generator.shared.media_types import media_type
+from generator.shared.output_patterns import alternatives
 from generator.staging.network.credentials import Credentials
 from generator.staging.network.settings import NetworkSettings
 from generator.staging.records import read_destination
@@ -107,7 +108,7 @@ def _match(top: Path, pattern: str) -> list[Path]:
     if not pattern or parts.is_absolute() or ".." in parts.parts:
         raise wrong
     try:
-        found = sorted(top.glob(pattern))
+        found = next(filter(None, (sorted(top.glob(reading)) for reading in alternatives(pattern))), [])
     except ValueError:
         raise wrong from None
     return [path for one in found for path in (sorted(one.rglob("*")) if one.is_dir() else [one])]

@@ -95,7 +95,6 @@ def test_a_link_to_a_file_of_the_host_ends_the_run(
     [
         ({"class": "File", "location": "MARKER", "basename": "a.txt"}, "must be within designated output directory"),
         ({"class": "File", "path": "output/a.txt", "basename": "../a.txt"}, "is not a plain file name"),
-        ({"class": "File", "path": "output/a.txt", "basename": ".profile"}, "is hidden"),
     ],
 )
 def test_an_output_object_is_not_taken_at_its_word(
@@ -109,6 +108,28 @@ def test_an_output_object_is_not_taken_at_its_word(
     assert any(sentence in line for line in lines)
     assert marker.read_text() == "of the host"
     assert not (tmp_path / "a.txt").exists()
+
+
+def test_a_hidden_result_is_left_out_and_costs_no_other(run: Run, tmp_path: Path, lines: list[str]) -> None:
+    named = {"class": "File", "path": "output/a.txt", "basename": ".profile"}
+    text = json.dumps({"file": named, "output_dir": {"class": "Directory", "path": "output"}})
+
+    outputs = run(f"mkdir output; echo a > output/a.txt; printf '%s' '{text}' > cwl.output.json")
+
+    assert outputs["file"] is None
+    assert any("output file: '.profile' is hidden and left out" in line for line in lines)
+    assert {path.name for path in (tmp_path / "results").rglob("*")} == {"output", "a.txt"}
+
+
+def test_a_result_of_another_kind_or_with_a_strange_name_costs_no_other(
+    run: Run, tmp_path: Path, lines: list[str]
+) -> None:
+    outputs = run("mkdir -p output/x.txt; echo a > output/a; touch \"$(printf 'output/gr\\374n')\"")
+
+    assert outputs["file"] is None
+    assert any("output file: 'x.txt' is a folder, but a File is declared; left out" in line for line in lines)
+    assert any(r"output/gr\xfcn: renamed to 'gr%FCn'" in line for line in lines)
+    assert {path.name for path in (tmp_path / "results").rglob("*")} == {"output", "x.txt", "a", "gr%FCn"}
 
 
 def test_outputs_that_nobody_declared_are_left(run: Run, tmp_path: Path) -> None:

@@ -411,4 +411,4 @@ def test_a_run_needs_nothing_but_its_working_directory(several: Built, tmp_path:
 
     assert done.returncode == 0, done.stderr
     assert json.loads((tmp_path / "output/scraps.json").read_text())["n"] == 4
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["inputs.json", "output"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cwl.output.json", "inputs.json", "output"]

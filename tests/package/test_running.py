@@ -65,7 +65,8 @@ class Run:
         return [output.get("text") for cell in self.notebook["cells"] for output in cell.get("outputs", [])]
 
     def left_behind(self) -> list[str]:
-        return [path.name for path in self.cwd.iterdir() if path.name not in ("inputs.json", "output")]
+        own = ("cwl.output.json", "inputs.json", "output")
+        return [path.name for path in self.cwd.iterdir() if path.name not in own]
 
 
 @pytest.fixture

@@ -9,10 +9,12 @@ from typing import Any
 
 from generator.documents.context import DocumentContext
 from generator.documents.text import block, flow, plain, prose, quoted, yaml_text
+from generator.notebook.declarations import output_declaration
 from generator.notebook.interface import Input, Output, type_name
 from generator.notebook.parameters import CwlType, Hint, Literal, Missing, Role
 from generator.process.process import Process
 from generator.shared import contract
+from generator.shared.output_patterns import alternatives
 
 _salad_names = frozenset(
     (
@@ -74,6 +76,8 @@ def _arguments(process: Process) -> list[str]:
     needed = [one for one in process.interface.outputs if not one.optional and not one.array]
     expected = [word for one in needed for word in (contract.expect_option, f"{one.name}={one.glob}")]
     paths = [] if process.is_notebook else [word for one in process.interface.inputs for word in _path_words(one)]
+    outputs = () if process.is_notebook else process.interface.outputs  # the runner reads those of a notebook in it
+    declared = [word for one in outputs for word in (contract.declare_option, output_declaration(one))]
     return [
         contract.process_option,
         process.path,
@@ -84,6 +88,7 @@ def _arguments(process: Process) -> list[str]:
         contract.output_folder,
         *expected,
         *paths,
+        *declared,
     ]
 
 
@@ -218,6 +223,8 @@ def _file(what: str, pattern: str) -> dict[str, Any]:
 def _output_entry(one: Output) -> dict[str, Any]:
     """Return the entry for a file that the process itself writes.
 
+    Engines take the runner's output object; the glob is for a run that ends before the runner can write it.
+
     Its type admits null although the runner fails without it (``--expect``): a required output that is missing would
     make the engine throw away everything else that a failed run left, the notebook with its traceback first.
     """
@@ -225,7 +232,8 @@ def _output_entry(one: Output) -> dict[str, Any]:
     entry: dict[str, Any] = {"type": kind, "label": label(one.name)}
     if one.doc:
         entry["doc"] = prose(one.doc)
-    entry["outputBinding"] = {"glob": escape(f"{contract.output_folder}/{one.glob}")}
+    readings = [escape(f"{contract.output_folder}/{reading}") for reading in alternatives(one.glob)]
+    entry["outputBinding"] = {"glob": readings if one.array and len(readings) > 1 else readings[0]}
     return entry
 
 

@@ -156,7 +156,12 @@ def _output(where: str, parameter: dict[str, Any]) -> Problems:
     yield from source_rule(where, parameter.get("outputSource", ""))
     binding = mapping(parameter.get("outputBinding", {}))
     yield from unknown(binding, {"glob"}, f"{where}/outputBinding")
-    pattern = binding.get("glob", contract.output_folder)
+    patterns = binding.get("glob", contract.output_folder)
+    for pattern in patterns if isinstance(patterns, list) else [patterns]:
+        yield from _pattern_rule(where, pattern)
+
+
+def _pattern_rule(where: str, pattern: Any) -> Problems:
     if not isinstance(pattern, str) or has_expression(pattern) or pattern.split("/")[0] != contract.output_folder:
         yield f"{where}/outputBinding: {pattern!r} is not a pattern below output/"
     elif ".." in pattern.split("/"):

@@ -5,16 +5,14 @@ from __future__ import annotations
 import os
 import posixpath
 import shutil
-import signal
-import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from generator.notebook.interface import Interface, read_interface
+from generator.notebook.interface import Interface, Output, read_interface
 from generator.notebook.notebook import Notebook, read_notebook
 from generator.notebook.stage_ins import folders_below
 from generator.runner.document.document import read_document
@@ -23,11 +21,14 @@ from generator.runner.execution.execution import execute
 from generator.runner.execution.html import write_page_after
 from generator.runner.execution.recording import recorded_run
 from generator.runner.execution.task import ProgressOutput, Task
-from generator.runner.execution.watching import deferred_signals, ignore_signals
+from generator.runner.execution.watching import ignore_signals
 from generator.runner.kernels.specs import choose_kernel, find_kernels
 from generator.runner.packaged.home import prepare_home
 from generator.runner.packaged.output_object import write_output_object
+from generator.runner.packaged.outputs import Found, check_outputs, find_outputs
 from generator.runner.packaged.placeholders import placeholder_paths
+from generator.runner.packaged.script import run_script
+from generator.runner.packaged.tidying import tidy
 from generator.runner.packaged.values import notebook_values, read_inputs, script_values
 from generator.runner.packaged.workspace import RepositoryLocation, Workspace, locate_repository
 from generator.runner.results.result import RunRecord
@@ -36,16 +37,11 @@ from generator.shared import contract
 from generator.shared.errors import PackmillError
 from generator.shared.failures import (
     BadInputsError,
-    OutputMissingError,
     ProcessFailedError,
     ProcessMissingError,
 )
 from generator.shared.json_text import json_text
 from generator.shared.path_templates import render_path_inside
-from generator.shared.suggestions import list_some
-
-_TIME_TO_CLEAN_UP = 2.0
-"""Seconds between SIGTERM and SIGKILL for a script."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,6 +56,8 @@ class PackagedRun:
     expected: tuple[tuple[str, str], ...] = ()
     paths: tuple[tuple[str, str], ...] = ()
     """Inputs of a script that are texts of paths, with their defaults."""
+    declared: tuple[Output, ...] = ()
+    """The outputs of a script; those of a notebook are in the notebook."""
     template: str | None = None
     template_args: Mapping[str, str] = field(default_factory=dict)
     html: bool = False
@@ -92,9 +90,9 @@ def _written(output: Path) -> Iterator[Path]:
     return (path for path in output.rglob("*") if path != output / contract.result_file)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(kw_only=True, slots=True)
 class _Run:
-    """The state of one run; ``at_end`` closes after all results were moved to ``output``."""
+    """The state of one run; the path of the executed notebook is known once the inputs are valid."""
 
     request: PackagedRun
     inputs: dict[str, Any]
@@ -102,13 +100,14 @@ class _Run:
     workspace: Workspace
     output: Path
     record: RunRecord
-    at_end: ExitStack
+    outputs: tuple[Output, ...]
+    executed: Path | None = None
 
 
 def _run(
     request: PackagedRun, inputs: dict[str, Any], place: RepositoryLocation, output: Path, record: RunRecord
 ) -> None:
-    with ExitStack() as at_end, _scratch_folder(Path.cwd(), place.home) as scratch:
+    with _scratch_folder(Path.cwd(), place.home) as scratch:
         workspace = Workspace(top=scratch / "repository", process=record.process)
         one = _Run(
             request=request,
@@ -117,25 +116,29 @@ def _run(
             workspace=workspace,
             output=output,
             record=record,
-            at_end=at_end,
+            outputs=request.declared,
         )
         try:
             (_run_notebook if record.process.endswith(".ipynb") else _run_shell)(one)
         finally:
             ignore_signals()
-            for warning in workspace.collect(output, reserved=(contract.result_file,)):
-                request.say(f"warning: {warning}")
-        _check_outputs(request.expected, output)
+            found = _collect(one)
+        for warning in check_outputs(found, dict(request.expected), output):
+            request.say(f"warning: {warning}")
 
 
-def _check_outputs(expected: tuple[tuple[str, str], ...], output: Path) -> None:
-    missing = [f"{name}: nothing matches {pattern!r}" for name, pattern in expected if not any(output.glob(pattern))]
-    if missing:
-        found = sorted(str(path.relative_to(output)) for path in output.rglob("*") if path.is_file())
-        listed = list_some(found, limit=20)
-        raise OutputMissingError(
-            "\n  ".join(["the process did not write its outputs", *missing, f"it wrote: {listed}"])
-        )
+def _collect(run: _Run) -> tuple[Found, ...]:
+    """Move all results to the output directory, make them fit for delivery, and list the declared outputs."""
+    output = run.output
+    for warning in (*run.workspace.collect(output, reserved=(contract.result_file,)), *tidy(output)):
+        run.request.say(f"warning: {warning}")
+    own = {contract.result_file, contract.scraps_file, *run.record.scraps.files}
+    if run.executed is not None:
+        own |= {path.relative_to(output).as_posix() for path in (run.executed, run.executed.with_suffix(".html"))}
+    found = find_outputs(run.outputs, output, own=own)
+    if run.executed is not None or run.outputs:
+        write_output_object(found, output, executed=run.executed, scraps=run.record.scraps)
+    return found
 
 
 def find_process(process: str, place: RepositoryLocation) -> str:
@@ -179,8 +182,7 @@ def _run_notebook(run: _Run) -> None:
     if template:
         public = {name: value for name, value in parameters.items() if name not in secret}
         executed = _choose_notebook_path(run, template, public, interface)
-        run.at_end.callback(write_output_object, interface, executed, record.scraps, run.output)
-    record.notebooks = [executed]
+    run.outputs, run.executed, record.notebooks = interface.outputs, executed, [executed]
     kernel, warning = choose_kernel(find_kernels(os.environ), name=request.kernel or notebook.kernel, language=language)
     if warning:
         request.say(f"warning: {warning}")
@@ -243,7 +245,8 @@ def _choose_notebook_path(run: _Run, template: Any, parameters: Mapping[str, Any
 def _run_shell(run: _Run) -> None:
     """Run a script with the path of the input object as its first argument, as in the original system."""
     workspace, inputs = run.workspace, run.request.inputs
-    workspace.fill(run.place, written=[pattern for _, pattern in run.request.expected])
+    globs = [pattern for _, pattern in run.request.expected] + [one.glob for one in run.outputs]
+    workspace.fill(run.place, written=globs)
     if run.request.paths:
         inputs = workspace.top.with_name(contract.inputs_file)
         inputs.write_bytes(json_text(script_values(run.inputs, dict(run.request.paths))))
@@ -251,34 +254,12 @@ def _run_shell(run: _Run) -> None:
     command = [str(script)] if os.access(script, os.X_OK) else ["bash", str(script)]
     given = [str(inputs.resolve())] if inputs else []
     try:
-        code = _run_script([*command, *given], workspace.directory)
+        code = run_script([*command, *given], workspace.directory)
     except OSError as error:
         raise ProcessFailedError(f"{workspace.process}: cannot be started: {error}") from None
     if code != 0:
         how = f"was killed by signal {-code}" if code < 0 else f"exited with code {code}"
         raise ProcessFailedError(f"{workspace.process} {how}")
-
-
-def _run_script(command: list[str], directory: Path) -> int:
-    """Return a script's exit code; an interrupted script and its children have a moment to clean up."""
-    script_run = None
-    try:
-        with deferred_signals():  # otherwise the script could start and nobody know its process id
-            script_run = subprocess.Popen(command, cwd=directory, start_new_session=True)
-        return script_run.wait()
-    except BaseException:
-        ignore_signals()
-        if script_run is None:
-            raise
-        with suppress(ProcessLookupError, subprocess.TimeoutExpired):
-            os.killpg(script_run.pid, signal.SIGTERM)
-            script_run.wait(timeout=_TIME_TO_CLEAN_UP)
-        raise
-    finally:
-        if script_run is not None:
-            with suppress(ProcessLookupError):
-                os.killpg(script_run.pid, signal.SIGKILL)
-            script_run.wait()
 
 
 @contextmanager

@@ -21,6 +21,10 @@ from generator.notebook.literals import MisfitError
 from generator.notebook.stage_outs import output_path
 from generator.runner.image_note import ImageVariables, noted_variables, read_image_note
 from generator.runner.packaged.home import find_image_home
+from generator.runner.packaged.links import copy_link_target
+from generator.runner.packaged.tidying import make_usable
+from generator.shared.file_names import shown_name
+from generator.shared.output_patterns import alternatives
 
 _COPY_LIMIT = 8 * 1024**2
 _COPY_BUDGET = 256 * 1024**2
@@ -73,7 +77,7 @@ class Workspace:
     def fill(self, place: RepositoryLocation, *, written: Iterable[str] = ()) -> None:
         """Copy or link the repository's files; those that match a glob of ``written`` are always copied."""
         self.top.mkdir(parents=True)
-        patterns = tuple(written)
+        patterns = tuple(reading for pattern in written for reading in alternatives(pattern))
         for root, folders, files in os.walk(place.folder):
             relative = os.path.relpath(root, place.folder)
             at_top = relative == "."
@@ -121,15 +125,18 @@ class Workspace:
         """
         taken = frozenset(reserved)
         warnings: list[str] = []
+        if not self.top.is_dir():  # the run was refused before the working copy was made
+            return []
+        make_usable(self.top)
         links, files = self._find_written(output, warnings)
         for path in (*links, *files):
             try:
                 warnings += self._move_result(path, output, taken)
-            except (OSError, RuntimeError, shutil.Error) as error:
-                if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            except OSError as error:
+                if error.errno in (errno.ENOSPC, errno.EDQUOT):
                     raise
-                cause = (isinstance(error, OSError) and error.strerror) or "its link cannot be followed"
-                warnings.append(f"{path}: not collected: {cause}")
+                cause = error.strerror or str(error)
+                warnings.append(f"{shown_name(path)}: not collected: {cause}")
         return warnings
 
     def _find_written(self, output: Path, warnings: list[str]) -> tuple[list[str], list[str]]:
@@ -142,6 +149,7 @@ class Workspace:
                 path = posixpath.normpath(posixpath.join(relative, name))
                 is_link = Path(root, name).is_symlink()
                 if name in folders and not is_link:
+                    make_usable(Path(root, name))
                     if path not in self._folders:
                         self._make_folder(output / self._output_of(path), path, warnings)
                 elif self._before.get(path) != _fingerprint(self.top / path):
@@ -152,7 +160,7 @@ class Workspace:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except (FileExistsError, NotADirectoryError):
-            warnings.append(f"{path}: a file has the folder's name; its files go to repository/")
+            warnings.append(f"{shown_name(path)}: a file has the folder's name; its files go to repository/")
 
     def _move_result(self, path: str, output: Path, reserved: frozenset[str]) -> list[str]:
         source, inside = self.top / path, self._output_of(path)
@@ -162,24 +170,13 @@ class Workspace:
             target = output / "repository" / path
         target.parent.mkdir(parents=True, exist_ok=True)
         if source.is_symlink():
-            return self._copy_linked(source, path, target)
-        if not stat.S_ISREG(source.stat().st_mode):
-            return [f"{path}: not collected: not a regular file"]
-        shutil.move(source, target)
-        return []
-
-    def _copy_linked(self, source: Path, path: str, target: Path) -> list[str]:
-        """Copy a link's target in its place; the link may not resolve where results go."""
-        real = source.resolve()
-        if not real.exists():
-            return [f"{path}: not collected: the link's target does not exist"]
-        if source.is_relative_to(real):
-            return [f"{path}: not collected: the link leads to a folder that contains it"]
-        if real.is_dir():
-            shutil.copytree(real, target, dirs_exist_ok=True, ignore_dangling_symlinks=True)
+            reasons = copy_link_target(source, target)
+        elif not stat.S_ISREG(source.stat().st_mode):
+            reasons = ["not a regular file"]
         else:
-            shutil.copy2(real, target)
-        return []
+            reasons = []
+            shutil.move(source, target)
+        return [f"{shown_name(path)}: not collected: {reason}" for reason in reasons]
 
 
 def _fingerprint(path: Path) -> tuple[int, int, int]:

@@ -36,6 +36,10 @@ arguments:
   - heights.tif=heights.tif
   - --expect
   - out=tiles
+  - --declare
+  - heights.tif=File:heights.tif
+  - --declare
+  - out=Directory:tiles
 inputs:
   tile:
     type: File

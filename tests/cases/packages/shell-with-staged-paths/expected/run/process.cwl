@@ -36,6 +36,8 @@ arguments:
   - catalog=data
   - --as-path
   - mask=data/mask.csv
+  - --declare
+  - heights.txt=File:heights.txt
 inputs:
   granules:
     type: Directory

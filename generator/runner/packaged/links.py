@@ -1,0 +1,69 @@
+"""Copies of what links lead to: results hold no links, which would lead nowhere outside of the container."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+import stat
+from pathlib import Path
+
+_KERNEL_FILES = (Path("/proc"), Path("/sys"), Path("/dev"))
+_MOST_ENTRIES = 100_000
+"""Files and folders that one link may turn into: links to folders can multiply."""
+
+
+class _LinkError(Exception):
+    """The reason that a link, or a part of its target, has no copy."""
+
+
+def copy_link_target(link: Path, target: Path) -> list[str]:
+    """Copy the file or folder that a link leads to; return a reason for everything that is left out.
+
+    Raises:
+        OSError: the disk is full.
+    """
+    folder = link.parent.resolve()
+    return _Copy(target).add(link, target, (*folder.parents, folder))
+
+
+class _Copy:
+    def __init__(self, top: Path) -> None:
+        self._top = top
+        self._entries = 0
+
+    def add(self, source: Path, target: Path, above: tuple[Path, ...]) -> list[str]:
+        """Copy a file, or a folder entry by entry; ``above`` are the folders that it is in."""
+        try:
+            real = self._resolve(source, above)
+            if real.is_dir():
+                target.mkdir(exist_ok=True)
+                inside = (*above, real)
+                return [reason for one in sorted(real.iterdir()) for reason in self.add(one, target / one.name, inside)]
+            shutil.copy2(real, target)
+        except _LinkError as error:
+            return [self._reason(target, str(error))]
+        except RuntimeError:
+            return [self._reason(target, "its link cannot be followed")]
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            is_circle = error.errno == errno.ELOOP
+            return [self._reason(target, "its link cannot be followed" if is_circle else error.strerror or str(error))]
+        return []
+
+    def _resolve(self, source: Path, above: tuple[Path, ...]) -> Path:
+        real = source.resolve()
+        if not real.exists():
+            raise _LinkError("the link's target does not exist")
+        if real in above:
+            raise _LinkError("the link leads to a folder that contains it")
+        mode = real.stat().st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)) or any(real.is_relative_to(one) for one in _KERNEL_FILES):
+            raise _LinkError("not a regular file")
+        self._entries += 1
+        if self._entries > _MOST_ENTRIES:
+            raise _LinkError(f"its links lead to more than {_MOST_ENTRIES} files and folders")
+        return real
+
+    def _reason(self, target: Path, reason: str) -> str:
+        return reason if target == self._top else f"{target.relative_to(self._top).as_posix()} in it: {reason}"

@@ -1,0 +1,67 @@
+"""Results that every CWL engine can deliver: regular files and folders with portable names, readable, without links."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+from generator.runner.packaged.links import copy_link_target
+from generator.shared.file_names import free_portable_path, is_portable, shown_name
+
+_USABLE = {stat.S_IFDIR: stat.S_IRWXU, stat.S_IFREG: stat.S_IRUSR | stat.S_IWUSR}
+
+
+def tidy(folder: Path) -> list[str]:
+    """Rename, replace or remove everything below a folder that an engine would refuse; return warnings."""
+    warnings: list[str] = []
+    waiting = [folder]
+    while waiting:
+        current = waiting.pop()
+        make_usable(current)
+        for path in sorted(current.iterdir()):
+            shown = shown_name(path.relative_to(folder).as_posix())
+            try:
+                waiting += _tidy_entry(path, shown, warnings)
+            except OSError as error:
+                if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                    raise
+                warnings.append(f"{shown}: cannot be delivered: {error.strerror}")
+    return warnings
+
+
+def make_usable(path: Path) -> None:
+    """Let the owner read and write a file or folder."""
+    mode = path.lstat().st_mode
+    needed = _USABLE.get(stat.S_IFMT(mode), 0)
+    if mode & needed != needed:
+        path.chmod(stat.S_IMODE(mode) | needed)
+
+
+def _tidy_entry(path: Path, shown: str, warnings: list[str]) -> tuple[Path, ...]:
+    """Tidy one file or folder; return a folder, whose entries are not tidied yet."""
+    if path.is_symlink():
+        _replace_link(path, shown, warnings)
+        if not path.exists():
+            return ()
+    kind = stat.S_IFMT(path.lstat().st_mode)
+    if kind not in _USABLE:
+        path.unlink()
+        warnings.append(f"{shown}: removed: not a regular file")
+        return ()
+    make_usable(path)
+    if not is_portable(path.name):
+        renamed = path.rename(free_portable_path(path))
+        warnings.append(f"{shown}: renamed to {renamed.name!r}, because results need portable names in UTF-8")
+        path = renamed
+    return (path,) if kind == stat.S_IFDIR else ()
+
+
+def _replace_link(path: Path, shown: str, warnings: list[str]) -> None:
+    """Put what a link leads to in its place."""
+    copy = path.with_name(f".packmill-{os.getpid()}.copy")
+    warnings += [f"{shown}: not collected: {reason}" for reason in copy_link_target(path, copy)]
+    path.unlink()
+    if copy.exists():
+        copy.rename(path)
