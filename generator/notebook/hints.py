@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar
 
+from generator.notebook.literals import widen_hint
 from generator.notebook.parameters import CwlType, Hint, Role, type_names
 from generator.shared.suggestions import nearest
 
@@ -161,16 +162,18 @@ class _Parser:
         return hint
 
     def literal(self) -> Hint:
-        """Parse ``Literal["a", "b"]`` as an enum, and one of whole numbers as an int with these choices."""
+        """Parse ``Literal["a", "b"]`` as an enum, and one of numbers or of several types as these choices."""
         listed = self.bracketed(self.literal_value)
         values, optional = [value for value in listed if value != "None"], "None" in listed
-        words = [_unquote(value) for value in values if value[0] in "\"'"]
-        if len(words) == len(values):
-            return Hint(type=CwlType.ENUM, symbols=tuple(dict.fromkeys(words)), optional=optional)
-        if all(re.fullmatch(r"-?\d+", value) for value in values):
-            return Hint(type=CwlType.INT, symbols=tuple(values), optional=optional)
-        is_boolean = set(values) <= {"True", "False"}
-        return Hint(type=CwlType.BOOLEAN if is_boolean else CwlType.ANY, optional=optional)
+        symbols = tuple(dict.fromkeys(_unquote(value) if value[0] in "\"'" else value for value in values))
+        if values and all(value[0] in "\"'" for value in values):
+            return Hint(type=CwlType.ENUM, symbols=symbols, optional=optional)
+        if values and all(re.fullmatch(r"-?\d+", value) for value in values):
+            return widen_hint(Hint(type=CwlType.INT, symbols=symbols, optional=optional), [int(one) for one in symbols])
+        if {*values} == {"True", "False"} or any(re.match(r"(?!True$|False$)[^\W\d]", value) for value in values):
+            symbols = ()  # both values of a boolean, or names such as Color.RED, whose values are unknown
+        is_boolean = bool(values) and {*values} <= {"True", "False"}
+        return Hint(type=CwlType.BOOLEAN if is_boolean else CwlType.ANY, symbols=symbols, optional=optional)
 
     def literal_value(self) -> str:
         quoted = _QUOTED.match(self.text, self.position)
@@ -216,8 +219,9 @@ def _union(members: list[Hint]) -> Hint:
         return Hint(optional=True)
     if len(kinds) == 1:
         return replace(kinds[0], optional=optional)
-    if all(kind.type is CwlType.ENUM for kind in kinds):
-        return Hint(type=CwlType.ENUM, symbols=tuple(s for kind in kinds for s in kind.symbols), optional=optional)
+    if all(kind.symbols and not kind.array and kind.type is kinds[0].type for kind in kinds):
+        symbols = dict.fromkeys(symbol for kind in kinds for symbol in kind.symbols)
+        return Hint(type=kinds[0].type, symbols=tuple(symbols), optional=optional)
     if {(kind.type, kind.array) for kind in kinds} <= {(CwlType.INT, False), (CwlType.FLOAT, False)}:
         return Hint(type=CwlType.FLOAT, optional=optional)
     return Hint(optional=optional)

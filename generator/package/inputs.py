@@ -35,7 +35,7 @@ def fit_for_cwl(value: Any, hint: Hint) -> Any:
     fitted = fit(value, hint)
     for item in fitted if isinstance(fitted, list) else [fitted]:
         if hint.type is CwlType.INT and isinstance(item, int) and not -_INT_32 <= item < _INT_32:
-            raise MisfitError(f"is {item}, which is too large for an int; declare the parameter as long")
+            raise MisfitError(f"is {item}, which is too large for an int of 32 bits; declare the parameter as long")
     return fitted
 
 

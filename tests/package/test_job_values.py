@@ -233,7 +233,10 @@ class TestValuesThatYamlOrCwlWouldChange:
             ("stage_out: 2024", "stage_out is or has a number or a boolean where text is needed"),
             ("credentials: {password: 012}", "credentials: the secret value is not text; write it in quotes"),
             ('{"tile": 1.10}', "tile is the number 1.1, but a string is needed; write it in quotes"),
-            ("n: 99999999999", "n is 99999999999, which is too large for an int; declare the parameter as long"),
+            (
+                "n: 99999999999",
+                "n is 99999999999, which is too large for an int of 32 bits; declare the parameter as long",
+            ),
         ],
     )
     def test_are_refused(self, text: str, said: str, tmp_path: Path) -> None:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import glob
 import posixpath
 import re
+from dataclasses import replace
 from typing import Any
 
 from generator.documents.context import DocumentContext
 from generator.documents.text import block, flow, plain, prose, quoted, yaml_text
 from generator.notebook.declarations import output_declaration
 from generator.notebook.interface import Input, Output, type_name
+from generator.notebook.literals import describe
 from generator.notebook.parameters import CwlType, Hint, Literal, Missing, Role
 from generator.process.process import Process
 from generator.shared import contract
 from generator.shared.output_patterns import alternatives
+from generator.shared.safe_text import printable
 
 _salad_names = frozenset(
     (
@@ -130,11 +133,18 @@ def input_entry(one: Input) -> dict[str, Any]:
         default is Missing.UNSET and not isinstance(one.default, Missing) and one.hint.role is Role.VALUE
     )
     entry: dict[str, Any] = {"type": cwl_type(one.hint, optional=optional), "label": label(one.name)}
-    if one.doc:
-        entry["doc"] = prose(one.doc)
+    if doc := "\n".join(filter(None, (one.doc, _choices(one.hint)))):
+        entry["doc"] = prose(doc)
     if not isinstance(default, Missing):
         entry["default"] = plain(default)
     return entry
+
+
+def _choices(hint: Hint) -> str:
+    """List the choices that the CWL type does not show."""
+    if not hint.symbols or (hint.type is CwlType.ENUM and _is_cwl_enum(hint)):
+        return ""
+    return printable(f"O{describe(replace(hint, array=False))[1:]}")
 
 
 def template_entry(context: DocumentContext) -> dict[str, Any]:
@@ -160,19 +170,21 @@ def label(name: str) -> str:
 def cwl_type(hint: Hint, *, optional: bool) -> Any:
     """Return the CWL type of an input: ``int``, ``string[]?``, an enum, or a union with null."""
     base: Any = str(hint.type)
-    if hint.type is CwlType.ENUM and not _can_be_symbols(hint.symbols):
+    if hint.type is CwlType.ENUM and _is_cwl_enum(hint):
+        enum = {"type": "enum", "symbols": flow(list(hint.symbols))}
+        return ["null", enum] if optional else enum
+    if hint.type is CwlType.ENUM:
         base = "string"
-    elif hint.type is CwlType.ENUM:
-        base = {"type": "enum", "symbols": flow(list(hint.symbols))}
-    if isinstance(base, dict):
-        item = {"type": "array", "items": base} if hint.array else base
-        return ["null", item] if optional else item
     return f"{base}{'[]' if hint.array else ''}{'?' if optional else ''}"
 
 
-def _can_be_symbols(symbols: tuple[str, ...]) -> bool:
-    """CWL resolves symbols like addresses, so that a slash or a hash in one changes it."""
-    return all(re.fullmatch(r"[\w][\w .+-]*", symbol) for symbol in symbols)
+def _is_cwl_enum(hint: Hint) -> bool:
+    """Check whether CWL engines can check the choices; otherwise only packmill and the runner do.
+
+    CWL resolves symbols like addresses, so that a slash or a hash in one changes it, and cwltool cannot run a tool
+    with an array of enums (https://github.com/common-workflow-language/cwltool/issues/821).
+    """
+    return not hint.array and all(re.fullmatch(r"[\w][\w .+-]*", symbol) for symbol in hint.symbols)
 
 
 def carried_default(one: Input) -> Literal | Missing:

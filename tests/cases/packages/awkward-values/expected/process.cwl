@@ -123,6 +123,7 @@ inputs:
   mode:
     type: string
     label: mode
+    doc: One of 'a/b', 'c#d'
     default: a/b
   output_template:
     type: string?
