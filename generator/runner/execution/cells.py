@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+from generator.runner.execution.failures import EXIT, Failure, Failures, describe_error
 from generator.runner.execution.outputs import Cell, Cells, Outputs, note_time
+from generator.runner.execution.silence import Silence
 from generator.runner.execution.watching import ignore_signals
 from generator.runner.kernels.messages import Message
 from generator.runner.kernels.session import KernelGoneError, Session
+from generator.runner.kernels.traits import Traits
 
 _SKIP, _MAY_FAIL = "skip-execution", "raises-exception"
 _INTERRUPT_TIMEOUT = 1.5
 """Seconds an interrupted cell has to clean up and print its traceback."""
+_GRACE = 0.5
+"""Seconds that a process which never ends by itself has after its reply to the shutdown request."""
+_AFTER_ABORT = 0.1
+"""Seconds until a cell that a kernel refused is sent again, and how often."""
+_ABORTS = 50
 
 
 class Listener(Protocol):
@@ -49,6 +58,11 @@ class Stop:
     value: str
     traceback: tuple[str, ...]
 
+    @property
+    def is_exit(self) -> bool:
+        """Whether the cell left the kernel on purpose, without an error in the notebook."""
+        return not self.failed and self.name == EXIT.name
+
 
 class CellRunner:
     """Executes the cells of one notebook in one kernel."""
@@ -62,10 +76,11 @@ class CellRunner:
         reveal: Callable[[int, str], str] = lambda _index, source: source,
         hide: Callable[[Mapping[str, Any]], dict[str, Any]] = dict,
         limit: float | None = None,
+        traits: Traits | None = None,
     ) -> None:
         """``reveal`` inserts secrets into a cell's source before execution, ``hide`` masks them in messages.
 
-        ``limit`` is the time limit of a cell, in seconds.
+        ``limit`` is the time limit of a cell, in seconds; ``traits`` are the kernel's.
         """
         self._cells = cells
         self._session = session
@@ -74,6 +89,8 @@ class CellRunner:
         self._hide = hide
         self._limit = limit
         self._current: int | None = None
+        self._failures = Failures(traits or Traits(), session, take=self._take)
+        self._silence = Silence(session.process.process_id)
         self.outputs = Outputs(
             cells, reply=lambda *message, **options: session.channels.send(session.channels.shell, *message, **options)
         )
@@ -86,13 +103,16 @@ class CellRunner:
             CellTooLongError: a cell exceeded the limit and was interrupted.
         """
         shown: Stop | None = None
+        if self._failures.traits.warning:
+            self._listener.warn(self._failures.traits.warning)
+        self._failures.prepare()
         for index in range(len(self._cells)):
             self._listener.start_cell(index, self._cells.cell(index))
             failed = True
             self._current = index
             try:
-                stop = self._run(index)
-                failed = stop is not None and stop.at_once
+                stop = self._run(index) or self.late_failure()
+                failed = stop is not None and stop.at_once and not stop.is_exit
             finally:
                 self._current = None
                 self._listener.finish_cell(index, self._cells.cell(index), failed=failed)
@@ -108,14 +128,7 @@ class CellRunner:
             return None
         cell["metadata"]["execution"] = {}
         try:
-            reply = self._session.execute(
-                self._reveal(index, cell["source"]),
-                sent=lambda request: self.outputs.expect(request, index),
-                take=self._take,
-                tick=self._listener.tick,
-                stop_on_error=_MAY_FAIL not in tags,
-                limit=self._limit,
-            )
+            reply = self._execute(index, cell["source"], may_fail=_MAY_FAIL in tags)
         except KernelGoneError:
             raise
         except BaseException:
@@ -123,12 +136,42 @@ class CellRunner:
             self._session.interrupt(take=self._take, patience=_INTERRUPT_TIMEOUT)
             raise
         note_time(cell, reply)
-        return None if _MAY_FAIL in tags else self._stop(index, cell, reply)
+        stop = self._stop(index, cell, reply)
+        if stop is not None and _MAY_FAIL in tags:
+            self._failures.prepare()
+            return None
+        return stop
+
+    def _execute(self, index: int, source: str, *, may_fail: bool) -> Message:
+        """Run a cell; one that the kernel refuses because an earlier one failed is sent again."""
+        for _ in range(_ABORTS):
+            self._silence.end()
+            reply = self._session.execute(
+                self._reveal(index, source),
+                sent=lambda request: self.outputs.expect(request, index),
+                take=self._take,
+                tick=self._tick,
+                stop_on_error=not may_fail,
+                limit=self._limit,
+            )
+            if not self._failures.traits.aborts_after_failure or reply.content.get("status") != "abort":
+                break
+            time.sleep(_AFTER_ABORT)
+        return reply
+
+    def _tick(self) -> None:
+        self._listener.tick()
+        if self._limit is None and self._silence.is_suspicious():
+            self._listener.warn(
+                f"no output for {self._silence.seconds:g} s, and the kernel uses no processor time; if the cell waits "
+                "for nothing, it may never end: --execution-timeout SECONDS sets a time limit"
+            )
 
     def _take(self, message: Message) -> None:
         """Put a message into its cell; invalid messages are reported and never end the run."""
+        self._silence.end()
         try:
-            new = self.outputs.take(replace(message, content=self._hide(message.content)))
+            new = self.outputs.take(self._shown(message))
         except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError) as error:
             self._listener.warn(f"a {message.kind} message of the kernel was ignored: {type(error).__name__}: {error}")
             return
@@ -138,21 +181,63 @@ class CellRunner:
             if owner is not None and owner != self._current:
                 self._listener.late_output(owner, self._cells.cell(owner), new)
 
+    def _shown(self, message: Message) -> Message:
+        """Return a message as the notebook shows it: without secrets, marks of failures, and questions in its count."""
+        owner = self.outputs.owner(message)
+        if owner is not None:
+            message = self._failures.notice(owner, message)
+        content = self._hide(message.content)
+        if self._failures.questions and isinstance(content.get("execution_count"), int):
+            content = {**content, "execution_count": content["execution_count"] - self._failures.questions}
+        return replace(message, content=content)
+
     def drain_output_until_exit(self, patience: float) -> bool:
-        """Shut the kernel down, collecting its output; return whether it exited within ``patience`` seconds."""
-        return self._session.request_shutdown(take=self._take, patience=patience)
+        """Shut the kernel down, collecting its output; return whether it exited within ``patience`` seconds.
+
+        Of a kernel that never exits by itself, the reply to the shutdown request is enough.
+        """
+        grace = _GRACE if self._failures.traits.lingers else None
+        return self._session.request_shutdown(take=self._take, patience=patience, grace=grace)
+
+    def late_failure(self) -> Stop | None:
+        """Return a failure that showed after the end of its cell."""
+        while late := self._failures.late():
+            index, failure = late
+            cell = self._cells.cell(index)
+            stop = self._failed(index, cell, failure)
+            if _MAY_FAIL not in (cell["metadata"].get("tags") or ()):
+                return stop
+        return None
 
     def _stop(self, index: int, cell: Cell, reply: Message) -> Stop | None:
         """Return the reason to stop, if any; a reply other than ``ok`` is a failure even without a traceback.
 
         Handlers such as rich's print a traceback of their own, and some kernels print nothing.
         """
+        traits = self._failures.traits
         shown: dict[str, Any] = next((output for output in cell["outputs"] if output["output_type"] == "error"), {})
-        if reply.content.get("status") == "ok" and not shown:
-            return None
+        is_ok = reply.content.get("status") == "ok"
+        if is_ok and not shown:
+            noticed = self._failures.find(index, reply)
+            return self._failed(index, cell, noticed) if noticed else None
+        self._failures.forget(index)
         error = {**self._hide(reply.content), **{key: value for key, value in shown.items() if value}}
-        name, value = str(error.get("ename") or "error"), str(error.get("evalue") or "")
-        left_well = name == "SystemExit" and value in ("", "0")
-        traceback = tuple(map(str, error.get("traceback") or ()))
-        at_once = reply.content.get("status") != "ok"
-        return Stop(index=index, at_once=at_once, failed=not left_well, name=name, value=value, traceback=traceback)
+        failure = describe_error(error, cell, unnamed=traits.error_name, hide=self._hide)
+        lines = error.get("traceback")
+        traceback = tuple(map(str, lines)) if isinstance(lines, list) else ()
+        if not shown and not traits.shows_errors:
+            return self._failed(index, cell, failure, traceback)
+        left_well = failure.name == "SystemExit" and failure.value in ("", "0")
+        return Stop(index, not is_ok, not left_well, failure.name, failure.value, traceback)
+
+    def _failed(self, index: int, cell: Cell, failure: Failure, traceback: tuple[str, ...] = ()) -> Stop:
+        """Stop at a cell whose failure the kernel did not publish, and add it to the outputs; `EXIT` is a success.
+
+        Front ends and papermill show nothing of an error but its traceback.
+        """
+        failed = failure != EXIT
+        lines = [*traceback] or [f"{failure.name}: {failure.value}"]
+        error = self._hide({"ename": failure.name, "evalue": failure.value, "traceback": lines})
+        if failed:
+            cell["outputs"].append({"output_type": "error", **error})
+        return Stop(index, at_once=True, failed=failed, name=error["ename"], value=error["evalue"], traceback=())

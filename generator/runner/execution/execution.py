@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from generator.runner.document.annotations import Annotations, mark_failure, prepare
@@ -13,7 +13,7 @@ from generator.runner.execution.progress import Progress, explain
 from generator.runner.execution.task import ProgressOutput, Task
 from generator.runner.execution.watching import ignore_signals, oom_kills
 from generator.runner.kernels.process import KernelProcess, new_connection
-from generator.runner.kernels.runtime import masked_log, private_folder
+from generator.runner.kernels.runtime import kernel_log, private_folder
 from generator.runner.results.result import RunRecord
 from generator.shared.failures import (
     BadInputsError,
@@ -96,10 +96,14 @@ def _run_cells(task: Task, process: KernelProcess, progress: Progress, secrets: 
     """Wait for the kernel, run the cells, and shut the kernel down."""
     from generator.runner.execution.cells import CellRunner
     from generator.runner.kernels.session import Session
+    from generator.runner.kernels.traits import find_traits
 
     session = Session(process)
     try:
         info = session.wait_until_ready(task.start_timeout)
+        traits = find_traits(info)
+        if traits.unready_version:
+            session.wait_for_language_version(task.start_timeout, other_than=traits.unready_version)
         runner = CellRunner(
             task.document,
             session,
@@ -107,6 +111,7 @@ def _run_cells(task: Task, process: KernelProcess, progress: Progress, secrets: 
             reveal=lambda index, source: secrets.reveal(source) if index == progress.injected else source,
             hide=secrets.hide_content,
             limit=task.cell_time_limit,
+            traits=traits,
         )
         timeout = _SHUTDOWN_TIMEOUT_AFTER_FAILURE
         try:
@@ -117,6 +122,7 @@ def _run_cells(task: Task, process: KernelProcess, progress: Progress, secrets: 
                 progress.warn(f"the kernel did not shut down within {timeout:g} s and was killed: code still runs")
             _write_metadata(task.document, info, secrets.hide_data(runner.outputs.widget_state()))
             progress.recollect_scraps(runner.outputs.updated)
+        stop = stop or runner.late_failure()
         if not (stop and stop.failed):
             session.check_losses()
         return stop
@@ -135,8 +141,9 @@ def _write_metadata(document: Document, info: Mapping[str, Any], widgets: dict[s
 def _start_kernel(task: Task, secrets: Secrets, record: RunRecord) -> Iterator[KernelProcess]:
     """Start the kernel before further imports, and end it on exit."""
     hide = secrets.hide if secrets.placeholders else None
-    with private_folder() as runtime, masked_log(hide) as log:
+    with private_folder() as runtime, ExitStack() as stack:
         connection = new_connection(task.kernel, runtime)
+        log = stack.enter_context(kernel_log(hide, transport=connection.transport))
         try:
             process = KernelProcess(task.kernel, connection=connection, runtime=runtime, cwd=task.directory, log=log)
         except OSError as error:

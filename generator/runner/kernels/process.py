@@ -49,12 +49,22 @@ _CHANNELS = ("shell", "iopub", "stdin", "control", "hb")
 
 
 def new_connection(kernel: Kernel, runtime: Path) -> Connection:
-    """Choose a kernel's addresses: private Unix sockets for Python, signed TCP for other languages."""
+    """Choose a kernel's addresses: private Unix sockets if the kernel takes them, else signed TCP."""
     sockets = str(runtime / "kernel")
-    if kernel.language.lower() == "python" and len(os.fsencode(sockets)) + 2 <= _SOCKET_PATH_LIMIT:
+    if _takes_ipc(kernel.argv) and len(os.fsencode(sockets)) + 2 <= _SOCKET_PATH_LIMIT:
         ports = {channel: number for number, channel in enumerate(_CHANNELS, start=1)}
         return Connection(transport="ipc", ip=sockets, ports=ports, key="")  # the folder's permissions replace a key
     return Connection(transport="tcp", ip="127.0.0.1", ports=_free_ports(), key=os.urandom(16).hex())
+
+
+_IPC_MODULES = frozenset(
+    ("ipykernel", "ipykernel_launcher", "bash_kernel", "octave_kernel", "calysto_scheme", "gnuplot_kernel")
+)
+
+
+def _takes_ipc(argv: tuple[str, ...]) -> bool:
+    """Check whether a kernel's command accepts Unix sockets of any length; few kernels outside of ipykernel do."""
+    return any(word in _IPC_MODULES or re.search(r"\bipykernel\b", word) for word in argv)
 
 
 def _free_ports() -> dict[str, int]:
@@ -102,6 +112,11 @@ class KernelProcess:
             start_new_session=True,
         )
         self.fileno = _open_pidfd(self._process.pid)
+
+    @property
+    def process_id(self) -> int:
+        """The kernel's process id."""
+        return self._process.pid
 
     def exit_code(self) -> int | None:
         """Return the exit code; None while the process runs, negative after a signal."""

@@ -1,4 +1,4 @@
-"""A kernel's runtime: a private folder, and a masked log for output outside its channels."""
+"""A kernel's runtime: a private folder, and a log for output outside its channels."""
 
 from __future__ import annotations
 
@@ -45,10 +45,14 @@ def _remove_folder(folder: Path) -> None:
         rmtree(folder, ignore_errors=True)
 
 
+_NOISE = "Kernel is running over TCP without encryption."
+"""ipykernel 7.4 warns about every such kernel; packmill's messages are signed and stay on the machine."""
+
+
 @contextmanager
-def masked_log(hide: Callable[[str], str] | None) -> Iterator[int | None]:
-    """Open a file descriptor for a kernel's output outside its channels; None, for stderr, without secrets."""
-    if hide is None:
+def kernel_log(hide: Callable[[str], str] | None, *, transport: str) -> Iterator[int | None]:
+    """Open a file descriptor for a kernel's output outside its channels; None for stderr itself, as it is."""
+    if hide is None and transport != "tcp":
         yield None
         return
     reading, writing = os.pipe()
@@ -56,8 +60,10 @@ def masked_log(hide: Callable[[str], str] | None) -> Iterator[int | None]:
     def pump() -> None:
         with os.fdopen(reading, encoding="utf-8", errors="replace") as stream:
             for line in stream:
+                if _NOISE in line:
+                    continue
                 with suppress(OSError, ValueError):  # stderr is closed; the kernel must not wait
-                    sys.stderr.write(hide(line))
+                    sys.stderr.write(hide(line) if hide else line)
 
     thread = threading.Thread(target=pump, daemon=True)
     thread.start()

@@ -20,6 +20,10 @@ from generator.runner.kernels.process import KernelProcess
 
 _ASK_AGAIN = 0.05
 """Seconds until a kernel that is silent on iopub is asked again: the subscription may have been too late."""
+_LOST = 1.0
+"""Seconds until a kernel that does not reply is asked again: it may have lost a request while it started."""
+_ANSWER_TIMEOUT = 60.0
+"""Seconds that a kernel has to answer a question."""
 _TICK = 1.0
 """Seconds between two calls of ``tick`` while a cell is silent."""
 _LATE_OUTPUT = 10.0
@@ -71,16 +75,58 @@ class Session:
             now = time.monotonic()
             if now > deadline:
                 raise NotReadyError
-            if now >= again and (info is not None or not asked):
+            if now >= again:
                 asked.add(self.channels.send(self.channels.shell, "kernel_info_request", {}))
-                again = now + _ASK_AGAIN
+                again = now + (_LOST if info is None else _ASK_AGAIN)
             self._wait(_ASK_AGAIN)
             while reply := self.channels.receive(self.channels.shell):
                 if reply.parent in asked:
+                    again = now if info is None else again
                     info = reply.content
             while message := self.channels.receive(self.channels.iopub):
                 heard = heard or (message.parent in asked and _is_idle(message))
         return info
+
+    def wait_for_language_version(self, timeout: float, *, other_than: str) -> None:
+        """Ask until the kernel knows the version of its language, or ``timeout`` seconds have passed.
+
+        Raises:
+            KernelGoneError: the kernel's process exited.
+        """
+        deadline = time.monotonic() + timeout
+        version: object = other_than
+        while time.monotonic() < deadline and version == other_than:
+            self.channels.send(self.channels.shell, "kernel_info_request", {})
+            self._wait(_ASK_AGAIN)
+            while self.channels.receive(self.channels.iopub):
+                pass
+            while reply := self.channels.receive(self.channels.shell):
+                version = (reply.content.get("language_info") or {}).get("version")
+            time.sleep(_ASK_AGAIN)
+
+    def ask(self, code: str, *, take: Callable[[Message], None], silent: bool = True) -> str | None:
+        """Run code outside of the cells and return its output or its error; None without a reply within a minute.
+
+        ``take`` gets the messages that belong to cells.
+
+        Raises:
+            KernelGoneError: the kernel's process exited.
+        """
+        answer: list[str] = []
+
+        def collect(message: Message) -> None:
+            if message.parent == self.current_request:
+                answer.append(_text(message))
+            else:
+                take(message)
+
+        content = _request(code, silent=silent)
+        self.current_request = self.channels.send(self.channels.shell, "execute_request", content)
+        try:
+            reply = self._receive_until_idle(collect, lambda: None, time.monotonic() + _ANSWER_TIMEOUT)
+        except (CellTooLongError, OutputLostError):
+            return None
+        return "".join(answer) or str(reply.content.get("evalue") or "")
 
     def execute(
         self,
@@ -101,14 +147,7 @@ class Session:
             CellTooLongError: ``limit`` (seconds) passed.
             OutputLostError: the kernel replied, but its idle status did not arrive.
         """
-        content = {
-            "code": code,
-            "silent": False,
-            "store_history": True,
-            "user_expressions": {},
-            "allow_stdin": False,
-            "stop_on_error": stop_on_error,
-        }
+        content = {**_request(code, silent=False), "store_history": True, "stop_on_error": stop_on_error}
         self.current_request = self.channels.send(self.channels.shell, "execute_request", content)
         sent(self.current_request)
         deadline = None if limit is None else time.monotonic() + limit
@@ -156,24 +195,29 @@ class Session:
         with suppress(KernelGoneError, CellTooLongError, OutputLostError):
             self._receive_until_idle(take, lambda: None, time.monotonic() + patience)
 
-    def request_shutdown(self, *, take: Callable[[Message], None], patience: float) -> bool:
+    def request_shutdown(self, *, take: Callable[[Message], None], patience: float, grace: float | None = None) -> bool:
         """Ask the kernel to shut down, so that it flushes open files, and handle its last messages.
 
-        Return whether its process exited within ``patience`` seconds.
+        Return whether its process exited within ``patience`` seconds. With ``grace``, a reply is enough: the process
+        has ``grace`` seconds after it.
         """
         self.channels.send(self.channels.control, "shutdown_request", {"restart": False})
+        self._poller.register(self.channels.control, zmq.POLLIN)
         deadline = time.monotonic() + patience
-        gone = False
+        gone = replied = False
         while not gone and (left := deadline - time.monotonic()) > 0:
             try:
                 self._wait(left if self.process.fileno is not None else min(left, _ASK_AGAIN))
             except KernelGoneError:
                 gone = True
+            while reply := self.channels.receive(self.channels.control):
+                if reply.kind == "shutdown_reply" and grace is not None and not replied:
+                    replied, deadline = True, min(deadline, time.monotonic() + grace)
             while self.channels.receive(self.channels.shell):
                 pass
             while message := self.channels.receive(self.channels.iopub):
                 take(message)
-        return gone
+        return gone or replied
 
     def check_losses(self) -> None:
         """Check that all messages arrived; after the shutdown, because threads send theirs in any order.
@@ -197,6 +241,20 @@ def _seconds_between(earlier: Message, later: Message) -> float:
         return (end - begin).total_seconds()
     except (ValueError, TypeError):
         return 0.0
+
+
+def _request(code: str, *, silent: bool) -> dict[str, Any]:
+    options = {"store_history": False, "user_expressions": {}, "allow_stdin": False, "stop_on_error": False}
+    return {"code": code, "silent": silent, **options}
+
+
+def _text(message: Message) -> str:
+    """Return the text that a message publishes."""
+    content = message.content
+    data = content.get("data")
+    return str(
+        content.get("text") or content.get("evalue") or (data.get("text/plain") if isinstance(data, dict) else "") or ""
+    )
 
 
 def _is_idle(message: Message) -> bool:

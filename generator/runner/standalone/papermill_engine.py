@@ -27,6 +27,7 @@ from generator.runner.kernels.process import KernelProcess, new_connection
 from generator.runner.kernels.runtime import private_folder
 from generator.runner.kernels.session import CellTooLongError, KernelGoneError, NotReadyError, OutputLostError, Session
 from generator.runner.kernels.specs import choose_kernel, find_kernels
+from generator.runner.kernels.traits import find_traits
 
 _SHUTDOWN_TIMEOUT = 5.0
 
@@ -87,15 +88,18 @@ class PackmillEngine(Engine):  # type: ignore[misc]
             session = Session(process)
             try:
                 info = session.wait_until_ready(start_timeout)
+                traits = find_traits(info)
+                if traits.unready_version:
+                    session.wait_for_language_version(start_timeout, other_than=traits.unready_version)
                 listener = _Listener(nb_man, log_output=log_output, stdout=stdout_file, stderr=stderr_file)
-                runner = CellRunner(cells, session, listener, limit=execution_timeout)
+                runner = CellRunner(cells, session, listener, limit=execution_timeout, traits=traits)
                 stop = runner.run()
                 nb_man.nb.metadata["language_info"] = nbformat.from_dict(info["language_info"])
                 widgets = runner.outputs.widget_state()
                 if widgets:
                     nb_man.nb.metadata["widgets"] = nbformat.from_dict(widgets)
                 runner.drain_output_until_exit(_SHUTDOWN_TIMEOUT)
-                if stop is None:
+                if not (stop or runner.late_failure()):
                     session.check_losses()
             except CellTooLongError:
                 raise CellTimeoutError(f"a cell took longer than {execution_timeout} s") from None
