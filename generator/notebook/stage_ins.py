@@ -43,23 +43,28 @@ def stage_in_hint(hint: Hint, default: Literal | Missing, is_folder: IsFolder) -
     Raises:
         MisfitError: the type cannot be staged in.
     """
-    declared = hint
     if hint.type is CwlType.ANY:
-        array = hint.array or (not isinstance(default, str | dict))
-        folder = not array and _names_folder(default, is_folder)
+        array = hint.array or not isinstance(default, str | dict)
+        folder = _names_folders(default, is_folder) if array else _names_folder(default, is_folder)
         hint = replace(hint, type=CwlType.DIRECTORY if folder else CwlType.FILE, array=array)
-    if hint.type not in (CwlType.FILE, CwlType.DIRECTORY) or (hint.type is CwlType.DIRECTORY and hint.array):
+    if hint.type not in (CwlType.FILE, CwlType.DIRECTORY):
         kind = f"{hint.type}{'[]' if hint.array else ''}"
-        raise MisfitError(f"is staged in as {kind}; a stage-in is File, File[] or Directory")
-    if declared.type is CwlType.ANY and isinstance(default, list | tuple):
-        _refuse_folders(default, is_folder)
+        raise MisfitError(f"is staged in as {kind}; a stage-in is File, File[], Directory or Directory[]")
     return hint
 
 
-def _refuse_folders(items: list[Literal] | tuple[Literal, ...], is_folder: IsFolder) -> None:
-    for item in items:
-        if _names_folder(item, is_folder):
-            raise MisfitError(f"is a list with the folder {_path(item)!r}; stage in one folder, or a list of files")
+def _names_folders(default: Literal | Missing, is_folder: IsFolder) -> bool:
+    """Whether a default is the text of a folder, or a list of such texts; lists of objects are always of Files.
+
+    Raises:
+        MisfitError: a list has folders and files.
+    """
+    items = default if isinstance(default, list | tuple) else [default]
+    texts = [item for item in items if isinstance(item, str)]
+    folders = [item for item in texts if _names_folder(item, is_folder)]
+    if folders and len(folders) < len(items):
+        raise MisfitError(f"is a list with the folder {folders[0]!r} and with files; stage them in as two parameters")
+    return bool(folders)
 
 
 def _names_folder(default: Literal | Missing, is_folder: IsFolder) -> bool:
@@ -84,7 +89,8 @@ def is_given_as_path(role: Role, default: Literal | Missing) -> bool:
 
 def is_given_with_slash(default: Literal | Missing) -> bool:
     """Whether the process may append a name to the path of a folder: its own default ends in a slash."""
-    return isinstance(default, str) and default.endswith("/")
+    texts = default if isinstance(default, list | tuple) else [default]
+    return bool(texts) and all(isinstance(item, str) and item.endswith("/") for item in texts)
 
 
 def _holds(kind: type, default: Literal | Missing) -> bool:

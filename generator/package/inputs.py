@@ -105,7 +105,8 @@ def _fit_staged(value: Any, hint: Hint) -> Any:
             raise MisfitError(f"is a list, but one {hint.type} is needed; write it as {_example(hint)}")
         return [_fit_staged(item, hint) for item in value]
     if is_file_object(value):
-        if not hint.array and value["class"] != str(hint.type):
+        is_listable = hint.array and hint.type is CwlType.FILE  # a step lists the files of a folder
+        if not is_listable and value["class"] != str(hint.type):
             raise MisfitError(f"is a {value['class']}, but a {hint.type} is needed; write it as {_example(hint)}")
         return address(value) or value
     if isinstance(value, dict) and "class" not in value:

@@ -3,8 +3,8 @@
 **stage-in.** ``packmill-runner stage-in --inputs stage_in.json`` reads a CWL input object: ``input_path`` (a URL,
 a record of `generator.shared.staging_records.stage_in_kinds`, a File, or a list of these), ``name``, ``as_type``,
 ``cache_dir``, ``cache_only``, ``credentials``, ``config_dir``. It writes ``staged/`` and ``cwl.output.json`` with
-``output_files``, ``output_file``, ``output_directory``, ``cache_out`` and ``cache_new``. Files are ``0_name``,
-``1_name``, …; their field ``url`` has their source.
+``output_files``, ``output_file``, ``output_directory``, ``output_directories``, ``cache_out`` and ``cache_new``.
+Files are ``0_name``, ``1_name``, …; their field ``url`` has their source.
 
 **stage-out.** ``packmill-runner stage-out --inputs stage_out.json`` reads ``output_path`` (a record of
 `generator.shared.staging_records.stage_out_kinds` or a URL), ``output_dir``, ``include``, ``stac_catalog``,

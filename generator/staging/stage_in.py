@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -45,7 +45,7 @@ class StageInRequest:
     folder: Path
     name: str = "staged"
     as_type: str = "File[]"
-    """The CWL type of the output: ``File[]``, ``File`` or ``Directory``."""
+    """The CWL type of the output: ``File[]``, ``File``, ``Directory`` or ``Directory[]``."""
     cache: CacheFolder | None = None
     only_cache: bool = False
     network: NetworkSettings
@@ -56,8 +56,9 @@ class StageInRequest:
 def stage_in(request: StageInRequest) -> dict[str, Any]:
     """Fetch all requested files; return the CWL output object.
 
-    Depending on ``as_type``, ``output_files`` is a list of Files, ``output_file`` the only File, or
-    ``output_directory`` a Directory. The others are null; all are null if an optional parameter has no value.
+    Depending on ``as_type``, ``output_files`` is a list of Files, ``output_file`` the only File,
+    ``output_directory`` a Directory, or ``output_directories`` a Directory for each item of a list. The others are
+    null; all are null if an optional parameter has no value.
     ``cache_out`` is the cache for the next step, ``cache_new`` the same if this step created it, and ``cache_is_new``
     passes that on.
 
@@ -65,6 +66,8 @@ def stage_in(request: StageInRequest) -> dict[str, Any]:
         BadInputsError: the inputs are invalid.
         StagingError, DiskFullError: a file cannot be fetched. Partial files are kept for another attempt.
     """
+    if request.as_type == "Directory[]":
+        return _stage_in_folders(request)
     locations = read_locations(request.input_path)
     if request.only_cache and not request.cache:
         raise BadInputsError("cache_only needs a cache_dir to fill")
@@ -98,7 +101,20 @@ def stage_in(request: StageInRequest) -> dict[str, Any]:
     return {**outputs, "output_files": named, "output_file": named[0] if len(named) == 1 else None}
 
 
-_outputs = ("output_files", "output_file", "output_directory")
+def _stage_in_folders(request: StageInRequest) -> dict[str, Any]:
+    """Stage in every item of a list as a folder of its own."""
+    value = request.input_path
+    read_locations(value)  # all mistakes come before the first transfer
+    folders = []
+    for number, item in enumerate(value if isinstance(value, list) else [value]):
+        folder, name = request.folder / str(number), f"{request.name}_{number}"
+        part = replace(request, input_path=item, folder=folder, name=name, as_type="Directory")
+        folders.append(stage_in(part)["output_directory"])
+    found = [one for one in folders if one] or None
+    return {**dict.fromkeys(_outputs), **_cache_outputs(request.cache), "output_directories": found}
+
+
+_outputs = ("output_files", "output_file", "output_directory", "output_directories")
 
 
 def _cache_outputs(cache: CacheFolder | None) -> dict[str, Any]:
@@ -219,5 +235,6 @@ def write_output_object(outputs: dict[str, Any], folder: Path) -> None:
 
 
 def format_outputs(outputs: dict[str, Any]) -> str:
-    """Return the File objects, or the Directory, as JSON for stdout."""
-    return json.dumps(outputs["output_directory"] or outputs["output_files"] or [], indent=1, ensure_ascii=False)
+    """Return the File objects, or the Directories, as JSON for stdout."""
+    found = outputs["output_directory"] or outputs["output_directories"] or outputs["output_files"] or []
+    return json.dumps(found, indent=1, ensure_ascii=False)

@@ -24,13 +24,15 @@ granules = 'in/'  # type: stage-in
 mask = 'in/mask.csv'  # type: stage-in
 tiles = ['in/mask.csv']  # type: stage-in
 scene = {'path': 'in/mask.csv'}  # type: stage-in
+folders = ['in/']  # type: stage-in
 extra = 'in'  # type: stage-in[Directory]?
 results = '/unity/ads/outputs/X/'  # type: stage-out"""
 _CODE = """\
 import json, os
 read = lambda path: open(path).read()
 found = {'catalog': json.loads(read(granules + 'catalog.json'))['id'], 'files': sorted(os.listdir(granules)),
-         'mask': read(mask), 'tiles': [read(tile) for tile in tiles], 'scene': read(scene['path']), 'extra': extra}
+         'mask': read(mask), 'tiles': [read(tile) for tile in tiles], 'scene': read(scene['path']), 'extra': extra,
+         'folders': [json.loads(read(one + 'catalog.json'))['id'] for one in folders]}
 open(results + 'found.json', 'w').write(json.dumps(found))"""
 
 
@@ -88,6 +90,7 @@ def test_the_repository_s_own_folder_is_the_default(
         "mask": "default",
         "tiles": ["default"],
         "scene": "default",
+        "folders": ["default"],
     }
 
 
@@ -113,6 +116,7 @@ def test_a_folder_flows_through_the_workflow_of_plain_cwltool(package: Path, giv
         "mask": f"{web.url}/mask.csv",
         "tiles": [f"{web.url}/mask.csv", {"class": "File", "path": str(given / "given.csv")}],
         "scene": {"class": "File", "path": str(given / "given.csv")},
+        "folders": [{"class": "Directory", "path": str(given / name)} for name in ("given", "given")],
         "stage_out": "delivered",
     }
     (given / "job.json").write_text(json.dumps(job))
@@ -129,7 +133,7 @@ def test_a_folder_flows_through_the_workflow_of_plain_cwltool(package: Path, giv
     result = found(given / "out/delivered/X")
     assert (result["catalog"], result["files"]) == ("given", ["catalog.json", "items"])
     assert (result["mask"], result["tiles"], result["scene"]) == ("fetched", ["fetched", "given"], "given")
-    assert result["extra"] == "in"
+    assert (result["folders"], result["extra"]) == (["given", "given"], "in")
 
 
 def test_an_address_becomes_a_folder_with_a_catalog(

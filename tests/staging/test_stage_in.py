@@ -7,7 +7,9 @@ import json
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from staging_servers import HttpServer, Runner, Staged, http_server, start
@@ -257,6 +259,7 @@ class TestTheStep:
             "output_files": [file],
             "output_file": file,
             "output_directory": None,
+            "output_directories": None,
             "cache_out": None,
             "cache_new": None,
             "cache_is_new": False,
@@ -295,6 +298,27 @@ class TestTheStep:
         assets = [asset for item in catalog.get_items() for asset in item.assets.values()]
         assert [Path(asset.get_absolute_href() or "").read_bytes() for asset in assets] == [b"a", b"b"]
         assert [asset.extra_fields["source"] for asset in assets] == urls
+
+    def test_a_list_of_directories_has_one_for_each_item(
+        self, web: HttpServer, step: Runner, tmp_path: Path, outputs: Callable[[], dict[str, Any]]
+    ) -> None:
+        (tmp_path / "scene" / "items").mkdir(parents=True)
+        (tmp_path / "scene" / "catalog.json").write_text('{"id": "own"}')
+        (tmp_path / "scene" / "items" / "a.json").write_text("{}")
+        given = [{"class": "Directory", "path": str(tmp_path / "scene")}, web.put("/a.tif", b"a")]
+
+        assert step("stage-in", {"input_path": given, "name": "scenes", "as_type": "Directory[]"}).code == 0
+
+        folders = outputs()["output_directories"]
+        assert [one["basename"] for one in folders] == ["scenes_0", "scenes_1"]
+        assert (tmp_path / folders[0]["path"] / "catalog.json").read_text() == '{"id": "own"}'
+        assert (tmp_path / folders[0]["path"] / "items" / "a.json").exists()
+        assert (tmp_path / folders[1]["path"] / "a.tif").read_bytes() == b"a"
+        assert outputs()["output_files"] is None
+
+    def test_a_list_of_directories_may_be_empty(self, step: Runner, outputs: Callable[[], dict[str, Any]]) -> None:
+        assert step("stage-in", {"input_path": None, "as_type": "Directory[]"}).code == 0
+        assert set(outputs().values()) == {None, False}
 
     @pytest.mark.parametrize(
         ("given", "said"),

@@ -25,7 +25,7 @@ def stage_in_cwl(context: DocumentContext) -> str:
     inputs = {
         "input_path": entry(stage_in_type("stage_in", optional=True), "what to fetch: a URL, a record, or a list"),
         "name": entry("string?", "the input that it is for"),
-        "as_type": entry("string?", "the type to fetch it as: File[], File or Directory"),
+        "as_type": entry("string?", "the type to fetch it as: File[], File, Directory or Directory[]"),
         contract.cache_input: entry("Directory?", "contents of earlier runs; is added to"),
         "cache_is_new": {**entry("boolean?", "the cache was begun by a step before"), "default": False},
         "cache_only": {**entry("boolean?", "fill the cache and nothing else"), "default": False},
@@ -35,6 +35,7 @@ def stage_in_cwl(context: DocumentContext) -> str:
         "output_files": entry("File[]?", "the files, in their order"),
         "output_file": entry("File?", "the file, when there is one"),
         "output_directory": entry("Directory?", "the files as a folder with a catalog.json"),
+        "output_directories": entry("Directory[]?", "a folder for each item of the list"),
         "cache_out": entry("Directory?", "the cache, for the next step"),
         "cache_new": entry("Directory?", "the cache, when none was given and one was asked for"),
         "cache_is_new": entry("boolean?", "whether the cache was begun here"),

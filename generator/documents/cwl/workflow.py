@@ -164,7 +164,8 @@ def _step_id(name: str, context: DocumentContext) -> str:
 
 
 def _staged_output(one: Input) -> str:
-    return {"File": "output_file", "File[]": "output_files"}.get(type_name(one.hint), "output_directory")
+    names = {"File": "output_file", "File[]": "output_files", "Directory[]": "output_directories"}
+    return names.get(type_name(one.hint), "output_directory")
 
 
 def _process_source(name: str, context: DocumentContext) -> Any:

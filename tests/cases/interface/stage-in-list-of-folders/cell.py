@@ -1,2 +1,2 @@
 a = ['in/', 'x.tif']  # type: stage-in
-b = ['in']  # type: stage-in[Directory[]]
+b = ['in/', '../other']  # type: stage-in

@@ -14,3 +14,6 @@ m = open('x')  # type: stage-in
 n = {'path': 'x'}  # type: stage-in[Directory]
 o: str = 'in/'  # type: stage-in
 p = ('x.tif',)  # type: stage-in
+q = ['in/', 'scene', 's3://bucket/x/']  # type: stage-in
+r = ['in']  # type: stage-in[Directory[]]
+s = [{'class': 'Directory', 'path': 'in/'}]  # type: stage-in

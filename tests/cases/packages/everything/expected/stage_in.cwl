@@ -179,7 +179,7 @@ inputs:
     label: the input that it is for
   as_type:
     type: string?
-    label: 'the type to fetch it as: File[], File or Directory'
+    label: 'the type to fetch it as: File[], File, Directory or Directory[]'
   cache_dir:
     type: Directory?
     label: contents of earlier runs; is added to
@@ -209,6 +209,9 @@ outputs:
   output_directory:
     type: Directory?
     label: the files as a folder with a catalog.json
+  output_directories:
+    type: Directory[]?
+    label: a folder for each item of the list
   cache_out:
     type: Directory?
     label: the cache, for the next step
