@@ -103,7 +103,7 @@ def read_algorithm_config(path: Path, name: str, *, is_folder: IsFolder = no_fol
     if not isinstance(document, dict):
         raise ParametersError(where=name, mistakes=[Mistake(line=1, text="", message="not a mapping")])
     mistakes: list[Mistake] = []
-    inputs = tuple(_inputs(document.get("inputs"), mistakes, is_folder))
+    inputs = tuple(_inputs(document.get("inputs"), _written_inputs(text), mistakes, is_folder))
     outputs = tuple(_outputs(document.get("outputs"), mistakes))
     resources = _resources(document, mistakes)
     names = [one.name for one in inputs] + [one.name for one in outputs]
@@ -156,23 +156,37 @@ def _mebibytes(text: str) -> int | None:
     return round(float(match[1]) * factors[(match[2] or "m").lower()]) if match else None
 
 
-def _inputs(listed: Any, mistakes: list[Mistake], is_folder: IsFolder) -> list[Input]:
+def _written_inputs(text: str) -> list[dict[str, Any]]:
+    """Return the records of the inputs with every value as it is written: YAML makes 12 of ``012``."""
+    import yaml
+
+    try:
+        document = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - constructs text only
+    except yaml.YAMLError:  # YAML 1.2 alone
+        return []
+    return _records(document.get("inputs"), []) if isinstance(document, dict) else []
+
+
+def _inputs(listed: Any, written: list[dict[str, Any]], mistakes: list[Mistake], is_folder: IsFolder) -> list[Input]:
     inputs = []
-    for record in _records(listed, mistakes):
+    records = _records(listed, mistakes)
+    for record, own in zip(records, written if len(written) == len(records) else [{}] * len(records), strict=True):
         name = str(record.get("name", "")).strip()
         try:
             hint = parse_hint(str(record["type"]))[0] if record.get("type") else None
-            inputs.append(_input(name, hint, record, is_folder))
+            inputs.append(_input(name, hint, record, own, is_folder))
         except (UnknownHintError, MisfitError) as error:
             mistakes.append(Mistake(line=_line(record), text=f"- name: {name}", message=f"{name} {error}"))
     return inputs
 
 
-def _input(name: str, hint: Hint | None, record: dict[str, Any], is_folder: IsFolder) -> Input:
+def _input(name: str, hint: Hint | None, record: dict[str, Any], written: dict[str, Any], is_folder: IsFolder) -> Input:
     _check_name(name)
     default: Literal | Missing = Missing.UNSET
     if record.get("default") is not None:
-        default = json.loads(json.dumps(record["default"], default=str))  # plain values; a date becomes text
+        is_text = hint is not None and hint.type in (CwlType.STRING, CwlType.ENUM)
+        value = written.get("default", record["default"]) if is_text else record["default"]
+        default = json.loads(json.dumps(value, default=str))  # plain values; a date becomes text
     hint = hint or (Hint(type=CwlType.STRING) if isinstance(default, Missing) else hint_of(default))
     if hint.role is Role.STAGE_IN:
         hint = stage_in_hint(hint, default, is_folder)

@@ -13,7 +13,7 @@ s:author: Ada
 s:keywords: trees, lidar
 requirements:
   DockerRequirement:
-    dockerPull: ada.trees:main-c8ef480826a8-0123456789abcdef
+    dockerPull: ada.trees:main-28f1af6a415b-0123456789abcdef
   InitialWorkDirRequirement:
     listing:
       - entryname: inputs.json
@@ -53,6 +53,14 @@ inputs:
     type: string
     label: when
     default: '2020-01-01'
+  version:
+    type: string
+    label: version
+    default: '1.10'
+  codes:
+    type: string[]
+    label: codes
+    default: ['012', '1e3', 'yes']
   note:
     type: string?
     label: note

@@ -92,6 +92,14 @@ inputs:
     type: string
     label: when
     default: '2020-01-01'
+  version:
+    type: string
+    label: version
+    default: '1.10'
+  codes:
+    type: string[]
+    label: codes
+    default: ['012', '1e3', 'yes']
   note:
     type: string?
     label: note
@@ -125,6 +133,8 @@ steps:
       tile: tile
       year: year
       when: when
+      version: version
+      codes: codes
       note: note
     out: [heights.tif, out, output_dir]
   stage_out_results:
