@@ -12,9 +12,18 @@ from generator.notebook.literals import MisfitError
 from generator.package.file_objects import resolve
 from generator.shared import yaml_limits
 from generator.shared.errors import UsageError
+from generator.shared.yaml_problems import describe_problem, find_problem, refuse_doubles
 
 _of_the_loader = ("$", "cwl:", "cwltool:", "https://w3id.org/cwl/", "http://commonwl.org/cwltool#")
 """Prefixes of keys that the loader of CWL engines acts on or renames (Schema Salad, "Document preprocessing")."""
+
+
+class YamlMistakeError(MisfitError):
+    """A text is not YAML with JSON values; ``line`` is 0 if unknown."""
+
+    def __init__(self, error: Exception) -> None:
+        self.line, self.problem = find_problem(error)
+        super().__init__(f"is not YAML with JSON values: {describe_problem(error)}")
 
 
 def read_job(path: Path) -> dict[str, Any]:
@@ -25,6 +34,8 @@ def read_job(path: Path) -> dict[str, Any]:
     """
     try:
         text = yaml_limits.read_text(path)
+    except UnicodeDecodeError:
+        raise UsageError(f"{path}: not text in UTF-8; save the file in this encoding") from None
     except (OSError, ValueError) as error:
         raise UsageError(f"{path}: the job file cannot be read: {error}") from None
     return job_values(text, path.resolve().parent, name=str(path))
@@ -38,10 +49,12 @@ def job_values(text: str, folder: Path, *, name: str) -> dict[str, Any]:
     """
     try:
         job = read_yaml(text, finite=False)
+    except YamlMistakeError as error:
+        raise UsageError(f"{name}{f' line {error.line}' if error.line else ''}: {error.problem}") from None
     except MisfitError as error:
         raise UsageError(f"{name}: {error}") from None
     if not isinstance(job, dict | None):
-        raise UsageError(f"{name}: not a mapping of inputs to values")
+        raise UsageError(f"{name}: not a mapping of inputs to values; write a line 'name: value' for each")
     job, values, at = job or {}, dict[str, Any](), "the job"
     try:
         refuse_directives(dict.fromkeys(job))
@@ -101,31 +114,17 @@ def read_yaml(text: str, *, finite: bool = True) -> Any:
     except yaml_limits.YamlLimitError as error:
         raise MisfitError(f"is beyond the limits of a document: {error}") from None
     except (YAMLError, ValueError, TypeError, RecursionError) as error:
-        raise MisfitError(f"is not YAML with JSON values: {_cause(error)}") from None
-
-
-def _cause(error: Exception) -> str:
-    """Return line and cause of an error of ruamel.yaml, or the first line of another error."""
-    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
-    if mark is None or not problem:
-        return str(error).splitlines()[0]
-    return f"line {mark.line + 1}: {str(problem).splitlines()[0]}"
+        raise YamlMistakeError(error) from None
 
 
 def _json_or_yaml(text: str, *, finite: bool) -> Any:
     """Parse JSON with its own parser, which is faster and has no aliases; anything else as YAML."""
     try:
-        value = json.loads(text, object_pairs_hook=_without_doubles, parse_float=_finite, parse_constant=_finite)
+        value = json.loads(text, object_pairs_hook=refuse_doubles, parse_float=_finite, parse_constant=_finite)
     except ValueError:
         return _yaml(text, finite=finite)
     yaml_limits.check_depth(value)
     return value
-
-
-def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    if len(dict(pairs)) != len(pairs):
-        raise ValueError("a key is given twice")
-    return dict(pairs)
 
 
 def _finite(text: str) -> float:

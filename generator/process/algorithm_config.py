@@ -23,6 +23,7 @@ from generator.shared.errors import Mistake, ParametersError
 from generator.shared.output_patterns import has_wildcard
 from generator.shared.safe_text import printable
 from generator.shared.yaml_limits import YamlLimitError, check_events, check_size
+from generator.shared.yaml_problems import find_problem
 
 _NAMES = ("algorithm_config.yml", "algorithm_config.yaml")
 _METADATA = (
@@ -94,12 +95,9 @@ def read_algorithm_config(path: Path, name: str, *, is_folder: IsFolder = no_fol
     except RecursionError:
         raise ParametersError(where=name, mistakes=[Mistake(line=1, text="", message="nested too deeply")]) from None
     except (YAMLError, ValueError, OSError, TypeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        line = (mark.line + 1) if mark else 1
-        problem = getattr(error, "problem", None) or str(error)
-        raise ParametersError(
-            where=name, mistakes=[Mistake(line=line, text="", message=f"not valid YAML: {problem}")]
-        ) from None
+        line, problem = find_problem(error)
+        mistake = Mistake(line=line or 1, text="", message=f"not valid YAML: {problem}")
+        raise ParametersError(where=name, mistakes=[mistake]) from None
     if not isinstance(document, dict):
         raise ParametersError(where=name, mistakes=[Mistake(line=1, text="", message="not a mapping")])
     mistakes: list[Mistake] = []

@@ -284,20 +284,35 @@ def test_a_folder_as_the_executed_notebook_is_refused_before_the_first_cell(here
     assert not (here.folder / "ran").exists()
 
 
-def test_cells_with_one_id_get_two(here: Folder) -> None:
+@pytest.mark.parametrize(
+    ("ids", "minor", "kept"),
+    [
+        (("same", "same"), 5, "same"),
+        ((None, "second"), 5, ""),
+        (("", "with space"), 5, ""),
+        (("x" * 65, "line\n"), 5, ""),
+        ((5, ["list"]), 5, ""),
+        (("same", "same"), 4, ""),
+    ],
+)
+def test_cells_get_ids_of_their_own_that_are_valid(
+    ids: tuple[object, object], minor: int, kept: str, here: Folder
+) -> None:
     import nbformat
 
     here.write("1", "2")
     document = json.loads((here.folder / "in.ipynb").read_text())
-    for cell in document["cells"]:
-        cell["id"] = "same"
-    (here.folder / "in.ipynb").write_text(json.dumps({**document, "nbformat_minor": 5}))
+    for cell, identity in zip(document["cells"], ids, strict=True):
+        cell.pop("id", None)
+        cell.update({"id": identity} if identity is not None else {})
+    (here.folder / "in.ipynb").write_text(json.dumps({**document, "nbformat_minor": minor}))
 
-    assert here.run("in.ipynb", "out.ipynb").returncode == 0
+    assert here.run("in.ipynb", "out.ipynb", "--prepare-only").returncode == 0
 
     nbformat.validate(here.executed())
     first, second = (cell["id"] for cell in here.executed()["cells"])
-    assert (first, second != "same") == ("same", True)
+    assert first != second
+    assert not kept or first == kept
 
 
 def test_kernels_end_by_themselves(here: Folder) -> None:

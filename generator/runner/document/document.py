@@ -7,6 +7,7 @@ into an unnamed file next to the notebook, so that neither memory nor the cost o
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -159,7 +160,7 @@ def read_document(data: bytes, name: str) -> Document:
     document = Document(cells, metadata, minor)
     found: set[str] = set()
     for index, cell in enumerate(cells):
-        if not isinstance(cell.get("id"), str) or cell["id"] in found:  # merging notebooks duplicates ids
+        if not _is_id(cell.get("id")) or cell["id"] in found:  # merging notebooks duplicates ids
             cell["id"] = document.new_id(f"{index}\0{cell['source']}")
         found.add(cell["id"])
     return document
@@ -196,6 +197,11 @@ def _normalize_cell(cell: dict[str, Any]) -> dict[str, Any]:
     if "attachments" in cell and not isinstance(cell["attachments"], dict):
         del sound["attachments"]
     return sound
+
+
+def _is_id(value: Any) -> bool:
+    """Check whether a value is a valid cell id (nbformat 4.5, "Cell ids")."""
+    return isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9_-]{1,64}", value) is not None
 
 
 def _new_id(seed: str, taken: set[str]) -> str:

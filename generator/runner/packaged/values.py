@@ -13,6 +13,7 @@ from generator.notebook.parameters import CwlType, Literal, Missing
 from generator.runner.packaged.files import file_value, path_text
 from generator.shared.failures import BadInputsError
 from generator.shared.suggestions import did_you_mean
+from generator.shared.yaml_problems import describe_problem, refuse_doubles
 
 
 def read_inputs(path: Path) -> dict[str, Any]:
@@ -22,9 +23,13 @@ def read_inputs(path: Path) -> dict[str, Any]:
         BadInputsError: the file cannot be read or is not a JSON object.
     """
     try:
-        document = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError) as error:
-        raise BadInputsError(f"{path}: cannot be read: {error}") from None
+        document = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=refuse_doubles)
+    except OSError as error:
+        raise BadInputsError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise BadInputsError(f"{path}: not text in UTF-8") from None
+    except (ValueError, RecursionError) as error:
+        raise BadInputsError(f"{path}: not a JSON object: {describe_problem(error)}") from None
     if not isinstance(document, dict):
         raise BadInputsError(f"{path}: not a JSON object; write an object with a value for each input")
     return document

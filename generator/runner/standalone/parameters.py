@@ -22,6 +22,7 @@ from generator.runner.standalone import addresses
 from generator.shared.failures import BadInputsError
 from generator.shared.suggestions import did_you_mean
 from generator.shared.yaml_limits import YamlLimitError, check_events, check_size
+from generator.shared.yaml_problems import find_problem
 
 built_in_names = ("PAPERMILL_INPUT_PATH", "PAPERMILL_OUTPUT_PATH")
 
@@ -50,7 +51,7 @@ def read_parameters(given: ParameterOptions, first: Mapping[str, Any]) -> dict[s
         except (binascii.Error, UnicodeDecodeError):
             raise BadInputsError(f"-b: {text[:40]!r} is not valid base64 of text") from None
     for address in given.files:
-        values |= _yaml(addresses.read(address).decode("utf-8-sig", "replace"), addresses.redact_address(address))
+        values |= _yaml(_decode(addresses.read(address), address), addresses.redact_address(address))
     for text in given.yaml:
         values |= _yaml(text, "-y")
     values |= {name: parse_value(value) for name, value in given.words}
@@ -58,24 +59,35 @@ def read_parameters(given: ParameterOptions, first: Mapping[str, Any]) -> dict[s
     return values
 
 
+def _decode(data: bytes, address: str) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        where = f"{addresses.redact_address(address)} line {line}"
+        raise BadInputsError(f"{where}: not text in UTF-8; save the file in this encoding") from None
+
+
 def _yaml(text: str, where: str) -> dict[str, Any]:
     """Parse a YAML mapping in which dates stay strings, as papermill does."""
     import yaml
 
-    loader = type("Loader", (yaml.SafeLoader,), {"yaml_implicit_resolvers": _without_dates(yaml.SafeLoader)})
+    from generator.runner.standalone.yaml_loader import ParameterLoader
+
     try:
         check_size(text)
-        check_events(yaml.parse(text, Loader=loader))
-        document = yaml.load(text, Loader=loader)  # noqa: S506 - a SafeLoader
+        check_events(yaml.parse(text, Loader=ParameterLoader))
+        document = yaml.load(text, Loader=ParameterLoader)  # noqa: S506 - a SafeLoader
     except YamlLimitError as error:
         raise BadInputsError(f"{where}: the document is too large: {error}") from None
     except (yaml.YAMLError, RecursionError) as error:
-        problem = " ".join(str(error).split())
-        raise BadInputsError(f"{where}: invalid YAML: {problem}") from None
+        line, problem = find_problem(error)
+        raise BadInputsError(f"{where}{f' line {line}' if line else ''}: {problem}") from None
     if document is None:
         return {}
     if not isinstance(document, dict):
-        raise BadInputsError(f"{where}: not a mapping of names to values, but a {type(document).__name__}")
+        kind = type(document).__name__
+        raise BadInputsError(f"{where}: a {kind}, not a mapping; write a line 'name: value' for each parameter")
     try:
         return {str(name): _with_text_keys(value) for name, value in document.items()}
     except RecursionError:
@@ -87,13 +99,6 @@ def _with_text_keys(value: Any) -> Any:
     if isinstance(value, dict):
         return {str(key): _with_text_keys(item) for key, item in value.items()}
     return [_with_text_keys(item) for item in value] if isinstance(value, list) else value
-
-
-def _without_dates(loader: Any) -> dict[str, list[tuple[str, Any]]]:
-    return {
-        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-        for first, resolvers in loader.yaml_implicit_resolvers.items()
-    }
 
 
 def parse_value(text: str) -> Any:

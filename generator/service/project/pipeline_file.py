@@ -26,6 +26,7 @@ from ruamel.yaml.error import YAMLError
 
 from generator.service.project import rules as expressions
 from generator.shared.errors import UsageError
+from generator.shared.yaml_problems import describe_problem
 
 name = ".gitlab-ci.yml"
 _GLOBAL = frozenset(("stages", "workflow", "variables", "default"))
@@ -229,7 +230,7 @@ def read(text: str, *, timeout: float) -> PipelineFile:
     try:
         document = YAML(typ="safe", pure=True).load(text)
     except YAMLError as error:
-        raise UsageError(f"{name}: {error}") from None
+        raise UsageError(f"{name}: {describe_problem(error)}") from None
     if not isinstance(document, dict):
         raise UsageError(f"{name}: must be a mapping of jobs")
     default = document.get("default") or {}
