@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from generator.containers.unreachable import explain_build, explain_fetch
 from generator.shared.errors import EnvironmentSpecError, ImageBuildError
 from generator.subprocesses import stream
 
@@ -81,7 +82,10 @@ def build_environment(app: Any, *, on_line: Callable[[str], None]) -> None:
         # repo2docker does not wrap errors of its build packs and the docker command in a common class
         if type(error).__name__ == "CalledProcessError":
             raise ImageBuildError(summarize_failure(tail)) from None
-        raise ImageBuildError(f"repo2docker cannot build the environment: {type(error).__name__}: {error}") from None
+        cause = f"repo2docker cannot build the environment: {type(error).__name__}: {error}"
+        advice = "set HTTPS_PROXY to a proxy that reaches it, or give another environment with --env"
+        explanation = explain_fetch([str(error)], advice=advice)
+        raise ImageBuildError(f"{explanation}\n  {cause}" if explanation else cause) from None
 
 
 class _LineHandler(logging.Handler):
@@ -143,4 +147,8 @@ def summarize_failure(lines: deque[str]) -> str:
         line for line in dict.fromkeys(plain) if line.strip() and not re.match(r"(DONE|CACHED|transferring)\b", line)
     ]
     failed = next((line for line in reversed(lines) if line.startswith("ERROR:")), "")
-    return "image build failed; its last lines:\n" + "\n".join(f"  {line}" for line in [*shown[-12:], failed] if line)
+    explanation = explain_build(lines)
+    listed = "\n".join(f"  {line}" for line in [*shown[-12:], failed] if line)
+    if explanation:
+        return f"{explanation}\nlast lines of the build:\n{listed}"
+    return f"image build failed; its last lines:\n{listed}"

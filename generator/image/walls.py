@@ -9,6 +9,7 @@ from pathlib import Path
 from generator.containers.engine import Image, inspect, pull
 from generator.containers.firewall import is_rejected, networks_of
 from generator.containers.networks import HelperImage, guard_builds, remove_walls, step_network
+from generator.containers.unreachable import explain_pull
 from generator.environment.dockerfile import base_images, engine_sources
 from generator.environment.environment import BuildPack, Environment
 from generator.image.base.find import ensure_base_image
@@ -75,7 +76,9 @@ def _pull_base_image(reference: str, settings: Settings, say: Say) -> Image:
     problem = pull(reference)
     image = inspect(reference)
     if image is None:
-        raise EnvironmentSpecError(f"base image {reference}: cannot be pulled: {problem}")
+        explanation = explain_pull(reference, [problem])
+        cause = f"{explanation}\n  {problem}" if explanation else f"base image {reference}: cannot be pulled: {problem}"
+        raise EnvironmentSpecError(cause)
     return image
 
 

@@ -134,6 +134,47 @@ def test_an_environment_that_cannot_be_had_is_refused_before_anything_is_built(
     assert "Building" not in built.err
 
 
+@pytest.mark.parametrize(
+    ("dockerfile", "message"),
+    [
+        ("FROM {registry}/ada/trees:1\n", "image {registry}/ada/trees:1: cannot be pulled: it needs a login"),
+        (
+            "FROM registry.invalid/ada/trees:1\n",
+            "image registry.invalid/ada/trees:1: cannot be pulled: the name registry.invalid cannot be resolved here",
+        ),
+        (
+            "FROM {base}\nRUN python3 -c 'import urllib.request as u; u.urlopen(\"https://index.invalid/simple\")'\n",
+            "index.invalid: the build cannot fetch from it: the name index.invalid cannot be resolved here",
+        ),
+        (
+            (
+                "FROM {base}\nRUN echo deb http://deb.invalid/debian stable main > /etc/apt/sources.list && "
+                "apt-get -o Acquire::Retries=0 update && apt-get install -y packmill-no-such\n"
+            ),
+            "deb.invalid: the build cannot fetch from it: the name deb.invalid cannot be resolved here",
+        ),
+    ],
+    ids=["login", "name", "python", "apt"],
+)
+def test_what_a_build_cannot_fetch_is_named(
+    dockerfile: str,
+    message: str,
+    base_image: str,
+    registry: str,
+    repository: Path,
+    tmp_path: Path,
+    packmill: Callable[..., Finished],
+) -> None:
+    write_notebook(repository / "process.ipynb", "n = 1")
+    (repository / "Dockerfile").write_text(dockerfile.format(base=base_image, registry=registry))
+    commit_all(repository)
+
+    built = packmill("build", repository, "--output", tmp_path / "packages")
+
+    assert built.code == 15, built.err
+    assert f"packmill: {message.format(registry=registry)}" in built.err
+
+
 def test_a_build_leaves_nothing_that_only_root_could_see(
     base_image: str, tmp_path: Path, packmill: Callable[..., Finished]
 ) -> None:

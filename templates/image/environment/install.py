@@ -9,6 +9,8 @@ that no other repository uses, and so does uv if the repository configures it: t
 nothing is built or configured, the repository cannot affect the cache, and all environments on this base share it.
 """
 
+from __future__ import annotations  # the base image's Python may be 3.9
+
 import json
 import os
 import pathlib
