@@ -8,7 +8,6 @@ interface to check and convert the values of a run.
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from generator.notebook.languages import reader_of
@@ -17,6 +16,7 @@ from generator.notebook.notebook import Cell, Notebook
 from generator.notebook.parameters import CwlType, Hint, Literal, Missing, Parameter, Reading, Remark, Role
 from generator.notebook.stage_ins import IsFolder, is_given_as_path, no_folder, stage_in_hint
 from generator.notebook.stage_outs import ends_in_slash, output_path, placeholder_name
+from generator.notebook.tag_advice import later_cells, untagged_advice
 from generator.shared import contract
 from generator.shared.errors import Mistake, ParametersError
 from generator.shared.output_patterns import ambiguous_sets, has_wildcard
@@ -26,9 +26,6 @@ _TAG = "parameters"
 _RESERVED = {"id", "__id", "class", "cwl:tool", "cwl:requirements", "output_nb", "output_dir", "scraps"}
 _RESERVED |= {"scrap_files", "output_template"}
 _RESERVED |= {"stage_out", "stac_catalog", "cache_dir", "credentials", "config_dir", "staged", "staged_dir"}
-_PREVIEW_TAG_HELP = (
-    "select it in JupyterLab, open the property inspector (the gear at the top right) and add the cell tag 'parameters'"
-)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -138,18 +135,12 @@ def read_interface(notebook: Notebook, *, folder: str = "", is_folder: IsFolder 
         )
         return Interface(warnings=(*remarks, Remark(line=0, message=message)))
     if not tagged:
-        return Interface(warnings=(*remarks, Remark(line=0, message=_untagged_advice(notebook))))
+        return Interface(warnings=(*remarks, Remark(line=0, message=untagged_advice(notebook))))
     cell = tagged[0]
     reading = read(cell.source)
     remarks += reading.remarks
-    remarks += _later_cells(notebook, tagged[1:])
+    remarks += later_cells(notebook, tagged[1:])
     return _interface(notebook, cell, reading, remarks, folder=folder, is_folder=is_folder)
-
-
-def _names_in(notebook: Notebook, cell: Cell) -> list[Parameter]:
-    """Read the parameters of any cell; none in a language that cannot be read."""
-    read = reader_of(cell.language or notebook.language or "python")
-    return list(read(cell.source).parameters) if read else []
 
 
 def _interface(
@@ -202,7 +193,9 @@ def _input(parameter: Parameter, remarks: list[Remark], is_folder: IsFolder) -> 
     else:
         hint, default = _fit_default(parameter, default)
     if hint.role is Role.STAGE_IN:
-        return _stage_in(parameter, hint, default, is_folder)
+        one = _stage_in(parameter, hint, default, is_folder)
+        remarks += _computed_remarks(parameter, one)
+        return one
     if hint.secret and hint.array:
         raise MisfitError("is a list of secrets, which CWL engines do not keep: write one parameter for each")
     if hint.secret:
@@ -238,6 +231,17 @@ def _stage_in(parameter: Parameter, hint: Hint, default: Literal | Missing, is_f
     if parameter.default is not None and not (parameter.hint and parameter.hint.optional):
         hint = replace(hint, optional=False)
     return Input(name=parameter.name, hint=hint, default=default, doc=printable(parameter.doc), line=parameter.line)
+
+
+def _computed_remarks(parameter: Parameter, one: Input) -> list[Remark]:
+    if parameter.default is not Missing.COMPUTED:
+        return []
+    form = f"a list of {one.hint.type} objects" if one.hint.array else f"a {one.hint.type} object"
+    message = (
+        f"{one.name}: its default is computed, so a run gives the notebook {form}, not a path; "
+        "for a path, write the default as text"
+    )
+    return [Remark(line=one.line, message=message)]
 
 
 def _output(parameter: Parameter, folder: str) -> Output:
@@ -277,26 +281,3 @@ def _output_remarks(one: Output) -> list[Remark]:
             "no file has this name; for a pattern, write '*'"
         )
     return [Remark(line=one.line, message=printable(message)) for message in messages]
-
-
-def _later_cells(notebook: Notebook, later: Sequence[Cell]) -> list[Remark]:
-    remarks = []
-    for cell in later:
-        names = ", ".join(parameter.name for parameter in _names_in(notebook, cell)) or "nothing"
-        message = (
-            f"cell {cell.number} is tagged 'parameters' too, but only the first one counts: a run cannot set {names}"
-        )
-        remarks.append(Remark(line=0, message=message))
-    return remarks
-
-
-def _untagged_advice(notebook: Notebook) -> str:
-    advice = "no cell is tagged 'parameters': the process has no inputs"
-    for cell in notebook.cells:
-        if cell.kind != "code" or not cell.source.strip():
-            continue
-        literals = [p for p in _names_in(notebook, cell) if not isinstance(p.default, Missing)]
-        if literals:
-            names = ", ".join(parameter.name for parameter in literals[:5])
-            return f"{advice}. Cell {cell.number} looks like parameters ({names}): {_PREVIEW_TAG_HELP}"
-    return f"{advice}. To add inputs, set them in a cell of their own; {_PREVIEW_TAG_HELP}"

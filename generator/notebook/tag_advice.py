@@ -1,0 +1,44 @@
+"""Advice about cells that a run cannot set: no cell has the tag ``parameters``, or several have it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from generator.notebook.languages import reader_of
+from generator.notebook.notebook import Cell, Notebook
+from generator.notebook.parameters import Missing, Parameter, Remark
+
+_PREVIEW_TAG_HELP = (
+    "select it in JupyterLab, open the property inspector (the gear at the top right) and add the cell tag 'parameters'"
+)
+
+
+def later_cells(notebook: Notebook, later: Sequence[Cell]) -> list[Remark]:
+    """Name the parameters of further cells with the tag, which a run cannot set."""
+    remarks = []
+    for cell in later:
+        names = ", ".join(parameter.name for parameter in _names_in(notebook, cell)) or "nothing"
+        message = (
+            f"cell {cell.number} is tagged 'parameters' too, but only the first one counts: a run cannot set {names}"
+        )
+        remarks.append(Remark(line=0, message=message))
+    return remarks
+
+
+def untagged_advice(notebook: Notebook) -> str:
+    """Explain how to tag a cell, and name the cell that looks like parameters."""
+    advice = "no cell is tagged 'parameters': the process has no inputs"
+    for cell in notebook.cells:
+        if cell.kind != "code" or not cell.source.strip():
+            continue
+        literals = [p for p in _names_in(notebook, cell) if not isinstance(p.default, Missing)]
+        if literals:
+            names = ", ".join(parameter.name for parameter in literals[:5])
+            return f"{advice}. Cell {cell.number} looks like parameters ({names}): {_PREVIEW_TAG_HELP}"
+    return f"{advice}. To add inputs, set them in a cell of their own; {_PREVIEW_TAG_HELP}"
+
+
+def _names_in(notebook: Notebook, cell: Cell) -> list[Parameter]:
+    """Read the parameters of any cell; none in a language that cannot be read."""
+    read = reader_of(cell.language or notebook.language or "python")
+    return list(read(cell.source).parameters) if read else []
