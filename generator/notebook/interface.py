@@ -253,7 +253,7 @@ def _output(parameter: Parameter, folder: str) -> Output:
     placeholder = placeholder_name(glob)
     relative = placeholder or output_path(glob, folder)
     directory = ends_in_slash(glob) or hint.type is CwlType.DIRECTORY
-    wildcard = has_wildcard(glob)
+    wildcard = has_wildcard(placeholder or glob)
     if directory and wildcard:
         raise MisfitError(f"is {glob!r}: a folder to stage out cannot have a wildcard")
     return Output(

@@ -9,3 +9,5 @@ h = '\\\\server\\share\\w.csv'  # type: stage-out
 i = '/tmp//v//'  # type: stage-out
 j = './u/'  # type: stage-out
 k = '../t/'  # type: stage-out
+l = '/data/*/s.png'  # type: stage-out
+m = '/data/*/r/'  # type: stage-out
