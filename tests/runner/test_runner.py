@@ -181,12 +181,14 @@ def test_what_has_a_name_of_the_runner_s_own_lies_below_repository(place: Reposi
 
 def test_a_large_file_is_linked_unless_it_is_to_be_written(place: RepositoryLocation, tmp_path: Path) -> None:
     (place.folder / "large.bin").write_bytes(b"\0" * (9 * 1024**2))
-    (place.folder / "large.csv").write_bytes(b"\0" * (9 * 1024**2))
+    for name in ("large.csv", "large [K].txt"):
+        (place.folder / name).write_bytes(b"\0" * (9 * 1024**2))
     workspace = Workspace(top=tmp_path / "copy", process="process.ipynb")
-    workspace.fill(place, written=["*.csv"])
+    workspace.fill(place, written=["**/*.csv", "large [K].txt"])
 
     assert (workspace.top / "large.bin").is_symlink()
     assert not (workspace.top / "large.csv").is_symlink()
+    assert not (workspace.top / "large [K].txt").is_symlink()
     assert workspace.collect(tmp_path / "output") == []
     assert not (tmp_path / "output").exists()
 

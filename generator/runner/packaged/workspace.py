@@ -77,7 +77,8 @@ class Workspace:
     def fill(self, place: RepositoryLocation, *, written: Iterable[str] = ()) -> None:
         """Copy or link the repository's files; those that match a glob of ``written`` are always copied."""
         self.top.mkdir(parents=True)
-        patterns = tuple(reading for pattern in written for reading in alternatives(pattern))
+        anywhere = [one for pattern in written for one in (pattern, pattern.replace("**/", ""))]
+        patterns = tuple(reading for pattern in anywhere for reading in alternatives(pattern))
         for root, folders, files in os.walk(place.folder):
             relative = os.path.relpath(root, place.folder)
             at_top = relative == "."
