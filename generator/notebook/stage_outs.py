@@ -18,8 +18,10 @@ def output_path(path: str, folder: str) -> str:
     keep their path from the repository's top.
 
     Raises:
-        MisfitError: the path leaves the repository.
+        MisfitError: the path leaves the repository, or has a null character.
     """
+    if "\0" in path:
+        raise MisfitError(f"is {path!r}, with a null character, which no file name can have")
     if path.startswith(("/", "~")):
         raise MisfitError(f"is {path!r}: write below the process's folder, a run collects no files outside of it")
     whole = posixpath.normpath(posixpath.join("/", folder, path)) if not _escapes(path, folder) else None
@@ -55,7 +57,7 @@ def placeholder_name(path: str) -> str | None:
         return None
     windows = not path.startswith(("/", "~"))
     name = re.split(r"[\\/]" if windows else "/", path.rstrip("/\\" if windows else "/"))[-1]
-    if name in ("", ".", "..") or name.startswith("~") or re.fullmatch("[A-Za-z]:", name):
+    if name in ("", ".", "..") or "\0" in name or name.startswith("~") or re.fullmatch("[A-Za-z]:", name):
         raise MisfitError(f"is {path!r}: name a file or a folder below it")
     return name
 
