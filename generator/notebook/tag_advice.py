@@ -17,10 +17,9 @@ def later_cells(notebook: Notebook, later: Sequence[Cell]) -> list[Remark]:
     """Name the parameters of further cells with the tag, which a run cannot set."""
     remarks = []
     for cell in later:
-        names = ", ".join(parameter.name for parameter in _names_in(notebook, cell)) or "nothing"
-        message = (
-            f"cell {cell.number} is tagged 'parameters' too, but only the first one counts: a run cannot set {names}"
-        )
+        names = ", ".join(parameter.name for parameter in _names_in(notebook, cell))
+        effect = f"a run cannot set {names}" if names else "remove the tag"
+        message = f"cell {cell.number} is tagged 'parameters' too, but only the first one counts: {effect}"
         remarks.append(Remark(line=0, message=message))
     return remarks
 

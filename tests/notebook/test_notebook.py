@@ -111,6 +111,17 @@ def test_of_several_tagged_cells_the_first_counts_and_the_others_names_are_told(
     assert "a run cannot set m, k" in interface.warnings[0].message
 
 
+def test_a_later_tagged_cell_without_parameters_needs_no_tag() -> None:
+    document = notebook("n = 3", "# nothing is set here")
+    document["cells"][1]["metadata"] = {"tags": ["parameters"]}
+
+    warnings = read_interface(read(json.dumps(document).encode())).warnings
+
+    assert [one.message for one in warnings] == [
+        "cell 2 is tagged 'parameters' too, but only the first one counts: remove the tag"
+    ]
+
+
 def test_the_first_heading_is_the_title() -> None:
     document = notebook("n = 1")
     markdown = {"cell_type": "markdown", "metadata": {}, "source": "text\n\n## Heights of *trees* #\n"}

@@ -135,7 +135,7 @@ class _Cell:
             hint = parse_hint(annotation)[0]
         except UnknownHintError:
             hint = None
-            message = f"{name}: the annotation {annotation!r} has no counterpart in CWL; the type comes from the value"
+            message = _explain_annotation(name, statement.annotation, has_value=default is not Missing.UNSET)
             self.remarks.append(Remark(line=statement.lineno, message=message))
         self.add(name, default, statement, annotated=hint)
 
@@ -236,6 +236,15 @@ def _literal(value: ast.expr) -> Literal | Missing:
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         return Missing.COMPUTED
     return literal if _is_json(literal) else Missing.COMPUTED
+
+
+def _explain_annotation(name: str, annotation: ast.expr, *, has_value: bool) -> str:
+    """Explain what an annotation that is not a type of CWL means for the parameter."""
+    text = ast.unparse(annotation)
+    if not has_value and isinstance(annotation, ast.Constant | ast.List | ast.Dict | ast.UnaryOp):
+        return f"{name}: after a colon, {text} is a type annotation and sets no value; write {name} = {text}"
+    effect = "the type comes from the value" if has_value else "without a value, the type is Any"
+    return f"{name}: the annotation {text!r} has no counterpart in CWL; {effect}"
 
 
 def _is_json(value: object) -> bool:

@@ -24,6 +24,7 @@ from generator.runner.execution.task import ProgressOutput, Task
 from generator.runner.execution.watching import ignore_signals
 from generator.runner.kernels.specs import choose_kernel, find_kernels
 from generator.runner.packaged.home import prepare_home
+from generator.runner.packaged.network import advise_on_network
 from generator.runner.packaged.output_object import write_output_object
 from generator.runner.packaged.outputs import Found, check_outputs, find_outputs
 from generator.runner.packaged.placeholders import placeholder_paths
@@ -208,6 +209,8 @@ def _run_notebook(run: _Run) -> None:
     try:
         with placeholder_paths(interface, run.output) as paths, write_page_after(task, page, console):
             execute(replace(task, parameters={**parameters, **paths}), record, console)
+    except ProcessFailedError as error:
+        raise ProcessFailedError(f"{error}{advise_on_network(str(error), document)}") from None
     finally:
         record.scraps.write()
 
