@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from generator.environment.conda import check_conda_environment
 from generator.environment.configuration import FILES, TOP_ONLY, BuildPackFiles, ConfigurationFiles, ReadText
 from generator.environment.project import read_json
 from generator.environment.python_version import PythonRequirement, combine_requirements, read_python_requirements
@@ -75,6 +76,9 @@ def find_environment(paths: Iterable[str], read: ReadText | None = None, *, stan
     buildpack = _buildpack(found, pack, standard=standard)
     ours = buildpack is BuildPack.PLAIN_PYTHON
     used = found.used(pack, ours=ours)
+    for file in ("environment.yml", "environment.yaml"):
+        if read and file in used:
+            check_conda_environment(found.text(file), found.folder + file)
     requirements = read_python_requirements(found.python_texts(used)) if ours and read else ()
     return Environment(
         folder=found.folder.rstrip("/"),

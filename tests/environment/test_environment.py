@@ -73,7 +73,7 @@ _PROJECT = '[project]\nname = "x"\nversion = "1"\n[build-system]\nrequires = ["h
             ("environment.yml is used: requirements.txt and runtime.txt are not read",),
         ),
         (
-            {"environment.yml": "- pip:\n  - -r requirements.txt\n", "requirements.txt": ""},
+            {"environment.yml": "dependencies:\n  - pip:\n    - -r requirements.txt\n", "requirements.txt": ""},
             "CondaBuildPack",
             ("environment.yml", "requirements.txt"),
             (),
