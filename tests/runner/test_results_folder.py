@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import resource
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -110,6 +112,26 @@ def test_a_link_to_itself_is_refused_as_the_executed_notebook(here: Folder) -> N
 
     assert done.returncode == 2
     assert done.stderr == "packmill-runner: out.ipynb: is a link that leads to itself; remove it\n"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs to mount")
+def test_the_executed_notebook_may_be_mounted_into_a_folder_that_is_read_only(here: Folder) -> None:
+    (here.folder / "closed").mkdir()
+    (here.folder / "file.ipynb").touch()
+    mounts = (
+        "mount -t tmpfs -o size=1m tmpfs closed && touch closed/out.ipynb && "
+        "mount -o remount,ro closed && mount --bind file.ipynb closed/out.ipynb && exec"
+    )
+    here.write("print('done')")
+    words = f"{sys.executable} -m generator.runner run in.ipynb closed/out.ipynb"
+    command = ["unshare", "--mount", "sh", "-c", f"{mounts} {words}"]
+
+    done = subprocess.run(command, cwd=here.folder, capture_output=True, text=True, check=False)
+
+    if "unshare" in done.stderr or "mount:" in done.stderr:
+        pytest.skip("no file systems can be mounted")
+    assert done.returncode == 0, done.stderr
+    assert here.texts("file.ipynb") == "done\n"
 
 
 def test_a_folder_with_the_name_of_the_page_is_refused(here: Folder) -> None:

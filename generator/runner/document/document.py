@@ -6,6 +6,7 @@ into an unnamed file next to the notebook, so that neither memory nor the cost o
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, MutableMapping
@@ -77,9 +78,7 @@ class Document:
         if isinstance(cell, _StoredCell) or not cell.get("outputs"):
             return
         if self._store is None:
-            from tempfile import TemporaryFile
-
-            self._store = TemporaryFile(dir=folder, prefix=".packmill-")  # noqa: SIM115 - lives as long as the document
+            self._store = _open_store(folder)
         text = self._text_of(cell)
         offset = self._store.seek(0, 2)
         self._store.write(text)
@@ -125,6 +124,18 @@ class Document:
             block = store.read(min(left, _BLOCK))
             left -= len(block)
             yield block
+
+
+def _open_store(folder: Path | None) -> IO[bytes]:
+    """Open a file without a name; in TMPDIR where only the notebook, not its folder, can be written to."""
+    from tempfile import TemporaryFile
+
+    try:
+        return TemporaryFile(dir=folder, prefix=".packmill-")
+    except OSError as error:
+        if folder is None or error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM):
+            raise
+        return TemporaryFile(prefix=".packmill-")
 
 
 _TRANSIENT = ("orig_nbformat", "orig_nbformat_minor", "signature")
