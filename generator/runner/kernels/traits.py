@@ -184,8 +184,11 @@ _BY_IMPLEMENTATION = {
     ),
     "ilua": Traits(unready_version="n/a"),
     "jjava": Traits(lingers=True),
-    "sos": Traits(lingers=True),
-    "all": Traits(warning="All the Kernels passes cells to other kernels, whose failures it may not report"),
+    "sos": Traits(
+        lingers=True,
+        warning="SoS hides failures of kernels that reply 'ok' to them, such as Octave: check their results",
+    ),
+    "all": Traits(warning="All the Kernels hides failures of kernels that reply 'ok' to them: check the results"),
 }
 
 
