@@ -176,7 +176,7 @@ def test_two_pipelines_publish_at_once_and_the_second_time_nothing_changes(
     assert reference.startswith(f"{registry}/group/ada.squares@sha256:")
     assert f"dockerPull: {reference}" in git(deposit, "show", "main:ada/squares/other/notebooks-squares/process.cwl")
     name, _, digest = reference.removeprefix(f"{registry}/").partition("@")
-    tag = f"{digest.replace(':', '-')}.package"
+    tag = f"{digest.replace(':', '-')}.package.notebooks-squares"
     kind = {"Accept": "application/vnd.oci.image.manifest.v1+json"}
     address = f"http://{registry}/v2/{name}/manifests/{tag}"
     manifest = requests.get(address, auth=("ada", "open sesame"), headers=kind, timeout=60).json()
