@@ -254,7 +254,7 @@ def test_programs_stay_programs_and_nothing_else_is_kept_of_modes_times_and_owne
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        ({"apt.txt": "jq\n\nless && rm -rf /\n"}, "apt.txt line 3: 'less && rm -rf /' is not the name of a Debian"),
+        ({"apt.txt": "jq\n\nless && rm -rf /\n"}, "apt.txt line 3: '&&' is not the name of a Debian"),
         ({"apt.txt": "-o=Dir::Etc=/x\n"}, "apt.txt line 1: '-o=Dir::Etc=/x' is not the name"),
         ({"binder/apt.txt": "Less\n"}, "binder/apt.txt line 1: 'Less' is not the name"),
         ({"requirements.txt": "numpy\n-r gone.txt\n"}, "requirements.txt line 2: -r gone.txt: not in the repository"),
