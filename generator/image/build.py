@@ -117,7 +117,14 @@ def _plan_environment(spec: ImageSpec, progress: Progress) -> _PlannedEnvironmen
         tools = (spec.base_image or "", version("jupyter-repo2docker"), engine.architecture())
         return _PlannedEnvironment(key=digest_of(*whole, *tools))
     base = find_base(spec.base_image, python=environment.python, python_from=environment.python_from, say=progress.say)
-    plan = make_plan(spec.folder, environment, base_image=base.pinned, python=base.python, lock=spec.lock)
+    plan = make_plan(
+        spec.folder,
+        environment,
+        base_image=base.pinned,
+        python=base.python,
+        lock=spec.lock,
+        version=spec.source.version,
+    )
     for remark in plan.remarks:
         progress.warn(remark)
     return _PlannedEnvironment(key=plan_key(plan, base_id=base.id), base=base, plan=plan)

@@ -27,6 +27,7 @@ from generator.repository.lfs import fetch_lfs
 from generator.repository.scripts import repair_scripts
 from generator.repository.source import Source
 from generator.repository.submodules import fetch_submodules
+from generator.repository.versions import describe_version, versioned_projects
 from generator.shared.errors import RepositoryError
 from generator.shared.suggestions import did_you_mean, list_some
 
@@ -38,7 +39,10 @@ except ImportError as error:  # GitPython raises it if the git program is missin
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Checkout:
-    """One commit of a repository, in ``folder``. ``name`` is the requested branch, tag or commit."""
+    """One commit of a repository, in ``folder``. ``name`` is the requested branch, tag or commit.
+
+    ``version`` is that of its packages, if they read it from git.
+    """
 
     repository: Repository
     name: str
@@ -47,6 +51,7 @@ class Checkout:
     author: str
     time: datetime
     folder: Path
+    version: str = ""
     warnings: tuple[str, ...] = ()
 
     @property
@@ -60,6 +65,7 @@ class Checkout:
             commit=self.commit,
             message=self.message,
             time=self.time,
+            version=self.version,
         )
 
 
@@ -90,12 +96,13 @@ def fetch(
             name, revision = _resolve(connection.refs, repository, checkout)
             commit = check_out(repo, fetch_commit(repo, commit or revision))
             head = repo.commit(commit)
+            version, warning = describe_version(repo, connection.refs) if versioned_projects(folder) else ("", "")
         except (git.GitError, ValueError) as error:
             raise RepositoryError(explain_git_error(repository, error, top.secret)) from None
         fetch_submodules(top, repo)
         if Path(folder, ".gitmodules").exists():
             repo.git.execute(["git", "submodule", "--quiet", "absorbgitdirs"], with_exceptions=False)
-        warnings = fetch_lfs(top, repo, connection)
+        warnings = [*fetch_lfs(top, repo, connection), *([warning] if warning else [])]
         if repository.local and connection.refs.get("HEAD") == commit:
             warnings += _uncommitted(repo, repository.local)
         warnings += repair_scripts(folder)
@@ -108,6 +115,7 @@ def fetch(
             author=_text(head.author.name or ""),
             time=_time(head.committed_date),
             folder=folder,
+            version=version,
             warnings=tuple(warnings),
         )
 

@@ -8,7 +8,10 @@ from datetime import datetime, timezone
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Source:
-    """A commit of a repository; ``checkout`` is the branch, tag or commit that was requested."""
+    """A commit of a repository; ``checkout`` is the branch, tag or commit that was requested.
+
+    ``version`` is that of its packages, if they read it from git.
+    """
 
     address: str
     owner: str
@@ -17,6 +20,7 @@ class Source:
     commit: str
     message: str
     time: datetime
+    version: str = ""
 
     @property
     def title(self) -> str:

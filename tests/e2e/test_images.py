@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support import Finished, cases, commit_all, copy_case, folders, write_notebook
+from support import Finished, cases, commit_all, copy_case, folders, git, write_notebook
 
 pytestmark = [
     pytest.mark.engine,
@@ -108,7 +108,7 @@ def test_an_import_that_fails_in_every_run_ends_the_build(
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        ({"apt.txt": "jq\nless, tree\n"}, "apt.txt line 2: 'less, tree' is not the name of a Debian package"),
+        ({"apt.txt": "jq\nless, tree\n"}, "apt.txt line 2: 'less,' is not the name of a Debian package"),
         ({"requirements.txt": "numpy\n-r gone.txt\n"}, "requirements.txt line 2: -r gone.txt: not in the repository"),
         ({"runtime.txt": "python-3.3\n"}, "runtime.txt: Python ==3.3.* is not available"),
     ],
@@ -233,3 +233,32 @@ def test_a_start_script_that_chooses_another_kernel_ends_the_build(
 
     assert built.code == 16, built.err
     assert "start: kernel 'python3' is /usr/bin/env, but /srv/venv/bin/python3 without it" in built.err
+
+
+@pytest.mark.parametrize("tool", ["setuptools-scm", "hatch-vcs", "pbr"])
+def test_a_package_that_reads_its_version_from_git_is_installed_with_it(
+    tool: str, base_image: str, repository: Path, tmp_path: Path, packmill: Callable[..., Finished]
+) -> None:
+    backend = {
+        "setuptools-scm": '["setuptools", "setuptools-scm"]\n[tool.setuptools_scm]',
+        "hatch-vcs": '["hatchling", "hatch-vcs"]\n[tool.hatch.version]\nsource = "vcs"',
+        "pbr": '["setuptools", "pbr"]\nbuild-backend = "pbr.build"',
+    }[tool]
+    backend = backend if tool != "hatch-vcs" else backend.replace("]", ']\nbuild-backend = "hatchling.build"', 1)
+    project = "" if tool == "pbr" else '[project]\nname = "trees"\ndynamic = ["version"]\n'
+    (repository / "pyproject.toml").write_text(f"{project}[build-system]\nrequires = {backend}\n")
+    if tool == "pbr":
+        (repository / "setup.cfg").write_text("[metadata]\nname = trees\n[files]\npackages = trees\n")
+        (repository / "setup.py").write_text("import setuptools\nsetuptools.setup(setup_requires=['pbr'], pbr=True)\n")
+    (repository / "trees").mkdir()
+    (repository / "trees/__init__.py").touch()
+    write_notebook(repository / "process.ipynb", "n = 1", "import trees")
+    commit_all(repository)
+    git(repository, "tag", "v2.3.4")
+
+    built = packmill("build", repository, "--output", tmp_path / "packages", "--json")
+
+    assert built.code == 0, built.err
+    look = ["docker", "run", "--rm", "--entrypoint=python", built.json()["image"], "-c"]
+    printed = subprocess.check_output([*look, "from importlib.metadata import version; print(version('trees'))"])
+    assert printed.decode().strip() == "2.3.4"

@@ -45,6 +45,7 @@ def render_plan(plan: Plan, *, caches: Caches, uid: int = default_uid) -> str:
         post_build=plan.post_build,
         start=f"${{REPO_DIR}}/{plan.start}" if plan.start else "",
         uid=uid,
+        variables=plan.variables,
     )
 
 
@@ -106,6 +107,7 @@ def _install_settings(plan: Plan, uid: int) -> dict[str, Any]:
         "seed": bool(plan.post_build),
         "repository": "/home/jovyan",
         "uid": uid,
+        **({"variables": dict(plan.variables)} if plan.variables else {}),
     }
 
 

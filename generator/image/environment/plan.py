@@ -17,7 +17,9 @@ from generator.environment.pipfile_lock import read_pipfile_lock
 from generator.environment.project import Project, configures_uv, names_git, packaged_notebooks, read_project
 from generator.environment.requirements import Requirements, read_pylock, read_requirements
 from generator.environment.secret_addresses import refuse_secrets
+from generator.environment.versioning import version_variables
 from generator.repository.checkout import inside, read_text
+from generator.repository.versions import versioned_projects
 
 Content = Path | bytes
 """The content of a file in a build context: that of another file, or bytes."""
@@ -55,6 +57,7 @@ class Plan:
     installed, ``local`` that a requirement refers to files at their place in the repository, ``builds`` that a package
     is built from source, ``configured`` that the repository configures uv. ``files`` are copied into the stage that
     builds the environment, by their paths in the repository; ``repository`` are the files that ``postBuild`` gets.
+    ``variables`` give a version to packages that read it from git.
     """
 
     base_image: str
@@ -72,6 +75,7 @@ class Plan:
     compilers: tuple[str, ...] = ()
     post_build: str = ""
     start: str = ""
+    variables: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, Content] = field(default_factory=dict)
     repository: Mapping[str, Content] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
@@ -88,9 +92,17 @@ class Plan:
 
 
 def make_plan(
-    folder: Path, environment: Environment, *, base_image: str, python: str = "python3", lock: Lock | None = None
+    folder: Path,
+    environment: Environment,
+    *,
+    base_image: str,
+    python: str = "python3",
+    lock: Lock | None = None,
+    version: str = "",
 ) -> Plan:
     """Read the plan of a checkout; ``lock`` is installed instead of the requirements in its files.
+
+    ``version`` is for its packages that read their version from git.
 
     Raises:
         EnvironmentSpecError: a file of the environment is invalid, or contains a secret.
@@ -121,6 +133,7 @@ def make_plan(
         compilers=git_packages if needs_git else (),
         post_build=names.get("postBuild", ""),
         start=names.get("start", ""),
+        variables=version_variables(versioned_projects(folder), version) if everything else {},
         files={**in_context, **{path: text.encode() for path, text in (*texts.items(), *requirements.files)}},
         repository=everything if "postBuild" in names else {},
         remarks=requirements.remarks,

@@ -45,6 +45,7 @@ def uv(*arguments: str, as_user: bool, cwd: pathlib.Path = FILES) -> None:
         "VIRTUAL_ENV": str(VENV),
         "HOME": "/tmp/home" if as_user else "/root",
         "SOURCE_DATE_EPOCH": "315532800",
+        **PLAN.get("variables", {}),
     }
     identity = {"user": UID, "group": UID, "extra_groups": []} if as_user else {}
     with subprocess.Popen(
