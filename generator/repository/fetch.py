@@ -133,7 +133,7 @@ def _text(value: str | bytes) -> str:
 
 def _resolve(refs: Mapping[str, str], repository: Repository, checkout: str | None) -> tuple[str, str]:
     """Return the checkout's name and what to fetch for it: a full ref, a full commit or an abbreviated one."""
-    if checkout is None:
+    if checkout in (None, "HEAD"):
         default = refs.get("HEAD ->", "")
         if default in refs:
             return check_checkout(default.removeprefix("refs/heads/")), default
@@ -142,15 +142,22 @@ def _resolve(refs: Mapping[str, str], repository: Repository, checkout: str | No
                 f"{repository.address}: its default branch has no commit; commit and push, then try again"
             )
         return refs["HEAD"], refs["HEAD"]
-    for prefix in ("refs/heads/", "refs/tags/", ""):
-        if prefix + checkout in refs and (prefix or checkout.startswith("refs/")):
-            return checkout.removeprefix("refs/heads/").removeprefix("refs/tags/"), prefix + checkout
+    for ref in _spell_out(checkout):
+        if ref in refs:
+            return ref.removeprefix("refs/heads/").removeprefix("refs/tags/"), ref
     if re.fullmatch(r"[0-9a-fA-F]{40}", checkout):
         return checkout.lower(), checkout.lower()
     if re.fullmatch(r"[0-9a-fA-F]{4,39}", checkout):
         matching = {commit for commit in refs.values() if commit.startswith(checkout.lower())}
         return checkout.lower(), matching.pop() if len(matching) == 1 else checkout.lower()
     raise RepositoryError(_unknown_checkout(repository, checkout, refs))
+
+
+def _spell_out(checkout: str) -> tuple[str, ...]:
+    """Return the full refs that a name may be short for, as git resolves it, in a clone of the repository too."""
+    branch = checkout.removeprefix("refs/remotes/").removeprefix("remotes/").removeprefix("origin/")
+    own = (checkout,) if checkout.startswith("refs/") else (f"refs/{checkout}",)
+    return (f"refs/heads/{checkout}", f"refs/tags/{checkout}", *own, f"refs/heads/{branch}")
 
 
 def _unknown_checkout(repository: Repository, checkout: str, refs: Mapping[str, str]) -> str:
