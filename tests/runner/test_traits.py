@@ -54,6 +54,12 @@ def find(
             "Unable to process query. Please restate.",
         ),
         ("Deno kernel", "stderr", "\aUnhandled rejection: 7\n", "7"),
+        (
+            "Octave Kernel",
+            "stderr",
+            "\x1b[0;31mInline plot failed, consider trying another graphics toolkit\n\aerror: print: failed\r\n\x1b[0m",
+            "print: failed",
+        ),
     ],
 )
 def test_a_failure_in_the_output(implementation: str, stream: str, text: str, value: str) -> None:

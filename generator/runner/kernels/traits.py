@@ -93,6 +93,7 @@ _DENO = Traits(
     ),
     marks=_NODE_MARKS,
 )
+_OCTAVE_ERROR = re.compile(r"(?P<mark>\a)error: (?P<value>[^\r\n]*)")
 _SHELL = Traits(error_name="exit status", lingers=True)
 
 _BY_IMPLEMENTATION = {
@@ -100,7 +101,7 @@ _BY_IMPLEMENTATION = {
         _METAKERNEL,
         # Octave rings the bell only for errors that nothing caught. A killed Octave leaves a file in the folder.
         prepare="beep_on_error(true); sighup_dumps_octave_core(false); sigterm_dumps_octave_core(false);",
-        marks=(Mark(stream="stdout", pattern=re.compile(r"(?P<mark>\a)error: (?P<value>[^\r\n]*)")),),
+        marks=tuple(Mark(stream=one, pattern=_OCTAVE_ERROR) for one in ("stdout", "stderr")),  # plots fail on stderr
         exit_ends_cells=True,
     ),
     "gnuplot kernel": replace(
