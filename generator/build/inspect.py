@@ -47,6 +47,7 @@ def _folder(request: BuildRequest, settings: Settings) -> Iterator[tuple[Path, t
             token=fetch_token(request.repository, settings),
             policy=settings.repositories,
             submodules=settings.submodules,
+            with_submodules=request.submodules,
         )
         yield checkout.folder, checkout.warnings
 

@@ -34,6 +34,7 @@ def fetch_commit(request: BuildRequest, settings: Settings, folder: Path, progre
             commit=request.commit,
             policy=settings.repositories,
             submodules=settings.submodules,
+            with_submodules=request.submodules,
         )
         progress.say(f"{checkout.name} is commit {checkout.commit[:12]}: {checkout.source.title}")
         for warning in checkout.warnings:
@@ -51,6 +52,8 @@ def read_commit(request: BuildRequest, settings: Settings, checkout: Checkout, p
     folder, requested = checkout.folder, request.environment
     with progress.step("Reading the interface"):
         key = place(requested, folder, settings.repositories) if requested else names.own_environment
+        if not request.submodules:
+            key = f"{key} without submodules"
         processes = tuple(read_process(folder, path) for path in request.processes)
         environment = read_environment(folder, standard=request.standard)
         write_readably(folder, environment)

@@ -173,6 +173,7 @@ def _request(record: Provenance, *, output: Path, fresh: bool, image: str | None
         network=record.options.get("network") is True,
         output_template=text("output_template"),
         standard=record.options.get("standard_buildpacks") is True,
+        submodules=record.options.get("no_submodules") is not True,
         fresh=fresh,
         lock=record.lock,
         base_image=record.base or None,

@@ -86,6 +86,7 @@ def _build_options(request: BuildRequest, settings: Settings) -> dict[str, Any]:
         "network": request.network,
         "output_template": request.output_template,
         "standard_buildpacks": request.standard,
+        "no_submodules": not request.submodules,
         "stage_guard": settings.stage_guard,
     }
     return {name: value for name, value in options.items() if value}

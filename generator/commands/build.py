@@ -115,6 +115,7 @@ def run(options: argparse.Namespace) -> int:
         destination=_destination(options),
         fresh=options.no_cache,
         standard=options.standard_buildpacks,
+        submodules=not options.no_submodules,
         replace=options.replace,
     )
     built = build(request, settings, Progress(sections=settings.gitlab_job))

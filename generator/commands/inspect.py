@@ -29,7 +29,12 @@ def run(options: argparse.Namespace) -> int:
     from generator.request.build import build_request
     from generator.request.settings import read_settings
 
-    request = build_request(options.repository, checkout=options.checkout, processes=(options.process,))
+    request = build_request(
+        options.repository,
+        checkout=options.checkout,
+        processes=(options.process,),
+        submodules=not options.no_submodules,
+    )
     described = inspect(request, read_settings(os.environ))
     if options.json:
         import json

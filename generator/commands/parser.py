@@ -29,3 +29,4 @@ def add_repository(parser: argparse.ArgumentParser) -> None:
     """Add the arguments for a repository and its checkout."""
     parser.add_argument("repository", metavar="REPOSITORY", help="https, ssh or file URL, or a local path")
     parser.add_argument("--checkout", metavar="NAME", help="branch, tag or commit (default: the default branch)")
+    parser.add_argument("--no-submodules", action="store_true", help="leave the folders of git submodules empty")

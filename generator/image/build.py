@@ -87,7 +87,8 @@ def ensure_image(spec: ImageSpec, progress: Progress) -> BuiltImage:
         ImageBuildError: the build fails.
     """
     planned = _plan_environment(spec, progress)
-    key = image_key(spec.source, environment=planned.key)
+    own = spec.environment_key == image.own_environment
+    key = image_key(spec.source, environment=planned.key if own else digest_of(spec.environment_key, planned.key))
     found = None if spec.store.fresh else spec.find_pushed(key) or _find_cached(spec.reference, key)
     if found:
         progress.say(f"{found.reference} is up to date")

@@ -26,7 +26,7 @@ from generator.repository.git_objects import FetchRequest, check_out, fetch_comm
 from generator.repository.lfs import fetch_lfs
 from generator.repository.scripts import repair_scripts
 from generator.repository.source import Source
-from generator.repository.submodules import fetch_submodules
+from generator.repository.submodules import fetch_submodules, warn_of_empty_folders
 from generator.repository.versions import describe_version, versioned_projects
 from generator.shared.errors import RepositoryError
 from generator.shared.suggestions import did_you_mean, list_some
@@ -78,11 +78,12 @@ def fetch(
     commit: str | None = None,
     policy: AddressPolicy = any_repository,
     submodules: tuple[str, ...] = (),
+    with_submodules: bool = True,
 ) -> Checkout:
     """Fetch one commit into the empty ``folder``; without ``checkout``, that of the default branch.
 
     ``commit`` pins the commit even if the checkout has changed since, so that all stages of a pipeline use the same
-    one. ``submodules`` are the words of ``PACKMILL_SUBMODULES``.
+    one. ``submodules`` are the words of ``PACKMILL_SUBMODULES``; without ``with_submodules``, their folders stay empty.
 
     Raises:
         RepositoryError: the repository, the checkout or a submodule cannot be fetched, or the policy refuses it.
@@ -99,10 +100,12 @@ def fetch(
             version, warning = describe_version(repo, connection.refs) if versioned_projects(folder) else ("", "")
         except (git.GitError, ValueError) as error:
             raise RepositoryError(explain_git_error(repository, error, top.secret)) from None
-        fetch_submodules(top, repo)
+        if with_submodules:
+            fetch_submodules(top, repo)
         if Path(folder, ".gitmodules").exists():
             repo.git.execute(["git", "submodule", "--quiet", "absorbgitdirs"], with_exceptions=False)
         warnings = [*fetch_lfs(top, repo, connection), *([warning] if warning else [])]
+        warnings += [] if with_submodules else warn_of_empty_folders(repo)
         if repository.local and connection.refs.get("HEAD") == commit:
             warnings += _uncommitted(repo, repository.local)
         warnings += repair_scripts(folder)

@@ -12,10 +12,12 @@ import git
 from generator.network.address_policy import is_listed, may_use_credentials
 from generator.repository.address import Repository, parse_repository
 from generator.repository.connection import connect
-from generator.repository.git_messages import NEEDS_LOGIN, explain_git_error, git_messages
+from generator.repository.git_messages import NEEDS_LOGIN, git_messages
 from generator.repository.git_objects import FetchRequest, check_out, fetch_commit
 from generator.shared.errors import PackmillError, RepositoryError
+from generator.shared.suggestions import list_some
 
+_LEAVE_OUT = "leave submodules out with --no-submodules"
 _MAX_DEPTH = 10
 """Levels of submodules within submodules."""
 
@@ -68,6 +70,12 @@ def _list_gitlinks(repo: git.Repo) -> dict[str, str]:
     return {path: head.split(" ")[1] for head, _, path in links}
 
 
+def warn_of_empty_folders(repo: git.Repo) -> list[str]:
+    """Return a warning that names the submodules whose folders stay empty, if there are any."""
+    paths = sorted(_list_gitlinks(repo))
+    return [f"submodules are left out, their folders are empty: {list_some(paths, limit=8)}"] if paths else []
+
+
 def fetch_submodules(top: FetchRequest, repo: git.Repo, *, depth: int = 0) -> None:
     """Fetch submodules recursively, each as a repository of its own, without credentials unless they are allowed.
 
@@ -77,7 +85,8 @@ def fetch_submodules(top: FetchRequest, repo: git.Repo, *, depth: int = 0) -> No
     try:
         submodules = list_submodules(repo)
     except git.GitError as error:
-        raise RepositoryError(explain_git_error(top.repository, error, top.secret)) from None
+        problem = f"its .gitmodules cannot be read; correct it, or {_LEAVE_OUT}"
+        raise RepositoryError(f"{top.repository.address}: {problem}\n{git_messages(error, top.secret)}") from None
     for submodule in submodules:
         where = f"{top.repository.address}: submodule {submodule.path!r}"
         if depth >= _MAX_DEPTH:
@@ -89,10 +98,12 @@ def _fetch_submodule(top: FetchRequest, parent: Path, submodule: Submodule, *, w
     try:
         repository = parse_repository(submodule.url)
     except PackmillError as error:
-        raise RepositoryError(f"{where}: {error}") from None
+        raise RepositoryError(f"{where}: {error}\n  or {_LEAVE_OUT}") from None
     near = top.repository.local if depth == 0 else None
     if repository.local and not (near and repository.local.is_relative_to(near.parent)):
-        raise RepositoryError(f"{where}: {repository.address} is not next to the repository; give it an https URL")
+        raise RepositoryError(
+            f"{where}: {repository.address} is not next to the repository; give it an https URL, or {_LEAVE_OUT}"
+        )
     folder = parent / submodule.path
     if folder.resolve() != parent.resolve() / submodule.path or not folder.is_dir() or any(folder.iterdir()):
         raise RepositoryError(f"{where}: its folder is not an empty folder of the repository")
@@ -106,6 +117,8 @@ def _fetch_submodule(top: FetchRequest, parent: Path, submodule: Submodule, *, w
         except (git.GitError, ValueError) as error:
             cause = git_messages(error, repository.password, top.secret)
             raise RepositoryError(_explain_submodule(where, repository, cause, allowed=allowed)) from None
+        except RepositoryError as error:  # of the commit, or of the address
+            raise RepositoryError(f"{where}: {error}\n  correct it in the repository, or {_LEAVE_OUT}") from None
         fetch_submodules(top, repo, depth=depth + 1)
 
 
@@ -124,9 +137,10 @@ def _may_use_credentials(submodule: Repository, top: FetchRequest) -> bool:
 
 def _explain_submodule(where: str, repository: Repository, output: str, *, allowed: bool) -> str:
     if allowed or not re.search(f"{NEEDS_LOGIN}|Permission denied|Host key verification", output):
-        return f"{where}: cannot be fetched from {repository.address}\n{output}"
+        advice = f"check its address in .gitmodules and that it can be reached, or {_LEAVE_OUT}"
+        return f"{where}: cannot be fetched from {repository.address}; {advice}" + f"\n{output}"
     return (
         f"{where}: {repository.address} is private or missing, and submodules are fetched without credentials; if its "
         "files may be packaged, allow it in PACKMILL_SUBMODULES: 'owner' (repositories of the same owner), 'host' (of "
-        f"the same host), or its address\n{output}"
+        f"the same host), or its address; or {_LEAVE_OUT}\n{output}"
     )

@@ -18,9 +18,10 @@ from generator.shared.path_templates import check_template
 class BuildRequest:
     """A validated request for a package.
 
-    ``fresh`` ignores caches; ``standard`` uses repo2docker's own build packs for all environments; ``lock`` (name and
-    text) replaces the requirements in the environment's files; ``base_image`` replaces the base image in the settings;
-    ``replace`` allows replacing a package or an image of another repository or process at the same place.
+    ``fresh`` ignores caches; ``standard`` uses repo2docker's own build packs for all environments; without
+    ``submodules``, their folders stay empty; ``lock`` (name and text) replaces the requirements in the environment's
+    files; ``base_image`` replaces the base image in the settings; ``replace`` allows replacing a package or an image of
+    another repository at the same place.
     """
 
     repository: Repository
@@ -37,6 +38,7 @@ class BuildRequest:
     commit: str | None = None
     fresh: bool = False
     standard: bool = False
+    submodules: bool = True
     lock: tuple[str, str] | None = None
     replace: bool = False
     base_image: str | None = None
@@ -70,6 +72,7 @@ def build_request(
     commit: str | None = None,
     fresh: bool = False,
     standard: bool = False,
+    submodules: bool = True,
     lock: tuple[str, str] | None = None,
     replace: bool = False,
     base_image: str | None = None,
@@ -100,6 +103,7 @@ def build_request(
         commit=check_commit(commit) if commit else None,
         fresh=fresh,
         standard=standard,
+        submodules=submodules,
         lock=lock,
         replace=replace,
         base_image=base_image,

@@ -25,6 +25,7 @@ variables = {
     "process": f"notebook or shell script in the repository; several on separate lines (default: {default_process})",
     "env": "environment instead of the repository's own: a path in the repository or an https URL",
     "standard_buildpacks": "'yes' builds every environment with repo2docker's own build packs",
+    "no_submodules": "'yes' leaves the folders of git submodules empty",
     "no_cache": "'yes' ignores cached images and layers, and rebuilds from scratch",
     "output_template": "path of the executed notebook, as a template (default: its own name)",
     "PACKMILL_COMMIT": "commit to build, for later stages of a pipeline (default: the checkout's current commit)",

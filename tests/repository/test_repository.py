@@ -210,6 +210,49 @@ def test_a_submodule_that_is_gone_is_named(repository: Path, tmp_path: Path) -> 
         checkout_of(repository, None, tmp_path)
 
 
+def test_a_submodule_that_cannot_be_fetched_is_named_with_its_address(repository: Path, tmp_path: Path) -> None:
+    commit_all(repository)
+    (repository / ".gitmodules").write_text('[submodule "x"]\n\tpath = lib/x\n\turl = https://127.0.0.1:9/a/x.git\n')
+    git(repository, "update-index", "--add", "--cacheinfo", f"160000,{'1' * 40},lib/x")
+    git(repository, "add", ".gitmodules")
+    git(repository, "commit", "--quiet", "--message", "With a submodule")
+
+    with pytest.raises(RepositoryError) as refused:
+        checkout_of(repository, None, tmp_path)
+
+    assert str(refused.value).splitlines()[0] == (
+        f"{repository}: submodule 'lib/x': cannot be fetched from https://127.0.0.1:9/a/x.git; check its address in "
+        ".gitmodules and that it can be reached, or leave submodules out with --no-submodules"
+    )
+
+
+def test_a_commit_that_a_submodule_does_not_have_is_named(repository: Path, tmp_path: Path) -> None:
+    inner = tmp_path / "ada" / "inner"
+    inner.mkdir()
+    commit_all(inner)
+    commit_all(repository)
+    git(repository, "submodule", "--quiet", "add", str(inner), "inner")
+    git(repository, "update-index", "--cacheinfo", f"160000,{'1' * 40},inner")
+    git(repository, "commit", "--quiet", "--message", "With a submodule")
+
+    with pytest.raises(RepositoryError, match=r"submodule 'inner'.*commit '1{40}' not found") as refused:
+        checkout_of(repository, None, tmp_path)
+    assert "--no-submodules" in str(refused.value)
+
+
+def test_without_submodules_their_folders_are_empty_and_a_warning_names_them(repository: Path, tmp_path: Path) -> None:
+    commit_all(repository)
+    (repository / ".gitmodules").write_text('[submodule "x"]\n\tpath = lib/x\n\turl = https://127.0.0.1:9/a/x.git\n')
+    git(repository, "update-index", "--add", "--cacheinfo", f"160000,{'1' * 40},lib/x")
+    git(repository, "add", ".gitmodules")
+    git(repository, "commit", "--quiet", "--message", "With a submodule")
+
+    checkout = fetch(parse_repository(str(repository)), None, tmp_path / "checkout", with_submodules=False)
+
+    assert checkout.warnings == ("submodules are left out, their folders are empty: lib/x",)
+    assert list((checkout.folder / "lib/x").iterdir()) == []
+
+
 def test_a_submodule_elsewhere_on_this_machine_is_not_fetched(repository: Path, tmp_path: Path) -> None:
     elsewhere = tmp_path / "someone" / "private"
     elsewhere.mkdir(parents=True)
