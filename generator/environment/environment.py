@@ -156,6 +156,9 @@ def _remarks(
         if develop:
             yield f"{folder}Pipfile.lock: its develop section is not installed"
     yield from (one.remark for one in requirements if one.remark)
+    for file in (".dockerignore", ".containerignore"):
+        if file in found.names:
+            yield f"{file} is not applied: the image also has the files that it lists; remove them from the repository"
 
 
 def _unread(

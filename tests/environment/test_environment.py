@@ -481,3 +481,10 @@ def test_repo2docker_would_build(
 
     dockerfile = capsys.readouterr().out
     assert all(part in dockerfile for part in expected), dockerfile
+
+
+@pytest.mark.parametrize("file", [".dockerignore", ".containerignore"])
+def test_a_list_of_ignored_files_is_not_ignored_in_silence(file: str) -> None:
+    assert find_environment(["process.ipynb", file]).remarks == (
+        f"{file} is not applied: the image also has the files that it lists; remove them from the repository",
+    )
