@@ -14,6 +14,7 @@ from generator.notebook.interface_json import to_dict
 from generator.notebook.parameters import Remark
 from generator.process.process import Process, read_process
 from generator.process.undeclared import describe_undeclared
+from generator.process.unread_environment import describe_unread
 from generator.request.build import BuildRequest
 from generator.request.settings import Settings, fetch_token
 
@@ -26,7 +27,7 @@ def inspect(request: BuildRequest, settings: Settings) -> dict[str, Any]:
     with _folder(request, settings) as (folder, warnings):
         process = read_process(folder, request.processes[0])
         environment = read_environment(folder, standard=request.standard)
-        missing = describe_undeclared(process, environment, folder)
+        missing = describe_unread(process, environment, folder) or describe_undeclared(process, environment, folder)
         general = (*warnings, *environment.remarks, *((missing,) if missing else ()))
         return describe(process, environment.files, general, missing_examples(folder, process))
 

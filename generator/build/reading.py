@@ -7,12 +7,12 @@ from pathlib import Path
 from generator.build.job import BuildJob
 from generator.documents.missing_examples import missing_examples
 from generator.environment.checkout import read_environment, write_readably
-from generator.environment.environment import Environment
 from generator.environment.requested import place
 from generator.image import names
 from generator.notebook.parameters import Remark
 from generator.process.process import Process, read_process
 from generator.process.undeclared import describe_undeclared
+from generator.process.unread_environment import describe_unread
 from generator.progress import Progress
 from generator.repository.fetch import Checkout, fetch
 from generator.request.build import BuildRequest
@@ -61,7 +61,10 @@ def read_commit(request: BuildRequest, settings: Settings, checkout: Checkout, p
         for sentence in environment.remarks if requested is None else ():
             progress.warn(sentence)
         for process in processes:
-            _report(process, environment, folder, progress)
+            _report(process, progress)
+            unread = describe_unread(process, environment, folder) if requested is None else ""
+            if sentence := unread or describe_undeclared(process, environment, folder):
+                progress.warn(sentence)
     for process in processes:  # outside of the section, which a pipeline folds
         for remark in missing_examples(folder, process):
             progress.warn(f"{_place(process, remark)}: {remark.message}")
@@ -76,13 +79,11 @@ def read_commit(request: BuildRequest, settings: Settings, checkout: Checkout, p
     )
 
 
-def _report(process: Process, environment: Environment, folder: Path, progress: Progress) -> None:
+def _report(process: Process, progress: Progress) -> None:
     interface = process.interface
     progress.say(f"{process.path}: {len(interface.inputs)} inputs, {len(interface.outputs)} outputs")
     for remark in interface.warnings:
         progress.warn(f"{_place(process, remark)}: {remark.message}")
-    if sentence := describe_undeclared(process, environment, folder):
-        progress.warn(sentence)
 
 
 def _place(process: Process, remark: Remark) -> str:

@@ -26,6 +26,6 @@ def describe_undeclared(process: Process, environment: Environment, folder: Path
         imports = [one for one in imports if one.module not in local]
     if not imports:
         return ""
-    lines = "\n".join(f"  {name}" for name in dict.fromkeys(distribution_of(one.name) for one in imports))
+    names = ", ".join(dict.fromkeys(distribution_of(one.name) for one in imports))
     modules = f"{process.path} imports {', '.join(one.module for one in imports)}"
-    return f"the repository has no environment, and {modules}; add a requirements.txt with\n{lines}"
+    return f"the repository has no environment, and {modules}; add a requirements.txt that lists: {names}"
