@@ -7,6 +7,7 @@ gets a runner that no other repository uses.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -23,10 +24,12 @@ from generator.image.pythons import ImagePythons, parse_pythons
 from generator.image.store import ImageStore
 from generator.progress import Progress
 from generator.resources import data_folder
-from generator.shared.errors import ImageBuildError, PackmillError
+from generator.shared.errors import EnvironmentSpecError, ImageBuildError, PackmillError
 from generator.subprocesses import stop_streams
 
 _PYTHON = "python3"
+_DOWNLOAD = "python-build-standalone"
+"""Part of the address from which uv downloads a Python."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,12 +76,46 @@ class Runners:
             kernel_command=self.base.python if self.base else pythons.kernel_python,
             cache=cache_name("runner", self.built_by),
         )
-        with contexts.runner_context(dockerfile) as context:
+        with contexts.runner_context(dockerfile) as context, _explain_missing_python(pythons):
             builder.build_context(
                 context, image=reference, time=contexts.file_time, on_line=say, fresh=self.store.fresh
             )
         self.store.keep(reference)
         return reference
+
+
+@contextmanager
+def _explain_missing_python(pythons: ImagePythons) -> Iterator[None]:
+    """Say what an image without a Python for the runner needs, if none can be downloaded.
+
+    Raises:
+        EnvironmentSpecError: the build in the body cannot download a Python.
+        ImageBuildError: the build in the body fails for another reason.
+    """
+    try:
+        yield
+    except ImageBuildError as error:
+        if pythons.runner_python or _DOWNLOAD not in str(error):
+            raise
+        raise EnvironmentSpecError(
+            "the environment has no Python 3.10 or later for packmill's runner, and none can be downloaded; use a base "
+            "image with a later Python next to the environment's own, such as python:3.9-bookworm instead of "
+            f"python:3.9-slim-bookworm, or require Python 3.10 or later\n{error}"
+        ) from None
+
+
+def _refuse_old_kernel(pythons: ImagePythons) -> None:
+    """Refuse an environment that lacks a kernel and has a Python that packmill's kernel does not support.
+
+    Raises:
+        EnvironmentSpecError: the Python is older than 3.9.
+    """
+    version = re.fullmatch(r"(?:cpython|pypy)-?3(\d+)", pythons.kernel_version)
+    if version and int(version[1]) < 9:
+        raise EnvironmentSpecError(
+            f"the environment has Python 3.{version[1]} and no ipykernel: packmill's kernel needs Python 3.9 or later; "
+            "install ipykernel in the environment, or use a later Python"
+        )
 
 
 @dataclass(slots=True)
@@ -110,6 +147,8 @@ def build_early(runners: Runners) -> Iterator[EarlyRunner]:
     If another one is needed, or this build fails, `ensure_runner` builds the right one afterwards.
     """
     early, pythons = EarlyRunner(), runners.predict_pythons()
+    if pythons:
+        _refuse_old_kernel(pythons)
     if pythons is None or (not runners.store.fresh and engine.inspect(runners.reference(pythons))):
         yield early
         return
@@ -134,6 +173,7 @@ def ensure_runner(runners: Runners, environment: str, progress: Progress, *, bui
         ImageBuildError: the build fails.
     """
     pythons = runners.pythons(environment)
+    _refuse_old_kernel(pythons)
     reference = runners.reference(pythons)
     if reference == built or runners.store.has(reference):
         return reference

@@ -128,7 +128,9 @@ def test_a_registry_without_answer_gets_one_request(machine: Machine) -> None:
 @pytest.mark.parametrize(
     ("python", "message"),
     [
-        ("==3.9.*", "runtime.txt: Python ==3.9.* is not available .*\n  available: 3.10, 3.11, 3.12, 3.13, 3.14\n"),
+        ("==3.9.*", "where .*python:3.9-slim-bookworm cannot be pulled: .*\n  available: 3.11 of Debian.*\n.*--env"),
+        ("==3.8.*", r"runtime.txt: Python ==3.8.\* is not available: .* need Python 3.9 or later\n.*--env Dockerfile"),
+        ("==3.30.*", "is not available as .*3.9-slim-bookworm to .*3.14-slim-bookworm\n  available: 3.11 of Debian"),
         (
             "==3.12.*",
             "is not available here, where .*python:3.12-slim-bookworm cannot be pulled: .*\n  available: 3.11 of",
@@ -140,6 +142,25 @@ def test_an_unavailable_python_is_refused(python: str, message: str, machine: Ma
     with pytest.raises(EnvironmentSpecError, match=message) as refused:
         machine.find(python=python)
     assert refused.value.exit_code == 14
+
+
+def test_python_39_is_taken_from_its_official_image(machine: Machine) -> None:
+    machine.registry = [_official("3.9")]
+
+    assert machine.find(python="==3.9.*").reference == _official("3.9")
+
+
+@pytest.mark.parametrize("named", ["mine", "r/p:{python}"])
+def test_a_named_base_cannot_be_older_than_the_kernel(named: str, machine: Machine) -> None:
+    with pytest.raises(EnvironmentSpecError, match=r"need Python 3\.9 or later"):
+        machine.find(named, "==3.8.*")
+
+
+def test_available_is_what_the_machine_has_or_can_make(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = _installed(Machine(here=[_official("3.14")], root=False), monkeypatch)
+
+    with pytest.raises(EnvironmentSpecError, match=r"\n  available: 3\.14 of docker\.io/library/python:3\.14-slim"):
+        machine.find(python="==3.9.*")
 
 
 @pytest.mark.parametrize("python", ["", ">=3.10"])

@@ -17,8 +17,10 @@ from generator.shared.errors import EngineMissingError, EnvironmentSpecError
 Say = Callable[[str], None]
 
 _PREFERRED = "3.12"
-_MINORS = (_PREFERRED, "3.14", "3.13", "3.11", "3.10")
-_OTHER_MINORS = ("3.15", "3.9", "3.8")  # only for a name with a placeholder, whose user knows which versions exist
+_MINORS = (_PREFERRED, "3.14", "3.13", "3.11", "3.10", "3.9")
+_OTHER_MINORS = ("3.15",)  # only for a name with a placeholder, whose user knows which versions exist
+_OLDEST = "3.9"
+"""The oldest Python that packmill's build of plain environments and its kernel support."""
 _PLACEHOLDER = "{python}"
 _ADVICE = """base image unavailable: {reason}
   set PACKMILL_BASE_IMAGE to an image that this machine has or can pull: registry.example.org/python:3
@@ -69,14 +71,30 @@ class _PythonRequirement:
     def fits_minor(self, minor: str) -> bool:
         return any(self.fits(f"{minor}.{patch}") for patch in range(32))
 
+    def refuse_if_too_old(self) -> None:
+        """Refuse Pythons that no base image could make work.
+
+        Raises:
+            EnvironmentSpecError: only Pythons before the oldest one fit.
+        """
+        later = (f"3.{minor}" for minor in range(int(_OLDEST.partition(".")[2]), 40))
+        if not any(map(self.fits_minor, later)):
+            raise EnvironmentSpecError(
+                f"{self._describe()}: packmill's kernel and its build of environments need Python {_OLDEST} or later\n"
+                "  require a later one, or give a Dockerfile that installs this Python and ipykernel: --env Dockerfile"
+            )
+
     def unavailable(self, available: Iterable[str], where: str) -> EnvironmentSpecError:
         listed = ", ".join(available) or "none"
         return EnvironmentSpecError(
-            f"{self.source or 'the environment'}: Python {self.specifier} is not available {where}\n"
+            f"{self._describe()} {where}\n"
             f"  available: {listed}\n"
-            "  require one of these, or name a base image that has it:"
-            " PACKMILL_BASE_IMAGE=registry.example.org/python:{python}-slim"
+            "  require one of these, give another environment with --env, or name a base image that has it:"
+            " PACKMILL_BASE_IMAGE=registry.example.org/python:{python}-bookworm"
         )
+
+    def _describe(self) -> str:
+        return f"{self.source or 'the environment'}: Python {self.specifier} is not available"
 
 
 def ensure_base_image(named: str | None, *, python: str = "", python_from: str = "", say: Say) -> str:
@@ -97,6 +115,7 @@ def find_base(named: str | None, *, python: str = "", python_from: str = "", say
         EngineMissingError: no base image is present, can be pulled, or can be built here.
     """
     needed = _PythonRequirement(specifier=SpecifierSet(python), source=python_from)
+    needed.refuse_if_too_old()
     if named and _PLACEHOLDER in named:
         return _find_in_family(named, needed, say)
     if named:
@@ -135,7 +154,8 @@ def _find_default(needed: _PythonRequirement, say: Say) -> Base:
     names = [_official_image(minor) for minor in _MINORS if needed.fits_minor(minor)]
     releases = [release for release in debian.releases if needed.fits_minor(release.python)]
     if not names:
-        raise needed.unavailable(_sort_versions(_MINORS), "as python:3.N-slim-bookworm")
+        first, *_, last = _sort_versions(_MINORS)
+        raise needed.unavailable(_available(""), f"as python:{first}-slim-bookworm to python:{last}-slim-bookworm")
     # Prefer images in the engine to those that must be pulled. Without a specifier, try one candidate of each kind.
     is_specific = bool(str(needed.specifier))
     for candidate in names if is_specific else names[:1]:
@@ -156,8 +176,18 @@ def _find_default(needed: _PythonRequirement, say: Say) -> Base:
         base = _match(release.reference, needed)
         if base:
             return base
-    available = [f"{release.python} of Debian's packages" for release in debian.releases]
+    available = list(_available(names[0]))
     raise needed.unavailable(available, f"here, where {names[0]} cannot be pulled: {reason}")
+
+
+def _available(unavailable: str) -> Iterator[str]:
+    """Yield the Pythons that this machine has or can make without a registry."""
+    for minor in _sort_versions(_MINORS):
+        if _official_image(minor) != unavailable and inspect(_official_image(minor)):
+            yield f"{minor} of {_official_image(minor)}"
+    for release in debian.releases:
+        if debian.can_make() or inspect(release.reference):
+            yield f"{release.python} of Debian's packages"
 
 
 def _rebuild_if_outdated(release: debian.Release, present: Image, needed: _PythonRequirement, say: Say) -> Base | None:
