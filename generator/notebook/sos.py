@@ -27,17 +27,26 @@ def kernel_of_cell(cell: Any, notebook: Any) -> str:
     return next((name for name in named if isinstance(name, str) and name), OWN_KERNEL)
 
 
+def kernelspec_of_cell(cell: Any, notebook: Any) -> str:
+    """Return the kernelspec's name of a cell's kernel, or '' if the notebook does not have it."""
+    return _row(cell, notebook)[0]
+
+
 def language_of_cell(cell: Any, notebook: Any) -> str:
     """Return the language of a cell, in lower case, from the metadata of the cell and the notebook."""
     kernel = kernel_of_cell(cell, notebook)
+    named = next(filter(None, map(language_of_kernel, _row(cell, notebook))), "")
+    return named or language_of_kernel(kernel) or kernel.lower()
+
+
+def _row(cell: Any, notebook: Any) -> tuple[str, str]:
+    """Return the kernelspec and the language of a cell's kernel, as the notebook names them."""
+    kernel = kernel_of_cell(cell, notebook)
     rows = _mapping(_mapping(notebook).get("sos")).get("kernels")
-    for row in rows if isinstance(rows, list) else []:
-        if isinstance(row, list) and row[:1] == [kernel]:
-            words = [word for word in row[1:3] if isinstance(word, str)]
-            found = next(filter(None, map(language_of_kernel, words)), "")
-            if found:
-                return found
-    return language_of_kernel(kernel) or kernel.lower()
+    found = [row for row in rows if isinstance(row, list) and row[:1] == [kernel]] if isinstance(rows, list) else []
+    words = [word if isinstance(word, str) else "" for word in (found[0][1:3] if found else [])]
+    kernelspec, language = (*words, "", "")[:2]
+    return kernelspec, language
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

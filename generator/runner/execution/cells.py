@@ -13,6 +13,7 @@ from generator.runner.execution.silence import Silence
 from generator.runner.execution.watching import ignore_signals
 from generator.runner.kernels.messages import Message
 from generator.runner.kernels.session import KernelGoneError, Session
+from generator.runner.kernels.sos import FrontEnd
 from generator.runner.kernels.traits import Traits
 
 _SKIP, _MAY_FAIL = "skip-execution", "raises-exception"
@@ -77,10 +78,12 @@ class CellRunner:
         hide: Callable[[Mapping[str, Any]], dict[str, Any]] = dict,
         limit: float | None = None,
         traits: Traits | None = None,
+        front_end: FrontEnd | None = None,
     ) -> None:
         """``reveal`` inserts secrets into a cell's source before execution, ``hide`` masks them in messages.
 
-        ``limit`` is the time limit of a cell, in seconds; ``traits`` are the kernel's.
+        ``limit`` is the time limit of a cell, in seconds; ``traits`` are the kernel's, and
+        ``front_end`` adds to the requests of a kernel that needs it.
         """
         self._cells = cells
         self._session = session
@@ -88,6 +91,7 @@ class CellRunner:
         self._reveal = reveal
         self._hide = hide
         self._limit = limit
+        self._front_end = front_end
         self._current: int | None = None
         self._failures = Failures(traits or Traits(), session, take=self._take)
         self._silence = Silence(session.process.process_id)
@@ -144,6 +148,7 @@ class CellRunner:
 
     def _execute(self, index: int, source: str, *, may_fail: bool) -> Message:
         """Run a cell; one that the kernel refuses because an earlier one failed is sent again."""
+        fields = self._front_end.prepare(self._cells.cell(index), self._ask) if self._front_end else None
         for _ in range(_ABORTS):
             self._silence.end()
             reply = self._session.execute(
@@ -153,6 +158,7 @@ class CellRunner:
                 tick=self._tick,
                 stop_on_error=not may_fail,
                 limit=self._limit,
+                fields=fields,
             )
             if not self._failures.traits.aborts_after_failure or reply.content.get("status") != "abort":
                 break
@@ -166,6 +172,14 @@ class CellRunner:
                 f"no output for {self._silence.seconds:g} s, and the kernel uses no processor time; if the cell waits "
                 "for nothing, it may never end: --execution-timeout SECONDS sets a time limit"
             )
+
+    def _ask(self, code: str, fields: Mapping[str, Any]) -> bool:
+        """Run code of the front end, whose output belongs to no cell, and return whether it was successful."""
+        options = {"silent": True, "store_history": False, **fields}
+        reply = self._session.execute(
+            code, sent=lambda _request: None, take=self._take, tick=self._listener.tick, fields=options
+        )
+        return bool(reply.content.get("status") == "ok")
 
     def _take(self, message: Message) -> None:
         """Put a message into its cell; invalid messages are reported and never end the run."""

@@ -96,6 +96,7 @@ def _run_cells(task: Task, process: KernelProcess, progress: Progress, secrets: 
     """Wait for the kernel, run the cells, and shut the kernel down."""
     from generator.runner.execution.cells import CellRunner
     from generator.runner.kernels.session import Session
+    from generator.runner.kernels.sos import front_end
     from generator.runner.kernels.traits import find_traits
 
     session = Session(process)
@@ -112,6 +113,7 @@ def _run_cells(task: Task, process: KernelProcess, progress: Progress, secrets: 
             hide=secrets.hide_content,
             limit=task.cell_time_limit,
             traits=traits,
+            front_end=front_end(info, task.document.metadata),
         )
         timeout = _SHUTDOWN_TIMEOUT_AFTER_FAILURE
         try:

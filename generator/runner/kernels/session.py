@@ -7,7 +7,7 @@ kernel's idle status, and the process's exit is noticed at once.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
@@ -137,17 +137,20 @@ class Session:
         tick: Callable[[], None],
         stop_on_error: bool = True,
         limit: float | None = None,
+        fields: Mapping[str, Any] | None = None,
     ) -> Message:
         """Run code and return its ``execute_reply``.
 
-        ``sent`` gets the request's id, ``take`` each published message; ``tick`` is called periodically.
+        ``sent`` gets the request's id, ``take`` each published message; ``tick`` is called periodically. ``fields`` are
+        further fields of the request.
 
         Raises:
             KernelGoneError: the kernel's process exited.
             CellTooLongError: ``limit`` (seconds) passed.
             OutputLostError: the kernel replied, but its idle status did not arrive.
         """
-        content = {**_request(code, silent=False), "store_history": True, "stop_on_error": stop_on_error}
+        options = {"store_history": True, "stop_on_error": stop_on_error, **(fields or {})}
+        content = {**_request(code, silent=False), **options}
         self.current_request = self.channels.send(self.channels.shell, "execute_request", content)
         sent(self.current_request)
         deadline = None if limit is None else time.monotonic() + limit

@@ -26,6 +26,7 @@ from generator.runner.execution.cells import CellRunner
 from generator.runner.kernels.process import KernelProcess, new_connection
 from generator.runner.kernels.runtime import private_folder
 from generator.runner.kernels.session import CellTooLongError, KernelGoneError, NotReadyError, OutputLostError, Session
+from generator.runner.kernels.sos import front_end
 from generator.runner.kernels.specs import choose_kernel, find_kernels
 from generator.runner.kernels.traits import find_traits
 
@@ -92,7 +93,14 @@ class PackmillEngine(Engine):  # type: ignore[misc]
                 if traits.unready_version:
                     session.wait_for_language_version(start_timeout, other_than=traits.unready_version)
                 listener = _Listener(nb_man, log_output=log_output, stdout=stdout_file, stderr=stderr_file)
-                runner = CellRunner(cells, session, listener, limit=execution_timeout, traits=traits)
+                runner = CellRunner(
+                    cells,
+                    session,
+                    listener,
+                    limit=execution_timeout,
+                    traits=traits,
+                    front_end=front_end(info, nb_man.nb.metadata),
+                )
                 stop = runner.run()
                 nb_man.nb.metadata["language_info"] = nbformat.from_dict(info["language_info"])
                 widgets = runner.outputs.widget_state()
