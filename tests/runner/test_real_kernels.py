@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -142,7 +143,14 @@ _LATER = {
 }
 
 
-def run(folder: Path, case: Case, *cells: str, options: tuple[str, ...] = (), may_fail: range = range(0)) -> Any:
+def run(
+    folder: Path,
+    case: Case,
+    *cells: str,
+    options: tuple[str, ...] = (),
+    may_fail: range = range(0),
+    change: Callable[[Any], None] = lambda _: None,
+) -> Any:
     variables = {**os.environ, "JUPYTER_PATH": str(require_kernel(case.kernel)), "HOME": str(folder)}
     variables["PATH"] = f"{data_folder.parents[1] / 'bin'}{os.pathsep}{variables['PATH']}"
     node = data_folder.parents[1] / "node" / "node_modules"
@@ -152,6 +160,7 @@ def run(folder: Path, case: Case, *cells: str, options: tuple[str, ...] = (), ma
     document = json.loads(path.read_text())
     for number in may_fail:
         document["cells"][number]["metadata"]["tags"] = ["raises-exception"]
+    change(document)
     path.write_text(json.dumps(document))
     command = [sys.executable, "-m", "generator.runner", "run", "in.ipynb", "out.ipynb", "--results", ".", *options]
     return subprocess.run(
@@ -222,6 +231,39 @@ def test_leaving_the_kernel_ends_the_notebook_well(name: str, tmp_path: Path) ->
     document = json.loads((tmp_path / "out.ipynb").read_text())
     assert done.returncode == 0, done.stderr
     assert document["cells"][2]["outputs"] == []
+
+
+_SOS_CELLS = (
+    ("octave", 'error("boom")', ("error", "boom")),
+    ("octave", 'disp("error: x")', None),
+    ("gnuplot", "print undefinedy", ("error", "undefined variable: undefinedy")),
+    ("bash", "exit 3", ("exit status", "3")),
+    ("zsh", "false", ("exit status", "1")),
+    ("zsh", "true", None),
+    ("SoS", "print('later')", None),
+)
+
+
+def test_cells_of_sos_fail_as_in_the_kernel_of_their_language(tmp_path: Path) -> None:
+    case = next(case for case in _CASES if case.kernel == "sos")
+    for name in ("octave", "gnuplot", "bash", "zsh"):
+        require_kernel(name)
+    rows = [["SoS", "sos", "", ""], *([name, name, name, ""] for name in ("octave", "gnuplot", "bash", "zsh"))]
+    kernels = [kernel for kernel, _cell, _error in _SOS_CELLS]
+
+    def choose_kernels(document: Any) -> None:
+        document["metadata"]["sos"] = {"kernels": rows, "version": "0.24.7"}
+        for cell, kernel in zip(document["cells"], kernels, strict=True):
+            cell["metadata"]["kernel"] = kernel
+
+    cells = [cell for _kernel, cell, _error in _SOS_CELLS]
+    done = run(tmp_path, case, *cells, may_fail=range(len(cells)), change=choose_kernels)
+
+    document = json.loads((tmp_path / "out.ipynb").read_text())
+    assert done.returncode == 0, done.stderr
+    found = [errors_of(cell) for cell in document["cells"]]
+    assert found == [[error] if error else [] for _kernel, _cell, error in _SOS_CELLS]
+    assert "later" in text_of(document["cells"][-1])
 
 
 def test_the_engine_of_papermill_fails_as_well(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from generator.runner.execution.watching import ignore_signals
 from generator.runner.kernels.messages import Message
 from generator.runner.kernels.session import KernelGoneError, Session
 from generator.runner.kernels.sos import FrontEnd
-from generator.runner.kernels.traits import Traits
+from generator.runner.kernels.traits import Traits, find_traits_of_language
 
 _SKIP, _MAY_FAIL = "skip-execution", "raises-exception"
 _INTERRUPT_TIMEOUT = 1.5
@@ -94,6 +94,10 @@ class CellRunner:
         self._front_end = front_end
         self._current: int | None = None
         self._failures = Failures(traits or Traits(), session, take=self._take)
+        self._inner: dict[str, Failures] = {}
+        """The failures of each language in SoS."""
+        self._languages: dict[int, str] = {}
+        """The languages of cells in SoS."""
         self._silence = Silence(session.process.process_id)
         self.outputs = Outputs(
             cells, reply=lambda *message, **options: session.channels.send(session.channels.shell, *message, **options)
@@ -142,13 +146,15 @@ class CellRunner:
         note_time(cell, reply)
         stop = self._stop(index, cell, reply)
         if stop is not None and _MAY_FAIL in tags:
-            self._failures.prepare()
+            self._failures_of(index).prepare()
             return None
         return stop
 
     def _execute(self, index: int, source: str, *, may_fail: bool) -> Message:
         """Run a cell; one that the kernel refuses because an earlier one failed is sent again."""
         fields = self._front_end.prepare(self._cells.cell(index), self._ask) if self._front_end else None
+        if self._front_end and fields:
+            self._enter_language(index, self._front_end.language(self._cells.cell(index)), fields)
         for _ in range(_ABORTS):
             self._silence.end()
             reply = self._session.execute(
@@ -164,6 +170,17 @@ class CellRunner:
                 break
             time.sleep(_AFTER_ABORT)
         return reply
+
+    def _enter_language(self, index: int, language: str, fields: Mapping[str, Any]) -> None:
+        """Make failures of a cell's language visible before its first cell in SoS."""
+        self._languages[index] = language
+        if language not in self._inner:
+            traits = find_traits_of_language(language)
+            self._inner[language] = Failures(traits, self._session, take=self._take, fields=fields)
+            self._inner[language].prepare()
+
+    def _failures_of(self, index: int) -> Failures:
+        return self._inner.get(self._languages.get(index, ""), self._failures)
 
     def _tick(self) -> None:
         self._listener.tick()
@@ -199,10 +216,11 @@ class CellRunner:
         """Return a message as the notebook shows it: without secrets, marks of failures, and questions in its count."""
         owner = self.outputs.owner(message)
         if owner is not None:
-            message = self._failures.notice(owner, message)
+            message = self._failures_of(owner).notice(owner, message)
         content = self._hide(message.content)
-        if self._failures.questions and isinstance(content.get("execution_count"), int):
-            content = {**content, "execution_count": content["execution_count"] - self._failures.questions}
+        questions = sum(failures.questions for failures in (self._failures, *self._inner.values()))
+        if questions and isinstance(content.get("execution_count"), int):
+            content = {**content, "execution_count": content["execution_count"] - questions}
         return replace(message, content=content)
 
     def drain_output_until_exit(self, patience: float) -> bool:
@@ -215,7 +233,8 @@ class CellRunner:
 
     def late_failure(self) -> Stop | None:
         """Return a failure that showed after the end of its cell."""
-        while late := self._failures.late():
+        every = (self._failures, *self._inner.values())
+        while late := next(filter(None, (failures.late() for failures in every)), None):
             index, failure = late
             cell = self._cells.cell(index)
             stop = self._failed(index, cell, failure)
@@ -228,13 +247,14 @@ class CellRunner:
 
         Handlers such as rich's print a traceback of their own, and some kernels print nothing.
         """
-        traits = self._failures.traits
+        failures = self._failures_of(index)
+        traits = failures.traits
         shown: dict[str, Any] = next((output for output in cell["outputs"] if output["output_type"] == "error"), {})
         is_ok = reply.content.get("status") == "ok"
         if is_ok and not shown:
-            noticed = self._failures.find(index, reply)
+            noticed = failures.find(index, reply)
             return self._failed(index, cell, noticed) if noticed else None
-        self._failures.forget(index)
+        failures.forget(index)
         error = {**self._hide(reply.content), **{key: value for key, value in shown.items() if value}}
         failure = describe_error(error, cell, unnamed=traits.error_name, hide=self._hide)
         lines = error.get("traceback")

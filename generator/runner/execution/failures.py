@@ -28,9 +28,20 @@ EXIT = Failure("exit status", "0")
 class Failures:
     """Notices failed cells, by their index."""
 
-    def __init__(self, traits: Traits, session: Session, *, take: Callable[[Message], None]) -> None:
-        """``take`` gets the cells' messages that arrive while a question is asked."""
+    def __init__(
+        self,
+        traits: Traits,
+        session: Session,
+        *,
+        take: Callable[[Message], None],
+        fields: Mapping[str, Any] | None = None,
+    ) -> None:
+        """``take`` gets the cells' messages that arrive while a question is asked.
+
+        ``fields`` are further fields of requests, which choose a kernel in SoS.
+        """
         self.traits = traits
+        self._fields = fields
         self._session = session
         self._take = take
         self._marked: dict[int, Failure] = {}
@@ -40,7 +51,7 @@ class Failures:
     def prepare(self) -> None:
         """Make the kernel's failures visible."""
         if self.traits.prepare:
-            self._session.ask(self.traits.prepare, take=self._take)
+            self._session.ask(self.traits.prepare, take=self._take, fields=self._fields)
 
     def notice(self, index: int, message: Message) -> Message:
         """Note a failure that a cell's message shows, and return the message as the notebook shows it."""
@@ -60,7 +71,7 @@ class Failures:
         if question is None or not due[question.when]:
             return marked or (EXIT if left else None)
         self.questions += not question.silent
-        answer = self._session.ask(question.code, take=self._take, silent=question.silent)
+        answer = self._session.ask(question.code, take=self._take, silent=question.silent, fields=self._fields)
         found = question.pattern.search(answer or "")
         if not found:
             return None

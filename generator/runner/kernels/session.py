@@ -104,10 +104,17 @@ class Session:
                 version = (reply.content.get("language_info") or {}).get("version")
             time.sleep(_ASK_AGAIN)
 
-    def ask(self, code: str, *, take: Callable[[Message], None], silent: bool = True) -> str | None:
+    def ask(
+        self,
+        code: str,
+        *,
+        take: Callable[[Message], None],
+        silent: bool = True,
+        fields: Mapping[str, Any] | None = None,
+    ) -> str | None:
         """Run code outside of the cells and return its output or its error; None without a reply within a minute.
 
-        ``take`` gets the messages that belong to cells.
+        ``take`` gets the messages that belong to cells; ``fields`` are further fields of the request.
 
         Raises:
             KernelGoneError: the kernel's process exited.
@@ -120,7 +127,7 @@ class Session:
             else:
                 take(message)
 
-        content = _request(code, silent=silent)
+        content = {**_request(code, silent=silent), **(fields or {})}
         self.current_request = self.channels.send(self.channels.shell, "execute_request", content)
         try:
             reply = self._receive_until_idle(collect, lambda: None, time.monotonic() + _ANSWER_TIMEOUT)

@@ -38,6 +38,10 @@ class FrontEnd:
                 self._names[name] = self._start(name, ask)
         return _fields(self._names[kernel])
 
+    def language(self, cell: Mapping[str, Any]) -> str:
+        """Return the language of a cell, in lower case."""
+        return language_of_cell(cell.get("metadata"), self._notebook)
+
     def _start(self, name: str, ask: Ask) -> str:
         """Start a kernel and return the name by which SoS knows it: the notebook's, or the kernelspec's."""
         kernelspec = kernelspec_of_cell({"kernel": name}, self._notebook)

@@ -185,12 +185,25 @@ _BY_IMPLEMENTATION = {
     ),
     "ilua": Traits(unready_version="n/a"),
     "jjava": Traits(lingers=True),
-    "sos": Traits(
-        lingers=True,
-        warning="SoS hides failures of kernels that reply 'ok' to them, such as Octave: check their results",
-    ),
+    "sos": Traits(lingers=True),
     "all": Traits(warning="All the Kernels hides failures of kernels that reply 'ok' to them: check the results"),
 }
+
+
+_BY_LANGUAGE = {
+    "bash": "bash_kernel",
+    "gnuplot": "gnuplot kernel",
+    "octave": "octave kernel",
+    "r": "irkernel",
+    "scheme": "scheme",
+    "zsh": "zshkernel",
+}
+"""The kernel that runs a language's cells in another kernel, which does not name it."""
+
+
+def find_traits_of_language(language: str) -> Traits:
+    """Return the traits of the kernel that runs a language's cells in SoS."""
+    return _BY_IMPLEMENTATION.get(_BY_LANGUAGE.get(language, ""), Traits())
 
 
 def find_traits(info: Mapping[str, Any]) -> Traits:
