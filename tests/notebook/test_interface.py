@@ -15,7 +15,21 @@ from generator.notebook.notebook import read_notebook
 from generator.notebook.stage_ins import folders_below
 from generator.shared.errors import ParametersError
 
-_languages = {".py": "python", ".R": "R", ".jl": "julia", ".sh": "bash"}
+_languages = {
+    ".py": "python",
+    ".R": "R",
+    ".jl": "julia",
+    ".sh": "bash",
+    ".zsh": "zsh",
+    ".m": "octave",
+    ".js": "javascript",
+    ".ts": "typescript",
+    ".scm": "scheme",
+    ".lua": "lua",
+    ".gp": "gnuplot",
+    ".ps1": "PowerShell",
+    ".sos": "sos",
+}
 
 
 @pytest.mark.parametrize("case", folders("interface"), ids=lambda path: path.name)

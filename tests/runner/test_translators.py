@@ -159,11 +159,11 @@ def test_a_name_is_never_code(language: str, name: str) -> None:
 
 
 def test_javascript_declares_a_name_as_the_parameters_cell_does() -> None:
-    cell = "export const a: number = 1;\nlet b = 'x'\nvar c=1, d = 2\nconst f = (x) => x\nif (b == 1) { }"
+    cell = "export const a: number = 1;\nlet b = 'x',\n d = [1, 2]; var c=1, e = 2\nconst f = (x) => x\nif (b == 1) { }"
 
-    text = _translator("typescript").after(cell).codify({"a": 3, "b": "y", "c": 4, "new": 5})
+    text = _translator("typescript").after(cell).codify({"a": 3, "b": "y", "c": 4, "d": 5, "new": 6})
 
-    assert text == '// Parameters\nconst a: number = 3;\nlet b = "y";\nvar c = 4;\nvar new = 5;\n'
+    assert text == '// Parameters\nconst a: number = 3;\nlet b = "y";\nvar c = 4;\nlet d = 5;\nvar new = 6;\n'
 
 
 def test_an_array_of_one_array_is_not_unrolled_by_powershell() -> None:

@@ -26,7 +26,20 @@ _modules = {
     "sparkrkernel": "r",
     "julia": "julia",
     "bash": "bash",
+    "zsh": "zsh",
     "sos": "sos",
+    "octave": "octave",
+    "javascript": "javascript",
+    "js": "javascript",
+    "nodejs": "javascript",
+    "typescript": "typescript",
+    "ts": "typescript",
+    "scheme": "scheme",
+    "calysto scheme": "scheme",
+    "lua": "lua",
+    "gnuplot": "gnuplot",
+    "powershell": "powershell",
+    "pwsh": "powershell",
 }
 
 

@@ -28,8 +28,8 @@ class _Statement:
     open: bool = False
 
 
-def read(source: str) -> Reading:
-    """Read the literal assignments at the top level of a bash cell."""
+def read(source: str, *, name: str = "bash") -> Reading:
+    """Read the literal assignments at the top level of a cell of bash, or of a shell with this name."""
     parameters: dict[str, Parameter] = {}
     remarks: list[Remark] = []
     mistakes: list[Mistake] = []
@@ -37,25 +37,29 @@ def read(source: str) -> Reading:
     depth = 0
     for statement in _statements(source):
         if statement.open:
-            message = "the cell is not valid bash: a quote or bracket that begins here is never closed"
+            message = f"the cell is not valid {name}: a quote or bracket that begins here is never closed"
             mistakes.append(Mistake(line=statement.line, text=lines[statement.line - 1], message=message))
             continue
         words = re.findall(r"(?:^|(?<=\s))(?:\w+|[{}])(?=\s|$)", statement.text)
         match = _ASSIGNMENT.fullmatch(statement.text)
         if match is None or depth or _is_for_a_command(match["value"]):
             if not depth:
-                message = f"ignored, not a plain assignment of bash: {statement.text.splitlines()[0][:60]}"
+                message = f"ignored, not a plain assignment of {name}: {statement.text.splitlines()[0][:60]}"
                 remarks.append(Remark(line=statement.line, message=message))
             _forget(statement, parameters)
             depth = max(0, depth + sum(word in _OPENS for word in words) - sum(word in _CLOSES for word in words))
             continue
-        name, value = match["name"], literal(match["value"])
+        variable, value = match["name"], literal(match["value"])
+        if re.match(r"\w+\s+(?:-\w+\s+)*-\w*A", statement.text):
+            value = Missing.COMPUTED  # an associative array
         hint, doc = hint_and_doc(statement.comments, lines, mistakes)
-        if name in parameters:
-            message = f"{name} is assigned again in line {statement.line}; the last value counts"
+        if variable in parameters:
+            message = f"{variable} is assigned again in line {statement.line}; the last value counts"
             remarks.append(Remark(line=statement.line, message=message))
         text = lines[statement.line - 1]
-        parameters[name] = Parameter(name=name, line=statement.line, text=text, default=value, hint=hint, doc=doc)
+        parameters[variable] = Parameter(
+            name=variable, line=statement.line, text=text, default=value, hint=hint, doc=doc
+        )
     return Reading(parameters=tuple(parameters.values()), remarks=tuple(remarks), mistakes=tuple(mistakes))
 
 

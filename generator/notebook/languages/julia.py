@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import re
 
-from generator.notebook.languages.scanner import Grammar, read_assignments
+from generator.notebook.languages.grammar import TRIPLE, Grammar, escaping
+from generator.notebook.languages.scanner import read_assignments
 from generator.notebook.parameters import Reading
 
+
+def _hint(declared: str) -> str:
+    return re.sub(r"(?i)^(u?int|float)\d*$", r"\1", declared).removeprefix("U").replace("AbstractString", "string")
+
+
+_CHARACTER = escaping("'", interpolation=r"\$", one_line=True, before=r"(?<![\w)\]}'.\\])")
+"""A character; after a name or a bracket, the mark transposes a matrix."""
 _GRAMMAR = Grammar(
     name="Julia",
     assignment=re.compile(
@@ -16,11 +24,13 @@ _GRAMMAR = Grammar(
     words={"true": True, "false": False, "nothing": None, "missing": None},
     vector=r"\[",
     mapping=r"Dict\s*\(",
-    number=re.compile(r"-?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?(?![\w.])"),
-    escapes_interpolate="$",
+    number=re.compile(r"-?(?:\d[\d_]*(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?(?![\w.])"),
+    quotes=(TRIPLE, escaping('"', interpolation=r"\$"), _CHARACTER),
+    block_comment=("#=", "=#"),
+    declared=_hint,
     empty_mapping=True,
     block=re.compile(r"(?:mutable\s+)?(?:function|if|for|while|let|begin|struct|module|macro|try|quote)\b"),
-    scope=r"(?:mutable\s+)?(?:function|let|struct|module|macro|quote)\b|\w+\s*\(",
+    scope=r"(?:mutable\s+)?(?:function|let|struct|module|macro|quote)\b|(?!if\b|for\b|while\b)\w+\s*\(",
 )
 
 

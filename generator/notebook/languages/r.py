@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import re
 
-from generator.notebook.languages.scanner import Grammar, read_assignments
+from generator.notebook.languages.grammar import TRIPLE, Grammar, escaping
+from generator.notebook.languages.scanner import read_assignments
 from generator.notebook.parameters import Reading
 
 _GRAMMAR = Grammar(
     name="R",
+    quotes=(TRIPLE, escaping('"'), escaping("'")),
     assignment=re.compile(r"(?P<name>[A-Za-z.][\w.]*)\s*(?:<<?-|=(?!=))(?!\s*function\b)\s*(?P<value>.+)", re.DOTALL),
     words={"TRUE": True, "T": True, "FALSE": False, "F": False, "NULL": None, "NA": None},
     scope=r"(?:[\w.]+\s*(?:<<?-|=)\s*)?function\b|(?!if\b|for\b|while\b|repeat\b)[\w.:]+\s*\(",
     vector=r"c\s*\(",
     mapping=r"list\s*\(",
-    number=re.compile(r"-?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?L?(?![\w.])"),
+    number=re.compile(r"-?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?L?(?![\w.])"),
 )
 
 

@@ -79,7 +79,7 @@ class Translator:
             return self.mapping({str(key): item for key, item in value.items()})
         if isinstance(value, list | tuple):
             return self.sequence(list(value))
-        return self.text(str(value))
+        return self.text(_join_pairs(str(value)))
 
     def none(self) -> str:
         """Return the literal of None."""
@@ -142,6 +142,13 @@ def pieces(text: str) -> list[str]:
 def octal_bytes(text: str) -> str:
     """Return the bytes of a text as octal escapes, which mean the same in C, Octave and gnuplot."""
     return "".join(f"\\{byte:03o}" for byte in bytes_of(text))
+
+
+def _join_pairs(text: str) -> str:
+    """Join surrogate pairs, which YAML's reader leaves of JSON's escapes."""
+    if not re.search("[\ud800-\udbff][\udc00-\udfff]", text):
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
 
 
 def bytes_of(text: str) -> bytes:

@@ -12,13 +12,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from generator.notebook.languages.javascript import read_declarations
 from generator.runner.document.translators.base import Translator, is_exact_double
-
-_DECLARATION = re.compile(
-    r"^[ \t]*(?:export[ \t]+)?(?P<keyword>const|let|var)[ \t]+(?P<name>[\w$]+)"
-    r"[ \t]*(?P<type>:[^=\n;]*)?=(?![=>])",
-    re.MULTILINE,
-)
 
 
 class _JavaScript(Translator):
@@ -31,13 +26,12 @@ class _JavaScript(Translator):
 
     def after(self, source: str) -> Translator:
         """Declare names as this source does."""
-        found = _DECLARATION.finditer(source)
-        return _JavaScript({match["name"]: (match["keyword"], (match["type"] or "").strip()) for match in found})
+        return _JavaScript(read_declarations(source))
 
     def assign(self, name: str, literal: str) -> str:
         keyword, declared = self._declarations.get(name, ("var", ""))
         has_type = declared and literal != "null" and not literal.endswith("n")
-        return f"{keyword} {name}{declared if has_type else ''} = {literal};"
+        return f"{keyword} {name}{': ' + declared if has_type else ''} = {literal};"
 
     def none(self) -> str:
         return "null"

@@ -1,0 +1,133 @@
+"""The syntax of a language, as far as its parameters cells need it: assignments, comments, strings, other literals."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from generator.notebook.parameters import Literal
+
+ESCAPES = {
+    "n": "\n",
+    "t": "\t",
+    "r": "\r",
+    "0": "\0",
+    "\\": "\\",
+    '"': '"',
+    "'": "'",
+    "$": "$",
+    "`": "`",
+    "a": "\a",
+    "b": "\b",
+}
+
+
+class NotLiteralError(Exception):
+    """The value is not a literal: it is known only when the cell runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """One way to write a string: ``pattern`` matches all of it, ``decode`` returns its value or raises.
+
+    ``unclosed`` matches a string without an end: up to the end of the cell, or of the line if strings end with it.
+    """
+
+    pattern: str
+    decode: Callable[[str], str]
+    unclosed: str = ""
+    one_line: bool = False
+
+
+def escaping(
+    mark: str,
+    *,
+    interpolation: str = "",
+    escapes: Mapping[str, str] = ESCAPES,
+    escape: str = "\\",
+    one_line: bool = False,
+    before: str = "",
+) -> Quote:
+    """Return strings in ``mark`` in which a backslash begins an escape; ``interpolation`` begins code.
+
+    ``before`` checks what precedes the mark, if it has another meaning too.
+    """
+    begin = re.escape(escape)
+
+    def decode(text: str) -> str:
+        inner = text[1:-1]
+        if interpolation and re.search(rf"(?<!{begin})(?:{interpolation})", inner):
+            raise NotLiteralError
+        known = "".join(re.escape(one) for one in escapes)
+        if re.search(rf"{begin}[^{known}]", inner, re.DOTALL):
+            raise NotLiteralError
+        return re.sub(rf"{begin}(.)", lambda match: escapes[match[1]], inner, flags=re.DOTALL)
+
+    line_end = r"\n" if one_line else ""
+    pattern = rf"{before}{mark}(?:[^{mark}{begin}{line_end}]|{begin}.)*{mark}"
+    rest = r"[^\n]*" if one_line else ".*"
+    return Quote(pattern, decode, unclosed=f"{before}{mark}{rest}", one_line=one_line)
+
+
+def _not_literal(_text: str) -> str:
+    raise NotLiteralError
+
+
+TRIPLE = Quote(r'"""(?:[^\\]|\\.)*?"""', _not_literal)
+"""Strings in three quotes, whose indentation has rules of its own."""
+
+
+def doubling(mark: str, *, before: str = "", one_line: bool = True) -> Quote:
+    """Return strings in ``mark`` without escapes, in which a doubled mark is one."""
+    pattern = rf"{before}{mark}(?:[^{mark}{chr(10) if one_line else ''}]|{mark}{mark})*{mark}"
+    rest = r"[^\n]*" if one_line else ".*"
+
+    def decode(text: str) -> str:
+        return text[1:-1].replace(mark * 2, mark)
+
+    return Quote(pattern, decode, unclosed=f"{before}{mark}{rest}", one_line=one_line)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Grammar:
+    """The syntax of a language's assignments and literals.
+
+    ``assignment`` matches a whole statement with the groups ``name``, ``value`` and possibly ``type``; ``block`` the
+    beginning of a statement that continues until its end, which ``opens`` and ``closes`` count; ``scope`` a statement
+    whose assignments are local; ``again`` an assignment within any other statement.
+    """
+
+    name: str
+    assignment: re.Pattern[str]
+    words: Mapping[str, Literal]
+    vector: str
+    number: re.Pattern[str]
+    mapping: str | None = None
+    quotes: tuple[Quote, ...] = (escaping('"'), escaping("'"))
+    key: str = r"[A-Za-z.][\w.]*"
+    arrow: str = r"=>?"
+    separator: str = ","
+    spaces_separate: bool = False
+    """Whether a space separates items too."""
+    one_line: bool = False
+    """Whether a line end in a list has a meaning, so that a literal has none."""
+    empty_mapping: bool = False
+    comment: str = r"#"
+    block_comment: tuple[str, str] = ("", "")
+    continuation: str = r"(?!)"
+    """A line end that does not end a statement, with the marks before it."""
+    keyword: re.Pattern[str] = re.compile(r"(?!)")
+    """The beginning of a statement that may declare several names, with commas between them; group 1 is the keyword."""
+    block: re.Pattern[str] | None = None
+    opens: str = r"(?<![\w.:])(?:function|if|for|while|let|begin|struct|module|macro|try|quote|do)\b"
+    closes: str = r"(?<![\w.:])end\b"
+    scope: str = r"function\b|\w+\s*\("
+    again: str = r"(?<![\w.$])([^\W\d][\w.]*)\s*(?:<<?-|=(?![=>]))"
+    declared: Callable[[str], str] = str
+    """Translates a declared type to a hint."""
+
+    @property
+    def string(self) -> str:
+        """A pattern that matches every string."""
+        return "|".join(f"(?:{quote.pattern})" for quote in self.quotes)

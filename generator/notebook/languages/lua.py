@@ -1,0 +1,34 @@
+"""Read a Lua parameters cell: ``x = 1``, ``s = "a"``, ``{1, 2}``, ``{key = 1}``, ``true``, ``nil``."""
+
+from __future__ import annotations
+
+import re
+
+from generator.notebook.languages.grammar import Grammar, Quote, escaping
+from generator.notebook.languages.scanner import read_assignments
+from generator.notebook.parameters import Reading
+
+_LONG = Quote(r"\[\[.*?\]\]", lambda text: text[2:-2].removeprefix("\n"), unclosed=r"\[\[.*")
+_GRAMMAR = Grammar(
+    name="Lua",
+    assignment=re.compile(r"(?:local\s+)?(?P<name>[A-Za-z_]\w*)\s*=(?!=)\s*(?P<value>.+)", re.DOTALL),
+    words={"true": True, "false": False, "nil": None},
+    quotes=(escaping('"', one_line=True), escaping("'", one_line=True), _LONG),
+    vector=r"\{",
+    mapping=r"\{",
+    key=r"""[A-Za-z_]\w*|\[\s*(?:"[^"\\]*"|'[^'\\]*')\s*\]""",
+    arrow="=(?!=)",
+    separator="[,;]",
+    number=re.compile(r"-?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?(?![\w.])"),
+    comment="--",
+    block_comment=(r"--\[\[", r"\]\]"),
+    block=re.compile(r"(?:local\s+)?(?:function|if|for|while|repeat|do)\b"),
+    opens=r"(?<![\w.:])(?:function|if|do|repeat)\b",
+    closes=r"(?<![\w.:])(?:end|until)\b",
+    scope=r"(?:local\s+)?function\b|(?!if\b|for\b|while\b)[\w.:]+\s*\(",
+)
+
+
+def read(source: str) -> Reading:
+    """Read the literal assignments of a Lua cell."""
+    return read_assignments(source, _GRAMMAR)

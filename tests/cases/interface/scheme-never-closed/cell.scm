@@ -1,0 +1,3 @@
+(define a 1)
+(define b (list 1 2)
+(define c 3)
