@@ -115,7 +115,7 @@ def test_typescript_is_declared_as_in_the_parameters_cell(tmp_path: Path) -> Non
 def test_what_a_language_cannot_write_is_refused(
     tmp_path: Path, language: str, options: tuple[str, ...], reason: str
 ) -> None:
-    _notebook(tmp_path, {"kernelspec": {"name": language, "language": language}}, ("x = 1", _PARAMETERS))
+    _notebook(tmp_path, {"kernelspec": {"name": language, "language": language}}, ("x=1", _PARAMETERS))
 
     done = _prepare(tmp_path, *options)
 
@@ -154,3 +154,44 @@ def test_papermills_injected_cell_suits_the_parameters_cell(
 
     assert notebook.cells[1].source == lines
     assert notebook.cells[1].metadata.get("kernel") == more.get("kernel")
+
+
+@pytest.mark.parametrize(
+    ("cell", "given", "line"),
+    [
+        ("x = 2.5", ("-p", "x", "3"), "x = 3.0\n"),
+        ("x = 2 -- type: float", ("-p", "x", "3"), "x = 3.0\n"),
+        ("x = 2", ("-p", "x", "3"), "x = 3\n"),
+        ("x = {1.5, 2}", ("-y", "x: [3, 4]"), "x = {3.0, 4.0}\n"),
+        ("x = true", ("-p", "x", "False"), "x = false\n"),
+    ],
+)
+def test_a_float_stays_a_float_where_languages_tell(
+    tmp_path: Path, cell: str, given: tuple[str, ...], line: str
+) -> None:
+    _notebook(tmp_path, {"kernelspec": {"name": "lua", "language": "lua"}}, (cell, _PARAMETERS))
+
+    done = _prepare(tmp_path, *given)
+
+    assert done.returncode == 0, done.stderr
+    assert _injected(tmp_path)[0]["source"][-1] == line
+
+
+@pytest.mark.parametrize(("language", "warnings"), [("lua", 0), ("java", 1)])
+def test_one_warning_where_names_cannot_be_checked(tmp_path: Path, language: str, warnings: int) -> None:
+    _notebook(tmp_path, {"kernelspec": {"name": language, "language": language}}, ("x = 1", _PARAMETERS))
+
+    done = _prepare(tmp_path, "-p", "x", "2")
+
+    assert done.returncode == 0
+    text = "warning: parameters of the language 'java' cannot be read: names and types are not checked"
+    assert done.stderr.count(text) == done.stderr.count("warning") == warnings
+
+
+def test_an_unknown_name_is_refused_where_the_cell_is_read(tmp_path: Path) -> None:
+    _notebook(tmp_path, {"kernelspec": {"name": "octave", "language": "octave"}}, ("count = 1;", _PARAMETERS))
+
+    done = _prepare(tmp_path, "-p", "countt", "2")
+
+    assert done.returncode == 2
+    assert "countt: the notebook has no such parameter; did you mean 'count'?" in done.stderr

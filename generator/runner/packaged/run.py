@@ -177,7 +177,7 @@ def _run_notebook(run: _Run) -> None:
     language = notebook.language or "python"
     template = run.inputs.pop(contract.template_input, None) or request.template
     folder = run.place.folder / workspace.folder
-    parameters = notebook_values(run.inputs, interface, language=language, folder=folder)
+    parameters = notebook_values(run.inputs, interface, language=notebook.parameters_language, folder=folder)
     secret = tuple(one.name for one in interface.inputs if one.hint.secret)
     executed = run.output / posixpath.basename(workspace.process)
     if template:

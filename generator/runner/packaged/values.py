@@ -15,6 +15,8 @@ from generator.shared.failures import BadInputsError
 from generator.shared.suggestions import did_you_mean
 from generator.shared.yaml_problems import describe_problem, refuse_doubles
 
+_INTEGERS_DIFFER = ("julia", "scheme", "lua", "gnuplot", "powershell")
+
 
 def read_inputs(path: Path) -> dict[str, Any]:
     """Read the input object from a file.
@@ -58,7 +60,7 @@ def notebook_values(
         elif value is not None:
             try:
                 if not _is_written_otherwise(value, one.default, language):
-                    values[one.name] = notebook_value(value, one, folder)
+                    values[one.name] = with_floats(notebook_value(value, one, folder), one, language)
             except MisfitError as error:
                 wrong.append(explain_misfit(one, error))
     without = [one.name for one in interface.inputs if isinstance(one.default, Missing) and not one.hint.optional]
@@ -116,6 +118,23 @@ def notebook_value(value: Any, one: Input, folder: Path = Path()) -> Literal:
         return file_value(value, one, folder)
     require_text(value, one.hint)
     return _like(fit(value, one.hint), one.default)
+
+
+def with_floats(value: Any, one: Input, language: str) -> Any:
+    """Convert the integers of a float parameter, in languages that divide integers in another way or refuse them."""
+    if language.lower() not in _INTEGERS_DIFFER:
+        return value
+    defaults = one.default if isinstance(one.default, list) else [one.default]
+    declared = one.typed and one.hint.type in (CwlType.FLOAT, CwlType.DOUBLE)
+    if not declared and not any(isinstance(default, float) for default in defaults):
+        return value
+    return [_as_float(item) for item in value] if isinstance(value, list) else _as_float(value)
+
+
+def _as_float(value: Any) -> Any:
+    """Return an integer as a float, unless that would change it."""
+    is_integer = isinstance(value, int) and not isinstance(value, bool)
+    return float(value) if is_integer and abs(value) <= 2**53 else value
 
 
 def _like(value: Literal, default: Literal | Missing) -> Literal:

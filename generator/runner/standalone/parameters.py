@@ -17,7 +17,7 @@ from generator.notebook.literals import MisfitError, fit, require_text
 from generator.notebook.notebook import Notebook
 from generator.notebook.parameters import CwlType, Hint
 from generator.runner.packaged.files import file_value
-from generator.runner.packaged.values import explain_misfit
+from generator.runner.packaged.values import explain_misfit, with_floats
 from generator.runner.standalone import addresses
 from generator.shared.failures import BadInputsError
 from generator.shared.suggestions import did_you_mean
@@ -164,6 +164,7 @@ def fit_parameters(
             elif one.typed:
                 is_text = one.hint.type in (CwlType.STRING, CwlType.ENUM) and not one.hint.array and value is not None
                 fitted[name] = _fit_text(texts.get(name, value) if is_text else value, one.hint)
+            fitted[name] = with_floats(fitted[name], one, notebook.parameters_language)
         except MisfitError as error:
             wrong.append(explain_misfit(one, error))
     if wrong:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from generator.notebook.interface import Interface, read_interface
+from generator.notebook.languages import reader_of
 from generator.notebook.notebook import Notebook, read_notebook
 from generator.runner.document.document import read_document
 from generator.runner.document.saving import Saver, is_file_or_nothing
@@ -98,6 +99,9 @@ def _run(request: StandaloneRun, record: RunRecord) -> None:
     any_name = request.allow_unknown or understood is None
     folder = Path(request.cwd or ".")
     values = fit_parameters(values, request.given, interface, notebook, allow_unknown=any_name, folder=folder)
+    if values and not any_name and reader_of(notebook.parameters_language) is None:
+        what = f"parameters of the language {notebook.parameters_language!r} cannot be read"
+        request.say(f"warning: {what}: names and types are not checked")
     secret = tuple(one.name for one in interface.inputs if one.hint.secret)
     public = {name: value for name, value in values.items() if name not in secret}
     output_path = _output_path(request, public, input_path, record.started)
