@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from generator.process.process import Process
+from generator.repository.places import process_folder
 from generator.repository.source import Source
 
 
@@ -39,8 +41,9 @@ class DocumentContext:
 
     @property
     def identifier(self) -> str:
-        """``<owner>.<name>.<checkout>``, as the original system names a process."""
-        return f"{self.source.owner}.{self.source.name}.{self.source.checkout}".replace("/", ".")
+        """``<owner>.<name>.<checkout>``, as in the original system, then the folder of a non-default process."""
+        parts = (self.source.owner, self.source.name, self.source.checkout, process_folder(self.process.path))
+        return re.sub(r"[^\w.-]", "-", ".".join(part for part in parts if part).replace("/", "."))
 
     @property
     def title(self) -> str:

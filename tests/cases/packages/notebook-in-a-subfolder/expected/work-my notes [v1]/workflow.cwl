@@ -127,7 +127,7 @@ steps:
           - scraps
       stac_catalog: stac_catalog
       name:
-        default: ada.trees.main
+        default: ada.trees.main.work-my-notes--v1-
       credentials: credentials
       config_dir: config_dir
     out: [staged, staged_dir]

@@ -151,7 +151,7 @@ steps:
           - tiles
       stac_catalog: stac_catalog
       name:
-        default: ada.trees.main
+        default: ada.trees.main.dps-run
       credentials: credentials
       config_dir: config_dir
     out: [staged, staged_dir]

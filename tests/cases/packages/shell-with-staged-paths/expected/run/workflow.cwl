@@ -315,7 +315,7 @@ steps:
           - heights.txt
       stac_catalog: stac_catalog
       name:
-        default: ada.trees.main
+        default: ada.trees.main.run
       credentials: credentials
       config_dir: config_dir
     out: [staged, staged_dir]
