@@ -227,3 +227,29 @@ def _documented(language: str, *values: Any) -> str:
         return ", ".join(f"`{_literal(language, value)}`" for value in values)
     except NotImplementedError:
         return "refused"
+
+
+@pytest.mark.parametrize(
+    ("language", "expected"),
+    [
+        ("R", r'"it\"s $x \\n \u00e9\u4e2d\U0001f600\u0007\n"'),
+        ("julia", r'"it\"s \$x \\n \u00e9\u4e2d\U0001f600\u0007\n"'),
+        ("scala", r'"it\"s $x \\n \u00e9\u4e2d\ud83d\ude00\u0007\n"'),
+        (".net-csharp", r'"it\"s $x \\n \u00e9\u4e2d\U0001f600\u0007\n"'),
+        ("matlab", '"it""s $x \\n é中😀" + char(7) + "" + char(10) + ""'),
+    ],
+)
+def test_a_text_keeps_its_characters_where_papermill_changes_them(language: str, expected: str) -> None:
+    translator = find_translator("", language)
+
+    assert translator is not None
+    assert translator.literal('it"s $x \\n é中😀\x07\n') == expected
+
+
+def test_bash_has_no_nested_arrays() -> None:
+    translator = find_translator("bash", "bash")
+
+    assert translator is not None
+    assert translator.literal([1, "a b", None]) == "(1 'a b' '')"
+    with pytest.raises(NotImplementedError, match="holds no lists"):
+        translator.literal([["a"]])

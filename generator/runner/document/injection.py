@@ -18,7 +18,7 @@ from generator.notebook.parameters import Literal
 from generator.notebook.sos import is_sos, kernel_of_cell, language_of_cell
 from generator.runner.document import translators
 from generator.runner.document.document import Document
-from generator.runner.document.infinities import write_infinities
+from generator.runner.document.translators.papermill_languages import correct
 from generator.shared.json_text import spell_non_finite
 
 _papermill_languages = {
@@ -83,7 +83,7 @@ def find_translator(kernel: str, language: str) -> Translator | None:
     registry = papermill_module("translators").papermill_translators
     known = registry._translators  # noqa: SLF001 - a lookup that raises papermill's error costs the same
     found = known.get(kernel) or known.get(language) or known.get(papermill_language(language))
-    return Translator(write_infinities(found)) if found else None
+    return Translator(correct(found)) if found else None
 
 
 class Notebook(Protocol):
@@ -143,7 +143,8 @@ def reinject(document: Notebook, kernel: str, language: str) -> None:
     translator = choose_translator(document, kernel, language)
     if not parameters or injected is None or translator is None:
         return
-    if translator.metadata or isinstance(translator.of_papermill, translators.Translator):
+    own = isinstance(translator.of_papermill, translators.Translator)
+    if translator.metadata or own or getattr(translator.of_papermill, "is_corrected", False):
         cell = document.cell(injected)
         cell["source"] = translator.cell(parameters)
         cell["metadata"].update(translator.metadata)
