@@ -42,7 +42,15 @@ def check_runner(job: BuildJob, image: BuiltImage, progress: Progress) -> BuildJ
     with progress.step(f"Checking the runner in {image.reference}"):
         declared_in = redacted(job.request.environment or job.environment.declared_in)
         processes = tuple(
-            check_process(process, image.reference, progress, declared_in=declared_in) for process in job.processes
+            check_process(
+                process,
+                image.reference,
+                progress,
+                folder=job.folder,
+                declared_in=declared_in,
+                fresh=job.request.fresh,
+            )
+            for process in job.processes
         )
     return replace(job, processes=processes)
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from generator.containers import engine, image_notes
-from generator.image import names as image
 from generator.image.config import repository_folder
-from generator.image.keys import digest_of
 from generator.image.launch import check_launch
+from generator.image.passed_checks import describe_check, environment_identity, note_kernel, recall_kernel
 from generator.process.process import Process
 from generator.progress import Progress
 from generator.shared import contract
@@ -22,15 +22,35 @@ _LONGEST = 60
 _RUNNER = "/opt/packmill/bin/packmill-runner"
 
 
-def check_process(process: Process, reference: str, progress: Progress, *, declared_in: str = "") -> Process:
+def check_process(
+    process: Process, reference: str, progress: Progress, *, folder: Path, declared_in: str = "", fresh: bool = False
+) -> Process:
     """Import the modules of the process in the image, and return the process with the kernel that runs it.
 
-    ``declared_in`` is the environment's file that declares packages, for advice on missing ones.
+    A check that passed in the same environment is not repeated for the same imports, unless it has to be ``fresh``.
+    ``folder`` is the checkout; ``declared_in`` is the environment's file that declares packages, for advice on missing
+    ones.
 
     Raises:
         RunnerCheckError: the image cannot run the process; the message names what is missing.
     """
     check_launch(reference)
+    present, passed = engine.inspect(reference), describe_check(process, folder)
+    known = None if fresh else recall_kernel(present, passed)
+    if known:
+        progress.say(f"{process.path}: kernel {known}; its imports passed the check before")
+        return replace(process, kernel=known)
+    kernel, warnings = _ask_image(process, reference, declared_in)
+    for warning in warnings:
+        progress.warn(warning)
+    if not warnings:
+        note_kernel(present, passed, kernel)
+    progress.say(f"{process.path}: kernel {kernel}" if kernel else f"{process.path}: present")
+    return replace(process, kernel=kernel)
+
+
+def _ask_image(process: Process, reference: str, declared_in: str) -> tuple[str | None, list[str]]:
+    """Return the kernel that runs the process in the image, and the warnings of the check."""
     kernel_words = (contract.kernel_option, process.kernel) if process.kernel else ()
     file_words = (f"{contract.declared_in_option}={declared_in}",) if declared_in else ()
     words = (contract.process_option, process.path, *kernel_words, contract.import_option, *file_words)
@@ -42,10 +62,7 @@ def check_process(process: Process, reference: str, progress: Progress, *, decla
         kernel, warnings = found, []
     if not isinstance(kernel, str | None):
         raise RunnerCheckError(_describe_failure(process.path, reference, f"it printed {found!r}"[:200]))
-    for warning in warnings:
-        progress.warn(str(warning))
-    progress.say(f"{process.path}: kernel {kernel}" if kernel else f"{process.path}: present")
-    return replace(process, kernel=kernel)
+    return kernel, [str(warning) for warning in warnings]
 
 
 def read_contents(reference: str) -> Any:
@@ -59,10 +76,9 @@ def read_contents(reference: str) -> Any:
     """
     present = engine.inspect(reference)
     command, question = ("check", "--contents"), "contents"
-    if present is None or present.labels.get(image.repository_label) != "beside":
+    identity = environment_identity(present) if present else ""
+    if present is None or not identity:
         return query(reference, command, question=question, entrypoint=_RUNNER)
-    settings = {name: value for name, value in present.config.items() if name != "Labels"}
-    identity = digest_of(json.dumps(settings, sort_keys=True), *present.layers[:-1])
     hidden = repository_folder(present.config)
     return query(reference, command, question=question, entrypoint=_RUNNER, identity=identity, hidden=hidden)
 

@@ -135,6 +135,29 @@ def test_an_edited_notebook_makes_a_last_layer_anew_and_nothing_else(builder: Bu
     assert "reusing the environment" in builder.said
 
 
+def test_a_passed_check_is_repeated_only_for_other_imports(builder: Builder) -> None:
+    repository = builder.repository("checked", cell="import tabulate")
+    notebook, again = repository / "process.ipynb", "passed the check before"
+
+    def edit(*cells: str) -> None:
+        write_notebook(notebook, "n = 1  # type: int", *cells)
+        commit_all(repository)
+
+    first = builder.build(repository)
+    assert again not in builder.said
+    edit("n + 1", "import tabulate")
+    second = builder.build(repository)
+    assert again in builder.said
+    edit("import tabulate", "import no_such_module")
+    failed = [builder.packmill("build", repository, "--output", builder.folder / "failed") for _ in range(2)]
+    assert [(one.code, again in one.err) for one in failed] == [(16, False), (16, False)]
+    (repository / "own.py").touch()
+    edit("import tabulate", "import own")
+    builder.build(repository)
+    assert again not in builder.said
+    assert first["image"] != second["image"]
+
+
 def test_edited_requirements_leave_the_runner_as_it_is(builder: Builder) -> None:
     # an earlier run of this test may have left environments of the same files in the engine
     repository = builder.repository("requirements", requirements=f"tabulate==0.9.0\n# {secrets.token_hex(8)}\n")
