@@ -86,7 +86,8 @@ _CASES = (
         failing=(
             ("ls /no/such", "", "2"),
             ("exit 3", "exit status", "3"),
-            ("trap 'echo bye' EXIT; exit 4", "exit status", "unknown"),
+            ("trap 'echo bye' EXIT; exit 4", "exit status", "4"),
+            ("trap 'echo bye' EXIT; set -e; false; echo never", "exit status", "unknown"),
         ),
         last=("set -e; false; echo never", "exit status: 1"),
     ),
@@ -221,12 +222,19 @@ def test_a_time_limit(case: Case, tmp_path: Path) -> None:
     assert not list(tmp_path.glob("octave-*")), "a killed Octave would leave a file"
 
 
-@pytest.mark.parametrize("name", ["octave", "bash"])
-def test_leaving_the_kernel_ends_the_notebook_well(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "leave"),
+    [
+        ("octave", "quit"),
+        ("octave", 'disp("bye"); if true; exit(0); end'),
+        ("bash", "exit 0"),
+        ("bash", "t=1; trap 'echo \"bye $t\"' EXIT; (exit 3) || exit 0"),
+    ],
+)
+def test_leaving_the_kernel_ends_the_notebook_well(name: str, leave: str, tmp_path: Path) -> None:
     case = next(case for case in _CASES if case.kernel == name)
-    leave = {"octave": "quit", "bash": "exit 0"}[name]
 
-    done = run(tmp_path, case, "x = 1;" if name == "octave" else "x=1", leave, _LATER[name])
+    done = run(tmp_path, case, case.good[0], leave, _LATER[name])
 
     document = json.loads((tmp_path / "out.ipynb").read_text())
     assert done.returncode == 0, done.stderr

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from generator.runner.execution.failures import Failure, Failures
+from generator.runner.execution.failures import EXIT, Failure, Failures
 from generator.runner.kernels.messages import Message
 from generator.runner.kernels.session import Session
 from generator.runner.kernels.traits import Traits, find_traits
@@ -110,3 +110,13 @@ def test_every_kernel_built_on_metakernel_is_known_by_its_links() -> None:
 @pytest.mark.parametrize("info", [{}, {"implementation": None}, {"help_links": "x", "language_info": None}])
 def test_any_other_kernel_is_trusted(info: dict[str, Any]) -> None:
     assert find_traits(info) == Traits()
+
+
+def test_leaving_octave_outweighs_the_error_of_its_end() -> None:
+    session = cast("Session", Kernel())
+    failures = Failures(find_traits({"implementation": "Octave Kernel"}), session, take=lambda _: None)
+
+    shown = failures.notice(0, Message("stream", "", "", {"name": "stdout", "text": "1\n\aexit status: 0\r\n"}))
+
+    assert shown.content["text"] == "1\n"
+    assert failures.forget(0) == EXIT

@@ -254,7 +254,8 @@ class CellRunner:
         if is_ok and not shown:
             noticed = failures.find(index, reply)
             return self._failed(index, cell, noticed) if noticed else None
-        failures.forget(index)
+        if failures.forget(index) == EXIT:  # the kernel misses what it was connected to
+            return self._failed(index, cell, EXIT)
         error = {**self._hide(reply.content), **{key: value for key, value in shown.items() if value}}
         failure = describe_error(error, cell, unnamed=traits.error_name, hide=self._hide)
         lines = error.get("traceback")

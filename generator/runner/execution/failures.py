@@ -58,7 +58,7 @@ class Failures:
         content = message.content
         for mark in self.traits.marks if message.kind == "stream" else ():
             if content.get("name") == mark.stream and (found := mark.pattern.search(str(content.get("text")))):
-                self._marked.setdefault(index, self._failure(found))
+                self._marked.setdefault(index, EXIT if mark.exits else self._failure(found))
                 content = {**content, "text": _without_mark(mark, found)}
         return replace(message, content=content)
 
@@ -86,9 +86,9 @@ class Failures:
         """Return a failure, with its cell's index, that was noticed after the end of the cell."""
         return self._marked.popitem() if self._marked else None
 
-    def forget(self, index: int) -> None:
-        """Drop a noticed failure of a cell that failed in another way, or may fail."""
-        self._marked.pop(index, None)
+    def forget(self, index: int) -> Failure | None:
+        """Drop and return what was noticed about a cell that failed in another way, or may fail."""
+        return self._marked.pop(index, None)
 
 
 def _without_mark(mark: Mark, found: re.Match[str]) -> str:

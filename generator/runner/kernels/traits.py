@@ -30,6 +30,8 @@ class Mark:
 
     stream: str
     pattern: re.Pattern[str]
+    exits: bool = False
+    """Whether it shows that the cell left the kernel successfully."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,14 +96,34 @@ _DENO = Traits(
     marks=_NODE_MARKS,
 )
 _OCTAVE_ERROR = re.compile(r"(?P<mark>\a)error: (?P<value>[^\r\n]*)")
+_OCTAVE_EXIT = re.compile(r"(?P<mark>\aexit status: 0\r?\n)")
 _SHELL = Traits(error_name="exit status", lingers=True)
+_BASH_EXIT = (
+    '__packmill_shell=1; trap \'printf "\\a%s\\a" "$?" > /dev/tty\' EXIT; '
+    # A trap of the notebook's replaces this one, so exit adds the status to its end.
+    "exit() { local __packmill_status=${1:-$?} __packmill_trap=(); if ((BASH_SUBSHELL == 0)); then "
+    'eval "__packmill_trap=($(builtin trap -p EXIT))"; '
+    "[[ ${__packmill_trap[2]-} == *'\\a%s\\a'* ]] || "
+    """builtin trap "${__packmill_trap[2]-}"$'\\n''printf "\\a%s\\a" '"$__packmill_status"' > /dev/tty' EXIT; fi; """
+    'builtin exit "$__packmill_status"; }'
+)
 
 _BY_IMPLEMENTATION = {
     "octave kernel": replace(
         _METAKERNEL,
         # Octave rings the bell only for errors that nothing caught. A killed Octave leaves a file in the folder.
-        prepare="beep_on_error(true); sighup_dumps_octave_core(false); sigterm_dumps_octave_core(false);",
-        marks=tuple(Mark(stream=one, pattern=_OCTAVE_ERROR) for one in ("stdout", "stderr")),  # plots fail on stderr
+        prepare=(
+            "beep_on_error(true); sighup_dumps_octave_core(false); sigterm_dumps_octave_core(false);"
+            # The kernel knows only cells whose whole text is exit or quit.
+            " function quit (varargin)"
+            " if (isempty(varargin) || ! isequal(class(varargin{1}), 'double') || varargin{1} == 0)"
+            ' printf("\\aexit status: 0\\n"); end; builtin("quit", varargin{:}); end;'
+            " function exit (varargin) quit(varargin{:}); end;"
+        ),
+        marks=(
+            Mark(stream="stdout", pattern=_OCTAVE_EXIT, exits=True),
+            *(Mark(stream=one, pattern=_OCTAVE_ERROR) for one in ("stdout", "stderr")),  # plots fail on stderr
+        ),
         exit_ends_cells=True,
     ),
     "gnuplot kernel": replace(
@@ -128,7 +150,7 @@ _BY_IMPLEMENTATION = {
     ),
     "bash_kernel": replace(
         _SHELL,
-        prepare='__packmill_shell=1; trap \'printf "\\a%s\\a" "$?" > /dev/tty\' EXIT',
+        prepare=_BASH_EXIT,
         marks=(Mark(stream="stdout", pattern=re.compile(r"(?P<mark>(?:\a(?P<value>\d+)\a)?)Restarting Bash\s*\Z")),),
         question=Question(code='[ -n "$__packmill_shell" ]', pattern=re.compile("1"), when=When.MARKED),
     ),
