@@ -93,6 +93,8 @@ def _fit_value(name: str, value: Any, hint: Hint) -> Any:
         return json.dumps(value)  # CWL's secrets are text
     if name == "stage_out":
         _require_texts(value)
+        if isinstance(value, dict) and set(value) == {"path"}:  # cwltool replaces "path" by an address
+            return {"folder": value["path"]}
     if hint.role is Role.STAGE_IN:
         return _fit_staged(value, hint)
     return _check_file_value(fit_for_cwl(value, hint), hint)

@@ -115,12 +115,14 @@ stage_out_kinds = (
     ),
     Kind(name="IAM", doc="S3 as the machine's own role", fields=(_to, *_s3_options)),
     Kind(name="URL", doc="any other store: gs, abfs, ftp, sftp, file", fields=(Field(name="url"),)),
-    Kind(name="Folder", doc="a folder among the outputs", fields=(Field(name="path"),)),
+    Kind(name="Folder", doc="a folder among the outputs", fields=(Field(name="folder"),)),
     Kind(
         name="OGC",
         doc="a folder among the outputs with a STAC catalog, as OGC 20-089 has it",
         fields=(Field(name="directory"),),
     ),
+    # cwltool replaces the text of every field "path" by an address
+    Kind(name="FolderPath", doc="the earlier form of Folder", fields=(Field(name="path"),)),
 )
 """Kinds of destinations."""
 

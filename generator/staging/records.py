@@ -12,7 +12,7 @@ from generator.shared.suggestions import did_you_mean
 from generator.staging import urls
 
 _KINDS = {"s3_url": "S3", "url": "URL", "stac_url": "STAC", "collection_id": "MAAP", "path": "Local"}
-_KINDS |= {"directory": "OGC"}
+_KINDS |= {"directory": "OGC", "folder": "Local"}
 _ALIASES = {"region": "region_name"}
 
 

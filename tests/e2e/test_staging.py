@@ -241,6 +241,19 @@ def test_a_folder_and_a_catalog(package: Path, web: HttpServer, s3: S3, tmp_path
     assert Path(str(items["summary"].assets["json"].get_absolute_href())).exists()
 
 
+@pytest.mark.parametrize(
+    ("record", "code", "said"),
+    [({"folder": "delivered"}, 0, ""), ({"path": "delivered"}, 1, "such as {folder: delivered}")],
+)
+def test_a_folder_among_the_outputs(
+    package: Path, web: HttpServer, s3: S3, tmp_path: Path, record: dict[str, str], code: int, said: str
+) -> None:
+    ran = cwltool(package / "workflow.cwl", job(web, s3, stage_out=record), tmp_path / "run")
+
+    assert (ran.code, said in ran.log) == (code, True), ran.log
+    assert (ran.outdir / "delivered" / "summary.json").exists() == (code == 0)
+
+
 def test_a_failure_names_what_failed(package: Path, web: HttpServer, s3: S3, tmp_path: Path) -> None:
     ran = cwltool(package / "workflow.cwl", job(web, s3, tiles=f"{web.url}/missing?sig=s1g"), tmp_path / "run")
 

@@ -210,6 +210,12 @@ _HINTS = {
 }
 
 
+def test_the_earlier_field_of_a_destination_becomes_one_that_cwltool_keeps(tmp_path: Path) -> None:
+    job = job_values("stage_out: {path: results}", tmp_path, name="job.yml")
+
+    assert check_job(job, _HINTS, tmp_path / "job.yml") == {"stage_out": {"folder": "results"}}
+
+
 class TestValuesThatYamlOrCwlWouldChange:
     """YAML reads 012 as a number, and CWL's int has 32 bits."""
 

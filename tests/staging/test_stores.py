@@ -256,12 +256,13 @@ class TestLocal:
         assert result.code == 0, result.err
         assert result.names == ["0_named.txt", "1_a.txt", "2_a.txt", "3_a.txt"]
 
+    @pytest.mark.parametrize("field", ["folder", "path"])
     def test_a_destination_below_the_working_directory_is_an_output(
-        self, step: Runner, results: Path, tmp_path: Path
+        self, step: Runner, results: Path, tmp_path: Path, field: str
     ) -> None:
         folder = {"class": "Directory", "path": str(results)}
 
-        result = step("stage-out", {"output_path": {"path": "delivered/run"}, "output_dir": folder})
+        result = step("stage-out", {"output_path": {field: "delivered/run"}, "output_dir": folder})
 
         assert result.code == 0, result.err
         assert (tmp_path / "delivered" / "run" / "maps" / "b.bin").exists()
@@ -277,6 +278,14 @@ class TestLocal:
         result = step("stage-out", {"output_path": {"path": path}, "output_dir": folder})
 
         assert (result.code, "give the name of a folder" in result.err) == (2, True)
+
+    def test_a_path_that_cwltool_changed_is_refused_with_the_form_to_write(self, step: Runner, results: Path) -> None:
+        folder = {"class": "Directory", "path": str(results)}
+
+        result = step("stage-out", {"output_path": {"path": "file:///home/ada/delivered"}, "output_dir": folder})
+
+        assert result.code == 2
+        assert "such as {folder: delivered}" in result.err
 
     def test_a_person_may_name_any_folder(self, runner: Runner, results: Path, tmp_path: Path) -> None:
         result = runner("stage-out", results, tmp_path / "elsewhere", "--include", "*.txt")

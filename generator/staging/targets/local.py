@@ -21,7 +21,14 @@ def open_target(
     Raises:
         BadInputsError: the folder is not below ``inside``.
     """
-    return LocalTarget(folder=local_folder(str(location.addresses[0]), inside=inside))
+    address = str(location.addresses[0])
+    if inside is not None and address.startswith("file://") and "path" in location.record:
+        name = address.rstrip("/").rpartition("/")[2]
+        raise BadInputsError(
+            f"stage_out: {address}: cwltool changes the field 'path' of a record to an address; "
+            f"give the name of a folder in the field 'folder', such as {{folder: {name}}}"
+        )
+    return LocalTarget(folder=local_folder(address, inside=inside))
 
 
 def local_folder(address: str, *, inside: Path | None) -> Path:

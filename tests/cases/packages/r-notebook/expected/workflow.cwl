@@ -65,13 +65,19 @@ requirements:
         type: record
         doc: a folder among the outputs
         fields:
-          path:
+          folder:
             type: string
       - name: OGC
         type: record
         doc: a folder among the outputs with a STAC catalog, as OGC 20-089 has it
         fields:
           directory:
+            type: string
+      - name: FolderPath
+        type: record
+        doc: the earlier form of Folder
+        fields:
+          path:
             type: string
   StepInputExpressionRequirement: {}
 hints:
@@ -97,6 +103,7 @@ inputs:
       - '#workflow/URL'
       - '#workflow/Folder'
       - '#workflow/OGC'
+      - '#workflow/FolderPath'
     label: 'where the results go: a URL or a record'
   stac_catalog:
     type: boolean?

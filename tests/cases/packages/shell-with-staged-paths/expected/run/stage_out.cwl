@@ -82,13 +82,19 @@ requirements:
         type: record
         doc: a folder among the outputs
         fields:
-          path:
+          folder:
             type: string
       - name: OGC
         type: record
         doc: a folder among the outputs with a STAC catalog, as OGC 20-089 has it
         fields:
           directory:
+            type: string
+      - name: FolderPath
+        type: record
+        doc: the earlier form of Folder
+        fields:
+          path:
             type: string
   WorkReuse:
     enableReuse: false
@@ -110,6 +116,7 @@ inputs:
       - '#stage_out/URL'
       - '#stage_out/Folder'
       - '#stage_out/OGC'
+      - '#stage_out/FolderPath'
     label: 'where to: a URL or a record; nowhere when not given'
   output_dir:
     type: Directory
