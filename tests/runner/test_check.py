@@ -50,7 +50,8 @@ def test_what_a_run_is_certain_to_need_is_refused_with_what_to_declare() -> None
         "process.ipynb imports what the image does not have:\n"
         "  cell 2 line 3: skimage\n"
         "  cell 5 line 1: yaml\n"
-        "declare them, for example in requirements.txt: scikit-image PyYAML"
+        "declare them, for example in requirements.txt: scikit-image PyYAML\n"
+        "warning: process.ipynb cell 4 line 1 imports seldom, which the image does not have"
     )
     assert (refused.value.exit_code, refused.value.reason) == (13, "module-missing")
 
@@ -101,6 +102,18 @@ def test_what_comes_before_the_notebook_looks_elsewhere_is_refused(change: tuple
 def test_what_a_run_may_never_need_is_a_warning() -> None:
     assert report_imports(ImportResults(missing=(_OTHER,)), importing(_CERTAIN, _OTHER), "process.ipynb") == [
         "process.ipynb cell 4 line 1 imports seldom, which the image does not have"
+    ]
+
+
+def test_a_refused_import_does_not_hide_the_other_warnings() -> None:
+    results = ImportResults(missing=(_CERTAIN, _OTHER))
+
+    with pytest.raises(ModuleMissingError) as refused:
+        report_imports(results, importing(_CERTAIN, _OTHER), "process.ipynb", earlier=["kernel 'x' is not installed"])
+
+    assert str(refused.value).splitlines()[-2:] == [
+        "warning: kernel 'x' is not installed",
+        "warning: process.ipynb cell 4 line 1 imports seldom, which the image does not have",
     ]
 
 

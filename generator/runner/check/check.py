@@ -69,7 +69,7 @@ def _check_notebook(request: Check, place: RepositoryLocation, process: str) -> 
     warnings = [one for one in (warning, changed) if one]
     imports = read_imports(notebook.cells) if language.startswith("python") else Imports()
     results = _probe_kernel(kernel, imports, process, place, execute=request.execute_imports)
-    warnings += report_imports(results, imports, process, file=request.declared_in)
+    warnings += report_imports(results, imports, process, file=request.declared_in, earlier=warnings)
     return {
         "process": process,
         "language": language,

@@ -16,25 +16,31 @@ _LONGEST = 80
 _Failed = tuple[Import, ImportFailure]
 
 
-def report_imports(results: ImportResults, imports: Imports, process: str, *, file: str = "") -> list[str]:
+def report_imports(
+    results: ImportResults, imports: Imports, process: str, *, file: str = "", earlier: Iterable[str] = ()
+) -> list[str]:
     """Return warnings about imports that fail in some runs, or that could not be checked.
 
-    ``file`` is the environment's file that declares packages.
+    ``file`` is the environment's file that declares packages; ``earlier`` are warnings of the check so far.
 
     Raises:
-        ModuleMissingError: an import fails in every run.
+        ModuleMissingError: an import fails in every run; the message ends with all warnings.
     """
     missing = [one for one in results.missing if _is_reached(one, imports.searches_elsewhere)]
     failed = [pair for pair in results.failures if pair[1].certain and _is_reached(pair[0], imports.prepares)]
-    if missing or failed:
-        raise ModuleMissingError("\n".join(_explain(missing, failed, process, file, results.local)))
     late = "installs packages when it runs, without a network: declare them in the environment"
-    return [
+    other = [one for one in results.missing if one not in missing]
+    uncertain = [pair for pair in results.failures if pair not in failed]
+    warnings = [
         *_unfinished(results, process),
-        *(f"{_place(one, process)} imports {one.module}, which the image does not have" for one in results.missing),
-        *(_describe_failure(one, failure, process) for one, failure in results.failures),
+        *(f"{_place(one, process)} imports {one.module}, which the image does not have" for one in other),
+        *(_describe_failure(one, failure, process) for one, failure in uncertain),
         *(f"{process} cell {cell} {late}" for cell in imports.installs),
     ]
+    if missing or failed:
+        lines = _explain(missing, failed, process, file, results.local)
+        raise ModuleMissingError("\n".join([*lines, *(f"warning: {one}" for one in (*earlier, *warnings))]))
+    return warnings
 
 
 def _is_reached(one: Import, change: Position | None) -> bool:
