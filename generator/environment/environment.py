@@ -102,7 +102,7 @@ def configuration_name(file: str) -> str:
     shapes = (
         (r"(?i)(.*[._-])?dockerfile|dockerfile[._-].*", "Dockerfile"),
         (r"(?i)(?!algorithm_config).*\.ya?ml", "environment.yml"),
-        (r"(?i).*requirements.*\.(txt|in)", "requirements.txt"),
+        (r"(?i).*requirements?.*\.(txt|in)", "requirements.txt"),
         (r"(?i).*pipfile\.lock", "Pipfile.lock"),
         (r"pylock\.[^.]+\.toml", "pylock.toml"),
         (r"(?i).*\.nix", "default.nix"),

@@ -27,6 +27,7 @@ def warnings_of(repository: Path, packmill: Callable[..., Finished], *files: str
         ".devcontainer/Dockerfile",
         "requirements/requirements-dev.txt",
         "docker/Dockerfile",
+        "requirement.txt",
         "env.yml",
         "environment-prod.yaml",
         "requirements.in",
@@ -38,9 +39,11 @@ def test_a_file_that_is_not_read_is_named_with_the_option(
 ) -> None:
     [said] = warnings_of(repository, packmill, file)
 
+    known = "Dockerfile" if "Docker" in file else "requirements.txt" if "req" in file else "environment.yml"
+    move = "move it there" if "/" in file else f"rename it to {known}"
     assert said == (
         f"{file} is not read: the environment is described at the repository's top or in its binder folder; "
-        f"build with --env {file}, or move it there"
+        f"build with --env {file}, or {move}"
     )
     commit_all(repository)
     options = ("--process", "notebooks/deep/process.ipynb", "--env", file, "--no-image")
@@ -55,6 +58,29 @@ def test_a_file_next_to_the_notebook_is_named_even_if_another_is_read(
     said = warnings_of(repository, packmill, "requirements.txt", "env.yml", "notebooks/requirements.txt")
 
     assert [text.partition(":")[0] for text in said] == ["notebooks/requirements.txt is not read"]
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ('[project]\nname = "a"\nversion = "1"\ndependencies = ["numpy"]\n', True),
+        ('[tool.poetry]\npackage-mode = false\n[tool.poetry.dependencies]\nnumpy = "*"\n', True),
+        ("[tool.ruff]\nline-length = 100\n", False),
+    ],
+)
+def test_a_project_next_to_the_notebook_is_named_if_it_declares_packages(
+    text: str, named: bool, repository: Path, packmill: Callable[..., Finished]
+) -> None:
+    (repository / "notebooks").mkdir()
+    (repository / "notebooks/pyproject.toml").write_text(text)
+
+    said = [one for one in warnings_of(repository, packmill) if "not read" in one]
+
+    warning = (
+        "notebooks/pyproject.toml is not read: the environment is described at the repository's top or in its binder "
+        "folder; declare the packages of notebooks/pyproject.toml there, such as in requirements.txt"
+    )
+    assert said == ([warning] if named else [])
 
 
 @pytest.mark.parametrize(
