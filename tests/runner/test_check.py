@@ -378,13 +378,14 @@ def test_imports_are_executed_in_the_order_of_the_notebook_and_their_failures_so
         quits="raise SystemExit(3)",
         asks="import urllib.request\nurllib.request.urlopen('http://127.0.0.1:9/')",
         writes="raise OSError(30, 'Read-only file system')",
+        reports="try:\n    import writes\nexcept OSError as error:\n    raise ImportError('no folder') from error",
         guarded="raise ImportError('never reached')",
         library="import ctypes\nctypes.CDLL('libno-such.so.1')",
     )
 
     done = check(
         tmp_path,
-        "import first, second\nimport quits, asks, writes",
+        "import first, second\nimport quits, asks, writes, reports",
         "try:\n    import guarded\nexcept ImportError:\n    pass\nif False:\n    import guarded",
         "%env A=b\nimport library",
         options=("--import",),

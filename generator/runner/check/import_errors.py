@@ -64,7 +64,7 @@ def read_failure(errors: Sequence[Mapping[str, Any]]) -> ImportFailure:
 
 def _is_certain(errors: Sequence[Mapping[str, Any]]) -> bool:
     """Return whether the exception is about modules and libraries, and not about the machine that runs the check."""
-    if any(_OF_THE_MACHINE.search(error["text"]) or _NETWORK & set(error["kinds"]) for error in errors):
+    if any(_is_of_the_check(error) for error in errors):
         return False
     kinds, text = set(errors[0]["kinds"]), errors[0]["text"]
     return (
@@ -73,3 +73,9 @@ def _is_certain(errors: Sequence[Mapping[str, Any]]) -> bool:
         or ("ValueError" in kinds and bool(_INCOMPATIBLE.search(text)))
         or ("AttributeError" in kinds and bool(_NAME_REMOVED.match(text)))
     )
+
+
+def _is_of_the_check(error: Mapping[str, Any]) -> bool:
+    """Return whether the exception is about the machine or the read-only folders of the check."""
+    on_machine = bool(_OF_THE_MACHINE.search(error["text"]) or _NETWORK & set(error["kinds"]))
+    return on_machine or error["errno"] in _NOT_WRITABLE
