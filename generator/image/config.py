@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 default_repository_folder = "/home/jovyan"
+_LAUNCH = ("/opt/packmill/bin/packmill-launch", "-C")
 _SEARCHED = {"PATH", "VIRTUAL_ENV", "PYTHONHOME", "JUPYTER_PATH", "JUPYTER_DATA_DIR", "XDG_DATA_HOME"}
 
 
@@ -29,13 +30,20 @@ def start_script(config: Mapping[str, object]) -> str:
 def entrypoint(config: Mapping[str, object]) -> tuple[str, ...]:
     """Return the ENTRYPOINT of the image with a runner, empty without one.
 
-    repo2docker's is replaced, because it merges stderr into stdout; an image's own gets the runner's working folder.
+    repo2docker's is replaced, because it merges stderr into stdout; an image's own runs in the image's WORKDIR, where
+    it may have files, and gets the runner's working folder.
     """
     own = _strings(config.get("Entrypoint"))
     of_repo2docker = any("repo2docker-entrypoint" in word for word in own)
     if of_repo2docker or any(variable.startswith("R2D_ENTRYPOINT=") for variable in _strings(config.get("Env"))):
         return ("/opt/packmill/bin/packmill-entrypoint",)
-    return ("/opt/packmill/bin/packmill-launch", *own) if own else ()
+    return (*_LAUNCH, str(config.get("WorkingDir") or "/"), *own) if own else ()
+
+
+def launched(config: Mapping[str, object]) -> tuple[str, ...]:
+    """Return the ENTRYPOINT of its own that an image with a runner starts, empty without one."""
+    words = tuple(_strings(config.get("Entrypoint")))
+    return words[len(_LAUNCH) + 1 :] if words[: len(_LAUNCH)] == _LAUNCH else ()
 
 
 def command(config: Mapping[str, object]) -> tuple[str, ...]:

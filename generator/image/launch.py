@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from generator.containers import engine, image_notes
-from generator.image.config import start_script
+from generator.image.config import launched, start_script
 from generator.shared.errors import RunnerCheckError
 
 _ADVICE = 'end it with: exec "$@"'
@@ -36,9 +36,8 @@ def check_launch(reference: str) -> None:
 
 def _describe_script(config: Mapping[str, Any]) -> str:
     """Name what starts the image's commands, empty if only packmill's own program does."""
-    words = list(config.get("Entrypoint") or ())
-    if words[:1] == ["/opt/packmill/bin/packmill-launch"]:
-        return f"ENTRYPOINT {json.dumps(words[1:])}"
+    if words := launched(config):
+        return f"ENTRYPOINT {json.dumps(words)}"
     started = [word.partition("=")[2] for word in config.get("Env") or () if word.startswith("R2D_ENTRYPOINT=")]
     return start_script(config) or "".join(started[:1])
 
