@@ -172,7 +172,11 @@ def _add_results(group: argparse._ArgumentGroup) -> None:
 
 def _add_package(group: argparse._ArgumentGroup) -> None:
     add_process(group, required=False)
-    group.add_argument(contract.inputs_option, metavar="FILE", help="JSON object with a value for each input")
+    group.add_argument(
+        contract.inputs_option,
+        metavar="FILE",
+        help="JSON object with a value for each input; paths of files start at its folder",
+    )
     group.add_argument(
         contract.output_option,
         default=contract.output_folder,

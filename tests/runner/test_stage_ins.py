@@ -161,6 +161,25 @@ def test_a_script_gets_the_text_of_a_path(here: Folder) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("key", ["path", "location"])
+def test_relative_paths_start_at_the_folder_of_the_inputs_file(here: Folder, key: str) -> None:
+    here.write("x = ''  # type: file", "print(open(x).read())")
+    (here.folder / "run.sh").write_text('cp "$1" seen.json\n')
+    (here.folder / "jobs").mkdir()
+    (here.folder / "jobs/a.txt").write_text("found")
+    (here.folder / "jobs/inputs.json").write_text(json.dumps({"x": {"class": "File", key: "../jobs/a.txt"}}))
+    words = ("--repository", ".", "--inputs", "jobs/inputs.json")
+
+    notebook = here.run("--process", "in.ipynb", *words, "--output", "o")
+    script = here.run("--process", "run.sh", *words, "--output", "s")
+
+    assert (notebook.returncode, here.texts("o/in.ipynb")) == (0, "found\n"), notebook.stderr
+    assert script.returncode == 0, script.stderr
+    seen = json.loads((here.folder / "s/seen.json").read_text())["x"][key]
+    assert seen.removeprefix("file://") == str(here.folder / "jobs/a.txt")
+
+
+@pytest.mark.slow
 def test_a_slash_at_the_end_stays_for_notebooks_that_append_names(here: Folder) -> None:
     here.write("x = 'in/'  # type: stage-in", "print(open(x + 'catalog.json').read())")
 

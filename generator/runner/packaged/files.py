@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from generator.notebook.interface import Input, type_name
@@ -12,7 +12,32 @@ from generator.notebook.literals import MisfitError, shorten
 from generator.notebook.parameters import CwlType, Literal
 from generator.notebook.stage_ins import is_given_with_slash
 
+if TYPE_CHECKING:
+    from typing import TypeGuard
+
 _kinds = ("File", "Directory")
+
+
+def absolute_files(value: Any, folder: Path) -> Any:
+    """Return a value whose File and Directory objects have absolute paths; relative ones start at ``folder``.
+
+    An engine writes absolute paths; in a file that a person wrote, they start at the file's folder (CWL v1.2, "File").
+    """
+    if isinstance(value, list):
+        return [absolute_files(item, folder) for item in value]
+    if not isinstance(value, dict):
+        return value
+    items = {name: absolute_files(item, folder) for name, item in value.items()}
+    if items.get("class") in _kinds:
+        if _is_relative(path := items.get("path")):
+            items["path"] = os.path.abspath(folder / path)  # noqa: PTH100 - links keep their names
+        if _is_relative(location := items.get("location")):
+            items["location"] = Path(os.path.abspath(folder / unquote(location))).as_uri()  # noqa: PTH100
+    return items
+
+
+def _is_relative(text: Any) -> TypeGuard[str]:
+    return isinstance(text, str) and text != "" and "://" not in text and not text.startswith(("/", "file:"))
 
 
 def file_value(value: Any, one: Input, folder: Path) -> Literal:

@@ -250,7 +250,7 @@ def _run_shell(run: _Run) -> None:
     workspace, inputs = run.workspace, run.request.inputs
     globs = [pattern for _, pattern in run.request.expected] + [one.glob for one in run.outputs]
     workspace.fill(run.place, written=globs)
-    if run.request.paths:
+    if run.request.paths or (inputs and run.inputs != read_inputs(inputs, absolute=False)):
         inputs = workspace.top.with_name(contract.inputs_file)
         inputs.write_bytes(json_text(script_values(run.inputs, dict(run.request.paths))))
     script = workspace.directory / posixpath.basename(workspace.process)

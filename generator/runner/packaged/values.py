@@ -10,7 +10,7 @@ from typing import Any
 from generator.notebook.interface import Input, Interface
 from generator.notebook.literals import MisfitError, fit, require_text
 from generator.notebook.parameters import CwlType, Literal, Missing
-from generator.runner.packaged.files import file_value, path_text
+from generator.runner.packaged.files import absolute_files, file_value, path_text
 from generator.shared.failures import BadInputsError
 from generator.shared.suggestions import did_you_mean
 from generator.shared.yaml_problems import describe_problem, refuse_doubles
@@ -18,14 +18,15 @@ from generator.shared.yaml_problems import describe_problem, refuse_doubles
 _INTEGERS_DIFFER = ("julia", "scheme", "lua", "gnuplot", "powershell")
 
 
-def read_inputs(path: Path) -> dict[str, Any]:
-    """Read the input object from a file.
+def read_inputs(path: Path, *, absolute: bool = True) -> dict[str, Any]:
+    """Read the input object from a file; paths of files become ``absolute``, from the file's folder.
 
     Raises:
         BadInputsError: the file cannot be read or is not a JSON object.
     """
     try:
-        document = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=refuse_doubles)
+        given = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=refuse_doubles)
+        document = absolute_files(given, path.absolute().parent) if absolute else given
     except OSError as error:
         raise BadInputsError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
