@@ -24,8 +24,8 @@ def inspect(request: BuildRequest, settings: Settings) -> dict[str, Any]:
 
     A local folder is read as is, without git, unless a checkout is requested.
     """
-    with _folder(request, settings) as (folder, warnings):
-        process = read_process(folder, request.processes[0])
+    with _folder(request, settings) as (folder, warnings, left_out):
+        process = read_process(folder, request.processes[0], left_out=left_out)
         environment = read_environment(folder, standard=request.standard)
         missing = describe_unread(process, environment, folder) or describe_undeclared(process, environment, folder)
         general = (*warnings, *environment.remarks, *((missing,) if missing else ()))
@@ -33,10 +33,11 @@ def inspect(request: BuildRequest, settings: Settings) -> dict[str, Any]:
 
 
 @contextmanager
-def _folder(request: BuildRequest, settings: Settings) -> Iterator[tuple[Path, tuple[str, ...]]]:
+def _folder(request: BuildRequest, settings: Settings) -> Iterator[tuple[Path, tuple[str, ...], tuple[str, ...]]]:
+    """Yield the repository's folder, the warnings of the fetch, and the submodules that were left out."""
     local = request.repository.local
     if local and request.checkout is None and not (local / "HEAD").is_file():
-        yield local, ()
+        yield local, (), ()
         return
     from generator.repository import fetch as git
 
@@ -50,7 +51,7 @@ def _folder(request: BuildRequest, settings: Settings) -> Iterator[tuple[Path, t
             submodules=settings.submodules,
             with_submodules=request.submodules,
         )
-        yield checkout.folder, checkout.warnings
+        yield checkout.folder, checkout.warnings, checkout.left_out
 
 
 def describe(

@@ -54,7 +54,7 @@ def read_commit(request: BuildRequest, settings: Settings, checkout: Checkout, p
         key = place(requested, folder, settings.repositories) if requested else names.own_environment
         if not request.submodules:
             key = f"{key} without submodules"
-        processes = tuple(read_process(folder, path) for path in request.processes)
+        processes = tuple(read_process(folder, path, left_out=checkout.left_out) for path in request.processes)
         environment = read_environment(folder, standard=request.standard)
         write_readably(folder, environment)
         # a requested environment gets its binder folder from packmill, which needs no remark

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from generator.notebook.imports import Imports, read_imports
 from generator.notebook.interface import Interface, read_interface
@@ -44,8 +44,8 @@ class Process:
         return posixpath.splitext(posixpath.basename(self.path))[0]
 
 
-def read_process(folder: Path, path: str) -> Process:
-    """Read the process at ``path`` in the checkout at ``folder``.
+def read_process(folder: Path, path: str, *, left_out: Iterable[str] = ()) -> Process:
+    """Read the process at ``path`` in the checkout at ``folder``; ``left_out`` are its submodules with empty folders.
 
     Raises:
         ProcessError: the file is missing, cannot be read, or is a link that leaves the checkout.
@@ -54,7 +54,7 @@ def read_process(folder: Path, path: str) -> Process:
     """
     file = inside(folder, path)
     if file is None or not file.is_file():
-        raise ProcessError(_explain_missing(folder, path))
+        raise ProcessError(_explain_missing(folder, path, left_out))
     try:
         data = file.read_bytes()
     except OSError as error:
@@ -98,7 +98,11 @@ def _read_script(folder: Path, path: str) -> Process:
     )
 
 
-def _explain_missing(folder: Path, path: str) -> str:
+def _explain_missing(folder: Path, path: str, left_out: Iterable[str]) -> str:
+    above = {str(one) for one in PurePosixPath(posixpath.normpath(path)).parents}
+    submodule = next((one for one in left_out if one in above), None)
+    if submodule:
+        return f"{path}: in the submodule {submodule}, which is left out; try again without --no-submodules"
     if inside(folder, path) is None:
         return f"{path}: leads out of the repository, or a link in it is broken; give a path in the repository"
     available = sorted(_list_processes(folder))

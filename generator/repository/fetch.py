@@ -26,7 +26,7 @@ from generator.repository.git_objects import FetchRequest, check_out, fetch_comm
 from generator.repository.lfs import fetch_lfs
 from generator.repository.scripts import repair_scripts
 from generator.repository.source import Source
-from generator.repository.submodules import fetch_submodules, warn_of_empty_folders
+from generator.repository.submodules import fetch_submodules, list_folders, warn_of_empty_folders
 from generator.repository.versions import describe_version, versioned_projects
 from generator.shared.errors import RepositoryError
 from generator.shared.suggestions import did_you_mean, list_some
@@ -41,7 +41,7 @@ except ImportError as error:  # GitPython raises it if the git program is missin
 class Checkout:
     """One commit of a repository, in ``folder``. ``name`` is the requested branch, tag or commit.
 
-    ``version`` is that of its packages, if they read it from git.
+    ``version`` is that of its packages, if they read it from git; ``left_out`` are submodules whose folders are empty.
     """
 
     repository: Repository
@@ -52,6 +52,7 @@ class Checkout:
     time: datetime
     folder: Path
     version: str = ""
+    left_out: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
     @property
@@ -105,7 +106,8 @@ def fetch(
         if Path(folder, ".gitmodules").exists():
             repo.git.execute(["git", "submodule", "--quiet", "absorbgitdirs"], with_exceptions=False)
         warnings = [*fetch_lfs(top, repo, connection), *([warning] if warning else [])]
-        warnings += [] if with_submodules else warn_of_empty_folders(repo)
+        left_out = [] if with_submodules else list_folders(repo)
+        warnings += warn_of_empty_folders(left_out)
         if repository.local and connection.refs.get("HEAD") == commit:
             warnings += _uncommitted(repo, repository.local)
         warnings += repair_scripts(folder)
@@ -119,6 +121,7 @@ def fetch(
             time=_time(head.committed_date),
             folder=folder,
             version=version,
+            left_out=tuple(left_out),
             warnings=tuple(warnings),
         )
 

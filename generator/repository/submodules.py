@@ -70,9 +70,13 @@ def _list_gitlinks(repo: git.Repo) -> dict[str, str]:
     return {path: head.split(" ")[1] for head, _, path in links}
 
 
-def warn_of_empty_folders(repo: git.Repo) -> list[str]:
+def list_folders(repo: git.Repo) -> list[str]:
+    """Return the folders of a commit's submodules."""
+    return sorted(_list_gitlinks(repo))
+
+
+def warn_of_empty_folders(paths: list[str]) -> list[str]:
     """Return a warning that names the submodules whose folders stay empty, if there are any."""
-    paths = sorted(_list_gitlinks(repo))
     return [f"submodules are left out, their folders are empty: {list_some(paths, limit=8)}"] if paths else []
 
 
