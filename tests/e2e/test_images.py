@@ -240,8 +240,11 @@ def test_a_package_that_reads_its_version_from_git_is_installed_with_it(
     tool: str, base_image: str, repository: Path, tmp_path: Path, packmill: Callable[..., Finished]
 ) -> None:
     backend = {
-        "setuptools-scm": '["setuptools", "setuptools-scm"]\n[tool.setuptools_scm]',
-        "hatch-vcs": '["hatchling", "hatch-vcs"]\n[tool.hatch.version]\nsource = "vcs"',
+        "setuptools-scm": '["setuptools", "setuptools-scm"]\n[tool.setuptools_scm]\nversion_file = "trees/_version.py"',
+        "hatch-vcs": (
+            '["hatchling", "hatch-vcs"]\n[tool.hatch.version]\nsource = "vcs"\n'
+            '[tool.hatch.build.hooks.vcs]\nversion-file = "trees/_version.py"'
+        ),
         "pbr": '["setuptools", "pbr"]\nbuild-backend = "pbr.build"',
     }[tool]
     backend = backend if tool != "hatch-vcs" else backend.replace("]", ']\nbuild-backend = "hatchling.build"', 1)
@@ -251,8 +254,11 @@ def test_a_package_that_reads_its_version_from_git_is_installed_with_it(
         (repository / "setup.cfg").write_text("[metadata]\nname = trees\n[files]\npackages = trees\n")
         (repository / "setup.py").write_text("import setuptools\nsetuptools.setup(setup_requires=['pbr'], pbr=True)\n")
     (repository / "trees").mkdir()
-    (repository / "trees/__init__.py").touch()
-    write_notebook(repository / "process.ipynb", "n = 1", "import trees")
+    if tool == "pbr":
+        (repository / "trees/__init__.py").write_text('version = "2.3.4"\n')
+    else:  # the package next to the notebook needs a module that only the build writes
+        (repository / "trees/__init__.py").write_text("from trees._version import version\n")
+    write_notebook(repository / "process.ipynb", "n = 1", "import trees\n\nassert trees.version == '2.3.4'")
     commit_all(repository)
     git(repository, "tag", "v2.3.4")
 
@@ -262,3 +268,5 @@ def test_a_package_that_reads_its_version_from_git_is_installed_with_it(
     look = ["docker", "run", "--rm", "--entrypoint=python", built.json()["image"], "-c"]
     printed = subprocess.check_output([*look, "from importlib.metadata import version; print(version('trees'))"])
     assert printed.decode().strip() == "2.3.4"
+    plain = cwltool("--outdir", tmp_path / "results", Path(built.json()["package"]) / "process.cwl")
+    assert plain.returncode == 0, plain.stderr

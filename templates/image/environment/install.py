@@ -110,6 +110,8 @@ def install() -> None:
         uv("pip", "install", "--no-deps", *wheels, "--requirement", str(LOCK), as_user=apart, cwd=folder)
     if PLAN["project"]:
         uv("pip", "install", "--no-deps", str(_project()), as_user=True)
+        if not PLAN["local"]:  # else the whole folder is kept
+            _keep_written_modules()
     _finish()
 
 
@@ -121,6 +123,23 @@ def _project() -> pathlib.Path:
         _own(folder)
         (WORK / "copied").touch()
     return folder
+
+
+def _keep_written_modules() -> None:
+    """Copy modules that the build wrote next to the project's own, such as ``_version.py``, to the repository's place.
+
+    A notebook next to the project's package imports that one instead of the installed one.
+    """
+    project, target = _project(), ROOT / PLAN["repository"].lstrip("/")
+    for path in project.rglob("*.py"):
+        below = path.relative_to(project)
+        is_beside = any((FILES / below.parent).glob("*.py"))
+        if is_beside and path.is_file() and not path.is_symlink() and not (FILES / below).exists():
+            (target / below).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target / below)
+    if target.exists():
+        target.chmod(pathlib.Path(PLAN["repository"]).stat().st_mode)
+        _own(target)
 
 
 def _remove_build_folders(folder: pathlib.Path) -> None:
