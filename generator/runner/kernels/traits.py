@@ -80,7 +80,9 @@ _TSLAB = Traits(
         "(0, eval)(`for (const [event, text] of [['unhandledRejection', 'Unhandled rejection:'],"
         " ['uncaughtException', 'Uncaught:']]) {"
         " process.removeAllListeners(event);"
-        " process.on(event, (error) => console.error('\\\\x07' + text, error)); }; undefined`)"
+        # A notebook may have a listener of its own for rejections; tslab has one for errors.
+        " process.on(event, (error) => process.listenerCount('unhandledRejection') > 1 ||"
+        " console.error('\\\\x07' + text, error)); }; undefined`)"
     ),
     marks=_NODE_MARKS,
     shows_errors=False,
