@@ -103,6 +103,7 @@ _CASES = (
         language="typescript",
         good=(
             "let x = 1",
+            'process.once("unhandledRejection", () => 0); Promise.reject(new Error("expected")); 1',
             'console.error("UnhandledPromiseRejection: x", "Uncaught: x", "Unhandled rejection: x")',
             'try { await Promise.reject(new Error("in")) } catch (error) { console.log("caught") }',
         ),
@@ -239,6 +240,18 @@ def test_leaving_the_kernel_ends_the_notebook_well(name: str, leave: str, tmp_pa
     document = json.loads((tmp_path / "out.ipynb").read_text())
     assert done.returncode == 0, done.stderr
     assert document["cells"][2]["outputs"] == []
+
+
+def test_a_cell_without_a_reply_has_failed(tmp_path: Path) -> None:
+    """bash_kernel is idle again after an open quote, and never replies."""
+    case = next(case for case in _CASES if case.kernel == "bash")
+
+    done = run(tmp_path, case, 'echo "open', "echo later", may_fail=range(1))
+
+    document = json.loads((tmp_path / "out.ipynb").read_text())
+    assert done.returncode == 0, done.stderr
+    assert errors_of(document["cells"][0]) == [("error", "the kernel did not reply; is the cell incomplete?")]
+    assert text_of(document["cells"][1]) == "later\n"
 
 
 _SOS_CELLS = (

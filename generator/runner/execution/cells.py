@@ -12,7 +12,7 @@ from generator.runner.execution.outputs import Cell, Cells, Outputs, note_time
 from generator.runner.execution.silence import Silence
 from generator.runner.execution.watching import ignore_signals
 from generator.runner.kernels.messages import Message
-from generator.runner.kernels.session import KernelGoneError, Session
+from generator.runner.kernels.session import NO_REPLY, KernelGoneError, Session
 from generator.runner.kernels.sos import FrontEnd
 from generator.runner.kernels.traits import Traits, find_traits_of_language
 
@@ -260,7 +260,7 @@ class CellRunner:
         failure = describe_error(error, cell, unnamed=traits.error_name, hide=self._hide)
         lines = error.get("traceback")
         traceback = tuple(map(str, lines)) if isinstance(lines, list) else ()
-        if not shown and not traits.shows_errors:
+        if not shown and (not traits.shows_errors or reply.kind == NO_REPLY):
             return self._failed(index, cell, failure, traceback)
         left_well = failure.name == "SystemExit" and failure.value in ("", "0")
         return Stop(index, not is_ok, not left_well, failure.name, failure.value, traceback)

@@ -135,5 +135,5 @@ def note_time(cell: Cell, message: Message) -> None:
     times = cell["metadata"].setdefault("execution", {})
     if message.kind == "status":
         times[f"iopub.status.{message.content['execution_state']}"] = message.time
-    else:
+    elif message.time:
         times["iopub.execute_input" if message.kind == "execute_input" else "shell.execute_reply"] = message.time

@@ -29,6 +29,9 @@ _TICK = 1.0
 _LATE_OUTPUT = 10.0
 """Seconds of the kernel's time, or of silence, after a reply until a missing idle status shows that it was lost."""
 
+NO_REPLY = "no reply"
+"""Kind of the message that stands for the reply of a kernel which is idle without having replied."""
+
 
 class KernelGoneError(Exception):
     """The kernel's process exited."""
@@ -146,7 +149,7 @@ class Session:
         limit: float | None = None,
         fields: Mapping[str, Any] | None = None,
     ) -> Message:
-        """Run code and return its ``execute_reply``.
+        """Run code and return its ``execute_reply``, or a failure if the kernel is idle again and does not reply.
 
         ``sent`` gets the request's id, ``take`` each published message; ``tick`` is called periodically. ``fields`` are
         further fields of the request.
@@ -183,10 +186,12 @@ class Session:
                 take(message)
                 if reply is not None and not idle and _seconds_between(reply, message) > _LATE_OUTPUT:
                     raise OutputLostError  # other messages, such as a thread's, may arrive without end
-            if reply is not None and not idle:
+            if (reply is not None) != idle:  # the other one is missing
                 silent_until = silent_until or time.monotonic() + _LATE_OUTPUT
                 if time.monotonic() > silent_until:
-                    raise OutputLostError
+                    if reply is not None:
+                        raise OutputLostError
+                    return _no_reply(self.current_request)
             tick()
         return reply
 
@@ -256,6 +261,11 @@ def _seconds_between(earlier: Message, later: Message) -> float:
 def _request(code: str, *, silent: bool) -> dict[str, Any]:
     options = {"store_history": False, "user_expressions": {}, "allow_stdin": False, "stop_on_error": False}
     return {"code": code, "silent": silent, **options}
+
+
+def _no_reply(request: str) -> Message:
+    content = {"status": "error", "ename": "error", "evalue": "the kernel did not reply; is the cell incomplete?"}
+    return Message(NO_REPLY, request, "", content)
 
 
 def _text(message: Message) -> str:
