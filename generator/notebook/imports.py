@@ -6,7 +6,7 @@ import ast
 import re
 import textwrap
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
 from generator.notebook.languages.python_text import blank_magics
@@ -23,6 +23,9 @@ from generator.notebook.preparations import (
 
 _BARE_INSTALL = re.compile(r"(?m)^([ \t]*)(?=(?:pip|conda|mamba) install\b)")
 _WRITES = re.compile(r"\s*%%(?:writefile|file)\s+(?:-a\s+)?(\S+)")
+_MAY_WRITE = re.compile(r"^[ \t]*[!%]|\b(?:open|write_text|write_bytes|Path|urlretrieve|copy\w*)\(")
+"""What may create a module in a line, such as ``!wget https://…/trees.py`` or ``open("trees.py", "w")``."""
+_MODULE_FILE = re.compile(r"\b(\w+)\.py\b")
 _CAUGHT = {"ImportError", "ModuleNotFoundError", "Exception", "BaseException"}
 _SKIPPED, _MAY_FAIL = "skip-execution", "raises-exception"
 """Tags of cells, as in nbclient."""
@@ -73,9 +76,12 @@ def read_imports(cells: Iterable[Cell]) -> Imports:
     """Read the imports of the code cells; cells that cannot be parsed are skipped."""
     code = [cell for cell in cells if cell.kind == "code" and _SKIPPED not in cell.tags]
     written = {module for cell in code for module in _modules_written_by(cell)}
+    may_be_written = {module for cell in code for module in _modules_that_lines_may_write(cell)}
     found: dict[str, Import] = {}
     statements: dict[str, Import] = {}
     for one in (one for cell in code for one in _imports_of(cell) if one.module not in written):
+        if one.module in may_be_written:
+            one = replace(one, certain=False)  # noqa: PLW2901
         if one.module not in found or (one.certain and not found[one.module].certain):
             found[one.module] = one
         if one.certain:
@@ -98,6 +104,12 @@ def _modules_written_by(cell: Cell) -> Iterator[str]:
     if written and written[1].endswith(".py"):
         path = PurePosixPath(written[1])
         yield from (path.stem, *path.parent.parts)
+
+
+def _modules_that_lines_may_write(cell: Cell) -> Iterator[str]:
+    for line in cell.source.splitlines():
+        if _MAY_WRITE.search(line) and not line.lstrip().startswith("#"):
+            yield from _MODULE_FILE.findall(line)
 
 
 def _imports_of(cell: Cell) -> Iterator[Import]:

@@ -190,6 +190,27 @@ def test_a_module_that_a_cell_writes_is_not_missed(magic: str, found: str) -> No
     assert " ".join(one.module for one in imports.modules) == found
 
 
+@pytest.mark.parametrize(
+    ("line", "certain"),
+    [
+        ("!wget -q https://example.org/files/helper.py", "a"),
+        ("!cp other.py helper.py", "a"),
+        ("open('helper.py', 'w').write('x = 1')", "a"),
+        ("Path('helper.py').write_text(text)", "a"),
+        ("urlretrieve(address, 'lib/helper.py')", "a"),
+        ("shutil.copyfile('../lib/helper.py', 'helper.py')", "a"),
+        ("print('helper.py')", "a helper"),
+        ("# open('helper.py')", "a helper"),
+        ("open('helper.pyc')", "a helper"),
+    ],
+)
+def test_a_module_that_a_line_may_write_is_not_certain_to_be_missing(line: str, certain: str) -> None:
+    imports = read_imports(cells(line, "import a, helper"))
+
+    assert " ".join(one.module for one in imports.modules if one.certain) == certain
+    assert [one.module for one in imports.modules] == ["a", "helper"]
+
+
 def test_cells_are_counted_as_people_count_them() -> None:
     text = Cell(number=2, kind="markdown", source="import z")
     code = cells("import b", "", "import a\nimport b")
