@@ -14,6 +14,7 @@ from generator.package.job_file import refuse_directives
 from generator.shared.yaml_limits import YamlLimitError, check_depth, deepest
 
 _WHOLE, _REAL = ("int", "long"), ("float", "double")
+_NOT_FINITE = ("inf", "infinity", "nan")
 _FILES = ("File", "Directory")
 
 
@@ -142,13 +143,15 @@ def _scalar(text: str, kind: str, field: Field) -> Any:
         if not text.startswith(("https://", "http://")):
             raise WrongValueError(f"{text} is not an http or https URL")
         return {"class": kind, "location": text}
+    if kind in _REAL and text.lower().lstrip("+-").lstrip(".") in _NOT_FINITE:
+        return text  # JSON has no such number; the run reads it from text
     if kind in (*_WHOLE, *_REAL):
         try:
             number = int(text) if kind in _WHOLE else float(text)
         except ValueError:
             raise WrongValueError(f"{text} is not a {'whole ' if kind in _WHOLE else ''}number") from None
         if not math.isfinite(number):
-            raise WrongValueError(f"{text} is not a finite number")
+            raise WrongValueError(f"{text} is too large for a number")
         return number
     if field.options and text not in field.options:
         raise WrongValueError(f"{text} is not one of {', '.join(field.options)}")
