@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import platform
 import re
 import shutil
@@ -308,6 +309,25 @@ def test_the_execution_is_an_engine_of_papermill_s(folder: Path) -> None:
     assert executed["cells"][2]["outputs"][0]["text"] == ["5\n"]
     assert executed["cells"][2]["metadata"]["papermill"]["status"] == "completed"
     assert executed["metadata"]["language_info"]["name"] == "python"
+
+
+def test_the_engine_hides_ipykernel_s_warning_of_tcp(folder: Path) -> None:
+    """A kernel behind a program of its own gets TCP; packmill signs its messages."""
+    spec = folder / "jupyter" / "kernels" / "wrapped"
+    spec.mkdir(parents=True)
+    start = spec / "start"
+    start.write_text(f'#!/bin/sh\nexec {sys.executable} -m ipykernel_launcher -f "$1"\n')
+    start.chmod(0o755)
+    argv = [str(start), "{connection_file}"]
+    (spec / "kernel.json").write_text(json.dumps({"argv": argv, "display_name": "x", "language": "python"}))
+    write_source(("n = 1", "import os\nos.write(2, b'own\\n')"), folder / "in.ipynb")
+    command = [sys.executable, "-m", "papermill", "--engine", "packmill", "-k", "wrapped", "in.ipynb", "out.ipynb"]
+    environment = {**os.environ, "JUPYTER_PATH": str(spec.parents[1])}
+
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+    assert "over TCP" not in done.stderr
 
 
 def test_the_engine_takes_an_output_that_arrives_after_its_cell(folder: Path) -> None:

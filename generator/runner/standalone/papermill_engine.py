@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import MutableMapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -24,7 +25,7 @@ from generator.runner.document.streams import Text, plain_output
 from generator.runner.document.translators import register
 from generator.runner.execution.cells import CellRunner
 from generator.runner.kernels.process import KernelProcess, new_connection
-from generator.runner.kernels.runtime import private_folder
+from generator.runner.kernels.runtime import kernel_log, private_folder
 from generator.runner.kernels.session import CellTooLongError, KernelGoneError, NotReadyError, OutputLostError, Session
 from generator.runner.kernels.sos import front_end
 from generator.runner.kernels.specs import choose_kernel, find_kernels
@@ -83,9 +84,10 @@ class PackmillEngine(Engine):  # type: ignore[misc]
         kernel, warning = choose_kernel(kernels, name=kernel_name, language=language, in_image=False)
         if warning:
             logger.warning(warning)
-        with private_folder() as folder:
+        with private_folder() as folder, ExitStack() as stack:
             connection = new_connection(kernel, folder)
-            process = KernelProcess(kernel, connection=connection, runtime=folder, cwd=Path.cwd(), log=None)
+            log = stack.enter_context(kernel_log(None, transport=connection.transport))
+            process = KernelProcess(kernel, connection=connection, runtime=folder, cwd=Path.cwd(), log=log)
             session = Session(process)
             try:
                 info = session.wait_until_ready(start_timeout)
