@@ -59,6 +59,28 @@ def test_a_name_that_cannot_be_resolved_without_a_network(cell: str, here: Folde
     assert _ADVICE in _run(here, *_ISOLATED)
 
 
+def _run_script(here: Folder, script: str) -> str:
+    (here.folder / "run.sh").write_text(script)
+    command = [sys.executable, "-m", "generator.runner", "run", "--process", "run.sh", "--repository", "."]
+    done = subprocess.run(
+        [*_ISOLATED, *command, "--output", "o"], cwd=here.folder, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1, done.stderr
+    return done.stderr
+
+
+@pytest.mark.parametrize(
+    "script", ["curl -sSf https://data.example.org/x", "set -e\ngit clone git@example.org:a/b x", "wget $URL || exit 4"]
+)
+def test_a_failed_script_that_reaches_out_without_a_network(script: str, here: Folder) -> None:
+    assert _ADVICE in _run_script(here, f"{script}\nexit 7\n")
+
+
+@pytest.mark.parametrize("script", ["exit 3", "# see https://example.org/, no curl is needed\nfalse"])
+def test_another_failed_script_without_a_network(script: str, here: Folder) -> None:
+    assert "network" not in _run_script(here, script)
+
+
 def test_another_failure_without_a_network(here: Folder) -> None:
     here.write("1 / 0")
 

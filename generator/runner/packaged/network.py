@@ -16,6 +16,14 @@ _UNREACHABLE = re.compile(
     re.IGNORECASE,
 )
 """What programs and libraries print when a name cannot be resolved, or no address reached."""
+_REACHES_OUT = re.compile(
+    r"^[^#\n]*\b(?:(?:https?|s?ftp|s3|gs|ssh)://|(?:curl|wget|aria2c|scp|aws|gsutil|git (?:clone|fetch|pull))\s)",
+    re.MULTILINE,
+)
+"""Addresses, and programs that connect to servers, in a script's text without comments."""
+_ADVICE = (
+    "\n  this run has no network; if the process needs it, declare so: 'packmill build --network' (CWL's NetworkAccess)"
+)
 _ROUTES, _ROUTES_6 = Path("/proc/net/route"), Path("/proc/net/ipv6_route")
 _LONGEST = 20_000
 """Characters of an output that are searched."""
@@ -25,10 +33,15 @@ def advise_on_network(failure: str, document: Document) -> str:
     """Return advice to declare the network if a failed run had none and the failure is about it, else ''."""
     if _has_network() or not any(_UNREACHABLE.search(text) for text in (failure, *_last_texts(document))):
         return ""
-    return (
-        "\n  this run has no network; if the process needs it, declare so: 'packmill build --network' "
-        "(CWL's NetworkAccess)"
-    )
+    return _ADVICE
+
+
+def advise_script_on_network(source: str) -> str:
+    """Return the same advice for a failed script that names a server or a program that needs one, else ''.
+
+    What a script prints goes straight to the log, so its failure itself is not known.
+    """
+    return _ADVICE if _REACHES_OUT.search(source) and not _has_network() else ""
 
 
 def _has_network() -> bool:

@@ -24,7 +24,7 @@ from generator.runner.execution.task import ProgressOutput, Task
 from generator.runner.execution.watching import ignore_signals
 from generator.runner.kernels.specs import choose_kernel, find_kernels
 from generator.runner.packaged.home import prepare_home
-from generator.runner.packaged.network import advise_on_network
+from generator.runner.packaged.network import advise_on_network, advise_script_on_network
 from generator.runner.packaged.output_object import write_output_object
 from generator.runner.packaged.outputs import Found, check_outputs, find_outputs
 from generator.runner.packaged.placeholders import placeholder_paths
@@ -262,7 +262,8 @@ def _run_shell(run: _Run) -> None:
         raise ProcessFailedError(f"{workspace.process}: cannot be started: {error}") from None
     if code != 0:
         how = f"was killed by signal {-code}" if code < 0 else f"exited with code {code}"
-        raise ProcessFailedError(f"{workspace.process} {how}")
+        source = script.read_text(encoding="utf-8", errors="replace") if script.is_file() else ""
+        raise ProcessFailedError(f"{workspace.process} {how}{advise_script_on_network(source)}")
 
 
 @contextmanager
