@@ -72,3 +72,13 @@ def test_only_sos_has_this_front_end() -> None:
     assert front_end({"language_info": {"name": "sos"}}, {}) is not None
     assert front_end({"language_info": {"name": "python"}}, {}) is None
     assert front_end({}, {}) is None
+
+
+def test_cells_that_name_no_kernel_run_in_the_last_one_that_was_used() -> None:
+    notebook, sos = FrontEnd({}), _Sos("Octave")
+    cells = [_cell("1"), _cell("%use Octave\nx"), _cell("x"), _cell("x", kernel="SoS"), _cell("%use SoS"), _cell("1")]
+
+    found = [(_kernel(notebook.prepare(cell, sos.ask)), notebook.language(cell)) for cell in cells]
+
+    expected = [("SoS", "sos"), ("Octave", "octave"), ("Octave", "octave"), *[("SoS", "sos")] * 3]
+    assert found == expected

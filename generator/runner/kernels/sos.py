@@ -15,6 +15,7 @@ from generator.notebook.sos import OWN_KERNEL, is_sos, kernel_of_cell, kernelspe
 
 _COMMENTS = {"javascript": "//", "typescript": "//", "java": "//", "kotlin": "//", "lua": "--", "scheme": ";"}
 _SWITCH = re.compile(r"^%(?:use|with)[ \t]+([\w.-]+)", re.MULTILINE)
+_USE = re.compile(r"^%use[ \t]+([\w.-]+)[ \t]*$", re.MULTILINE)
 
 Ask = Callable[[str, Mapping[str, Any]], bool]
 """Runs code with more fields in the request, drops its output, and returns whether it was successful."""
@@ -28,11 +29,13 @@ class FrontEnd:
         self._notebook = notebook
         self._names = {OWN_KERNEL: OWN_KERNEL}
         """The kernels that were started, by the notebook's name, and SoS's name of each."""
+        self._used = ""
+        """The kernel of the last ``%use``, which runs the cells that name none."""
 
     def prepare(self, cell: Mapping[str, Any], ask: Ask) -> Mapping[str, Any]:
         """Start the kernels of a cell that SoS has not started, and return the fields of the cell's request."""
-        metadata = cell.get("metadata")
-        kernel = kernel_of_cell(metadata, self._notebook)
+        self._used = next(iter(reversed(_USE.findall(str(cell.get("source"))))), self._used)
+        kernel = kernel_of_cell(self._metadata(cell), self._notebook)
         for name in (kernel, *_SWITCH.findall(str(cell.get("source")))):
             if name not in self._names:
                 self._names[name] = self._start(name, ask)
@@ -40,7 +43,12 @@ class FrontEnd:
 
     def language(self, cell: Mapping[str, Any]) -> str:
         """Return the language of a cell, in lower case."""
-        return language_of_cell(cell.get("metadata"), self._notebook)
+        return language_of_cell(self._metadata(cell), self._notebook)
+
+    def _metadata(self, cell: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return a cell's metadata with the kernel that runs it in a plain front end."""
+        own = cell.get("metadata") or {}
+        return own if own.get("kernel") or not self._used else {**own, "kernel": self._used}
 
     def _start(self, name: str, ask: Ask) -> str:
         """Start a kernel and return the name by which SoS knows it: the notebook's, or the kernelspec's."""
