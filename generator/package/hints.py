@@ -43,7 +43,7 @@ def find_process(package: Path) -> Path:
     """Find the ``process.cwl`` of a package.
 
     Raises:
-        UsageError: the folder is not a package, or holds the packages of several processes.
+        UsageError: the folder is not a package, or has the packages of processes in folders below it.
     """
     if package.is_file() and package.suffix == ".cwl":
         return package
@@ -52,7 +52,7 @@ def find_process(package: Path) -> Path:
         return process
     below = sorted(str(path.parent) for path in package.glob("*/process.cwl"))
     if below:
-        raise UsageError(f"{package} holds several processes; choose one: {', '.join(below)}")
+        raise UsageError(f"{package}: its packages are in folders of their own; give one: {', '.join(below)}")
     raise UsageError(f"{package}: not a package, process.cwl is missing")
 
 

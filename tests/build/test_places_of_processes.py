@@ -314,3 +314,14 @@ def test_a_package_lists_no_file_outside_of_it_for_removal(tmp_path: Path) -> No
     assert remove_replaced(top, Claim(path=own.place, own=own, folders={"a": "a.ipynb"})) == [""]
 
     assert [path.name for path in top.parent.iterdir()] == ["kept"]
+
+
+def test_a_place_without_a_package_names_those_in_its_folders(
+    build: Build, top: Path, packmill: Callable[..., Finished]
+) -> None:
+    assert build("a.ipynb").code == 0
+
+    refused = packmill("run", top)
+
+    assert refused.code == 2
+    assert f"its packages are in folders of their own; give one: {top}/a" in refused.err
