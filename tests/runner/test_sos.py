@@ -56,7 +56,7 @@ def test_a_kernel_that_is_missing_keeps_its_name_for_the_cell_s_own_failure() ->
 def test_a_kernel_that_a_magic_switches_to_is_started_too() -> None:
     sos = _Sos("Bash")
 
-    assert _kernel(FrontEnd({}).prepare(_cell("%use Bash\necho 1", kernel="SoS"), sos.ask)) == "SoS"
+    assert _kernel(FrontEnd({}).prepare(_cell("%use Bash\necho 1", kernel="SoS"), sos.ask)) == "Bash"
     assert sos.asked == [("%use Bash", "SoS"), ("#", "Bash")]
 
 

@@ -34,7 +34,7 @@ class FrontEnd:
 
     def prepare(self, cell: Mapping[str, Any], ask: Ask) -> Mapping[str, Any]:
         """Start the kernels of a cell that SoS has not started, and return the fields of the cell's request."""
-        self._used = next(iter(reversed(_USE.findall(str(cell.get("source"))))), self._used)
+        self._used = _last_use(cell) or self._used
         kernel = kernel_of_cell(self._metadata(cell), self._notebook)
         for name in (kernel, *_SWITCH.findall(str(cell.get("source")))):
             if name not in self._names:
@@ -46,9 +46,10 @@ class FrontEnd:
         return language_of_cell(self._metadata(cell), self._notebook)
 
     def _metadata(self, cell: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return a cell's metadata with the kernel that runs it in a plain front end."""
+        """Return a cell's metadata with the kernel that runs its code, which ``%use`` changes."""
         own = cell.get("metadata") or {}
-        return own if own.get("kernel") or not self._used else {**own, "kernel": self._used}
+        kernel = _last_use(cell) or own.get("kernel") or self._used
+        return {**own, "kernel": kernel}
 
     def _start(self, name: str, ask: Ask) -> str:
         """Start a kernel and return the name by which SoS knows it: the notebook's, or the kernelspec's."""
@@ -58,6 +59,11 @@ class FrontEnd:
         known = next((one for one, code in tries.items() if one and ask(code, _fields(OWN_KERNEL))), name)
         ask(_COMMENTS.get(language_of_cell({"kernel": name}, self._notebook), "#"), _fields(known))
         return known
+
+
+def _last_use(cell: Mapping[str, Any]) -> str:
+    """Return the kernel that a cell switches to for good, or ''."""
+    return next(iter(reversed(_USE.findall(str(cell.get("source"))))), "")
 
 
 def _fields(kernel: str) -> dict[str, Any]:
