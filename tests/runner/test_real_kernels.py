@@ -261,6 +261,7 @@ _SOS_CELLS = (
     ("bash", "exit 3", ("exit status", "3")),
     ("zsh", "false", ("exit status", "1")),
     ("zsh", "true", None),
+    ("SoS", '%with octave\nerror("lent")', ("error", "lent")),
     ("SoS", '%use octave\nerror("switched")', ("error", "switched")),
     ("SoS", "print('later')", None),
 )

@@ -78,7 +78,7 @@ def test_cells_that_name_no_kernel_run_in_the_last_one_that_was_used() -> None:
     notebook, sos = FrontEnd({}), _Sos("Octave")
     cells = [_cell("1"), _cell("%use Octave\nx"), _cell("x"), _cell("x", kernel="SoS"), _cell("%use SoS"), _cell("1")]
 
-    found = [(_kernel(notebook.prepare(cell, sos.ask)), notebook.language(cell)) for cell in cells]
+    found = [(_kernel(notebook.prepare(cell, sos.ask)), notebook.judge(cell)[0]) for cell in cells]
 
     expected = [("SoS", "sos"), ("Octave", "octave"), ("Octave", "octave"), *[("SoS", "sos")] * 3]
     assert found == expected

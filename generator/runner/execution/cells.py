@@ -154,7 +154,7 @@ class CellRunner:
         """Run a cell; one that the kernel refuses because an earlier one failed is sent again."""
         fields = self._front_end.prepare(self._cells.cell(index), self._ask) if self._front_end else None
         if self._front_end and fields:
-            self._enter_language(index, self._front_end.language(self._cells.cell(index)), fields)
+            self._enter_language(index, *self._front_end.judge(self._cells.cell(index)))
         for _ in range(_ABORTS):
             self._silence.end()
             reply = self._session.execute(

@@ -41,9 +41,12 @@ class FrontEnd:
                 self._names[name] = self._start(name, ask)
         return _fields(self._names[kernel])
 
-    def language(self, cell: Mapping[str, Any]) -> str:
-        """Return the language of a cell, in lower case."""
-        return language_of_cell(self._metadata(cell), self._notebook)
+    def judge(self, cell: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+        """Return the language in which a cell may fail, in lower case, and the fields of requests to its kernel."""
+        names = _SWITCH.findall(str(cell.get("source")))
+        metadata = {**self._metadata(cell), **({"kernel": names[-1]} if names else {})}
+        kernel = kernel_of_cell(metadata, self._notebook)
+        return language_of_cell(metadata, self._notebook), _fields(self._names[kernel])
 
     def _metadata(self, cell: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return a cell's metadata with the kernel that runs its code, which ``%use`` changes."""
