@@ -109,8 +109,8 @@ def test_build_sh_packages_what_the_variables_name(
     )
 
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == "packages/ada/trees/feature/y"
-    assert (tmp_path / "packages/ada/trees/feature/y/process.cwl").exists()
+    assert done.stdout.splitlines()[-1] == "packages/ada/trees/feature/y/sub-folder-x"
+    assert (tmp_path / "packages/ada/trees/feature/y/sub-folder-x/process.cwl").exists()
 
 
 def test_build_sh_passes_the_exit_code_on(clone: Path, base_image: str, repository: Path, tmp_path: Path) -> None:

@@ -301,7 +301,7 @@ def test_a_folder_with_several_processes_asks_for_one(several: Built, packmill: 
     finished = packmill("run", several.package)
 
     assert finished.code == 2
-    assert f"choose one: {several.package}/failing" in finished.err
+    assert f"give one: {several.package}/failing" in finished.err
 
 
 def test_a_kernel_that_uses_up_the_memory_is_told_from_one_that_crashes(
