@@ -3,7 +3,7 @@
 #
 # "set -e" is how people make a bash notebook stop at a failure. The failing command then ends the shell of the kernel, which
 # prints "Restarting Bash", starts another shell and reads $? from that one: 0. The cell counts as a success, and so does
-# the run, whose later cells work with empty variables and without "set -e". "exit 3" in a cell has the same effect.
+# the run, whose later cells work with empty variables and without "set -e".
 # The script runs such a notebook with papermill 2.7.0 and prints its exit code and what the last cell sees.
 set -euo pipefail
 folder=$(mktemp -d)

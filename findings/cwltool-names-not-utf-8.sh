@@ -4,7 +4,6 @@
 # File names on Linux are bytes; programs that read old archives write Latin-1 names. A tool writes such a file next to
 # another result, and its document declares the folder and the other file. The tool ends well, then cwltool ends with an
 # "Unhandled error" and code 1: --outdir is not even created, and the declared file is lost as well.
-# Toil 9.6.0 fails in the same way.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

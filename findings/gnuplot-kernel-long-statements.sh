@@ -2,9 +2,9 @@
 # gnuplot_kernel 0.5.0 cuts a line of a cell after 4095 bytes: a long text loses its end without a message.
 #
 # The kernel types each line into gnuplot's terminal, whose line discipline keeps 4095 bytes of one line and drops the
-# rest with the closing quote. The reply is "ok". The first time, the text also swallows the kernel's own next command,
-# "unset output". A long text, such as a list of file names or inline data, is wrong in every later cell. The script gives
-# the kernel a text of 6000 characters by jupyter_client and prints how many of them gnuplot has.
+# rest with the closing quote. The reply is "ok". The text also takes in the kernel's own next command,
+# "unset output". The script gives the kernel a text of 6000 characters by jupyter_client and prints how many of them
+# gnuplot has.
 set -euo pipefail
 command -v gnuplot > /dev/null || { echo "gnuplot is not installed (Debian: gnuplot-nox)" >&2; exit 1; }
 folder=$(mktemp -d)

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # papermill 2.7.0 writes infinite numbers into R, Julia and Scala notebooks as Python prints them.
 #
-# "-p limit inf" becomes "limit = inf" in the injected cell of an R notebook, and NaN becomes "nan". R has Inf and NaN, Julia
-# Inf and NaN, Scala Double.PositiveInfinity and Double.NaN: each of these cells fails with an unknown name, before the first
-# cell of the notebook runs. In Python and PowerShell notebooks papermill writes float('inf') and [double]::PositiveInfinity.
+# "-p limit inf" becomes "limit = inf" in the injected cell of an R or Julia notebook, and "val limit = inf" in Scala. None of
+# them defines this name: R and Julia have Inf, Scala has Double.PositiveInfinity. In Python notebooks papermill writes
+# float('inf').
 # The script prepares notebooks without running them, so it needs no kernels, and prints the injected lines.
 set -euo pipefail
 folder=$(mktemp -d)
