@@ -9,7 +9,7 @@ exit_codes = """\
 exit codes:
   0 done   2 wrong usage   10 repository or checkout   11 process missing or of an unknown kind   12 not a notebook
   13 parameters cell   14 environment   15 image build   16 runner check in the image   17 a document is not valid
-  18 publish   19 no container engine   20 run of the package failed   130 interrupted"""
+  18 publish   19 no container engine   20 run of the package failed   21 check had no values   130 interrupted"""
 
 
 class Commands(Protocol):

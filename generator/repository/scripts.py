@@ -1,4 +1,4 @@
-"""Rewrite scripts that cannot start on Linux: with line ends of Windows, or a byte order mark before ``#!``."""
+"""Rewrite scripts that cannot start on Linux: with Windows line endings, or a byte order mark before ``#!``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ def repair_scripts(folder: Path) -> list[str]:
     if not repaired:
         return []
     named = list_some(repaired, limit=8)
-    return [f"{named}: line ends of Windows or a byte order mark; packaged without them, because no script starts so"]
+    return [
+        f"{named}: Windows line endings or a byte order mark, with which scripts cannot start; packaged without them"
+    ]
 
 
 def _find_scripts(folder: Path) -> Iterator[Path]:

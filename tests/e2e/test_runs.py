@@ -241,8 +241,8 @@ def test_a_build_that_fails_gives_exit_15_and_its_own_last_words(
 @pytest.mark.parametrize(
     ("language", "kernel", "said"),
     [
-        ("R", "ir", "kernel 'ir': not found in the image, nor another kernel for r"),
-        ("scala", "scala", "kernel 'scala': not found in the image, nor another kernel for scala"),
+        ("R", "ir", "kernel 'ir': not found in the image; no other kernel for r either"),
+        ("scala", "scala", "kernel 'scala': not found in the image; no other kernel for scala either"),
     ],
 )
 def test_a_kernel_that_the_image_lacks_gives_exit_16(

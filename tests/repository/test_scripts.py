@@ -1,4 +1,4 @@
-"""Scripts with line ends of Windows or a byte order mark, which no Linux starts."""
+"""Scripts with Windows line endings or a byte order mark, which no Linux starts."""
 
 from __future__ import annotations
 
@@ -60,4 +60,4 @@ def test_only_the_checkout_is_changed_and_a_warning_names_the_script(repository:
 
     assert (checkout.folder / "start").read_bytes() == b'#!/bin/sh\nexec "$@"\n'
     assert (repository / "start").read_bytes().startswith(b"#!/bin/sh\r\n")
-    assert [warning for warning in checkout.warnings if warning.startswith("start: line ends of Windows")]
+    assert [warning for warning in checkout.warnings if warning.startswith("start: Windows line endings")]

@@ -214,6 +214,6 @@ def test_a_missing_kernel_on_a_host_is_not_missing_in_an_image(tmp_path: Path) -
     done = here.run("in.ipynb", "out.ipynb")
 
     assert done.returncode == 4
-    assert "kernel 'mine': not found, nor another kernel for cobol; available kernels: " in done.stderr
+    assert "kernel 'mine': not found; no other kernel for cobol either; available kernels: " in done.stderr
     assert "in an environment on PATH, or choose one with -k" in done.stderr
     assert "image" not in done.stderr

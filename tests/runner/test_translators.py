@@ -154,7 +154,7 @@ def test_a_value_without_a_literal_is_refused_with_its_name(language: str, value
 @pytest.mark.parametrize("language", _LANGUAGES)
 @pytest.mark.parametrize("name", ["a b", "a;b", "a\nb", "$(x)", "1", "", "x := 1", "a'b", "`a`", "(a)", '"'])
 def test_a_name_is_never_code(language: str, name: str) -> None:
-    with pytest.raises(NotImplementedError, match="not the name of a variable"):
+    with pytest.raises(NotImplementedError, match="not a valid variable name"):
         _translator(language).codify({name: 1})
 
 

@@ -27,7 +27,7 @@ _ANSWER_TIMEOUT = 60.0
 _TICK = 1.0
 """Seconds between two calls of ``tick`` while a cell is silent."""
 _LATE_OUTPUT = 10.0
-"""Seconds of the kernel's time, or of silence, after a reply until a missing idle status shows that it was lost."""
+"""Seconds until a missing idle status counts as lost output, and a missing reply of an idle kernel as a failure."""
 
 NO_REPLY = "no reply"
 """Kind of the message that stands for the reply of a kernel which is idle without having replied."""

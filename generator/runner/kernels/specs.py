@@ -101,7 +101,7 @@ def _describe_missing(
     language = language or "an unknown language"
     missing = "not found in the image" if in_image else "not found"
     asked = f"kernel {name!r}: {named.problem if named else missing}" if name else f"no kernel for {language}"
-    another = "" if exact or not name else f", nor another kernel for {language}"
+    another = "" if exact or not name else f"; no other kernel for {language} either"
     remedy = (
         "add the kernel to the environment (ipykernel for Python, IRkernel for R) and rebuild the image"
         if in_image

@@ -38,7 +38,7 @@ class Translator:
         lines = [self.comment(comment)]
         for name, value in parameters.items():
             if not self.name.fullmatch(name):
-                raise UnwritableError(f"{name!r} is not the name of a variable")
+                raise UnwritableError(f"{name!r} is not a valid variable name")
             try:
                 lines.append(self.assign(name, self.translate(value)))
             except UnwritableError as error:
@@ -83,7 +83,7 @@ class Translator:
 
     def none(self) -> str:
         """Return the literal of None."""
-        raise UnwritableError("there is no null")
+        raise UnwritableError("the language has no null")
 
     def boolean(self, value: bool) -> str:  # noqa: FBT001 - the value itself
         """Return the literal of a boolean."""
@@ -107,11 +107,11 @@ class Translator:
 
     def sequence(self, _values: list[Any]) -> str:
         """Return the literal of a list."""
-        raise UnwritableError("there are no lists")
+        raise UnwritableError("the language has no lists")
 
     def mapping(self, _values: Mapping[str, Any]) -> str:
         """Return the literal of a dictionary."""
-        raise UnwritableError("there are no dictionaries")
+        raise UnwritableError("the language has no dictionaries")
 
 
 def is_exact_double(value: int) -> bool:

@@ -27,7 +27,7 @@ class _Gnuplot(Translator):
         items = re.match(r"\[(\d+)\] = ", literal)
         statement = f"array {name}{literal}" if items else f"{name} = {literal}"
         if len(bytes_of(statement)) > _LONGEST:
-            raise UnwritableError(f"a statement may have {_LONGEST} bytes")
+            raise UnwritableError(f"a statement can have at most {_LONGEST} bytes")
         return statement
 
     def none(self) -> str:

@@ -19,7 +19,7 @@ class _Lua(Translator):
 
     def assign(self, name: str, literal: str) -> str:
         if name in _RESERVED:
-            raise UnwritableError(f"{name} is a word of the language")
+            raise UnwritableError(f"{name} is a reserved word of Lua")
         return f"{name} = {literal}"
 
     def none(self) -> str:
