@@ -57,10 +57,10 @@ def escaping(
 
     def decode(text: str) -> str:
         inner = text[1:-1]
-        if interpolation and re.search(rf"(?<!{begin})(?:{interpolation})", inner):
+        without_escapes = re.sub(rf"{begin}.", "  ", inner, flags=re.DOTALL)
+        if interpolation and re.search(interpolation, without_escapes):
             raise NotLiteralError
-        known = "".join(re.escape(one) for one in escapes)
-        if re.search(rf"{begin}[^{known}]", inner, re.DOTALL):
+        if not all(one in escapes for one in re.findall(rf"{begin}(.)", inner, re.DOTALL)):
             raise NotLiteralError
         return re.sub(rf"{begin}(.)", lambda match: escapes[match[1]], inner, flags=re.DOTALL)
 
