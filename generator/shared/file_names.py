@@ -21,6 +21,8 @@ def is_portable(name: str) -> bool:
 
 def portable_name(name: str) -> str:
     """Percent-encode the bytes of a file name that are not portable: ``gr%FCn.txt``."""
+    if is_portable(name):
+        return name
     encoded = _UNSAFE.sub(lambda match: "".join(f"%{byte:02X}" for byte in _bytes(match[0])), name)
     return encoded if len(encoded.encode()) <= _LONGEST else _shorten(encoded, name)
 

@@ -24,6 +24,7 @@ _NAMES = {
     "braces": "{a,b}.txt",
     "accent": "é.txt",
     "spaces": " a b ",
+    "long": "a" * 210 + ".txt",
     "quotes": "q'\"&;.txt",
     "folder": "sub [1]/x.txt",
 }
