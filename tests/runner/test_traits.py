@@ -89,6 +89,7 @@ _ASKS_EXIT = {"source": "ask_exit", "keepkernel": False}
     [
         ("3", Failure("exit status", "3")),
         ("0", Failure("exit status", "0")),
+        ("-1", Failure("exit status", "-1")),
         ("unknown", Failure("exit status", "unknown")),
     ],
 )

@@ -118,7 +118,7 @@ _BY_IMPLEMENTATION = {
             "beep_on_error(true); sighup_dumps_octave_core(false); sigterm_dumps_octave_core(false);"
             # The kernel knows only cells whose whole text is exit or quit.
             " function quit (varargin)"
-            " if (isempty(varargin) || ! isequal(class(varargin{1}), 'double') || varargin{1} == 0)"
+            " if (isempty(varargin) || ischar(varargin{1}) || varargin{1} == 0)"
             ' printf("\\aexit status: 0\\n"); end; builtin("quit", varargin{:}); end;'
             " function exit (varargin) quit(varargin{:}); end;"
         ),
@@ -169,7 +169,7 @@ _BY_IMPLEMENTATION = {
         ),
         question=Question(
             code="cat(getOption('packmill.status', 'unknown'))",
-            pattern=re.compile(r"\A(?P<value>\w+)\Z"),
+            pattern=re.compile(r"\A(?P<value>\S+)\Z"),
             when=When.EXIT,
             silent=False,
         ),
