@@ -15,4 +15,5 @@ if __name__ == "__main__":
     from packmill_iopub import publish_without_limit
 
     publish_without_limit(kernelapp.IPKernelApp)
+    sys.argv.append("--HistoryManager.enabled=False")  # it would store injected secrets in the user's home
     kernelapp.launch_new_instance()
