@@ -50,14 +50,14 @@ class Silence:
 
 
 def processor_time(process_id: int) -> float:
-    """Return the processor time, in seconds, of a process and its descendants (proc(5), stat: utime and stime)."""
+    """Return the processor time, in seconds, of a process and its descendants (proc(5), stat: with ended children)."""
     times, children = {}, defaultdict(list)
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
             fields = path.read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
         except OSError:
             continue  # it ended
-        times[int(path.parent.name)] = int(fields[11]) + int(fields[12])
+        times[int(path.parent.name)] = sum(map(int, fields[11:15]))
         children[int(fields[1])].append(int(path.parent.name))
     total, found = 0, [process_id]
     while found:
