@@ -25,7 +25,7 @@ def find_problem(error: Exception) -> tuple[int, str]:
         return error.lineno, error.msg
     mark: Any = getattr(error, "problem_mark", None)
     start: Any = getattr(error, "context_mark", None)
-    problem = str(getattr(error, "problem", None) or error).splitlines()[0]
+    problem = str(getattr(error, "problem", None) or error).partition("\n")[0] or type(error).__name__
     context = str(getattr(error, "context", None) or "")
     if start is not None and "quoted scalar" in context and "end of stream" in problem:
         return start.line + 1, "the quote that begins here is not closed"

@@ -349,7 +349,7 @@ def test_a_status_code_that_is_glued_after_its_cell_counts(here: Folder) -> None
 
     done = here.run("in.ipynb", "out.ipynb")
 
-    assert done.returncode != 0
+    assert done.returncode == 11, done.stderr
     assert "404" in done.stderr
 
 

@@ -22,7 +22,7 @@ class Statement:
     open: bool = False
     """Whether a bracket, a string or a block in it is never closed."""
     keyword: str = ""
-    """The keyword of a declaration, which stands before its first name only."""  # english: ignore
+    """The keyword of a declaration, written only before its first name."""
 
 
 def statements(source: str, grammar: Grammar) -> Iterator[Statement]:

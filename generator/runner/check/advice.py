@@ -54,8 +54,8 @@ _TOOLS = {
 def advise_on_missing(missing: Iterable[Import], file: str) -> list[str]:
     """Return sentences on modules that are missing; ``file`` is the environment's file that declares packages."""
     missing = list(missing)
-    known = (removed_modules, _PYTHON_PARTS)
-    names = dict.fromkeys(distribution_of(one.name or one.module) for one in missing if not _is_in(one.module, *known))
+    known = {*removed_modules, *_PYTHON_PARTS}
+    names = dict.fromkeys(distribution_of(one.name or one.module) for one in missing if one.module not in known)
     return [
         *([_declare(names, file)] if names else ()),
         *(_left_python(one.module) for one in missing if one.module in removed_modules),
@@ -65,7 +65,7 @@ def advise_on_missing(missing: Iterable[Import], file: str) -> list[str]:
 
 def advise_on_failure(one: Import, failure: ImportFailure, file: str, *, local: Iterable[str]) -> str:
     """Return a sentence on an import that fails; ``local`` are the modules that the repository has."""
-    distribution = distribution_of(one.name or one.module)
+    distribution = _name_of(one)
     if failure.library:
         package = _DEBIAN_PACKAGES.get(failure.library, f"the Debian package with {failure.library}")
         also = ", or replace opencv-python with opencv-python-headless" if one.module == "cv2" else ""
@@ -77,7 +77,7 @@ def advise_on_failure(one: Import, failure: ImportFailure, file: str, *, local: 
     if "(unknown location)" in failure.summary:
         return (
             f"the image has {one.module} only as a folder without __init__.py; "
-            f"if a package is meant, {_declare([distribution], file)}"
+            f"if a package is meant, {_declare([distribution_of(one.name or one.module)], file)}"
         )
     if one.module in local:
         return f"the repository's {one.module} cannot be imported: correct it or the import"
@@ -86,11 +86,16 @@ def advise_on_failure(one: Import, failure: ImportFailure, file: str, *, local: 
     return f"declare a version of {distribution} that has it, such as {distribution}==VERSION"
 
 
+def _name_of(one: Import) -> str:
+    """Return the distribution of an import, without a limit on its version."""
+    return distribution_of(one.name or one.module).partition("<")[0]
+
+
 def _advise_on_missing_module(one: Import, missing: str, file: str, *, local: Iterable[str]) -> str:
     """Return a sentence on a module that is missing in a package, or that an imported module imports."""
     top, dot, _ = missing.partition(".")
     if missing in removed_modules:
-        return f"{_left_python(missing)}, or declare a later version of {distribution_of(one.name or one.module)}"
+        return f"{_left_python(missing)}, or declare a later version of {_name_of(one)}"
     if missing in _PYTHON_PARTS:
         return _install(_PYTHON_PARTS[missing], file)
     if not dot:
@@ -99,10 +104,6 @@ def _advise_on_missing_module(one: Import, missing: str, file: str, *, local: It
         return f"the repository's {top} has no module {missing}: add it, or correct the import"
     whole = one.name if one.name.startswith(missing) else missing
     return f"declare the distribution or the version that has {missing}, such as {distribution_of(whole)}"
-
-
-def _is_in(name: str, *groups: Iterable[str]) -> bool:
-    return any(name in group for group in groups)
 
 
 def _declare(names: Iterable[str], file: str) -> str:

@@ -49,6 +49,8 @@ def _has_network() -> bool:
     try:
         if len(_ROUTES.read_text(encoding="ascii").splitlines()) > 1:
             return True
+        if not _ROUTES_6.exists():  # IPv6 is disabled
+            return False
         return any(line.split()[-1] != "lo" for line in _ROUTES_6.read_text(encoding="ascii").splitlines())
     except (OSError, ValueError, IndexError):
         return True  # unknown
