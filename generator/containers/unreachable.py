@@ -79,7 +79,10 @@ _CAUSES = (
         host_advice=_HOST_ADVICE,
     ),
     _Cause(
-        reported=r"i/o timeout|timed ?out|deadline exceeded|Timeout",
+        reported=(
+            r"i/o timeout|\btimed out\b|deadline exceeded|Timeout was reached|connection timeout"
+            r"|(?:connect|read)timeout|ETIMEDOUT"
+        ),
         problem="{host} does not answer",
         image_advice=_IMAGE_ADVICE,
         host_advice=_HOST_ADVICE,

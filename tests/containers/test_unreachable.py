@@ -212,6 +212,11 @@ def test_docker_pull_is_understood_too(problem: str) -> None:
     "lines",
     [
         ["#5 1 error: command 'gcc' failed", "#5 ERROR: executor failed running [/bin/sh]"],
+        [
+            "#5 1 Downloading https://files.pythonhosted.org/x.whl",
+            "#5 2 gcc: error: 'select_timeout' undeclared",
+            "#5 ERROR: executor failed running [/bin/sh]",
+        ],
         ["#5 1 https://example.org is our address", "#5 1 AssertionError", "#5 ERROR: executor failed running [x]"],
         [],
     ],
