@@ -51,4 +51,5 @@ def _remove_package(folder: Path) -> None:
         if ".." not in Path(name).parts and not Path(name).is_absolute():
             (folder / name).unlink(missing_ok=True)
             with suppress(OSError):  # not empty: a user's files are there
-                (folder / name).parent.rmdir()
+                for parent in Path(name).parents:
+                    (folder / parent).rmdir()

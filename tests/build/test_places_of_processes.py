@@ -316,6 +316,22 @@ def test_a_package_lists_no_file_outside_of_it_for_removal(tmp_path: Path) -> No
     assert [path.name for path in top.parent.iterdir()] == ["kept"]
 
 
+def test_a_removed_package_leaves_no_empty_folders_of_examples(tmp_path: Path) -> None:
+    top = tmp_path / "out/ada/trees/main"
+    example = top / "example/0_scene/items/b.json"
+    example.parent.mkdir(parents=True)
+    example.write_text("{}")
+    source = {"address": "https://a.example.org/ada/trees", "owner": "ada", "name": "trees"}
+    about = {"repository": source, "checkout": "main", "process": {"path": "a.ipynb"}}
+    documents = ["example/0_scene/items/b.json", "package.json"]
+    (top / "package.json").write_text(json.dumps({**about, "documents": documents}))
+    own = Holder(address=source["address"], checkout="main", place="ada/trees/main")
+
+    assert remove_replaced(top, Claim(path=own.place, own=own, folders={"a": "a.ipynb"})) == [""]
+
+    assert not top.exists()
+
+
 def test_a_place_without_a_package_names_those_in_its_folders(
     build: Build, top: Path, packmill: Callable[..., Finished]
 ) -> None:
