@@ -55,9 +55,10 @@ def packages_page(request: Request) -> Response:
     shown: dict[tuple[str, ...], dict[str, Any]] = {}
     for job in found:
         place = job["dotenv"].get("PACKMILL_PACKAGE", "")
-        file = here.data.job(job["id"]).artifacts
-        listed = list_packages(file)
-        for package in (listed or (PackageEntry(folder=place),)) if place and len(shown) < _MOST_SHOWN else ():
+        if not place or len(shown) >= _MOST_SHOWN:
+            continue
+        listed = list_packages(here.data.job(job["id"]).artifacts)
+        for package in listed or (PackageEntry(folder=place),):
             row = {"package": package, "job": job, "linked": bool(listed)}
             shown.setdefault(_identity(package, job["id"]), row)
     return page(request, "packages.html", who, packages=list(shown.values())[:_MOST_SHOWN])
