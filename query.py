@@ -217,7 +217,7 @@ def _json(answer: requests.Response, kind: type) -> Any:
 def _reason_of(case: Mapping[str, Any]) -> str:
     """Return why a case of a test report was skipped; GitLab's output is a text, or an object with the message."""
     output = case.get("system_output")
-    return str(output.get("message") if isinstance(output, dict) else output or case.get("name"))
+    return str((output.get("message") if isinstance(output, dict) else output) or case.get("name"))
 
 
 def _is_unsent(error: requests.RequestException) -> bool:

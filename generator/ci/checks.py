@@ -43,7 +43,7 @@ def check(
 ) -> list[CheckResult]:
     """Check packages, named by their paths below ``base``; outputs of example runs go to ``results``.
 
-    Several packages have a folder there each, named after theirs.
+    With several packages, each has a folder there: that of its package, or ``process.ipynb`` for the default process.
     ``limits`` apply to the containers of these runs; ``network`` is the engine's network for their steps.
     """
     found: list[CheckResult] = []

@@ -1,4 +1,4 @@
-"""``environment.yml``: mistakes in it are named before a build, in which repo2docker and conda would meet them."""
+"""Check ``environment.yml`` before a build, so that a mistake is reported with its line."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def check_conda_environment(text: str, file: str) -> None:
     """Check that a file is a YAML mapping; ``file`` is for messages.
 
     Raises:
-        EnvironmentSpecError: it is not.
+        EnvironmentSpecError: the file is not valid YAML, is not a mapping, or is too large.
     """
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError

@@ -20,7 +20,8 @@ _NAME_IN_CALL = re.compile(r"\bname\s*=\s*[\"']([A-Za-z0-9][\w.-]*)[\"']")
 def version_variables(projects: Mapping[str, str], version: str) -> dict[str, str]:
     """Return the variables that give the packages of these packaging files, by path, a version.
 
-    setuptools-scm has one for each package, so that other packages that are built keep theirs; hatch-vcs has not.
+    setuptools-scm has one for each package, so that other packages that are built keep theirs; hatch-vcs has one
+    for all.
     """
     if not version:
         return {}

@@ -86,7 +86,7 @@ class Runners:
 
 @contextmanager
 def _explain_missing_python(pythons: ImagePythons) -> Iterator[None]:
-    """Say what an image without a Python for the runner needs, if none can be downloaded.
+    """Explain a failed download of the runner's Python, for an image that has none.
 
     Raises:
         EnvironmentSpecError: the build in the body cannot download a Python.

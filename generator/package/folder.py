@@ -114,7 +114,7 @@ def check_folder(final: Path, claim: Claim | None, folder: str, *, names: Iterab
 
 
 def _is_shared(folder: Path, claim: Claim | None, name: str) -> bool:
-    """Whether a folder without a package is packmill's all the same.
+    """Check whether packmill may write to a folder that has no package of its own.
 
     It is empty, holds packages alone, has a package of the same place directly below, or holds example files of the
     package above.

@@ -129,8 +129,8 @@ def _require_texts(record: Any) -> None:
         return
     if isinstance(record, bool | int | float):
         raise MisfitError("is or has a number or a boolean where text is needed; write it in quotes")
-    items = record.items() if isinstance(record, dict) else enumerate(record) if isinstance(record, list) else ()
-    for _, item in items:
+    items = record.values() if isinstance(record, dict) else record if isinstance(record, list) else ()
+    for item in items:
         _require_texts(item)
 
 

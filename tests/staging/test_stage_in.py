@@ -316,8 +316,11 @@ class TestTheStep:
         assert (tmp_path / folders[1]["path"] / "a.tif").read_bytes() == b"a"
         assert outputs()["output_files"] is None
 
-    def test_a_list_of_directories_may_be_empty(self, step: Runner, outputs: Callable[[], dict[str, Any]]) -> None:
-        assert step("stage-in", {"input_path": None, "as_type": "Directory[]"}).code == 0
+    @pytest.mark.parametrize("given", [None, []])
+    def test_a_list_of_directories_may_be_empty(
+        self, given: object, step: Runner, outputs: Callable[[], dict[str, Any]]
+    ) -> None:
+        assert step("stage-in", {"input_path": given, "as_type": "Directory[]"}).code == 0
         assert set(outputs().values()) == {None, False}
 
     @pytest.mark.parametrize(
