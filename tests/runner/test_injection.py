@@ -102,12 +102,12 @@ def test_typescript_is_declared_as_in_the_parameters_cell(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("language", "options", "reason"),
     [
-        ("gnuplot", ("-y", "{x: {a: 1}}"), "in.ipynb: a value cannot be written in gnuplot: x: there are no dictionar"),
+        ("gnuplot", ("-y", "{x: {a: 1}}"), "in.ipynb: a value cannot be written in gnuplot: x: the language has no dictionar"),
         ("zsh", ("-y", "{x: [[1]]}"), "in.ipynb: a value cannot be written in zsh: x: there are no arrays of arrays"),
         (
             "lua",
             ("-p", "a b", "1", "--allow-unknown"),
-            "a value cannot be written in lua: 'a b' is not the name of a var",
+            "a value cannot be written in lua: 'a b' is not a valid variable name",
         ),
         ("logo", ("-p", "x", "1"), "in.ipynb: parameters cannot be written in the language 'logo'"),
     ],
