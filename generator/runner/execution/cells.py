@@ -11,8 +11,9 @@ from generator.runner.execution.failures import EXIT, Failure, Failures, describ
 from generator.runner.execution.outputs import Cell, Cells, Outputs, note_time
 from generator.runner.execution.silence import Silence
 from generator.runner.execution.watching import ignore_signals
+from generator.runner.kernels.interfaces import KernelSession
 from generator.runner.kernels.messages import Message
-from generator.runner.kernels.session import NO_REPLY, KernelGoneError, Session
+from generator.runner.kernels.session import NO_REPLY, KernelGoneError
 from generator.runner.kernels.sos import FrontEnd
 from generator.runner.kernels.traits import Traits, find_traits_of_language
 
@@ -71,7 +72,7 @@ class CellRunner:
     def __init__(
         self,
         cells: Cells,
-        session: Session,
+        session: KernelSession,
         listener: Listener,
         *,
         reveal: Callable[[int, str], str] = lambda _index, source: source,
@@ -100,7 +101,7 @@ class CellRunner:
         """The languages of cells in SoS."""
         self._silence = Silence(session.process.process_id)
         self.outputs = Outputs(
-            cells, reply=lambda *message, **options: session.channels.send(session.channels.shell, *message, **options)
+            cells, reply=session.send_to_shell
         )
 
     def run(self) -> Stop | None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 from generator.runner.document.annotations import Annotations, mark_failure, prepare
 from generator.runner.document.document import Document
@@ -12,7 +14,7 @@ from generator.runner.document.injection import choose_translator, inject
 from generator.runner.execution.progress import Progress, explain
 from generator.runner.execution.task import ProgressOutput, Task
 from generator.runner.execution.watching import ignore_signals, oom_kills
-from generator.runner.kernels.process import KernelProcess, new_connection
+from generator.runner.kernels.process import KernelProcess, new_connection, transport_of
 from generator.runner.kernels.runtime import kernel_log, private_folder
 from generator.runner.results.result import RunRecord
 from generator.shared.failures import (
@@ -27,14 +29,30 @@ from generator.shared.masking import Secrets, mask
 
 if TYPE_CHECKING:
     from generator.runner.execution.cells import Stop
+    from generator.runner.kernels.interfaces import KernelSession, Process
 
 _SHUTDOWN_TIMEOUT = 5.0
 """Seconds a kernel has to shut down after its last cell before it is killed; less after a failure."""
 _SHUTDOWN_TIMEOUT_AFTER_FAILURE = 1.0
 
 
-def execute(task: Task, record: RunRecord, console: ProgressOutput) -> None:
-    """Run the notebook and save the executed one, even after a failure.
+class StartedKernel(Protocol):
+    """A kernel's process that was just started, and the way to talk to it."""
+
+    @property
+    def process(self) -> Process:
+        """The process."""
+
+    def connect(self) -> KernelSession:
+        """Return a session; its modules are imported while the process starts."""
+
+
+Start = Callable[[Task, "int | None", Path], StartedKernel]
+"""Starts a kernel: the task, a file descriptor for output outside its channels, a private folder."""
+
+
+def execute(task: Task, record: RunRecord, console: ProgressOutput, *, start: Start | None = None) -> None:
+    """Run the notebook and save the executed one, even after a failure. ``start`` starts the kernel.
 
     Raises:
         BadInputsError: parameters cannot be written in this language; no kernel is started.
@@ -57,12 +75,12 @@ def execute(task: Task, record: RunRecord, console: ProgressOutput) -> None:
     progress = Progress(task, record, console, injected, secrets=bool(secrets.placeholders))
     killed_before = oom_kills()
     failure: ProcessFailedError | None = None
-    with _start_kernel(task, secrets, record) as process:
+    with _start_kernel(task, secrets, record, start or _start_cold) as kernel:
         progress.annotations = Annotations(document)
         task.saver.save()
         try:
-            with _kernel_errors_as_failures(progress, process, killed_before):
-                stop = _run_cells(task, process, progress, secrets)
+            with _kernel_errors_as_failures(progress, kernel.process, killed_before):
+                stop = _run_cells(task, kernel, progress, secrets)
             if stop and stop.failed:
                 failure = ProcessFailedError(explain(stop, progress))
                 mark_failure(document, stop.index)
@@ -92,14 +110,13 @@ def _inject_parameters(task: Task, secrets: Secrets) -> int | None:
         raise BadInputsError(f"{task.input_path}: a value cannot be written in {task.language}: {error}") from None
 
 
-def _run_cells(task: Task, process: KernelProcess, progress: Progress, secrets: Secrets) -> Stop | None:
+def _run_cells(task: Task, kernel: StartedKernel, progress: Progress, secrets: Secrets) -> Stop | None:
     """Wait for the kernel, run the cells, and shut the kernel down."""
     from generator.runner.execution.cells import CellRunner
-    from generator.runner.kernels.session import Session
     from generator.runner.kernels.sos import front_end
     from generator.runner.kernels.traits import find_traits
 
-    session = Session(process)
+    session = kernel.connect()
     try:
         info = session.wait_until_ready(task.start_timeout)
         traits = find_traits(info)
@@ -140,25 +157,40 @@ def _write_metadata(document: Document, info: Mapping[str, Any], widgets: dict[s
 
 
 @contextmanager
-def _start_kernel(task: Task, secrets: Secrets, record: RunRecord) -> Iterator[KernelProcess]:
+def _start_kernel(task: Task, secrets: Secrets, record: RunRecord, start: Start) -> Iterator[StartedKernel]:
     """Start the kernel before further imports, and end it on exit."""
     hide = secrets.hide if secrets.placeholders else None
-    with private_folder() as runtime, ExitStack() as stack:
-        connection = new_connection(task.kernel, runtime)
-        log = stack.enter_context(kernel_log(hide, transport=connection.transport))
+    with private_folder() as runtime, kernel_log(hide, transport=transport_of(task.kernel, runtime)) as log:
         try:
-            process = KernelProcess(task.kernel, connection=connection, runtime=runtime, cwd=task.directory, log=log)
+            kernel = start(task, log, runtime)
         except OSError as error:
             raise KernelMissingError(f"kernel {task.kernel.name!r}: cannot be started: {error}") from None
         try:
-            yield process
+            yield kernel
         finally:
-            process.end()
-            record.peak_memory = process.peak_memory
+            kernel.process.end()
+            record.peak_memory = kernel.process.peak_memory
+
+
+@dataclass(frozen=True, slots=True)
+class _ColdKernel:
+    """A kernel in a process of its own."""
+
+    process: KernelProcess
+
+    def connect(self) -> KernelSession:
+        from generator.runner.kernels.session import Session
+
+        return Session(self.process)
+
+
+def _start_cold(task: Task, log: int | None, runtime: Path) -> StartedKernel:
+    connection = new_connection(task.kernel, runtime)
+    return _ColdKernel(KernelProcess(task.kernel, connection=connection, runtime=runtime, cwd=task.directory, log=log))
 
 
 @contextmanager
-def _kernel_errors_as_failures(progress: Progress, process: KernelProcess, killed_before: int) -> Iterator[None]:
+def _kernel_errors_as_failures(progress: Progress, process: Process, killed_before: int) -> Iterator[None]:
     """Raise a kernel's errors as failures of the run."""
     from generator.runner.kernels.session import CellTooLongError, KernelGoneError, NotReadyError, OutputLostError
 
@@ -184,7 +216,7 @@ def _kernel_errors_as_failures(progress: Progress, process: KernelProcess, kille
         raise KernelDiedError(f"{progress.current_cell}: the kernel {name!r} {_describe_exit(process)}") from None
 
 
-def _describe_exit(process: KernelProcess) -> str:
+def _describe_exit(process: Process) -> str:
     code = process.exit_code()
     if code is None:
         return "died"

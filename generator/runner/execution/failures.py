@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from generator.runner.document.streams import plain_output
+from generator.runner.kernels.interfaces import KernelSession
 from generator.runner.kernels.messages import Message
-from generator.runner.kernels.session import Session
 from generator.runner.kernels.traits import Mark, Traits, When
 
 
@@ -31,7 +31,7 @@ class Failures:
     def __init__(
         self,
         traits: Traits,
-        session: Session,
+        session: KernelSession,
         *,
         take: Callable[[Message], None],
         fields: Mapping[str, Any] | None = None,

@@ -18,6 +18,7 @@ import sys
 import types
 import warnings
 
+from packmill_files import flush_open_files
 from packmill_iopub import publish_without_limit
 from packmill_later import put_off
 
@@ -37,28 +38,6 @@ def isoparse(text):
         return importlib.import_module("dateutil.parser.isoparser").isoparse(text)
 
 
-def flush_open_files():
-    """Flush files that the notebook left open, before a thread that never ends can prevent it.
-
-    Only what ``open`` returns, and subclasses: asking any other object for its class, or flushing it, could run code of
-    a library. Regular files come first, because a full pipe would block.
-    """
-    kinds = (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom)
-    found = [file for file in gc.get_objects() if issubclass(type(file), kinds)]
-    typed = [(kind, file) for file in found for kind in kinds if issubclass(type(file), kind)]
-    for kind, file in sorted(typed, key=lambda one: not is_regular(*one)):
-        with contextlib.suppress(Exception):
-            kind.flush(file)
-
-
-def is_regular(kind, file):
-    """Check whether an open file is a regular one."""
-    try:
-        return stat.S_ISREG(os.fstat(kind.fileno(file)).st_mode)
-    except Exception:  # noqa: BLE001 - closed, detached, or not a file of the operating system
-        return False
-
-
 def is_relevant(record):
     """Check whether a log record is about more than the kernel's own shutdown, when its sockets are closed."""
     error = record.exc_info[1] if record.exc_info else None
@@ -72,6 +51,42 @@ def unraisable_hook(unraisable):
     code = getattr(unraisable.object, "cr_code", None)
     if code is None or f"{os.sep}ipykernel{os.sep}" not in code.co_filename:
         sys.__unraisablehook__(unraisable)
+
+
+def make_application(arguments):
+    """Initialize a kernel whose command line is ``arguments``, such as ``-f connection.json``."""
+    # IPython's history would store every cell in the user's home, including injected secrets.
+    application = kernelapp.IPKernelApp.instance(log_level=logging.CRITICAL)  # no advice for people at a terminal
+    application.initialize([*arguments, "--HistoryManager.enabled=False"])
+    application.log.addFilter(is_relevant)
+    logging.getLogger("tornado.general").addFilter(is_relevant)
+    # A request that arrives during the shutdown is dropped before its coroutine starts.
+    warnings.filterwarnings("ignore", message=r"coroutine 'Kernel\..*' was never awaited", category=RuntimeWarning)
+    sys.unraisablehook = unraisable_hook
+    return application
+
+
+def rehearse():
+    """Initialize a kernel that nobody will use, to learn which modules that loads."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        make_application(["-f", os.path.join(folder, "connection.json")])  # noqa: PTH118 - pathlib is slow
+
+
+def run(application):
+    """Serve requests until the kernel is shut down, and flush open files."""
+    application.start()
+    # After a shutdown request this thread still flushes the output streams. ipykernel 7.4 stops the thread behind them
+    # first, and waits then for a flush that nobody does: five seconds in one run of twelve.
+    if application.control_thread:
+        application.control_thread.stop()
+        application.control_thread.join(5)
+    # ipykernel's threads may still send on closed sockets, and drop tasks that they no longer start.
+    for name in ("asyncio", "tornado.general", "tornado.application"):
+        logging.getLogger(name).disabled = True
+    logging.raiseExceptions = False
+    flush_open_files()
 
 
 gc.disable()
@@ -92,25 +107,10 @@ publish_without_limit(kernelapp.IPKernelApp)
 kernelapp.IPKernelApp.init_pdb = lambda app: None  # noqa: ARG005 - nobody can type
 if "PYTHONBREAKPOINT" not in os.environ:
     sys.breakpointhook = lambda *arguments, **options: None  # noqa: ARG005 - nobody can type
-# IPython's history would store every cell in the user's home, including injected secrets.
-sys.argv.append("--HistoryManager.enabled=False")
-application = kernelapp.IPKernelApp.instance()
-application.initialize()
-application.log.addFilter(is_relevant)
-logging.getLogger("tornado.general").addFilter(is_relevant)
-# A request that arrives during the shutdown is dropped before its coroutine starts.
-warnings.filterwarnings("ignore", message=r"coroutine 'Kernel\..*' was never awaited", category=RuntimeWarning)
-sys.unraisablehook = unraisable_hook
-gc.freeze()
 gc.enable()
-application.start()
-# After a shutdown request this thread still flushes the output streams. ipykernel 7.4 stops the thread behind them
-# first, and waits then for a flush that nobody does: five seconds in one run of twelve.
-if application.control_thread:
-    application.control_thread.stop()
-    application.control_thread.join(5)
-# ipykernel's threads may still send on closed sockets, and drop tasks that they no longer start.
-for name in ("asyncio", "tornado.general", "tornado.application"):
-    logging.getLogger(name).disabled = True
-logging.raiseExceptions = False
-flush_open_files()
+if __name__ == "__main__":
+    gc.disable()
+    kernel = make_application(sys.argv[1:])
+    gc.freeze()
+    gc.enable()
+    run(kernel)

@@ -48,10 +48,16 @@ class Connection:
 _CHANNELS = ("shell", "iopub", "stdin", "control", "hb")
 
 
+def transport_of(kernel: Kernel, runtime: Path) -> str:
+    """Return ``ipc`` for a kernel that takes private Unix sockets, if their paths are short enough, else ``tcp``."""
+    fits = len(os.fsencode(str(runtime / "kernel"))) + 2 <= _SOCKET_PATH_LIMIT
+    return "ipc" if _takes_ipc(kernel.argv) and fits else "tcp"
+
+
 def new_connection(kernel: Kernel, runtime: Path) -> Connection:
     """Choose a kernel's addresses: private Unix sockets if the kernel takes them, else signed TCP."""
     sockets = str(runtime / "kernel")
-    if _takes_ipc(kernel.argv) and len(os.fsencode(sockets)) + 2 <= _SOCKET_PATH_LIMIT:
+    if transport_of(kernel, runtime) == "ipc":
         ports = {channel: number for number, channel in enumerate(_CHANNELS, start=1)}
         return Connection(transport="ipc", ip=sockets, ports=ports, key="")  # the folder's permissions replace a key
     return Connection(transport="tcp", ip="127.0.0.1", ports=_free_ports(), key=os.urandom(16).hex())
@@ -105,13 +111,13 @@ class KernelProcess:
         self._process = subprocess.Popen(
             command,
             cwd=cwd,
-            env=_build_environment(kernel),
+            env=build_environment(kernel),
             stdin=subprocess.DEVNULL,
             stdout=2 if log is None else log,
             stderr=log,
             start_new_session=True,
         )
-        self.fileno = _open_pidfd(self._process.pid)
+        self.fileno = open_pidfd(self._process.pid)
 
     @property
     def process_id(self) -> int:
@@ -165,7 +171,7 @@ class KernelProcess:
             os.killpg(self._process.pid, number)
 
 
-def _open_pidfd(pid: int) -> int | None:
+def open_pidfd(pid: int) -> int | None:
     """Open a file descriptor that becomes readable when the process exits; None where unsupported."""
     try:
         return os.pidfd_open(pid)
@@ -187,8 +193,8 @@ def _build_command(kernel: Kernel, connection_file: Path) -> list[str]:
     return argv
 
 
-def _build_environment(kernel: Kernel) -> dict[str, str]:
-    """Return the kernel's environment; its PYTHONPATH makes ``from packmill import glue`` work.
+def build_environment(kernel: Kernel) -> dict[str, str]:
+    """Return the environment of a kernel's process; its PYTHONPATH makes ``from packmill import glue`` work.
 
     ipykernel exits when its parent, ``JPY_PARENT_PID``, does.
     """

@@ -10,13 +10,16 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import zmq
 
 from generator.runner.kernels.channels import Channels
 from generator.runner.kernels.messages import Message
 from generator.runner.kernels.process import KernelProcess
+
+if TYPE_CHECKING:
+    from generator.runner.kernels.forked import ForkedProcess
 
 _ASK_AGAIN = 0.05
 """Seconds until a kernel that is silent on iopub is asked again: the subscription may have been too late."""
@@ -52,7 +55,7 @@ class OutputLostError(Exception):
 class Session:
     """A connection to a started kernel."""
 
-    def __init__(self, process: KernelProcess) -> None:
+    def __init__(self, process: KernelProcess | ForkedProcess) -> None:
         self.process = process
         self.channels = Channels(process.connection)
         self._poller = zmq.Poller()
@@ -200,6 +203,10 @@ class Session:
         gone = self.process.fileno in ready if self.process.fileno is not None else self.process.exit_code() is not None
         if gone and self.channels.shell not in ready and self.channels.iopub not in ready:
             raise KernelGoneError
+
+    def send_to_shell(self, kind: str, content: dict[str, Any], *, parent: str | None = None) -> None:
+        """Send a message that expects no answer, such as those of widgets."""
+        self.channels.send(self.channels.shell, kind, content, parent=parent)
 
     def interrupt(self, *, take: Callable[[Message], None], patience: float) -> None:
         """Interrupt the running cell and handle its messages for at most ``patience`` seconds."""
