@@ -1,0 +1,93 @@
+"""What the server and its workers need of a database of runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from generator.runner.server.runs.model import NewRun, Outcome, Run, RunState
+
+
+class QueueFullError(Exception):
+    """As many runs wait as the server accepts."""
+
+
+class RunMissingError(Exception):
+    """No run has this id."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunFilter:
+    """Which runs to list, newest first. ``before`` is the id of the last run of the page before."""
+
+    states: tuple[RunState, ...] = ()
+    process: str | None = None
+    owner: str | None = None
+    protocol: str | None = None
+    schedule: str | None = None
+    before: str | None = None
+    limit: int = 50
+
+
+class RunStore(Protocol):
+    """Runs in a database. Methods are safe to call from several processes and threads at once.
+
+    An added run is never lost, and is claimed once: a worker that dies leaves a run that `end_lost_runs` ends as failed,
+    or queues again if no cell had begun.
+    """
+
+    blocking: bool
+    """Whether calls wait for a network, so that an event loop must not make them."""
+
+    def add(self, run: NewRun, *, run_id: str, queue_limit: int) -> Run:
+        """Queue a run, and return its row, or the earlier row of the same owner and idempotency key.
+
+        Raises:
+            QueueFullError: ``queue_limit`` runs wait.
+        """
+
+    def get(self, run_id: str) -> Run:
+        """Return a run.
+
+        Raises:
+            RunMissingError: there is none.
+        """
+
+    def list(self, chosen: RunFilter) -> tuple[Run, ...]:
+        """List runs, newest first."""
+
+    def claim(self, worker: str) -> Run | None:
+        """Give the oldest queued run to a worker; None if none waits."""
+
+    def set_progress(self, run_id: str, *, cell: int, cells: int) -> None:
+        """Note the running cell."""
+
+    def finish(self, run_id: str, outcome: Outcome) -> None:
+        """End a running run; no effect on a run that has ended."""
+
+    def dismiss(self, run_id: str) -> Run:
+        """End a queued run as dismissed; mark a running one (`is_dismissed`), which its worker then interrupts.
+
+        Raises:
+            RunMissingError: there is none.
+        """
+
+    def is_dismissed(self, run_id: str) -> bool:
+        """Whether the end of the run was asked for."""
+
+    def end_lost_runs(self) -> tuple[Run, ...]:
+        """End the running runs whose workers have died, or queue them again; return them."""
+
+    def count(self) -> Mapping[RunState, int]:
+        """Count the runs in each state."""
+
+    def expired(self, *, before: datetime) -> tuple[Run, ...]:
+        """Return runs that ended before a time, at most a thousand, oldest first."""
+
+    def delete(self, run_ids: Iterable[str]) -> None:
+        """Delete rows of ended runs."""
+
+    def close(self) -> None:
+        """Close the database."""
