@@ -1,0 +1,125 @@
+"""Describe the inputs of a process as JSON Schema, for OpenAPI documents and OGC process descriptions.
+
+The schemas keep to what JSON Schema 2020-12 (OpenAPI 3.1) and OpenAPI 3.0 (OGC processes) both read: ``type`` is one
+word, and files have both OpenAPI 3.0's ``format`` and the media type of JSON Schema. They accept the values that
+`generator.notebook.literals.fit` takes without a conversion.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+from generator.notebook.interface import Input, Interface
+from generator.notebook.literals import fit
+from generator.notebook.parameters import CwlType, Hint, Literal, Missing
+from generator.shared import media_types
+
+_types: dict[CwlType, dict[str, Any]] = {
+    CwlType.INT: {"type": "integer"},
+    CwlType.LONG: {"type": "integer", "format": "int64"},
+    CwlType.FLOAT: {"type": "number"},  # a number without a type is a float too: clients must not round it to 32 bits
+    CwlType.DOUBLE: {"type": "number", "format": "double"},
+    CwlType.STRING: {"type": "string"},
+    CwlType.BOOLEAN: {"type": "boolean"},
+    CwlType.ENUM: {"type": "string"},
+    CwlType.ANY: {},
+}
+
+
+def inputs_schema(interface: Interface) -> dict[str, Any]:
+    """Return the schema of an object with the values of a run, by the inputs' ids."""
+    schema: dict[str, Any] = {
+        "type": "object",
+        "properties": {one.id: input_schema(one) for one in interface.inputs},
+        "additionalProperties": False,
+    }
+    if required := [one.id for one in interface.inputs if one.required]:
+        schema["required"] = required  # OpenAPI 3.0 does not allow an empty list
+    return schema
+
+
+def input_schema(one: Input) -> dict[str, Any]:
+    """Return the schema of one input: type, choices, description, and the default if JSON can carry it.
+
+    A file is the bytes of an upload, a folder those of a ZIP archive.
+    """
+    item = item_schema(one)
+    schema: dict[str, Any] = {"type": "array", "items": item} if one.hint.array else item
+    if one.doc:
+        schema["description"] = one.doc
+    default = schema_default(one)
+    if not isinstance(default, Missing):
+        schema["default"] = default
+    return schema
+
+
+def item_schema(one: Input) -> dict[str, Any]:
+    """Return the schema of an input's value, or of one item if the value is a list."""
+    hint = one.hint
+    if hint.type in (CwlType.FILE, CwlType.DIRECTORY):
+        return {"type": "string", "format": "binary", "contentMediaType": file_media_type(one)}
+    schema = dict(_types[hint.type])
+    if hint.symbols:
+        schema["enum"] = _choices(hint)
+    if hint.secret:
+        schema |= {"format": "password", "writeOnly": True}
+    return schema
+
+
+def schema_default(one: Input) -> Literal | Missing:
+    """Return the default as JSON; UNSET for a file, whose path is the author's, and for numbers that JSON lacks."""
+    is_file = one.hint.type in (CwlType.FILE, CwlType.DIRECTORY)
+    if isinstance(one.default, Missing) or is_file or not _is_finite(one.default):
+        return Missing.UNSET
+    return _as_json(one.default)
+
+
+def file_media_type(one: Input) -> str:
+    """Return the media type of a file, by the extension of the author's own, and of a folder as it is sent."""
+    if one.hint.type is CwlType.DIRECTORY:
+        return "application/zip"
+    found = {media_types.media_type(path) for path in _paths(one.default)}
+    return found.pop() if len(found) == 1 else media_types.unknown
+
+
+def _paths(default: Literal | Missing) -> list[str]:
+    if isinstance(default, list | tuple):
+        return [path for item in default for path in _paths(item)]
+    if isinstance(default, dict):
+        return _paths(default.get("path") or default.get("location"))
+    return [default] if isinstance(default, str) else []
+
+
+def _choices(hint: Hint) -> list[Literal]:
+    """Return the choices as values; those of several types stand as text too, which the run also accepts."""
+    if hint.type is not CwlType.ANY:
+        item = replace(hint, array=False, symbols=())
+        return list(hint.symbols) if hint.type is CwlType.ENUM else [fit(symbol, item) for symbol in hint.symbols]
+    listed: list[Literal] = []
+    for symbol in hint.symbols:
+        listed += [_constant(symbol), symbol] if _constant(symbol) is not None else [symbol]
+    return listed
+
+
+def _constant(symbol: str) -> Literal:
+    """Return the number or the boolean that a choice is as text, else None."""
+    if symbol in ("True", "False"):
+        return symbol == "True"
+    return int(symbol) if symbol.removeprefix("-").isdecimal() else None
+
+
+def _is_finite(value: Literal) -> bool:
+    if isinstance(value, list | tuple):
+        return all(map(_is_finite, value))
+    if isinstance(value, dict):
+        return all(map(_is_finite, value.values()))
+    return not isinstance(value, float) or math.isfinite(value)
+
+
+def _as_json(value: Literal) -> Literal:
+    """Return a value with lists in place of tuples."""
+    if isinstance(value, list | tuple):
+        return [_as_json(item) for item in value]
+    return {key: _as_json(item) for key, item in value.items()} if isinstance(value, dict) else value
