@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support import write_notebook
 from waiting import has_ended, wait_until
+
+from generator.resources import data_folder
 
 pytestmark = pytest.mark.slow
 
@@ -157,6 +161,20 @@ for number in range(5000):
     display(HTML('x' * 200))
 os.kill(os.getppid(), signal.SIGCONT)
 """
+
+
+def test_a_python_without_ipykernel_runs_with_the_kernel_of_the_image(here: Here) -> None:
+    program = here.folder / "kernel" / "kernel.py"
+    program.parent.mkdir()
+    shutil.copy(data_folder("templates") / "image" / "runner" / "kernel.py", program)
+    (program.parent / "lib").symlink_to(sysconfig.get_path("purelib"))
+    here.kernel("python3", "python", sys.executable, "-S", str(program))
+    write_notebook(here.folder / "in.ipynb", "import sys\nprint(sys.path[-1], 'packmill_kernel' in sys.modules)")
+
+    finished = here.run()
+
+    assert finished.returncode == 0, finished.stderr
+    assert here.texts() == f"{program.parent / 'lib'} True\n"
 
 
 def test_no_output_is_lost_when_a_kernel_is_faster_than_the_runner(here: Here) -> None:

@@ -74,6 +74,15 @@ def rehearse():
         make_application(["-f", os.path.join(folder, "connection.json")])  # noqa: PTH118 - pathlib is slow
 
 
+def main(arguments):
+    """Start a kernel whose command line is ``arguments``, and run it until it is shut down."""
+    gc.disable()
+    application = make_application(arguments)
+    gc.freeze()
+    gc.enable()
+    run(application)
+
+
 def run(application):
     """Serve requests until the kernel is shut down, and flush open files."""
     application.start()
@@ -109,8 +118,4 @@ if "PYTHONBREAKPOINT" not in os.environ:
     sys.breakpointhook = lambda *arguments, **options: None  # noqa: ARG005 - nobody can type
 gc.enable()
 if __name__ == "__main__":
-    gc.disable()
-    kernel = make_application(sys.argv[1:])
-    gc.freeze()
-    gc.enable()
-    run(kernel)
+    main(sys.argv[1:])
