@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import venv
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from support import write_notebook
 from waiting import has_ended, wait_until
 
 from generator.resources import data_folder
+from generator.runner.kernels.prepared import Kind, PreparedProcess
+from generator.runner.kernels.specs import Kernel
 
 pytestmark = pytest.mark.slow
 
@@ -175,6 +178,22 @@ def test_a_python_without_ipykernel_runs_with_the_kernel_of_the_image(here: Here
 
     assert finished.returncode == 0, finished.stderr
     assert here.texts() == f"{program.parent / 'lib'} True\n"
+
+
+@pytest.mark.parametrize("kind", ["kernel", "shell"])
+def test_a_process_of_a_python_without_ipykernel_is_prepared_with_the_kernel_of_the_image(
+    kind: Kind, here: Here
+) -> None:
+    venv.create(here.folder / "venv", symlinks=True)
+    lib = here.folder / "packmill" / "kernel" / "lib"
+    lib.parent.mkdir(parents=True)
+    lib.symlink_to(sysconfig.get_path("purelib"))
+    argv = (str(here.folder / "venv/bin/python"), str(lib.with_name("kernel.py")), "-f", "{connection_file}")
+    prepared = PreparedProcess(Kernel("python3", "python", argv, here.folder), kind)
+    try:
+        assert prepared.prepare(["IPython", "json"], timeout=60) == {}
+    finally:
+        prepared.end()
 
 
 def test_no_output_is_lost_when_a_kernel_is_faster_than_the_runner(here: Here) -> None:

@@ -1,8 +1,8 @@
 """A prepared process: imports what notebooks import, uses none of it, and forks one child for each run.
 
-Started as ``python packmill_prepared.py KIND FD`` in the interpreter of a notebook's kernel. KIND is ``kernel``, or
-``shell`` for `packmill_shell`; FD is a Unix socket of type SOCK_SEQPACKET. It takes JSON requests, with file descriptors
-attached (SCM_RIGHTS):
+Started as ``python packmill_prepared.py KIND FD [FOLDER]`` in the interpreter of a notebook's kernel. KIND is ``kernel``,
+or ``shell`` for `packmill_shell`; FOLDER, if given, comes last on the path of modules. FD is a Unix socket of type
+SOCK_SEQPACKET. It takes JSON requests, with file descriptors attached (SCM_RIGHTS):
 
 - ``{"do": "import", "modules": [...]}`` is answered with ``{"imported": n, "failed": {...}, "threads": [...]}``;
 - ``{"do": "fork", "directory": d, "environment": {...}}`` with [log, report], for a kernel also ``connection_file``, for
@@ -245,4 +245,5 @@ def _report_modules(report, before):
 
 if __name__ == "__main__":
     sys.path.pop(0)
+    sys.path += sys.argv[3:]
     main(sys.argv[1], int(sys.argv[2]))

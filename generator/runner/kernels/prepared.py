@@ -55,7 +55,7 @@ class PreparedProcess:
         self._ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._process = subprocess.Popen(
-                [kernel.argv[0], str(_program), kind, str(theirs.fileno())],
+                [kernel.argv[0], str(_program), kind, str(theirs.fileno()), *_own_packages(kernel)],
                 env=build_environment(kernel),
                 stdin=subprocess.DEVNULL,
                 stdout=2 if log is None else log,
@@ -149,3 +149,9 @@ class PreparedProcess:
             return message
         self._exits[message["exited"]] = Exit(message["status"], message["peak_memory"])
         return None
+
+
+def _own_packages(kernel: Kernel) -> list[str]:
+    """Return the folder of packages that packmill's ``kernel.py`` in an image puts last on the path."""
+    programs = (Path(word) for word in kernel.argv if word.endswith("packmill/kernel/kernel.py"))
+    return [str(program.with_name("lib")) for program in programs]
