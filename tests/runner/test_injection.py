@@ -102,7 +102,7 @@ def test_typescript_is_declared_as_in_the_parameters_cell(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("language", "options", "reason"),
     [
-        ("gnuplot", ("-y", "{x: {a: 1}}"), "in.ipynb: a value cannot be written in gnuplot: x: the language has no dictionar"),
+        ("gnuplot", ("-y", "{x: {a: 1}}"), "cannot be written in gnuplot: x: the language has no dictionar"),
         ("zsh", ("-y", "{x: [[1]]}"), "in.ipynb: a value cannot be written in zsh: x: there are no arrays of arrays"),
         (
             "lua",
