@@ -100,9 +100,7 @@ class CellRunner:
         self._languages: dict[int, str] = {}
         """The languages of cells in SoS."""
         self._silence = Silence(session.process.process_id)
-        self.outputs = Outputs(
-            cells, reply=session.send_to_shell
-        )
+        self.outputs = Outputs(cells, reply=session.send_to_shell)
 
     def run(self) -> Stop | None:
         """Run all cells until one stops the run; an error that a cell only displayed counts after the last cell.

@@ -56,6 +56,8 @@ class Progress:
         else:
             self.current_cell = f"cell {number} of {self.total}"
             line = f"{self.current_cell}: {_first_line(cell['source'])}"
+            if self.console.on_cell:
+                self.console.on_cell(number, self.total)
         if self.console.cells:
             self.console.say(line)
 

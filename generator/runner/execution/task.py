@@ -42,7 +42,11 @@ class Task:
 
 @dataclass(slots=True)
 class ProgressOutput:
-    """Progress reports of a run: ``say`` prints a line; ``cells`` reports every cell."""
+    """Progress reports of a run: ``say`` prints a line; ``cells`` reports every cell.
+
+    ``on_cell`` is called before each cell with its number, from 1, and the number of cells.
+    """
 
     say: Callable[[str], None]
     cells: bool = True
+    on_cell: Callable[[int, int], None] | None = None

@@ -17,7 +17,7 @@ from generator.notebook.notebook import Notebook, read_notebook
 from generator.notebook.stage_ins import folders_below
 from generator.runner.document.document import read_document
 from generator.runner.document.saving import Saver, file_writer
-from generator.runner.execution.execution import execute
+from generator.runner.execution.execution import Start, execute
 from generator.runner.execution.html import write_page_after
 from generator.runner.execution.recording import recorded_run
 from generator.runner.execution.task import ProgressOutput, Task
@@ -68,6 +68,10 @@ class PackagedRun:
     time_limit: float | None = None
     execution: Mapping[str, Any] = field(default_factory=dict)
     """Fields of `Task` that come directly from options."""
+    start: Start | None = None
+    """Starts the kernel, if it is not a process of its own."""
+    on_cell: Callable[[int, int], None] | None = None
+    """Called before each cell with its number, from 1, and the number of cells."""
 
 
 def run(request: PackagedRun) -> None:
@@ -204,11 +208,11 @@ def _run_notebook(run: _Run) -> None:
         **request.execution,
     )
     record.kernel = kernel.name
-    console = ProgressOutput(request.say, cells=request.show_cells)
+    console = ProgressOutput(request.say, cells=request.show_cells, on_cell=request.on_cell)
     page = file_writer(executed.with_suffix(".html")) if request.html else None
     try:
         with placeholder_paths(interface, run.output) as paths, write_page_after(task, page, console):
-            execute(replace(task, parameters={**parameters, **paths}), record, console)
+            execute(replace(task, parameters={**parameters, **paths}), record, console, start=request.start)
     except ProcessFailedError as error:
         raise ProcessFailedError(f"{error}{advise_on_network(str(error), document)}") from None
     finally:
