@@ -36,6 +36,15 @@ _COLUMNS = (
     "id, process, owner, protocol, options, state, created, started, ended, cell, cells, worker, reason, message, "
     "exit_code, status_code, way, note, idempotency_key, schedule"
 )
+_END_LOST = """
+UPDATE run SET state = CASE WHEN cell = 0 THEN 'queued' ELSE 'failed' END,
+    ended = CASE WHEN cell = 0 THEN NULL ELSE ? END,
+    reason = CASE WHEN cell = 0 THEN NULL ELSE 'interrupted' END,
+    message = CASE WHEN cell = 0 THEN NULL ELSE 'the worker process of the run died' END,
+    exit_code = CASE WHEN cell = 0 THEN NULL ELSE 137 END,
+    worker = NULL
+WHERE state = 'running' AND worker = ?
+"""
 _TIMES = ("created", "started", "ended")
 _EXPIRED_AT_ONCE = 1000
 
@@ -147,8 +156,8 @@ class SqliteRunStore:
         )
         with self._writing() as database:
             database.execute(
-                "UPDATE run SET state = ?, ended = ?, reason = ?, message = ?, exit_code = ?, status_code = ?, way = ?, "
-                "note = ? WHERE id = ? AND state = 'running'",
+                "UPDATE run SET state = ?, ended = ?, reason = ?, message = ?, exit_code = ?, status_code = ?, way = ?,"
+                " note = ? WHERE id = ? AND state = 'running'",
                 values,
             )
 
@@ -177,12 +186,7 @@ class SqliteRunStore:
                 lost += map(
                     _run,
                     database.execute(
-                        "UPDATE run SET state = CASE WHEN cell = 0 THEN 'queued' ELSE 'failed' END, "  # noqa: S608
-                        "ended = CASE WHEN cell = 0 THEN NULL ELSE ? END, "
-                        "reason = CASE WHEN cell = 0 THEN NULL ELSE 'interrupted' END, "
-                        "message = CASE WHEN cell = 0 THEN NULL ELSE 'the worker process of the run died' END, "
-                        "exit_code = CASE WHEN cell = 0 THEN NULL ELSE 137 END, worker = NULL "
-                        f"WHERE state = 'running' AND worker = ? RETURNING {_COLUMNS}",
+                        f"{_END_LOST} RETURNING {_COLUMNS}",
                         (_now(), worker),
                     ).fetchall(),
                 )
@@ -221,7 +225,9 @@ class SqliteRunStore:
         if connection is None:
             connection = sqlite3.connect(self._path, timeout=30, isolation_level=None, check_same_thread=False)
             connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = NORMAL")  # a killed process loses nothing, a power cut the last runs
+            connection.execute(
+                "PRAGMA synchronous = NORMAL"
+            )  # a killed process loses nothing, a power cut the last runs
             self._local.connection = connection
         return connection
 

@@ -32,10 +32,10 @@ class RunFilter:
 
 
 class RunStore(Protocol):
-    """Runs in a database. Methods are safe to call from several processes and threads at once.
+    """Runs in a database, whose methods several processes and threads may call at once.
 
-    An added run is never lost, and is claimed once: a worker that dies leaves a run that `end_lost_runs` ends as failed,
-    or queues again if no cell had begun.
+    An added run is never lost, and is claimed once: `end_lost_runs` ends the run of a worker that died as failed,
+    or queues it again if no cell had begun.
     """
 
     blocking: bool

@@ -1,0 +1,128 @@
+"""The notebooks below the served folder, with their interfaces; read again only when a file has changed."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from generator.notebook.interface import Interface, read_interface
+from generator.notebook.notebook import Notebook, read_notebook
+from generator.notebook.stage_ins import folders_below
+from generator.runner.server.problems import ProblemError
+from generator.shared.errors import PackmillError
+
+_MOST = 10_000
+"""Notebooks that are listed."""
+_LIST_AGE = 2.0
+"""Seconds for which a list of files is used again."""
+_HIDDEN = ("node_modules", "__pycache__")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ServedNotebook:
+    """One notebook; ``error`` tells why it cannot run."""
+
+    path: str
+    """Posix, relative to the served folder."""
+    notebook: Notebook | None
+    interface: Interface
+    error: str | None = None
+
+    @property
+    def title(self) -> str:
+        """The first heading, or the file's name."""
+        return (self.notebook.title if self.notebook else "") or posixpath.basename(self.path)[: -len(".ipynb")]
+
+    @property
+    def language(self) -> str:
+        """The language in lower case."""
+        return (self.notebook.language if self.notebook else "") or "python"
+
+
+class Catalogue:
+    """The notebooks of one folder; for use from several threads."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.resolve()
+        self._known: dict[str, tuple[tuple[int, int, int], ServedNotebook]] = {}
+        self._listed: tuple[float, tuple[str, ...]] = (-_LIST_AGE, ())
+        self._guard = threading.Lock()
+
+    def get(self, path: str) -> ServedNotebook:
+        """Return a notebook.
+
+        Raises:
+            ProblemError: 404, the path is not a notebook below the folder, or a link leads out of it.
+        """
+        normal = posixpath.normpath(path)
+        file = self._file(normal)
+        if file is None:
+            raise ProblemError(404, f"notebook {path!r}: not found; GET /notebooks lists what is served")
+        return self._read(normal, file)
+
+    def all(self) -> tuple[ServedNotebook, ...]:
+        """Return all notebooks, sorted by path."""
+        found = ((path, self._file(path)) for path in self._paths())
+        return tuple(self._read(path, file) for path, file in found if file is not None)
+
+    def _paths(self) -> tuple[str, ...]:
+        age, paths = self._listed
+        if time.monotonic() - age >= _LIST_AGE:
+            paths = tuple(sorted(self._walk()))
+            self._listed = (time.monotonic(), paths)
+        return paths
+
+    def _walk(self) -> Iterator[str]:
+        number = 0
+        for folder, folders, files in os.walk(self.root):
+            folders[:] = [name for name in folders if _is_shown(name)]
+            for name in files:
+                if name.endswith(".ipynb") and _is_shown(name):
+                    number += 1
+                    if number > _MOST:
+                        return
+                    yield posixpath.normpath(posixpath.join(os.path.relpath(folder, self.root), name))
+
+    def _file(self, path: str) -> Path | None:
+        """Return the file of a notebook's normal path; None if it may not be served."""
+        parts = path.split("/")
+        if path.startswith("/") or "\0" in path or not path.endswith(".ipynb") or not all(map(_is_shown, parts)):
+            return None
+        try:
+            file = (self.root / path).resolve()
+            served = file.is_relative_to(self.root) and file.is_file()
+        except (OSError, ValueError, RuntimeError):
+            return None
+        return file if served else None
+
+    def _read(self, path: str, file: Path) -> ServedNotebook:
+        status = file.stat()
+        version = (status.st_mtime_ns, status.st_size, status.st_ino)
+        known = self._known.get(path)
+        if known and known[0] == version:
+            return known[1]
+        served = self._understand(path, file)
+        with self._guard:
+            if len(self._known) > _MOST:
+                self._known.clear()
+            self._known[path] = (version, served)
+        return served
+
+    def _understand(self, path: str, file: Path) -> ServedNotebook:
+        notebook = None
+        try:
+            notebook = read_notebook(file.read_bytes(), path)
+            folder = posixpath.dirname(path)
+            interface = read_interface(notebook, folder=folder, is_folder=folders_below(self.root, folder))
+        except (OSError, PackmillError) as error:
+            return ServedNotebook(path=path, notebook=notebook, interface=Interface(), error=str(error))
+        return ServedNotebook(path=path, notebook=notebook, interface=interface)
+
+
+def _is_shown(name: str) -> bool:
+    return not name.startswith(".") and name not in _HIDDEN

@@ -1,0 +1,113 @@
+"""What happens to runs, for requests that wait: progress from the workers, ends from workers and database."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+from generator.runner.server.runs.model import Run
+from generator.runner.server.runs.store import RunMissingError
+
+_POLL = 0.5
+"""Seconds between two looks at the database for runs that workers of other servers execute."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened to a run: ``started``, ``cell`` or ``ended``; ``cell`` counts from 1."""
+
+    kind: str
+    cell: int = 0
+    cells: int = 0
+
+
+class RunEvents:
+    """The events of runs, by subscription; for one event loop."""
+
+    def __init__(self, find: Callable[[str], Run]) -> None:
+        """``find`` reads a run's row."""
+        self._find = find
+        self._queues: dict[str, set[asyncio.Queue[Event]]] = {}
+        self._latest: dict[str, Event] = {}
+
+    def take(self, message: Mapping[str, Any]) -> None:
+        """Publish a message of a worker (`generator.runner.server.workers.worker`)."""
+        if run_id := message.get("started"):
+            self._publish(run_id, Event("started"))
+        elif run_id := message.get("cell"):
+            event = Event("cell", message["number"], message["of"])
+            self._latest[run_id] = event
+            self._publish(run_id, event)
+        elif run_id := message.get("ended"):
+            self._latest.pop(run_id, None)
+            self._publish(run_id, Event("ended"))
+
+    def publish_end(self, run_id: str) -> None:
+        """Publish the end of a run that no worker reports, such as a dismissed one."""
+        self._publish(run_id, Event("ended"))
+
+    def progress(self, run: Run) -> tuple[int, int]:
+        """Return the running cell and the number of cells: newer than the row's, if a worker here has the run."""
+        event = self._latest.get(run.id)
+        return (event.cell, event.cells) if event else (run.cell, run.cells)
+
+    async def follow(self, run_id: str) -> AsyncIterator[Event]:
+        """Yield the events of a run from now on, until it has ended; None never comes.
+
+        Raises:
+            RunMissingError: there is no such run.
+        """
+        with self._subscription(run_id) as queue:
+            if self._find(run_id).state.final:
+                yield Event("ended")
+                return
+            while True:
+                event = await self._next(run_id, queue)
+                if event:
+                    yield event
+                    if event.kind == "ended":
+                        return
+
+    async def wait(self, run_id: str, timeout: float | None) -> Run:
+        """Wait until a run has ended, at most ``timeout`` seconds, and return it.
+
+        Raises:
+            RunMissingError: there is no such run.
+        """
+
+        async def end() -> None:
+            async for _ in self.follow(run_id):
+                pass
+
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(end(), timeout)
+        return self._find(run_id)
+
+    async def _next(self, run_id: str, queue: asyncio.Queue[Event]) -> Event | None:
+        try:
+            return await asyncio.wait_for(queue.get(), _POLL)
+        except asyncio.TimeoutError:
+            pass
+        try:
+            return Event("ended") if self._find(run_id).state.final else None
+        except RunMissingError:
+            return Event("ended")
+
+    @contextmanager
+    def _subscription(self, run_id: str) -> Iterator[asyncio.Queue[Event]]:
+        queue: asyncio.Queue[Event] = asyncio.Queue()
+        self._queues.setdefault(run_id, set()).add(queue)
+        try:
+            yield queue
+        finally:
+            queues = self._queues[run_id]
+            queues.discard(queue)
+            if not queues:
+                del self._queues[run_id]
+
+    def _publish(self, run_id: str, event: Event) -> None:
+        for queue in self._queues.get(run_id, ()):
+            queue.put_nowait(event)

@@ -1,0 +1,37 @@
+"""Error responses as problem details (RFC 9457): one exception that any function may raise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+
+from fastapi.responses import JSONResponse
+
+
+class ProblemError(Exception):
+    """An error response. ``detail`` says what is wrong and what to do; ``issues`` lists what is wrong, one by one."""
+
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        *,
+        issues: Sequence[str] = (),
+        headers: Mapping[str, str] | None = None,
+        kind: str | None = None,
+    ) -> None:
+        super().__init__(f"{status}: {detail}")
+        self.status, self.detail, self.issues = status, detail, tuple(issues)
+        self.headers, self.kind = dict(headers or {}), kind
+
+    @property
+    def title(self) -> str:
+        """The status in words."""
+        return HTTPStatus(self.status).phrase
+
+    def response(self) -> JSONResponse:
+        """Return the response (``application/problem+json``)."""
+        body = {"type": self.kind or "about:blank", "title": self.title, "status": self.status, "detail": self.detail}
+        if self.issues:
+            body["issues"] = list(self.issues)
+        return JSONResponse(body, self.status, self.headers, media_type="application/problem+json")

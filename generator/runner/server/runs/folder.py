@@ -1,0 +1,123 @@
+"""The files of one run: its input object, its uploads, and what it wrote.
+
+```
+<data>/runs/<first digits of the id>/<id>/
+  inputs.json   the CWL input object, removed after the run: it may hold secrets
+  uploads/      files that came with the request, removed with the run
+  log.txt       what the runner reported
+  output/       the output directory of the run: executed notebook, outputs, scraps, result.json
+  cwl.output.json  the CWL output object
+```
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from generator.shared import contract
+from generator.shared.json_text import json_text
+
+_DIGITS = 7
+"""Runs of some seventeen minutes are in one folder, which keeps folders small."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """The folder of one run."""
+
+    path: Path
+
+    @property
+    def inputs_file(self) -> Path:
+        """The input object."""
+        return self.path / contract.inputs_file
+
+    @property
+    def uploads(self) -> Path:
+        """The folder of uploaded files."""
+        return self.path / "uploads"
+
+    @property
+    def output(self) -> Path:
+        """The output directory."""
+        return self.path / contract.output_folder
+
+    @property
+    def log_file(self) -> Path:
+        """What the runner reported, a line each."""
+        return self.path / "log.txt"
+
+    def create(self) -> None:
+        """Create the folder, readable by its owner alone."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.path.mkdir(mode=0o700)
+
+    def write_inputs(self, inputs: Mapping[str, Any]) -> None:
+        """Write the input object."""
+        descriptor = os.open(self.inputs_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(json_text(dict(inputs)))
+
+    def remove_inputs(self) -> None:
+        """Remove the input object and the uploads."""
+        self.inputs_file.unlink(missing_ok=True)
+        if self.uploads.is_dir():
+            shutil.rmtree(self.uploads, ignore_errors=True)
+
+    def clear_output(self) -> None:
+        """Remove what a run wrote, before it is repeated."""
+        shutil.rmtree(self.output, ignore_errors=True)
+        (self.path / contract.output_object_file).unlink(missing_ok=True)
+
+    def remove(self) -> None:
+        """Remove the folder."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        with suppress(OSError):
+            self.path.parent.rmdir()
+
+    def read_result(self) -> dict[str, Any]:
+        """Return the content of ``result.json``; empty if the run has not written it."""
+        return _read(self.output / contract.result_file)
+
+    def read_scraps(self) -> dict[str, Any]:
+        """Return the scraps by name, in the order of the notebook; empty without any."""
+        return _read(self.output / contract.scraps_file)
+
+    def read_output_object(self) -> dict[str, Any]:
+        """Return the CWL output object; empty if the run has not written it."""
+        return _read(self.path / contract.output_object_file)
+
+    def notebook(self) -> Path | None:
+        """Return the executed notebook."""
+        name = self.read_result().get("notebook")
+        path = self.output / name if name else None
+        return path if path and path.is_file() else None
+
+    def output_file(self, relative: str) -> Path | None:
+        """Return a file of the output directory; None if it does not exist or a link leads out of the directory."""
+        try:
+            path = (self.output / relative).resolve()
+            inside = path.is_relative_to(self.output.resolve()) and path.is_file()
+        except (OSError, ValueError):
+            return None
+        return path if inside else None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        document = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def run_folder(data: Path, run_id: str) -> RunFolder:
+    """Return the folder of a run below the server's data folder."""
+    return RunFolder(data / "runs" / run_id[:_DIGITS] / run_id)

@@ -1,0 +1,109 @@
+"""The execution of one run by a worker: the runner's own packaged run, and its outcome as a row."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, TextIO
+
+from generator.runner.packaged.run import PackagedRun
+from generator.runner.packaged.run import run as run_process
+from generator.runner.server.runs.folder import RunFolder
+from generator.runner.server.runs.model import Outcome, Run, RunState
+from generator.runner.server.workers.settings import WorkerSettings
+from generator.shared.failures import InterruptedRunError, RunFailedError
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunOptions:
+    """What a client may choose of a run besides its values; times in seconds."""
+
+    way: str | None = None
+    template: str | None = None
+    """Template of the executed notebook's path in the output directory."""
+    template_args: Mapping[str, str] | None = None
+    html: bool = False
+    report_mode: bool = False
+    time_limit: float | None = None
+    cell_time_limit: float | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the options that are set, for the run's row."""
+        options = {name: getattr(self, name) for name in self.__slots__}
+        return {name: value for name, value in options.items() if value not in (None, False)}
+
+
+def execute_run(
+    run: Run, folder: RunFolder, settings: WorkerSettings, *, on_cell: Callable[[int, int], None]
+) -> Outcome:
+    """Execute a run in this process, which has to be in its main thread; never raises."""
+    options = RunOptions(**run.options)
+    with _own_surroundings(folder.path), open(folder.log_file, "w", encoding="utf-8") as log:
+        try:
+            run_process(replace(_request(run, options, folder, settings), say=partial(_say, log), on_cell=on_cell))
+        except InterruptedRunError as error:
+            return Outcome(state=RunState.FAILED, reason=error.reason, message=str(error), exit_code=error.exit_code)
+        except RunFailedError as error:
+            return _failure(error, folder)
+        except Exception as error:  # noqa: BLE001 - a worker must outlive a run that found a mistake of ours
+            return Outcome(
+                state=RunState.FAILED, reason="internal-error", message=f"{type(error).__name__}: {error}", exit_code=1
+            )
+        finally:
+            folder.remove_inputs()
+    status = folder.read_result().get("status_code")
+    return Outcome(state=RunState.SUCCEEDED, status_code=status)
+
+
+def _failure(error: RunFailedError, folder: RunFolder) -> Outcome:
+    return Outcome(
+        state=RunState.FAILED,
+        reason=error.reason,
+        message=str(error),
+        exit_code=error.exit_code,
+        status_code=folder.read_result().get("status_code"),
+    )
+
+
+def _say(log: TextIO, line: str) -> None:
+    print(line, file=log, flush=True)
+
+
+def _request(run: Run, options: RunOptions, folder: RunFolder, settings: WorkerSettings) -> PackagedRun:
+    return PackagedRun(
+        process=run.process,
+        output=folder.output,
+        inputs=folder.inputs_file,
+        repository=str(settings.root),
+        template=options.template,
+        template_args=options.template_args or {},
+        html=options.html,
+        show_cells=False,
+        time_limit=_lowest(options.time_limit, settings.time_limit),
+        execution={
+            "report_mode": options.report_mode,
+            "cell_time_limit": _lowest(options.cell_time_limit, settings.cell_time_limit),
+        },
+    )
+
+
+def _lowest(*limits: float | None) -> float | None:
+    return min((limit for limit in limits if limit is not None), default=None)
+
+
+@contextmanager
+def _own_surroundings(folder: Path) -> Iterator[None]:
+    """Run in the run's folder, and undo what a run changes in this process."""
+    before = dict(os.environ)
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir("/")
+        if os.environ != before:
+            os.environ.clear()
+            os.environ.update(before)

@@ -1,0 +1,33 @@
+"""What a worker process needs to know; it travels as JSON over the worker's channel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WorkerSettings:
+    """The settings of one worker; times in seconds, memory in bytes."""
+
+    name: str
+    """Unique among all workers of a database, also of earlier servers."""
+    root: Path
+    data: Path
+    database: str | None = None
+    time_limit: float | None = None
+    """The longest that a run may take."""
+    cell_time_limit: float | None = None
+    kernels: str = "auto"
+    """Which way kernels start, unless a run says (`generator.runner.server.kernels`)."""
+
+    def as_message(self) -> dict[str, Any]:
+        """Return the settings as a JSON object."""
+        return {name: str(value) if isinstance(value, Path) else value for name, value in asdict(self).items()}
+
+    @classmethod
+    def from_message(cls, message: Mapping[str, Any]) -> WorkerSettings:
+        """Read the settings from a JSON object."""
+        return cls(**{**message, "root": Path(message["root"]), "data": Path(message["data"])})

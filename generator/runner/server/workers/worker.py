@@ -1,0 +1,119 @@
+"""A worker process: takes runs from the queue, executes them one at a time, and tells the server.
+
+``python -m generator.runner.server.workers.worker FD``, where FD is its end of a channel. If the server ends, however,
+the worker finishes the run that it has begun and ends too, so that a killed server loses no run.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from dataclasses import replace
+
+from generator.runner.server.runs.folder import run_folder
+from generator.runner.server.runs.model import Run, RunState
+from generator.runner.server.runs.store import RunStore
+from generator.runner.server.runs.stores import open_store
+from generator.runner.server.workers.channel import receive, send
+from generator.runner.server.workers.execution import execute_run
+from generator.runner.server.workers.settings import WorkerSettings
+from generator.shared.failures import InterruptedRunError
+
+_POLL = 1.0
+"""Seconds between two looks at the queue if nobody says that there is a run."""
+_PROGRESS_INTERVAL = 1.0
+"""Seconds between two notes of the running cell in the database; the server hears of each cell at once."""
+
+
+class Worker:
+    """One worker process."""
+
+    def __init__(self, channel: socket.socket, settings: WorkerSettings, store: RunStore) -> None:
+        self._channel = channel
+        self._settings = settings
+        self._store = store
+        self._wake = threading.Event()
+        self._stopping = False
+        self._guard = threading.Lock()
+        self._current: str | None = None
+        self._dismissed = False
+
+    def work(self) -> None:
+        """Take runs until the server ends or asks to stop."""
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, lambda *_: self._stop())
+        threading.Thread(target=self._listen, daemon=True).start()
+        send(self._channel, {"ready": os.getpid()})
+        while not self._stopping:
+            self._wake.clear()
+            run = self._store.claim(self._settings.name)
+            if run is not None:
+                self._execute(run)
+                continue
+            send(self._channel, {"idle": True})
+            self._wake.wait(_POLL)
+
+    def _stop(self) -> None:
+        self._stopping = True
+        self._wake.set()
+
+    def _listen(self) -> None:
+        """Handle the server's messages; in a thread of its own, since the main thread executes runs."""
+        while (message := receive(self._channel)) is not None:
+            if message.get("do") == "dismiss":
+                self._dismiss(message["run"])
+            elif message.get("do") == "stop":
+                self._stop()
+            self._wake.set()
+        self._stop()
+
+    def _dismiss(self, run_id: str) -> None:
+        with self._guard:  # the run cannot end, and another one begin, meanwhile
+            if self._current == run_id:
+                self._dismissed = True
+                os.kill(os.getpid(), signal.SIGINT)
+
+    def _execute(self, run: Run) -> None:
+        with self._guard:
+            self._current, self._dismissed = run.id, False
+        send(self._channel, {"started": run.id})
+        noted = 0.0
+
+        def note_cell(cell: int, cells: int) -> None:
+            nonlocal noted
+            if self._dismissed:  # before the run could be interrupted
+                raise InterruptedRunError(signal.SIGINT)
+            if time.monotonic() - noted >= _PROGRESS_INTERVAL:
+                noted = time.monotonic()
+                self._store.set_progress(run.id, cell=cell, cells=cells)
+            send(self._channel, {"cell": run.id, "number": cell, "of": cells})
+
+        outcome = execute_run(run, run_folder(self._settings.data, run.id), self._settings, on_cell=note_cell)
+        with self._guard:
+            self._current = None
+        if self._dismissed and outcome.state is not RunState.SUCCEEDED:
+            outcome = replace(outcome, state=RunState.DISMISSED, reason="dismissed", message=None)
+        self._store.finish(run.id, outcome)
+        send(self._channel, {"ended": run.id})
+
+
+def main(descriptor: int) -> None:
+    """Work until the server ends."""
+    channel = socket.socket(fileno=descriptor)
+    message = receive(channel)
+    if message is None:
+        return
+    settings = WorkerSettings.from_message(message)
+    store = open_store(settings.data, settings.database)
+    try:
+        Worker(channel, settings, store).work()
+    finally:
+        store.close()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))
