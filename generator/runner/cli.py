@@ -11,6 +11,7 @@ from textwrap import fill
 
 from generator.runner.options import add_process, add_run, take_pairs
 from generator.runner.run_command import run_packaged, run_standalone, say
+from generator.runner.server.options import add_serve
 from generator.shared import contract
 from generator.shared.failures import BadInputsError, RunFailedError
 from generator.staging.options import add_stage_in, add_stage_out
@@ -96,6 +97,9 @@ def _parser() -> argparse.ArgumentParser:
         help="the file that declares the environment's packages, for advice on missing modules",
     )
     check.set_defaults(command=_check)
+    serve = commands.add_parser("serve", help="serve notebooks over HTTP")
+    add_serve(serve)
+    serve.set_defaults(command=_serve)
     add_stage_in(commands.add_parser("stage-in", help="fetch files from anywhere"))
     add_stage_out(commands.add_parser("stage-out", help="upload results to their destination"))
     _add_template(commands.add_parser("template", help="manage output templates by name"))
@@ -116,7 +120,7 @@ def _add_template(parser: argparse.ArgumentParser) -> None:
 
 def _version(options: argparse.Namespace) -> int:
     if not options.version:
-        _parser().error("COMMAND is missing; choose run, check, stage-in, stage-out or template")
+        _parser().error("COMMAND is missing; choose run, serve, check, stage-in, stage-out or template")
     from importlib.metadata import PackageNotFoundError, version
 
     from generator import __version__
@@ -155,6 +159,12 @@ def _check(options: argparse.Namespace) -> int:
     )
     print(json.dumps(check(request)))
     return 0
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from generator.runner.server.serve import serve
+
+    return serve(options, say)
 
 
 def _template(options: argparse.Namespace) -> int:

@@ -1,1 +1,1 @@
-"""``packmill-runner serve``: notebooks over HTTP. One application, a module per protocol, over the runner's own runs."""
+"""``packmill-runner serve``: notebooks over HTTP: one application, a module per protocol, over runs."""

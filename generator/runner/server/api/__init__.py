@@ -1,0 +1,1 @@
+"""The server's own API: notebooks, runs and their results, as JSON."""

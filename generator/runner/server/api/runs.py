@@ -1,0 +1,178 @@
+"""Runs as resources: start, list, follow, read, dismiss."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import mimetypes
+import re
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query, Request
+from fastapi.responses import FileResponse, JSONResponse, Response, StreamingResponse
+
+from generator.runner.server.api.entities import result_entity, run_entity
+from generator.runner.server.context import Context, context_of
+from generator.runner.server.events import Event
+from generator.runner.server.problems import ProblemError
+from generator.runner.server.runs.model import Run, RunState
+from generator.runner.server.runs.store import RunFilter
+from generator.runner.server.submission import Submission, dismiss, read_json_object, submit
+from generator.runner.server.workers.execution import RunOptions
+
+router = APIRouter()
+_WAIT = re.compile(r"\bwait=(\d{1,6})\b")
+_MOST_LISTED = 500
+
+
+@router.post("/runs")
+async def start_run(
+    request: Request,
+    prefer: Annotated[str, Header()] = "",
+    idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
+    wait: Annotated[float | None, Query(ge=0)] = None,
+) -> Response:
+    """Start a run: 202 with its address; with ``wait`` or ``Prefer: wait=N``, the result if it ends in time."""
+    context = context_of(request)
+    identity = context.access.require(request, "run")
+    body = read_json_object(await request.body())
+    submission = Submission(
+        notebook=context.catalogue.get(_notebook(body)),
+        inputs=_parameters(body),
+        owner=identity.name,
+        options=_options(body),
+        idempotency_key=idempotency_key,
+    )
+    run = submit(context, submission)
+    seconds = _seconds_to_wait(prefer, wait, context)
+    if seconds:
+        run = await context.events.wait(run.id, seconds)
+    headers = {"Location": f"/runs/{run.id}"}
+    if run.state.final:
+        return JSONResponse(result_entity(context, run), headers=headers)
+    return JSONResponse(run_entity(context, run), 202, headers)
+
+
+@router.get("/runs")
+async def list_runs(
+    request: Request,
+    state: Annotated[list[RunState] | None, Query()] = None,
+    notebook: str | None = None,
+    before: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=_MOST_LISTED)] = 50,
+) -> Response:
+    """List runs, newest first; the Link header names the next page."""
+    context = context_of(request)
+    context.access.require(request, "read")
+    chosen = RunFilter(states=tuple(state or ()), process=notebook, before=before, limit=limit)
+    runs = context.store.list(chosen)
+    headers = {}
+    if len(runs) == limit:
+        query = request.url.include_query_params(before=runs[-1].id).query
+        headers["Link"] = f'</runs?{query}>; rel="next"'
+    return JSONResponse({"runs": [run_entity(context, run) for run in runs]}, headers=headers)
+
+
+@router.get("/runs/{run_id}")
+async def show_run(request: Request, run_id: str) -> Response:
+    """Return the state of a run."""
+    context, run = _find(request, run_id)
+    return JSONResponse(run_entity(context, run))
+
+
+@router.delete("/runs/{run_id}")
+async def dismiss_run(request: Request, run_id: str) -> Response:
+    """Dismiss a run: 200 with its state; a run that has ended stays as it is."""
+    context = context_of(request)
+    context.access.require(request, "run")
+    return JSONResponse(run_entity(context, dismiss(context, run_id)))
+
+
+@router.get("/runs/{run_id}/result")
+async def show_result(request: Request, run_id: str) -> Response:
+    """Return the result of a run that has ended."""
+    context, run = _find(request, run_id, ended=True)
+    return JSONResponse(result_entity(context, run))
+
+
+@router.get("/runs/{run_id}/notebook")
+async def show_notebook(request: Request, run_id: str) -> Response:
+    """Return the executed notebook, as it is saved while the run goes on."""
+    context, run = _find(request, run_id)
+    path = context.folder(run.id).notebook()
+    if path is None:
+        raise ProblemError(404, f"run {run_id}: no executed notebook")
+    return FileResponse(path, media_type="application/x-ipynb+json", filename=path.name)
+
+
+@router.get("/runs/{run_id}/outputs/{path:path}")
+async def show_output(request: Request, run_id: str, path: str) -> Response:
+    """Return a file that the run wrote."""
+    context, run = _find(request, run_id)
+    file = context.folder(run.id).output_file(path)
+    if file is None:
+        raise ProblemError(404, f"run {run_id}: no output {path!r}")
+    kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
+    headers = {"Content-Security-Policy": "sandbox"}  # pages that a notebook wrote must not act for the user
+    return FileResponse(file, media_type=kind, headers=headers)
+
+
+@router.get("/runs/{run_id}/events")
+async def follow_run(request: Request, run_id: str) -> Response:
+    """Follow a run: server-sent events ``started``, ``cell`` and ``ended`` with the run's state as JSON."""
+    context, run = _find(request, run_id)
+    return StreamingResponse(_event_stream(context, run), media_type="text/event-stream")
+
+
+async def _event_stream(context: Context, run: Run) -> AsyncIterator[str]:
+    yield _event_text(context, run, Event("state"))
+    async for event in context.events.follow(run.id):
+        yield _event_text(context, context.store.get(run.id), event)
+        await asyncio.sleep(0)
+
+
+def _event_text(context: Context, run: Run, event: Event) -> str:
+    return f"event: {event.kind}\ndata: {json.dumps(run_entity(context, run))}\n\n"
+
+
+def _find(request: Request, run_id: str, *, ended: bool = False) -> tuple[Context, Run]:
+    """Return the run of a request that reads.
+
+    Raises:
+        ProblemError: 409, the run has not ended.
+        RunMissingError: there is no such run.
+    """
+    context = context_of(request)
+    context.access.require(request, "read")
+    run = context.store.get(run_id)
+    if ended and not run.state.final:
+        raise ProblemError(
+            409, f"run {run_id}: {run.state.value}; ask again when it has ended", headers={"Retry-After": "1"}
+        )
+    return context, run
+
+
+def _notebook(body: dict[str, Any]) -> str:
+    notebook = body.get("notebook")
+    if not isinstance(notebook, str):
+        raise ProblemError(400, "'notebook' is missing: the path of a notebook, as GET /notebooks lists it")
+    return notebook
+
+
+def _parameters(body: dict[str, Any]) -> dict[str, Any]:
+    parameters = body.get("parameters", {})
+    if not isinstance(parameters, dict):
+        raise ProblemError(400, "'parameters' is not an object with a value for each parameter")
+    return parameters
+
+
+def _options(body: dict[str, Any]) -> RunOptions:
+    return RunOptions(way=body.get("kernels"), html=body.get("html") is True)
+
+
+def _seconds_to_wait(prefer: str, wait: float | None, context: Context) -> float:
+    """Return how long a request waits for its run (RFC 7240, "wait" and "respond-async")."""
+    preferred = _WAIT.search(prefer)
+    seconds = wait if wait is not None else float(preferred[1]) if preferred else 0.0
+    return min(seconds, context.limits.wait)

@@ -1,0 +1,98 @@
+"""The ASGI application: a router per protocol, error responses, and the life of workers and background work."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from generator.runner.server.api import notebooks, runs
+from generator.runner.server.context import Context
+from generator.runner.server.problems import ProblemError
+from generator.runner.server.runs.store import RunMissingError
+from generator.runner.server.workers.pool import WorkerPool
+
+_routers = (runs.router, notebooks.router)
+_SWEEP_INTERVAL = 2.0
+"""Seconds between two looks for runs whose workers have died."""
+
+
+def application(
+    context: Context, start_workers: Callable[[Context], WorkerPool], *, shutdown_timeout: float
+) -> FastAPI:
+    """Return the application; ``start_workers`` is called in its event loop when it starts."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        context.workers = start_workers(context)
+        sweeping = asyncio.create_task(_sweep(context))
+        try:
+            yield
+        finally:
+            sweeping.cancel()
+            with suppress(asyncio.CancelledError):
+                await sweeping
+            await context.workers.stop(shutdown_timeout)
+
+    app = FastAPI(title="packmill", openapi_url=None, lifespan=lifespan)
+    app.state.context = context
+    for router in _routers:
+        app.include_router(router)
+    app.add_exception_handler(ProblemError, _handle_problem)
+    app.add_exception_handler(RunMissingError, _handle_missing_run)
+    app.add_exception_handler(RequestValidationError, _handle_invalid_request)
+    app.add_exception_handler(HTTPException, _handle_http_exception)
+    app.middleware("http")(_add_headers)
+    return app
+
+
+async def _sweep(context: Context) -> None:
+    """End or repeat the runs of dead workers, as long as the server runs."""
+    while True:
+        end_lost_runs(context)
+        await asyncio.sleep(_SWEEP_INTERVAL)
+
+
+def end_lost_runs(context: Context) -> None:
+    """End the runs of dead workers, or queue them again if no cell had begun."""
+    for run in context.store.end_lost_runs():
+        if run.state.final:
+            context.folder(run.id).remove_inputs()
+            context.events.publish_end(run.id)
+        else:
+            context.wake()
+
+
+async def _add_headers(request: Request, call: Callable[[Request], Awaitable[Response]]) -> Response:
+    response = await call(request)
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    response.headers.setdefault("Cache-Control", "no-store")
+    return response
+
+
+def _handle_problem(_request: Request, error: Exception) -> Response:
+    if not isinstance(error, ProblemError):
+        raise error
+    return error.response()
+
+
+def _handle_missing_run(_request: Request, error: Exception) -> Response:
+    return ProblemError(404, f"run {error}: not found, or deleted after its retention").response()
+
+
+def _handle_invalid_request(_request: Request, error: Exception) -> Response:
+    if not isinstance(error, RequestValidationError):
+        raise error
+    issues = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()]
+    return ProblemError(400, "the request is not valid", issues=issues).response()
+
+
+def _handle_http_exception(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    what = {404: "no such resource", 405: "this method is not allowed here"}.get(status, "the request failed")
+    headers = getattr(error, "headers", None)
+    return ProblemError(status, f"{request.method} {request.url.path}: {what}", headers=headers).response()

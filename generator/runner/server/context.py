@@ -1,0 +1,60 @@
+"""Everything that a request handler needs: one value at ``request.app.state.context``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from fastapi import Request
+
+from generator.runner.server.access import Access
+from generator.runner.server.catalogue import Catalogue
+from generator.runner.server.events import RunEvents
+from generator.runner.server.runs.folder import RunFolder, run_folder
+from generator.runner.server.runs.store import RunStore
+from generator.runner.server.workers.pool import WorkerPool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limits:
+    """Bounds of the server; times in seconds, sizes in bytes."""
+
+    queue: int = 100
+    """Runs that may wait."""
+    upload: int = 1024**3
+    """Size of a request's body."""
+    wait: float = 60.0
+    """The longest that a request waits for its run (`Prefer: wait`)."""
+    run_time: float | None = None
+    cell_time: float | None = None
+    retention: float = 7 * 86_400.0
+    """How long ended runs are kept."""
+
+
+@dataclass(kw_only=True, slots=True)
+class Context:
+    """The parts of one server."""
+
+    catalogue: Catalogue
+    store: RunStore
+    events: RunEvents
+    access: Access
+    data: Path
+    limits: Limits
+    workers: WorkerPool | None = None
+    """Set when the application starts; None in one that only answers."""
+
+    def folder(self, run_id: str) -> RunFolder:
+        """Return the folder of a run."""
+        return run_folder(self.data, run_id)
+
+    def wake(self) -> None:
+        """Tell a worker that a run waits."""
+        if self.workers is not None:
+            self.workers.wake()
+
+
+def context_of(request: Request) -> Context:
+    """Return the context of a request's application."""
+    context: Context = request.app.state.context
+    return context

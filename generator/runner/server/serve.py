@@ -1,0 +1,98 @@
+"""``packmill-runner serve``: assembles the server and runs it until SIGINT or SIGTERM."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import uvicorn
+
+from generator.runner.packaged.workspace import locate_repository
+from generator.runner.server.access import Access
+from generator.runner.server.app import application, end_lost_runs
+from generator.runner.server.catalogue import Catalogue
+from generator.runner.server.context import Context, Limits
+from generator.runner.server.events import RunEvents
+from generator.runner.server.runs.stores import open_store
+from generator.runner.server.workers.pool import WorkerPool
+from generator.runner.server.workers.settings import WorkerSettings
+from generator.shared.failures import BadInputsError
+
+_BACKLOG = 1024
+
+
+def serve(options: argparse.Namespace, say: Callable[[str], None]) -> int:
+    """Serve until SIGINT or SIGTERM, and return the exit code.
+
+    Raises:
+        BadInputsError: an option cannot be used on this machine; nothing was started.
+        OSError: the data folder cannot be written to.
+    """
+    root = locate_repository(options.root).folder
+    if not root.is_dir():
+        raise BadInputsError(f"--root {root}: not a folder")
+    data = Path(options.data or "packmill-data").resolve()
+    data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    store = open_store(data, None)
+    context = Context(
+        catalogue=Catalogue(root),
+        store=store,
+        events=RunEvents(store.get),
+        access=Access(),
+        data=data,
+        limits=Limits(queue=options.queue, run_time=options.timeout, cell_time=options.execution_timeout),
+    )
+
+    def start_workers(started: Context) -> WorkerPool:
+        settings = WorkerSettings(
+            name="",
+            root=root,
+            data=data,
+            time_limit=started.limits.run_time,
+            cell_time_limit=started.limits.cell_time,
+        )
+        pool = WorkerPool(
+            settings,
+            count=options.workers,
+            on_message=started.events.take,
+            on_death=lambda: end_lost_runs(started),
+        )
+        pool.start()
+        return pool
+
+    with _listen(options.host, options.port) as listener:
+        host, port = listener.getsockname()[:2]
+        app = application(context, start_workers, shutdown_timeout=options.shutdown_timeout)
+        config = uvicorn.Config(
+            app, backlog=_BACKLOG, log_level="warning", access_log=False, server_header=False, ws="none"
+        )
+        say(f"packmill-runner serves {root} at http://{f'[{host}]' if ':' in host else host}:{port}")
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        with suppress(KeyboardInterrupt):  # uvicorn shuts down cleanly and then raises the signal again
+            uvicorn.Server(config).run(sockets=[listener])
+        say("packmill-runner: stopped; runs that wait start with the next 'packmill-runner serve'")
+    store.close()
+    return 0
+
+
+@contextmanager
+def _listen(host: str, port: int) -> Iterator[socket.socket]:
+    """Open a listening socket before anything is started.
+
+    Raises:
+        BadInputsError: the address is in use or cannot be bound.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # asyncio turns Nagle's algorithm off, which costs 40 ms an answer, only where the protocol is named
+    with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, port))
+        except (OSError, OverflowError) as error:
+            why = getattr(error, "strerror", None) or error
+            raise BadInputsError(f"{host}:{port}: {why}; choose another --host or --port") from None
+        yield listener

@@ -1,0 +1,159 @@
+"""Runs over HTTP: start, follow, read, dismiss, and what survives the end of the server."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import pytest
+from conftest import write_notebooks
+from notebook_server import NotebookServer
+from waiting import wait_until
+
+
+def test_a_run_is_accepted_with_its_address(server: NotebookServer) -> None:
+    answer = server.ask("POST", "/runs", json={"notebook": "double.ipynb", "parameters": {"x": 21}})
+
+    assert answer.status_code == 202
+    run = answer.json()["id"]
+    assert answer.headers["Location"] == f"/runs/{run}"
+    assert server.wait_for(run)["state"] == "succeeded"
+    assert server.get(f"/runs/{run}/result")["scraps"] == {"y": 42}
+    assert server.get(f"/runs/{run}/notebook")["cells"][-1]["outputs"][-1]["text"] in ("21\n", ["21\n"])
+
+
+@pytest.mark.parametrize("headers", [{"Prefer": "wait=60"}, {"Prefer": "respond-async, wait=60"}])
+def test_a_run_that_ends_in_time_is_answered_with_its_result(server: NotebookServer, headers: dict[str, str]) -> None:
+    answer = server.ask("POST", "/runs", json={"notebook": "double.ipynb"}, headers=headers)
+
+    assert answer.status_code == 200
+    result = answer.json()
+    assert result["scraps"] == {"y": 2}
+    assert result["state"] == "succeeded"
+    assert result["run"]["state"] == "succeeded"
+
+
+def test_a_failed_cell_is_named_and_the_notebook_kept(server: NotebookServer) -> None:
+    result = server.run("fails.ipynb")
+
+    assert (result["state"], result["reason"]) == ("failed", "cell-error")
+    assert "cell 3 failed: ZeroDivisionError" in result["error"]
+    assert server.get(f"/runs/{result['run']['id']}/notebook")["cells"]
+
+
+def test_outputs_are_files_of_the_run(server: NotebookServer) -> None:
+    result = server.run("deep/files.ipynb", name="b.txt")
+    address = next(one["href"] for one in result["outputs"] if one["path"] == "b.txt")
+
+    assert server.ask("GET", address).text == "written"
+    assert server.ask("GET", f"/runs/{result['run']['id']}/outputs/..%2F..%2Fruns.sqlite").status_code == 404
+    assert server.ask("GET", f"/runs/{result['run']['id']}/outputs/missing").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "what"),
+    [
+        ({"notebook": "double.ipynb", "parameters": {"x": "five", "z": 1}}, 400, "x is 'five', but an int is needed"),
+        ({"notebook": "missing.ipynb"}, 404, "not found"),
+        ({"notebook": "../root/double.ipynb"}, 404, "not found"),
+        ({"parameters": {}}, 400, "'notebook' is missing"),
+        ({"notebook": "double.ipynb", "parameters": [1]}, 400, "'parameters' is not an object"),
+        ([], 400, "not a JSON object"),
+    ],
+)
+def test_what_does_not_fit_is_refused_before_the_run(
+    server: NotebookServer, body: object, status: int, what: str
+) -> None:
+    answer = server.ask("POST", "/runs", json=body)
+
+    assert answer.status_code == status
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert what in answer.text
+
+
+def test_events_tell_each_cell_and_the_end(server: NotebookServer) -> None:
+    events = list(server.events(server.begin("slow.ipynb", seconds=0.5)))
+
+    assert [entity["cell"] for kind, entity in events if kind == "cell"][-1] == 4
+    assert events[-1][0] == "ended"
+    assert events[-1][1]["state"] == "succeeded"
+
+
+def test_a_running_run_is_dismissed(server: NotebookServer) -> None:
+    run = server.begin("slow.ipynb")
+    wait_until(lambda: server.get(f"/runs/{run}")["cell"] == 3, message="the run sleeps")
+
+    assert server.ask("DELETE", f"/runs/{run}").status_code == 200
+    ended = server.wait_for(run, seconds=20)
+    assert (ended["state"], ended["reason"]) == ("dismissed", "dismissed")
+    assert server.run("double.ipynb", x=2)["scraps"] == {"y": 4}
+
+
+def test_the_second_run_of_an_idempotency_key_is_the_first(server: NotebookServer) -> None:
+    ids = {
+        server.ask("POST", "/runs", json={"notebook": "double.ipynb"}, headers={"Idempotency-Key": "once"}).json()["id"]
+        for _ in range(3)
+    }
+
+    assert len(ids) == 1
+
+
+def test_runs_are_listed_by_state_and_page(server: NotebookServer) -> None:
+    for _ in range(3):
+        server.run("double.ipynb")
+    first = server.ask("GET", "/runs", params={"state": "succeeded", "notebook": "double.ipynb", "limit": 2})
+    following = server.ask("GET", first.headers["Link"].split(">")[0].lstrip("<"))
+
+    listed = [run["id"] for answer in (first, following) for run in answer.json()["runs"]]
+    assert len(first.json()["runs"]) == 2
+    assert listed == sorted(listed, reverse=True)
+    assert len(set(listed)) == len(listed)
+
+
+def test_a_full_queue_answers_503(tmp_path: Path) -> None:
+    write_notebooks(tmp_path / "root")
+    server = NotebookServer(tmp_path / "root", tmp_path / "data", "--workers", "1", "--queue", "1").start()
+    try:
+        running = server.begin("slow.ipynb")
+        server.wait_for(running, "running")
+        server.begin("double.ipynb")
+        refused = server.ask("POST", "/runs", json={"notebook": "double.ipynb"})
+        server.ask("DELETE", f"/runs/{running}")
+    finally:
+        server.stop()
+
+    assert refused.status_code == 503
+    assert int(refused.headers["Retry-After"]) >= 1
+
+
+def test_a_killed_server_loses_no_run(tmp_path: Path) -> None:
+    write_notebooks(tmp_path / "root")
+    server = NotebookServer(tmp_path / "root", tmp_path / "data", "--workers", "1").start()
+    running, *waiting = [server.begin("slow.ipynb", seconds=1) for _ in range(3)]
+    server.wait_for(running, "running")
+    server.stop(signal.SIGKILL)
+    server.start()
+    try:
+        states = [server.wait_for(run)["state"] for run in (running, *waiting)]
+    finally:
+        code = server.stop()
+
+    assert states == ["succeeded"] * 3
+    assert code == 0
+
+
+def test_a_shutdown_interrupts_runs_that_take_too_long_and_saves_their_notebooks(tmp_path: Path) -> None:
+    write_notebooks(tmp_path / "root")
+    server = NotebookServer(tmp_path / "root", tmp_path / "data", "--shutdown-timeout", "0.2").start()
+    run = server.begin("slow.ipynb")
+    wait_until(lambda: server.get(f"/runs/{run}")["cell"] == 3, message="the run sleeps")
+    server.stop()
+    server.start()
+    try:
+        ended = server.wait_for(run)
+        executed = server.get(f"/runs/{run}/notebook")
+    finally:
+        server.stop()
+
+    assert (ended["state"], ended["reason"]) == ("failed", "interrupted")
+    assert executed["cells"][1]["execution_count"] is not None
