@@ -110,6 +110,11 @@ def cwl_id(name: str) -> str:
     return f"{name}_" if name.rstrip("_") in _RESERVED else name
 
 
+def label(name: str) -> str:
+    """Return a parameter's name as words."""
+    return " ".join(name.replace("_", " ").split()) or name
+
+
 def type_name(hint: Hint) -> str:
     """Return the name of a type, such as ``int`` or ``File[]``, without the question mark of an optional."""
     return f"{hint.type}[]" if hint.array else str(hint.type)

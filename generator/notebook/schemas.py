@@ -45,21 +45,27 @@ def input_schema(one: Input) -> dict[str, Any]:
 
     A file is the bytes of an upload, a folder those of a ZIP archive.
     """
+    return {**value_schema(one), "description": one.doc} if one.doc else value_schema(one)
+
+
+def value_schema(one: Input) -> dict[str, Any]:
+    """Return the schema of one input without its description."""
     item = item_schema(one)
     schema: dict[str, Any] = {"type": "array", "items": item} if one.hint.array else item
-    if one.doc:
-        schema["description"] = one.doc
-    default = schema_default(one)
-    if not isinstance(default, Missing):
-        schema["default"] = default
-    return schema
+    default = _default(one)
+    return schema if isinstance(default, Missing) else {**schema, "default": default}
+
+
+def is_file(one: Input) -> bool:
+    """Check whether the value is a file, a folder, or a list of these."""
+    return one.hint.type in (CwlType.FILE, CwlType.DIRECTORY)
 
 
 def item_schema(one: Input) -> dict[str, Any]:
     """Return the schema of an input's value, or of one item if the value is a list."""
     hint = one.hint
-    if hint.type in (CwlType.FILE, CwlType.DIRECTORY):
-        return {"type": "string", "format": "binary", "contentMediaType": file_media_type(one)}
+    if is_file(one):
+        return {"type": "string", "format": "binary", "contentMediaType": _file_media_type(one)}
     schema = dict(_types[hint.type])
     if hint.symbols:
         schema["enum"] = _choices(hint)
@@ -68,15 +74,14 @@ def item_schema(one: Input) -> dict[str, Any]:
     return schema
 
 
-def schema_default(one: Input) -> Literal | Missing:
+def _default(one: Input) -> Literal | Missing:
     """Return the default as JSON; UNSET for a file, whose path is the author's, and for numbers that JSON lacks."""
-    is_file = one.hint.type in (CwlType.FILE, CwlType.DIRECTORY)
-    if isinstance(one.default, Missing) or is_file or not _is_finite(one.default):
+    if isinstance(one.default, Missing) or is_file(one) or not _is_finite(one.default):
         return Missing.UNSET
     return _as_json(one.default)
 
 
-def file_media_type(one: Input) -> str:
+def _file_media_type(one: Input) -> str:
     """Return the media type of a file, by the extension of the author's own, and of a folder as it is sent."""
     if one.hint.type is CwlType.DIRECTORY:
         return "application/zip"

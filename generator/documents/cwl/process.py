@@ -11,7 +11,7 @@ from typing import Any
 from generator.documents.context import DocumentContext
 from generator.documents.text import block, flow, plain, prose, quoted, yaml_text
 from generator.notebook.declarations import output_declaration
-from generator.notebook.interface import Input, Output, type_name
+from generator.notebook.interface import Input, Output, label, type_name
 from generator.notebook.literals import describe
 from generator.notebook.parameters import CwlType, Hint, Literal, Missing, Role
 from generator.process.process import Process
@@ -160,11 +160,6 @@ def template_entry(context: DocumentContext) -> dict[str, Any]:
     if context.output_template:
         entry["default"] = plain(context.output_template)
     return entry
-
-
-def label(name: str) -> str:
-    """Return a parameter's name as words."""
-    return " ".join(name.replace("_", " ").split()) or name
 
 
 def cwl_type(hint: Hint, *, optional: bool) -> Any:

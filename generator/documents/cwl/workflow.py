@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from generator.documents.context import DocumentContext
-from generator.documents.cwl.process import input_entry, label, output_entries, template_entry
+from generator.documents.cwl.process import input_entry, output_entries, template_entry
 from generator.documents.cwl.staging import (
     cwltool_namespace,
     entry,
@@ -17,7 +17,7 @@ from generator.documents.cwl.staging import (
     stage_out_type,
 )
 from generator.documents.text import block, flow, prose, quoted, yaml_text
-from generator.notebook.interface import Input, type_name
+from generator.notebook.interface import Input, label, type_name
 from generator.notebook.parameters import Role
 from generator.process.process import Process
 from generator.shared import contract

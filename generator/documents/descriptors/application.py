@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from generator.documents.context import DocumentContext
-from generator.documents.cwl.process import label
 from generator.documents.text import json_text
-from generator.notebook.interface import Input, Output, type_name
+from generator.notebook.interface import Input, Output, label, type_name
 from generator.notebook.parameters import CwlType
 from generator.shared import contract, media_types
 from generator.shared.media_types import media_type

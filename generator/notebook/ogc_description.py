@@ -1,0 +1,103 @@
+"""Describe a process for OGC API - Processes (18-062r2, "OGC Process Description").
+
+The standard's schema of schemas is OpenAPI 3.0's, with the media type and the encoding of binary values.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from generator.notebook.interface import Input, Interface, Output, label
+from generator.notebook.parameters import CwlType
+from generator.notebook.schemas import is_file, item_schema, value_schema
+from generator.shared import media_types
+
+notebook_output = "output_nb"
+scraps_output = "scraps"
+scrap_files_output = "scrap_files"
+folder_media_type = "application/zip"
+"""How the standard's outputs, which are single values, carry a folder."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ProcessSummary:
+    """What a list of processes has of one of them (``processSummary.yaml``)."""
+
+    id: str
+    version: str
+    title: str
+    description: str = ""
+    keywords: tuple[str, ...] = ()
+    job_control_options: tuple[str, ...] = ("sync-execute", "async-execute", "dismiss")
+    output_transmission: tuple[str, ...] = ("value", "reference")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the summary as JSON."""
+        description = {"description": self.description} if self.description else {}
+        keywords = {"keywords": list(self.keywords)} if self.keywords else {}
+        return {
+            "id": self.id,
+            "version": self.version,
+            "title": self.title,
+            **description,
+            **keywords,
+            "jobControlOptions": list(self.job_control_options),
+            "outputTransmission": list(self.output_transmission),
+        }
+
+
+def process_description(summary: ProcessSummary, interface: Interface, *, is_notebook: bool = True) -> dict[str, Any]:
+    """Return the description of a process (``process.yaml``); a notebook also has the outputs of every notebook."""
+    outputs = {one.id: _output(one) for one in interface.outputs}
+    return {
+        **summary.to_dict(),
+        "inputs": {one.id: _input(one) for one in interface.inputs},
+        "outputs": {**outputs, **_notebook_outputs()} if is_notebook else outputs,
+    }
+
+
+def output_media_type(one: Output) -> str:
+    """Return the media type of an output, or of its items if it has several files."""
+    return folder_media_type if one.type is CwlType.DIRECTORY else media_types.media_type(one.glob)
+
+
+def _input(one: Input) -> dict[str, Any]:
+    """Return an input; a list of files is a repeated input, because each may be a link or have its own media type."""
+    description: dict[str, Any] = {"title": label(one.name)}
+    if one.doc:
+        description["description"] = one.doc
+    description["schema"] = _binary(item_schema(one)) if is_file(one) else value_schema(one)
+    if one.hint.optional:
+        description["schema"]["nullable"] = True
+    description["minOccurs"] = int(one.required)
+    if is_file(one) and one.hint.array:
+        description["maxOccurs"] = "unbounded"
+    return description
+
+
+def _output(one: Output) -> dict[str, Any]:
+    item = _binary({"type": "string", "format": "binary", "contentMediaType": output_media_type(one)})
+    schema = {"type": "array", "items": item} if one.array else item
+    return _described(label(one.name), schema, doc=one.doc)
+
+
+def _notebook_outputs() -> dict[str, Any]:
+    file = _binary({"type": "string", "format": "binary", "contentMediaType": media_types.unknown})
+    return {
+        notebook_output: _described("executed notebook", _json_file(media_types.media_type("x.ipynb"))),
+        scraps_output: _described("results that the notebook glued", _json_file("application/json")),
+        scrap_files_output: _described("figures and tables that the notebook glued", {"type": "array", "items": file}),
+    }
+
+
+def _described(title: str, schema: dict[str, Any], *, doc: str = "") -> dict[str, Any]:
+    return {"title": title, **({"description": doc} if doc else {}), "schema": schema}
+
+
+def _json_file(media_type: str) -> dict[str, Any]:
+    return {"type": "object", "contentMediaType": media_type}
+
+
+def _binary(schema: dict[str, Any]) -> dict[str, Any]:
+    return {**schema, "contentEncoding": "binary"}
