@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +13,7 @@ from generator.runner.server.problems import ProblemError
 from generator.runner.server.runs.folder import RunFolder
 from generator.runner.server.runs.model import NewRun, Protocol, Run, new_run_id
 from generator.runner.server.runs.store import QueueFullError
+from generator.runner.server.values.strict_json import read_json
 from generator.runner.server.workers.execution import RunOptions
 from generator.shared.failures import BadInputsError
 
@@ -115,12 +115,12 @@ def read_json_object(data: bytes) -> dict[str, Any]:
     """Read the body of a request as a JSON object.
 
     Raises:
-        ProblemError: 400, it is none.
+        ProblemError: 400, the body is not JSON, or not an object.
     """
     try:
-        document = json.loads(data or b"{}")
-    except (ValueError, RecursionError) as error:
-        raise ProblemError(400, f"the body is not JSON: {error}") from None
+        document = read_json(data or b"{}")
+    except ValueError as error:
+        raise ProblemError(400, f"the body is not valid JSON: {error}") from None
     if not isinstance(document, dict):
         raise ProblemError(400, "the body is not a JSON object")
     return document
