@@ -39,6 +39,7 @@ lock: environment ## resolve the dependencies anew
 	.venv/bin/uv pip compile -q --universal --python-version 3.10 --no-header --no-annotate --group dev -c requirements.lock -o requirements-dev.lock
 	cd templates/image/runner && $(COMPILE) --python-version 3.10 runner.in -o runner.txt
 	cd templates/image/runner && $(COMPILE) --python-version 3.10 -c runner.txt staging.in -o staging.txt
+	cd templates/image/runner && $(COMPILE) --python-version 3.10 -c runner.txt server.in -o server.txt
 	cd templates/image/runner && $(COMPILE) --python-version 3.9 $(addprefix --no-emit-package ,$(NO_RUN_NEEDS)) --overrides kernel-overrides.in kernel.in -o kernel.txt
 	cd tests/helpers/kernels && $(COMPILE) --python-version 3.11 $(addprefix --no-emit-package ,$(NO_TEST_NEEDS)) requirements.in -o requirements.txt
 	cd tests/helpers/kernels && npm install --package-lock-only --silent --omit-lockfile-registry-resolved

@@ -47,8 +47,9 @@ def runner_files() -> dict[str, Path]:
     files = {"__init__.py": _package / "__init__.py"}
     for folder in _travelling_folders:
         for path in sorted((_package / folder).rglob("*")):
-            if path.is_file() and path.suffix in (".py", ".sh") and "__pycache__" not in path.parts:
-                files[str(path.relative_to(_package))] = path
+            name = path.relative_to(_package)
+            if path.is_file() and "__pycache__" not in name.parts and not path.name.startswith("."):
+                files[str(name)] = path
     return files
 
 

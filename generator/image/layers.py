@@ -11,6 +11,7 @@ _TITLES = (
     (r"repository\.tar|place\.py|COPY repository/", "repository"),
     (r"postBuild", "postBuild"),
     (r"COPY /runner/", "runner"),
+    (r"COPY /server/", "server"),
     (r"COPY /staging/", "staging"),
     (r"/packmill-root", "environment"),
     (r"settle\.py sh -c .?apt-get", "system packages"),

@@ -37,7 +37,7 @@ RUN --mount=type=bind,source=.,target=/mnt \\
     /mnt/uv pip install -q --compile-bytecode -p /srv/venv/bin/python {packages} && \\
     /mnt/uv venv -q /opt/runner && \\
     /mnt/uv pip install -q --compile-bytecode -p /opt/runner/bin/python \\
-        -r /mnt/runner.txt -r /mnt/staging.txt -r /mnt/kernel.txt
+        -r /mnt/runner.txt -r /mnt/staging.txt -r /mnt/server.txt -r /mnt/kernel.txt
 """
 _BY_PIP = """\
 FROM {base}
@@ -85,7 +85,7 @@ class Bench:
         self.bare_context = folder / "bare"
         self.bare_context.mkdir()
         (self.bare_context / "Dockerfile").write_text(_BARE.format(base=base, packages=" ".join(_PACKAGES)))
-        for name in ("runner.txt", "staging.txt", "kernel.txt"):
+        for name in ("runner.txt", "staging.txt", "server.txt", "kernel.txt"):
             shutil.copy(next((data_folder("templates") / "image").rglob(name)), self.bare_context)
         shutil.copy(uv.find_uv_bin(), self.bare_context / "uv")
         self.edits = self.theirs_built = 0
@@ -159,8 +159,9 @@ def sizes(bench: Bench) -> None:
     print(f"image without base: {(ours - of_base) / 1e6:.0f} MB, bare install {(bare - of_base) / 1e6:.0f} MB: "
           f"ratio {(ours - of_base) / (bare - of_base):.2f} (at most 1.1)")  # fmt: skip
     rows = run("docker", "history", "--human=false", "--format", "{{.Size}} {{.CreatedBy}}", image)
-    row = next(row for row in rows.splitlines() if "COPY /runner/" in row)
-    print(f"the layer of the runner: {int(row.split()[0]) / 1e6:.1f} MB unpacked (under 60)")
+    for part, limit in (("runner", 60), ("server", 25)):
+        row = next(row for row in rows.splitlines() if f"COPY /{part}/" in row)
+        print(f"the layer of the {part}: {int(row.split()[0]) / 1e6:.1f} MB unpacked (under {limit})")
     theirs = size(f"localhost/bench/theirs:{os.getpid()}-1")
     print(f"repo2docker with pip, without base: {(theirs - of_base) / 1e6:.0f} MB")
 

@@ -212,7 +212,8 @@ def _version_inside(program: bytes, minor: str) -> str:
 
 def _distributions(image: _Image, prefixes: list[str]) -> _Packages:
     """Yield Python's distributions (PyPA, "Recording installed projects"; eggs as setuptools leaves them)."""
-    folders = [*image.folders("PYTHONPATH"), "/opt/packmill/kernel/lib", "/opt/packmill/staging/lib"]
+    own = (f"/opt/packmill/{part}/lib" for part in ("kernel", "staging", "server"))
+    folders = [*image.folders("PYTHONPATH"), *own]
     for lib in (f"{prefix}/{lib}" for prefix in prefixes for lib in _LIBS):
         versions = [name for name in image.names(lib) if re.fullmatch(r"(python|pypy)[\d.]*t?", name)]
         folders += [f"{lib}/{name}/{kind}-packages" for name in versions for kind in ("site", "dist")]

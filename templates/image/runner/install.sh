@@ -1,6 +1,7 @@
 #!/bin/sh
-# Runs as root in a build stage that the image does not keep, and writes two root file systems: /packmill-root/runner with
-# the runner in a Python environment of its own and a kernel, and /packmill-root/staging with the packages to move data.
+# Runs as root in a build stage that the image does not keep, and writes three root file systems: /packmill-root/runner with
+# the runner in a Python environment of its own and a kernel, /packmill-root/staging with the packages to move data, and
+# /packmill-root/server with the runner's HTTP server, its packages and an empty folder for its data.
 # RUNNER_PYTHON is the path of the Python that runs the runner (empty: download one); KERNEL_PYTHON the Python that needs a
 # kernel (empty: none does), and KERNEL_NAME its command where the kernel will start. The files depend on the Pythons alone.
 set -eu
@@ -48,6 +49,9 @@ missing_of "$here/runner.txt" $shared > runner.txt
 missing_of "$here/staging.txt" "$site" $shared > staging.txt
 install_into $top/staging/lib "$python" staging.txt
 echo $top/staging/lib >> "$site/packmill.pth"
+# generator.runner.server puts this folder on the path, so that no other command searches it.
+missing_of "$here/server.txt" "$site" $shared > server.txt
+install_into $top/server/lib "$python" server.txt
 cp -R "$here/generator" "$site/generator"
 install -m 755 "$here/packmill-runner" "$here/packmill-entrypoint" "$here/packmill-launch" $top/bin/
 
@@ -58,7 +62,7 @@ for data in botocore boto3; do
         ! -name s3 ! -name sts ! -name sso ! -name sso-oidc ! -name signin -exec rm -rf {} +
 done
 "$python" -I -B "$here/endpoints.py" $top/staging/lib/botocore/data/endpoints.json s3 sts portal.sso oidc signin
-for folder in "$site" $top/kernel/lib $top/staging/lib; do
+for folder in "$site" $top/kernel/lib $top/staging/lib $top/server/lib; do
     if [ -d "$folder" ]; then
         # shellcheck disable=SC2046 # the words are patterns in this folder
         (cd "$folder" && rm -rf -- $(grep -v '^#' "$here/unused.txt"))
@@ -67,7 +71,7 @@ done
 find $top -type f \( -name '*.pyi' -o -name '*.pxd' -o -name '*.h' -o -path '*.dist-info/RECORD' -o -name INSTALLER \
     -o -name REQUESTED -o -name direct_url.json -o -name uv_cache.json -o -name .lock -o -name CACHEDIR.TAG \
     -o -name .gitignore -o -name 'activate*' -o -name deactivate.bat \) -delete
-rm -rf $top/kernel/lib/bin $top/staging/lib/bin $top/share/jupyter/labextensions $top/share/man
+rm -rf $top/kernel/lib/bin $top/staging/lib/bin $top/server/lib/bin $top/share/jupyter/labextensions $top/share/man
 find $top/share/jupyter/nbconvert/templates -mindepth 1 -maxdepth 1 ! -name base ! -name lab -exec rm -rf {} +
 find $top/bin -type f ! -name 'python*' ! -name 'packmill-*' -delete
 # Compile now, because users of an image rarely have write access, and from files whose times do not change afterwards.
@@ -75,12 +79,14 @@ find $top/bin -type f ! -name 'python*' ! -name 'packmill-*' -delete
 settle $top
 compile "$python" "$site"
 compile "$python" $top/staging/lib
+compile "$python" $top/server/lib
 if [ -n "$KERNEL_PYTHON" ]; then
     compile "$KERNEL_PYTHON" $top/kernel/lib
     compile "$KERNEL_PYTHON" "$site/generator/runner/kernel_modules"
 fi
 # Check that no package lost files that it needs.
 "$python" -I -B -c 'import boto3.s3.transfer, fsspec.implementations.sftp, obstore.fsspec, paramiko, pystac'
+"$python" -I -B -c 'import generator.runner.server, fastapi, prometheus_client, python_multipart, uvicorn'
 if [ -n "$KERNEL_PYTHON" ]; then
     "$KERNEL_PYTHON" -I -S -B -c 'import sys; sys.path.append(sys.argv[1]); import ipykernel.kernelapp, IPython' "$kernel/lib"
 fi
@@ -91,8 +97,12 @@ find $top -path '*/pygments/lexers/__pycache__/*' -type f ! -name '__init__.*' !
 mkdir -p /packmill-root/runner/usr/local/bin /packmill-root/runner/opt /packmill-root/staging$top
 ln -s $top/bin/packmill-runner /packmill-root/runner/usr/local/bin/packmill-runner
 mv $top/staging /packmill-root/staging$top/
-# Check that the runner works without the staging packages: images of processes do not contain these.
+mkdir -p "/packmill-root/server$site/generator/runner" /packmill-root/server/var/lib/packmill
+mv $top/server /packmill-root/server$top/
+mv "$site/generator/runner/server" "/packmill-root/server$site/generator/runner/"
+# Check that the runner works without the packages of staging and of the server: some images lack them.
 "$python" -I -B -c 'import jinja2, nbconvert, papermill.execute, papermill.iorw, requests, yaml, generator.runner.cli'
 mv $top /packmill-root/runner/opt/
 chmod -R a+rX /packmill-root
+chmod 1777 /packmill-root/server/var/lib/packmill # for any user; a named volume that is mounted here gets the mode
 settle /packmill-root
