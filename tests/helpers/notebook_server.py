@@ -13,8 +13,24 @@ from typing import Any
 
 import requests
 from ports import free_port
-from support import here
+from support import here, write_notebook
 from waiting import wait_until
+
+_GLUE = "from packmill import glue\n"
+
+
+def write_notebooks(root: Path) -> None:
+    """The notebooks that the tests of the server run."""
+    write_notebook(root / "double.ipynb", "x: int = 1", f"{_GLUE}glue('y', x * 2)\nprint(x)")
+    write_notebook(root / "slow.ipynb", "seconds: float = 60", "import time", "time.sleep(seconds)", "print('end')")
+    write_notebook(root / "fails.ipynb", "x: int = 1", "print('before')", "1 / (x - x)")
+    write_notebook(
+        root / "deep" / "files.ipynb",
+        "name: str = 'a.txt'",
+        "open(name, 'w').write('written')",
+        "open('data.txt').read()",
+    )
+    (root / "deep" / "data.txt").write_text("data")
 
 
 class NotebookServer:

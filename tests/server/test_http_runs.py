@@ -6,8 +6,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from conftest import write_notebooks
-from notebook_server import NotebookServer
+from notebook_server import NotebookServer, write_notebooks
 from waiting import wait_until
 
 
