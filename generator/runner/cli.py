@@ -11,7 +11,6 @@ from textwrap import fill
 
 from generator.runner.options import add_process, add_run, take_pairs
 from generator.runner.run_command import run_packaged, run_standalone, say
-from generator.runner.server.options import add_serve
 from generator.shared import contract
 from generator.shared.failures import BadInputsError, RunFailedError
 from generator.staging.options import add_stage_in, add_stage_out
@@ -26,13 +25,15 @@ _exit_codes = (
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command of the runner and return its exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    parser = _parser()
+    folder = ""
     if words[:1] == ["-C"] and len(words) > 1:  # from packmill-launch
+        folder, words = words[1], words[2:]
+    parser = _parser(serves=words[:1] == ["serve"])
+    if folder:
         try:
-            os.chdir(words[1])
+            os.chdir(folder)
         except OSError as error:
-            parser.error(f"-C {words[1]}: {error.strerror}")
-        words = words[2:]
+            parser.error(f"-C {folder}: {error.strerror}")
     pairs: dict[str, list[tuple[str, str]]] = {}
     if words[:1] == ["run"]:
         try:
@@ -60,7 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(*, serves: bool = False) -> argparse.ArgumentParser:
+    """Return the parser; ``serve`` has its options only if the server is imported for them."""
     parser = argparse.ArgumentParser(
         prog="packmill-runner",
         description="Runs notebooks, and the notebooks and shell scripts of an image that packmill built.",
@@ -98,12 +100,23 @@ def _parser() -> argparse.ArgumentParser:
     )
     check.set_defaults(command=_check)
     serve = commands.add_parser("serve", help="serve notebooks over HTTP")
-    add_serve(serve)
-    serve.set_defaults(command=_serve)
+    if serves:
+        _add_serve(serve)
     add_stage_in(commands.add_parser("stage-in", help="fetch files from anywhere"))
     add_stage_out(commands.add_parser("stage-out", help="upload results to their destination"))
     _add_template(commands.add_parser("template", help="manage output templates by name"))
     return parser
+
+
+def _add_serve(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the server, which is a layer of its own in images."""
+    parser.set_defaults(command=_serve)
+    try:
+        from generator.runner.server.options import add_serve
+    except ModuleNotFoundError:
+        parser.set_defaults(command=_serve_without_server)
+        return
+    add_serve(parser)
 
 
 def _add_template(parser: argparse.ArgumentParser) -> None:
@@ -165,6 +178,10 @@ def _serve(options: argparse.Namespace) -> int:
     from generator.runner.server.serve import serve
 
     return serve(options, say)
+
+
+def _serve_without_server(_options: argparse.Namespace) -> int:
+    raise BadInputsError("serve: this image has no server; use the image of a package, not the staging image")
 
 
 def _template(options: argparse.Namespace) -> int:

@@ -1,8 +1,8 @@
 """A prepared process: imports what notebooks import, uses none of it, and forks one child for each run.
 
-Started as ``python packmill_prepared.py KIND FD [FOLDER]`` in the interpreter of a notebook's kernel. KIND is ``kernel``
-or ``shell`` for `packmill_shell`; FOLDER, if given, comes last on the path of modules. FD is a Unix socket of type
-SOCK_SEQPACKET. It takes JSON requests, with file descriptors attached (SCM_RIGHTS):
+Started as ``python packmill_prepared.py KIND FD [FOLDER]`` in the interpreter of a notebook's kernel. KIND is
+``kernel``, or ``shell`` for `packmill_shell`; FOLDER, if given, comes last on the path of modules. FD is a Unix socket of
+type SOCK_SEQPACKET. It takes JSON requests, with file descriptors attached (SCM_RIGHTS):
 
 - ``{"do": "import", "modules": [...]}`` is answered with ``{"imported": n, "failed": {...}, "threads": [...]}``;
 - ``{"do": "fork", "directory": d, "environment": {...}}`` with [log, report], for a kernel also ``connection_file``, for

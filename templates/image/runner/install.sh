@@ -86,7 +86,7 @@ if [ -n "$KERNEL_PYTHON" ]; then
 fi
 # Check that no package lost files that it needs.
 "$python" -I -B -c 'import boto3.s3.transfer, fsspec.implementations.sftp, obstore.fsspec, paramiko, pystac'
-"$python" -I -B -c 'import generator.runner.server, fastapi, prometheus_client, python_multipart, uvicorn'
+"$python" -I -B -c 'import generator.runner.server.serve, prometheus_client, python_multipart'
 if [ -n "$KERNEL_PYTHON" ]; then
     "$KERNEL_PYTHON" -I -S -B -c 'import sys; sys.path.append(sys.argv[1]); import ipykernel.kernelapp, IPython' "$kernel/lib"
 fi
