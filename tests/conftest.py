@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import gc
 import os
+import secrets
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from parallel import GroupScheduling, arrange
+from postgresql import Cluster, running_cluster
 from session import begin_session, end_session
 from support import Finished
 
@@ -59,6 +61,19 @@ def repository(tmp_path: Path) -> Path:
     folder = tmp_path / "ada" / "trees"
     folder.mkdir(parents=True)
     return folder
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Cluster]:
+    """A running cluster; tests that use it are marked with ``needs_postgresql``."""
+    with running_cluster() as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def database(postgresql: Cluster) -> str:
+    """The URL of an empty database."""
+    return postgresql.new_database(f"test_{secrets.token_hex(4)}")
 
 
 @pytest.fixture

@@ -1,42 +1,19 @@
-"""The same service on PostgreSQL, in a cluster of the test's own."""
+"""The same service on PostgreSQL, in a cluster of the tests' own."""
 
 from __future__ import annotations
 
-import os
-import shutil
 import signal
-import subprocess
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from tempfile import mkdtemp
+from collections.abc import Callable
 
 import pytest
 from ci_service import Service
+from postgresql import needs_postgresql
 
-_PROGRAMS = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)), None)
-pytestmark = pytest.mark.skipif(
-    _PROGRAMS is None or os.geteuid() != 0, reason="Debian's postgresql is not installed, or this is not root"
-)
-
-
-@pytest.fixture
-def database() -> Iterator[str]:
-    """A URL of a cluster that listens on a socket alone; PostgreSQL refuses to run as root."""
-    assert _PROGRAMS is not None
-    folder = Path(mkdtemp(prefix="packmill-pg-"))
-    shutil.chown(folder, "postgres")
-    as_postgres = ("runuser", "-u", "postgres", "--", "env", f"--chdir={folder}")
-    initdb = [*as_postgres, str(_PROGRAMS / "initdb"), "-D", f"{folder}/data", "--auth=trust", "--no-sync"]
-    subprocess.run(initdb, check=True, capture_output=True)
-    control = [*as_postgres, str(_PROGRAMS / "pg_ctl"), "-D", f"{folder}/data", "-w", "-l", f"{folder}/log"]
-    subprocess.run([*control, "-o", f"-k {folder} -c listen_addresses=''", "start"], check=True, capture_output=True)
-    yield f"postgresql+psycopg://postgres@/postgres?host={folder}"
-    subprocess.run([*control, "-m", "fast", "stop"], check=True, capture_output=True)
-    shutil.rmtree(folder)
+pytestmark = needs_postgresql
 
 
 def test_pipelines_run_and_outlive_a_kill_on_postgresql(database: str, another_service: Callable[..., Service]) -> None:
-    service = another_service(database=database)
+    service = another_service(database=database.replace("postgresql:", "postgresql+psycopg:"))
     number = service.trigger(script="mkdir out; echo x > out/a.txt; echo 'MADE=1' > made.env", later='echo "<$MADE>"')
     assert service.wait(number) == "success"
     assert "<1>" in service.trace(service.jobs(number)["two"]["id"])

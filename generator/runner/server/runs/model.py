@@ -90,5 +90,8 @@ class Run:
 
 
 def new_run_id() -> str:
-    """Return an id of 32 hexadecimal digits that cannot be guessed and sorts by the time in milliseconds."""
-    return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"
+    """Return an id of 32 hexadecimal digits that cannot be guessed; ids sort by their time.
+
+    The first twelve digits are milliseconds, and the next four their fraction.
+    """
+    return f"{(time.time_ns() << 16) // 1_000_000:016x}{secrets.token_hex(8)}"

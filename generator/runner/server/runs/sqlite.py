@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from generator.runner.server.runs.model import NewRun, Outcome, Run, RunState
-from generator.runner.server.runs.store import QueueFullError, RunFilter, RunMissingError
+from generator.runner.server.runs.rows import COLUMNS, END_LOST, ending, run_of_row, storable
+from generator.runner.server.runs.store import ChangeKind, QueueFullError, RunFilter, RunLostError, RunMissingError
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS run (
@@ -32,19 +33,7 @@ CREATE INDEX IF NOT EXISTS run_running ON run (worker) WHERE state = 'running';
 CREATE INDEX IF NOT EXISTS run_ended ON run (ended) WHERE ended IS NOT NULL;
 CREATE UNIQUE INDEX IF NOT EXISTS run_key ON run (owner, idempotency_key) WHERE idempotency_key IS NOT NULL;
 """
-_COLUMNS = (
-    "id, process, owner, protocol, options, state, created, started, ended, cell, cells, worker, reason, message, "
-    "exit_code, status_code, way, note, idempotency_key, schedule"
-)
-_END_LOST = """
-UPDATE run SET state = CASE WHEN cell = 0 THEN 'queued' ELSE 'failed' END,
-    ended = CASE WHEN cell = 0 THEN NULL ELSE ? END,
-    reason = CASE WHEN cell = 0 THEN NULL ELSE 'interrupted' END,
-    message = CASE WHEN cell = 0 THEN NULL ELSE 'the worker process of the run died' END,
-    exit_code = CASE WHEN cell = 0 THEN NULL ELSE 137 END,
-    worker = NULL
-WHERE state = 'running' AND worker = ?
-"""
+_NAMES = COLUMNS.split(", ")
 _TIMES = ("created", "started", "ended")
 _EXPIRED_AT_ONCE = 1000
 
@@ -76,8 +65,8 @@ class SqliteRunStore:
         with self._writing() as database:
             if run.idempotency_key is not None:
                 earlier = database.execute(
-                    f"SELECT {_COLUMNS} FROM run WHERE owner = ? AND idempotency_key = ?",  # noqa: S608 - constant names
-                    (run.owner, run.idempotency_key),
+                    f"SELECT {COLUMNS} FROM run WHERE owner = ? AND idempotency_key = ?",
+                    (storable(run.owner), storable(run.idempotency_key)),
                 ).fetchone()
                 if earlier:
                     return _run(earlier)
@@ -85,24 +74,24 @@ class SqliteRunStore:
             if waiting >= queue_limit:
                 raise QueueFullError
             row = database.execute(
-                "INSERT INTO run (id, process, owner, protocol, options, state, created, idempotency_key, schedule) "  # noqa: S608
-                f"VALUES (?, ?, ?, ?, ?, 'queued', ?, ?, ?) RETURNING {_COLUMNS}",
+                "INSERT INTO run (id, process, owner, protocol, options, state, created, idempotency_key, schedule) "
+                f"VALUES (?, ?, ?, ?, ?, 'queued', ?, ?, ?) RETURNING {COLUMNS}",
                 (
                     run_id,
-                    run.process,
-                    run.owner,
+                    storable(run.process),
+                    storable(run.owner),
                     run.protocol,
                     json.dumps(dict(run.options)),
                     _now(),
-                    run.idempotency_key,
-                    run.schedule,
+                    storable(run.idempotency_key),
+                    storable(run.schedule),
                 ),
             ).fetchone()
         return _run(row)
 
     def get(self, run_id: str) -> Run:
         """Return a run (`RunStore.get`)."""
-        row = self._connection().execute(f"SELECT {_COLUMNS} FROM run WHERE id = ?", (run_id,)).fetchone()  # noqa: S608
+        row = self._connection().execute(f"SELECT {COLUMNS} FROM run WHERE id = ?", (storable(run_id),)).fetchone()
         if row is None:
             raise RunMissingError(run_id)
         return _run(row)
@@ -116,11 +105,11 @@ class SqliteRunStore:
         for name in ("process", "owner", "protocol", "schedule"):
             if (value := getattr(chosen, name)) is not None:
                 conditions.append(f"{name} = ?")
-                values.append(value)
+                values.append(storable(value))
         if chosen.before is not None:
             conditions.append("id < ?")
-            values.append(chosen.before)
-        query = f"SELECT {_COLUMNS} FROM run WHERE {' AND '.join(conditions)} ORDER BY id DESC LIMIT ?"  # noqa: S608
+            values.append(storable(chosen.before))
+        query = f"SELECT {COLUMNS} FROM run WHERE {' AND '.join(conditions)} ORDER BY id DESC LIMIT ?"
         return tuple(map(_run, self._connection().execute(query, (*values, chosen.limit)).fetchall()))
 
     def claim(self, worker: str) -> Run | None:
@@ -130,35 +119,29 @@ class SqliteRunStore:
         self._lock(worker)
         with self._writing() as database:
             row = database.execute(
-                "UPDATE run SET state = 'running', worker = ?, started = ? WHERE id = "  # noqa: S608
-                f"(SELECT id FROM run WHERE state = 'queued' ORDER BY id LIMIT 1) RETURNING {_COLUMNS}",
+                "UPDATE run SET state = 'running', worker = ?, started = ? WHERE id = "
+                f"(SELECT id FROM run WHERE state = 'queued' ORDER BY id LIMIT 1) RETURNING {COLUMNS}",
                 (worker, _now()),
             ).fetchone()
         return _run(row) if row else None
 
+    def listen(self, *_kinds: ChangeKind) -> None:
+        """Return nothing: the processes of the one server tell each other."""
+
     def set_progress(self, run_id: str, *, cell: int, cells: int) -> None:
-        """Note the running cell."""
+        """Note the running cell (`RunStore.set_progress`)."""
+        query = "UPDATE run SET cell = ?, cells = ? WHERE id = ? AND state = 'running'"
         with self._writing() as database:
-            database.execute("UPDATE run SET cell = ?, cells = ? WHERE id = ?", (cell, cells, run_id))
+            if not database.execute(query, (cell, cells, run_id)).rowcount:
+                raise RunLostError(run_id)
 
     def finish(self, run_id: str, outcome: Outcome) -> None:
         """End a running run (`RunStore.finish`)."""
-        values = (
-            outcome.state.value,
-            _now(),
-            outcome.reason,
-            outcome.message,
-            outcome.exit_code,
-            outcome.status_code,
-            outcome.way,
-            outcome.note,
-            run_id,
-        )
         with self._writing() as database:
             database.execute(
-                "UPDATE run SET state = ?, ended = ?, reason = ?, message = ?, exit_code = ?, status_code = ?, way = ?,"
-                " note = ? WHERE id = ? AND state = 'running'",
-                values,
+                "UPDATE run SET ended = :ended, state = :state, reason = :reason, message = :message, way = :way, "
+                "exit_code = :exit_code, status_code = :status_code, note = :note WHERE id = :id AND state = 'running'",
+                {"id": run_id, "ended": _now(), **ending(outcome)},
             )
 
     def dismiss(self, run_id: str) -> Run:
@@ -166,33 +149,20 @@ class SqliteRunStore:
         with self._writing() as database:
             database.execute(
                 "UPDATE run SET state = 'dismissed', ended = ?, reason = 'dismissed' WHERE id = ? AND state = 'queued'",
-                (_now(), run_id),
+                (_now(), storable(run_id)),
             )
-            database.execute("UPDATE run SET dismissed = 1 WHERE id = ? AND state = 'running'", (run_id,))
+            database.execute("UPDATE run SET dismissed = 1 WHERE id = ? AND state = 'running'", (storable(run_id),))
         return self.get(run_id)
 
     def is_dismissed(self, run_id: str) -> bool:
         """Whether the end of the run was asked for."""
-        row = self._connection().execute("SELECT dismissed FROM run WHERE id = ?", (run_id,)).fetchone()
+        row = self._connection().execute("SELECT dismissed FROM run WHERE id = ?", (storable(run_id),)).fetchone()
         return bool(row and row[0])
 
-    def end_lost_runs(self) -> tuple[Run, ...]:
+    def end_lost_runs(self, *, dead: Iterable[str] = ()) -> tuple[Run, ...]:  # noqa: ARG002 - their locks are free
         """End the running runs whose workers have died, or queue them again (`RunStore.end_lost_runs`)."""
         rows = self._connection().execute("SELECT DISTINCT worker FROM run WHERE state = 'running'").fetchall()
-        dead = [worker for (worker,) in rows if not self._lives(worker)]
-        lost: list[Run] = []
-        for worker in dead:
-            with self._writing() as database:
-                lost += map(
-                    _run,
-                    database.execute(
-                        f"{_END_LOST} RETURNING {_COLUMNS}",
-                        (_now(), worker),
-                    ).fetchall(),
-                )
-            with suppress(OSError):
-                self._lock_file(worker).unlink()
-        return tuple(lost)
+        return tuple(run for (worker,) in rows if not self._lives(worker) for run in self._end_runs_of(worker))
 
     def count(self) -> Mapping[RunState, int]:
         """Count the runs in each state."""
@@ -201,7 +171,7 @@ class SqliteRunStore:
 
     def expired(self, *, before: datetime) -> tuple[Run, ...]:
         """Return runs that ended before a time, oldest first."""
-        query = f"SELECT {_COLUMNS} FROM run WHERE ended < ? ORDER BY ended LIMIT ?"  # noqa: S608
+        query = f"SELECT {COLUMNS} FROM run WHERE ended < ? ORDER BY ended LIMIT ?"
         return tuple(map(_run, self._connection().execute(query, (before.timestamp(), _EXPIRED_AT_ONCE)).fetchall()))
 
     def delete(self, run_ids: Iterable[str]) -> None:
@@ -242,6 +212,16 @@ class SqliteRunStore:
             raise
         connection.execute("COMMIT")
 
+    def _end_runs_of(self, worker: str) -> Iterator[Run]:
+        with self._writing() as database:
+            query = (
+                f"UPDATE run SET {END_LOST.format(now='?')} WHERE state = 'running' AND worker = ? RETURNING {COLUMNS}"
+            )
+            rows = database.execute(query, (_now(), worker)).fetchall()
+        with suppress(OSError):
+            self._lock_file(worker).unlink()
+        return map(_run, rows)
+
     def _lock_file(self, worker: str) -> Path:
         return self._workers / f"{worker}.lock"
 
@@ -272,10 +252,8 @@ def _now() -> float:
 
 
 def _run(row: tuple[Any, ...]) -> Run:
-    fields = dict(zip(_COLUMNS.split(", "), row, strict=True))
-    fields["state"] = RunState(fields["state"])
-    fields["options"] = json.loads(fields["options"])
+    fields = dict(zip(_NAMES, row, strict=True))
     for name in _TIMES:
         if fields[name] is not None:
             fields[name] = datetime.fromtimestamp(fields[name], timezone.utc)
-    return Run(**fields)
+    return run_of_row(fields)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum
 from typing import Protocol
 
 from generator.runner.server.runs.model import NewRun, Outcome, Run, RunState
@@ -16,6 +17,40 @@ class QueueFullError(Exception):
 
 class RunMissingError(Exception):
     """No run has this id."""
+
+
+class RunLostError(Exception):
+    """The worker seemed dead, so its run was ended or given to another one: no cell may begin."""
+
+
+class StoreUnavailableError(Exception):
+    """The database does not answer; a later call may succeed."""
+
+
+class ChangeKind(str, Enum):
+    """Changes of runs that another server may have made."""
+
+    QUEUED = "queued"
+    DISMISSED = "dismissed"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Change:
+    """A run changed; without an id, any run may have."""
+
+    kind: ChangeKind
+    run_id: str | None = None
+
+
+class Changes(Protocol):
+    """Changes of runs as they happen."""
+
+    def fileno(self) -> int:
+        """Return a file descriptor that is readable when `read` has changes."""
+
+    def read(self) -> tuple[Change, ...]:
+        """Return the changes since the last call, without waiting."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,7 +70,7 @@ class RunStore(Protocol):
     """Runs in a database, whose methods several processes and threads may call at once.
 
     An added run is never lost, and is claimed once: `end_lost_runs` ends the run of a worker that died as failed,
-    or queues it again if no cell had begun.
+    or queues it again if no cell had begun. Every method raises `StoreUnavailableError` if the database is down.
     """
 
     blocking: bool
@@ -52,7 +87,7 @@ class RunStore(Protocol):
         """Return a run.
 
         Raises:
-            RunMissingError: there is none.
+            RunMissingError: no run has this id.
         """
 
     def list(self, chosen: RunFilter) -> tuple[Run, ...]:
@@ -61,8 +96,18 @@ class RunStore(Protocol):
     def claim(self, worker: str) -> Run | None:
         """Give the oldest queued run to a worker; None if none waits."""
 
+    def listen(self, *kinds: ChangeKind) -> Changes | None:
+        """Listen to changes by other servers; None if the database has one server, whose processes tell each other.
+
+        Changes can be missed while a connection is lost, so ask the database once in a while too.
+        """
+
     def set_progress(self, run_id: str, *, cell: int, cells: int) -> None:
-        """Note the running cell."""
+        """Note the running cell, before it begins.
+
+        Raises:
+            RunLostError: this process claimed the run and has lost it.
+        """
 
     def finish(self, run_id: str, outcome: Outcome) -> None:
         """End a running run; no effect on a run that has ended."""
@@ -71,14 +116,17 @@ class RunStore(Protocol):
         """End a queued run as dismissed; mark a running one (`is_dismissed`), which its worker then interrupts.
 
         Raises:
-            RunMissingError: there is none.
+            RunMissingError: no run has this id.
         """
 
     def is_dismissed(self, run_id: str) -> bool:
         """Whether the end of the run was asked for."""
 
-    def end_lost_runs(self) -> tuple[Run, ...]:
-        """End the running runs whose workers have died, or queue them again; return them."""
+    def end_lost_runs(self, *, dead: Iterable[str] = ()) -> tuple[Run, ...]:
+        """End the running runs whose workers have died, or queue them again; return them.
+
+        ``dead`` names workers that the caller saw die, which a database on another machine notices later.
+        """
 
     def count(self) -> Mapping[RunState, int]:
         """Count the runs in each state."""

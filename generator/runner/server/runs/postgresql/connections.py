@@ -1,0 +1,100 @@
+"""Connections to PostgreSQL; no message shows the password of the URL."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, cast
+
+import psycopg
+from procrastinate.exceptions import ConnectorException
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.rows import dict_row
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from generator.runner.server.runs.postgresql.queue import Connection
+from generator.runner.server.runs.store import StoreUnavailableError
+
+_OPTIONS: dict[str, Any] = {
+    "autocommit": True,
+    "row_factory": dict_row,
+    "connect_timeout": 10,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 25_000,
+}
+"""A machine that vanished without a word is noticed in half a minute."""
+_NO_ANSWER = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout)
+
+
+class Connections:
+    """A pool of connections; broken ones are replaced before they are used."""
+
+    def __init__(self, url: str, *, most: int) -> None:
+        self._url = url.replace("postgresql+psycopg://", "postgresql://", 1)
+        self._pool: ConnectionPool[Connection] = ConnectionPool(
+            self._url,
+            kwargs=_OPTIONS,
+            min_size=1,
+            max_size=most,
+            timeout=10,
+            num_workers=1,
+            check=ConnectionPool.check_connection,
+            open=False,
+        )
+        self.reachable_since = time.monotonic()
+        """The time of the last failure, or else of the beginning."""
+
+    def open(self) -> None:
+        """Open the first connection.
+
+        Raises:
+            OSError: the URL is invalid, or the database does not let us in.
+        """
+        try:
+            with self.connect():
+                self._pool.open()
+        except psycopg.OperationalError as error:
+            raise OSError(None, f"cannot be opened: {' '.join(str(error).split())}", self.place()) from None
+        except psycopg.Error:
+            raise OSError(
+                None, "invalid URL; write postgresql://USER:PASSWORD@HOST:5432/DATABASE", "--database"
+            ) from None
+
+    def connect(self) -> Connection:
+        """Open a connection outside of the pool."""
+        return cast("Connection", psycopg.connect(self._url, **_OPTIONS))
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """Borrow a connection in which each statement is a transaction.
+
+        Raises:
+            StoreUnavailableError: the database does not answer.
+        """
+        try:
+            with self._pool.connection() as connection:
+                yield connection
+        except (*_NO_ANSWER, ConnectorException) as error:
+            cause = error.__cause__ if isinstance(error, ConnectorException) else error
+            if not isinstance(cause, _NO_ANSWER):
+                raise
+            self.reachable_since = time.monotonic()
+            raise StoreUnavailableError(" ".join(str(cause).split())) from None
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Borrow a connection for one transaction (`connection`)."""
+        with self.connection() as connection, connection.transaction():
+            yield connection
+
+    def close(self) -> None:
+        """Close all connections of the pool."""
+        self._pool.close()
+
+    def place(self) -> str:
+        """Return the URL without user, password and options."""
+        parts = conninfo_to_dict(self._url)
+        return f"postgresql://{parts.get('host', '')}/{parts.get('dbname', '')}"
