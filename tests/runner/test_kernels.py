@@ -18,6 +18,7 @@ from waiting import has_ended, wait_until
 
 from generator.resources import data_folder
 from generator.runner.kernels.prepared import Kind, PreparedProcess
+from generator.runner.kernels.process import build_environment
 from generator.runner.kernels.specs import Kernel
 
 pytestmark = pytest.mark.slow
@@ -189,9 +190,13 @@ def test_a_process_of_a_python_without_ipykernel_is_prepared_with_the_kernel_of_
     lib.parent.mkdir(parents=True)
     lib.symlink_to(sysconfig.get_path("purelib"))
     argv = (str(here.folder / "venv/bin/python"), str(lib.with_name("kernel.py")), "-f", "{connection_file}")
-    prepared = PreparedProcess(Kernel("python3", "python", argv, here.folder), kind)
+    kernel = Kernel("python3", "python", argv, here.folder)
+    surroundings = {"environment": build_environment(kernel), "directory": here.folder}
+    prepared = PreparedProcess(kernel, kind, ["IPython", "json"], **surroundings)
     try:
-        assert prepared.prepare(["IPython", "json"], timeout=60) == {}
+        assert prepared.is_ready(60)
+        assert prepared.imported is not None
+        assert prepared.imported.failed == {}
     finally:
         prepared.end()
 

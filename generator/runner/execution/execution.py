@@ -75,7 +75,7 @@ def execute(task: Task, record: RunRecord, console: ProgressOutput, *, start: St
     progress = Progress(task, record, console, injected, secrets=bool(secrets.placeholders))
     killed_before = oom_kills()
     failure: ProcessFailedError | None = None
-    with _start_kernel(task, secrets, record, start or _start_cold) as kernel:
+    with _start_kernel(task, secrets, record, start or start_cold) as kernel:
         progress.annotations = Annotations(document)
         task.saver.save()
         try:
@@ -184,7 +184,12 @@ class _ColdKernel:
         return Session(self.process)
 
 
-def _start_cold(task: Task, log: int | None, runtime: Path) -> StartedKernel:
+def start_cold(task: Task, log: int | None, runtime: Path) -> StartedKernel:
+    """Start a kernel in a process of its own.
+
+    Raises:
+        OSError: the kernel's program cannot be started.
+    """
     connection = new_connection(task.kernel, runtime)
     return _ColdKernel(KernelProcess(task.kernel, connection=connection, runtime=runtime, cwd=task.directory, log=log))
 

@@ -10,10 +10,8 @@ import datetime
 import errno
 import gc
 import importlib
-import io
 import logging
 import os
-import stat
 import sys
 import types
 import warnings
@@ -71,7 +69,14 @@ def rehearse():
     import tempfile
 
     with tempfile.TemporaryDirectory() as folder:
-        make_application(["-f", os.path.join(folder, "connection.json")])  # noqa: PTH118 - pathlib is slow
+        make_application(["-f", os.path.join(folder, "connection.json")])
+
+
+def print_to(log):
+    """Send output outside of the kernel's channels to a descriptor; ipykernel captures 1 and 2."""
+    for number, stream in ((1, sys.stdout), (2, sys.stderr)):
+        copy = getattr(stream, "_original_stdstream_copy", None)
+        os.dup2(log, number if copy is None else copy)
 
 
 def main(arguments):

@@ -1,19 +1,20 @@
-"""A prepared process: imports what notebooks import, uses none of it, and forks one child for each run.
+"""A prepared process: imports modules, uses none of them, and forks a child for each run.
 
 Started as ``python packmill_prepared.py KIND FD [FOLDER]`` in the interpreter of a notebook's kernel. KIND is
-``kernel``, or ``shell`` for `packmill_shell`; FOLDER, if given, comes last on the path of modules. FD is a Unix socket of
-type SOCK_SEQPACKET. It takes JSON requests, with file descriptors attached (SCM_RIGHTS):
+``kernel`` or ``shell`` (see `packmill_child`); FOLDER, if given, comes last on the path of modules. FD is a Unix socket
+of type SOCK_SEQPACKET. Requests and answers are JSON objects:
 
-- ``{"do": "import", "modules": [...]}`` is answered with ``{"imported": n, "failed": {...}, "threads": [...]}``;
-- ``{"do": "fork", "directory": d, "environment": {...}}`` with [log, report], for a kernel also ``connection_file``, for
-  a shell the descriptors [..., channel, stdout, stderr], is answered with ``{"forked": pid}``;
+- ``{"do": "import"}`` with the descriptor of a file that has ``{"modules": [...], "local": [...]}``, where ``local``
+  are names of modules that must not be loaded; answered with ``{"imported": seconds, "failed": {...},
+  "refused": {package: reason}, "language": {...}}``. After a refusal the process is of no use.
+- ``{"do": "fork", ...}`` with the descriptor of the child's channel; answered with ``{"forked": pid}``, or with
+  ``{"forked": null, "threads": [...]}`` because a thread would not be in the child.
 - ``{"exited": pid, "status": wait_status, "peak_memory": bytes}`` is sent when a child ended.
 
-A child writes ``ready`` to its report pipe and, at its end, the modules that the notebook loaded.
-The process has one Python thread and no ZeroMQ context: both would break its children.
+The process has one Python thread and no ZeroMQ context: both would break its children. When the other side closes the
+socket, it ends all children, their process groups, and itself.
 """
 
-import atexit
 import contextlib
 import ctypes
 import gc
@@ -25,225 +26,187 @@ import signal
 import socket
 import sys
 import threading
-import traceback
-import weakref
+import time
+
+import packmill_child
 
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _LARGEST = 1 << 17
 """Bytes of one request."""
-_CLOSED_BY_C = {"h5py", "netCDF4", "tables"}
-"""Modules whose C libraries write open files at the process's end."""
+_INLINE = "module://matplotlib_inline.backend_inline"
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def main(kind, descriptor):
     """Serve requests until the other side closes the socket."""
-    _ready(kind)
-    control = socket.socket(fileno=descriptor)
-    control.set_inheritable(False)
-    _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # processes that a run left behind end here, not at pid 1
-    waking, wake = os.pipe()
-    for end in (waking, wake):
-        os.set_blocking(end, False)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
-    signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN if number == signal.SIGINT else signal.SIG_DFL)
-    children = set()
-    while True:
-        ready, _, _ = select.select([control, waking], [], [])
-        if waking in ready:
-            with contextlib.suppress(BlockingIOError):
-                os.read(waking, 4096)
-            _reap(control, children)
-        if control in ready:
-            message, descriptors, _, _ = socket.recv_fds(control, _LARGEST, 8)
-            if not message:
-                os._exit(0)
-            _answer(kind, control, json.loads(message), descriptors, children, (waking, wake))
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)  # an import may keep it from noticing the socket's end
+    os.environ.setdefault("MPLBACKEND", _INLINE)  # matplotlib reads it when it is imported
+    packmill_child.prepare(kind)
+    PreparedProcess(kind, socket.socket(fileno=descriptor)).serve()
 
 
-def _answer(kind, control, request, descriptors, children, inherited):
-    if request["do"] == "import":
-        control.send(json.dumps(_import(request["modules"])).encode())
-        return
-    if threading.active_count() > 1:
-        names = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
-        control.send(json.dumps({"forked": None, "threads": names}).encode())
-        for one in descriptors:
-            os.close(one)
-        return
-    parent = os.getpid()
-    child = os.fork()
-    if child:
-        children.add(child)
-        for one in descriptors:
-            os.close(one)
-        control.send(json.dumps({"forked": child}).encode())
-        return
-    try:
-        foreign = [control.fileno(), *inherited]
-        control.detach()
-        _become_child(parent, foreign, request, descriptors[0])
-        (_be_kernel if kind == "kernel" else _be_shell)(request, *descriptors[1:])
-        _finish()
-    except BaseException:
-        traceback.print_exc()
-        _libc.fflush(None)
-        os._exit(1)
+class PreparedProcess:
+    """The loop that answers requests."""
 
+    def __init__(self, kind, control):
+        self.kind = kind
+        self.control = control
+        control.set_inheritable(False)
+        self.children = set()
+        _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # processes that a run left behind end here, not at pid 1
+        self.waking, self.wake = os.pipe()
+        for end in (self.waking, self.wake):
+            os.set_blocking(end, False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.set_wakeup_fd(self.wake, warn_on_full_buffer=False)
 
-def _reap(control, children):
-    """Collect ended processes, and report those that were forked for a run."""
-    while True:
-        try:
-            pid, status, usage = os.wait3(os.WNOHANG)
-        except ChildProcessError:
+    def serve(self):
+        while True:
+            ready, _, _ = select.select([self.control, self.waking], [], [])
+            if self.waking in ready:
+                with contextlib.suppress(BlockingIOError):
+                    os.read(self.waking, 4096)
+                self._reap()
+            if self.control in ready:
+                message, descriptors, _, _ = socket.recv_fds(self.control, _LARGEST, 1)
+                if not message:
+                    self._end()
+                self._answer(json.loads(message), *descriptors)
+
+    def _answer(self, request, descriptor):
+        if request["do"] == "fork":
+            self._fork(request, descriptor)
             return
-        if not pid:
+        with os.fdopen(descriptor, "rb") as file:
+            self._send(import_modules(**json.loads(file.read())))
+
+    def _fork(self, request, channel):
+        if threading.active_count() > 1:
+            os.close(channel)
+            self._send({"forked": None, "threads": _list_threads()})
             return
-        if pid in children:
-            children.discard(pid)
-            report = {"exited": pid, "status": status, "peak_memory": usage.ru_maxrss * 1024}
-            with contextlib.suppress(OSError):
-                control.send(json.dumps(report).encode())
+        # A busy import needs the signal below to end with the other side; this loop needs time to end its children.
+        _libc.prctl(_PR_SET_PDEATHSIG, 0, 0, 0, 0)
+        parent = os.getpid()
+        child = os.fork()
+        if child:
+            self.children.add(child)
+            os.close(channel)
+            self._send({"forked": child})
+            return
+        foreign = (self.control.detach(), self.waking, self.wake)
+        packmill_child.live(self.kind, request, channel, foreign, parent)
 
+    def _reap(self):
+        """Collect ended processes; end what a run left behind, and report the exit."""
+        while True:
+            try:
+                ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            except ChildProcessError:
+                return
+            if ended is None:
+                return
+            if ended.si_pid in self.children:
+                _kill_group(ended.si_pid)
+            pid, status, usage = os.wait4(ended.si_pid, 0)
+            if pid in self.children:
+                self.children.discard(pid)
+                self._kill_strays()
+                self._send({"exited": pid, "status": status, "peak_memory": usage.ru_maxrss * 1024})
 
-def _import(modules):
-    failed = {}
-    for name in modules:
+    def _kill_strays(self):
+        """End processes of a run that left its process group; only they and forked children are this one's."""
         try:
-            importlib.import_module(name)
-        except BaseException as error:  # noqa: BLE001 - whatever a module raises: the run will show it
-            failed[name] = f"{type(error).__name__}: {error}"
+            with open(f"/proc/self/task/{os.getpid()}/children", encoding="ascii") as file:
+                pids = {int(word) for word in file.read().split()}
+        except OSError:  # a kernel without CONFIG_PROC_CHILDREN
+            return
+        for pid in pids - self.children:
+            _kill(pid)
+
+    def _send(self, message):
+        with contextlib.suppress(OSError):
+            self.control.send(json.dumps(message).encode())
+
+    def _end(self):
+        for child in self.children:
+            _kill_group(child)
+            _kill(child)
+        for child in self.children:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(child, 0)
+        self.children.clear()
+        self._kill_strays()
+        os._exit(0)
+
+
+def import_modules(modules, local):
+    """Import modules and judge whether children of this process can have them."""
+    started = time.monotonic()
+    failed, refused = {}, {}
+    with _printed() as printed:
+        for name in modules:
+            try:
+                importlib.import_module(name)
+            except BaseException as error:  # noqa: BLE001 - any error of a module: the run will show it
+                failed[name] = f"{type(error).__name__}: {error}"
+            package = name.partition(".")[0]
+            if threading.active_count() > 1:
+                refused[package] = f"starts a thread ({', '.join(_list_threads())})"
+            elif printed():
+                refused[package] = "prints when it is imported"
+            if refused:
+                break
+    if shadowed := sorted(set(local) & set(sys.modules)):
+        refused[shadowed[0]] = "is also a module of the notebook's folder"
     gc.collect()
     gc.freeze()  # a collection in a child would copy the pages of every object
-    threads = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
-    return {"imported": len(modules) - len(failed), "failed": failed, "threads": threads}
+    seconds = time.monotonic() - started
+    return {"imported": seconds, "failed": failed, "refused": refused, "language": packmill_child.describe_language()}
 
 
-def _become_child(parent, foreign, request, log):
-    """Undo what a fork shares and a run must not: signals, descriptors, random numbers, pools of libraries."""
-    os.setsid()
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:
-        os._exit(1)  # the prepared process ended between the fork and the call
-    signal.set_wakeup_fd(-1)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    for number in (signal.SIGTERM, signal.SIGCHLD):
-        signal.signal(number, signal.SIG_DFL)
-    for descriptor in foreign:
-        os.close(descriptor)
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.close(nothing)
-    os.dup2(log, 1)
-    os.dup2(log, 2)
-    os.close(log)
-    os.chdir(request["directory"])
-    for name, value in request["environment"].items():
-        os.environ.pop(name, None)
-        if value is not None:
-            os.environ[name] = value
-    for finalizer in list(weakref.finalize._registry):
-        finalizer.atexit = False  # such as the removal of a temporary folder of the parent
-    _reseed()
-    _reset_pools()
+@contextlib.contextmanager
+def _printed():
+    """Hold back what is printed; the value tells whether something was."""
+    file = os.memfd_create("packmill-printed", os.MFD_CLOEXEC)
+    before = [(number, os.dup(number)) for number in (1, 2)]
+    for number, _ in before:
+        os.dup2(file, number)
+
+    def is_written():
+        sys.stdout.flush()
+        sys.stderr.flush()
+        _libc.fflush(None)
+        return os.fstat(file).st_size > 0
+
+    try:
+        yield is_written
+    finally:
+        is_written()
+        for number, copy in before:
+            os.dup2(copy, number)
+            os.close(copy)
+        os.close(file)
 
 
-def _reseed():
-    """Give the child random numbers of its own: libraries' global generators are copied by the fork."""
-    loaded = sys.modules
-    if "numpy.random" in loaded:
-        loaded["numpy.random"].seed()
-    if "torch" in loaded:
-        loaded["torch"].seed()
+def _list_threads():
+    return [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
 
 
-def _reset_pools():
-    """Forget pools whose threads and processes exist in the parent only."""
-    loaded = sys.modules
-    if "dask.threaded" in loaded:
-        loaded["dask.threaded"].default_pool = None
-        loaded["dask.threaded"].pools.clear()
-    if "multiprocessing.util" in loaded:
-        loaded["multiprocessing.util"]._run_after_forkers()
-    if "multiprocessing.forkserver" in loaded:
-        loaded["multiprocessing.forkserver"]._forkserver.__init__()
+def _kill_group(pid):
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
 
 
-def _finish():
-    """End the child as an interpreter ends, without the cost of freeing all objects."""
-    from packmill_files import flush_open_files
-
-    flush_open_files()
-    threading._shutdown()  # waits for threads that are not daemons
-    atexit._run_exitfuncs()
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(AttributeError, OSError, ValueError):
-            stream.flush()
-    flush_open_files()
-    if _CLOSED_BY_C & set(sys.modules):
-        _libc.exit(0)
-    _libc.fflush(None)
-    os._exit(0)
-
-
-def _ready(kind):
-    if kind == "kernel":
-        import packmill_kernel
-
-        _import(_modules_of(packmill_kernel.rehearse))
-    else:
-        import packmill_shell
-
-        packmill_shell.make_shell()
-
-
-def _modules_of(function):
-    """Return the modules that a function loads, from a child that is thrown away."""
-    reading, writing = os.pipe()
-    child = os.fork()
-    if not child:
-        before = set(sys.modules)
-        with contextlib.suppress(BaseException):
-            function()
-            os.write(writing, json.dumps(sorted(set(sys.modules) - before)).encode())
-        os._exit(0)
-    os.close(writing)
-    with os.fdopen(reading, "rb") as report:
-        names = report.read()
-    os.waitpid(child, 0)
-    return json.loads(names or b"[]")
-
-
-def _be_kernel(request, report):
-    """Run ipykernel until it is shut down."""
-    import packmill_kernel
-
-    before = set(sys.modules)
-    application = packmill_kernel.make_application(["-f", request["connection_file"]])
-    os.write(report, b"ready\n")
-    packmill_kernel.run(application)
-    _report_modules(report, before)
-
-
-def _be_shell(request, report, channel, *files):  # noqa: ARG001 - like _be_kernel
-    """Run cells until the channel closes."""
-    import packmill_shell
-
-    before = set(sys.modules)
-    os.write(report, b"ready\n")
-    packmill_shell.serve(socket.socket(fileno=channel), files)
-    _report_modules(report, before)
-
-
-def _report_modules(report, before):
-    with contextlib.suppress(OSError):
-        os.write(report, json.dumps(sorted(set(sys.modules) - before)).encode())
+def _kill(pid):
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, signal.SIGKILL)
 
 
 if __name__ == "__main__":
     sys.path.pop(0)
     sys.path += sys.argv[3:]
+    packmill_child.environment += sys.argv[3:]
     main(sys.argv[1], int(sys.argv[2]))

@@ -1,28 +1,27 @@
 """A notebook's cells in an IPython shell without the kernel protocol, in a child of a prepared process.
 
-The channel is a Unix socket of type SOCK_STREAM; each message is a JSON object after its length (4 bytes, big endian).
 Requests are ``{"id": ..., "code": ...}``. Answers have the kinds and contents of Jupyter's messaging protocol
-(``stream``, ``display_data``, ``execute_result``, ``error``, ``status``, ``execute_reply``), and ``written``: the sizes
-of the files behind descriptors 1 and 2 when the message was sent, so that the reader can put in order what programs and
-C libraries wrote to them.
+(``display_data``, ``execute_result``, ``error``, ``status``, ``execute_reply``). Text is written to the files behind
+descriptors 1 and 2, as C libraries and programs do; ``written`` in each message is how much the files had before it.
+After `_UNREAD` bytes of text a message with ``"confirm": true`` asks for ``{"confirmed": true}``, so that the reader is
+not left behind.
 """
 
 import ctypes
 import datetime
+import io
 import json
 import os
 import struct
 import sys
-import time
+import threading
 
 from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
-_QUIET = 0.05
-"""Seconds without a message after which printed text is sent at once."""
-_LARGEST_TEXT = 1 << 16
+_UNREAD = 1 << 23
 _WARM_UP = "from IPython.display import HTML as _h, display as _d; _d(_h('')); del _d, _h; 1"
 """Loads IPython's own lazy imports; uses nothing of the notebook's libraries."""
 _libc = ctypes.CDLL(None)
@@ -38,16 +37,14 @@ def make_shell():
 
 
 def serve(connection, files):
-    """Run the cells that arrive until the other side closes the socket. ``files`` are the descriptors behind 1 and 2."""
-    for number, file in zip((1, 2), files):
-        os.dup2(file, number)
+    """Run the cells that arrive until the other side closes the socket; ``files`` are descriptors 1 and 2."""
     shell = InteractiveShell.instance()
     shell.channel = channel = _Channel(connection, files)
-    sys.stdout, sys.stderr = _Stream(channel, "stdout", 1), _Stream(channel, "stderr", 2)
+    sys.stdout, sys.stderr = _Stream(channel, 0), _Stream(channel, 1)
     if "PYTHONBREAKPOINT" not in os.environ:
         sys.breakpointhook = lambda *arguments, **options: None  # noqa: ARG005 - nobody can type
     while (request := channel.receive()) is not None:
-        channel.parent = request["id"]
+        channel.current = request["id"]
         channel.send("status", {"execution_state": "busy"})
         channel.send("execute_reply", _execute(shell, request["code"]))
         channel.send("status", {"execution_state": "idle"})
@@ -61,33 +58,28 @@ def _execute(shell, code):
     count = shell.execution_count
     shell.channel.send("execute_input", {"code": code, "execution_count": count})
     result = shell.run_cell(code, store_history=True)
-    _flush(sys.stdout, sys.stderr)
-    error = result.error_before_exec or result.error_in_exec
-    if error is None:
-        return {"status": "ok", "execution_count": count, "payload": [], "user_expressions": {}}
-    name, value = type(error).__name__, str(error)
-    return {"status": "error", "ename": name, "evalue": value, "traceback": shell.last_traceback, "execution_count": count}
-
-
-def _flush(*streams):
-    for stream in streams:
+    for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
         except (AttributeError, OSError, ValueError):  # the cell replaced or closed it
             continue
+    error = result.error_before_exec or result.error_in_exec
+    if error is None:
+        return {"status": "ok", "execution_count": count, "payload": [], "user_expressions": {}}
+    named = {"ename": type(error).__name__, "evalue": str(error)}
+    return {"status": "error", "execution_count": count, "traceback": shell.last_traceback, **named}
 
 
 class ZMQInteractiveShell(InteractiveShell):
     """IPython's shell under the name by which libraries recognize a notebook."""
 
     channel = None
-    last_traceback = []
+    last_traceback = ()
     exit_requested = False
 
     def _showtraceback(self, etype, evalue, stb):
         self.last_traceback = stb
-        content = {"ename": str(etype.__name__), "evalue": str(evalue), "traceback": stb}
-        self.channel.send("error", content)
+        self.channel.send("error", {"ename": str(etype.__name__), "evalue": str(evalue), "traceback": stb})
 
     def enable_gui(self, gui=None):
         """Do nothing: nobody sits in front of a window."""
@@ -98,13 +90,11 @@ class ZMQInteractiveShell(InteractiveShell):
 
 
 class _Publisher(DisplayPublisher):
-    def publish(self, data, metadata=None, source=None, *, transient=None, update=False, **_):
-        _flush(sys.stdout, sys.stderr)
+    def publish(self, data, metadata=None, source=None, *, transient=None, update=False, **_):  # noqa: ARG002
         kind = "update_display_data" if update else "display_data"
         self.shell.channel.send(kind, {"data": data, "metadata": metadata or {}, "transient": transient or {}})
 
-    def clear_output(self, wait=False):
-        _flush(sys.stdout, sys.stderr)
+    def clear_output(self, wait=False):  # noqa: FBT002 - IPython's signature
         self.shell.channel.send("clear_output", {"wait": wait})
 
 
@@ -119,19 +109,19 @@ class _Hook(DisplayHook):
         self.message.update(data=format_dict, metadata=md_dict or {})
 
     def finish_displayhook(self):
-        _flush(sys.stdout, sys.stderr)
         if self.message["data"]:
             self.shell.channel.send("execute_result", self.message)
 
 
-class _Stream:
+class _Stream(io.TextIOBase):
     """``sys.stdout`` or ``sys.stderr`` of a cell."""
 
-    encoding, errors, newlines, closed, mode = "utf-8", "replace", None, False, "w"
+    encoding, errors, newlines, mode = "utf-8", "replace", None, "w"
     line_buffering = write_through = True
 
-    def __init__(self, channel, name, descriptor):
-        self.channel, self.name, self.descriptor, self.process = channel, name, descriptor, os.getpid()
+    def __init__(self, channel, number):
+        super().__init__()
+        self.channel, self.number, self.name = channel, number, ("stdout", "stderr")[number]
 
     @property
     def buffer(self):
@@ -140,119 +130,107 @@ class _Stream:
     def write(self, text):
         if not isinstance(text, str):
             raise TypeError(f"write() argument must be str, not {type(text).__name__}")
-        if os.getpid() == self.process:
-            self.channel.print(self.name, text)
-        else:  # a process that the cell forked, such as one of multiprocessing
-            os.write(self.descriptor, text.encode("utf-8", "replace"))
+        self.channel.print(self.number, text)
         return len(text)
 
-    def writelines(self, lines):
-        for line in lines:
-            self.write(line)
-
     def flush(self):
-        if os.getpid() == self.process:
-            self.channel.flush()
+        _libc.fflush(None)
 
     def fileno(self):
-        return self.descriptor
+        return self.number + 1
 
     def isatty(self):
-        return False
-
-    def readable(self):
         return False
 
     def writable(self):
         return True
 
-    def seekable(self):
-        return False
-
     def close(self):
-        pass
+        """Do nothing: later cells print too."""
 
 
-class _Bytes:
+class _Bytes(io.RawIOBase):
     """The binary layer of a stream, for ``sys.stdout.buffer.write``."""
 
-    closed = False
-
     def __init__(self, stream):
+        super().__init__()
         self.stream = stream
 
     def write(self, data):
         self.stream.write(bytes(data).decode("utf-8", "replace"))
         return len(data)
 
-    def flush(self):
-        self.stream.flush()
+    def writable(self):
+        return True
 
 
 class _Nothing:
-    """Stands in for the channel in the prepared process."""
+    """The channel of the shell in the prepared process."""
 
     def send(self, kind, content):
         pass
-
-    print = send
 
 
 class _Channel:
     def __init__(self, connection, files):
         self.stream = connection.makefile("rwb", buffering=1 << 16)
         self.files = files
-        self.parent = self.name = ""
-        self.text = []
-        self.written = []
-        self.length = 0
-        self.sent = 0.0
+        self.process = os.getpid()
+        self.current = ""
+        self.unread = 0
+        self.lock = threading.RLock()
+
+    def print(self, number, text):
+        data = _encode(text)
+        _libc.fflush(None)
+        while data:
+            data = data[os.write(self.files[number], data) :]
+        self.unread += len(text)
+        if self.unread > _UNREAD and os.getpid() == self.process:
+            self._wait_for_reader()
 
     def send(self, kind, content):
         """Send a message after the text that was printed before it."""
-        self.flush()
-        self._write(kind, content, self._sizes())
-        if kind != "status" or content["execution_state"] == "idle":  # else together with what follows
-            self.stream.flush()
-
-    def print(self, name, text):
-        """Send text at once after a pause, otherwise together with what follows."""
-        written = self._sizes()
-        if name != self.name or written != self.written:
-            self.flush()
-            self.name, self.written = name, written
-        self.text.append(text)
-        self.length += len(text)
-        if self.length > _LARGEST_TEXT or time.monotonic() - self.sent > _QUIET:
-            self.flush()
-            self.stream.flush()
-
-    def flush(self):
-        """Put the printed text into a message."""
-        if self.text:
-            text, self.text, self.length = "".join(self.text), [], 0
-            self._write("stream", {"name": self.name, "text": text}, self.written)
-
-    def _sizes(self):
-        _libc.fflush(None)
-        return [os.fstat(file).st_size for file in self.files]
-
-    def _write(self, kind, content, written):
         message = {
             "kind": kind,
-            "parent": self.parent,
+            "parent": self.current,
             "time": datetime.datetime.now(datetime.timezone.utc).isoformat(),
             "content": content,
-            "written": written,
         }
+        self._write(message, at_once=kind != "status" or content["execution_state"] == "idle")
+
+    def _write(self, message, *, at_once=True):
+        _libc.fflush(None)
+        message["written"] = [os.fstat(file).st_size for file in self.files]
         data = json.dumps(message, default=_as_json).encode("utf-8", "replace")
-        self.stream.write(struct.pack(">I", len(data)) + data)
-        self.sent = time.monotonic()
+        with self.lock:
+            self.stream.write(struct.pack(">I", len(data)) + data)
+            if at_once:
+                self.stream.flush()
+
+    def _wait_for_reader(self):
+        with self.lock:
+            self.unread = 0
+            self._write({"confirm": True})
+            self._read()
 
     def receive(self):
         """Return the next request; None when the other side closed the socket."""
+        while (message := self._read()) is not None:
+            if "code" in message:
+                return message
+        return None
+
+    def _read(self):
         head = self.stream.read(4)
         return json.loads(self.stream.read(struct.unpack(">I", head)[0])) if len(head) == 4 else None
+
+
+def _encode(text):
+    try:
+        return text.encode("utf-8", "surrogateescape")  # bytes of file names
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "replace")
 
 
 def _as_json(value):

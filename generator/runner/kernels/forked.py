@@ -1,4 +1,4 @@
-"""A child of a prepared process as a kernel's process: interrupt it, end it, and learn how it ended."""
+"""Children of a prepared process (`packmill_child`): start their run, interrupt and end them, learn how they ended."""
 
 from __future__ import annotations
 
@@ -6,61 +6,107 @@ import json
 import os
 import select
 import signal
-from collections.abc import Mapping
+import socket
+import struct
+import time
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from generator.runner.kernels.prepared import PreparedProcess, UnfitError
-from generator.runner.kernels.interfaces import KernelSession
-from generator.runner.kernels.process import Connection, new_connection, open_pidfd
-from generator.runner.kernels.specs import Kernel
+from generator.runner.kernels.process import open_pidfd
 
 _TERMINATE_TIMEOUT = 0.2
 """Seconds between SIGTERM and SIGKILL."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunPlace:
+    """What a child takes over at the start of its run; ``environment`` are changes of the prepared process's."""
+
+    directory: Path
+    environment: Mapping[str, str | None]
+    log: int | None
+    report: bool = False
+    """Whether the child reports the modules that it loaded."""
+
+
+class Channel:
+    """The socket between the runner and a child."""
+
+    def __init__(self) -> None:
+        self.socket, self.theirs = socket.socketpair()
+        self._buffer = bytearray()
+        self.is_closed = False
+        self.report: dict[str, Any] | None = None
+        """The modules that the notebook loaded, of a child that ended by itself."""
+
+    def send(self, message: Mapping[str, Any], descriptors: Iterable[int] = ()) -> None:
+        """Send a message; that the child ended shows when its answer is read."""
+        data = json.dumps(message).encode()
+        with suppress(OSError):
+            socket.send_fds(self.socket, [struct.pack(">I", len(data))], list(descriptors))
+            self.socket.sendall(data)
+
+    def receive(self, timeout: float | None) -> dict[str, Any] | None:
+        """Return the next message; None after ``timeout`` seconds, or at the end (``is_closed``)."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            if len(self._buffer) >= 4:
+                end = 4 + struct.unpack_from(">I", self._buffer)[0]
+                if len(self._buffer) >= end:
+                    message: dict[str, Any] = json.loads(self._buffer[4:end])
+                    del self._buffer[:end]
+                    if "report" not in message:
+                        return message
+                    self.report = message["report"]
+                    continue
+            left = None if deadline is None else max(0, deadline - time.monotonic())
+            if not select.select([self.socket], [], [], left)[0]:
+                return None
+            data = self._receive_bytes()
+            if not data:
+                self.is_closed = True
+                return None
+            self._buffer += data
+
+    def close_writing(self) -> None:
+        """Tell the child that there are no more messages."""
+        with suppress(OSError):
+            self.socket.shutdown(socket.SHUT_WR)
+
+    def _receive_bytes(self) -> bytes:
+        try:
+            return self.socket.recv(1 << 20)
+        except OSError:  # reset by a child that was killed
+            return b""
+
+
 class ForkedProcess:
     """One run's process."""
 
-    def __init__(
-        self,
-        prepared: PreparedProcess,
-        *,
-        descriptors: tuple[int, ...],
-        cwd: Path,
-        environment: Mapping[str, str | None],
-        log: int | None,
-        connection: Connection | None = None,
-        runtime: Path | None = None,
-    ) -> None:
-        """Fork the process. ``descriptors`` follow the log and the report pipe (packmill_prepared).
+    def __init__(self, prepared: PreparedProcess, **request: str) -> None:
+        """Fork the process.
 
         Raises:
             UnfitError: the prepared process cannot be forked.
         """
-        self.kernel: Kernel = prepared.kernel
-        self._prepared = prepared
+        self.kernel = prepared.kernel
+        self.prepared = prepared
         self.peak_memory: int | None = None
-        self._code: int | None = None
         self.keeps_output = True
         """Whether the kernel publishes without a limit (packmill_iopub)."""
-        self._report, writing = os.pipe()
-        further = {}
-        if connection is not None and runtime is not None:
-            self.connection = connection
-            file = runtime / "connection.json"
-            with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as stream:
-                stream.write(connection.text(self.kernel.name))
-            further["connection_file"] = str(file)
+        self._code: int | None = None
+        self.channel = Channel()
         try:
-            self._pid = prepared.fork(
-                (2 if log is None else log, writing, *descriptors), directory=cwd, environment=environment, **further
-            )
+            self._pid = prepared.fork(self.channel.theirs.fileno(), **request)
         except UnfitError:
-            os.close(self._report)
+            self.channel.socket.close()
             raise
         finally:
-            os.close(writing)
+            self.channel.theirs.close()
         self.fileno = open_pidfd(self._pid)
 
     @property
@@ -68,9 +114,10 @@ class ForkedProcess:
         """The id of the process."""
         return self._pid
 
-    def wait_until_ready(self, timeout: float) -> bool:
-        """Wait until the child can take requests; return whether it did in time."""
-        return bool(select.select([self._report], [], [], timeout)[0]) and os.read(self._report, 6) == b"ready\n"
+    def begin(self, place: RunPlace, files: Iterable[int] = ()) -> None:
+        """Let the run begin; ``files`` become the child's standard output and error, instead of the log."""
+        start = {"directory": str(place.directory), "environment": dict(place.environment), "report": place.report}
+        self.channel.send(start, (2 if place.log is None else place.log, *files))
 
     def exit_code(self) -> int | None:
         """Return the exit code; None while the process runs, negative after a signal."""
@@ -83,35 +130,35 @@ class ForkedProcess:
 
     def end(self) -> None:
         """End the child and its process group, and set ``peak_memory`` (bytes)."""
-        if self.fileno is None:
+        if self.channel.socket.fileno() < 0:
             return
         if self.exit_code() is None:
             self._signal(signal.SIGTERM)
             self._reap(_TERMINATE_TIMEOUT)
-        self._signal(signal.SIGKILL)
-        self._reap(None)
-        os.close(self.fileno)
-        os.close(self._report)
-        self.fileno = None
+        if self._code is None:
+            self._signal(signal.SIGKILL)
+            self._reap(None)
+        while self.channel.receive(0):  # up to its report
+            pass
+        if self.fileno is not None:
+            os.close(self.fileno)
+            self.fileno = None
+        self.channel.socket.close()
 
     def ends_within(self, seconds: float) -> bool:
         """Wait for the child's end; return whether it came in time."""
         self._reap(seconds)
         return self._code is not None
 
-    def loaded_modules(self) -> tuple[str, ...]:
-        """Return the modules that the notebook loaded; empty after a child that did not end by itself."""
-        with suppress(OSError, ValueError):
-            parts = []
-            while select.select([self._report], [], [], 0)[0] and (part := os.read(self._report, 1 << 16)):
-                parts.append(part)
-            return tuple(map(str, json.loads(b"".join(parts))))
-        return ()
-
     def _reap(self, timeout: float | None) -> None:
         if self._code is not None:
             return
-        ended = self._prepared.wait(self._pid, timeout)
+        try:
+            ended = self.prepared.wait(self._pid, timeout)
+        except UnfitError:  # its children were killed with it, but not what they started
+            self._signal(signal.SIGKILL)
+            self._code = -signal.SIGKILL
+            return
         if ended is not None:
             self._code = os.waitstatus_to_exitcode(ended.status)
             self.peak_memory = ended.peak_memory
@@ -119,66 +166,3 @@ class ForkedProcess:
     def _signal(self, number: signal.Signals) -> None:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._pid, number)
-
-
-
-
-class ForkedKernel:
-    """A kernel in a child of a prepared process of the kind ``kernel``."""
-
-    def __init__(
-        self,
-        prepared: PreparedProcess,
-        *,
-        cwd: Path,
-        environment: Mapping[str, str | None],
-        log: int | None,
-        runtime: Path,
-    ) -> None:
-        """Fork the kernel; ``runtime`` is its private folder.
-
-        Raises:
-            UnfitError: the prepared process cannot be forked.
-        """
-        self.process = ForkedProcess(
-            prepared,
-            descriptors=(),
-            cwd=cwd,
-            environment=environment,
-            log=log,
-            connection=new_connection(prepared.kernel, runtime),
-            runtime=runtime,
-        )
-
-    def connect(self) -> KernelSession:
-        """Return a session."""
-        from generator.runner.kernels.session import Session
-
-        return Session(self.process)
-
-
-class ForkedShell:
-    """A shell in a child of a prepared process of the kind ``shell``."""
-
-    def __init__(
-        self,
-        prepared: PreparedProcess,
-        *,
-        cwd: Path,
-        environment: Mapping[str, str | None],
-        log: int | None,
-        runtime: Path,  # noqa: ARG002 - like a kernel
-    ) -> None:
-        """Fork the shell.
-
-        Raises:
-            UnfitError: the prepared process cannot be forked.
-        """
-        from generator.runner.kernels.shell import ShellSession
-
-        self._session = ShellSession(prepared, cwd=cwd, environment=environment, log=log)
-        self.process = self._session.process
-
-    def connect(self) -> KernelSession:
-        """Return the session."""
-        return self._session

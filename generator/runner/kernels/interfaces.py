@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from generator.runner.kernels.messages import Message
+from generator.runner.kernels.process import Connection
 from generator.runner.kernels.specs import Kernel
 
 
@@ -24,6 +25,19 @@ class Process(Protocol):
 
     def end(self) -> None:
         """End the process and what it started, and set ``peak_memory`` (bytes)."""
+
+
+class ConnectedProcess(Process, Protocol):
+    """A kernel's process with the sockets of Jupyter's messaging protocol."""
+
+    connection: Connection
+    fileno: int | None
+    """A descriptor that becomes readable when the process exits."""
+    keeps_output: bool
+    """Whether the kernel keeps all output until it is read."""
+
+    def interrupt(self) -> None:
+        """Send SIGINT to the kernel and its children."""
 
 
 class KernelSession(Protocol):

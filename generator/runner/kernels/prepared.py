@@ -15,17 +15,19 @@ import subprocess
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from generator.runner.kernels.process import build_environment, modules_folder
+from generator.runner.kernels.process import modules_folder
 from generator.runner.kernels.specs import Kernel
 
 _program = modules_folder / "packmill_prepared.py"
 _LARGEST = 1 << 17
 """Bytes of one message (packmill_prepared)."""
-_MODULES_AT_ONCE = 1000
+_FORK_TIMEOUT = 30.0
+_END_TIMEOUT = 2.0
+"""Seconds that the process has to end its children and itself."""
 Kind = Literal["kernel", "shell"]
 
 
@@ -41,63 +43,102 @@ class Exit:
     peak_memory: int
 
 
-class PreparedProcess:
-    """One prepared process."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Imported:
+    """The result of imports: seconds, errors of modules, and packages that make the process useless, with reasons."""
 
-    def __init__(self, kernel: Kernel, kind: Kind, *, log: int | None = None) -> None:
-        """Start the process in the interpreter of a Python kernel.
+    seconds: float
+    failed: Mapping[str, str] = field(default_factory=dict)
+    refused: Mapping[str, str] = field(default_factory=dict)
+    language: Mapping[str, Any] = field(default_factory=dict)
+    """``language_info`` of the kernel."""
+
+
+class PreparedProcess:
+    """One prepared process. It is ready when the modules are imported."""
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        kind: Kind,
+        modules: Iterable[str] = (),
+        *,
+        environment: Mapping[str, str],
+        directory: Path,
+        local: Iterable[str] = (),
+        log: int | None = None,
+    ) -> None:
+        """Start the process in the interpreter of a Python kernel; it imports ``modules`` but none named ``local``.
 
         Raises:
             OSError: the interpreter cannot be started.
         """
         self.kernel = kernel
         self.kind = kind
+        self.environment = environment
+        self.imported: Imported | None = None
+        self._exits: dict[int, Exit] = {}
         self._ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._process = subprocess.Popen(
                 [kernel.argv[0], str(_program), kind, str(theirs.fileno()), *_own_packages(kernel)],
-                env=build_environment(kernel),
+                env={name: value for name, value in environment.items() if name != "JPY_PARENT_PID"},
+                cwd=directory,
                 stdin=subprocess.DEVNULL,
                 stdout=2 if log is None else log,
                 stderr=log,
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
             )
-        self._exits: dict[int, Exit] = {}
+        with os.fdopen(os.memfd_create("packmill-modules"), "w+b") as file:
+            file.write(json.dumps({"modules": list(modules), "local": list(local)}).encode())
+            file.flush()
+            file.seek(0)
+            with suppress(OSError):  # it died; shows when the answer is read
+                socket.send_fds(self._ours, [b'{"do": "import"}'], [file.fileno()])
 
     @property
     def process_id(self) -> int:
         """The process's id."""
         return self._process.pid
 
-    def prepare(self, modules: Iterable[str], *, timeout: float) -> Mapping[str, str]:
-        """Import modules and return those that failed, with their errors.
+    def is_ready(self, timeout: float = 0) -> bool:
+        """Return whether the modules are imported; wait at most ``timeout`` seconds.
 
         Raises:
-            UnfitError: importing took longer than ``timeout`` seconds, ended the process, or started a thread.
+            UnfitError: importing them ended the process, started a thread or printed.
         """
-        names = list(modules)
-        failed: dict[str, str] = {}
-        for start in range(0, max(1, len(names)), _MODULES_AT_ONCE):
-            part = names[start : start + _MODULES_AT_ONCE]
-            answer = self._ask({"do": "import", "modules": part}, (), timeout)
-            failed |= answer["failed"]
-            if answer["threads"]:
-                raise UnfitError(f"importing its modules starts threads: {', '.join(answer['threads'])}")
-        return failed
+        if self.imported is None:
+            answer = self._answer(timeout)
+            if answer is None:
+                return False
+            self.imported = Imported(
+                seconds=answer["imported"],
+                failed=answer["failed"],
+                refused=answer["refused"],
+                language=answer["language"],
+            )
+        if self.imported.refused:
+            raise UnfitError("; ".join(f"{name} {reason}" for name, reason in self.imported.refused.items()))
+        return True
 
-    def fork(
-        self, descriptors: Iterable[int], *, directory: Path, environment: Mapping[str, str | None], **further: str
-    ) -> int:
-        """Fork a child and return its process id.
+    def fork(self, channel: int, **request: str) -> int:
+        """Fork a child, which gets the descriptor ``channel``, and return its process id.
 
         Raises:
-            UnfitError: the process has died or has threads.
+            UnfitError: the process is not ready, has died, or has threads.
         """
-        request = {"do": "fork", "directory": str(directory), "environment": dict(environment), **further}
-        answer = self._ask(request, tuple(descriptors), 30)
+        if not self.is_ready(_FORK_TIMEOUT):
+            raise UnfitError(f"its imports take more than {_FORK_TIMEOUT:g} s")
+        try:
+            socket.send_fds(self._ours, [json.dumps({"do": "fork", **request}).encode()], [channel])
+        except OSError:
+            raise UnfitError("its process died") from None
+        answer = self._answer(_FORK_TIMEOUT)
+        if answer is None:
+            raise UnfitError(f"no answer within {_FORK_TIMEOUT:g} s")
         if not answer["forked"]:
-            raise UnfitError(f"it has threads: {', '.join(answer['threads'])}")
+            raise UnfitError(f"it has threads ({', '.join(answer['threads'])})")
         return int(answer["forked"])
 
     def wait(self, child: int, timeout: float | None) -> Exit | None:
@@ -114,24 +155,21 @@ class PreparedProcess:
         return self._exits.pop(child)
 
     def end(self) -> None:
-        """End the process; its children end with it (prctl(2), PR_SET_PDEATHSIG)."""
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+        """End the process and its children."""
         self._ours.close()
-
-    def _ask(self, request: Mapping[str, Any], descriptors: tuple[int, ...], timeout: float) -> dict[str, Any]:
         try:
-            socket.send_fds(self._ours, [json.dumps(request).encode()], descriptors)
-        except OSError:
-            raise UnfitError("its process died") from None
-        answer: dict[str, Any] | None = None
+            self._process.wait(_END_TIMEOUT if self.imported else 0)
+        except subprocess.TimeoutExpired:
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+
+    def _answer(self, timeout: float) -> dict[str, Any] | None:
         deadline = time.monotonic() + timeout
-        while answer is None:
-            if not self._is_readable(deadline - time.monotonic()):
-                raise UnfitError(f"no answer within {timeout:g} s")
-            answer = self._read()
-        return answer
+        while self._is_readable(deadline - time.monotonic()):
+            if answer := self._read():
+                return answer
+        return None
 
     def _is_readable(self, timeout: float | None) -> bool:
         return bool(select.select([self._ours], [], [], None if timeout is None else max(0, timeout))[0])

@@ -63,6 +63,14 @@ def new_connection(kernel: Kernel, runtime: Path) -> Connection:
     return Connection(transport="tcp", ip="127.0.0.1", ports=_free_ports(), key=os.urandom(16).hex())
 
 
+def write_connection_file(connection: Connection, kernel: Kernel, folder: Path) -> Path:
+    """Write the connection file of a kernel into a private folder and return its path."""
+    file = folder / "connection.json"
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as stream:
+        stream.write(connection.text(kernel.name))
+    return file
+
+
 _IPC_MODULES = frozenset(
     ("ipykernel", "ipykernel_launcher", "bash_kernel", "octave_kernel", "calysto_scheme", "gnuplot_kernel")
 )
@@ -100,9 +108,7 @@ class KernelProcess:
         """
         self.kernel = kernel
         self.connection = connection
-        file = runtime / "connection.json"
-        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as stream:
-            stream.write(connection.text(kernel.name))
+        file = write_connection_file(connection, kernel, runtime)
         self.peak_memory: int | None = None
         self._ended = False
         command = _build_command(kernel, file)
@@ -193,12 +199,12 @@ def _build_command(kernel: Kernel, connection_file: Path) -> list[str]:
     return argv
 
 
-def build_environment(kernel: Kernel) -> dict[str, str]:
+def build_environment(kernel: Kernel, base: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return the environment of a kernel's process; its PYTHONPATH makes ``from packmill import glue`` work.
 
-    ipykernel exits when its parent, ``JPY_PARENT_PID``, does.
+    ipykernel exits when its parent, ``JPY_PARENT_PID``, does. ``base`` replaces this process's environment.
     """
-    environment = {**os.environ, "JPY_PARENT_PID": str(os.getpid())}
+    environment = {**(os.environ if base is None else base), "JPY_PARENT_PID": str(os.getpid())}
     environment.update({name: _expand(value) for name, value in kernel.environment})
     if kernel.language.lower() == "python":
         path = (environment.get("PYTHONPATH"), str(modules_folder))

@@ -16,14 +16,15 @@ def private_folder() -> Iterator[Path]:
 
     Importing `tempfile.TemporaryDirectory` for this would cost a hundredth of a short run.
     """
-    folder = _make_folder()
+    folder = make_private_folder()
     try:
         yield folder
     finally:
-        _remove_folder(folder)
+        remove_private_folder(folder)
 
 
-def _make_folder() -> Path:
+def make_private_folder() -> Path:
+    """Create a folder that no other user can enter."""
     folder = Path(os.environ.get("TMPDIR") or "/tmp", f"packmill-{os.urandom(8).hex()}")  # noqa: S108 - 64 random bits
     try:
         folder.mkdir(mode=0o700)
@@ -34,7 +35,8 @@ def _make_folder() -> Path:
     return folder.absolute()
 
 
-def _remove_folder(folder: Path) -> None:
+def remove_private_folder(folder: Path) -> None:
+    """Remove a folder."""
     try:
         for entry in os.scandir(folder):
             Path(entry).unlink()

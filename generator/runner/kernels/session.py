@@ -10,16 +10,13 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import zmq
 
 from generator.runner.kernels.channels import Channels
+from generator.runner.kernels.interfaces import ConnectedProcess
 from generator.runner.kernels.messages import Message
-from generator.runner.kernels.process import KernelProcess
-
-if TYPE_CHECKING:
-    from generator.runner.kernels.forked import ForkedProcess
 
 _ASK_AGAIN = 0.05
 """Seconds until a kernel that is silent on iopub is asked again: the subscription may have been too late."""
@@ -55,7 +52,7 @@ class OutputLostError(Exception):
 class Session:
     """A connection to a started kernel."""
 
-    def __init__(self, process: KernelProcess | ForkedProcess) -> None:
+    def __init__(self, process: ConnectedProcess) -> None:
         self.process = process
         self.channels = Channels(process.connection)
         self._poller = zmq.Poller()

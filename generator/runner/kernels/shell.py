@@ -1,7 +1,7 @@
 """A session with an IPython shell in a forked child, without the kernel protocol (`packmill_shell`).
 
-Its messages are those of a kernel, so cells, outputs and failures are handled by the same code. Output of programs and
-C libraries goes to files in memory; each message tells how much of them came before it.
+Its messages are those of a kernel, so cells, outputs and failures are handled by the same code. Text that the notebook,
+programs and C libraries print is in files in memory; each message has how much of them came before it.
 """
 
 from __future__ import annotations
@@ -10,31 +10,26 @@ import codecs
 import ctypes
 import fcntl
 import itertools
-import json
 import os
-import select
-import socket
-import struct
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import Any
 
-from generator.runner.kernels.forked import ForkedProcess
+from generator.runner.kernels.forked import ForkedProcess, RunPlace
 from generator.runner.kernels.messages import Message
-from generator.runner.kernels.prepared import PreparedProcess
-from generator.runner.kernels.session import CellTooLongError, KernelGoneError, NotReadyError
+from generator.runner.kernels.session import CellTooLongError, KernelGoneError
 
-_TICK = 1.0
+_TICK = 0.2
+"""Seconds between two calls of ``tick`` while a cell sends no message; text appears as often."""
 _PART = 1 << 16
 _PUNCH_HOLE = 0x03
 """FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE (fallocate(2)): free the memory of text that was read."""
 
 
 class _Written:
-    """What programs wrote to one of the descriptors 1 and 2."""
+    """The text that was written to one of the descriptors 1 and 2."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -58,42 +53,29 @@ class _Written:
             ctypes.CDLL(None).fallocate64(self.descriptor, _PUNCH_HOLE, ctypes.c_long(0), ctypes.c_long(end))
         return "".join(parts)
 
+    def close(self) -> None:
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+            self.descriptor = -1
+
 
 class ShellSession:
     """A started shell."""
 
-    def __init__(
-        self, prepared: PreparedProcess, *, cwd: Path, environment: Mapping[str, str | None], log: int | None
-    ) -> None:
-        """Fork the shell's process.
-
-        Raises:
-            UnfitError: the prepared process cannot be forked.
-        """
-        self._written = (_Written("stdout"), _Written("stderr"))
-        self._ours, theirs = socket.socketpair()
-        self._numbers = itertools.count()
+    def __init__(self, process: ForkedProcess) -> None:
+        self.process = process
         self.current_request = ""
-        self._buffer = bytearray()
-        with theirs:
-            self.process = ForkedProcess(
-                prepared,
-                descriptors=(theirs.fileno(), *(one.descriptor for one in self._written)),
-                cwd=cwd,
-                environment=environment,
-                log=log,
-            )
+        self._written = (_Written("stdout"), _Written("stderr"))
+        self._numbers = itertools.count()
 
-    def wait_until_ready(self, timeout: float) -> dict[str, Any]:
-        """Wait until the child takes requests, and return what a kernel's ``kernel_info_reply`` has.
+    def begin(self, place: RunPlace) -> None:
+        """Let the run begin."""
+        self.process.begin(place, [one.descriptor for one in self._written])
 
-        Raises:
-            KernelGoneError: the process ended.
-            NotReadyError: it did not answer within ``timeout`` seconds.
-        """
-        if not self.process.wait_until_ready(timeout):
-            raise KernelGoneError if self.process.exit_code() is not None else NotReadyError
-        return {}
+    def wait_until_ready(self, timeout: float) -> dict[str, Any]:  # noqa: ARG002 - requests wait in the channel
+        """Return what a kernel's ``kernel_info_reply`` has."""
+        imported = self.process.prepared.imported
+        return {"language_info": dict(imported.language)} if imported else {}
 
     def execute(
         self,
@@ -109,9 +91,7 @@ class ShellSession:
         """Run code and return its ``execute_reply``, as `generator.runner.kernels.session.Session.execute`."""
         self.current_request = str(next(self._numbers))
         sent(self.current_request)
-        data = json.dumps({"id": self.current_request, "code": code}).encode()
-        with suppress(OSError):  # its end shows when the answer is read
-            self._ours.sendall(struct.pack(">I", len(data)) + data)
+        self.process.channel.send({"id": self.current_request, "code": code})
         return self._receive_until_idle(take, tick, None if limit is None else time.monotonic() + limit)
 
     def _receive_until_idle(
@@ -119,8 +99,7 @@ class ShellSession:
     ) -> Message:
         reply: Message | None = None
         while True:
-            message, written = self._next(take, tick, deadline)
-            self._take_written(written, take)
+            message = self._next(take, tick, deadline)
             if message.kind == "execute_reply":
                 reply = message
             else:
@@ -129,39 +108,26 @@ class ShellSession:
             if reply and message.kind == "status" and message.content["execution_state"] == "idle":
                 return reply
 
-    def _next(
-        self, take: Callable[[Message], None], tick: Callable[[], None], deadline: float | None
-    ) -> tuple[Message, list[int]]:
+    def _next(self, take: Callable[[Message], None], tick: Callable[[], None], deadline: float | None) -> Message:
+        """Return the next message, after the text that was written before it."""
+        channel = self.process.channel
         while True:
-            if (complete := self._complete()) is not None:
-                return complete
             left = _TICK if deadline is None else min(_TICK, deadline - time.monotonic())
             if left <= 0:
                 raise CellTooLongError
-            if not select.select([self._ours], [], [], left)[0]:
-                self._take_written([one.size() for one in self._written], take)
-                tick()
-                continue
-            data = self._ours.recv(1 << 20)
-            if not data:
-                self._take_written([one.size() for one in self._written], take)
+            parts = channel.receive(left)
+            self._take_text(take, parts["written"] if parts else None)
+            if parts and "kind" in parts:
+                return Message(parts["kind"], parts["parent"], parts["time"], parts["content"])
+            if parts:
+                channel.send({"confirmed": True})
+            if channel.is_closed:
                 raise KernelGoneError
-            self._buffer += data
+            tick()
 
-    def _complete(self) -> tuple[Message, list[int]] | None:
-        """Return the next message, if it arrived whole."""
-        if len(self._buffer) < 4:
-            return None
-        end = 4 + struct.unpack_from(">I", self._buffer)[0]
-        if len(self._buffer) < end:
-            return None
-        parts = json.loads(self._buffer[4:end])
-        del self._buffer[:end]
-        return Message(parts["kind"], parts["parent"], parts["time"], parts["content"]), parts["written"]
-
-    def _take_written(self, sizes: list[int], take: Callable[[Message], None]) -> None:
-        for one, size in zip(self._written, sizes, strict=True):
-            if text := one.read(size):
+    def _take_text(self, take: Callable[[Message], None], sizes: list[int] | None = None) -> None:
+        for index, one in enumerate(self._written):
+            if text := one.read(sizes[index] if sizes else one.size()):
                 now = datetime.now(timezone.utc).isoformat()
                 take(Message("stream", self.current_request, now, {"name": one.name, "text": text}))
 
@@ -199,21 +165,17 @@ class ShellSession:
         grace: float | None = None,  # noqa: ARG002 - a shell ends by itself
     ) -> bool:
         """Let the process end; return whether it did within ``patience`` seconds."""
-        with suppress(OSError):
-            self._ours.shutdown(socket.SHUT_WR)
+        self.process.channel.close_writing()
         deadline = time.monotonic() + patience
         with suppress(KernelGoneError, CellTooLongError):
             while True:
-                message, written = self._next(take, lambda: None, deadline)
-                self._take_written(written, take)
-                take(message)
+                take(self._next(take, lambda: None, deadline))
         gone = self.process.ends_within(max(0, deadline - time.monotonic()))
-        self._take_written([one.size() for one in self._written], take)
+        self._take_text(take)
         return gone
 
     def end(self) -> None:
         """End the process and release what belongs to it."""
         self.process.end()
-        self._ours.close()
         for one in self._written:
-            os.close(one.descriptor)
+            one.close()
