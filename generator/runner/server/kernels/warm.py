@@ -1,0 +1,245 @@
+"""Fresh kernels without the cold start, for one worker process and its main thread.
+
+A notebook's first run is a child of a bare prepared process, and reports the modules that it loaded. Later runs are
+children of a process that has imported them. Every run has a child of its own. The ways of a run:
+
+- *direct*: an IPython shell without the kernel protocol, for notebooks that are plain Python;
+- *kernel*: ipykernel, for all other notebooks in Python;
+- *cold*: a process of its own, for other languages and kernels that cannot be forked.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, cast
+
+from generator.runner.execution.execution import StartedKernel, start_cold
+from generator.runner.execution.task import Task
+from generator.runner.execution.watching import deferred_signals
+from generator.runner.kernels.forked import RunPlace
+from generator.runner.kernels.interfaces import KernelSession, Process
+from generator.runner.kernels.prepared import Kind, UnfitError
+from generator.runner.kernels.process import build_environment
+from generator.runner.kernels.specs import Kernel
+from generator.runner.server.kernels.limits import KernelLimits
+from generator.runner.server.kernels.pool import PreparedPool
+from generator.runner.server.kernels.reading import Code, digest_code, needing_modules, read_code
+from generator.runner.server.kernels.stock import Forked, Recipe, Stock, has_profile
+from generator.runner.server.kernels.trial import TrialSession
+from generator.runner.server.runs.model import Way
+
+Choice = Literal["auto", "kernel", "direct", "cold"]
+_MOST_NOTEBOOKS = 2000
+_BARE_TIMEOUT = 60.0
+_LEAST_PATIENCE, _MOST_PATIENCE = 10.0, 120.0
+"""Seconds that the first child with preloaded modules may wait for a lock."""
+_SETTINGS_FILES = ("matplotlibrc", ".numba_config.yaml")
+"""Files that libraries look for in the working directory when they are imported."""
+_STARTS = {("-m", "ipykernel_launcher", "-f", "{connection_file}"), ("-m", "ipykernel", "-f", "{connection_file}")}
+
+
+@dataclass(slots=True)
+class Notebook:
+    """What is known of a notebook."""
+
+    code: Code
+    modules: tuple[str, ...] | None = None
+    """The modules that its first run loaded; None before."""
+    local: tuple[str, ...] = ()
+    seconds: float = 0.0
+    """How long its first run took."""
+    unsuited: str = ""
+    """Why children with its modules cannot be used."""
+    proven: set[Kind] = field(default_factory=set)
+    """The kinds of children with its modules in which it ran to its end."""
+
+
+class WarmKernels:
+    """The kernels that one worker keeps ready."""
+
+    def __init__(
+        self, limits: KernelLimits | None = None, *, default: Choice = "auto", log: Callable[[str], None] = print
+    ) -> None:
+        """``default`` is the way of runs that request none; prepared processes get the environment of now."""
+        self.default = default
+        self.pool = PreparedPool(limits or KernelLimits(), dict(os.environ), log)
+        self._notebooks: OrderedDict[tuple[Kernel, bytes], Notebook] = OrderedDict()
+        self._unforkable: dict[Kernel, str] = {}
+
+    def new_run(self, requested: Choice | None = None) -> WarmRun:
+        """Return the start of a run's kernel."""
+        return WarmRun(self, requested or self.default)
+
+    def tidy(self) -> None:
+        """Prepare for the next runs, and release what is too much; call it while there is no run."""
+        self.pool.tidy()
+
+    def end(self) -> None:
+        """End all kernels and prepared processes."""
+        self.pool.end()
+
+    def notebook(self, task: Task) -> Notebook:
+        """Return what is known of a task's notebook."""
+        key = (task.kernel, digest_code(task.document))
+        notebook = self._notebooks.get(key)
+        if notebook is None:
+            notebook = self._notebooks[key] = Notebook(read_code(task.document))
+            while len(self._notebooks) > _MOST_NOTEBOOKS:
+                self._notebooks.popitem(last=False)
+        self._notebooks.move_to_end(key)
+        return notebook
+
+    def why_cold(self, kernel: Kernel) -> str:
+        """Return why a kernel cannot be forked; empty if it can."""
+        known = self._unforkable.get(kernel)
+        if known is None:
+            known = self._unforkable[kernel] = _why_cold(kernel, dict(os.environ))
+        return known
+
+    def set_unforkable(self, kernel: Kernel, reason: str) -> None:
+        """Note that a kernel cannot be forked."""
+        self._unforkable[kernel] = reason
+
+
+class WarmRun:
+    """The kernel of one run: started on its way, and learned from at its end."""
+
+    def __init__(self, kernels: WarmKernels, requested: Choice) -> None:
+        self._kernels = kernels
+        self._requested = requested
+        self._child: Forked | None = None
+        self._stock: Stock | None = None
+        self._notebook: Notebook | None = None
+        self._trial: TrialSession | None = None
+        self._started = 0.0
+        self.way: Way | None = None
+        """The way that was taken; None before the start."""
+        self.note: str | None = None
+        """What users should know about the way."""
+
+    def start(self, task: Task, log: int | None, runtime: Path) -> StartedKernel:
+        """Start the kernel (`generator.runner.execution.execution.Start`)."""
+        with deferred_signals():  # an exception between a request to fork and its answer would lose the child
+            if self._requested != "cold":
+                reason = self._kernels.why_cold(task.kernel)
+                try:
+                    if not reason:
+                        return self._fork(task, log)
+                except UnfitError as error:
+                    reason = str(error)
+                    self._kernels.set_unforkable(task.kernel, reason)
+                if task.kernel.language.lower() == "python" or self._requested != "auto":
+                    self.note = f"the kernel was started in a process of its own: {reason}"
+            self.way = "cold"
+            return start_cold(task, log, runtime)
+
+    def _fork(self, task: Task, log: int | None) -> StartedKernel:
+        notebook = self._notebook = self._kernels.notebook(task)
+        kind = self._choose_kind(notebook)
+        stock = self._find_stock(task, kind, notebook)
+        child: Forked = stock.take()
+        self.way = "direct" if kind == "shell" else "kernel"
+        self._child, self._stock, self._started = child, stock, time.monotonic()
+        child.begin(
+            RunPlace(
+                directory=task.directory,
+                environment=stock.changes(build_environment(task.kernel)),
+                log=log,
+                report=notebook.modules is None,
+            )
+        )
+        if stock.recipe.modules and kind not in notebook.proven:
+            patience = min(max(_LEAST_PATIENCE, 5 * notebook.seconds), _MOST_PATIENCE)
+            return _Trial(child, patience, self)
+        return child
+
+    def _choose_kind(self, notebook: Notebook) -> Kind:
+        need = notebook.code.needs_kernel or needing_modules(notebook.modules or ())
+        if self._requested == "direct" and need:
+            self.note = f"the notebook ran in a kernel: it uses {need}"
+        if need or self._requested == "kernel":
+            return "kernel"
+        return "shell" if self._requested == "direct" or notebook.modules is not None else "kernel"
+
+    def _find_stock(self, task: Task, kind: Kind, notebook: Notebook) -> Stock:
+        """Return the prepared process with the notebook's modules if it is ready and suits, else a bare one."""
+        pool = self._kernels.pool
+        if notebook.modules and not notebook.unsuited and not self._why_not_preloaded(task, notebook):
+            try:
+                found = pool.find(Recipe(task.kernel, kind, notebook.modules, notebook.local))
+                if found is not None:
+                    return found
+            except UnfitError as error:
+                notebook.unsuited = str(error)
+        if notebook.unsuited:
+            self.note = (
+                f"a prepared process does not suit this notebook, so each run imports its modules: {notebook.unsuited}"
+            )
+        return pool.bare(task.kernel, kind, _BARE_TIMEOUT)
+
+    @staticmethod
+    def _why_not_preloaded(task: Task, notebook: Notebook) -> str:
+        files = (name for name in _SETTINGS_FILES if os.access(task.directory / name, os.F_OK))
+        return notebook.code.sets_environment or next(files, "")
+
+    def enter_trial(self, session: KernelSession, patience: float) -> KernelSession:
+        """Watch a session, because its child may hang."""
+        child = cast("Forked", self._child)
+        self._trial = TrialSession(session, child.process, patience=patience)
+        return self._trial
+
+    def finish(self) -> None:
+        """Learn from the run, after its end."""
+        notebook, child, stock = self._notebook, self._child, self._stock
+        if notebook is None or child is None or stock is None:
+            return
+        child.process.end()
+        if self._trial and self._trial.unsuited:
+            notebook.unsuited = self._trial.unsuited
+        elif child.process.exit_code() == 0 and stock.recipe.modules:
+            notebook.proven.add(stock.recipe.kind)
+        report = child.process.channel.report
+        if report and notebook.modules is None:
+            notebook.modules, notebook.local = tuple(report["modules"]), tuple(report["local"])
+            notebook.seconds = time.monotonic() - self._started
+            self._prepare(notebook, stock.recipe.kernel)
+
+    def _prepare(self, notebook: Notebook, kernel: Kernel) -> None:
+        """Begin to prepare a process for the next run."""
+        if notebook.modules and not notebook.code.sets_environment:
+            try:
+                recipe = Recipe(kernel, self._choose_kind(notebook), notebook.modules, notebook.local)
+                self._kernels.pool.find(recipe)
+            except UnfitError as error:
+                notebook.unsuited = str(error)
+
+
+@dataclass(slots=True)
+class _Trial:
+    """A child whose session is watched."""
+
+    child: Forked
+    patience: float
+    run: WarmRun
+
+    @property
+    def process(self) -> Process:
+        return self.child.process
+
+    def connect(self) -> KernelSession:
+        return self.run.enter_trial(self.child.connect(), self.patience)
+
+
+def _why_cold(kernel: Kernel, environment: dict[str, str]) -> str:
+    if kernel.language.lower() != "python":
+        return f"the language is {kernel.language}"
+    words = tuple(word for word in kernel.argv[1:] if word != "-Xfrozen_modules=off")
+    is_own = len(words) == 3 and words[0].endswith("packmill/kernel/kernel.py") and words[1] == "-f"
+    if not is_own and words not in _STARTS:
+        return "its command is not that of ipykernel"
+    return "IPython has settings or startup files" if has_profile(kernel, environment) else ""
