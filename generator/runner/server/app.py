@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from generator.runner.server.api import notebooks, runs
 from generator.runner.server.context import Context
 from generator.runner.server.problems import ProblemError
-from generator.runner.server.runs.store import RunMissingError
+from generator.runner.server.runs.store import ChangeKind, RunMissingError, StoreUnavailableError
 from generator.runner.server.workers.pool import WorkerPool
 
 _routers = (runs.router, notebooks.router)
@@ -31,7 +31,8 @@ def application(
         context.workers = start_workers(context)
         sweeping = asyncio.create_task(_sweep(context))
         try:
-            yield
+            with _changes_by_others(context):
+                yield
         finally:
             sweeping.cancel()
             with suppress(asyncio.CancelledError):
@@ -44,22 +45,42 @@ def application(
         app.include_router(router)
     app.add_exception_handler(ProblemError, _handle_problem)
     app.add_exception_handler(RunMissingError, _handle_missing_run)
+    app.add_exception_handler(StoreUnavailableError, _handle_unavailable_store)
     app.add_exception_handler(RequestValidationError, _handle_invalid_request)
     app.add_exception_handler(HTTPException, _handle_http_exception)
     app.middleware("http")(_add_headers)
     return app
 
 
+@contextmanager
+def _changes_by_others(context: Context) -> Iterator[None]:
+    """Hear of runs that ended on another server, for requests that wait for them here."""
+    changes = context.store.listen(ChangeKind.ENDED)
+    if changes is None:
+        yield
+        return
+    loop, descriptor = asyncio.get_running_loop(), changes.fileno()
+    loop.add_reader(descriptor, lambda: context.events.take_changes(changes.read()))
+    try:
+        yield
+    finally:
+        loop.remove_reader(descriptor)
+
+
 async def _sweep(context: Context) -> None:
     """End or repeat the runs of dead workers, as long as the server runs."""
+    dead: tuple[str, ...] = ()
     while True:
-        end_lost_runs(context)
-        await asyncio.sleep(_SWEEP_INTERVAL)
+        with suppress(StoreUnavailableError):
+            await _end_lost_runs(context, dead)
+        dead = ()
+        with suppress(asyncio.TimeoutError):
+            dead = (await asyncio.wait_for(context.deaths.get(), _SWEEP_INTERVAL),)
 
 
-def end_lost_runs(context: Context) -> None:
+async def _end_lost_runs(context: Context, dead: tuple[str, ...]) -> None:
     """End the runs of dead workers, or queue them again if no cell had begun."""
-    for run in context.store.end_lost_runs():
+    for run in await context.stored(context.store.end_lost_runs, dead=dead):
         if run.state.final:
             context.folder(run.id).remove_inputs()
             context.events.publish_end(run.id)
@@ -82,6 +103,10 @@ def _handle_problem(_request: Request, error: Exception) -> Response:
 
 def _handle_missing_run(_request: Request, error: Exception) -> Response:
     return ProblemError(404, f"run {error}: not found, or deleted after its retention").response()
+
+
+def _handle_unavailable_store(_request: Request, _error: Exception) -> Response:
+    return ProblemError(503, "the database is unavailable; try again later", headers={"Retry-After": "5"}).response()
 
 
 def _handle_invalid_request(_request: Request, error: Exception) -> Response:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 from fastapi import Request
+from starlette.concurrency import run_in_threadpool
 
 from generator.runner.server.access import Access
 from generator.runner.server.catalogue import Catalogue
@@ -13,6 +17,9 @@ from generator.runner.server.events import RunEvents
 from generator.runner.server.runs.folder import RunFolder, run_folder
 from generator.runner.server.runs.store import RunStore
 from generator.runner.server.workers.pool import WorkerPool
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,6 +50,16 @@ class Context:
     limits: Limits
     workers: WorkerPool | None = None
     """Set when the application starts; None in one that only answers."""
+    deaths: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
+    """The names of workers that died."""
+
+    async def stored(
+        self, call: Callable[Arguments, Result], *arguments: Arguments.args, **named: Arguments.kwargs
+    ) -> Result:
+        """Call a method of the store, or a function that does: in a thread if it waits for a network."""
+        if self.store.blocking:
+            return await run_in_threadpool(call, *arguments, **named)
+        return call(*arguments, **named)
 
     def folder(self, run_id: str) -> RunFolder:
         """Return the folder of a run."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
 from generator.runner.server.runs.model import Run
-from generator.runner.server.runs.store import RunMissingError
+from generator.runner.server.runs.store import Change, ChangeKind, RunMissingError
 
 _POLL = 0.5
 """Seconds between two looks at the database for runs that workers of other servers execute."""
@@ -27,7 +27,7 @@ class Event:
 class RunEvents:
     """The events of runs, by subscription; for one event loop."""
 
-    def __init__(self, find: Callable[[str], Run]) -> None:
+    def __init__(self, find: Callable[[str], Awaitable[Run]]) -> None:
         """``find`` reads a run's row."""
         self._find = find
         self._queues: dict[str, set[asyncio.Queue[Event]]] = {}
@@ -45,6 +45,12 @@ class RunEvents:
             self._latest.pop(run_id, None)
             self._publish(run_id, Event("ended"))
 
+    def take_changes(self, changes: Iterable[Change]) -> None:
+        """Publish the ends of runs that another server's workers had."""
+        for change in changes:
+            if change.kind is ChangeKind.ENDED and change.run_id:
+                self.publish_end(change.run_id)
+
     def publish_end(self, run_id: str) -> None:
         """Publish the end of a run that no worker reports, such as a dismissed one."""
         self._publish(run_id, Event("ended"))
@@ -55,18 +61,20 @@ class RunEvents:
         return (event.cell, event.cells) if event else (run.cell, run.cells)
 
     async def follow(self, run_id: str) -> AsyncIterator[Event]:
-        """Yield the events of a run from now on, until it has ended; None never comes.
+        """Yield the events of a run from now on, until it has ended.
 
         Raises:
             RunMissingError: there is no such run.
         """
         with self._subscription(run_id) as queue:
-            if self._find(run_id).state.final:
+            if (await self._find(run_id)).state.final:
                 yield Event("ended")
                 return
+            latest = None
             while True:
                 event = await self._next(run_id, queue)
-                if event:
+                if event and event != latest:
+                    latest = event
                     yield event
                     if event.kind == "ended":
                         return
@@ -84,7 +92,7 @@ class RunEvents:
 
         with suppress(asyncio.TimeoutError):
             await asyncio.wait_for(end(), timeout)
-        return self._find(run_id)
+        return await self._find(run_id)
 
     async def _next(self, run_id: str, queue: asyncio.Queue[Event]) -> Event | None:
         try:
@@ -92,9 +100,12 @@ class RunEvents:
         except asyncio.TimeoutError:
             pass
         try:
-            return Event("ended") if self._find(run_id).state.final else None
+            run = await self._find(run_id)
         except RunMissingError:
             return Event("ended")
+        if run.state.final:
+            return Event("ended")
+        return Event("cell", *self.progress(run)) if run.cell else None
 
     @contextmanager
     def _subscription(self, run_id: str) -> Iterator[asyncio.Queue[Event]]:

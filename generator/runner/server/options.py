@@ -16,6 +16,12 @@ def add_serve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=int, default=8000, help="port to listen on, 0 for any (default: %(default)s)")
     parser.add_argument("--data", metavar="DIRECTORY", help="folder of runs and their results")
     parser.add_argument(
+        "--database",
+        metavar="URL",
+        help="a PostgreSQL database of runs, which several servers share together with --data "
+        "(default: $PACKMILL_SERVE_DATABASE, or else a file in --data)",
+    )
+    parser.add_argument(
         "--workers",
         type=int,
         default=os.cpu_count() or 1,

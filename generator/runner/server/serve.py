@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ import uvicorn
 
 from generator.runner.packaged.workspace import locate_repository
 from generator.runner.server.access import Access
-from generator.runner.server.app import application, end_lost_runs
+from generator.runner.server.app import application
 from generator.runner.server.catalogue import Catalogue
 from generator.runner.server.context import Context, Limits
 from generator.runner.server.events import RunEvents
@@ -23,6 +24,7 @@ from generator.runner.server.workers.settings import WorkerSettings
 from generator.shared.failures import BadInputsError
 
 _BACKLOG = 1024
+_DATABASE = "PACKMILL_SERVE_DATABASE"
 
 
 def serve(options: argparse.Namespace, say: Callable[[str], None]) -> int:
@@ -37,11 +39,13 @@ def serve(options: argparse.Namespace, say: Callable[[str], None]) -> int:
         raise BadInputsError(f"--root {root}: not a folder")
     data = Path(options.data or "packmill-data").resolve()
     data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    store = open_store(data, None)
+    database = options.database or os.environ.get(_DATABASE)
+    os.environ.pop(_DATABASE, None)  # notebooks get this environment, and must not get the password
+    store = open_store(data, database)
     context = Context(
         catalogue=Catalogue(root),
         store=store,
-        events=RunEvents(store.get),
+        events=RunEvents(lambda run_id: context.stored(store.get, run_id)),
         access=Access(),
         data=data,
         limits=Limits(queue=options.queue, run_time=options.timeout, cell_time=options.execution_timeout),
@@ -52,6 +56,7 @@ def serve(options: argparse.Namespace, say: Callable[[str], None]) -> int:
             name="",
             root=root,
             data=data,
+            database=database,
             time_limit=started.limits.run_time,
             cell_time_limit=started.limits.cell_time,
         )
@@ -59,7 +64,7 @@ def serve(options: argparse.Namespace, say: Callable[[str], None]) -> int:
             settings,
             count=options.workers,
             on_message=started.events.take,
-            on_death=lambda: end_lost_runs(started),
+            on_death=started.deaths.put_nowait,
         )
         pool.start()
         return pool

@@ -35,13 +35,21 @@ class Submission:
     """Known before the run is queued, so that uploads can be written to its folder."""
 
 
-def submit(context: Context, submission: Submission) -> Run:
+async def submit(context: Context, submission: Submission) -> Run:
     """Queue a run and return its row.
 
     Raises:
         ProblemError: 400 if the values do not fit or the notebook cannot run, 503 if too many runs wait.
     """
     check(context, submission.notebook, submission.inputs)
+    run = await context.stored(_store, context, submission)
+    if run.id == submission.run_id:
+        context.wake()
+    return run
+
+
+def _store(context: Context, submission: Submission) -> Run:
+    """Write the folder of a run, then its row; the earlier run of the same idempotency key needs neither."""
     folder = context.folder(submission.run_id)
     try:
         if not folder.path.is_dir():
@@ -55,10 +63,8 @@ def submit(context: Context, submission: Submission) -> Run:
     except BaseException:
         folder.remove()
         raise
-    if run.id != submission.run_id:  # an earlier request had the same idempotency key
+    if run.id != submission.run_id:
         folder.remove()
-        return run
-    context.wake()
     return run
 
 
@@ -90,13 +96,13 @@ def _new_run(submission: Submission) -> NewRun:
     )
 
 
-def dismiss(context: Context, run_id: str) -> Run:
+async def dismiss(context: Context, run_id: str) -> Run:
     """Dismiss a run: a queued one ends at once, a running one is interrupted.
 
     Raises:
         RunMissingError: there is no such run.
     """
-    run = context.store.dismiss(run_id)
+    run = await context.stored(context.store.dismiss, run_id)
     if run.state.final:
         context.events.publish_end(run_id)
         remove_inputs_of_unstarted(context.folder(run_id), run)

@@ -44,7 +44,7 @@ async def start_run(
         options=_options(body),
         idempotency_key=idempotency_key,
     )
-    run = submit(context, submission)
+    run = await submit(context, submission)
     seconds = _seconds_to_wait(prefer, wait, context)
     if seconds:
         run = await context.events.wait(run.id, seconds)
@@ -66,7 +66,7 @@ async def list_runs(
     context = context_of(request)
     context.access.require(request, "read")
     chosen = RunFilter(states=tuple(state or ()), process=notebook, before=before, limit=limit)
-    runs = context.store.list(chosen)
+    runs = await context.stored(context.store.list, chosen)
     headers = {}
     if len(runs) == limit:
         query = request.url.include_query_params(before=runs[-1].id).query
@@ -77,7 +77,7 @@ async def list_runs(
 @router.get("/runs/{run_id}")
 async def show_run(request: Request, run_id: str) -> Response:
     """Return the state of a run."""
-    context, run = _find(request, run_id)
+    context, run = await _find(request, run_id)
     return JSONResponse(run_entity(context, run))
 
 
@@ -86,20 +86,20 @@ async def dismiss_run(request: Request, run_id: str) -> Response:
     """Dismiss a run: 200 with its state; a run that has ended stays as it is."""
     context = context_of(request)
     context.access.require(request, "run")
-    return JSONResponse(run_entity(context, dismiss(context, run_id)))
+    return JSONResponse(run_entity(context, await dismiss(context, run_id)))
 
 
 @router.get("/runs/{run_id}/result")
 async def show_result(request: Request, run_id: str) -> Response:
     """Return the result of a run that has ended."""
-    context, run = _find(request, run_id, ended=True)
+    context, run = await _find(request, run_id, ended=True)
     return JSONResponse(result_entity(context, run))
 
 
 @router.get("/runs/{run_id}/notebook")
 async def show_notebook(request: Request, run_id: str) -> Response:
     """Return the executed notebook, as it is saved while the run goes on."""
-    context, run = _find(request, run_id)
+    context, run = await _find(request, run_id)
     path = context.folder(run.id).notebook()
     if path is None:
         raise ProblemError(404, f"run {run_id}: no executed notebook")
@@ -109,7 +109,7 @@ async def show_notebook(request: Request, run_id: str) -> Response:
 @router.get("/runs/{run_id}/outputs/{path:path}")
 async def show_output(request: Request, run_id: str, path: str) -> Response:
     """Return a file that the run wrote."""
-    context, run = _find(request, run_id)
+    context, run = await _find(request, run_id)
     file = context.folder(run.id).output_file(path)
     if file is None:
         raise ProblemError(404, f"run {run_id}: no output {path!r}")
@@ -121,14 +121,14 @@ async def show_output(request: Request, run_id: str, path: str) -> Response:
 @router.get("/runs/{run_id}/events")
 async def follow_run(request: Request, run_id: str) -> Response:
     """Follow a run: server-sent events ``started``, ``cell`` and ``ended`` with the run's state as JSON."""
-    context, run = _find(request, run_id)
+    context, run = await _find(request, run_id)
     return StreamingResponse(_event_stream(context, run), media_type="text/event-stream")
 
 
 async def _event_stream(context: Context, run: Run) -> AsyncIterator[str]:
     yield _event_text(context, run, Event("state"))
     async for event in context.events.follow(run.id):
-        yield _event_text(context, context.store.get(run.id), event)
+        yield _event_text(context, await context.stored(context.store.get, run.id), event)
         await asyncio.sleep(0)
 
 
@@ -136,7 +136,7 @@ def _event_text(context: Context, run: Run, event: Event) -> str:
     return f"event: {event.kind}\ndata: {json.dumps(run_entity(context, run))}\n\n"
 
 
-def _find(request: Request, run_id: str, *, ended: bool = False) -> tuple[Context, Run]:
+async def _find(request: Request, run_id: str, *, ended: bool = False) -> tuple[Context, Run]:
     """Return the run of a request that reads.
 
     Raises:
@@ -145,7 +145,7 @@ def _find(request: Request, run_id: str, *, ended: bool = False) -> tuple[Contex
     """
     context = context_of(request)
     context.access.require(request, "read")
-    run = context.store.get(run_id)
+    run = await context.stored(context.store.get, run_id)
     if ended and not run.state.final:
         raise ProblemError(
             409, f"run {run_id}: {run.state.value}; ask again when it has ended", headers={"Retry-After": "1"}

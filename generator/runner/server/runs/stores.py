@@ -6,6 +6,7 @@ from pathlib import Path
 
 from generator.runner.server.runs.sqlite import SqliteRunStore
 from generator.runner.server.runs.store import RunStore
+from generator.shared.failures import BadInputsError
 
 
 def open_store(data: Path, database: str | None) -> RunStore:
@@ -13,10 +14,16 @@ def open_store(data: Path, database: str | None) -> RunStore:
 
     Raises:
         OSError: the database cannot be opened.
-        BadInputsError: the address is of an unknown kind.
+        BadInputsError: the address is of an unknown kind, or its packages are not installed.
     """
     if database is None:
         return SqliteRunStore(data)
-    from generator.shared.failures import BadInputsError
-
-    raise BadInputsError("--database: not supported")
+    if not database.startswith(("postgresql://", "postgresql+psycopg://")):
+        raise BadInputsError("--database: not a URL such as postgresql://USER:PASSWORD@HOST/DATABASE")
+    try:
+        from generator.runner.server.runs.postgresql.store import PostgresqlRunStore
+    except ModuleNotFoundError as error:
+        raise BadInputsError(
+            f"--database: {error.name} is not installed; run: pip install 'packmill[postgresql]'"
+        ) from None
+    return PostgresqlRunStore(database)

@@ -23,6 +23,7 @@ _RESTART_DELAY = 1.0
 
 @dataclass(slots=True, eq=False)
 class _Worker:
+    name: str
     process: subprocess.Popen[bytes]
     channel: socket.socket
     idle: bool = False
@@ -39,9 +40,9 @@ class WorkerPool:
         *,
         count: int,
         on_message: Callable[[Mapping[str, Any]], None],
-        on_death: Callable[[], None],
+        on_death: Callable[[str], None],
     ) -> None:
-        """``on_message`` gets each message about a run; ``on_death`` is called after a worker died unexpectedly."""
+        """``on_message`` gets each message about a run, ``on_death`` the name of a worker that died unexpectedly."""
         self._settings = settings
         self._count = count
         self._on_message = on_message
@@ -81,10 +82,9 @@ class WorkerPool:
         send(idle.channel, {"do": "look"})
 
     def dismiss(self, run_id: str) -> None:
-        """Interrupt a run, if one of these workers executes it."""
+        """Interrupt a run, if one of these workers executes it; it may not have reported so yet."""
         for worker in self._workers:
-            if worker.current == run_id:
-                send(worker.channel, {"do": "dismiss", "run": run_id})
+            send(worker.channel, {"do": "dismiss", "run": run_id})
 
     async def stop(self, timeout: float) -> None:
         """Let the workers finish their runs for ``timeout`` seconds, then interrupt these, which saves notebooks."""
@@ -115,7 +115,7 @@ class WorkerPool:
         name = f"{os.getpid()}-{process.pid}-{secrets.token_hex(4)}"
         send(ours, replace(self._settings, name=name).as_message())
         ours.settimeout(0)
-        worker = _Worker(process, ours)
+        worker = _Worker(name, process, ours)
         self._workers.append(worker)
         asyncio.get_running_loop().add_reader(ours.fileno(), self._read, worker)
 
@@ -145,13 +145,17 @@ class WorkerPool:
         loop.remove_reader(worker.channel.fileno())
         worker.channel.close()
         self._workers.remove(worker)
-        loop.run_in_executor(None, worker.process.wait).add_done_callback(lambda _: worker.gone.set())
+        loop.run_in_executor(None, worker.process.wait).add_done_callback(lambda _: self._note_exit(worker))
         if not self._stopping:
             loop.call_later(_RESTART_DELAY, self._replace)
 
+    def _note_exit(self, worker: _Worker) -> None:
+        worker.gone.set()
+        if not self._stopping:
+            self._on_death(worker.name)
+
     def _replace(self) -> None:
         if not self._stopping:
-            self._on_death()
             self._start_one()
 
 

@@ -7,16 +7,18 @@ the worker finishes the run that it has begun and ends too, so that a killed ser
 from __future__ import annotations
 
 import os
+import select
 import signal
 import socket
 import sys
 import threading
 import time
+from contextlib import suppress
 from dataclasses import replace
 
 from generator.runner.server.runs.folder import run_folder
 from generator.runner.server.runs.model import Run, RunState
-from generator.runner.server.runs.store import RunStore
+from generator.runner.server.runs.store import ChangeKind, Changes, RunLostError, RunStore, StoreUnavailableError
 from generator.runner.server.runs.stores import open_store
 from generator.runner.server.workers.channel import receive, send
 from generator.runner.server.workers.execution import execute_run
@@ -47,15 +49,23 @@ class Worker:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, lambda *_: self._stop())
         threading.Thread(target=self._listen, daemon=True).start()
+        if changes := self._store.listen(ChangeKind.QUEUED, ChangeKind.DISMISSED):
+            threading.Thread(target=self._follow, args=[changes], daemon=True).start()
         send(self._channel, {"ready": os.getpid()})
         while not self._stopping:
             self._wake.clear()
-            run = self._store.claim(self._settings.name)
+            run = self._claim()
             if run is not None:
                 self._execute(run)
                 continue
             send(self._channel, {"idle": True})
             self._wake.wait(_POLL)
+
+    def _claim(self) -> Run | None:
+        try:
+            return self._store.claim(self._settings.name)
+        except StoreUnavailableError:
+            return None
 
     def _stop(self) -> None:
         self._stopping = True
@@ -71,6 +81,18 @@ class Worker:
             self._wake.set()
         self._stop()
 
+    def _follow(self, changes: Changes) -> None:
+        """Handle what other servers do; in a thread of its own."""
+        poll = select.poll()
+        poll.register(changes.fileno(), select.POLLIN)
+        while poll.poll():
+            for change in changes.read():
+                if change.kind is ChangeKind.DISMISSED and (run_id := change.run_id or self._current):
+                    with suppress(StoreUnavailableError):
+                        if self._store.is_dismissed(run_id):
+                            self._dismiss(run_id)
+            self._wake.set()
+
     def _dismiss(self, run_id: str) -> None:
         with self._guard:  # the run cannot end, and another one begin, meanwhile
             if self._current == run_id:
@@ -79,7 +101,9 @@ class Worker:
 
     def _execute(self, run: Run) -> None:
         with self._guard:
-            self._current, self._dismissed = run.id, False
+            self._current = run.id
+        # a run that was dismissed before this moment is in the database, and later ones are heard of
+        self._dismissed = self._store.is_dismissed(run.id)
         send(self._channel, {"started": run.id})
         noted = 0.0
 
@@ -89,7 +113,7 @@ class Worker:
                 raise InterruptedRunError(signal.SIGINT)
             if time.monotonic() - noted >= _PROGRESS_INTERVAL:
                 noted = time.monotonic()
-                self._store.set_progress(run.id, cell=cell, cells=cells)
+                self._note_progress(run.id, cell, cells)
             send(self._channel, {"cell": run.id, "number": cell, "of": cells})
 
         outcome = execute_run(run, run_folder(self._settings.data, run.id), self._settings, on_cell=note_cell)
@@ -99,6 +123,13 @@ class Worker:
             outcome = replace(outcome, state=RunState.DISMISSED, reason="dismissed", message=None)
         self._store.finish(run.id, outcome)
         send(self._channel, {"ended": run.id})
+
+    def _note_progress(self, run_id: str, cell: int, cells: int) -> None:
+        """Note the running cell, or die: if this worker seemed dead, its run is another one's, and so are its files."""
+        try:
+            self._store.set_progress(run_id, cell=cell, cells=cells)
+        except RunLostError:
+            os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
 def main(descriptor: int) -> None:

@@ -58,7 +58,8 @@ class Listener:
             with suppress(psycopg.Error, ConnectorException), self._connect() as connection:
                 for channel in (CHANNEL, *CHANNELS):
                     connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
-                self._note(Change(kind=ChangeKind.QUEUED))  # runs may have been queued without a connection
+                for kind in self.kinds:  # what happened without a connection
+                    self._note(Change(kind=kind))
                 self._listen(connection)
             seconds = _RECONNECT_AFTER
 

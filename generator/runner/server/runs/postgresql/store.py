@@ -164,9 +164,8 @@ class PostgresqlRunStore:
 
     def is_dismissed(self, run_id: str) -> bool:
         """Whether the end of the run was asked for."""
-        with self._connections.connection() as connection:
-            row = connection.execute("SELECT dismissed FROM packmill_run WHERE id = %s", (storable(run_id),)).fetchone()
-        return bool(row and row["dismissed"])
+        query = "SELECT 1 FROM packmill_run WHERE id = %(id)s AND dismissed"
+        return bool(self._insist(lambda: self._execute(query, {"id": storable(run_id)})))
 
     def end_lost_runs(self, *, dead: Iterable[str] = ()) -> tuple[Run, ...]:
         """End the running runs whose workers have died, or queue them again (`RunStore.end_lost_runs`).
