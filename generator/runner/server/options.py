@@ -6,6 +6,7 @@ import argparse
 import os
 
 from generator.runner.options import seconds
+from generator.runner.server.runs.model import CHOICES
 
 
 def add_serve(parser: argparse.ArgumentParser) -> None:
@@ -34,6 +35,14 @@ def add_serve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--timeout", type=seconds, metavar="SECONDS", help="time limit of a run (default: no limit)")
     parser.add_argument(
         "--execution-timeout", type=seconds, metavar="SECONDS", help="time limit of a cell (default: no limit)"
+    )
+    parser.add_argument(
+        "--kernels",
+        choices=CHOICES,
+        default="auto",
+        help="how runs start: direct, without Jupyter's messages, for plain Python; kernel, for everything in Python, "
+        "both forked from a process that has imported the notebook's modules; cold, a new process; auto, direct where "
+        "the notebook allows it, else kernel (default: %(default)s)",
     )
     parser.add_argument(
         "--shutdown-timeout",

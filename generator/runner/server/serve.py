@@ -59,6 +59,7 @@ def serve(options: argparse.Namespace, say: Callable[[str], None]) -> int:
             database=database,
             time_limit=started.limits.run_time,
             cell_time_limit=started.limits.cell_time,
+            kernels=options.kernels,
         )
         pool = WorkerPool(
             settings,

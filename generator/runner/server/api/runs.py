@@ -16,7 +16,7 @@ from generator.runner.server.api.entities import result_entity, run_entity
 from generator.runner.server.context import Context, context_of
 from generator.runner.server.events import Event
 from generator.runner.server.problems import ProblemError
-from generator.runner.server.runs.model import Run, RunState
+from generator.runner.server.runs.model import CHOICES, Run, RunState
 from generator.runner.server.runs.store import RunFilter
 from generator.runner.server.submission import Submission, dismiss, read_json_object, submit
 from generator.runner.server.workers.execution import RunOptions
@@ -168,7 +168,10 @@ def _parameters(body: dict[str, Any]) -> dict[str, Any]:
 
 
 def _options(body: dict[str, Any]) -> RunOptions:
-    return RunOptions(way=body.get("kernels"), html=body.get("html") is True)
+    kernels = body.get("kernels")
+    if kernels is not None and kernels not in CHOICES:
+        raise ProblemError(400, f"'kernels' is {kernels!r}; choose one of {', '.join(CHOICES)}")
+    return RunOptions(way=kernels, html=body.get("html") is True)
 
 
 def _seconds_to_wait(prefer: str, wait: float | None, context: Context) -> float:

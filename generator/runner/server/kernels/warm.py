@@ -16,7 +16,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, cast
+from typing import cast
 
 from generator.runner.execution.execution import StartedKernel, start_cold
 from generator.runner.execution.task import Task
@@ -31,9 +31,8 @@ from generator.runner.server.kernels.pool import PreparedPool
 from generator.runner.server.kernels.reading import Code, digest_code, needing_modules, read_code
 from generator.runner.server.kernels.stock import Forked, Recipe, Stock, has_profile
 from generator.runner.server.kernels.trial import TrialSession
-from generator.runner.server.runs.model import Way
+from generator.runner.server.runs.model import Choice, Way
 
-Choice = Literal["auto", "kernel", "direct", "cold"]
 _MOST_NOTEBOOKS = 2000
 _BARE_TIMEOUT = 60.0
 _LEAST_PATIENCE, _MOST_PATIENCE = 10.0, 120.0
@@ -121,6 +120,8 @@ class WarmRun:
         """The way that was taken; None before the start."""
         self.note: str | None = None
         """What users should know about the way."""
+        self.unsuited = False
+        """Whether the run must be repeated, because its child could not be used; known after `finish`."""
 
     def start(self, task: Task, log: int | None, runtime: Path) -> StartedKernel:
         """Start the kernel (`generator.runner.execution.execution.Start`)."""
@@ -201,6 +202,7 @@ class WarmRun:
         child.process.end()
         if self._trial and self._trial.unsuited:
             notebook.unsuited = self._trial.unsuited
+            self.unsuited = True
         elif child.process.exit_code() == 0 and stock.recipe.modules:
             notebook.proven.add(stock.recipe.kind)
         report = child.process.channel.report

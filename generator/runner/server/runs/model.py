@@ -12,6 +12,9 @@ from typing import Any, Literal
 
 Way = Literal["kernel", "direct", "cold"]
 """How the kernel starts: forked from a prepared process, an IPython shell forked from one, a process of its own."""
+Choice = Literal["auto", "kernel", "direct", "cold"]
+"""The way that a run requests: one of them, or *direct* for notebooks that are plain Python and else *kernel*."""
+CHOICES: tuple[Choice, ...] = ("auto", "kernel", "direct", "cold")
 Protocol = Literal["runs", "papermill-api", "ogc", "schedule"]
 
 

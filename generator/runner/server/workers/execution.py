@@ -12,8 +12,9 @@ from typing import Any, TextIO
 
 from generator.runner.packaged.run import PackagedRun
 from generator.runner.packaged.run import run as run_process
+from generator.runner.server.kernels.warm import WarmKernels
 from generator.runner.server.runs.folder import RunFolder
-from generator.runner.server.runs.model import Outcome, Run, RunState
+from generator.runner.server.runs.model import Choice, Outcome, Run, RunState
 from generator.runner.server.workers.settings import WorkerSettings
 from generator.shared.failures import InterruptedRunError, RunFailedError
 
@@ -22,7 +23,7 @@ from generator.shared.failures import InterruptedRunError, RunFailedError
 class RunOptions:
     """What a client may choose of a run besides its values; times in seconds."""
 
-    way: str | None = None
+    way: Choice | None = None
     template: str | None = None
     """Template of the executed notebook's path in the output directory."""
     template_args: Mapping[str, str] | None = None
@@ -38,23 +39,40 @@ class RunOptions:
 
 
 def execute_run(
-    run: Run, folder: RunFolder, settings: WorkerSettings, *, on_cell: Callable[[int, int], None]
+    run: Run,
+    folder: RunFolder,
+    settings: WorkerSettings,
+    kernels: WarmKernels,
+    *,
+    on_cell: Callable[[int, int], None],
 ) -> Outcome:
     """Execute a run in this process, which has to be in its main thread; never raises."""
     options = RunOptions(**run.options)
+    request = replace(_request(run, options, folder, settings), on_cell=on_cell)
     with _own_surroundings(folder.path), open(folder.log_file, "w", encoding="utf-8") as log:
-        try:
-            run_process(replace(_request(run, options, folder, settings), say=partial(_say, log), on_cell=on_cell))
-        except InterruptedRunError as error:
-            return Outcome(state=RunState.FAILED, reason=error.reason, message=str(error), exit_code=error.exit_code)
-        except RunFailedError as error:
-            return _failure(error, folder)
-        except Exception as error:  # noqa: BLE001 - a worker must outlive a run that found a mistake of ours
-            return Outcome(
-                state=RunState.FAILED, reason="internal-error", message=f"{type(error).__name__}: {error}", exit_code=1
-            )
-        finally:
-            folder.remove_inputs()
+        while True:
+            warm = kernels.new_run(options.way)
+            outcome = _outcome(replace(request, say=partial(_say, log), start=warm.start), folder)
+            warm.finish()
+            if not warm.unsuited:
+                break
+            folder.clear_output()
+        folder.remove_inputs()
+    return replace(outcome, way=warm.way, note=warm.note)
+
+
+def _outcome(request: PackagedRun, folder: RunFolder) -> Outcome:
+    """Run a process and describe how it ended."""
+    try:
+        run_process(request)
+    except InterruptedRunError as error:
+        return Outcome(state=RunState.FAILED, reason=error.reason, message=str(error), exit_code=error.exit_code)
+    except RunFailedError as error:
+        return _failure(error, folder)
+    except Exception as error:  # noqa: BLE001 - a worker must outlive a run that found a mistake of ours
+        return Outcome(
+            state=RunState.FAILED, reason="internal-error", message=f"{type(error).__name__}: {error}", exit_code=1
+        )
     status = folder.read_result().get("status_code")
     return Outcome(state=RunState.SUCCEEDED, status_code=status)
 

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from generator.runner.server.runs.model import Choice
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WorkerSettings:
@@ -20,8 +22,8 @@ class WorkerSettings:
     time_limit: float | None = None
     """The longest that a run may take."""
     cell_time_limit: float | None = None
-    kernels: str = "auto"
-    """Which way kernels start, unless a run says (`generator.runner.server.kernels`)."""
+    kernels: Choice = "auto"
+    """How the kernels of runs start that do not choose it (`generator.runner.server.kernels`)."""
 
     def as_message(self) -> dict[str, Any]:
         """Return the settings as a JSON object."""

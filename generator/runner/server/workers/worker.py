@@ -16,6 +16,7 @@ import time
 from contextlib import suppress
 from dataclasses import replace
 
+from generator.runner.server.kernels.warm import WarmKernels
 from generator.runner.server.runs.folder import run_folder
 from generator.runner.server.runs.model import Run, RunState
 from generator.runner.server.runs.store import ChangeKind, Changes, RunLostError, RunStore, StoreUnavailableError
@@ -43,6 +44,7 @@ class Worker:
         self._guard = threading.Lock()
         self._current: str | None = None
         self._dismissed = False
+        self._kernels = WarmKernels(default=settings.kernels, log=_report)
 
     def work(self) -> None:
         """Take runs until the server ends or asks to stop."""
@@ -59,7 +61,9 @@ class Worker:
                 self._execute(run)
                 continue
             send(self._channel, {"idle": True})
+            self._kernels.tidy()
             self._wake.wait(_POLL)
+        self._kernels.end()
 
     def _claim(self) -> Run | None:
         try:
@@ -116,7 +120,9 @@ class Worker:
                 self._note_progress(run.id, cell, cells)
             send(self._channel, {"cell": run.id, "number": cell, "of": cells})
 
-        outcome = execute_run(run, run_folder(self._settings.data, run.id), self._settings, on_cell=note_cell)
+        outcome = execute_run(
+            run, run_folder(self._settings.data, run.id), self._settings, self._kernels, on_cell=note_cell
+        )
         with self._guard:
             self._current = None
         if self._dismissed and outcome.state is not RunState.SUCCEEDED:
@@ -130,6 +136,10 @@ class Worker:
             self._store.set_progress(run_id, cell=cell, cells=cells)
         except RunLostError:
             os.killpg(os.getpgrp(), signal.SIGKILL)
+
+
+def _report(line: str) -> None:
+    print(f"worker {os.getpid()}: {line}", file=sys.stderr, flush=True)
 
 
 def main(descriptor: int) -> None:

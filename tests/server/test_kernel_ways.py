@@ -1,0 +1,49 @@
+"""The ways in which the kernels of runs start over HTTP: which one a run takes, and what its row has of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from notebook_server import NotebookServer, write_notebooks
+from support import write_notebook
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NotebookServer]:
+    folder = tmp_path_factory.mktemp("ways")
+    write_notebooks(folder / "root")
+    write_notebook(folder / "root" / "waits.ipynb", "x: int = 1", "import asyncio\nawait asyncio.sleep(0)\nprint(x)")
+    running = NotebookServer(folder / "root", folder / "data", "--workers", "1").start()
+    yield running
+    running.stop()
+
+
+def way_of(
+    server: NotebookServer, notebook: str, kernels: str | None = None, **parameters: Any
+) -> tuple[str, str | None]:
+    body = {"notebook": notebook, "parameters": parameters, **({"kernels": kernels} if kernels else {})}
+    answer = server.ask("POST", "/runs?wait=60", json=body).json()
+    assert answer["state"] == "succeeded", answer
+    return answer["run"]["kernel_way"], answer["run"]["note"]
+
+
+def test_the_first_run_of_a_notebook_takes_a_kernel_and_later_ones_are_direct(server: NotebookServer) -> None:
+    assert [way_of(server, "double.ipynb")[0] for _ in range(3)] == ["kernel", "direct", "direct"]
+
+
+@pytest.mark.parametrize("way", ["kernel", "direct", "cold"])
+def test_a_run_can_choose_its_way(way: str, server: NotebookServer) -> None:
+    assert way_of(server, "deep/files.ipynb", way) == (way, None)
+
+
+def test_a_notebook_that_needs_a_kernel_gets_one(server: NotebookServer) -> None:
+    assert way_of(server, "waits.ipynb", "direct") == ("kernel", "the notebook ran in a kernel: it uses async code")
+
+
+def test_an_unknown_way_is_refused(server: NotebookServer) -> None:
+    answer = server.ask("POST", "/runs", json={"notebook": "double.ipynb", "kernels": "hot"})
+
+    assert answer.status_code == 400
+    assert "choose one of auto, kernel, direct, cold" in answer.json()["detail"]
