@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     folder = ""
     if words[:1] == ["-C"] and len(words) > 1:  # from packmill-launch
         folder, words = words[1], words[2:]
-    parser = _parser(serves=words[:1] == ["serve"])
+    parser = _parser(serves=words[:1] in (["serve"], ["token"]))
     if folder:
         try:
             os.chdir(folder)
@@ -100,23 +100,28 @@ def _parser(*, serves: bool = False) -> argparse.ArgumentParser:
     )
     check.set_defaults(command=_check)
     serve = commands.add_parser("serve", help="serve notebooks over HTTP")
+    token = commands.add_parser("token", help="manage the tokens of serve")
     if serves:
-        _add_serve(serve)
+        _add_server_commands(serve, token)
     add_stage_in(commands.add_parser("stage-in", help="fetch files from anywhere"))
     add_stage_out(commands.add_parser("stage-out", help="upload results to their destination"))
     _add_template(commands.add_parser("template", help="manage output templates by name"))
     return parser
 
 
-def _add_serve(parser: argparse.ArgumentParser) -> None:
+def _add_server_commands(serve: argparse.ArgumentParser, token: argparse.ArgumentParser) -> None:
     """Add the options of the server, which is a layer of its own in images."""
-    parser.set_defaults(command=_serve)
+    serve.set_defaults(command=_serve)
+    token.set_defaults(command=_token)
     try:
         from generator.runner.server.options import add_serve
+        from generator.runner.server.tokens.command import add_token
     except ModuleNotFoundError:
-        parser.set_defaults(command=_serve_without_server)
+        serve.set_defaults(command=_serve_without_server)
+        token.set_defaults(command=_serve_without_server)
         return
-    add_serve(parser)
+    add_serve(serve)
+    add_token(token)
 
 
 def _add_template(parser: argparse.ArgumentParser) -> None:
@@ -133,7 +138,7 @@ def _add_template(parser: argparse.ArgumentParser) -> None:
 
 def _version(options: argparse.Namespace) -> int:
     if not options.version:
-        _parser().error("COMMAND is missing; choose run, serve, check, stage-in, stage-out or template")
+        _parser().error("COMMAND is missing; choose run, serve, token, check, stage-in, stage-out or template")
     from importlib.metadata import PackageNotFoundError, version
 
     from generator import __version__
@@ -178,6 +183,12 @@ def _serve(options: argparse.Namespace) -> int:
     from generator.runner.server.serve import serve
 
     return serve(options, say)
+
+
+def _token(options: argparse.Namespace) -> int:
+    from generator.runner.server.tokens.command import manage_tokens
+
+    return manage_tokens(options, say)
 
 
 def _serve_without_server(_options: argparse.Namespace) -> int:

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-import time
-from collections import OrderedDict
-
 import sqlalchemy as sa
 from fastapi import Request
 
@@ -13,38 +9,7 @@ from generator.service.http_errors import HttpError, raise_forbidden, raise_unau
 from generator.service.store import tokens
 from generator.service.store.database import Database, jobs, row
 from generator.service.store.tokens import Identity
-
-
-class RateLimit:
-    """A token bucket for each caller."""
-
-    def __init__(self, *, per_minute: int) -> None:
-        self._capacity, self._rate = float(per_minute), per_minute / 60
-        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
-        self._guard = threading.Lock()
-
-    def take(self, caller: str) -> None:
-        """Count a request.
-
-        Raises:
-            HttpError: 429, the caller is over the limit; Retry-After has the seconds to wait.
-        """
-        wait = self._take_one(caller)
-        if wait:
-            headers = {"Retry-After": str(int(wait) + 1), "RateLimit-Limit": str(int(self._capacity))}
-            raise HttpError(429, {"message": {"error": "Retry later"}}, headers)
-
-    def _take_one(self, caller: str) -> float:
-        """Take one request from a caller's bucket; return the seconds to wait where it is empty."""
-        now = time.monotonic()
-        with self._guard:
-            left, then = self._left.pop(caller, (self._capacity, now))
-            left = min(self._capacity, left + (now - then) * self._rate)
-            granted = left >= 1
-            self._left[caller] = (left - 1 if granted else left, now)
-            while len(self._left) > 10_000:
-                self._left.popitem(last=False)
-        return 0.0 if granted else max((1 - left) / self._rate, 0.01)
+from generator.shared.rate_limits import RateLimit
 
 
 class Access:
@@ -63,9 +28,9 @@ class Access:
         """
         found = tokens.find(self._database, token) if token else None
         if found is None:
-            self._failures.take(caller)
+            _count(self._failures, caller)
             return None
-        self._limit.take(f"token {found.id}")
+        _count(self._limit, f"token {found.id}")
         return found
 
     def find_job_identity(self, token: str) -> Identity | None:
@@ -110,6 +75,18 @@ class Access:
         if found is None:
             raise_unauthorized()
         return found
+
+
+def _count(limit: RateLimit, caller: str) -> None:
+    """Count a request.
+
+    Raises:
+        HttpError: 429, the caller is over the limit; Retry-After has the seconds to wait.
+    """
+    wait = limit.take(caller)
+    if wait:
+        headers = {"Retry-After": str(int(wait) + 1), "RateLimit-Limit": str(limit.per_minute)}
+        raise HttpError(429, {"message": {"error": "Retry later"}}, headers)
 
 
 def client_address(request: Request) -> str:

@@ -1,35 +1,197 @@
-"""Who may do what: tokens with the roles run, read and admin."""
+"""Who may do what: tokens with the roles run, read and admin, and sessions of browsers.
+
+A role ``run`` starts runs and sees its own; ``read`` sees the runs of all and starts none; ``admin`` may everything.
+Without any token the server is for the users of its own machine, and each of them may everything.
+"""
 
 from __future__ import annotations
 
+import secrets
+from collections import OrderedDict
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Literal
 
-from fastapi import Request
+from fastapi import Request, Response
 
-Role = Literal["read", "run", "admin"]
-_RANKS: tuple[Role, ...] = ("read", "run", "admin")
+from generator.runner.server.browsers import check_host, check_origin
+from generator.runner.server.problems import ProblemError
+from generator.runner.server.runs.model import Run
+from generator.runner.server.tokens.role import Role
+from generator.runner.server.tokens.store import TokenStore
+from generator.runner.server.tokens.token import Token, digest
+from generator.shared.rate_limits import RateLimit
+
+_INCLUDED: dict[Role, tuple[Role, ...]] = {"read": ("read",), "run": ("read", "run"), "admin": ("read", "run", "admin")}
+_SESSION_LIFETIME = 12 * 3600
+_COOKIE = "packmill_runner_session"
+_FAILURES_PER_MINUTE = 60
+_MOST_KNOWN = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The caller of a request: the name of its token, and its role; each role includes those before it."""
+    """The caller of a request: the name of its token, and its role."""
 
     name: str
     role: Role
 
     def may(self, role: Role) -> bool:
-        """Whether the identity has a role."""
-        return _RANKS.index(self.role) >= _RANKS.index(role)
+        """Whether the identity may do what a role may; ``read`` includes only the runs that it `sees`."""
+        return role in _INCLUDED[self.role]
+
+    @property
+    def owner(self) -> str | None:
+        """The owner whose runs alone the identity sees; None if it sees all."""
+        return self.name if self.role == "run" else None
+
+    def sees(self, run: Run) -> bool:
+        """Whether the identity may know of a run."""
+        return self.owner is None or run.owner == self.owner
 
 
 class Access:
     """Checks the callers of requests."""
 
-    def require(self, request: Request, role: Role) -> Identity:  # noqa: ARG002 - without tokens everyone may
-        """Return the caller of a request that needs a role.
+    def __init__(
+        self,
+        store: TokenStore,
+        *,
+        loopback: bool,
+        per_minute: int | None = None,
+        allowed_hosts: Collection[str] = (),
+    ) -> None:
+        """``loopback``: only this machine reaches the server; ``per_minute`` limits the requests of a token."""
+        self._store = store
+        self._open = loopback and store.is_empty()
+        self._allowed_hosts = {host.lower() for host in allowed_hosts}
+        self._limit = RateLimit(per_minute=per_minute) if per_minute else None
+        self._failures = RateLimit(per_minute=_FAILURES_PER_MINUTE)
+        self._known: OrderedDict[tuple[str, str], None] = OrderedDict()
+
+    @property
+    def open(self) -> bool:
+        """Whether there are no tokens; once there was one, the server stays closed."""
+        if self._open and not self._store.is_empty():
+            self._open = False
+        return self._open
+
+    def require(self, request: Request, role: Role) -> Identity:
+        """Return the caller of a request that needs a role; one that is not only ``read`` has to be same-origin.
 
         Raises:
-            ProblemError: 401 without a valid token, 403 without the role, or 429 over a limit.
+            ProblemError: 401 without a valid token, 403 without the role or from a page of another site, 421 for a name
+                that is not this machine's, or 429 over a limit.
         """
-        return Identity("", "admin")
+        identity = self.identify(request)
+        if identity is None:
+            raise ProblemError(
+                401,
+                "a valid token is needed, as 'Authorization: Bearer TOKEN'",
+                headers={"WWW-Authenticate": 'Bearer realm="packmill-runner"'},
+            )
+        if not identity.may(role):
+            raise ProblemError(403, f"the token's role is {identity.role!r}, but {role!r} is needed")
+        if role != "read" and not _header_token(request):
+            check_origin(request)
+        return identity
+
+    def identify(self, request: Request) -> Identity | None:
+        """Return the caller of a request; None without a token or session. A request counts once.
+
+        Raises:
+            ProblemError: 421 or 429, as `require`.
+        """
+        if "identity" not in request.scope:
+            request.scope["identity"] = self._identify(request)
+        identity: Identity | None = request.scope["identity"]
+        return identity
+
+    def sign_in(self, request: Request, response: Response, token: str) -> Identity:
+        """Begin a session of a browser: check a token, and set the session's cookie in a response.
+
+        Raises:
+            ProblemError: 401, the token is not valid; 403, from a page of another site; 429, over a limit.
+        """
+        check_origin(request)
+        found = self._check(request, token.strip())
+        if found is None:
+            raise ProblemError(401, "this token is not valid")
+        secret = secrets.token_urlsafe(32)
+        self._store.begin_session(found, secret, lifetime=_SESSION_LIFETIME)
+        response.set_cookie(
+            _cookie(request),
+            secret,
+            max_age=_SESSION_LIFETIME,
+            path="/",
+            secure=_is_https(request),
+            httponly=True,
+            samesite="strict",
+        )
+        return Identity(found.name, found.role)
+
+    def sign_out(self, request: Request, response: Response) -> None:
+        """End the session of a request, and delete its cookie in a response.
+
+        Raises:
+            ProblemError: 403, the request comes from a page of another site.
+        """
+        check_origin(request)
+        if secret := request.cookies.get(_cookie(request)):
+            self._store.end_session(secret)
+        response.delete_cookie(_cookie(request), path="/", secure=_is_https(request), httponly=True, samesite="strict")
+
+    def _identify(self, request: Request) -> Identity | None:
+        if self.open:
+            check_host(request, self._allowed_hosts)
+            return Identity("", "admin")
+        if token := _header_token(request):
+            found = self._check(request, token)
+        elif secret := request.cookies.get(_cookie(request)):
+            found = self._store.find_by_session(secret)
+        else:
+            found = None
+        if found is None:
+            return None
+        self._count(found)
+        return Identity(found.name, found.role)
+
+    def _check(self, request: Request, secret: str) -> Token | None:
+        """Return the token of a secret. An address that has guessed too often is known by its earlier tokens alone."""
+        address = request.client.host if request.client else ""
+        key = (address, digest(secret))
+        wait = self._failures.wait(address)
+        if wait and key not in self._known:
+            raise _too_many("too many invalid tokens from this address", wait)
+        found = self._store.find(secret)
+        if found is None:
+            self._failures.take(address)
+            return None
+        self._known[key] = None
+        self._known.move_to_end(key)
+        while len(self._known) > _MOST_KNOWN:
+            self._known.popitem(last=False)
+        return found
+
+    def _count(self, token: Token) -> None:
+        wait = self._limit.take(token.digest) if self._limit else 0.0
+        if self._limit and wait:
+            raise _too_many(f"token {token.name!r}: more than {self._limit.per_minute} requests a minute", wait)
+
+
+def _too_many(what: str, wait: float) -> ProblemError:
+    return ProblemError(429, f"{what}; try again later", headers={"Retry-After": str(int(wait) + 1)})
+
+
+def _header_token(request: Request) -> str:
+    """Return the token of ``Authorization: Bearer …`` (RFC 6750) or ``token …`` (Jupyter's clients)."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() in ("bearer", "token") else ""
+
+
+def _is_https(request: Request) -> bool:
+    return request.url.scheme == "https"
+
+
+def _cookie(request: Request) -> str:
+    """Return the cookie's name; with https, its prefix rules out other hosts (RFC 6265bis, section 4.1.3.2)."""
+    return f"__Host-{_COOKIE}" if _is_https(request) else _COOKIE

@@ -11,11 +11,13 @@ from typing import ParamSpec, TypeVar
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 
-from generator.runner.server.access import Access
+from generator.runner.server.access import Access, Identity
 from generator.runner.server.catalogue import Catalogue
 from generator.runner.server.events import RunEvents
 from generator.runner.server.runs.folder import RunFolder, run_folder
-from generator.runner.server.runs.store import RunStore
+from generator.runner.server.runs.model import Run
+from generator.runner.server.runs.store import RunMissingError, RunStore
+from generator.runner.server.tokens.role import Role
 from generator.runner.server.workers.pool import WorkerPool
 
 Arguments = ParamSpec("Arguments")
@@ -65,6 +67,17 @@ class Context:
         """Return the folder of a run."""
         return run_folder(self.data, run_id)
 
+    async def find_run(self, identity: Identity, run_id: str) -> Run:
+        """Return a run that a caller may see.
+
+        Raises:
+            RunMissingError: there is no such run, or the caller may not know of it.
+        """
+        run = await self.stored(self.store.get, run_id)
+        if not identity.sees(run):
+            raise RunMissingError(run_id)
+        return run
+
     def wake(self) -> None:
         """Tell a worker that a run waits."""
         if self.workers is not None:
@@ -75,3 +88,15 @@ def context_of(request: Request) -> Context:
     """Return the context of a request's application."""
     context: Context = request.app.state.context
     return context
+
+
+async def find_run(request: Request, run_id: str, role: Role = "read") -> tuple[Context, Run]:
+    """Return the context and the run of a request whose caller needs a role and may see the run.
+
+    Raises:
+        ProblemError: the caller may not (`Access.require`).
+        RunMissingError: there is no such run, or the caller may not know of it.
+    """
+    context = context_of(request)
+    identity = context.access.require(request, role)
+    return context, await context.find_run(identity, run_id)

@@ -15,16 +15,20 @@ import uvicorn
 from generator.runner.packaged.workspace import locate_repository
 from generator.runner.server.access import Access
 from generator.runner.server.app import application
+from generator.runner.server.browsers import is_loopback
 from generator.runner.server.catalogue import Catalogue
 from generator.runner.server.context import Context, Limits
 from generator.runner.server.events import RunEvents
+from generator.runner.server.machine import default_workers
+from generator.runner.server.options import variable_prefix
 from generator.runner.server.runs.stores import open_store
+from generator.runner.server.tokens.store import TokenStore
+from generator.runner.server.tokens.token import Token, read_given_tokens
 from generator.runner.server.workers.pool import WorkerPool
 from generator.runner.server.workers.settings import WorkerSettings
 from generator.shared.failures import BadInputsError
 
 _BACKLOG = 1024
-_DATABASE = "PACKMILL_SERVE_DATABASE"
 
 
 def serve(options: argparse.Namespace, say: Callable[[str], None]) -> int:
@@ -37,16 +41,16 @@ def serve(options: argparse.Namespace, say: Callable[[str], None]) -> int:
     root = locate_repository(options.root).folder
     if not root.is_dir():
         raise BadInputsError(f"--root {root}: not a folder")
-    data = Path(options.data or "packmill-data").resolve()
+    data = Path(options.data).resolve()
     data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    database = options.database or os.environ.get(_DATABASE)
-    os.environ.pop(_DATABASE, None)  # notebooks get this environment, and must not get the password
-    store = open_store(data, database)
+    access = _access(options, data)
+    _forget_own_variables()
+    store = open_store(data, options.database)
     context = Context(
         catalogue=Catalogue(root),
         store=store,
         events=RunEvents(lambda run_id: context.stored(store.get, run_id)),
-        access=Access(),
+        access=access,
         data=data,
         limits=Limits(queue=options.queue, run_time=options.timeout, cell_time=options.execution_timeout),
     )
@@ -56,14 +60,14 @@ def serve(options: argparse.Namespace, say: Callable[[str], None]) -> int:
             name="",
             root=root,
             data=data,
-            database=database,
+            database=options.database,
             time_limit=started.limits.run_time,
             cell_time_limit=started.limits.cell_time,
             kernels=options.kernels,
         )
         pool = WorkerPool(
             settings,
-            count=options.workers,
+            count=options.workers or default_workers(),
             on_message=started.events.take,
             on_death=started.deaths.put_nowait,
         )
@@ -83,6 +87,39 @@ def serve(options: argparse.Namespace, say: Callable[[str], None]) -> int:
         say("packmill-runner: stopped; runs that wait start with the next 'packmill-runner serve'")
     store.close()
     return 0
+
+
+def _access(options: argparse.Namespace, data: Path) -> Access:
+    """Read the tokens.
+
+    Raises:
+        BadInputsError: others could reach the server without a token.
+    """
+    tokens = TokenStore(data, _given_tokens(options))
+    loopback = is_loopback(options.host)
+    if not loopback and tokens.is_empty():
+        raise BadInputsError(
+            f"--host {options.host}: others could run notebooks without a token. Create one with\n"
+            f"  packmill-runner token create NAME --role admin --data {data}\n"
+            "or set PACKMILL_SERVE_TOKENS=NAME:ROLE:TOKEN, or use --token-file; --host 127.0.0.1 needs no token"
+        )
+    return Access(tokens, loopback=loopback, per_minute=options.rate_limit, allowed_hosts=options.allowed_host or ())
+
+
+def _given_tokens(options: argparse.Namespace) -> dict[str, Token]:
+    """Return the operator's own tokens."""
+    given: dict[str, Token] = {}
+    if options.token_file:
+        given |= read_given_tokens(Path(options.token_file).read_text(encoding="utf-8"), options.token_file)
+    if text := os.environ.get("PACKMILL_SERVE_TOKENS", ""):
+        given |= read_given_tokens(text, "PACKMILL_SERVE_TOKENS")
+    return given
+
+
+def _forget_own_variables() -> None:
+    """Remove the server's variables from the environment that notebooks get: tokens, and the database's password."""
+    for name in [name for name in os.environ if name.startswith(variable_prefix)]:
+        del os.environ[name]
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import FileResponse, JSONResponse, Response, StreamingResponse
 
 from generator.runner.server.api.entities import result_entity, run_entity
-from generator.runner.server.context import Context, context_of
+from generator.runner.server.context import Context, context_of, find_run
 from generator.runner.server.events import Event
 from generator.runner.server.problems import ProblemError
 from generator.runner.server.runs.model import CHOICES, Run, RunState
@@ -64,8 +64,8 @@ async def list_runs(
 ) -> Response:
     """List runs, newest first; the Link header names the next page."""
     context = context_of(request)
-    context.access.require(request, "read")
-    chosen = RunFilter(states=tuple(state or ()), process=notebook, before=before, limit=limit)
+    owner = context.access.require(request, "read").owner
+    chosen = RunFilter(states=tuple(state or ()), process=notebook, owner=owner, before=before, limit=limit)
     runs = await context.stored(context.store.list, chosen)
     headers = {}
     if len(runs) == limit:
@@ -84,9 +84,8 @@ async def show_run(request: Request, run_id: str) -> Response:
 @router.delete("/runs/{run_id}")
 async def dismiss_run(request: Request, run_id: str) -> Response:
     """Dismiss a run: 200 with its state; a run that has ended stays as it is."""
-    context = context_of(request)
-    context.access.require(request, "run")
-    return JSONResponse(run_entity(context, await dismiss(context, run_id)))
+    context, run = await find_run(request, run_id, "run")
+    return JSONResponse(run_entity(context, await dismiss(context, run.id)))
 
 
 @router.get("/runs/{run_id}/result")
@@ -143,9 +142,7 @@ async def _find(request: Request, run_id: str, *, ended: bool = False) -> tuple[
         ProblemError: 409, the run has not ended.
         RunMissingError: there is no such run.
     """
-    context = context_of(request)
-    context.access.require(request, "read")
-    run = await context.stored(context.store.get, run_id)
+    context, run = await find_run(request, run_id)
     if ended and not run.state.final:
         raise ProblemError(
             409, f"run {run_id}: {run.state.value}; ask again when it has ended", headers={"Retry-After": "1"}

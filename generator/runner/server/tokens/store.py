@@ -1,0 +1,118 @@
+"""Tokens and sessions of a data folder, in an SQLite file that holds digests only."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from generator.runner.server.tokens.role import Role
+from generator.runner.server.tokens.token import Token, check_name, digest, new_secret
+from generator.shared.failures import BadInputsError
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS token (
+    name TEXT PRIMARY KEY, role TEXT NOT NULL, digest TEXT NOT NULL UNIQUE, created REAL NOT NULL, expires REAL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS session (
+    digest TEXT PRIMARY KEY, token TEXT NOT NULL, expires REAL NOT NULL
+) WITHOUT ROWID;
+"""
+_COLUMNS = "name, role, digest, created, expires"
+
+
+class TokenStore:
+    """The tokens of one data folder; for use from several threads and processes."""
+
+    def __init__(self, folder: Path, given: Mapping[str, Token] | None = None) -> None:
+        """``given`` has the operator's own tokens, by digest.
+
+        Raises:
+            BadInputsError: the file is not a database.
+            OSError: the folder cannot be written to.
+        """
+        self._given = dict(given or {})
+        path = folder / "access.sqlite"
+        path.touch(mode=0o600)
+        self._guard = threading.Lock()
+        self._database = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
+        try:
+            self._database.execute("PRAGMA journal_mode = WAL")
+            self._database.executescript(_SCHEMA)
+        except sqlite3.DatabaseError as error:
+            raise BadInputsError(f"{path}: cannot be opened: {error}") from None
+
+    def is_empty(self) -> bool:
+        """Whether there is no token, valid or expired."""
+        return not self._given and not self._query("SELECT 1 FROM token LIMIT 1")
+
+    def create(self, name: str, role: Role, *, lifetime: float | None = None) -> str:
+        """Create a token and return its secret, which is possible only once; ``lifetime`` in seconds.
+
+        Raises:
+            BadInputsError: the name is invalid, or already in use.
+        """
+        secret, now = new_secret(), time.time()
+        expires = now + lifetime if lifetime else None
+        values = (check_name(name), role, digest(secret), now, expires)
+        try:
+            self._query(f"INSERT INTO token ({_COLUMNS}) VALUES (?, ?, ?, ?, ?)", *values)  # noqa: S608 - constant names
+        except sqlite3.IntegrityError:
+            raise BadInputsError(f"token {name!r}: already in use; revoke it, or choose another name") from None
+        return secret
+
+    def all(self) -> tuple[Token, ...]:
+        """Return all tokens of the data folder, sorted by name."""
+        return tuple(map(_token, self._query(f"SELECT {_COLUMNS} FROM token ORDER BY name")))  # noqa: S608
+
+    def revoke(self, name: str) -> bool:
+        """Delete a token and its sessions; return whether there was one."""
+        self._query("DELETE FROM session WHERE token = (SELECT digest FROM token WHERE name = ?)", name)
+        return bool(self._query("DELETE FROM token WHERE name = ? RETURNING name", name))
+
+    def find(self, secret: str) -> Token | None:
+        """Return the token with a secret; None for one that is unknown, expired or revoked.
+
+        Digests are compared, so the time of a comparison tells nothing of a secret.
+        """
+        return self._find(digest(secret))
+
+    def begin_session(self, token: Token, secret: str, *, lifetime: float) -> None:
+        """Store a session of a token, and remove expired ones; ``lifetime`` in seconds."""
+        now = time.time()
+        self._query("DELETE FROM session WHERE expires < ?", now)
+        values = (digest(secret), token.digest, min(now + lifetime, token.expires or now + lifetime))
+        self._query("INSERT INTO session (digest, token, expires) VALUES (?, ?, ?)", *values)
+
+    def find_by_session(self, secret: str) -> Token | None:
+        """Return the token of a session; None if the session or its token is no longer valid."""
+        found = self._query("SELECT token FROM session WHERE digest = ? AND expires > ?", digest(secret), time.time())
+        return self._find(found[0][0]) if found else None
+
+    def end_session(self, secret: str) -> None:
+        """End a session, which invalidates all copies of its cookie."""
+        self._query("DELETE FROM session WHERE digest = ?", digest(secret))
+
+    def close(self) -> None:
+        """Close the database."""
+        self._database.close()
+
+    def _find(self, token_digest: str) -> Token | None:
+        token = self._given.get(token_digest)
+        if token is None:
+            rows = self._query(f"SELECT {_COLUMNS} FROM token WHERE digest = ?", token_digest)  # noqa: S608
+            token = _token(rows[0]) if rows else None
+        return token if token and token.is_valid(time.time()) else None
+
+    def _query(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        with self._guard, closing(self._database.execute(statement, values)) as cursor:
+            return cursor.fetchall()
+
+
+def _token(row: tuple[Any, ...]) -> Token:
+    name, role, stored, created, expires = row
+    return Token(name=name, role=role, digest=stored, created=created, expires=expires)

@@ -1,0 +1,240 @@
+"""Access to the runner's server: tokens, roles, sessions of browsers, and pages of other sites."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+from notebook_server import NotebookServer, write_notebooks
+from support import here
+
+READER, RUNNER, OTHER, ADMIN = (f"{name}-0123456789abcdefghij" for name in ("reader", "runner", "other", "admin"))
+GIVEN = f"reader:read:{READER}, runner:run:{RUNNER}\nother:run:{OTHER} admin:admin:{ADMIN}"
+BODY = {"notebook": "double.ipynb"}
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+@pytest.fixture(scope="module")
+def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NotebookServer]:
+    folder = tmp_path_factory.mktemp("closed")
+    write_notebooks(folder / "root")
+    options = ("--workers", "1", "--trusted-proxy", "127.0.0.1")
+    running = NotebookServer(folder / "root", folder / "data", *options, PACKMILL_SERVE_TOKENS=GIVEN).start()
+    yield running
+    running.stop()
+
+
+def token_command(data: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "generator.runner", "token", *words, "--data", str(data)]
+    return subprocess.run(command, cwd=here.parent, capture_output=True, text=True, check=False)
+
+
+def serve_command(root: Path, data: Path, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """A server that does not start."""
+    command = [sys.executable, "-m", "generator.runner", "serve", "--root", str(root), "--data", str(data), *options]
+    return subprocess.run(
+        command, cwd=here.parent, env=os.environ | environment, capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+def start(server: NotebookServer, token: str) -> str:
+    answer = server.ask("POST", "/runs?wait=60", json=BODY, headers=bearer(token))
+    assert answer.status_code == 200, answer.text
+    return str(answer.json()["run"]["id"])
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 401),
+        (bearer("wrong"), 401),
+        ({"Authorization": f"Basic {ADMIN}"}, 401),
+        ({"Authorization": f"token {READER}"}, 200),
+        ({"Authorization": f"bearer  {READER}"}, 200),
+        (bearer(READER), 200),
+    ],
+)
+def test_a_request_needs_a_valid_token(closed: NotebookServer, headers: dict[str, str], status: int) -> None:
+    answer = closed.ask("GET", "/runs", headers=headers)
+
+    assert answer.status_code == status
+    if status == 401:
+        assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+        assert answer.headers["Content-Type"] == "application/problem+json"
+        assert closed.ask("GET", f"/runs?token={ADMIN}").status_code == 401
+
+
+def test_each_role_may_do_its_own(closed: NotebookServer) -> None:
+    mine = start(closed, RUNNER)
+
+    assert closed.ask("POST", "/runs", json=BODY, headers=bearer(READER)).status_code == 403
+    assert closed.ask("DELETE", f"/runs/{mine}", headers=bearer(READER)).status_code == 403
+    for seeing in (RUNNER, READER, ADMIN):
+        assert closed.ask("GET", f"/runs/{mine}/result", headers=bearer(seeing)).status_code == 200
+    assert closed.ask("DELETE", f"/runs/{mine}", headers=bearer(ADMIN)).status_code == 200
+
+
+@pytest.mark.parametrize("what", ["", "/result", "/notebook", "/outputs/result.json", "/events"])
+def test_the_role_run_does_not_learn_of_the_runs_of_others(closed: NotebookServer, what: str) -> None:
+    theirs = start(closed, OTHER)
+    missing = "0" * 32
+
+    refused = closed.ask("GET", f"/runs/{theirs}{what}", headers=bearer(RUNNER))
+    unknown = closed.ask("GET", f"/runs/{missing}{what}", headers=bearer(RUNNER))
+    assert refused.status_code == unknown.status_code == 404
+    assert refused.text.replace(theirs, missing) == unknown.text
+
+
+def test_the_role_run_neither_lists_nor_dismisses_the_runs_of_others(closed: NotebookServer) -> None:
+    mine, theirs = start(closed, RUNNER), start(closed, OTHER)
+
+    def listed(token: str) -> list[str]:
+        return [run["id"] for run in closed.ask("GET", "/runs", headers=bearer(token)).json()["runs"]]
+
+    assert mine in listed(RUNNER)
+    assert theirs not in listed(RUNNER)
+    assert {mine, theirs} <= set(listed(READER)) & set(listed(ADMIN))
+    assert closed.ask("DELETE", f"/runs/{theirs}", headers=bearer(RUNNER)).status_code == 404
+
+
+def test_an_idempotency_key_is_its_tokens_own(closed: NotebookServer) -> None:
+    ids = {
+        closed.ask("POST", "/runs", json=BODY, headers={**bearer(token), "Idempotency-Key": "k"}).json()["id"]
+        for token in (RUNNER, OTHER)
+    }
+
+    assert len(ids) == 2
+
+
+def test_an_address_that_guesses_is_slowed_down_but_its_users_are_not(closed: NotebookServer) -> None:
+    def ask(token: str, address: str = "192.0.2.7") -> requests.Response:
+        return closed.ask("GET", "/runs", headers={**bearer(token), "X-Forwarded-For": address})
+
+    assert ask(READER).status_code == 200
+    guesses = [ask(f"guess-{number}") for number in range(70)]
+
+    assert guesses[0].status_code == 401
+    assert guesses[-1].status_code == 429
+    assert int(guesses[-1].headers["Retry-After"]) >= 1
+    assert ask(READER).status_code == 200, "a token that was valid here before"
+    assert ask(ADMIN).status_code == 429, "a right guess is refused like a wrong one"
+    assert ask(ADMIN, "192.0.2.8").status_code == 200
+
+
+def test_a_token_is_shown_once_and_known_by_its_digest(tmp_path: Path) -> None:
+    created = token_command(tmp_path, "create", "ci", "--role", "read", "--expires", "1h")
+
+    token = created.stdout.strip()
+    assert created.returncode == 0, created.stderr
+    assert len(token) > 40
+    assert token not in created.stderr
+    assert token_command(tmp_path, "list").stdout.startswith("ci  read  created ")
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert not any(token.encode() in path.read_bytes() for path in files)
+    assert all(path.stat().st_mode & 0o077 == 0 for path in files)
+    again = token_command(tmp_path, "create", "ci")
+    assert again.returncode == 2
+    assert "already in use" in again.stderr
+    assert token_command(tmp_path, "revoke", "nobody").returncode == 2
+
+
+def test_a_running_server_accepts_new_tokens_and_refuses_revoked_ones(tmp_path: Path) -> None:
+    write_notebooks(tmp_path / "root")
+    server = NotebookServer(tmp_path / "root", tmp_path / "data", "--workers", "1").start()
+    try:
+        assert server.ask("GET", "/runs").status_code == 200, "without tokens this machine's users may everything"
+        token = token_command(tmp_path / "data", "create", "ci").stdout.strip()
+        assert server.ask("GET", "/runs").status_code == 401
+        assert server.ask("GET", "/runs", headers=bearer(token)).status_code == 200
+        token_command(tmp_path / "data", "revoke", "ci")
+        assert server.ask("GET", "/runs", headers=bearer(token)).status_code == 401
+        assert server.ask("GET", "/runs").status_code == 401, "revoking the last token opens nothing"
+    finally:
+        server.stop()
+
+
+def test_others_reach_no_server_without_a_token(tmp_path: Path) -> None:
+    write_notebooks(tmp_path / "root")
+    refused = serve_command(tmp_path / "root", tmp_path / "data", "--host", "0.0.0.0", "--port", "0")
+
+    assert refused.returncode == 2
+    assert "packmill-runner token create" in refused.stderr
+    assert "PACKMILL_SERVE_TOKENS" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "secret-secret-secret-secret",
+        "ci:owner:secret-secret-secret",
+        "ci:run:short",
+        "a:run:secret-secret-secret,a:read:secret-secret-other",
+    ],
+)
+def test_given_tokens_that_cannot_be_used_are_named_without_their_secret(tmp_path: Path, given: str) -> None:
+    write_notebooks(tmp_path / "root")
+    refused = serve_command(tmp_path / "root", tmp_path / "data", PACKMILL_SERVE_TOKENS=given)
+
+    assert refused.returncode == 2
+    assert "PACKMILL_SERVE_TOKENS: entry" in refused.stderr
+    assert "secret-" not in refused.stderr
+
+
+def test_notebooks_do_not_get_the_servers_tokens(closed: NotebookServer) -> None:
+    from support import write_notebook
+
+    write_notebook(closed.root / "environment.ipynb", "", "import os\nprint(sorted(os.environ))")
+    body = {"notebook": "environment.ipynb"}
+    run = closed.ask("POST", "/runs?wait=60", json=body, headers=bearer(ADMIN)).json()["run"]["id"]
+    notebook = closed.ask("GET", f"/runs/{run}/notebook", headers=bearer(ADMIN))
+
+    assert notebook.status_code == 200
+    assert "PATH" in notebook.text
+    assert "PACKMILL_SERVE_TOKENS" not in notebook.text
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "attacker.example"},
+        {"Host": "127.0.0.1.attacker.example:8000"},
+        {"Host": "[::1"},
+        {"Host": ""},
+    ],
+)
+def test_a_name_that_was_rebound_to_this_machine_is_refused(server: NotebookServer, headers: dict[str, str]) -> None:
+    answer = server.ask("GET", "/runs", headers=headers)
+
+    assert answer.status_code in (400, 421)
+
+
+@pytest.mark.parametrize("host", ["localhost:8000", "127.0.0.1", "[::1]:8000", "LOCALHOST"])
+def test_the_names_of_this_machine_are_answered(server: NotebookServer, host: str) -> None:
+    assert server.ask("GET", "/runs", headers={"Host": host}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Origin": "https://attacker.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Sec-Fetch-Site": "same-origin", "Origin": "http://127.0.0.1:8000"}, 202),
+        ({"Sec-Fetch-Site": "none"}, 202),
+        ({}, 202),
+    ],
+)
+def test_pages_of_other_sites_start_no_runs(server: NotebookServer, headers: dict[str, str], status: int) -> None:
+    data = '{"notebook": "double.ipynb"}'
+    answer = server.ask("POST", "/runs", data=data, headers={"Content-Type": "text/plain", **headers})
+
+    assert answer.status_code == status
