@@ -65,7 +65,7 @@ def item_schema(one: Input) -> dict[str, Any]:
     """Return the schema of an input's value, or of one item if the value is a list."""
     hint = one.hint
     if is_file(one):
-        return {"type": "string", "format": "binary", "contentMediaType": _file_media_type(one)}
+        return {"type": "string", "format": "binary", "contentMediaType": input_media_type(one)}
     schema = dict(_types[hint.type])
     if hint.symbols:
         schema["enum"] = _choices(hint)
@@ -81,7 +81,7 @@ def _default(one: Input) -> Literal | Missing:
     return _as_json(one.default)
 
 
-def _file_media_type(one: Input) -> str:
+def input_media_type(one: Input) -> str:
     """Return the media type of a file, by the extension of the author's own, and of a folder as it is sent."""
     if one.hint.type is CwlType.DIRECTORY:
         return "application/zip"

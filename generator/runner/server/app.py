@@ -12,11 +12,12 @@ from starlette.exceptions import HTTPException
 
 from generator.runner.server.api import notebooks, runs
 from generator.runner.server.context import Context
+from generator.runner.server.ogc import router as ogc
 from generator.runner.server.problems import ProblemError
 from generator.runner.server.runs.store import ChangeKind, RunMissingError, StoreUnavailableError
 from generator.runner.server.workers.pool import WorkerPool
 
-_routers = (runs.router, notebooks.router)
+_routers = (runs.router, notebooks.router, ogc.router)
 _SWEEP_INTERVAL = 2.0
 """Seconds between two looks for runs whose workers have died."""
 

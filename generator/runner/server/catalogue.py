@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 from generator.notebook.interface import Interface, read_interface
@@ -31,6 +32,8 @@ class ServedNotebook:
     """Posix, relative to the served folder."""
     notebook: Notebook | None
     interface: Interface
+    version: str = ""
+    """A digest of the file."""
     error: str | None = None
 
     @property
@@ -114,14 +117,18 @@ class Catalogue:
         return served
 
     def _understand(self, path: str, file: Path) -> ServedNotebook:
-        notebook = None
+        notebook, version = None, ""
         try:
-            notebook = read_notebook(file.read_bytes(), path)
+            data = file.read_bytes()
+            version = sha256(data).hexdigest()[:12]
+            notebook = read_notebook(data, path)
             folder = posixpath.dirname(path)
             interface = read_interface(notebook, folder=folder, is_folder=folders_below(self.root, folder))
         except (OSError, PackmillError) as error:
-            return ServedNotebook(path=path, notebook=notebook, interface=Interface(), error=str(error))
-        return ServedNotebook(path=path, notebook=notebook, interface=interface)
+            return ServedNotebook(
+                path=path, notebook=notebook, interface=Interface(), version=version, error=str(error)
+            )
+        return ServedNotebook(path=path, notebook=notebook, interface=interface, version=version)
 
 
 def _is_shown(name: str) -> bool:

@@ -111,6 +111,12 @@ async def dismiss(context: Context, run_id: str) -> Run:
     return run
 
 
+async def delete(context: Context, run: Run) -> None:
+    """Remove a run that has ended, and its files."""
+    await context.stored(context.store.delete, [run.id])
+    context.folder(run.id).remove()
+
+
 def remove_inputs_of_unstarted(folder: RunFolder, run: Run) -> None:
     """Remove the values of a run that will not start: they may hold secrets."""
     if run.started is None:

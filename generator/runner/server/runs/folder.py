@@ -102,12 +102,20 @@ class RunFolder:
 
     def output_file(self, relative: str) -> Path | None:
         """Return a file of the output directory; None if it does not exist or a link leads out of the directory."""
+        path = self._inside(relative)
+        return path if path and path.is_file() else None
+
+    def output_folder(self, relative: str) -> Path | None:
+        """Return a folder of the output directory; None if it does not exist or a link leads out of the directory."""
+        path = self._inside(relative)
+        return path if path and path.is_dir() else None
+
+    def _inside(self, relative: str) -> Path | None:
         try:
             path = (self.output / relative).resolve()
-            inside = path.is_relative_to(self.output.resolve()) and path.is_file()
+            return path if path.is_relative_to(self.output.resolve()) and path.exists() else None
         except (OSError, ValueError):
             return None
-        return path if inside else None
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -1,0 +1,35 @@
+"""Ids of processes: a notebook's path in one segment of an address: ``forest:trees`` for ``forest/trees.ipynb``.
+
+Clients and proxies treat a slash in an id in different ways. A path that the short form cannot express, because it has
+a colon, is its own id.
+"""
+
+from __future__ import annotations
+
+from generator.runner.server.catalogue import Catalogue, ServedNotebook
+from generator.runner.server.ogc.errors import no_such_process
+from generator.runner.server.problems import ProblemError
+
+_ENDING = ".ipynb"
+
+
+def process_id(path: str) -> str:
+    """Return the id of a notebook."""
+    return path if ":" in path else path.removesuffix(_ENDING).replace("/", ":")
+
+
+def find_process(catalogue: Catalogue, identifier: str) -> ServedNotebook:
+    """Return the notebook of an id; its path is an id, too.
+
+    Raises:
+        ProblemError: 404 (no-such-process), there is no such notebook, or it cannot run.
+    """
+    for path in (identifier, identifier.replace(":", "/") + _ENDING):
+        try:
+            found = catalogue.get(path)
+        except ProblemError:
+            continue
+        if found.error is not None:
+            raise no_such_process(identifier, found.error)
+        return found
+    raise no_such_process(identifier, "not found")

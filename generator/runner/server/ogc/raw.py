@@ -1,0 +1,95 @@
+"""Results as their own bytes: one file as it is, several as ``multipart/related`` (RFC 2387), links as headers."""
+
+from __future__ import annotations
+
+import secrets
+import tempfile
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+from urllib.parse import quote
+
+from fastapi.responses import FileResponse, Response, StreamingResponse
+
+from generator.runner.server.ogc.addresses import Addresses
+from generator.runner.server.ogc.document import result_address
+from generator.runner.server.ogc.results import Result, ResultFile
+
+_CHUNK = 1 << 18
+_SANDBOX = {"Content-Security-Policy": "sandbox"}
+"""Pages that a notebook wrote must not act for the user."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Part:
+    id: str
+    file: ResultFile
+    location: str | None = None
+
+
+def raw_response(run_id: str, results: Sequence[Result], addresses: Addresses) -> Response:
+    """Return the raw response for results: 204 with links if all are references, one body, or several parts."""
+    parts = [part for result in results for part in _parts(run_id, result, addresses)]
+    if not parts or all(part.location for part in parts):
+        return Response(status_code=204, headers={"Link": ", ".join(map(_link, parts))} if parts else {})
+    if len(results) == 1 and len(parts) == 1:
+        return file_response(parts[0].file)
+    boundary = secrets.token_hex(16)
+    kind = f'multipart/related; boundary="{boundary}"; type="{parts[0].file.media_type}"'
+    return StreamingResponse(_multipart(parts, boundary), media_type=kind)
+
+
+def file_response(file: ResultFile) -> Response:
+    """Return a file, or an archive of a folder."""
+    if file.is_folder:
+        headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(file.path.name, safe='')}.zip"}
+        return StreamingResponse(_read(_archive(file.path)), media_type=file.media_type, headers=headers)
+    return FileResponse(file.path, media_type=file.media_type, headers=_SANDBOX)
+
+
+def _parts(run_id: str, result: Result, addresses: Addresses) -> Iterator[_Part]:
+    """Yield a part for each file; its id is that of the output, with a number behind it if there are several files."""
+    for number, file in enumerate(result.files):
+        identifier = result.id if len(result.files) == 1 else f"{result.id}.{number + 1}"
+        address = result_address(run_id, result, number, addresses) if result.by_reference else None
+        yield _Part(id=identifier, file=file, location=address)
+
+
+def _link(part: _Part) -> str:
+    return f'<{part.location}>; rel="{quote(part.id)}"; type="{part.file.media_type}"'
+
+
+def _multipart(parts: Sequence[_Part], boundary: str) -> Iterator[bytes]:
+    for part in parts:
+        lines = [f"--{boundary}", f"Content-Type: {part.file.media_type}", f"Content-ID: <{quote(part.id)}>"]
+        if part.location:
+            lines.append(f"Content-Location: {part.location}")
+        yield "\r\n".join([*lines, "", ""]).encode("ascii")
+        if not part.location:
+            path = part.file.path
+            yield from _read(_archive(path) if part.file.is_folder else path.open("rb"))
+        yield b"\r\n"
+    yield f"--{boundary}--\r\n".encode("ascii")
+
+
+def _read(stream: IO[bytes]) -> Iterator[bytes]:
+    with stream:
+        while chunk := stream.read(_CHUNK):
+            yield chunk
+
+
+def _archive(folder: Path) -> IO[bytes]:
+    """Return a ZIP archive of the regular files of a folder; links may lead out of it and are left out."""
+    stream = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
+    try:
+        with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED, strict_timestamps=False) as archive:
+            for path in sorted(folder.rglob("*")):
+                if path.is_file() and not path.is_symlink():
+                    archive.write(path, path.relative_to(folder).as_posix())
+    except BaseException:
+        stream.close()
+        raise
+    stream.seek(0)
+    return stream
