@@ -10,14 +10,16 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from generator.runner.server.api import notebooks, runs
+from generator.runner.server.api import notebooks, runs, schedules
 from generator.runner.server.context import Context
 from generator.runner.server.ogc import router as ogc
 from generator.runner.server.problems import ProblemError
 from generator.runner.server.runs.store import ChangeKind, RunMissingError, StoreUnavailableError
+from generator.runner.server.schedules.scheduler import Scheduler
+from generator.runner.server.schedules.store import ScheduleMissingError
 from generator.runner.server.workers.pool import WorkerPool
 
-_routers = (runs.router, notebooks.router, ogc.router)
+_routers = (runs.router, notebooks.router, schedules.router, ogc.router)
 _SWEEP_INTERVAL = 2.0
 """Seconds between two looks for runs whose workers have died."""
 
@@ -30,14 +32,15 @@ def application(
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         context.workers = start_workers(context)
-        sweeping = asyncio.create_task(_sweep(context))
+        background = [asyncio.create_task(_sweep(context)), asyncio.create_task(Scheduler(context).work())]
         try:
             with _changes_by_others(context):
                 yield
         finally:
-            sweeping.cancel()
-            with suppress(asyncio.CancelledError):
-                await sweeping
+            for task in background:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
             await context.workers.stop(shutdown_timeout)
 
     app = FastAPI(title="packmill", openapi_url=None, lifespan=lifespan)
@@ -47,6 +50,7 @@ def application(
     app.add_exception_handler(ProblemError, _handle_problem)
     app.add_exception_handler(RunMissingError, _handle_missing_run)
     app.add_exception_handler(StoreUnavailableError, _handle_unavailable_store)
+    app.add_exception_handler(ScheduleMissingError, _handle_missing_schedule)
     app.add_exception_handler(RequestValidationError, _handle_invalid_request)
     app.add_exception_handler(HTTPException, _handle_http_exception)
     app.middleware("http")(_add_headers)
@@ -108,6 +112,10 @@ def _handle_missing_run(_request: Request, error: Exception) -> Response:
 
 def _handle_unavailable_store(_request: Request, _error: Exception) -> Response:
     return ProblemError(503, "the database is unavailable; try again later", headers={"Retry-After": "5"}).response()
+
+
+def _handle_missing_schedule(_request: Request, error: Exception) -> Response:
+    return ProblemError(404, f"schedule {error}: not found; GET /schedules lists all").response()
 
 
 def _handle_invalid_request(_request: Request, error: Exception) -> Response:

@@ -17,6 +17,7 @@ from generator.runner.server.events import RunEvents
 from generator.runner.server.runs.folder import RunFolder, run_folder
 from generator.runner.server.runs.model import Run
 from generator.runner.server.runs.store import RunMissingError, RunStore
+from generator.runner.server.schedules.store import ScheduleStore
 from generator.runner.server.tokens.role import Role
 from generator.runner.server.workers.pool import WorkerPool
 
@@ -46,6 +47,7 @@ class Context:
 
     catalogue: Catalogue
     store: RunStore
+    schedules: ScheduleStore
     events: RunEvents
     access: Access
     data: Path

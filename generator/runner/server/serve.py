@@ -22,6 +22,7 @@ from generator.runner.server.events import RunEvents
 from generator.runner.server.machine import default_workers
 from generator.runner.server.options import variable_prefix
 from generator.runner.server.runs.stores import open_store
+from generator.runner.server.schedules.stores import open_schedule_store
 from generator.runner.server.tokens.store import TokenStore
 from generator.runner.server.tokens.token import Token, read_given_tokens
 from generator.runner.server.workers.pool import WorkerPool
@@ -49,6 +50,7 @@ def serve(options: argparse.Namespace, say: Callable[[str], None]) -> int:
     context = Context(
         catalogue=Catalogue(root),
         store=store,
+        schedules=open_schedule_store(data, options.database),
         events=RunEvents(lambda run_id: context.stored(store.get, run_id)),
         access=access,
         data=data,
@@ -85,6 +87,7 @@ def serve(options: argparse.Namespace, say: Callable[[str], None]) -> int:
         with suppress(KeyboardInterrupt):  # uvicorn shuts down cleanly and then raises the signal again
             uvicorn.Server(config).run(sockets=[listener])
         say("packmill-runner: stopped; runs that wait start with the next 'packmill-runner serve'")
+    context.schedules.close()
     store.close()
     return 0
 

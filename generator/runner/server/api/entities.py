@@ -30,7 +30,7 @@ def run_entity(context: Context, run: Run) -> dict[str, Any]:
         "exit_code": run.exit_code,
         "status_code": run.status_code,
         "kernel_way": run.way,
-        "note": run.note,
+        "note": _note(run),
         "owner": run.owner,
         "protocol": run.protocol,
         "schedule": run.schedule,
@@ -45,6 +45,11 @@ def result_entity(context: Context, run: Run) -> dict[str, Any]:
     for output in result.get("outputs", []):
         output["href"] = f"/runs/{run.id}/outputs/{output['path']}"
     return {**result, "run": run_entity(context, run), "scraps": folder.read_scraps()}
+
+
+def _note(run: Run) -> str | None:
+    notes = (run.options.get("note"), run.note)
+    return "; ".join(note for note in notes if note) or None
 
 
 def _time(time: datetime | None) -> str | None:

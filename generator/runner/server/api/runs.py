@@ -57,15 +57,19 @@ async def start_run(
 @router.get("/runs")
 async def list_runs(
     request: Request,
+    *,
     state: Annotated[list[RunState] | None, Query()] = None,
     notebook: str | None = None,
+    schedule: str | None = None,
     before: str | None = None,
     limit: Annotated[int, Query(ge=1, le=_MOST_LISTED)] = 50,
 ) -> Response:
     """List runs, newest first; the Link header names the next page."""
     context = context_of(request)
     owner = context.access.require(request, "read").owner
-    chosen = RunFilter(states=tuple(state or ()), process=notebook, owner=owner, before=before, limit=limit)
+    chosen = RunFilter(
+        states=tuple(state or ()), process=notebook, owner=owner, schedule=schedule, before=before, limit=limit
+    )
     runs = await context.stored(context.store.list, chosen)
     headers = {}
     if len(runs) == limit:

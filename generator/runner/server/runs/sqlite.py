@@ -31,6 +31,7 @@ CREATE TABLE IF NOT EXISTS run (
 CREATE INDEX IF NOT EXISTS run_queue ON run (id) WHERE state = 'queued';
 CREATE INDEX IF NOT EXISTS run_running ON run (worker) WHERE state = 'running';
 CREATE INDEX IF NOT EXISTS run_ended ON run (ended) WHERE ended IS NOT NULL;
+CREATE INDEX IF NOT EXISTS run_schedule ON run (schedule, id) WHERE schedule IS NOT NULL;
 CREATE UNIQUE INDEX IF NOT EXISTS run_key ON run (owner, idempotency_key) WHERE idempotency_key IS NOT NULL;
 """
 _NAMES = COLUMNS.split(", ")

@@ -31,6 +31,8 @@ class RunOptions:
     report_mode: bool = False
     time_limit: float | None = None
     cell_time_limit: float | None = None
+    note: str | None = None
+    """What a user should know of how the run was started."""
 
     def as_json(self) -> dict[str, Any]:
         """Return the options that are set, for the run's row."""

@@ -1,0 +1,132 @@
+"""Schedules as resources: create, list, change, delete."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from generator.runner.server.api.entities import run_entity
+from generator.runner.server.context import Context, context_of
+from generator.runner.server.problems import ProblemError
+from generator.runner.server.schedules.editing import (
+    ScheduleChange,
+    ScheduleView,
+    change_schedule,
+    create_schedule,
+    delete_schedule,
+    list_schedules,
+    show_schedule,
+)
+from generator.runner.server.submission import read_json_object
+
+router = APIRouter()
+_Text = Annotated[str, Field(max_length=4096)]
+
+
+class ScheduleSettings(BaseModel):
+    """What a client may set."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    notebook: _Text | None = None
+    parameters: dict[str, Any] | None = None
+    cron: _Text | None = None
+    time_zone: _Text | None = None
+    title: _Text | None = None
+    paused: bool | None = None
+
+    def change(self) -> ScheduleChange:
+        """Return the change that the client asks for."""
+        return ScheduleChange(**{name: getattr(self, name) for name in self.model_fields_set})
+
+
+class NewSchedule(ScheduleSettings):
+    """A new schedule."""
+
+    notebook: _Text
+    cron: _Text
+
+
+@router.get("/schedules")
+async def list_all(request: Request) -> Response:
+    """List the schedules, with their next times and last runs."""
+    context = context_of(request)
+    identity = context.access.require(request, "read")
+    return JSONResponse({"schedules": [_entity(context, view) for view in await list_schedules(context, identity)]})
+
+
+@router.post("/schedules")
+async def create(request: Request) -> Response:
+    """Create a schedule: 201 with its address."""
+    context = context_of(request)
+    identity = context.access.require(request, "run")
+    change = _read(NewSchedule, await request.body())
+    view = await create_schedule(context, change, identity)
+    return JSONResponse(_entity(context, view), 201, {"Location": f"/schedules/{view.schedule.id}"})
+
+
+@router.get("/schedules/{schedule_id}")
+async def show(request: Request, schedule_id: str) -> Response:
+    """Return a schedule."""
+    context = context_of(request)
+    identity = context.access.require(request, "read")
+    return JSONResponse(_entity(context, await show_schedule(context, schedule_id, identity)))
+
+
+@router.patch("/schedules/{schedule_id}")
+async def change_one(request: Request, schedule_id: str) -> Response:
+    """Change a schedule: pause or resume it, give it another time or other values."""
+    context = context_of(request)
+    identity = context.access.require(request, "run")
+    change = _read(ScheduleSettings, await request.body())
+    return JSONResponse(_entity(context, await change_schedule(context, schedule_id, change, identity)))
+
+
+@router.delete("/schedules/{schedule_id}")
+async def delete(request: Request, schedule_id: str) -> Response:
+    """Delete a schedule: 204; its runs stay."""
+    context = context_of(request)
+    identity = context.access.require(request, "run")
+    await delete_schedule(context, schedule_id, identity)
+    return Response(status_code=204)
+
+
+def _read(kind: type[ScheduleSettings], body: bytes) -> ScheduleChange:
+    """Read the body of a request.
+
+    Raises:
+        ProblemError: 400, with everything that does not fit.
+    """
+    try:
+        return kind.model_validate(read_json_object(body)).change()
+    except ValidationError as error:
+        issues = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()]
+        raise ProblemError(400, "the schedule is not valid", issues=issues) from None
+
+
+def _entity(context: Context, view: ScheduleView) -> dict[str, Any]:
+    schedule = view.schedule
+    zone = ZoneInfo(schedule.time_zone)
+    return {
+        "id": schedule.id,
+        "notebook": schedule.process,
+        "title": schedule.title,
+        "cron": schedule.cron,
+        "time_zone": schedule.time_zone,
+        "paused": schedule.paused,
+        "next": [_local(time, zone) for time in view.upcoming],
+        "problem": schedule.problem,
+        "owner": schedule.owner,
+        "created": schedule.created.isoformat(timespec="milliseconds"),
+        "runs": [run_entity(context, run) for run in view.runs],
+        "links": {"self": f"/schedules/{schedule.id}", "runs": f"/runs?schedule={schedule.id}"},
+    }
+
+
+def _local(time: datetime, zone: ZoneInfo) -> str:
+    return time.astimezone(zone).isoformat()

@@ -1,0 +1,158 @@
+"""Schedules as clients see and change them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from generator.runner.server.access import Identity
+from generator.runner.server.context import Context
+from generator.runner.server.problems import ProblemError
+from generator.runner.server.runs.model import Run
+from generator.runner.server.runs.store import RunFilter
+from generator.runner.server.schedules.model import Schedule, new_schedule_id
+from generator.runner.server.schedules.scheduler import utc_now
+from generator.runner.server.schedules.store import ScheduleMissingError
+from generator.runner.server.schedules.times import check_expression, check_time_zone, next_time, upcoming
+from generator.runner.server.schedules.values import read_values, remove_values, write_values
+from generator.runner.server.submission import check
+
+_MOST = 1000
+_LONGEST_TITLE = 200
+_SHOWN = 5
+"""Next times and last runs that are shown."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ScheduleChange:
+    """What a client sets of a schedule; None leaves it as it is."""
+
+    notebook: str | None = None
+    parameters: Mapping[str, Any] | None = None
+    cron: str | None = None
+    time_zone: str | None = None
+    title: str | None = None
+    paused: bool | None = None
+    options: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ScheduleView:
+    """A schedule with its next times (UTC) and its last runs, newest first."""
+
+    schedule: Schedule
+    upcoming: tuple[datetime, ...]
+    runs: tuple[Run, ...]
+
+
+async def list_schedules(context: Context, identity: Identity) -> tuple[ScheduleView, ...]:
+    """Return the schedules that a caller sees, oldest first."""
+    schedules = await context.stored(context.schedules.list)
+    return tuple([await _view(context, schedule) for schedule in schedules if _sees(identity, schedule)])
+
+
+async def show_schedule(context: Context, schedule_id: str, identity: Identity) -> ScheduleView:
+    """Return a schedule.
+
+    Raises:
+        ScheduleMissingError: the caller sees no schedule of this id.
+    """
+    return await _view(context, await _find(context, schedule_id, identity))
+
+
+async def create_schedule(context: Context, change: ScheduleChange, identity: Identity) -> ScheduleView:
+    """Create a schedule.
+
+    Raises:
+        ProblemError: 400 or 404 if it could not run, 409 if there are too many.
+    """
+    if len(await context.stored(context.schedules.list)) >= _MOST:
+        raise ProblemError(409, f"there are {_MOST} schedules, which is the limit; delete one")
+    empty = Schedule(id=new_schedule_id(), process="", cron="", owner=identity.name, created=utc_now())
+    values = dict(change.parameters or {})
+    schedule = _changed(context, empty, change, values)
+    write_values(context.data, schedule.id, values)
+    try:
+        await context.stored(context.schedules.add, schedule)
+    except BaseException:
+        remove_values(context.data, schedule.id)
+        raise
+    return await _view(context, schedule)
+
+
+async def change_schedule(
+    context: Context, schedule_id: str, change: ScheduleChange, identity: Identity
+) -> ScheduleView:
+    """Change a schedule; its next time is computed again if the expression, the zone or the pause changes.
+
+    Raises:
+        ScheduleMissingError: the caller may change no schedule of this id.
+        ProblemError: 400 or 404, it could not run any more.
+    """
+    before = await _find(context, schedule_id, identity)
+    values = dict(read_values(context.data, schedule_id) if change.parameters is None else change.parameters)
+    schedule = _changed(context, before, change, values)
+    write_values(context.data, schedule_id, values)
+    await context.stored(context.schedules.replace, schedule)
+    return await _view(context, schedule)
+
+
+async def delete_schedule(context: Context, schedule_id: str, identity: Identity) -> None:
+    """Delete a schedule; its runs stay.
+
+    Raises:
+        ScheduleMissingError: the caller may change no schedule of this id.
+    """
+    await _find(context, schedule_id, identity)
+    await context.stored(context.schedules.remove, schedule_id)
+    remove_values(context.data, schedule_id)
+
+
+def _changed(context: Context, before: Schedule, change: ScheduleChange, values: Mapping[str, Any]) -> Schedule:
+    notebook = context.catalogue.get(before.process if change.notebook is None else change.notebook)
+    if change.notebook is not None or change.parameters is not None:
+        check(context, notebook, values)
+    after = replace(
+        before,
+        process=notebook.path,
+        cron=before.cron if change.cron is None else check_expression(change.cron),
+        time_zone=before.time_zone if change.time_zone is None else check_time_zone(change.time_zone),
+        title=before.title if change.title is None else _check_title(change.title),
+        paused=before.paused if change.paused is None else change.paused,
+        options=before.options if change.options is None else change.options,
+        problem=None,
+    )
+    if after.paused:
+        return replace(after, due=None)
+    same = (before.cron, before.time_zone, before.paused) == (after.cron, after.time_zone, after.paused)
+    return after if same else replace(after, due=next_time(utc_now(), after.cron, after.time_zone))
+
+
+def _check_title(title: str) -> str:
+    """Return a title.
+
+    Raises:
+        ProblemError: 400, it is too long, or not printable.
+    """
+    if len(title) > _LONGEST_TITLE or not title.isprintable():
+        raise ProblemError(400, f"title: write one line of at most {_LONGEST_TITLE} printable characters")
+    return title
+
+
+async def _find(context: Context, schedule_id: str, identity: Identity) -> Schedule:
+    schedule = await context.stored(context.schedules.get, schedule_id)
+    if not _sees(identity, schedule):
+        raise ScheduleMissingError(schedule_id)
+    return schedule
+
+
+def _sees(identity: Identity, schedule: Schedule) -> bool:
+    return identity.owner is None or schedule.owner == identity.owner
+
+
+async def _view(context: Context, schedule: Schedule) -> ScheduleView:
+    runs = await context.stored(context.store.list, RunFilter(schedule=schedule.id, limit=_SHOWN))
+    times = upcoming(schedule.due, schedule.cron, schedule.time_zone, count=_SHOWN)
+    return ScheduleView(schedule=schedule, upcoming=times, runs=runs)

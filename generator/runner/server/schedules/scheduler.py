@@ -1,0 +1,110 @@
+"""The task that starts the runs of schedules.
+
+A run's idempotency key holds its schedule and its due time, so that servers with one database start it once. A schedule
+has one run at a time: a time that comes before the last run has ended waits for it. However many times have passed
+meanwhile, or while no server ran, one run stands for all of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime, timedelta, timezone
+from itertools import islice, takewhile
+
+from generator.runner.server.context import Context
+from generator.runner.server.problems import ProblemError
+from generator.runner.server.runs.model import RunState
+from generator.runner.server.runs.store import RunFilter
+from generator.runner.server.schedules.model import Schedule
+from generator.runner.server.schedules.times import next_time, times_after
+from generator.runner.server.schedules.values import read_values
+from generator.runner.server.submission import Submission, submit
+from generator.runner.server.workers.execution import RunOptions
+
+_LONGEST_SLEEP = 2.0
+"""Seconds after which a new schedule of another server, or a changed clock, is noticed."""
+_PUNCTUAL = timedelta(seconds=60)
+_MOST_COUNTED = 10_000
+_UNFINISHED = (RunState.QUEUED, RunState.RUNNING)
+_log = logging.getLogger(__name__)
+
+
+def utc_now() -> datetime:
+    """Return the time in UTC."""
+    return datetime.now(timezone.utc)
+
+
+class Scheduler:
+    """Starts the runs of one server's schedules, in its event loop."""
+
+    def __init__(self, context: Context, *, now: Callable[[], datetime] = utc_now) -> None:
+        self._context = context
+        self._now = now
+
+    async def work(self) -> None:
+        """Start what is due, as long as the server runs."""
+        while True:
+            try:
+                await self.start_due_runs()
+            except Exception:  # noqa: BLE001 - a database that does not answer now may answer later
+                _log.exception("schedules cannot be read; another attempt follows")
+            await asyncio.sleep(await self._seconds_to_sleep())
+
+    async def start_due_runs(self) -> None:
+        """Start a run for each schedule that is due and has none."""
+        now = self._now()
+        for schedule in await self._context.stored(self._context.schedules.due, now):
+            await self._start(schedule, now)
+
+    async def _start(self, schedule: Schedule, now: datetime) -> None:
+        if schedule.due is None or await self._has_unfinished_run(schedule):
+            return
+        problem = None
+        try:
+            await submit(self._context, self._submission(schedule, schedule.due, now))
+        except ProblemError as error:
+            if error.status == 503:  # the queue is full
+                return
+            problem = f"{schedule.due:%Y-%m-%d %H:%M} UTC: {' '.join((error.detail, *error.issues))}"
+        except OSError as error:
+            problem = f"{schedule.due:%Y-%m-%d %H:%M} UTC: {error}"
+        following = next_time(now, schedule.cron, schedule.time_zone)
+        await self._context.stored(self._context.schedules.advance, schedule, due=following, problem=problem)
+
+    async def _has_unfinished_run(self, schedule: Schedule) -> bool:
+        chosen = RunFilter(schedule=schedule.id, states=_UNFINISHED, limit=1)
+        return bool(await self._context.stored(self._context.store.list, chosen))
+
+    def _submission(self, schedule: Schedule, due: datetime, now: datetime) -> Submission:
+        options = {**schedule.options, "note": _note(schedule, due, now)}
+        return Submission(
+            notebook=self._context.catalogue.get(schedule.process),
+            inputs=read_values(self._context.data, schedule.id),
+            owner=schedule.owner,
+            protocol="schedule",
+            options=RunOptions(**options),
+            idempotency_key=f"schedule {schedule.id} {due.isoformat()}",
+            schedule=schedule.id,
+        )
+
+    async def _seconds_to_sleep(self) -> float:
+        first = None
+        with suppress(Exception):  # the next attempt reports it
+            first = await self._context.stored(self._context.schedules.first_due)
+        until = _LONGEST_SLEEP if first is None else (first - self._now()).total_seconds()
+        return min(max(until, 1.0), _LONGEST_SLEEP)
+
+
+def _note(schedule: Schedule, due: datetime, now: datetime) -> str | None:
+    """Say that a run is late, and how many times it stands for."""
+    if now - due < _PUNCTUAL:
+        return None
+    later = takewhile(lambda time: time <= now, times_after(due, schedule.cron, schedule.time_zone))
+    missed = [due, *islice(later, _MOST_COUNTED)]
+    if len(missed) == 1:
+        return f"started late: due at {due:%Y-%m-%d %H:%M} UTC"
+    count = len(missed) if len(missed) <= _MOST_COUNTED else f"more than {_MOST_COUNTED}"
+    return f"started late: the one run for {count} missed times, from {due:%Y-%m-%d %H:%M} UTC on"

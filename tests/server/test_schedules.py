@@ -1,0 +1,322 @@
+"""Schedules: created over HTTP, run by a real server, and, with a clock of the test's own, missed and shared."""
+
+from __future__ import annotations
+
+import sqlite3
+import stat
+import time
+from asyncio import run
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import write_notebooks
+from notebook_server import NotebookServer
+from waiting import wait_until
+
+from generator.runner.server.access import Access, Identity
+from generator.runner.server.catalogue import Catalogue
+from generator.runner.server.context import Context, Limits
+from generator.runner.server.events import RunEvents
+from generator.runner.server.runs.model import Outcome, Run, RunState
+from generator.runner.server.runs.sqlite import SqliteRunStore
+from generator.runner.server.runs.store import RunFilter
+from generator.runner.server.schedules.editing import (
+    ScheduleChange,
+    change_schedule,
+    create_schedule,
+    delete_schedule,
+    list_schedules,
+    show_schedule,
+)
+from generator.runner.server.schedules.model import Schedule
+from generator.runner.server.schedules.scheduler import Scheduler
+from generator.runner.server.schedules.sqlite import SqliteScheduleStore
+from generator.runner.server.schedules.store import ScheduleMissingError
+from generator.runner.server.tokens.store import TokenStore
+
+NOON = datetime(2026, 5, 4, 12, tzinfo=timezone.utc)
+EVERY_HOUR = {"notebook": "double.ipynb", "cron": "0 * * * *", "parameters": {"x": 4}}
+
+
+def make_due(data: Path, schedule_id: str, seconds_ago: int) -> None:
+    """Move the next time of a schedule into the past."""
+    with closing(sqlite3.connect(data / "runs.sqlite", timeout=30)) as database, database:
+        database.execute("UPDATE schedule SET due = ? WHERE id = ?", (int(time.time()) - seconds_ago, schedule_id))
+
+
+def ended_runs(server: NotebookServer, schedule_id: str) -> Any:
+    runs = server.get(f"/runs?schedule={schedule_id}")["runs"]
+    return runs if runs and all(run["state"] not in ("queued", "running") for run in runs) else None
+
+
+def test_a_schedule_starts_its_runs(server: NotebookServer) -> None:
+    answer = server.ask("POST", "/schedules", json={**EVERY_HOUR, "time_zone": "Europe/Berlin", "title": "hourly"})
+    assert answer.status_code == 201, answer.text
+    schedule = answer.json()
+    address = answer.headers["Location"]
+    assert address == f"/schedules/{schedule['id']}"
+    assert [time[13:19] for time in schedule["next"]] == [":00:00"] * 5
+    assert schedule["next"][0][19:] in ("+01:00", "+02:00")
+
+    make_due(server.data, schedule["id"], 0)
+    (ended,) = wait_until(lambda: ended_runs(server, schedule["id"]), message="the scheduled run ends")
+
+    assert (ended["state"], ended["protocol"], ended["schedule"], ended["note"]) == (
+        "succeeded",
+        "schedule",
+        schedule["id"],
+        None,
+    )
+    assert server.get(f"/runs/{ended['id']}/result")["scraps"] == {"y": 8}
+    shown = server.get(address)
+    assert [one["id"] for one in shown["runs"]] == [ended["id"]]
+    assert shown["next"][0] > datetime.now(timezone.utc).isoformat()
+    assert shown in server.get("/schedules")["schedules"]
+
+    assert server.ask("DELETE", address).status_code == 204
+    assert server.ask("GET", address).status_code == 404
+    assert server.get(f"/runs/{ended['id']}")["state"] == "succeeded"
+    assert list((server.data / "schedules").iterdir()) == []
+
+
+def test_times_missed_while_no_server_ran_are_caught_up_by_one_run(tmp_path: Path) -> None:
+    write_notebooks(tmp_path / "root")
+    server = NotebookServer(tmp_path / "root", tmp_path / "data", "--workers", "1").start()
+    schedule = server.ask("POST", "/schedules", json=EVERY_HOUR).json()["id"]
+    server.stop()
+    make_due(server.data, schedule, 5 * 3600)
+    server.start()
+    try:
+        (ended,) = wait_until(lambda: ended_runs(server, schedule), message="the scheduled run ends")
+        following = server.get(f"/schedules/{schedule}")["next"][0]
+    finally:
+        server.stop()
+
+    assert "the one run for 6 missed times, from " in ended["note"]
+    assert following > datetime.now(timezone.utc).isoformat()
+
+
+@pytest.mark.parametrize(
+    ("body", "what"),
+    [
+        ({"cron": "0 * * * *"}, "notebook: Field required"),
+        ({"notebook": "double.ipynb"}, "cron: Field required"),
+        ({**EVERY_HOUR, "cron": "* * * * * *"}, "does not have five fields"),
+        ({**EVERY_HOUR, "time_zone": "Berlin"}, "such as 'Europe/Berlin'"),
+        ({**EVERY_HOUR, "parameters": {"x": "four"}}, "x is 'four', but an int is needed"),
+        ({**EVERY_HOUR, "crn": 1}, "crn: Extra inputs"),
+        ({**EVERY_HOUR, "title": "a\nb"}, "printable"),
+        ([], "not a JSON object"),
+    ],
+)
+def test_a_schedule_that_could_not_run_is_refused(server: NotebookServer, body: Any, what: str) -> None:
+    answer = server.ask("POST", "/schedules", json=body)
+
+    assert answer.status_code == 400
+    assert what in answer.text
+
+
+def test_what_is_missing_is_404(server: NotebookServer) -> None:
+    assert server.ask("POST", "/schedules", json={**EVERY_HOUR, "notebook": "missing.ipynb"}).status_code == 404
+    assert [server.ask(verb, "/schedules/0", json={}).status_code for verb in ("GET", "PATCH", "DELETE")] == [404] * 3
+
+
+def test_a_schedule_is_paused_changed_and_resumed(server: NotebookServer) -> None:
+    address = server.ask("POST", "/schedules", json=EVERY_HOUR).headers["Location"]
+
+    paused = server.ask("PATCH", address, json={"paused": True}).json()
+    assert (paused["paused"], paused["next"]) == (True, [])
+    resumed = server.ask("PATCH", address, json={"paused": False, "cron": "@daily", "parameters": {"x": 5}}).json()
+    assert (resumed["paused"], resumed["cron"]) == (False, "0 0 * * *")
+    assert resumed["next"][0].endswith("T00:00:00+00:00")
+    assert server.ask("PATCH", address, json={"cron": "daily"}).status_code == 400
+    assert server.get(address) == resumed
+    server.ask("DELETE", address)
+
+
+class Clock:
+    """A time that the test moves."""
+
+    def __init__(self) -> None:
+        self.now = NOON
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, **duration: float) -> None:
+        self.now += timedelta(**duration)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def context(tmp_path: Path) -> Iterator[Context]:
+    """A server's parts without its workers: runs stay queued until the test ends them."""
+    write_notebooks(tmp_path / "root")
+    (tmp_path / "data").mkdir()
+    store = SqliteRunStore(tmp_path / "data")
+    yield Context(
+        catalogue=Catalogue(tmp_path / "root"),
+        store=store,
+        schedules=SqliteScheduleStore(tmp_path / "data"),
+        events=RunEvents(store.get),
+        access=Access(TokenStore(tmp_path / "data"), loopback=True),
+        data=tmp_path / "data",
+        limits=Limits(queue=3),
+    )
+    store.close()
+
+
+def added(context: Context, **settings: Any) -> Schedule:
+    """A schedule of every hour, due at noon."""
+    change = ScheduleChange(**{**EVERY_HOUR, **settings})
+    schedule = run(create_schedule(context, change, Identity("", "admin"))).schedule
+    context.schedules.advance(schedule, due=NOON, problem=None)
+    return context.schedules.get(schedule.id)
+
+
+def runs_of(context: Context, schedule: Schedule) -> tuple[Run, ...]:
+    return context.store.list(RunFilter(schedule=schedule.id))
+
+
+def finish_all(context: Context) -> None:
+    while (run := context.store.claim("test")) is not None:
+        context.store.finish(run.id, Outcome(state=RunState.SUCCEEDED))
+
+
+def test_several_servers_start_one_run(context: Context, clock: Clock) -> None:
+    schedule = added(context)
+    first, second = Scheduler(context, now=clock), Scheduler(context, now=clock)
+    seen = context.schedules.due(clock())
+
+    run(first.start_due_runs())
+    finish_all(context)
+    for one in seen:  # the second server read the row before the first one changed it
+        run(second._start(one, clock()))
+    run(second.start_due_runs())
+
+    assert len(runs_of(context, schedule)) == 1
+    assert context.schedules.get(schedule.id).due == NOON + timedelta(hours=1)
+
+
+def test_a_server_that_dies_before_it_sets_the_next_time_causes_no_second_run(
+    context: Context, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    schedule = added(context)
+    with monkeypatch.context() as patch:
+        patch.setattr(SqliteScheduleStore, "advance", _die)
+        with pytest.raises(KeyboardInterrupt):
+            run(Scheduler(context, now=clock).start_due_runs())
+    finish_all(context)
+
+    run(Scheduler(context, now=clock).start_due_runs())
+
+    assert len(runs_of(context, schedule)) == 1
+    assert context.schedules.due(clock()) == ()
+
+
+def _die(*_arguments: object, **_options: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_time_waits_for_the_run_before_it(context: Context, clock: Clock) -> None:
+    schedule = added(context)
+    scheduler = Scheduler(context, now=clock)
+    run(scheduler.start_due_runs())
+    clock.advance(hours=2.5)
+    run(scheduler.start_due_runs())
+    assert len(runs_of(context, schedule)) == 1
+
+    finish_all(context)
+    run(scheduler.start_due_runs())
+
+    latest, _ = runs_of(context, schedule)
+    assert latest.options["note"] == "started late: the one run for 2 missed times, from 2026-05-04 13:00 UTC on"
+    assert context.schedules.get(schedule.id).due == NOON + timedelta(hours=3)
+
+
+def test_a_full_queue_makes_a_run_late(context: Context, clock: Clock) -> None:
+    schedules = [added(context) for _ in range(4)]
+    scheduler = Scheduler(context, now=clock)
+    run(scheduler.start_due_runs())
+    assert sorted(len(runs_of(context, one)) for one in schedules) == [0, 1, 1, 1]
+
+    finish_all(context)
+    clock.advance(minutes=5)
+    run(scheduler.start_due_runs())
+
+    assert [len(runs_of(context, one)) for one in schedules] == [1, 1, 1, 1]
+    notes = [late.options.get("note") for one in schedules for late in runs_of(context, one)]
+    assert "started late: due at 2026-05-04 12:00 UTC" in notes
+
+
+def test_a_run_that_cannot_start_is_a_problem_of_its_schedule(context: Context, clock: Clock) -> None:
+    schedule = added(context)
+    (context.catalogue.root / "double.ipynb").unlink()
+    scheduler = Scheduler(context, now=clock)
+    run(scheduler.start_due_runs())
+
+    broken = context.schedules.get(schedule.id)
+    assert broken.problem is not None
+    assert broken.problem.startswith("2026-05-04 12:00 UTC: notebook 'double.ipynb': not found")
+    assert broken.due == NOON + timedelta(hours=1)
+
+    write_notebooks(context.catalogue.root)
+    clock.advance(hours=1)
+    run(scheduler.start_due_runs())
+    assert context.schedules.get(schedule.id).problem is None
+    assert len(runs_of(context, schedule)) == 1
+
+
+def test_times_of_a_pause_are_not_caught_up(context: Context, clock: Clock) -> None:
+    schedule = added(context)
+    identity = Identity("", "admin")
+    run(change_schedule(context, schedule.id, ScheduleChange(paused=True), identity))
+    run(Scheduler(context, now=clock).start_due_runs())
+    resumed = run(change_schedule(context, schedule.id, ScheduleChange(paused=False), identity)).schedule
+
+    assert runs_of(context, schedule) == ()
+    assert resumed.due is not None
+    assert resumed.due > datetime.now(timezone.utc)
+
+
+def test_values_are_in_a_file_of_their_own(context: Context) -> None:
+    schedule = added(context, notebook="deep/files.ipynb", parameters={"name": "hidden"})
+
+    assert b"hidden" not in (context.data / "runs.sqlite").read_bytes()
+    assert stat.S_IMODE((context.data / "schedules" / f"{schedule.id}.json").stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(
+    ("who", "may"),
+    [(Identity("a", "run"), True), (Identity("b", "run"), False), (Identity("b", "admin"), True)],
+)
+def test_a_schedule_is_known_to_its_owner_and_admins(context: Context, who: Identity, may: bool) -> None:
+    schedule = run(create_schedule(context, ScheduleChange(**EVERY_HOUR), Identity("a", "run"))).schedule
+
+    assert [view.schedule.id for view in run(list_schedules(context, who))] == ([schedule.id] if may else [])
+    if may:
+        run(change_schedule(context, schedule.id, ScheduleChange(title="new"), who))
+        assert run(show_schedule(context, schedule.id, who)).schedule.title == "new"
+        run(delete_schedule(context, schedule.id, who))
+    else:
+        for call in (show_schedule, delete_schedule):
+            with pytest.raises(ScheduleMissingError):
+                run(call(context, schedule.id, who))
+        with pytest.raises(ScheduleMissingError):
+            run(change_schedule(context, schedule.id, ScheduleChange(title="new"), who))
+
+
+def test_runs_of_a_schedule_belong_to_its_owner(context: Context, clock: Clock) -> None:
+    schedule = run(create_schedule(context, ScheduleChange(**EVERY_HOUR), Identity("a", "run"))).schedule
+    context.schedules.advance(schedule, due=NOON, problem=None)
+    run(Scheduler(context, now=clock).start_due_runs())
+
+    assert [run.owner for run in runs_of(context, schedule)] == ["a"]
