@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 
 from fastapi import FastAPI, Request, Response
@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 
 from generator.runner.server.api import notebooks, runs, schedules
 from generator.runner.server.context import Context
+from generator.runner.server.headers import DefaultHeaders
 from generator.runner.server.ogc import router as ogc
 from generator.runner.server.problems import ProblemError
 from generator.runner.server.runs.store import ChangeKind, RunMissingError, StoreUnavailableError
@@ -53,7 +54,7 @@ def application(
     app.add_exception_handler(ScheduleMissingError, _handle_missing_schedule)
     app.add_exception_handler(RequestValidationError, _handle_invalid_request)
     app.add_exception_handler(HTTPException, _handle_http_exception)
-    app.middleware("http")(_add_headers)
+    app.add_middleware(DefaultHeaders)
     return app
 
 
@@ -91,13 +92,6 @@ async def _end_lost_runs(context: Context, dead: tuple[str, ...]) -> None:
             context.events.publish_end(run.id)
         else:
             context.wake()
-
-
-async def _add_headers(request: Request, call: Callable[[Request], Awaitable[Response]]) -> Response:
-    response = await call(request)
-    response.headers.setdefault("X-Content-Type-Options", "nosniff")
-    response.headers.setdefault("Cache-Control", "no-store")
-    return response
 
 
 def _handle_problem(_request: Request, error: Exception) -> Response:

@@ -23,6 +23,8 @@ _LIST_AGE = 2.0
 """Seconds for which a list of files is used again."""
 _HIDDEN = ("node_modules", "__pycache__")
 
+_Version = tuple[int, int, int, int]
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ServedNotebook:
@@ -52,7 +54,7 @@ class Catalogue:
 
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
-        self._known: dict[str, tuple[tuple[int, int, int], ServedNotebook]] = {}
+        self._known: dict[str, tuple[_Version, ServedNotebook]] = {}
         self._listed: tuple[float, tuple[str, ...]] = (-_LIST_AGE, ())
         self._guard = threading.Lock()
 
@@ -63,6 +65,9 @@ class Catalogue:
             ProblemError: 404, the path is not a notebook below the folder, or a link leads out of it.
         """
         normal = posixpath.normpath(path)
+        known = self._known.get(normal)
+        if known and known[0] == _version(self.root / normal):  # the same file, which is below the folder
+            return known[1]
         file = self._file(normal)
         if file is None:
             raise ProblemError(404, f"notebook {path!r}: not found; GET /notebooks lists what is served")
@@ -104,8 +109,7 @@ class Catalogue:
         return file if served else None
 
     def _read(self, path: str, file: Path) -> ServedNotebook:
-        status = file.stat()
-        version = (status.st_mtime_ns, status.st_size, status.st_ino)
+        version = _version(file)
         known = self._known.get(path)
         if known and known[0] == version:
             return known[1]
@@ -113,7 +117,8 @@ class Catalogue:
         with self._guard:
             if len(self._known) > _MOST:
                 self._known.clear()
-            self._known[path] = (version, served)
+            if version:
+                self._known[path] = (version, served)
         return served
 
     def _understand(self, path: str, file: Path) -> ServedNotebook:
@@ -129,6 +134,15 @@ class Catalogue:
                 path=path, notebook=notebook, interface=Interface(), version=version, error=str(error)
             )
         return ServedNotebook(path=path, notebook=notebook, interface=interface, version=version)
+
+
+def _version(file: Path) -> _Version | None:
+    """Return what changes when another file is at this path, or its content is another; None without a file."""
+    try:
+        status = os.stat(file)  # noqa: PTH116 - twice as quick
+    except (OSError, ValueError):
+        return None
+    return status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size
 
 
 def _is_shown(name: str) -> bool:
