@@ -29,7 +29,7 @@ class Cluster:
         self._call("initdb", "-D", f"{folder}/data", "--auth=trust", "--no-sync")
 
     def start(self) -> None:
-        self._control("-o", f"-k {self.folder} -c listen_addresses='' -c max_connections=200", "start")
+        self._control("-o", f"-k {self.folder} -c listen_addresses='' -c max_connections=200 -c fsync=off", "start")
 
     def stop(self, *, mode: str = "fast") -> None:
         self._control("-m", mode, "stop")

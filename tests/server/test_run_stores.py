@@ -31,13 +31,13 @@ _STALLED_AFTER = 1.5
 _WORKER = """
 import sys
 from pathlib import Path
-kind, place, name, task = sys.argv[1:]
-if kind == "sqlite":
-    from generator.runner.server.runs.sqlite import SqliteRunStore
-    store = SqliteRunStore(Path(place))
-else:
+data, database, name, task = sys.argv[1:]
+if database:
     from generator.runner.server.runs.postgresql.store import PostgresqlRunStore
-    store = PostgresqlRunStore(place, stalled_after=1.5, connections=2)
+    store = PostgresqlRunStore(database, Path(data), stalled_after=1.5, connections=2)
+else:
+    from generator.runner.server.runs.sqlite import SqliteRunStore
+    store = SqliteRunStore(Path(data))
 print("ready", flush=True)
 sys.stdin.readline()
 if task == "hold":
@@ -55,24 +55,24 @@ store.close()
 class Stores:
     """Several stores of one database, as several processes have them."""
 
-    def __init__(self, kind: str, place: str) -> None:
-        self.kind, self._place = kind, place
+    def __init__(self, data: Path, database: str | None) -> None:
+        self._data, self.database = data, database
         self._opened: list[RunStore] = []
         self._workers: list[subprocess.Popen[str]] = []
 
     def open(self) -> RunStore:
-        if self.kind == "sqlite":
-            store: RunStore = SqliteRunStore(Path(self._place))
+        if self.database is None:
+            store: RunStore = SqliteRunStore(self._data)
         else:
             from generator.runner.server.runs.postgresql.store import PostgresqlRunStore
 
-            store = PostgresqlRunStore(self._place, stalled_after=_STALLED_AFTER)
+            store = PostgresqlRunStore(self.database, self._data, stalled_after=_STALLED_AFTER)
         self._opened.append(store)
         return store
 
     def worker(self, name: str, task: str = "drain") -> subprocess.Popen[str]:
         """A process that claims runs once it gets a line, and prints their ids."""
-        command = [sys.executable, "-c", _WORKER, self.kind, self._place, name, task]
+        command = [sys.executable, "-c", _WORKER, str(self._data), self.database or "", name, task]
         environment = {**os.environ, "PYTHONPATH": str(here.parent)}
         process = subprocess.Popen(
             command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
@@ -107,9 +107,7 @@ def write_line(process: subprocess.Popen[str], line: str) -> None:
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=needs_postgresql)])
 def stores(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stores]:
-    kind = request.param
-    place = str(tmp_path) if kind == "sqlite" else request.getfixturevalue("database")
-    opened = Stores(kind, place)
+    opened = Stores(tmp_path, request.getfixturevalue("database") if request.param == "postgresql" else None)
     yield opened
     opened.close()
 
@@ -257,7 +255,7 @@ def test_a_killed_worker_leaves_a_run_that_is_repeated_only_if_no_cell_had_begun
     if cell:
         write_line(worker, str(cell))
         assert read_line(worker) == "noted"
-    time.sleep(_STALLED_AFTER + 0.3 if stores.kind == "postgresql" else 0)  # signs of life keep both
+    time.sleep(_STALLED_AFTER + 0.3 if stores.database else 0)  # signs of life keep both
     assert store.end_lost_runs() == ()
     worker.send_signal(signal.SIGKILL)
     worker.wait()
@@ -296,7 +294,7 @@ def test_a_worker_that_was_only_slow_begins_no_cell_of_a_run_that_it_lost(stores
     run_id = add(store)
     worker, _ = stores.holder("slow")
     worker.send_signal(signal.SIGSTOP)
-    if stores.kind == "sqlite":
+    if stores.database is None:
         assert store.end_lost_runs() == ()  # it lives
         worker.send_signal(signal.SIGCONT)
         return

@@ -26,4 +26,4 @@ def open_store(data: Path, database: str | None) -> RunStore:
         raise BadInputsError(
             f"--database: {error.name} is not installed; run: pip install 'packmill[postgresql]'"
         ) from None
-    return PostgresqlRunStore(database)
+    return PostgresqlRunStore(database, data)

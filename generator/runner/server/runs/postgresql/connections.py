@@ -39,13 +39,13 @@ class Connections:
             kwargs=_OPTIONS,
             min_size=1,
             max_size=most,
-            timeout=10,
+            timeout=3,
+            reconnect_timeout=1,  # then the next call tries again, however long the database was down
             num_workers=1,
             check=ConnectionPool.check_connection,
             open=False,
         )
-        self.reachable_since = time.monotonic()
-        """The time of the last failure, or else of the beginning."""
+        self._reachable_since: float | None = None
 
     def open(self) -> None:
         """Open the first connection.
@@ -76,12 +76,13 @@ class Connections:
         """
         try:
             with self._pool.connection() as connection:
+                self._reachable_since = self._reachable_since or time.monotonic()
                 yield connection
         except (*_NO_ANSWER, ConnectorException) as error:
             cause = error.__cause__ if isinstance(error, ConnectorException) else error
             if not isinstance(cause, _NO_ANSWER):
                 raise
-            self.reachable_since = time.monotonic()
+            self._reachable_since = None
             raise StoreUnavailableError(" ".join(str(cause).split())) from None
 
     @contextmanager
@@ -89,6 +90,10 @@ class Connections:
         """Borrow a connection for one transaction (`connection`)."""
         with self.connection() as connection, connection.transaction():
             yield connection
+
+    def seconds_reachable(self) -> float:
+        """Return for how long each call was answered."""
+        return time.monotonic() - (self._reachable_since or time.monotonic())
 
     def close(self) -> None:
         """Close all connections of the pool."""

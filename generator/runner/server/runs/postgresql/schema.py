@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from pathlib import Path
 
 from procrastinate.schema import SchemaManager
@@ -24,22 +25,52 @@ CREATE INDEX IF NOT EXISTS packmill_run_ended ON packmill_run (ended) WHERE ende
 CREATE UNIQUE INDEX IF NOT EXISTS packmill_run_key ON packmill_run (owner, idempotency_key)
     WHERE idempotency_key IS NOT NULL;
 CREATE TABLE IF NOT EXISTS packmill_queue (migration text NOT NULL);
+CREATE TABLE IF NOT EXISTS packmill_folder (id text NOT NULL);
 """
+_FOLDER_FILE = "folder.id"
 
 
-def create_tables(connection: Connection) -> None:
-    """Create missing tables, and apply procrastinate's newer migrations; replicas that start at once take turns."""
-    with connection.transaction():
-        connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
-        connection.execute(_TABLES)
-        applied = connection.execute("SELECT max(migration) AS name FROM packmill_queue").fetchone()
-        migrations = sorted(Path(SchemaManager.get_migrations_path()).glob("*.sql"))
-        if applied is None or applied["name"] is None:
+def prepare_database(connection: Connection, data: Path) -> None:
+    """Create or update the tables, and tie the database to the data folder; servers that start at once take turns.
+
+    Raises:
+        OSError: other servers of the database use another data folder.
+    """
+    connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
+    try:
+        with connection.transaction():
+            connection.execute(_TABLES)
+            _check_folder(connection, data)
+        _update_queue(connection)
+    finally:
+        connection.execute("SELECT pg_advisory_unlock(%s)", (_LOCK,))
+
+
+def _update_queue(connection: Connection) -> None:
+    """Create procrastinate's tables, or apply its newer migrations, each in its own transaction as some need that."""
+    migrations = sorted(Path(SchemaManager.get_migrations_path()).glob("*.sql"))
+    applied = connection.execute("SELECT migration FROM packmill_queue").fetchone()
+    if applied is None:
+        with connection.transaction():
             if not Queue(connection).has_tables():
                 connection.execute(SchemaManager.get_schema())
-        else:
-            for migration in migrations:
-                if migration.name > applied["name"]:
-                    connection.execute(migration.read_text(encoding="utf-8"))
-        connection.execute("DELETE FROM packmill_queue")
-        connection.execute("INSERT INTO packmill_queue VALUES (%s)", (migrations[-1].name,))
+            connection.execute("INSERT INTO packmill_queue VALUES (%s)", (migrations[-1].name,))
+        return
+    for migration in migrations:
+        if migration.name > applied["migration"]:
+            with connection.transaction():
+                connection.execute(migration.read_text(encoding="utf-8"))
+                connection.execute("UPDATE packmill_queue SET migration = %s", (migration.name,))
+
+
+def _check_folder(connection: Connection, data: Path) -> None:
+    file = data / _FOLDER_FILE
+    known = connection.execute("SELECT id FROM packmill_folder").fetchone()
+    found = file.read_text(encoding="ascii") if file.exists() else None
+    if known and known["id"] != found:
+        problem = "not the data folder of the other servers of this database; share theirs, or use another database"
+        raise OSError(None, problem, str(data))
+    if not known:
+        found = found or secrets.token_hex(16)
+        file.write_text(found, encoding="ascii")
+        connection.execute("INSERT INTO packmill_folder VALUES (%s)", (found,))

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
+from pathlib import Path
 from typing import Any, TypeVar
 
 from procrastinate.exceptions import ConnectorException
@@ -16,7 +17,7 @@ from generator.runner.server.runs.model import NewRun, Outcome, Run, RunState
 from generator.runner.server.runs.postgresql.connections import Connections
 from generator.runner.server.runs.postgresql.listener import CHANNEL, Listener
 from generator.runner.server.runs.postgresql.queue import Connection, Queue
-from generator.runner.server.runs.postgresql.schema import create_tables
+from generator.runner.server.runs.postgresql.schema import prepare_database
 from generator.runner.server.runs.rows import COLUMNS, END_LOST, ending, run_of_row, storable
 from generator.runner.server.runs.store import (
     ChangeKind,
@@ -48,17 +49,29 @@ class PostgresqlRunStore:
 
     blocking = True
 
-    def __init__(self, url: str, *, stalled_after: float = _STALLED_AFTER, connections: int = 8) -> None:
-        """Open the database, and create missing tables.
+    def __init__(
+        self,
+        url: str,
+        data: Path,
+        *,
+        stalled_after: float = _STALLED_AFTER,
+        patience: float = _PATIENCE,
+        connections: int = 8,
+    ) -> None:
+        """Open the database, and create missing tables; ``data`` is the folder of the runs' files.
 
         Raises:
-            OSError: the database cannot be opened.
+            OSError: the database cannot be opened, or belongs to another data folder.
         """
-        self._stalled_after = stalled_after
+        self._stalled_after, self._patience = stalled_after, patience
         self._connections = Connections(url, most=connections)
         self._connections.open()
-        with self._connections.connection() as connection:
-            create_tables(connection)
+        try:
+            with self._connections.connection() as connection:
+                prepare_database(connection, data)
+        except BaseException:
+            self._connections.close()
+            raise
         self._listener: Listener | None = None
         self._worker: str | None = None
         self._registration: int | None = None
@@ -177,7 +190,7 @@ class PostgresqlRunStore:
             connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOST_LOCK,))  # replicas take turns
             query = "SELECT job FROM packmill_run WHERE state = 'running' AND worker = ANY(%s)"
             jobs = {row["job"] for row in connection.execute(query, (list(dead),))}
-            if time.monotonic() - self._connections.reachable_since > self._stalled_after:
+            if self._connections.seconds_reachable() > self._stalled_after:
                 jobs.update(Queue(connection).stalled(seconds=self._stalled_after))
                 Queue(connection).forget_workers(seconds=_FORGET_AFTER)
             lost = [_end_lost_run(connection, job) for job in sorted(jobs)]
@@ -258,7 +271,7 @@ class PostgresqlRunStore:
 
     def _insist(self, operation: Callable[[], Result]) -> Result:
         """Repeat an operation of a worker while the database is away: a run must not be lost to that."""
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + self._patience
         while True:
             try:
                 return operation()

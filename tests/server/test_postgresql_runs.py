@@ -1,0 +1,185 @@
+"""The runs of several servers in PostgreSQL: what one store hears of others, and what a database's failures leave."""
+
+from __future__ import annotations
+
+import select
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psycopg
+import pytest
+from postgresql import Cluster, needs_postgresql
+from procrastinate.schema import SchemaManager
+from waiting import wait_until
+
+from generator.runner.server.runs.model import NewRun, Outcome, RunState, new_run_id
+from generator.runner.server.runs.postgresql.store import PostgresqlRunStore
+from generator.runner.server.runs.store import Change, ChangeKind, Changes, StoreUnavailableError
+
+pytestmark = needs_postgresql
+Open = Callable[[], PostgresqlRunStore]
+
+
+@pytest.fixture
+def open_store(database: str, tmp_path: Path) -> Iterator[Open]:
+    opened = []
+
+    def open_one() -> PostgresqlRunStore:
+        opened.append(PostgresqlRunStore(database, tmp_path, stalled_after=1.0, patience=20.0))
+        return opened[-1]
+
+    yield open_one
+    for store in opened:
+        store.close()
+
+
+def add(store: PostgresqlRunStore) -> str:
+    return store.add(NewRun(process="a.ipynb"), run_id=new_run_id(), queue_limit=100).id
+
+
+def hear(changes: Changes, *kinds: ChangeKind, run_id: str | None = None) -> set[Change]:
+    """Wait for changes, and return all runs' changes until then."""
+    poll = select.poll()
+    poll.register(changes.fileno(), select.POLLIN)
+    heard: set[Change] = set()
+    while not heard >= {Change(kind=kind, run_id=run_id) for kind in kinds}:
+        assert poll.poll(20_000)
+        heard.update(changes.read())
+    return {change for change in heard if change.run_id}
+
+
+def test_another_server_hears_of_runs_queued_dismissed_and_ended(open_store: Open) -> None:
+    here, there = open_store(), open_store()
+    changes = there.listen(*ChangeKind)
+    hear(changes, *ChangeKind)  # what happened before it listened
+    run_id = add(here)
+    hear(changes, ChangeKind.QUEUED)
+
+    assert here.claim("w")
+    here.dismiss(run_id)
+    hear(changes, ChangeKind.DISMISSED, run_id=run_id)
+    here.finish(run_id, Outcome(state=RunState.DISMISSED))
+    hear(changes, ChangeKind.ENDED, run_id=run_id)
+    other = add(here)
+    hear(changes, ChangeKind.QUEUED)
+    here.dismiss(other)
+    hear(changes, ChangeKind.ENDED, run_id=other)
+    assert changes.read() == ()
+
+
+def test_a_listener_hears_its_kinds_alone(open_store: Open) -> None:
+    here, there = open_store(), open_store()
+    changes = there.listen(ChangeKind.ENDED)
+    hear(changes, ChangeKind.ENDED)
+    run_id, queued = add(here), add(here)
+    assert here.claim("w")
+    here.dismiss(run_id)
+    here.dismiss(queued)
+
+    assert hear(changes, ChangeKind.ENDED, run_id=queued) == {Change(kind=ChangeKind.ENDED, run_id=queued)}
+
+
+def test_servers_that_start_at_once_make_the_tables_once(open_store: Open) -> None:
+    with ThreadPoolExecutor(5) as pool:
+        stores = list(pool.map(lambda _: open_store(), range(5)))
+
+    run_id = add(stores[0])
+    assert {store.get(run_id).id for store in stores} == {run_id}
+
+
+def test_a_newer_queue_library_updates_the_tables_of_an_older_one(open_store: Open, database: str) -> None:
+    migrations = sorted(Path(SchemaManager.get_migrations_path()).glob("*.sql"))
+    older = [file for file in migrations if file.name < "03.04"]
+    with psycopg.connect(database, autocommit=True) as connection:
+        for file in older:
+            connection.execute(file.read_text().encode())
+        connection.execute("CREATE TABLE packmill_queue (migration text NOT NULL)")
+        connection.execute("INSERT INTO packmill_queue VALUES (%s)", (older[-1].name,))
+    store = open_store()
+    run_id = add(store)
+
+    assert claim(store) == run_id
+    store.end_lost_runs(dead=["w"])
+    assert claim(store) == run_id
+    with psycopg.connect(database) as connection:
+        assert connection.execute("SELECT * FROM packmill_queue").fetchall() == [(migrations[-1].name,)]
+
+
+def test_a_database_belongs_to_one_data_folder(open_store: Open, database: str, tmp_path: Path) -> None:
+    open_store()
+    other = tmp_path / "other"
+    other.mkdir()
+
+    with pytest.raises(OSError, match="not the data folder of the other servers"):
+        PostgresqlRunStore(database, other)
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("postgresql://ada:sesame@127.0.0.1:9/none", "Connection refused"),
+        ("postgresql://ada:sesame@[127.0.0.1/none", "invalid URL"),
+        ("postgresql://ada:sesame@127.0.0.1/none?open=sesame", "invalid URL"),
+    ],
+)
+def test_a_database_that_cannot_be_opened_is_an_error_without_its_password(
+    tmp_path: Path, url: str, message: str
+) -> None:
+    with pytest.raises(OSError, match=message) as caught:
+        PostgresqlRunStore(url, tmp_path)
+
+    assert "sesame" not in f"{caught.value} {caught.value.__cause__} {caught.value.filename}"
+
+
+def test_a_restart_of_the_database_costs_no_run(open_store: Open, postgresql: Cluster) -> None:
+    server, worker = open_store(), open_store()
+    changes = server.listen(ChangeKind.ENDED)
+    hear(changes, ChangeKind.ENDED)
+    run_id = add(server)
+    assert worker.claim("w")
+    worker.set_progress(run_id, cell=1, cells=2)
+    postgresql.stop(mode="immediate")
+    with ThreadPoolExecutor() as pool:
+        try:
+            with pytest.raises(StoreUnavailableError):
+                server.get(run_id)
+            ending = pool.submit(worker.finish, run_id, Outcome(state=RunState.SUCCEEDED))
+            time.sleep(1.5)  # longer than a worker may be silent
+        finally:
+            postgresql.start()
+        assert server.end_lost_runs() == ()
+        ending.result()
+
+    assert wait_until(lambda: server.get(run_id), seconds=20).state is RunState.SUCCEEDED
+    hear(changes, ChangeKind.ENDED)
+    again = add(server)
+    assert wait_until(lambda: claim(worker), seconds=20) == again
+
+
+def claim(store: PostgresqlRunStore) -> str | None:
+    try:
+        run = store.claim("w")
+    except StoreUnavailableError:
+        return None
+    return run.id if run else None
+
+
+def test_a_claim_whose_answer_was_lost_is_queued_again(open_store: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    server, worker = open_store(), open_store()
+    run_id = add(server)
+    claim_of_worker = worker._claim
+
+    def lose_answer(*arguments: object) -> None:
+        claim_of_worker(*arguments)  # type: ignore[arg-type]
+        raise StoreUnavailableError("the connection broke after the transaction")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(worker._connections, "transaction", worker._connections.connection)  # each statement is kept
+        patch.setattr(worker, "_claim", lose_answer)
+        assert claim(worker) is None
+    assert server.get(run_id).state is RunState.RUNNING
+    assert wait_until(server.end_lost_runs, seconds=20)[0].id == run_id
+
+    assert claim(worker) == run_id
