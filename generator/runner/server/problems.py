@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 
 
 class ProblemError(Exception):
-    """An error response. ``detail`` says what is wrong and what to do; ``issues`` lists what is wrong, one by one."""
+    """An error response. ``detail`` tells the problem and the remedy; ``issues`` lists single ones."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""The one way from a request to a run, whatever its protocol: check the values, store them, queue the run."""
+"""The one way from a request of any protocol to a run: check the values, store them, queue the run."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ class WorkerPool:
             self._start_one()
 
     def wake(self) -> None:
-        """Tell a worker, an idle one if there is one, that a run waits."""
+        """Tell a worker, preferably an idle one, that a run waits."""
         if not self._workers:
             return
         idle = next((worker for worker in self._workers if worker.idle), None)

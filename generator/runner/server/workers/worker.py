@@ -27,7 +27,7 @@ from generator.runner.server.workers.settings import WorkerSettings
 from generator.shared.failures import InterruptedRunError
 
 _POLL = 1.0
-"""Seconds between two looks at the queue if nobody says that there is a run."""
+"""Seconds between two looks at the queue if no message arrives."""
 _PROGRESS_INTERVAL = 1.0
 """Seconds between two notes of the running cell in the database; the server hears of each cell at once."""
 
