@@ -59,9 +59,10 @@ def _add_notebooks(group: argparse._ArgumentGroup) -> None:
     _add(
         group,
         "--workers",
-        type=_positive,
+        type=_count,
         metavar="N",
-        help="runs at once (default: one for each processor, with 1 GiB of memory each)",
+        help="runs at once; with --database, 0 leaves the runs to other servers (default: one for each processor, with "
+        "1 GiB of memory each)",
     )
     _add(
         group,

@@ -42,6 +42,8 @@ def serve(options: argparse.Namespace, say: Callable[[str], None]) -> int:
     root = locate_repository(options.root).folder
     if not root.is_dir():
         raise BadInputsError(f"--root {root}: not a folder")
+    if options.workers == 0 and not options.database:
+        raise BadInputsError("--workers 0: runs would wait forever; without --database, at least 1 is needed")
     data = Path(options.data).resolve()
     data.mkdir(parents=True, exist_ok=True, mode=0o700)
     access = _access(options, data)
@@ -69,7 +71,7 @@ def serve(options: argparse.Namespace, say: Callable[[str], None]) -> int:
         )
         pool = WorkerPool(
             settings,
-            count=options.workers or default_workers(),
+            count=default_workers() if options.workers is None else options.workers,
             on_message=started.events.take,
             on_death=started.deaths.put_nowait,
         )

@@ -44,7 +44,7 @@ class SqliteScheduleStore:
         row = _row(schedule)
         marks = ", ".join(f":{name}" for name in row)
         with self._open() as database:
-            database.execute(f"INSERT INTO schedule ({_COLUMNS}) VALUES ({marks})", row)  # noqa: S608 - constant names
+            database.execute(f"INSERT INTO schedule ({_COLUMNS}) VALUES ({marks})", row)
 
     def get(self, schedule_id: str) -> Schedule:
         """Return a schedule (`ScheduleStore.get`)."""
@@ -62,7 +62,7 @@ class SqliteScheduleStore:
         names = [name for name in _COLUMNS.split(", ") if name not in ("id", "created", "owner")]
         settings = ", ".join(f"{name} = :{name}" for name in names)
         with self._open() as database:
-            changed = database.execute(f"UPDATE schedule SET {settings} WHERE id = :id", _row(schedule))  # noqa: S608
+            changed = database.execute(f"UPDATE schedule SET {settings} WHERE id = :id", _row(schedule))
         if changed.rowcount == 0:
             raise ScheduleMissingError(schedule.id)
 
@@ -94,7 +94,7 @@ class SqliteScheduleStore:
 
     def _select(self, clauses: str, *values: Any) -> tuple[Schedule, ...]:
         with self._open() as database:
-            rows = database.execute(f"SELECT {_COLUMNS} FROM schedule {clauses}", values).fetchall()  # noqa: S608
+            rows = database.execute(f"SELECT {_COLUMNS} FROM schedule {clauses}", values).fetchall()
         return tuple(map(_schedule, rows))
 
     @contextmanager

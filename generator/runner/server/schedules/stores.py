@@ -14,5 +14,8 @@ def open_schedule_store(data: Path, database: str | None) -> ScheduleStore:
     Raises:
         OSError: the database cannot be opened.
     """
-    del database
-    return SqliteScheduleStore(data)
+    if database is None:
+        return SqliteScheduleStore(data)
+    from generator.runner.server.schedules.postgresql import PostgresqlScheduleStore
+
+    return PostgresqlScheduleStore(database)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from procrastinate.schema import SchemaManager
@@ -36,12 +38,24 @@ def prepare_database(connection: Connection, data: Path) -> None:
     Raises:
         OSError: other servers of the database use another data folder.
     """
-    connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
-    try:
+    with _alone(connection):
         with connection.transaction():
             connection.execute(_TABLES)
             _check_folder(connection, data)
         _update_queue(connection)
+
+
+def create_tables(connection: Connection, tables: str) -> None:
+    """Create missing tables of another room; servers that start at once take turns."""
+    with _alone(connection):
+        connection.execute(tables)
+
+
+@contextmanager
+def _alone(connection: Connection) -> Iterator[None]:
+    connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
+    try:
+        yield
     finally:
         connection.execute("SELECT pg_advisory_unlock(%s)", (_LOCK,))
 
