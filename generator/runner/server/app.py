@@ -14,13 +14,18 @@ from generator.runner.server.api import notebooks, runs, schedules
 from generator.runner.server.context import Context
 from generator.runner.server.headers import DefaultHeaders
 from generator.runner.server.ogc import router as ogc
+from generator.runner.server.pages import notebooks as notebook_pages
+from generator.runner.server.pages import runs as run_pages
+from generator.runner.server.pages import signing_in, static_files
+from generator.runner.server.pages.errors import error_response
 from generator.runner.server.problems import ProblemError
 from generator.runner.server.runs.store import ChangeKind, RunMissingError, StoreUnavailableError
 from generator.runner.server.schedules.scheduler import Scheduler
 from generator.runner.server.schedules.store import ScheduleMissingError
 from generator.runner.server.workers.pool import WorkerPool
 
-_routers = (runs.router, notebooks.router, schedules.router, ogc.router)
+_pages = (notebook_pages.router, run_pages.plain_router, run_pages.router, signing_in.router, static_files.router)
+_routers = (*_pages, runs.router, notebooks.router, schedules.router, ogc.router)
 _SWEEP_INTERVAL = 2.0
 """Seconds between two looks for runs whose workers have died."""
 
@@ -94,33 +99,35 @@ async def _end_lost_runs(context: Context, dead: tuple[str, ...]) -> None:
             context.wake()
 
 
-def _handle_problem(_request: Request, error: Exception) -> Response:
+def _handle_problem(request: Request, error: Exception) -> Response:
     if not isinstance(error, ProblemError):
         raise error
-    return error.response()
+    return error_response(request, error)
 
 
-def _handle_missing_run(_request: Request, error: Exception) -> Response:
-    return ProblemError(404, f"run {error}: not found, or deleted after its retention").response()
+def _handle_missing_run(request: Request, error: Exception) -> Response:
+    return error_response(request, ProblemError(404, f"run {error}: not found, or deleted after its retention"))
 
 
-def _handle_unavailable_store(_request: Request, _error: Exception) -> Response:
-    return ProblemError(503, "the database is unavailable; try again later", headers={"Retry-After": "5"}).response()
+def _handle_unavailable_store(request: Request, _error: Exception) -> Response:
+    problem = ProblemError(503, "the database is unavailable; try again later", headers={"Retry-After": "5"})
+    return error_response(request, problem)
 
 
-def _handle_missing_schedule(_request: Request, error: Exception) -> Response:
-    return ProblemError(404, f"schedule {error}: not found; GET /schedules lists all").response()
+def _handle_missing_schedule(request: Request, error: Exception) -> Response:
+    return error_response(request, ProblemError(404, f"schedule {error}: not found; GET /schedules lists all"))
 
 
-def _handle_invalid_request(_request: Request, error: Exception) -> Response:
+def _handle_invalid_request(request: Request, error: Exception) -> Response:
     if not isinstance(error, RequestValidationError):
         raise error
     issues = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()]
-    return ProblemError(400, "the request is not valid", issues=issues).response()
+    return error_response(request, ProblemError(400, "the request is not valid", issues=issues))
 
 
 def _handle_http_exception(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     what = {404: "no such resource", 405: "this method is not allowed here"}.get(status, "the request failed")
     headers = getattr(error, "headers", None)
-    return ProblemError(status, f"{request.method} {request.url.path}: {what}", headers=headers).response()
+    problem = ProblemError(status, f"{request.method} {request.url.path}: {what}", headers=headers)
+    return error_response(request, problem)

@@ -13,6 +13,7 @@ from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import FileResponse, JSONResponse, Response, StreamingResponse
 
 from generator.runner.server.api.entities import result_entity, run_entity
+from generator.runner.server.content_policy import hostile_policy
 from generator.runner.server.context import Context, context_of, find_run
 from generator.runner.server.events import Event
 from generator.runner.server.problems import ProblemError
@@ -117,7 +118,7 @@ async def show_output(request: Request, run_id: str, path: str) -> Response:
     if file is None:
         raise ProblemError(404, f"run {run_id}: no output {path!r}")
     kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
-    headers = {"Content-Security-Policy": "sandbox"}  # pages that a notebook wrote must not act for the user
+    headers = {"Content-Security-Policy": hostile_policy}
     return FileResponse(file, media_type=kind, headers=headers)
 
 

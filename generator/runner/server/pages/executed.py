@@ -1,0 +1,76 @@
+"""The executed notebook as a page: rendered by a process of its own, since notebooks may be hostile.
+
+``python -m generator.runner.server.pages.executed NOTEBOOK PAGE`` is that process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from generator.runner.server.runs.folder import RunFolder
+
+_LARGEST = 50_000_000
+"""Bytes of a notebook that is rendered."""
+_SECONDS, _MEMORY = 60, 4 << 30
+_at_once = asyncio.Semaphore(2)
+
+
+class NotShownError(Exception):
+    """The notebook is not rendered; the message tells why."""
+
+
+async def executed_page(folder: RunFolder) -> Path:
+    """Return the page of a run's executed notebook, rendered once and kept in the run's folder.
+
+    Raises:
+        NotShownError: there is no notebook, or it cannot be rendered.
+    """
+    notebook, page = folder.notebook(), folder.path / "notebook.html"
+    if notebook is None:
+        raise NotShownError("The run has no executed notebook.")
+    if notebook.stat().st_size > _LARGEST:
+        raise NotShownError("This notebook is too large to be shown. Download it instead.")
+    async with _at_once:
+        if not page.is_file():
+            await _render(notebook, page)
+    return page
+
+
+async def _render(notebook: Path, page: Path) -> None:
+    command = (sys.executable, *(("-I",) if sys.flags.isolated else ()), "-m", __name__, str(notebook), str(page))
+    process = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.DEVNULL, start_new_session=True)
+    try:
+        code = await asyncio.wait_for(process.wait(), _SECONDS)
+    except asyncio.TimeoutError:
+        raise NotShownError("Rendering this notebook takes too long. Download it instead.") from None
+    finally:
+        if process.returncode is None:
+            with suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+    if code != 0:
+        raise NotShownError("This notebook cannot be rendered. Download it instead.")
+
+
+def render(notebook: Path, page: Path) -> None:
+    """Write the page of a notebook."""
+    from generator.runner.document.document import read_document
+    from generator.runner.execution.html import html_page
+    from generator.runner.execution.page_outputs import PageOutputs
+
+    document = read_document(notebook.read_bytes(), notebook.name)
+    text = html_page(document, PageOutputs(None), report_mode=False, say=lambda _: None)
+    temporary = page.with_name(f".{os.urandom(6).hex()}.html")
+    temporary.write_bytes(text)
+    temporary.replace(page)
+
+
+if __name__ == "__main__":
+    resource.setrlimit(resource.RLIMIT_CPU, (_SECONDS, _SECONDS))
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+    render(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -1,0 +1,81 @@
+"""From the texts of a notebook's form to the values of a run, with an error for each field that does not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from generator.notebook.interface import Input, Interface
+from generator.notebook.literals import MisfitError
+from generator.notebook.parameters import CwlType, Missing
+from generator.notebook.schemas import is_file
+from generator.runner.packaged.values import explain_misfit, notebook_value
+from generator.runner.server.pages.fields import is_required
+from generator.runner.server.values.texts import typed_values
+
+Texts = dict[str, list[str]]
+
+
+def texts_by_id(interface: Interface, pairs: Iterable[tuple[str, str]]) -> Texts:
+    """Return the texts of a form's fields, one for each item of a list; an unchecked checkbox is ``false``."""
+    sent: Texts = {}
+    for name, text in pairs:
+        sent.setdefault(name, []).append(text.replace("\r\n", "\n"))
+    return {one.id: _texts(one, sent.get(one.id)) for one in interface.inputs if not is_file(one)}
+
+
+def _texts(one: Input, sent: list[str] | None) -> list[str]:
+    if sent is None:  # browsers do not send what is not checked
+        is_checkbox = one.hint.type is CwlType.BOOLEAN and not isinstance(one.default, Missing)
+        return ["false"] if is_checkbox and not one.hint.array else []
+    if one.hint.array and not one.hint.symbols:
+        return _lines(sent[0])
+    return sent if one.hint.array else sent[:1]
+
+
+def _lines(text: str) -> list[str]:
+    """Return the items of a list that is written one per line, or as JSON."""
+    if text.strip().startswith("["):
+        return [text.strip()]
+    return [line.strip() for line in text.split("\n") if line.strip()]
+
+
+def form_values(interface: Interface, texts: Mapping[str, list[str]]) -> dict[str, Any]:
+    """Return the values of a run; a field that is empty gives none if the notebook has a value of its own."""
+    pairs: list[tuple[str, str]] = []
+    for one in interface.inputs:
+        items = texts.get(one.id, [])
+        if one.hint.array and not items and not isinstance(one.default, Missing):
+            items = [""]  # an emptied list is an empty list
+        if items == [""] and not _takes_empty_text(one):
+            continue
+        pairs += [(one.id, text) for text in items]
+    return typed_values(interface, pairs)
+
+
+def _takes_empty_text(one: Input) -> bool:
+    if one.hint.secret:
+        return False
+    return not isinstance(one.default, Missing) and (one.hint.array or one.hint.type is CwlType.STRING)
+
+
+def field_errors(interface: Interface, values: Mapping[str, Any], folder: Path) -> dict[str, str]:
+    """Check each value with the runner's own rules, and return errors by id; files are relative to ``folder``."""
+    errors: dict[str, str] = {}
+    for one in interface.inputs:
+        value = values.get(one.id)
+        if value is None:
+            if is_required(one):
+                errors[one.id] = "This value is required."
+            continue
+        try:
+            notebook_value(value, one, folder)
+        except MisfitError as error:
+            errors[one.id] = _sentence(explain_misfit(one, error), one)
+    return errors
+
+
+def _sentence(text: str, one: Input) -> str:
+    text = text.removeprefix(one.name).lstrip(" :")
+    return f"This value {text}." if text.startswith("is ") else f"{text[:1].upper()}{text[1:]}."

@@ -1,0 +1,56 @@
+"""The choice between a page and the API by the Accept header (RFC 9110, 12.5.1)."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from fastapi import APIRouter, Request
+from fastapi.routing import APIRoute
+from starlette.datastructures import Headers
+from starlette.routing import Match
+from starlette.types import Scope
+
+_HTML = ("text/html", "application/xhtml+xml")
+_JSON = ("application/json", "application/problem+json", "text/event-stream")
+
+
+class PageRoute(APIRoute):
+    """A route for clients that prefer HTML; all others get the route of the API at the same address."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Match only requests for pages."""
+        if scope["type"] == "http" and not accepts_page(Headers(scope=scope).get("accept", "")):
+            return Match.NONE, {}
+        return super().matches(scope)
+
+
+def page_router() -> APIRouter:
+    """Return a router for pages; it has to precede the routers of the API."""
+    return APIRouter(route_class=PageRoute, include_in_schema=False)
+
+
+def wants_page(request: Request) -> bool:
+    """Whether the client of a request prefers HTML."""
+    return accepts_page(request.headers.get("accept", ""))
+
+
+@lru_cache(maxsize=256)
+def accepts_page(accept: str) -> bool:
+    """Whether an Accept header prefers HTML to JSON; a header that names neither does not."""
+    qualities = dict(map(_quality, accept.split(",")))
+    html = max((qualities.get(kind, 0.0) for kind in _HTML), default=0.0)
+    named = [qualities[kind] for kind in _JSON if kind in qualities]
+    if named:
+        return html > max(named)
+    return html > 0 and html >= qualities.get("*/*", 0.0)
+
+
+def _quality(text: str) -> tuple[str, float]:
+    kind, *parameters = (part.strip() for part in text.lower().split(";"))
+    for parameter in parameters:
+        if parameter.startswith("q="):
+            try:
+                return kind, float(parameter[2:])
+            except ValueError:
+                return kind, 0.0
+    return kind, 1.0

@@ -1,0 +1,118 @@
+"""What a run's page shows of its results: values, tables, pictures, and the files to download."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+from generator.runner.server.pages.tables import Table, table_of_file, table_of_value
+from generator.runner.server.runs.folder import RunFolder
+from generator.shared import contract
+
+_PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".svg", ".avif", ".bmp")
+_PAGES = (".html", ".htm")
+_FILES_SHOWN = 200
+_TABLES, _PICTURES_SHOWN = 8, 24
+_VALUE_CHARACTERS = 5_000
+_OWN_FILES = (contract.result_file, contract.scraps_file)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OutputFile:
+    """A file that a run wrote; ``kind`` is picture, page, parquet or other."""
+
+    path: str
+    size: int
+    kind: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shown:
+    """A named result: one of a text, a table and a file."""
+
+    name: str
+    text: str = ""
+    table: Table | None = None
+    file: OutputFile | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Results:
+    """The results of a run that has ended."""
+
+    parameters: Mapping[str, str]
+    scraps: tuple[Shown, ...]
+    pictures: tuple[OutputFile, ...]
+    tables: tuple[Shown, ...]
+    files: tuple[OutputFile, ...]
+    more_files: int
+    notebook: OutputFile | None
+    duration: float | None
+    peak_memory: int | None
+    kernel: str
+
+
+def read_results(folder: RunFolder) -> Results:
+    """Read the results of a run; empty ones if it has not written any."""
+    result = folder.read_result()
+    files = [_output(one) for one in result.get("outputs") or () if isinstance(one, Mapping)]
+    by_path = {one.path: one for one in files}
+    scraps = tuple(_scrap(name, value, by_path, folder) for name, value in folder.read_scraps().items())
+    in_scraps = {one.file.path for one in scraps if one.file}
+    notebook = by_path.get(str(result.get("notebook")))
+    others = [one for one in files if one.path not in (*_OWN_FILES, *in_scraps) and one is not notebook]
+    pictures = [one for one in others if one.kind == "picture"][:_PICTURES_SHOWN]
+    return Results(
+        parameters={name: _short(value) for name, value in (result.get("parameters") or {}).items()},
+        scraps=scraps,
+        pictures=tuple(pictures),
+        tables=tuple(_file_tables(others, folder)),
+        files=tuple(files[:_FILES_SHOWN]),
+        more_files=max(0, len(files) - _FILES_SHOWN),
+        notebook=notebook,
+        duration=result.get("duration"),
+        peak_memory=result.get("peak_memory"),
+        kernel=result.get("kernel") or "",
+    )
+
+
+def _output(one: Mapping[str, Any]) -> OutputFile:
+    path = str(one.get("path"))
+    ending = PurePosixPath(path).suffix.lower()
+    kind = "picture" if ending in _PICTURES else "page" if ending in _PAGES else ending.lstrip(".")
+    return OutputFile(path=path, size=int(one.get("size") or 0), kind=kind)
+
+
+def _file_tables(files: list[OutputFile], folder: RunFolder) -> Iterator[Shown]:
+    number = 0
+    for one in files:
+        path = folder.output_file(one.path)
+        table = table_of_file(path) if path else None
+        if table is None and one.kind != "parquet":
+            continue
+        number += 1
+        if number > _TABLES:
+            return
+        yield Shown(name=one.path, table=table, file=one)
+
+
+def _scrap(name: str, value: Any, files: Mapping[str, OutputFile], folder: RunFolder) -> Shown:
+    file = files.get(str(value.get("path"))) if isinstance(value, Mapping) and value.get("class") == "File" else None
+    if file is not None:
+        path = folder.output_file(file.path)
+        return Shown(name=name, file=file, table=table_of_file(path) if path else None)
+    if table := table_of_value(value):
+        return Shown(name=name, table=table)
+    return Shown(name=name, text=_short(value))
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=_indent(value))
+    return text if len(text) <= _VALUE_CHARACTERS else f"{text[:_VALUE_CHARACTERS]}…"
+
+
+def _indent(value: Any) -> int | None:
+    return 1 if isinstance(value, Mapping | list) and len(str(value)) > 80 else None

@@ -1,0 +1,63 @@
+"""The pages to sign in with a token and to sign out."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from urllib.parse import quote
+
+from fastapi import APIRouter, Form, Request, Response
+from fastapi.responses import RedirectResponse
+
+from generator.runner.server.context import context_of
+from generator.runner.server.pages.rendering import page
+from generator.runner.server.problems import ProblemError
+
+router = APIRouter(include_in_schema=False)
+
+
+def sign_in_address(request: Request) -> str:
+    """Return the address of the page to sign in, which leads back to the address of the request."""
+    target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    return f"{_base(request)}/sign-in?next={quote(target, safe='')}"
+
+
+@router.get("/sign-in")
+async def sign_in_page(request: Request, next: str = "") -> Response:  # noqa: A002 - the word in addresses
+    """Show the form for a token."""
+    return page(request, "sign_in.html", wrong="", next=_local_target(next))
+
+
+@router.post("/sign-in")
+async def sign_in(
+    request: Request,
+    token: Annotated[str, Form(max_length=1000)] = "",
+    next: Annotated[str, Form(max_length=10_000)] = "",  # noqa: A002
+) -> Response:
+    """Begin a session with a token."""
+    response = RedirectResponse(_local_target(next) or f"{_base(request)}/", status_code=303)
+    try:
+        context_of(request).access.sign_in(request, response, token)
+    except ProblemError as problem:
+        if problem.status != 401:
+            raise
+        wrong = "This token is not valid."
+        return page(request, "sign_in.html", status=401, wrong=wrong, next=_local_target(next))
+    return response
+
+
+@router.post("/sign-out")
+async def sign_out(request: Request) -> Response:
+    """End the session."""
+    response = RedirectResponse(f"{_base(request)}/sign-in", status_code=303)
+    context_of(request).access.sign_out(request, response)
+    return response
+
+
+def _base(request: Request) -> str:
+    return str(request.scope.get("root_path", "")).rstrip("/")
+
+
+def _local_target(target: str) -> str:
+    """Return the target if it is an address of this server, otherwise an empty text."""
+    is_local = target.startswith("/") and not target.startswith(("//", "/\\")) and target.isprintable()
+    return target if is_local and "\\" not in target else ""
