@@ -114,6 +114,7 @@ def _add_server_commands(serve: argparse.ArgumentParser, token: argparse.Argumen
     serve.set_defaults(command=_serve)
     token.set_defaults(command=_token)
     try:
+        from generator.runner.server.container import container_defaults, is_container
         from generator.runner.server.options import add_serve
         from generator.runner.server.tokens.command import add_token
     except ModuleNotFoundError:
@@ -122,6 +123,10 @@ def _add_server_commands(serve: argparse.ArgumentParser, token: argparse.Argumen
         return
     add_serve(serve)
     add_token(token)
+    if is_container():
+        defaults = container_defaults(os.environ)
+        serve.set_defaults(**defaults)
+        token.set_defaults(data=defaults["data"])
 
 
 def _add_template(parser: argparse.ArgumentParser) -> None:
@@ -180,9 +185,9 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    from generator.runner.server.serve import serve
+    from generator.runner.server.start import start
 
-    return serve(options, say)
+    return start(options, say)
 
 
 def _token(options: argparse.Namespace) -> int:

@@ -17,6 +17,7 @@ from generator.runner.server.access import Access
 from generator.runner.server.app import application
 from generator.runner.server.browsers import is_loopback
 from generator.runner.server.catalogue import Catalogue
+from generator.runner.server.container import check_data, ensure_temporary_folder, is_container
 from generator.runner.server.context import Context, Limits
 from generator.runner.server.events import RunEvents
 from generator.runner.server.machine import default_workers
@@ -30,6 +31,7 @@ from generator.runner.server.workers.settings import WorkerSettings
 from generator.shared.failures import BadInputsError
 
 _BACKLOG = 1024
+_FIRST_NAME = "first"
 
 
 def serve(options: argparse.Namespace, say: Callable[[str], None]) -> int:
@@ -45,8 +47,9 @@ def serve(options: argparse.Namespace, say: Callable[[str], None]) -> int:
     if options.workers == 0 and not options.database:
         raise BadInputsError("--workers 0: runs would wait forever; without --database, at least 1 is needed")
     data = Path(options.data).resolve()
-    data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    access = _access(options, data)
+    check_data(data, say)
+    ensure_temporary_folder(data, os.environ)
+    access = _access(options, data, say)
     _forget_own_variables()
     store = open_store(data, options.database)
     context = Context(
@@ -94,15 +97,18 @@ def serve(options: argparse.Namespace, say: Callable[[str], None]) -> int:
     return 0
 
 
-def _access(options: argparse.Namespace, data: Path) -> Access:
-    """Read the tokens.
+def _access(options: argparse.Namespace, data: Path, say: Callable[[str], None]) -> Access:
+    """Read the tokens; in a container, create the first one.
 
     Raises:
         BadInputsError: others could reach the server without a token.
     """
     tokens = TokenStore(data, _given_tokens(options))
     loopback = is_loopback(options.host)
-    if not loopback and tokens.is_empty():
+    if not loopback and tokens.is_empty() and is_container():
+        say(f"token {_FIRST_NAME!r} (admin): {tokens.create(_FIRST_NAME, 'admin')}")
+        say("It is shown only once; create others with 'docker exec CONTAINER packmill-runner token create NAME'.")
+    elif not loopback and tokens.is_empty():
         raise BadInputsError(
             f"--host {options.host}: others could run notebooks without a token. Create one with\n"
             f"  packmill-runner token create NAME --role admin --data {data}\n"

@@ -15,6 +15,7 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 from generator.runner.server.kernels.warm import WarmKernels
 from generator.runner.server.runs.folder import run_folder
@@ -144,6 +145,7 @@ def _report(line: str) -> None:
 
 def main(descriptor: int) -> None:
     """Work until the server ends."""
+    _offer_to_oom_killer()
     channel = socket.socket(fileno=descriptor)
     message = receive(channel)
     if message is None:
@@ -154,6 +156,13 @@ def main(descriptor: int) -> None:
         Worker(channel, settings, store).work()
     finally:
         store.close()
+
+
+def _offer_to_oom_killer() -> None:
+    """Let Linux end this process or a kernel of it, rather than the server, if memory runs out (proc(5))."""
+    file = Path("/proc/self/oom_score_adj")
+    with suppress(OSError):
+        file.write_text(str(min(1000, int(file.read_text()) + 300)))
 
 
 if __name__ == "__main__":
