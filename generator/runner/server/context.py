@@ -33,6 +33,8 @@ class Limits:
     """Runs that may wait."""
     upload: int = 1024**3
     """Size of a request's body."""
+    body: int = 16 * 1024**2
+    """Size of a body, or of the texts of a form, that is read into memory."""
     wait: float = 60.0
     """The longest that a request waits for its run (`Prefer: wait`)."""
     run_time: float | None = None
@@ -52,6 +54,10 @@ class Context:
     access: Access
     data: Path
     limits: Limits
+    readable: tuple[str, ...] = ()
+    """Patterns of paths in the served folder that callers may name as files."""
+    fetch_urls: bool = False
+    """Whether runs fetch files from addresses that callers name."""
     workers: WorkerPool | None = None
     """Set when the application starts; None in one that only answers."""
     deaths: asyncio.Queue[str] = field(default_factory=asyncio.Queue)

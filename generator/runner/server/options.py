@@ -34,6 +34,7 @@ def add_serve(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.usage, parser.description, parser.epilog = "%(prog)s [OPTION]...", _description, _epilog
     _add_notebooks(parser.add_argument_group("notebooks and runs"))
+    _add_files(parser.add_argument_group("files of clients"))
     _add_network(parser.add_argument_group("network"))
     _add_access(parser.add_argument_group("access"))
     _add_limits(parser.add_argument_group("limits"))
@@ -72,6 +73,18 @@ def _add_notebooks(group: argparse._ArgumentGroup) -> None:
         help="how runs start: direct, without Jupyter's messages, for plain Python; kernel, for everything in Python, "
         "both forked from a process that has imported the notebook's modules; cold, a new process; auto, direct where "
         "the notebook allows it, else kernel (default: %(default)s)",
+    )
+
+
+def _add_files(group: argparse._ArgumentGroup) -> None:
+    _add(
+        group,
+        "--readable",
+        action="append",
+        default=[],
+        metavar="GLOB",
+        help="files of the folder that clients may name as inputs, such as 'data/*.csv'; * also matches /; can be "
+        "repeated (default: only uploads, and what a notebook's own cell names)",
     )
 
 

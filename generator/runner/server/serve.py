@@ -59,7 +59,14 @@ def serve(options: argparse.Namespace, say: Callable[[str], None]) -> int:
         events=RunEvents(lambda run_id: context.stored(store.get, run_id)),
         access=access,
         data=data,
-        limits=Limits(queue=options.queue, run_time=options.timeout, cell_time=options.execution_timeout),
+        readable=tuple(options.readable),
+        limits=Limits(
+            queue=options.queue,
+            upload=options.max_upload,
+            body=options.max_body,
+            run_time=options.timeout,
+            cell_time=options.execution_timeout,
+        ),
     )
 
     def start_workers(started: Context) -> WorkerPool:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
+from generator.notebook.literals import MisfitError
 from generator.runner.packaged.values import notebook_values
 from generator.runner.server.catalogue import ServedNotebook
 from generator.runner.server.context import Context
@@ -13,7 +16,9 @@ from generator.runner.server.problems import ProblemError
 from generator.runner.server.runs.folder import RunFolder
 from generator.runner.server.runs.model import NewRun, Protocol, Run, new_run_id
 from generator.runner.server.runs.store import QueueFullError
-from generator.runner.server.values.strict_json import read_json
+from generator.runner.server.values.archives import unpack_in_place
+from generator.runner.server.values.caller_files import FileRules, NewFile, ReadValues, read_values
+from generator.runner.server.values.strict_json import read_json_object as read_json_object  # noqa: PLC0414
 from generator.runner.server.workers.execution import RunOptions
 from generator.shared.failures import BadInputsError
 
@@ -22,7 +27,7 @@ _RETRY_AFTER = "1"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Submission:
-    """A run that a client asks for; ``inputs`` are JSON values by input id, files as CWL File objects of uploads."""
+    """A run that a client asks for; ``inputs`` are JSON values by input, and files as `Upload`."""
 
     notebook: ServedNotebook
     inputs: Mapping[str, Any]
@@ -41,20 +46,26 @@ async def submit(context: Context, submission: Submission) -> Run:
     Raises:
         ProblemError: 400 if the values do not fit or the notebook cannot run, 503 if too many runs wait.
     """
-    check(context, submission.notebook, submission.inputs)
-    run = await context.stored(_store, context, submission)
+    folder = context.folder(submission.run_id)
+    try:
+        read = check(context, submission.notebook, submission.inputs, uploads=folder.uploads)
+    except BaseException:
+        folder.remove()
+        raise
+    run = await context.stored(_store, context, submission, read)
     if run.id == submission.run_id:
         context.wake()
     return run
 
 
-def _store(context: Context, submission: Submission) -> Run:
+def _store(context: Context, submission: Submission, read: ReadValues) -> Run:
     """Write the folder of a run, then its row; the earlier run of the same idempotency key needs neither."""
     folder = context.folder(submission.run_id)
     try:
         if not folder.path.is_dir():
             folder.create()
-        folder.write_inputs(submission.inputs)
+        _write_files(read.files.values(), limit=context.limits.upload)
+        folder.write_inputs(read.inputs)
         run = context.store.add(_new_run(submission), run_id=submission.run_id, queue_limit=context.limits.queue)
     except QueueFullError:
         folder.remove()
@@ -68,21 +79,53 @@ def _store(context: Context, submission: Submission) -> Run:
     return run
 
 
-def check(context: Context, notebook: ServedNotebook, inputs: Mapping[str, Any]) -> None:
+def check(
+    context: Context, notebook: ServedNotebook, inputs: Mapping[str, Any], *, uploads: Path = Path("/")
+) -> ReadValues:
     """Check the values of a run before it is queued, with the runner's own rules.
+
+    Returns:
+        the input object of the run, and its files, which are still to be written to ``uploads``
 
     Raises:
         ProblemError: 400, with every value that does not fit.
     """
     if notebook.error is not None or notebook.notebook is None:
         raise ProblemError(400, f"{notebook.path}: cannot run: {notebook.error}")
+    rules = FileRules(root=context.catalogue.root, readable=context.readable, fetch_urls=context.fetch_urls)
+    read = read_values(inputs, notebook.interface, notebook=notebook.path, uploads=uploads, rules=rules)
+    issues = [*read.issues.values(), *_misfits(context, notebook, read)]
+    if issues:
+        raise ProblemError(400, "the inputs do not fit the notebook", issues=issues)
+    return read
+
+
+def _misfits(context: Context, notebook: ServedNotebook, read: ReadValues) -> list[str]:
+    """Return why values do not fit the interface, for those that could be read."""
+    interface = notebook.interface
+    rest = replace(interface, inputs=tuple(one for one in interface.inputs if one.id not in read.issues))
+    inputs = {name: value for name, value in read.inputs.items() if name not in read.issues}
+    language = notebook.notebook.parameters_language if notebook.notebook else ""
     folder = (context.catalogue.root / notebook.path).parent
-    language = notebook.notebook.parameters_language
     try:
-        notebook_values(inputs, notebook.interface, language=language, folder=folder)
+        notebook_values(inputs, rest, language=language, folder=folder)
     except BadInputsError as error:
-        first, *issues = str(error).splitlines()
-        raise ProblemError(400, first.rstrip(":"), issues=[issue.strip() for issue in issues]) from None
+        return [line.strip() for line in str(error).splitlines()[1:]]
+    return []
+
+
+def _write_files(files: Iterable[NewFile], *, limit: int) -> None:
+    for file in files:
+        file.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            with open(os.open(file.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
+                stream.write(file.data)
+            if file.archive:
+                unpack_in_place(file.path, limit=limit)
+        except MisfitError as error:
+            raise ProblemError(400, f"{file.path.name} {error}") from None
+        except (FileExistsError, NotADirectoryError):
+            raise ProblemError(400, f"two files have the name {file.path.name!r}; rename one") from None
 
 
 def _new_run(submission: Submission) -> NewRun:
@@ -121,18 +164,3 @@ def remove_inputs_of_unstarted(folder: RunFolder, run: Run) -> None:
     """Remove the values of a run that will not start: they may hold secrets."""
     if run.started is None:
         folder.remove_inputs()
-
-
-def read_json_object(data: bytes) -> dict[str, Any]:
-    """Read the body of a request as a JSON object.
-
-    Raises:
-        ProblemError: 400, the body is not JSON, or not an object.
-    """
-    try:
-        document = read_json(data or b"{}")
-    except ValueError as error:
-        raise ProblemError(400, f"the body is not valid JSON: {error}") from None
-    if not isinstance(document, dict):
-        raise ProblemError(400, "the body is not a JSON object")
-    return document

@@ -7,19 +7,21 @@ import json
 import mimetypes
 import re
 from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from pydantic import BaseModel, Field
 
 from generator.runner.server.api.entities import result_entity, run_entity
+from generator.runner.server.api.run_requests import read_submission
 from generator.runner.server.content_policy import hostile_policy
 from generator.runner.server.context import Context, context_of, find_run
 from generator.runner.server.events import Event
 from generator.runner.server.problems import ProblemError
-from generator.runner.server.runs.model import CHOICES, Run, RunState
+from generator.runner.server.runs.model import Choice, Run, RunState
 from generator.runner.server.runs.store import RunFilter
-from generator.runner.server.submission import Submission, dismiss, read_json_object, submit
+from generator.runner.server.submission import Submission, dismiss, submit
 from generator.runner.server.workers.execution import RunOptions
 
 router = APIRouter()
@@ -27,26 +29,63 @@ _WAIT = re.compile(r"\bwait=(\d{1,6})\b")
 _MOST_LISTED = 500
 
 
+class StartQuery(BaseModel):
+    """How a request that starts a run wants it."""
+
+    wait: Annotated[float | None, Field(ge=0, description="seconds to wait for the result")] = None
+
+
+class NotebookStartQuery(StartQuery):
+    """The same, where the body has the parameters alone."""
+
+    html: Annotated[bool, Field(description="also write the executed notebook as a page")] = False
+    kernels: Annotated[Choice | None, Field(description="how the kernel starts")] = None
+
+
+class StartHeaders(BaseModel):
+    """Headers of a request that starts a run."""
+
+    prefer: Annotated[str, Field(description="'wait=SECONDS' (RFC 7240)")] = ""
+    idempotency_key: Annotated[
+        str | None, Field(max_length=200, description="a second request with this key is answered with the first run")
+    ] = None
+
+
 @router.post("/runs")
 async def start_run(
-    request: Request,
-    prefer: Annotated[str, Header()] = "",
-    idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
-    wait: Annotated[float | None, Query(ge=0)] = None,
+    request: Request, query: Annotated[StartQuery, Query()], headers: Annotated[StartHeaders, Header()]
 ) -> Response:
     """Start a run: 202 with its address; with ``wait`` or ``Prefer: wait=N``, the result if it ends in time."""
     context = context_of(request)
     identity = context.access.require(request, "run")
-    body = read_json_object(await request.body())
-    submission = Submission(
-        notebook=context.catalogue.get(_notebook(body)),
-        inputs=_parameters(body),
+    submission = await read_submission(request, context, owner=identity.name, idempotency_key=headers.idempotency_key)
+    return await _start(context, submission, _seconds_to_wait(headers.prefer, query.wait, context))
+
+
+@router.post("/notebooks/{path:path}/runs")
+async def start_run_of_notebook(
+    request: Request,
+    path: str,
+    query: Annotated[NotebookStartQuery, Query()],
+    headers: Annotated[StartHeaders, Header()],
+) -> Response:
+    """Start a run of a notebook; the body has its parameters alone, as JSON or as a form with files."""
+    context = context_of(request)
+    identity = context.access.require(request, "run")
+    submission = await read_submission(
+        request,
+        context,
         owner=identity.name,
-        options=_options(body),
-        idempotency_key=idempotency_key,
+        notebook=path,
+        options=RunOptions(html=query.html, way=query.kernels),
+        idempotency_key=headers.idempotency_key,
     )
+    return await _start(context, submission, _seconds_to_wait(headers.prefer, query.wait, context))
+
+
+async def _start(context: Context, submission: Submission, seconds: float) -> Response:
+    """Queue a run and answer with its state, or with its result if it ends in time."""
     run = await submit(context, submission)
-    seconds = _seconds_to_wait(prefer, wait, context)
     if seconds:
         run = await context.events.wait(run.id, seconds)
     headers = {"Location": f"/runs/{run.id}"}
@@ -153,27 +192,6 @@ async def _find(request: Request, run_id: str, *, ended: bool = False) -> tuple[
             409, f"run {run_id}: {run.state.value}; ask again when it has ended", headers={"Retry-After": "1"}
         )
     return context, run
-
-
-def _notebook(body: dict[str, Any]) -> str:
-    notebook = body.get("notebook")
-    if not isinstance(notebook, str):
-        raise ProblemError(400, "'notebook' is missing: the path of a notebook, as GET /notebooks lists it")
-    return notebook
-
-
-def _parameters(body: dict[str, Any]) -> dict[str, Any]:
-    parameters = body.get("parameters", {})
-    if not isinstance(parameters, dict):
-        raise ProblemError(400, "'parameters' is not an object with a value for each parameter")
-    return parameters
-
-
-def _options(body: dict[str, Any]) -> RunOptions:
-    kernels = body.get("kernels")
-    if kernels is not None and kernels not in CHOICES:
-        raise ProblemError(400, f"'kernels' is {kernels!r}; choose one of {', '.join(CHOICES)}")
-    return RunOptions(way=kernels, html=body.get("html") is True)
 
 
 def _seconds_to_wait(prefer: str, wait: float | None, context: Context) -> float:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import io
 import json
 import mimetypes
 import posixpath
@@ -17,11 +18,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from generator.notebook.interface import Input, Interface
+from generator.notebook.literals import MisfitError
 from generator.notebook.parameters import CwlType
 from generator.notebook.schemas import input_media_type, is_file
-from generator.runner.server.ogc.archives import unpack_archive
 from generator.runner.server.ogc.errors import invalid_value
 from generator.runner.server.runs.folder import RunFolder
+from generator.runner.server.values.archives import unpack
+from generator.runner.server.values.caller_files import Upload
 from generator.shared.file_names import portable_name
 
 _QUALIFIERS = frozenset({"value", "mediaType", "encoding", "schema", "format", "uom", "type"})
@@ -85,7 +88,7 @@ def _files(value: Any, one: Input, folder: RunFolder, largest: int) -> Any:
     return files if one.hint.array else files[0]
 
 
-def _file(value: Any, one: Input, number: int, folder: RunFolder, largest: int) -> dict[str, Any]:
+def _file(value: Any, one: Input, number: int, folder: RunFolder, largest: int) -> Upload:
     content = _content(value, one)
     if len(content.data) > largest:
         raise invalid_value(f"input {one.id!r}: has {len(content.data)} bytes; the limit is {largest}")
@@ -93,11 +96,14 @@ def _file(value: Any, one: Input, number: int, folder: RunFolder, largest: int) 
     folder.uploads.mkdir(mode=0o700, exist_ok=True)
     if one.hint.type is CwlType.DIRECTORY:
         path = folder.uploads / _safe_name(name)
-        unpack_archive(content.data, path, what=f"input {one.id!r}", largest=largest)
-        return {"class": "Directory", "path": str(path)}
+        try:
+            unpack(io.BytesIO(content.data), path, limit=largest)
+        except MisfitError as error:
+            raise invalid_value(f"input {one.id!r}: {error}") from None
+        return Upload(path)
     path = folder.uploads / _safe_name(f"{name}{_ending(content, one)}")
     path.write_bytes(content.data)
-    return {"class": "File", "path": str(path)}
+    return Upload(path)
 
 
 def _content(value: Any, one: Input) -> _Content:

@@ -6,6 +6,7 @@ import json
 import math
 from typing import Any
 
+from generator.runner.server.problems import ProblemError
 from generator.shared.yaml_problems import describe_problem, refuse_doubles
 
 _DEEPEST = 100
@@ -36,6 +37,21 @@ def read_json(data: str | bytes) -> Any:
         raise ValueError(_too_deep()) from None
     _check(value, 0)
     return value
+
+
+def read_json_object(data: bytes | str) -> dict[str, Any]:
+    """Read the body of a request as a JSON object; empty text is an empty one.
+
+    Raises:
+        ProblemError: 400, the body is not JSON, or not an object.
+    """
+    try:
+        document = read_json(data or b"{}")
+    except ValueError as error:
+        raise ProblemError(400, f"the body is not valid JSON: {error}") from None
+    if not isinstance(document, dict):
+        raise ProblemError(400, "the body is not a JSON object")
+    return document
 
 
 def _check(value: Any, depth: int) -> None:

@@ -1,0 +1,87 @@
+"""ZIP archives of folders that callers send, unpacked within bounds."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import secrets
+import shutil
+import stat
+import zipfile
+import zlib
+from pathlib import Path
+from typing import BinaryIO
+
+from generator.notebook.literals import MisfitError, shorten
+from generator.runner.server.values.names import plain_path
+
+_MOST_FILES = 10_000
+_PIECE = 1024**2
+
+
+def unpack(archive: Path | BinaryIO, folder: Path, *, limit: int) -> None:
+    """Unpack a ZIP archive to a new folder, at most ``limit`` bytes.
+
+    Raises:
+        MisfitError: the file is not such an archive, is too large, or has names that are not plain, links or passwords.
+    """
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            entries = [entry for entry in opened.infolist() if not _is_of_finder(entry.filename)]
+            _check_number(entries)
+            folder.mkdir(mode=0o700, parents=True)
+            for entry in entries:
+                limit -= _unpack_entry(opened, entry, folder, limit)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise MisfitError(f"is an archive with two entries named {Path(error.filename).name!r}") from None
+    except MisfitError:
+        raise
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError, LookupError) as error:
+        raise MisfitError(f"is not a ZIP archive that can be read: {shorten(str(error))}") from None
+
+
+def _check_number(entries: list[zipfile.ZipInfo]) -> None:
+    if len(entries) > _MOST_FILES:
+        raise MisfitError(f"is an archive with more than {_MOST_FILES} files")
+
+
+def _unpack_entry(opened: zipfile.ZipFile, entry: zipfile.ZipInfo, folder: Path, limit: int) -> int:
+    """Unpack one entry, and return its size."""
+    target = folder / plain_path(posixpath.normpath(entry.filename))
+    if entry.is_dir():
+        target.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return 0
+    if stat.S_IFMT(entry.external_attr >> 16) not in (0, stat.S_IFREG):
+        raise MisfitError(f"is an archive in which {shorten(entry.filename)} is not a regular file")
+    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    written = 0
+    descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with opened.open(entry) as source, os.fdopen(descriptor, "wb") as sink:
+        while piece := source.read(_PIECE):
+            written += len(piece)
+            if written > limit:
+                raise MisfitError("is an archive whose files are larger than this server takes")
+            sink.write(piece)
+    return written
+
+
+def _is_of_finder(name: str) -> bool:
+    """Check for what macOS adds to archives, which is of no use elsewhere."""
+    return name.startswith("__MACOSX/") or name.rpartition("/")[2] == ".DS_Store"
+
+
+def unpack_in_place(archive: Path, *, limit: int) -> None:
+    """Replace a ZIP archive by the folder that it holds.
+
+    Raises:
+        MisfitError: see `unpack`.
+    """
+    packed = archive.with_name(f"{archive.name}.packed-{secrets.token_hex(8)}")
+    archive.rename(packed)
+    try:
+        unpack(packed, archive, limit=limit)
+    except BaseException:
+        shutil.rmtree(archive, ignore_errors=True)
+        raise
+    finally:
+        packed.unlink()

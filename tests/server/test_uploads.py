@@ -1,0 +1,371 @@
+"""Files that callers send: uploads, contents in JSON, archives; and the paths and addresses that they may not name."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import io
+import json
+import socket
+import stat
+import zipfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from notebook_server import NotebookServer
+from support import write_notebook
+from waiting import wait_until
+
+from generator.notebook.literals import MisfitError
+from generator.runner.server.problems import ProblemError
+from generator.runner.server.values.archives import unpack_in_place
+from generator.runner.server.values.multipart import read_parts
+
+GLUE = "from packmill import glue\n"
+FILE = "data = 'data/own.csv'  # type: stage-in\nfactor: int = 2"
+READ = f"{GLUE}glue('text', open(data).read())\nglue('path', data)\nglue('factor', factor)"
+FOLDER = "folder = 'data/'  # type: stage-in"
+WALK = (
+    f"{GLUE}from pathlib import Path\n"
+    "found = [path for path in sorted(Path(folder).rglob('*')) if path.is_file()]\n"
+    "glue('files', {path.relative_to(folder).as_posix(): path.read_text() for path in found})"
+)
+LIST = "files = ['data/own.csv']  # type: stage-in"
+READ_ALL = f"{GLUE}from pathlib import Path\nglue('files', {{Path(p).name: open(p).read() for p in files}})"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NotebookServer]:
+    folder = tmp_path_factory.mktemp("uploads")
+    root = folder / "root"
+    write_notebook(root / "file.ipynb", FILE, READ)
+    write_notebook(root / "folder.ipynb", FOLDER, WALK)
+    write_notebook(root / "files.ipynb", LIST, READ_ALL)
+    write_notebook(root / "any.ipynb", "settings: dict = {}", f"{GLUE}glue('settings', settings)")
+    write_notebook(
+        root / "object.ipynb", "data = {'class': 'File', 'path': 'data/own.csv'}  # type: stage-in", READ_OBJECT
+    )
+    for name, text in {"own.csv": "own", "open.csv": "open", ".hidden.csv": "hidden", "closed.txt": "closed"}.items():
+        (root / "data").mkdir(exist_ok=True)
+        (root / "data" / name).write_text(text)
+    (folder / "outside.csv").write_text("outside")
+    (root / "data" / "link.csv").symlink_to(folder / "outside.csv")
+    running = NotebookServer(root, folder / "data", "--readable", "data/*.csv", "--max-upload", "2M").start()
+    yield running
+    running.stop()
+
+
+READ_OBJECT = f"{GLUE}glue('text', open(data['path']).read())\nglue('given', data)"
+
+
+def upload(server: NotebookServer, notebook: str, files: Any, **fields: Any) -> Any:
+    answer = server.ask("POST", f"/notebooks/{notebook}/runs?wait=60", files=files, data=fields)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["state"] == "succeeded", answer.text
+    return answer.json()
+
+
+def folders(server: NotebookServer) -> list[Path]:
+    return [path for path in (server.data / "runs").glob("*/*") if path.is_dir()]
+
+
+def test_a_notebook_reads_an_uploaded_file_by_its_name(server: NotebookServer) -> None:
+    result = upload(server, "file.ipynb", {"data": ("täble 1.csv", b"a,b\n1,2\n")}, factor="3")
+
+    assert result["scraps"]["text"] == "a,b\n1,2\n"
+    assert result["scraps"]["path"].endswith("/täble 1.csv")
+    assert result["scraps"]["factor"] == 3
+
+
+def test_uploads_are_removed_after_the_run_and_no_result(server: NotebookServer) -> None:
+    result = upload(server, "file.ipynb", {"data": ("x.csv", b"x")})
+    folder = next(path for path in folders(server) if path.name == result["run"]["id"])
+
+    assert sorted(path.name for path in folder.rglob("x.csv")) == []
+    assert [one["path"] for one in result["outputs"] if "x.csv" in one["path"]] == []
+
+
+def test_a_form_of_runs_has_the_notebook_and_the_rest_as_json(server: NotebookServer) -> None:
+    fields = {"notebook": "file.ipynb", "request": json.dumps({"parameters": {"factor": 7}})}
+    answer = server.ask("POST", "/runs?wait=60", files={"data": ("x.csv", b"x")}, data=fields)
+
+    assert answer.status_code == 200, answer.text
+    assert (answer.json()["scraps"]["text"], answer.json()["scraps"]["factor"]) == ("x", 7)
+
+
+def test_a_form_without_files_is_enough(server: NotebookServer) -> None:
+    answer = server.ask("POST", "/runs?wait=60", data={"notebook": "file.ipynb", "factor": "5"})
+    assert (answer.json()["scraps"]["text"], answer.json()["scraps"]["factor"]) == ("own", 5)
+
+
+def test_the_parameters_alone_start_a_run_of_a_notebook(server: NotebookServer) -> None:
+    answer = server.ask("POST", "/notebooks/file.ipynb/runs?wait=60", json={"factor": 4})
+    assert answer.json()["scraps"]["factor"] == 4
+
+
+def test_several_uploads_of_a_field_are_a_list(server: NotebookServer) -> None:
+    files = [("files", ("a.csv", b"1")), ("files", ("b.csv", b"2"))]
+    assert upload(server, "files.ipynb", files)["scraps"]["files"] == {"a.csv": "1", "b.csv": "2"}
+    assert upload(server, "files.ipynb", files[:1])["scraps"]["files"] == {"a.csv": "1"}
+
+
+def test_uploads_of_a_folder_keep_their_paths(server: NotebookServer) -> None:
+    files = [("folder", ("a.csv", b"1")), ("folder", ("sub/b.csv", b"2"))]
+    assert upload(server, "folder.ipynb", files)["scraps"]["files"] == {"a.csv": "1", "sub/b.csv": "2"}
+
+
+def archive(*entries: tuple[str | zipfile.ZipInfo, str]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as opened:
+        for name, text in entries:
+            opened.writestr(name, text)
+    return buffer.getvalue()
+
+
+def test_a_zip_archive_is_a_folder(server: NotebookServer) -> None:
+    packed = archive(("a.csv", "1"), ("sub/b.csv", "2"), ("__MACOSX/._a.csv", "x"))
+
+    result = upload(server, "folder.ipynb", {"folder": ("f.zip", packed)})
+    assert result["scraps"]["files"] == {"a.csv": "1", "sub/b.csv": "2"}
+
+    contents = {"class": "Directory", "contents": base64.b64encode(packed).decode(), "encoding": "base64"}
+    assert server.run("folder.ipynb", folder=contents)["scraps"]["files"] == {"a.csv": "1", "sub/b.csv": "2"}
+
+
+def entry(name: str, mode: int) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(name)
+    info.external_attr = mode << 16
+    return info
+
+
+@pytest.mark.parametrize(
+    ("packed", "what"),
+    [
+        (b"no archive", "not a ZIP archive"),
+        (archive(("../up.csv", "1")), "is another folder"),
+        (archive(("/etc/x", "1")), "is empty"),
+        (archive(("a\\b", "1")), "is a path"),
+        (archive((entry("l", stat.S_IFLNK | 0o777), "/etc/passwd")), "not a regular file"),
+        (archive(("a", "1"), ("a/b", "2")), "two entries"),
+        (archive(("big", "0" * 3_000_000)), "larger than this server takes"),
+        (archive(("a", "1"))[:-30], "not a ZIP archive"),
+    ],
+    ids="text up absolute backslash link collision bomb cut".split(),
+)
+def test_hostile_archives_are_refused(server: NotebookServer, packed: bytes, what: str) -> None:
+    before = folders(server)
+    answer = server.ask("POST", "/notebooks/folder.ipynb/runs", files={"folder": ("f.zip", packed)})
+
+    assert answer.status_code == 400
+    assert what in answer.text
+    assert folders(server) == before
+
+
+@pytest.mark.parametrize(
+    "name", ["../x.csv", "/etc/x", "a/../../x", "..", ".", "a\\b", "a\x01b", "\u202etxt.csv", " x", "x" * 300, "a//b"]
+)
+def test_file_names_that_are_not_plain_are_refused(server: NotebookServer, name: str) -> None:
+    before = folders(server)
+    body = (
+        b'--b\r\nContent-Disposition: form-data; name="data"; filename="' + name.encode() + b'"\r\n\r\nx\r\n--b--\r\n'
+    )
+    headers = {"Content-Type": "multipart/form-data; boundary=b"}
+    answer = server.ask("POST", "/notebooks/file.ipynb/runs", data=body, headers=headers)
+
+    assert answer.status_code == 400, answer.text
+    assert "file name" in answer.text
+    assert folders(server) == before
+
+
+@pytest.mark.parametrize(
+    ("notebook", "files", "what"),
+    [
+        ("files.ipynb", [("files", ("a", b"1")), ("files", ("a", b"2"))], "two files have the name"),
+        ("file.ipynb", [("data", ("a", b"1")), ("data", ("b", b"2"))], "a list"),
+        ("file.ipynb", [("factor", ("a", b"1"))], "factor is not a file"),
+        ("file.ipynb", [("dato", ("a", b"1"))], "dato"),
+        ("missing.ipynb", [("data", ("a", b"1"))], "not found"),
+    ],
+)
+def test_uploads_that_do_not_fit_leave_nothing(server: NotebookServer, notebook: str, files: Any, what: str) -> None:
+    before = folders(server)
+    answer = server.ask("POST", f"/notebooks/{notebook}/runs", files=files)
+
+    assert answer.status_code in (400, 404)
+    assert what in answer.text
+    assert folders(server) == before
+
+
+def test_a_file_field_in_which_nothing_was_chosen_is_not_given(server: NotebookServer) -> None:
+    body = b'--b\r\nContent-Disposition: form-data; name="data"; filename=""\r\n\r\n\r\n--b--\r\n'
+    headers = {"Content-Type": "multipart/form-data; boundary=b"}
+    answer = server.ask("POST", "/notebooks/file.ipynb/runs?wait=60", data=body, headers=headers)
+
+    assert answer.json()["scraps"]["text"] == "own"
+
+
+def test_an_upload_beyond_the_limit_is_refused_and_removed(server: NotebookServer) -> None:
+    before = folders(server)
+    answer = server.ask("POST", "/notebooks/file.ipynb/runs", files={"data": ("x", b"x" * 3_000_000)})
+
+    assert answer.status_code == 413
+    assert folders(server) == before
+
+
+def test_an_archive_that_unpacks_to_more_than_the_limit_is_refused(tmp_path: Path) -> None:
+    bomb = tmp_path / "bomb.zip"
+    bomb.write_bytes(archive(("a", "0" * 900_000), ("b", "0" * 900_000)))
+
+    with pytest.raises(MisfitError, match="larger than this server takes"):
+        unpack_in_place(bomb, limit=1_000_000)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_form_beyond_the_limits_is_refused(tmp_path: Path) -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        yield b'--b\r\nContent-Disposition: form-data; name="x"\r\n\r\n'
+        for _ in range(100):
+            yield b"x" * 1000
+        yield b"\r\n--b--\r\n"
+
+    for limits in ({"texts": 10**6, "limit": 50_000}, {"texts": 50_000, "limit": 10**6}):
+        with pytest.raises(ProblemError, match="413"):
+            asyncio.run(read_parts(chunks(), b"b", tmp_path, **limits))
+    [part] = asyncio.run(read_parts(chunks(), b"b", tmp_path, texts=10**6, limit=10**6))
+    assert part.value == "x" * 100_000
+
+
+def test_a_client_that_leaves_in_an_upload_leaves_nothing(server: NotebookServer) -> None:
+    before = folders(server)
+    head = "POST /notebooks/file.ipynb/runs HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n"
+    head += "Content-Type: multipart/form-data; boundary=b\r\n\r\n"
+    part = '--b\r\nContent-Disposition: form-data; name="data"; filename="x"\r\n\r\n'
+    with socket.create_connection(("127.0.0.1", server.port)) as client:
+        client.sendall((head + part).encode() + b"x" * 100_000)
+        wait_until(lambda: len(folders(server)) > len(before), message="the upload begins")
+    wait_until(lambda: folders(server) == before, message="the upload is removed")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ({"class": "File", "contents": "given"}, "given"),
+        ({"class": "File", "contents": "Z2l2ZW4=", "encoding": "base64", "basename": "x.bin"}, "given"),
+        ({"contents": "given"}, "given"),
+        ("data/open.csv", "open"),
+        ({"class": "File", "path": "data/open.csv"}, "open"),
+        ("data/own.csv", "own"),
+        (None, "own"),
+    ],
+)
+def test_files_in_json(server: NotebookServer, value: Any, text: str) -> None:
+    assert server.run("file.ipynb", data=value)["scraps"]["text"] == text
+
+
+def test_contents_have_the_name_of_the_cells_own_file(server: NotebookServer) -> None:
+    result = server.run("file.ipynb", data={"class": "File", "contents": "x"})
+    assert result["scraps"]["path"].endswith("/data/own.csv")
+
+
+def test_a_cell_with_a_file_object_gets_one(server: NotebookServer) -> None:
+    result = server.run("object.ipynb", data={"class": "File", "contents": "given", "basename": "g.csv"})
+
+    given = result["scraps"]["given"]
+    assert result["scraps"]["text"] == "given"
+    assert (given["class"], given["basename"], given["size"]) == ("File", "g.csv", 5)
+    assert server.run("object.ipynb", data={"class": "File", "path": "data/own.csv"})["scraps"]["text"] == "own"
+
+
+def test_a_folder_in_json_lists_its_files(server: NotebookServer) -> None:
+    inner = {"class": "Directory", "basename": "sub", "listing": [{"class": "File", "basename": "b", "contents": "2"}]}
+    folder = {"class": "Directory", "listing": [{"class": "File", "basename": "a", "contents": "1"}, inner]}
+
+    assert server.run("folder.ipynb", folder=folder)["scraps"]["files"] == {"a": "1", "sub/b": "2"}
+
+
+def test_lists_of_contents(server: NotebookServer) -> None:
+    files = [{"class": "File", "contents": "1"}, {"class": "File", "contents": "2"}, "data/open.csv"]
+    found = server.run("files.ipynb", files=files)["scraps"]["files"]
+
+    assert sorted(found.values()) == ["1", "2", "open"]
+
+
+def test_contents_reach_a_parameter_without_a_type_as_a_file(server: NotebookServer) -> None:
+    value = {"model": {"class": "File", "contents": "x"}, "name": "n"}
+    result = server.run("any.ipynb", settings=value)
+    assert result["state"] == "succeeded", result
+    config = result["scraps"]["settings"]
+
+    assert config["name"] == "n"
+    assert config["model"]["path"].startswith("/")
+
+
+_FORBIDDEN = [
+    ("/etc/passwd", "cannot name files of the server"),
+    ("../outside.csv", "cannot name files of the server"),
+    ("data/../../outside.csv", "cannot name files of the server"),
+    ("data/.hidden.csv", "cannot name files of the server"),
+    ("./data/open.csv", "cannot name files of the server"),
+    ("data\\open.csv", "does not read"),
+    ("data/closed.txt", "may not read here"),
+    ("file.ipynb", "may not read here"),
+    ("data/link.csv", "does not have"),
+    ("data/missing.csv", "does not have"),
+    ("data/open.csv\0", "cannot name files of the server"),
+    ("file:///etc/passwd", "does not read"),
+    ("FILE:/etc/passwd", "does not read"),
+    ("ftp://example.org/x", "does not read"),
+    ("s3://bucket/key", "does not read"),
+    ("https://example.org/x.csv", "fetches none"),
+    ("http://169.254.169.254/latest", "fetches none"),
+]
+
+
+@pytest.mark.parametrize(("named", "what"), _FORBIDDEN)
+def test_a_caller_cannot_name_files_of_the_machine(server: NotebookServer, named: str, what: str) -> None:
+    forms: list[tuple[str, Any]] = [
+        ("file.ipynb", {"data": named}),
+        ("file.ipynb", {"data": {"class": "File", "path": named}}),
+        ("file.ipynb", {"data": {"class": "File", "location": named}}),
+        ("files.ipynb", {"files": [named]}),
+        ("object.ipynb", {"data": {"class": "File", "location": named}}),
+        ("any.ipynb", {"settings": {"deep": [{"class": "File", "path": named}]}}),
+    ]
+    for notebook, parameters in forms:
+        answer = server.ask("POST", "/runs", json={"notebook": notebook, "parameters": parameters})
+        assert (answer.status_code, what in answer.text) == (400, True), (parameters, answer.text)
+
+
+@pytest.mark.parametrize(
+    ("value", "what"),
+    [
+        ({"class": "File"}, "no contents"),
+        ({"class": "File", "path": "a", "contents": "b"}, "path and contents"),
+        ({"class": "File", "contents": "b", "secondaryFiles": []}, "secondaryFiles"),
+        ({"class": "Link", "path": "a"}, "has the class"),
+        ({"class": "Directory", "listing": []}, "without files"),
+        ({"class": "File", "contents": "=", "encoding": "base64"}, "not base64"),
+        ({"class": "File", "contents": "a", "encoding": "rot13"}, "'rot13'"),
+        ({"class": "File", "contents": "a", "basename": "../a"}, "is a path"),
+        ({"class": "File", "contents": "a", "basename": 5}, "not text"),
+        ({"class": "File", "path": 5}, "not text"),
+        ({"class": "Directory", "listing": [{"class": "File", "basename": "a", "path": "/etc/passwd"}]}, "listing"),
+        ({"class": "Directory", "contents": "a"}, "a Directory"),
+        (5, "is 5"),
+        (["data/open.csv"], "a list"),
+    ],
+)
+def test_file_objects_that_are_not_valid_are_refused(server: NotebookServer, value: Any, what: str) -> None:
+    answer = server.ask("POST", "/runs", json={"notebook": "file.ipynb", "parameters": {"data": value}})
+
+    assert answer.status_code == 400, answer.text
+    assert what in " ".join(answer.json()["issues"]) or what in answer.json()["detail"]
+
+
+def test_all_mistakes_are_reported_together(server: NotebookServer) -> None:
+    parameters = {"data": "/etc/passwd", "factor": "many", "unknown": 1}
+    answer = server.ask("POST", "/runs", json={"notebook": "file.ipynb", "parameters": parameters})
+
+    assert [issue.split(" ")[0].rstrip(":") for issue in answer.json()["issues"]] == ["data", "factor", "unknown"]
