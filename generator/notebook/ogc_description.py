@@ -10,7 +10,7 @@ from typing import Any
 
 from generator.notebook.interface import Input, Interface, Output, label
 from generator.notebook.parameters import CwlType
-from generator.notebook.schemas import is_file, item_schema, value_schema
+from generator.notebook.schemas import is_file, is_needed, item_schema, value_schema
 from generator.shared import media_types
 
 notebook_output = "output_nb"
@@ -47,12 +47,21 @@ class ProcessSummary:
         }
 
 
-def process_description(summary: ProcessSummary, interface: Interface, *, is_notebook: bool = True) -> dict[str, Any]:
-    """Return the description of a process (``process.yaml``); a notebook also has the outputs of every notebook."""
+def process_description(
+    summary: ProcessSummary, interface: Interface, *, is_notebook: bool = True, with_files: bool = False
+) -> dict[str, Any]:
+    """Return the description of a process (``process.yaml``).
+
+    Args:
+        summary: what a list of processes has of it.
+        interface: its inputs and outputs.
+        is_notebook: add the outputs that every notebook has.
+        with_files: a run finds the files of the author's own defaults, so that it need not give them.
+    """
     outputs = {one.id: _output(one) for one in interface.outputs}
     return {
         **summary.to_dict(),
-        "inputs": {one.id: _input(one) for one in interface.inputs},
+        "inputs": {one.id: _input(one, with_files=with_files) for one in interface.inputs},
         "outputs": {**outputs, **_notebook_outputs()} if is_notebook else outputs,
     }
 
@@ -62,7 +71,7 @@ def output_media_type(one: Output) -> str:
     return folder_media_type if one.type is CwlType.DIRECTORY else media_types.media_type(one.glob)
 
 
-def _input(one: Input) -> dict[str, Any]:
+def _input(one: Input, *, with_files: bool) -> dict[str, Any]:
     """Return an input; a list of files is a repeated input, because each may be a link or have its own media type."""
     description: dict[str, Any] = {"title": label(one.name)}
     if one.doc:
@@ -70,7 +79,7 @@ def _input(one: Input) -> dict[str, Any]:
     description["schema"] = _binary(item_schema(one)) if is_file(one) else value_schema(one)
     if one.hint.optional:
         description["schema"]["nullable"] = True
-    description["minOccurs"] = int(one.required)
+    description["minOccurs"] = int(is_needed(one, with_files=with_files))
     if is_file(one) and one.hint.array:
         description["maxOccurs"] = "unbounded"
     return description

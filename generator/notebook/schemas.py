@@ -28,14 +28,14 @@ _types: dict[CwlType, dict[str, Any]] = {
 }
 
 
-def inputs_schema(interface: Interface) -> dict[str, Any]:
-    """Return the schema of an object with the values of a run, by the inputs' ids."""
+def inputs_schema(interface: Interface, *, with_files: bool = False) -> dict[str, Any]:
+    """Return the schema of an object with the values of a run, by the inputs' ids (`is_needed`)."""
     schema: dict[str, Any] = {
         "type": "object",
         "properties": {one.id: input_schema(one) for one in interface.inputs},
         "additionalProperties": False,
     }
-    if required := [one.id for one in interface.inputs if one.required]:
+    if required := [one.id for one in interface.inputs if is_needed(one, with_files=with_files)]:
         schema["required"] = required  # OpenAPI 3.0 does not allow an empty list
     return schema
 
@@ -54,6 +54,11 @@ def value_schema(one: Input) -> dict[str, Any]:
     schema: dict[str, Any] = {"type": "array", "items": item} if one.hint.array else item
     default = _default(one)
     return schema if isinstance(default, Missing) else {**schema, "default": default}
+
+
+def is_needed(one: Input, *, with_files: bool = False) -> bool:
+    """Check whether a run must give an input; ``with_files`` if it finds the files of the author's own defaults."""
+    return one.required and not (with_files and not isinstance(one.default, Missing))
 
 
 def is_file(one: Input) -> bool:

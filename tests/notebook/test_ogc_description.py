@@ -14,6 +14,7 @@ from support import folders, notebook
 from generator.notebook.interface import Interface, read_interface
 from generator.notebook.notebook import read_notebook
 from generator.notebook.ogc_description import ProcessSummary, process_description
+from generator.notebook.schemas import inputs_schema
 from generator.shared.errors import ParametersError
 
 _SUMMARY = ProcessSummary(id="trees", version="1", title="Trees", description="Counts trees.", keywords=("forest",))
@@ -71,6 +72,14 @@ def test_how_often_an_input_occurs(line: str, occurs: dict[str, Any]) -> None:
     found = describe(line.replace("a: int[]", "a: list[int]"))["inputs"]["a"]
 
     assert {key: found[key] for key in ("minOccurs", "maxOccurs") if key in found} == occurs
+
+
+def test_a_run_next_to_the_author_s_files_need_not_give_them() -> None:
+    interface = read("a = 'x.tif'  # type: stage-in\nb: str")
+    found = process_description(_SUMMARY, interface, with_files=True)["inputs"]
+
+    assert (found["a"]["minOccurs"], found["b"]["minOccurs"]) == (0, 1)
+    assert inputs_schema(interface, with_files=True)["required"] == ["b"]
 
 
 def test_a_list_of_files_is_a_repeated_file_and_a_list_of_values_an_array() -> None:

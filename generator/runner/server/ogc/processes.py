@@ -53,7 +53,7 @@ async def describe_process(request: Request, identifier: str) -> Response:
         link(to.execution(name), execute_relation, "execute the process"),
         link(to.processes, "up", "processes"),
     ]
-    description = process_description(summary(served), served.interface)
+    description = process_description(summary(served), served.interface, with_files=True)
     return respond(request, {**description, "links": links}, title=served.title)
 
 
