@@ -22,6 +22,7 @@ _HTML = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=
 expect.set_options(timeout=60_000)  # milliseconds, for a busy machine
 in_a_browser = pytest.mark.skipif(_CHROMIUM is None, reason="no Chromium is installed")
 
+_GLUE = "from packmill import glue\n"
 _PARAMETERS = """\
 from typing import Literal, Optional
 region: str = "Léman"  # Name of the basin
@@ -65,6 +66,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NotebookServer]
     write_notebook(root / "water.ipynb", _PARAMETERS, _RESULTS)
     write_notebook(root / "deep" / "slow.ipynb", "seconds: float = 60", "import time", "time.sleep(seconds)", "1")
     write_notebook(root / "fails.ipynb", "x: int = 1", "print('before')", "1 / (x - x)")
+    write_notebook(
+        root / "files.ipynb",
+        "table = 'table.csv'  # type: stage-in\nfolder = 'folder/'  # type: stage-in\nx: int = 1",
+        f"import os\n{_GLUE}glue('table', open(table).read())\nglue('folder', sorted(os.listdir(folder)))",
+    )
     write_notebook(root / "evil.ipynb", f"x: str = {_EVIL!r}  # {_EVIL}", _HOSTILE)
     (root / "broken.ipynb").write_text("{")
     running = NotebookServer(root, folder / "data").start()
@@ -194,6 +200,27 @@ def test_wrong_values_are_shown_beside_their_fields_and_kept(page: Page, server:
     page.get_by_role("alert").get_by_role("link", name="note").click()
     expect(page.get_by_label("note")).to_be_focused()
     assert len(server.get("/runs")["runs"]) == before
+
+
+@in_a_browser
+def test_files_are_uploaded(page: Page, server: NotebookServer, tmp_path: Path) -> None:
+    for name in ("my table.csv", "a.txt", "b.txt"):
+        (tmp_path / name).write_text(f"content of {name}")
+    page.goto(f"{server.url}/notebooks/files.ipynb")
+    page.get_by_label("table").set_input_files(tmp_path / "my table.csv")
+    page.get_by_label("folder").set_input_files([tmp_path / "a.txt", tmp_path / "b.txt"])
+    page.get_by_label("x").fill("y")
+    page.get_by_role("button", name="Run").click()
+    expect(page.get_by_label("x")).to_have_attribute("aria-invalid", "true")
+    page.get_by_label("table").set_input_files(tmp_path / "my table.csv")
+    page.get_by_label("folder").set_input_files([tmp_path / "a.txt", tmp_path / "b.txt"])
+    page.get_by_label("x").fill("1")
+    page.get_by_role("button", name="Run").click()
+    expect(page.get_by_role("heading", name="files", exact=False).first).to_contain_text("succeeded")
+
+    scraps = server.get(f"/runs/{page.url.rpartition('/')[2]}/result")["scraps"]
+    assert scraps == {"table": "content of my table.csv", "folder": ["a.txt", "b.txt"]}
+    assert not list(server.data.rglob("uploads"))
 
 
 @in_a_browser

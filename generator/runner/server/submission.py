@@ -92,12 +92,17 @@ def check(
     """
     if notebook.error is not None or notebook.notebook is None:
         raise ProblemError(400, f"{notebook.path}: cannot run: {notebook.error}")
-    rules = FileRules(root=context.catalogue.root, readable=context.readable, fetch_urls=context.fetch_urls)
-    read = read_values(inputs, notebook.interface, notebook=notebook.path, uploads=uploads, rules=rules)
+    read = read_inputs(context, notebook, inputs, uploads=uploads)
     issues = [*read.issues.values(), *_misfits(context, notebook, read)]
     if issues:
         raise ProblemError(400, "the inputs do not fit the notebook", issues=issues)
     return read
+
+
+def read_inputs(context: Context, notebook: ServedNotebook, inputs: Mapping[str, Any], *, uploads: Path) -> ReadValues:
+    """Return the values as the run reads them, its files below ``uploads``, by the rules of this server."""
+    rules = FileRules(root=context.catalogue.root, readable=context.readable, fetch_urls=context.fetch_urls)
+    return read_values(inputs, notebook.interface, notebook=notebook.path, uploads=uploads, rules=rules)
 
 
 def _misfits(context: Context, notebook: ServedNotebook, read: ReadValues) -> list[str]:

@@ -23,7 +23,7 @@ _names = {
     CwlType.BOOLEAN: "yes or no",
     CwlType.ENUM: "choice",
     CwlType.FILE: "file",
-    CwlType.DIRECTORY: "folder as ZIP file",
+    CwlType.DIRECTORY: "folder: its files, or a ZIP file",
     CwlType.ANY: "JSON or text",
 }
 _plurals = {
@@ -34,7 +34,7 @@ _plurals = {
     CwlType.STRING: "texts",
     CwlType.BOOLEAN: "true or false",
     CwlType.FILE: "files",
-    CwlType.DIRECTORY: "folders as ZIP files",
+    CwlType.DIRECTORY: "folders, each as a ZIP file",
     CwlType.ANY: "values",
 }
 
@@ -61,6 +61,7 @@ class Field:
     empty: str = ""
     """What an empty field means, if that is not obvious."""
     many: bool = False
+    """Whether several files may be chosen."""
     error: str = ""
 
     @property
@@ -91,7 +92,7 @@ def _field(one: Input, given: Sequence[str] | None, error: str) -> Field:
         keyboard=_keyboard(one),
         required=is_required(one),
         empty=_meaning_of_empty(one, control),
-        many=one.hint.array,
+        many=one.hint.array or one.hint.type is CwlType.DIRECTORY,
         error=error,
     )
 

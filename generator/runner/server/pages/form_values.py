@@ -1,10 +1,9 @@
-"""From the texts of a notebook's form to the values of a run, with an error for each field that does not fit."""
+"""From the texts of a notebook's form to the fields of a request, with an error for each that does not fit."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 from generator.notebook.interface import Input, Interface
 from generator.notebook.literals import MisfitError
@@ -12,7 +11,7 @@ from generator.notebook.parameters import CwlType, Missing
 from generator.notebook.schemas import is_file
 from generator.runner.packaged.values import explain_misfit, notebook_value
 from generator.runner.server.pages.fields import is_required
-from generator.runner.server.values.texts import typed_values
+from generator.runner.server.values.caller_files import ReadValues
 
 Texts = dict[str, list[str]]
 
@@ -41,17 +40,17 @@ def _lines(text: str) -> list[str]:
     return [line.strip() for line in text.split("\n") if line.strip()]
 
 
-def form_values(interface: Interface, texts: Mapping[str, list[str]]) -> dict[str, Any]:
-    """Return the values of a run; a field that is empty gives none if the notebook has a value of its own."""
+def form_pairs(interface: Interface, texts: Mapping[str, list[str]]) -> list[tuple[str, str]]:
+    """Return the names and texts that give the values of a run; a field that is empty gives none if it may be."""
     pairs: list[tuple[str, str]] = []
     for one in interface.inputs:
         items = texts.get(one.id, [])
-        if one.hint.array and not items and not isinstance(one.default, Missing):
+        if one.hint.array and not items and not isinstance(one.default, Missing) and not is_file(one):
             items = [""]  # an emptied list is an empty list
         if items == [""] and not _takes_empty_text(one):
             continue
         pairs += [(one.id, text) for text in items]
-    return typed_values(interface, pairs)
+    return pairs
 
 
 def _takes_empty_text(one: Input) -> bool:
@@ -60,22 +59,24 @@ def _takes_empty_text(one: Input) -> bool:
     return not isinstance(one.default, Missing) and (one.hint.array or one.hint.type is CwlType.STRING)
 
 
-def field_errors(interface: Interface, values: Mapping[str, Any], folder: Path) -> dict[str, str]:
+def field_errors(interface: Interface, read: ReadValues, folder: Path) -> dict[str, str]:
     """Check each value with the runner's own rules, and return errors by id; files are relative to ``folder``."""
     errors: dict[str, str] = {}
     for one in interface.inputs:
-        value = values.get(one.id)
-        if value is None:
+        value = read.inputs.get(one.id)
+        if one.id in read.issues:
+            errors[one.id] = _sentence(read.issues[one.id], one)
+        elif value is None:
             if is_required(one):
                 errors[one.id] = "This value is required."
-            continue
-        try:
-            notebook_value(value, one, folder)
-        except MisfitError as error:
-            errors[one.id] = _sentence(explain_misfit(one, error), one)
+        else:
+            try:
+                notebook_value(value, one, folder)
+            except MisfitError as error:
+                errors[one.id] = _sentence(explain_misfit(one, error), one)
     return errors
 
 
 def _sentence(text: str, one: Input) -> str:
     text = text.removeprefix(one.name).lstrip(" :")
-    return f"This value {text}." if text.startswith("is ") else f"{text[:1].upper()}{text[1:]}."
+    return f"This value {text}." if text.startswith(("is ", "has ")) else f"{text[:1].upper()}{text[1:]}."

@@ -14,13 +14,16 @@ from generator.runner.server.access import Identity
 from generator.runner.server.catalogue import ServedNotebook
 from generator.runner.server.context import Context, context_of
 from generator.runner.server.pages.fields import form_fields, texts_of
-from generator.runner.server.pages.form_values import Texts, field_errors, form_values, texts_by_id
+from generator.runner.server.pages.form_values import Texts, field_errors, form_pairs, texts_by_id
 from generator.runner.server.pages.negotiation import page_router
 from generator.runner.server.pages.rendering import page
 from generator.runner.server.problems import ProblemError
 from generator.runner.server.runs.model import Run
 from generator.runner.server.runs.store import RunFilter
-from generator.runner.server.submission import Submission, submit
+from generator.runner.server.submission import Submission, read_inputs, submit
+from generator.runner.server.values.caller_files import Upload
+from generator.runner.server.values.multipart import Part
+from generator.runner.server.values.request import Body, discard, read_body, values_of_parts
 
 router = page_router()
 _RECENT = 10
@@ -76,18 +79,37 @@ async def start(request: Request, path: str) -> Response:
     context = context_of(request)
     identity = context.access.require(request, "run")
     notebook = context.catalogue.get(f"{path}.ipynb")
-    form = await request.form()
-    texts = texts_by_id(notebook.interface, [(name, str(text)) for name, text in form.multi_items()])
-    inputs = form_values(notebook.interface, texts)
-    folder = (context.catalogue.root / notebook.path).parent
-    errors = field_errors(notebook.interface, inputs, folder)
-    if errors:
-        return _form_page(request, identity, notebook, texts, errors=errors, status=400)
+    body = await read_body(request, context)
+    sent = [(part.name, part.value) for part in body.parts if isinstance(part.value, str)]
+    texts = texts_by_id(notebook.interface, sent)
     try:
-        run = await submit(context, Submission(notebook=notebook, inputs=inputs, owner=identity.name))
+        errors, run = await _start(context, notebook, body, texts, owner=identity.name)
     except ProblemError as problem:
+        discard(context, body)
         return _form_page(request, identity, notebook, texts, problem=problem, status=problem.status)
+    if run is None:
+        discard(context, body)
+        return _form_page(request, identity, notebook, texts, errors=errors, status=400)
     return RedirectResponse(f"{request.scope.get('root_path', '')}/runs/{run.id}", status_code=303)
+
+
+async def _start(
+    context: Context, notebook: ServedNotebook, body: Body, texts: Texts, *, owner: str
+) -> tuple[dict[str, str], Run | None]:
+    """Start a run, or return the errors of the fields.
+
+    Raises:
+        ProblemError: the run cannot be started for another reason.
+    """
+    files = [part for part in body.parts if isinstance(part.value, Upload)]
+    fields = [Part(name, text) for name, text in form_pairs(notebook.interface, texts)]
+    inputs = await values_of_parts([*fields, *files], notebook, context)
+    read = read_inputs(context, notebook, inputs, uploads=context.folder(body.run_id).uploads)
+    errors = field_errors(notebook.interface, read, (context.catalogue.root / notebook.path).parent)
+    if errors:
+        return errors, None
+    submission = Submission(notebook=notebook, inputs=inputs, owner=owner, run_id=body.run_id)
+    return {}, await submit(context, submission)
 
 
 def _form_page(
