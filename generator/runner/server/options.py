@@ -87,6 +87,23 @@ def _add_files(group: argparse._ArgumentGroup) -> None:
         "repeated (default: only uploads, and what a notebook's own cell names)",
     )
 
+    _add(
+        group,
+        "--fetch",
+        choices=("none", "public"),
+        default="none",
+        help="public: before a run, fetch files that clients name by http or https address, from hosts that everyone "
+        "reaches (default: %(default)s)",
+    )
+    _add(
+        group,
+        "--fetch-allow",
+        action="append",
+        default=[],
+        metavar="HOST",
+        help="a private host or network from which --fetch public takes files, too; can be repeated",
+    )
+
 
 def _add_network(group: argparse._ArgumentGroup) -> None:
     _add(group, "--host", default="127.0.0.1", metavar="ADDRESS", help="address to listen on (default: %(default)s)")

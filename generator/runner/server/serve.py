@@ -60,6 +60,7 @@ def serve(options: argparse.Namespace, say: Callable[[str], None]) -> int:
         access=access,
         data=data,
         readable=tuple(options.readable),
+        fetch_urls=options.fetch == "public",
         limits=Limits(
             queue=options.queue,
             upload=options.max_upload,
@@ -78,6 +79,9 @@ def serve(options: argparse.Namespace, say: Callable[[str], None]) -> int:
             time_limit=started.limits.run_time,
             cell_time_limit=started.limits.cell_time,
             kernels=options.kernels,
+            fetch=started.fetch_urls,
+            fetch_allowed=tuple(options.fetch_allow),
+            fetch_limit=started.limits.upload,
         )
         pool = WorkerPool(
             settings,

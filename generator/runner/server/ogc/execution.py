@@ -22,7 +22,9 @@ from generator.runner.server.ogc.responses import respond
 from generator.runner.server.ogc.results import known_outputs
 from generator.runner.server.problems import ProblemError
 from generator.runner.server.runs.model import Run
-from generator.runner.server.submission import Submission, read_json_object, submit
+from generator.runner.server.submission import Submission, submit
+from generator.runner.server.values.request import read_bytes
+from generator.runner.server.values.strict_json import read_json_object
 
 router = APIRouter(route_class=ExceptionRoute)
 _WAIT = re.compile(r"(?:^|[,;\s])wait=(\d{1,6})\b")
@@ -40,7 +42,9 @@ async def execute_process(
     context = context_of(request)
     identity = context.access.require(request, "run")
     served = find_process(context.catalogue, identifier)
-    parsed = parse_request(read_json_object(await request.body()), known_outputs(served.interface))
+    parsed = parse_request(
+        read_json_object(await read_bytes(request, context.limits.body)), known_outputs(served.interface)
+    )
     submission = Submission(
         notebook=served, inputs={}, owner=identity.name, protocol="ogc", idempotency_key=idempotency_key
     )

@@ -88,7 +88,10 @@ def _files(value: Any, one: Input, folder: RunFolder, largest: int) -> Any:
     return files if one.hint.array else files[0]
 
 
-def _file(value: Any, one: Input, number: int, folder: RunFolder, largest: int) -> Upload:
+def _file(value: Any, one: Input, number: int, folder: RunFolder, largest: int) -> Upload | dict[str, Any]:
+    """Return a file of the request, or the address of one that the run fetches if the operator allows it."""
+    if isinstance(value, dict) and "value" not in value and "href" in value:
+        return _linked_file(value["href"], one)
     content = _content(value, one)
     if len(content.data) > largest:
         raise invalid_value(f"input {one.id!r}: has {len(content.data)} bytes; the limit is {largest}")
@@ -106,14 +109,17 @@ def _file(value: Any, one: Input, number: int, folder: RunFolder, largest: int) 
     return Upload(path)
 
 
+def _linked_file(address: Any, one: Input) -> dict[str, Any]:
+    if not isinstance(address, str) or not address.startswith(("http://", "https://")):
+        raise invalid_value(f"input {one.id!r}: its 'href' is not an address that starts with http:// or https://")
+    return {"class": str(one.hint.type), "location": address}
+
+
 def _content(value: Any, one: Input) -> _Content:
     """Return the bytes of a file that a request has as a value."""
     if isinstance(value, str):
         return _Content(_decoded(value, one))
     if not isinstance(value, dict) or "value" not in value:
-        if isinstance(value, dict) and "href" in value:
-            detail = f"input {one.id!r}: this server fetches no files; write the file as 'value', in base64"
-            raise invalid_value(detail)
         raise invalid_value(
             f"input {one.id!r}: is not a {_kind(one)}; write its bytes as text in base64, "
             'or as {"value": "…", "mediaType": "…", "encoding": "base64"}'

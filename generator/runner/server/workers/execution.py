@@ -15,6 +15,7 @@ from generator.runner.packaged.run import run as run_process
 from generator.runner.server.kernels.warm import WarmKernels
 from generator.runner.server.runs.folder import RunFolder
 from generator.runner.server.runs.model import Choice, Outcome, Run, RunState
+from generator.runner.server.workers.fetching import FetchRules, fetch_files
 from generator.runner.server.workers.settings import WorkerSettings
 from generator.shared.failures import InterruptedRunError, RunFailedError
 
@@ -52,9 +53,18 @@ def execute_run(
     options = RunOptions(**run.options)
     request = replace(_request(run, options, folder, settings), on_cell=on_cell)
     with _own_surroundings(folder.path), open(folder.log_file, "w", encoding="utf-8") as log:
+        say = partial(_say, log)
+        failure = (
+            _outcome(partial(_fetch, folder, settings, request.time_limit, say, on_cell), folder)
+            if settings.fetch
+            else None
+        )
+        if failure and failure.state is not RunState.SUCCEEDED:
+            folder.remove_inputs()
+            return failure
         while True:
             warm = kernels.new_run(options.way)
-            outcome = _outcome(replace(request, say=partial(_say, log), start=warm.start), folder)
+            outcome = _outcome(partial(run_process, replace(request, say=say, start=warm.start)), folder)
             warm.finish()
             if not warm.unsuited:
                 break
@@ -63,10 +73,22 @@ def execute_run(
     return replace(outcome, way=warm.way, note=warm.note)
 
 
-def _outcome(request: PackagedRun, folder: RunFolder) -> Outcome:
-    """Run a process and describe how it ended."""
+def _fetch(
+    folder: RunFolder,
+    settings: WorkerSettings,
+    time_limit: float | None,
+    say: Callable[[str], None],
+    on_cell: Callable[[int, int], None],
+) -> None:
+    """Fetch the files that the values of a run name by address; no cell runs meanwhile."""
+    rules = FetchRules(allowed=settings.fetch_allowed, largest=settings.fetch_limit, time_limit=time_limit)
+    fetch_files(folder, rules, say=say, on_wait=partial(on_cell, 0, 0))
+
+
+def _outcome(action: Callable[[], None], folder: RunFolder) -> Outcome:
+    """Do a part of a run and describe how it ended."""
     try:
-        run_process(request)
+        action()
     except InterruptedRunError as error:
         return Outcome(state=RunState.FAILED, reason=error.reason, message=str(error), exit_code=error.exit_code)
     except RunFailedError as error:

@@ -25,6 +25,12 @@ class WorkerSettings:
     kernels: Choice = "auto"
     """How the kernels of runs start that do not choose it (`generator.runner.server.kernels`)."""
 
+    fetch: bool = False
+    """Whether runs may fetch files from addresses that clients name (`generator.runner.server.workers.fetching`)."""
+    fetch_allowed: tuple[str, ...] = ()
+    """Hosts and networks besides public ones."""
+    fetch_limit: int = 1024**3
+
     def as_message(self) -> dict[str, Any]:
         """Return the settings as a JSON object."""
         return {name: str(value) if isinstance(value, Path) else value for name, value in asdict(self).items()}
@@ -32,4 +38,5 @@ class WorkerSettings:
     @classmethod
     def from_message(cls, message: Mapping[str, Any]) -> WorkerSettings:
         """Read the settings from a JSON object."""
-        return cls(**{**message, "root": Path(message["root"]), "data": Path(message["data"])})
+        paths = {name: Path(message[name]) for name in ("root", "data")}
+        return cls(**{**message, **paths, "fetch_allowed": tuple(message["fetch_allowed"])})
