@@ -309,6 +309,20 @@ def test_the_pages_work_without_scripts(browser: Browser, server: NotebookServer
     context.close()
 
 
+@in_a_browser
+def test_the_api_is_shown_and_tried_without_another_server(page: Page, server: NotebookServer) -> None:
+    problems: list[str] = []
+    page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+    page.on("request", lambda one: problems.append(one.url) if not one.url.startswith((server.url, "data:")) else None)
+    page.goto(f"{server.url}/docs?notebook=ogc")
+    page.get_by_role("button", name="GET /conformance conformance").click()
+    page.get_by_role("button", name="Try it out").click()
+    page.get_by_role("button", name="Execute", exact=True).click()
+
+    expect(page.get_by_text("conformsTo").first).to_be_visible()
+    assert not problems
+
+
 def test_runs_are_listed_by_state_and_page(server: NotebookServer) -> None:
     for _ in range(26):
         server.begin("fails.ipynb")

@@ -16,7 +16,7 @@ from generator.runner.server.headers import DefaultHeaders
 from generator.runner.server.ogc import router as ogc
 from generator.runner.server.pages import notebooks as notebook_pages
 from generator.runner.server.pages import runs as run_pages
-from generator.runner.server.pages import signing_in, static_files
+from generator.runner.server.pages import signing_in, static_files, swagger
 from generator.runner.server.pages.errors import error_response
 from generator.runner.server.problems import ProblemError
 from generator.runner.server.runs.store import ChangeKind, RunMissingError, StoreUnavailableError
@@ -24,7 +24,14 @@ from generator.runner.server.schedules.scheduler import Scheduler
 from generator.runner.server.schedules.store import ScheduleMissingError
 from generator.runner.server.workers.pool import WorkerPool
 
-_pages = (notebook_pages.router, run_pages.plain_router, run_pages.router, signing_in.router, static_files.router)
+_pages = (
+    notebook_pages.router,
+    run_pages.plain_router,
+    run_pages.router,
+    signing_in.router,
+    static_files.router,
+    swagger.router,
+)
 _routers = (*_pages, runs.router, notebooks.router, schedules.router, ogc.router)
 _SWEEP_INTERVAL = 2.0
 """Seconds between two looks for runs whose workers have died."""

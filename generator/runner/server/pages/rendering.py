@@ -6,6 +6,7 @@ import hashlib
 import secrets
 from datetime import datetime, timezone
 from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -18,6 +19,7 @@ from generator.runner.server.access import Identity
 from generator.runner.server.runs.model import Run
 
 _FOLDER = Path(__file__).parent
+_SWAGGER = ("swagger-ui-bundle.js", "swagger-ui.css")
 _POLICY = (
     "default-src 'none'; script-src 'nonce-{nonce}' 'strict-dynamic'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -80,7 +82,16 @@ def static_file(name: str) -> Path | None:
 
 @lru_cache(maxsize=1)
 def _static_files() -> dict[str, Path]:
-    return {path.name: path for path in (_FOLDER / "static").iterdir() if path.is_file()}
+    own = {path.name: path for path in (_FOLDER / "static").iterdir() if path.is_file()}
+    return _swagger_files() | own
+
+
+def _swagger_files() -> dict[str, Path]:
+    """Return the files of Swagger UI; none if its package is not installed."""
+    package = find_spec("fastapi_swagger")
+    folders = package.submodule_search_locations if package and package.submodule_search_locations else ()
+    files = (Path(folder) / "resources" / name for folder in folders for name in _SWAGGER)
+    return {path.name: path for path in files if path.is_file()}
 
 
 @lru_cache
