@@ -69,6 +69,10 @@ class Addresses:
         """Return the address of one of a job's results."""
         return f"{self.results(identifier)}/{quote(output, safe='')}"
 
+    def form(self, path: str) -> str:
+        """Return the address of a notebook's page."""
+        return f"{self._base}/notebooks/{quote(path)}"
+
     def output_file(self, run_id: str, path: str) -> str:
         """Return the address of a file that a run wrote."""
         return f"{self._base}/runs/{run_id}/outputs/{quote(path)}"

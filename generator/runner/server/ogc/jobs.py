@@ -20,7 +20,7 @@ from generator.runner.server.ogc.job_filters import JobFilter, JobQuery, find_jo
 from generator.runner.server.ogc.kept_requests import read_request
 from generator.runner.server.ogc.raw import file_response, raw_response
 from generator.runner.server.ogc.request import ResultsRequest
-from generator.runner.server.ogc.responses import json_response, quality, respond, wants_page
+from generator.runner.server.ogc.responses import json_response, respond, wants_page
 from generator.runner.server.ogc.results import find_results
 from generator.runner.server.ogc.status import status_info
 from generator.runner.server.problems import ProblemError
@@ -30,6 +30,7 @@ from generator.runner.server.submission import delete, dismiss
 from generator.runner.server.tokens.role import Role
 
 router = APIRouter(route_class=ExceptionRoute)
+_JSON = ("application/json", "application/problem+json")
 _DISMISS_TIMEOUT = 5.0
 """Seconds for which a dismissal waits for the interrupted run."""
 
@@ -135,8 +136,8 @@ def _is_raw(wanted: ResultsRequest, request: Request) -> bool:
     """Choose the form of results: raw is the standard's default, unless the client accepts JSON alone."""
     if wanted.response is not None:
         return wanted.response == "raw"
-    accept = request.headers.get("accept", "")
-    return quality(accept, "application/json") == 0 or "*/*" in accept
+    accepted = [part.partition(";")[0].strip().lower() for part in request.headers.get("accept", "").split(",")]
+    return not accepted or any(kind not in _JSON for kind in accepted)
 
 
 def _require_success(run: Run) -> None:

@@ -51,6 +51,7 @@ async def describe_process(request: Request, identifier: str) -> Response:
     links = [
         *self_links(to.process(name)),
         link(to.execution(name), execute_relation, "execute the process"),
+        link(to.form(served.path), "related", "form of the notebook", "text/html"),
         link(to.processes, "up", "processes"),
     ]
     description = process_description(summary(served), served.interface, with_files=True)
