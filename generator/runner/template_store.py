@@ -77,6 +77,11 @@ class TemplateStore:
                 (name, content, int(default)),
             )
 
+    def clear_default(self) -> None:
+        """Leave no template the default one."""
+        with self._open() as database:
+            database.execute("UPDATE template SET is_default = 0")
+
     def delete(self, name: str) -> None:
         """Remove a template.
 

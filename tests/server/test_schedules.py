@@ -36,7 +36,9 @@ from generator.runner.server.schedules.model import Schedule
 from generator.runner.server.schedules.scheduler import Scheduler
 from generator.runner.server.schedules.sqlite import SqliteScheduleStore
 from generator.runner.server.schedules.store import ScheduleMissingError
+from generator.runner.server.storage import NotebookStorage
 from generator.runner.server.tokens.store import TokenStore
+from generator.runner.template_store import TemplateStore
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=timezone.utc)
 EVERY_HOUR = {"notebook": "double.ipynb", "cron": "0 * * * *", "parameters": {"x": 4}}
@@ -169,6 +171,8 @@ def context(tmp_path: Path) -> Iterator[Context]:
         events=RunEvents(store.get),
         access=Access(TokenStore(tmp_path / "data"), loopback=True),
         data=tmp_path / "data",
+        storage=NotebookStorage(root=tmp_path / "data" / "notebooks"),
+        templates=TemplateStore(tmp_path / "data" / "templates.sqlite"),
         limits=Limits(queue=3),
     )
     store.close()

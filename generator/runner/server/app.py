@@ -18,6 +18,7 @@ from generator.runner.server.pages import notebooks as notebook_pages
 from generator.runner.server.pages import runs as run_pages
 from generator.runner.server.pages import signing_in, static_files, swagger
 from generator.runner.server.pages.errors import error_response
+from generator.runner.server.papermill_api import running, templates
 from generator.runner.server.problems import ProblemError
 from generator.runner.server.runs.store import ChangeKind, RunMissingError, StoreUnavailableError
 from generator.runner.server.schedules.scheduler import Scheduler
@@ -32,7 +33,8 @@ _pages = (
     static_files.router,
     swagger.router,
 )
-_routers = (*_pages, runs.router, notebooks.router, schedules.router, ogc.router)
+_papermill_api = (templates.router, running.router, running.bare_router)  # the last one takes what is left
+_routers = (*_pages, runs.router, notebooks.router, schedules.router, ogc.router, *_papermill_api)
 _SWEEP_INTERVAL = 2.0
 """Seconds between two looks for runs whose workers have died."""
 

@@ -18,8 +18,10 @@ from generator.runner.server.runs.folder import RunFolder, run_folder
 from generator.runner.server.runs.model import Run
 from generator.runner.server.runs.store import RunMissingError, RunStore
 from generator.runner.server.schedules.store import ScheduleStore
+from generator.runner.server.storage import NotebookStorage
 from generator.runner.server.tokens.role import Role
 from generator.runner.server.workers.pool import WorkerPool
+from generator.runner.template_store import TemplateStore
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -53,6 +55,8 @@ class Context:
     events: RunEvents
     access: Access
     data: Path
+    storage: NotebookStorage
+    templates: TemplateStore
     limits: Limits
     readable: tuple[str, ...] = ()
     """Patterns of paths in the served folder that callers may name as files."""

@@ -57,6 +57,7 @@ def _add_notebooks(group: argparse._ArgumentGroup) -> None:
         help="a PostgreSQL database of runs, which several servers share together with --data; set one with a password "
         "in PACKMILL_SERVE_DATABASE (default: a file in --data)",
     )
+    _add_storage(group)
     _add(
         group,
         "--workers",
@@ -102,6 +103,36 @@ def _add_files(group: argparse._ArgumentGroup) -> None:
         default=[],
         metavar="HOST",
         help="a private host or network from which --fetch public takes files, too; can be repeated",
+    )
+
+
+def _add_storage(group: argparse._ArgumentGroup) -> None:
+    _add(
+        group,
+        "--output-root",
+        metavar="DIRECTORY",
+        help="also store executed notebooks here, in the folders of their notebooks; relative paths of requests to "
+        "/run are below it (default: only those with a path, in --data)",
+    )
+    _add(
+        group,
+        "--output-bucket",
+        action="append",
+        metavar="BUCKET[/FOLDER]",
+        help="S3 bucket that requests to /run may store executed notebooks in; can be repeated (default: none)",
+    )
+    _add(
+        group,
+        "--source-bucket",
+        action="append",
+        metavar="BUCKET[/FOLDER]",
+        help="S3 bucket whose notebooks /run may run; can be repeated (default: none)",
+    )
+    _add(
+        group,
+        "--templates",
+        metavar="FILE",
+        help="templates of executed notebooks' paths (default: $PACKMILL_TEMPLATES, else a file in --data)",
     )
 
 

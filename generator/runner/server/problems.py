@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
+from typing import Any
 
 from fastapi.responses import JSONResponse
 
@@ -19,10 +20,12 @@ class ProblemError(Exception):
         issues: Sequence[str] = (),
         headers: Mapping[str, str] | None = None,
         kind: str | None = None,
+        members: Mapping[str, Any] | None = None,
     ) -> None:
+        """``members`` are members of the response besides those of RFC 9457."""
         super().__init__(f"{status}: {detail}")
         self.status, self.detail, self.issues = status, detail, tuple(issues)
-        self.headers, self.kind = dict(headers or {}), kind
+        self.headers, self.kind, self.members = dict(headers or {}), kind, dict(members or {})
 
     @property
     def title(self) -> str:
@@ -31,7 +34,8 @@ class ProblemError(Exception):
 
     def response(self) -> JSONResponse:
         """Return the response (``application/problem+json``)."""
-        body = {"type": self.kind or "about:blank", "title": self.title, "status": self.status, "detail": self.detail}
+        body: dict[str, Any] = {"type": self.kind or "about:blank", "title": self.title}
+        body |= {"status": self.status, "detail": self.detail, **self.members}
         if self.issues:
             body["issues"] = list(self.issues)
         return JSONResponse(body, self.status, self.headers, media_type="application/problem+json")

@@ -24,10 +24,12 @@ from generator.runner.server.machine import default_workers
 from generator.runner.server.options import variable_prefix
 from generator.runner.server.runs.stores import open_store
 from generator.runner.server.schedules.stores import open_schedule_store
+from generator.runner.server.storage import NotebookStorage, read_bucket_folders
 from generator.runner.server.tokens.store import TokenStore
 from generator.runner.server.tokens.token import Token, read_given_tokens
 from generator.runner.server.workers.pool import WorkerPool
 from generator.runner.server.workers.settings import WorkerSettings
+from generator.runner.template_store import TemplateStore, find_store
 from generator.shared.failures import BadInputsError
 
 _BACKLOG = 1024
@@ -50,6 +52,7 @@ def serve(options: argparse.Namespace, say: Callable[[str], None]) -> int:
     check_data(data, say)
     ensure_temporary_folder(data, os.environ)
     access = _access(options, data, say)
+    storage = _storage(options, data)
     _forget_own_variables()
     store = open_store(data, options.database)
     context = Context(
@@ -59,6 +62,8 @@ def serve(options: argparse.Namespace, say: Callable[[str], None]) -> int:
         events=RunEvents(lambda run_id: context.stored(store.get, run_id)),
         access=access,
         data=data,
+        storage=storage,
+        templates=find_store(options.templates, os.environ) or TemplateStore(data / "templates.sqlite"),
         readable=tuple(options.readable),
         fetch_urls=options.fetch == "public",
         limits=Limits(
@@ -78,6 +83,7 @@ def serve(options: argparse.Namespace, say: Callable[[str], None]) -> int:
             database=options.database,
             time_limit=started.limits.run_time,
             cell_time_limit=started.limits.cell_time,
+            output_root=storage.root,
             kernels=options.kernels,
             fetch=started.fetch_urls,
             fetch_allowed=tuple(options.fetch_allow),
@@ -126,6 +132,23 @@ def _access(options: argparse.Namespace, data: Path, say: Callable[[str], None])
             "or set PACKMILL_SERVE_TOKENS=NAME:ROLE:TOKEN, or use --token-file; --host 127.0.0.1 needs no token"
         )
     return Access(tokens, loopback=loopback, per_minute=options.rate_limit, allowed_hosts=options.allowed_host or ())
+
+
+def _storage(options: argparse.Namespace, data: Path) -> NotebookStorage:
+    """Read where executed notebooks may be stored.
+
+    Raises:
+        BadInputsError: a bucket has no valid name, or the folder is a file.
+    """
+    root = Path(options.output_root or data / "notebooks").resolve()
+    if root.exists() and not root.is_dir():
+        raise BadInputsError(f"--output-root {root}: not a folder")
+    return NotebookStorage(
+        root=root,
+        keep_all=bool(options.output_root),
+        sources=read_bucket_folders(options.source_bucket or (), "--source-bucket"),
+        targets=read_bucket_folders(options.output_bucket or (), "--output-bucket"),
+    )
 
 
 def _given_tokens(options: argparse.Namespace) -> dict[str, Token]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import posixpath
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -34,6 +35,8 @@ class Submission:
     owner: str = ""
     protocol: Protocol = "runs"
     options: RunOptions = field(default_factory=RunOptions)
+    source: bytes | None = None
+    """The notebook itself, if it is not in the served folder."""
     idempotency_key: str | None = None
     schedule: str | None = None
     run_id: str = field(default_factory=new_run_id)
@@ -64,6 +67,8 @@ def _store(context: Context, submission: Submission, read: ReadValues) -> Run:
     try:
         if not folder.path.is_dir():
             folder.create()
+        if submission.source is not None:
+            folder.write_source(posixpath.basename(submission.notebook.path), submission.source)
         _write_files(read.files.values(), limit=context.limits.upload)
         folder.write_inputs(read.inputs)
         run = context.store.add(_new_run(submission), run_id=submission.run_id, queue_limit=context.limits.queue)

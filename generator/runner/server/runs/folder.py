@@ -2,6 +2,7 @@
 
 ```
 <data>/runs/<first digits of the id>/<id>/
+  source/       a notebook that is not in the served folder
   inputs.json   the CWL input object, removed after the run: it may hold secrets
   uploads/      files that came with the request, removed with the run
   log.txt       what the runner reported
@@ -21,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from generator.runner.results.folder import write_result
 from generator.shared import contract
 from generator.shared.json_text import json_text
 
@@ -45,6 +47,11 @@ class RunFolder:
         return self.path / "uploads"
 
     @property
+    def source(self) -> Path:
+        """The folder of a notebook that is not in the served folder."""
+        return self.path / "source"
+
+    @property
     def output(self) -> Path:
         """The output directory."""
         return self.path / contract.output_folder
@@ -64,6 +71,11 @@ class RunFolder:
         descriptor = os.open(self.inputs_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(json_text(dict(inputs)))
+
+    def write_source(self, name: str, notebook: bytes) -> None:
+        """Write a notebook that is not in the served folder."""
+        self.source.mkdir()
+        (self.source / name).write_bytes(notebook)
 
     def remove_inputs(self) -> None:
         """Remove the input object and the uploads."""
@@ -85,6 +97,10 @@ class RunFolder:
     def read_result(self) -> dict[str, Any]:
         """Return the content of ``result.json``; empty if the run has not written it."""
         return _read(self.output / contract.result_file)
+
+    def update_result(self, **fields: Any) -> None:
+        """Change fields of ``result.json``."""
+        write_result(self.output / contract.result_file, json_text(self.read_result() | fields) + b"\n")
 
     def read_scraps(self) -> dict[str, Any]:
         """Return the scraps by name, in the order of the notebook; empty without any."""

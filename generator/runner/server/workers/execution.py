@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import posixpath
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -15,6 +16,8 @@ from generator.runner.packaged.run import run as run_process
 from generator.runner.server.kernels.warm import WarmKernels
 from generator.runner.server.runs.folder import RunFolder
 from generator.runner.server.runs.model import Choice, Outcome, Run, RunState
+from generator.runner.server.storage import NotebookStorage
+from generator.runner.server.workers.delivery import deliver
 from generator.runner.server.workers.fetching import FetchRules, fetch_files
 from generator.runner.server.workers.settings import WorkerSettings
 from generator.shared.failures import InterruptedRunError, RunFailedError
@@ -32,6 +35,8 @@ class RunOptions:
     report_mode: bool = False
     time_limit: float | None = None
     cell_time_limit: float | None = None
+    deliver: str | None = None
+    """Where else the executed notebook is stored (`generator.runner.server.workers.delivery`)."""
     note: str | None = None
     """What a user should know of how the run was started."""
 
@@ -70,7 +75,10 @@ def execute_run(
                 break
             folder.clear_output()
         folder.remove_inputs()
-    return replace(outcome, way=warm.way, note=warm.note)
+    outcome = replace(outcome, way=warm.way, note=warm.note)
+    if options.deliver:
+        outcome = deliver(outcome, folder, options.deliver, NotebookStorage(root=settings.output_root))
+    return outcome
 
 
 def _fetch(
@@ -116,11 +124,12 @@ def _say(log: TextIO, line: str) -> None:
 
 
 def _request(run: Run, options: RunOptions, folder: RunFolder, settings: WorkerSettings) -> PackagedRun:
+    own = folder.source.is_dir()
     return PackagedRun(
-        process=run.process,
+        process=posixpath.basename(run.process) if own else run.process,
         output=folder.output,
         inputs=folder.inputs_file,
-        repository=str(settings.root),
+        repository=str(folder.source if own else settings.root),
         template=options.template,
         template_args=options.template_args or {},
         html=options.html,

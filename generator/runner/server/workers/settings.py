@@ -22,6 +22,8 @@ class WorkerSettings:
     time_limit: float | None = None
     """The longest that a run may take."""
     cell_time_limit: float | None = None
+    output_root: Path = Path()
+    """Where executed notebooks are stored that a request gives a relative path."""
     kernels: Choice = "auto"
     """How the kernels of runs start that do not choose it (`generator.runner.server.kernels`)."""
 
@@ -38,5 +40,5 @@ class WorkerSettings:
     @classmethod
     def from_message(cls, message: Mapping[str, Any]) -> WorkerSettings:
         """Read the settings from a JSON object."""
-        paths = {name: Path(message[name]) for name in ("root", "data")}
+        paths = {name: Path(message[name]) for name in ("root", "data", "output_root")}
         return cls(**{**message, **paths, "fetch_allowed": tuple(message["fetch_allowed"])})

@@ -1,0 +1,64 @@
+"""The response to a request that ran a notebook: its scraps, and the status that it chose."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from fastapi.responses import JSONResponse, Response
+
+from generator.runner.server.api.entities import run_entity
+from generator.runner.server.context import Context
+from generator.runner.server.problems import ProblemError
+from generator.runner.server.runs.folder import RunFolder
+from generator.runner.server.runs.model import Run, RunState
+from generator.shared.json_text import json_text
+
+_STATUSES = {
+    "bad-inputs": 400,
+    "process-missing": 404,
+    "dismissed": 409,
+    "internal-error": 500,
+    "interrupted": 503,
+    "staging-failed": 502,
+    "disk-full": 507,
+}
+"""Statuses of failed runs by their reason; 422 for what the notebook did."""
+_WITHOUT_BODY = (204, 205, 304)
+
+
+def respond(context: Context, run: Run, *, return_notebook: bool) -> Response:
+    """Return the response for a run.
+
+    Raises:
+        ProblemError: the run failed.
+    """
+    headers = {"Link": f'</runs/{run.id}>; rel="monitor"'}
+    if not run.state.final:
+        headers = {"Location": f"/runs/{run.id}", "Preference-Applied": "respond-async"}
+        return JSONResponse(run_entity(context, run), 202, headers)
+    folder = context.folder(run.id)
+    result = folder.read_result()
+    if place := result.get("delivered"):
+        headers["X-Output-Notebook"] = quote(str(place), safe="/:")
+    if run.state is not RunState.SUCCEEDED and run.reason != "status-code":
+        reason = run.reason or run.state.value
+        raise ProblemError(
+            _STATUSES.get(reason, 422),
+            f"{run.process}: {run.message or reason}",
+            members={"reason": reason, "result": folder.read_scraps(), "run": f"/runs/{run.id}"},
+            headers=headers,
+        )
+    status = run.status_code if run.status_code is not None and run.status_code >= 200 else 200
+    if status in _WITHOUT_BODY:
+        return Response(status_code=status, headers=headers)
+    body = _body(folder, return_notebook=return_notebook)
+    return Response(body, status, headers, media_type="application/json")
+
+
+def _body(folder: RunFolder, *, return_notebook: bool) -> bytes:
+    """Return the scraps as JSON, and the executed notebook, which is JSON in its file."""
+    result = json_text(folder.read_scraps())
+    notebook = folder.notebook() if return_notebook else None
+    if notebook is None:
+        return b'{"result": %b}\n' % result
+    return b'{"result": %b, "notebook": %b}\n' % (result, notebook.read_bytes())

@@ -1,0 +1,103 @@
+"""Run a notebook, and wait for it: ``/run/PATH``, ``/run/?notebook=PATH``, each with GET and POST."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Request
+from fastapi.responses import Response
+
+from generator.notebook.interface import Interface
+from generator.notebook.parameters import CwlType
+from generator.runner.server.access import Identity
+from generator.runner.server.context import context_of
+from generator.runner.server.papermill_api.destinations import choose_destination
+from generator.runner.server.papermill_api.errors import MessageRoute
+from generator.runner.server.papermill_api.notebooks import find_notebook
+from generator.runner.server.papermill_api.requests import RunRequest, own_names, read_get, read_post
+from generator.runner.server.papermill_api.responses import respond
+from generator.runner.server.problems import ProblemError
+from generator.runner.server.submission import Submission, submit
+from generator.runner.server.values.texts import inputs_by_name, typed_values
+from generator.runner.server.workers.execution import RunOptions
+from generator.shared.suggestions import did_you_mean
+
+router = APIRouter(route_class=MessageRoute)
+bare_router = APIRouter(route_class=MessageRoute)
+"""The README's POST example lacks /run; this route comes after all others."""
+_ASYNC = re.compile(r"(?:^|[,;\s])respond-async\b")
+_WAIT = re.compile(r"(?:^|[,;\s])wait=(\d{1,6})\b")
+_OF_TEXT = (CwlType.STRING, CwlType.ENUM, CwlType.FILE, CwlType.DIRECTORY, CwlType.ANY)
+
+
+@router.get("/run")
+@router.get("/run/{path:path}")
+async def run_by_get(request: Request, path: str = "", prefer: Annotated[str, Header()] = "") -> Response:
+    """Run a notebook with the values of the query."""
+    identity = context_of(request).access.require(request, "run")
+    return await _run(request, identity, read_get(request, path), prefer)
+
+
+@router.post("/run")
+@router.post("/run/{path:path}")
+async def run_by_post(request: Request, path: str = "", prefer: Annotated[str, Header()] = "") -> Response:
+    """Run a notebook with the values of the body."""
+    identity = context_of(request).access.require(request, "run")
+    return await _run(request, identity, await read_post(request, path), prefer)
+
+
+@bare_router.post("/{path:path}.ipynb")
+async def run_by_bare_post(request: Request, path: str, prefer: Annotated[str, Header()] = "") -> Response:
+    """Run a notebook with the values of the body, without /run."""
+    return await run_by_post(request, path, prefer)
+
+
+async def _run(request: Request, identity: Identity, asked: RunRequest, prefer: str) -> Response:
+    context = context_of(request)
+    found = await find_notebook(context, asked)
+    values = _values(asked, found.served.interface)
+    now = datetime.now(timezone.utc)
+    submission = Submission(
+        notebook=found.served,
+        inputs=values,
+        owner=identity.name,
+        protocol="papermill-api",
+        options=RunOptions(deliver=choose_destination(context, asked, found.served, values, now)),
+        source=found.data,
+    )
+    run = await submit(context, submission)
+    wait = _seconds_to_wait(prefer)
+    if wait != 0:
+        run = await context.events.wait(run.id, wait)
+    return respond(context, run, return_notebook=asked.return_notebook)
+
+
+def _values(asked: RunRequest, interface: Interface) -> dict[str, Any]:
+    """Return the values of a run: those of the query typed by the interface, those of the body as they are.
+
+    A text of the body for a parameter of another type, such as ``{"num": "8"}``, is typed, too.
+    """
+    known = inputs_by_name(interface)
+    texts = [(name, text) for name, text in asked.texts if name in known or name not in own_names]
+    unknown = [name for name, _ in texts if name not in known]
+    if unknown:
+        issues = [f"{name}: no such parameter{did_you_mean(name, (*known, *own_names))}" for name in unknown]
+        raise ProblemError(400, f"{asked.notebook}: unknown arguments in the query", issues=issues)
+    typed = [(name, value) for name, value in asked.values.items() if _is_typed_text(value, name, interface)]
+    return {**asked.values, **typed_values(interface, typed), **typed_values(interface, texts)}
+
+
+def _is_typed_text(value: Any, name: str, interface: Interface) -> bool:
+    known: Mapping[str, Any] = inputs_by_name(interface)
+    return isinstance(value, str) and name in known and known[name].hint.type not in _OF_TEXT
+
+
+def _seconds_to_wait(prefer: str) -> float | None:
+    """Return how long a request waits: until the run ends, unless the client prefers less (RFC 7240)."""
+    preferred = _WAIT.search(prefer)
+    if preferred:
+        return float(preferred[1])
+    return 0.0 if _ASYNC.search(prefer) else None

@@ -1,0 +1,70 @@
+"""The copy of an executed notebook that a request asked for, written by the worker after the run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from generator.runner.server.buckets import numbered, write_new_object
+from generator.runner.server.problems import ProblemError
+from generator.runner.server.runs.folder import RunFolder
+from generator.runner.server.runs.model import Outcome, RunState
+from generator.runner.server.storage import NotebookStorage
+from generator.shared.failures import StagingError
+
+
+def deliver(outcome: Outcome, folder: RunFolder, destination: str, storage: NotebookStorage) -> Outcome:
+    """Store the executed notebook of a run, also of one that failed; a run whose notebook cannot be stored fails.
+
+    ``destination`` is an ``s3://`` address or a path below the storage's folder. A file that exists is never replaced:
+    the new one gets a number. ``result.json`` names the place as ``delivered``.
+    """
+    notebook = folder.notebook()
+    if notebook is None:
+        return outcome
+    try:
+        if destination.startswith("s3://"):
+            place = write_new_object(notebook, destination)
+        else:
+            place = _write_new_file(notebook, storage, destination)
+    except (StagingError, ProblemError, OSError) as error:
+        return _failed(outcome, folder, f"the executed notebook was not stored: {_explain(error)}")
+    folder.update_result(delivered=place)
+    return outcome
+
+
+def _failed(outcome: Outcome, folder: RunFolder, problem: str) -> Outcome:
+    if outcome.state is not RunState.SUCCEEDED:
+        return replace(outcome, note="; ".join(filter(None, (outcome.note, problem))))
+    code, reason = StagingError.exit_code, StagingError.reason
+    folder.update_result(state="failed", reason=reason, error=problem, exit_code=code)
+    return replace(outcome, state=RunState.FAILED, reason=reason, message=problem, exit_code=code)
+
+
+def _explain(error: Exception) -> str:
+    if isinstance(error, ProblemError):
+        return error.detail
+    if isinstance(error, OSError):
+        return f"{error.filename or 'the folder'}: {error.strerror or error}"
+    return str(error)
+
+
+def _write_new_file(notebook: Path, storage: NotebookStorage, relative: str) -> str:
+    """Copy a notebook; the copy appears under its name when it is complete."""
+    storage.root.mkdir(parents=True, exist_ok=True)
+    folder = storage.file(relative).parent
+    folder.mkdir(parents=True, exist_ok=True)
+    storage.file(relative)  # what another process made meanwhile may be a link
+    unfinished = folder / f".{os.getpid()}.part"
+    shutil.copyfile(notebook, unfinished)
+    try:
+        for candidate in numbered(relative):
+            with suppress(FileExistsError):
+                os.link(unfinished, storage.root / candidate)
+                return candidate
+    finally:
+        unfinished.unlink()
+    raise StagingError(f"{relative}: taken too often; choose another name")
