@@ -455,6 +455,40 @@ def test_jobs_are_listed_by_process_status_time_and_duration(server: NotebookSer
     assert quick not in listed(minDuration=600)
 
 
+def test_a_page_has_at_most_a_thousand_entries_of_a_larger_limit(server: NotebookServer) -> None:
+    assert len(server.get("/ogc/jobs?limit=9999999")["jobs"]) == len(server.get("/ogc/jobs?limit=1000")["jobs"])
+    assert server.get("/ogc/processes?limit=9999999")["processes"]
+
+
+def test_roles_and_owners_of_tokens_count(tmp_path: Path) -> None:
+    write_notebook(tmp_path / "root" / "double.ipynb", "x: int = 1", f"{_GLUE}glue('y', x * 2)")
+    tokens = "ada:run:ada-token-0123456789,bob:run:bob-token-0123456789,eve:read:eve-token-0123456789"
+    server = NotebookServer(
+        tmp_path / "root", tmp_path / "data", "--workers", "1", PACKMILL_SERVE_TOKENS=tokens
+    ).start()
+
+    def ask(name: str, method: str, path: str, **options: Any) -> requests.Response:
+        return server.ask(method, path, headers={"Authorization": f"Bearer {name}-token-0123456789"}, **options)
+
+    try:
+        answer = ask("ada", "POST", "/ogc/processes/double/execution", json={"outputs": {"scraps": {}}})
+        job = answer.links["monitor"]["url"].removeprefix(server.url)
+        read = ask("eve", "GET", f"{job}/results")
+        foreign = [ask("bob", method, path) for method in ("GET", "DELETE") for path in (job, f"{job}/results")]
+        lists = [len(ask(name, "GET", "/ogc/jobs").json()["jobs"]) for name in ("ada", "bob", "eve")]
+        refused = ask("eve", "POST", "/ogc/processes/double/execution", json={}), ask("eve", "DELETE", job)
+        stranger = server.ask("GET", "/ogc/processes")
+    finally:
+        server.stop()
+
+    assert answer.json() == {"y": 2}
+    assert read.status_code == 200
+    assert [one.status_code for one in foreign] == [404, 404, 404, 405]
+    assert lists == [1, 0, 1]
+    assert [one.status_code for one in refused] == [403, 403]
+    assert stranger.status_code == 401
+
+
 def test_jobs_are_listed_in_pages(server: NotebookServer) -> None:
     jobs = [begin(server, "double") for _ in range(3)]
     address, seen = "/ogc/jobs?limit=2&processID=double", list[str]()

@@ -19,7 +19,7 @@ _form = {
 _limit = {
     "name": "limit",
     "in": "query",
-    "schema": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 10},
+    "schema": {"type": "integer", "minimum": 1, "default": 10},
 }
 
 

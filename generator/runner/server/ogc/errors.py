@@ -70,5 +70,7 @@ class ExceptionRoute(APIRoute):
                 if error.status == 400 and error.kind is None:
                     raise invalid_value(error.detail, error.issues) from None
                 raise
+            except FileNotFoundError:  # another request removed the job meanwhile
+                raise no_such_job(request.path_params.get("identifier", "")) from None
 
         return handle_with_exceptions

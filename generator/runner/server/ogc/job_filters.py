@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
+from typing import Annotated
 
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from generator.runner.server.ogc.errors import invalid_value
 from generator.runner.server.ogc.status import status_codes
@@ -14,7 +15,8 @@ from generator.runner.server.runs.model import Run, RunState
 from generator.runner.server.runs.store import RunFilter, RunStore
 
 _states = {word: state for state, word in status_codes.items()}
-_PAGE = 500
+_PAGE = 1000
+"""Entries of a page; a larger ``limit`` gets as many (18-062r2, "limit")."""
 _OPEN = ("", "..")
 """An open end of an interval (RFC 3339 times, ISO 8601 intervals as in OGC API - Features)."""
 
@@ -28,7 +30,7 @@ class JobQuery(BaseModel):
     datetime: str | None = None
     shortest: float | None = Field(None, alias="minDuration", ge=0)
     longest: float | None = Field(None, alias="maxDuration", ge=0)
-    limit: int = Field(10, ge=1, le=1000)
+    limit: Annotated[int, Field(ge=1), AfterValidator(lambda given: min(given, _PAGE))] = 10
     before: str | None = None
     """The last job of the page before."""
 

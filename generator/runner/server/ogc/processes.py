@@ -16,19 +16,20 @@ from generator.runner.server.ogc.identifiers import find_process, process_id
 from generator.runner.server.ogc.responses import respond
 
 router = APIRouter(route_class=ExceptionRoute)
-most_listed = 1000
+_MOST_LISTED = 1000
+"""Entries of a page; a larger ``limit`` gets as many (18-062r2, "limit")."""
 
 
 @router.get("/processes")
 async def list_processes(
     request: Request,
-    limit: Annotated[int, Query(ge=1, le=most_listed)] = 10,
+    limit: Annotated[int, Query(ge=1)] = 10,
     offset: Annotated[int, Query(ge=0, le=10**9)] = 0,
 ) -> Response:
     """List processes, sorted by path; the link ``next`` has the following ones."""
     context = context_of(request)
     context.access.require(request, "read")
-    to = Addresses(request)
+    to, limit = Addresses(request), min(limit, _MOST_LISTED)
     served = [one for one in context.catalogue.all() if one.error is None]
     links = self_links(to.processes, f"limit={limit}&offset={offset}")
     if offset + limit < len(served):

@@ -6,6 +6,7 @@
   inputs.json   the CWL input object, removed after the run: it may hold secrets
   uploads/      files that came with the request, removed with the run
   log.txt       what the runner reported
+  ogc.json      which results a client of OGC API - Processes asked for
   output/       the output directory of the run: executed notebook, outputs, scraps, result.json
   cwl.output.json  the CWL output object
 ```
