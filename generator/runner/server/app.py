@@ -10,7 +10,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from generator.runner.server.api import notebooks, runs, schedules
+from generator.runner.server.api import notebooks, outputs, runs, schedules, server_document
 from generator.runner.server.context import Context
 from generator.runner.server.headers import DefaultHeaders
 from generator.runner.server.ogc import router as ogc
@@ -33,8 +33,9 @@ _pages = (
     static_files.router,
     swagger.router,
 )
+_api = (runs.router, outputs.router, notebooks.router, schedules.router, server_document.router)
 _papermill_api = (templates.router, running.router, running.bare_router)  # the last one takes what is left
-_routers = (*_pages, runs.router, notebooks.router, schedules.router, ogc.router, *_papermill_api)
+_routers = (*_pages, *_api, ogc.router, *_papermill_api)
 _SWEEP_INTERVAL = 2.0
 """Seconds between two looks for runs whose workers have died."""
 

@@ -16,6 +16,7 @@ from generator.notebook.notebook import Notebook, read_notebook
 from generator.notebook.stage_ins import folders_below
 from generator.runner.server.problems import ProblemError
 from generator.shared.errors import PackmillError
+from generator.shared.file_names import is_portable
 
 _MOST = 10_000
 """Notebooks that are listed."""
@@ -146,4 +147,4 @@ def _version(file: Path) -> _Version | None:
 
 
 def _is_shown(name: str) -> bool:
-    return not name.startswith(".") and name not in _HIDDEN
+    return not name.startswith(".") and name not in _HIDDEN and is_portable(name)

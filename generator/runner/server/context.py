@@ -20,6 +20,7 @@ from generator.runner.server.runs.store import RunMissingError, RunStore
 from generator.runner.server.schedules.store import ScheduleStore
 from generator.runner.server.storage import NotebookStorage
 from generator.runner.server.tokens.role import Role
+from generator.runner.server.values.caller_files import FileRules
 from generator.runner.server.workers.pool import WorkerPool
 from generator.runner.template_store import TemplateStore
 
@@ -66,6 +67,11 @@ class Context:
     """Set when the application starts; None in one that only answers."""
     deaths: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
     """The names of workers that died."""
+
+    @property
+    def file_rules(self) -> FileRules:
+        """Which files callers may name."""
+        return FileRules(root=self.catalogue.root, readable=self.readable, fetch_urls=self.fetch_urls)
 
     async def stored(
         self, call: Callable[Arguments, Result], *arguments: Arguments.args, **named: Arguments.kwargs

@@ -8,6 +8,8 @@ from typing import Any
 
 from fastapi.responses import JSONResponse
 
+from generator.runner.server.json_responses import JsonResponse
+
 
 class ProblemError(Exception):
     """An error response. ``detail`` tells the problem and the remedy; ``issues`` lists single ones."""
@@ -38,4 +40,4 @@ class ProblemError(Exception):
         body |= {"status": self.status, "detail": self.detail, **self.members}
         if self.issues:
             body["issues"] = list(self.issues)
-        return JSONResponse(body, self.status, self.headers, media_type="application/problem+json")
+        return JsonResponse(body, self.status, self.headers, media_type="application/problem+json")

@@ -18,7 +18,7 @@ from generator.runner.server.runs.folder import RunFolder
 from generator.runner.server.runs.model import NewRun, Protocol, Run, new_run_id
 from generator.runner.server.runs.store import QueueFullError
 from generator.runner.server.values.archives import unpack_in_place
-from generator.runner.server.values.caller_files import FileRules, NewFile, ReadValues, read_values
+from generator.runner.server.values.caller_files import NewFile, ReadValues, read_values
 from generator.runner.server.values.strict_json import read_json_object as read_json_object  # noqa: PLC0414
 from generator.runner.server.workers.execution import RunOptions
 from generator.shared.failures import BadInputsError
@@ -106,7 +106,7 @@ def check(
 
 def read_inputs(context: Context, notebook: ServedNotebook, inputs: Mapping[str, Any], *, uploads: Path) -> ReadValues:
     """Return the values as the run reads them, its files below ``uploads``, by the rules of this server."""
-    rules = FileRules(root=context.catalogue.root, readable=context.readable, fetch_urls=context.fetch_urls)
+    rules = context.file_rules
     return read_values(inputs, notebook.interface, notebook=notebook.path, uploads=uploads, rules=rules)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from generator.runner.server.api.output_files import outputs_of
 from generator.runner.server.context import Context
 from generator.runner.server.runs.model import Run
 
@@ -42,8 +43,8 @@ def result_entity(context: Context, run: Run) -> dict[str, Any]:
     """Return the result of an ended run: ``result.json``, the scraps, and where the files are."""
     folder = context.folder(run.id)
     result = folder.read_result()
-    for output in result.get("outputs", []):
-        output["href"] = f"/runs/{run.id}/outputs/{output['path']}"
+    if "outputs" in result:
+        result["outputs"] = outputs_of(run.id, folder)
     return {**result, "run": run_entity(context, run), "scraps": folder.read_scraps()}
 
 

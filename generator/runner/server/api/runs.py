@@ -4,27 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import json
-import mimetypes
 import re
 from collections.abc import AsyncIterator
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request
-from fastapi.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from fastapi.responses import FileResponse, Response, StreamingResponse
 from pydantic import BaseModel, Field
 
 from generator.runner.server.api.entities import result_entity, run_entity
+from generator.runner.server.api.models import ResultEntity, RunEntity, RunList, binary, document
 from generator.runner.server.api.run_requests import read_submission
-from generator.runner.server.content_policy import hostile_policy
+from generator.runner.server.api.start_document import start_body, start_parameters, start_responses
 from generator.runner.server.context import Context, context_of, find_run
 from generator.runner.server.events import Event
+from generator.runner.server.json_responses import JsonResponse
 from generator.runner.server.problems import ProblemError
 from generator.runner.server.runs.model import Choice, Run, RunState
 from generator.runner.server.runs.store import RunFilter
 from generator.runner.server.submission import Submission, dismiss, submit
 from generator.runner.server.workers.execution import RunOptions
 
-router = APIRouter()
+router = APIRouter(tags=["runs"])
 _WAIT = re.compile(r"\bwait=(\d{1,6})\b")
 _MOST_LISTED = 500
 
@@ -51,7 +52,7 @@ class StartHeaders(BaseModel):
     ] = None
 
 
-@router.post("/runs")
+@router.post("/runs", responses=start_responses, openapi_extra=start_body)
 async def start_run(
     request: Request, query: Annotated[StartQuery, Query()], headers: Annotated[StartHeaders, Header()]
 ) -> Response:
@@ -62,7 +63,7 @@ async def start_run(
     return await _start(context, submission, _seconds_to_wait(headers.prefer, query.wait, context))
 
 
-@router.post("/notebooks/{path:path}/runs")
+@router.post("/notebooks/{path:path}/runs", responses=start_responses, openapi_extra=start_parameters)
 async def start_run_of_notebook(
     request: Request,
     path: str,
@@ -90,11 +91,11 @@ async def _start(context: Context, submission: Submission, seconds: float) -> Re
         run = await context.events.wait(run.id, seconds)
     headers = {"Location": f"/runs/{run.id}"}
     if run.state.final:
-        return JSONResponse(result_entity(context, run), headers=headers)
-    return JSONResponse(run_entity(context, run), 202, headers)
+        return JsonResponse(result_entity(context, run), headers=headers)
+    return JsonResponse(run_entity(context, run), 202, headers)
 
 
-@router.get("/runs")
+@router.get("/runs", responses={200: {"model": RunList}})
 async def list_runs(
     request: Request,
     *,
@@ -115,31 +116,31 @@ async def list_runs(
     if len(runs) == limit:
         query = request.url.include_query_params(before=runs[-1].id).query
         headers["Link"] = f'</runs?{query}>; rel="next"'
-    return JSONResponse({"runs": [run_entity(context, run) for run in runs]}, headers=headers)
+    return JsonResponse({"runs": [run_entity(context, run) for run in runs]}, headers=headers)
 
 
-@router.get("/runs/{run_id}")
+@router.get("/runs/{run_id}", responses={200: {"model": RunEntity}})
 async def show_run(request: Request, run_id: str) -> Response:
     """Return the state of a run."""
     context, run = await _find(request, run_id)
-    return JSONResponse(run_entity(context, run))
+    return JsonResponse(run_entity(context, run))
 
 
-@router.delete("/runs/{run_id}")
+@router.delete("/runs/{run_id}", responses={200: {"model": RunEntity}})
 async def dismiss_run(request: Request, run_id: str) -> Response:
     """Dismiss a run: 200 with its state; a run that has ended stays as it is."""
     context, run = await find_run(request, run_id, "run")
-    return JSONResponse(run_entity(context, await dismiss(context, run.id)))
+    return JsonResponse(run_entity(context, await dismiss(context, run.id)))
 
 
-@router.get("/runs/{run_id}/result")
+@router.get("/runs/{run_id}/result", responses={200: {"model": ResultEntity}})
 async def show_result(request: Request, run_id: str) -> Response:
     """Return the result of a run that has ended."""
     context, run = await _find(request, run_id, ended=True)
-    return JSONResponse(result_entity(context, run))
+    return JsonResponse(result_entity(context, run))
 
 
-@router.get("/runs/{run_id}/notebook")
+@router.get("/runs/{run_id}/notebook", responses={200: document("application/x-ipynb+json")})
 async def show_notebook(request: Request, run_id: str) -> Response:
     """Return the executed notebook, as it is saved while the run goes on."""
     context, run = await _find(request, run_id)
@@ -149,19 +150,7 @@ async def show_notebook(request: Request, run_id: str) -> Response:
     return FileResponse(path, media_type="application/x-ipynb+json", filename=path.name)
 
 
-@router.get("/runs/{run_id}/outputs/{path:path}")
-async def show_output(request: Request, run_id: str, path: str) -> Response:
-    """Return a file that the run wrote."""
-    context, run = await _find(request, run_id)
-    file = context.folder(run.id).output_file(path)
-    if file is None:
-        raise ProblemError(404, f"run {run_id}: no output {path!r}")
-    kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
-    headers = {"Content-Security-Policy": hostile_policy}
-    return FileResponse(file, media_type=kind, headers=headers)
-
-
-@router.get("/runs/{run_id}/events")
+@router.get("/runs/{run_id}/events", responses={200: binary("text/event-stream")})
 async def follow_run(request: Request, run_id: str) -> Response:
     """Follow a run: server-sent events ``started``, ``cell`` and ``ended`` with the run's state as JSON."""
     context, run = await _find(request, run_id)

@@ -51,7 +51,7 @@ async def show_conformance(request: Request) -> Response:
     return respond(request, {"conformsTo": list(conformance_classes)}, title="Conformance classes")
 
 
-@router.get("/api")
+@router.get("/api", responses={200: {"content": {definition_media_type: {"schema": {"type": "object"}}}}})
 async def show_definition(request: Request) -> Response:
     """Return the API definition (OpenAPI 3.0)."""
     context_of(request).access.require(request, "read")

@@ -1,0 +1,58 @@
+"""The files that a run wrote, as JSON."""
+
+from __future__ import annotations
+
+import mimetypes
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from generator.runner.server.runs.folder import RunFolder
+from generator.shared import media_types
+
+_MOST_LISTED = 10_000
+
+
+def outputs_of(run_id: str, folder: RunFolder) -> list[dict[str, Any]]:
+    """Return the files of a run as JSON: those of ``result.json``, or of the folder if the run has not written it."""
+    listed = folder.read_result().get("outputs")
+    files = listed if isinstance(listed, list) else _files_of(folder.output)
+    return [
+        {**one, "media_type": file_media_type(one["path"]), "href": output_address(run_id, one["path"])}
+        for one in files
+    ]
+
+
+def output_address(run_id: str, path: str) -> str:
+    """Return the address of a file of a run."""
+    return f"/runs/{run_id}/outputs/{quote(path)}"
+
+
+def file_media_type(name: str) -> str:
+    """Return the media type of a file by its name; that of compressed files is of the compression."""
+    known = media_types.media_type(name)
+    if known != media_types.unknown:
+        return known
+    kind, encoding = mimetypes.guess_type(name)
+    if encoding:
+        return "application/gzip" if encoding == "gzip" else media_types.unknown
+    return kind or media_types.unknown
+
+
+def digests_of(folder: RunFolder) -> dict[str, str]:
+    """Return the SHA-256 of each file of an ended run, in hexadecimal digits."""
+    return {one["path"]: one["sha256"] for one in folder.read_result().get("outputs") or () if "sha256" in one}
+
+
+def _files_of(output: Path) -> Iterator[dict[str, Any]]:
+    number = 0
+    for top, folders, names in os.walk(output):
+        folders.sort()
+        for name in sorted(names):
+            file = Path(top, name)
+            number += 1
+            if file.is_symlink() or not file.is_file() or number > _MOST_LISTED:
+                continue
+            yield {"path": file.relative_to(output).as_posix(), "size": file.stat().st_size}

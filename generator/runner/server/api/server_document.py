@@ -1,0 +1,62 @@
+"""The OpenAPI document of the server, made from its routes."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.openapi.utils import get_openapi
+from fastapi.responses import Response
+
+from generator.runner.server.api.models import Problem
+from generator.runner.server.context import context_of
+from generator.runner.server.json_responses import JsonResponse
+
+router = APIRouter(tags=["server"])
+_START = "/notebooks/{path}/runs"
+_description = """\
+Runs notebooks. Every run starts from fresh state. Each notebook has a document of its own at
+`/notebooks/PATH/openapi.json`, with its parameters."""
+_problem = {
+    "description": "An error",
+    "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+}
+
+
+@router.get("/openapi.json", responses={200: {"model": dict[str, Any]}})
+async def describe_server(request: Request) -> Response:
+    """Describe the server's API, as an OpenAPI 3.1 document."""
+    context_of(request).access.require(request, "read")
+    address = str(request.base_url).rstrip("/")
+    return JsonResponse({**server_document(request.app), "servers": [{"url": address}]})
+
+
+def server_document(app: FastAPI) -> dict[str, Any]:
+    """Return the document of all routes; it is made once, and must not be changed."""
+    if app.openapi_schema is None:
+        app.openapi_schema = _make_document(app)
+    return app.openapi_schema
+
+
+def part_of_document(app: FastAPI, *paths: str, address: str) -> dict[str, Any]:
+    """Return a copy of the document with some of its paths, and the one that starts a run of a notebook."""
+    document = server_document(app)
+    chosen = {path: document["paths"][path] for path in (_START, *paths)}
+    part = copy.deepcopy({**document, "paths": chosen})
+    return {**part, "servers": [{"url": address}]}
+
+
+def _make_document(app: FastAPI) -> dict[str, Any]:
+    document = get_openapi(title="packmill-runner", version="1", description=_description, routes=app.routes)
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    schemas["Problem"] = Problem.model_json_schema()
+    for name in ("HTTPValidationError", "ValidationError"):  # invalid requests are answered with 400 and a Problem
+        schemas.pop(name, None)
+    document["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+    document["security"] = [{"token": []}, {}]
+    for item in document["paths"].values():
+        for operation in item.values():
+            operation["responses"].pop("422", None)
+            operation["responses"]["default"] = _problem
+    return document

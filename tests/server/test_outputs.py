@@ -1,0 +1,108 @@
+"""Files of runs over HTTP: the list, ranges of bytes, media types, and the archive of all."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import zipfile
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from notebook_server import NotebookServer
+from support import write_notebook
+
+WRITE = (
+    "import os\n"
+    "os.makedirs('plots')\n"
+    "open('plots/a b&c.png', 'wb').write(bytes(range(256)))\n"
+    "open('page.html', 'w').write('<script>alert(1)</script>')\n"
+    "open('table.csv', 'w').write('a,b')\n"
+    "open('table.csv.gz', 'wb').write(b'packed')\n"
+    "open('data.unknown', 'wb').write(b'x')\n"
+    "os.symlink('/etc/hostname', 'link.txt')"
+)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NotebookServer]:
+    folder = tmp_path_factory.mktemp("outputs")
+    write_notebook(folder / "root" / "write.ipynb", "x = 1", WRITE)
+    running = NotebookServer(folder / "root", folder / "data").start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="module")
+def run(server: NotebookServer) -> Any:
+    return server.run("write.ipynb")
+
+
+def test_outputs_are_listed_with_sizes_digests_and_media_types(server: NotebookServer, run: Any) -> None:
+    listed = {one["path"]: one for one in server.get(f"/runs/{run['run']['id']}/outputs/")["outputs"]}
+
+    picture = listed["plots/a b&c.png"]
+    assert (picture["size"], picture["media_type"]) == (256, "image/png")
+    assert picture["sha256"] == hashlib.sha256(bytes(range(256))).hexdigest()
+    kinds = {path: one["media_type"] for path, one in listed.items()}
+    assert kinds["table.csv"] == "text/csv"
+    assert kinds["table.csv.gz"] == "application/gzip"
+    assert kinds["data.unknown"] == "application/octet-stream"
+    assert run["outputs"] == list(listed.values())
+
+
+def test_every_listed_address_has_the_file(server: NotebookServer, run: Any) -> None:
+    for one in server.get(f"/runs/{run['run']['id']}/outputs/")["outputs"]:
+        answer = server.ask("GET", one["href"])
+        assert (answer.status_code, len(answer.content)) == (200, one["size"])
+        assert answer.headers["Content-Type"].partition(";")[0] == one["media_type"]
+        digest = base64.b64encode(hashlib.sha256(answer.content).digest()).decode()
+        assert answer.headers["Repr-Digest"] == f"sha-256=:{digest}:"
+
+
+@pytest.mark.parametrize(
+    ("ranges", "status", "content"),
+    [
+        ("bytes=2-4", 206, b"\x02\x03\x04"),
+        ("bytes=254-", 206, b"\xfe\xff"),
+        ("bytes=-1", 206, b"\xff"),
+        ("bytes=300-", 416, None),
+        ("lines=1-2", 400, None),
+    ],
+)
+def test_ranges_of_bytes(server: NotebookServer, run: Any, ranges: str, status: int, content: bytes | None) -> None:
+    address = f"/runs/{run['run']['id']}/outputs/plots/a%20b%26c.png"
+    answer = server.ask("GET", address, headers={"Range": ranges})
+
+    assert answer.status_code == status
+    assert content is None or answer.content == content
+
+
+def test_the_head_of_a_file_has_its_size(server: NotebookServer, run: Any) -> None:
+    answer = server.ask("HEAD", f"/runs/{run['run']['id']}/outputs/table.csv")
+
+    assert (answer.status_code, answer.headers["Content-Length"], answer.content) == (200, "3", b"")
+
+
+def test_pages_of_notebooks_have_no_scripts(server: NotebookServer, run: Any) -> None:
+    answer = server.ask("GET", f"/runs/{run['run']['id']}/outputs/page.html")
+
+    assert answer.headers["Content-Security-Policy"].startswith("sandbox; default-src 'none'")
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_an_archive_has_all_outputs(server: NotebookServer, run: Any) -> None:
+    answer = server.ask("GET", f"/runs/{run['run']['id']}/outputs.zip")
+
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        assert archive.testzip() is None
+        assert {entry.filename: entry.file_size for entry in archive.infolist()} == {
+            one["path"]: one["size"] for one in run["outputs"]
+        }
+        assert archive.read("plots/a b&c.png") == bytes(range(256))
+
+
+@pytest.mark.parametrize("path", ["missing", "..%2finputs.json", "%2e%2e/log.txt", "plots", "a%00b", "x" * 5000])
+def test_other_paths_are_not_found(server: NotebookServer, run: Any, path: str) -> None:
+    assert server.ask("GET", f"/runs/{run['run']['id']}/outputs/{path}").status_code in (400, 404)
