@@ -125,6 +125,22 @@ def test_the_api_stays_json_at_the_same_addresses(server: NotebookServer, path: 
     assert server.ask("GET", path, headers=_HTML).headers["Content-Type"] == "text/html; charset=utf-8"
 
 
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("plot=0", 'name="plot" value="true">'),
+        ("plot=1", 'name="plot" value="true" checked>'),
+        ("bands=[1,2]", ">\n1\n2</textarea>"),
+        ("year=five", 'value="five"'),
+        ("api_key=x", 'type="password" id="field-api_key" name="api_key" autocomplete'),
+    ],
+)
+def test_an_address_fills_in_values(server: NotebookServer, query: str, expected: str) -> None:
+    text = server.ask("GET", f"/notebooks/water.ipynb?{query}", headers=_HTML).text
+
+    assert expected in text
+
+
 def test_every_page_forbids_what_it_does_not_need(server: NotebookServer) -> None:
     for path in ("/", "/notebooks/water.ipynb", "/runs", "/unknown"):
         answer = server.ask("GET", path, headers=_HTML)
@@ -209,12 +225,12 @@ def test_files_are_uploaded(page: Page, server: NotebookServer, tmp_path: Path) 
     page.goto(f"{server.url}/notebooks/files.ipynb")
     page.get_by_label("table").set_input_files(tmp_path / "my table.csv")
     page.get_by_label("folder").set_input_files([tmp_path / "a.txt", tmp_path / "b.txt"])
-    page.get_by_label("x").fill("y")
+    page.locator("#field-x").fill("y")
     page.get_by_role("button", name="Run").click()
-    expect(page.get_by_label("x")).to_have_attribute("aria-invalid", "true")
+    expect(page.locator("#field-x")).to_have_attribute("aria-invalid", "true")
     page.get_by_label("table").set_input_files(tmp_path / "my table.csv")
     page.get_by_label("folder").set_input_files([tmp_path / "a.txt", tmp_path / "b.txt"])
-    page.get_by_label("x").fill("1")
+    page.locator("#field-x").fill("1")
     page.get_by_role("button", name="Run").click()
     expect(page.get_by_role("heading", name="files", exact=False).first).to_contain_text("succeeded")
 
@@ -254,7 +270,7 @@ def test_a_failed_run_names_its_cell(page: Page, server: NotebookServer) -> None
 def test_what_a_notebook_says_is_shown_and_not_run(page: Page, server: NotebookServer) -> None:
     run = server.run("evil.ipynb")["run"]["id"]
     page.goto(f"{server.url}/notebooks/evil.ipynb")
-    expect(page.get_by_label("x", exact=False)).to_have_value(_EVIL)
+    expect(page.locator("#field-x")).to_have_value(_EVIL)
     page.goto(f"{server.url}/runs/{run}")
     page.get_by_text("Show here").click()
     for frame in ("evil.ipynb", "view"):
@@ -276,7 +292,7 @@ def test_everything_is_reached_by_keyboard(page: Page, server: NotebookServer) -
     page.keyboard.press("Enter")
     expect(page.locator("main")).to_be_focused()
     page.keyboard.press("Tab")
-    expect(page.get_by_label("x")).to_be_focused()
+    expect(page.locator("#field-x")).to_be_focused()
     page.keyboard.type("3")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="fails")).to_contain_text("failed")
@@ -310,6 +326,30 @@ def test_the_pages_work_without_scripts(browser: Browser, server: NotebookServer
 
 
 @in_a_browser
+def test_a_form_creates_a_schedule_that_is_paused_and_deleted(page: Page, server: NotebookServer) -> None:
+    page.goto(f"{server.url}/notebooks/fails.ipynb?x=5")
+    page.get_by_text("Run at certain times").click()
+    expect(page.get_by_label("Time zone")).not_to_have_value("")
+    page.get_by_label("Title").fill(_EVIL)
+    page.get_by_label("Times").fill("30 6 *")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("does not have five fields")
+    expect(page.locator("#field-x")).to_have_value("5")
+    page.get_by_label("Times").fill("30 6 1 1 *")
+    page.get_by_role("button", name="Schedule").click()
+    expect(page.get_by_role("heading", name=_EVIL)).to_be_visible()
+    expect(page.get_by_text(re.compile(r"Next: \w{3} \d{4}-01-01 06:30"))).to_be_visible()
+    page.get_by_role("button", name="Pause").click()
+    expect(page.get_by_role("button", name="Resume")).to_be_visible()
+    assert [one["paused"] for one in server.get("/schedules")["schedules"]] == [True]
+    page.get_by_text("Delete …").click()
+    page.get_by_role("button", name="Delete").click()
+
+    expect(page.get_by_text("No schedules yet")).to_be_visible()
+    assert server.get("/schedules")["schedules"] == []
+
+
+@in_a_browser
 def test_the_api_is_shown_and_tried_without_another_server(page: Page, server: NotebookServer) -> None:
     problems: list[str] = []
     page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
@@ -321,20 +361,6 @@ def test_the_api_is_shown_and_tried_without_another_server(page: Page, server: N
 
     expect(page.get_by_text("conformsTo").first).to_be_visible()
     assert not problems
-
-
-def test_runs_are_listed_by_state_and_page(server: NotebookServer) -> None:
-    for _ in range(26):
-        server.begin("fails.ipynb")
-    first = server.ask("GET", "/runs?notebook=fails.ipynb", headers=_HTML).text
-    older = re.findall(r'href="(/runs\?[^"]*before=[^"]*)"', first)[0].replace("&amp;", "&")
-    second = server.ask("GET", older, headers=_HTML).text
-
-    assert len(re.findall(r'href="/runs/[0-9a-f]{32}"', first)) == 25
-    assert "water.ipynb" not in re.sub(r"<datalist.*</datalist>", "", second)
-    assert re.findall(r'href="/runs/[0-9a-f]{32}"', second)
-    assert "No run fits" in server.ask("GET", "/runs?notebook=none.ipynb", headers=_HTML).text
-    assert server.ask("GET", "/runs?state=sleeping", headers=_HTML).status_code == 400
 
 
 def test_a_notebook_that_cannot_run_says_why(server: NotebookServer) -> None:
@@ -357,6 +383,20 @@ def test_a_page_of_a_large_notebook_is_not_rendered(server: NotebookServer, tmp_
     answer = server.ask("GET", f"/runs/{run}/notebook", headers=_HTML)
 
     assert "too large to be shown" in answer.text
+
+
+def test_runs_are_listed_by_state_and_page(server: NotebookServer) -> None:
+    for _ in range(26):
+        server.begin("fails.ipynb")
+    first = server.ask("GET", "/runs?notebook=fails.ipynb", headers=_HTML).text
+    older = re.findall(r'href="(/runs\?[^"]*before=[^"]*)"', first)[0].replace("&amp;", "&")
+    second = server.ask("GET", older, headers=_HTML).text
+
+    assert len(re.findall(r'href="/runs/[0-9a-f]{32}"', first)) == 25
+    assert "water.ipynb" not in re.sub(r"<datalist.*</datalist>", "", second)
+    assert re.findall(r'href="/runs/[0-9a-f]{32}"', second)
+    assert "No run fits" in server.ask("GET", "/runs?notebook=none.ipynb", headers=_HTML).text
+    assert server.ask("GET", "/runs?state=sleeping", headers=_HTML).status_code == 400
 
 
 READER, RUNNER = (f"{name}-0123456789abcdefghij" for name in ("reader", "runner"))
@@ -402,7 +442,7 @@ def test_a_token_signs_in_until_the_user_signs_out(page: Page, closed: NotebookS
     expect(page.get_by_role("alert")).to_have_text("This token is not valid.")
     page.get_by_label("Token").fill(RUNNER)
     page.keyboard.press("Enter")
-    expect(page.get_by_label("x")).to_have_value("5")
+    expect(page.locator("#field-x")).to_have_value("5")
     page.get_by_role("button", name="Run").click()
     expect(page.get_by_role("heading", name="one")).to_contain_text("succeeded")
     page.get_by_role("button", name="Sign out").click()

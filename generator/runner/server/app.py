@@ -14,9 +14,10 @@ from generator.runner.server.api import notebooks, outputs, runs, schedules, ser
 from generator.runner.server.context import Context
 from generator.runner.server.headers import DefaultHeaders
 from generator.runner.server.ogc import router as ogc
+from generator.runner.server.pages import forms, signing_in, static_files, swagger
 from generator.runner.server.pages import notebooks as notebook_pages
 from generator.runner.server.pages import runs as run_pages
-from generator.runner.server.pages import signing_in, static_files, swagger
+from generator.runner.server.pages import schedules as schedule_pages
 from generator.runner.server.pages.errors import error_response
 from generator.runner.server.papermill_api import running, templates
 from generator.runner.server.problems import ProblemError
@@ -27,8 +28,10 @@ from generator.runner.server.workers.pool import WorkerPool
 
 _pages = (
     notebook_pages.router,
+    forms.router,
     run_pages.plain_router,
     run_pages.router,
+    schedule_pages.router,
     signing_in.router,
     static_files.router,
     swagger.router,

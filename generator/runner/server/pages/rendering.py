@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
+from zoneinfo import ZoneInfo
 
 import jinja2
 from fastapi import Request
@@ -70,6 +71,7 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {"moment": _moment, "iso": _iso, "duration": _duration, "size": _size, "took": _seconds}
+    environment.filters["in_zone"] = _in_zone
     environment.filters |= {"quoted": lambda path: quote(path, safe="/"), "query": urlencode}
     environment.globals["static"] = static_address
     return environment
@@ -113,6 +115,10 @@ def _iso(time: datetime | None) -> str:
 def _moment(time: datetime | None) -> str:
     """Format a time for browsers without scripts."""
     return "" if time is None else time.astimezone(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _in_zone(time: datetime, zone: str) -> str:
+    return time.astimezone(ZoneInfo(zone)).strftime("%a %Y-%m-%d %H:%M")
 
 
 def _seconds(run: Run) -> float | None:

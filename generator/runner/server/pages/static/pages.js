@@ -101,12 +101,26 @@ async function refreshUntilItWorks(id) {
 
 // A second click on a button must not start a second run.
 function sendOnce(form) {
-  const button = form.querySelector("button");
-  form.addEventListener("submit", () => setTimeout(() => { button.disabled = true; }));
-  addEventListener("pageshow", () => { button.disabled = false; });
+  const buttons = [...form.querySelectorAll("button")];
+  const set = (disabled) => buttons.forEach((button) => { button.disabled = disabled; });
+  form.addEventListener("submit", () => setTimeout(() => set(true)));
+  addEventListener("pageshow", () => set(false));
+}
+
+// Enter in a field of the schedule must not start a run, as the form's first button would.
+function sendSchedule(part) {
+  part.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.target.tagName !== "INPUT") return;
+    event.preventDefault();
+    part.querySelector("button").click();
+  });
 }
 
 writeTimes(document);
+for (const part of document.querySelectorAll("details.schedule")) sendSchedule(part);
+for (const input of document.querySelectorAll("input[data-zone]")) {
+  input.value = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
+}
 const run = document.querySelector("[data-events]:not([data-over])");
 if (run) follow(run);
 for (const part of document.querySelectorAll("[data-live]")) keepFresh(part.id);

@@ -1,0 +1,177 @@
+"""The form of a notebook, which starts a run or creates a schedule."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.responses import RedirectResponse
+
+from generator.notebook.interface import Interface
+from generator.notebook.schemas import is_file
+from generator.runner.server.access import Identity
+from generator.runner.server.catalogue import ServedNotebook
+from generator.runner.server.context import Context, context_of
+from generator.runner.server.pages.fields import form_fields, texts_of
+from generator.runner.server.pages.form_values import Texts, field_errors, form_pairs, texts_by_id
+from generator.runner.server.pages.negotiation import page_router
+from generator.runner.server.pages.rendering import page
+from generator.runner.server.problems import ProblemError
+from generator.runner.server.runs.model import Run
+from generator.runner.server.schedules.editing import ScheduleChange, create_schedule
+from generator.runner.server.submission import Submission, read_inputs, submit
+from generator.runner.server.values.caller_files import Upload
+from generator.runner.server.values.multipart import Part
+from generator.runner.server.values.request import Body, discard, read_body, values_of_parts
+from generator.runner.server.values.texts import typed_values
+
+router = page_router()
+_SCHEDULE = ("title", "cron", "time_zone")
+"""Fields of a schedule; in the form, their names have a prefix that no parameter has."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SentForm:
+    """The form of a notebook as a user sent it."""
+
+    request: Request
+    context: Context
+    identity: Identity
+    notebook: ServedNotebook
+    body: Body
+    inputs: Mapping[str, Any]
+
+
+@router.get("/notebooks/{path:path}.ipynb")
+async def show_form(request: Request, path: str) -> Response:
+    """Show the form of a notebook; values in the query are filled in, as the address of a colleague may have them."""
+    context = context_of(request)
+    identity = context.access.require(request, "read")
+    notebook = context.catalogue.get(f"{path}.ipynb")
+    values = typed_values(notebook.interface, request.query_params.multi_items())
+    return _form_page(request, identity, notebook, _texts_of_values(values, notebook.interface))
+
+
+@router.get("/runs/{run_id}/again")
+async def repeat(request: Request, run_id: str) -> Response:
+    """Show the form with the values of an earlier run; secrets and files are removed after a run."""
+    context = context_of(request)
+    identity = context.access.require(request, "read")
+    run = await context.find_run(identity, run_id)
+    notebook = context.catalogue.get(run.process)
+    values = _values_of_run(context, run, notebook.interface)
+    return _form_page(request, identity, notebook, _texts_of_values(values, notebook.interface), again=run.id)
+
+
+@router.post("/notebooks/{path:path}.ipynb")
+async def start(request: Request, path: str) -> Response:
+    """Start a run with the values of the form, or show the form again with what is wrong."""
+    return await _handle(request, path, _start_run)
+
+
+@router.post("/notebooks/{path:path}.ipynb/schedule")
+async def schedule(request: Request, path: str) -> Response:
+    """Create a schedule with the values of the form, or show the form again with what is wrong."""
+    return await _handle(request, path, _create_schedule)
+
+
+async def _handle(request: Request, path: str, act: Callable[[SentForm], Awaitable[str]]) -> Response:
+    """Hand the values of a form to ``act``, which returns the address of the next page."""
+    context = context_of(request)
+    identity = context.access.require(request, "run")
+    notebook = context.catalogue.get(f"{path}.ipynb")
+    body = await read_body(request, context)
+    sent = [(part.name, part.value) for part in body.parts if isinstance(part.value, str)]
+    texts = texts_by_id(notebook.interface, sent)
+    errors: dict[str, str] = {}
+    problem = None
+    try:
+        inputs = await _read_inputs(context, notebook, body, texts)
+        read = read_inputs(context, notebook, inputs, uploads=context.folder(body.run_id).uploads)
+        errors = field_errors(notebook.interface, read, (context.catalogue.root / notebook.path).parent)
+        if not errors:
+            form = SentForm(
+                request=request, context=context, identity=identity, notebook=notebook, body=body, inputs=inputs
+            )
+            address = await act(form)
+            return RedirectResponse(f"{request.scope.get('root_path', '')}{address}", status_code=303)
+    except ProblemError as error:
+        problem = error
+    discard(context, body)
+    schedule = {name: body.text(f"schedule-{name}") or "" for name in _SCHEDULE}
+    return _form_page(request, identity, notebook, texts, errors=errors, problem=problem, schedule=schedule)
+
+
+async def _read_inputs(context: Context, notebook: ServedNotebook, body: Body, texts: Texts) -> dict[str, Any]:
+    files = [part for part in body.parts if isinstance(part.value, Upload)]
+    fields = [Part(name, text) for name, text in form_pairs(notebook.interface, texts)]
+    return await values_of_parts([*fields, *files], notebook, context)
+
+
+async def _start_run(form: SentForm) -> str:
+    submission = Submission(
+        notebook=form.notebook, inputs=form.inputs, owner=form.identity.name, run_id=form.body.run_id
+    )
+    run = await submit(form.context, submission)
+    return f"/runs/{run.id}"
+
+
+async def _create_schedule(form: SentForm) -> str:
+    """Create a schedule.
+
+    Raises:
+        ProblemError: 400, the schedule is not valid.
+    """
+    if any(isinstance(part.value, Upload) for part in form.body.parts):
+        raise ProblemError(400, "a schedule cannot have files of a form; leave them out for the notebook's own")
+    title, cron, time_zone = ((form.body.text(f"schedule-{name}") or "").strip() for name in _SCHEDULE)
+    change = ScheduleChange(
+        notebook=form.notebook.path,
+        parameters=form.inputs,
+        title=title,
+        cron=cron,
+        time_zone=time_zone or "UTC",
+    )
+    await create_schedule(form.context, change, form.identity)
+    discard(form.context, form.body)
+    return "/schedules"
+
+
+def _form_page(
+    request: Request,
+    identity: Identity,
+    notebook: ServedNotebook,
+    given: Mapping[str, list[str]],
+    *,
+    errors: Mapping[str, str] | None = None,
+    problem: ProblemError | None = None,
+    schedule: Mapping[str, str] | None = None,
+    again: str = "",
+) -> Response:
+    fields = form_fields(notebook.interface.inputs, given, errors or {})
+    return page(
+        request,
+        "notebook.html",
+        identity=identity,
+        status=problem.status if problem else 400 if errors else 200,
+        notebook=notebook,
+        fields=fields,
+        outputs=notebook.interface.outputs,
+        wrong=[field for field in fields if field.error],
+        problem=problem,
+        schedule=schedule or dict.fromkeys(_SCHEDULE, ""),
+        again=again,
+    )
+
+
+def _texts_of_values(values: Mapping[str, Any], interface: Interface) -> Texts:
+    """Return values as the texts of fields; no secrets, which do not belong into addresses, and no files."""
+    shown = (one for one in interface.inputs if not one.hint.secret and not is_file(one))
+    return {one.id: texts_of(values[one.id], one) for one in shown if values.get(one.id) is not None}
+
+
+def _values_of_run(context: Context, run: Run, interface: Interface) -> dict[str, Any]:
+    parameters = context.folder(run.id).read_result().get("parameters") or {}
+    return {one.id: parameters[one.name] for one in interface.inputs if one.name in parameters}
