@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 from conftest import write_notebooks
 from notebook_server import NotebookServer
 from postgresql import needs_postgresql
 from support import write_notebook
+from typing_extensions import LiteralString
+from waiting import wait_until
 
-pytestmark = needs_postgresql
+pytestmark = [needs_postgresql, pytest.mark.slow]
 
 
 class Replicas:
@@ -33,6 +38,21 @@ class Replicas:
         server.log = self.folder / f"{len(self.servers)}.log"
         self.servers.append(server)
         return server.start()
+
+    def query(self, query: LiteralString) -> list[tuple[Any, ...]]:
+        with psycopg.connect(self.database) as connection:
+            return connection.execute(query).fetchall()
+
+    def count(self) -> dict[str, int]:
+        """The number of runs by state."""
+        return dict(self.query("SELECT state, count(*) FROM packmill_run GROUP BY 1"))
+
+    def wait_until_all_ended(self) -> None:
+        wait_until(lambda: not self.count().keys() & {"queued", "running"}, seconds=180)
+
+    def workers(self) -> Counter[int]:
+        """The number of runs by server process."""
+        return Counter(int(worker.split("-")[0]) for (worker,) in self.query("SELECT worker FROM packmill_run"))
 
     def executions(self) -> Counter[int]:
         return Counter(map(int, self.executed.read_text().split()))
@@ -66,3 +86,20 @@ def test_a_run_is_followed_and_dismissed_by_way_of_another_replica(replicas: Rep
 
     *_, (kind, entity) = events
     assert (kind, entity["state"]) == ("ended", "dismissed")
+
+
+def test_two_replicas_share_runs_with_none_lost_or_doubled(replicas: Replicas, request: pytest.FixtureRequest) -> None:
+    number = request.config.getoption("--shared-runs")
+    servers = [replicas.start("--workers", "1", "--queue", "1000", "--rate-limit", "0") for _ in range(2)]
+    warm_up = [server.run("mark.ipynb", x=-1)["state"] for server in servers for _ in range(2)]
+    with ThreadPoolExecutor(8) as pool:
+        runs = list(pool.map(lambda x: servers[x % 2].begin("mark.ipynb", x=x), range(number)))
+    replicas.wait_until_all_ended()
+
+    assert set(warm_up) == {"succeeded"}
+    assert len(set(runs)) == number
+    assert replicas.count() == {"succeeded": number + len(warm_up)}
+    executions = replicas.executions()
+    assert executions.pop(-1) == len(warm_up)
+    assert executions == dict.fromkeys(range(number), 1)
+    assert set(replicas.workers()) == {server.process.pid for server in servers if server.process}
