@@ -129,7 +129,7 @@ async def results_response(request: Request, context: Context, run: Run) -> Resp
         return respond(request, links, title=f"Results of job {run.id}")
     if _is_raw(wanted, request):
         return raw_response(run.id, results, to)
-    return json_response(await run_in_threadpool(results_document, run.id, results, to))
+    return await run_in_threadpool(lambda: json_response(results_document(run.id, results, to)))
 
 
 def _is_raw(wanted: ResultsRequest, request: Request) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -45,7 +46,11 @@ def json_response(
     document: Any, *, status: int = 200, headers: Mapping[str, str] | None = None, kind: str = "application/json"
 ) -> Response:
     """Return a document as JSON; it may have numbers and text that strict JSON lacks."""
-    return Response(json_text(document), status, dict(headers or {}), media_type=kind)
+    try:
+        data = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    except (ValueError, RecursionError):  # also text that UTF-8 cannot encode
+        data = json_text(document)
+    return Response(data, status, dict(headers or {}), media_type=kind)
 
 
 def wants_page(request: Request) -> bool:
