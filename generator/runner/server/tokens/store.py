@@ -41,7 +41,8 @@ class TokenStore:
         self._guard = threading.Lock()
         self._database = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
         try:
-            self._database.execute("PRAGMA journal_mode = WAL")
+            # machines may share the folder, and WAL is for one machine
+            self._database.execute("PRAGMA journal_mode = DELETE")
             self._database.executescript(_SCHEMA)
         except sqlite3.DatabaseError as error:
             raise BadInputsError(f"{path}: cannot be opened: {error}") from None
