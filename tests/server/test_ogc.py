@@ -31,6 +31,8 @@ from owslib.ogcapi.processes import Processes
 from support import write_notebook
 from waiting import wait_until
 
+from generator.runner.server.ogc.job_filters import parse_interval
+
 _GLUE = "from packmill import glue\n"
 _KINDS = "http://www.opengis.net/def/exceptions/ogcapi-processes-1/1.0/"
 _DRAW = """\
@@ -326,6 +328,7 @@ def test_folders_are_archives_and_lists_of_files_repeat(server: NotebookServer) 
         ("maps:draw", {"inputs": {"image": {"href": "http://example.org/x"}}}, "the inputs do not fit"),
         ("maps:draw", {"inputs": {"image": ["YQ==", "YQ=="]}}, "takes one file, not 2"),
         ("tree", {"inputs": {"tree": "YQ=="}}, "not a ZIP archive"),
+        ("options", {"inputs": {"options": {"class": "File", "path": "/etc/passwd"}}}, "the inputs do not fit"),
     ],
 )
 def test_what_does_not_fit_is_refused_before_the_run(
@@ -502,9 +505,26 @@ def test_jobs_are_listed_in_pages(server: NotebookServer) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "first", "last"),
+    [
+        ("2026-01-31", "2026-01-31T00:00:00+00:00", "2026-01-31T23:59:59.999999+00:00"),
+        ("2026-01-31T12:00:00Z", "2026-01-31T12:00:00+00:00", "2026-01-31T12:00:00.999999+00:00"),
+        ("2026-01-31T12:00:00.500+02:00", "2026-01-31T10:00:00.500000+00:00", "2026-01-31T10:00:01.499999+00:00"),
+        ("2026-01-01/2026-02-01", "2026-01-01T00:00:00+00:00", "2026-02-01T00:00:00+00:00"),
+        ("../2026-02-01", None, "2026-02-01T00:00:00+00:00"),
+        ("2026-01-01/", "2026-01-01T00:00:00+00:00", None),
+        ("9999-12-31", "9999-12-31T00:00:00+00:00", "9999-12-31T23:59:59.999999+00:00"),
+    ],
+)
+def test_a_time_or_an_interval(text: str, first: str | None, last: str | None) -> None:
+    assert tuple(end and end.isoformat() for end in parse_interval(text)) == (first, last)
+
+
+@pytest.mark.parametrize(
     "query",
     [
         "limit=0",
+        "datetime=0001-01-01T00:00:00%2B05:00",
         "limit=x",
         "status=nope",
         "datetime=yesterday",

@@ -17,6 +17,7 @@ from generator.runner.server.runs.store import RunFilter, RunStore
 _states = {word: state for state, word in status_codes.items()}
 _PAGE = 1000
 """Entries of a page; a larger ``limit`` gets as many (18-062r2, "limit")."""
+_END = datetime.max.replace(tzinfo=timezone.utc)
 _OPEN = ("", "..")
 """An open end of an interval (RFC 3339 times, ISO 8601 intervals as in OGC API - Features)."""
 
@@ -95,7 +96,7 @@ def parse_interval(text: str | None) -> tuple[datetime | None, datetime | None]:
     ends = text.split("/")
     if len(ends) == 1 and text not in _OPEN:
         moment, length = _time(text), timedelta(days=1) if len(text) == len("2026-01-31") else timedelta(seconds=1)
-        return moment, moment + length - timedelta.resolution
+        return moment, moment + min(length - timedelta.resolution, _END - moment)
     if len(ends) != 2 or (ends[0] in _OPEN and ends[1] in _OPEN):
         raise invalid_value(f"datetime: {text!r} is neither a time nor an interval START/END")
     first, last = (None if end in _OPEN else _time(end) for end in ends)
