@@ -66,6 +66,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NotebookServer]
     write_notebook(root / "water.ipynb", _PARAMETERS, _RESULTS)
     write_notebook(root / "deep" / "slow.ipynb", "seconds: float = 60", "import time", "time.sleep(seconds)", "1")
     write_notebook(root / "fails.ipynb", "x: int = 1", "print('before')", "1 / (x - x)")
+    shutil.copytree(Path(__file__).parent / "parquet", root / "made")
+    write_notebook(
+        root / "parquet.ipynb",
+        "x: int = 1",
+        "import shutil\nfor name in ('snappy', 'zstd'): shutil.copy(f'made/{name}.parquet', f'{name}.parquet')\n"
+        "open('broken.parquet', 'wb').write(b'PAR1' * 9)",
+    )
     write_notebook(
         root / "files.ipynb",
         "table = 'table.csv'  # type: stage-in\nfolder = 'folder/'  # type: stage-in\nx: int = 1",
@@ -264,6 +271,17 @@ def test_a_failed_run_names_its_cell(page: Page, server: NotebookServer) -> None
     page.goto(f"{server.url}/runs/{server.run('fails.ipynb')['run']['id']}.html")
 
     expect(page.get_by_text("cell 3 failed: ZeroDivisionError")).to_be_visible()
+
+
+@in_a_browser
+def test_parquet_files_are_shown_as_tables(page: Page, server: NotebookServer) -> None:
+    page.goto(f"{server.url}/runs/{server.run('parquet.ipynb')['run']['id']}")
+
+    for name in ("snappy", "zstd"):
+        table = page.get_by_role("region", name=f"Table {name}.parquet")
+        expect(table.get_by_role("row")).to_have_count(51)
+        expect(table.get_by_role("cell", name="CH49")).to_be_attached()
+    expect(page.get_by_role("region", name="Tables").get_by_role("link", name="broken.parquet")).to_be_visible()
 
 
 @in_a_browser
