@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from generator.runner.server.api import notebooks, outputs, runs, schedules, server_document
 from generator.runner.server.context import Context
@@ -70,6 +71,7 @@ def application(
     app.add_exception_handler(RunMissingError, _handle_missing_run)
     app.add_exception_handler(StoreUnavailableError, _handle_unavailable_store)
     app.add_exception_handler(ScheduleMissingError, _handle_missing_schedule)
+    app.add_exception_handler(ClientDisconnect, _handle_lost_client)
     app.add_exception_handler(RequestValidationError, _handle_invalid_request)
     app.add_exception_handler(HTTPException, _handle_http_exception)
     app.add_middleware(DefaultHeaders)
@@ -129,6 +131,10 @@ def _handle_unavailable_store(request: Request, _error: Exception) -> Response:
 
 def _handle_missing_schedule(request: Request, error: Exception) -> Response:
     return error_response(request, ProblemError(404, f"schedule {error}: not found; GET /schedules lists all"))
+
+
+def _handle_lost_client(_request: Request, _error: Exception) -> Response:
+    return Response(status_code=400)  # nobody reads it
 
 
 def _handle_invalid_request(request: Request, error: Exception) -> Response:

@@ -10,6 +10,10 @@ from fastapi.responses import JSONResponse
 
 from generator.runner.server.json_responses import JsonResponse
 
+_LONGEST = 2000
+"""Characters of a message."""
+_MOST_ISSUES = 100
+
 
 class ProblemError(Exception):
     """An error response. ``detail`` tells the problem and the remedy; ``issues`` lists single ones."""
@@ -37,7 +41,12 @@ class ProblemError(Exception):
     def response(self) -> JSONResponse:
         """Return the response (``application/problem+json``)."""
         body: dict[str, Any] = {"type": self.kind or "about:blank", "title": self.title}
-        body |= {"status": self.status, "detail": self.detail, **self.members}
+        body |= {"status": self.status, "detail": _bounded(self.detail), **self.members}
         if self.issues:
-            body["issues"] = list(self.issues)
+            body["issues"] = [_bounded(issue) for issue in self.issues[:_MOST_ISSUES]]
         return JsonResponse(body, self.status, self.headers, media_type="application/problem+json")
+
+
+def _bounded(text: str) -> str:
+    """Shorten a message that repeats what a client sent."""
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

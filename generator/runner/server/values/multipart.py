@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from generator.runner.server.values.caller_files import Upload
 from generator.runner.server.values.names import folder_name, plain_path
 
 _MOST_PARTS = 1000
+logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # it warns of every mistake of a client
 
 
 @dataclass(frozen=True, slots=True)
