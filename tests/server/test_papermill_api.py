@@ -14,10 +14,13 @@ from typing import Any
 
 import nbformat
 import pytest
+import requests
+from botocore.exceptions import ClientError
 from notebook_server import NotebookServer
 from staging_servers import S3, s3_server
 from support import write_notebook
 
+from generator.runner.server import buckets
 from generator.runner.server.buckets import read_notebook_object, write_new_object
 from generator.runner.server.problems import ProblemError
 from generator.shared.failures import StagingError
@@ -210,7 +213,9 @@ def test_readme_status_code(curl: Curl) -> None:
     [("code=404", 404), ("code=503", 503), ("code=204", 204), ("code=304", 304), ("code=100", 200), ("code=700", 200)],
 )
 def test_a_status_code_is_the_response_s(api: Api, query: str, status: int) -> None:
-    answer = api.server.ask("GET", f"/run/status.ipynb?{query}")
+    with requests.Session() as session:
+        answer = session.get(f"{api.server.url}/run/status.ipynb?{query}", timeout=120)
+        assert session.get(f"{api.server.url}/template", timeout=120).json() == []  # on the same connection
 
     assert answer.status_code == status
     if status in (204, 304):
@@ -248,6 +253,14 @@ def test_values_of_the_query_have_the_types_of_the_notebook(api: Api) -> None:
     result = api.server.get(f"/run/{PATH}?{query}")["result"]
 
     assert result == {"string": "12b", "number": 5, "Object": {"k": [1]}, "rest": [2, True, ["a", "b"]]}
+
+
+def test_texts_in_the_body_have_the_types_of_the_notebook(api: Api) -> None:
+    """The README's example gives ``"num": "8"``."""
+    values = {"num": "8", "ratio": "2.5", "flag": "true", "parameter1": "12"}
+    result = api.server.ask("POST", RUN, json={"parameters": values}).json()["result"]
+
+    assert (result["number"], result["rest"][:2], result["string"]) == (10, [2.5, True], "12b")
 
 
 @pytest.mark.parametrize("how", ["query", "body"])
@@ -466,6 +479,38 @@ def test_a_server_without_boto3_has_no_s3(monkeypatch: pytest.MonkeyPatch) -> No
         read_notebook_object("s3://your-bucket/a.ipynb")
     with pytest.raises(StagingError, match="s3:// needs boto3"):
         write_new_object(Path(__file__), "s3://your-bucket/a.ipynb")
+
+
+class BusyBucket:
+    """A bucket in which another run takes each name between the question and the answer."""
+
+    def __init__(self, code: str) -> None:
+        self.code, self.written = code, list[dict[str, Any]]()
+
+    def head_object(self, **_place: str) -> None:
+        raise ClientError({"Error": {"Code": "404"}}, "HeadObject")
+
+    def put_object(self, **request: Any) -> None:
+        if "IfNoneMatch" in request and request["Key"] == "a.ipynb":
+            raise ClientError({"Error": {"Code": self.code}}, "PutObject")
+        self.written.append(request)
+
+
+@pytest.mark.parametrize(
+    ("code", "name"), [("PreconditionFailed", "a_2.ipynb"), ("NotImplemented", "a.ipynb"), ("AccessDenied", None)]
+)
+def test_an_object_of_another_run_is_not_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, name: str | None
+) -> None:
+    bucket = BusyBucket(code)
+    monkeypatch.setattr(buckets, "_client", lambda: bucket)
+    (tmp_path / "executed").write_text("{}")
+    if name is None:
+        with pytest.raises(StagingError, match="AccessDenied: access denied"):
+            write_new_object(tmp_path / "executed", "s3://your-bucket/a.ipynb")
+    else:
+        assert write_new_object(tmp_path / "executed", "s3://your-bucket/a.ipynb") == f"s3://your-bucket/{name}"
+    assert [one["Key"] for one in bucket.written] == ([name] if name else [])
 
 
 def test_other_requests_do_not_run(api: Api) -> None:

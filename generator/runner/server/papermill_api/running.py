@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Annotated, Any
 
@@ -11,7 +10,6 @@ from fastapi import APIRouter, Header, Request
 from fastapi.responses import Response
 
 from generator.notebook.interface import Interface
-from generator.notebook.parameters import CwlType
 from generator.runner.server.access import Identity
 from generator.runner.server.context import context_of
 from generator.runner.server.papermill_api.destinations import choose_destination
@@ -30,7 +28,6 @@ bare_router = APIRouter(route_class=MessageRoute)
 """The README's POST example lacks /run; this route comes after all others."""
 _ASYNC = re.compile(r"(?:^|[,;\s])respond-async\b")
 _WAIT = re.compile(r"(?:^|[,;\s])wait=(\d{1,6})\b")
-_OF_TEXT = (CwlType.STRING, CwlType.ENUM, CwlType.FILE, CwlType.DIRECTORY, CwlType.ANY)
 
 
 @router.get("/run")
@@ -76,23 +73,14 @@ async def _run(request: Request, identity: Identity, asked: RunRequest, prefer: 
 
 
 def _values(asked: RunRequest, interface: Interface) -> dict[str, Any]:
-    """Return the values of a run: those of the query typed by the interface, those of the body as they are.
-
-    A text of the body for a parameter of another type, such as ``{"num": "8"}``, is typed, too.
-    """
+    """Return the values of a run: those of the query typed by the interface, those of the body as they are."""
     known = inputs_by_name(interface)
     texts = [(name, text) for name, text in asked.texts if name in known or name not in own_names]
     unknown = [name for name, _ in texts if name not in known]
     if unknown:
         issues = [f"{name}: no such parameter{did_you_mean(name, (*known, *own_names))}" for name in unknown]
         raise ProblemError(400, f"{asked.notebook}: unknown arguments in the query", issues=issues)
-    typed = [(name, value) for name, value in asked.values.items() if _is_typed_text(value, name, interface)]
-    return {**asked.values, **typed_values(interface, typed), **typed_values(interface, texts)}
-
-
-def _is_typed_text(value: Any, name: str, interface: Interface) -> bool:
-    known: Mapping[str, Any] = inputs_by_name(interface)
-    return isinstance(value, str) and name in known and known[name].hint.type not in _OF_TEXT
+    return {**asked.values, **typed_values(interface, texts)}
 
 
 def _seconds_to_wait(prefer: str) -> float | None:
