@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from anyio.to_thread import run_sync
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
+from starlette.concurrency import run_in_threadpool
 
 from generator.notebook.literals import MisfitError
 from generator.runner.server.problems import ProblemError
@@ -52,7 +52,7 @@ async def read_parts(
             if limit < 0:
                 raise ProblemError(413, "the request is larger than this server takes")
             if problem is None:
-                problem = await run_sync(_write, parser, chunk)
+                problem = await run_in_threadpool(_write, parser, chunk)
         problem = problem or _write(parser, None)
     except FormParserError as error:
         problem = _not_a_form(error)

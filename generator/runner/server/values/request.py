@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
 
-from anyio.to_thread import run_sync
 from fastapi import Request
 from python_multipart.multipart import parse_options_header
+from starlette.concurrency import run_in_threadpool
 
 from generator.notebook.interface import Input
 from generator.notebook.literals import MisfitError
@@ -116,7 +116,7 @@ async def values_of_parts(parts: Sequence[Part], notebook: ServedNotebook, conte
         one = known.get(name)
         key = one.id if one else name
         if one is not None and one.hint.type is CwlType.DIRECTORY:
-            read = await run_sync(_folders, given, one, context.limits.upload)
+            read = await run_in_threadpool(_folders, given, one, context.limits.upload)
         else:
             read = _read_parts(given)
         if key in values:  # a field with texts and files
