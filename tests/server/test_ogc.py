@@ -8,6 +8,8 @@ from __future__ import annotations
 import base64
 import io
 import json
+import subprocess
+import sys
 import zipfile
 from collections.abc import Iterator
 from email import message_from_bytes
@@ -131,7 +133,7 @@ def test_the_landing_page_leads_to_every_resource(server: NotebookServer) -> Non
     landing = server.get("/ogc/")
 
     assert LandingPage.from_dict(landing)
-    for relation in ("self", "service-desc", "conformance"):
+    for relation in ("self", "service-desc", "service-doc", "conformance"):
         (address,) = links_of(landing, relation)
         assert requests.get(address, timeout=60).status_code == 200
     for relation in ("processes", "job-list", "conformance"):
@@ -194,6 +196,23 @@ def test_browsers_get_pages(server: NotebookServer, path: str) -> None:
     assert "<h1" in browser.text
     assert "default-src 'none'" in browser.headers["Content-Security-Policy"]
     assert data.json()
+
+
+def test_browsers_get_the_page_of_the_definition(server: NotebookServer) -> None:
+    answer = server.ask("GET", "/ogc/api", headers={"Accept": "text/html"})
+
+    assert answer.status_code == 303
+    assert server.ask("GET", answer.headers["Location"].removeprefix(server.url)).status_code == 200
+
+
+def test_schemathesis_finds_no_fault_in_the_definition(server: NotebookServer, tmp_path: Path) -> None:
+    checks = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
+    command = [str(Path(sys.executable).with_name("schemathesis")), "run", f"{server.url}/ogc/api"]
+    command += ["--checks", checks, "--mode", "all", "--phases", "coverage", "--seed", "16", "--request-timeout", "60"]
+    command += ["--max-redirects", "0", "--no-color", "--generation-database", "none"]
+    done = subprocess.run(command, check=False, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+
+    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
 
 
 def test_pages_escape_what_notebooks_have(server: NotebookServer) -> None:

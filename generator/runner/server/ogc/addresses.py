@@ -40,6 +40,11 @@ class Addresses:
         return f"{self._base}{prefix}/api"
 
     @property
+    def documentation(self) -> str:
+        """The page of the API definition."""
+        return f"{self._base}/docs?notebook=ogc"
+
+    @property
     def processes(self) -> str:
         """The list of processes."""
         return f"{self._base}{prefix}/processes"

@@ -16,6 +16,7 @@ _form = {
     "description": "json, or html for a page",
     "schema": {"type": "string", "enum": ["json", "html"]},
 }
+_page = {"description": "the page of this document", "headers": {"Location": {"schema": {"type": "string"}}}}
 _limit = {
     "name": "limit",
     "in": "query",
@@ -37,7 +38,12 @@ def api_definition(address: str) -> dict[str, Any]:
             "/": {"get": _get("landingPage", "landing page", "landingPage")},
             "/conformance": {"get": _get("conformance", "conformance classes", "confClasses")},
             "/api": {
-                "get": _operation("api", "this document", {"200": _content(definition_media_type, {"type": "object"})})
+                "get": _operation(
+                    "api",
+                    "this document",
+                    {"200": _content(definition_media_type, {"type": "object"}), "303": _page},
+                    _form,
+                )
             },
             "/processes": {
                 "get": _get("processes", "list of processes", "processList", _limit, _query("offset", "integer"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, Request
-from fastapi.responses import Response
+from fastapi.responses import RedirectResponse, Response
 
 from generator.runner.server.context import context_of
 from generator.runner.server.ogc.addresses import (
@@ -16,7 +16,7 @@ from generator.runner.server.ogc.addresses import (
 )
 from generator.runner.server.ogc.definition import api_definition, definition_media_type
 from generator.runner.server.ogc.errors import ExceptionRoute
-from generator.runner.server.ogc.responses import json_response, respond
+from generator.runner.server.ogc.responses import json_response, respond, wants_page
 
 router = APIRouter(route_class=ExceptionRoute)
 _TITLE = "Notebooks as processes"
@@ -35,6 +35,7 @@ async def show_landing_page(request: Request) -> Response:
     links = [
         *self_links(to.landing),
         link(to.definition, "service-desc", "API definition", definition_media_type),
+        link(to.documentation, "service-doc", "API documentation", "text/html"),
         link(to.conformance, conformance_relation, "conformance classes"),
         link(to.conformance, "conformance", "conformance classes"),
         link(to.processes, processes_relation, "processes"),
@@ -53,7 +54,9 @@ async def show_conformance(request: Request) -> Response:
 
 @router.get("/api", responses={200: {"content": {definition_media_type: {"schema": {"type": "object"}}}}})
 async def show_definition(request: Request) -> Response:
-    """Return the API definition (OpenAPI 3.0)."""
+    """Return the API definition (OpenAPI 3.0); browsers get its page."""
     context_of(request).access.require(request, "read")
+    if wants_page(request):
+        return RedirectResponse(Addresses(request).documentation, 303)
     document = api_definition(Addresses(request).landing.rstrip("/"))
     return json_response(document, kind=definition_media_type)
