@@ -285,8 +285,9 @@ def test_references_and_values_mix_in_parts(server: NotebookServer) -> None:
 
 
 def test_a_client_that_reads_json_alone_gets_a_document_unless_it_asks_for_raw(server: NotebookServer) -> None:
-    answer = execute(server, "double", {}, Accept="application/json")
+    answer = execute(server, "double", {"outputs": {}}, Accept="application/json")
 
+    assert list(answer.json()) == ["output_nb", "scraps", "scrap_files"]
     assert answer.json()["scraps"]["value"] == {"y": 2}
 
 

@@ -63,7 +63,7 @@ def parse_request(body: Mapping[str, Any], known_outputs: Mapping[str, str]) -> 
 
 
 def _outputs(given: Any, known: Mapping[str, str]) -> dict[str, str] | None:
-    if given is None:
+    if given is None or given == {}:
         return None
     if isinstance(given, list) and all(isinstance(name, str) for name in given):
         given = {name: {} for name in given}  # a habit of clients
