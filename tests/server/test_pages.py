@@ -372,7 +372,12 @@ def test_the_api_is_shown_and_tried_without_another_server(page: Page, server: N
     problems: list[str] = []
     page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
     page.on("request", lambda one: problems.append(one.url) if not one.url.startswith((server.url, "data:")) else None)
-    page.goto(f"{server.url}/docs?notebook=ogc")
+    page.goto(f"{server.url}/notebooks/water.ipynb")
+    page.get_by_role("main").get_by_role("link", name="API").click()
+    expect(page.get_by_role("heading", name="water")).to_be_visible()
+    expect(page.get_by_text("/notebooks/water.ipynb/runs").first).to_be_visible()
+    page.get_by_label("Document").select_option("ogc")
+    page.get_by_role("button", name="Show", exact=True).click()
     page.get_by_role("button", name="GET /conformance conformance").click()
     page.get_by_role("button", name="Try it out").click()
     page.get_by_role("button", name="Execute", exact=True).click()
