@@ -12,10 +12,10 @@ import psycopg
 import pytest
 from conftest import write_notebooks
 from notebook_server import NotebookServer
-from postgresql import needs_postgresql
+from postgresql import Cluster, needs_postgresql
 from support import write_notebook
 from typing_extensions import LiteralString
-from waiting import wait_until
+from waiting import processes_naming, wait_until
 
 pytestmark = [needs_postgresql, pytest.mark.slow]
 
@@ -103,3 +103,42 @@ def test_two_replicas_share_runs_with_none_lost_or_doubled(replicas: Replicas, r
     assert executions.pop(-1) == len(warm_up)
     assert executions == dict.fromkeys(range(number), 1)
     assert set(replicas.workers()) == {server.process.pid for server in servers if server.process}
+
+
+def test_an_outage_of_the_database_is_answered_with_503_and_costs_no_run(
+    replicas: Replicas, postgresql: Cluster
+) -> None:
+    server = replicas.start("--workers", "1")
+    running, waiting = server.begin("slow.ipynb", seconds=4), server.begin("double.ipynb")
+    server.wait_for(running, "running")
+    postgresql.stop(mode="immediate")
+    try:
+        refused = server.ask("POST", "/runs", json={"notebook": "double.ipynb"})
+    finally:
+        postgresql.start()
+
+    assert refused.status_code == 503
+    assert int(refused.headers["Retry-After"]) >= 1
+    wait_until(lambda: server.ask("GET", "/runs").status_code == 200, message="the database is back")
+    assert [server.wait_for(run)["state"] for run in (running, waiting)] == ["succeeded", "succeeded"]
+
+
+def test_the_password_of_the_database_is_in_no_notebook_command_or_log(replicas: Replicas, postgresql: Cluster) -> None:
+    replicas.database = replicas.database.replace("postgres@", "postgres:sesame@")
+    write_notebook(replicas.folder / "root" / "environment.ipynb", "import os\nprint(dict(os.environ))")
+    server = replicas.start("--workers", "1")
+    run = server.run("environment.ipynb")["run"]["id"]
+    postgresql.stop()
+    try:
+        assert server.ask("GET", "/runs").status_code == 503
+    finally:
+        postgresql.start()
+
+    wait_until(lambda: server.ask("GET", "/runs").status_code == 200, message="the database is back")
+    assert "PATH" in str(server.get(f"/runs/{run}/notebook"))
+    assert "sesame" not in str(server.get(f"/runs/{run}/notebook"))
+    assert processes_naming("sesame") == []
+    server.stop()
+    assert "sesame" not in server.log.read_text()
+    kept = [path for path in server.data.rglob("*") if path.is_file()]
+    assert not any(b"sesame" in path.read_bytes() for path in kept)

@@ -17,7 +17,7 @@ from itertools import islice, takewhile
 from generator.runner.server.context import Context
 from generator.runner.server.problems import ProblemError
 from generator.runner.server.runs.model import RunState
-from generator.runner.server.runs.store import RunFilter
+from generator.runner.server.runs.store import RunFilter, StoreUnavailableError
 from generator.runner.server.schedules.model import Schedule
 from generator.runner.server.schedules.times import next_time, times_after
 from generator.runner.server.schedules.values import read_values
@@ -49,6 +49,8 @@ class Scheduler:
         while True:
             try:
                 await self.start_due_runs()
+            except StoreUnavailableError:
+                pass  # the store logs it
             except Exception:  # noqa: BLE001 - a database that does not answer now may answer later
                 _log.exception("schedules cannot be read; another attempt follows")
             await asyncio.sleep(await self._seconds_to_sleep())

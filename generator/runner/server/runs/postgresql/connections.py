@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,7 +27,30 @@ _OPTIONS: dict[str, Any] = {
     "tcp_user_timeout": 25_000,
 }
 """A machine that vanished without a word is noticed in half a minute."""
+_TIMEOUT = 3.0
+_TIMEOUT_WHILE_DOWN = 0.2
+"""Seconds that calls wait for a connection: during an outage they would only use up the threads of the server."""
+_LOG_INTERVAL = 60.0
 _NO_ANSWER = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout)
+
+
+class _Rarely(logging.Filter):
+    """Let one of the pool's warnings through a minute: it has one for each attempt to connect."""
+
+    _next = 0.0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record is logged."""
+        if record.levelno > logging.WARNING:
+            return True
+        if time.monotonic() < self._next:
+            return False
+        self._next = time.monotonic() + _LOG_INTERVAL
+        record.msg, record.args = " ".join(record.getMessage().split()), ()
+        return True
+
+
+_filter = _Rarely()
 
 
 class Connections:
@@ -39,13 +63,15 @@ class Connections:
             kwargs=_OPTIONS,
             min_size=1,
             max_size=most,
-            timeout=3,
+            timeout=_TIMEOUT,
             reconnect_timeout=1,  # then the next call tries again, however long the database was down
             num_workers=1,
             check=ConnectionPool.check_connection,
             open=False,
         )
         self._reachable_since: float | None = None
+        self._is_down = False
+        logging.getLogger("psycopg.pool").addFilter(_filter)
 
     def open(self) -> None:
         """Open the first connection.
@@ -75,14 +101,15 @@ class Connections:
             StoreUnavailableError: the database does not answer.
         """
         try:
-            with self._pool.connection() as connection:
+            with self._pool.connection(_TIMEOUT_WHILE_DOWN if self._is_down else _TIMEOUT) as connection:
+                self._is_down = False
                 self._reachable_since = self._reachable_since or time.monotonic()
                 yield connection
         except (*_NO_ANSWER, ConnectorException) as error:
             cause = error.__cause__ if isinstance(error, ConnectorException) else error
             if not isinstance(cause, _NO_ANSWER):
                 raise
-            self._reachable_since = None
+            self._reachable_since, self._is_down = None, True
             raise StoreUnavailableError(" ".join(str(cause).split())) from None
 
     @contextmanager
