@@ -110,14 +110,15 @@ class Worker:
         # a run that was dismissed before this moment is in the database, and later ones are heard of
         self._dismissed = self._store.is_dismissed(run.id)
         send(self._channel, {"started": run.id})
-        noted = 0.0
+        begun, noted = False, 0.0
 
         def note_cell(cell: int, cells: int) -> None:
-            nonlocal noted
+            nonlocal begun, noted
             if self._dismissed:  # before the run could be interrupted
                 raise InterruptedRunError(signal.SIGINT)
-            if time.monotonic() - noted >= _PROGRESS_INTERVAL:
-                noted = time.monotonic()
+            # the first cell is always noted before it begins, since a run with a cell is not repeated
+            if (cell and not begun) or time.monotonic() - noted >= _PROGRESS_INTERVAL:
+                begun, noted = begun or bool(cell), time.monotonic()
                 self._note_progress(run.id, cell, cells)
             send(self._channel, {"cell": run.id, "number": cell, "of": cells})
 
