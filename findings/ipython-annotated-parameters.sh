@@ -25,7 +25,11 @@ cells = [cell(sys.argv[1], ["parameters"]), cell("assert time == 5.0")]
 with open("in.ipynb", "w") as file:
     json.dump({"cells": cells, "metadata": {"kernelspec": kernelspec}, "nbformat": 4, "nbformat_minor": 5}, file)
 PYTHON
-    papermill --no-progress-bar in.ipynb out.ipynb > log 2>&1 && echo succeeds || grep -oE '^[A-Za-z]*Error' log | tail -1
+    if papermill --no-progress-bar in.ipynb out.ipynb > log 2>&1; then
+        echo succeeds
+    else
+        grep -oE '^[A-Za-z]*Error' log | tail -1
+    fi
 }
 
 annotated=$(result 'time: float = 5.0') plain=$(result 'time = 5.0') two=$(result $'time: float = 5.0\nother = 1')
