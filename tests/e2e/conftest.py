@@ -7,15 +7,19 @@ import shutil
 import subprocess
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
+from tempfile import mkdtemp
 from urllib.error import HTTPError
 
 import pytest
 from filelock import FileLock
-from local_images import another_base
+from local_images import Built, another_base
 from ports import free_port
 from session import note_engine, session_folder
+from support import commit_all, write_notebook
 from waiting import wait_until
 
+from generator.cli import main
 from generator.containers.setup import ensure_engine
 from generator.image.base.find import ensure_base_image
 
@@ -55,6 +59,55 @@ def own_base_of_module(base_image: str) -> Iterator[str]:
     """A base image that only the tests of one module build on; what was built on it is removed at the end."""
     with another_base(base_image) as name:
         yield name
+
+
+@pytest.fixture(scope="session")
+def place() -> Iterator[Path]:
+    """A folder that every user can reach."""
+    folder = Path(mkdtemp(prefix="packmill-tests-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def several(base_image: str, place: Path, request: pytest.FixtureRequest) -> Built:
+    """One image with three processes: one that works, one whose cell fails, one that forgets its output.
+
+    Modules that use it are in the group "several", so that one worker builds it.
+    """
+    repository = place / "tests" / "several"
+    write_notebook(
+        repository / "good.ipynb",
+        "token = ''  # type: secret\nn = 1  # type: int\nsource = []  # type: stage-in?\npath = None  # type: file\n"
+        "mode = 'a'  # type: Literal['a', 'b']\nout = 'n.txt'  # type: stage-out",
+        "import os\nfrom packmill import glue\nopen(out, 'w').write(str(n))\nglue('n', n)\nglue('mode', mode)\n"
+        "glue('names', [item['basename'] for item in source])\nglue('text', open(path).read() if path else None)\n"
+        "glue('length', len(token))\nglue('uid', os.getuid())\nglue('home', os.environ['HOME'])",
+    )
+    write_notebook(
+        repository / "failing.ipynb",
+        "n = 1\nout = 'never.txt'  # type: stage-out",
+        "open('before.txt', 'w').write('x')",
+        "a = 1\nraise ValueError('the reason')\nb = 2",
+    )
+    write_notebook(repository / "forgetful.ipynb", "out = 'never.txt'  # type: stage-out", "open('other.txt', 'w')")
+    write_notebook(repository / "hungry.ipynb", "n = 1", "x = bytearray(400_000_000)")
+    write_notebook(
+        repository / "slow.ipynb", "n = 1", "print(open('/tmp/begun', 'x').name)", "import time\ntime.sleep(600)"
+    )
+    leave = "if os.fork() == 0:\n    if os.fork() == 0:\n        os.setsid()\n        time.sleep(0.2)\n    os._exit(0)"
+    write_notebook(repository / "orphans.ipynb", "n = 1", f"import os, time\n{leave}")
+    commit_all(repository)
+    capture = request.config.pluginmanager.getplugin("capturemanager")
+    capture.suspend_global_capture(in_=True)
+    processes = [word for name in ("good", "failing", "forgetful") for word in ("--process", f"{name}.ipynb")]
+    code = main(
+        ["build", str(repository), "--output", str(place / "packages"), "--image", "tests.several:x", *processes]
+    )
+    capture.resume_global_capture()
+    assert code == 0
+    return Built(repository=repository, package=place / "packages/tests/several/main", image="tests.several:x")
 
 
 @pytest.fixture(scope="session")

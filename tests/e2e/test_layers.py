@@ -168,9 +168,9 @@ def test_edited_requirements_leave_the_runner_as_it_is(builder: Builder) -> None
     second = builder.build(repository)
 
     before, after = layers(first["image"]), layers(second["image"])
-    *above, runner, staging, repository_layer = before
+    *above, runner, server, repository_layer = before
     assert sum(one not in after for one in above) == 1, "the environment"
-    assert (after[-3:-1], repository_layer in after) == ([runner, staging], False)
+    assert (after[-3:-1], repository_layer in after) == ([runner, server], False)
     assert "Building the environment" in builder.said
     assert "Building the runner" not in builder.said
 
@@ -270,7 +270,7 @@ def test_the_bill_of_materials_names_what_is_in_the_image(builder: Builder) -> N
     assert (bom["bomFormat"], bom["specVersion"]) == ("CycloneDX", "1.6")
     names = {purl.partition("@")[0] for purl in purls}
     assert {"pkg:pypi/tabulate@0.9.0", "pkg:pypi/papermill@2.7.0"} <= purls
-    assert {"pkg:pypi/nbconvert", "pkg:pypi/ipykernel"} <= names, "runner and kernel, too"
+    assert {"pkg:pypi/nbconvert", "pkg:pypi/ipykernel", "pkg:pypi/fastapi"} <= names, "runner, kernel and server, too"
     assert not {"pkg:pypi/boto3", "pkg:pypi/paramiko"} & names, "what moves data is in the staging image"
     assert any(purl.startswith("pkg:deb/debian/libc6@") for purl in purls)
     assert "sbom.cdx.json" in json.loads((package / "package.json").read_text())["documents"]

@@ -7,13 +7,12 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
-from tempfile import mkdtemp
 
 import pytest
 import uv
+from local_images import Built
 from support import Finished, commit_all, git, write_notebook
 
 from generator.cli import main
@@ -21,56 +20,10 @@ from generator.cli import main
 pytestmark = [
     pytest.mark.engine,
     pytest.mark.slow,
+    pytest.mark.group("several"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 _UID = 4242
-
-
-@dataclass(frozen=True)
-class Built:
-    repository: Path
-    package: Path
-    image: str
-
-
-@pytest.fixture(scope="module")
-def place() -> Iterator[Path]:
-    """A folder that every user can reach."""
-    folder = Path(mkdtemp(prefix="packmill-tests-"))
-    folder.chmod(0o755)
-    yield folder
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-@pytest.fixture(scope="module")
-def several(base_image: str, place: Path, request: pytest.FixtureRequest) -> Built:
-    """One image with three processes: one that works, one whose cell fails, one that forgets its output."""
-    repository = place / "tests" / "several"
-    write_notebook(
-        repository / "good.ipynb",
-        "token = ''  # type: secret\nn = 1  # type: int\nsource = []  # type: stage-in?\npath = None  # type: file\n"
-        "mode = 'a'  # type: Literal['a', 'b']\nout = 'n.txt'  # type: stage-out",
-        "import os\nfrom packmill import glue\nopen(out, 'w').write(str(n))\nglue('n', n)\nglue('mode', mode)\n"
-        "glue('names', [item['basename'] for item in source])\nglue('text', open(path).read() if path else None)\n"
-        "glue('length', len(token))\nglue('uid', os.getuid())\nglue('home', os.environ['HOME'])",
-    )
-    write_notebook(
-        repository / "failing.ipynb",
-        "n = 1\nout = 'never.txt'  # type: stage-out",
-        "open('before.txt', 'w').write('x')",
-        "a = 1\nraise ValueError('the reason')\nb = 2",
-    )
-    write_notebook(repository / "forgetful.ipynb", "out = 'never.txt'  # type: stage-out", "open('other.txt', 'w')")
-    commit_all(repository)
-    capture = request.config.pluginmanager.getplugin("capturemanager")
-    capture.suspend_global_capture(in_=True)
-    processes = [word for name in ("good", "failing", "forgetful") for word in ("--process", f"{name}.ipynb")]
-    code = main(
-        ["build", str(repository), "--output", str(place / "packages"), "--image", "tests.several:x", *processes]
-    )
-    capture.resume_global_capture()
-    assert code == 0
-    return Built(repository=repository, package=place / "packages/tests/several/main", image="tests.several:x")
 
 
 @pytest.fixture(scope="module")

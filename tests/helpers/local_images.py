@@ -6,10 +6,21 @@ import secrets
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 
 from generator.image.base.find import find_base
 from generator.image.runner import Runners
 from generator.image.store import ImageStore
+
+
+@dataclass(frozen=True)
+class Built:
+    """An image that was built for tests, with its repository and package."""
+
+    repository: Path
+    package: Path
+    image: str
 
 
 def remove(*images: str) -> None:
