@@ -55,13 +55,13 @@ install_into $top/server/lib "$python" server.txt
 cp -R "$here/generator" "$site/generator"
 install -m 755 "$here/packmill-runner" "$here/packmill-entrypoint" "$here/packmill-launch" $top/bin/
 
-# Remove what no run reads: tests, headers, notes of installers, services that staging does not use, programs of packages.
+# Remove what no run reads: tests, headers, notes of installers, services of AWS other than S3, programs of packages.
 find $top -type d \( -name tests -o -name test \) -path '*/lib/*' -prune -exec rm -rf {} +
-for data in botocore boto3; do
-    find $top/staging/lib/$data/data -mindepth 1 -maxdepth 1 -type d \
+for lib in $top/staging/lib $top/server/lib; do
+    find "$lib"/botocore/data "$lib"/boto3/data -mindepth 1 -maxdepth 1 -type d \
         ! -name s3 ! -name sts ! -name sso ! -name sso-oidc ! -name signin -exec rm -rf {} +
+    "$python" -I -B "$here/endpoints.py" "$lib"/botocore/data/endpoints.json s3 sts portal.sso oidc signin
 done
-"$python" -I -B "$here/endpoints.py" $top/staging/lib/botocore/data/endpoints.json s3 sts portal.sso oidc signin
 for folder in "$site" $top/kernel/lib $top/staging/lib $top/server/lib; do
     if [ -d "$folder" ]; then
         # shellcheck disable=SC2046 # the words are patterns in this folder
@@ -86,7 +86,7 @@ if [ -n "$KERNEL_PYTHON" ]; then
 fi
 # Check that no package lost files that it needs.
 "$python" -I -B -c 'import boto3.s3.transfer, fsspec.implementations.sftp, obstore.fsspec, paramiko, pystac'
-"$python" -I -B -c 'import generator.runner.server.serve, prometheus_client, python_multipart'
+"$python" -I -B -c 'import generator.runner.server.serve, boto3.s3.transfer, prometheus_client, python_multipart'
 if [ -n "$KERNEL_PYTHON" ]; then
     "$KERNEL_PYTHON" -I -S -B -c 'import sys; sys.path.append(sys.argv[1]); import ipykernel.kernelapp, IPython' "$kernel/lib"
 fi

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from generator.runner.server.container import is_container
 from generator.runner.server.runs.sqlite import SqliteRunStore
 from generator.runner.server.runs.store import RunStore
 from generator.shared.failures import BadInputsError
@@ -23,7 +24,8 @@ def open_store(data: Path, database: str | None) -> RunStore:
     try:
         from generator.runner.server.runs.postgresql.store import PostgresqlRunStore
     except ModuleNotFoundError as error:
-        raise BadInputsError(
-            f"--database: {error.name} is not installed; run: pip install 'packmill[postgresql]'"
-        ) from None
+        remedy = "run: pip install 'packmill[postgresql]'"
+        if is_container():
+            remedy = "add it to the image: docs/serving.md, 'In a container'"
+        raise BadInputsError(f"--database: {error.name} is not installed; {remedy}") from None
     return PostgresqlRunStore(database, data)
