@@ -143,6 +143,13 @@ def test_answers_match_the_document(server: NotebookServer) -> None:
     check("RunList", server.get("/runs"))
     check("OutputList", server.get(f"/runs/{result['run']['id']}/outputs/"))
     check("NotebookList", server.get("/notebooks"))
+    schedule = server.ask("POST", "/schedules", json={"notebook": "double.ipynb", "cron": "@daily"}).json()
+    check("ScheduleEntity", schedule)
+    check("ScheduleList", server.get("/schedules"))
+    server.ask("DELETE", f"/schedules/{schedule['id']}")
+    check("PapermillResult", server.get("/run/double.ipynb?returnNotebook=true"))
+    check("TemplateEntity", server.ask("POST", "/template", json={"name": "day", "content": "{{args.day}}/"}).json()[0])
+    check("Problem", server.ask("GET", "/run/double.ipynb?x=a").json())
     check("NotebookEntity", server.get("/notebooks/deep/%7Ball%7D.ipynb"))
     check("Problem", server.ask("POST", "/runs", json={"notebook": "double.ipynb", "parameters": {"x": "a"}}).json())
 

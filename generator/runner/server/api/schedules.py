@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse, Response
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from fastapi.responses import Response
+from pydantic import BaseModel, ValidationError
 
 from generator.runner.server.api.entities import run_entity
+from generator.runner.server.api.schedule_models import NewSchedule, ScheduleEntity, ScheduleList, ScheduleSettings
 from generator.runner.server.context import Context, context_of
+from generator.runner.server.json_responses import JsonResponse
 from generator.runner.server.problems import ProblemError
 from generator.runner.server.schedules.editing import (
     ScheduleChange,
@@ -24,70 +26,56 @@ from generator.runner.server.schedules.editing import (
 )
 from generator.runner.server.submission import read_json_object
 
-router = APIRouter()
-_Text = Annotated[str, Field(max_length=4096)]
+router = APIRouter(tags=["schedules"])
 
 
-class ScheduleSettings(BaseModel):
-    """What a client may set."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    notebook: _Text | None = None
-    parameters: dict[str, Any] | None = None
-    cron: _Text | None = None
-    time_zone: _Text | None = None
-    title: _Text | None = None
-    paused: bool | None = None
-
-    def change(self) -> ScheduleChange:
-        """Return the change that the client asks for."""
-        return ScheduleChange(**{name: getattr(self, name) for name in self.model_fields_set})
+def _body(model: type[BaseModel]) -> dict[str, Any]:
+    """Return the documentation of a request's body."""
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": model.model_json_schema()}}}}
 
 
-class NewSchedule(ScheduleSettings):
-    """A new schedule."""
-
-    notebook: _Text
-    cron: _Text
-
-
-@router.get("/schedules")
+@router.get("/schedules", responses={200: {"model": ScheduleList}})
 async def list_all(request: Request) -> Response:
     """List the schedules, with their next times and last runs."""
     context = context_of(request)
     identity = context.access.require(request, "read")
-    return JSONResponse({"schedules": [_entity(context, view) for view in await list_schedules(context, identity)]})
+    return JsonResponse({"schedules": [_entity(context, view) for view in await list_schedules(context, identity)]})
 
 
-@router.post("/schedules")
+@router.post(
+    "/schedules", status_code=201, responses={201: {"model": ScheduleEntity}}, openapi_extra=_body(NewSchedule)
+)
 async def create(request: Request) -> Response:
     """Create a schedule: 201 with its address."""
     context = context_of(request)
     identity = context.access.require(request, "run")
     change = _read(NewSchedule, await request.body())
     view = await create_schedule(context, change, identity)
-    return JSONResponse(_entity(context, view), 201, {"Location": f"/schedules/{view.schedule.id}"})
+    return JsonResponse(_entity(context, view), 201, {"Location": f"/schedules/{view.schedule.id}"})
 
 
-@router.get("/schedules/{schedule_id}")
+@router.get("/schedules/{schedule_id}", responses={200: {"model": ScheduleEntity}})
 async def show(request: Request, schedule_id: str) -> Response:
     """Return a schedule."""
     context = context_of(request)
     identity = context.access.require(request, "read")
-    return JSONResponse(_entity(context, await show_schedule(context, schedule_id, identity)))
+    return JsonResponse(_entity(context, await show_schedule(context, schedule_id, identity)))
 
 
-@router.patch("/schedules/{schedule_id}")
+@router.patch(
+    "/schedules/{schedule_id}",
+    responses={200: {"model": ScheduleEntity}},
+    openapi_extra=_body(ScheduleSettings),
+)
 async def change_one(request: Request, schedule_id: str) -> Response:
     """Change a schedule: pause or resume it, give it another time or other values."""
     context = context_of(request)
     identity = context.access.require(request, "run")
     change = _read(ScheduleSettings, await request.body())
-    return JSONResponse(_entity(context, await change_schedule(context, schedule_id, change, identity)))
+    return JsonResponse(_entity(context, await change_schedule(context, schedule_id, change, identity)))
 
 
-@router.delete("/schedules/{schedule_id}")
+@router.delete("/schedules/{schedule_id}", status_code=204)
 async def delete(request: Request, schedule_id: str) -> Response:
     """Delete a schedule: 204; its runs stay."""
     context = context_of(request)

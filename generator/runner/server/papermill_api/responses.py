@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
 
 from generator.runner.server.api.entities import run_entity
 from generator.runner.server.context import Context
+from generator.runner.server.json_responses import JsonResponse
 from generator.runner.server.problems import ProblemError
 from generator.runner.server.runs.folder import RunFolder
 from generator.runner.server.runs.model import Run, RunState
@@ -35,7 +36,7 @@ def respond(context: Context, run: Run, *, return_notebook: bool) -> Response:
     headers = {"Link": f'</runs/{run.id}>; rel="monitor"'}
     if not run.state.final:
         headers = {"Location": f"/runs/{run.id}", "Preference-Applied": "respond-async"}
-        return JSONResponse(run_entity(context, run), 202, headers)
+        return JsonResponse(run_entity(context, run), 202, headers)
     folder = context.folder(run.id)
     result = folder.read_result()
     if place := result.get("delivered"):

@@ -13,6 +13,7 @@ from generator.notebook.interface import Interface
 from generator.runner.server.access import Identity
 from generator.runner.server.context import context_of
 from generator.runner.server.papermill_api.destinations import choose_destination
+from generator.runner.server.papermill_api.documentation import run_by_get_extra, run_by_post_extra, run_responses
 from generator.runner.server.papermill_api.errors import MessageRoute
 from generator.runner.server.papermill_api.notebooks import find_notebook
 from generator.runner.server.papermill_api.requests import RunRequest, own_names, read_get, read_post
@@ -23,23 +24,23 @@ from generator.runner.server.values.texts import inputs_by_name, typed_values
 from generator.runner.server.workers.execution import RunOptions
 from generator.shared.suggestions import did_you_mean
 
-router = APIRouter(route_class=MessageRoute)
-bare_router = APIRouter(route_class=MessageRoute)
+router = APIRouter(route_class=MessageRoute, tags=["papermill-api"])
+bare_router = APIRouter(route_class=MessageRoute, include_in_schema=False)
 """The README's POST example lacks /run; this route comes after all others."""
 _ASYNC = re.compile(r"(?:^|[,;\s])respond-async\b")
 _WAIT = re.compile(r"(?:^|[,;\s])wait=(\d{1,6})\b")
 
 
-@router.get("/run")
-@router.get("/run/{path:path}")
+@router.get("/run", include_in_schema=False)
+@router.get("/run/{path:path}", responses=run_responses, openapi_extra=run_by_get_extra)
 async def run_by_get(request: Request, path: str = "", prefer: Annotated[str, Header()] = "") -> Response:
     """Run a notebook with the values of the query."""
     identity = context_of(request).access.require(request, "run")
     return await _run(request, identity, read_get(request, path), prefer)
 
 
-@router.post("/run")
-@router.post("/run/{path:path}")
+@router.post("/run", include_in_schema=False)
+@router.post("/run/{path:path}", responses=run_responses, openapi_extra=run_by_post_extra)
 async def run_by_post(request: Request, path: str = "", prefer: Annotated[str, Header()] = "") -> Response:
     """Run a notebook with the values of the body."""
     identity = context_of(request).access.require(request, "run")

@@ -8,20 +8,26 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from generator.runner.server.context import context_of
+from generator.runner.server.papermill_api.documentation import (
+    default_extra,
+    template_extra,
+    template_responses,
+    templates_responses,
+)
 from generator.runner.server.papermill_api.errors import MessageRoute
 from generator.runner.server.papermill_api.requests import read_body, read_boolean
 from generator.runner.server.problems import ProblemError
 from generator.runner.template_store import NamedTemplate, TemplateStore
 from generator.shared.failures import BadInputsError
 
-router = APIRouter(route_class=MessageRoute)
+router = APIRouter(route_class=MessageRoute, tags=["papermill-api"])
 _NAMES = ("name", "content", "default")
 _LONGEST_NAME = 200
 _MOST = 1000
 
 
-@router.get("/template")
-@router.get("/template/")
+@router.get("/template", responses=templates_responses, openapi_extra=default_extra)
+@router.get("/template/", include_in_schema=False)
 async def list_templates(request: Request) -> Response:
     """List the templates; with ``default``, return the default one, or an empty list without one."""
     context = context_of(request)
@@ -33,7 +39,7 @@ async def list_templates(request: Request) -> Response:
     return JSONResponse(_entity(default) if default else [])
 
 
-@router.get("/template/{name:path}")
+@router.get("/template/{name:path}", responses=template_responses)
 async def show_template(request: Request, name: str) -> Response:
     """Return a list of the template, empty if it does not exist."""
     context = context_of(request)
@@ -41,8 +47,8 @@ async def show_template(request: Request, name: str) -> Response:
     return JSONResponse([_entity(one) for one in context.templates.all() if one.name == name])
 
 
-@router.post("/template")
-@router.post("/template/{name:path}")
+@router.post("/template", responses=template_responses, openapi_extra=template_extra)
+@router.post("/template/{name:path}", responses=template_responses, openapi_extra=template_extra)
 async def put_template(request: Request, name: str = "") -> Response:
     """Create or replace a template, and list all."""
     store, body = await _open(request)
@@ -53,8 +59,8 @@ async def put_template(request: Request, name: str = "") -> Response:
     return _list(store)
 
 
-@router.patch("/template")
-@router.patch("/template/{name:path}")
+@router.patch("/template", responses=template_responses, openapi_extra=template_extra)
+@router.patch("/template/{name:path}", responses=template_responses, openapi_extra=template_extra)
 async def change_template(request: Request, name: str = "") -> Response:
     """Change the text of a template, or whether it is the default one, and list all."""
     store, body = await _open(request)
@@ -67,8 +73,8 @@ async def change_template(request: Request, name: str = "") -> Response:
     return _list(store)
 
 
-@router.delete("/template")
-@router.delete("/template/{name:path}")
+@router.delete("/template", responses=template_responses, openapi_extra=template_extra)
+@router.delete("/template/{name:path}", responses=template_responses, openapi_extra=template_extra)
 async def delete_template(request: Request, name: str = "") -> Response:
     """Delete a template, and list the others."""
     store, body = await _open(request)
