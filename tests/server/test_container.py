@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from notebook_server import NotebookServer
 from support import here, write_notebook
 from waiting import wait_until
 
@@ -160,6 +161,26 @@ def test_orphaned_processes_are_collected_by_the_first_process() -> None:
     finally:
         process.terminate()
         process.communicate(timeout=60)
+
+
+def test_notebooks_cannot_read_the_tokens_in_the_server_s_environment(tmp_path: Path) -> None:
+    """They run as the same user, who may read /proc/PID/environ of the server and of its parent."""
+    read = "import os\nprint(open(f'/proc/{server}/environ').read())\nprint(dict(os.environ))"
+    write_notebook(tmp_path / "root" / "read.ipynb", "server: int = 1", read)
+    token = f"secret-{'x' * 20}"
+    given = {"PACKMILL_SERVE_TOKENS": f"ada:admin:{token}", "OTHER_VARIABLE": "seen"}
+    server = NotebookServer(tmp_path / "root", tmp_path / "data", "--workers=1", **given).start()
+    try:
+        assert server.process is not None
+        body = {"notebook": "read.ipynb", "parameters": {"server": server.process.pid}}
+        headers = {"Authorization": f"Bearer {token}"}
+        run = server.ask("POST", "/runs?wait=60", json=body, headers=headers).json()["run"]["id"]
+        notebook = server.ask("GET", f"/runs/{run}/notebook", headers=headers).text
+    finally:
+        server.stop()
+
+    assert notebook.count("OTHER_VARIABLE") == 2
+    assert "secret-" not in notebook
 
 
 def test_an_image_without_the_server_s_layer_says_so(

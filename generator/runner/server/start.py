@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 from generator.runner.server.container import is_container
 from generator.runner.server.first_process import run_in_child
+from generator.runner.server.options import variable_prefix
+from generator.runner.server.variables import hide_values
 
 
 def start(options: argparse.Namespace, say: Callable[[str], None]) -> int:
@@ -21,4 +23,5 @@ def start(options: argparse.Namespace, say: Callable[[str], None]) -> int:
 
         return serve(options, say)
 
+    hide_values(variable_prefix)
     return run_in_child(serve) if is_container() else serve()
