@@ -1,39 +1,94 @@
-"""What a worker notes in the database while it executes a run."""
+"""What a worker and the database tell each other of a run."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from support import here
 
-from generator.runner.server.runs.model import NewRun, Outcome, RunState, new_run_id
+from generator.runner.server.runs.model import NewRun, Outcome, Run, RunState, new_run_id
 from generator.runner.server.runs.sqlite import SqliteRunStore
 from generator.runner.server.workers import worker as worker_module
 from generator.runner.server.workers.channel import channel_pair
 from generator.runner.server.workers.settings import WorkerSettings
 from generator.runner.server.workers.worker import Worker
+from generator.shared.failures import InterruptedRunError
+
+Execute = Callable[..., Outcome]
 
 
-def test_the_first_cell_is_noted_before_it_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[SqliteRunStore]:
+    opened = SqliteRunStore(tmp_path)
+    yield opened
+    opened.close()
+
+
+def claimed(store: SqliteRunStore) -> Run:
+    store.add(NewRun(process="a.ipynb"), run_id=new_run_id(), queue_limit=1)
+    run = store.claim("w")
+    assert run is not None
+    return run
+
+
+def work(store: SqliteRunStore, run: Run, execute: Execute, patch: pytest.MonkeyPatch) -> None:
+    """Have a worker take a run, whose cells ``execute`` reports."""
+    patch.setattr(worker_module, "execute_run", execute)
+    ours, theirs = channel_pair()
+    with ours, theirs:
+        Worker(theirs, WorkerSettings(name="w", root=Path("/"), data=Path("/")), store)._execute(run)
+
+
+def test_the_first_cell_is_noted_before_it_begins(store: SqliteRunStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run without a noted cell is repeated if its worker dies: waiting for files is none, the first cell is one."""
-    store = SqliteRunStore(tmp_path)
-    run_id = store.add(NewRun(process="a.ipynb"), run_id=new_run_id(), queue_limit=1).id
-    noted = []
+    run, noted = claimed(store), []
 
     def execute(*_: object, on_cell: Callable[[int, int], None]) -> Outcome:
         for cell in (0, 0, 1):
             on_cell(cell, 3)
-            noted.append(store.get(run_id).cell)
+            noted.append(store.get(run.id).cell)
         return Outcome(state=RunState.SUCCEEDED)
 
-    monkeypatch.setattr(worker_module, "execute_run", execute)
-    ours, theirs = channel_pair()
-    with ours, theirs:
-        worker = Worker(theirs, WorkerSettings(name="w", root=tmp_path, data=tmp_path), store)
-        run = store.claim("w")
-        assert run is not None
-        worker._execute(run)
-    store.close()
-
+    work(store, run, execute, monkeypatch)
     assert noted == [0, 0, 1]
+
+
+def test_a_run_dismissed_before_its_worker_reports_it_begins_no_cell(
+    store: SqliteRunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = claimed(store)
+    store.dismiss(run.id)
+
+    def execute(*_: object, on_cell: Callable[[int, int], None]) -> Outcome:
+        with pytest.raises(InterruptedRunError):
+            on_cell(1, 3)
+        return Outcome(state=RunState.FAILED, reason="interrupted", exit_code=130)
+
+    work(store, run, execute, monkeypatch)
+    assert store.get(run.id).state is RunState.DISMISSED
+
+
+def test_a_worker_that_lost_its_run_ends_before_a_cell_begins(tmp_path: Path) -> None:
+    """It seemed dead to others, so another worker may have the run and its files."""
+    script = """
+import sys
+from generator.runner.server.runs.store import RunLostError
+from generator.runner.server.workers.worker import Worker
+class Store:
+    def set_progress(self, *_, **__): raise RunLostError
+worker = Worker.__new__(Worker)
+worker._store = Store()
+worker._note_progress("id", 1, 2)
+print("a cell begins")
+"""
+    command = [sys.executable, "-c", script]
+    ended = subprocess.run(
+        command, check=False, start_new_session=True, capture_output=True, text=True, cwd=here.parent
+    )
+
+    assert (ended.returncode, ended.stdout) == (-signal.SIGKILL, ""), ended.stderr
