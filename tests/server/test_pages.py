@@ -309,6 +309,9 @@ def test_everything_is_reached_by_keyboard(page: Page, server: NotebookServer) -
     expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.locator("main")).to_be_focused()
+    for name in ("runs", "API"):
+        page.keyboard.press("Tab")
+        expect(page.get_by_role("main").get_by_role("link", name=name)).to_be_focused()
     page.keyboard.press("Tab")
     expect(page.locator("#field-x")).to_be_focused()
     page.keyboard.type("3")

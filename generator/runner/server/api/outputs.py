@@ -9,7 +9,7 @@ from fastapi.responses import FileResponse, Response, StreamingResponse
 
 from generator.runner.server.api.models import OutputList, binary, document
 from generator.runner.server.api.output_files import digests_of, file_media_type, outputs_of
-from generator.runner.server.content_policy import hostile_policy
+from generator.runner.server.content_policy import hostile_headers
 from generator.runner.server.context import find_run
 from generator.runner.server.json_responses import JsonResponse
 from generator.runner.server.problems import ProblemError
@@ -45,7 +45,8 @@ async def show_output(request: Request, run_id: str, path: str) -> Response:
     file = folder.output_file(path)
     if file is None:
         raise ProblemError(404, f"run {run_id}: no output {path!r}; GET /runs/{run_id}/outputs/ lists the files")
-    headers = {"Content-Security-Policy": hostile_policy}
+    kind = file_media_type(file.name)
+    headers = hostile_headers(kind)
     if digest := digests_of(folder).get(path):
         headers["Repr-Digest"] = f"sha-256=:{base64.b64encode(bytes.fromhex(digest)).decode()}:"  # RFC 9530
-    return FileResponse(file, media_type=file_media_type(file.name), headers=headers)
+    return FileResponse(file, media_type=kind, headers=headers)

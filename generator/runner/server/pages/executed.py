@@ -17,7 +17,9 @@ from generator.runner.server.runs.folder import RunFolder
 _LARGEST = 50_000_000
 """Bytes of a notebook that is rendered."""
 _SECONDS, _MEMORY = 60, 4 << 30
+_MOST_WAITING = 20
 _at_once = asyncio.Semaphore(2)
+_waiting = 0
 
 
 class NotShownError(Exception):
@@ -35,10 +37,22 @@ async def executed_page(folder: RunFolder) -> Path:
         raise NotShownError("The run has no executed notebook.")
     if notebook.stat().st_size > _LARGEST:
         raise NotShownError("This notebook is too large to be shown. Download it instead.")
-    async with _at_once:
-        if not page.is_file():
-            await _render(notebook, page)
+    if not page.is_file():
+        await _render_in_turn(notebook, page)
     return page
+
+
+async def _render_in_turn(notebook: Path, page: Path) -> None:
+    global _waiting  # noqa: PLW0603 - the processes of one server are counted
+    if _waiting == _MOST_WAITING:
+        raise NotShownError("Other notebooks are being rendered. Reload this page in a moment.")
+    _waiting += 1
+    try:
+        async with _at_once:
+            if not page.is_file():
+                await _render(notebook, page)
+    finally:
+        _waiting -= 1
 
 
 async def _render(notebook: Path, page: Path) -> None:

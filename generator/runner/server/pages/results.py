@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,9 +14,13 @@ from generator.runner.server.runs.folder import RunFolder
 from generator.shared import contract
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".svg", ".avif", ".bmp")
+_TABLE_KINDS = ("csv", "tsv", "json", "parquet")
 _PAGES = (".html", ".htm")
 _FILES_SHOWN = 200
-_TABLES, _PICTURES_SHOWN = 8, 24
+_TABLES, _TABLES_TRIED, _PICTURES_SHOWN = 8, 24, 24
+_SCRAPS_SHOWN = 100
+_LARGEST_SCRAPS = 20_000_000
+"""Bytes of a ``scraps.json`` that is read for a page."""
 _VALUE_CHARACTERS = 5_000
 _OWN_FILES = (contract.result_file, contract.scraps_file)
 
@@ -45,6 +50,7 @@ class Results:
 
     parameters: Mapping[str, str]
     scraps: tuple[Shown, ...]
+    more_scraps: bool
     pictures: tuple[OutputFile, ...]
     tables: tuple[Shown, ...]
     files: tuple[OutputFile, ...]
@@ -60,7 +66,9 @@ def read_results(folder: RunFolder) -> Results:
     result = folder.read_result()
     files = [_output(one) for one in result.get("outputs") or () if isinstance(one, Mapping)]
     by_path = {one.path: one for one in files}
-    scraps = tuple(_scrap(name, value, by_path, folder) for name, value in folder.read_scraps().items())
+    values = _read_scraps(folder)
+    shown = itertools.islice((values or {}).items(), _SCRAPS_SHOWN)
+    scraps = tuple(_scrap(name, value, by_path, folder) for name, value in shown)
     in_scraps = {one.file.path for one in scraps if one.file}
     notebook = by_path.get(str(result.get("notebook")))
     others = [one for one in files if one.path not in (*_OWN_FILES, *in_scraps) and one is not notebook]
@@ -68,6 +76,7 @@ def read_results(folder: RunFolder) -> Results:
     return Results(
         parameters={name: _short(value) for name, value in (result.get("parameters") or {}).items()},
         scraps=scraps,
+        more_scraps=values is None or len(values) > len(scraps),
         pictures=tuple(pictures),
         tables=tuple(_file_tables(others, folder)),
         files=tuple(files[:_FILES_SHOWN]),
@@ -86,17 +95,25 @@ def _output(one: Mapping[str, Any]) -> OutputFile:
     return OutputFile(path=path, size=int(one.get("size") or 0), kind=kind)
 
 
+def _read_scraps(folder: RunFolder) -> dict[str, Any] | None:
+    """Return the scraps; None if there is too much of them for a page."""
+    file = folder.output / contract.scraps_file
+    if file.is_file() and file.stat().st_size > _LARGEST_SCRAPS:
+        return None
+    return folder.read_scraps()
+
+
 def _file_tables(files: list[OutputFile], folder: RunFolder) -> Iterator[Shown]:
-    number = 0
-    for one in files:
-        path = folder.output_file(one.path)
-        table = table_of_file(path) if path else None
-        if table is None and one.kind != "parquet":
-            continue
-        number += 1
-        if number > _TABLES:
-            return
-        yield Shown(name=one.path, table=table, file=one)
+    candidates = (one for one in files if one.kind in _TABLE_KINDS)
+    shown = (_table_of(one, folder) for one in itertools.islice(candidates, _TABLES_TRIED))
+    return itertools.islice((one for one in shown if one is not None), _TABLES)
+
+
+def _table_of(one: OutputFile, folder: RunFolder) -> Shown | None:
+    """Return the table in a file; browsers read Parquet files themselves."""
+    path = folder.output_file(one.path)
+    table = table_of_file(path) if path else None
+    return Shown(name=one.path, table=table, file=one) if table or one.kind == "parquet" else None
 
 
 def _scrap(name: str, value: Any, files: Mapping[str, OutputFile], folder: RunFolder) -> Shown:
