@@ -13,8 +13,8 @@ from support import here
 
 _runner = here.parent / "generator" / "runner"
 _locks = here.parent / "templates" / "image" / "runner"
-_ONLY_ON_HOSTS = {"boto3", "botocore", "procrastinate", "psycopg", "psycopg_pool"}
-"""Modules of packmill[postgresql] and packmill[staging], which would double the size of the layer."""
+_ONLY_ON_HOSTS = {"procrastinate", "psycopg", "psycopg_pool"}
+"""Modules of packmill[postgresql], which would double the size of the layer."""
 
 
 def packages_in(lock: str) -> set[str]:

@@ -115,6 +115,6 @@ def _client() -> Any:
     try:
         import boto3  # noqa: F401 - the store imports it only when it connects
     except ImportError:
-        raise BadInputsError("s3:// needs boto3; install it on a host: pip install 'packmill[staging]'") from None
+        raise BadInputsError("s3:// needs boto3; run: pip install 'packmill[staging]'") from None
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
     return S3Store(NetworkSettings(), Credentials(), S3Access(endpoint=endpoint)).client
