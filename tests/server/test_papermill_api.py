@@ -460,6 +460,14 @@ def test_a_notebook_that_cannot_be_stored_fails_its_run(api: Api) -> None:
     assert (result["state"], result["reason"], result["exit_code"]) == ("failed", "staging-failed", 12)
 
 
+def test_a_repeated_request_with_an_idempotency_key_is_the_same_run(api: Api) -> None:
+    headers = {"Idempotency-Key": "once"}
+    answers = [api.server.ask("POST", RUN, json={"parameters": {"num": n}}, headers=headers) for n in (1, 2)]
+
+    assert [answer.json()["result"]["number"] for answer in answers] == [3, 3]
+    assert len(api.stored()) == 1
+
+
 @pytest.mark.parametrize("prefer", ["respond-async", "wait=0"])
 def test_a_client_that_prefers_not_to_wait_gets_the_run_s_address(api: Api, prefer: str) -> None:
     answer = api.server.ask("GET", "/run/slow.ipynb", headers={"Prefer": prefer})

@@ -37,6 +37,7 @@ from generator.runner.server.schedules.scheduler import Scheduler
 from generator.runner.server.schedules.sqlite import SqliteScheduleStore
 from generator.runner.server.schedules.store import ScheduleMissingError
 from generator.runner.server.storage import NotebookStorage
+from generator.runner.server.tokens.role import Role
 from generator.runner.server.tokens.store import TokenStore
 from generator.runner.template_store import TemplateStore
 
@@ -319,8 +320,24 @@ def test_a_schedule_is_known_to_its_owner_and_admins(context: Context, who: Iden
 
 
 def test_runs_of_a_schedule_belong_to_its_owner(context: Context, clock: Clock) -> None:
+    TokenStore(context.data).create("a", "run")
     schedule = run(create_schedule(context, ScheduleChange(**EVERY_HOUR), Identity("a", "run"))).schedule
     context.schedules.advance(schedule, due=NOON, problem=None)
     run(Scheduler(context, now=clock).start_due_runs())
 
     assert [run.owner for run in runs_of(context, schedule)] == ["a"]
+
+
+@pytest.mark.parametrize("role", [None, "read"])
+def test_a_schedule_of_a_revoked_token_starts_no_run(context: Context, clock: Clock, role: Role | None) -> None:
+    tokens = TokenStore(context.data)
+    tokens.create("a", "run")
+    schedule = run(create_schedule(context, ScheduleChange(**EVERY_HOUR), Identity("a", "run"))).schedule
+    context.schedules.advance(schedule, due=NOON, problem=None)
+    tokens.revoke("a")
+    if role:
+        tokens.create("a", role)
+    run(Scheduler(context, now=clock).start_due_runs())
+
+    assert runs_of(context, schedule) == ()
+    assert "token 'a': revoked" in str(context.schedules.get(schedule.id).problem)

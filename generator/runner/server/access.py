@@ -106,6 +106,16 @@ class Access:
         identity: Identity | None = request.scope["identity"]
         return identity
 
+    def check_owner(self, name: str) -> None:
+        """Check that a token may still start runs, for a run that it asked for earlier; no name is always valid.
+
+        Raises:
+            ProblemError: 403, the token is revoked or expired, or has another role now.
+        """
+        token = self._store.valid(name) if name else None
+        if name and (token is None or "run" not in _INCLUDED[token.role]):
+            raise ProblemError(403, f"token {name!r}: revoked or expired, or it may not start runs")
+
     def sign_in(self, request: Request, response: Response, token: str) -> Identity:
         """Begin a session of a browser: check a token, and set the session's cookie in a response.
 

@@ -75,6 +75,7 @@ class ResultEntity(BaseModel):
     status_code: int | None = None
     process: str | None = None
     notebook: str | None = Field(None, description="the executed notebook's path among the outputs")
+    delivered: str | None = Field(None, description="where else the executed notebook was stored")
     kernel: str | None = None
     started: datetime | None = None
     ended: datetime | None = None

@@ -33,27 +33,42 @@ _WAIT = re.compile(r"(?:^|[,;\s])wait=(\d{1,6})\b")
 
 @router.get("/run", include_in_schema=False)
 @router.get("/run/{path:path}", responses=run_responses, openapi_extra=run_by_get_extra)
-async def run_by_get(request: Request, path: str = "", prefer: Annotated[str, Header()] = "") -> Response:
+async def run_by_get(
+    request: Request,
+    path: str = "",
+    prefer: Annotated[str, Header()] = "",
+    idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
+) -> Response:
     """Run a notebook with the values of the query."""
     identity = context_of(request).access.require(request, "run")
-    return await _run(request, identity, read_get(request, path), prefer)
+    return await _run(request, identity, read_get(request, path), prefer, idempotency_key)
 
 
 @router.post("/run", include_in_schema=False)
 @router.post("/run/{path:path}", responses=run_responses, openapi_extra=run_by_post_extra)
-async def run_by_post(request: Request, path: str = "", prefer: Annotated[str, Header()] = "") -> Response:
+async def run_by_post(
+    request: Request,
+    path: str = "",
+    prefer: Annotated[str, Header()] = "",
+    idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
+) -> Response:
     """Run a notebook with the values of the body."""
     identity = context_of(request).access.require(request, "run")
-    return await _run(request, identity, await read_post(request, path), prefer)
+    return await _run(request, identity, await read_post(request, path), prefer, idempotency_key)
 
 
 @bare_router.post("/{path:path}.ipynb")
-async def run_by_bare_post(request: Request, path: str, prefer: Annotated[str, Header()] = "") -> Response:
+async def run_by_bare_post(
+    request: Request,
+    path: str,
+    prefer: Annotated[str, Header()] = "",
+    idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
+) -> Response:
     """Run a notebook with the values of the body, without /run."""
-    return await run_by_post(request, path, prefer)
+    return await run_by_post(request, path, prefer, idempotency_key)
 
 
-async def _run(request: Request, identity: Identity, asked: RunRequest, prefer: str) -> Response:
+async def _run(request: Request, identity: Identity, asked: RunRequest, prefer: str, key: str | None) -> Response:
     context = context_of(request)
     found = await find_notebook(context, asked)
     values = _values(asked, found.served.interface)
@@ -65,6 +80,7 @@ async def _run(request: Request, identity: Identity, asked: RunRequest, prefer: 
         protocol="papermill-api",
         options=RunOptions(deliver=choose_destination(context, asked, found.served, values, now)),
         source=found.data,
+        idempotency_key=key,
     )
     run = await submit(context, submission)
     wait = _seconds_to_wait(prefer)

@@ -66,6 +66,7 @@ class Scheduler:
             return
         problem = None
         try:
+            self._context.access.check_owner(schedule.owner)
             await submit(self._context, self._submission(schedule, schedule.due, now))
         except ProblemError as error:
             if error.status == 503:  # the queue is full

@@ -70,6 +70,11 @@ class TokenStore:
         """Return all tokens of the data folder, sorted by name."""
         return tuple(map(_token, self._query(f"SELECT {_COLUMNS} FROM token ORDER BY name")))  # noqa: S608
 
+    def valid(self, name: str) -> Token | None:
+        """Return the valid token with a name; None if it is unknown, expired or revoked."""
+        tokens = (*self._given.values(), *self.all())
+        return next((token for token in tokens if token.name == name and token.is_valid(time.time())), None)
+
     def revoke(self, name: str) -> bool:
         """Delete a token and its sessions; return whether there was one."""
         self._query("DELETE FROM session WHERE token = (SELECT digest FROM token WHERE name = ?)", name)
