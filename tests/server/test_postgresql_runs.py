@@ -166,6 +166,18 @@ def claim(store: PostgresqlRunStore) -> str | None:
     return run.id if run else None
 
 
+def test_a_worker_that_its_server_saw_die_is_lost_at_once(open_store: Open) -> None:
+    server, killed, living = open_store(), open_store(), open_store()
+    run_id, other = add(server), add(server)
+    assert killed.claim("killed")
+    assert living.claim("living")
+    killed.set_progress(run_id, cell=1, cells=2)
+    (lost,) = server.end_lost_runs(dead=["killed"])
+
+    assert (lost.id, lost.state, lost.reason) == (run_id, RunState.FAILED, "interrupted")
+    assert server.get(other).state is RunState.RUNNING
+
+
 def test_a_claim_whose_answer_was_lost_is_queued_again(open_store: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     server, worker = open_store(), open_store()
     run_id = add(server)
