@@ -13,6 +13,7 @@ from notebook_server import NotebookServer
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from support import write_notebook
 
+from generator.runner.server.pages.description import describe
 from generator.runner.server.pages.negotiation import accepts_page
 
 _ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
@@ -146,6 +147,25 @@ def test_an_address_fills_in_values(server: NotebookServer, query: str, expected
     text = server.ask("GET", f"/notebooks/water.ipynb?{query}", headers=_HTML).text
 
     assert expected in text
+
+
+def test_an_address_chooses_the_format_of_a_run(server: NotebookServer) -> None:
+    run = f"/runs/{server.run('fails.ipynb')['run']['id']}"
+
+    for path in (run, f"{run}/notebook"):
+        assert "html" in server.ask("GET", f"{path}?format=html").headers["Content-Type"]
+        assert "json" in server.ask("GET", f"{path}?format=json", headers=_HTML).headers["Content-Type"]
+
+
+def test_the_text_of_a_notebook_is_shown_without_its_html() -> None:
+    text = describe(
+        f"# Title\n\nSome *text* {_EVIL}\n\n## More\n\n[a](javascript:alert(1)) ![b](https://x/y.png)", "Title"
+    )
+
+    assert "<em>text</em>" in text
+    assert "Title" not in text
+    assert not re.search("<img|<script|<h2|href=.javascript", text)
+    assert describe("a\n\n" * 5000, "Title").count("<p>") < 1000
 
 
 def test_every_page_forbids_what_it_does_not_need(server: NotebookServer) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from generator.notebook.interface import Input, label
 from generator.notebook.parameters import CwlType, Literal, Missing
-from generator.notebook.schemas import is_file
+from generator.notebook.schemas import is_file, is_needed
 from generator.runner.server.values.strict_json import read_json
 
 _RADIOS = 4
@@ -99,7 +99,7 @@ def _field(one: Input, given: Sequence[str] | None, error: str) -> Field:
 
 def is_required(one: Input) -> bool:
     """Whether a run without a value is refused."""
-    return isinstance(one.default, Missing) and not one.hint.optional
+    return is_needed(one, with_files=True)
 
 
 def default_texts(one: Input) -> list[str]:

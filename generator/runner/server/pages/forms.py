@@ -12,8 +12,10 @@ from fastapi.responses import RedirectResponse
 from generator.notebook.interface import Interface
 from generator.notebook.schemas import is_file
 from generator.runner.server.access import Identity
+from generator.runner.server.api.notebook_document import notebook_doc
 from generator.runner.server.catalogue import ServedNotebook
 from generator.runner.server.context import Context, context_of
+from generator.runner.server.pages.description import describe
 from generator.runner.server.pages.fields import form_fields, texts_of
 from generator.runner.server.pages.form_values import Texts, field_errors, form_pairs, texts_by_id
 from generator.runner.server.pages.negotiation import page_router
@@ -157,6 +159,7 @@ def _form_page(
         identity=identity,
         status=problem.status if problem else 400 if errors else 200,
         notebook=notebook,
+        description=describe(notebook_doc(notebook), notebook.title),
         fields=fields,
         outputs=notebook.interface.outputs,
         wrong=[field for field in fields if field.error],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 
 from fastapi import APIRouter, Request
@@ -10,6 +11,7 @@ from starlette.datastructures import Headers
 from starlette.routing import Match
 from starlette.types import Scope
 
+_FORMAT = re.compile(rb"(?:^|&)format=(\w+)")
 _HTML = ("text/html", "application/xhtml+xml")
 _JSON = ("application/json", "application/problem+json", "text/event-stream")
 
@@ -19,14 +21,27 @@ class PageRoute(APIRoute):
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Match only requests for pages."""
-        if scope["type"] == "http" and not accepts_page(Headers(scope=scope).get("accept", "")):
+        if scope["type"] == "http" and not self.is_for_page(scope):
             return Match.NONE, {}
         return super().matches(scope)
 
+    def is_for_page(self, scope: Scope) -> bool:
+        """Whether a request is for a page."""
+        return accepts_page(Headers(scope=scope).get("accept", ""))
 
-def page_router() -> APIRouter:
+
+class FormatRoute(PageRoute):
+    """A page that ``format=html`` in the query chooses and any other ``format`` avoids; without it, as `PageRoute`."""
+
+    def is_for_page(self, scope: Scope) -> bool:
+        """Whether a request is for a page."""
+        chosen = _FORMAT.search(scope["query_string"])
+        return chosen[1] == b"html" if chosen else super().is_for_page(scope)
+
+
+def page_router(route_class: type[PageRoute] = PageRoute) -> APIRouter:
     """Return a router for pages; it has to precede the routers of the API."""
-    return APIRouter(route_class=PageRoute, include_in_schema=False)
+    return APIRouter(route_class=route_class, include_in_schema=False)
 
 
 def wants_page(request: Request) -> bool:

@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from generator.runner.server.content_policy import hostile_policy
 from generator.runner.server.context import Context, context_of, find_run
 from generator.runner.server.pages.executed import NotShownError, executed_page
-from generator.runner.server.pages.negotiation import page_router
+from generator.runner.server.pages.negotiation import FormatRoute, page_router
 from generator.runner.server.pages.rendering import note, page
 from generator.runner.server.pages.results import read_results
 from generator.runner.server.problems import ProblemError
@@ -19,7 +19,7 @@ from generator.runner.server.runs.model import Run, RunState
 from generator.runner.server.runs.store import RunFilter
 from generator.runner.server.submission import dismiss
 
-router = page_router()
+router = page_router(FormatRoute)
 plain_router = APIRouter(include_in_schema=False)
 """Pages at addresses of their own, for clients of any preference."""
 _PAGE = 25
