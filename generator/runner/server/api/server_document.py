@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request
@@ -12,8 +13,10 @@ from fastapi.responses import Response
 from generator.runner.server.api.models import Problem
 from generator.runner.server.context import context_of
 from generator.runner.server.json_responses import JsonResponse
+from generator.runner.server.ogc.definition import api_definition
 
 router = APIRouter(tags=["server"])
+_OGC, _SCHEMAS = "/ogc", "#/components/schemas/"
 _START = "/notebooks/{path}/runs"
 _description = """\
 Runs notebooks. Every run starts from fresh state. Each notebook has a document of its own at
@@ -59,4 +62,19 @@ def _make_document(app: FastAPI) -> dict[str, Any]:
         for operation in item.values():
             operation["responses"].pop("422", None)
             operation["responses"]["default"] = _problem
+    _add_ogc(document)
     return document
+
+
+def _add_ogc(document: dict[str, Any]) -> None:
+    """Replace the routes of OGC API - Processes by their own definition; names get a prefix to stay unique."""
+    text = json.dumps(api_definition("")).replace(_SCHEMAS, f"{_SCHEMAS}ogc.")
+    definition = json.loads(text.replace('"operationId": "', '"operationId": "ogc.'))
+    document["paths"] = {path: item for path, item in document["paths"].items() if not path.startswith(f"{_OGC}/")}
+    for path, item in definition["paths"].items():
+        for method, operation in item.items():
+            if method != "parameters":
+                operation["tags"] = ["OGC API - Processes"]
+        document["paths"][f"{_OGC}{path}"] = item
+    schemas = definition["components"]["schemas"]
+    document["components"]["schemas"] |= {f"ogc.{name}": schema for name, schema in schemas.items()}

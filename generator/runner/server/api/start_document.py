@@ -33,9 +33,23 @@ _form = {
     "required": ["notebook"],
 }
 _location = {"Location": {"description": "the run's address", "schema": {"type": "string"}}}
+
+
+def _links(run_id: str) -> dict[str, Any]:
+    """Return the operations that a response leads to (OpenAPI 3.1, "Link Object")."""
+    parameters = {"run_id": f"$response.body#{run_id}"}
+    operations = {"run": "show_run_runs__run_id__get", "result": "show_result_runs__run_id__result_get"}
+    return {name: {"operationId": operation, "parameters": parameters} for name, operation in operations.items()}
+
+
 start_responses: dict[int | str, dict[str, Any]] = {
-    200: {"model": ResultEntity, "description": "The run has ended within the time to wait", "headers": _location},
-    202: {"model": RunEntity, "description": "The run is accepted", "headers": _location},
+    200: {
+        "model": ResultEntity,
+        "description": "The run has ended within the time to wait",
+        "headers": _location,
+        "links": _links("/run/id"),
+    },
+    202: {"model": RunEntity, "description": "The run is accepted", "headers": _location, "links": _links("/id")},
 }
 start_body = {
     "requestBody": {

@@ -37,7 +37,7 @@ def unpack(archive: Path | BinaryIO, folder: Path, *, limit: int) -> None:
     except MisfitError:
         raise
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError, LookupError) as error:
-        raise MisfitError(f"is not a ZIP archive that can be read: {shorten(str(error))}") from None
+        raise MisfitError(f"is not a ZIP archive that can be read: {str(error)[:100]}") from None
 
 
 def _check_number(entries: list[zipfile.ZipInfo]) -> None:
