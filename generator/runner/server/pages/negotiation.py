@@ -12,6 +12,7 @@ from starlette.routing import Match
 from starlette.types import Scope
 
 _FORMAT = re.compile(rb"(?:^|&)format=(\w+)")
+_KEY = "packmill.accepts_page"
 _HTML = ("text/html", "application/xhtml+xml")
 _JSON = ("application/json", "application/problem+json", "text/event-stream")
 
@@ -26,8 +27,10 @@ class PageRoute(APIRoute):
         return super().matches(scope)
 
     def is_for_page(self, scope: Scope) -> bool:
-        """Whether a request is for a page."""
-        return accepts_page(Headers(scope=scope).get("accept", ""))
+        """Whether a request is for a page; found once for all routes."""
+        if _KEY not in scope:
+            scope[_KEY] = accepts_page(Headers(scope=scope).get("accept", ""))
+        return bool(scope[_KEY])
 
 
 class FormatRoute(PageRoute):
@@ -35,7 +38,7 @@ class FormatRoute(PageRoute):
 
     def is_for_page(self, scope: Scope) -> bool:
         """Whether a request is for a page."""
-        chosen = _FORMAT.search(scope["query_string"])
+        chosen = _FORMAT.search(scope["query_string"]) if scope["query_string"] else None
         return chosen[1] == b"html" if chosen else super().is_for_page(scope)
 
 

@@ -37,7 +37,7 @@ def page(
         "base": request.scope.get("root_path", "").rstrip("/"),
         "path": request.url.path,
         "nonce": nonce,
-        "identity": identity,
+        "identity": identity or request.scope.get("identity"),
     }
     text = _environment().get_template(template).render(**common, **values)
     return HTMLResponse(_encode(text), status_code=status, headers=page_headers(nonce))
