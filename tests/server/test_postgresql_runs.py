@@ -17,6 +17,7 @@ from waiting import wait_until
 from generator.runner.server.runs.model import NewRun, Outcome, RunState, new_run_id
 from generator.runner.server.runs.postgresql.store import PostgresqlRunStore
 from generator.runner.server.runs.store import Change, ChangeKind, Changes, StoreUnavailableError
+from generator.shared.failures import BadInputsError
 
 pytestmark = needs_postgresql
 Open = Callable[[], PostgresqlRunStore]
@@ -112,7 +113,7 @@ def test_a_database_belongs_to_one_data_folder(open_store: Open, database: str, 
     other = tmp_path / "other"
     other.mkdir()
 
-    with pytest.raises(OSError, match="not the data folder of the other servers"):
+    with pytest.raises(BadInputsError, match="not the data folder of the other servers"):
         PostgresqlRunStore(database, other)
 
 
@@ -127,10 +128,20 @@ def test_a_database_belongs_to_one_data_folder(open_store: Open, database: str, 
 def test_a_database_that_cannot_be_opened_is_an_error_without_its_password(
     tmp_path: Path, url: str, message: str
 ) -> None:
-    with pytest.raises(OSError, match=message) as caught:
+    with pytest.raises(BadInputsError, match=message) as caught:
         PostgresqlRunStore(url, tmp_path)
 
-    assert "sesame" not in f"{caught.value} {caught.value.__cause__} {caught.value.filename}"
+    assert "sesame" not in f"{caught.value} {caught.value.__cause__}"
+
+
+def test_a_user_who_may_create_no_tables_is_an_error(database: str, tmp_path: Path) -> None:
+    with psycopg.connect(database) as connection:
+        connection.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+        connection.execute("DROP ROLE IF EXISTS ada")
+        connection.execute("CREATE ROLE ada LOGIN")
+
+    with pytest.raises(BadInputsError, match="cannot create tables: permission denied for schema public"):
+        PostgresqlRunStore(database.replace("postgres@", "ada:sesame@"), tmp_path)
 
 
 def test_a_restart_of_the_database_costs_no_run(open_store: Open, postgresql: Cluster) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 from generator.runner.server.runs.model import NewRun, Outcome, Run, RunState
 from generator.runner.server.runs.rows import COLUMNS, END_LOST, ending, run_of_row, storable
 from generator.runner.server.runs.store import ChangeKind, QueueFullError, RunFilter, RunLostError, RunMissingError
+from generator.shared.failures import BadInputsError
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS run (
@@ -48,7 +49,8 @@ class SqliteRunStore:
         """Open or create the database.
 
         Raises:
-            OSError: the folder cannot be written to, or the file is not a database.
+            BadInputsError: the file is not a database.
+            OSError: the folder cannot be written to.
         """
         self._path = folder / "runs.sqlite"
         self._workers = folder / "workers"
@@ -59,7 +61,7 @@ class SqliteRunStore:
         try:
             self._connection().executescript(_SCHEMA)
         except sqlite3.DatabaseError as error:
-            raise OSError(None, f"cannot be opened: {error}", str(self._path)) from None
+            raise BadInputsError(f"{self._path}: cannot be opened: {error}") from None
 
     def add(self, run: NewRun, *, run_id: str, queue_limit: int) -> Run:
         """Queue a run (`RunStore.add`)."""

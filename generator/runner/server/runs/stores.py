@@ -14,8 +14,8 @@ def open_store(data: Path, database: str | None) -> RunStore:
     """Open the store of runs: in the data folder, or in the database at an address.
 
     Raises:
-        OSError: the database cannot be opened.
-        BadInputsError: the address is of an unknown kind, or its packages are not installed.
+        BadInputsError: the database cannot be opened, its address is of an unknown kind, or packages are missing.
+        OSError: the data folder cannot be written to.
     """
     if database is None:
         return SqliteRunStore(data)

@@ -32,7 +32,7 @@ class PostgresqlScheduleStore:
         """Open the database, and create a missing table.
 
         Raises:
-            OSError: the database cannot be opened.
+            BadInputsError: the database cannot be opened.
         """
         self._connections = Connections(url, most=_CONNECTIONS)
         self._connections.open()

@@ -12,6 +12,7 @@ from typing import Any
 
 from generator.runner.server.schedules.model import Schedule
 from generator.runner.server.schedules.store import ScheduleMissingError
+from generator.shared.failures import BadInputsError
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS schedule (
@@ -29,7 +30,8 @@ class SqliteScheduleStore:
         """Open or create the table.
 
         Raises:
-            OSError: the folder cannot be written to, or the file is not a database.
+            BadInputsError: the file is not a database.
+            OSError: the folder cannot be written to.
         """
         self._path = folder / "runs.sqlite"
         self._path.touch(mode=0o600)
@@ -37,7 +39,7 @@ class SqliteScheduleStore:
             with self._open() as database:
                 database.execute(_SCHEMA)
         except sqlite3.DatabaseError as error:
-            raise OSError(None, f"cannot be opened: {error}", str(self._path)) from None
+            raise BadInputsError(f"{self._path}: cannot be opened: {error}") from None
 
     def add(self, schedule: Schedule) -> None:
         """Add a schedule (`ScheduleStore.add`)."""

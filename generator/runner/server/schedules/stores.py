@@ -12,7 +12,7 @@ def open_schedule_store(data: Path, database: str | None) -> ScheduleStore:
     """Open the store of schedules: in the data folder, or in the database at an address.
 
     Raises:
-        OSError: the database cannot be opened.
+        BadInputsError: the database cannot be opened.
     """
     if database is None:
         return SqliteScheduleStore(data)

@@ -16,6 +16,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from generator.runner.server.runs.postgresql.queue import Connection
 from generator.runner.server.runs.store import StoreUnavailableError
+from generator.shared.failures import BadInputsError
 
 _OPTIONS: dict[str, Any] = {
     "autocommit": True,
@@ -77,17 +78,15 @@ class Connections:
         """Open the first connection.
 
         Raises:
-            OSError: the URL is invalid, or the database does not let us in.
+            BadInputsError: the URL is invalid, or the database does not let us in.
         """
         try:
             with self.connect():
                 self._pool.open()
         except psycopg.OperationalError as error:
-            raise OSError(None, f"cannot be opened: {' '.join(str(error).split())}", self.place()) from None
+            raise BadInputsError(f"--database {self.place()}: {' '.join(str(error).split())}") from None
         except psycopg.Error:
-            raise OSError(
-                None, "invalid URL; write postgresql://USER:PASSWORD@HOST:5432/DATABASE", "--database"
-            ) from None
+            raise BadInputsError("--database: invalid URL; write postgresql://USER:PASSWORD@HOST/DATABASE") from None
 
     def connect(self) -> Connection:
         """Open a connection outside of the pool."""

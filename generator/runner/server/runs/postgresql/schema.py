@@ -10,6 +10,7 @@ from pathlib import Path
 from procrastinate.schema import SchemaManager
 
 from generator.runner.server.runs.postgresql.queue import Connection, Queue
+from generator.shared.failures import BadInputsError
 
 _LOCK = int.from_bytes(b"packmill", "big")
 _TABLES = """
@@ -36,7 +37,7 @@ def prepare_database(connection: Connection, data: Path) -> None:
     """Create or update the tables, and tie the database to the data folder; servers that start at once take turns.
 
     Raises:
-        OSError: other servers of the database use another data folder.
+        BadInputsError: other servers of the database use another data folder.
     """
     with _alone(connection):
         with connection.transaction():
@@ -83,7 +84,7 @@ def _check_folder(connection: Connection, data: Path) -> None:
     found = file.read_text(encoding="ascii") if file.exists() else None
     if known and known["id"] != found:
         problem = "not the data folder of the other servers of this database; share theirs, or use another database"
-        raise OSError(None, problem, str(data))
+        raise BadInputsError(f"--data {data}: {problem}")
     if not known:
         found = found or secrets.token_hex(16)
         file.write_text(found, encoding="ascii")

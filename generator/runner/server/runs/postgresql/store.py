@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from procrastinate.exceptions import ConnectorException
+from psycopg import Error
 from typing_extensions import LiteralString
 
 from generator.runner.server.runs.model import NewRun, Outcome, Run, RunState
@@ -27,6 +28,7 @@ from generator.runner.server.runs.store import (
     RunMissingError,
     StoreUnavailableError,
 )
+from generator.shared.failures import BadInputsError
 
 Result = TypeVar("Result")
 _STALLED_AFTER = 10.0
@@ -61,7 +63,7 @@ class PostgresqlRunStore:
         """Open the database, and create missing tables; ``data`` is the folder of the runs' files.
 
         Raises:
-            OSError: the database cannot be opened, or belongs to another data folder.
+            BadInputsError: the database cannot be opened, lets the user create no tables, or has another folder.
         """
         self._stalled_after, self._patience = stalled_after, patience
         self._connections = Connections(url, most=connections)
@@ -69,6 +71,10 @@ class PostgresqlRunStore:
         try:
             with self._connections.connection() as connection:
                 prepare_database(connection, data)
+        except Error as error:
+            self._connections.close()
+            problem = f"cannot create tables: {error.diag.message_primary}"
+            raise BadInputsError(f"--database {self._connections.place()}: {problem}") from None
         except BaseException:
             self._connections.close()
             raise
