@@ -105,6 +105,19 @@ def test_two_replicas_share_runs_with_none_lost_or_doubled(replicas: Replicas, r
     assert set(replicas.workers()) == {server.process.pid for server in servers if server.process}
 
 
+def test_replicas_start_each_run_of_a_schedule_once(replicas: Replicas) -> None:
+    """Both wake up at the time that is due."""
+    servers = [replicas.start("--workers", "1") for _ in range(2)]
+    for x in range(6):
+        body = {"notebook": "mark.ipynb", "parameters": {"x": x}, "cron": "@daily"}
+        assert servers[x % 2].ask("POST", "/schedules", json=body).status_code == 201
+    replicas.query("UPDATE packmill_schedule SET due = date_trunc('second', now()) + interval '3 s' RETURNING id")
+    wait_until(lambda: replicas.count().get("succeeded", 0) >= 6, seconds=60)
+    replicas.wait_until_all_ended()
+
+    assert replicas.executions() == dict.fromkeys(range(6), 1)
+
+
 def test_an_outage_of_the_database_is_answered_with_503_and_costs_no_run(
     replicas: Replicas, postgresql: Cluster
 ) -> None:

@@ -27,6 +27,7 @@ CREATE INDEX IF NOT EXISTS packmill_run_job ON packmill_run (job) WHERE job IS N
 CREATE INDEX IF NOT EXISTS packmill_run_ended ON packmill_run (ended) WHERE ended IS NOT NULL;
 CREATE UNIQUE INDEX IF NOT EXISTS packmill_run_key ON packmill_run (owner, idempotency_key)
     WHERE idempotency_key IS NOT NULL;
+CREATE INDEX IF NOT EXISTS packmill_run_schedule ON packmill_run (schedule, id) WHERE schedule IS NOT NULL;
 CREATE TABLE IF NOT EXISTS packmill_queue (migration text NOT NULL);
 CREATE TABLE IF NOT EXISTS packmill_folder (id text NOT NULL);
 """
