@@ -27,6 +27,12 @@ from generator.shared.failures import StagingError
 
 GLUE = "from packmill import glue\n"
 PATH = "home/user.name/notebook_name.ipynb"
+SHOWS = f"""{GLUE}from IPython.display import HTML, display
+glue('data', 1)
+glue('file', {{'class': 'File', 'path': 'scraps/x'}})
+display(HTML('<b>x</b>'), metadata={{'scrapbook': {{'name': 'shown', 'data': False, 'display': True}}}})
+scrap = {{'name': 'table', 'encoder': 'pandas', 'data': 'cGFycXVldA==', 'version': 1}}
+display({{'application/scrapbook.scrap.pandas+json': scrap}}, raw=True)"""
 TEMPLATE = "{{args.timestamp}}//{{args.arg1}}//{{args.arg2}}"
 OTHER = "{{args.timestamp}}//{{args.different_arg1}}//{{args.different_arg2}}"
 
@@ -75,6 +81,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     write_notebook(top / "root" / "slow.ipynb", "seconds = 60.0", "import time\ntime.sleep(seconds)")
     write_notebook(top / "root" / "location.ipynb", "location = 'x'\ntemplate = 'y'", f"{GLUE}glue('at', location)")
     write_notebook(top / "root" / "secret.ipynb", "key = ''  # type: secret", "print('done')")
+    write_notebook(top / "root" / "shows.ipynb", "x = 1", SHOWS)
     (top / "s3" / "private").mkdir()
     options = ["--output-root", str(top / "out"), "--workers", "2"]
     options += ["--source-bucket", "your-bucket", "--output-bucket", "your-bucket/home"]
@@ -272,6 +279,14 @@ def test_the_executed_notebook_is_returned_on_request(api: Api, how: str) -> Non
 
     nbformat.validate(nbformat.from_dict(body["notebook"]))
     assert body["result"]["number"] == 7
+
+
+def test_displays_are_not_part_of_the_result_and_tables_have_an_address(api: Api) -> None:
+    result = api.server.get("/run/shows.ipynb")["result"]
+
+    assert set(result) == {"data", "file", "table"}
+    assert (result["data"], result["file"]) == (1, {"class": "File", "path": "scraps/x"})
+    assert api.server.ask("GET", result["table"]["location"]).content == b"parquet"
 
 
 def test_an_argument_of_the_api_is_also_a_parameter_of_its_name(api: Api) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import quote
 
 from fastapi.responses import Response
@@ -12,6 +13,7 @@ from generator.runner.server.json_responses import JsonResponse
 from generator.runner.server.problems import ProblemError
 from generator.runner.server.runs.folder import RunFolder
 from generator.runner.server.runs.model import Run, RunState
+from generator.shared import contract
 from generator.shared.json_text import json_text
 
 _STATUSES = {
@@ -25,6 +27,9 @@ _STATUSES = {
 }
 """Statuses of failed runs by their reason; 422 for what the notebook did."""
 _WITHOUT_BODY = (204, 205, 304)
+_FILE = {"class", "path", "basename", "format"}
+_TABLE = "application/vnd.apache.parquet"
+_SCRAPS = f"{contract.scraps_folder}/"
 
 
 def respond(context: Context, run: Run, *, return_notebook: bool) -> Response:
@@ -46,19 +51,34 @@ def respond(context: Context, run: Run, *, return_notebook: bool) -> Response:
         raise ProblemError(
             _STATUSES.get(reason, 422),
             f"{run.process}: {run.message or reason}",
-            members={"reason": reason, "result": folder.read_scraps(), "run": f"/runs/{run.id}"},
+            members={"reason": reason, "result": _data_scraps(run, folder), "run": f"/runs/{run.id}"},
             headers=headers,
         )
     status = run.status_code if run.status_code is not None and run.status_code >= 200 else 200
     if status in _WITHOUT_BODY:
         return Response(status_code=status, headers=headers)
-    body = _body(folder, return_notebook=return_notebook)
+    body = _body(run, folder, return_notebook=return_notebook)
     return Response(body, status, headers, media_type="application/json")
 
 
-def _body(folder: RunFolder, *, return_notebook: bool) -> bytes:
+def _data_scraps(run: Run, folder: RunFolder) -> dict[str, Any]:
+    """Return the scraps with data, a table as a File with its address; papermill-api has no displays in a result."""
+    scraps = {}
+    for name, value in folder.read_scraps().items():
+        if not _is_file(value):
+            scraps[name] = value
+        elif value["format"] == _TABLE:
+            scraps[name] = {**value, "location": f"/runs/{run.id}/outputs/{quote(value['path'])}"}
+    return scraps
+
+
+def _is_file(value: Any) -> bool:
+    return isinstance(value, dict) and value.keys() == _FILE and str(value["path"]).startswith(_SCRAPS)
+
+
+def _body(run: Run, folder: RunFolder, *, return_notebook: bool) -> bytes:
     """Return the scraps as JSON, and the executed notebook, which is JSON in its file."""
-    result = json_text(folder.read_scraps())
+    result = json_text(_data_scraps(run, folder))
     notebook = folder.notebook() if return_notebook else None
     if notebook is None:
         return b'{"result": %b}\n' % result
