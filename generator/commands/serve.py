@@ -117,11 +117,11 @@ Jobs outlive the service: after a stop or a kill, the next start finds them agai
 
 def run(options: argparse.Namespace) -> int:
     """Run the command; return its exit code."""
-    from generator.service.connections import ConnectionLimits
     from generator.service.jobs.spec import Limits
     from generator.service.project.pipeline_file import seconds
     from generator.service.server import Options, serve
     from generator.shared.errors import UsageError
+    from generator.shared.http_connections import ConnectionLimits
 
     if min(options.jobs, options.log_limit, options.artifacts_limit, options.rate_limit, options.project_id) < 1:
         raise UsageError("--jobs, --log-limit, --artifacts-limit, --rate-limit and --project-id must be at least 1")

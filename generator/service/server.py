@@ -23,7 +23,6 @@ from generator.resources import data_folder
 from generator.service.access import Access
 from generator.service.api import artifacts, jobs, pipelines, project
 from generator.service.api.addressing import ProjectAddresses
-from generator.service.connections import ConnectionLimits, Gate, GuardedProtocol, backlog, within_open_files
 from generator.service.context import Context
 from generator.service.http_errors import HttpError
 from generator.service.jobs.engine_setup import set_up_engine
@@ -44,6 +43,7 @@ from generator.service.store.database import Database, sqlite_url
 from generator.service.store.job_folders import DataFolder
 from generator.service.store.pipelines import Pipelines
 from generator.shared.errors import UsageError
+from generator.shared.http_connections import ConnectionLimits, Gate, GuardedProtocol, backlog, within_open_files
 
 _api = (artifacts.router, jobs.router, pipelines.router, project.router)
 _pages = (pipeline_pages.router, packages.router, notebook.router, job_pages.router)

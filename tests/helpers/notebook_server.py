@@ -107,3 +107,11 @@ class NotebookServer:
                     kind = line[7:]
                 elif line.startswith("data: "):
                     yield kind, json.loads(line[6:])
+
+
+def serve_command(root: Path, data: Path, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """A server that does not start."""
+    command = [sys.executable, "-m", "generator.runner", "serve", "--root", str(root), "--data", str(data), *options]
+    return subprocess.run(
+        command, cwd=here.parent, env=os.environ | environment, capture_output=True, text=True, check=False, timeout=60
+    )

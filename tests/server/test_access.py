@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import requests
-from notebook_server import NotebookServer, write_notebooks
+from notebook_server import NotebookServer, serve_command, write_notebooks
 from support import here
 
 READER, RUNNER, OTHER, ADMIN = (f"{name}-0123456789abcdefghij" for name in ("reader", "runner", "other", "admin"))
@@ -35,14 +34,6 @@ def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NotebookServer]
 def token_command(data: Path, *words: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "generator.runner", "token", *words, "--data", str(data)]
     return subprocess.run(command, cwd=here.parent, capture_output=True, text=True, check=False)
-
-
-def serve_command(root: Path, data: Path, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """A server that does not start."""
-    command = [sys.executable, "-m", "generator.runner", "serve", "--root", str(root), "--data", str(data), *options]
-    return subprocess.run(
-        command, cwd=here.parent, env=os.environ | environment, capture_output=True, text=True, check=False, timeout=60
-    )
 
 
 def start(server: NotebookServer, token: str) -> str:
@@ -234,7 +225,17 @@ def test_the_names_of_this_machine_are_answered(server: NotebookServer, host: st
     ],
 )
 def test_pages_of_other_sites_start_no_runs(server: NotebookServer, headers: dict[str, str], status: int) -> None:
-    data = '{"notebook": "double.ipynb"}'
-    answer = server.ask("POST", "/runs", data=data, headers={"Content-Type": "text/plain", **headers})
+    answer = server.ask("POST", "/runs", json=BODY, headers=headers)
 
     assert answer.status_code == status
+
+
+def test_an_idempotency_key_is_for_one_request(server: NotebookServer) -> None:
+    headers = {"Idempotency-Key": "one-request"}
+    first = server.ask("POST", "/runs", json=BODY, headers=headers)
+    again = server.ask("POST", "/runs", json=BODY | {"parameters": {}}, headers=headers)
+    other = server.ask("POST", "/runs", json=BODY | {"parameters": {"x": 5}}, headers=headers)
+
+    assert again.json()["id"] == first.json()["id"]
+    assert other.status_code == 422
+    assert "idempotency key" in other.json()["detail"]

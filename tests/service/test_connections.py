@@ -12,7 +12,7 @@ import pytest
 import requests
 from ci_service import ACCESS, Service
 
-from generator.service.connections import address_group
+from generator.shared.http_connections import address_group
 
 _HALF_A_HEAD = b"GET /-/sign-in HTTP/1.1\r\nHost: x\r\nX-Slow: "
 _HALF_A_BODY = b"POST /api/v4/projects/1/trigger/pipeline HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{"

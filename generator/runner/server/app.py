@@ -11,10 +11,12 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from generator.runner.server.api import notebooks, outputs, runs, schedules, server_document
+from generator.runner.server.api import notebooks, operation, outputs, runs, schedules, server_document
 from generator.runner.server.context import Context
-from generator.runner.server.headers import DefaultHeaders
 from generator.runner.server.ogc import router as ogc
+from generator.runner.server.operation.errors import unexpected_problem
+from generator.runner.server.operation.reports import report_end
+from generator.runner.server.operation.retention import keep_tidy
 from generator.runner.server.pages import forms, signing_in, static_files, swagger
 from generator.runner.server.pages import notebooks as notebook_pages
 from generator.runner.server.pages import runs as run_pages
@@ -37,7 +39,14 @@ _pages = (
     static_files.router,
     swagger.router,
 )
-_api = (runs.router, outputs.router, notebooks.router, schedules.router, server_document.router)
+_api = (
+    operation.router,
+    runs.router,
+    outputs.router,
+    notebooks.router,
+    schedules.router,
+    server_document.router,
+)
 _papermill_api = (templates.router, running.router, running.bare_router)  # the last one takes what is left
 _routers = (*_pages, *_api, ogc.router, *_papermill_api)
 _SWEEP_INTERVAL = 2.0
@@ -52,7 +61,8 @@ def application(
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         context.workers = start_workers(context)
-        background = [asyncio.create_task(_sweep(context)), asyncio.create_task(Scheduler(context).work())]
+        work = (_sweep(context), Scheduler(context).work(), keep_tidy(context))
+        background = [asyncio.create_task(one) for one in work]
         try:
             with _changes_by_others(context):
                 yield
@@ -74,7 +84,7 @@ def application(
     app.add_exception_handler(ClientDisconnect, _handle_lost_client)
     app.add_exception_handler(RequestValidationError, _handle_invalid_request)
     app.add_exception_handler(HTTPException, _handle_http_exception)
-    app.add_middleware(DefaultHeaders)
+    app.add_exception_handler(Exception, _handle_unexpected)
     return app
 
 
@@ -110,6 +120,7 @@ async def _end_lost_runs(context: Context, dead: tuple[str, ...]) -> None:
         if run.state.final:
             context.folder(run.id).remove_inputs()
             context.events.publish_end(run.id)
+            report_end(context, run)
         else:
             context.wake()
 
@@ -150,3 +161,7 @@ def _handle_http_exception(request: Request, error: Exception) -> Response:
     headers = getattr(error, "headers", None)
     problem = ProblemError(status, f"{request.method} {request.url.path}: {what}", headers=headers)
     return error_response(request, problem)
+
+
+def _handle_unexpected(request: Request, error: Exception) -> Response:
+    return error_response(request, unexpected_problem(error, request.scope.get("request_id", "")))

@@ -14,6 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from generator.runner.server.access import Access, Identity
 from generator.runner.server.catalogue import Catalogue
 from generator.runner.server.events import RunEvents
+from generator.runner.server.operation.metrics import Metrics
 from generator.runner.server.runs.folder import RunFolder, run_folder
 from generator.runner.server.runs.model import Run
 from generator.runner.server.runs.store import RunMissingError, RunStore
@@ -34,16 +35,20 @@ class Limits:
 
     queue: int = 100
     """Runs that may wait."""
-    upload: int = 1024**3
-    """Size of a request's body."""
+    queue_per_token: int | None = None
+    """Runs of one token that may wait."""
     body: int = 16 * 1024**2
-    """Size of a body, or of the texts of a form, that is read into memory."""
+    """Size of a request's body without uploads."""
+    upload: int = 1024**3
+    """Size of a request's body with uploads (``multipart/form-data``)."""
     wait: float = 60.0
     """The longest that a request waits for its run (`Prefer: wait`)."""
     run_time: float | None = None
     cell_time: float | None = None
     retention: float = 7 * 86_400.0
     """How long ended runs are kept."""
+    retained_size: int | None = None
+    """The disk space of ended runs."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -67,6 +72,9 @@ class Context:
     """Set when the application starts; None in one that only answers."""
     deaths: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
     """The names of workers that died."""
+    metrics: Metrics = field(default_factory=Metrics)
+    draining: bool = False
+    """Whether the server waits for running runs to end, and begins none."""
 
     @property
     def file_rules(self) -> FileRules:

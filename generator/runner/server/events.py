@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from generator.runner.server.runs.model import Run
+from generator.runner.server.runs.model import Run, RunState
 from generator.runner.server.runs.store import Change, ChangeKind, RunMissingError
 
 _POLL = 0.5
@@ -22,6 +22,9 @@ class Event:
     kind: str
     cell: int = 0
     cells: int = 0
+
+
+_RELEASED = Event("released")
 
 
 class RunEvents:
@@ -55,13 +58,25 @@ class RunEvents:
         """Publish the end of a run that no worker reports, such as a dismissed one."""
         self._publish(run_id, Event("ended"))
 
+    async def release_queued(self) -> None:
+        """Answer the requests that wait for runs in the queue, which this server will not start."""
+        for run_id in tuple(self._queues):
+            with suppress(RunMissingError):
+                if (await self._find(run_id)).state is RunState.QUEUED:
+                    self._publish(run_id, _RELEASED)
+
+    def release_all(self) -> None:
+        """Answer all requests that wait."""
+        for run_id in tuple(self._queues):
+            self._publish(run_id, _RELEASED)
+
     def progress(self, run: Run) -> tuple[int, int]:
         """Return the running cell and the number of cells: newer than the row's, if a worker here has the run."""
         event = self._latest.get(run.id)
         return (event.cell, event.cells) if event else (run.cell, run.cells)
 
     async def follow(self, run_id: str) -> AsyncIterator[Event]:
-        """Yield the events of a run from now on, until it has ended.
+        """Yield the events of a run from now on, until it has ended or the server ends.
 
         Raises:
             RunMissingError: there is no such run.
@@ -73,6 +88,8 @@ class RunEvents:
             latest = None
             while True:
                 event = await self._next(run_id, queue)
+                if event is _RELEASED:
+                    return
                 if event and event != latest:
                     latest = event
                     yield event

@@ -4,13 +4,8 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
-import socket
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from pathlib import Path
-
-import uvicorn
 
 from generator.runner.packaged.workspace import locate_repository
 from generator.runner.server.access import Access
@@ -21,6 +16,9 @@ from generator.runner.server.container import check_data, ensure_temporary_folde
 from generator.runner.server.context import Context, Limits
 from generator.runner.server.events import RunEvents
 from generator.runner.server.machine import default_workers
+from generator.runner.server.operation.http_server import HttpOptions, listen, run_server
+from generator.runner.server.operation.logs import set_up_logs
+from generator.runner.server.operation.reports import note_death, take_report
 from generator.runner.server.options import variable_prefix
 from generator.runner.server.runs.stores import open_store
 from generator.runner.server.schedules.stores import open_schedule_store
@@ -32,7 +30,6 @@ from generator.runner.server.workers.settings import WorkerSettings
 from generator.runner.template_store import TemplateStore, find_store
 from generator.shared.failures import BadInputsError
 
-_BACKLOG = 1024
 _FIRST_NAME = "first"
 
 
@@ -43,6 +40,7 @@ def serve(options: argparse.Namespace, say: Callable[[str], None]) -> int:
         BadInputsError: an option cannot be used on this machine; nothing was started.
         OSError: the data folder cannot be written to.
     """
+    set_up_logs(options.log_format, options.log_level)
     root = locate_repository(options.root).folder
     if not root.is_dir():
         raise BadInputsError(f"--root {root}: not a folder")
@@ -66,13 +64,7 @@ def serve(options: argparse.Namespace, say: Callable[[str], None]) -> int:
         templates=find_store(options.templates, os.environ) or TemplateStore(data / "templates.sqlite"),
         readable=tuple(options.readable),
         fetch_urls=options.fetch == "public",
-        limits=Limits(
-            queue=options.queue,
-            upload=options.max_upload,
-            body=options.max_body,
-            run_time=options.timeout,
-            cell_time=options.execution_timeout,
-        ),
+        limits=_limits(options),
     )
 
     def start_workers(started: Context) -> WorkerPool:
@@ -92,26 +84,40 @@ def serve(options: argparse.Namespace, say: Callable[[str], None]) -> int:
         pool = WorkerPool(
             settings,
             count=default_workers() if options.workers is None else options.workers,
-            on_message=started.events.take,
-            on_death=started.deaths.put_nowait,
+            on_message=lambda message: take_report(started, message),
+            on_death=lambda name: note_death(started, name),
         )
         pool.start()
         return pool
 
-    with _listen(options.host, options.port) as listener:
+    http = HttpOptions(
+        connections=options.connections,
+        request_timeout=options.request_timeout,
+        shutdown_timeout=options.shutdown_timeout,
+        proxies=options.trusted_proxy or (),
+    )
+    with listen(options.host, options.port) as listener:
         host, port = listener.getsockname()[:2]
         app = application(context, start_workers, shutdown_timeout=options.shutdown_timeout)
-        config = uvicorn.Config(
-            app, backlog=_BACKLOG, log_level="warning", access_log=False, server_header=False, ws="none"
-        )
         say(f"packmill-runner serves {root} at http://{f'[{host}]' if ':' in host else host}:{port}")
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
-        with suppress(KeyboardInterrupt):  # uvicorn shuts down cleanly and then raises the signal again
-            uvicorn.Server(config).run(sockets=[listener])
+        run_server(app, context, listener, http)
         say("packmill-runner: stopped; runs that wait start with the next 'packmill-runner serve'")
     context.schedules.close()
     store.close()
     return 0
+
+
+def _limits(options: argparse.Namespace) -> Limits:
+    return Limits(
+        queue=options.queue,
+        queue_per_token=options.queue_per_token,
+        body=options.max_body,
+        upload=options.max_upload,
+        run_time=options.timeout,
+        cell_time=options.execution_timeout,
+        retention=options.keep,
+        retained_size=options.keep_size,
+    )
 
 
 def _access(options: argparse.Namespace, data: Path, say: Callable[[str], None]) -> Access:
@@ -165,22 +171,3 @@ def _forget_own_variables() -> None:
     """Remove the server's variables from the environment that notebooks get: tokens, and the database's password."""
     for name in [name for name in os.environ if name.startswith(variable_prefix)]:
         del os.environ[name]
-
-
-@contextmanager
-def _listen(host: str, port: int) -> Iterator[socket.socket]:
-    """Open a listening socket before anything is started.
-
-    Raises:
-        BadInputsError: the address is in use or cannot be bound.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # asyncio turns Nagle's algorithm off, which costs 40 ms an answer, only where the protocol is named
-    with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind((host, port))
-        except (OSError, OverflowError) as error:
-            why = getattr(error, "strerror", None) or error
-            raise BadInputsError(f"{host}:{port}: {why}; choose another --host or --port") from None
-        yield listener

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import posixpath
 from collections.abc import Iterable, Mapping
@@ -13,10 +15,11 @@ from generator.notebook.literals import MisfitError
 from generator.runner.packaged.values import notebook_values
 from generator.runner.server.catalogue import ServedNotebook
 from generator.runner.server.context import Context
+from generator.runner.server.operation.reports import report_end
 from generator.runner.server.problems import ProblemError
 from generator.runner.server.runs.folder import RunFolder
-from generator.runner.server.runs.model import NewRun, Protocol, Run, new_run_id
-from generator.runner.server.runs.store import QueueFullError
+from generator.runner.server.runs.model import NewRun, Protocol, Run, RunState, new_run_id
+from generator.runner.server.runs.store import QueueFullError, RunFilter
 from generator.runner.server.values.archives import unpack_in_place
 from generator.runner.server.values.caller_files import NewFile, ReadValues, read_values
 from generator.runner.server.values.strict_json import read_json_object as read_json_object  # noqa: PLC0414
@@ -24,6 +27,7 @@ from generator.runner.server.workers.execution import RunOptions
 from generator.shared.failures import BadInputsError
 
 _RETRY_AFTER = "1"
+_KEY_REUSED = "https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/#section-2.7"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,6 +55,7 @@ async def submit(context: Context, submission: Submission) -> Run:
     """
     folder = context.folder(submission.run_id)
     try:
+        _refuse_while_draining(context)
         read = check(context, submission.notebook, submission.inputs, uploads=folder.uploads)
     except BaseException:
         folder.remove()
@@ -61,16 +66,29 @@ async def submit(context: Context, submission: Submission) -> Run:
     return run
 
 
+def _refuse_while_draining(context: Context) -> None:
+    """Refuse a run that this server would not start.
+
+    Raises:
+        ProblemError: 503, the server is shutting down.
+    """
+    if context.draining:
+        raise ProblemError(503, "the server is shutting down; try again later", headers={"Retry-After": "10"})
+
+
 def _store(context: Context, submission: Submission, read: ReadValues) -> Run:
     """Write the folder of a run, then its row; the earlier run of the same idempotency key needs neither."""
     folder = context.folder(submission.run_id)
     try:
+        _check_share(context, submission.owner)
         if not folder.path.is_dir():
             folder.create()
         if submission.source is not None:
             folder.write_source(posixpath.basename(submission.notebook.path), submission.source)
         _write_files(read.files.values(), limit=context.limits.upload)
         folder.write_inputs(read.inputs)
+        if submission.idempotency_key is not None:
+            folder.write_fingerprint(_fingerprint(submission, read.inputs, folder))
         run = context.store.add(_new_run(submission), run_id=submission.run_id, queue_limit=context.limits.queue)
     except QueueFullError:
         folder.remove()
@@ -80,8 +98,41 @@ def _store(context: Context, submission: Submission, read: ReadValues) -> Run:
         folder.remove()
         raise
     if run.id != submission.run_id:
+        earlier = context.folder(run.id).read_fingerprint()
+        same = earlier in (None, folder.read_fingerprint())
         folder.remove()
+        if not same:
+            raise ProblemError(
+                422, "the idempotency key was used for another request; choose a new key", kind=_KEY_REUSED
+            )
     return run
+
+
+def _check_share(context: Context, owner: str) -> None:
+    """Refuse a run if as many of its owner wait as one token may have.
+
+    Raises:
+        ProblemError: 429, the owner's runs have to start first.
+    """
+    most = context.limits.queue_per_token
+    if most is None:
+        return
+    waiting = context.store.list(RunFilter(states=(RunState.QUEUED,), owner=owner, limit=most))
+    if len(waiting) >= most:
+        detail = f"{most} runs of this token are waiting, which is its limit; try again later"
+        raise ProblemError(429, detail, headers={"Retry-After": _RETRY_AFTER})
+
+
+def _fingerprint(submission: Submission, inputs: Mapping[str, Any], folder: RunFolder) -> str:
+    """Return what two requests with the same idempotency key must share; uploads by their names and sizes."""
+    request = json.dumps([submission.notebook.path, dict(inputs), submission.options.as_json()], sort_keys=True)
+    uploads = sorted(
+        (path.relative_to(folder.path).as_posix(), path.stat().st_size)
+        for path in folder.uploads.rglob("*")
+        if path.is_file()
+    )
+    text = request.replace(json.dumps(str(folder.path))[1:-1], "") + json.dumps(uploads)
+    return hashlib.scrypt(text.encode(), salt=(submission.idempotency_key or "").encode(), n=1024, r=8, p=1).hex()
 
 
 def check(
@@ -155,9 +206,12 @@ async def dismiss(context: Context, run_id: str) -> Run:
     Raises:
         RunMissingError: there is no such run.
     """
+    before = await context.stored(context.store.get, run_id)
     run = await context.stored(context.store.dismiss, run_id)
     if run.state.final:
         context.events.publish_end(run_id)
+        if not before.state.final:
+            report_end(context, run)
         remove_inputs_of_unstarted(context.folder(run_id), run)
     elif context.workers is not None:
         context.workers.dismiss(run_id)

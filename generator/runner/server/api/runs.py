@@ -28,6 +28,7 @@ from generator.runner.server.workers.execution import RunOptions
 router = APIRouter(tags=["runs"])
 _WAIT = re.compile(r"\bwait=(\d{1,6})\b")
 _MOST_LISTED = 500
+_LONGEST = 1e9
 
 
 class StartQuery(BaseModel):

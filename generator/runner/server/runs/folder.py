@@ -5,6 +5,7 @@
   source/       a notebook that is not in the served folder
   inputs.json   the CWL input object, removed after the run: it may hold secrets
   uploads/      files that came with the request, removed with the run
+  fingerprint   of a request with an idempotency key
   log.txt       what the runner reported
   ogc.json      which results a client of OGC API - Processes asked for
   output/       the output directory of the run: executed notebook, outputs, scraps, result.json
@@ -14,6 +15,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -27,6 +29,7 @@ from generator.runner.results.folder import write_result
 from generator.shared import contract
 from generator.shared.json_text import json_text
 
+_ATTEMPTS = 5
 _DIGITS = 7
 """Runs of some seventeen minutes are in one folder, which keeps folders small."""
 
@@ -53,6 +56,10 @@ class RunFolder:
         return self.path / "source"
 
     @property
+    def _fingerprint_file(self) -> Path:
+        return self.path / "fingerprint"
+
+    @property
     def output(self) -> Path:
         """The output directory."""
         return self.path / contract.output_folder
@@ -64,8 +71,12 @@ class RunFolder:
 
     def create(self) -> None:
         """Create the folder, readable by its owner alone."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.path.mkdir(mode=0o700)
+        for _ in range(_ATTEMPTS):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with suppress(FileNotFoundError):  # its parent was empty, and was removed meanwhile
+                self.path.mkdir(mode=0o700)
+                return
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self.path))
 
     def write_inputs(self, inputs: Mapping[str, Any]) -> None:
         """Write the input object."""
@@ -77,6 +88,17 @@ class RunFolder:
         """Write a notebook that is not in the served folder."""
         self.source.mkdir()
         (self.source / name).write_bytes(notebook)
+
+    def write_fingerprint(self, fingerprint: str) -> None:
+        """Write the fingerprint of the request, which a repeated request has to match."""
+        self._fingerprint_file.write_text(fingerprint)
+
+    def read_fingerprint(self) -> str | None:
+        """Return the fingerprint of the request; None if it has none."""
+        try:
+            return self._fingerprint_file.read_text()
+        except OSError:
+            return None
 
     def remove_inputs(self) -> None:
         """Remove the input object and the uploads."""
@@ -111,6 +133,11 @@ class RunFolder:
         """Return the CWL output object; empty if the run has not written it."""
         return _read(self.path / contract.output_object_file)
 
+    def size(self) -> int:
+        """Return the disk space of files and folders, in bytes."""
+        paths = (Path(folder, name) for folder, _, names in os.walk(self.path) for name in (".", *names))
+        return sum(map(_disk_space, paths))
+
     def notebook(self) -> Path | None:
         """Return the executed notebook."""
         name = self.read_result().get("notebook")
@@ -133,6 +160,13 @@ class RunFolder:
             return path if path.is_relative_to(self.output.resolve()) and path.exists() else None
         except (OSError, ValueError):
             return None
+
+
+def _disk_space(file: Path) -> int:
+    try:
+        return file.lstat().st_blocks * 512
+    except OSError:  # removed meanwhile
+        return 0
 
 
 def _read(path: Path) -> dict[str, Any]:

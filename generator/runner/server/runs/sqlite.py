@@ -18,7 +18,14 @@ from typing import Any
 
 from generator.runner.server.runs.model import NewRun, Outcome, Run, RunState
 from generator.runner.server.runs.rows import COLUMNS, END_LOST, ending, run_of_row, storable
-from generator.runner.server.runs.store import ChangeKind, QueueFullError, RunFilter, RunLostError, RunMissingError
+from generator.runner.server.runs.store import (
+    ChangeKind,
+    QueueFullError,
+    RunFilter,
+    RunLostError,
+    RunMissingError,
+    StoreUnavailableError,
+)
 from generator.shared.failures import BadInputsError
 
 _SCHEMA = """
@@ -207,13 +214,15 @@ class SqliteRunStore:
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
         connection = self._connection()
-        connection.execute("BEGIN IMMEDIATE")
         try:
+            connection.execute("BEGIN IMMEDIATE")
             yield connection
-        except BaseException:
-            connection.execute("ROLLBACK")
-            raise
-        connection.execute("COMMIT")
+            connection.execute("COMMIT")
+        except sqlite3.OperationalError as error:  # a full disk, or a lock that is held for too long
+            raise StoreUnavailableError(str(error)) from None
+        finally:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
 
     def _end_runs_of(self, worker: str) -> Iterator[Run]:
         with self._writing() as database:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import posixpath
 from collections.abc import Callable, Iterator, Mapping
@@ -20,7 +21,7 @@ from generator.runner.server.storage import NotebookStorage
 from generator.runner.server.workers.delivery import deliver
 from generator.runner.server.workers.fetching import FetchRules, fetch_files
 from generator.runner.server.workers.settings import WorkerSettings
-from generator.shared.failures import InterruptedRunError, RunFailedError
+from generator.shared.failures import DiskFullError, InterruptedRunError, RunFailedError
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,6 +56,17 @@ def execute_run(
     on_cell: Callable[[int, int], None],
 ) -> Outcome:
     """Execute a run in this process, which has to be in its main thread; never raises."""
+    try:
+        return _execute(run, folder, settings, kernels, on_cell)
+    except OSError as error:  # before the run could begin
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        failure = DiskFullError if full else RunFailedError
+        return Outcome(state=RunState.FAILED, reason=failure.reason, message=str(error), exit_code=failure.exit_code)
+
+
+def _execute(
+    run: Run, folder: RunFolder, settings: WorkerSettings, kernels: WarmKernels, on_cell: Callable[[int, int], None]
+) -> Outcome:
     options = RunOptions(**run.options)
     request = replace(_request(run, options, folder, settings), on_cell=on_cell)
     with _own_surroundings(folder.path), open(folder.log_file, "w", encoding="utf-8") as log:

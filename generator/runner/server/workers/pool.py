@@ -86,13 +86,16 @@ class WorkerPool:
         for worker in self._workers:
             send(worker.channel, {"do": "dismiss", "run": run_id})
 
-    async def stop(self, timeout: float) -> None:
-        """Let the workers finish their runs for ``timeout`` seconds, then interrupt these, which saves notebooks."""
+    async def stop(self, timeout: float, *, hurry: asyncio.Event | None = None) -> None:
+        """Let the workers finish their runs for ``timeout`` seconds, then interrupt these, which saves notebooks.
+
+        ``hurry`` ends the time early.
+        """
         self._stopping = True
         workers = list(self._workers)
         for worker in workers:
             send(worker.channel, {"do": "stop"})
-        if await _all_gone(workers, timeout):
+        if await _all_gone(workers, timeout, hurry):
             return
         for worker in workers:
             with suppress(ProcessLookupError):
@@ -159,12 +162,17 @@ class WorkerPool:
             self._start_one()
 
 
-async def _all_gone(workers: list[_Worker], timeout: float) -> bool:
-    try:
-        await asyncio.wait_for(asyncio.gather(*(worker.gone.wait() for worker in workers)), timeout)
-    except asyncio.TimeoutError:
-        return False
-    return True
+async def _all_gone(workers: list[_Worker], timeout: float, hurry: asyncio.Event | None = None) -> bool:
+    """Wait until all workers have ended, at most ``timeout`` seconds, or until ``hurry``; return whether they have."""
+    waits = [asyncio.ensure_future(worker.gone.wait()) for worker in workers]
+    ends = asyncio.ensure_future(hurry.wait()) if hurry else asyncio.get_running_loop().create_future()
+    everything = asyncio.gather(*waits)
+    await asyncio.wait({everything, ends}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+    for future in (*waits, ends):
+        future.cancel()
+    with suppress(asyncio.CancelledError):
+        await everything
+    return all(worker.gone.is_set() for worker in workers)
 
 
 def _isolation() -> tuple[str, ...]:

@@ -16,10 +16,11 @@ import time
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from generator.runner.server.kernels.warm import WarmKernels
 from generator.runner.server.runs.folder import run_folder
-from generator.runner.server.runs.model import Run, RunState
+from generator.runner.server.runs.model import Outcome, Run, RunState
 from generator.runner.server.runs.store import ChangeKind, Changes, RunLostError, RunStore, StoreUnavailableError
 from generator.runner.server.runs.stores import open_store
 from generator.runner.server.workers.channel import receive, send
@@ -29,6 +30,7 @@ from generator.shared.failures import InterruptedRunError
 
 _POLL = 1.0
 """Seconds between two looks at the queue if no message arrives."""
+_FINISH_PATIENCE = 3600.0
 _PROGRESS_INTERVAL = 1.0
 """Seconds between two notes of the running cell in the database; the server hears of each cell at once."""
 
@@ -45,7 +47,7 @@ class Worker:
         self._guard = threading.Lock()
         self._current: str | None = None
         self._dismissed = False
-        self._kernels = WarmKernels(default=settings.kernels, log=_report)
+        self._kernels = WarmKernels(default=settings.kernels, log=self._report)
 
     def work(self) -> None:
         """Take runs until the server ends or asks to stop."""
@@ -110,7 +112,7 @@ class Worker:
         # a run that was dismissed before this moment is in the database, and later ones are heard of
         self._dismissed = self._store.is_dismissed(run.id)
         send(self._channel, {"started": run.id})
-        begun, noted = False, 0.0
+        started, begun, noted = time.monotonic(), False, 0.0
 
         def note_cell(cell: int, cells: int) -> None:
             nonlocal begun, noted
@@ -118,8 +120,8 @@ class Worker:
                 raise InterruptedRunError(signal.SIGINT)
             # the first cell is always noted before it begins, since a run with a cell is not repeated
             if (cell and not begun) or time.monotonic() - noted >= _PROGRESS_INTERVAL:
-                begun, noted = begun or bool(cell), time.monotonic()
-                self._note_progress(run.id, cell, cells)
+                first, begun, noted = not begun, begun or bool(cell), time.monotonic()
+                self._note_progress(run.id, cell, cells, needed=first or self._store.blocking)
             send(self._channel, {"cell": run.id, "number": cell, "of": cells})
 
         outcome = execute_run(
@@ -129,19 +131,53 @@ class Worker:
             self._current = None
         if self._dismissed and outcome.state is not RunState.SUCCEEDED:
             outcome = replace(outcome, state=RunState.DISMISSED, reason="dismissed", message=None)
-        self._store.finish(run.id, outcome)
-        send(self._channel, {"ended": run.id})
+        self._finish(run, outcome)
+        send(self._channel, _end(run, outcome, time.monotonic() - started))
 
-    def _note_progress(self, run_id: str, cell: int, cells: int) -> None:
-        """Note the running cell, or die: if this worker seemed dead, its run is another one's, and so are its files."""
+    def _finish(self, run: Run, outcome: Outcome) -> None:
+        """Store how a run ended, as soon as the database can: its disk may be full."""
+        end = time.monotonic() + _FINISH_PATIENCE
+        while True:
+            try:
+                self._store.finish(run.id, outcome)
+                return
+            except StoreUnavailableError as error:
+                if self._stopping or time.monotonic() > end:
+                    raise
+                self._report(f"run {run.id}: its end cannot be stored yet: {error}")
+                self._wake.wait(_POLL)
+
+    def _report(self, line: str) -> None:
+        """Have the server log a line."""
+        send(self._channel, {"report": line, "worker": os.getpid()})
+
+    def _note_progress(self, run_id: str, cell: int, cells: int, *, needed: bool) -> None:
+        """Note the running cell, or die: if this worker seemed dead, its run is another one's, and so are its files.
+
+        Raises:
+            StoreUnavailableError: the database does not answer, or its disk is full, and the note is ``needed``.
+        """
         try:
             self._store.set_progress(run_id, cell=cell, cells=cells)
         except RunLostError:
             os.killpg(os.getpgrp(), signal.SIGKILL)
+        except StoreUnavailableError:
+            if needed:
+                raise
 
 
-def _report(line: str) -> None:
-    print(f"worker {os.getpid()}: {line}", file=sys.stderr, flush=True)
+def _end(run: Run, outcome: Outcome, seconds: float) -> dict[str, Any]:
+    """Return the message that a run has ended, with what metrics and logs need of it."""
+    return {
+        "ended": run.id,
+        "notebook": run.process,
+        "owner": run.owner,
+        "state": outcome.state.value,
+        "reason": outcome.reason,
+        "way": outcome.way,
+        "seconds": round(seconds, 3),
+        "waited": round(max(0.0, ((run.started or run.created) - run.created).total_seconds()), 3),
+    }
 
 
 def main(descriptor: int) -> None:

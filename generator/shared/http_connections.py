@@ -26,11 +26,15 @@ _STALLED = 120.0
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ConnectionLimits:
-    """The most connections in all and for one address (None: any), and the seconds for a request's head or body."""
+    """The most connections in all and for one address (None: any), and the seconds for a request's head or body.
+
+    ``slowest_body`` is the rate in bytes a second at which a larger body gets more time (None: it gets none).
+    """
 
     total: int
     per_address: int | None
     request: float
+    slowest_body: float | None = None
 
 
 def within_open_files(limits: ConnectionLimits) -> tuple[int, int]:
@@ -93,6 +97,7 @@ class GuardedProtocol(H11Protocol):
         super().__init__(*arguments, **named)
         self._gate = gate
         self._awaited: tuple[str, object] | None = None
+        self._awaited_since, self._received = 0.0, 0
         self._deadline: asyncio.TimerHandle | None = None
         self._stalled: asyncio.TimerHandle | None = None
         self.address, self.since = "", 0.0
@@ -114,6 +119,7 @@ class GuardedProtocol(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Process received data; a deadline holds until the head or the body is complete, however often data comes."""
+        self._received += len(data)
         super().data_received(data)
         self._expect(self._missing_part(begun=True))
 
@@ -166,7 +172,18 @@ class GuardedProtocol(H11Protocol):
             self._deadline.cancel()
             self._deadline = None
         if part is not None:
-            self._deadline = self.loop.call_later(self._gate.limits.request, self.end, b"408 Request Timeout")
+            self._awaited_since, self._received = self.loop.time(), 0
+            self._deadline = self.loop.call_later(self._gate.limits.request, self._note_deadline)
+
+    def _note_deadline(self) -> None:
+        """Disconnect a client whose request has not arrived, unless it is a body that arrives fast enough."""
+        limits = self._gate.limits
+        if self._awaited and self._awaited[0] == "body" and limits.slowest_body:
+            end = self._awaited_since + limits.request + self._received / limits.slowest_body
+            if self.loop.time() < end:
+                self._deadline = self.loop.call_at(end, self._note_deadline)
+                return
+        self.end(b"408 Request Timeout")
 
     def _cancel_stalled(self) -> None:
         if self._stalled is not None:

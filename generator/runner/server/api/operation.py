@@ -1,0 +1,47 @@
+"""Health and metrics of the server."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, Response
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from generator.runner.server.context import Context, context_of
+from generator.runner.server.operation.health import examine, take_snapshot
+from generator.runner.server.problems import ProblemError
+
+router = APIRouter()
+
+
+@router.get("/health")
+async def show_health(request: Request) -> Response:
+    """Tell whether the server can take runs: 200 or 503; to callers who may read, also why, with figures."""
+    context = context_of(request)
+    health = await examine(context)
+    body: dict[str, object] = {"status": "unavailable" if health.problems else "ok"}
+    if _may_read(request, context):
+        body |= {"problems": list(health.problems), **health.details}
+    return JSONResponse(body, health.status)
+
+
+@router.get("/health/live")
+async def show_life() -> Response:
+    """Tell that the server answers: 200, also while it cannot take runs."""
+    return JSONResponse({"status": "ok"})
+
+
+@router.get("/metrics")
+async def show_metrics(request: Request) -> Response:
+    """Return the metrics for Prometheus."""
+    context = context_of(request)
+    if context.access.require(request, "read").owner is not None:
+        raise ProblemError(403, "the token's role is 'run', but 'read' is needed")
+    text = context.metrics.text(await take_snapshot(context))
+    return Response(text, media_type=CONTENT_TYPE_LATEST)
+
+
+def _may_read(request: Request, context: Context) -> bool:
+    try:
+        return context.access.identify(request) is not None
+    except ProblemError:
+        return False

@@ -1,0 +1,1 @@
+"""What operators need: logs, metrics, health, limits of requests, retention and an orderly shutdown."""

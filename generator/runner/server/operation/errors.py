@@ -1,0 +1,23 @@
+"""Errors that no handler expected, as responses without a traceback."""
+
+from __future__ import annotations
+
+import errno
+import sqlite3
+
+from generator.runner.server.problems import ProblemError
+
+
+def unexpected_problem(error: Exception, request_id: str) -> ProblemError:
+    """Return the response to an unexpected error: the id under which the log has it, or that the disk is full."""
+    if is_full_disk(error):
+        detail = "the disk of the server is full; try again later, or ask its operator"
+        return ProblemError(503, detail, headers={"Retry-After": "60"})
+    return ProblemError(500, f"an unexpected error; the log of the server has it under the id {request_id}")
+
+
+def is_full_disk(error: BaseException) -> bool:
+    """Whether an error means that the disk, or the quota of the user, is used up."""
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return isinstance(error, sqlite3.OperationalError) and "full" in str(error)
