@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
+import configparser
 import json
 import os
+import re
 import shutil
 import signal
 import sqlite3
@@ -16,8 +19,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from notebook_server import NotebookServer, write_notebooks
 from prometheus_client.parser import text_string_to_metric_families
+from support import here
 from waiting import wait_until
 
 from generator.runner.server import machine
@@ -331,3 +336,41 @@ def test_the_number_of_workers_fits_processors_and_memory(tmp_path: Path, monkey
     assert machine.default_workers() == 1
     (tmp_path / "memory.max").write_text("max\n")
     assert machine.default_workers() == 4
+
+
+def test_the_documentation_names_options_variables_and_metrics_that_exist(operated: NotebookServer) -> None:
+    text = (here.parent / "docs" / "serving.md").read_text()
+    options = serve_options()
+    own = text[text.index("## Tokens") :]
+    named = set(re.findall(r"(?<![\w-])(--[a-z][a-z-]+)", own)) - {"--role", "--expires"}
+    variables = set(re.findall(r"PACKMILL_SERVE_([A-Z_]+)", own)) - {"TOKENS"}
+    shown = set(re.findall(r"(?m)^# TYPE (\w+)", operated.ask("GET", "/metrics", headers=bearer()).text))
+    assert named <= options
+    assert {f"--{name.lower().replace('_', '-')}" for name in variables} <= options
+    assert set(re.findall(r"packmill_[a-z_]+", own)) <= shown
+
+
+def serve_options() -> set[str]:
+    from generator.runner.server.options import add_serve
+
+    parser = argparse.ArgumentParser()
+    add_serve(parser)
+    return set(re.findall(r"--[a-z][a-z-]+", parser.format_help()))
+
+
+def test_the_examples_for_systemd_and_kubernetes_can_be_read() -> None:
+    text = (here.parent / "docs" / "serving.md").read_text()
+    unit = configparser.ConfigParser()
+    unit.optionxform = str  # type: ignore[assignment, method-assign]
+    unit.read_string(re.search(r"```ini\n(.*?)```", text, re.DOTALL)[1])  # type: ignore[index]
+    pod = yaml.safe_load(re.search(r"```yaml\n(apiVersion.*?)```", text, re.DOTALL)[1])  # type: ignore[index]
+    container = pod["spec"]["containers"][0]
+    given = {one["name"].removeprefix("PACKMILL_SERVE_").lower().replace("_", "-") for one in container["env"]}
+
+    assert set(re.findall(r"--[a-z-]+", unit["Service"]["ExecStart"])) <= serve_options()
+    assert container["args"] == ["packmill-runner", "serve"]
+    assert {f"--{name}" for name in given - {"tokens"}} <= serve_options()
+    assert {container[f"{kind}Probe"]["httpGet"]["path"] for kind in ("readiness", "liveness")} == {
+        "/health",
+        "/health/live",
+    }

@@ -1,4 +1,4 @@
-"""The outermost layer of the application: every request passes it, whatever its protocol.
+"""The outermost layer of the application, which every request of every protocol passes.
 
 It names requests, bounds their bodies while they arrive, refuses new work during a shutdown, turns unexpected errors
 into responses without a traceback, and notes each request in log and metrics.
@@ -77,7 +77,7 @@ class FrontDoor:
             await exchange.refuse_body()
 
     def _refusal(self, exchange: _Exchange) -> ProblemError | None:
-        """Return why a request is refused, whichever resource it names."""
+        """Return why a request is refused, for any resource."""
         scope = exchange.scope
         if len(scope["raw_path"]) + len(scope["query_string"]) > LARGEST_HEAD:
             return ProblemError(414, f"the address has more than {LARGEST_HEAD} bytes; send values in a body")

@@ -1,4 +1,4 @@
-"""Deletion of old runs: by age, by disk space, and of folders that a crash left without a row."""
+"""Deletion of runs: by age, by disk space, and of folders that a crash left without a row."""
 
 from __future__ import annotations
 
