@@ -122,6 +122,24 @@ def test_an_image_serves_its_notebooks_without_any_option(serve: Callable[..., S
     assert served.exit_code == 0
 
 
+def test_the_pages_of_an_image_need_no_other_server(serve: Callable[..., Served]) -> None:
+    served = serve().wait_until_it_answers()
+    browser = requests.Session()
+    browser.headers["Accept"] = "text/html"
+    browser.post(f"{served.url}/sign-in", data={"token": served.token}, timeout=60)
+    run = served.run("good.ipynb", n=3)["run"]["id"]
+
+    for path in ("/", "/notebooks/good.ipynb", f"/runs/{run}", "/docs"):
+        page = browser.get(served.url + path, timeout=60)
+        assert "Sign out" in page.text
+        addresses = re.findall(r'(?:href|src)="([^"#]*static/[^"]*)"', page.text)
+        assert {browser.get(served.url + one, timeout=60).status_code for one in addresses} == {200}
+    assert any("swagger-ui-bundle.js" in one for one in addresses)
+    notebook = browser.get(f"{served.url}/runs/{run}/notebook", timeout=60)
+    assert notebook.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert "jp-Notebook" in notebook.text
+
+
 def test_processes_that_a_notebook_leaves_are_collected(serve: Callable[..., Served]) -> None:
     served = serve().wait_until_it_answers()
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from notebook_server import NotebookServer
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from support import write_notebook
@@ -19,6 +20,7 @@ from generator.runner.server.pages.negotiation import accepts_page
 _ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 _CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 _EVIL = "<img src=x onerror=document.title='broken'><script>document.title='broken'</script>"
+_AXE_RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 _HTML = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 expect.set_options(timeout=60_000)  # milliseconds, for a busy machine
 in_a_browser = pytest.mark.skipif(_CHROMIUM is None, reason="no Chromium is installed")
@@ -152,9 +154,9 @@ def test_an_address_fills_in_values(server: NotebookServer, query: str, expected
 def test_an_address_chooses_the_format_of_a_run(server: NotebookServer) -> None:
     run = f"/runs/{server.run('fails.ipynb')['run']['id']}"
 
-    for path in (run, f"{run}/notebook"):
-        assert "html" in server.ask("GET", f"{path}?format=html").headers["Content-Type"]
-        assert "json" in server.ask("GET", f"{path}?format=json", headers=_HTML).headers["Content-Type"]
+    assert "html" in server.ask("GET", f"{run}?format=html").headers["Content-Type"]
+    for path in (f"{run}?format=json", f"{run}/notebook?format=ipynb"):
+        assert "json" in server.ask("GET", path, headers=_HTML).headers["Content-Type"]
 
 
 def test_the_text_of_a_notebook_is_shown_without_its_html() -> None:
@@ -341,13 +343,21 @@ def test_everything_is_reached_by_keyboard(page: Page, server: NotebookServer) -
 
 @in_a_browser
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_pages_fit_a_phone_in_light_and_dark(browser: Browser, server: NotebookServer, scheme: str) -> None:
+def test_pages_fit_a_phone_and_have_no_barriers(browser: Browser, server: NotebookServer, scheme: str) -> None:
     run = server.run("water.ipynb", note="long" * 100)["run"]["id"]
+    failed = server.run("fails.ipynb")["run"]["id"]
     context = browser.new_context(viewport={"width": 390, "height": 740}, color_scheme=scheme)  # type: ignore[arg-type]
     opened = context.new_page()
-    for path in ("", "notebooks/water.ipynb", "runs", f"runs/{run}", "unknown"):
+    form = "notebooks/water.ipynb"
+    for path in ("", form, "runs", f"runs/{run}", f"runs/{failed}", "schedules", "sign-in", "unknown"):
         opened.goto(f"{server.url}/{path}")
+        if path == form:
+            opened.get_by_role("button", name="Run").click()
+            expect(opened.get_by_role("alert")).to_be_visible()
         assert opened.evaluate("document.documentElement.scrollWidth") <= 390, path
+        rules = _AXE_RULES if scheme == "light" else {"type": "rule", "values": ["color-contrast"]}
+        found = Axe().run(opened, options={"runOnly": rules})
+        assert found.violations_count == 0, f"{path}: {found.generate_report()}"
     ground = opened.evaluate("getComputedStyle(document.documentElement).backgroundColor")
     context.close()
 
@@ -453,6 +463,8 @@ def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NotebookServer]
     """A server with tokens."""
     folder = tmp_path_factory.mktemp("closed")
     write_notebook(folder / "root" / "one.ipynb", "x: int = 1", "print(x)")
+    for number in range(119):
+        write_notebook(folder / "root" / f"n{number:03d}.ipynb", "x: int = 1")
     tokens = f"reader:read:{READER} runner:run:{RUNNER}"
     running = NotebookServer(folder / "root", folder / "data", "--workers", "1", PACKMILL_SERVE_TOKENS=tokens).start()
     yield running
@@ -496,6 +508,17 @@ def test_a_token_signs_in_until_the_user_signs_out(page: Page, closed: NotebookS
     page.goto(f"{closed.url}/runs")
 
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
+def test_many_notebooks_are_searched(closed: NotebookServer) -> None:
+    cookies = _sign_in(closed, READER)
+    everything, found, nothing = (
+        closed.ask("GET", f"/?search={text}", headers=_HTML, cookies=cookies).text for text in ("", "N11", quote(_EVIL))
+    )
+
+    assert "100 of 120 notebooks" in everything
+    assert len(re.findall(r'<a href="/notebooks/n11\d.ipynb">', found)) == found.count("<li>") == 9
+    assert "No notebook has this text" in nothing
 
 
 def test_a_token_that_reads_starts_nothing(closed: NotebookServer) -> None:

@@ -14,6 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from generator.runner.server.context import context_of
 from generator.runner.server.pages.rendering import page, static_file
 
+_LISTED = 200
 router = APIRouter(include_in_schema=False)
 _OTHERS = {"": "/openapi.json", "ogc": "/ogc/api"}
 """The documents that are not of a notebook."""
@@ -30,8 +31,13 @@ async def show_api(request: Request, notebook: str = "") -> Response:
         request,
         "docs.html",
         identity=identity,
-        notebooks=[one for one in notebooks if one.error is None],
+        notebooks=_listed([one.path for one in notebooks if one.error is None], notebook),
         chosen=notebook,
         document=document,
         can_show=static_file("swagger-ui-bundle.js") is not None,
     )
+
+
+def _listed(paths: list[str], chosen: str) -> list[str]:
+    """Return the notebooks to choose from, with the chosen one; a longer list would be of no use."""
+    return [path for number, path in enumerate(paths) if number < _LISTED or path == chosen]
