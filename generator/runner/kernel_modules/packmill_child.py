@@ -4,7 +4,7 @@ Its channel is a Unix socket of type SOCK_STREAM; each message is a JSON object 
 The child may be forked ahead of its run. It starts with the request ``{"directory": d, "environment": {name: value or
 null}, "report": bool}``, whose length comes with the descriptors [log], for a shell [log, stdout, stderr]. With
 ``report``, its last message is ``{"report": {"modules": [...], "local": [...]}}``: the modules that the notebook loaded
-from the environment, and the names of those that it loaded from elsewhere.
+from the environment, and the names of those in its own folder.
 """
 
 import atexit
@@ -66,21 +66,29 @@ def _be_kernel(request, connection):
     packmill_kernel.print_to(*start["descriptors"])
     before = set(sys.modules)
     packmill_kernel.run(application)
-    _finish(connection, before if start["report"] else None)
+    _finish(connection, before if start["report"] else None, start["directory"])
 
 
 def _be_shell(_request, connection):
     """Run cells until the channel closes."""
     import packmill_shell
 
-    sys.path.insert(0, "")  # the notebook's folder, as in a kernel
+    _search_working_directory()
     start = _start_run(connection)
     _, *files = start["descriptors"]
     for number, file in zip((1, 2), files):  # noqa: B905 - Python 3.9
         os.dup2(file, number)
     before = set(sys.modules)
     packmill_shell.serve(connection, files)
-    _finish(connection, before if start["report"] else None)
+    _finish(connection, before if start["report"] else None, start["directory"])
+
+
+def _search_working_directory():
+    """Search the notebook's folder for modules where a kernel does (`IPython.core.shellapp`)."""
+    if "" not in sys.path and not getattr(sys.flags, "safe_path", False):
+        packages = ("site-packages", "dist-packages")
+        found = (index for index, folder in enumerate(sys.path) if folder.rpartition(os.sep)[2] in packages)
+        sys.path.insert(next(found, 0), "")
 
 
 def _leave_parent(foreign, parent):
@@ -134,6 +142,7 @@ def _start_run(connection):
             data += part
     start = json.loads(data)
     start["descriptors"] = descriptors
+    start["directory"] = os.path.realpath(start["directory"])
     os.chdir(start["directory"])
     for name, value in start["environment"].items():
         os.environ.pop(name, None)
@@ -148,14 +157,14 @@ def send(connection, message):
     connection.sendall(struct.pack(">I", len(data)) + data)
 
 
-def _finish(connection, before):
+def _finish(connection, before, directory):
     """End the child as an interpreter ends, without the cost of freeing all objects."""
     from packmill_files import flush_open_files
 
     flush_open_files()
     if before is not None:
         with contextlib.suppress(OSError):
-            send(connection, {"report": _report(before)})
+            send(connection, {"report": _report(before, directory)})
     threading._shutdown()  # waits for threads that are not daemons
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
@@ -168,8 +177,8 @@ def _finish(connection, before):
     os._exit(0)
 
 
-def _report(before):
-    """List loaded modules in the order of their import."""
+def _report(before, directory):
+    """List modules of the environment in the order of their import, and names of those in the notebook's folder."""
     prefixes = tuple(os.path.realpath(folder) + os.sep for folder in environment)
     modules, local = [], set()
     for name, module in list(sys.modules.items()):
@@ -180,7 +189,7 @@ def _report(before):
         file = getattr(module, "__file__", None)
         if origin in ("built-in", "frozen") or (file and os.path.realpath(file).startswith(prefixes)):
             modules.append(name)
-        elif file:
+        elif file and os.path.realpath(file).startswith(directory + os.sep):
             local.add(package)
     return {"modules": [name for name in modules if name.partition(".")[0] not in local], "local": sorted(local)}
 

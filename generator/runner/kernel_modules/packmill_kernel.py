@@ -20,6 +20,8 @@ from packmill_files import flush_open_files
 from packmill_iopub import publish_without_limit
 from packmill_later import put_off
 
+_WARM_UP = "from IPython.display import HTML, display\ndisplay(HTML(''))\n1"
+
 
 def write_connection_file(*arguments, **options):
     """Stand in for jupyter_client's function, which ipykernel imports from the package."""
@@ -65,11 +67,12 @@ def make_application(arguments):
 
 
 def rehearse():
-    """Initialize a kernel that nobody will use, to learn which modules that loads."""
+    """Initialize a kernel and run a cell, to learn which modules that loads."""
     import tempfile
 
     with tempfile.TemporaryDirectory() as folder:
-        make_application(["-f", os.path.join(folder, "connection.json")])
+        application = make_application(["-f", os.path.join(folder, "connection.json")])
+        application.shell.run_cell(_WARM_UP, store_history=True)
 
 
 def print_to(log):

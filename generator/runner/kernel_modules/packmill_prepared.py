@@ -146,7 +146,8 @@ def import_modules(modules, local):
     """Import modules and judge whether children of this process can have them."""
     started = time.monotonic()
     failed, refused = {}, {}
-    with _printed() as printed:
+    packages = {name.partition(".")[0] for name in modules}
+    with _printed() as printed, _asked_for_shell() as askers:
         for name in modules:
             try:
                 importlib.import_module(name)
@@ -155,9 +156,13 @@ def import_modules(modules, local):
             package = name.partition(".")[0]
             if threading.active_count() > 1:
                 refused[package] = f"starts a thread ({', '.join(_list_threads())})"
-            elif printed():
-                refused[package] = "prints when it is imported"
-            if refused:
+                break
+            if askers:
+                culprits = askers & packages or {package}
+                refused.update(dict.fromkeys(culprits, "looks for the notebook's shell when it is imported"))
+                askers.clear()
+            if printed():
+                refused.setdefault(package, "prints when it is imported")
                 break
     if shadowed := sorted(set(local) & set(sys.modules)):
         refused[shadowed[0]] = "is also a module of the notebook's folder"
@@ -165,6 +170,30 @@ def import_modules(modules, local):
     gc.freeze()  # a collection in a child would copy the pages of every object
     seconds = time.monotonic() - started
     return {"imported": seconds, "failed": failed, "refused": refused, "language": packmill_child.describe_language()}
+
+
+@contextlib.contextmanager
+def _asked_for_shell():
+    """Note which packages call ``get_ipython`` while this process has no shell, as children will."""
+    from IPython.core.interactiveshell import InteractiveShell
+
+    askers = set()
+    if InteractiveShell.initialized():
+        yield askers
+        return
+
+    def is_initialized():
+        frame = sys._getframe(1)
+        while frame and frame.f_globals.get("__name__", "").partition(".")[0] in ("IPython", "traitlets"):
+            frame = frame.f_back
+        askers.add(frame.f_globals.get("__name__", "").partition(".")[0] if frame else "")
+        return False
+
+    InteractiveShell.initialized = is_initialized
+    try:
+        yield askers
+    finally:
+        del InteractiveShell.initialized
 
 
 @contextlib.contextmanager

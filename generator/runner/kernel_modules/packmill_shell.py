@@ -7,6 +7,7 @@ After `_UNREAD` bytes of text a message with ``"confirm": true`` asks for ``{"co
 not left behind.
 """
 
+import contextlib
 import ctypes
 import datetime
 import io
@@ -14,8 +15,12 @@ import json
 import os
 import struct
 import sys
+import tempfile
 import threading
+import zlib
 
+from IPython.core import page
+from IPython.core.compilerop import CachingCompiler
 from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
@@ -29,10 +34,17 @@ _libc = ctypes.CDLL(None)
 
 def make_shell():
     """Make the shell that children inherit, in the prepared process."""
-    shell = ZMQInteractiveShell.instance(config=_config(), display_pub_class=_Publisher, displayhook_class=_Hook)
+    shell = ZMQInteractiveShell.instance(
+        config=_config(), display_pub_class=_Publisher, displayhook_class=_Hook, compiler_class=_Compiler
+    )
     shell.channel = _Nothing()
+    names = dict(shell.user_ns)
     shell.run_cell(_WARM_UP, store_history=True)
     shell.reset(new_session=True)
+    shell.user_ns.update({name: value for name, value in names.items() if name not in shell.user_ns})
+    for name in ("clear", "less", "man", "more"):  # other magics in a kernel
+        with contextlib.suppress(ValueError):
+            shell.alias_manager.undefine_alias(name)
     return shell
 
 
@@ -66,16 +78,31 @@ def _execute(shell, code):
     error = result.error_before_exec or result.error_in_exec
     if error is None:
         return {"status": "ok", "execution_count": count, "payload": [], "user_expressions": {}}
-    named = {"ename": type(error).__name__, "evalue": str(error)}
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001 - code of the notebook
+        text = ""
+    named = {"ename": type(error).__name__, "evalue": text}
     return {"status": "error", "execution_count": count, "traceback": shell.last_traceback, **named}
 
 
 class ZMQInteractiveShell(InteractiveShell):
-    """IPython's shell under the name by which libraries recognize a notebook."""
+    """IPython's shell under the name by which libraries recognize a notebook; like ipykernel's where users notice."""
 
     channel = None
     last_traceback = ()
     exit_requested = False
+
+    def init_environment(self):
+        os.environ.update(TERM="xterm-color", CLICOLOR="1", FORCE_COLOR="1", CLICOLOR_FORCE="1")
+        os.environ.update(PAGER="cat", GIT_PAGER="cat")
+
+    def init_hooks(self):
+        super().init_hooks()
+        self.set_hook("show_in_pager", page.as_hook(lambda *_, **__: None), 99)
+
+    def init_virtualenv(self):
+        """Do not add the packages of VIRTUAL_ENV, which may be those of another Python."""
 
     def _showtraceback(self, etype, evalue, stb):
         self.last_traceback = stb
@@ -87,6 +114,14 @@ class ZMQInteractiveShell(InteractiveShell):
     def ask_exit(self):
         """End the process after ``exit`` in a cell, as a kernel does."""
         self.exit_requested = True
+
+
+class _Compiler(CachingCompiler):
+    """Names cells like ipykernel: names of Python files that do not exist, which shortens tracebacks."""
+
+    def get_code_name(self, raw_code, code, number):  # noqa: ARG002
+        number = zlib.crc32(raw_code.encode("utf-8", "replace"))
+        return os.path.join(tempfile.gettempdir(), f"ipykernel_{os.getpid()}", f"{number}.py")
 
 
 class _Publisher(DisplayPublisher):
@@ -116,7 +151,7 @@ class _Hook(DisplayHook):
 class _Stream(io.TextIOBase):
     """``sys.stdout`` or ``sys.stderr`` of a cell."""
 
-    encoding, errors, newlines, mode = "utf-8", "replace", None, "w"
+    encoding, errors, newlines, mode = "UTF-8", None, None, "w"
     line_buffering = write_through = True
 
     def __init__(self, channel, number):
@@ -129,7 +164,9 @@ class _Stream(io.TextIOBase):
 
     def write(self, text):
         if not isinstance(text, str):
-            raise TypeError(f"write() argument must be str, not {type(text).__name__}")
+            raise TypeError(f"write() argument must be str, not {type(text)}")
+        if self.closed:
+            raise ValueError("I/O operation on closed file")
         self.channel.print(self.number, text)
         return len(text)
 
@@ -144,9 +181,6 @@ class _Stream(io.TextIOBase):
 
     def writable(self):
         return True
-
-    def close(self):
-        """Do nothing: later cells print too."""
 
 
 class _Bytes(io.RawIOBase):

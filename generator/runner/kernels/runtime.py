@@ -38,8 +38,9 @@ def make_private_folder() -> Path:
 def remove_private_folder(folder: Path) -> None:
     """Remove a folder."""
     try:
-        for entry in os.scandir(folder):
-            Path(entry).unlink()
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                Path(entry).unlink()
         folder.rmdir()
     except OSError:
         from shutil import rmtree

@@ -16,3 +16,5 @@ class KernelLimits:
     """Kernels and shells forked ahead of their runs."""
     cold: int = 2
     """Kernels of other languages started ahead of their runs."""
+    patience: float = 10.0
+    """Least seconds that the first child with preloaded modules may wait for a lock before it counts as hanging."""

@@ -29,6 +29,11 @@ class PreparedPool:
         self._unfit: dict[Recipe, str] = {}
         self._measured = 0.0
 
+    @property
+    def stocks(self) -> tuple[Stock, ...]:
+        """The prepared processes, the one used last at the end."""
+        return tuple(self._stocks.values())
+
     def bare(self, kernel: Kernel, kind: Kind, timeout: float) -> Stock:
         """Return the process without modules of notebooks; wait for it.
 
@@ -121,9 +126,15 @@ class PreparedPool:
                 self._refuse(recipe, error)
         if time.monotonic() - self._measured > _MEMORY_INTERVAL:
             self._measured = time.monotonic()
-            self._free_memory()
+            self.limit_memory()
 
-    def _free_memory(self) -> None:
+    def drop_spares(self) -> None:
+        """End all children that were forked ahead."""
+        for stock in self.stocks:
+            stock.drop_spares()
+
+    def limit_memory(self) -> None:
+        """End the processes used least recently until the memory is within its limit; the last one stays."""
         sizes = {recipe: stock.memory() for recipe, stock in self._stocks.items()}
         total = sum(sizes.values())
         for recipe, size in sizes.items():

@@ -44,9 +44,11 @@ _ATTRIBUTES = {
     "displayhook": "the kernel",
 }
 """Attributes of the shell, where `get_ipython` is used."""
-_MODULES = frozenset(("ipywidgets", "ipympl", "ipyleaflet", "anywidget", "bqplot", "pyviz_comms", "nest_asyncio"))
+_MODULES = frozenset(("ipympl", "ipyleaflet", "anywidget", "bqplot", "pyviz_comms", "nest_asyncio"))
 _MAGICS = re.compile(
-    r"^\s*%{1,2}(debug|pdb|gui|matplotlib\s+(?:widget|notebook|ipympl|nbagg)|autoawait|bg)\b", re.MULTILINE
+    r"^\s*%{1,2}(debug|pdb|gui|matplotlib\s+(?:widget|notebook|ipympl|nbagg)|autoawait|bg|ed|edit|clear|less|more|man|"
+    r"connect_info|qtconsole|autosave|subshell|store)\b",
+    re.MULTILINE,
 )
 _SETTINGS_MAGIC = re.compile(r"^\s*%(env\s+\S+[ =]|set_env\b|load_ext\s+dotenv|dotenv)", re.MULTILINE)
 _CELL_MAGIC = re.compile(r"^\s*%%(\w+)[^\n]*\n?")

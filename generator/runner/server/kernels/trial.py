@@ -1,4 +1,4 @@
-"""The first run of a notebook in a child with preloaded modules: watched, because a library may not bear the fork.
+"""Sessions of a notebook's first runs: they note what the notebook needs, and whether it bears a fork.
 
 A library that was used when it was imported can wait in the child for a thread that exists in the parent only. Such a
 child prints nothing, uses no processor time, and its main thread waits for a lock.
@@ -32,22 +32,26 @@ class UnsuitedForkError(Exception):
 
 
 class TrialSession:
-    """A session that raises `UnsuitedForkError` if the child hangs or dies."""
+    """A session that notes comm messages, and raises `UnsuitedForkError` if a child with preloaded modules fails."""
 
-    def __init__(self, session: KernelSession, process: ForkedProcess, *, patience: float) -> None:
-        """``patience`` is how long, in seconds, the child may wait silently for a lock."""
+    def __init__(self, session: KernelSession, process: ForkedProcess, *, patience: float | None) -> None:
+        """``patience`` is how long, in seconds, the child may wait silently for a lock; None without a watch."""
         self._session = session
         self.process = process
         self._patience = patience
         self._hung = False
         self.unsuited = ""
         """Why the child could not be used."""
+        self.has_comms = False
+        """Whether the notebook sent messages that only a kernel can."""
         self._killed = oom_kills()
         self._begin_silence()
 
     def wait_until_ready(self, timeout: float) -> dict[str, Any]:
         """Wait for the kernel and return its ``kernel_info_reply``."""
         try:
+            if self._patience is None:
+                return self._session.wait_until_ready(timeout)
             return self._session.wait_until_ready(min(timeout, _READY_TIMEOUT))
         except NotReadyError:
             raise self._error("the kernel did not start") from None
@@ -70,10 +74,12 @@ class TrialSession:
 
         def take_and_note(message: Message) -> None:
             self._begin_silence()
+            self.has_comms = self.has_comms or message.kind.startswith("comm_")
             take(message)
 
         def watch() -> None:
-            self._watch()
+            if self._patience is not None:
+                self._watch(self._patience)
             tick()
 
         try:
@@ -87,16 +93,18 @@ class TrialSession:
                 fields=fields,
             )
         except KernelGoneError:
+            self.process.ends_within(1)
             code_of_exit = self.process.exit_code()
-            if code_of_exit is not None and code_of_exit < 0 and oom_kills() == self._killed:
-                raise self._error(f"the kernel was killed by signal {-code_of_exit}") from None
+            died = code_of_exit is not None and code_of_exit < 0 and oom_kills() == self._killed
+            if died and self._patience is not None:
+                raise self._error(f"the kernel was killed by signal {-(code_of_exit or 0)}") from None
             raise
 
     def _begin_silence(self) -> None:
         self._silent_since = self._looked = time.monotonic()
         self._used = -1.0
 
-    def _watch(self) -> None:
+    def _watch(self, patience: float) -> None:
         now = time.monotonic()
         if now - self._looked < _INTERVAL:
             return
@@ -106,7 +114,7 @@ class TrialSession:
             self._silent_since, self._used = now, used
             return
         waits_for_lock = _waits_for_lock(self.process.process_id)
-        limit = self._patience if waits_for_lock else self._patience * _NOT_A_LOCK
+        limit = patience if waits_for_lock else patience * _NOT_A_LOCK
         if now - self._silent_since > limit:
             self._hung = True
             raise self._error("it waits for a lock without end" if waits_for_lock else "it waits without end")

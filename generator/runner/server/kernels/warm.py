@@ -35,8 +35,7 @@ from generator.runner.server.runs.model import Choice, Way
 
 _MOST_NOTEBOOKS = 2000
 _BARE_TIMEOUT = 60.0
-_LEAST_PATIENCE, _MOST_PATIENCE = 10.0, 120.0
-"""Seconds that the first child with preloaded modules may wait for a lock."""
+_MOST_PATIENCE = 120.0
 _SETTINGS_FILES = ("matplotlibrc", ".numba_config.yaml")
 """Files that libraries look for in the working directory when they are imported."""
 _STARTS = {("-m", "ipykernel_launcher", "-f", "{connection_file}"), ("-m", "ipykernel", "-f", "{connection_file}")}
@@ -54,6 +53,8 @@ class Notebook:
     """How long its first run took."""
     unsuited: str = ""
     """Why children with its modules cannot be used."""
+    has_comms: bool = False
+    """Whether its first run sent messages of widgets."""
     proven: set[Kind] = field(default_factory=set)
     """The kinds of children with its modules in which it ran to its end."""
 
@@ -66,7 +67,8 @@ class WarmKernels:
     ) -> None:
         """``default`` is the way of runs that request none; prepared processes get the environment of now."""
         self.default = default
-        self.pool = PreparedPool(limits or KernelLimits(), dict(os.environ), log)
+        self.limits = limits or KernelLimits()
+        self.pool = PreparedPool(self.limits, dict(os.environ), log)
         self._notebooks: OrderedDict[tuple[Kernel, bytes], Notebook] = OrderedDict()
         self._unforkable: dict[Kernel, str] = {}
 
@@ -155,12 +157,12 @@ class WarmRun:
             )
         )
         if stock.recipe.modules and kind not in notebook.proven:
-            patience = min(max(_LEAST_PATIENCE, 5 * notebook.seconds), _MOST_PATIENCE)
-            return _Trial(child, patience, self)
-        return child
+            return _Trial(child, min(max(self._kernels.limits.patience, 5 * notebook.seconds), _MOST_PATIENCE), self)
+        return child if notebook.modules is not None else _Trial(child, None, self)
 
     def _choose_kind(self, notebook: Notebook) -> Kind:
         need = notebook.code.needs_kernel or needing_modules(notebook.modules or ())
+        need = need or ("widgets" if notebook.has_comms else "")
         if self._requested == "direct" and need:
             self.note = f"the notebook ran in a kernel: it uses {need}"
         if need or self._requested == "kernel":
@@ -188,7 +190,7 @@ class WarmRun:
         files = (name for name in _SETTINGS_FILES if os.access(task.directory / name, os.F_OK))
         return notebook.code.sets_environment or next(files, "")
 
-    def enter_trial(self, session: KernelSession, patience: float) -> KernelSession:
+    def enter_trial(self, session: KernelSession, patience: float | None) -> KernelSession:
         """Watch a session, because its child may hang."""
         child = cast("Forked", self._child)
         self._trial = TrialSession(session, child.process, patience=patience)
@@ -205,6 +207,7 @@ class WarmRun:
             self.unsuited = True
         elif child.process.exit_code() == 0 and stock.recipe.modules:
             notebook.proven.add(stock.recipe.kind)
+        notebook.has_comms = notebook.has_comms or bool(self._trial and self._trial.has_comms)
         report = child.process.channel.report
         if report and notebook.modules is None:
             notebook.modules, notebook.local = tuple(report["modules"]), tuple(report["local"])
@@ -226,7 +229,7 @@ class _Trial:
     """A child whose session is watched."""
 
     child: Forked
-    patience: float
+    patience: float | None
     run: WarmRun
 
     @property
