@@ -308,6 +308,8 @@ _FORBIDDEN = [
     ("data/../../outside.csv", "cannot name files of the server"),
     ("data/.hidden.csv", "cannot name files of the server"),
     ("./data/open.csv", "cannot name files of the server"),
+    ("data//open.csv", "cannot name files of the server"),
+    ("", "cannot name files of the server"),
     ("data\\open.csv", "does not read"),
     ("data/closed.txt", "may not read here"),
     ("file.ipynb", "may not read here"),

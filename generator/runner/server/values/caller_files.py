@@ -171,7 +171,7 @@ class _Reading:
         """Return the path of a file in the served folder that callers may name."""
         parts = text.removesuffix("/").split("/")
         inside = posixpath.join(self.base, *parts) if not text.startswith("/") else ""
-        if not inside or any(part in ("", ".", "..") or part.startswith(".") for part in parts) or "\0" in text:
+        if not inside or any(not part or part.startswith(".") for part in parts) or "\0" in text:
             raise MisfitError(f"is {shorten(text)}: a caller cannot name files of the server; {_what_to_do}")
         if not any(fnmatchcase(inside, pattern) for pattern in self.rules.readable):
             raise MisfitError(f"is {shorten(text)}, which callers may not read here; {_what_to_do}")
