@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# "rclone serve s3" of rclone 1.75.2 ignores If-None-Match and replaces the object that the client wanted to keep.
+# "rclone serve s3" of rclone 1.75.2 ignores If-None-Match and replaces the object that a client has to keep.
 #
 # PutObject with "If-None-Match: *" creates an object only if none of this name exists, and else answers 412; clients build locks
 # and names that are never reused on it. rclone answers 200 and replaces the object, neither refusing the write nor answering

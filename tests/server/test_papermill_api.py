@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 import shlex
@@ -23,6 +24,10 @@ from support import write_notebook
 from generator.runner.server import buckets
 from generator.runner.server.buckets import read_notebook_object, write_new_object
 from generator.runner.server.problems import ProblemError
+from generator.runner.server.runs.folder import RunFolder
+from generator.runner.server.runs.model import Outcome, RunState
+from generator.runner.server.storage import NotebookStorage
+from generator.runner.server.workers.delivery import deliver
 from generator.shared.failures import StagingError
 
 GLUE = "from packmill import glue\n"
@@ -502,6 +507,29 @@ def test_a_server_without_boto3_has_no_s3(monkeypatch: pytest.MonkeyPatch) -> No
         read_notebook_object("s3://your-bucket/a.ipynb")
     with pytest.raises(StagingError, match="s3:// needs boto3"):
         write_new_object(Path(__file__), "s3://your-bucket/a.ipynb")
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_notebook_is_stored_on_file_systems_without_hard_links(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool
+) -> None:
+    folder = RunFolder(tmp_path / "0a1b")
+    folder.output.mkdir(parents=True)
+    (folder.output / "a.ipynb").write_text("{}")
+    folder.update_result(notebook="a.ipynb")
+    if not links:
+        monkeypatch.setattr("os.link", no_link)
+    storage = NotebookStorage(root=tmp_path / "out")
+    for _ in range(2):
+        outcome = deliver(Outcome(state=RunState.SUCCEEDED), folder, "b/c.ipynb", storage)
+        assert outcome.state is RunState.SUCCEEDED
+
+    assert folder.read_result()["delivered"] == "b/c_2.ipynb"
+    assert sorted(path.name for path in (tmp_path / "out" / "b").iterdir()) == ["c.ipynb", "c_2.ipynb"]
+
+
+def no_link(*_paths: Path) -> None:
+    raise PermissionError(errno.EPERM, "Operation not permitted")
 
 
 class BusyBucket:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from contextlib import suppress
@@ -14,6 +15,9 @@ from generator.runner.server.runs.folder import RunFolder
 from generator.runner.server.runs.model import Outcome, RunState
 from generator.runner.server.storage import NotebookStorage
 from generator.shared.failures import StagingError
+
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS)
+"""Errors of file systems without hard links."""
 
 
 def deliver(outcome: Outcome, folder: RunFolder, destination: str, storage: NotebookStorage) -> Outcome:
@@ -29,7 +33,7 @@ def deliver(outcome: Outcome, folder: RunFolder, destination: str, storage: Note
         if destination.startswith("s3://"):
             place = write_new_object(notebook, destination)
         else:
-            place = _write_new_file(notebook, storage, destination)
+            place = _write_new_file(notebook, storage, destination, part=f".{folder.path.name}.part")
     except (StagingError, ProblemError, OSError) as error:
         return _failed(outcome, folder, f"the executed notebook was not stored: {_explain(error)}")
     folder.update_result(delivered=place)
@@ -52,19 +56,34 @@ def _explain(error: Exception) -> str:
     return str(error)
 
 
-def _write_new_file(notebook: Path, storage: NotebookStorage, relative: str) -> str:
-    """Copy a notebook; the copy appears under its name when it is complete."""
+def _write_new_file(notebook: Path, storage: NotebookStorage, relative: str, *, part: str) -> str:
+    """Copy a notebook; the copy appears under its name when it is complete. ``part`` is its name until then."""
     storage.root.mkdir(parents=True, exist_ok=True)
     folder = storage.file(relative).parent
     folder.mkdir(parents=True, exist_ok=True)
     storage.file(relative)  # what another process made meanwhile may be a link
-    unfinished = folder / f".{os.getpid()}.part"
-    shutil.copyfile(notebook, unfinished)
+    unfinished = folder / part
     try:
+        shutil.copyfile(notebook, unfinished)
         for candidate in numbered(relative):
             with suppress(FileExistsError):
-                os.link(unfinished, storage.root / candidate)
+                _name(unfinished, storage.root / candidate)
                 return candidate
     finally:
-        unfinished.unlink()
+        unfinished.unlink(missing_ok=True)
     raise StagingError(f"{relative}: taken too often; choose another name")
+
+
+def _name(unfinished: Path, file: Path) -> None:
+    """Give a file a second name.
+
+    Raises:
+        FileExistsError: the name is taken.
+    """
+    try:
+        os.link(unfinished, file)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        with unfinished.open("rb") as source, file.open("xb") as target:
+            shutil.copyfileobj(source, target)
