@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from notebook_server import NotebookServer, write_notebooks
+from support import here, write_notebook
 from waiting import wait_until
 
 
@@ -156,3 +160,37 @@ def test_a_shutdown_interrupts_runs_that_take_too_long_and_saves_their_notebooks
 
     assert (ended["state"], ended["reason"]) == ("failed", "interrupted")
     assert executed["cells"][1]["execution_count"] is not None
+
+
+def test_data_below_the_served_folder_is_neither_served_nor_copied_into_runs(tmp_path: Path) -> None:
+    write_notebook(
+        tmp_path / "list.ipynb", "x = 1", "import os\nfrom packmill import glue\nglue('files', os.listdir())"
+    )
+    server = NotebookServer(tmp_path, tmp_path / "packmill-data").start()
+    try:
+        first, second = [server.run("list.ipynb") for _ in range(2)]
+        served = [one["path"] for one in server.get("/notebooks")["notebooks"]]
+        executed = next((tmp_path / "packmill-data").glob(f"runs/*/{first['run']['id']}/output/list.ipynb"))
+        answer = server.ask("POST", "/runs", json={"notebook": str(executed.relative_to(tmp_path))})
+    finally:
+        server.stop()
+
+    assert served == ["list.ipynb"]
+    assert "packmill-data" not in second["scraps"]["files"]
+    assert answer.status_code == 404
+
+
+def test_data_that_contain_the_served_folder_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "root").mkdir()
+    command = [sys.executable, "-m", "generator.runner", "serve", "--root", "root", "--data", "."]
+    done = subprocess.run(
+        command,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(here.parent)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 2
+    assert "contains the notebooks" in done.stderr

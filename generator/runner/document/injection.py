@@ -12,6 +12,7 @@ import sys
 import types
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Protocol
 
 from generator.notebook.parameters import Literal
@@ -32,6 +33,7 @@ PARAMETERS_TAG = "parameters"
 INJECTED_TAG = "injected-parameters"
 
 
+@cache
 def papermill_module(name: str) -> Any:
     """Import a module of papermill without running papermill's ``__init__``."""
     if "papermill" in sys.modules:

@@ -22,7 +22,7 @@ from generator.runner.execution.html import write_page_after
 from generator.runner.execution.recording import recorded_run
 from generator.runner.execution.task import ProgressOutput, Task
 from generator.runner.execution.watching import ignore_signals
-from generator.runner.kernels.specs import choose_kernel, find_kernels
+from generator.runner.kernels.specs import Kernel, choose_kernel, find_kernels
 from generator.runner.packaged.home import prepare_home
 from generator.runner.packaged.network import advise_on_network, advise_script_on_network
 from generator.runner.packaged.output_object import write_output_object
@@ -70,6 +70,10 @@ class PackagedRun:
     """Fields of `Task` that come directly from options."""
     start: Start | None = None
     """Starts the kernel, if it is not a process of its own."""
+    kernels: Callable[[Mapping[str, str]], tuple[Kernel, ...]] = find_kernels
+    """Lists the kernels of an environment."""
+    left_out: tuple[Path, ...] = ()
+    """Folders of the repository, absolute and without links, that are not part of the run's working copy."""
     on_cell: Callable[[int, int], None] | None = None
     """Called before each cell with its number, from 1, and the number of cells."""
 
@@ -188,11 +192,12 @@ def _run_notebook(run: _Run) -> None:
         public = {name: value for name, value in parameters.items() if name not in secret}
         executed = _choose_notebook_path(run, template, public, interface)
     run.outputs, run.executed, record.notebooks = interface.outputs, executed, [executed]
-    kernel, warning = choose_kernel(find_kernels(os.environ), name=request.kernel or notebook.kernel, language=language)
+    name = request.kernel or notebook.kernel
+    kernel, warning = choose_kernel(request.kernels(os.environ), name=name, language=language)
     if warning:
         request.say(f"warning: {warning}")
     globs = [pattern for _, pattern in request.expected] + [one.glob for one in interface.outputs]
-    workspace.fill(run.place, written=globs)
+    workspace.fill(run.place, written=globs, left_out=run.request.left_out)
     document = read_document(data, workspace.process)
     document.metadata.setdefault("kernelspec", {}).update(name=kernel.name, language=kernel.language)
     often = {} if request.save_while_running else {"at_least": None}
@@ -253,7 +258,7 @@ def _run_shell(run: _Run) -> None:
     """Run a script with the path of the input object as its first argument, as in the original system."""
     workspace, inputs = run.workspace, run.request.inputs
     globs = [pattern for _, pattern in run.request.expected] + [one.glob for one in run.outputs]
-    workspace.fill(run.place, written=globs)
+    workspace.fill(run.place, written=globs, left_out=run.request.left_out)
     if run.request.paths or (inputs and run.inputs != read_inputs(inputs, absolute=False)):
         inputs = workspace.top.with_name(contract.inputs_file)
         inputs.write_bytes(json_text(script_values(run.inputs, dict(run.request.paths))))

@@ -13,7 +13,7 @@ import os
 import posixpath
 import shutil
 import stat
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -74,8 +74,11 @@ class Workspace:
         """The directory that the process runs in."""
         return self.top / self.folder
 
-    def fill(self, place: RepositoryLocation, *, written: Iterable[str] = ()) -> None:
-        """Copy or link the repository's files; those that match a glob of ``written`` are always copied."""
+    def fill(self, place: RepositoryLocation, *, written: Iterable[str] = (), left_out: Collection[Path] = ()) -> None:
+        """Copy or link the repository's files; those that match a glob of ``written`` are always copied.
+
+        The folders ``left_out``, absolute and without links, are not part of the copy.
+        """
         self.top.mkdir(parents=True)
         anywhere = [one for pattern in written for one in (pattern, pattern.replace("**/", ""))]
         patterns = tuple(reading for pattern in anywhere for reading in alternatives(pattern))
@@ -84,10 +87,12 @@ class Workspace:
             at_top = relative == "."
             kept = [name for name in folders if self._is_included(name, place, at_top=at_top)]
             folders[:] = [name for name in kept if not os.path.islink(os.path.join(root, name))]
+            if left_out:
+                folders[:] = [name for name in folders if Path(root, name) not in left_out]
             for name in folders:
                 (self.top / relative / name).mkdir()
                 self._folders.add(posixpath.normpath(posixpath.join(relative, name)))
-            links = [name for name in kept if name not in folders]
+            links = [name for name in kept if os.path.islink(os.path.join(root, name))]
             for name in (*links, *files):
                 if self._is_included(name, place, at_top=at_top):
                     self._copy_or_link(Path(root, name), posixpath.normpath(posixpath.join(relative, name)), patterns)

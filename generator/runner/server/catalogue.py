@@ -6,7 +6,7 @@ import os
 import posixpath
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -53,8 +53,10 @@ class ServedNotebook:
 class Catalogue:
     """The notebooks of one folder; for use from several threads."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, left_out: Collection[Path] = ()) -> None:
+        """Notebooks below the folders ``left_out`` are not served: the server's own data may be in its folder."""
         self.root = root.resolve()
+        self.left_out = tuple(folder.resolve() for folder in left_out)
         self._known: dict[str, tuple[_Version, ServedNotebook]] = {}
         self._listed: tuple[float, tuple[str, ...]] = (-_LIST_AGE, ())
         self._guard = threading.Lock()
@@ -89,7 +91,7 @@ class Catalogue:
     def _walk(self) -> Iterator[str]:
         number = 0
         for folder, folders, files in os.walk(self.root):
-            folders[:] = [name for name in folders if _is_shown(name)]
+            folders[:] = [name for name in folders if _is_shown(name) and Path(folder, name) not in self.left_out]
             for name in files:
                 if name.endswith(".ipynb") and _is_shown(name):
                     number += 1
@@ -105,6 +107,7 @@ class Catalogue:
         try:
             file = (self.root / path).resolve()
             served = file.is_relative_to(self.root) and file.is_file()
+            served = served and not any(file.is_relative_to(folder) for folder in self.left_out)
         except (OSError, ValueError, RuntimeError):
             return None
         return file if served else None

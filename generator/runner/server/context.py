@@ -79,7 +79,12 @@ class Context:
     @property
     def file_rules(self) -> FileRules:
         """Which files callers may name."""
-        return FileRules(root=self.catalogue.root, readable=self.readable, fetch_urls=self.fetch_urls)
+        return FileRules(
+            root=self.catalogue.root,
+            readable=self.readable,
+            left_out=self.catalogue.left_out,
+            fetch_urls=self.fetch_urls,
+        )
 
     async def stored(
         self, call: Callable[Arguments, Result], *arguments: Arguments.args, **named: Arguments.kwargs

@@ -47,6 +47,8 @@ def serve(options: argparse.Namespace, say: Callable[[str], None]) -> int:
     if options.workers == 0 and not options.database:
         raise BadInputsError("--workers 0: runs would wait forever; without --database, at least 1 is needed")
     data = Path(options.data).resolve()
+    if root.is_relative_to(data):
+        raise BadInputsError(f"--data {data}: contains the notebooks; name a folder of its own")
     check_data(data, say)
     ensure_temporary_folder(data, os.environ)
     access = _access(options, data, say)
@@ -54,7 +56,7 @@ def serve(options: argparse.Namespace, say: Callable[[str], None]) -> int:
     _forget_own_variables()
     store = open_store(data, options.database)
     context = Context(
-        catalogue=Catalogue(root),
+        catalogue=Catalogue(root, left_out=[data]),
         store=store,
         schedules=open_schedule_store(data, options.database),
         events=RunEvents(lambda run_id: context.stored(store.get, run_id)),

@@ -26,6 +26,7 @@ from generator.runner.kernels.interfaces import KernelSession, Process
 from generator.runner.kernels.prepared import Kind, UnfitError
 from generator.runner.kernels.process import build_environment
 from generator.runner.kernels.specs import Kernel
+from generator.runner.server.kernels.installed import InstalledKernels
 from generator.runner.server.kernels.limits import KernelLimits
 from generator.runner.server.kernels.pool import PreparedPool
 from generator.runner.server.kernels.reading import Code, digest_code, needing_modules, read_code
@@ -67,6 +68,7 @@ class WarmKernels:
     ) -> None:
         """``default`` is the way of runs that request none; prepared processes get the environment of now."""
         self.default = default
+        self.installed = InstalledKernels(os.environ)
         self.limits = limits or KernelLimits()
         self.pool = PreparedPool(self.limits, dict(os.environ), log)
         self._notebooks: OrderedDict[tuple[Kernel, bytes], Notebook] = OrderedDict()

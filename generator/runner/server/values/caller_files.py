@@ -51,6 +51,8 @@ class FileRules:
 
     root: Path
     readable: tuple[str, ...] = ()
+    left_out: tuple[Path, ...] = ()
+    """Folders below ``root`` with files that nobody may name, without links."""
     fetch_urls: bool = False
 
 
@@ -175,7 +177,7 @@ class _Reading:
             raise MisfitError(f"is {shorten(text)}: a caller cannot name files of the server; {_what_to_do}")
         if not any(fnmatchcase(inside, pattern) for pattern in self.rules.readable):
             raise MisfitError(f"is {shorten(text)}, which callers may not read here; {_what_to_do}")
-        if not _is_inside(self.rules.root, inside):
+        if not _is_inside(self.rules, inside):
             raise MisfitError(f"is {shorten(text)}, which the served folder does not have; {_what_to_do}")
         return text
 
@@ -251,11 +253,13 @@ def _contents(value: dict[str, Any]) -> bytes:
         raise MisfitError("has 'contents' that are not base64") from None
 
 
-def _is_inside(root: Path, relative: str) -> bool:
-    """Check whether a path exists in a folder, following links, and no folder on its real way is hidden."""
+def _is_inside(rules: FileRules, relative: str) -> bool:
+    """Check whether a path exists in the served folder, following links, and no folder on its real way is hidden."""
     try:
-        real = (root / relative).resolve()
-        parts = real.relative_to(root.resolve()).parts
+        real = (rules.root / relative).resolve()
+        parts = real.relative_to(rules.root.resolve()).parts
     except (OSError, ValueError, RuntimeError):
+        return False
+    if any(real.is_relative_to(folder) for folder in rules.left_out):
         return False
     return real.exists() and not any(part.startswith(".") for part in parts)

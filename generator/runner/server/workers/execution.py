@@ -68,7 +68,7 @@ def _execute(
     run: Run, folder: RunFolder, settings: WorkerSettings, kernels: WarmKernels, on_cell: Callable[[int, int], None]
 ) -> Outcome:
     options = RunOptions(**run.options)
-    request = replace(_request(run, options, folder, settings), on_cell=on_cell)
+    request = replace(_request(run, options, folder, settings), kernels=kernels.installed.find, on_cell=on_cell)
     with _own_surroundings(folder.path), open(folder.log_file, "w", encoding="utf-8") as log:
         say = partial(_say, log)
         failure = (
@@ -142,6 +142,7 @@ def _request(run: Run, options: RunOptions, folder: RunFolder, settings: WorkerS
         output=folder.output,
         inputs=folder.inputs_file,
         repository=str(folder.source if own else settings.root),
+        left_out=(settings.data,),
         template=options.template,
         template_args=options.template_args or {},
         html=options.html,
