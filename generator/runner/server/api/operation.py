@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from generator.runner.server.api.models import document
 from generator.runner.server.context import Context, context_of
 from generator.runner.server.operation.health import examine, take_snapshot
 from generator.runner.server.problems import ProblemError
 
-router = APIRouter()
+router = APIRouter(tags=["server"])
+_unavailable: dict[int | str, dict[str, Any]] = {503: document("application/json")}
 
 
-@router.get("/health")
+@router.get("/health", responses=_unavailable)
 async def show_health(request: Request) -> Response:
     """Tell whether the server can take runs: 200 or 503; to callers who may read, also why, with figures."""
     context = context_of(request)
@@ -30,7 +34,7 @@ async def show_life() -> Response:
     return JSONResponse({"status": "ok"})
 
 
-@router.get("/metrics")
+@router.get("/metrics", response_class=PlainTextResponse)
 async def show_metrics(request: Request) -> Response:
     """Return the metrics for Prometheus."""
     context = context_of(request)
