@@ -409,6 +409,7 @@ def test_the_api_is_shown_and_tried_without_another_server(page: Page, server: N
     page.get_by_role("main").get_by_role("link", name="API").click()
     expect(page.get_by_role("heading", name="water")).to_be_visible()
     expect(page.get_by_text("/notebooks/water.ipynb/runs").first).to_be_visible()
+    assert Axe().run(page, options={"runOnly": {"type": "rule", "values": ["color-contrast"]}}).violations_count == 0
     page.get_by_label("Document").select_option("ogc")
     page.get_by_role("button", name="Show", exact=True).click()
     page.get_by_role("button", name="GET /conformance conformance").click()
