@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -14,7 +15,7 @@ from postgresql import Cluster, needs_postgresql
 from procrastinate.schema import SchemaManager
 from waiting import wait_until
 
-from generator.runner.server.runs.model import NewRun, Outcome, RunState, new_run_id
+from generator.runner.server.runs.model import NewRun, Outcome, Run, RunState, new_run_id
 from generator.runner.server.runs.postgresql.store import PostgresqlRunStore
 from generator.runner.server.runs.store import Change, ChangeKind, Changes, StoreUnavailableError
 from generator.shared.failures import BadInputsError
@@ -187,6 +188,22 @@ def test_a_worker_that_its_server_saw_die_is_lost_at_once(open_store: Open) -> N
 
     assert (lost.id, lost.state, lost.reason) == (run_id, RunState.FAILED, "interrupted")
     assert server.get(other).state is RunState.RUNNING
+
+
+def test_a_run_whose_answer_was_lost_is_stored_once(open_store: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = open_store()
+    attempt = store._add
+
+    def lose_answer(values: dict[str, Any]) -> Run:
+        monkeypatch.undo()
+        attempt(values)
+        raise StoreUnavailableError("the connection broke after the transaction")
+
+    monkeypatch.setattr(store, "_add", lose_answer)
+    run_id = add(store)
+
+    assert claim(store) == run_id
+    assert claim(store) is None
 
 
 def test_a_claim_whose_answer_was_lost_is_queued_again(open_store: Open, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ from generator.runner.server.operation.reports import report_end
 from generator.runner.server.problems import ProblemError
 from generator.runner.server.runs.folder import RunFolder
 from generator.runner.server.runs.model import NewRun, Protocol, Run, RunState, new_run_id
-from generator.runner.server.runs.store import QueueFullError, RunFilter
+from generator.runner.server.runs.store import QueueFullError, RunFilter, StoreUnavailableError
 from generator.runner.server.values.archives import unpack_in_place
 from generator.runner.server.values.caller_files import NewFile, ReadValues, read_values
 from generator.runner.server.values.strict_json import read_json_object as read_json_object  # noqa: PLC0414
@@ -94,6 +94,10 @@ def _store(context: Context, submission: Submission, read: ReadValues) -> Run:
         folder.remove()
         detail = f"{context.limits.queue} runs are waiting, which is the limit; try again later"
         raise ProblemError(503, detail, headers={"Retry-After": _RETRY_AFTER}) from None
+    except StoreUnavailableError:
+        if not context.store.blocking:  # an answer over a network can be lost after the row was stored
+            folder.remove()
+        raise
     except BaseException:
         folder.remove()
         raise

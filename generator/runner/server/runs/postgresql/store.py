@@ -6,26 +6,23 @@ import json
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 from procrastinate.exceptions import ConnectorException
 from psycopg import Error
-from typing_extensions import LiteralString
 
-from generator.runner.server.runs.model import NewRun, Outcome, Run, RunState
+from generator.runner.server.runs.model import NewRun, Outcome, Run
 from generator.runner.server.runs.postgresql.connections import Connections
 from generator.runner.server.runs.postgresql.listener import CHANNEL, Listener
 from generator.runner.server.runs.postgresql.queue import Connection, Queue
+from generator.runner.server.runs.postgresql.run_rows import RunRows
 from generator.runner.server.runs.postgresql.schema import prepare_database
 from generator.runner.server.runs.rows import COLUMNS, END_LOST, ending, run_of_row, storable
 from generator.runner.server.runs.store import (
     ChangeKind,
     QueueFullError,
-    RunFilter,
     RunLostError,
-    RunMissingError,
     StoreUnavailableError,
 )
 from generator.shared.failures import BadInputsError
@@ -40,10 +37,9 @@ _FORGET_AFTER = 3600.0
 _LOST_LOCK = int.from_bytes(b"pm-lost", "big")
 _END_LOST = END_LOST.format(now="now()")
 _OWNED = "id = %(id)s AND state = 'running' AND (worker = %(worker)s OR %(worker)s::text IS NULL)"
-_EXPIRED_AT_ONCE = 1000
 
 
-class PostgresqlRunStore:
+class PostgresqlRunStore(RunRows):
     """Runs in PostgreSQL, each with a job in the queue from its beginning to its end.
 
     Transactions lock a job before its run, so that two never wait for each other.
@@ -66,7 +62,7 @@ class PostgresqlRunStore:
             BadInputsError: the database cannot be opened, lets the user create no tables, or has another folder.
         """
         self._stalled_after, self._patience = stalled_after, patience
-        self._connections = Connections(url, most=connections)
+        super().__init__(Connections(url, most=connections))
         self._connections.open()
         try:
             with self._connections.connection() as connection:
@@ -94,46 +90,10 @@ class PostgresqlRunStore:
             "schedule": storable(run.schedule),
             "limit": queue_limit,
         }
-        with self._connections.transaction() as connection:
-            row = connection.execute(
-                "INSERT INTO packmill_run (id, process, owner, protocol, options, state, idempotency_key, schedule) "
-                "SELECT %(id)s, %(process)s, %(owner)s, %(protocol)s, %(options)s, 'queued', %(key)s, %(schedule)s "
-                "WHERE (SELECT count(*) FROM packmill_run WHERE state = 'queued') < %(limit)s "
-                f"ON CONFLICT DO NOTHING RETURNING {COLUMNS}",
-                values,
-            ).fetchone()
-            if row is None:
-                return self._earlier(connection, values)
-            values["job"] = Queue(connection).add(run_id)
-            connection.execute("UPDATE packmill_run SET job = %(job)s WHERE id = %(id)s", values)
-        return run_of_row(row)
-
-    def get(self, run_id: str) -> Run:
-        """Return a run (`RunStore.get`)."""
-        with self._connections.connection() as connection:
-            row = connection.execute(
-                f"SELECT {COLUMNS} FROM packmill_run WHERE id = %s", (storable(run_id),)
-            ).fetchone()
-        if row is None:
-            raise RunMissingError(run_id)
-        return run_of_row(row)
-
-    def list(self, chosen: RunFilter) -> tuple[Run, ...]:
-        """List runs, newest first."""
-        conditions, values = ["true"], list[Any]()
-        if chosen.states:
-            conditions.append("state = ANY(%s)")
-            values.append([state.value for state in chosen.states])
-        for name in ("process", "owner", "protocol", "schedule"):
-            if (value := getattr(chosen, name)) is not None:
-                conditions.append(f"{name} = %s")
-                values.append(storable(value))
-        if chosen.before is not None:
-            conditions.append("id < %s")
-            values.append(storable(chosen.before))
-        query = f"SELECT {COLUMNS} FROM packmill_run WHERE {' AND '.join(conditions)} ORDER BY id DESC LIMIT %s"
-        with self._connections.connection() as connection:
-            return tuple(map(run_of_row, connection.execute(query, (*values, chosen.limit))))
+        try:
+            return self._add(values)
+        except StoreUnavailableError:  # perhaps after the row was stored: then the second attempt finds it
+            return self._add(values)
 
     def claim(self, worker: str) -> Run | None:
         """Give the oldest queued run to a worker (`RunStore.claim`).
@@ -160,7 +120,7 @@ class PostgresqlRunStore:
         """Note the running cell (`RunStore.set_progress`)."""
         query = f"UPDATE packmill_run SET cell = %(cell)s, cells = %(cells)s WHERE {_OWNED}"
         values = {"id": run_id, "cell": cell, "cells": cells, "worker": self._worker}
-        if not self._insist(lambda: self._execute(query, values)):
+        if not self._insist(lambda: self.execute(query, values)):
             raise RunLostError(run_id)
 
     def finish(self, run_id: str, outcome: Outcome) -> None:
@@ -184,7 +144,7 @@ class PostgresqlRunStore:
     def is_dismissed(self, run_id: str) -> bool:
         """Whether the end of the run was asked for."""
         query = "SELECT 1 FROM packmill_run WHERE id = %(id)s AND dismissed"
-        return bool(self._insist(lambda: self._execute(query, {"id": storable(run_id)})))
+        return bool(self._insist(lambda: self.execute(query, {"id": storable(run_id)})))
 
     def end_lost_runs(self, *, dead: Iterable[str] = ()) -> tuple[Run, ...]:
         """End the running runs whose workers have died, or queue them again (`RunStore.end_lost_runs`).
@@ -202,23 +162,6 @@ class PostgresqlRunStore:
             lost = [_end_lost_run(connection, job) for job in sorted(jobs)]
         return tuple(run for run in lost if run is not None)
 
-    def count(self) -> Mapping[RunState, int]:
-        """Count the runs in each state."""
-        with self._connections.connection() as connection:
-            rows = connection.execute("SELECT state, count(*) AS number FROM packmill_run GROUP BY state").fetchall()
-        return dict.fromkeys(RunState, 0) | {RunState(row["state"]): row["number"] for row in rows}
-
-    def expired(self, *, before: datetime) -> tuple[Run, ...]:
-        """Return runs that ended before a time, oldest first."""
-        query = f"SELECT {COLUMNS} FROM packmill_run WHERE ended < %s ORDER BY ended LIMIT %s"
-        with self._connections.connection() as connection:
-            return tuple(map(run_of_row, connection.execute(query, (before, _EXPIRED_AT_ONCE))))
-
-    def delete(self, run_ids: Iterable[str]) -> None:
-        """Delete rows of ended runs."""
-        query = "DELETE FROM packmill_run WHERE id = ANY(%(ids)s) AND ended IS NOT NULL"
-        self._execute(query, {"ids": list(run_ids)})
-
     def close(self) -> None:
         """Stop listening, and close the connections."""
         if self._listener:
@@ -227,6 +170,21 @@ class PostgresqlRunStore:
             with suppress(StoreUnavailableError), self._connections.connection() as connection:
                 Queue(connection).unregister_worker(self._registration)
         self._connections.close()
+
+    def _add(self, values: dict[str, Any]) -> Run:
+        with self._connections.transaction() as connection:
+            row = connection.execute(
+                "INSERT INTO packmill_run (id, process, owner, protocol, options, state, idempotency_key, schedule) "
+                "SELECT %(id)s, %(process)s, %(owner)s, %(protocol)s, %(options)s, 'queued', %(key)s, %(schedule)s "
+                "WHERE (SELECT count(*) FROM packmill_run WHERE state = 'queued') < %(limit)s "
+                f"ON CONFLICT DO NOTHING RETURNING {COLUMNS}",
+                values,
+            ).fetchone()
+            if row is None:
+                return self._earlier(connection, values)
+            values["job"] = Queue(connection).add(values["id"])
+            connection.execute("UPDATE packmill_run SET job = %(job)s WHERE id = %(id)s", values)
+        return run_of_row(row)
 
     def _earlier(self, connection: Connection, values: Mapping[str, Any]) -> Run:
         """Return the run that kept a new one out."""
@@ -270,10 +228,6 @@ class PostgresqlRunStore:
                 Queue(connection).finish(row["job"])
                 _notify(connection, ChangeKind.ENDED, run_id)
         return row is not None
-
-    def _execute(self, query: LiteralString, values: Mapping[str, Any]) -> int:
-        with self._connections.connection() as connection:
-            return connection.execute(query, values).rowcount
 
     def _insist(self, operation: Callable[[], Result]) -> Result:
         """Repeat an operation of a worker while the database is away: a run must not be lost to that."""
