@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -17,7 +19,7 @@ GIVEN = f"reader:read:{READER}, runner:run:{RUNNER}\nother:run:{OTHER} admin:adm
 BODY = {"notebook": "double.ipynb"}
 
 
-def bearer(token: str) -> dict[str, str]:
+def bearer(token: str = ADMIN) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
@@ -239,3 +241,57 @@ def test_an_idempotency_key_is_for_one_request(server: NotebookServer) -> None:
     assert again.json()["id"] == first.json()["id"]
     assert other.status_code == 422
     assert "idempotency key" in other.json()["detail"]
+
+
+def _routes(router: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Methods and paths of a router and of those that it includes."""
+    for route in router.routes:
+        inner = getattr(route, "original_router", None)
+        if inner is None:
+            yield from ((method, prefix + route.path) for method in route.methods or ())
+        else:
+            yield from _routes(inner, prefix + route.include_context.prefix)
+
+
+_PUBLIC = ("/sign-in", "/sign-out", "/static/{name}", "/health", "/health/live")
+
+
+def test_every_other_route_needs_a_token(closed: NotebookServer) -> None:
+    from generator.runner.server.app import _routers
+
+    routes = {one for router in _routers for one in _routes(router)}
+    answers = {
+        (method, path): closed.ask(method, re.sub(r"[{][^}]*[}]", "double.ipynb", path), headers={"Accept": kind})
+        for method, path in sorted(routes)
+        for kind in ("application/json", "text/html")
+        if path not in _PUBLIC
+    }
+
+    assert len(answers) > 40
+    assert {key: one.status_code for key, one in answers.items() if one.status_code not in (401, 303)} == {}
+    assert all("/sign-in" in one.headers["Location"] for one in answers.values() if one.status_code == 303)
+
+
+def test_reading_starts_and_changes_nothing(closed: NotebookServer) -> None:
+    from generator.runner.server.app import _routers
+
+    mine = start(closed, RUNNER)
+    before = [closed.ask("GET", path, headers=bearer()).json() for path in ("/runs", "/schedules")]
+    routes = {one for router in _routers for one in _routes(router)}
+    changing = {
+        (method, path, kind): closed.ask(
+            method, re.sub(r"[{][^}]*[}]", mine, path), headers={**bearer(READER), "Accept": kind}, json=BODY
+        )
+        for method, path in sorted(routes)
+        for kind in ("application/json", "text/html")
+        if method not in ("GET", "HEAD", "OPTIONS") and path not in _PUBLIC
+    }
+    starting = [
+        closed.ask("GET", path, headers=bearer(READER))
+        for path in ("/run/double.ipynb", "/run/?location=local&notebook=double.ipynb")
+    ]
+
+    assert len(changing) > 20
+    assert {key: one.status_code for key, one in changing.items() if one.status_code not in (403, 404, 405)} == {}
+    assert [one.status_code for one in starting] == [403, 403]
+    assert [closed.ask("GET", path, headers=bearer()).json() for path in ("/runs", "/schedules")] == before

@@ -16,6 +16,7 @@ TOKEN, RATED, QUEUED = (f"{name}-0123456789abcdefghij" for name in ("token", "ra
 GIVEN = f"token:admin:{TOKEN} rated:run:{RATED} queued:run:{QUEUED}"
 HEADERS = {"Authorization": f"Bearer {TOKEN}"}
 MEBIBYTE = 1 << 20
+BEGUN = b"POST /runs HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " + TOKEN.encode() + b"\r\n"
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +62,22 @@ def test_a_body_beyond_the_limit_is_refused(limited: NotebookServer, path: str, 
     assert f"{limit} bytes" in answer.json()["detail"]
 
 
+def test_a_client_that_reads_only_after_sending_gets_the_answer(limited: NotebookServer) -> None:
+    body = b"x" * (8 * MEBIBYTE)
+    with socket.create_connection(("127.0.0.1", limited.port), timeout=60) as connection:
+        connection.sendall(BEGUN + f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+
+    assert answer.startswith(b"HTTP/1.1 413 ")
+
+
+@pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "multipart/form-data; boundary=b"])
+def test_a_form_of_a_page_is_bounded_before_it_is_parsed(limited: NotebookServer, kind: str) -> None:
+    answer = limited.ask("POST", "/sign-in", data=chunks(8 * MEBIBYTE), headers={"Content-Type": kind})
+
+    assert answer.status_code == 413
+
+
 def test_a_body_within_the_limit_is_read(limited: NotebookServer) -> None:
     body = {"notebook": "missing.ipynb", "parameters": {"text": "x" * 1500}}
 
@@ -79,9 +96,6 @@ def talk(server: NotebookServer, *parts: bytes, pause: float = 0.0) -> bytes:
             while data := connection.recv(65536):
                 received += data
     return received
-
-
-BEGUN = b"POST /runs HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " + TOKEN.encode() + b"\r\n"
 
 
 @pytest.mark.parametrize(
