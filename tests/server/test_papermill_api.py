@@ -8,6 +8,7 @@ import re
 import shlex
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from botocore.exceptions import ClientError
 from notebook_server import NotebookServer
 from staging_servers import S3, s3_server
 from support import write_notebook
+from waiting import wait_until
 
 from generator.runner.server import buckets
 from generator.runner.server.buckets import read_notebook_object, write_new_object
@@ -481,11 +483,15 @@ def test_a_notebook_that_cannot_be_stored_fails_its_run(api: Api) -> None:
 
 
 def test_a_repeated_request_with_an_idempotency_key_is_the_same_run(api: Api) -> None:
-    headers = {"Idempotency-Key": "once"}
-    answers = [api.server.ask("POST", RUN, json={"parameters": {"num": n}}, headers=headers) for n in (1, 2)]
+    def ask(num: int) -> requests.Response:
+        return api.server.ask("POST", RUN, json={"parameters": {"num": num}}, headers={"Idempotency-Key": "once"})
 
-    assert [answer.json()["result"]["number"] for answer in answers] == [3, 3]
+    first, second = ask(1), int(time.time())
+    wait_until(lambda: time.time() >= second + 1)  # the executed notebook would have another name
+
+    assert ask(1).json() == first.json()
     assert len(api.stored()) == 1
+    assert ask(2).status_code == 422
 
 
 @pytest.mark.parametrize("prefer", ["respond-async", "wait=0"])

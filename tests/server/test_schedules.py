@@ -174,7 +174,7 @@ def context(tmp_path: Path) -> Iterator[Context]:
         data=tmp_path / "data",
         storage=NotebookStorage(root=tmp_path / "data" / "notebooks"),
         templates=TemplateStore(tmp_path / "data" / "templates.sqlite"),
-        limits=Limits(queue=3),
+        limits=Limits(),
     )
     store.close()
 
@@ -221,10 +221,12 @@ def test_a_server_that_dies_before_it_sets_the_next_time_causes_no_second_run(
             run(Scheduler(context, now=clock).start_due_runs())
     finish_all(context)
 
+    clock.advance(minutes=10)
     run(Scheduler(context, now=clock).start_due_runs())
 
     assert len(runs_of(context, schedule)) == 1
     assert context.schedules.due(clock()) == ()
+    assert context.schedules.get(schedule.id).problem is None
 
 
 def _die(*_arguments: object, **_options: object) -> None:
@@ -247,7 +249,9 @@ def test_a_time_waits_for_the_run_before_it(context: Context, clock: Clock) -> N
     assert context.schedules.get(schedule.id).due == NOON + timedelta(hours=3)
 
 
-def test_a_full_queue_makes_a_run_late(context: Context, clock: Clock) -> None:
+@pytest.mark.parametrize("limits", [Limits(queue=3), Limits(queue_per_token=3)])
+def test_a_full_queue_makes_a_run_late(context: Context, clock: Clock, limits: Limits) -> None:
+    context.limits = limits
     schedules = [added(context) for _ in range(4)]
     scheduler = Scheduler(context, now=clock)
     run(scheduler.start_due_runs())

@@ -129,7 +129,8 @@ def _check_share(context: Context, owner: str) -> None:
 
 def _fingerprint(submission: Submission, inputs: Mapping[str, Any], folder: RunFolder) -> str:
     """Return what two requests with the same idempotency key must share; uploads by their names and sizes."""
-    request = json.dumps([submission.notebook.path, dict(inputs), submission.options.as_json()], sort_keys=True)
+    options = replace(submission.options, deliver=None, note=None)  # these depend on the time of the request
+    request = json.dumps([submission.notebook.path, dict(inputs), options.as_json()], sort_keys=True)
     uploads = sorted(
         (path.relative_to(folder.path).as_posix(), path.stat().st_size)
         for path in folder.uploads.rglob("*")

@@ -69,7 +69,7 @@ class Scheduler:
             self._context.access.check_owner(schedule.owner)
             await submit(self._context, self._submission(schedule, schedule.due, now))
         except ProblemError as error:
-            if error.status == 503:  # the queue is full
+            if error.status in (429, 503):  # the queue or the share of the token is full, or the server stops
                 return
             problem = f"{schedule.due:%Y-%m-%d %H:%M} UTC: {' '.join((error.detail, *error.issues))}"
         except OSError as error:
