@@ -83,7 +83,7 @@ class Store:
     def set_progress(self, *_, **__): raise RunLostError
 worker = Worker.__new__(Worker)
 worker._store = Store()
-worker._note_progress("id", 1, 2)
+worker._note_progress("id", 1, 2, needed=False)
 print("a cell begins")
 """
     command = [sys.executable, "-c", script]
