@@ -338,6 +338,20 @@ def test_the_number_of_workers_fits_processors_and_memory(tmp_path: Path, monkey
     assert machine.default_workers() == 4
 
 
+@pytest.mark.parametrize(("quota", "workers"), [("-1", 16), ("250000", 2), ("50000", 1)])
+def test_the_number_of_workers_fits_limits_of_version_1_control_groups(
+    quota: str, workers: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "_CGROUPS", tmp_path)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(16)))
+    monkeypatch.setattr(os, "sysconf", lambda name: {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 32 << 18}[name])
+    (tmp_path / "cpu").mkdir()
+    (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text(f"{quota}\n")
+    (tmp_path / "cpu" / "cpu.cfs_period_us").write_text("100000\n")
+
+    assert machine.default_workers() == workers
+
+
 def test_the_documentation_names_options_variables_and_metrics_that_exist(operated: NotebookServer) -> None:
     text = (here.parent / "docs" / "serving.md").read_text()
     options = serve_options()

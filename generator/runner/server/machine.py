@@ -23,6 +23,9 @@ def _processors() -> int:
         with suppress(OSError, ValueError):
             quota, period = (group / "cpu.max").read_text().split()
             limits.append(max(1, int(quota) // int(period)))
+    with suppress(OSError, ValueError):  # version 1, with -1 for no limit
+        quota, period = ((_CGROUPS / "cpu" / f"cpu.cfs_{name}_us").read_text() for name in ("quota", "period"))
+        limits += [max(1, int(quota) // int(period))] if int(quota) > 0 else []
     return min(limits)
 
 
