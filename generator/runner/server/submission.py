@@ -22,7 +22,6 @@ from generator.runner.server.runs.model import NewRun, Protocol, Run, RunState, 
 from generator.runner.server.runs.store import QueueFullError, RunFilter, StoreUnavailableError
 from generator.runner.server.values.archives import unpack_in_place
 from generator.runner.server.values.caller_files import NewFile, ReadValues, read_values
-from generator.runner.server.values.strict_json import read_json_object as read_json_object  # noqa: PLC0414
 from generator.runner.server.workers.execution import RunOptions
 from generator.shared.failures import BadInputsError
 

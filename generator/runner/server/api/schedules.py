@@ -24,7 +24,7 @@ from generator.runner.server.schedules.editing import (
     list_schedules,
     show_schedule,
 )
-from generator.runner.server.submission import read_json_object
+from generator.runner.server.values.strict_json import read_json_object
 
 router = APIRouter(tags=["schedules"])
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from fastapi import Request
 
 from generator.runner.server.problems import ProblemError
-from generator.runner.server.submission import read_json_object
+from generator.runner.server.values.strict_json import read_json_object
 
 Location = Literal["s3", "local"]
 own_names = ("notebook", "location", "template", "outputNotebookPath", "returnNotebook")

@@ -19,6 +19,7 @@ from generator.runner.server.values.caller_files import Upload
 from generator.runner.server.values.names import folder_name, plain_path
 
 _MOST_PARTS = 1000
+_BATCH = 1 << 19
 logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # it warns of every mistake of a client
 
 
@@ -47,7 +48,7 @@ async def read_parts(
     problem: ProblemError | None = None
     try:
         parser = MultipartParser(boundary, form.callbacks())
-        async for chunk in chunks:
+        async for chunk in _batches(chunks):
             limit -= len(chunk)
             if limit < 0:
                 raise ProblemError(413, "the request is larger than this server takes")
@@ -63,6 +64,17 @@ async def read_parts(
     if problem is not None:
         raise problem
     return form.parts
+
+
+async def _batches(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Join small chunks: each is read in a thread, which costs more than to read it."""
+    waiting = bytearray()
+    async for chunk in chunks:
+        waiting += chunk
+        if len(waiting) >= _BATCH:
+            yield bytes(waiting)
+            waiting.clear()
+    yield bytes(waiting)
 
 
 def _write(parser: MultipartParser, chunk: bytes | None) -> ProblemError | None:
