@@ -103,6 +103,7 @@ class WarmRuns:
                 show_cells=False,
                 say=self.messages.append,
                 start=start.start,
+                kernels=self.kernels.installed.find,
                 execution=options,
             )
             failure = self._run(request)

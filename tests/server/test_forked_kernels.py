@@ -538,6 +538,19 @@ def test_prepared_processes_are_bounded_and_the_oldest_ends(tmp_path: Path) -> N
     wait_until(lambda: all(map(has_ended, pids)), message="all prepared processes ended")
 
 
+def test_processes_for_the_first_run_can_be_prepared_before_it(tmp_path: Path) -> None:
+    warm = WarmRuns(tmp_path)
+    try:
+        warm.kernels.expect()
+        warm.prepare()
+        assert {(stock.recipe.kind, len(stock.spares)) for stock in warm.kernels.pool.stocks} == {
+            ("kernel", 1),
+            ("shell", 1),
+        }
+    finally:
+        warm.end()
+
+
 def test_memory_is_bounded(tmp_path: Path) -> None:
     warm = WarmRuns(tmp_path, memory=1)
     try:

@@ -40,6 +40,7 @@ def prepare(kind):
     else:
         import packmill_kernel
 
+        packmill_kernel.make_shell()
         for name in _modules_of(packmill_kernel.rehearse):
             with contextlib.suppress(Exception):
                 importlib.import_module(name)
@@ -61,7 +62,7 @@ def _be_kernel(request, connection):
     """Run ipykernel until it is shut down."""
     import packmill_kernel
 
-    application = packmill_kernel.make_application(["-f", request["connection_file"]])
+    application = packmill_kernel.make_forked_application(request["connection_file"])
     start = _start_run(connection)
     packmill_kernel.print_to(*start["descriptors"])
     before = set(sys.modules)
@@ -148,7 +149,17 @@ def _start_run(connection):
         os.environ.pop(name, None)
         if value is not None:
             os.environ[name] = value
+    _move_profile()
     return start
+
+
+def _move_profile():
+    """Let IPython store what ``%store`` keeps in the run's own folder."""
+    from IPython.core.interactiveshell import InteractiveShell
+
+    folder = os.environ.get("IPYTHONDIR") or os.path.join(os.environ.get("HOME", "/"), ".ipython")
+    profile = InteractiveShell.instance().profile_dir
+    profile._trait_values["location"] = os.path.join(folder, "profile_default")  # without making it
 
 
 def send(connection, message):

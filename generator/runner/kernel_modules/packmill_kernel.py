@@ -58,12 +58,39 @@ def make_application(arguments):
     # IPython's history would store every cell in the user's home, including injected secrets.
     application = kernelapp.IPKernelApp.instance(log_level=logging.CRITICAL)  # no advice for people at a terminal
     application.initialize([*arguments, "--HistoryManager.enabled=False"])
+    quiet(application)
+    return application
+
+
+def make_shell():
+    """Make the shell that forked kernels take over: half of what a kernel costs."""
+    from ipykernel.compiler import XCachingCompiler
+    from ipykernel.zmqshell import ZMQInteractiveShell
+    from traitlets.config import Config
+
+    config = Config()
+    config.HistoryManager.enabled = False
+    ZMQInteractiveShell.instance(config=config, compiler_class=XCachingCompiler)
+
+
+def make_forked_application(connection_file):
+    """Initialize a kernel in a child of a process that called `make_shell`; without a command line and settings."""
+    application = kernelapp.IPKernelApp.instance(log_level=logging.CRITICAL, connection_file=connection_file)
+    application.parse_command_line = application.load_config_file = lambda *_, **__: None
+    application.initialize([])
+    application.shell.parent = application.shell.kernel = application.kernel
+    application.kernel.set_trait("user_ns", application.shell.user_ns)
+    quiet(application)
+    return application
+
+
+def quiet(application):
+    """Do not report what only happens at the kernel's end."""
     application.log.addFilter(is_relevant)
     logging.getLogger("tornado.general").addFilter(is_relevant)
     # A request that arrives during the shutdown is dropped before its coroutine starts.
     warnings.filterwarnings("ignore", message=r"coroutine 'Kernel\..*' was never awaited", category=RuntimeWarning)
     sys.unraisablehook = unraisable_hook
-    return application
 
 
 def rehearse():
@@ -71,7 +98,7 @@ def rehearse():
     import tempfile
 
     with tempfile.TemporaryDirectory() as folder:
-        application = make_application(["-f", os.path.join(folder, "connection.json")])
+        application = make_forked_application(os.path.join(folder, "connection.json"))
         application.shell.run_cell(_WARM_UP, store_history=True)
 
 

@@ -27,6 +27,8 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
 _UNREAD = 1 << 23
+_SENT_LATER = {"execute_result", "execute_reply"}
+"""Kinds of messages that are followed by another one at once."""
 _WARM_UP = "from IPython.display import HTML as _h, display as _d; _d(_h('')); del _d, _h; 1"
 """Loads IPython's own lazy imports; uses nothing of the notebook's libraries."""
 _libc = ctypes.CDLL(None)
@@ -231,7 +233,7 @@ class _Channel:
             "time": datetime.datetime.now(datetime.timezone.utc).isoformat(),
             "content": content,
         }
-        self._write(message, at_once=kind != "status" or content["execution_state"] == "idle")
+        self._write(message, at_once=kind not in _SENT_LATER and content.get("execution_state") != "busy")
 
     def _write(self, message, *, at_once=True):
         _libc.fflush(None)

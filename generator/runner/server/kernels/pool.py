@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 
 from generator.runner.kernels.prepared import Kind, UnfitError
@@ -34,6 +35,11 @@ class PreparedPool:
         """The prepared processes, the one used last at the end."""
         return tuple(self._stocks.values())
 
+    def begin(self, kernel: Kernel, kind: Kind) -> None:
+        """Start the process without modules of notebooks in the background."""
+        with suppress(OSError):  # the first run reports it
+            self._open(Recipe(kernel, kind))
+
     def bare(self, kernel: Kernel, kind: Kind, timeout: float) -> Stock:
         """Return the process without modules of notebooks; wait for it.
 
@@ -41,7 +47,10 @@ class PreparedPool:
             UnfitError: it cannot be started, or not within ``timeout`` seconds.
         """
         recipe = Recipe(kernel, kind)
-        stock = self._open(recipe)
+        try:
+            stock = self._open(recipe)
+        except OSError as error:
+            raise UnfitError(f"its process cannot be started: {error}") from None
         try:
             if stock.is_ready(timeout):
                 return stock

@@ -25,7 +25,7 @@ from generator.runner.kernels.forked import RunPlace
 from generator.runner.kernels.interfaces import KernelSession, Process
 from generator.runner.kernels.prepared import Kind, UnfitError
 from generator.runner.kernels.process import build_environment
-from generator.runner.kernels.specs import Kernel
+from generator.runner.kernels.specs import Kernel, choose_kernel
 from generator.runner.server.kernels.installed import InstalledKernels
 from generator.runner.server.kernels.limits import KernelLimits
 from generator.runner.server.kernels.pool import PreparedPool
@@ -33,6 +33,7 @@ from generator.runner.server.kernels.reading import Code, digest_code, needing_m
 from generator.runner.server.kernels.stock import Forked, Recipe, Stock, has_profile
 from generator.runner.server.kernels.trial import TrialSession
 from generator.runner.server.runs.model import Choice, Way
+from generator.shared.failures import KernelMissingError
 
 _MOST_NOTEBOOKS = 2000
 _BARE_TIMEOUT = 60.0
@@ -77,6 +78,17 @@ class WarmKernels:
     def new_run(self, requested: Choice | None = None) -> WarmRun:
         """Return the start of a run's kernel."""
         return WarmRun(self, requested or self.default)
+
+    def expect(self, language: str = "python") -> None:
+        """Begin to prepare the processes that the first run of a notebook needs."""
+        try:
+            kernel, _ = choose_kernel(self.installed.find(os.environ), name=None, language=language)
+        except KernelMissingError:
+            return
+        if self.default != "cold" and not self.why_cold(kernel):
+            kinds: tuple[Kind, ...] = ("kernel",) if self.default == "kernel" else ("kernel", "shell")
+            for kind in kinds:
+                self.pool.begin(kernel, kind)
 
     def tidy(self) -> None:
         """Prepare for the next runs, and release what is too much; call it while there is no run."""

@@ -57,6 +57,7 @@ class Worker:
         if changes := self._store.listen(ChangeKind.QUEUED, ChangeKind.DISMISSED):
             threading.Thread(target=self._follow, args=[changes], daemon=True).start()
         send(self._channel, {"ready": os.getpid()})
+        self._kernels.expect()
         while not self._stopping:
             self._wake.clear()
             run = self._claim()
