@@ -36,7 +36,7 @@ async def examine(context: Context) -> Health:
     """Examine the server: workers, queue, disk and database."""
     problems = ["the server is shutting down"] if context.draining else []
     workers = context.workers
-    if workers is None or not workers.size:
+    if workers is None or (workers.count and not workers.size):
         problems.append("no worker is alive")
     counts, free = await _look(context, problems)
     details: dict[str, Any] = {

@@ -57,6 +57,11 @@ class WorkerPool:
         return sum(worker.current is not None for worker in self._workers)
 
     @property
+    def count(self) -> int:
+        """How many workers there should be."""
+        return self._count
+
+    @property
     def size(self) -> int:
         """How many workers live."""
         return len(self._workers)
