@@ -209,6 +209,18 @@ def test_a_name_that_was_rebound_to_this_machine_is_refused(server: NotebookServ
     assert answer.status_code in (400, 421)
 
 
+def test_another_name_of_this_machine_can_be_allowed(tmp_path: Path) -> None:
+    write_notebooks(tmp_path / "root")
+    options = ("--workers", "1", "--allowed-host", "Notebooks.test")
+    server = NotebookServer(tmp_path / "root", tmp_path / "data", *options).start()
+    try:
+        answers = [server.ask("GET", "/runs", headers={"Host": host}) for host in ("notebooks.test:8000", "other.test")]
+    finally:
+        server.stop()
+
+    assert [answer.status_code for answer in answers] == [200, 421]
+
+
 @pytest.mark.parametrize("host", ["localhost:8000", "127.0.0.1", "[::1]:8000", "LOCALHOST"])
 def test_the_names_of_this_machine_are_answered(server: NotebookServer, host: str) -> None:
     assert server.ask("GET", "/runs", headers={"Host": host}).status_code == 200

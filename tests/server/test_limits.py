@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import requests
 from notebook_server import NotebookServer, serve_command, write_notebooks
 from waiting import wait_until
 
@@ -31,6 +32,7 @@ def limited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NotebookServer
         "REQUEST_TIMEOUT": "1s",
         "RATE_LIMIT": "300",
         "QUEUE_PER_TOKEN": "1",
+        "REQUESTS_PER_TOKEN": "3",
         "TIMEOUT": "3s",
         "TOKENS": GIVEN,
     }
@@ -153,6 +155,22 @@ def test_a_token_has_so_many_requests_a_minute(limited: NotebookServer) -> None:
     assert refused
     assert int(refused[0].headers["Retry-After"]) >= 1
     assert limited.ask("GET", "/runs", headers=HEADERS).status_code == 200, "the limit is the token's own"
+
+
+def test_a_token_has_so_many_requests_at_once(limited: NotebookServer) -> None:
+    body = {"notebook": "slow.ipynb", "parameters": {"seconds": 30}}
+    run = limited.ask("POST", "/runs", json=body, headers=HEADERS).json()["id"]
+    streams = [requests.get(f"{limited.url}/runs/{run}/events", headers=HEADERS, stream=True) for _ in range(4)]
+    other = limited.ask("GET", "/notebooks", headers={"Authorization": f"Bearer {QUEUED}"})
+    for stream in streams:
+        stream.close()
+
+    def is_dismissed() -> bool:
+        return limited.ask("DELETE", f"/runs/{run}", headers=HEADERS).status_code == 200
+
+    assert [stream.status_code for stream in streams] == [200, 200, 200, 429]
+    assert other.status_code == 200
+    wait_until(is_dismissed, message="closed streams no longer count")
 
 
 def test_a_token_has_so_many_waiting_runs(limited: NotebookServer) -> None:

@@ -7,9 +7,10 @@ Without any token the server is for the users of its own machine, and each of th
 from __future__ import annotations
 
 import secrets
-from collections import OrderedDict
-from collections.abc import Collection
+from collections import Counter, OrderedDict
+from collections.abc import Collection, MutableMapping
 from dataclasses import dataclass
+from typing import Any
 
 from fastapi import Request, Response
 
@@ -26,6 +27,7 @@ _SESSION_LIFETIME = 12 * 3600
 _COOKIE = "packmill_runner_session"
 _FAILURES_PER_MINUTE = 60
 _MOST_KNOWN = 10_000
+_ACTIVE = "active_token"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +60,16 @@ class Access:
         *,
         loopback: bool,
         per_minute: int | None = None,
+        at_once: int | None = None,
         allowed_hosts: Collection[str] = (),
     ) -> None:
-        """``loopback``: only this machine reaches the server; ``per_minute`` limits the requests of a token."""
+        """``loopback``: only this machine reaches the server; ``per_minute`` and ``at_once`` limit a token."""
         self._store = store
         self._open = loopback and store.is_empty()
         self._allowed_hosts = {host.lower() for host in allowed_hosts}
         self._limit = RateLimit(per_minute=per_minute) if per_minute else None
+        self._at_once = at_once
+        self._active: Counter[str] = Counter()
         self._failures = RateLimit(per_minute=_FAILURES_PER_MINUTE)
         self._known: OrderedDict[tuple[str, str], None] = OrderedDict()
 
@@ -150,6 +155,13 @@ class Access:
             self._store.end_session(secret)
         response.delete_cookie(_cookie(request), path="/", secure=_is_https(request), httponly=True, samesite="strict")
 
+    def finish(self, scope: MutableMapping[str, Any]) -> None:
+        """Note that a request has been answered."""
+        if active := scope.pop(_ACTIVE, None):
+            self._active[active] -= 1
+            if not self._active[active]:
+                del self._active[active]
+
     def _identify(self, request: Request) -> Identity | None:
         if self.open:
             check_host(request, self._allowed_hosts)
@@ -162,7 +174,7 @@ class Access:
             found = None
         if found is None:
             return None
-        self._count(found)
+        self._count(request, found)
         return Identity(found.name, found.role)
 
     def _check(self, request: Request, secret: str) -> Token | None:
@@ -182,7 +194,11 @@ class Access:
             self._known.popitem(last=False)
         return found
 
-    def _count(self, token: Token) -> None:
+    def _count(self, request: Request, token: Token) -> None:
+        if self._at_once and self._active[token.digest] >= self._at_once:
+            raise _too_many(f"token {token.name!r}: more than {self._at_once} requests at once", 0)
+        self._active[token.digest] += 1
+        request.scope[_ACTIVE] = token.digest
         wait = self._limit.take(token.digest) if self._limit else 0.0
         if self._limit and wait:
             raise _too_many(f"token {token.name!r}: more than {self._limit.per_minute} requests a minute", wait)

@@ -180,6 +180,14 @@ def _add_access(group: argparse._ArgumentGroup) -> None:
         help="requests a minute and token, 0 for any number (default: %(default)s)",
     )
 
+    _add(
+        group,
+        "--requests-per-token",
+        type=_positive,
+        metavar="N",
+        help="requests of a token at once, with those that follow a run (default: a quarter of --connections)",
+    )
+
 
 def _add_limits(group: argparse._ArgumentGroup) -> None:
     _add(group, "--queue", type=_positive, default=100, metavar="N", help="waiting runs (default: %(default)s)")

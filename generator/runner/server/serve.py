@@ -17,7 +17,7 @@ from generator.runner.server.context import Context, Limits
 from generator.runner.server.events import RunEvents
 from generator.runner.server.machine import default_workers
 from generator.runner.server.operation.http_server import HttpOptions, listen, run_server
-from generator.runner.server.operation.logs import set_up_logs
+from generator.runner.server.operation.logs import log, set_up_logs
 from generator.runner.server.operation.reports import note_death, take_report
 from generator.runner.server.options import variable_prefix
 from generator.runner.server.runs.stores import open_store
@@ -41,6 +41,8 @@ def serve(options: argparse.Namespace, say: Callable[[str], None]) -> int:
         OSError: the data folder cannot be written to.
     """
     set_up_logs(options.log_format, options.log_level)
+    if options.log_format == "json":
+        say = log
     root = locate_repository(options.root).folder
     if not root.is_dir():
         raise BadInputsError(f"--root {root}: not a folder")
@@ -139,7 +141,13 @@ def _access(options: argparse.Namespace, data: Path, say: Callable[[str], None])
             f"  packmill-runner token create NAME --role admin --data {data}\n"
             "or set PACKMILL_SERVE_TOKENS=NAME:ROLE:TOKEN, or use --token-file; --host 127.0.0.1 needs no token"
         )
-    return Access(tokens, loopback=loopback, per_minute=options.rate_limit, allowed_hosts=options.allowed_host or ())
+    return Access(
+        tokens,
+        loopback=loopback,
+        per_minute=options.rate_limit,
+        at_once=options.requests_per_token or max(1, options.connections // 4),
+        allowed_hosts=options.allowed_host or (),
+    )
 
 
 def _storage(options: argparse.Namespace, data: Path) -> NotebookStorage:

@@ -57,6 +57,7 @@ class FrontDoor:
         try:
             await self._answer(exchange)
         finally:
+            self._context.access.finish(scope)
             self._note(exchange)
 
     async def _answer(self, exchange: _Exchange) -> None:
