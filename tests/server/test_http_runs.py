@@ -94,7 +94,9 @@ def test_a_running_run_is_dismissed(server: NotebookServer) -> None:
 
 def test_the_second_run_of_an_idempotency_key_is_the_first(server: NotebookServer) -> None:
     ids = {
-        server.ask("POST", "/runs", json={"notebook": "double.ipynb"}, headers={"Idempotency-Key": "once"}).json()["id"]
+        server.ask("POST", "/runs", json={"notebook": "double.ipynb"}, headers={"Idempotency-Key": "once"}).headers[
+            "Location"
+        ]
         for _ in range(3)
     }
 

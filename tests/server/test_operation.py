@@ -224,14 +224,14 @@ def test_old_runs_are_deleted_with_their_folders_and_keys(folder: Path) -> None:
         running = server.begin("slow.ipynb", seconds=60)
         wait_until(lambda: server.ask("GET", f"/runs/{first}").status_code == 404, message="the run is deleted")
         wait_until(lambda: not run_folder(server, first).exists(), message="its folder is removed")
-        second = server.ask("POST", "/runs", json=BODY, headers=headers).json()["id"]
+        second = server.ask("POST", "/runs", json=BODY, headers=headers).headers["Location"]
         assert server.get(f"/runs/{running}")["state"] == "running"
         assert run_folder(server, running).is_dir()
         server.ask("DELETE", f"/runs/{running}")
     finally:
         server.stop()
 
-    assert second != first
+    assert second != f"/runs/{first}"
 
 
 def test_runs_beyond_the_size_and_orphaned_folders_are_deleted_at_the_start(folder: Path) -> None:
