@@ -115,6 +115,12 @@ def test_a_package_is_built_and_run(
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert user.stdout.strip() == "jovyan"
+    stat = ("--entrypoint=stat", image, "-c%a", "/var/lib/packmill")
+    mode = subprocess.run(
+        ["podman", "--url", on_podman, "run", "--rm", "--network=none", *stat],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert mode.stdout.strip() == "1777", f"the data of a server in a volume\n{mode.stderr}"
     ran = packmill("run", package, "-pn=7", "--outdir", tmp_path / "results")
     assert ran.code == 0, ran.err
     assert json.loads((tmp_path / "results/output/scraps.json").read_text()) == {"n": 7}
