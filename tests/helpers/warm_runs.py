@@ -60,7 +60,7 @@ class WarmRuns:
         self._before = dict(os.environ)
         os.environ["JUPYTER_PATH"] = str(folder / "jupyter")
         self.packages = self._make_environment()
-        self.kernels = WarmKernels(KernelLimits(**limits), log=self.messages.append)
+        self.kernels = WarmKernels(KernelLimits(**limits), folder=folder / "kernels", log=self.messages.append)
         self._count = 0
 
     def _make_environment(self) -> Path:

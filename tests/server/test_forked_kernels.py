@@ -6,6 +6,7 @@ import gc
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import textwrap
@@ -298,6 +299,7 @@ def test_no_process_is_left_after_a_run(end: str, way: Choice, warm: WarmRuns) -
     assert [pid for pid in pids if Path(f"/proc/{pid}").exists()] == []
 
 
+@pytest.mark.parametrize("way", ["cold", *_WAYS])
 def test_no_process_is_left_when_the_worker_is_killed(way: Choice, tmp_path: Path) -> None:
     program = here / "helpers" / "warm_worker.py"
     path = os.pathsep.join((str(program.parent), str(here.parent)))
@@ -306,13 +308,15 @@ def test_no_process_is_left_when_the_worker_is_killed(way: Choice, tmp_path: Pat
     wait_until((tmp_path / "pids").exists, message="the run has begun")
     prepared = [int(word) for word in (tmp_path / "prepared").read_text().split()]
     pids = {*prepared, *(pid for one in prepared for pid in children_of(one))}
-    pids |= {int(word) for word in (tmp_path / "pids").read_text().split()}
+    own, left = (int(word) for word in (tmp_path / "pids").read_text().split())
+    pids |= {own} if way == "cold" else {own, left}
 
     worker.kill()
     worker.wait()
 
-    assert len(pids) >= 3
     wait_until(lambda: all(map(has_ended, pids)), message="all processes of the worker ended")
+    if way == "cold":
+        os.kill(left, signal.SIGKILL)
 
 
 def children_of(pid: int) -> list[int]:
@@ -516,6 +520,46 @@ def test_settings_of_ipython_need_a_kernel_of_its_own(warm: WarmRuns, tmp_path: 
 
     assert has_profile(kernel, {"IPYTHONDIR": str(tmp_path)})
     assert not has_profile(kernel, {"HOME": str(tmp_path)})
+
+
+# Kernels in processes of their own
+
+_WHERE = """\
+import os, subprocess, beside
+print(os.getpid(), beside.answer, os.path.exists('in.ipynb'), os.getcwd() == os.environ.get('PWD', os.getcwd()))
+os.write(2, b'to the log\\n')
+open('out.txt', 'w').write('x')
+"""
+
+
+def test_a_kernel_that_cannot_be_forked_is_started_ahead_and_used_once(warm: WarmRuns) -> None:
+    files = {"beside.py": "answer = 42"}
+    pids = []
+    for _ in range(3):
+        warm.kernels.cold.tidy()
+        waiting = warm.kernels.cold.process_ids()
+        run = warm.run(_WHERE, way="cold", files=files)
+        assert run.failure is None
+        assert run.text.split()[1:3] == ["42", "True"]
+        assert (run.folder / "out.txt").read_text() == "x"
+        pids.append((int(run.text.split()[0]), waiting))
+
+    assert [pid in waiting for pid, waiting in pids[1:]] == [True, True]
+    assert len({pid for pid, _ in pids}) == 3
+
+
+def test_the_error_output_of_a_kernel_started_ahead_is_masked(
+    warm: WarmRuns, capfd: pytest.CaptureFixture[str]
+) -> None:
+    cell = "import os, time\nos.write(2, f'the token is {token}\\n'.encode()) and None"
+    for _ in range(2):
+        warm.kernels.cold.tidy()
+        run = warm.run("token = ''  # type: secret", cell, way="cold", inputs={"token": "hunter2-hunter2"})
+        assert run.failure is None
+
+    errors = capfd.readouterr().err
+    assert errors.count("the token is ********") == 2
+    assert "hunter2" not in errors
 
 
 # Bounds

@@ -184,14 +184,23 @@ class _ColdKernel:
         return Session(self.process)
 
 
-def start_cold(task: Task, log: int | None, runtime: Path) -> StartedKernel:
-    """Start a kernel in a process of its own.
+def start_cold(task: Task, log: int | None, runtime: Path, *, ends_with_parent: bool = False) -> StartedKernel:
+    """Start a kernel in a process of its own; with ``ends_with_parent``, it is killed when this thread ends.
 
     Raises:
         OSError: the kernel's program cannot be started.
     """
     connection = new_connection(task.kernel, runtime)
-    return _ColdKernel(KernelProcess(task.kernel, connection=connection, runtime=runtime, cwd=task.directory, log=log))
+    return _ColdKernel(
+        KernelProcess(
+            task.kernel,
+            connection=connection,
+            runtime=runtime,
+            cwd=task.directory,
+            log=log,
+            ends_with_parent=ends_with_parent,
+        )
+    )
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import select
 import signal
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,6 +93,21 @@ def _free_ports() -> dict[str, int]:
         return ports
 
 
+_PR_SET_PDEATHSIG = 1
+
+
+def _ending_with_parent() -> Callable[[], None]:
+    """Return what a new process calls to be killed when the thread that started it ends (prctl(2))."""
+    import ctypes
+
+    libc = ctypes.CDLL(None)
+
+    def end_with_parent() -> None:
+        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+    return end_with_parent
+
+
 _TERMINATE_TIMEOUT = 0.2
 """Seconds between SIGTERM and SIGKILL."""
 
@@ -100,8 +115,21 @@ _TERMINATE_TIMEOUT = 0.2
 class KernelProcess:
     """A started kernel."""
 
-    def __init__(self, kernel: Kernel, *, connection: Connection, runtime: Path, cwd: Path, log: int | None) -> None:
+    def __init__(
+        self,
+        kernel: Kernel,
+        *,
+        connection: Connection,
+        runtime: Path,
+        cwd: Path,
+        log: int | None,
+        environment: Mapping[str, str] | None = None,
+        ends_with_parent: bool = False,
+    ) -> None:
         """Start the kernel; output outside its channels goes to the file descriptor ``log``, else to stderr.
+
+        ``environment`` replaces that of `build_environment`. With ``ends_with_parent``, the kernel is killed when the
+        thread that started it ends, also by a signal.
 
         Raises:
             OSError: the kernel's program cannot be started.
@@ -117,11 +145,12 @@ class KernelProcess:
         self._process = subprocess.Popen(
             command,
             cwd=cwd,
-            env=build_environment(kernel),
+            env=environment or build_environment(kernel),
             stdin=subprocess.DEVNULL,
             stdout=2 if log is None else log,
             stderr=log,
             start_new_session=True,
+            preexec_fn=_ending_with_parent() if ends_with_parent else None,  # noqa: PLW1509 - one call to the C library
         )
         self.fileno = open_pidfd(self._process.pid)
 

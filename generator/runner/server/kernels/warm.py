@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
-from generator.runner.execution.execution import StartedKernel, start_cold
+from generator.runner.execution.execution import StartedKernel
 from generator.runner.execution.task import Task
 from generator.runner.execution.watching import deferred_signals
 from generator.runner.kernels.forked import RunPlace
@@ -26,6 +26,7 @@ from generator.runner.kernels.interfaces import KernelSession, Process
 from generator.runner.kernels.prepared import Kind, UnfitError
 from generator.runner.kernels.process import build_environment
 from generator.runner.kernels.specs import Kernel, choose_kernel
+from generator.runner.server.kernels.cold import ColdPool
 from generator.runner.server.kernels.installed import InstalledKernels
 from generator.runner.server.kernels.limits import KernelLimits
 from generator.runner.server.kernels.pool import PreparedPool
@@ -65,13 +66,22 @@ class WarmKernels:
     """The kernels that one worker keeps ready."""
 
     def __init__(
-        self, limits: KernelLimits | None = None, *, default: Choice = "auto", log: Callable[[str], None] = print
+        self,
+        limits: KernelLimits | None = None,
+        *,
+        default: Choice = "auto",
+        folder: Path | None = None,
+        log: Callable[[str], None] = print,
     ) -> None:
-        """``default`` is the way of runs that request none; prepared processes get the environment of now."""
+        """``default`` is the way of runs that request none; kernels are started with the environment of now.
+
+        ``folder`` is for kernels of other languages, and on the file system of the runs.
+        """
         self.default = default
         self.installed = InstalledKernels(os.environ)
         self.limits = limits or KernelLimits()
         self.pool = PreparedPool(self.limits, dict(os.environ), log)
+        self.cold = ColdPool(self.limits.cold, dict(os.environ), folder)
         self._notebooks: OrderedDict[tuple[Kernel, bytes], Notebook] = OrderedDict()
         self._unforkable: dict[Kernel, str] = {}
 
@@ -93,10 +103,12 @@ class WarmKernels:
     def tidy(self) -> None:
         """Prepare for the next runs, and release what is too much; call it while there is no run."""
         self.pool.tidy()
+        self.cold.tidy()
 
     def end(self) -> None:
         """End all kernels and prepared processes."""
         self.pool.end()
+        self.cold.end()
 
     def notebook(self, task: Task) -> Notebook:
         """Return what is known of a task's notebook."""
@@ -153,7 +165,7 @@ class WarmRun:
                 if task.kernel.language.lower() == "python" or self._requested != "auto":
                     self.note = f"the kernel was started in a process of its own: {reason}"
             self.way = "cold"
-            return start_cold(task, log, runtime)
+            return self._kernels.cold.start(task, log, runtime)
 
     def _fork(self, task: Task, log: int | None) -> StartedKernel:
         notebook = self._notebook = self._kernels.notebook(task)

@@ -47,7 +47,7 @@ class Worker:
         self._guard = threading.Lock()
         self._current: str | None = None
         self._dismissed = False
-        self._kernels = WarmKernels(default=settings.kernels, log=self._report)
+        self._kernels = WarmKernels(default=settings.kernels, folder=settings.data / "kernels", log=self._report)
 
     def work(self) -> None:
         """Take runs until the server ends or asks to stop."""
