@@ -158,7 +158,9 @@ def _handle_invalid_request(request: Request, error: Exception) -> Response:
 def _handle_http_exception(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     what = {404: "no such resource", 405: "this method is not allowed here"}.get(status, "the request failed")
-    headers = getattr(error, "headers", None)
+    headers = dict(getattr(error, "headers", None) or {})
+    if status == 405 and (allowed := server_document.allowed_methods(request.app, request.url.path)):
+        headers["Allow"] = allowed
     problem = ProblemError(status, f"{request.method} {request.url.path}: {what}", headers=headers)
     return error_response(request, problem)
 

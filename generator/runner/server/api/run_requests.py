@@ -64,7 +64,7 @@ async def _parameters_alone(body: Body, notebook: str, context: Context) -> Mapp
 
 async def _read_fields(body: Body, context: Context) -> tuple[str, Mapping[str, Any], RunOptions]:
     text = body.text(_request_part)
-    document = body.document if body.document is not None else read_json_object(text or "{}")
+    document = body.document if body.document is not None else read_json_object(text or "{}", f"{_request_part!r}")
     if unknown := sorted(document.keys() - {*_fields}):
         guess = did_you_mean(unknown[0], _fields)
         raise ProblemError(400, f"{unknown[0]!r} is not a field of a run{guess}; known are {', '.join(_fields)}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request
@@ -40,6 +41,20 @@ def server_document(app: FastAPI) -> dict[str, Any]:
     if app.openapi_schema is None:
         app.openapi_schema = _make_document(app)
     return app.openapi_schema
+
+
+def allowed_methods(app: FastAPI, path: str) -> str:
+    """Return the methods of the resource with a path, for the header Allow (RFC 9110, section 10.2.1)."""
+    paths = server_document(app)["paths"]
+    found = [template for template in paths if re.fullmatch(_pattern(template), path)]
+    closest = max(found, key=len, default="")
+    return ", ".join(method.upper() for method in paths.get(closest, ()) if method != "parameters")
+
+
+def _pattern(template: str) -> str:
+    """Return the pattern of the paths of a template; the parameter ``path`` may have slashes."""
+    escaped = re.escape(template).replace(r"\{path\}", ".+")
+    return re.sub(r"\\{\w+\\}", "[^/]+", escaped)
 
 
 def part_of_document(app: FastAPI, *paths: str, address: str) -> dict[str, Any]:

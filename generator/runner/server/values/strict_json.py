@@ -39,8 +39,8 @@ def read_json(data: str | bytes) -> Any:
     return value
 
 
-def read_json_object(data: bytes | str) -> dict[str, Any]:
-    """Read the body of a request as a JSON object; empty text is an empty one.
+def read_json_object(data: bytes | str, what: str = "the body") -> dict[str, Any]:
+    """Read the body of a request, or another part of it, as a JSON object; empty text is an empty one.
 
     Raises:
         ProblemError: 400, the body is not JSON, or not an object.
@@ -48,9 +48,9 @@ def read_json_object(data: bytes | str) -> dict[str, Any]:
     try:
         document = read_json(data or b"{}")
     except ValueError as error:
-        raise ProblemError(400, f"the body is not valid JSON: {error}") from None
+        raise ProblemError(400, f"{what} is not valid JSON: {error}") from None
     if not isinstance(document, dict):
-        raise ProblemError(400, "the body is not a JSON object")
+        raise ProblemError(400, f"{what} is not a JSON object")
     return document
 
 
