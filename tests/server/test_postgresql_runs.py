@@ -1,4 +1,4 @@
-"""The runs of several servers in PostgreSQL: what one store hears of others, and what a database's failures leave."""
+"""The runs of several servers in PostgreSQL: changes by others, and failures of the database."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def hear(changes: Changes, *kinds: ChangeKind, run_id: str | None = None) -> set
     return {change for change in heard if change.run_id}
 
 
-def test_another_server_hears_of_runs_queued_dismissed_and_ended(open_store: Open) -> None:
+def test_another_server_is_notified_of_runs_queued_dismissed_and_ended(open_store: Open) -> None:
     here, there = open_store(), open_store()
     changes = there.listen(*ChangeKind)
     hear(changes, *ChangeKind)  # what happened before it listened
@@ -71,7 +71,7 @@ def test_another_server_hears_of_runs_queued_dismissed_and_ended(open_store: Ope
     assert changes.read() == ()
 
 
-def test_a_listener_hears_its_kinds_alone(open_store: Open) -> None:
+def test_a_listener_is_notified_of_its_kinds_alone(open_store: Open) -> None:
     here, there = open_store(), open_store()
     changes = there.listen(ChangeKind.ENDED)
     hear(changes, ChangeKind.ENDED)

@@ -1,4 +1,4 @@
-"""Several servers on one PostgreSQL database: they share runs, hear of each other's, and survive each other's end."""
+"""Several servers on one PostgreSQL database: they share runs and schedules, and survive outages."""
 
 from __future__ import annotations
 

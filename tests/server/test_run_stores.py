@@ -257,7 +257,7 @@ def test_a_killed_worker_leaves_a_run_that_is_repeated_only_if_no_cell_had_begun
         assert read_line(worker) == "noted"
     if cell and stores.database:
         time.sleep(_STALLED_AFTER + 0.3)
-    assert store.end_lost_runs() == ()  # signs of life keep both
+    assert store.end_lost_runs() == ()  # heartbeats keep both
     worker.send_signal(signal.SIGKILL)
     worker.wait()
     (lost,) = wait_until(store.end_lost_runs, seconds=20)

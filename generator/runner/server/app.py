@@ -90,7 +90,7 @@ def application(
 
 @contextmanager
 def _changes_by_others(context: Context) -> Iterator[None]:
-    """Hear of runs that ended on another server, for requests that wait for them here."""
+    """Listen to the ends of runs on other servers, for requests that wait for them here."""
     changes = context.store.listen(ChangeKind.ENDED)
     if changes is None:
         yield

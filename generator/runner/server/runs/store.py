@@ -20,7 +20,7 @@ class RunMissingError(Exception):
 
 
 class RunLostError(Exception):
-    """The worker seemed dead, so its run was ended or given to another one: no cell may begin."""
+    """The worker counts as dead, so its run was ended or given to another worker: no cell may begin."""
 
 
 class StoreUnavailableError(Exception):

@@ -153,7 +153,7 @@ class Worker:
         send(self._channel, {"report": line, "worker": os.getpid()})
 
     def _note_progress(self, run_id: str, cell: int, cells: int, *, needed: bool) -> None:
-        """Note the running cell, or die: if this worker seemed dead, its run is another one's, and so are its files.
+        """Note the running cell, or die: if this worker counts as dead, another one may have its run and its files.
 
         Raises:
             StoreUnavailableError: the database does not answer, or its disk is full, and the note is ``needed``.

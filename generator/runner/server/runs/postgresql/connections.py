@@ -27,7 +27,7 @@ _OPTIONS: dict[str, Any] = {
     "keepalives_count": 3,
     "tcp_user_timeout": 25_000,
 }
-"""A machine that vanished without a word is noticed in half a minute."""
+"""A connection to a machine that vanished is closed after half a minute."""
 _TIMEOUT = 3.0
 _TIMEOUT_WHILE_DOWN = 0.2
 """Seconds that calls wait for a connection: during an outage they would only use up the threads of the server."""
@@ -78,7 +78,7 @@ class Connections:
         """Open the first connection.
 
         Raises:
-            BadInputsError: the URL is invalid, or the database does not let us in.
+            BadInputsError: the URL is invalid, or the database refuses the connection.
         """
         try:
             with self.connect():

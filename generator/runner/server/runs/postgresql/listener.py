@@ -1,4 +1,4 @@
-"""A thread that hears of runs queued, dismissed and ended elsewhere, and gives a worker's signs of life."""
+"""A thread that listens to changes of runs by other processes, and updates a worker's heartbeat."""
 
 from __future__ import annotations
 

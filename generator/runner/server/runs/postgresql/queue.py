@@ -63,7 +63,7 @@ class Queue:
         self._jobs.retry_job_by_id(job, utils.utcnow())
 
     def stalled(self, *, seconds: float) -> list[int]:
-        """Return the jobs of workers that gave no sign of life for a time."""
+        """Return the jobs of workers without a heartbeat for a time."""
         jobs = _result(self._jobs.get_stalled_jobs(queue=_QUEUE, seconds_since_heartbeat=seconds))
         return [job.id for job in jobs if job.id is not None]
 
@@ -75,12 +75,12 @@ class Queue:
         """Remove a worker; jobs that it has are stalled."""
         _result(self._jobs.unregister_worker(worker))
 
-    def give_sign_of_life(self, worker: int) -> None:
+    def update_heartbeat(self, worker: int) -> None:
         """Note that a worker lives."""
         _result(self._jobs.update_heartbeat(worker))
 
-    def forget_workers(self, *, seconds: float) -> None:
-        """Remove workers that gave no sign of life for a time."""
+    def prune_workers(self, *, seconds: float) -> None:
+        """Remove workers without a heartbeat for a time."""
         _result(self._jobs.prune_stalled_workers(seconds))
 
 

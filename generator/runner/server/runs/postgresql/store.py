@@ -1,4 +1,4 @@
-"""The runs of several replicas. Signs of life tell living workers from dead ones, on any machine."""
+"""The runs of several servers, whose workers are known to live by their heartbeats, on any machine."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ from generator.shared.failures import BadInputsError
 Result = TypeVar("Result")
 _STALLED_AFTER = 10.0
 _BEATS = 5
-"""Signs of life in the time after which a worker counts as dead."""
+"""Heartbeats in the time after which a worker counts as dead."""
 _PATIENCE = 60.0
 """Seconds for which a worker tries to note what its run does."""
-_FORGET_AFTER = 3600.0
+_PRUNE_AFTER = 3600.0
 _LOST_LOCK = int.from_bytes(b"pm-lost", "big")
 _END_LOST = END_LOST.format(now="now()")
 _OWNED = "id = %(id)s AND state = 'running' AND (worker = %(worker)s OR %(worker)s::text IS NULL)"
@@ -149,8 +149,7 @@ class PostgresqlRunStore(RunRows):
     def end_lost_runs(self, *, dead: Iterable[str] = ()) -> tuple[Run, ...]:
         """End the running runs whose workers have died, or queue them again (`RunStore.end_lost_runs`).
 
-        While the database was away, no worker could give a sign of life, so the first calls after that end only the
-        runs of ``dead``.
+        An outage of the database delays all heartbeats, so the first calls after one end only the runs of ``dead``.
         """
         with self._connections.transaction() as connection:
             connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOST_LOCK,))  # replicas take turns
@@ -158,7 +157,7 @@ class PostgresqlRunStore(RunRows):
             jobs = {row["job"] for row in connection.execute(query, (list(dead),))}
             if self._connections.seconds_reachable() > self._stalled_after:
                 jobs.update(Queue(connection).stalled(seconds=self._stalled_after))
-                Queue(connection).forget_workers(seconds=_FORGET_AFTER)
+                Queue(connection).prune_workers(seconds=_PRUNE_AFTER)
             lost = [_end_lost_run(connection, job) for job in sorted(jobs)]
         return tuple(run for run in lost if run is not None)
 
@@ -230,7 +229,7 @@ class PostgresqlRunStore(RunRows):
         return row is not None
 
     def _insist(self, operation: Callable[[], Result]) -> Result:
-        """Repeat an operation of a worker while the database is away: a run must not be lost to that."""
+        """Repeat an operation of a worker while the database is down, which must cost no run."""
         deadline = time.monotonic() + self._patience
         while True:
             try:
@@ -247,7 +246,7 @@ class PostgresqlRunStore(RunRows):
 
     def _beat(self, connection: Connection) -> None:
         if self._registration is not None:
-            Queue(connection).give_sign_of_life(self._registration)
+            Queue(connection).update_heartbeat(self._registration)
 
 
 def _end_lost_run(connection: Connection, job: int) -> Run | None:
