@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from generator.notebook.hints import TYPE_COMMENT, UnknownHintError, parse_hint
+from generator.notebook.languages.python_magics import magic_remarks
 from generator.notebook.languages.python_text import blank_magics, comments_in, lines_of, syntax_mistake
 from generator.notebook.literals import hint_of
 from generator.notebook.parameters import Hint, Literal, Missing, Parameter, Reading, Remark
@@ -45,6 +46,7 @@ def read(source: str) -> Reading:
             cell.visit(statement)
     except RecursionError as error:
         return Reading(mistakes=(syntax_mistake(source, error),))
+    cell.remarks += magic_remarks(source, tree)
     return cell.reading()
 
 

@@ -1,0 +1,2 @@
+time: float = 5.0
+other = 1

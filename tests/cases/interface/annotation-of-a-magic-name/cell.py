@@ -1,0 +1,1 @@
+time: float = 5.0
