@@ -73,9 +73,9 @@ def test_a_client_that_reads_only_after_sending_gets_the_answer(limited: Noteboo
     assert answer.startswith(b"HTTP/1.1 413 ")
 
 
-@pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "multipart/form-data; boundary=b"])
-def test_a_form_of_a_page_is_bounded_before_it_is_parsed(limited: NotebookServer, kind: str) -> None:
-    answer = limited.ask("POST", "/sign-in", data=chunks(8 * MEBIBYTE), headers={"Content-Type": kind})
+def test_a_form_of_a_page_is_bounded_before_it_is_parsed(limited: NotebookServer) -> None:
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    answer = limited.ask("POST", "/sign-in", data=chunks(8 * MEBIBYTE), headers=headers)
 
     assert answer.status_code == 413
 

@@ -10,8 +10,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from conftest import write_notebooks
-from notebook_server import NotebookServer
+from notebook_server import NotebookServer, write_notebooks
 from postgresql import Cluster, needs_postgresql
 from support import write_notebook
 from typing_extensions import LiteralString

@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import write_notebooks
-from notebook_server import NotebookServer
+from notebook_server import NotebookServer, write_notebooks
 from waiting import wait_until
 
 from generator.runner.server.access import Access, Identity
