@@ -118,9 +118,7 @@ def _add_server_commands(serve: argparse.ArgumentParser, token: argparse.Argumen
         from generator.runner.server.options import add_serve
         from generator.runner.server.tokens.command import add_token
     except ModuleNotFoundError:
-        serve.set_defaults(command=_serve_without_server)
-        token.set_defaults(command=_serve_without_server)
-        return
+        serve.error("this image has no server; use the image of a package, not the staging image")
     add_serve(serve)
     add_token(token)
     if is_container():
@@ -194,10 +192,6 @@ def _token(options: argparse.Namespace) -> int:
     from generator.runner.server.tokens.command import manage_tokens
 
     return manage_tokens(options, say)
-
-
-def _serve_without_server(_options: argparse.Namespace) -> int:
-    raise BadInputsError("serve: this image has no server; use the image of a package, not the staging image")
 
 
 def _template(options: argparse.Namespace) -> int:

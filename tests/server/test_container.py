@@ -183,17 +183,17 @@ def test_notebooks_cannot_read_the_tokens_in_the_server_s_environment(tmp_path: 
     assert "secret-" not in notebook
 
 
+@pytest.mark.parametrize("words", [("serve",), ("serve", "--port", "1"), ("token", "list")])
 def test_an_image_without_the_server_s_layer_says_so(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    words: tuple[str, ...], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in [name for name in sys.modules if name.startswith("generator.runner.server.")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "generator.runner.server", None)
 
-    assert cli.main(["serve"]) == 2
-    assert capsys.readouterr().err == (
-        "packmill-runner: serve: this image has no server; use the image of a package, not the staging image\n"
-    )
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(words)
+    assert "this image has no server; use the image of a package, not the staging image\n" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", [("run", "in.ipynb", "out.ipynb"), ("--version",), ("run", "--help")])
