@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import os
 import zipfile
 from collections.abc import Iterator
 from typing import Any
@@ -106,3 +107,18 @@ def test_an_archive_has_all_outputs(server: NotebookServer, run: Any) -> None:
 @pytest.mark.parametrize("path", ["missing", "..%2finputs.json", "%2e%2e/log.txt", "plots", "a%00b", "x" * 5000])
 def test_other_paths_are_not_found(server: NotebookServer, run: Any, path: str) -> None:
     assert server.ask("GET", f"/runs/{run['run']['id']}/outputs/{path}").status_code in (400, 404)
+
+
+def test_files_of_a_run_that_was_killed_are_listed(server: NotebookServer, run: Any) -> None:
+    [folder] = server.data.glob(f"runs/*/{run['run']['id']}")
+    odd = folder / "output" / os.fsdecode(b"x\xff.txt")
+    result = (folder / "output" / "result.json").rename(folder / "kept.json")
+    odd.write_text("x")
+    try:
+        listed = server.get(f"/runs/{run['run']['id']}/outputs/")["outputs"]
+    finally:
+        odd.unlink()
+        result.rename(folder / "output" / "result.json")
+
+    assert {"plots/a b&c.png", "table.csv"} <= {one["path"] for one in listed}
+    assert listed[-1]["href"].endswith(("/x%FF.txt", ".png"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import mimetypes
 import os
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -27,7 +28,7 @@ def outputs_of(run_id: str, folder: RunFolder) -> list[dict[str, Any]]:
 
 def output_address(run_id: str, path: str) -> str:
     """Return the address of a file of a run."""
-    return f"/runs/{run_id}/outputs/{quote(path)}"
+    return f"/runs/{run_id}/outputs/{quote(os.fsencode(path))}"
 
 
 def file_media_type(name: str) -> str:
@@ -47,12 +48,13 @@ def digests_of(folder: RunFolder) -> dict[str, str]:
 
 
 def _files_of(output: Path) -> Iterator[dict[str, Any]]:
-    number = 0
+    """Return the files of a run that has not listed them."""
+    return islice(_walk(output), _MOST_LISTED)
+
+
+def _walk(output: Path) -> Iterator[dict[str, Any]]:
     for top, folders, names in os.walk(output):
         folders.sort()
-        for name in sorted(names):
-            file = Path(top, name)
-            number += 1
-            if file.is_symlink() or not file.is_file() or number > _MOST_LISTED:
-                continue
-            yield {"path": file.relative_to(output).as_posix(), "size": file.stat().st_size}
+        for file in (Path(top, name) for name in sorted(names)):
+            if file.is_file() and not file.is_symlink():
+                yield {"path": file.relative_to(output).as_posix(), "size": file.stat().st_size}
