@@ -307,3 +307,20 @@ def test_reading_starts_and_changes_nothing(closed: NotebookServer) -> None:
     assert {key: one.status_code for key, one in changing.items() if one.status_code not in (403, 404, 405)} == {}
     assert [one.status_code for one in starting] == [403, 403]
     assert [closed.ask("GET", path, headers=bearer()).json() for path in ("/runs", "/schedules")] == before
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_session_is_a_cookie_of_this_site_alone(closed: NotebookServer, scheme: str) -> None:
+    proxy = {"X-Forwarded-Proto": scheme}
+    answer = closed.ask("POST", "/sign-in", data={"token": RUNNER}, headers=proxy)
+    name, _, value = answer.headers["Set-Cookie"].partition(";")[0].partition("=")
+    attributes = {one.strip().lower() for one in answer.headers["Set-Cookie"].split(";")[1:]}
+
+    assert {"httponly", "samesite=strict", "path=/"} <= attributes
+    assert ("secure" in attributes) is name.startswith("__Host-") is (scheme == "https")
+    assert RUNNER not in value
+    cookie = {**proxy, "Cookie": f"{name}={value}", "Accept": "application/json"}
+    assert closed.ask("GET", "/runs", headers=cookie).status_code == 200
+    assert closed.ask("POST", "/runs", json=BODY, headers={**cookie, "Sec-Fetch-Site": "same-site"}).status_code == 403
+    closed.ask("POST", "/sign-out", headers=cookie)
+    assert closed.ask("GET", "/runs", headers=cookie).status_code == 401, "the session has ended, not only its cookie"
