@@ -72,23 +72,39 @@ def test_a_data_folder_that_cannot_be_created_is_refused(tmp_path: Path) -> None
         container.check_data(tmp_path / "file" / "data", print)
 
 
-def test_a_folder_of_the_data_is_temporary_if_no_other_is_writable(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def read_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No usual folder for temporary files is writable."""
+
     def find_none() -> str:
         raise FileNotFoundError
 
-    (tmp_path / "tmp").mkdir()
-    (tmp_path / "tmp" / "left-by-a-killed-server").touch()
-    environment: dict[str, str] = {}
     monkeypatch.setattr(tempfile, "tempdir", None)
     monkeypatch.setattr(tempfile, "gettempdir", find_none)
 
+
+def test_a_folder_of_the_data_is_temporary_if_no_other_is_writable(read_only: None, tmp_path: Path) -> None:
+    environment: dict[str, str] = {}
+
     container.ensure_temporary_folder(tmp_path, environment)
 
-    assert environment == {"TMPDIR": str(tmp_path / "tmp")}
-    assert tempfile.tempdir == str(tmp_path / "tmp")
-    assert list((tmp_path / "tmp").iterdir()) == []
+    folder = Path(environment["TMPDIR"])
+    assert folder.parent == tmp_path / "tmp"
+    assert folder.is_dir()
+    assert tempfile.tempdir == str(folder)
+
+
+def test_temporary_files_of_killed_servers_are_removed_and_no_others(read_only: None, tmp_path: Path) -> None:
+    left = tmp_path / "tmp" / "left"
+    left.mkdir(parents=True)
+    (left / "file").touch()
+    first: dict[str, str] = {}
+    second: dict[str, str] = {}
+
+    container.ensure_temporary_folder(tmp_path, first)
+    container.ensure_temporary_folder(tmp_path, second)
+
+    assert {str(folder) for folder in (tmp_path / "tmp").iterdir()} == {first["TMPDIR"], second["TMPDIR"]}
 
 
 def test_the_first_start_in_a_container_shows_a_token_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ container, because Docker can publish no other, and keeps its data where a volum
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import tempfile
@@ -73,11 +74,33 @@ def _is_lost(folder: Path, mounts: str) -> bool:
 
 
 def ensure_temporary_folder(data: Path, environment: MutableMapping[str, str]) -> None:
-    """Use a folder of the data for temporary files if no other is writable: in a container that is read-only."""
+    """Use a folder of the data for temporary files if no other is writable: in a container that is read-only.
+
+    Folders that killed servers left are removed. A server holds a lock on its own, because several may share the data.
+    """
     try:
         tempfile.gettempdir()
     except FileNotFoundError:
-        folder = data / "tmp"
-        shutil.rmtree(folder, ignore_errors=True)  # left by a server that was killed
-        folder.mkdir(mode=0o700, exist_ok=True)
-        environment["TMPDIR"] = tempfile.tempdir = str(folder)
+        parent = data / "tmp"
+        parent.mkdir(mode=0o700, exist_ok=True)
+        for left in parent.iterdir():
+            if (descriptor := _lock(left)) is not None:
+                shutil.rmtree(left, ignore_errors=True)
+                os.close(descriptor)
+        folder = tempfile.mkdtemp(dir=parent)
+        _lock(Path(folder))
+        environment["TMPDIR"] = tempfile.tempdir = folder
+
+
+def _lock(folder: Path) -> int | None:
+    """Lock a folder until the returned descriptor is closed; None if another process holds the lock or removed it."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:  # removed meanwhile
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor
