@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import socket
 from collections.abc import Iterator
@@ -80,6 +81,7 @@ BODIES: list[tuple[str, dict[str, str], bytes]] = [
     ("too large", JSON, run_of('"' + "x" * 2_000_000 + '"')),
     ("text", {"Content-Type": "text/plain"}, run_of("1")),
     ("XML", {"Content-Type": "application/xml"}, b"<!DOCTYPE x [<!ENTITY y SYSTEM 'file:///etc/passwd'>]><x>&y;</x>"),
+    ("a compressed body", {**JSON, "Content-Encoding": "gzip"}, gzip.compress(run_of("1"))),
     ("a form that is not ASCII", FORM, b"notebook=\xff"),
     ("a form with bad UTF-8", FORM, b"notebook=deep/files.ipynb&name=%ff"),
     ("a form with half a surrogate pair", FORM, b"notebook=deep/files.ipynb&name=%ed%a0%80"),

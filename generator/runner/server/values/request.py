@@ -48,6 +48,8 @@ async def read_body(request: Request, context: Context) -> Body:
     Raises:
         ProblemError: 400, the body is not valid; 413, it is too large; 415, it has another media type.
     """
+    if (encoding := request.headers.get("content-encoding", "identity")) != "identity":
+        raise ProblemError(415, f"the body has the encoding {encoding}; send it without (identity)")
     kind, options = parse_options_header(request.headers.get("content-type", ""))
     media_type = kind.decode("latin-1").strip()
     if media_type == "multipart/form-data":
