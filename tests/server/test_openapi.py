@@ -120,13 +120,28 @@ def test_the_schema_takes_what_the_server_takes(server: NotebookServer, values: 
     assert validator.is_valid(values) == (answer.status_code == 202), answer.text
 
 
+def test_the_example_of_the_document_runs(server: NotebookServer) -> None:
+    example = body_of(server.get("/notebooks/deep/%7Ball%7D.ipynb/openapi.json"), "application/json")["example"]
+
+    assert example == {
+        "n": 3,
+        "rate": 1.0,
+        "settings": {},
+        "shape": "round",
+        "sizes": [1, 2],
+        "flag": True,
+    }
+    assert server.ask("POST", "/notebooks/deep/%7Ball%7D.ipynb/runs", json=example).status_code == 202
+
+
 def test_uploads_are_binary_in_the_document(server: NotebookServer) -> None:
     form = body_of(server.get("/notebooks/deep/%7Ball%7D.ipynb/openapi.json"), "multipart/form-data")
 
     data = form["schema"]["properties"]["data"]
     assert (data["type"], data["format"], data["contentMediaType"]) == ("string", "binary", "text/csv")
     assert form["encoding"]["data"] == {"contentType": "text/csv"}
-    assert form["encoding"]["settings"] == {"contentType": "application/json"}
+    assert form["encoding"]["settings"] == form["encoding"]["sizes"] == {"contentType": "application/json"}
+    assert "n" not in form["encoding"]
 
 
 def test_answers_match_the_document(server: NotebookServer) -> None:

@@ -95,6 +95,18 @@ def test_a_form_of_runs_has_the_notebook_and_the_rest_as_json(server: NotebookSe
     assert (answer.json()["scraps"]["text"], answer.json()["scraps"]["factor"]) == ("x", 7)
 
 
+def test_texts_that_javascript_sends_as_blobs_are_texts(server: NotebookServer) -> None:
+    blobs = {"factor": ("blob", "7", "text/plain"), "data": ("x.csv", b"x", "text/plain")}
+    assert upload(server, "file.ipynb", blobs)["scraps"]["factor"] == 7
+    settings = {"settings": ("blob", '{"a": [1]}', "application/json")}
+    assert upload(server, "any.ipynb", settings)["scraps"]["settings"] == {"a": [1]}
+    request = {"request": ("blob", '{"notebook": "file.ipynb", "parameters": {"factor": 8}}', "application/json")}
+    assert server.ask("POST", "/runs?wait=60", files=request).json()["scraps"]["factor"] == 8
+
+    binary = server.ask("POST", "/notebooks/file.ipynb/runs", files={"factor": ("blob", b"7", "image/png")})
+    assert (binary.status_code, "factor is not a file" in binary.text) == (400, True)
+
+
 def test_a_form_without_files_is_enough(server: NotebookServer) -> None:
     answer = server.ask("POST", "/runs?wait=60", data={"notebook": "file.ipynb", "factor": "5"})
     assert (answer.json()["scraps"]["text"], answer.json()["scraps"]["factor"]) == ("own", 5)

@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from generator.notebook.interface import Input, Output
 from generator.notebook.ogc_description import output_media_type
 from generator.notebook.parameters import CwlType
-from generator.notebook.schemas import input_media_type, input_schema, is_file, is_needed
+from generator.notebook.schemas import input_media_type, input_schema, is_file, is_needed, item_schema
 from generator.runner.server.api.server_document import part_of_document
 from generator.runner.server.catalogue import ServedNotebook
 from generator.runner.server.values.caller_files import FileRules
@@ -106,10 +106,13 @@ def _needed(one: Input) -> bool:
 def _bodies(served: ServedNotebook, rules: FileRules) -> dict[str, Any]:
     inputs = served.interface.inputs
     bodies: dict[str, Any] = {
-        "application/json": {"schema": _object(inputs, {one.id: json_schema_of(one, rules) for one in inputs})},
+        "application/json": {
+            "schema": _object(inputs, {one.id: json_schema_of(one, rules) for one in inputs}),
+            "example": _example(inputs),
+        },
         "multipart/form-data": {
             "schema": _object(inputs, {one.id: input_schema(one) for one in inputs}),
-            "encoding": {one.id: {"contentType": _content_type(one)} for one in inputs},
+            "encoding": {one.id: {"contentType": kind} for one in inputs if (kind := _content_type(one))},
         },
     }
     texts = tuple(one for one in inputs if not is_file(one))
@@ -125,10 +128,31 @@ def _object(inputs: tuple[Input, ...], properties: dict[str, Any]) -> dict[str, 
     return {**schema, "required": required} if required else schema
 
 
-def _content_type(one: Input) -> str:
+def _example(inputs: tuple[Input, ...]) -> dict[str, Any]:
+    """Return values to start from: the defaults, and something of the type where a value is needed."""
+    schemas = {one.id: (one, input_schema(one)) for one in inputs}
+    return {
+        name: schema["default"] if "default" in schema else _sample(one)
+        for name, (one, schema) in schemas.items()
+        if "default" in schema or _needed(one)
+    }
+
+
+def _sample(one: Input) -> Any:
+    if one.hint.array:
+        return []
+    if is_file(one):
+        return {"class": str(one.hint.type), "contents": ""}
+    if "enum" in (schema := item_schema(one)):
+        return schema["enum"][0]
+    return {"integer": 1, "number": 1.0, "boolean": True}.get(schema.get("type", ""), "text")
+
+
+def _content_type(one: Input) -> str | None:
+    """Return how a form has a value; tools write lists in several ways, of which JSON alone is unambiguous."""
     if is_file(one):
         return input_media_type(one)
-    return "application/json" if one.hint.type is CwlType.ANY else "text/plain"
+    return "application/json" if one.hint.array or one.hint.type is CwlType.ANY else None
 
 
 def _description(served: ServedNotebook) -> str:

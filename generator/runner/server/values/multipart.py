@@ -20,6 +20,8 @@ from generator.runner.server.values.names import folder_name, plain_path
 
 _MOST_PARTS = 1000
 _BATCH = 1 << 19
+_LARGEST_TEXT = 1 << 20
+_JSON = "application/json"
 logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # it warns of every mistake of a client
 
 
@@ -31,6 +33,22 @@ class Part:
     value: str | Upload
     is_json: bool = False
     folder: Path = Path()
+    media_type: str = ""
+
+
+def text_part(part: Part) -> Part:
+    """Return a part as text if it is sent as a file of text or JSON, which is how JavaScript sends a Blob.
+
+    Raises:
+        ProblemError: 400, the text is not UTF-8; 413, it is too large.
+    """
+    if isinstance(part.value, str) or not part.media_type.startswith(("text/", _JSON)):
+        return part
+    path = part.value.path
+    if path.stat().st_size > _LARGEST_TEXT:
+        raise ProblemError(413, f"{part.name}: the text is larger than {_LARGEST_TEXT} bytes")
+    text = _decode(path.read_bytes())
+    return Part(part.name, text, is_json=part.media_type == _JSON)
 
 
 async def read_parts(
@@ -175,10 +193,14 @@ class _Form:
         if self._file is not None:
             self._file.close()
             self._file = None
-            self.parts.append(Part(self._field, Upload(self._path), folder=self._folders[self._field]))
+            folder = self._folders[self._field]
+            self.parts.append(Part(self._field, Upload(self._path), folder=folder, media_type=self._media_type()))
         elif not self._is_empty_file:
-            kind, _ = parse_options_header(self._headers.get(b"content-type", b""))
-            self.parts.append(Part(self._field, _decode(bytes(self._text)), kind == b"application/json"))
+            self.parts.append(Part(self._field, _decode(bytes(self._text)), self._media_type() == _JSON))
+
+    def _media_type(self) -> str:
+        kind, _ = parse_options_header(self._headers.get(b"content-type", b""))
+        return kind.decode("latin-1")
 
     def _end_form(self) -> None:
         self.ended = True

@@ -14,13 +14,14 @@ from starlette.concurrency import run_in_threadpool
 from generator.notebook.interface import Input
 from generator.notebook.literals import MisfitError
 from generator.notebook.parameters import CwlType
+from generator.notebook.schemas import is_file
 from generator.runner.server.catalogue import ServedNotebook
 from generator.runner.server.context import Context
 from generator.runner.server.problems import ProblemError
 from generator.runner.server.runs.model import new_run_id
 from generator.runner.server.values.archives import unpack_in_place
 from generator.runner.server.values.caller_files import Upload
-from generator.runner.server.values.multipart import Part, read_parts
+from generator.runner.server.values.multipart import Part, read_parts, text_part
 from generator.runner.server.values.strict_json import read_json, read_json_object
 from generator.runner.server.values.texts import inputs_by_name, typed_values
 
@@ -38,7 +39,7 @@ class Body:
 
     def text(self, name: str) -> str | None:
         """Return the text of a form's field; None if it is missing."""
-        found = [part.value for part in self.parts if part.name == name]
+        found = [text_part(part).value for part in self.parts if part.name == name]
         return found[-1] if found and isinstance(found[-1], str) else None
 
 
@@ -108,6 +109,7 @@ async def values_of_parts(parts: Sequence[Part], notebook: ServedNotebook, conte
         ProblemError: 400, a part is not valid JSON, or an archive cannot be unpacked.
     """
     known = inputs_by_name(notebook.interface)
+    parts = [part if _takes_files(known.get(part.name)) else text_part(part) for part in parts]
     texts = [(one.name, one.value) for one in parts if isinstance(one.value, str) and not one.is_json]
     values = typed_values(notebook.interface, texts)
     others: dict[str, list[Part]] = {}
@@ -126,6 +128,10 @@ async def values_of_parts(parts: Sequence[Part], notebook: ServedNotebook, conte
         is_value = len(read) == 1 and (one is None or not one.hint.array or isinstance(read[0], list))
         values[key] = read[0] if is_value else read
     return values
+
+
+def _takes_files(one: Input | None) -> bool:
+    return one is None or is_file(one)
 
 
 def _read_parts(parts: Sequence[Part]) -> list[Any]:
