@@ -209,6 +209,13 @@ def test_a_name_that_was_rebound_to_this_machine_is_refused(server: NotebookServ
     assert answer.status_code in (400, 421)
 
 
+def test_pages_of_other_sites_start_no_runs_by_links(server: NotebookServer) -> None:
+    link = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+
+    assert server.ask("GET", "/run/double.ipynb", headers=link).status_code == 403
+    assert server.ask("GET", "/runs", headers=link).status_code == 200
+
+
 def test_another_name_of_this_machine_can_be_allowed(tmp_path: Path) -> None:
     write_notebooks(tmp_path / "root")
     options = ("--workers", "1", "--allowed-host", "Notebooks.test")

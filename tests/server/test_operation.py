@@ -14,7 +14,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -258,17 +258,26 @@ def test_runs_beyond_the_size_and_orphaned_folders_are_deleted_at_the_start(fold
     assert young.is_dir(), "its request may still be uploading"
 
 
-def test_an_unexpected_error_is_named_in_the_response_and_described_in_the_log(folder: Path) -> None:
+def rename_column(server: NotebookServer, name: str, new: str) -> None:
+    with closing(sqlite3.connect(server.data / "runs.sqlite")) as database:
+        database.execute(f"ALTER TABLE run RENAME COLUMN {name} TO {new}")
+
+
+def test_an_unexpected_error_is_described_in_the_log_alone_and_ends_no_background_work(folder: Path) -> None:
     server = NotebookServer(folder / "root", folder / "data", "--workers", "1").start()
     try:
-        with sqlite3.connect(server.data / "runs.sqlite") as database:
-            database.execute("ALTER TABLE run RENAME TO other")
-        database.close()
+        rename_column(server, "worker", "other")
         answer = server.ask("GET", "/runs", headers={"X-Request-ID": "broken-1"})
+        wait_until(lambda: 'work="lost runs"' in server.log.read_text(), message="the background work has failed")
+        rename_column(server, "other", "worker")
+        run = server.begin("slow.ipynb")
+        wait_until(lambda: server.get(f"/runs/{run}")["cell"] == 3, message="the run sleeps")
+        assert server.process is not None
+        process = server.process.pid
+        for worker in Path(f"/proc/{process}/task/{process}/children").read_text().split():
+            os.kill(int(worker), signal.SIGKILL)
+        ended = server.wait_for(run)
     finally:
-        with sqlite3.connect(server.data / "runs.sqlite") as database:
-            database.execute("ALTER TABLE other RENAME TO run")
-        database.close()
         server.stop()
 
     assert answer.status_code == 500
@@ -277,7 +286,8 @@ def test_an_unexpected_error_is_named_in_the_response_and_described_in_the_log(f
     assert "sqlite" not in answer.text
     text = server.log.read_text()
     assert "error error id=broken-1" in text
-    assert "no such table" in text
+    assert "no such column" in text
+    assert (ended["state"], ended["reason"]) == ("failed", "interrupted")
 
 
 @pytest.fixture

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import partial
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -14,6 +15,7 @@ from starlette.requests import ClientDisconnect
 from generator.runner.server.api import notebooks, operation, outputs, runs, schedules, server_document
 from generator.runner.server.context import Context
 from generator.runner.server.ogc import router as ogc
+from generator.runner.server.operation.background import background
 from generator.runner.server.operation.errors import unexpected_problem
 from generator.runner.server.operation.reports import report_end
 from generator.runner.server.operation.retention import keep_tidy
@@ -61,16 +63,16 @@ def application(
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         context.workers = start_workers(context)
-        work = (_sweep(context), Scheduler(context).work(), keep_tidy(context))
-        background = [asyncio.create_task(one) for one in work]
+        works: dict[str, Callable[[], Awaitable[None]]] = {
+            "lost runs": partial(_sweep, context),
+            "schedules": Scheduler(context).work,
+            "retention": partial(keep_tidy, context),
+        }
         try:
-            with _changes_by_others(context):
-                yield
+            async with background(works):
+                with _changes_by_others(context):
+                    yield
         finally:
-            for task in background:
-                task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await task
             await context.workers.stop(shutdown_timeout)
 
     app = FastAPI(title="packmill", openapi_url=None, lifespan=lifespan)
