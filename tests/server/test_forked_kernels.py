@@ -293,7 +293,7 @@ print(os.getpid(), *(one.pid for one in left))
 def test_no_process_is_left_after_a_run(end: str, way: Choice, warm: WarmRuns) -> None:
     run = warm.run("import os", _LEAVE, end or "1", way=way)
 
-    pids = [int(word) for word in run.text.split()]
+    pids = [int(word) for word in run.text.splitlines()[0].split()]
     assert len(pids) == 3
     wait_until(lambda: all(map(has_ended, pids)), message="all processes of the run ended")
     assert [pid for pid in pids if Path(f"/proc/{pid}").exists()] == []
@@ -459,6 +459,21 @@ def test_modules_see_the_environment_that_the_notebook_sets_before(cell: str, wa
     texts = [run_when_prepared(warm, cell, "import reads_setting\nprint(reads_setting.setting)").text for _ in range(2)]
 
     assert [text.splitlines()[-1] for text in texts] == ["own", "own"]
+
+
+def test_a_prepared_process_that_died_is_replaced(way: Choice, tmp_path: Path) -> None:
+    warm = WarmRuns(tmp_path)
+    try:
+        run_when_prepared(warm, "print('ran')", way=way)
+        for pid in warm.process_ids():
+            os.kill(pid, signal.SIGKILL)
+
+        runs = [warm.run("print('ran')", way=way) for _ in range(2)]
+    finally:
+        warm.end()
+
+    assert [(run.failure, run.way, run.text) for run in runs] == [(None, way, "ran\n")] * 2
+    assert [run.note for run in runs] == ["a prepared process had died and was replaced", None]
 
 
 # The choice

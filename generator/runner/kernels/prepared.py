@@ -35,6 +35,10 @@ class UnfitError(Exception):
     """The process cannot be forked: it could not start, has died, or has threads."""
 
 
+class PreparedProcessDiedError(UnfitError):
+    """The process has died; another one may take its place."""
+
+
 @dataclass(frozen=True, slots=True)
 class Exit:
     """How a child ended: the status of wait(2), and its peak memory in bytes."""
@@ -133,7 +137,7 @@ class PreparedProcess:
         try:
             socket.send_fds(self._ours, [json.dumps({"do": "fork", **request}).encode()], [channel])
         except OSError:
-            raise UnfitError("its process died") from None
+            raise PreparedProcessDiedError("its process died") from None
         answer = self._answer(_FORK_TIMEOUT)
         if answer is None:
             raise UnfitError(f"no answer within {_FORK_TIMEOUT:g} s")
@@ -181,7 +185,7 @@ class PreparedProcess:
         except OSError:
             data = b""
         if not data:
-            raise UnfitError("its process died")
+            raise PreparedProcessDiedError("its process died")
         message: dict[str, Any] = json.loads(data)
         if "exited" not in message:
             return message

@@ -105,10 +105,10 @@ class PreparedPool:
         return stock
 
     def forget(self, recipe: Recipe, reason: str) -> None:
-        """End the process of a recipe that turned out to be unfit."""
+        """End a process that cannot be forked any more; with a ``reason``, none takes its place."""
         if recipe in self._stocks:
             self._drop(recipe)
-        if recipe.modules:
+        if recipe.modules and reason:
             self._unfit[recipe] = reason
 
     def _drop(self, recipe: Recipe) -> Stock:

@@ -23,7 +23,7 @@ from generator.runner.execution.task import Task
 from generator.runner.execution.watching import deferred_signals
 from generator.runner.kernels.forked import RunPlace
 from generator.runner.kernels.interfaces import KernelSession, Process
-from generator.runner.kernels.prepared import Kind, UnfitError
+from generator.runner.kernels.prepared import Kind, PreparedProcessDiedError, UnfitError
 from generator.runner.kernels.process import build_environment
 from generator.runner.kernels.specs import Kernel, choose_kernel
 from generator.runner.server.kernels.cold import ColdPool
@@ -38,6 +38,7 @@ from generator.shared.failures import KernelMissingError
 
 _MOST_NOTEBOOKS = 2000
 _BARE_TIMEOUT = 60.0
+_ATTEMPTS = 3
 _MOST_PATIENCE = 120.0
 _SETTINGS_FILES = ("matplotlibrc", ".numba_config.yaml")
 """Files that libraries look for in the working directory when they are imported."""
@@ -170,8 +171,7 @@ class WarmRun:
     def _fork(self, task: Task, log: int | None) -> StartedKernel:
         notebook = self._notebook = self._kernels.notebook(task)
         kind = self._choose_kind(notebook)
-        stock = self._find_stock(task, kind, notebook)
-        child: Forked = stock.take()
+        stock, child = self._take_child(task, kind, notebook)
         self.way = "direct" if kind == "shell" else "kernel"
         self._child, self._stock, self._started = child, stock, time.monotonic()
         child.begin(
@@ -185,6 +185,23 @@ class WarmRun:
         if stock.recipe.modules and kind not in notebook.proven:
             return _Trial(child, min(max(self._kernels.limits.patience, 5 * notebook.seconds), _MOST_PATIENCE), self)
         return child if notebook.modules is not None else _Trial(child, None, self)
+
+    def _take_child(self, task: Task, kind: Kind, notebook: Notebook) -> tuple[Stock, Forked]:
+        """Return a child and the process that it was forked from; replace processes that cannot be forked any more.
+
+        Raises:
+            UnfitError: the kernel cannot be forked.
+        """
+        for _ in range(_ATTEMPTS):
+            stock = self._find_stock(task, kind, notebook)
+            try:
+                return stock, stock.take()
+            except UnfitError as error:
+                died = isinstance(error, PreparedProcessDiedError)
+                self._kernels.pool.forget(stock.recipe, "" if died else str(error))
+                if died:
+                    self.note = "; ".join(filter(None, (self.note, "a prepared process had died and was replaced")))
+        raise UnfitError("its kernel cannot be forked: prepared processes die")
 
     def _choose_kind(self, notebook: Notebook) -> Kind:
         need = notebook.code.needs_kernel or needing_modules(notebook.modules or ())
@@ -227,7 +244,7 @@ class WarmRun:
         notebook, child, stock = self._notebook, self._child, self._stock
         if notebook is None or child is None or stock is None:
             return
-        child.process.end()
+        child.discard()
         if self._trial and self._trial.unsuited:
             notebook.unsuited = self._trial.unsuited
             self.unsuited = True
