@@ -465,8 +465,10 @@ def test_a_prepared_process_that_died_is_replaced(way: Choice, tmp_path: Path) -
     warm = WarmRuns(tmp_path)
     try:
         run_when_prepared(warm, "print('ran')", way=way)
+        pids = [pid for one in warm.process_ids() for pid in (*children_of(one), one)]
         for pid in warm.process_ids():
             os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: all(map(has_ended, pids)), message="the processes and their children ended")
 
         runs = [warm.run("print('ran')", way=way) for _ in range(2)]
     finally:
