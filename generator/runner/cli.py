@@ -28,21 +28,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     folder = ""
     if words[:1] == ["-C"] and len(words) > 1:  # from packmill-launch
         folder, words = words[1], words[2:]
-    parser = _parser(serves=words[:1] in (["serve"], ["token"]))
+    parser = _parser(serves=words[0] if words[:1] in (["serve"], ["token"], ["gateway"]) else "")
     if folder:
         try:
             os.chdir(folder)
         except OSError as error:
             parser.error(f"-C {folder}: {error.strerror}")
-    pairs: dict[str, list[tuple[str, str]]] = {}
-    if words[:1] == ["run"]:
-        try:
-            words, pairs = take_pairs(words)
-        except ValueError as error:
-            parser.error(str(error))
-    options = parser.parse_args(words)
-    for name, values in pairs.items():
-        setattr(options, name, values)
+    options = _parse(parser, words)
     try:
         staging = words[:1] in (["stage-in"], ["stage-out"])
         code: int = options.command(options, say) if staging else options.command(options)
@@ -61,8 +53,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-def _parser(*, serves: bool = False) -> argparse.ArgumentParser:
-    """Return the parser; ``serve`` has its options only if the server is imported for them."""
+def _parse(parser: argparse.ArgumentParser, words: list[str]) -> argparse.Namespace:
+    """Parse a command line with the parts that argparse cannot."""
+    pairs: dict[str, list[tuple[str, str]]] = {}
+    try:
+        if words[:1] == ["run"]:
+            words, pairs = take_pairs(words)
+        elif words[:1] == ["gateway"]:
+            words = _translate(words)
+    except (ValueError, BadInputsError) as error:
+        parser.error(str(error))
+    options = parser.parse_args(words)
+    for name, values in pairs.items():
+        setattr(options, name, values)
+    return options
+
+
+def _parser(*, serves: str = "") -> argparse.ArgumentParser:
+    """Return the parser; commands of the server have their options only if it is imported for them: ``serves``."""
     parser = argparse.ArgumentParser(
         prog="packmill-runner",
         description="Runs notebooks, and the notebooks and shell scripts of an image that packmill built.",
@@ -101,7 +109,10 @@ def _parser(*, serves: bool = False) -> argparse.ArgumentParser:
     check.set_defaults(command=_check)
     serve = commands.add_parser("serve", help="serve notebooks over HTTP")
     token = commands.add_parser("token", help="manage the tokens of serve")
-    if serves:
+    gateway = commands.add_parser("gateway", help="serve annotated cells, as the Jupyter Kernel Gateway does")
+    if serves == "gateway":
+        _add_gateway(gateway)
+    elif serves:
         _add_server_commands(serve, token)
     add_stage_in(commands.add_parser("stage-in", help="fetch files from anywhere"))
     add_stage_out(commands.add_parser("stage-out", help="upload results to their destination"))
@@ -127,6 +138,31 @@ def _add_server_commands(serve: argparse.ArgumentParser, token: argparse.Argumen
         token.set_defaults(data=defaults["data"])
 
 
+def _add_gateway(gateway: argparse.ArgumentParser) -> None:
+    """Add the options of the gateway, which is in the server's layer."""
+    gateway.set_defaults(command=_gateway)
+    try:
+        from generator.runner.server.container import is_container
+        from generator.runner.server.gateway.options import add_gateway
+    except ModuleNotFoundError:
+        gateway.error("this image has no server; use the image of a package, not the staging image")
+    try:
+        add_gateway(gateway)
+    except BadInputsError as error:
+        gateway.error(str(error))
+    if is_container() and not os.environ.get("KG_IP"):
+        gateway.set_defaults(ip="0.0.0.0")  # noqa: S104 - Docker can publish no other
+
+
+def _translate(words: list[str]) -> list[str]:
+    """Replace the Kernel Gateway's spelling of options."""
+    try:
+        from generator.runner.server.gateway.original import translate
+    except ModuleNotFoundError:
+        return words
+    return translate(words)
+
+
 def _add_template(parser: argparse.ArgumentParser) -> None:
     parser.description = "Lists, writes and removes the stored templates of executed notebooks' paths."
     parser.add_argument("action", choices=("list", "show", "set", "delete"))
@@ -141,7 +177,7 @@ def _add_template(parser: argparse.ArgumentParser) -> None:
 
 def _version(options: argparse.Namespace) -> int:
     if not options.version:
-        _parser().error("COMMAND is missing; choose run, serve, token, check, stage-in, stage-out or template")
+        _parser().error("COMMAND is missing; choose run, serve, gateway, token, check, stage-in, stage-out or template")
     from importlib.metadata import PackageNotFoundError, version
 
     from generator import __version__
@@ -184,6 +220,12 @@ def _check(options: argparse.Namespace) -> int:
 
 def _serve(options: argparse.Namespace) -> int:
     from generator.runner.server.start import start
+
+    return start(options, say)
+
+
+def _gateway(options: argparse.Namespace) -> int:
+    from generator.runner.server.gateway.start import start
 
     return start(options, say)
 

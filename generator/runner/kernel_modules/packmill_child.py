@@ -1,4 +1,4 @@
-"""A child of a prepared process: a kernel, or a shell without the kernel protocol, for one run.
+"""A child of a prepared process: a kernel, or a shell without the kernel protocol, for one run or for HTTP requests.
 
 Its channel is a Unix socket of type SOCK_STREAM; each message is a JSON object after its length (4 bytes, big endian).
 The child may be forked ahead of its run. It starts with the request ``{"directory": d, "environment": {name: value or
@@ -33,10 +33,12 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 def prepare(kind):
     """Load what children of a kind need, in the prepared process."""
-    if kind == "shell":
+    if kind in ("shell", "handlers"):
         import packmill_shell
 
         packmill_shell.make_shell()
+        if kind == "handlers":
+            import packmill_handlers  # noqa: F401
     else:
         import packmill_kernel
 
@@ -51,7 +53,7 @@ def live(kind, request, channel, foreign, parent):
     try:
         _leave_parent(foreign, parent)
         connection = socket.socket(fileno=channel)
-        (_be_kernel if kind == "kernel" else _be_shell)(request, connection)
+        {"kernel": _be_kernel, "shell": _be_shell, "handlers": _be_handlers}[kind](request, connection)
     except BaseException:  # noqa: BLE001 - never return to the parent's loop
         traceback.print_exc()
         _libc.fflush(None)
@@ -90,6 +92,20 @@ def _search_working_directory():
         packages = ("site-packages", "dist-packages")
         found = (index for index, folder in enumerate(sys.path) if folder.rpartition(os.sep)[2] in packages)
         sys.path.insert(next(found, 0), "")
+
+
+def _be_handlers(request, connection):
+    """Run handlers of HTTP requests until the channel closes."""
+    import packmill_handlers
+
+    if request.get("forked"):
+        packmill_handlers.leave_seed()
+    else:
+        _search_working_directory()
+        log, *_ = _start_run(connection)["descriptors"]
+        os.dup2(log, 2)
+    packmill_handlers.serve(connection)
+    _finish(connection, None, "")
 
 
 def _leave_parent(foreign, parent):
@@ -175,7 +191,7 @@ def _finish(connection, before, directory):
     flush_open_files()
     if before is not None:
         with contextlib.suppress(OSError):
-            send(connection, {"report": _report(before, directory)})
+            send(connection, {"report": report(before, directory)})
     threading._shutdown()  # waits for threads that are not daemons
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
@@ -188,7 +204,7 @@ def _finish(connection, before, directory):
     os._exit(0)
 
 
-def _report(before, directory):
+def report(before, directory):
     """List modules of the environment in the order of their import, and names of those in the notebook's folder."""
     prefixes = tuple(os.path.realpath(folder) + os.sep for folder in environment)
     modules, local = [], set()

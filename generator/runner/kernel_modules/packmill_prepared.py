@@ -1,8 +1,8 @@
 """A prepared process: imports modules, uses none of them, and forks a child for each run.
 
 Started as ``python packmill_prepared.py KIND FD [FOLDER]`` in the interpreter of a notebook's kernel. KIND is
-``kernel`` or ``shell`` (see `packmill_child`); FOLDER, if given, comes last on the path of modules. FD is a Unix socket
-of type SOCK_SEQPACKET. Requests and answers are JSON objects:
+``kernel``, ``shell`` or ``handlers`` (see `packmill_child`); FOLDER, if given, comes last on the path of modules. FD is
+a Unix socket of type SOCK_SEQPACKET. Requests and answers are JSON objects:
 
 - ``{"do": "import"}`` with the descriptor of a file that has ``{"modules": [...], "local": [...]}``, where ``local``
   are names of modules that must not be loaded; answered with ``{"imported": seconds, "failed": {...},

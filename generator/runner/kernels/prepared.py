@@ -28,7 +28,7 @@ _LARGEST = 1 << 17
 _FORK_TIMEOUT = 30.0
 _END_TIMEOUT = 2.0
 """Seconds that the process has to end its children and itself."""
-Kind = Literal["kernel", "shell"]
+Kind = Literal["kernel", "shell", "handlers"]
 
 
 class UnfitError(Exception):

@@ -162,6 +162,34 @@ class TrialSession:
         self._session.end()
 
 
+class HangWatch:
+    """Watches a child that a fork of a process with used libraries made, for a hang that cannot end.
+
+    Its threads all wait for locks, and no process of its session uses processor time.
+    """
+
+    def __init__(self, process_id: int, *, patience: float = 10.0) -> None:
+        """``patience`` is how long, in seconds, the child may wait so."""
+        self._process_id, self._patience = process_id, patience
+        self._since = time.monotonic()
+        self._used = processor_time(process_id)
+
+    def is_hung(self) -> bool:
+        """Look at the child; call it regularly."""
+        now, used = time.monotonic(), processor_time(self._process_id)
+        if used > self._used or not _all_threads_wait_for_locks(self._process_id):
+            self._since, self._used = now, used
+        return now - self._since > self._patience
+
+
+def _all_threads_wait_for_locks(process_id: int) -> bool:
+    try:
+        threads = list(Path(f"/proc/{process_id}/task").iterdir())
+        return all((one / "wchan").read_text(encoding="ascii", errors="replace").startswith("futex") for one in threads)
+    except OSError:
+        return False
+
+
 def processor_time(session: int) -> float:
     """Return the processor seconds that the living processes of a session used (proc(5), stat)."""
     ticks = 0

@@ -126,7 +126,7 @@ class WarmKernels:
         """Return why a kernel cannot be forked; empty if it can."""
         known = self._unforkable.get(kernel)
         if known is None:
-            known = self._unforkable[kernel] = _why_cold(kernel, dict(os.environ))
+            known = self._unforkable[kernel] = why_cold(kernel, dict(os.environ))
         return known
 
     def set_unforkable(self, kernel: Kernel, reason: str) -> None:
@@ -283,7 +283,8 @@ class _Trial:
         return self.run.enter_trial(self.child.connect(), self.patience)
 
 
-def _why_cold(kernel: Kernel, environment: dict[str, str]) -> str:
+def why_cold(kernel: Kernel, environment: dict[str, str]) -> str:
+    """Return why a kernel cannot be forked in an environment; empty if it can."""
     if kernel.language.lower() != "python":
         return f"the language is {kernel.language}"
     words = tuple(word for word in kernel.argv[1:] if word != "-Xfrozen_modules=off")

@@ -1,0 +1,79 @@
+"""Who may call: the token, guessing, and web pages of other sites."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from starlette.requests import Request
+
+from generator.runner.server.browsers import check_host, check_origin
+from generator.runner.server.problems import ProblemError
+from generator.shared.rate_limits import RateLimit
+
+_FAILURES_PER_MINUTE = 60
+_FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+
+
+class Guard:
+    """Checks the callers of requests."""
+
+    def __init__(self, token: str, *, loopback: bool, allowed_hosts: Collection[str], allow_origin: str) -> None:
+        """``loopback``: only this machine reaches the server; without a token, pages of other sites must not."""
+        self._token = token
+        self._checks_sites = loopback and not token
+        self._allowed_hosts = {host.lower() for host in allowed_hosts}
+        self._allow_origin = allow_origin
+        self._failures = RateLimit(per_minute=_FAILURES_PER_MINUTE)
+
+    def check_site(self, request: Request) -> None:
+        """Check that no web page of another site makes the request with the browser of this machine's user.
+
+        Raises:
+            ProblemError: 421 or 403, as `generator.runner.server.browsers`.
+        """
+        if not self._checks_sites:
+            return
+        check_host(request, self._allowed_hosts)
+        allowed = ("*", request.headers.get("origin", "*"))
+        if request.method != "OPTIONS" and self._allow_origin not in allowed:
+            check_origin(request)
+
+    def check_token(self, request: Request) -> bool:
+        """Check the parameter ``token`` of the query, else that of the header ``Authorization``.
+
+        Return whether the token is still to be checked, because a form may have it.
+
+        Raises:
+            ProblemError: 401, it is wrong or missing; 429, this address sent too many wrong ones.
+        """
+        if not self._token:
+            return False
+        given = request.query_params.getlist("token")[-1:] or _header_token(request)
+        if not given and request.headers.get("content-type", "").startswith(_FORMS):
+            return True
+        self._check(request, given)
+        return False
+
+    def check_form(self, request: Request, body: Any) -> None:
+        """Check the field ``token`` of a form; raises as `check_token`."""
+        given = body.get("token", ()) if isinstance(body, Mapping) else ()
+        self._check(request, list(given)[-1:])
+
+    def _check(self, request: Request, given: list[str]) -> None:
+        if given and secrets.compare_digest(given[0].encode("utf-8", "replace"), self._token.encode()):
+            return
+        address = request.client.host if request.client else ""
+        if given and (wait := self._failures.take(address)):
+            raise ProblemError(429, "too many wrong tokens", headers={"Retry-After": str(int(wait) + 1)})
+        raise ProblemError(
+            401,
+            "a valid token is needed, as 'Authorization: token TOKEN' or '?token=TOKEN'",
+            headers={"WWW-Authenticate": "token"},
+        )
+
+
+def _header_token(request: Request) -> list[str]:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return [token.strip()] if scheme.lower() in ("token", "bearer") else []

@@ -1,0 +1,226 @@
+"""``packmill-runner gateway``: reads notebooks, runs their cells, and serves until SIGINT or SIGTERM."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+import socket
+import ssl
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack, suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from generator.runner.server.browsers import is_loopback
+from generator.runner.server.gateway.app import GatewayApp, GatewaySettings
+from generator.runner.server.gateway.guard import Guard
+from generator.runner.server.gateway.notebooks import ServedNotebook, load_notebooks
+from generator.runner.server.gateway.options import variable_prefix
+from generator.runner.server.gateway.responses import Headers
+from generator.runner.server.gateway.routes import Routes
+from generator.runner.server.gateway.states.calls import CallLimits, SeedError, State, UnsuitedError
+from generator.runner.server.gateway.states.choice import open_state
+from generator.runner.server.machine import default_workers
+from generator.shared.failures import BadInputsError, ProcessFailedError
+
+_BACKLOG = 1024
+_MODES = ("notebook-http", "kernel_gateway.notebook_http")
+_cors = {
+    "allow_origin": b"Access-Control-Allow-Origin",
+    "allow_credentials": b"Access-Control-Allow-Credentials",
+    "allow_headers": b"Access-Control-Allow-Headers",
+    "allow_methods": b"Access-Control-Allow-Methods",
+    "expose_headers": b"Access-Control-Expose-Headers",
+    "max_age": b"Access-Control-Max-Age",
+}
+Say = Callable[[str], None]
+
+
+def serve(options: argparse.Namespace, say: Say) -> int:
+    """Serve until SIGINT or SIGTERM, and return the exit code.
+
+    Raises:
+        BadInputsError: an option cannot be used; nothing was started.
+        ProcessMissingError: a notebook cannot be read.
+        KernelMissingError: no kernel can run a notebook.
+        ProcessFailedError: a cell failed at the start.
+    """
+    for remark in options.remarks:
+        say(f"warning: {remark}")
+    if options.api not in _MODES:
+        raise BadInputsError(
+            f"--api {options.api}: only notebook-http is served; run 'jupyter kernelgateway' for others"
+        )
+    words = options.notebooks or ([options.seed_uri] if options.seed_uri else [])
+    if not words:
+        raise BadInputsError("gateway: NOTEBOOK is missing")
+    notebooks = load_notebooks(words, forced=options.force_kernel_name, default=options.default_kernel_name)
+    routes = Routes()
+    for owner, notebook in enumerate(notebooks):
+        routes.add(owner, notebook.prefix, notebook.annotated.endpoints)
+        for remark in notebook.remarks:
+            say(f"warning: {remark}")
+    settings, limits = _settings(options), _limits(options)
+    guard = Guard(
+        _token(options),
+        loopback=is_loopback(options.ip),
+        allowed_hosts=options.allowed_host or (),
+        allow_origin=options.allow_origin,
+    )
+    _set_environment()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with suppress(KeyboardInterrupt):  # uvicorn shuts down cleanly and then raises the signal again
+        asyncio.run(
+            _serve(options, say, notebooks, limits, partial(GatewayApp, routes=routes, guard=guard, settings=settings))
+        )
+    say("packmill-runner: stopped")
+    return 0
+
+
+async def _serve(
+    options: argparse.Namespace,
+    say: Say,
+    notebooks: Sequence[ServedNotebook],
+    limits: CallLimits,
+    make_app: Callable[..., GatewayApp],
+) -> None:
+    async with AsyncExitStack() as stack:
+        listener = stack.enter_context(_listen(options.ip, options.port, options.port_retries))
+        states = list[State]()
+        for notebook in notebooks:
+            state = await _open(notebook, limits, options, say)
+            stack.push_async_callback(state.stop)
+            states.append(state)
+        config = uvicorn.Config(make_app(notebooks, states), **_server_options(options))
+        host, port = listener.getsockname()[:2]
+        scheme = "https" if options.certfile else "http"
+        say(
+            f"packmill-runner serves {', '.join(one.name for one in notebooks)} at {scheme}://{_in_brackets(host)}:{port}"
+        )
+        await uvicorn.Server(config).serve(sockets=[listener])
+
+
+async def _open(notebook: ServedNotebook, limits: CallLimits, options: argparse.Namespace, say: Say) -> State:
+    try:
+        return await open_state(notebook, limits, say, shared=options.shared_kernel, fork=not options.no_fork)
+    except (SeedError, UnsuitedError) as error:
+        raise ProcessFailedError(str(error)) from None
+
+
+def _server_options(options: argparse.Namespace) -> dict[str, Any]:
+    tls = {"ssl_certfile": options.certfile, "ssl_keyfile": options.keyfile, "ssl_ca_certs": options.client_ca}
+    if options.client_ca:
+        tls["ssl_cert_reqs"] = ssl.CERT_REQUIRED
+    for name, path in (
+        ("--certfile", options.certfile),
+        ("--keyfile", options.keyfile),
+        ("--client-ca", options.client_ca),
+    ):
+        if path and not os.access(path, os.R_OK):
+            raise BadInputsError(f"{name} {path}: cannot be read")
+    return {
+        "backlog": _BACKLOG,
+        "log_level": "info" if options.log_level <= 20 else "warning",
+        "access_log": options.log_level <= 20,
+        "server_header": False,
+        "date_header": True,
+        "ws": "none",
+        "lifespan": "off",
+        "limit_concurrency": options.connections or None,
+        "timeout_graceful_shutdown": max(1, int(options.shutdown_timeout)),
+        "proxy_headers": options.trust_xheaders,
+        "forwarded_allow_ips": "*" if options.trust_xheaders else None,
+        **tls,
+    }
+
+
+def _limits(options: argparse.Namespace) -> CallLimits:
+    at_once = options.prespawn_count or 2 * default_workers()
+    if options.max_kernels:
+        if (options.prespawn_count or 0) > options.max_kernels:
+            raise BadInputsError(f"--prespawn-count {options.prespawn_count}: more than --max-kernels")
+        at_once = min(at_once, options.max_kernels)
+    return CallLimits(
+        at_once=at_once,
+        kernels=options.prespawn_count or 1,
+        waiting=options.queue,
+        seconds=options.timeout,
+        response=options.max_response,
+    )
+
+
+def _settings(options: argparse.Namespace) -> GatewaySettings:
+    base = "/" + options.base_url.strip("/")
+    static = Path(options.static_path) if options.static_path else None
+    if static and not static.is_dir():
+        raise BadInputsError(f"--static-path {static}: not a folder")
+    return GatewaySettings(
+        base="" if base == "/" else base,
+        cors=_cors_headers(options),
+        download=options.allow_notebook_download,
+        static=static,
+        largest_body=options.max_body,
+        largest_upload=options.max_upload,
+        pause=options.request_timeout,
+    )
+
+
+def _cors_headers(options: argparse.Namespace) -> Headers:
+    headers = []
+    for name, header in _cors.items():
+        value = str(getattr(options, name))
+        if not value.isprintable() or not value.isascii():
+            raise BadInputsError(f"--{name.replace('_', '-')}: not valid in a header")
+        headers += [(header, value.encode())] if value else []
+    return headers
+
+
+def _token(options: argparse.Namespace) -> str:
+    if not options.token_file:
+        return str(options.auth_token)
+    try:
+        token = Path(options.token_file).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise BadInputsError(f"--token-file {options.token_file}: {error.strerror}") from None
+    if not token:
+        raise BadInputsError(f"--token-file {options.token_file}: empty")
+    return token
+
+
+def _set_environment() -> None:
+    """Set what notebooks find in their environment, and remove the token."""
+    for name in [name for name in os.environ if name == "KG_AUTH_TOKEN" or name.startswith(variable_prefix)]:
+        del os.environ[name]
+    os.environ["KERNEL_GATEWAY"] = "1"
+
+
+def _listen(host: str, port: int, retries: int) -> socket.socket:
+    """Open a listening socket at the first free port.
+
+    Raises:
+        BadInputsError: the address cannot be bound, or is in use.
+    """
+    host = {"": "0.0.0.0", "*": "0.0.0.0"}.get(host, host)  # noqa: S104 - what the Kernel Gateway makes of them
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    why: object = ""
+    for candidate in range(port, port + retries + 1):
+        # asyncio turns Nagle's algorithm off, which costs 40 ms an answer, only where the protocol is named
+        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, candidate))
+        except (OSError, OverflowError) as error:
+            listener.close()
+            why = getattr(error, "strerror", None) or error
+            continue
+        return listener
+    raise BadInputsError(f"{host}:{port}: {why}; choose another --ip or --port")
+
+
+def _in_brackets(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

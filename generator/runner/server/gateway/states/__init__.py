@@ -1,0 +1,1 @@
+"""Where handlers run: with fresh state for each request, in shared Python processes, or in kernels of any language."""

@@ -1,0 +1,483 @@
+"""``packmill-runner gateway``: what the Kernel Gateway's README promises, and what it does not have."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from gateway_server import GatewayServer
+from support import here, write_notebook
+from waiting import has_ended, wait_until
+
+from generator.notebook.notebook import Cell
+from generator.runner.cli import main as runner_main
+from generator.runner.server.gateway import original
+from generator.runner.server.gateway.annotations import read_annotations
+from generator.runner.server.gateway.routes import compile_path
+from generator.runner.server.kernels.trial import HangWatch
+from generator.shared.failures import BadInputsError
+
+_TABLE = """import json
+class Table(list):
+    def insert(self, row):
+        self.append(row)
+        return len(self)
+person_table = Table()"""
+_README = (
+    _TABLE,
+    '# GET /hello/world\nprint("hello world")',
+    "# GET /hello/:firstName/:lastName\nreq = json.loads(REQUEST)\nprint(*req['path'].values())",
+    """# POST /person
+req = json.loads(REQUEST)
+row_id = person_table.insert(req['body'])
+res = {'id' : row_id}
+print(json.dumps(res))""",
+    """# ResponseInfo POST /person
+print(json.dumps({
+    "headers" : {
+        "Content-Type" : "application/json"
+    },
+    "status" : 201
+}))""",
+)
+_TICKS = """import threading, time
+ticks = []
+def tick():
+    while True:
+        ticks.append(1)
+        time.sleep(0.01)
+threading.Thread(target=tick, daemon=True).start()"""
+_OWN = (
+    "import json, os, random, time, subprocess\nseed_process = os.getpid()\nrows = []",
+    "log = open('seeded.txt', 'w')\nlog.write('once\\n')",
+    "# GET /rows\nrows.append(1)\nprint(len(rows))",
+    "# GET /random\nprint(random.random())",
+    "# GET /process\nprint(os.getpid(), os.getppid() == seed_process)",
+    "# GET /seeded\nprint(open('seeded.txt').read())",
+    "# POST /upload\nfor f in json.loads(REQUEST)['files']['data']:\n    print(f['size'], open(f['path']).read())",
+    "# GET /sleep/:seconds\ntime.sleep(float(json.loads(REQUEST)['path']['seconds']))\nprint('slept')",
+    "# GET /leaves\nchild = subprocess.Popen(['sleep', '1000'], start_new_session=True)\nprint(child.pid)",
+    "# GET /dies\nos._exit(3)",
+    "# GET /dies-in-a-fork\nif os.getpid() != seed_process:\n    os.kill(os.getpid(), 11)\nprint('lives')",
+    "# GET /killed\nos.kill(os.getpid(), 11)",
+    "# GET /endless\nwhile True:\n    print('x' * 1_000_000)",
+    "# GET /exit\nexit()",
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("gateway")
+    write_notebook(folder / "readme.ipynb", *_README, tags=())
+    write_notebook(folder / "own.ipynb", *_OWN, tags=())
+    (folder / "static").mkdir()
+    (folder / "static" / "page.html").write_text("<p>static</p>")
+    (folder / "secret.txt").write_text("secret")
+    (folder / "static" / "link.txt").symlink_to(folder / "secret.txt")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def server(folder: Path) -> Iterator[GatewayServer]:
+    """A server of two notebooks with fresh state."""
+    options = (
+        "/own=own.ipynb",
+        "--static-path",
+        "static",
+        "--timeout",
+        "10",
+        "--max-response",
+        "8M",
+        "--max-body",
+        "1M",
+    )
+    running = GatewayServer(folder, "readme.ipynb", *options, "--allow-notebook-download").start()
+    yield running
+    assert running.stop() == 0
+
+
+@pytest.fixture(scope="module")
+def shared(folder: Path) -> Iterator[GatewayServer]:
+    """A server with one shared kernel."""
+    options = ("--shared-kernel", "--timeout", "1", "--queue", "1")
+    running = GatewayServer(folder, "own.ipynb", *options, KG_AUTH_TOKEN="T").start()
+    yield running
+    assert running.stop() == 0
+
+
+Start = Callable[..., GatewayServer]
+
+
+@pytest.fixture
+def start(folder: Path) -> Iterator[Start]:
+    """Starts servers, which end with the test."""
+    started = []
+
+    def begin(*options: str, **environment: str) -> GatewayServer:
+        started.append(GatewayServer(folder, *options, **environment))
+        return started[-1].start()
+
+    yield begin
+    for server in started:
+        server.stop()
+
+
+def test_the_readme_s_examples(server: GatewayServer) -> None:
+    created = server.ask("POST", "/person", [("Content-Type", "application/json")], b'{"name": "Ada"}')
+
+    assert server.text("/hello/world") == "hello world\n"
+    assert server.text("/hello/Ada/Lovelace") == "Ada Lovelace\n"
+    assert (created.status, created.header("Content-Type"), created.text) == (201, "application/json", '{"id": 1}\n')
+    assert server.ask("PUT", "/hello/world").status == 405
+    assert server.ask("GET", "/hello").status == 404
+
+
+def test_the_readme_s_way_to_start_it(folder: Path, start: Start) -> None:
+    command = "--KernelGatewayApp.api='notebook-http' --KernelGatewayApp.seed_uri=readme.ipynb "
+    command += "--KernelGatewayApp.prespawn_count=5"
+    words = [word.strip() for word in command.split()]
+    server = start(*words)
+
+    assert server.text("/hello/world") == "hello world\n"
+    assert server.stop() == 0
+
+
+def test_each_request_has_the_state_of_the_start(server: GatewayServer) -> None:
+    processes = {server.text("/own/process") for _ in range(3)}
+
+    assert [server.text("/own/rows") for _ in range(3)] == ["1\n"] * 3
+    assert len({server.text("/own/random") for _ in range(3)}) == 3
+    assert len(processes) == 3
+    assert {text.split()[1] for text in processes} == {"True"}, "forked from the process that ran the cells"
+    assert server.text("/own/seeded") == "once\n\n", "buffers of the start are written once"
+
+
+def test_uploads_are_files_for_the_time_of_the_request(server: GatewayServer) -> None:
+    parts = "".join(
+        f'--b\r\nContent-Disposition: form-data; name="data"; filename="{name}"\r\n\r\n{name} has this\r\n'
+        for name in ("one.txt", "two.txt")
+    )
+    headers = [("Content-Type", "multipart/form-data; boundary=b")]
+
+    reply = server.ask("POST", "/own/upload", headers, f"{parts}--b--\r\n".encode())
+
+    assert reply.text == "16 one.txt has this\n16 two.txt has this\n"
+    assert not list(Path(os.environ.get("TMPDIR", "/tmp")).glob("packmill-upload-*/data/one.txt"))
+
+
+@pytest.mark.parametrize("name", ["../secret.txt", "/etc/passwd", "a\\b"])
+def test_an_upload_has_no_way_to_another_folder(name: str, server: GatewayServer) -> None:
+    part = f'--b\r\nContent-Disposition: form-data; name="data"; filename="{name}"\r\n\r\nx\r\n--b--\r\n'
+
+    reply = server.ask("POST", "/own/upload", [("Content-Type", "multipart/form-data; boundary=b")], part.encode())
+
+    assert reply.status == 400
+
+
+def test_static_files_and_no_others(server: GatewayServer) -> None:
+    assert server.text("/public/page.html") == "<p>static</p>"
+    for path in ("/public/../secret.txt", "/public/%2e%2e/secret.txt", "/public/link.txt", "/public/", "/secret.txt"):
+        assert server.ask("GET", path).status == 404, path
+
+
+def test_the_api_as_a_swagger_document(server: GatewayServer) -> None:
+    document = json.loads(server.text("/_api/spec/swagger.json"))
+
+    parameter = {"in": "path", "required": True, "type": "string"}
+    assert (document["swagger"], document["info"]) == ("2.0", {"version": "0.0.0", "title": "readme"})
+    assert document["paths"]["/hello/{firstName}/{lastName}"] == {
+        "get": {
+            "parameters": [{"name": "firstName", **parameter}, {"name": "lastName", **parameter}],
+            "responses": {"200": {"description": "Success"}},
+        }
+    }
+    assert {"/person", "/own/rows"} <= set(document["paths"])
+
+
+def test_the_source_of_each_notebook(server: GatewayServer, folder: Path) -> None:
+    assert server.text("/_api/source") == (folder / "readme.ipynb").read_text()
+    assert server.text("/_api/source/own.ipynb") == (folder / "own.ipynb").read_text()
+    assert server.ask("GET", "/_api/source/secret.txt").status == 404
+
+
+def test_a_process_that_ends_is_an_error_of_its_request_alone(server: GatewayServer) -> None:
+    assert server.ask("GET", "/own/dies").status == 500
+    assert "exited with code 3" in server.ask("GET", "/own/dies").text
+    assert server.ask("GET", "/own/exit").status == 200
+    assert server.text("/own/rows") == "1\n"
+
+
+def test_a_response_has_a_limit(server: GatewayServer) -> None:
+    reply = server.ask("GET", "/own/endless")
+
+    assert reply.status == 500
+    assert "larger than the server allows" in reply.text
+
+
+def test_a_body_has_a_limit(server: GatewayServer) -> None:
+    assert server.ask("POST", "/person", body=b"x" * 2_000_000).status == 413
+
+
+def test_no_process_of_a_request_stays(server: GatewayServer) -> None:
+    process = int(server.text("/own/leaves"))
+
+    wait_until(lambda: has_ended(process), message="the process that a handler started ended")
+
+
+def test_pages_of_other_sites_cannot_call_an_open_server(server: GatewayServer) -> None:
+    assert server.ask("POST", "/person", [("Origin", "https://evil.example")]).status == 403
+    assert server.ask("GET", "/own/rows", [("Sec-Fetch-Site", "cross-site")]).status == 403
+
+
+def test_handlers_that_die_in_a_fork_run_without_one(folder: Path, start: Start) -> None:
+    server = start("own.ipynb")
+
+    assert server.ask("GET", "/killed").status == 500
+    assert server.text("/process").split()[1] == "True", "a handler that dies anyway does not end the forks"
+    assert server.text("/dies-in-a-fork") == "lives\n"
+    assert server.text("/process").split()[1] == "False"
+    assert server.text("/dies-in-a-fork") == "lives\n"
+    assert [server.text("/rows") for _ in range(3)] == ["1\n"] * 3
+    assert "run again for each request from now on" in server.log.read_text()
+    assert server.stop() == 0
+
+
+def test_cells_that_begin_threads_are_run_again_for_each_request(folder: Path, start: Start) -> None:
+    write_notebook(
+        folder / "threads.ipynb",
+        _TICKS,
+        "# GET /ticks\nbefore = len(ticks)\ntime.sleep(0.2)\nprint(len(ticks) > before)",
+        tags=(),
+    )
+    server = start("threads.ipynb")
+
+    assert server.text("/ticks") == "True\n"
+    assert "began threads" in server.log.read_text()
+    assert server.text("/ticks") == "True\n"
+    assert server.stop() == 0
+
+
+def test_a_shared_kernel_keeps_its_state(shared: GatewayServer) -> None:
+    rows = [int(shared.text("/rows?token=T")) for _ in range(3)]
+
+    assert [row - rows[0] for row in rows] == [0, 1, 2]
+
+
+def test_a_request_has_a_time_limit(shared: GatewayServer) -> None:
+    process = shared.text("/process?token=T")
+
+    assert shared.ask("GET", "/sleep/60?token=T").status == 504
+    assert shared.text("/process?token=T") == process, "a handler that can be interrupted does not cost the state"
+
+
+def test_a_shared_kernel_that_ends_is_replaced(shared: GatewayServer) -> None:
+    before = shared.text("/process?token=T")
+
+    assert shared.ask("GET", "/exit?token=T").status == 200
+    after = shared.text("/process?token=T")
+    assert shared.ask("GET", "/dies?token=T").status == 500
+    assert len({before, after, shared.text("/process?token=T")}) == 3
+
+
+def test_more_requests_than_can_wait_are_refused(shared: GatewayServer) -> None:
+    replies = []
+    threads = [
+        threading.Thread(target=lambda: replies.append(shared.ask("GET", "/sleep/0.8?token=T"))) for _ in range(5)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    busy = [reply for reply in replies if reply.status == 503]
+    assert busy
+    assert {reply.header("Retry-After") for reply in busy} == {"1"}
+    assert 200 in {reply.status for reply in replies}
+
+
+def test_wrong_tokens_are_counted(shared: GatewayServer) -> None:
+    statuses = [shared.ask("GET", f"/rows?token={number}").status for number in range(70)]
+
+    assert (statuses[0], statuses[-1]) == (401, 429)
+    assert shared.ask("GET", "/rows", [("Authorization", "token T")]).status == 200
+
+
+def test_sigterm_lets_requests_finish(folder: Path, start: Start) -> None:
+    server = start("own.ipynb")
+    replies = []
+    thread = threading.Thread(target=lambda: replies.append(server.ask("GET", "/sleep/1.5")))
+    process = int(server.text("/process").split()[0])
+    thread.start()
+    time.sleep(0.5)  # the request is under way
+
+    assert server.stop(signal.SIGTERM) == 0
+    thread.join()
+    assert replies[0].text == "slept\n"
+    assert has_ended(process)
+
+
+def test_r_shares_the_state_of_a_kernel(folder: Path, start: Start) -> None:
+    write_notebook(
+        folder / "r.ipynb",
+        "library(jsonlite)\ncount <- 0",
+        "# GET /hello/:name\ncount <- count + 1\nname <- fromJSON(REQUEST)$path$name\ncat('hello', name, count)",
+        "# ResponseInfo GET /hello/:name\ncat(toJSON(list(status = 201), auto_unbox = TRUE))",
+        "# GET /fails\nstop('wrong')",
+        language="R",
+        kernel="ir",
+        tags=(),
+    )
+    server = start("r.ipynb")
+
+    first, second = server.ask("GET", "/hello/Ada%22"), server.ask("GET", "/hello/%E2%82%AC%5C")
+    failed = server.ask("GET", "/fails")
+
+    assert (first.status, first.text, second.text) == (201, 'hello Ada" 1', "hello €\\ 2")
+    assert failed.status == 500
+    assert "wrong" in failed.text
+    assert "share the state of a kernel: the language is R" in server.log.read_text()
+    assert server.stop() == 0
+
+
+def run_gateway(folder: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "generator.runner", "gateway", *words]
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(here.parent), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+@pytest.mark.parametrize(
+    ("cells", "code", "message"),
+    [
+        (("1 / 0", "# GET /x\nprint(1)"), 1, "cell 1: Error ZeroDivisionError: division by zero"),
+        (("print(1)", "#GET /x\nprint(1)"), 2, "no cell is a handler"),
+        (("# GET /:1\nprint(1)",), 2, "':1' is not a valid parameter"),
+        (("# GET /x\nprint(1)", "import os\nos._exit(4)"), 1, "a cell that runs at the start"),
+    ],
+)
+def test_a_notebook_that_cannot_be_served(cells: tuple[str, ...], code: int, message: str, tmp_path: Path) -> None:
+    write_notebook(tmp_path / "a.ipynb", *cells, tags=())
+
+    finished = run_gateway(tmp_path, "a.ipynb", "--port", "0")
+
+    assert finished.returncode == code, finished.stderr
+    assert message in finished.stderr
+    assert "/generator/" not in finished.stderr, "a traceback is of the cell alone"
+
+
+def test_two_notebooks_with_one_path(tmp_path: Path) -> None:
+    for name in ("a.ipynb", "b.ipynb"):
+        write_notebook(tmp_path / name, "# GET /x\nprint(1)", tags=())
+
+    finished = run_gateway(tmp_path, "a.ipynb", "b.ipynb")
+
+    assert (finished.returncode, "two notebooks have it" in finished.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--KernelGatewayApp.auth_token='a b'"], ["--auth-token=a b"]),
+        (["--KernelGatewayApp.port", "99"], ["--port=99"]),
+        (["--NotebookHTTPPersonality.allow_notebook_download=True"], ["--allow-notebook-download"]),
+        (["--KernelGatewayApp.allow_notebook_download=False"], ["--no-allow-notebook-download"]),
+        (["--seed_uri=a.ipynb", "--port_retries=3"], ["--seed-uri=a.ipynb", "--port-retries=3"]),
+        (["--KernelGatewayApp.answer_yes=True", "--KernelGatewayApp.list_kernels=True"], []),
+        (["a.ipynb", "--queue", "3"], ["a.ipynb", "--queue", "3"]),
+    ],
+)
+def test_the_kernel_gateway_s_spelling_of_options(words: list[str], expected: list[str]) -> None:
+    assert original.translate(words) == expected
+
+
+@pytest.mark.parametrize("name", original.refused)
+def test_refused_options_tell_why(name: str) -> None:
+    with pytest.raises(BadInputsError, match=name):
+        original.translate([f"--KernelGatewayApp.{name}=x"])
+
+
+def test_every_option_of_the_kernel_gateway_is_known() -> None:
+    """The options of version 3.0.1, from ``jupyter kernelgateway --help-all`` and its source."""
+    options = (here / "cases" / "gateway" / "options.txt").read_text().split()
+
+    assert len(options) > 40
+    assert {*options} <= {*original.taken, *original.ignored, *original.refused}
+
+
+def test_variables_of_the_kernel_gateway() -> None:
+    given = {"KG_PORT": "99", "KG_ALLOW_ORIGIN": "*", "KG_LIST_KERNELS": "True", "KG_PORTS": "1", "OTHER": "x"}
+
+    values, remarks = original.read_variables(given)
+
+    assert values == {"port": "99", "allow_origin": "*"}
+    assert remarks == ["KG_PORTS: no such variable; see packmill-runner gateway --help"]
+    with pytest.raises(BadInputsError, match="KG_CELL_PARSER"):
+        original.read_variables({"KG_CELL_PARSER": "kernel_gateway.notebook_http.swagger.parser"})
+
+
+def test_the_other_mode_is_refused(capfd: pytest.CaptureFixture[str]) -> None:
+    assert runner_main(["gateway", "--KernelGatewayApp.api=jupyter-websocket", "a.ipynb"]) == 2
+    assert "only notebook-http" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("language", "line"),
+    [("scala", "// GET /x"), ("python", "# GET /x"), ("R", "#  GET  /x"), ("lua", "-- GET /x"), ("octave", "% GET /x")],
+)
+def test_the_comment_mark_of_each_language(language: str, line: str) -> None:
+    read = read_annotations([Cell(number=1, kind="code", source=f"{line}\n1")], language)
+
+    assert [(one.verb, one.path) for one in read.endpoints] == [("GET", "/x")]
+
+
+def test_lines_that_are_nearly_annotations_are_reported() -> None:
+    sources = ("#GET /a", "# get /b", "\n# GET /c", "x = 1\n# GET /d", "# PATCH /e", "# GET /f # remark", "# note")
+    cells = [Cell(number=number, kind="code", source=source) for number, source in enumerate(sources, start=1)]
+
+    remarks = read_annotations(cells, "python").remarks
+
+    assert [remark.partition(":")[0] for remark in remarks] == [
+        "cell 1",
+        "cell 2",
+        "cell 3",
+        "cell 4",
+        "cell 5",
+        "GET /f # remark",
+    ]
+
+
+def test_a_name_that_begins_with_another_is_a_parameter_of_its_own() -> None:
+    found = compile_path("/:a/:ab").fullmatch("/1/2")
+
+    assert found is not None
+    assert found.groupdict() == {"a": "1", "ab": "2"}
+
+
+def test_a_child_whose_threads_all_wait_for_locks_hangs() -> None:
+    source = "import threading\nlock = threading.Lock()\nlock.acquire()\nprint(flush=True)\nlock.acquire()"
+    waits = subprocess.Popen([sys.executable, "-c", source], stdout=subprocess.PIPE, start_new_session=True)
+    sleeps = subprocess.Popen(["sleep", "100"], start_new_session=True)
+    try:
+        assert waits.stdout is not None
+        waits.stdout.readline()
+        watches = [HangWatch(one.pid, patience=0.3) for one in (waits, sleeps)]
+        wait_until(watches[0].is_hung, interval=0.1, message="a lock that nobody releases is a hang")
+        assert not watches[1].is_hung()
+    finally:
+        for one in (waits, sleeps):
+            one.kill()
+            one.communicate()
