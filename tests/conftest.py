@@ -20,6 +20,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--regenerate", action="store_true", help="write what is there now into the expected files")
     parser.addoption("--kills", type=int, default=5, help="how often the runner's server is killed under load")
     parser.addoption("--shared-runs", type=int, default=200, help="how many runs two replicas of the server share")
+    parser.addoption(
+        "--live-gateway", metavar="PYTHON", help="an environment whose jupyter_kernel_gateway is asked, too"
+    )
     parser.addoption("--live-papermill", action="store_true", help="run papermill itself, not its recorded runs")
 
 
