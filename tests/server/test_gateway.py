@@ -57,6 +57,7 @@ def tick():
 threading.Thread(target=tick, daemon=True).start()"""
 _OWN = (
     "import json, os, random, time, subprocess\nseed_process = os.getpid()\nrows = []",
+    "import threading\nlock = threading.Lock()\nlock.acquire()",
     "log = open('seeded.txt', 'w')\nlog.write('once\\n')",
     "# GET /rows\nrows.append(1)\nprint(len(rows))",
     "# GET /random\nprint(random.random())",
@@ -67,6 +68,7 @@ _OWN = (
     "# GET /leaves\nchild = subprocess.Popen(['sleep', '1000'], start_new_session=True)\nprint(child.pid)",
     "# GET /dies\nos._exit(3)",
     "# GET /dies-in-a-fork\nif os.getpid() != seed_process:\n    os.kill(os.getpid(), 11)\nprint('lives')",
+    "# GET /hangs-in-a-fork\nif os.getpid() != seed_process:\n    lock.acquire()\nprint('goes on')",
     "# GET /killed\nos.kill(os.getpid(), 11)",
     "# GET /endless\nwhile True:\n    print('x' * 1_000_000)",
     "# GET /exit\nexit()",
@@ -248,6 +250,14 @@ def test_handlers_that_die_in_a_fork_run_without_one(folder: Path, start: Start)
     assert [server.text("/rows") for _ in range(3)] == ["1\n"] * 3
     assert "run again for each request from now on" in server.log.read_text()
     assert server.stop() == 0
+
+
+def test_handlers_that_hang_in_a_fork_run_without_one(start: Start) -> None:
+    server = start("own.ipynb", "--timeout", "5")
+
+    assert server.text("/hangs-in-a-fork") == "goes on\n"
+    assert "cannot be forked: a handler waits for a lock without end" in server.log.read_text()
+    assert server.text("/hangs-in-a-fork") == "goes on\n"
 
 
 def test_cells_that_begin_threads_are_run_again_for_each_request(folder: Path, start: Start) -> None:

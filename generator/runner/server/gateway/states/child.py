@@ -24,6 +24,8 @@ from generator.runner.server.kernels.trial import HangWatch
 
 _LOOK = 0.5
 """Seconds between two looks at a child that does not answer."""
+_LEAST_PATIENCE, _MOST_PATIENCE = 2.0, 10.0
+"""Seconds that a handler may wait for a lock before it counts as a hang of its fork."""
 _INTERRUPT_GRACE = 2.0
 """Seconds that an interrupted handler has to answer before its process is killed."""
 
@@ -66,7 +68,7 @@ class Child:
         await self.channel.send(message)
         reading = asyncio.ensure_future(self.channel.receive())
         try:
-            return await self._wait(reading, deadline)
+            return await self._wait(reading, deadline, patience=_patience(seconds))
         except TooLargeError:
             raise KernelEndedError("its response is larger than the server allows (--max-response)") from None
         finally:
@@ -75,7 +77,9 @@ class Child:
                 with suppress(asyncio.CancelledError):
                     await reading
 
-    async def _wait(self, reading: asyncio.Future[dict[str, Any] | None], deadline: float | None) -> dict[str, Any]:
+    async def _wait(
+        self, reading: asyncio.Future[dict[str, Any] | None], deadline: float | None, *, patience: float
+    ) -> dict[str, Any]:
         watch: HangWatch | None = None
         either: set[asyncio.Future[Any]] = {reading, self.ended}
         while True:
@@ -88,7 +92,7 @@ class Child:
             if deadline is not None and time.monotonic() >= deadline:
                 raise CallTimeoutError
             if self.forked_from_seed and self.pid:
-                watch = watch or HangWatch(self.pid)
+                watch = watch or HangWatch(self.pid, patience=patience)
                 if watch.is_hung():
                     raise UnsuitedError("a handler waits for a lock without end")
 
@@ -136,3 +140,8 @@ class Child:
         if self.pid and not self.ended.done():
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, number)
+
+
+def _patience(limit: float | None) -> float:
+    """Return how long a handler may wait for a lock: a hang has to be noticed before the time limit."""
+    return _MOST_PATIENCE if limit is None else min(_MOST_PATIENCE, max(_LEAST_PATIENCE, limit / 2))
