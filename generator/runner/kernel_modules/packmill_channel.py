@@ -83,7 +83,7 @@ class Channel:
         self.lock = threading.RLock()
 
     def print(self, number, text):
-        data = _encode(text)
+        data = encode(text)
         _libc.fflush(None)
         while data:
             data = data[os.write(self.files[number], data) :]
@@ -104,7 +104,7 @@ class Channel:
     def _write(self, message, *, at_once=True):
         _libc.fflush(None)
         message["written"] = [os.fstat(file).st_size for file in self.files]
-        data = json.dumps(message, default=_as_json).encode("utf-8", "replace")
+        data = json.dumps(message, default=as_json).encode("utf-8", "replace")
         with self.lock:
             self.stream.write(struct.pack(">I", len(data)) + data)
             if at_once:
@@ -128,14 +128,14 @@ class Channel:
         return json.loads(self.stream.read(struct.unpack(">I", head)[0])) if len(head) == 4 else None
 
 
-def _encode(text):
+def encode(text):
     try:
         return text.encode("utf-8", "surrogateescape")  # bytes of file names
     except UnicodeEncodeError:
         return text.encode("utf-8", "replace")
 
 
-def _as_json(value):
+def as_json(value):
     """Convert what Jupyter's own serializer converts: bytes to base64, times to ISO 8601, numbers of numpy."""
     if isinstance(value, (bytes, bytearray)):
         import base64

@@ -31,8 +31,8 @@ import struct
 import sys
 import threading
 
+import packmill_channel
 import packmill_child
-import packmill_shell
 from IPython.core.interactiveshell import InteractiveShell
 from packmill_files import flush_open_files
 
@@ -45,7 +45,7 @@ def serve(connection):
     """Serve a channel until the other side closes it."""
     shell = InteractiveShell.instance()
     shell.channel = _Capture()
-    sys.stdout, sys.stderr = (packmill_shell._Stream(shell.channel, number) for number in (0, 1))
+    sys.stdout, sys.stderr = (packmill_channel.Stream(shell.channel, number) for number in (0, 1))
     if "PYTHONBREAKPOINT" not in os.environ:
         sys.breakpointhook = lambda *arguments, **options: None  # noqa: ARG005 - nobody can type
     _Handlers(shell, connection).serve()
@@ -99,7 +99,7 @@ class _Handlers:
         if error:
             return {"error": error}
         if not body and self.shell.channel.result:
-            body = json.dumps(self.shell.channel.result, default=packmill_shell._as_json)
+            body = json.dumps(self.shell.channel.result, default=packmill_channel.as_json)
         if not request["info"]:
             return {"body": body}
         info, error = self._run(request["info"])
@@ -210,7 +210,7 @@ class _Capture:
     left = sys.maxsize
 
     def print(self, number, text):
-        data = packmill_shell._encode(text)
+        data = packmill_channel.encode(text)
         _libc.fflush(None)
         if number == 0:
             self.left -= len(data)
