@@ -196,3 +196,9 @@ def test_data_that_contain_the_served_folder_are_refused(tmp_path: Path) -> None
 
     assert done.returncode == 2
     assert "contains the notebooks" in done.stderr
+
+
+def test_warnings_of_the_runner_are_in_the_note(server: NotebookServer) -> None:
+    write_notebook(server.root / "elsewhere.ipynb", "x = 1", "x", kernel="python-of-elsewhere")
+
+    assert "'python-of-elsewhere': not found" in server.run("elsewhere.ipynb")["run"]["note"]

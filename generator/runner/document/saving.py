@@ -33,14 +33,23 @@ class Saver:
     """Writes one notebook to one place."""
 
     def __init__(
-        self, document: Document, write: Write, *, folder: Path | None = None, at_least: float | None = AT_LEAST
+        self,
+        document: Document,
+        write: Write,
+        *,
+        folder: Path | None = None,
+        at_least: float | None = AT_LEAST,
+        at_start: bool = True,
     ) -> None:
-        """``folder`` holds finished cells during the run; ``at_least`` (seconds) None saves only at the end."""
+        """``folder`` holds finished cells during the run; ``at_least`` (seconds) None saves only at the end.
+
+        Without ``at_start`` the first save may come ``at_least`` seconds from now, so that a short run has one.
+        """
         self.document = document
         self.folder = folder
         self._write = write
         self._at_least = at_least
-        self._next = 0.0
+        self._next = 0.0 if at_start else time.monotonic() + (at_least or 0.0)
 
     def save(self, *, now: bool = False) -> None:
         """Write the notebook if a save is due, or ``now``."""

@@ -63,6 +63,7 @@ class PackagedRun:
     template_args: Mapping[str, str] = field(default_factory=dict)
     html: bool = False
     save_while_running: bool = True
+    save_at_start: bool = True
     show_cells: bool = True
     say: Callable[[str], None] = print
     time_limit: float | None = None
@@ -200,9 +201,9 @@ def _run_notebook(run: _Run) -> None:
     workspace.fill(run.place, written=globs, left_out=run.request.left_out)
     document = read_document(data, workspace.process)
     document.metadata.setdefault("kernelspec", {}).update(name=kernel.name, language=kernel.language)
-    often = {} if request.save_while_running else {"at_least": None}
+    often: dict[str, Any] = {} if request.save_while_running else {"at_least": None}
     task = Task(
-        saver=Saver(document, file_writer(executed), folder=executed.parent, **often),
+        saver=Saver(document, file_writer(executed), folder=executed.parent, at_start=request.save_at_start, **often),
         input_path=workspace.process,
         output_path=str(executed.relative_to(run.output)),
         kernel=kernel,

@@ -61,7 +61,7 @@ class Outcome:
     status_code: int | None = None
     way: str | None = None
     note: str | None = None
-    """What a user should know of the way: why a kernel was replaced, or another way was taken."""
+    """Warnings of the run, and what a user should know of the way: why a kernel was replaced, or another way taken."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -7,10 +7,10 @@ import os
 import posixpath
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from generator.runner.packaged.run import PackagedRun
 from generator.runner.packaged.run import run as run_process
@@ -22,6 +22,9 @@ from generator.runner.server.workers.delivery import deliver
 from generator.runner.server.workers.fetching import FetchRules, fetch_files
 from generator.runner.server.workers.settings import WorkerSettings
 from generator.shared.failures import DiskFullError, InterruptedRunError, RunFailedError
+
+_WARNING = "warning: "
+_LONGEST_NOTE = 4000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,8 +72,9 @@ def _execute(
 ) -> Outcome:
     options = RunOptions(**run.options)
     request = replace(_request(run, options, folder, settings), kernels=kernels.installed.find, on_cell=on_cell)
-    with _own_surroundings(folder.path), open(folder.log_file, "w", encoding="utf-8") as log:
-        say = partial(_say, log)
+    reports = _Reports(folder.log_file)
+    say = reports.take
+    with _own_surroundings(folder.path):
         failure = (
             _outcome(partial(_fetch, folder, settings, request.time_limit, say, on_cell), folder)
             if settings.fetch
@@ -87,7 +91,7 @@ def _execute(
                 break
             folder.clear_output()
         folder.remove_inputs()
-    outcome = replace(outcome, way=warm.way, note=warm.note)
+    outcome = replace(outcome, way=warm.way, note=reports.note(warm.note))
     if options.deliver:
         outcome = deliver(outcome, folder, options.deliver, NotebookStorage(root=settings.output_root))
     return outcome
@@ -131,8 +135,22 @@ def _failure(error: RunFailedError, folder: RunFolder) -> Outcome:
     )
 
 
-def _say(log: TextIO, line: str) -> None:
-    print(line, file=log, flush=True)
+@dataclass(slots=True)
+class _Reports:
+    """What the runner reports of one run: lines of its log, which exists if there are any; warnings become its note."""
+
+    log_file: Path
+    warnings: list[str] = field(default_factory=list)
+
+    def take(self, line: str) -> None:
+        with open(self.log_file, "a", encoding="utf-8", errors="backslashreplace") as log:
+            print(line, file=log)
+        if line.startswith(_WARNING):
+            self.warnings.append(line.removeprefix(_WARNING))
+
+    def note(self, first: str | None) -> str | None:
+        """Return the note of the run: a sentence, or one a line."""
+        return "\n".join(filter(None, (first, *dict.fromkeys(self.warnings))))[:_LONGEST_NOTE] or None
 
 
 def _request(run: Run, options: RunOptions, folder: RunFolder, settings: WorkerSettings) -> PackagedRun:
@@ -146,6 +164,7 @@ def _request(run: Run, options: RunOptions, folder: RunFolder, settings: WorkerS
         template=options.template,
         template_args=options.template_args or {},
         html=options.html,
+        save_at_start=False,
         show_cells=False,
         time_limit=_lowest(options.time_limit, settings.time_limit),
         execution={
