@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from gateway_server import GatewayServer
+from openapi_spec_validator import OpenAPIV2SpecValidator
 from support import here, write_notebook
 from waiting import has_ended, wait_until
 
@@ -193,6 +194,7 @@ def test_static_files_and_no_others(server: GatewayServer) -> None:
 def test_the_api_as_a_swagger_document(server: GatewayServer) -> None:
     document = json.loads(server.text("/_api/spec/swagger.json"))
 
+    OpenAPIV2SpecValidator(document).validate()
     parameter = {"in": "path", "required": True, "type": "string"}
     assert (document["swagger"], document["info"]) == ("2.0", {"version": "0.0.0", "title": "readme"})
     assert document["paths"]["/hello/{firstName}/{lastName}"] == {
