@@ -9,7 +9,6 @@ from types import MappingProxyType
 
 from generator.notebook.notebook import Cell
 
-VERBS = ("GET", "PUT", "POST", "DELETE")
 _MARKS: Mapping[str, str] = MappingProxyType(
     {
         **dict.fromkeys(
