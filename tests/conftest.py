@@ -60,6 +60,19 @@ def pytest_runtest_teardown(item: pytest.Item) -> None:
         gc.collect()
 
 
+@pytest.fixture(autouse=True)
+def same_environment_afterwards() -> Iterator[None]:
+    """No test passes environment variables on: a later one in the same process would see another user or HOME."""
+    before = dict(os.environ)
+    yield
+    changed = {name for name in before | os.environ if before.get(name) != os.environ.get(name)}
+    changed.discard("PYTEST_CURRENT_TEST")
+    if changed:
+        os.environ.clear()
+        os.environ.update(before)
+    assert not changed, f"the test has changed {', '.join(sorted(changed))}"
+
+
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
     """An empty folder ``ada/trees`` for a repository."""
