@@ -18,6 +18,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -33,7 +34,7 @@ pytestmark = pytest.mark.slow
 _RECORDS = cases / "papermill" / f"{version('papermill')}-python{sys.version_info.major}.{sys.version_info.minor}"
 _TIMES = {"start_time", "end_time", "duration", "execution", "id", "output_path", "input_path"}
 _YAML = "{when: 2020-01-01, deep: [1, {k: null}], text: 'yes', flag: yes, number: 1.5}"
-_MSG = ("msg",)
+RUNNER = [sys.executable, "-m", "generator.runner", "run"]
 
 
 @dataclass(frozen=True)
@@ -160,23 +161,25 @@ def write_source(source: str | tuple[str, ...], path: Path) -> None:
         path.write_text(json.dumps(notebook(*source)))
 
 
-def ended(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+def ended(program: list[str], words: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
     """Run a program and return its exit; papermill sometimes hangs waiting for a message and gets a second try."""
-    run = partial(
-        subprocess.run, command, cwd=folder, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False
-    )
-    if Path(command[0]).name == "papermill":
+    options = {"cwd": folder, "capture_output": True, "text": True, "stdin": subprocess.DEVNULL, "check": False}
+    run = partial(subprocess.run, [*program, *words], **options)
+    if Path(program[0]).name == "papermill":
         with suppress(subprocess.TimeoutExpired):
             return run(timeout=90)
     return run(timeout=180)
 
 
-def run(program: list[str], one: Case, folder: Path) -> tuple[int, dict[str, Any], dict[str, str]]:
+Program = Callable[[list[str], Path], subprocess.CompletedProcess[str]]
+"""Runs a command line in a folder."""
+
+
+def run(program: Program, one: Case, folder: Path) -> tuple[int, dict[str, Any], dict[str, str]]:
     """Return the exit code, the executed notebook and other written files."""
     write_source(one.notebook, folder / "in.ipynb")
     before = set(folder.iterdir())
-    command = [*program, "in.ipynb", *([one.output] if one.output else []), *one.options]
-    done = ended(command, folder)
+    done = program(["in.ipynb", *([one.output] if one.output else []), *one.options], folder)
     written = {path.name: path.read_text() for path in sorted(set(folder.iterdir()) - before)}
     for name in written:
         (folder / name).unlink()
@@ -233,7 +236,7 @@ def without_widget_ids(executed: dict[str, Any]) -> dict[str, Any]:
     return document
 
 
-def observed(program: list[str], one: Case, folder: Path) -> dict[str, Any]:
+def observed(program: Program, one: Case, folder: Path) -> dict[str, Any]:
     """What a program does with a case, as a record holds it."""
     code, executed, files = run(program, one, folder)
     shown: dict[str, Any] = plain(without_widget_ids(executed))
@@ -252,19 +255,22 @@ def read_record(text: str) -> dict[str, Any]:
     return document
 
 
+def record_of(name: str) -> dict[str, Any] | None:
+    """The record of a case; None for a version of papermill or Python without records."""
+    return read_record((_RECORDS / f"{name}.json").read_text()) if _RECORDS.is_dir() else None
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_both_programs_execute_alike(name: str, folder: Path, request: pytest.FixtureRequest) -> None:
-    one, record = CASES[name], _RECORDS / f"{name}.json"
-    writes = request.config.getoption("--regenerate")
-    if writes or request.config.getoption("--live-papermill") or not _RECORDS.is_dir():
-        theirs = observed([str(Path(sys.executable).with_name("papermill"))], one, folder)
-    else:
-        theirs = read_record(record.read_text())
+    one, writes = CASES[name], request.config.getoption("--regenerate")
+    theirs = None if writes or request.config.getoption("--live-papermill") else record_of(name)
+    if theirs is None:
+        theirs = observed(partial(ended, [str(Path(sys.executable).with_name("papermill"))]), one, folder)
     if writes:
         _RECORDS.mkdir(parents=True, exist_ok=True)
-        record.write_text(json.dumps(theirs, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+        (_RECORDS / f"{name}.json").write_text(json.dumps(theirs, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
 
-    ours = observed([sys.executable, "-m", "generator.runner", "run", *one.ours], one, folder)
+    ours = observed(partial(ended, [*RUNNER, *one.ours]), one, folder)
 
     assert (ours["fails"], theirs["fails"]) == (one.fails, one.fails)
     assert ours["notebook"] == theirs["notebook"]
