@@ -14,6 +14,7 @@ from typing import Any
 import requests
 from ports import free_port
 from support import here, write_notebook
+from unix_requests import unix_session
 from waiting import wait_until
 
 _GLUE = "from packmill import glue\n"
@@ -34,12 +35,13 @@ def write_notebooks(root: Path) -> None:
 
 
 class NotebookServer:
-    """The server; started and stopped by its own process id."""
+    """The server, on a port or, with the option ``--socket``, on a socket; stopped by its own process id."""
 
     def __init__(self, root: Path, data: Path, *options: str, **environment: str) -> None:
         self.port = free_port()
         self.root, self.data, self.url = root, data, f"http://127.0.0.1:{self.port}"
         self.log = data.with_suffix(".log")
+        self._socket = Path(options[options.index("--socket") + 1]) if "--socket" in options else None
         self._command = [sys.executable, "-m", "generator.runner", "serve", "--root", str(root), "--data", str(data)]
         self._command += ["--port", str(self.port), *options]
         self._environment = {**os.environ, **environment}
@@ -56,7 +58,7 @@ class NotebookServer:
 
     def _answers(self) -> bool:
         try:
-            requests.get(f"{self.url}/health", timeout=60)
+            self.ask("GET", "/health")
         except requests.ConnectionError:
             assert self.process is not None
             assert self.process.poll() is None, self.log.read_text()
@@ -70,7 +72,8 @@ class NotebookServer:
         return self.process.wait(timeout=120)
 
     def ask(self, method: str, path: str, **options: Any) -> requests.Response:
-        return requests.request(method, self.url + path, timeout=120, allow_redirects=False, **options)
+        with requests.Session() if self._socket is None else unix_session(self._socket) as session:
+            return session.request(method, self.url + path, timeout=120, allow_redirects=False, **options)
 
     def get(self, path: str, **options: Any) -> Any:
         answer = self.ask("GET", path, **options)

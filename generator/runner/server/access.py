@@ -61,12 +61,18 @@ class Access:
         loopback: bool,
         per_minute: int | None = None,
         at_once: int | None = None,
-        allowed_hosts: Collection[str] = (),
+        allowed_hosts: Collection[str] | None = (),
+        path: str = "/",
     ) -> None:
-        """``loopback``: only this machine reaches the server; ``per_minute`` and ``at_once`` limit a token."""
+        """``loopback``: only this machine reaches the server; ``per_minute`` and ``at_once`` limit a token.
+
+        A server without tokens answers by the names of loopback and ``allowed_hosts``; None: by any, for programs that
+        no web page can call. ``path`` is that of cookies.
+        """
         self._store = store
         self._open = loopback and store.is_empty()
-        self._allowed_hosts = {host.lower() for host in allowed_hosts}
+        self._allowed_hosts = None if allowed_hosts is None else {host.lower() for host in allowed_hosts}
+        self._path = path
         self._limit = RateLimit(per_minute=per_minute) if per_minute else None
         self._at_once = at_once
         self._active: Counter[str] = Counter()
@@ -134,10 +140,10 @@ class Access:
         secret = secrets.token_urlsafe(32)
         self._store.begin_session(found, secret, lifetime=_SESSION_LIFETIME)
         response.set_cookie(
-            _cookie(request),
+            self._cookie(request),
             secret,
             max_age=_SESSION_LIFETIME,
-            path="/",
+            path=self._path,
             secure=_is_https(request),
             httponly=True,
             samesite="strict",
@@ -151,9 +157,11 @@ class Access:
             ProblemError: 403, the request comes from a page of another site.
         """
         check_origin(request)
-        if secret := request.cookies.get(_cookie(request)):
+        if secret := request.cookies.get(self._cookie(request)):
             self._store.end_session(secret)
-        response.delete_cookie(_cookie(request), path="/", secure=_is_https(request), httponly=True, samesite="strict")
+        response.delete_cookie(
+            self._cookie(request), path=self._path, secure=_is_https(request), httponly=True, samesite="strict"
+        )
 
     def finish(self, scope: MutableMapping[str, Any]) -> None:
         """Note that a request has been answered."""
@@ -164,11 +172,12 @@ class Access:
 
     def _identify(self, request: Request) -> Identity | None:
         if self.open:
-            check_host(request, self._allowed_hosts)
+            if self._allowed_hosts is not None:
+                check_host(request, self._allowed_hosts)
             return Identity("", "admin")
         if token := _header_token(request):
             found = self._check(request, token)
-        elif secret := request.cookies.get(_cookie(request)):
+        elif secret := request.cookies.get(self._cookie(request)):
             found = self._store.find_by_session(secret)
         else:
             found = None
@@ -194,6 +203,12 @@ class Access:
             self._known.popitem(last=False)
         return found
 
+    def _cookie(self, request: Request) -> str:
+        """Return the cookie's name; with https, its prefix rules out other hosts (RFC 6265bis, section 4.1.3.2)."""
+        if not _is_https(request):
+            return _COOKIE
+        return f"__Host-{_COOKIE}" if self._path == "/" else f"__Secure-{_COOKIE}"
+
     def _count(self, request: Request, token: Token) -> None:
         if self._at_once and self._active[token.digest] >= self._at_once:
             raise _too_many(f"token {token.name!r}: more than {self._at_once} requests at once", 0)
@@ -216,8 +231,3 @@ def _header_token(request: Request) -> str:
 
 def _is_https(request: Request) -> bool:
     return request.url.scheme == "https"
-
-
-def _cookie(request: Request) -> str:
-    """Return the cookie's name; with https, its prefix rules out other hosts (RFC 6265bis, section 4.1.3.2)."""
-    return f"__Host-{_COOKIE}" if _is_https(request) else _COOKIE

@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from generator.runner.server.api import notebooks, operation, outputs, runs, schedules, server_document
-from generator.runner.server.context import Context
+from generator.runner.server.context import Context, own_path
 from generator.runner.server.ogc import router as ogc
 from generator.runner.server.operation.background import background
 from generator.runner.server.operation.errors import unexpected_problem
@@ -161,7 +161,7 @@ def _handle_http_exception(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     what = {404: "no such resource", 405: "this method is not allowed here"}.get(status, "the request failed")
     headers = dict(getattr(error, "headers", None) or {})
-    if status == 405 and (allowed := server_document.allowed_methods(request.app, request.url.path)):
+    if status == 405 and (allowed := server_document.allowed_methods(request.app, own_path(request))):
         headers["Allow"] = allowed
     problem = ProblemError(status, f"{request.method} {request.url.path}: {what}", headers=headers)
     return error_response(request, problem)

@@ -64,6 +64,8 @@ class Context:
     storage: NotebookStorage
     templates: TemplateStore
     limits: Limits
+    base_url: str = ""
+    """The path, percent-encoded and without a slash at its end, below which a proxy offers the server."""
     readable: tuple[str, ...] = ()
     """Patterns of paths in the served folder that callers may name as files."""
     fetch_urls: bool = False
@@ -94,6 +96,10 @@ class Context:
             return await run_in_threadpool(call, *arguments, **named)
         return call(*arguments, **named)
 
+    def address(self, path: str) -> str:
+        """Return the address of a resource, as clients have to call it, for its path on this server."""
+        return f"{self.base_url}{path}"
+
     def folder(self, run_id: str) -> RunFolder:
         """Return the folder of a run."""
         return run_folder(self.data, run_id)
@@ -119,6 +125,17 @@ def context_of(request: Request) -> Context:
     """Return the context of a request's application."""
     context: Context = request.app.state.context
     return context
+
+
+def own_path(request: Request) -> str:
+    """Return the path of a request without the one below which a proxy offers the server."""
+    path: str = request.scope["path"]
+    return path.removeprefix(request.scope.get("root_path", ""))
+
+
+def absolute_address(request: Request) -> str:
+    """Return the server's absolute address, as the client of a request reached it, without a slash at its end."""
+    return str(request.url.replace(path=context_of(request).base_url, query="", fragment=""))
 
 
 async def find_run(request: Request, run_id: str, role: Role = "read") -> tuple[Context, Run]:

@@ -141,6 +141,21 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
     _add(group, "--port", type=int, default=8000, metavar="N", help="port, 0 for any (default: %(default)s)")
     _add(
         group,
+        "--socket",
+        metavar="FILE",
+        help="listen on a Unix socket instead, which only this user and root can open: for a proxy that checks who may "
+        "do what; needs no token",
+    )
+    _add(
+        group,
+        "--base-url",
+        default="/",
+        metavar="PATH",
+        help="path below which a proxy offers the server, such as /packmill/; the proxy may remove it from requests or "
+        "not (default: %(default)s)",
+    )
+    _add(
+        group,
         "--allowed-host",
         action="append",
         metavar="NAME",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +17,9 @@ from generator.runner.server.container import check_data, ensure_temporary_folde
 from generator.runner.server.context import Context, Limits
 from generator.runner.server.events import RunEvents
 from generator.runner.server.machine import default_workers
-from generator.runner.server.operation.http_server import HttpOptions, listen, run_server
+from generator.runner.server.operation.base_path import read_base_url
+from generator.runner.server.operation.http_server import HttpOptions, run_server
+from generator.runner.server.operation.listeners import listen, listen_on_file
 from generator.runner.server.operation.logs import log, set_up_logs
 from generator.runner.server.operation.reports import note_death, take_report
 from generator.runner.server.options import variable_prefix
@@ -53,7 +56,8 @@ def serve(options: argparse.Namespace, say: Callable[[str], None]) -> int:
         raise BadInputsError(f"--data {data}: contains the notebooks; name a folder of its own")
     check_data(data, say)
     ensure_temporary_folder(data, os.environ)
-    access = _access(options, data, say)
+    base_url = read_base_url(options.base_url)
+    access = _access(options, data, base_url, say)
     storage = _storage(options, data)
     _forget_own_variables()
     store = open_store(data, options.database)
@@ -69,6 +73,7 @@ def serve(options: argparse.Namespace, say: Callable[[str], None]) -> int:
         readable=tuple(options.readable),
         fetch_urls=options.fetch == "public",
         limits=_limits(options),
+        base_url=base_url,
     )
 
     def start_workers(started: Context) -> WorkerPool:
@@ -98,17 +103,23 @@ def serve(options: argparse.Namespace, say: Callable[[str], None]) -> int:
         connections=options.connections,
         request_timeout=options.request_timeout,
         shutdown_timeout=options.shutdown_timeout,
-        proxies=options.trusted_proxy or (),
+        proxies=("*",) if options.socket else options.trusted_proxy or (),
     )
-    with listen(options.host, options.port) as listener:
-        host, port = listener.getsockname()[:2]
+    with listen_on_file(Path(options.socket)) if options.socket else listen(options.host, options.port) as listener:
         app = application(context, start_workers, shutdown_timeout=options.shutdown_timeout)
-        say(f"packmill-runner serves {root} at http://{f'[{host}]' if ':' in host else host}:{port}")
+        say(f"packmill-runner serves {root} at {_shown_address(listener)}{base_url}")
         run_server(app, context, listener, http)
         say("packmill-runner: stopped; runs that wait start with the next 'packmill-runner serve'")
     context.schedules.close()
     store.close()
     return 0
+
+
+def _shown_address(listener: socket.socket) -> str:
+    if listener.family == socket.AF_UNIX:
+        return f"unix:{listener.getsockname()}"
+    host, port = listener.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def _limits(options: argparse.Namespace) -> Limits:
@@ -124,14 +135,14 @@ def _limits(options: argparse.Namespace) -> Limits:
     )
 
 
-def _access(options: argparse.Namespace, data: Path, say: Callable[[str], None]) -> Access:
+def _access(options: argparse.Namespace, data: Path, base_url: str, say: Callable[[str], None]) -> Access:
     """Read the tokens; in a container, create the first one.
 
     Raises:
         BadInputsError: others could reach the server without a token.
     """
     tokens = TokenStore(data, _given_tokens(options))
-    loopback = is_loopback(options.host)
+    loopback = bool(options.socket) or is_loopback(options.host)
     if not loopback and tokens.is_empty() and is_container():
         say(f"token {_FIRST_NAME!r} (admin): {tokens.create(_FIRST_NAME, 'admin')}")
         say("It is shown only once; create others with 'docker exec CONTAINER packmill-runner token create NAME'.")
@@ -146,7 +157,8 @@ def _access(options: argparse.Namespace, data: Path, say: Callable[[str], None])
         loopback=loopback,
         per_minute=options.rate_limit,
         at_once=options.requests_per_token or max(1, options.connections // 4),
-        allowed_hosts=options.allowed_host or (),
+        allowed_hosts=None if options.socket else options.allowed_host or (),
+        path=f"{base_url}/",
     )
 
 

@@ -13,7 +13,7 @@ from generator.runner.server.runs.model import Run
 def run_entity(context: Context, run: Run) -> dict[str, Any]:
     """Return a run's state as JSON."""
     cell, cells = context.events.progress(run)
-    address = f"/runs/{run.id}"
+    address = context.address(f"/runs/{run.id}")
     links = {"self": address, "events": f"{address}/events", "page": f"{address}.html"}
     if run.state.final:
         links |= {"result": f"{address}/result", "notebook": f"{address}/notebook", "outputs": f"{address}/outputs/"}
@@ -44,7 +44,7 @@ def result_entity(context: Context, run: Run) -> dict[str, Any]:
     folder = context.folder(run.id)
     result = folder.read_result()
     if "outputs" in result:
-        result["outputs"] = outputs_of(run.id, folder)
+        result["outputs"] = outputs_of(context, run.id)
     return {**result, "run": run_entity(context, run), "scraps": folder.read_scraps()}
 
 

@@ -15,7 +15,7 @@ from generator.notebook.schemas import is_needed
 from generator.runner.server.api.models import NotebookEntity, NotebookList
 from generator.runner.server.api.notebook_document import json_schema_of, notebook_doc, notebook_document
 from generator.runner.server.catalogue import ServedNotebook
-from generator.runner.server.context import context_of
+from generator.runner.server.context import Context, absolute_address, context_of
 from generator.runner.server.json_responses import JsonResponse
 from generator.runner.server.problems import ProblemError
 from generator.runner.server.values.caller_files import FileRules
@@ -29,7 +29,7 @@ async def list_notebooks(request: Request) -> Response:
     context = context_of(request)
     context.access.require(request, "read")
     served = await run_in_threadpool(context.catalogue.all)
-    return JsonResponse({"notebooks": [_summary(one) for one in served]})
+    return JsonResponse({"notebooks": [_summary(context, one) for one in served]})
 
 
 @router.get("/notebooks/{path:path}/openapi.json", responses={200: {"model": dict[str, Any]}})
@@ -40,8 +40,7 @@ async def describe_api(request: Request, path: str) -> Response:
     served = context.catalogue.get(path)
     if served.error is not None:
         raise ProblemError(409, f"{served.path}: cannot run: {served.error}")
-    address = str(request.base_url).rstrip("/")
-    return JsonResponse(notebook_document(served, request.app, address, context.file_rules))
+    return JsonResponse(notebook_document(served, request.app, absolute_address(request), context.file_rules))
 
 
 @router.get("/notebooks/{path:path}", responses={200: {"model": NotebookEntity}})
@@ -49,15 +48,15 @@ async def show_notebook(request: Request, path: str) -> Response:
     """Describe a notebook: its title, text, parameters and outputs."""
     context = context_of(request)
     context.access.require(request, "read")
-    return JsonResponse(_entity(context.catalogue.get(path), context.file_rules))
+    return JsonResponse(_entity(context, context.catalogue.get(path)))
 
 
-def notebook_address(path: str) -> str:
+def notebook_address(context: Context, path: str) -> str:
     """Return the address of a notebook."""
-    return f"/notebooks/{quote(path)}"
+    return context.address(f"/notebooks/{quote(path)}")
 
 
-def _summary(one: ServedNotebook) -> dict[str, Any]:
+def _summary(context: Context, one: ServedNotebook) -> dict[str, Any]:
     return {
         "path": one.path,
         "title": one.title,
@@ -65,12 +64,12 @@ def _summary(one: ServedNotebook) -> dict[str, Any]:
         "inputs": [each.id for each in one.interface.inputs],
         "outputs": [each.id for each in one.interface.outputs],
         "error": one.error,
-        "href": notebook_address(one.path),
+        "href": notebook_address(context, one.path),
     }
 
 
-def _entity(one: ServedNotebook, rules: FileRules) -> dict[str, Any]:
-    address = notebook_address(one.path)
+def _entity(context: Context, one: ServedNotebook) -> dict[str, Any]:
+    address = notebook_address(context, one.path)
     return {
         "path": one.path,
         "title": one.title,
@@ -79,7 +78,7 @@ def _entity(one: ServedNotebook, rules: FileRules) -> dict[str, Any]:
         "kernel": one.notebook.kernel if one.notebook else None,
         "error": one.error,
         "warnings": [remark.message for remark in one.interface.warnings],
-        "inputs": [_input(each, rules) for each in one.interface.inputs],
+        "inputs": [_input(each, context.file_rules) for each in one.interface.inputs],
         "outputs": [_output(each) for each in one.interface.outputs],
         "links": {"self": address, "runs": f"{address}/runs", "openapi": f"{address}/openapi.json"},
     }

@@ -10,25 +10,27 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from generator.runner.server.context import Context
 from generator.runner.server.runs.folder import RunFolder
 from generator.shared import media_types
 
 _MOST_LISTED = 10_000
 
 
-def outputs_of(run_id: str, folder: RunFolder) -> list[dict[str, Any]]:
+def outputs_of(context: Context, run_id: str) -> list[dict[str, Any]]:
     """Return the files of a run as JSON: those of ``result.json``, or of the folder if the run has not written it."""
+    folder = context.folder(run_id)
     listed = folder.read_result().get("outputs")
     files = listed if isinstance(listed, list) else _files_of(folder.output)
     return [
-        {**one, "media_type": file_media_type(one["path"]), "href": output_address(run_id, one["path"])}
+        {**one, "media_type": file_media_type(one["path"]), "href": output_address(context, run_id, one["path"])}
         for one in files
     ]
 
 
-def output_address(run_id: str, path: str) -> str:
+def output_address(context: Context, run_id: str, path: str) -> str:
     """Return the address of a file of a run."""
-    return f"/runs/{run_id}/outputs/{quote(os.fsencode(path))}"
+    return context.address(f"/runs/{run_id}/outputs/{quote(os.fsencode(path))}")
 
 
 def file_media_type(name: str) -> str:

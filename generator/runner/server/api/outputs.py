@@ -22,7 +22,7 @@ router = APIRouter(tags=["runs"])
 async def list_outputs(request: Request, run_id: str) -> Response:
     """List the files of a run with their sizes, digests and media types."""
     context, run = await find_run(request, run_id)
-    return JsonResponse({"outputs": outputs_of(run.id, context.folder(run.id))})
+    return JsonResponse({"outputs": outputs_of(context, run.id)})
 
 
 @router.get("/runs/{run_id}/outputs.zip", responses={200: binary("application/zip")})
@@ -30,7 +30,7 @@ async def archive_outputs(request: Request, run_id: str) -> Response:
     """Return all files of a run as a ZIP archive, which is made while it is sent."""
     context, run = await find_run(request, run_id)
     folder = context.folder(run.id)
-    listed = [str(one["path"]) for one in outputs_of(run.id, folder)]
+    listed = [str(one["path"]) for one in outputs_of(context, run.id)]
     files = ((path, file) for path in listed if (file := folder.output_file(path)) is not None)
     headers = {"Content-Disposition": f'attachment; filename="{run.id}.zip"'}
     return StreamingResponse(zip_stream(files), media_type="application/zip", headers=headers)

@@ -90,7 +90,7 @@ async def _start(context: Context, submission: Submission, seconds: float) -> Re
     run = await submit(context, submission)
     if seconds:
         run = await context.events.wait(run.id, seconds)
-    headers = {"Location": f"/runs/{run.id}"}
+    headers = {"Location": context.address(f"/runs/{run.id}")}
     if run.state.final:
         return JsonResponse(result_entity(context, run), headers=headers)
     return JsonResponse(run_entity(context, run), 202, headers)
@@ -116,7 +116,7 @@ async def list_runs(
     headers = {}
     if len(runs) == limit:
         query = request.url.include_query_params(before=runs[-1].id).query
-        headers["Link"] = f'</runs?{query}>; rel="next"'
+        headers["Link"] = f'<{context.address("/runs")}?{query}>; rel="next"'
     return JsonResponse({"runs": [run_entity(context, run) for run in runs]}, headers=headers)
 
 

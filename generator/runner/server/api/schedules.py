@@ -51,7 +51,7 @@ async def create(request: Request) -> Response:
     identity = context.access.require(request, "run")
     change = _read(NewSchedule, await request.body())
     view = await create_schedule(context, change, identity)
-    return JsonResponse(_entity(context, view), 201, {"Location": f"/schedules/{view.schedule.id}"})
+    return JsonResponse(_entity(context, view), 201, {"Location": context.address(f"/schedules/{view.schedule.id}")})
 
 
 @router.get("/schedules/{schedule_id}", responses={200: {"model": ScheduleEntity}})
@@ -112,7 +112,10 @@ def _entity(context: Context, view: ScheduleView) -> dict[str, Any]:
         "owner": schedule.owner,
         "created": schedule.created.isoformat(timespec="milliseconds"),
         "runs": [run_entity(context, run) for run in view.runs],
-        "links": {"self": f"/schedules/{schedule.id}", "runs": f"/runs?schedule={schedule.id}"},
+        "links": {
+            "self": context.address(f"/schedules/{schedule.id}"),
+            "runs": context.address(f"/runs?schedule={schedule.id}"),
+        },
     }
 
 

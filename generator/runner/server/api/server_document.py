@@ -12,7 +12,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.responses import Response
 
 from generator.runner.server.api.models import Problem
-from generator.runner.server.context import context_of
+from generator.runner.server.context import absolute_address, context_of
 from generator.runner.server.json_responses import JsonResponse
 from generator.runner.server.ogc.definition import api_definition
 
@@ -32,8 +32,7 @@ _problem = {
 async def describe_server(request: Request) -> Response:
     """Describe the server's API, as an OpenAPI 3.1 document."""
     context_of(request).access.require(request, "read")
-    address = str(request.base_url).rstrip("/")
-    return JsonResponse({**server_document(request.app), "servers": [{"url": address}]})
+    return JsonResponse({**server_document(request.app), "servers": [{"url": absolute_address(request)}]})
 
 
 def server_document(app: FastAPI) -> dict[str, Any]:

@@ -7,6 +7,8 @@ from urllib.parse import quote
 
 from fastapi import Request
 
+from generator.runner.server.context import absolute_address
+
 _RELATIONS = "http://www.opengis.net/def/rel/ogc/1.0/"
 conformance_relation = f"{_RELATIONS}conformance"
 processes_relation = f"{_RELATIONS}processes"
@@ -22,7 +24,7 @@ class Addresses:
 
     def __init__(self, request: Request) -> None:
         """Take the base from a request."""
-        self._base = str(request.base_url).rstrip("/")
+        self._base = absolute_address(request)
 
     @property
     def landing(self) -> str:

@@ -1,12 +1,11 @@
-"""The HTTP server: its listening socket, its connections, and a shutdown that lets running runs finish."""
+"""The HTTP server: its connections, and a shutdown that lets running runs finish."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import socket
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from types import FrameType
@@ -16,10 +15,10 @@ import h11
 import uvicorn
 
 from generator.runner.server.context import Context
+from generator.runner.server.operation.base_path import BasePath
 from generator.runner.server.operation.front_door import LARGEST_HEAD, Application, FrontDoor
 from generator.runner.server.operation.logs import log
 from generator.runner.server.problems import ProblemError
-from generator.shared.failures import BadInputsError
 from generator.shared.http_connections import ConnectionLimits, Gate, GuardedProtocol, backlog, within_open_files
 
 _LARGEST_HEAD = 2 * LARGEST_HEAD
@@ -32,7 +31,7 @@ _LAST_RESPONSES = 5
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HttpOptions:
-    """Options of the HTTP server; times in seconds. ``proxies`` are addresses and networks."""
+    """Options of the HTTP server; times in seconds. ``proxies`` are addresses and networks, or ``*``."""
 
     connections: int
     request_timeout: float
@@ -43,7 +42,7 @@ class HttpOptions:
 def run_server(application: Application, context: Context, listener: socket.socket, options: HttpOptions) -> None:
     """Answer requests until a signal, and then until running runs have ended."""
     config = uvicorn.Config(
-        FrontDoor(application, context),
+        BasePath(FrontDoor(application, context), context.base_url),
         http=_protocol_factory(options),
         ws="none",
         backlog=backlog,
@@ -130,22 +129,3 @@ def _protocol_factory(options: HttpOptions) -> type[asyncio.Protocol]:
         log("fewer connections", level=logging.WARNING, connections=fitting, instead_of=limits.total, open_files=files)
     gate = Gate(replace(limits, total=fitting))
     return cast("type[asyncio.Protocol]", partial(_Protocol, gate=gate))
-
-
-@contextmanager
-def listen(host: str, port: int) -> Iterator[socket.socket]:
-    """Open a listening socket before anything is started.
-
-    Raises:
-        BadInputsError: the address is in use or cannot be bound.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # asyncio turns Nagle's algorithm off, which costs 40 ms an answer, only where the protocol is named
-    with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind((host, port))
-        except (OSError, OverflowError) as error:
-            why = getattr(error, "strerror", None) or error
-            raise BadInputsError(f"{host}:{port}: {why}; choose another --host or --port") from None
-        yield listener

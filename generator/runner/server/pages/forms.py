@@ -98,7 +98,7 @@ async def _handle(request: Request, path: str, act: Callable[[SentForm], Awaitab
                 request=request, context=context, identity=identity, notebook=notebook, body=body, inputs=inputs
             )
             address = await act(form)
-            return RedirectResponse(f"{request.scope.get('root_path', '')}{address}", status_code=303)
+            return RedirectResponse(context_of(request).address(address), status_code=303)
     except ProblemError as error:
         problem = error
     discard(context, body)

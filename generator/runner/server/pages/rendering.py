@@ -17,6 +17,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 
 from generator.runner.server.access import Identity
+from generator.runner.server.context import context_of, own_path
 from generator.runner.server.runs.model import Run
 
 _FOLDER = Path(__file__).parent
@@ -34,8 +35,8 @@ def page(
     """Render a page; ``template`` is a file of ``templates``, ``identity`` is the user."""
     nonce = secrets.token_urlsafe(16)
     common = {
-        "base": request.scope.get("root_path", "").rstrip("/"),
-        "path": request.url.path,
+        "base": context_of(request).base_url,
+        "path": own_path(request),
         "nonce": nonce,
         "identity": identity or request.scope.get("identity"),
     }
@@ -55,7 +56,7 @@ def page_headers(nonce: str, policy: str = _POLICY) -> dict[str, str]:
 
 def note(request: Request, message: str, *, status: int = 200) -> HTMLResponse:
     """Render a message in place of a notebook, for a frame in a page."""
-    base = request.scope.get("root_path", "").rstrip("/")
+    base = context_of(request).base_url
     text = _environment().get_template("note.html").render(base=base, message=message)
     policy = "default-src 'none'; style-src 'self'; frame-ancestors 'self'; base-uri 'none'; form-action 'none'"
     return HTMLResponse(_encode(text), status_code=status, headers={"Content-Security-Policy": policy})

@@ -83,7 +83,7 @@ async def dismiss_run(request: Request, run_id: str) -> Response:
     """Dismiss a run, and show its page."""
     context, run = await find_run(request, run_id, "run")
     await dismiss(context, run.id)
-    return RedirectResponse(f"{request.scope.get('root_path', '')}/runs/{run.id}", status_code=303)
+    return RedirectResponse(context_of(request).address(f"/runs/{run.id}"), status_code=303)
 
 
 @router.get("/runs/{run_id}/notebook")

@@ -49,4 +49,4 @@ async def _set_paused(request: Request, schedule_id: str, *, paused: bool) -> Re
 
 
 def _back(request: Request) -> Response:
-    return RedirectResponse(f"{request.scope.get('root_path', '')}/schedules", status_code=303)
+    return RedirectResponse(context_of(request).address("/schedules"), status_code=303)

@@ -8,7 +8,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
-from generator.runner.server.context import context_of
+from generator.runner.server.context import context_of, own_path
 from generator.runner.server.pages.rendering import page
 from generator.runner.server.problems import ProblemError
 
@@ -17,8 +17,9 @@ router = APIRouter(include_in_schema=False)
 
 def sign_in_address(request: Request) -> str:
     """Return the address of the page to sign in, which leads back to the address of the request."""
-    target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    return f"{_base(request)}/sign-in?next={quote(target, safe='')}"
+    context, query = context_of(request), request.url.query
+    target = context.address(quote(own_path(request))) + (f"?{query}" if query else "")
+    return context.address(f"/sign-in?next={quote(target, safe='')}")
 
 
 @router.get("/sign-in")
@@ -34,7 +35,7 @@ async def sign_in(
     next: Annotated[str, Form(max_length=10_000)] = "",  # noqa: A002
 ) -> Response:
     """Begin a session with a token."""
-    response = RedirectResponse(_local_target(next) or f"{_base(request)}/", status_code=303)
+    response = RedirectResponse(_local_target(next) or context_of(request).address("/"), status_code=303)
     try:
         context_of(request).access.sign_in(request, response, token)
     except ProblemError as problem:
@@ -48,13 +49,9 @@ async def sign_in(
 @router.post("/sign-out")
 async def sign_out(request: Request) -> Response:
     """End the session."""
-    response = RedirectResponse(f"{_base(request)}/sign-in", status_code=303)
+    response = RedirectResponse(context_of(request).address("/sign-in"), status_code=303)
     context_of(request).access.sign_out(request, response)
     return response
-
-
-def _base(request: Request) -> str:
-    return str(request.scope.get("root_path", "")).rstrip("/")
 
 
 def _local_target(target: str) -> str:

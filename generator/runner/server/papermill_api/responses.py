@@ -8,10 +8,10 @@ from urllib.parse import quote
 from fastapi.responses import Response
 
 from generator.runner.server.api.entities import run_entity
+from generator.runner.server.api.output_files import output_address
 from generator.runner.server.context import Context
 from generator.runner.server.json_responses import JsonResponse
 from generator.runner.server.problems import ProblemError
-from generator.runner.server.runs.folder import RunFolder
 from generator.runner.server.runs.model import Run, RunState
 from generator.shared import contract
 from generator.shared.json_text import json_text
@@ -38,9 +38,10 @@ def respond(context: Context, run: Run, *, return_notebook: bool) -> Response:
     Raises:
         ProblemError: the run failed.
     """
-    headers = {"Link": f'</runs/{run.id}>; rel="monitor"'}
+    address = context.address(f"/runs/{run.id}")
+    headers = {"Link": f'<{address}>; rel="monitor"'}
     if not run.state.final:
-        headers = {"Location": f"/runs/{run.id}", "Preference-Applied": "respond-async"}
+        headers = {"Location": address, "Preference-Applied": "respond-async"}
         return JsonResponse(run_entity(context, run), 202, headers)
     folder = context.folder(run.id)
     result = folder.read_result()
@@ -51,24 +52,24 @@ def respond(context: Context, run: Run, *, return_notebook: bool) -> Response:
         raise ProblemError(
             _STATUSES.get(reason, 422),
             f"{run.process}: {run.message or reason}",
-            members={"reason": reason, "result": _data_scraps(run, folder), "run": f"/runs/{run.id}"},
+            members={"reason": reason, "result": _data_scraps(context, run), "run": address},
             headers=headers,
         )
     status = run.status_code if run.status_code is not None and run.status_code >= 200 else 200
     if status in _WITHOUT_BODY:
         return Response(status_code=status, headers=headers)
-    body = _body(run, folder, return_notebook=return_notebook)
+    body = _body(context, run, return_notebook=return_notebook)
     return Response(body, status, headers, media_type="application/json")
 
 
-def _data_scraps(run: Run, folder: RunFolder) -> dict[str, Any]:
+def _data_scraps(context: Context, run: Run) -> dict[str, Any]:
     """Return the scraps with data, a table as a File with its address; papermill-api has no displays in a result."""
     scraps = {}
-    for name, value in folder.read_scraps().items():
+    for name, value in context.folder(run.id).read_scraps().items():
         if not _is_file(value):
             scraps[name] = value
         elif value["format"] == _TABLE:
-            scraps[name] = {**value, "location": f"/runs/{run.id}/outputs/{quote(value['path'])}"}
+            scraps[name] = {**value, "location": output_address(context, run.id, value["path"])}
     return scraps
 
 
@@ -76,10 +77,10 @@ def _is_file(value: Any) -> bool:
     return isinstance(value, dict) and value.keys() == _FILE and str(value["path"]).startswith(_SCRAPS)
 
 
-def _body(run: Run, folder: RunFolder, *, return_notebook: bool) -> bytes:
+def _body(context: Context, run: Run, *, return_notebook: bool) -> bytes:
     """Return the scraps as JSON, and the executed notebook, which is JSON in its file."""
-    result = json_text(_data_scraps(run, folder))
-    notebook = folder.notebook() if return_notebook else None
+    result = json_text(_data_scraps(context, run))
+    notebook = context.folder(run.id).notebook() if return_notebook else None
     if notebook is None:
         return b'{"result": %b}\n' % result
     return b'{"result": %b, "notebook": %b}\n' % (result, notebook.read_bytes())

@@ -1,0 +1,91 @@
+"""Listening sockets: an address and port, or a Unix socket that only its owner can connect to."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from generator.shared.failures import BadInputsError
+
+
+@contextmanager
+def listen(host: str, port: int) -> Iterator[socket.socket]:
+    """Open a listening socket before anything is started.
+
+    Raises:
+        BadInputsError: the address is in use or cannot be bound.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # asyncio turns Nagle's algorithm off, which costs 40 ms an answer, only where the protocol is named
+    with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, port))
+        except (OSError, OverflowError) as error:
+            why = getattr(error, "strerror", None) or error
+            raise BadInputsError(f"{host}:{port}: {why}; choose another --host or --port") from None
+        yield listener
+
+
+@contextmanager
+def listen_on_file(path: Path) -> Iterator[socket.socket]:
+    """Open a listening Unix socket with the mode 0600, and remove its file at the end.
+
+    The file of a server that was killed is replaced.
+
+    Raises:
+        BadInputsError: a server uses the file, it is not a socket, or it cannot be created.
+    """
+    _remove_stale(path)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        mask = os.umask(0o177)
+        try:
+            listener.bind(str(path))
+            own = path.stat()
+        except (OSError, ValueError) as error:  # ValueError: a null byte
+            raise _problem(path, getattr(error, "strerror", None) or error) from None
+        finally:
+            os.umask(mask)
+        try:
+            yield listener
+        finally:
+            _remove_own(path, own)
+
+
+def _remove_stale(path: Path) -> None:
+    """Remove a socket on which nothing listens.
+
+    Raises:
+        BadInputsError: a server listens, or the file is not a socket.
+    """
+    try:
+        if not stat.S_ISSOCK(path.lstat().st_mode):
+            raise _problem(path, "exists and is not a socket")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+            client.settimeout(1)
+            client.connect(str(path))
+    except FileNotFoundError:
+        return
+    except ConnectionRefusedError:
+        path.unlink(missing_ok=True)
+        return
+    except (OSError, ValueError) as error:
+        raise _problem(path, getattr(error, "strerror", None) or error) from None
+    raise _problem(path, "a server uses it")
+
+
+def _remove_own(path: Path, own: os.stat_result) -> None:
+    """Remove the file of a socket, unless another server has replaced it."""
+    try:
+        if os.path.samestat(path.lstat(), own):
+            path.unlink()
+    except OSError:  # removed by others
+        pass
+
+
+def _problem(path: Path, why: object) -> BadInputsError:
+    return BadInputsError(f"--socket {path}: {why}; choose another file")
