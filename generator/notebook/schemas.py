@@ -8,10 +8,11 @@ word, and files have both OpenAPI 3.0's ``format`` and the media type of JSON Sc
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
-from generator.notebook.interface import Input, Interface
+from generator.notebook.interface import Input
 from generator.notebook.literals import fit
 from generator.notebook.parameters import CwlType, Hint, Literal, Missing
 from generator.shared import media_types
@@ -28,14 +29,23 @@ _types: dict[CwlType, dict[str, Any]] = {
 }
 
 
-def inputs_schema(interface: Interface, *, with_files: bool = False) -> dict[str, Any]:
-    """Return the schema of an object with the values of a run, by the inputs' ids (`is_needed`)."""
+def inputs_schema(
+    inputs: Iterable[Input],
+    schema_of: Callable[[Input], dict[str, Any]] | None = None,
+    *,
+    with_files: bool = False,
+) -> dict[str, Any]:
+    """Return the schema of an object with the values of a run, by the inputs' ids (`is_needed`).
+
+    ``schema_of`` describes one input (default: `input_schema`).
+    """
+    listed = tuple(inputs)
     schema: dict[str, Any] = {
         "type": "object",
-        "properties": {one.id: input_schema(one) for one in interface.inputs},
+        "properties": {one.id: (schema_of or input_schema)(one) for one in listed},
         "additionalProperties": False,
     }
-    if required := [one.id for one in interface.inputs if is_needed(one, with_files=with_files)]:
+    if required := [one.id for one in listed if is_needed(one, with_files=with_files)]:
         schema["required"] = required  # OpenAPI 3.0 does not allow an empty list
     return schema
 

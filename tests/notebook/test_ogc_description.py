@@ -79,7 +79,7 @@ def test_a_run_next_to_the_author_s_files_need_not_give_them() -> None:
     found = process_description(_SUMMARY, interface, with_files=True)["inputs"]
 
     assert (found["a"]["minOccurs"], found["b"]["minOccurs"]) == (0, 1)
-    assert inputs_schema(interface, with_files=True)["required"] == ["b"]
+    assert inputs_schema(interface.inputs, with_files=True)["required"] == ["b"]
 
 
 def test_a_list_of_files_is_a_repeated_file_and_a_list_of_values_an_array() -> None:

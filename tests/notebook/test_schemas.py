@@ -72,7 +72,7 @@ def test_an_infinite_default_which_json_lacks_is_left_out() -> None:
 def test_the_inputs_are_an_object_that_allows_nothing_else() -> None:
     interface = read("id: str\nyear = 2020  # type: int\nimage = 'x.tif'  # type: stage-in")
 
-    schema = inputs_schema(interface)
+    schema = inputs_schema(interface.inputs)
 
     assert schema["required"] == ["id_", "image"]
     validator = Draft202012Validator(schema)
@@ -82,7 +82,7 @@ def test_the_inputs_are_an_object_that_allows_nothing_else() -> None:
 
 
 def test_without_required_inputs_nothing_is_listed_as_required() -> None:
-    assert inputs_schema(read("year = 2020")) == {
+    assert inputs_schema(read("year = 2020").inputs) == {
         "type": "object",
         "properties": {"year": {"type": "number", "default": 2020}},
         "additionalProperties": False,
@@ -92,7 +92,7 @@ def test_without_required_inputs_nothing_is_listed_as_required() -> None:
 @pytest.mark.parametrize("case", folders("interface"), ids=lambda path: path.name)
 def test_every_interface_has_a_valid_schema_that_its_own_defaults_satisfy(case: Path) -> None:
     interface = _interface_of(case)
-    schema = inputs_schema(interface)
+    schema = inputs_schema(interface.inputs)
 
     Draft202012Validator.check_schema(schema)
     json.dumps(schema, allow_nan=False)
@@ -119,7 +119,7 @@ def _interface_of(case: Path) -> Interface:
 def test_what_a_schema_accepts_a_run_accepts(cell: str, value: object) -> None:
     interface = read(cell)
 
-    if Draft202012Validator(inputs_schema(interface)).is_valid({"a": value}):
+    if Draft202012Validator(inputs_schema(interface.inputs)).is_valid({"a": value}):
         try:
             notebook_values({"a": value}, interface)
         except BadInputsError as error:

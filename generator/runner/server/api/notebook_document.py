@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -10,7 +11,7 @@ from fastapi import FastAPI
 from generator.notebook.interface import Input, Output
 from generator.notebook.ogc_description import output_media_type
 from generator.notebook.parameters import CwlType
-from generator.notebook.schemas import input_media_type, input_schema, is_file, is_needed, item_schema
+from generator.notebook.schemas import input_media_type, input_schema, inputs_schema, is_file, is_needed, item_schema
 from generator.runner.server.api.server_document import part_of_document
 from generator.runner.server.catalogue import ServedNotebook
 from generator.runner.server.values.caller_files import FileRules
@@ -107,25 +108,18 @@ def _bodies(served: ServedNotebook, rules: FileRules) -> dict[str, Any]:
     inputs = served.interface.inputs
     bodies: dict[str, Any] = {
         "application/json": {
-            "schema": _object(inputs, {one.id: json_schema_of(one, rules) for one in inputs}),
+            "schema": inputs_schema(inputs, partial(json_schema_of, rules=rules), with_files=True),
             "example": _example(inputs),
         },
         "multipart/form-data": {
-            "schema": _object(inputs, {one.id: input_schema(one) for one in inputs}),
+            "schema": inputs_schema(inputs, with_files=True),
             "encoding": {one.id: {"contentType": kind} for one in inputs if (kind := _content_type(one))},
         },
     }
-    texts = tuple(one for one in inputs if not is_file(one))
     if not any(is_file(one) and _needed(one) for one in inputs):
-        form = _object(texts, {one.id: input_schema(one) for one in texts})
-        bodies["application/x-www-form-urlencoded"] = {"schema": form}
+        texts = (one for one in inputs if not is_file(one))
+        bodies["application/x-www-form-urlencoded"] = {"schema": inputs_schema(texts, with_files=True)}
     return bodies
-
-
-def _object(inputs: tuple[Input, ...], properties: dict[str, Any]) -> dict[str, Any]:
-    schema: dict[str, Any] = {"type": "object", "properties": properties, "additionalProperties": False}
-    required = [one.id for one in inputs if _needed(one)]
-    return {**schema, "required": required} if required else schema
 
 
 def _example(inputs: tuple[Input, ...]) -> dict[str, Any]:
