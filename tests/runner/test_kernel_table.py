@@ -10,7 +10,7 @@ import pytest
 from real_kernels import data_folder, require_kernel
 from support import here
 
-from generator.runner.kernels.messages import Message
+from generator.runner.kernels.messages import ExecuteRequest, Message
 from generator.runner.kernels.process import KernelProcess, new_connection
 from generator.runner.kernels.session import Session
 from generator.runner.kernels.specs import find_kernels
@@ -65,7 +65,7 @@ def observe(name: str, cell: str, folder: Path) -> tuple[dict[str, Any], str]:
     session = Session(process)
     try:
         info = session.wait_until_ready(60)
-        reply = session.execute(cell, sent=lambda _: None, take=messages.append, tick=lambda: None).content
+        reply = session.execute(ExecuteRequest(code=cell, take=messages.append)).content
     finally:
         session.end()
     shows = any(message.kind == "error" for message in messages)

@@ -11,6 +11,7 @@ from typing import Any
 from generator.notebook.imports import Import, Imports
 from generator.notebook.repository_modules import modules_below
 from generator.runner.check.import_errors import ImportFailure, read_failure
+from generator.runner.kernels.messages import ExecuteRequest
 from generator.runner.kernels.process import modules_folder
 from generator.runner.kernels.session import CellTooLongError, KernelGoneError, OutputLostError, Session
 
@@ -74,7 +75,7 @@ def _ask(session: Session, report: Path, items: list[tuple[str, str]]) -> bool:
     source = (modules_folder / "packmill_imports.py").read_text(encoding="utf-8")
     code = f"{source}\n\ncheck_imports({str(report)!r}, {items!r})\n"
     try:
-        session.execute(code, sent=lambda _: None, take=lambda _: None, tick=lambda: None, limit=_LIMIT)
+        session.execute(ExecuteRequest(code=code, limit=_LIMIT))
     except KernelGoneError:
         return True
     except (CellTooLongError, OutputLostError):

@@ -12,7 +12,7 @@ from generator.runner.execution.outputs import Cell, Cells, Outputs, note_time
 from generator.runner.execution.silence import Silence
 from generator.runner.execution.watching import ignore_signals
 from generator.runner.kernels.interfaces import KernelSession
-from generator.runner.kernels.messages import Message
+from generator.runner.kernels.messages import ExecuteRequest, Message
 from generator.runner.kernels.session import NO_REPLY, KernelGoneError
 from generator.runner.kernels.sos import FrontEnd
 from generator.runner.kernels.traits import Traits, find_traits_of_language
@@ -154,17 +154,18 @@ class CellRunner:
         fields = self._front_end.prepare(self._cells.cell(index), self._ask) if self._front_end else None
         if self._front_end and fields:
             self._enter_language(index, *self._front_end.judge(self._cells.cell(index)))
+        request = ExecuteRequest(
+            code=self._reveal(index, source),
+            sent=lambda request_id: self.outputs.expect(request_id, index),
+            take=self._take,
+            tick=self._tick,
+            stop_on_error=not may_fail,
+            limit=self._limit,
+            fields=fields,
+        )
         for _ in range(_ABORTS):
             self._silence.end()
-            reply = self._session.execute(
-                self._reveal(index, source),
-                sent=lambda request: self.outputs.expect(request, index),
-                take=self._take,
-                tick=self._tick,
-                stop_on_error=not may_fail,
-                limit=self._limit,
-                fields=fields,
-            )
+            reply = self._session.execute(request)
             if not self._failures.traits.aborts_after_failure or reply.content.get("status") != "abort":
                 break
             time.sleep(_AFTER_ABORT)
@@ -192,9 +193,8 @@ class CellRunner:
     def _ask(self, code: str, fields: Mapping[str, Any]) -> bool:
         """Run code of the front end, whose output belongs to no cell, and return whether it was successful."""
         options = {"silent": True, "store_history": False, **fields}
-        reply = self._session.execute(
-            code, sent=lambda _request: None, take=self._take, tick=self._listener.tick, fields=options
-        )
+        request = ExecuteRequest(code=code, take=self._take, tick=self._listener.tick, fields=options)
+        reply = self._session.execute(request)
         return bool(reply.content.get("status") == "ok")
 
     def _take(self, message: Message) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from generator.runner.document.streams import plain_output
 from generator.runner.kernels.interfaces import KernelSession
-from generator.runner.kernels.messages import Message
+from generator.runner.kernels.messages import Message, Take
 from generator.runner.kernels.traits import Mark, Traits, When
 
 
@@ -29,12 +29,7 @@ class Failures:
     """Notices failed cells, by their index."""
 
     def __init__(
-        self,
-        traits: Traits,
-        session: KernelSession,
-        *,
-        take: Callable[[Message], None],
-        fields: Mapping[str, Any] | None = None,
+        self, traits: Traits, session: KernelSession, *, take: Take, fields: Mapping[str, Any] | None = None
     ) -> None:
         """``take`` gets the cells' messages that arrive while a question is asked.
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Protocol
 
-from generator.runner.kernels.messages import Message
+from generator.runner.kernels.messages import ExecuteRequest, Message, Take
 from generator.runner.kernels.process import Connection
 from generator.runner.kernels.specs import Kernel
 
@@ -50,27 +50,10 @@ class KernelSession(Protocol):
     def wait_until_ready(self, timeout: float) -> dict[str, Any]:
         """Wait for the kernel and return its ``kernel_info_reply``."""
 
-    def execute(
-        self,
-        code: str,
-        *,
-        sent: Callable[[str], None],
-        take: Callable[[Message], None],
-        tick: Callable[[], None],
-        stop_on_error: bool = True,
-        limit: float | None = None,
-        fields: Mapping[str, Any] | None = None,
-    ) -> Message:
+    def execute(self, request: ExecuteRequest) -> Message:
         """Run code and return its ``execute_reply``."""
 
-    def ask(
-        self,
-        code: str,
-        *,
-        take: Callable[[Message], None],
-        silent: bool = True,
-        fields: Mapping[str, Any] | None = None,
-    ) -> str | None:
+    def ask(self, code: str, *, take: Take, silent: bool = True, fields: Mapping[str, Any] | None = None) -> str | None:
         """Run code outside of the cells and return its output or its error."""
 
     def wait_for_language_version(self, timeout: float, *, other_than: str) -> None:
@@ -82,10 +65,10 @@ class KernelSession(Protocol):
     def check_losses(self) -> None:
         """Raise OutputLostError if the kernel dropped messages."""
 
-    def interrupt(self, *, take: Callable[[Message], None], patience: float) -> None:
+    def interrupt(self, *, take: Take, patience: float) -> None:
         """Interrupt the running cell and handle its messages for at most ``patience`` seconds."""
 
-    def request_shutdown(self, *, take: Callable[[Message], None], patience: float, grace: float | None = None) -> bool:
+    def request_shutdown(self, *, take: Take, patience: float, grace: float | None = None) -> bool:
         """Ask the kernel to end and handle its last messages; return whether it ended in time."""
 
     def end(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,3 +16,29 @@ class Message:
     time: str
     content: dict[str, Any]
     buffers: tuple[bytes, ...] = ()
+
+
+Take = Callable[[Message], None]
+"""Handles a published message."""
+
+
+def ignore(_: object = None) -> None:
+    """Do nothing."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ExecuteRequest:
+    """Code to run, and what happens meanwhile."""
+
+    code: str
+    take: Take = ignore
+    """Gets each published message."""
+    sent: Callable[[str], None] = ignore
+    """Gets the id of the request."""
+    tick: Callable[[], None] = ignore
+    """Called periodically."""
+    stop_on_error: bool = True
+    limit: float | None = None
+    """Seconds that the code may take."""
+    fields: Mapping[str, Any] | None = None
+    """Further fields of Jupyter's request."""

@@ -16,7 +16,7 @@ import zmq
 
 from generator.runner.kernels.channels import Channels
 from generator.runner.kernels.interfaces import ConnectedProcess
-from generator.runner.kernels.messages import Message
+from generator.runner.kernels.messages import ExecuteRequest, Message, Take, ignore
 
 _ASK_AGAIN = 0.05
 """Seconds until a kernel that is silent on iopub is asked again: the subscription may have been too late."""
@@ -107,14 +107,7 @@ class Session:
                 version = (reply.content.get("language_info") or {}).get("version")
             time.sleep(_ASK_AGAIN)
 
-    def ask(
-        self,
-        code: str,
-        *,
-        take: Callable[[Message], None],
-        silent: bool = True,
-        fields: Mapping[str, Any] | None = None,
-    ) -> str | None:
+    def ask(self, code: str, *, take: Take, silent: bool = True, fields: Mapping[str, Any] | None = None) -> str | None:
         """Run code outside of the cells and return its output or its error; None without a reply within a minute.
 
         ``take`` gets the messages that belong to cells; ``fields`` are further fields of the request.
@@ -133,42 +126,27 @@ class Session:
         content = {**_request(code, silent=silent), **(fields or {})}
         self.current_request = self.channels.send(self.channels.shell, "execute_request", content)
         try:
-            reply = self._receive_until_idle(collect, lambda: None, time.monotonic() + _ANSWER_TIMEOUT)
+            reply = self._receive_until_idle(collect, ignore, time.monotonic() + _ANSWER_TIMEOUT)
         except (CellTooLongError, OutputLostError):
             return None
         return "".join(answer) or str(reply.content.get("evalue") or "")
 
-    def execute(
-        self,
-        code: str,
-        *,
-        sent: Callable[[str], None],
-        take: Callable[[Message], None],
-        tick: Callable[[], None],
-        stop_on_error: bool = True,
-        limit: float | None = None,
-        fields: Mapping[str, Any] | None = None,
-    ) -> Message:
+    def execute(self, request: ExecuteRequest) -> Message:
         """Run code and return its ``execute_reply``, or a failure if the kernel is idle again and does not reply.
-
-        ``sent`` gets the request's id, ``take`` each published message; ``tick`` is called periodically. ``fields`` are
-        further fields of the request.
 
         Raises:
             KernelGoneError: the kernel's process exited.
-            CellTooLongError: ``limit`` (seconds) passed.
+            CellTooLongError: the limit of the request passed.
             OutputLostError: the kernel replied, but its idle status did not arrive.
         """
-        options = {"store_history": True, "stop_on_error": stop_on_error, **(fields or {})}
-        content = {**_request(code, silent=False), **options}
+        options = {"store_history": True, "stop_on_error": request.stop_on_error, **(request.fields or {})}
+        content = {**_request(request.code, silent=False), **options}
         self.current_request = self.channels.send(self.channels.shell, "execute_request", content)
-        sent(self.current_request)
-        deadline = None if limit is None else time.monotonic() + limit
-        return self._receive_until_idle(take, tick, deadline)
+        request.sent(self.current_request)
+        deadline = None if request.limit is None else time.monotonic() + request.limit
+        return self._receive_until_idle(request.take, request.tick, deadline)
 
-    def _receive_until_idle(
-        self, take: Callable[[Message], None], tick: Callable[[], None], deadline: float | None
-    ) -> Message:
+    def _receive_until_idle(self, take: Take, tick: Callable[[], None], deadline: float | None) -> Message:
         reply: Message | None = None
         idle = False
         silent_until = 0.0
@@ -205,16 +183,16 @@ class Session:
         """Send a message that expects no answer, such as those of widgets."""
         self.channels.send(self.channels.shell, kind, content, parent=parent)
 
-    def interrupt(self, *, take: Callable[[Message], None], patience: float) -> None:
+    def interrupt(self, *, take: Take, patience: float) -> None:
         """Interrupt the running cell and handle its messages for at most ``patience`` seconds."""
         if self.process.kernel.interrupt_mode == "message":
             self.channels.send(self.channels.control, "interrupt_request", {})
         else:
             self.process.interrupt()
         with suppress(KernelGoneError, CellTooLongError, OutputLostError):
-            self._receive_until_idle(take, lambda: None, time.monotonic() + patience)
+            self._receive_until_idle(take, ignore, time.monotonic() + patience)
 
-    def request_shutdown(self, *, take: Callable[[Message], None], patience: float, grace: float | None = None) -> bool:
+    def request_shutdown(self, *, take: Take, patience: float, grace: float | None = None) -> bool:
         """Ask the kernel to shut down, so that it flushes open files, and handle its last messages.
 
         Return whether its process exited within ``patience`` seconds. With ``grace``, a reply is enough: the process

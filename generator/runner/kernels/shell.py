@@ -18,7 +18,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from generator.runner.kernels.forked import ForkedProcess, RunPlace
-from generator.runner.kernels.messages import Message
+from generator.runner.kernels.messages import ExecuteRequest, Message, Take, ignore
 from generator.runner.kernels.session import CellTooLongError, KernelGoneError
 
 _TICK = 0.2
@@ -77,26 +77,15 @@ class ShellSession:
         imported = self.process.prepared.imported
         return {"language_info": dict(imported.language)} if imported else {}
 
-    def execute(
-        self,
-        code: str,
-        *,
-        sent: Callable[[str], None],
-        take: Callable[[Message], None],
-        tick: Callable[[], None],
-        stop_on_error: bool = True,  # noqa: ARG002 - requests are sent one after another
-        limit: float | None = None,
-        fields: Mapping[str, Any] | None = None,  # noqa: ARG002 - a shell has one language
-    ) -> Message:
+    def execute(self, request: ExecuteRequest) -> Message:
         """Run code and return its ``execute_reply``, as `generator.runner.kernels.session.Session.execute`."""
         self.current_request = str(next(self._numbers))
-        sent(self.current_request)
-        self.process.channel.send({"id": self.current_request, "code": code})
-        return self._receive_until_idle(take, tick, None if limit is None else time.monotonic() + limit)
+        request.sent(self.current_request)
+        self.process.channel.send({"id": self.current_request, "code": request.code})
+        deadline = None if request.limit is None else time.monotonic() + request.limit
+        return self._receive_until_idle(request.take, request.tick, deadline)
 
-    def _receive_until_idle(
-        self, take: Callable[[Message], None], tick: Callable[[], None], deadline: float | None
-    ) -> Message:
+    def _receive_until_idle(self, take: Take, tick: Callable[[], None], deadline: float | None) -> Message:
         reply: Message | None = None
         while True:
             message = self._next(take, tick, deadline)
@@ -108,7 +97,7 @@ class ShellSession:
             if reply and message.kind == "status" and message.content["execution_state"] == "idle":
                 return reply
 
-    def _next(self, take: Callable[[Message], None], tick: Callable[[], None], deadline: float | None) -> Message:
+    def _next(self, take: Take, tick: Callable[[], None], deadline: float | None) -> Message:
         """Return the next message, after the text that was written before it."""
         channel = self.process.channel
         while True:
@@ -125,7 +114,7 @@ class ShellSession:
                 raise KernelGoneError
             tick()
 
-    def _take_text(self, take: Callable[[Message], None], sizes: list[int] | None = None) -> None:
+    def _take_text(self, take: Take, sizes: list[int] | None = None) -> None:
         for index, one in enumerate(self._written):
             if text := one.read(sizes[index] if sizes else one.size()):
                 now = datetime.now(timezone.utc).isoformat()
@@ -137,20 +126,13 @@ class ShellSession:
     def check_losses(self) -> None:
         """Do nothing: the channel loses no message."""
 
-    def interrupt(self, *, take: Callable[[Message], None], patience: float) -> None:
+    def interrupt(self, *, take: Take, patience: float) -> None:
         """Interrupt the running cell and handle its messages for at most ``patience`` seconds."""
         self.process.interrupt()
         with suppress(KernelGoneError, CellTooLongError):
-            self._receive_until_idle(take, lambda: None, time.monotonic() + patience)
+            self._receive_until_idle(take, ignore, time.monotonic() + patience)
 
-    def ask(
-        self,
-        code: str,
-        *,
-        take: Callable[[Message], None],
-        silent: bool = True,
-        fields: Mapping[str, Any] | None = None,
-    ) -> str | None:
+    def ask(self, code: str, *, take: Take, silent: bool = True, fields: Mapping[str, Any] | None = None) -> str | None:
         """Refuse: only kernels that hide failures are asked."""
         raise NotImplementedError
 
@@ -160,7 +142,7 @@ class ShellSession:
     def request_shutdown(
         self,
         *,
-        take: Callable[[Message], None],
+        take: Take,
         patience: float,
         grace: float | None = None,  # noqa: ARG002 - a shell ends by itself
     ) -> bool:
@@ -169,7 +151,7 @@ class ShellSession:
         deadline = time.monotonic() + patience
         with suppress(KernelGoneError, CellTooLongError):
             while True:
-                take(self._next(take, lambda: None, deadline))
+                take(self._next(take, ignore, deadline))
         gone = self.process.ends_within(max(0, deadline - time.monotonic()))
         self._take_text(take)
         return gone

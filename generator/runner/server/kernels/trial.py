@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from generator.runner.execution.watching import oom_kills
 from generator.runner.kernels.forked import ForkedProcess
 from generator.runner.kernels.interfaces import KernelSession
-from generator.runner.kernels.messages import Message
+from generator.runner.kernels.messages import ExecuteRequest, Message, Take
 from generator.runner.kernels.session import KernelGoneError, NotReadyError
 
 _INTERVAL = 0.5
@@ -58,40 +59,22 @@ class TrialSession:
         except KernelGoneError:
             raise self._error("the kernel died at its start") from None
 
-    def execute(
-        self,
-        code: str,
-        *,
-        sent: Callable[[str], None],
-        take: Callable[[Message], None],
-        tick: Callable[[], None],
-        stop_on_error: bool = True,
-        limit: float | None = None,
-        fields: Mapping[str, Any] | None = None,
-    ) -> Message:
+    def execute(self, request: ExecuteRequest) -> Message:
         """Run code and return its ``execute_reply``."""
         self._begin_silence()
 
-        def take_and_note(message: Message) -> None:
+        def take(message: Message) -> None:
             self._begin_silence()
             self.has_comms = self.has_comms or message.kind.startswith("comm_")
-            take(message)
+            request.take(message)
 
         def watch() -> None:
             if self._patience is not None:
                 self._watch(self._patience)
-            tick()
+            request.tick()
 
         try:
-            return self._session.execute(
-                code,
-                sent=sent,
-                take=take_and_note,
-                tick=watch,
-                stop_on_error=stop_on_error,
-                limit=limit,
-                fields=fields,
-            )
+            return self._session.execute(replace(request, take=take, tick=watch))
         except KernelGoneError:
             self.process.ends_within(1)
             code_of_exit = self.process.exit_code()
@@ -123,25 +106,18 @@ class TrialSession:
         self.unsuited = reason
         return UnsuitedForkError(reason)
 
-    def interrupt(self, *, take: Callable[[Message], None], patience: float) -> None:
+    def interrupt(self, *, take: Take, patience: float) -> None:
         """Interrupt the running cell; a child that hangs is ended."""
         if self._hung:
             self.process.end()
         else:
             self._session.interrupt(take=take, patience=patience)
 
-    def request_shutdown(self, *, take: Callable[[Message], None], patience: float, grace: float | None = None) -> bool:
+    def request_shutdown(self, *, take: Take, patience: float, grace: float | None = None) -> bool:
         """Ask the kernel to end; return whether it ended in time."""
         return self._hung or self._session.request_shutdown(take=take, patience=patience, grace=grace)
 
-    def ask(
-        self,
-        code: str,
-        *,
-        take: Callable[[Message], None],
-        silent: bool = True,
-        fields: Mapping[str, Any] | None = None,
-    ) -> str | None:
+    def ask(self, code: str, *, take: Take, silent: bool = True, fields: Mapping[str, Any] | None = None) -> str | None:
         """Run code outside of the cells."""
         return self._session.ask(code, take=take, silent=silent, fields=fields)
 

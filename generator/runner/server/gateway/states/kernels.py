@@ -10,7 +10,7 @@ from typing import Any
 
 from generator.runner.document.injection import Translator, find_translator
 from generator.runner.execution.watching import oom_kills
-from generator.runner.kernels.messages import Message
+from generator.runner.kernels.messages import ExecuteRequest, Message, ignore
 from generator.runner.kernels.process import KernelProcess, new_connection
 from generator.runner.kernels.runtime import make_private_folder, remove_private_folder
 from generator.runner.kernels.session import CellTooLongError, KernelGoneError, NotReadyError, OutputLostError, Session
@@ -114,7 +114,7 @@ class _Kernel:
             elif message.kind == "error":
                 errors.append(message.content)
 
-        reply = session.execute(source, sent=lambda _: None, take=take, tick=lambda: None, limit=limit)
+        reply = session.execute(ExecuteRequest(code=source, take=take, limit=limit))
         if not errors and reply.content.get("status") == "error":
             errors.append(reply.content)
         if errors:
@@ -125,7 +125,7 @@ class _Kernel:
         """End the kernel."""
         session, self._session = self._session, None
         if session is not None:
-            session.request_shutdown(take=lambda _: None, patience=_PATIENCE, grace=0.5)
+            session.request_shutdown(take=ignore, patience=_PATIENCE, grace=0.5)
             session.end()
         remove_private_folder(self._folder)
 
