@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -44,6 +44,7 @@ from generator.service.store.job_folders import DataFolder
 from generator.service.store.pipelines import Pipelines
 from generator.shared.errors import UsageError
 from generator.shared.http_connections import ConnectionLimits, Gate, GuardedProtocol, backlog, within_open_files
+from generator.shared.listening import bound_socket
 
 _api = (artifacts.router, jobs.router, pipelines.router, project.router)
 _pages = (pipeline_pages.router, packages.router, notebook.router, job_pages.router)
@@ -261,23 +262,16 @@ def _reachable_host(host: str) -> str:
     return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
 
 
-@contextmanager
-def _listen(host: str, port: int) -> Iterator[socket.socket]:
+def _listen(host: str, port: int) -> socket.socket:
     """Open a listening socket before any job is started.
 
     Raises:
         UsageError: the address is in use or cannot be bound.
     """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # asyncio turns Nagle's algorithm off, which costs 40 ms an answer, only where the protocol is named
-    with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind((host, port))
-        except (OSError, OverflowError) as error:
-            why = getattr(error, "strerror", None) or error
-            raise UsageError(f"{host}:{port}: {why}; choose another --host or --port") from None
-        yield listener
+    try:
+        return bound_socket(host, port)
+    except OSError as error:
+        raise UsageError(f"{host}:{port}: {error.strerror}; choose another --host or --port") from None
 
 
 def _create_first_tokens(database: Database, environment: Mapping[str, str], say: Callable[[str], None]) -> None:

@@ -27,6 +27,7 @@ from generator.runner.server.gateway.states.calls import CallLimits, SeedError, 
 from generator.runner.server.gateway.states.choice import open_state
 from generator.runner.server.machine import default_workers
 from generator.shared.failures import BadInputsError, ProcessFailedError
+from generator.shared.listening import bound_socket
 
 _BACKLOG = 1024
 _MODES = ("notebook-http", "kernel_gateway.notebook_http")
@@ -206,19 +207,12 @@ def _listen(host: str, port: int, retries: int) -> socket.socket:
         BadInputsError: the address cannot be bound, or is in use.
     """
     host = {"": "0.0.0.0", "*": "0.0.0.0"}.get(host, host)  # noqa: S104 - what the Kernel Gateway makes of them
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    why: object = ""
+    why: str | None = ""
     for candidate in range(port, port + retries + 1):
-        # asyncio turns Nagle's algorithm off, which costs 40 ms an answer, only where the protocol is named
-        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            listener.bind((host, candidate))
-        except (OSError, OverflowError) as error:
-            listener.close()
-            why = getattr(error, "strerror", None) or error
-            continue
-        return listener
+            return bound_socket(host, candidate)
+        except OSError as error:
+            why = error.strerror
     raise BadInputsError(f"{host}:{port}: {why}; choose another --ip or --port")
 
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from generator.shared.failures import BadInputsError
+from generator.shared.listening import bound_socket
 
 
 @contextmanager
@@ -19,15 +20,11 @@ def listen(host: str, port: int) -> Iterator[socket.socket]:
     Raises:
         BadInputsError: the address is in use or cannot be bound.
     """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # asyncio turns Nagle's algorithm off, which costs 40 ms an answer, only where the protocol is named
-    with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind((host, port))
-        except (OSError, OverflowError) as error:
-            why = getattr(error, "strerror", None) or error
-            raise BadInputsError(f"{host}:{port}: {why}; choose another --host or --port") from None
+    try:
+        listener = bound_socket(host, port)
+    except OSError as error:
+        raise BadInputsError(f"{host}:{port}: {error.strerror}; choose another --host or --port") from None
+    with listener:
         yield listener
 
 
