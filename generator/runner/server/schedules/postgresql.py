@@ -11,6 +11,7 @@ from generator.runner.server.runs.postgresql.connections import Connections
 from generator.runner.server.runs.postgresql.schema import create_tables
 from generator.runner.server.runs.rows import storable
 from generator.runner.server.schedules.model import Schedule
+from generator.runner.server.schedules.rows import COLUMNS, NAMES, REPLACED
 from generator.runner.server.schedules.store import ScheduleMissingError
 
 _TABLES = """
@@ -20,8 +21,6 @@ CREATE TABLE IF NOT EXISTS packmill_schedule (
     paused boolean NOT NULL
 );
 """
-_NAMES = ("id", "process", "cron", "time_zone", "title", "owner", "options", "created", "due", "problem", "paused")
-_COLUMNS = ", ".join(_NAMES)
 _CONNECTIONS = 2
 
 
@@ -41,8 +40,8 @@ class PostgresqlScheduleStore:
 
     def add(self, schedule: Schedule) -> None:
         """Add a schedule (`ScheduleStore.add`)."""
-        marks = ", ".join(f"%({name})s" for name in _NAMES)
-        self._execute(f"INSERT INTO packmill_schedule ({_COLUMNS}) VALUES ({marks})", _row(schedule))
+        marks = ", ".join(f"%({name})s" for name in NAMES)
+        self._execute(f"INSERT INTO packmill_schedule ({COLUMNS}) VALUES ({marks})", _row(schedule))
 
     def get(self, schedule_id: str) -> Schedule:
         """Return a schedule (`ScheduleStore.get`)."""
@@ -57,8 +56,7 @@ class PostgresqlScheduleStore:
 
     def replace(self, schedule: Schedule) -> None:
         """Replace a schedule (`ScheduleStore.replace`)."""
-        names = (name for name in _NAMES if name not in {"id", "created", "owner"})
-        settings = ", ".join(f"{name} = %({name})s" for name in names)
+        settings = ", ".join(f"{name} = %({name})s" for name in REPLACED)
         if not self._execute(f"UPDATE packmill_schedule SET {settings} WHERE id = %(id)s", _row(schedule)):
             raise ScheduleMissingError(schedule.id)
 
@@ -91,7 +89,7 @@ class PostgresqlScheduleStore:
         self._connections.close()
 
     def _select(self, clauses: str, **values: Any) -> tuple[Schedule, ...]:
-        query = f"SELECT {_COLUMNS} FROM packmill_schedule {clauses}"
+        query = f"SELECT {COLUMNS} FROM packmill_schedule {clauses}"
         with self._connections.connection() as connection:
             return tuple(map(_schedule, connection.execute(query, values)))
 
@@ -101,7 +99,7 @@ class PostgresqlScheduleStore:
 
 
 def _row(schedule: Schedule) -> dict[str, Any]:
-    row = {name: getattr(schedule, name) for name in _NAMES}
+    row = {name: getattr(schedule, name) for name in NAMES}
     texts = {name: storable(value) for name, value in row.items() if isinstance(value, str)}
     return {**row, **texts, "options": json.dumps(dict(schedule.options))}
 

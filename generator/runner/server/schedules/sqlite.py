@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from generator.runner.server.schedules.model import Schedule
+from generator.runner.server.schedules.rows import COLUMNS, NAMES, REPLACED
 from generator.runner.server.schedules.store import ScheduleMissingError
 from generator.shared.failures import BadInputsError
 
@@ -20,7 +21,6 @@ CREATE TABLE IF NOT EXISTS schedule (
     owner TEXT NOT NULL, options TEXT NOT NULL, created REAL NOT NULL, due REAL, problem TEXT, paused INTEGER NOT NULL
 )
 """
-_COLUMNS = "id, process, cron, time_zone, title, owner, options, created, due, problem, paused"
 
 
 class SqliteScheduleStore:
@@ -43,10 +43,9 @@ class SqliteScheduleStore:
 
     def add(self, schedule: Schedule) -> None:
         """Add a schedule (`ScheduleStore.add`)."""
-        row = _row(schedule)
-        marks = ", ".join(f":{name}" for name in row)
+        marks = ", ".join(f":{name}" for name in NAMES)
         with self._open() as database:
-            database.execute(f"INSERT INTO schedule ({_COLUMNS}) VALUES ({marks})", row)
+            database.execute(f"INSERT INTO schedule ({COLUMNS}) VALUES ({marks})", _row(schedule))
 
     def get(self, schedule_id: str) -> Schedule:
         """Return a schedule (`ScheduleStore.get`)."""
@@ -61,8 +60,7 @@ class SqliteScheduleStore:
 
     def replace(self, schedule: Schedule) -> None:
         """Replace a schedule (`ScheduleStore.replace`)."""
-        names = [name for name in _COLUMNS.split(", ") if name not in ("id", "created", "owner")]
-        settings = ", ".join(f"{name} = :{name}" for name in names)
+        settings = ", ".join(f"{name} = :{name}" for name in REPLACED)
         with self._open() as database:
             changed = database.execute(f"UPDATE schedule SET {settings} WHERE id = :id", _row(schedule))
         if changed.rowcount == 0:
@@ -96,7 +94,7 @@ class SqliteScheduleStore:
 
     def _select(self, clauses: str, *values: Any) -> tuple[Schedule, ...]:
         with self._open() as database:
-            rows = database.execute(f"SELECT {_COLUMNS} FROM schedule {clauses}", values).fetchall()
+            rows = database.execute(f"SELECT {COLUMNS} FROM schedule {clauses}", values).fetchall()
         return tuple(map(_schedule, rows))
 
     @contextmanager
@@ -106,13 +104,13 @@ class SqliteScheduleStore:
 
 
 def _row(schedule: Schedule) -> dict[str, Any]:
-    row: dict[str, Any] = {name: getattr(schedule, name) for name in _COLUMNS.split(", ")}
+    row: dict[str, Any] = {name: getattr(schedule, name) for name in NAMES}
     times = {name: _number(row[name]) for name in ("created", "due")}
     return {**row, **times, "options": json.dumps(dict(schedule.options)), "paused": int(schedule.paused)}
 
 
 def _schedule(row: tuple[Any, ...]) -> Schedule:
-    fields = dict(zip(_COLUMNS.split(", "), row, strict=True))
+    fields = dict(zip(NAMES, row, strict=True))
     times = {name: _time(fields[name]) for name in ("created", "due")}
     return Schedule(**{**fields, **times, "options": json.loads(fields["options"]), "paused": bool(fields["paused"])})
 
