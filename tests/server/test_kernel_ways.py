@@ -15,6 +15,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NotebookServer]
     folder = tmp_path_factory.mktemp("ways")
     write_notebooks(folder / "root")
     write_notebook(folder / "root" / "waits.ipynb", "x: int = 1", "import asyncio\nawait asyncio.sleep(0)\nprint(x)")
+    write_notebook(
+        folder / "root/maps/overwrites.ipynb",
+        "n: int = 1",
+        "import os\nfrom packmill import glue\nglue('found', open('state.txt').read())",
+        "before = os.stat('state.txt')\nopen('state.txt', 'w').write('new')",
+        "os.utime('state.txt', ns=(before.st_atime_ns, before.st_mtime_ns))",
+    )
+    (folder / "root/maps/state.txt").write_text("old")
     running = NotebookServer(folder / "root", folder / "data", "--workers", "1").start()
     yield running
     running.stop()
@@ -47,3 +55,11 @@ def test_an_unknown_way_is_refused(server: NotebookServer) -> None:
 
     assert answer.status_code == 400
     assert "choose one of auto, kernel, direct, cold" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("way", ["kernel", "direct", "cold"])
+def test_every_run_finds_the_files_beside_the_notebook_as_they_are_served(way: str, server: NotebookServer) -> None:
+    body = {"notebook": "maps/overwrites.ipynb", "kernels": way}
+    answers = [server.ask("POST", "/runs?wait=60", json=body).json() for _ in range(3)]
+
+    assert [(one["run"]["kernel_way"], one["scraps"]["found"]) for one in answers] == [(way, "old")] * 3

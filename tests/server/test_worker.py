@@ -15,6 +15,7 @@ from generator.runner.server.runs.model import NewRun, Outcome, Run, RunState, n
 from generator.runner.server.runs.sqlite import SqliteRunStore
 from generator.runner.server.workers import worker as worker_module
 from generator.runner.server.workers.channel import channel_pair
+from generator.runner.server.workers.own_folder import OwnFolder
 from generator.runner.server.workers.settings import WorkerSettings
 from generator.runner.server.workers.worker import Worker
 from generator.shared.failures import InterruptedRunError
@@ -36,15 +37,17 @@ def claimed(store: SqliteRunStore) -> Run:
     return run
 
 
-def work(store: SqliteRunStore, run: Run, execute: Execute, patch: pytest.MonkeyPatch) -> None:
+def work(store: SqliteRunStore, run: Run, execute: Execute, patch: pytest.MonkeyPatch, data: Path) -> None:
     """Have a worker take a run, whose cells ``execute`` reports."""
     patch.setattr(worker_module, "execute_run", execute)
     ours, theirs = channel_pair()
     with ours, theirs:
-        Worker(theirs, WorkerSettings(name="w", root=Path("/"), data=Path("/")), store)._execute(run)
+        Worker(theirs, WorkerSettings(name="w", root=Path("/"), data=data), store)._execute(run)
 
 
-def test_the_first_cell_is_noted_before_it_begins(store: SqliteRunStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_first_cell_is_noted_before_it_begins(
+    store: SqliteRunStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A run without a noted cell is repeated if its worker dies: waiting for files is none, the first cell is one."""
     run, noted = claimed(store), []
 
@@ -54,12 +57,12 @@ def test_the_first_cell_is_noted_before_it_begins(store: SqliteRunStore, monkeyp
             noted.append(store.get(run.id).cell)
         return Outcome(state=RunState.SUCCEEDED)
 
-    work(store, run, execute, monkeypatch)
+    work(store, run, execute, monkeypatch, tmp_path)
     assert noted == [0, 0, 1]
 
 
 def test_a_run_dismissed_before_its_worker_reports_it_begins_no_cell(
-    store: SqliteRunStore, monkeypatch: pytest.MonkeyPatch
+    store: SqliteRunStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = claimed(store)
     store.dismiss(run.id)
@@ -69,7 +72,7 @@ def test_a_run_dismissed_before_its_worker_reports_it_begins_no_cell(
             on_cell(1, 3)
         return Outcome(state=RunState.FAILED, reason="interrupted", exit_code=130)
 
-    work(store, run, execute, monkeypatch)
+    work(store, run, execute, monkeypatch, tmp_path)
     assert store.get(run.id).state is RunState.DISMISSED
 
 
@@ -92,3 +95,26 @@ print("a cell begins")
     )
 
     assert (ended.returncode, ended.stdout) == (-signal.SIGKILL, ""), ended.stderr
+
+
+def test_the_folder_of_a_killed_worker_is_removed_by_the_next_one(tmp_path: Path) -> None:
+    script = """
+import os, sys
+from pathlib import Path
+from generator.runner.server.workers.own_folder import OwnFolder
+folder = OwnFolder(Path(sys.argv[1]), "killed")
+(folder.path / "repository").mkdir()
+os.kill(os.getpid(), 9)
+"""
+    alive = OwnFolder(tmp_path, "alive")
+    killed = subprocess.run([sys.executable, "-c", script, str(tmp_path)], cwd=here, check=False)
+    left = sorted(path.name for path in tmp_path.iterdir())
+
+    last = OwnFolder(tmp_path, "next")
+
+    assert killed.returncode == -signal.SIGKILL
+    assert left == ["alive", "killed"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["alive", "next"]
+    for folder in (alive, last):
+        folder.remove()
+    assert list(tmp_path.iterdir()) == []

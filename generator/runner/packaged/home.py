@@ -42,7 +42,7 @@ def find_image_home(note: Mapping[str, Any]) -> Path | None:
 
 def prepare_home(folder: Path, image_home: Path | None, environment: MutableMapping[str, str]) -> None:
     """Set HOME and the variables of caches and settings to writable folders, new ones below ``folder`` where needed."""
-    (folder / "runtime").mkdir(mode=0o700)
+    (folder / "runtime").mkdir(mode=0o700, exist_ok=True)
     environment["JUPYTER_RUNTIME_DIR"] = str(folder / "runtime")
     environment.setdefault("USER", "jovyan")
     given = Path(environment.get("HOME") or "/nowhere")

@@ -24,6 +24,7 @@ from generator.runner.execution.task import ProgressOutput, Task
 from generator.runner.execution.watching import ignore_signals
 from generator.runner.kernels.specs import Kernel, choose_kernel, find_kernels
 from generator.runner.packaged.home import prepare_home
+from generator.runner.packaged.kept_copy import KeptCopy, KeptHome
 from generator.runner.packaged.network import advise_on_network, advise_script_on_network
 from generator.runner.packaged.output_object import write_output_object
 from generator.runner.packaged.outputs import Found, check_outputs, find_outputs
@@ -73,6 +74,10 @@ class PackagedRun:
     """Starts the kernel, if it is not a process of its own."""
     kernels: Callable[[Mapping[str, str]], tuple[Kernel, ...]] = find_kernels
     """Lists the kernels of an environment."""
+    kept_copy: KeptCopy | None = None
+    """Where a process that executes several runs keeps the working copy of one for the next."""
+    kept_home: KeptHome | None = None
+    """The same for the folder of HOME and caches."""
     left_out: tuple[Path, ...] = ()
     """Folders of the repository, absolute and without links, that are not part of the run's working copy."""
     on_cell: Callable[[int, int], None] | None = None
@@ -117,7 +122,7 @@ class _Run:
 def _run(
     request: PackagedRun, inputs: dict[str, Any], place: RepositoryLocation, output: Path, record: RunRecord
 ) -> None:
-    with _scratch_folder(Path.cwd(), place.home) as scratch:
+    with _scratch_folder(Path.cwd(), place.home, request.kept_home) as scratch:
         workspace = Workspace(top=scratch / "repository", process=record.process)
         one = _Run(
             request=request,
@@ -133,6 +138,8 @@ def _run(
         finally:
             ignore_signals()
             found = _collect(one)
+        if request.kept_copy is not None:
+            workspace.keep(request.kept_copy)
         for warning in check_outputs(found, dict(request.expected), output):
             request.say(f"warning: {warning}")
 
@@ -198,7 +205,7 @@ def _run_notebook(run: _Run) -> None:
     if warning:
         request.say(f"warning: {warning}")
     globs = [pattern for _, pattern in request.expected] + [one.glob for one in interface.outputs]
-    workspace.fill(run.place, written=globs, left_out=run.request.left_out)
+    workspace.fill(run.place, written=globs, left_out=request.left_out, kept=request.kept_copy)
     document = read_document(data, workspace.process)
     document.metadata.setdefault("kernelspec", {}).update(name=kernel.name, language=kernel.language)
     often: dict[str, Any] = {} if request.save_while_running else {"at_least": None}
@@ -259,7 +266,7 @@ def _run_shell(run: _Run) -> None:
     """Run a script with the path of the input object as its first argument, as in the original system."""
     workspace, inputs = run.workspace, run.request.inputs
     globs = [pattern for _, pattern in run.request.expected] + [one.glob for one in run.outputs]
-    workspace.fill(run.place, written=globs, left_out=run.request.left_out)
+    workspace.fill(run.place, written=globs, left_out=run.request.left_out, kept=run.request.kept_copy)
     if run.request.paths or (inputs and run.inputs != read_inputs(inputs, absolute=False)):
         inputs = workspace.top.with_name(contract.inputs_file)
         inputs.write_bytes(json_text(script_values(run.inputs, dict(run.request.paths))))
@@ -277,16 +284,17 @@ def _run_shell(run: _Run) -> None:
 
 
 @contextmanager
-def _scratch_folder(cwd: Path, image_home: Path | None) -> Iterator[Path]:
+def _scratch_folder(cwd: Path, image_home: Path | None, kept: KeptHome | None) -> Iterator[Path]:
     """Create a temporary folder in the working directory, so that results can be moved cheaply; remove it on exit.
 
     HOME and the caches of programs are in a second folder in TMPDIR, so that results stay clean.
     """
     scratch = Path(tempfile.mkdtemp(prefix=".packmill-", dir=cwd))
-    homes = Path(tempfile.mkdtemp(prefix="packmill-"))
+    homes = (kept.take() if kept else None) or Path(tempfile.mkdtemp(prefix="packmill-"))
     prepare_home(homes, image_home, os.environ)
     try:
         yield scratch
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-        shutil.rmtree(homes, ignore_errors=True)
+        if not (kept and kept.keep(homes)):
+            shutil.rmtree(homes, ignore_errors=True)

@@ -13,7 +13,7 @@ import os
 import posixpath
 import shutil
 import stat
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from generator.notebook.literals import MisfitError
 from generator.notebook.stage_outs import output_path
 from generator.runner.image_note import ImageVariables, noted_variables, read_image_note
 from generator.runner.packaged.home import find_image_home
+from generator.runner.packaged.kept_copy import KeptCopy, Source, State, content_of, is_true_copy, read_states, state_of
 from generator.runner.packaged.links import copy_link_target
 from generator.runner.packaged.tidying import make_usable
 from generator.shared.file_names import shown_name
@@ -63,6 +64,10 @@ class Workspace:
     _before: dict[str, tuple[int, int, int]] = field(default_factory=dict)
     _folders: set[str] = field(default_factory=set)
     _budget: int = _COPY_BUDGET
+    _content: object = None
+    _fresh: tuple[Source, ...] = ()
+    """The sources of a copy that this run has made, until it is known to be like them."""
+    _states: dict[str, State] = field(default_factory=dict)
 
     @property
     def folder(self) -> str:
@@ -74,39 +79,84 @@ class Workspace:
         """The directory that the process runs in."""
         return self.top / self.folder
 
-    def fill(self, place: RepositoryLocation, *, written: Iterable[str] = (), left_out: Collection[Path] = ()) -> None:
+    def fill(
+        self,
+        place: RepositoryLocation,
+        *,
+        written: Iterable[str] = (),
+        left_out: Collection[Path] = (),
+        kept: KeptCopy | None = None,
+    ) -> None:
         """Copy or link the repository's files; those that match a glob of ``written`` are always copied.
 
-        The folders ``left_out``, absolute and without links, are not part of the copy.
+        The folders ``left_out``, absolute and without links, are not part of the copy. A ``kept`` copy of the same
+        files is used again.
         """
-        self.top.mkdir(parents=True)
         anywhere = [one for pattern in written for one in (pattern, pattern.replace("**/", ""))]
         patterns = tuple(reading for pattern in anywhere for reading in alternatives(pattern))
-        for root, folders, files in os.walk(place.folder):
-            relative = os.path.relpath(root, place.folder)
-            at_top = relative == "."
-            kept = [name for name in folders if self._is_included(name, place, at_top=at_top)]
-            folders[:] = [name for name in kept if not os.path.islink(os.path.join(root, name))]
-            if left_out:
-                folders[:] = [name for name in folders if Path(root, name) not in left_out]
-            for name in folders:
-                (self.top / relative / name).mkdir()
-                self._folders.add(posixpath.normpath(posixpath.join(relative, name)))
-            links = [name for name in kept if os.path.islink(os.path.join(root, name))]
-            for name in (*links, *files):
-                if self._is_included(name, place, at_top=at_top):
-                    self._copy_or_link(Path(root, name), posixpath.normpath(posixpath.join(relative, name)), patterns)
+        sources = tuple(self._find_sources(place, left_out))
+        if kept is not None:
+            self._content = content_of(sources, patterns, self.folder)
+            self.top.parent.mkdir(parents=True, exist_ok=True)
+            states = kept.take(self._content, self.top)
+            if states is not None:
+                self._set_states(states)
+                return
+        self.top.mkdir(parents=True)
+        for one in sources:
+            if one.is_folder:
+                (self.top / one.relative).mkdir()
+                self._folders.add(one.relative)
+            else:
+                self._copy_or_link(one, patterns)
+        if kept is not None:
+            self._fresh = sources
+            self._set_states(read_states(self.top))
+
+    def _find_sources(self, place: RepositoryLocation, left_out: Collection[Path]) -> Iterator[Source]:
+        """Yield what belongs in the copy, folders before their content."""
+        waiting = [(place.folder, "")]
+        while waiting:
+            folder, prefix = waiting.pop()
+            for entry in _list_folder(folder):
+                if not self._is_included(entry.name, place, at_top=not prefix):
+                    continue
+                path = Path(entry.path)
+                one = Source(path, f"{prefix}{entry.name}", state_of(entry.stat(follow_symlinks=False)))
+                if not one.is_folder:
+                    yield one
+                elif path not in left_out:
+                    yield one
+                    waiting.append((path, f"{one.relative}/"))
 
     def _is_included(self, name: str, place: RepositoryLocation, *, at_top: bool) -> bool:
         return name not in _NEVER and not (at_top and name.startswith(".") and name not in place.hidden)
 
-    def _copy_or_link(self, source: Path, relative: str, patterns: tuple[str, ...]) -> None:
-        target = self.top / relative
-        if source.is_symlink():
+    def _set_states(self, states: dict[str, State]) -> None:
+        """Note the states of a copy that may be kept."""
+        self._states = states
+        self._folders = {name for name, state in states.items() if stat.S_ISDIR(state.mode)}
+        self._before = {
+            name: (state.modified, state.size, state.inode)
+            for name, state in states.items()
+            if name not in self._folders
+        }
+
+    def keep(self, kept: KeptCopy) -> None:
+        """Keep the copy for later runs if this run has left it as it was; call it after `collect`."""
+        if not self._states or not self.top.is_dir():
+            return
+        if self._fresh and not is_true_copy(self._fresh, self.top, self._states):
+            return
+        kept.keep(self._content, self.top, self._states)
+
+    def _copy_or_link(self, one: Source, patterns: tuple[str, ...]) -> None:
+        source, relative, target = one.path, one.relative, self.top / one.relative
+        if one.is_link:
             link = os.readlink(source)
             target.symlink_to(link if not os.path.isabs(link) else source.resolve())
         else:
-            size = source.stat().st_size
+            size = one.state.size
             to_write = any(fnmatch.fnmatchcase(self._output_of(relative), pattern) for pattern in patterns)
             if to_write or (size <= _COPY_LIMIT and size <= self._budget):
                 self._budget -= size
@@ -183,6 +233,14 @@ class Workspace:
             reasons = []
             shutil.move(source, target)
         return [f"{shown_name(path)}: not collected: {reason}" for reason in reasons]
+
+
+def _list_folder(folder: Path) -> list[os.DirEntry[str]]:
+    """Return what is in a folder, sorted by name; nothing if it cannot be read."""
+    try:
+        return sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError:
+        return []
 
 
 def _fingerprint(path: Path) -> tuple[int, int, int]:

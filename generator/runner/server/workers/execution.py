@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from generator.runner.packaged.kept_copy import KeptCopy, KeptHome
 from generator.runner.packaged.run import PackagedRun
 from generator.runner.packaged.run import run as run_process
 from generator.runner.server.kernels.warm import WarmKernels
@@ -50,17 +51,26 @@ class RunOptions:
         return {name: value for name, value in options.items() if value not in (None, False)}
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a worker keeps from run to run."""
+
+    kernels: WarmKernels
+    copy: KeptCopy
+    home: KeptHome
+
+
 def execute_run(
     run: Run,
     folder: RunFolder,
     settings: WorkerSettings,
-    kernels: WarmKernels,
+    kept: Kept,
     *,
     on_cell: Callable[[int, int], None],
 ) -> Outcome:
     """Execute a run in this process, which has to be in its main thread; never raises."""
     try:
-        return _execute(run, folder, settings, kernels, on_cell)
+        return _execute(run, folder, settings, kept, on_cell)
     except OSError as error:  # before the run could begin
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         failure = DiskFullError if full else RunFailedError
@@ -68,10 +78,16 @@ def execute_run(
 
 
 def _execute(
-    run: Run, folder: RunFolder, settings: WorkerSettings, kernels: WarmKernels, on_cell: Callable[[int, int], None]
+    run: Run, folder: RunFolder, settings: WorkerSettings, kept: Kept, on_cell: Callable[[int, int], None]
 ) -> Outcome:
     options = RunOptions(**run.options)
-    request = replace(_request(run, options, folder, settings), kernels=kernels.installed.find, on_cell=on_cell)
+    request = replace(
+        _request(run, options, folder, settings),
+        kernels=kept.kernels.installed.find,
+        kept_copy=kept.copy,
+        kept_home=kept.home,
+        on_cell=on_cell,
+    )
     reports = _Reports(folder.log_file)
     say = reports.take
     with _own_surroundings(folder.path):
@@ -84,7 +100,7 @@ def _execute(
             folder.remove_inputs()
             return failure
         while True:
-            warm = kernels.new_run(options.way)
+            warm = kept.kernels.new_run(options.way)
             outcome = _outcome(partial(run_process, replace(request, say=say, start=warm.start)), folder)
             warm.finish()
             if not warm.unsuited:

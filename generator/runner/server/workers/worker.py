@@ -18,13 +18,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from generator.runner.packaged.kept_copy import KeptCopy, KeptHome
 from generator.runner.server.kernels.warm import WarmKernels
 from generator.runner.server.runs.folder import run_folder
 from generator.runner.server.runs.model import Outcome, Run, RunState
 from generator.runner.server.runs.store import ChangeKind, Changes, RunLostError, RunStore, StoreUnavailableError
 from generator.runner.server.runs.stores import open_store
 from generator.runner.server.workers.channel import receive, send
-from generator.runner.server.workers.execution import execute_run
+from generator.runner.server.workers.execution import Kept, execute_run
+from generator.runner.server.workers.own_folder import OwnFolder
 from generator.runner.server.workers.settings import WorkerSettings
 from generator.shared.failures import InterruptedRunError
 
@@ -47,7 +49,9 @@ class Worker:
         self._guard = threading.Lock()
         self._current: str | None = None
         self._dismissed = False
-        self._kernels = WarmKernels(default=settings.kernels, folder=settings.data / "kernels", log=self._report)
+        self._own = OwnFolder(settings.data / "kept", settings.name)
+        self._kernels = WarmKernels(default=settings.kernels, folder=self._own.path, log=self._report)
+        self._kept = Kept(self._kernels, KeptCopy(self._own.path / "repository"), KeptHome())
 
     def work(self) -> None:
         """Take runs until the server ends or asks to stop."""
@@ -68,6 +72,8 @@ class Worker:
             self._kernels.tidy()
             self._wake.wait(_POLL)
         self._kernels.end()
+        self._kept.home.remove()
+        self._own.remove()
 
     def _claim(self) -> Run | None:
         try:
@@ -126,7 +132,11 @@ class Worker:
             send(self._channel, {"cell": run.id, "number": cell, "of": cells})
 
         outcome = execute_run(
-            run, run_folder(self._settings.data, run.id), self._settings, self._kernels, on_cell=note_cell
+            run,
+            run_folder(self._settings.data, run.id),
+            self._settings,
+            self._kept,
+            on_cell=note_cell,
         )
         with self._guard:
             self._current = None

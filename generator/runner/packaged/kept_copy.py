@@ -1,0 +1,176 @@
+"""A working copy that a run left as it was, kept for the next run of the same repository by one process.
+
+Copying and deleting files takes a fifth of a short run. A copy is used again only if nothing in it changed: the kernel
+sets a file's ctime with every change of content, mode, links or times, and no program can set it (inode(7)). Its clock
+moves in steps of some milliseconds, so the first run's changes may have the time of the copying itself: after that run
+the content is compared, too.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+_OWN = 0o700
+_CLOCK_STEP = 20_000_000
+"""Nanoseconds; more than the longest step of the clock of file times (10 ms, time(7))."""
+
+
+class State(NamedTuple):
+    """What changes with any change of a file or folder; times in nanoseconds."""
+
+    device: int
+    inode: int
+    mode: int
+    links: int
+    size: int
+    modified: int
+    changed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file, link or folder of the repository; ``relative`` is posix, from the repository's top."""
+
+    path: Path
+    relative: str
+    state: State
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether it is a folder."""
+        return stat.S_ISDIR(self.state.mode)
+
+    @property
+    def is_link(self) -> bool:
+        """Whether it is a symbolic link."""
+        return stat.S_ISLNK(self.state.mode)
+
+
+def state_of(status: os.stat_result) -> State:
+    """Return the state of a file or folder."""
+    return State(
+        status.st_dev,
+        status.st_ino,
+        status.st_mode,
+        status.st_nlink,
+        status.st_size,
+        status.st_mtime_ns,
+        status.st_ctime_ns,
+    )
+
+
+def read_states(folder: Path) -> dict[str, State]:
+    """Return the states of everything below a folder by relative path; renaming the folder changes none of them.
+
+    Raises:
+        OSError: a folder cannot be read.
+    """
+    states: dict[str, State] = {}
+    waiting = [(os.fspath(folder), "")]
+    while waiting:
+        place, prefix = waiting.pop()
+        for entry in os.scandir(place):
+            name = f"{prefix}{entry.name}"
+            state = states[name] = state_of(entry.stat(follow_symlinks=False))
+            if stat.S_ISDIR(state.mode):
+                waiting.append((entry.path, f"{name}/"))
+    return states
+
+
+def content_of(sources: Iterable[Source], *further: object) -> object:
+    """Return a value that is equal for working copies of the same files, made in the same way."""
+    return tuple((one.relative, one.state) for one in sources), further
+
+
+def is_true_copy(sources: Iterable[Source], copy: Path, states: dict[str, State]) -> bool:
+    """Return whether a copy's files have the content of their sources, and any later change will show in its time."""
+    if any(state.changed > time.time_ns() - _CLOCK_STEP for state in states.values()):
+        return False
+    try:
+        return all(
+            one.path.read_bytes() == (copy / one.relative).read_bytes()
+            for one in sources
+            if stat.S_ISREG(states[one.relative].mode)
+        )
+    except (OSError, KeyError):
+        return False
+
+
+class KeptCopy:
+    """At most one working copy, in a folder on the file system of the runs."""
+
+    def __init__(self, folder: Path) -> None:
+        """``folder`` does not exist; it is the copy as long as there is one."""
+        self._folder = folder
+        self._content: object = None
+        self._states: dict[str, State] = {}
+
+    def take(self, content: object, target: Path) -> dict[str, State] | None:
+        """Move the copy to ``target`` and return its states; remove it if it has another content or has changed."""
+        if self._content is None:
+            return None
+        if self._content == content and _has_states(self._folder, self._states):
+            self._content = None
+            self._folder.rename(target)
+            return self._states
+        self.remove()
+        return None
+
+    def keep(self, content: object, copy: Path, states: dict[str, State]) -> None:
+        """Keep a copy for later runs, if everything in it still has the states from before the run."""
+        if _has_states(copy, states):
+            self.remove()
+            copy.rename(self._folder)
+            self._content, self._states = content, states
+
+    def remove(self) -> None:
+        """Remove the copy."""
+        self._content = None
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+class KeptHome:
+    """At most one folder of a run's home and caches that the run left empty."""
+
+    def __init__(self) -> None:
+        self._folder: Path | None = None
+
+    def take(self) -> Path | None:
+        """Return the folder if it still is empty; remove it otherwise."""
+        folder, self._folder = self._folder, None
+        if folder is not None and not self.keep(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+            return None
+        self._folder = None
+        return folder
+
+    def keep(self, folder: Path) -> bool:
+        """Keep a folder if nothing but an empty ``runtime`` folder is in it; return whether it is kept."""
+        try:
+            states = read_states(folder)
+        except OSError:
+            return False
+        if set(states) != {"runtime"} or stat.S_IMODE(states["runtime"].mode) != _OWN or self._folder is not None:
+            return False
+        self._folder = folder
+        return True
+
+    def remove(self) -> None:
+        """Remove the folder."""
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
+
+
+def _has_states(folder: Path, states: dict[str, State]) -> bool:
+    try:
+        return read_states(folder) == states
+    except OSError:
+        return False

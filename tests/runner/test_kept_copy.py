@@ -1,0 +1,214 @@
+"""A working copy that a run left unchanged is used again; any change, however well hidden, means a new one."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from waiting import wait_until
+
+from generator.runner.packaged.kept_copy import KeptCopy, KeptHome
+from generator.runner.packaged.workspace import Workspace, locate_repository
+
+Action = Callable[[Path], object]
+
+
+@pytest.fixture(autouse=True)
+def files(repository: Path) -> None:
+    """Files of a repository."""
+    (repository / "maps").mkdir()
+    (repository / "maps" / "a.txt").write_text("old")
+    (repository / "large.bin").write_bytes(bytes(100_000))
+    (repository / "current").symlink_to("maps")
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> KeptCopy:
+    """Where a copy is kept."""
+    return KeptCopy(tmp_path / "kept")
+
+
+@pytest.fixture
+def run(tmp_path: Path, repository: Path, kept: KeptCopy) -> Callable[..., tuple[int, str]]:
+    """Fill a working copy, act in it, and keep it; return when ``maps/a.txt`` was copied (ns), and what it has."""
+
+    def do(action: Action = lambda _: None, *, written: tuple[str, ...] = ()) -> tuple[int, str]:
+        scratch = tmp_path / os.urandom(4).hex()
+        workspace = Workspace(top=scratch / "repository", process="notebook.ipynb")
+        workspace.fill(locate_repository(str(repository)), written=written, kept=kept)
+        copied = workspace.top / "maps/a.txt"
+        time_of_copy, content = copied.stat().st_ctime_ns, copied.read_text()
+        time.sleep(0.03)  # a run is longer than a step of the clock of file times
+        action(workspace.top)
+        workspace.collect(scratch / "output")
+        workspace.keep(kept)
+        return time_of_copy, content
+
+    return do
+
+
+def test_the_next_run_gets_the_unchanged_copy(run: Callable[..., tuple[int, str]]) -> None:
+    first = run(lambda top: (top / "maps/a.txt").read_text())
+
+    assert run() == first
+    assert run() == first
+
+
+def test_results_that_were_moved_away_leave_it_unchanged(run: Callable[..., tuple[int, str]]) -> None:
+    first = run(lambda top: (top / "result.csv").write_text("1"))
+
+    assert run() == first
+
+
+def test_it_is_not_used_with_other_expected_outputs(run: Callable[..., tuple[int, str]]) -> None:
+    assert run()[0] != run(written=("*.bin",))[0]
+
+
+def overwrite_unnoticed(top: Path) -> None:
+    """Write as much as before, and set the old times."""
+    before = (top / "maps/a.txt").stat()
+    (top / "maps/a.txt").write_text("new")
+    os.utime(top / "maps/a.txt", ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def replace(top: Path) -> None:
+    """Write another file of the same name."""
+    (top / "maps/b.txt").write_text("old")
+    (top / "maps/b.txt").replace(top / "maps/a.txt")
+
+
+def add_hidden_folder(top: Path) -> None:
+    """Create what no run collects."""
+    (top / "maps/__pycache__").mkdir()
+    (top / "maps/__pycache__/a.pyc").write_text("code")
+
+
+_CHANGES: tuple[Action, ...] = (
+    overwrite_unnoticed,
+    replace,
+    add_hidden_folder,
+    lambda top: (top / "maps/a.txt").unlink(),
+    lambda top: (top / "maps/a.txt").chmod(0o755),
+    lambda top: os.link(top / "maps/a.txt", top.parent / "second_name"),
+    lambda top: (top / "current").unlink(),
+    lambda top: (top / "large.bin").unlink(),
+    lambda top: (top / "maps").chmod(0o711),
+)
+
+
+@pytest.mark.parametrize("when", ["first run", "later run"])
+@pytest.mark.parametrize("change", _CHANGES)
+def test_a_changed_copy_is_not_used_again(
+    change: Action, when: str, run: Callable[..., tuple[int, str]], kept: KeptCopy, tmp_path: Path
+) -> None:
+    if when == "later run":
+        run()
+    run(change)
+
+    assert not (tmp_path / "kept").exists()
+    assert run()[1] == "old"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda top: (top / "maps/a.txt").write_text("new"),
+        lambda top: (top / "maps/a.txt").chmod(0o755),
+        lambda top: (top / "maps/b.txt").write_text("more"),
+        lambda top: (top / "current").unlink(),
+    ],
+)
+def test_it_is_not_used_after_a_change_of_the_repository(
+    change: Action, run: Callable[..., tuple[int, str]], repository: Path
+) -> None:
+    first = run()
+    change(repository)
+
+    second = run()
+
+    assert second[0] != first[0]
+    assert second[1] == (repository / "maps/a.txt").read_text()
+
+
+def test_a_process_that_outlived_its_run_cannot_change_the_copy_of_the_next(
+    run: Callable[..., tuple[int, str]], tmp_path: Path
+) -> None:
+    files = []
+    run(lambda top: files.append(open(top / "maps/a.txt", "r+")))  # noqa: SIM115 - stays open
+    files[0].write("new")
+    files[0].close()
+
+    assert run()[1] == "old"
+
+
+def test_changes_in_the_moment_of_copying_are_found(
+    tmp_path: Path, repository: Path, kept: KeptCopy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that is written within one step of the clock has the same times."""
+    workspace = Workspace(top=tmp_path / "run/repository", process="notebook.ipynb")
+    workspace.fill(locate_repository(str(repository)), kept=kept)
+    (workspace.top / "maps/a.txt").write_text("new")
+    workspace._states = {**workspace._states}
+    status = (workspace.top / "maps/a.txt").stat()
+    workspace._states["maps/a.txt"] = workspace._states["maps/a.txt"]._replace(
+        modified=status.st_mtime_ns, changed=status.st_ctime_ns
+    )
+    wait_until(lambda: time.time_ns() > status.st_ctime_ns + 30_000_000, message="the clock moves on")
+
+    workspace.keep(kept)
+
+    assert not (tmp_path / "kept").exists()
+
+
+def test_a_copy_is_not_kept_before_the_clock_has_moved_on(tmp_path: Path, repository: Path, kept: KeptCopy) -> None:
+    workspace = Workspace(top=tmp_path / "run/repository", process="notebook.ipynb")
+    workspace.fill(locate_repository(str(repository)), kept=kept)
+    (workspace.top / "maps/a.txt").chmod(0o600)
+    workspace._set_states({name: state._replace(changed=time.time_ns()) for name, state in workspace._states.items()})
+
+    workspace.keep(kept)
+
+    assert not (tmp_path / "kept").exists()
+
+
+def home_of_a_run(folder: Path) -> Path:
+    (folder / "runtime").mkdir(parents=True)
+    (folder / "runtime").chmod(0o700)
+    return folder
+
+
+def test_an_empty_home_is_kept(tmp_path: Path) -> None:
+    kept, home = KeptHome(), home_of_a_run(tmp_path / "home")
+
+    assert kept.keep(home)
+    assert kept.take() == home
+    assert kept.take() is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda home: (home / ".config").mkdir(),
+        lambda home: (home / "runtime/kernel.json").write_text("{}"),
+        lambda home: (home / "runtime").rmdir(),
+        lambda home: (home / "runtime").chmod(0o777),
+    ],
+)
+def test_a_used_home_is_not_kept(change: Action, tmp_path: Path) -> None:
+    kept, home = KeptHome(), home_of_a_run(tmp_path / "home")
+    change(home)
+
+    assert not kept.keep(home)
+    assert kept.take() is None
+
+
+def test_a_home_that_was_written_to_later_is_removed(tmp_path: Path) -> None:
+    kept, home = KeptHome(), home_of_a_run(tmp_path / "home")
+    kept.keep(home)
+    (home / ".bashrc").write_text("echo late")
+
+    assert kept.take() is None
+    assert not home.exists()
