@@ -15,7 +15,7 @@ from generator.runner.execution.progress import Progress, explain
 from generator.runner.execution.task import ProgressOutput, Task
 from generator.runner.execution.watching import ignore_signals, oom_kills
 from generator.runner.kernels.process import KernelProcess, new_connection, transport_of
-from generator.runner.kernels.runtime import kernel_log, private_folder
+from generator.runner.kernels.runtime import kernel_log, private_path
 from generator.runner.results.result import RunRecord
 from generator.shared.failures import (
     BadInputsError,
@@ -48,7 +48,7 @@ class StartedKernel(Protocol):
 
 
 Start = Callable[[Task, "int | None", Path], StartedKernel]
-"""Starts a kernel: the task, a file descriptor for output outside its channels, a private folder."""
+"""Starts a kernel: the task, a file descriptor for output outside its channels, a path for a private folder."""
 
 
 def execute(task: Task, record: RunRecord, console: ProgressOutput, *, start: Start | None = None) -> None:
@@ -160,7 +160,7 @@ def _write_metadata(document: Document, info: Mapping[str, Any], widgets: dict[s
 def _start_kernel(task: Task, secrets: Secrets, record: RunRecord, start: Start) -> Iterator[StartedKernel]:
     """Start the kernel before further imports, and end it on exit."""
     hide = secrets.hide if secrets.placeholders else None
-    with private_folder() as runtime, kernel_log(hide, transport=transport_of(task.kernel, runtime)) as log:
+    with private_path() as runtime, kernel_log(hide, transport=transport_of(task.kernel, runtime)) as log:
         try:
             kernel = start(task, log, runtime)
         except OSError as error:
@@ -190,6 +190,7 @@ def start_cold(task: Task, log: int | None, runtime: Path, *, ends_with_parent: 
     Raises:
         OSError: the kernel's program cannot be started.
     """
+    runtime.mkdir(mode=0o700)
     connection = new_connection(task.kernel, runtime)
     return _ColdKernel(
         KernelProcess(

@@ -23,16 +23,39 @@ def private_folder() -> Iterator[Path]:
         remove_private_folder(folder)
 
 
-def make_private_folder() -> Path:
-    """Create a folder that no other user can enter."""
-    folder = Path(os.environ.get("TMPDIR") or "/tmp", f"packmill-{os.urandom(8).hex()}")  # noqa: S108 - 64 random bits
-    try:
-        folder.mkdir(mode=0o700)
-    except OSError:
-        from tempfile import mkdtemp
+@contextmanager
+def private_path() -> Iterator[Path]:
+    """Yield the path of a folder that does not exist; if it does on exit, remove it.
 
-        return Path(mkdtemp(prefix="packmill-"))
-    return folder.absolute()
+    Raises:
+        FileNotFoundError: no folder for temporary files can be written to.
+    """
+    folder = _choose_path()
+    try:
+        yield folder
+    finally:
+        if folder.exists():
+            remove_private_folder(folder)
+
+
+def make_private_folder() -> Path:
+    """Create a folder that no other user can enter.
+
+    Raises:
+        FileNotFoundError: no folder for temporary files can be written to.
+    """
+    folder = _choose_path()
+    folder.mkdir(mode=0o700)
+    return folder
+
+
+def _choose_path() -> Path:
+    folder = os.environ.get("TMPDIR") or "/tmp"  # noqa: S108 - 64 random bits follow
+    if not os.access(folder, os.W_OK | os.X_OK):
+        from tempfile import gettempdir
+
+        folder = gettempdir()
+    return Path(folder, f"packmill-{os.urandom(8).hex()}").absolute()
 
 
 def remove_private_folder(folder: Path) -> None:
