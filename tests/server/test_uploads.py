@@ -42,6 +42,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NotebookServer]
     root = folder / "root"
     write_notebook(root / "file.ipynb", FILE, READ)
     write_notebook(root / "folder.ipynb", FOLDER, WALK)
+    write_notebook(root / "fails.ipynb", FILE, "raise ValueError(f'cannot use {data!r}')")
     write_notebook(root / "files.ipynb", LIST, READ_ALL)
     write_notebook(root / "any.ipynb", "settings: dict = {}", f"{GLUE}glue('settings', settings)")
     write_notebook(
@@ -85,6 +86,47 @@ def test_uploads_are_removed_after_the_run_and_no_result(server: NotebookServer)
 
     assert sorted(path.name for path in folder.rglob("x.csv")) == []
     assert [one["path"] for one in result["outputs"] if "x.csv" in one["path"]] == []
+
+
+@pytest.mark.parametrize(
+    ("notebook", "name", "files", "shown"),
+    [
+        ("file.ipynb", "data", [("täble 1.csv", b"x")], "täble 1.csv"),
+        ("files.ipynb", "files", [("a.csv", b"1"), ("b.csv", b"2")], ["a.csv", "b.csv"]),
+        ("folder.ipynb", "folder", [("a.csv", b"1"), ("sub/b.csv", b"2")], "folder/"),
+        (
+            "object.ipynb",
+            "data",
+            [("x.csv", b"abc")],
+            {"class": "File", "path": "x.csv", "basename": "x.csv", "size": 3},
+        ),
+    ],
+)
+def test_a_result_names_files_as_the_client_did(
+    server: NotebookServer, notebook: str, name: str, files: list[tuple[str, bytes]], shown: Any
+) -> None:
+    result = upload(server, notebook, [(name, file) for file in files])
+
+    run = result["run"]["id"]
+    assert result["parameters"] == {name: shown}
+    assert server.get(f"/runs/{run}/outputs/result.json")["parameters"] == {name: shown}
+
+
+def test_a_file_of_the_served_folder_is_named_as_the_client_did(server: NotebookServer) -> None:
+    file = {"class": "File", "path": "data/open.csv"}
+
+    result = server.run("any.ipynb", settings={"files": [file]})
+
+    assert result["scraps"]["settings"]["files"][0]["path"] == str(server.root / "data/open.csv")
+    assert result["parameters"] == {"settings": {"files": [file]}}
+
+
+def test_an_error_about_an_upload_names_it_as_the_client_did(server: NotebookServer) -> None:
+    text = {"class": "File", "contents": "x", "basename": "a b.csv"}
+    answer = server.run("fails.ipynb", data=text)
+
+    assert answer["error"].startswith("cell 2 failed: ValueError: cannot use 'a b.csv'")
+    assert answer["run"]["error"].startswith("cell 2 failed: ValueError: cannot use 'a b.csv'")
 
 
 def test_a_form_of_runs_has_the_notebook_and_the_rest_as_json(server: NotebookServer) -> None:

@@ -21,6 +21,7 @@ from generator.runner.server.runs.model import Choice, Outcome, Run, RunState
 from generator.runner.server.storage import NotebookStorage
 from generator.runner.server.workers.delivery import deliver
 from generator.runner.server.workers.fetching import FetchRules, fetch_files
+from generator.runner.server.workers.plain_names import with_plain_names
 from generator.runner.server.workers.settings import WorkerSettings
 from generator.shared.failures import DiskFullError, InterruptedRunError, RunFailedError
 
@@ -107,6 +108,7 @@ def _execute(
                 break
             folder.clear_output()
         folder.remove_inputs()
+    outcome = with_plain_names(outcome, folder, settings.root / posixpath.dirname(run.process))
     outcome = replace(outcome, way=warm.way, note=reports.note(warm.note))
     if options.deliver:
         outcome = deliver(outcome, folder, options.deliver, NotebookStorage(root=settings.output_root))
