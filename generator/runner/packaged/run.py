@@ -24,6 +24,7 @@ from generator.runner.execution.task import ProgressOutput, Task
 from generator.runner.execution.watching import ignore_signals
 from generator.runner.kernels.specs import Kernel, choose_kernel, find_kernels
 from generator.runner.packaged.home import prepare_home
+from generator.runner.packaged.in_place import NotebookFolder, prepare_own_home
 from generator.runner.packaged.kept_copy import KeptCopy, KeptHome
 from generator.runner.packaged.network import advise_on_network, advise_script_on_network
 from generator.runner.packaged.output_object import write_output_object
@@ -80,6 +81,8 @@ class PackagedRun:
     """The same for the folder of HOME and caches."""
     left_out: tuple[Path, ...] = ()
     """Folders of the repository, absolute and without links, that are not part of the run's working copy."""
+    in_place: bool = False
+    """Whether a notebook runs in its own folder, with the user's HOME, instead of a working copy."""
     on_cell: Callable[[int, int], None] | None = None
     """Called before each cell with its number, from 1, and the number of cells."""
 
@@ -112,7 +115,7 @@ class _Run:
     request: PackagedRun
     inputs: dict[str, Any]
     place: RepositoryLocation
-    workspace: Workspace
+    workspace: Workspace | NotebookFolder
     output: Path
     record: RunRecord
     outputs: tuple[Output, ...]
@@ -122,8 +125,10 @@ class _Run:
 def _run(
     request: PackagedRun, inputs: dict[str, Any], place: RepositoryLocation, output: Path, record: RunRecord
 ) -> None:
-    with _scratch_folder(Path.cwd(), place.home, request.kept_home) as scratch:
-        workspace = Workspace(top=scratch / "repository", process=record.process)
+    with _scratch_folder(Path.cwd(), place.home, request.kept_home, in_place=request.in_place) as scratch:
+        workspace: Workspace | NotebookFolder = Workspace(top=scratch / "repository", process=record.process)
+        if request.in_place:
+            workspace = NotebookFolder(top=place.folder, process=record.process)
         one = _Run(
             request=request,
             inputs=inputs,
@@ -138,7 +143,7 @@ def _run(
         finally:
             ignore_signals()
             found = _collect(one)
-        if request.kept_copy is not None:
+        if request.kept_copy is not None and isinstance(workspace, Workspace):
             workspace.keep(request.kept_copy)
         for warning in check_outputs(found, dict(request.expected), output):
             request.say(f"warning: {warning}")
@@ -284,14 +289,18 @@ def _run_shell(run: _Run) -> None:
 
 
 @contextmanager
-def _scratch_folder(cwd: Path, image_home: Path | None, kept: KeptHome | None) -> Iterator[Path]:
+def _scratch_folder(cwd: Path, image_home: Path | None, kept: KeptHome | None, *, in_place: bool) -> Iterator[Path]:
     """Create a temporary folder in the working directory, so that results can be moved cheaply; remove it on exit.
 
-    HOME and the caches of programs are in a second folder in TMPDIR, so that results stay clean.
+    HOME and the caches of programs are in a second folder in TMPDIR, so that results stay clean; a run ``in_place``
+    keeps the user's.
     """
     scratch = Path(tempfile.mkdtemp(prefix=".packmill-", dir=cwd))
     homes = (kept.take() if kept else None) or Path(tempfile.mkdtemp(prefix="packmill-"))
-    prepare_home(homes, image_home, os.environ)
+    if in_place:
+        prepare_own_home(homes, os.environ)
+    else:
+        prepare_home(homes, image_home, os.environ)
     try:
         yield scratch
     finally:

@@ -14,6 +14,8 @@ from starlette.requests import ClientDisconnect
 
 from generator.runner.server.api import notebooks, operation, outputs, runs, schedules, server_document
 from generator.runner.server.context import Context, own_path
+from generator.runner.server.home_api import home
+from generator.runner.server.home_api import running as home_running
 from generator.runner.server.ogc import router as ogc
 from generator.runner.server.operation.background import background
 from generator.runner.server.operation.errors import unexpected_problem
@@ -51,6 +53,7 @@ _api = (
 )
 _papermill_api = (templates.router, running.router, running.bare_router)  # the last one takes what is left
 _routers = (*_pages, *_api, ogc.router, *_papermill_api)
+_home_routers = (*_pages, home.router, home_running.router, *_api, ogc.router, *_papermill_api)
 _SWEEP_INTERVAL = 2.0
 """Seconds between two looks for runs whose workers have died."""
 
@@ -77,7 +80,7 @@ def application(
 
     app = FastAPI(title="packmill", openapi_url=None, lifespan=lifespan)
     app.state.context = context
-    for router in _routers:
+    for router in _routers if context.home_of is None else _home_routers:
         app.include_router(router)
     app.add_exception_handler(ProblemError, _handle_problem)
     app.add_exception_handler(RunMissingError, _handle_missing_run)

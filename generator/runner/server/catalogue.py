@@ -6,9 +6,11 @@ import os
 import posixpath
 import threading
 import time
+from collections import deque
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import islice
 from pathlib import Path
 
 from generator.notebook.interface import Interface, read_interface
@@ -20,9 +22,15 @@ from generator.shared.file_names import is_portable
 
 _MOST = 10_000
 """Notebooks that are listed."""
+_MOST_ENTRIES = 500_000
+"""Files and folders that are looked at for the list."""
 _LIST_AGE = 2.0
-"""Seconds for which a list of files is used again."""
-_HIDDEN = ("node_modules", "__pycache__")
+"""Seconds for which a list of files is used again, at least."""
+_SHARE = 20
+"""A list is used again for this many times as long as it took."""
+_HIDDEN = ("node_modules", "__pycache__", "site-packages", "dist-packages")
+_ENVIRONMENTS = ("pyvenv.cfg", "conda-meta")
+"""Names in the top folder of an environment, whose notebooks are those of packages."""
 
 _Version = tuple[int, int, int, int]
 
@@ -58,7 +66,7 @@ class Catalogue:
         self.root = root.resolve()
         self.left_out = tuple(folder.resolve() for folder in left_out)
         self._known: dict[str, tuple[_Version, ServedNotebook]] = {}
-        self._listed: tuple[float, tuple[str, ...]] = (-_LIST_AGE, ())
+        self._listed: tuple[float, tuple[str, ...]] = (0.0, ())
         self._guard = threading.Lock()
 
     def get(self, path: str) -> ServedNotebook:
@@ -78,26 +86,43 @@ class Catalogue:
 
     def all(self) -> tuple[ServedNotebook, ...]:
         """Return all notebooks, sorted by path."""
+        return tuple(self._read(path, file) for path, file in self.files())
+
+    def files(self) -> Iterator[tuple[str, Path]]:
+        """Return the paths of all notebooks, sorted, with their files, without reading them."""
         found = ((path, self._file(path)) for path in self._paths())
-        return tuple(self._read(path, file) for path, file in found if file is not None)
+        return ((path, file) for path, file in found if file is not None)
+
+    def forget_files(self) -> None:
+        """Forget the list of files, after one was written."""
+        self._listed = (0.0, ())
 
     def _paths(self) -> tuple[str, ...]:
-        age, paths = self._listed
-        if time.monotonic() - age >= _LIST_AGE:
-            paths = tuple(sorted(self._walk()))
-            self._listed = (time.monotonic(), paths)
+        until, paths = self._listed
+        began = time.monotonic()
+        if began >= until:
+            paths = tuple(sorted(islice(self._walk(), _MOST)))
+            ended = time.monotonic()
+            self._listed = (ended + max(_LIST_AGE, _SHARE * (ended - began)), paths)
         return paths
 
     def _walk(self) -> Iterator[str]:
-        number = 0
-        for folder, folders, files in os.walk(self.root):
-            folders[:] = [name for name in folders if _is_shown(name) and Path(folder, name) not in self.left_out]
-            for name in files:
-                if name.endswith(".ipynb") and _is_shown(name):
-                    number += 1
-                    if number > _MOST:
-                        return
-                    yield posixpath.normpath(posixpath.join(os.path.relpath(folder, self.root), name))
+        """Return the notebooks, those near the top first if there are too many entries to look at."""
+        left_out = set(map(str, self.left_out))
+        waiting = deque([""])
+        left = _MOST_ENTRIES
+        while waiting and left > 0:
+            folder = waiting.popleft()
+            entries = _entries(f"{self.root}/{folder}")
+            left -= len(entries)
+            if folder and any(entry.name in _ENVIRONMENTS for entry in entries):
+                continue
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    if _is_shown(entry.name) and f"{self.root}/{folder}{entry.name}" not in left_out:
+                        waiting.append(f"{folder}{entry.name}/")
+                elif entry.name.endswith(".ipynb") and _is_shown(entry.name) and not _is_folder(entry):
+                    yield f"{folder}{entry.name}"
 
     def _file(self, path: str) -> Path | None:
         """Return the file of a notebook's normal path; None if it may not be served."""
@@ -147,6 +172,22 @@ def _version(file: Path) -> _Version | None:
     except (OSError, ValueError):
         return None
     return status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size
+
+
+def _entries(folder: str) -> list[os.DirEntry[str]]:
+    """Return the entries of a folder; none if it cannot be read."""
+    try:
+        with os.scandir(folder) as entries:
+            return list(islice(entries, _MOST_ENTRIES))
+    except OSError:
+        return []
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def _is_shown(name: str) -> bool:

@@ -12,6 +12,7 @@ from generator.runner.server.runs.model import CHOICES
 
 default_data = "packmill-data"
 variable_prefix = "PACKMILL_SERVE_"
+_TRUE = ("1", "true", "yes", "on")
 
 _description = """\
 Serves the notebooks of a folder over HTTP. Every run starts from fresh state.
@@ -58,6 +59,20 @@ def _add_notebooks(group: argparse._ArgumentGroup) -> None:
         "in PACKMILL_SERVE_DATABASE (default: a file in --data)",
     )
     _add_storage(group)
+    _add(
+        group,
+        "--home-of",
+        metavar="NAME",
+        help="serve the home of a JupyterHub user, with /list-notebooks/NAME, /execute and /run-notebook: executed "
+        "notebooks are stored in the home, --root is $HOME by default, --readable '*', and notebooks run --in-place",
+    )
+    _add(
+        group,
+        "--in-place",
+        action="store_true",
+        help="run notebooks in their own folders instead of a copy, with this user's HOME: files that they write stay "
+        "there, and are there for later runs; for folders that are too large to copy",
+    )
     _add(
         group,
         "--workers",
@@ -281,6 +296,8 @@ def _add(group: argparse._ArgumentGroup, name: str, **named: Any) -> None:
     if value := os.environ.get(variable):
         repeated = named.get("action") == "append"
         named["default"] = value.replace(",", " ").split() if repeated else value
+        if named.get("action") == "store_true":
+            named["default"] = value.lower() in _TRUE
         if "choices" in named:  # argparse does not check defaults
             named["type"] = _one_of(named["choices"])
     group.add_argument(name, **named)

@@ -43,6 +43,7 @@ def serve(options: argparse.Namespace, say: Callable[[str], None]) -> int:
         BadInputsError: an option cannot be used on this machine; nothing was started.
         OSError: the data folder cannot be written to.
     """
+    _set_home_defaults(options)
     set_up_logs(options.log_format, options.log_level)
     if options.log_format == "json":
         say = log
@@ -58,7 +59,7 @@ def serve(options: argparse.Namespace, say: Callable[[str], None]) -> int:
     ensure_temporary_folder(data, os.environ)
     base_url = read_base_url(options.base_url)
     access = _access(options, data, base_url, say)
-    storage = _storage(options, data)
+    storage = _storage(options, root, data)
     _forget_own_variables()
     store = open_store(data, options.database)
     context = Context(
@@ -74,6 +75,7 @@ def serve(options: argparse.Namespace, say: Callable[[str], None]) -> int:
         fetch_urls=options.fetch == "public",
         limits=_limits(options),
         base_url=base_url,
+        home_of=options.home_of,
     )
 
     def start_workers(started: Context) -> WorkerPool:
@@ -85,6 +87,7 @@ def serve(options: argparse.Namespace, say: Callable[[str], None]) -> int:
             time_limit=started.limits.run_time,
             cell_time_limit=started.limits.cell_time,
             output_root=storage.root,
+            in_place=options.in_place,
             kernels=options.kernels,
             fetch=started.fetch_urls,
             fetch_allowed=tuple(options.fetch_allow),
@@ -113,6 +116,23 @@ def serve(options: argparse.Namespace, say: Callable[[str], None]) -> int:
     context.schedules.close()
     store.close()
     return 0
+
+
+def _set_home_defaults(options: argparse.Namespace) -> None:
+    """Set what ``--home-of`` implies.
+
+    Raises:
+        BadInputsError: another option contradicts it, or the name is invalid.
+    """
+    if options.home_of is None:
+        return
+    if options.output_root:
+        raise BadInputsError("--output-root: with --home-of, executed notebooks are stored in the home; leave it out")
+    if not options.home_of or "/" in options.home_of or not options.home_of.isprintable():
+        raise BadInputsError(f"--home-of {options.home_of!r}: not the name of a user")
+    options.root = options.root or str(Path.home())
+    options.readable = options.readable or ["*"]
+    options.in_place = True
 
 
 def _shown_address(listener: socket.socket) -> str:
@@ -162,17 +182,17 @@ def _access(options: argparse.Namespace, data: Path, base_url: str, say: Callabl
     )
 
 
-def _storage(options: argparse.Namespace, data: Path) -> NotebookStorage:
+def _storage(options: argparse.Namespace, root: Path, data: Path) -> NotebookStorage:
     """Read where executed notebooks may be stored.
 
     Raises:
         BadInputsError: a bucket has no valid name, or the folder is a file.
     """
-    root = Path(options.output_root or data / "notebooks").resolve()
-    if root.exists() and not root.is_dir():
-        raise BadInputsError(f"--output-root {root}: not a folder")
+    folder = Path(options.output_root or (root if options.home_of else data / "notebooks")).resolve()
+    if folder.exists() and not folder.is_dir():
+        raise BadInputsError(f"--output-root {folder}: not a folder")
     return NotebookStorage(
-        root=root,
+        root=folder,
         keep_all=bool(options.output_root),
         sources=read_bucket_folders(options.source_bucket or (), "--source-bucket"),
         targets=read_bucket_folders(options.output_bucket or (), "--output-bucket"),

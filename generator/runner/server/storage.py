@@ -5,16 +5,23 @@ The operator chooses the folder and the buckets; a request chooses a path in the
 
 from __future__ import annotations
 
+import os
 import posixpath
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from generator.runner.server.problems import ProblemError
 from generator.shared.failures import BadInputsError
 
 _BUCKET = re.compile(r"(?:s3://)?([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(.*?))?/?")
+_LONGEST_NAME = 240
+"""Bytes of a file's name: what most file systems take, with room for a number."""
+_LONGEST_PATH = 4000
+"""Bytes of a path: what Linux takes (PATH_MAX), with room for the name of an unfinished file."""
+_LONGEST_SHOWN = 200
 _LONGEST_KEY = 1024
 """Bytes of a key in S3."""
 
@@ -65,23 +72,33 @@ class NotebookStorage:
         bucket, _, key = address.removeprefix("s3://").partition("/")
         return any(folder.has(bucket, key) for folder in self.targets)
 
-    def file(self, relative: str) -> Path:
-        """Return the file of a relative path, whose folder may be missing.
+    def file(self, relative: str, field: str = "outputNotebookPath") -> Path:
+        """Return the file of a relative path, whose folder may be missing; ``field`` is the request's.
 
         Raises:
             ProblemError: 400, a link leads out of the folder, or a part of the path is a file.
         """
-        folder = (self.root / relative).parent
+        folder, shown = (self.root / relative).parent, f"{field}: {relative[:_LONGEST_SHOWN]!r}"
+        too_long = ProblemError(400, f"{shown} is too long, or a link to itself")
+        if len(os.fsencode(self.root / relative)) > _LONGEST_PATH:
+            raise too_long
         try:
             there = next(parent for parent in (folder, *folder.parents) if parent.exists())
             inside, is_folder = folder.resolve().is_relative_to(self.root.resolve()), there.is_dir()
         except (OSError, RuntimeError):
-            raise ProblemError(400, f"outputNotebookPath: {relative!r} is too long, or a link to itself") from None
+            raise too_long from None
         if not inside:
-            raise ProblemError(400, f"outputNotebookPath: {relative!r} leads out of the folder of executed notebooks")
+            raise ProblemError(400, f"{shown} leads out of the folder of executed notebooks")
         if not is_folder:
-            raise ProblemError(400, f"outputNotebookPath: {relative!r}: {there.name!r} is a file, not a folder")
+            raise ProblemError(400, f"{shown}: {there.name!r} is a file, not a folder")
         return self.root / relative
+
+
+def dated_name(notebook: str, time: datetime) -> str:
+    """Return the name of the executed notebook of a home: ``NAME_output_YYYYmmdd_HHMMSS.ipynb``."""
+    ending = f"_output_{time:%Y%m%d_%H%M%S}.ipynb"
+    stem = posixpath.splitext(posixpath.basename(notebook))[0].encode()[: _LONGEST_NAME - len(ending)]
+    return stem.decode(errors="ignore") + ending
 
 
 def read_bucket_folders(texts: Iterable[str], option: str) -> tuple[BucketFolder, ...]:

@@ -20,12 +20,8 @@ _unavailable: dict[int | str, dict[str, Any]] = {503: document("application/json
 @router.get("/health", responses=_unavailable)
 async def show_health(request: Request) -> Response:
     """Tell whether the server can take runs: 200 or 503; to callers who may read, also why, with figures."""
-    context = context_of(request)
-    health = await examine(context)
-    body: dict[str, object] = {"status": "unavailable" if health.problems else "ok"}
-    if _may_read(request, context):
-        body |= {"problems": list(health.problems), **health.details}
-    return JSONResponse(body, health.status)
+    status, details = await read_health(request)
+    return JSONResponse({"status": "ok" if status == 200 else "unavailable", **details}, status)
 
 
 @router.get("/health/live")
@@ -42,6 +38,15 @@ async def show_metrics(request: Request) -> Response:
         raise ProblemError(403, "the token's role is 'run', but 'read' is needed")
     text = context.metrics.text(await take_snapshot(context))
     return Response(text, media_type=CONTENT_TYPE_LATEST)
+
+
+async def read_health(request: Request) -> tuple[int, dict[str, object]]:
+    """Return the status of the server's health; for a caller who may read, also problems and figures."""
+    context = context_of(request)
+    health = await examine(context)
+    if not _may_read(request, context):
+        return health.status, {}
+    return health.status, {"problems": list(health.problems), **health.details}
 
 
 def _may_read(request: Request, context: Context) -> bool:

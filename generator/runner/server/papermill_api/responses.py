@@ -12,20 +12,11 @@ from generator.runner.server.api.output_files import output_address
 from generator.runner.server.context import Context
 from generator.runner.server.json_responses import JsonResponse
 from generator.runner.server.problems import ProblemError
+from generator.runner.server.runs.failures import status_of_failure
 from generator.runner.server.runs.model import Run, RunState
 from generator.shared import contract
 from generator.shared.json_text import json_text
 
-_STATUSES = {
-    "bad-inputs": 400,
-    "process-missing": 404,
-    "dismissed": 409,
-    "internal-error": 500,
-    "interrupted": 503,
-    "staging-failed": 502,
-    "disk-full": 507,
-}
-"""Statuses of failed runs by their reason; 422 for what the notebook did."""
 _WITHOUT_BODY = (204, 205, 304)
 _FILE = {"class", "path", "basename", "format"}
 _TABLE = "application/vnd.apache.parquet"
@@ -50,7 +41,7 @@ def respond(context: Context, run: Run, *, return_notebook: bool) -> Response:
     if run.state is not RunState.SUCCEEDED and run.reason != "status-code":
         reason = run.reason or run.state.value
         raise ProblemError(
-            _STATUSES.get(reason, 422),
+            status_of_failure(reason),
             f"{run.process}: {run.message or reason}",
             members={"reason": reason, "result": _data_scraps(context, run), "run": address},
             headers=headers,

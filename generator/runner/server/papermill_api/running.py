@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime, timezone
 from typing import Annotated, Any
 
@@ -18,6 +17,7 @@ from generator.runner.server.papermill_api.errors import MessageRoute
 from generator.runner.server.papermill_api.notebooks import find_notebook
 from generator.runner.server.papermill_api.requests import RunRequest, own_names, read_get, read_post
 from generator.runner.server.papermill_api.responses import respond
+from generator.runner.server.preferences import seconds_to_wait
 from generator.runner.server.problems import ProblemError
 from generator.runner.server.submission import Submission, submit
 from generator.runner.server.values.texts import inputs_by_name, typed_values
@@ -27,8 +27,6 @@ from generator.shared.suggestions import did_you_mean
 router = APIRouter(route_class=MessageRoute, tags=["papermill-api"])
 bare_router = APIRouter(route_class=MessageRoute, include_in_schema=False)
 """The README's POST example lacks /run; this route comes after all others."""
-_ASYNC = re.compile(r"(?:^|[,;\s])respond-async\b")
-_WAIT = re.compile(r"(?:^|[,;\s])wait=(\d{1,6})\b")
 
 
 @router.get("/run", include_in_schema=False)
@@ -83,7 +81,7 @@ async def _run(request: Request, identity: Identity, asked: RunRequest, prefer: 
         idempotency_key=key,
     )
     run = await submit(context, submission)
-    wait = _seconds_to_wait(prefer)
+    wait = seconds_to_wait(prefer)
     if wait != 0:
         run = await context.events.wait(run.id, wait)
     return respond(context, run, return_notebook=asked.return_notebook)
@@ -98,11 +96,3 @@ def _values(asked: RunRequest, interface: Interface) -> dict[str, Any]:
         issues = [f"{name}: no such parameter{did_you_mean(name, (*known, *own_names))}" for name in unknown]
         raise ProblemError(400, f"{asked.notebook}: unknown arguments in the query", issues=issues)
     return {**asked.values, **typed_values(interface, texts)}
-
-
-def _seconds_to_wait(prefer: str) -> float | None:
-    """Return how long a request waits: until the run ends, unless the client prefers less (RFC 7240)."""
-    preferred = _WAIT.search(prefer)
-    if preferred:
-        return float(preferred[1])
-    return 0.0 if _ASYNC.search(prefer) else None

@@ -15,7 +15,7 @@ Way = Literal["kernel", "direct", "cold"]
 Choice = Literal["auto", "kernel", "direct", "cold"]
 """The way that a run requests: one of them, or *direct* for notebooks that are plain Python and else *kernel*."""
 CHOICES: tuple[Choice, ...] = ("auto", "kernel", "direct", "cold")
-Protocol = Literal["runs", "papermill-api", "ogc", "schedule"]
+Protocol = Literal["runs", "papermill-api", "ogc", "schedule", "home"]
 
 
 class RunState(str, Enum):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shutil
 from contextlib import suppress
@@ -20,11 +21,14 @@ _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS)
 """Errors of file systems without hard links."""
 
 
-def deliver(outcome: Outcome, folder: RunFolder, destination: str, storage: NotebookStorage) -> Outcome:
+def deliver(
+    outcome: Outcome, folder: RunFolder, destination: str, storage: NotebookStorage, *, replaces: bool = False
+) -> Outcome:
     """Store the executed notebook of a run, also of one that failed; a run whose notebook cannot be stored fails.
 
-    ``destination`` is an ``s3://`` address or a path below the storage's folder. A file that exists is never replaced:
-    the new one gets a number. ``result.json`` names the place as ``delivered``.
+    ``destination`` is an ``s3://`` address or a path below the storage's folder. A file that exists is not replaced,
+    unless it is an executed notebook and ``replaces`` allows it: the new one gets a number. ``result.json`` names the
+    place as ``delivered``.
     """
     notebook = folder.notebook()
     if notebook is None:
@@ -33,7 +37,8 @@ def deliver(outcome: Outcome, folder: RunFolder, destination: str, storage: Note
         if destination.startswith("s3://"):
             place = write_new_object(notebook, destination)
         else:
-            place = _write_new_file(notebook, storage, destination, part=f".{folder.path.name}.part")
+            part = f".{folder.path.name}.part"
+            place = _write_file(notebook, storage, destination, part=part, replaces=replaces)
     except (StagingError, ProblemError, OSError) as error:
         return _failed(outcome, folder, f"the executed notebook was not stored: {_explain(error)}")
     folder.update_result(delivered=place)
@@ -56,7 +61,16 @@ def _explain(error: Exception) -> str:
     return str(error)
 
 
-def _write_new_file(notebook: Path, storage: NotebookStorage, relative: str, *, part: str) -> str:
+def is_executed(file: Path) -> bool:
+    """Whether a file is an executed notebook, of papermill or of packmill, and so no source of anybody."""
+    try:
+        document = json.loads(file.read_bytes()) if file.is_file() and not file.is_symlink() else None
+        return isinstance(document["metadata"]["papermill"]["end_time"], str) if document else False
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return False
+
+
+def _write_file(notebook: Path, storage: NotebookStorage, relative: str, *, part: str, replaces: bool) -> str:
     """Copy a notebook; the copy appears under its name when it is complete. ``part`` is its name until then."""
     storage.root.mkdir(parents=True, exist_ok=True)
     folder = storage.file(relative).parent
@@ -65,6 +79,9 @@ def _write_new_file(notebook: Path, storage: NotebookStorage, relative: str, *, 
     unfinished = folder / part
     try:
         shutil.copyfile(notebook, unfinished)
+        if replaces and is_executed(storage.root / relative):
+            unfinished.replace(storage.root / relative)
+            return relative
         for candidate in numbered(relative):
             with suppress(FileExistsError):
                 _name(unfinished, storage.root / candidate)

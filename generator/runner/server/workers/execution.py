@@ -43,6 +43,8 @@ class RunOptions:
     cell_time_limit: float | None = None
     deliver: str | None = None
     """Where else the executed notebook is stored (`generator.runner.server.workers.delivery`)."""
+    replaces: bool = False
+    """Whether it may replace an earlier executed notebook."""
     note: str | None = None
     """What a user should know of how the run was started."""
 
@@ -82,11 +84,12 @@ def _execute(
     run: Run, folder: RunFolder, settings: WorkerSettings, kept: Kept, on_cell: Callable[[int, int], None]
 ) -> Outcome:
     options = RunOptions(**run.options)
+    request = _request(run, options, folder, settings)
     request = replace(
-        _request(run, options, folder, settings),
+        request,
         kernels=kept.kernels.installed.find,
-        kept_copy=kept.copy,
-        kept_home=kept.home,
+        kept_copy=None if request.in_place else kept.copy,
+        kept_home=None if request.in_place else kept.home,
         on_cell=on_cell,
     )
     reports = _Reports(folder.log_file)
@@ -111,7 +114,8 @@ def _execute(
     outcome = with_plain_names(outcome, folder, settings.root / posixpath.dirname(run.process))
     outcome = replace(outcome, way=warm.way, note=reports.note(warm.note))
     if options.deliver:
-        outcome = deliver(outcome, folder, options.deliver, NotebookStorage(root=settings.output_root))
+        storage = NotebookStorage(root=settings.output_root)
+        outcome = deliver(outcome, folder, options.deliver, storage, replaces=options.replaces)
     return outcome
 
 
@@ -179,6 +183,7 @@ def _request(run: Run, options: RunOptions, folder: RunFolder, settings: WorkerS
         inputs=folder.inputs_file,
         repository=str(folder.source if own else settings.root),
         left_out=(settings.data,),
+        in_place=settings.in_place and not own,
         template=options.template,
         template_args=options.template_args or {},
         html=options.html,

@@ -24,6 +24,8 @@ class WorkerSettings:
     cell_time_limit: float | None = None
     output_root: Path = Path()
     """Where executed notebooks are stored that a request gives a relative path."""
+    in_place: bool = False
+    """Whether notebooks run in their own folders (`generator.runner.packaged.in_place`)."""
     kernels: Choice = "auto"
     """How the kernels of runs start that do not choose it (`generator.runner.server.kernels`)."""
 

@@ -50,7 +50,8 @@ class Worker:
         self._current: str | None = None
         self._dismissed = False
         self._own = OwnFolder(settings.data / "kept", settings.name)
-        self._kernels = WarmKernels(default=settings.kernels, folder=self._own.path, log=self._report)
+        spares = None if settings.in_place else self._own.path  # a spare kernel would take the place of the folder
+        self._kernels = WarmKernels(default=settings.kernels, folder=spares, log=self._report)
         self._kept = Kept(self._kernels, KeptCopy(self._own.path / "repository"), KeptHome())
 
     def work(self) -> None:

@@ -1,0 +1,95 @@
+"""Runs in the notebook's own folder: what they find there, what stays there, and what the run has."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from notebook_server import NotebookServer
+from support import write_notebook
+
+_WRITES = """\
+from pathlib import Path
+folder = Path('results')
+folder.mkdir(exist_ok=True)
+(folder / 'table.csv').write_text(f'x{text}')
+Path(figure).write_text(text)
+Path('../above.txt').write_text(text)
+Path('unnamed.txt').write_text(text)
+Path('data.txt').read_text()"""
+_PLACES = """\
+import os, sys, helper
+from packmill import glue
+glue('places', [os.getcwd(), os.path.expanduser('~'), helper.name, os.environ.get('JUPYTER_RUNTIME_DIR', '')])
+glue('startup', globals().get('from_startup', ''))"""
+
+
+def write_root(root: Path) -> None:
+    outputs = (
+        "text: str = 'a'\nfigure = 'figure.png'  # type: stage-out\nold = 'old.png'  # type: stage-out\n"
+        "above = '../above.txt'  # type: stage-out\nfolder = 'results/'  # type: stage-out"
+    )
+    write_notebook(root / "work" / "writes.ipynb", outputs, _WRITES)
+    write_notebook(root / "work" / "places.ipynb", "x: int = 1", _PLACES)
+    (root / "work" / "helper.py").write_text("name = 'own module'")
+    (root / "work" / "data.txt").write_text("data")
+    (root / "work" / "old.png").write_text("old")
+    startup = root / ".ipython" / "profile_default" / "startup"
+    startup.mkdir(parents=True)
+    (startup / "00.py").write_text("from_startup = 'run'")
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NotebookServer]:
+    root = tmp_path_factory.mktemp("in-place") / "root"
+    write_root(root)
+    running = NotebookServer(
+        root, root.parent / "data", "--in-place", "--workers", "1", HOME=str(root), IPYTHONDIR=""
+    ).start()
+    yield running
+    running.stop()
+
+
+def test_files_stay_where_the_notebook_wrote_them(served: NotebookServer) -> None:
+    for text in ("a", "b"):
+        result = served.run("work/writes.ipynb", text=text)
+
+        assert result["state"] == "succeeded", result["error"]
+        assert (served.root / "work" / "unnamed.txt").read_text() == text
+        assert (served.root / "above.txt").read_text() == text
+
+
+def test_declared_outputs_that_were_written_are_those_of_the_run(served: NotebookServer) -> None:
+    result = served.run("work/writes.ipynb", text="c")
+    written = {one["path"]: one["href"] for one in result["outputs"]}
+
+    assert set(written) == {"above.txt", "figure.png", "results/table.csv", "scraps.json", "writes.ipynb"}
+    assert served.ask("GET", written["results/table.csv"]).text == "xc"
+    (served.root / "work" / "results" / "table.csv").write_text("changed later")
+    assert served.ask("GET", written["results/table.csv"]).text == "xc", "a copy"
+
+
+@pytest.mark.parametrize("way", ["auto", "cold"])
+def test_a_notebook_finds_its_folder_its_home_and_its_settings(served: NotebookServer, way: str) -> None:
+    before = sorted(os.listdir(served.root / "work"))
+    body = {"notebook": "work/places.ipynb", "kernels": way}
+    result = served.ask("POST", "/runs?wait=60", json=body).json()
+
+    assert result["state"] == "succeeded", result["error"]
+    folder, home, name, runtime = result["scraps"]["places"]
+    assert (folder, home, name) == (str(served.root / "work"), str(served.root), "own module")
+    assert not runtime.startswith(str(served.root)), "connection files are outside of the home"
+    assert result["scraps"]["startup"] == "run", "IPython's startup files apply"
+    assert not list((served.root / ".ipython").rglob("history*")), "cells may hold secrets"
+    assert [name for name in sorted(os.listdir(served.root / "work")) if name != "__pycache__"] == before
+
+
+def test_a_spare_kernel_never_takes_the_place_of_a_folder(served: NotebookServer) -> None:
+    inode = (served.root / "work").stat().st_ino
+    for _ in range(3):
+        served.ask("POST", "/runs?wait=60", json={"notebook": "work/places.ipynb", "kernels": "cold"})
+
+    assert (served.root / "work").stat().st_ino == inode
+    assert not (served.data / "kernels").exists()
