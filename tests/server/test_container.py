@@ -114,8 +114,8 @@ def test_the_first_start_in_a_container_shows_a_token_once(tmp_path: Path, monke
     options = parser.parse_args(["--host", "0.0.0.0"])
     said: list[str] = []
 
-    serve._access(options, tmp_path, said.append)
-    serve._access(options, tmp_path, said.append)
+    serve._access(options, tmp_path, "", said.append)
+    serve._access(options, tmp_path, "", said.append)
 
     shown = re.fullmatch(r"token 'first' \(admin\): (\S+)", said[0])
     assert shown
