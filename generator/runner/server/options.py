@@ -59,6 +59,7 @@ def _add_notebooks(group: argparse._ArgumentGroup) -> None:
         "in PACKMILL_SERVE_DATABASE (default: a file in --data)",
     )
     _add_storage(group)
+    _add_environment(group)
     _add(
         group,
         "--home-of",
@@ -89,6 +90,27 @@ def _add_notebooks(group: argparse._ArgumentGroup) -> None:
         help="how runs start: direct, without Jupyter's messages, for plain Python; kernel, for everything in Python, "
         "both forked from a process that has imported the notebook's modules; cold, a new process; auto, direct where "
         "the notebook allows it, else kernel (default: %(default)s)",
+    )
+
+
+def _add_environment(group: argparse._ArgumentGroup) -> None:
+    _add(
+        group,
+        "--hide-environment",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="environment variable that notebooks do not get; a pattern such as 'API_*' hides none that programs need, "
+        "such as PATH; can be repeated (default: PACKMILL_*, with S3 the credentials in AWS_*, with --database "
+        "PGPASSWORD)",
+    )
+    _add(
+        group,
+        "--environment",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="environment variable or pattern that notebooks get although it would be hidden; can be repeated",
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from generator.runner.packaged.workspace import locate_repository
@@ -36,8 +36,8 @@ from generator.shared.failures import BadInputsError
 _FIRST_NAME = "first"
 
 
-def serve(options: argparse.Namespace, say: Callable[[str], None]) -> int:
-    """Serve until SIGINT or SIGTERM, and return the exit code.
+def serve(options: argparse.Namespace, say: Callable[[str], None], *, hidden: Collection[str]) -> int:
+    """Serve until SIGINT or SIGTERM, and return the exit code; ``hidden`` are variables that notebooks do not get.
 
     Raises:
         BadInputsError: an option cannot be used on this machine; nothing was started.
@@ -92,6 +92,7 @@ def serve(options: argparse.Namespace, say: Callable[[str], None]) -> int:
             fetch=started.fetch_urls,
             fetch_allowed=tuple(options.fetch_allow),
             fetch_limit=started.limits.upload,
+            variables={name: os.environ[name] for name in hidden if name in os.environ},
         )
         pool = WorkerPool(
             settings,
@@ -210,6 +211,6 @@ def _given_tokens(options: argparse.Namespace) -> dict[str, Token]:
 
 
 def _forget_own_variables() -> None:
-    """Remove the server's variables from the environment that notebooks get: tokens, and the database's password."""
+    """Remove the variables of options, which are read: among them tokens and the database's password."""
     for name in [name for name in os.environ if name.startswith(variable_prefix)]:
         del os.environ[name]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable
 
 from generator.runner.server.container import is_container
 from generator.runner.server.first_process import run_in_child
-from generator.runner.server.options import variable_prefix
-from generator.runner.server.variables import hide_values
+from generator.runner.server.variables import hidden_names, overwrite_values
 
 
 def start(options: argparse.Namespace, say: Callable[[str], None]) -> int:
@@ -21,7 +21,14 @@ def start(options: argparse.Namespace, say: Callable[[str], None]) -> int:
     def serve() -> int:
         from generator.runner.server.serve import serve
 
-        return serve(options, say)
+        return serve(options, say, hidden=hidden)
 
-    hide_values(variable_prefix)
+    hidden = hidden_names(
+        os.environ,
+        hide=options.hide_environment,
+        give=options.environment,
+        storage=bool(options.output_bucket or options.source_bucket),
+        database=bool(options.database),
+    )
+    overwrite_values(hidden)
     return run_in_child(serve) if is_container() else serve()

@@ -8,7 +8,7 @@ import os
 import signal
 import socket
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AsyncExitStack, suppress
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,6 @@ from generator.runner.server.browsers import is_loopback
 from generator.runner.server.gateway.app import GatewayApp, GatewaySettings
 from generator.runner.server.gateway.guard import Guard
 from generator.runner.server.gateway.notebooks import ServedNotebook, load_notebooks
-from generator.runner.server.gateway.options import variable_prefix
 from generator.runner.server.gateway.responses import Headers
 from generator.runner.server.gateway.routes import Routes
 from generator.runner.server.gateway.states.calls import CallLimits, SeedError, State, UnsuitedError
@@ -42,8 +41,8 @@ _cors = {
 Say = Callable[[str], None]
 
 
-def serve(options: argparse.Namespace, say: Say) -> int:
-    """Serve until SIGINT or SIGTERM, and return the exit code.
+def serve(options: argparse.Namespace, say: Say, *, hidden: Collection[str]) -> int:
+    """Serve until SIGINT or SIGTERM, and return the exit code; ``hidden`` are variables that notebooks do not get.
 
     Raises:
         BadInputsError: an option cannot be used; nothing was started.
@@ -73,7 +72,7 @@ def serve(options: argparse.Namespace, say: Say) -> int:
         allowed_hosts=options.allowed_host or (),
         allow_origin=options.allow_origin,
     )
-    _set_environment()
+    _set_environment(hidden)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with suppress(KeyboardInterrupt):  # uvicorn shuts down cleanly and then raises the signal again
         asyncio.run(
@@ -193,10 +192,10 @@ def _token(options: argparse.Namespace) -> str:
     return token
 
 
-def _set_environment() -> None:
-    """Set what notebooks find in their environment, and remove the token."""
-    for name in [name for name in os.environ if name == "KG_AUTH_TOKEN" or name.startswith(variable_prefix)]:
-        del os.environ[name]
+def _set_environment(hidden: Collection[str]) -> None:
+    """Set what notebooks find in their environment."""
+    for name in hidden:
+        os.environ.pop(name, None)
     os.environ["KERNEL_GATEWAY"] = "1"
 
 

@@ -19,6 +19,7 @@ from generator.runner.server.kernels.warm import WarmKernels
 from generator.runner.server.runs.folder import RunFolder
 from generator.runner.server.runs.model import Choice, Outcome, Run, RunState
 from generator.runner.server.storage import NotebookStorage
+from generator.runner.server.variables import set_for_a_while
 from generator.runner.server.workers.delivery import deliver
 from generator.runner.server.workers.fetching import FetchRules, fetch_files
 from generator.runner.server.workers.plain_names import with_plain_names
@@ -115,7 +116,8 @@ def _execute(
     outcome = replace(outcome, way=warm.way, note=reports.note(warm.note))
     if options.deliver:
         storage = NotebookStorage(root=settings.output_root)
-        outcome = deliver(outcome, folder, options.deliver, storage, replaces=options.replaces)
+        with set_for_a_while(settings.variables):
+            outcome = deliver(outcome, folder, options.deliver, storage, replaces=options.replaces)
     return outcome
 
 

@@ -117,6 +117,7 @@ class WorkerPool:
             process = subprocess.Popen(
                 [sys.executable, *_isolation(), "-m", "generator.runner.server.workers.worker", str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
+                env={name: value for name, value in os.environ.items() if name not in self._settings.variables},
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,  # Ctrl-C is for the server, which stops its workers
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,8 @@ class WorkerSettings:
     fetch_allowed: tuple[str, ...] = ()
     """Hosts and networks besides public ones."""
     fetch_limit: int = 1024**3
+    variables: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Environment variables for the worker itself, not for notebooks."""
 
     def as_message(self) -> dict[str, Any]:
         """Return the settings as a JSON object."""

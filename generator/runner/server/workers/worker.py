@@ -24,6 +24,7 @@ from generator.runner.server.runs.folder import run_folder
 from generator.runner.server.runs.model import Outcome, Run, RunState
 from generator.runner.server.runs.store import ChangeKind, Changes, RunLostError, RunStore, StoreUnavailableError
 from generator.runner.server.runs.stores import open_store
+from generator.runner.server.variables import set_for_a_while
 from generator.runner.server.workers.channel import receive, send
 from generator.runner.server.workers.execution import Kept, execute_run
 from generator.runner.server.workers.own_folder import OwnFolder
@@ -200,7 +201,8 @@ def main(descriptor: int) -> None:
     if message is None:
         return
     settings = WorkerSettings.from_message(message)
-    store = open_store(settings.data, settings.database)
+    with set_for_a_while(settings.variables):
+        store = open_store(settings.data, settings.database)
     try:
         Worker(channel, settings, store).work()
     finally:

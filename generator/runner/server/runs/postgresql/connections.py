@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -59,9 +60,10 @@ class Connections:
 
     def __init__(self, url: str, *, most: int) -> None:
         self._url = url.replace("postgresql+psycopg://", "postgresql://", 1)
+        self._options = {**_variables(self._url), **_OPTIONS}
         self._pool: ConnectionPool[Connection] = ConnectionPool(
             self._url,
-            kwargs=_OPTIONS,
+            kwargs=self._options,
             min_size=1,
             max_size=most,
             timeout=_TIMEOUT,
@@ -90,7 +92,7 @@ class Connections:
 
     def connect(self) -> Connection:
         """Open a connection outside of the pool."""
-        return cast("Connection", psycopg.connect(self._url, **_OPTIONS))
+        return cast("Connection", psycopg.connect(self._url, **self._options))
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
@@ -129,3 +131,18 @@ class Connections:
         """Return the URL without user, password and options."""
         parts = conninfo_to_dict(self._url)
         return f"postgresql://{parts.get('host', '')}/{parts.get('dbname', '')}"
+
+
+def _variables(url: str) -> dict[str, str]:
+    """Return what libpq's variables, such as PGPASSWORD, add to a URL; a worker has them only when it starts."""
+    try:
+        given = conninfo_to_dict(url)
+    except psycopg.Error:  # reported by the first connection
+        return {}
+    found = psycopg.pq.Conninfo.get_defaults()
+    set_by = {one.keyword.decode(): one.val.decode() for one in found if one.val and one.envvar and _is_set(one.envvar)}
+    return {name: value for name, value in set_by.items() if name not in given}
+
+
+def _is_set(variable: bytes) -> bool:
+    return variable.decode() in os.environ
