@@ -26,7 +26,8 @@ from generator.runner.server.workers.execution import RunOptions
 from generator.shared.failures import BadInputsError
 
 _RETRY_AFTER = "1"
-_KEY_REUSED = "https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/#section-2.7"
+KEY_REUSED = "https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/#section-2.7"
+"""The type of the problem that an idempotency key was used for another request."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -106,7 +107,7 @@ def _store(context: Context, submission: Submission, read: ReadValues) -> Run:
         folder.remove()
         if not same:
             raise ProblemError(
-                422, "the idempotency key was used for another request; choose a new key", kind=_KEY_REUSED
+                422, "the idempotency key was used for another request; choose a new key", kind=KEY_REUSED
             )
     return run
 

@@ -24,6 +24,9 @@ class ScheduleSettings(BaseModel):
     time_zone: _Text | None = None
     title: _Text | None = None
     paused: bool | None = None
+    time_parameters: dict[str, str] | None = Field(
+        None, description="formats such as '%Y-%m-%d' of a run's scheduled time, by the parameters that get it"
+    )
 
     def change(self) -> ScheduleChange:
         """Return the change that the client asks for."""
@@ -46,6 +49,7 @@ class ScheduleEntity(BaseModel):
     cron: str = Field(description="minute, hour, day of month, month, day of week")
     time_zone: str = Field(description="an IANA name")
     paused: bool
+    time_parameters: dict[str, str] = Field(description="formats of the scheduled time, by parameter")
     next: list[datetime] = Field(description="the next times, in the time zone")
     problem: str | None = Field(description="why the last run could not start")
     owner: str = Field(description="the name of the token; empty without tokens")

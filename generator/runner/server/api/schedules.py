@@ -107,6 +107,7 @@ def _entity(context: Context, view: ScheduleView) -> dict[str, Any]:
         "cron": schedule.cron,
         "time_zone": schedule.time_zone,
         "paused": schedule.paused,
+        "time_parameters": schedule.time_parameters,
         "next": [_local(time, zone) for time in view.upcoming],
         "problem": schedule.problem,
         "owner": schedule.owner,

@@ -30,7 +30,7 @@ from generator.runner.server.values.request import Body, discard, read_body, val
 from generator.runner.server.values.texts import typed_values
 
 router = page_router()
-_SCHEDULE = ("title", "cron", "time_zone")
+_SCHEDULE = ("title", "cron", "time_zone", "time_parameters")
 """Fields of a schedule; in the form, their names have a prefix that no parameter has."""
 
 
@@ -128,10 +128,12 @@ async def _create_schedule(form: SentForm) -> str:
     """
     if any(isinstance(part.value, Upload) for part in form.body.parts):
         raise ProblemError(400, "a schedule cannot have files of a form; leave them out for the notebook's own")
-    title, cron, time_zone = ((form.body.text(f"schedule-{name}") or "").strip() for name in _SCHEDULE)
+    title, cron, time_zone, lines = ((form.body.text(f"schedule-{name}") or "").strip() for name in _SCHEDULE)
+    formats = _read_formats(lines)
     change = ScheduleChange(
         notebook=form.notebook.path,
-        parameters=form.inputs,
+        parameters={name: value for name, value in form.inputs.items() if name not in formats},
+        time_parameters=formats,
         title=title,
         cron=cron,
         time_zone=time_zone or "UTC",
@@ -139,6 +141,18 @@ async def _create_schedule(form: SentForm) -> str:
     await create_schedule(form.context, change, form.identity)
     discard(form.context, form.body)
     return "/schedules"
+
+
+def _read_formats(text: str) -> dict[str, str]:
+    """Read the parameters that get the time of a run, ``NAME=FORMAT`` in each line.
+
+    Raises:
+        ProblemError: 400, a line is something else.
+    """
+    lines = [line.partition("=") for line in text.splitlines() if line.strip()]
+    if wrong := [name for name, mark, _ in lines if not mark]:
+        raise ProblemError(400, f"{wrong[0][:200]!r}: write NAME=FORMAT, such as date=%Y-%m-%d")
+    return {name.strip(): format_.strip() for name, _, format_ in lines}
 
 
 def _form_page(

@@ -8,13 +8,15 @@ from datetime import datetime
 from typing import Any
 
 from generator.runner.server.access import Identity
+from generator.runner.server.catalogue import ServedNotebook
 from generator.runner.server.context import Context
 from generator.runner.server.problems import ProblemError
 from generator.runner.server.runs.model import Run
 from generator.runner.server.runs.store import RunFilter
-from generator.runner.server.schedules.model import Schedule, new_schedule_id
+from generator.runner.server.schedules.model import Schedule, new_schedule_id, schedule_options
 from generator.runner.server.schedules.scheduler import utc_now
 from generator.runner.server.schedules.store import ScheduleMissingError
+from generator.runner.server.schedules.time_parameters import check_formats, time_values
 from generator.runner.server.schedules.times import check_expression, check_time_zone, next_time, upcoming
 from generator.runner.server.schedules.values import read_values, remove_values, write_values
 from generator.runner.server.submission import check
@@ -35,6 +37,7 @@ class ScheduleChange:
     time_zone: str | None = None
     title: str | None = None
     paused: bool | None = None
+    time_parameters: Mapping[str, str] | None = None
     options: Mapping[str, Any] | None = None
 
 
@@ -112,22 +115,38 @@ async def delete_schedule(context: Context, schedule_id: str, identity: Identity
 
 def _changed(context: Context, before: Schedule, change: ScheduleChange, values: Mapping[str, Any]) -> Schedule:
     notebook = context.catalogue.get(before.process if change.notebook is None else change.notebook)
-    if change.notebook is not None or change.parameters is not None:
-        check(context, notebook, values)
+    formats = before.time_parameters if change.time_parameters is None else check_formats(change.time_parameters)
+    time_zone = before.time_zone if change.time_zone is None else check_time_zone(change.time_zone)
+    if change.notebook is not None or change.parameters is not None or change.time_parameters is not None:
+        _check_values(context, notebook, values, time_values(formats, notebook.interface, utc_now(), time_zone))
     after = replace(
         before,
         process=notebook.path,
         cron=before.cron if change.cron is None else check_expression(change.cron),
-        time_zone=before.time_zone if change.time_zone is None else check_time_zone(change.time_zone),
+        time_zone=time_zone,
         title=before.title if change.title is None else _check_title(change.title),
         paused=before.paused if change.paused is None else change.paused,
-        options=before.options if change.options is None else change.options,
+        options=schedule_options(before.run_options if change.options is None else change.options, formats),
         problem=None,
     )
     if after.paused:
         return replace(after, due=None)
     same = (before.cron, before.time_zone, before.paused) == (after.cron, after.time_zone, after.paused)
     return after if same else replace(after, due=next_time(utc_now(), after.cron, after.time_zone))
+
+
+def _check_values(
+    context: Context, notebook: ServedNotebook, values: Mapping[str, Any], of_time: Mapping[str, Any]
+) -> None:
+    """Check the values of a schedule's runs.
+
+    Raises:
+        ProblemError: 400, with each that does not fit, or that is given twice.
+    """
+    twice = [f"{name}: is both in parameters and in time_parameters" for name in values if name in of_time]
+    if twice:
+        raise ProblemError(400, "the schedule is not valid", issues=twice)
+    check(context, notebook, {**values, **of_time})
 
 
 def _check_title(title: str) -> str:

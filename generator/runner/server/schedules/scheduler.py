@@ -13,15 +13,18 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from itertools import islice, takewhile
+from zoneinfo import ZoneInfo
 
 from generator.runner.server.context import Context
 from generator.runner.server.problems import ProblemError
 from generator.runner.server.runs.model import RunState
 from generator.runner.server.runs.store import RunFilter, StoreUnavailableError
 from generator.runner.server.schedules.model import Schedule
+from generator.runner.server.schedules.time_parameters import time_values
 from generator.runner.server.schedules.times import next_time, times_after
 from generator.runner.server.schedules.values import read_values
-from generator.runner.server.submission import Submission, submit
+from generator.runner.server.storage import dated_name
+from generator.runner.server.submission import KEY_REUSED, Submission, submit
 from generator.runner.server.workers.execution import RunOptions
 
 _LONGEST_SLEEP = 2.0
@@ -71,7 +74,8 @@ class Scheduler:
         except ProblemError as error:
             if error.status in (429, 503):  # the queue or the share of the token is full, or the server stops
                 return
-            problem = f"{schedule.due:%Y-%m-%d %H:%M} UTC: {' '.join((error.detail, *error.issues))}"
+            if error.kind != KEY_REUSED:  # another server has started the run, perhaps for an earlier time
+                problem = f"{schedule.due:%Y-%m-%d %H:%M} UTC: {' '.join((error.detail, *error.issues))}"
         except OSError as error:
             problem = f"{schedule.due:%Y-%m-%d %H:%M} UTC: {error}"
         following = next_time(now, schedule.cron, schedule.time_zone)
@@ -82,10 +86,15 @@ class Scheduler:
         return bool(await self._context.stored(self._context.store.list, chosen))
 
     def _submission(self, schedule: Schedule, due: datetime, now: datetime) -> Submission:
-        options = {**schedule.options, "note": _note(schedule, due, now)}
+        context, times = self._context, _due_times(schedule, due, now)
+        notebook = context.catalogue.get(schedule.process)
+        options = {**schedule.run_options, "note": _note(times, now)}
+        if context.home_of is not None:
+            options["deliver"] = dated_name(notebook.path, times[-1].astimezone(ZoneInfo(schedule.time_zone)))
+        of_time = time_values(schedule.time_parameters, notebook.interface, times[-1], schedule.time_zone)
         return Submission(
-            notebook=self._context.catalogue.get(schedule.process),
-            inputs=read_values(self._context.data, schedule.id),
+            notebook=notebook,
+            inputs={**read_values(context.data, schedule.id), **of_time},
             owner=schedule.owner,
             protocol="schedule",
             options=RunOptions(**options),
@@ -101,12 +110,19 @@ class Scheduler:
         return min(max(until, 1.0), _LONGEST_SLEEP)
 
 
-def _note(schedule: Schedule, due: datetime, now: datetime) -> str | None:
+def _due_times(schedule: Schedule, due: datetime, now: datetime) -> list[datetime]:
+    """Return the times that one run stands for: the one that is due, and those that were missed after it."""
+    if now - due < _PUNCTUAL:
+        return [due]
+    later = takewhile(lambda time: time <= now, times_after(due, schedule.cron, schedule.time_zone))
+    return [due, *islice(later, _MOST_COUNTED)]
+
+
+def _note(missed: list[datetime], now: datetime) -> str | None:
     """Say that a run is late, and how many times it stands for."""
+    due = missed[0]
     if now - due < _PUNCTUAL:
         return None
-    later = takewhile(lambda time: time <= now, times_after(due, schedule.cron, schedule.time_zone))
-    missed = [due, *islice(later, _MOST_COUNTED)]
     if len(missed) == 1:
         return f"started late: due at {due:%Y-%m-%d %H:%M} UTC"
     count = len(missed) if len(missed) <= _MOST_COUNTED else f"more than {_MOST_COUNTED}"
