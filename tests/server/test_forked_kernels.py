@@ -119,6 +119,18 @@ def _comparable(cell: dict[str, Any]) -> str:
     return text
 
 
+@pytest.mark.parametrize("way", ["cold", *_WAYS])
+def test_what_a_notebook_does_at_its_end_is_done(way: Choice, warm: WarmRuns) -> None:
+    exits = "import atexit\natexit.register(lambda: open('ended.txt', 'w').write('ended'))"
+    released = "class Map:\n    def __del__(self): open('released.txt', 'w').write('released')\none = Map()\none"
+
+    run = warm.run(exits, "%reset -f", released, "two = 2", way=way)
+
+    assert run.way == way
+    assert (run.folder / "ended.txt").read_text() == "ended"
+    assert (run.folder / "released.txt").read_text() == "released"
+
+
 def test_a_failed_run_has_the_same_message_in_every_way(warm: WarmRuns) -> None:
     runs = [warm.run("x = 1", "def f():\n    return x / 0\nf()", way=way) for way in ("cold", *_WAYS)]
 

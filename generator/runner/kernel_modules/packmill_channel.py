@@ -9,8 +9,8 @@ import struct
 import threading
 
 _UNREAD = 1 << 23
-_SENT_LATER = {"execute_result", "execute_reply"}
-"""Kinds of messages that are followed by another one at once."""
+_SENT_LATER = {"execute_input", "execute_result", "execute_reply"}
+"""Kinds of messages that nobody waits for before the next one."""
 _libc = ctypes.CDLL(None)
 
 

@@ -54,7 +54,8 @@ def serve(connection, files):
         channel.send("execute_reply", _execute(shell, request["code"]))
         channel.send("status", {"execution_state": "idle"})
         if shell.exit_requested:
-            return
+            break
+    shell.is_ending = True
 
 
 def _execute(shell, code):
@@ -85,6 +86,7 @@ class ZMQInteractiveShell(InteractiveShell):
     channel = None
     last_traceback = ()
     exit_requested = False
+    is_ending = False
 
     def init_environment(self):
         os.environ.update(TERM="xterm-color", CLICOLOR="1", FORCE_COLOR="1", CLICOLOR_FORCE="1")
@@ -103,6 +105,17 @@ class ZMQInteractiveShell(InteractiveShell):
 
     def enable_gui(self, gui=None):
         """Do nothing: nobody sits in front of a window."""
+
+    def reset(self, new_session=True, aggressive=False):  # noqa: FBT002 - IPython's signature
+        """Release the notebook's objects; at the end of the process, without the start of another session."""
+        if not self.is_ending:
+            super().reset(new_session, aggressive)
+            return
+        self.last_execution_result = None
+        self.displayhook.flush()
+        for name in self.user_ns.keys() - {"__builtin__", "__builtins__", "__name__"}:
+            del self.user_ns[name]
+        self.user_ns_hidden.clear()
 
     def ask_exit(self):
         """End the process after ``exit`` in a cell, as a kernel does."""
