@@ -6,10 +6,12 @@ four digits after ``\x``, Scala knows neither ``\x`` nor ``\U``, and MATLAB know
 
 from __future__ import annotations
 
+import importlib.util
 import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from generator.runner.document.translators.base import UnwritableError
@@ -80,6 +82,8 @@ _corrections = {
 
 def correct(translator: Any) -> Any:
     """Return a translator of papermill with the corrections of its language, if it has some."""
+    if getattr(translator, "__name__", "") == "PythonTranslator" and not _has_black():
+        return type(translator.__name__, (translator,), {"codify": classmethod(_codify_without_black)})
     correction = _corrections.get(getattr(translator, "__name__", ""))
     if correction is None:
         return translator
@@ -91,6 +95,16 @@ def correct(translator: Any) -> Any:
     if translator.__name__ == "BashTranslator":
         methods["translate_list"] = classmethod(_bash_array)
     return type(translator.__name__, (translator,), methods)
+
+
+@cache
+def _has_black() -> bool:
+    return importlib.util.find_spec("black") is not None
+
+
+def _codify_without_black(cls: Any, parameters: Mapping[str, Any], comment: str = "Parameters") -> str:
+    """Write the parameters as papermill does where black is missing, without looking for it again."""
+    return str(super(cls.__mro__[1], cls).codify(parameters, comment))
 
 
 def _number(translator: Any, words: tuple[str, str, str], value: float) -> str:

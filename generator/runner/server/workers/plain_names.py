@@ -29,19 +29,23 @@ def with_plain_names(outcome: Outcome, folder: RunFolder, notebook_folder: Path)
 
 class _Names:
     def __init__(self, uploads: Path, notebook_folder: Path) -> None:
-        self._uploads = re.compile(rf"{re.escape(str(uploads))}/([\w-]+)(/(?=[^'\"\s]))?")
-        """The folder of an input's files, and whether a name in it follows."""
+        self._uploads = f"{uploads}/"
         self._notebook_folder = str(notebook_folder)
 
     def plain(self, value: Any) -> Any:
         if isinstance(value, str):
-            return self._uploads.sub(lambda found: "" if found[2] else found[1], value)
+            return self._plain_text(value) if self._uploads in value else value
         if isinstance(value, list):
             return [self.plain(item) for item in value]
         if isinstance(value, dict):
             plain = {name: self.plain(item) for name, item in value.items()}
             return self._from_notebook(plain) if plain.get("class") in {"File", "Directory"} else plain
         return value
+
+    def _plain_text(self, text: str) -> str:
+        """Remove the folder of an input's files where a name follows, else leave the input's name."""
+        pattern = rf"{re.escape(self._uploads)}([\w-]+)(/(?=[^'\"\s]))?"
+        return re.sub(pattern, lambda found: "" if found[2] else found[1], text)
 
     def _from_notebook(self, file: dict[str, Any]) -> dict[str, Any]:
         path = file.get("path")
