@@ -18,7 +18,7 @@ import nbformat
 import pytest
 import requests
 from botocore.exceptions import ClientError
-from notebook_server import NotebookServer
+from notebook_server import NotebookServer, serve_command
 from staging_servers import S3, s3_server
 from support import write_notebook
 from waiting import wait_until
@@ -609,3 +609,32 @@ def test_a_role_that_runs_does_not_change_templates(tmp_path: Path) -> None:
         server.stop()
 
     assert statuses == [401, 403, 200, 401, 200]
+
+
+def test_executed_notebooks_in_the_served_folder_are_no_notebooks_of_it(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    write_notebook(root / "list.ipynb", "", f"{GLUE}import os\nglue('names', sorted(os.listdir()))")
+    options = ("--output-root", str(root / "executed"), "--readable", "*", "--workers", "1")
+    server = NotebookServer(root, tmp_path / "data", *options).start()
+    try:
+        results = [server.ask("GET", "/run/list.ipynb") for _ in range(2)]
+        served = [one["path"] for one in server.get("/notebooks")["notebooks"]]
+        [executed, _] = sorted((root / "executed").glob("*.ipynb"))
+        again = server.ask("GET", f"/run/executed/{executed.name}")
+    finally:
+        server.stop()
+
+    assert [one.json()["result"]["names"] for one in results] == [["list.ipynb"]] * 2
+    assert served == ["list.ipynb"]
+    assert again.status_code == 404
+
+
+@pytest.mark.parametrize("folder", ["root", "."])
+def test_executed_notebooks_are_not_stored_among_the_sources(folder: str, tmp_path: Path) -> None:
+    write_notebook(tmp_path / "root" / "a.ipynb", "")
+
+    refused = serve_command(tmp_path / "root", tmp_path / "data", "--output-root", str(tmp_path / folder))
+
+    assert refused.returncode == 2
+    assert "contains the notebooks" in refused.stderr
+    assert f"such as {tmp_path}/root/executed" in refused.stderr

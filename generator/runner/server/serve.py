@@ -63,7 +63,7 @@ def serve(options: argparse.Namespace, say: Callable[[str], None], *, hidden: Co
     _forget_own_variables()
     store = open_store(data, options.database)
     context = Context(
-        catalogue=Catalogue(root, left_out=[data]),
+        catalogue=Catalogue(root, left_out=[data, storage.root] if options.output_root else [data]),
         store=store,
         schedules=open_schedule_store(data, options.database),
         events=RunEvents(lambda run_id: context.stored(store.get, run_id)),
@@ -187,11 +187,16 @@ def _storage(options: argparse.Namespace, root: Path, data: Path) -> NotebookSto
     """Read where executed notebooks may be stored.
 
     Raises:
-        BadInputsError: a bucket has no valid name, or the folder is a file.
+        BadInputsError: a bucket has no valid name, or the folder is a file or contains the notebooks.
     """
     folder = Path(options.output_root or (root if options.home_of else data / "notebooks")).resolve()
     if folder.exists() and not folder.is_dir():
         raise BadInputsError(f"--output-root {folder}: not a folder")
+    if options.output_root and root.resolve().is_relative_to(folder):
+        raise BadInputsError(
+            f"--output-root {folder}: contains the notebooks, so executed ones would be served and copied for every "
+            f"run; name a folder of its own, such as {root / 'executed'}"
+        )
     return NotebookStorage(
         root=folder,
         keep_all=bool(options.output_root),
