@@ -75,6 +75,17 @@ def test_a_request_waits_for_a_run_that_another_replica_executes(replicas: Repli
     assert not (idle.data / "runs.sqlite").exists()
 
 
+def test_a_server_without_fetch_says_why_it_fetches_nothing_for_another_one(replicas: Replicas) -> None:
+    write_notebook(replicas.folder / "root" / "read.ipynb", "data = 'in.txt'  # type: stage-in", "open(data).read()")
+    replicas.start("--workers", "1")
+    fetching = replicas.start("--workers", "0", "--fetch", "public")
+
+    run = fetching.run("read.ipynb", data={"class": "File", "location": "http://files.example/in.txt"})["run"]
+
+    assert (run["state"], run["reason"]) == ("failed", "staging-failed")
+    assert "start all servers of a database with the same --fetch" in run["error"]
+
+
 def test_a_run_is_followed_and_dismissed_by_way_of_another_replica(replicas: Replicas) -> None:
     idle = replicas.start("--workers", "0")
     replicas.start("--workers", "1")

@@ -23,6 +23,7 @@ from generator.runner.server.runs.store import QueueFullError, RunFilter, StoreU
 from generator.runner.server.values.archives import unpack_in_place
 from generator.runner.server.values.caller_files import NewFile, ReadValues, read_values
 from generator.runner.server.workers.execution import RunOptions
+from generator.runner.server.workers.fetching import remote_files
 from generator.shared.failures import BadInputsError
 
 _RETRY_AFTER = "1"
@@ -89,7 +90,7 @@ def _store(context: Context, submission: Submission, read: ReadValues) -> Run:
         folder.write_inputs(read.inputs)
         if submission.idempotency_key is not None:
             folder.write_fingerprint(_fingerprint(submission, read.inputs, folder))
-        run = context.store.add(_new_run(submission), run_id=submission.run_id, queue_limit=context.limits.queue)
+        run = context.store.add(_new_run(submission, read), run_id=submission.run_id, queue_limit=context.limits.queue)
     except QueueFullError:
         folder.remove()
         detail = f"{context.limits.queue} runs are waiting, which is the limit; try again later"
@@ -194,12 +195,13 @@ def _write_files(files: Iterable[NewFile], *, limit: int) -> None:
             raise ProblemError(400, f"two files have the name {file.path.name!r}; rename one") from None
 
 
-def _new_run(submission: Submission) -> NewRun:
+def _new_run(submission: Submission, read: ReadValues) -> NewRun:
+    fetches = any(remote_files(list(read.inputs.values())))
     return NewRun(
         process=submission.notebook.path,
         owner=submission.owner,
         protocol=submission.protocol,
-        options=submission.options.as_json(),
+        options=replace(submission.options, fetch=fetches).as_json(),
         idempotency_key=submission.idempotency_key,
         schedule=submission.schedule,
     )

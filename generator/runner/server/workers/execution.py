@@ -24,7 +24,7 @@ from generator.runner.server.workers.delivery import deliver
 from generator.runner.server.workers.fetching import FetchRules, fetch_files
 from generator.runner.server.workers.plain_names import with_plain_names
 from generator.runner.server.workers.settings import WorkerSettings
-from generator.shared.failures import DiskFullError, InterruptedRunError, RunFailedError
+from generator.shared.failures import DiskFullError, InterruptedRunError, RunFailedError, StagingError
 
 _WARNING = "warning: "
 _LONGEST_NOTE = 4000
@@ -48,6 +48,8 @@ class RunOptions:
     """Whether it may replace an earlier executed notebook."""
     note: str | None = None
     """What a user should know of how the run was started."""
+    fetch: bool = False
+    """Whether values name files by address, which the server that took the run allows."""
 
     def as_json(self) -> dict[str, Any]:
         """Return the options that are set, for the run's row."""
@@ -98,7 +100,7 @@ def _execute(
     with _own_surroundings(folder.path):
         failure = (
             _outcome(partial(_fetch, folder, settings, request.time_limit, say, on_cell), folder)
-            if settings.fetch
+            if options.fetch
             else None
         )
         if failure and failure.state is not RunState.SUCCEEDED:
@@ -128,7 +130,15 @@ def _fetch(
     say: Callable[[str], None],
     on_cell: Callable[[int, int], None],
 ) -> None:
-    """Fetch the files that the values of a run name by address; no cell runs meanwhile."""
+    """Fetch the files that the values of a run name by address; no cell runs meanwhile.
+
+    Raises:
+        StagingError: this server fetches none.
+    """
+    if not settings.fetch:
+        raise StagingError(
+            "the server of this worker fetches no files; start all servers of a database with the same --fetch"
+        )
     rules = FetchRules(allowed=settings.fetch_allowed, largest=settings.fetch_limit, time_limit=time_limit)
     fetch_files(folder, rules, say=say, on_wait=partial(on_cell, 0, 0))
 
@@ -184,7 +194,7 @@ def _request(run: Run, options: RunOptions, folder: RunFolder, settings: WorkerS
         output=folder.output,
         inputs=folder.inputs_file,
         repository=str(folder.source if own else settings.root),
-        left_out=(settings.data,),
+        left_out=(settings.data, settings.output_root),
         in_place=settings.in_place and not own,
         template=options.template,
         template_args=options.template_args or {},

@@ -55,7 +55,7 @@ def fetch_files(
     inputs = json.loads(folder.inputs_file.read_bytes())
     left = rules.largest
     for number, (name, value) in enumerate(inputs.items()):
-        remote = list(_remote_files(value))
+        remote = list(remote_files(value))
         if not remote:
             continue
         if len(remote) > _MOST_FILES:
@@ -68,16 +68,17 @@ def fetch_files(
         folder.write_inputs(inputs)
 
 
-def _remote_files(value: Any) -> Iterator[dict[str, Any]]:
+def remote_files(value: Any) -> Iterator[dict[str, Any]]:
+    """Return the CWL File objects in a value that name an address."""
     if isinstance(value, list):
         for item in value:
-            yield from _remote_files(item)
+            yield from remote_files(item)
     elif isinstance(value, dict):
         if value.get("class") == "File" and str(value.get("location", "")).startswith(("http://", "https://")):
             yield value
             return
         for item in value.values():
-            yield from _remote_files(item)
+            yield from remote_files(item)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
