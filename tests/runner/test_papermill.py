@@ -359,3 +359,29 @@ def test_a_failure_in_the_engine_is_papermill_s_failure(folder: Path) -> None:
     cells = json.loads((folder / "out.ipynb").read_text())["cells"]
     assert [cell["cell_type"] for cell in cells] == ["markdown", "markdown", "code", "code"]
     assert cells[2]["metadata"]["papermill"]["status"] == "failed"
+
+
+def test_the_engine_writes_results_for_programs(folder: Path) -> None:
+    glue = "from packmill import glue\nglue('n', n)"
+    program = (
+        "import papermill, sys\n"
+        "papermill.execute_notebook('in.ipynb', 'out.ipynb', {'n': 5}, engine_name='packmill', results='deep/results')"
+    )
+    expected = {
+        "print(1)": (0, "succeeded", None, None),
+        "1 / 0": (1, "failed", "cell-error", "cell 3 failed: ZeroDivisionError: division by zero"),
+        "import os\nos._exit(3)": (1, "failed", "kernel-died", "Kernel died"),
+        "glue('statusCode', 404)": (1, "failed", "status-code", "the notebook ended with statusCode 404"),
+    }
+    for last, (code, state, reason, error) in expected.items():
+        write_source(("n = 1", glue, last), folder / "in.ipynb")
+
+        done = subprocess.run([sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, check=False)
+
+        assert done.returncode == code, done.stderr
+        result = json.loads((folder / "deep" / "results" / "result.json").read_text())
+        assert (result["state"], result["reason"], result["error"]) == (state, reason, error)
+        assert result["notebook"] == "../../out.ipynb"
+        assert result["parameters"] == {"n": 5}
+        assert [cell["cell"] for cell in result["cells"]][:3] == [1, None, 2]
+        assert json.loads((folder / "deep" / "results" / "scraps.json").read_text())["n"] == 5

@@ -1,6 +1,8 @@
-"""packmill's execution as a papermill engine: ``papermill --engine packmill``, and Airflow's PapermillOperator.
+"""packmill's execution as a papermill engine: ``papermill --engine packmill``.
 
-Registered by the entry point ``papermill.engine`` (papermill's documentation, "Extending papermill through engines").
+In Python it is ``papermill.execute_notebook(…, engine_name="packmill")``, as in the DAGs that packmill writes, because
+Airflow's PapermillOperator cannot choose an engine. Registered by the entry point ``papermill.engine`` (papermill's
+documentation, "Extending papermill through engines").
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from generator.runner.kernels.session import CellTooLongError, KernelGoneError, 
 from generator.runner.kernels.sos import front_end
 from generator.runner.kernels.specs import choose_kernel, find_kernels
 from generator.runner.kernels.traits import find_traits
+from generator.runner.standalone.engine_results import EngineResults, engine_results
 
 _SHUTDOWN_TIMEOUT = 5.0
 
@@ -46,15 +49,22 @@ class PackmillEngine(Engine):  # type: ignore[misc]
 
     @classmethod
     def execute_notebook(cls, nb: Any, kernel_name: str, **options: Any) -> Any:
-        """Run a notebook like papermill, with saves of linear cost."""
+        """Run a notebook like papermill, with saves of linear cost.
+
+        ``results`` is a folder for ``result.json``, ``scraps.json`` and ``scraps/``, as of ``packmill-runner run
+        --results``; a glued ``statusCode`` of 400 or more then fails the run.
+        """
         manager_options = ("output_path", "progress_bar", "log_output", "autosave_cell_every")
         manager = _Manager(nb, **{name: options[name] for name in manager_options if name in options})
-        manager.notebook_start()
-        try:
-            cls.execute_managed_notebook(manager, kernel_name, **options)
-        finally:
-            manager.cleanup_pbar()
-            manager.notebook_complete()
+        folder = options.pop("results", None)
+        paths = {name: options.get(name) for name in ("input_path", "output_path")}
+        with engine_results(Path(folder).absolute() if folder else None, **paths) as results:
+            manager.notebook_start()
+            try:
+                cls.execute_managed_notebook(manager, kernel_name, results=results, **options)
+            finally:
+                manager.cleanup_pbar()
+                manager.notebook_complete()
         return manager.nb
 
     @classmethod
@@ -63,6 +73,7 @@ class PackmillEngine(Engine):  # type: ignore[misc]
         nb_man: NotebookExecutionManager,
         kernel_name: str,
         *,
+        results: EngineResults,
         log_output: bool = False,
         stdout_file: TextIO | None = None,
         stderr_file: TextIO | None = None,
@@ -82,6 +93,8 @@ class PackmillEngine(Engine):  # type: ignore[misc]
         reinject(cells, kernel_name, language)
         kernels = find_kernels(os.environ)
         kernel, warning = choose_kernel(kernels, name=kernel_name, language=language, in_image=False)
+        results.record.kernel = kernel.name
+        results.record.parameters = (nb_man.nb.metadata.get("papermill") or {}).get("parameters") or {}
         if warning:
             logger.warning(warning)
         with private_folder() as folder, ExitStack() as stack:
@@ -94,7 +107,9 @@ class PackmillEngine(Engine):  # type: ignore[misc]
                 traits = find_traits(info)
                 if traits.unready_version:
                     session.wait_for_language_version(start_timeout, other_than=traits.unready_version)
-                listener = _Listener(nb_man, log_output=log_output, stdout=stdout_file, stderr=stderr_file)
+                listener = _Listener(
+                    nb_man, log_output=log_output, stdout=stdout_file, stderr=stderr_file, results=results
+                )
                 runner = CellRunner(
                     cells,
                     session,
@@ -109,7 +124,11 @@ class PackmillEngine(Engine):  # type: ignore[misc]
                 if widgets:
                     nb_man.nb.metadata["widgets"] = nbformat.from_dict(widgets)
                 runner.drain_output_until_exit(_SHUTDOWN_TIMEOUT)
-                if not (stop or runner.late_failure()):
+                stop = stop or runner.late_failure()
+                for index in sorted(runner.outputs.updated):
+                    results.take(index, nb_man.nb.cells[index].outputs, again=True)
+                results.stop(stop)
+                if not stop:
                     session.check_losses()
             except CellTooLongError:
                 raise CellTimeoutError(f"a cell took longer than {execution_timeout} s") from None
@@ -121,6 +140,7 @@ class PackmillEngine(Engine):  # type: ignore[misc]
                 raise DeadKernelError("Kernel died") from None
             finally:
                 session.end()
+                results.record.peak_memory = process.peak_memory
 
 
 def _language(nb: Any) -> str:
@@ -173,25 +193,30 @@ class _Listener:
         log_output: bool,
         stdout: TextIO | None,
         stderr: TextIO | None,
+        results: EngineResults,
     ) -> None:
         self._manager = manager
+        self._results = results
         self._log_output = log_output
         self._copies = {"stdout": stdout, "stderr": stderr}
 
     def start_cell(self, index: int, cell: Any) -> None:
         """Report the start of a cell."""
+        self._results.start_cell()
         self._manager.cell_start(cell, index)
 
     def finish_cell(self, index: int, cell: Any, *, failed: bool) -> None:
         """Report the end of a cell; papermill needs outputs as nbformat's nodes."""
+        self._results.finish_cell(index, cell)
         _make_nodes(cell)
         cell["metadata"] = nbformat.from_dict(cell["metadata"])
         if failed:
             self._manager.cell_exception(cell, cell_index=index)
         self._manager.cell_complete(cell, cell_index=index)
 
-    def late_output(self, index: int, cell: Any, output: dict[str, Any]) -> None:  # noqa: ARG002 - a listener's
+    def late_output(self, index: int, cell: Any, output: dict[str, Any]) -> None:
         """Handle an output that arrived after the end of its cell."""
+        self._results.take(index, [output])
         _make_nodes(cell)
 
     def output(self, output: dict[str, Any]) -> None:
