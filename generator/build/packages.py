@@ -89,6 +89,7 @@ def _context(
         guard=job.settings.stage_guard,
         guard_allows=job.settings.stage_allow,
         address=address(job.request, folder),
+        emits=job.request.emits,
         examples=example_files(job.folder, process),
     )
 

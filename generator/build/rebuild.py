@@ -18,7 +18,7 @@ from generator import __version__
 from generator.build.pipeline import Built, build
 from generator.image.environment.plan import PYLOCK, REQUIREMENTS_LOCK
 from generator.progress import Progress
-from generator.request.build import BuildRequest, build_request
+from generator.request.build import BuildRequest, build_request, optional_documents
 from generator.request.settings import Settings
 from generator.shared.errors import UsageError
 from generator.shared.safe_text import printable
@@ -172,6 +172,7 @@ def _request(record: Provenance, *, output: Path, fresh: bool, image: str | None
         image=image,
         network=record.options.get("network") is True,
         output_template=text("output_template"),
+        emits=tuple(name for name in (text("emit") or "").split() if name in optional_documents),
         standard=record.options.get("standard_buildpacks") is True,
         submodules=record.options.get("no_submodules") is not True,
         fresh=fresh,

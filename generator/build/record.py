@@ -88,5 +88,6 @@ def _build_options(request: BuildRequest, settings: Settings) -> dict[str, Any]:
         "standard_buildpacks": request.standard,
         "no_submodules": not request.submodules,
         "stage_guard": settings.stage_guard,
+        "emit": " ".join(request.emits),
     }
     return {name: value for name, value in options.items() if value}

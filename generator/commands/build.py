@@ -82,6 +82,14 @@ environment."""
         "'{{ args.year }}/{{ args.notebook_name }}' (default: its own name)",
     )
     parser.add_argument(
+        "--emit",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="also write documents of this kind, in a folder of the package; may be given several times: airflow (DAGs "
+        "that run the image with Docker, and a notebook in place with papermill)",
+    )
+    parser.add_argument(
         "--replace",
         action="store_true",
         help="replace a package or an image of another repository or process at the same place",
@@ -117,6 +125,7 @@ def run(options: argparse.Namespace) -> int:
         standard=options.standard_buildpacks,
         submodules=not options.no_submodules,
         replace=options.replace,
+        emits=tuple(options.emit),
     )
     built = build(request, settings, Progress(sections=settings.gitlab_job))
     if options.json:

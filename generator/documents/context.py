@@ -26,6 +26,8 @@ class DocumentContext:
     guard: bool = False
     """Whether staging steps keep to public addresses, apart from those in ``guard_allows``."""
     guard_allows: tuple[str, ...] = ()
+    emits: tuple[str, ...] = ()
+    """The optional documents that the request asks for (`generator.request.build.optional_documents`)."""
     address: str = ""
     """Address of the package's folder; empty when it is not deposited."""
     examples: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict)

@@ -1,6 +1,6 @@
 """The documents of a package, ready to be written.
 
-To add a document, write a module with `emit`, and add it to `emitters`.
+To add a document, write a module with `emit`, and add it to `emitters`, or to `optional_emitters`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from generator.documents import readme
 from generator.documents.context import DocumentContext
 from generator.documents.cwl import job, process, workflow
 from generator.documents.cwl.job import default_paths
-from generator.documents.descriptors import application
+from generator.documents.descriptors import airflow, application
 from generator.documents.provenance import BuildRecord, package_json
 from generator.notebook.parameters import CwlType
 from generator.process.process import Process
@@ -33,7 +33,9 @@ class Emitter(Protocol):
 
 
 emitters: tuple[Emitter, ...] = (process, workflow, job, application, readme)
-"""All documents but ``package.json``, which lists the others."""
+"""The documents of every package but ``package.json``, which lists the others."""
+optional_emitters: Mapping[str, Emitter] = MappingProxyType({"airflow": airflow})
+"""Documents that a request asks for, by the names in `generator.request.build.optional_documents`."""
 
 
 def package(
@@ -51,7 +53,7 @@ def package(
     ``image_texts`` are the files that were read from the image, by name: its lock and its SBOM.
     """
     files: dict[str, str | bytes] = {}
-    for emitter in emitters:
+    for emitter in (*emitters, *(optional_emitters[name] for name in context.emits)):
         files |= emitter.emit(context)
     files |= image_texts
     for path, name in context.example_names.items():

@@ -21,7 +21,7 @@ class BuildRequest:
     ``fresh`` ignores caches; ``standard`` uses repo2docker's own build packs for all environments; without
     ``submodules``, their folders stay empty; ``lock`` (name and text) replaces the requirements in the environment's
     files; ``base_image`` replaces the base image in the settings; ``replace`` allows replacing a package or an image of
-    another repository at the same place.
+    another repository at the same place; ``emits`` are the optional documents, in a fixed order.
     """
 
     repository: Repository
@@ -42,6 +42,11 @@ class BuildRequest:
     lock: tuple[str, str] | None = None
     replace: bool = False
     base_image: str | None = None
+    emits: tuple[str, ...] = ()
+
+
+optional_documents = ("airflow",)
+"""The documents that a package has only on request (``--emit``)."""
 
 
 def check_localities(request: BuildRequest, settings: Settings) -> None:
@@ -76,6 +81,7 @@ def build_request(
     lock: tuple[str, str] | None = None,
     replace: bool = False,
     base_image: str | None = None,
+    emits: tuple[str, ...] = (),
 ) -> BuildRequest:
     """Validate the values of a request.
 
@@ -107,4 +113,17 @@ def build_request(
         lock=lock,
         replace=replace,
         base_image=base_image,
+        emits=_check_documents(emits),
     )
+
+
+def _check_documents(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names of optional documents in their order.
+
+    Raises:
+        UsageError: a document is unknown.
+    """
+    for name in names:
+        if name not in optional_documents:
+            raise UsageError(f"--emit {name}: no such document; choose from: {', '.join(optional_documents)}")
+    return tuple(name for name in optional_documents if name in names)

@@ -12,7 +12,7 @@ from generator.shared.errors import UsageError
 
 _names = (
     "repository checkout process env output_template registry destination destination_branch destination_address "
-    "standard_buildpacks no_submodules no_cache"
+    "standard_buildpacks no_submodules no_cache emit"
 ).split()
 
 
@@ -44,6 +44,7 @@ def from_variables(environment: Mapping[str, str]) -> BuildRequest | None:
         standard=is_yes(value["standard_buildpacks"]),
         submodules=not is_yes(value["no_submodules"]),
         replace=is_replacing(environment),
+        emits=tuple(value["emit"].replace(",", " ").split()),
     )
 
 

@@ -10,11 +10,12 @@ from support import notebook
 
 import generator.documents
 from generator.documents.context import DocumentContext
-from generator.documents.package import emitters, package
+from generator.documents.package import emitters, optional_emitters, package
 from generator.notebook.interface import read_interface
 from generator.notebook.notebook import read_notebook
 from generator.process.process import Process
 from generator.repository.source import Source
+from generator.request.build import optional_documents
 
 _STAGING = {"stage_in.cwl", "cache_workflow.cwl", "stage_out.cwl", "workflow.cwl"}
 
@@ -38,12 +39,16 @@ def test_every_emitter_is_registered() -> None:
     folder = Path(generator.documents.__file__).parent
     modules = {file.stem for file in folder.rglob("*.py") if "\ndef emit(" in file.read_text(encoding="utf-8")}
 
-    assert modules == {emitter.__name__.rpartition(".")[2] for emitter in emitters}
+    assert modules == {emitter.__name__.rpartition(".")[2] for emitter in (*emitters, *optional_emitters.values())}
+
+
+def test_requests_and_emitters_agree_on_the_optional_documents() -> None:
+    assert tuple(optional_emitters) == optional_documents
 
 
 def test_no_two_emitters_write_the_same_document() -> None:
     context = _context("tile = 'x.tif'  # type: stage-in\nplot = 'x.png'  # type: stage-out")
-    names = [name for emitter in emitters for name in emitter.emit(context)]
+    names = [name for emitter in (*emitters, *optional_emitters.values()) for name in emitter.emit(context)]
 
     assert len(names) == len(set(names))
     assert set(names) > _STAGING

@@ -66,7 +66,7 @@ def process_cwl(context: DocumentContext) -> str:
     if secrets:
         document["hints"] = {"cwltool:Secrets": {"secrets": flow(secrets)}}
     document["baseCommand"] = flow(["packmill-runner", "run"])
-    document["arguments"] = [escape(word) for word in _arguments(process)]
+    document["arguments"] = [escape(word) for word in arguments(process)]
     document["inputs"] = {one.id: input_entry(one) for one in process.interface.inputs}
     if process.is_notebook:
         document["inputs"][contract.template_input] = template_entry(context)
@@ -74,7 +74,8 @@ def process_cwl(context: DocumentContext) -> str:
     return yaml_text(block(**document))
 
 
-def _arguments(process: Process) -> list[str]:
+def arguments(process: Process) -> list[str]:
+    """Return the arguments of ``packmill-runner run`` for a process."""
     kernel = [contract.kernel_option, process.kernel] if process.kernel else []
     needed = [one for one in process.interface.outputs if not one.optional and not one.array]
     expected = [word for one in needed for word in (contract.expect_option, f"{one.name}={one.glob}")]

@@ -16,7 +16,7 @@ from generator.shared import contract
 from generator.shared.staging_records import Kind, stage_in_kinds, stage_out_kinds
 
 cwltool_namespace = {"cwltool": "http://commonwl.org/cwltool#"}
-_runner = "/opt/packmill/bin/packmill-runner"
+staging_runner = "/opt/packmill/bin/packmill-runner"
 """The runner of the staging image, by its path: the engine's PATH must not decide which program runs."""
 
 
@@ -83,7 +83,6 @@ def _tool(
         # The cache is changed in place; an engine that cannot do that passes on a changed copy.
         hints["InplaceUpdateRequirement"] = {"inplaceUpdate": True}
     command = name.replace("_", "-")
-    guard = ["--guard", *(word for one in context.guard_allows for word in ("--allow", one))] if context.guard else []
     return yaml_text(
         block(
             **{
@@ -111,13 +110,18 @@ def _tool(
                     "WorkReuse": {"enableReuse": False},
                 },
                 "hints": hints,
-                "baseCommand": flow([_runner, command]),
-                "arguments": [contract.inputs_option, f"{name}.json", *guard],
+                "baseCommand": flow([staging_runner, command]),
+                "arguments": [contract.inputs_option, f"{name}.json", *guard_options(context)],
                 "inputs": inputs,
                 "outputs": outputs,
             }
         )
     )
+
+
+def guard_options(context: DocumentContext) -> list[str]:
+    """Return the options of a staging step that keeps to public addresses; none without the guard."""
+    return ["--guard", *(word for one in context.guard_allows for word in ("--allow", one))] if context.guard else []
 
 
 def record(kind: Kind) -> dict[str, Any]:

@@ -1,0 +1,400 @@
+"""process: run in a container.
+
+Runs process.ipynb of <tmp>/ada/trees at commit 8e3d8338cef443b2379773dd616ffa661dbe5077.
+
+To use this DAG (Airflow 3, tested with 3.3):
+
+1. Install `apache-airflow-providers-docker` where Airflow's workers run.
+2. Copy this file to Airflow's `dags` folder.
+3. Give the workers a Docker engine (`DOCKER_HOST`) that has or can pull
+   `ada.trees:main-8e3d8338cef4-0123456789abcdef`.
+   Addresses are fetched in `localhost/packmill/staging:0-000000000000`.
+   `DOCKER_CONN_ID` names the Docker connection of a private registry.
+
+Airflow's Variables have the settings; the environment may have them too, such as
+`AIRFLOW_VAR_PACKMILL_RESULTS`. Workers and engine need the same folders at the same paths.
+
+- `packmill_results`: folder for results (default: `$AIRFLOW_HOME/packmill/results`)
+- `packmill_data`: folder of the files that a run may be given, which are named relative to
+  it (default: `$AIRFLOW_HOME/packmill/data`)
+- `packmill_credentials`: secrets for addresses, as JSON, for packmill's stage-in
+
+A run fails with the exit code of `packmill-runner`; the log has the reason. Otherwise the
+task `run` returns its folder, scraps and outputs for other tasks (XCom).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+from airflow.providers.docker.operators.docker import DockerOperator
+from airflow.sdk import DAG, Param, Variable, literal
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from docker.types import Mount
+
+IMAGE = "ada.trees:main-8e3d8338cef4-0123456789abcdef"
+COMMAND = [
+    "packmill-runner",
+    "run",
+    "--progress-bar",
+    "--log-output",
+    "--process",
+    "process.ipynb",
+    "--kernel",
+    "python3",
+    "--inputs",
+    "inputs.json",
+    "--output",
+    "output",
+    "--expect",
+    "picture=year.txt",
+    "--expect",
+    "deposit=deposit",
+]
+STAGE_IN_IMAGE = "localhost/packmill/staging:0-000000000000"
+STAGE_IN_COMMAND = [
+    "/opt/packmill/bin/packmill-runner",
+    "stage-in",
+    "--inputs",
+    "stage_in.json",
+]
+DOCKER_CONN_ID = None
+
+SCHEDULE = None
+"""Such as "@daily"; then every Param needs a default, and must, scene, places have none."""
+
+FOLDER = (
+    "{{ dag.dag_id }}/{{ logical_date | default(dag_run.run_after) | ds }}/"
+    "{{ run_id | replace(':', '') | replace('+', '_') | replace('.', '_') }}"
+)
+"""Folder of a run below the results folder; a run without a logical date has that of its start."""
+
+TEMPLATES: dict[str, str] = {}
+"""Parameters that a run has from a template unless it is given a value, such as
+{"date": "{{ logical_date | default(dag_run.run_after) | ds }}"}; the trigger form gives all values."""
+
+DEFAULT_ARGS = {
+    "retries": 0,
+    "execution_timeout": None,  # such as datetime.timedelta(hours=2)
+}
+
+HOME = Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser() / "packmill"
+
+CONTAINER_ARGS = {
+    "docker_conn_id": DOCKER_CONN_ID,
+    "auto_remove": "force",
+    "mount_tmp_dir": False,
+    "user": f"{os.getuid()}:{os.getgid()}",  # of the worker, so that results are its own
+    "working_dir": "/work",
+}
+
+OUTPUTS = ["picture", "logs", "deposit"]
+
+FILES = {"scene": "File", "tiles": "File", "places": "Directory", "mask": "File"}
+STAGE_INS = {"scene": "File", "tiles": "File[]", "places": "Directory"}
+"""Files that may be addresses, and the types that they are fetched as."""
+
+PARAMS = {
+    "n": Param(
+        3,
+        type="integer",
+        description="how many",
+    ),
+    "ratio": Param(
+        0.5,
+        type="number",
+    ),
+    "whole": Param(
+        86,
+        type="number",
+    ),
+    "text": Param(
+        "it's {{ 7*7 }}",
+        type="string",
+        description='the "text"',
+    ),
+    "empty": Param(
+        "",
+        type=["null", "string"],
+    ),
+    "lines": Param(
+        "a\nb",
+        type="string",
+        format="multiline",
+    ),
+    "flag": Param(
+        True,
+        type="boolean",
+    ),
+    "color": Param(
+        "red",
+        type="string",
+        enum=["red", "green"],
+    ),
+    "level": Param(
+        2,
+        type="integer",
+        enum=[1, 2, 3],
+    ),
+    "months": Param(
+        ["jan", "feb"],
+        type=["null", "array"],
+        items={"type": "string"},
+    ),
+    "counts": Param(
+        [1, 2, 3],
+        type=["null", "array"],
+        items={"type": "number"},
+    ),
+    "pick": Param(
+        ["a"],
+        type=["null", "array"],
+        items={"type": "string", "enum": ["a", "b", "c"]},
+        examples=["a", "b", "c"],
+    ),
+    "options": Param(
+        {"a": 1, "b": [True, None]},
+        type=["null", "string", "number", "boolean", "array", "object"],
+    ),
+    "mixed": Param(
+        [1, "a"],
+        type=["null", "array"],
+        items={"type": ["null", "string", "number", "boolean", "array", "object"]},
+    ),
+    "limit": Param(
+        None,
+        type=["null", "integer"],
+    ),
+    "anything": Param(
+        None,
+        type=["null", "string", "number", "boolean", "array", "object"],
+    ),
+    "ceiling": Param(
+        None,
+        type=["null", "string", "number", "boolean", "array", "object"],
+    ),
+    "must": Param(
+        type="string",
+    ),
+    "scene": Param(
+        type="string",
+        description="path of a file in the data folder, or a URL",
+    ),
+    "tiles": Param(
+        [],
+        type=["null", "array"],
+        items={"type": "string"},
+        description="paths of files, one a line, in the data folder, or a URL",
+    ),
+    "places": Param(
+        type="string",
+        description="path of a folder in the data folder, or a URL",
+    ),
+    "mask": Param(
+        None,
+        type=["null", "string"],
+        description="a file of the repository (path of a file in the data folder)",
+    ),
+}
+
+EMPTIED = {
+    "empty": "",
+    "months": [],
+    "counts": [],
+    "pick": [],
+    "mixed": [],
+    "tiles": [],
+}
+"""The value of a field that is empty in the trigger form, which sends null."""
+
+
+def run_folder(folder: str) -> Path:
+    """Return the folder of a run."""
+    results = Path(Variable.get("packmill_results", default=str(HOME / "results")))
+    return results.resolve() / folder
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write a file that only the worker's user can read."""
+    path.unlink(missing_ok=True)
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        json.dump(value, file)
+
+
+def read_json(path: Path, top: Path) -> dict:
+    """Read a file that a container wrote; a link must not lead out of its folder."""
+    if not path.resolve().is_relative_to(top) or path.stat().st_size > 64 * 1024**2:
+        raise ValueError(f"{path}: leads out of the run's folder, or is too large")
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def given_values(context, templates: dict[str, str]) -> dict:
+    """Return the values for the process, which has its own defaults for the others."""
+    given = context["dag_run"].conf or {}
+    values = dict(context["params"])
+    values |= {name: text for name, text in templates.items() if name not in given}
+    for name, value in EMPTIED.items():
+        if values[name] is None:
+            values[name] = value
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def data_folder() -> Path:
+    """Return the folder that holds the files which users may give to a run."""
+    folder = Path(Variable.get("packmill_data", default=str(HOME / "data")))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder.resolve()
+
+
+def data_path(path: str) -> str:
+    """Return a path in the data folder; users of the trigger form may name no other."""
+    folder = data_folder()
+    found = (folder / path).resolve()
+    if not found.is_relative_to(folder) or not found.exists():
+        raise AirflowFailException(f"{path}: not found in the data folder {folder}")
+    return str(found)
+
+
+def file_objects(value: str | list[str], kind: str) -> dict | list[dict]:
+    """Return CWL's objects for paths in the data folder."""
+    if isinstance(value, list):
+        return [file_objects(path, kind) for path in value if path.strip()]
+    return {"class": kind, "path": data_path(value)}
+
+
+class RunOperator(DockerOperator):
+    """Run the process in its image, in the folder of a run."""
+
+    template_fields = (*DockerOperator.template_fields, "folder", "templates")
+
+    def __init__(self, *, folder: str, templates: dict[str, str], **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.folder = folder
+        self.templates = templates
+
+    def execute(self, context) -> dict:
+        """Run the container; return the folder, scraps and outputs of the run."""
+        folder = run_folder(self.folder)
+        shutil.rmtree(folder / "output", ignore_errors=True)  # of an earlier try
+        folder.mkdir(parents=True, exist_ok=True)
+        self.mounts = [Mount("/work", str(folder), type="bind")]
+        data = str(data_folder())
+        self.mounts.append(Mount(data, data, type="bind", read_only=True))
+        values = given_values(context, self.templates)
+        for name in FILES.keys() & values.keys():
+            values[name] = staged_files(name, folder) or file_objects(
+                values[name], FILES[name]
+            )
+        write_json(folder / "inputs.json", values)
+        try:
+            super().execute(context)
+        finally:
+            (folder / "inputs.json").unlink(missing_ok=True)
+        return run_results(folder)
+
+
+def run_results(folder: Path) -> dict:
+    """Return the results of a run: its scraps, and the paths of its outputs by name."""
+    output = folder / "output"
+    result = read_json(output / "result.json", folder)
+    results = {"folder": str(output), "duration": result["duration"]}
+    scraps = output / "scraps.json"
+    if scraps.stat().st_size <= 64 * 1024:  # larger ones stay in the file
+        results["scraps"] = read_json(scraps, folder)
+    objects = read_json(folder / "cwl.output.json", folder)
+    results["notebook"] = paths(objects["output_nb"], folder)
+    results["outputs"] = {name: paths(objects[name], folder) for name in OUTPUTS}
+    return results
+
+
+def paths(value: dict | list | None, folder: Path) -> str | list | None:
+    """Return the path of a CWL object, or the paths of a list of them."""
+    if isinstance(value, list):
+        return [paths(item, folder) for item in value]
+    return str(folder / value["path"]) if value else None
+
+
+class StageInOperator(RunOperator):
+    """Fetch the addresses that a file parameter was given; skip where it has none."""
+
+    def __init__(self, *, name: str, **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.name = name
+
+    def execute(self, context) -> None:
+        """Run packmill's stage-in."""
+        value = given_values(context, self.templates).get(self.name, [])
+        places = [value] if isinstance(value, str) else value
+        if not any("://" in place for place in places):
+            raise AirflowSkipException("no addresses were given")
+        folder = run_folder(self.folder) / "stage_in" / self.name
+        shutil.rmtree(folder, ignore_errors=True)  # of an earlier try
+        folder.mkdir(parents=True)
+        data = str(data_folder())
+        self.mounts = [
+            Mount("/work", str(folder), type="bind"),
+            Mount(data, data, type="bind", read_only=True),
+        ]
+        request = {
+            "name": self.name,
+            "as_type": STAGE_INS[self.name],
+            "input_path": [
+                place if "://" in place else file_objects(place, FILES[self.name])
+                for place in places
+                if place.strip()
+            ],
+            "credentials": Variable.get("packmill_credentials", default=None),
+        }
+        write_json(folder / "stage_in.json", request)
+        try:
+            DockerOperator.execute(self, context)
+        finally:
+            (folder / "stage_in.json").unlink(missing_ok=True)
+
+
+def staged_files(name: str, folder: Path) -> dict | list[dict] | None:
+    """Return the files that stage-in fetched for a parameter, as the process sees them."""
+    place = f"stage_in/{name}"
+    report = folder / place / "cwl.output.json"
+    if name not in STAGE_INS or not report.exists():
+        return None
+    kinds = {"File": "output_file", "File[]": "output_files"}
+    kinds |= {"Directory": "output_directory", "Directory[]": "output_directories"}
+    objects = read_json(report, folder)[kinds[STAGE_INS[name]]]
+    if isinstance(objects, list):
+        return [{**one, "path": f"{place}/{one['path']}"} for one in objects]
+    return {**objects, "path": f"{place}/{objects['path']}"}
+
+
+with DAG(
+    dag_id="ada.trees.main.docker",
+    dag_display_name="process (docker)",
+    doc_md=__doc__,
+    schedule=SCHEDULE,
+    catchup=False,
+    params=PARAMS,
+    default_args=DEFAULT_ARGS | CONTAINER_ARGS,
+    tags=["packmill"],
+) as dag:
+    run = RunOperator(
+        task_id="run",
+        folder=FOLDER,
+        templates=TEMPLATES,
+        image=literal(IMAGE),
+        command=literal(COMMAND),  # neither templates nor names of template files
+        skip_on_exit_code=None,  # such as [11]: the notebook glued a statusCode of 400 or more
+        trigger_rule="none_failed",
+    )
+    for name in STAGE_INS:
+        stage_in = StageInOperator(
+            task_id=f"stage_in_{name}",
+            name=name,
+            folder=FOLDER,
+            templates=TEMPLATES,
+            image=literal(STAGE_IN_IMAGE),
+            command=literal(STAGE_IN_COMMAND),
+        )
+        stage_in >> run

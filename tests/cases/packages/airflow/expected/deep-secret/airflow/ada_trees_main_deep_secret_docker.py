@@ -1,0 +1,185 @@
+"""secret: run in a container.
+
+Runs deep/secret.ipynb of <tmp>/ada/trees at commit 8e3d8338cef443b2379773dd616ffa661dbe5077.
+
+To use this DAG (Airflow 3, tested with 3.3):
+
+1. Install `apache-airflow-providers-docker` where Airflow's workers run.
+2. Copy this file to Airflow's `dags` folder.
+3. Give the workers a Docker engine (`DOCKER_HOST`) that has or can pull
+   `ada.trees:main-8e3d8338cef4-0123456789abcdef`.
+   `DOCKER_CONN_ID` names the Docker connection of a private registry.
+
+Airflow's Variables have the settings; the environment may have them too, such as
+`AIRFLOW_VAR_PACKMILL_RESULTS`. Workers and engine need the same folders at the same paths.
+
+- `packmill_results`: folder for results (default: `$AIRFLOW_HOME/packmill/results`)
+- `ada_trees_main_deep_secret_secret_token`: the secret `token`
+
+A run fails with the exit code of `packmill-runner`; the log has the reason. Otherwise the
+task `run` returns its folder, scraps and outputs for other tasks (XCom).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+from airflow.providers.docker.operators.docker import DockerOperator
+from airflow.sdk import DAG, Param, Variable, literal
+from docker.types import Mount
+
+IMAGE = "ada.trees:main-8e3d8338cef4-0123456789abcdef"
+COMMAND = [
+    "packmill-runner",
+    "run",
+    "--progress-bar",
+    "--log-output",
+    "--process",
+    "deep/secret.ipynb",
+    "--kernel",
+    "python3",
+    "--inputs",
+    "inputs.json",
+    "--output",
+    "output",
+]
+DOCKER_CONN_ID = None
+
+SCHEDULE = None
+"""When the DAG runs by itself, such as "@daily"; None: only when it is triggered."""
+
+FOLDER = (
+    "{{ dag.dag_id }}/{{ logical_date | default(dag_run.run_after) | ds }}/"
+    "{{ run_id | replace(':', '') | replace('+', '_') | replace('.', '_') }}"
+)
+"""Folder of a run below the results folder; a run without a logical date has that of its start."""
+
+TEMPLATES: dict[str, str] = {}
+"""Parameters that a run has from a template unless it is given a value, such as
+{"date": "{{ logical_date | default(dag_run.run_after) | ds }}"}; the trigger form gives all values."""
+
+DEFAULT_ARGS = {
+    "retries": 0,
+    "execution_timeout": None,  # such as datetime.timedelta(hours=2)
+}
+
+HOME = Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser() / "packmill"
+
+CONTAINER_ARGS = {
+    "docker_conn_id": DOCKER_CONN_ID,
+    "auto_remove": "force",
+    "mount_tmp_dir": False,
+    "user": f"{os.getuid()}:{os.getgid()}",  # of the worker, so that results are its own
+    "working_dir": "/work",
+}
+
+SECRETS = {"token": "ada_trees_main_deep_secret_secret_token"}
+"""The Variables of secret parameters."""
+
+OUTPUTS = []
+
+PARAMS = {
+    "url": Param(
+        "https://example.org",
+        type="string",
+    ),
+}
+
+
+def run_folder(folder: str) -> Path:
+    """Return the folder of a run."""
+    results = Path(Variable.get("packmill_results", default=str(HOME / "results")))
+    return results.resolve() / folder
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write a file that only the worker's user can read."""
+    path.unlink(missing_ok=True)
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        json.dump(value, file)
+
+
+def read_json(path: Path, top: Path) -> dict:
+    """Read a file that a container wrote; a link must not lead out of its folder."""
+    if not path.resolve().is_relative_to(top) or path.stat().st_size > 64 * 1024**2:
+        raise ValueError(f"{path}: leads out of the run's folder, or is too large")
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def given_values(context, templates: dict[str, str]) -> dict:
+    """Return the values for the process, which has its own defaults for the others."""
+    given = context["dag_run"].conf or {}
+    values = dict(context["params"])
+    values |= {name: text for name, text in templates.items() if name not in given}
+    for name, variable in SECRETS.items():
+        values[name] = Variable.get(variable, default=None)
+    return {name: value for name, value in values.items() if value is not None}
+
+
+class RunOperator(DockerOperator):
+    """Run the process in its image, in the folder of a run."""
+
+    template_fields = (*DockerOperator.template_fields, "folder", "templates")
+
+    def __init__(self, *, folder: str, templates: dict[str, str], **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.folder = folder
+        self.templates = templates
+
+    def execute(self, context) -> dict:
+        """Run the container; return the folder, scraps and outputs of the run."""
+        folder = run_folder(self.folder)
+        shutil.rmtree(folder / "output", ignore_errors=True)  # of an earlier try
+        folder.mkdir(parents=True, exist_ok=True)
+        self.mounts = [Mount("/work", str(folder), type="bind")]
+        values = given_values(context, self.templates)
+        write_json(folder / "inputs.json", values)
+        try:
+            super().execute(context)
+        finally:
+            (folder / "inputs.json").unlink(missing_ok=True)
+        return run_results(folder)
+
+
+def run_results(folder: Path) -> dict:
+    """Return the results of a run: its scraps, and the paths of its outputs by name."""
+    output = folder / "output"
+    result = read_json(output / "result.json", folder)
+    results = {"folder": str(output), "duration": result["duration"]}
+    scraps = output / "scraps.json"
+    if scraps.stat().st_size <= 64 * 1024:  # larger ones stay in the file
+        results["scraps"] = read_json(scraps, folder)
+    objects = read_json(folder / "cwl.output.json", folder)
+    results["notebook"] = paths(objects["output_nb"], folder)
+    results["outputs"] = {name: paths(objects[name], folder) for name in OUTPUTS}
+    return results
+
+
+def paths(value: dict | list | None, folder: Path) -> str | list | None:
+    """Return the path of a CWL object, or the paths of a list of them."""
+    if isinstance(value, list):
+        return [paths(item, folder) for item in value]
+    return str(folder / value["path"]) if value else None
+
+
+with DAG(
+    dag_id="ada.trees.main.deep-secret.docker",
+    dag_display_name="secret (docker)",
+    doc_md=__doc__,
+    schedule=SCHEDULE,
+    catchup=False,
+    params=PARAMS,
+    default_args=DEFAULT_ARGS | CONTAINER_ARGS,
+    tags=["packmill"],
+) as dag:
+    run = RunOperator(
+        task_id="run",
+        folder=FOLDER,
+        templates=TEMPLATES,
+        image=literal(IMAGE),
+        command=literal(COMMAND),  # neither templates nor names of template files
+        skip_on_exit_code=None,  # such as [11]: the notebook glued a statusCode of 400 or more
+    )

@@ -1,0 +1,71 @@
+cwlVersion: v1.2
+$namespaces:
+  s: https://schema.org/
+  cwltool: http://commonwl.org/cwltool#
+class: CommandLineTool
+id: process
+label: secret
+doc: Runs deep/secret.ipynb of <tmp>/ada/trees at commit 8e3d8338cef443b2379773dd616ffa661dbe5077.
+s:softwareVersion: "main"
+s:codeRepository: <tmp>/ada/trees
+requirements:
+  DockerRequirement:
+    dockerPull: ada.trees:main-8e3d8338cef4-0123456789abcdef
+  InitialWorkDirRequirement:
+    listing:
+      - entryname: inputs.json
+        entry: $(inputs)
+  ResourceRequirement:
+    coresMin: 1
+    coresMax: 1
+    ramMin: 2048
+    ramMax: 4096
+    outdirMin: 1024
+  NetworkAccess:
+    networkAccess: true
+hints:
+  cwltool:Secrets:
+    secrets: [token]
+baseCommand: [packmill-runner, run]
+arguments:
+  - --process
+  - deep/secret.ipynb
+  - --kernel
+  - python3
+  - --inputs
+  - inputs.json
+  - --output
+  - output
+inputs:
+  token:
+    type: string?
+    label: token
+  url:
+    type: string
+    label: url
+    default: https://example.org
+  output_template:
+    type: string?
+    label: path of the executed notebook
+    doc: A jinja2 template with args.timestamp, args.year, args.month, args.day, args.notebook_name and the inputs, relative to output/; without it the notebook keeps its name.
+outputs:
+  output_nb:
+    type: File
+    label: executed notebook
+    outputBinding:
+      glob: output/secret.ipynb
+  scraps:
+    type: File
+    label: results that the notebook glued
+    outputBinding:
+      glob: output/scraps.json
+  scrap_files:
+    type: File[]
+    label: figures and tables that the notebook glued
+    outputBinding:
+      glob: output/scraps/*
+  output_dir:
+    type: Directory
+    label: everything that the run left
+    outputBinding:
+      glob: output

@@ -1,0 +1,166 @@
+cwlVersion: v1.2
+$namespaces:
+  s: https://schema.org/
+class: CommandLineTool
+id: process
+label: process
+doc: Runs process.ipynb of <tmp>/ada/trees at commit 8e3d8338cef443b2379773dd616ffa661dbe5077.
+s:softwareVersion: "main"
+s:codeRepository: <tmp>/ada/trees
+requirements:
+  DockerRequirement:
+    dockerPull: ada.trees:main-8e3d8338cef4-0123456789abcdef
+  InitialWorkDirRequirement:
+    listing:
+      - entryname: inputs.json
+        entry: $(inputs)
+  ResourceRequirement:
+    coresMin: 1
+    coresMax: 1
+    ramMin: 2048
+    ramMax: 4096
+    outdirMin: 1024
+  NetworkAccess:
+    networkAccess: true
+baseCommand: [packmill-runner, run]
+arguments:
+  - --process
+  - process.ipynb
+  - --kernel
+  - python3
+  - --inputs
+  - inputs.json
+  - --output
+  - output
+  - --expect
+  - picture=year.txt
+  - --expect
+  - deposit=deposit
+inputs:
+  'n':
+    type: int
+    label: 'n'
+    doc: how many
+    default: 3
+  ratio:
+    type: float
+    label: ratio
+    default: 0.5
+  whole:
+    type: float
+    label: whole
+    default: 86
+  text:
+    type: string
+    label: text
+    doc: the "text"
+    default: it's {{ 7*7 }}
+  empty:
+    type: string
+    label: empty
+    default: ''
+  lines:
+    type: string
+    label: lines
+    default: "a\nb"
+  flag:
+    type: boolean
+    label: flag
+    default: true
+  color:
+    type:
+      type: enum
+      symbols: [red, green]
+    label: color
+    default: red
+  level:
+    type: int
+    label: level
+    doc: One of 1, 2, 3
+    default: 2
+  months:
+    type: string[]
+    label: months
+    default: [jan, feb]
+  counts:
+    type: float[]
+    label: counts
+    default: [1, 2, 3]
+  pick:
+    type: string[]
+    label: pick
+    doc: One of 'a', 'b', 'c'
+    default: [a]
+  options:
+    type: Any
+    label: options
+    default: {a: 1, b: [true, null]}
+  mixed:
+    type: Any[]
+    label: mixed
+    default: [1, a]
+  limit:
+    type: int?
+    label: limit
+  anything:
+    type: Any?
+    label: anything
+  ceiling:
+    type: Any?
+    label: ceiling
+  must:
+    type: string
+    label: must
+  scene:
+    type: File
+    label: scene
+  tiles:
+    type: File[]
+    label: tiles
+  places:
+    type: Directory
+    label: places
+  mask:
+    type: File?
+    label: mask
+    doc: a file of the repository
+  output_template:
+    type: string?
+    label: path of the executed notebook
+    doc: A jinja2 template with args.timestamp, args.year, args.month, args.day, args.notebook_name and the inputs, relative to output/; without it the notebook keeps its name.
+outputs:
+  picture:
+    type: File?
+    label: picture
+    outputBinding:
+      glob: output/year.txt
+  logs:
+    type: File[]
+    label: logs
+    outputBinding:
+      glob: output/*.log
+  deposit:
+    type: Directory?
+    label: deposit
+    outputBinding:
+      glob: output/deposit
+  output_nb:
+    type: File
+    label: executed notebook
+    outputBinding:
+      glob: output/process.ipynb
+  scraps:
+    type: File
+    label: results that the notebook glued
+    outputBinding:
+      glob: output/scraps.json
+  scrap_files:
+    type: File[]
+    label: figures and tables that the notebook glued
+    outputBinding:
+      glob: output/scraps/*
+  output_dir:
+    type: Directory
+    label: everything that the run left
+    outputBinding:
+      glob: output

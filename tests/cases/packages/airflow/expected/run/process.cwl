@@ -1,0 +1,57 @@
+cwlVersion: v1.2
+$namespaces:
+  s: https://schema.org/
+class: CommandLineTool
+id: process
+label: Count words
+doc: Counts the words of a text, which is '''quoted''' and "quoted" and has a back\slash.
+s:softwareVersion: "main"
+s:codeRepository: <tmp>/ada/trees
+requirements:
+  DockerRequirement:
+    dockerPull: ada.trees:main-8e3d8338cef4-0123456789abcdef
+  InitialWorkDirRequirement:
+    listing:
+      - entryname: inputs.json
+        entry: $(inputs)
+  ResourceRequirement:
+    coresMin: 2
+    coresMax: 2
+    ramMin: 1024
+    ramMax: 2048
+    outdirMin: 1024
+  NetworkAccess:
+    networkAccess: true
+baseCommand: [packmill-runner, run]
+arguments:
+  - --process
+  - run.sh
+  - --inputs
+  - inputs.json
+  - --output
+  - output
+  - --expect
+  - out=values.json
+  - --declare
+  - out=File:values.json
+inputs:
+  word:
+    type: string
+    label: word
+    doc: a word, such as 'a.sh'
+    default: it's {{ 1 }}
+  'n':
+    type: int
+    label: 'n'
+    default: 2
+outputs:
+  out:
+    type: File?
+    label: out
+    outputBinding:
+      glob: output/values.json
+  output_dir:
+    type: Directory
+    label: everything that the run left
+    outputBinding:
+      glob: output

@@ -1,0 +1,192 @@
+"""DAGs for Airflow as text: Params, names, hostile repositories. `test_airflow_runs.py` runs them in Airflow."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from support import Finished, cases, notebook
+from test_emitters import _context as context_of
+
+from generator.documents.context import DocumentContext
+from generator.documents.descriptors import airflow
+from generator.documents.descriptors.airflow_params import emptied, has_whole_numbers, param
+from generator.documents.python_text import python_text
+from generator.notebook.interface import Input, read_interface
+from generator.notebook.notebook import read_notebook
+from generator.process.process import Process
+from generator.request.variables import from_variables
+
+_HOSTILE = "'''\"\"\" \\ {{ 7*7 }} {% raw %} ${x} \u2028\u202e\x00 \nimport os; os.abort()  # \" '"
+_FILE, _FOLDER = "path of a file in the data folder", "path of a folder in the data folder"
+
+
+def input_of(line: str) -> Input:
+    return read_interface(read_notebook(json.dumps(notebook(line)).encode(), "process.ipynb")).inputs[0]
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("n = 3  # type: int how many", {"default": 3, "type": "integer", "description": "how many"}),
+        ("n = 3", {"default": 3, "type": "number"}),
+        ("n: int", {"type": "integer"}),
+        ("n = None  # type: int?", {"default": None, "type": ["null", "integer"]}),
+        ("x = float('nan')", {"default": None, "type": ["null", "string", "number", "boolean", "array", "object"]}),
+        ("t = 'a'", {"default": "a", "type": "string"}),
+        ("t = ''", {"default": "", "type": ["null", "string"]}),
+        ("t = 'a\\nb'", {"default": "a\nb", "type": "string", "format": "multiline"}),
+        ("f = False", {"default": False, "type": "boolean"}),
+        ("c: Literal['r', 'g'] = 'r'", {"default": "r", "type": "string", "enum": ["r", "g"]}),
+        ("c: Literal['r', 'g'] = None", {"default": None, "type": ["null", "string"], "enum": ["r", "g", None]}),
+        ("c: Literal[1, 2] = 2", {"default": 2, "type": "integer", "enum": [1, 2]}),
+        ("m = ['a']", {"default": ["a"], "type": ["null", "array"], "items": {"type": "string"}}),
+        ("m = (1, 2)", {"default": [1, 2], "type": ["null", "array"], "items": {"type": "number"}}),
+        (
+            "m: list[Literal['a', 'b']] = []",
+            {
+                "default": [],
+                "type": ["null", "array"],
+                "items": {"type": "string", "enum": ["a", "b"]},
+                "examples": ["a", "b"],
+            },
+        ),
+        ("d = {'a': 1}", {"default": {"a": 1}, "type": ["null", "string", "number", "boolean", "array", "object"]}),
+        ("s = 'a.tif'  # type: stage-in", {"type": "string", "description": f"{_FILE}, or a URL"}),
+        (
+            "s = 'in/'  # type: stage-in?",
+            {"default": None, "type": ["null", "string"], "description": f"{_FOLDER}, or a URL"},
+        ),
+        ("s = 'a.csv'  # type: File", {"default": None, "type": ["null", "string"], "description": _FILE}),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)  # fmt: skip
+def test_an_input_is_a_param(line: str, expected: dict[str, Any]) -> None:
+    assert param(input_of(line)) == expected
+
+
+def test_defaults_of_params_are_valid() -> None:
+    """Airflow checks them: with a schedule, the whole DAG would not be imported."""
+    top = cases / "packages" / "airflow" / "repository"
+    inputs = read_interface(read_notebook((top / "process.ipynb").read_bytes(), "process.ipynb")).inputs
+
+    assert len(inputs) > 20
+    for one in inputs:
+        arguments = param(one)
+        if "default" in arguments:
+            jsonschema.validate(arguments.pop("default"), arguments)
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [("t = ''", ""), ("m = ['a']", []), ("m = ['a']  # type: str[]?", None), ("t = 'a'", None), ("n: int", None)],
+)
+def test_an_emptied_field_has_a_meaning(line: str, expected: object) -> None:
+    assert emptied(input_of(line)) == expected
+
+
+def test_integers_are_known() -> None:
+    lines = ("n = 3", "n: int = 3", "n = [1, 2]", "n = 3.5", "n: float = 3", "n = True", "n = []", "n = [1, 2.5]")
+
+    assert [has_whole_numbers(input_of(line)) for line in lines] == [True] * 3 + [False] * 5
+
+
+def test_a_dag_is_python_for_every_repository(tmp_path: Path) -> None:
+    """Nothing of the repository becomes code, a template, or the end of a docstring."""
+    context = context_of("n = 1  # type: int")
+    interface = context.process.interface
+    one = replace(interface.inputs[0], doc=_HOSTILE, name="text", default=_HOSTILE, hint=input_of("t = ''").hint)
+    process = replace(
+        context.process,
+        title=_HOSTILE,
+        doc=_HOSTILE,
+        path=f"{_HOSTILE.replace('/', '')}/a{{b}}.ipynb",
+        interface=replace(interface, inputs=(one,)),
+    )
+    for name, text in airflow.emit(replace(context, process=process)).items():
+        tree = ast.parse(text)
+        file = tmp_path / Path(name).name
+        file.write_text(text, encoding="utf-8")
+
+        assert {node.name for node in ast.walk(tree) if isinstance(node, ast.Import) for node in node.names} <= {
+            "json", "os", "papermill", "shutil",
+        }  # fmt: skip
+        params = next(node for node in tree.body if isinstance(node, ast.Assign) and _names(node) == ["PARAMS"])
+        assert ast.literal_eval(params.value.values[0].args[0]) == _HOSTILE  # type: ignore[attr-defined]
+    command = [sys.executable, "-m", "ruff", "check", "--isolated", "--no-cache", str(tmp_path)]
+    assert subprocess.run(command, check=False, capture_output=True).returncode == 0
+
+
+def _names(node: ast.Assign) -> list[str]:
+    return [target.id for target in node.targets if isinstance(target, ast.Name)]
+
+
+def test_dags_are_formatted_and_without_findings_of_ruff() -> None:
+    files = [str(path) for path in (cases / "packages" / "airflow" / "expected").rglob("*.py")]
+
+    assert len(files) == 4
+    for command in (["check"], ["format", "--check"]):
+        words = [sys.executable, "-m", "ruff", *command, "--isolated", "--no-cache", *files]
+        done = subprocess.run(words, check=False, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout
+
+
+def test_ids_and_names_of_files_are_short_enough() -> None:
+    context = context_of("n = 1")
+    long = replace(context, process=replace(context.process, path=f"{'ä' * 120}/{'b' * 200}.ipynb"))
+
+    for name, text in airflow.emit(long).items():
+        dag_id = text.split('dag_id="')[1].split('"')[0]
+        assert len(dag_id) <= 250
+        assert len(Path(name).name.encode()) <= 255
+
+
+def test_a_secret_is_a_variable_and_no_param() -> None:
+    files = airflow.emit(context_of("token = ''  # type: secret"))
+
+    assert list(files) == ["airflow/a_b_main_docker.py"]
+    assert 'SECRETS = {"token": "a_b_main_secret_token"}' in files["airflow/a_b_main_docker.py"]
+    assert "PARAMS: dict[str, Param] = {}" in files["airflow/a_b_main_docker.py"]
+
+
+def test_the_staging_guard_of_a_platform_is_in_the_dag() -> None:
+    context = context_of("f = []  # type: stage-in")
+    guarded: DocumentContext = replace(context, guard=True, guard_allows=("10.0.0.0/8",))
+
+    assert '"--guard",\n    "--allow",\n    "10.0.0.0/8",' in airflow.emit(guarded)["airflow/a_b_main_docker.py"]
+
+
+def test_a_script_has_no_notebook_to_run_in_place() -> None:
+    context = context_of("n = 1")
+    script = Process(path="run.sh", language="shell", kernel=None, title="x", interface=context.process.interface)
+
+    assert list(airflow.emit(replace(context, process=script))) == ["airflow/a_b_main_run_docker.py"]
+
+
+@pytest.mark.parametrize(
+    "value", ["it's", 'say "a"', "both ' and \"", "a\\b\n\t\x00\u2028é😀", [], {}, [1.5, None, True]]
+)
+def test_a_literal_is_the_value(value: object) -> None:
+    assert ast.literal_eval(python_text(value)) == value
+
+
+def test_an_unknown_kind_of_document_is_refused(packmill: Callable[..., Finished]) -> None:
+    finished = packmill("build", "https://example.org/a/b", "--emit", "airflov")
+
+    assert finished.code == 2
+    assert "--emit airflov: no such document; choose from: airflow" in finished.err
+
+
+def test_a_pipeline_names_documents_in_a_variable() -> None:
+    request = from_variables({"repository": "https://example.org/a/b", "emit": "airflow, airflow"})
+
+    assert request is not None
+    assert request.emits == ("airflow",)
