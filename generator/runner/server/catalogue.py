@@ -7,7 +7,7 @@ import posixpath
 import threading
 import time
 from collections import deque
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import islice
@@ -22,6 +22,8 @@ from generator.shared.file_names import is_portable
 
 _MOST = 10_000
 """Notebooks that are listed."""
+_LARGEST_LISTED = 64 << 20
+"""Bytes of a notebook that is read for the list of all."""
 _MOST_ENTRIES = 500_000
 """Files and folders that are looked at for the list."""
 _LIST_AGE = 2.0
@@ -61,8 +63,18 @@ class ServedNotebook:
 class Catalogue:
     """The notebooks of one folder; for use from several threads."""
 
-    def __init__(self, root: Path, *, left_out: Collection[Path] = ()) -> None:
-        """Notebooks below the folders ``left_out`` are not served: the server's own data may be in its folder."""
+    def __init__(
+        self,
+        root: Path,
+        *,
+        left_out: Collection[Path] = (),
+        is_result: Callable[[str], bool] = lambda _: False,
+    ) -> None:
+        """Notebooks below the folders ``left_out`` are not served: the server's own data may be in its folder.
+
+        ``is_result`` is whether a path is that of an executed notebook, which is not in the list of all notebooks.
+        """
+        self._is_result = is_result
         self.root = root.resolve()
         self.left_out = tuple(folder.resolve() for folder in left_out)
         self._known: dict[str, tuple[_Version, ServedNotebook]] = {}
@@ -85,8 +97,9 @@ class Catalogue:
         return self._read(normal, file)
 
     def all(self) -> tuple[ServedNotebook, ...]:
-        """Return all notebooks, sorted by path."""
-        return tuple(self._read(path, file) for path, file in self.files())
+        """Return all notebooks but results, sorted by path; of large ones, only the name is known."""
+        found = ((path, file) for path, file in self.files() if not self._is_result(path))
+        return tuple(_unread(path) if _is_large(file) else self._read(path, file) for path, file in found)
 
     def files(self) -> Iterator[tuple[str, Path]]:
         """Return the paths of all notebooks, sorted, with their files, without reading them."""
@@ -163,6 +176,17 @@ class Catalogue:
                 path=path, notebook=notebook, interface=Interface(), version=version, error=str(error)
             )
         return ServedNotebook(path=path, notebook=notebook, interface=interface, version=version)
+
+
+def _is_large(file: Path) -> bool:
+    try:
+        return file.stat().st_size > _LARGEST_LISTED
+    except OSError:
+        return False
+
+
+def _unread(path: str) -> ServedNotebook:
+    return ServedNotebook(path=path, notebook=None, interface=Interface())
 
 
 def _version(file: Path) -> _Version | None:

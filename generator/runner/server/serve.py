@@ -25,7 +25,7 @@ from generator.runner.server.operation.reports import note_death, take_report
 from generator.runner.server.options import variable_prefix
 from generator.runner.server.runs.stores import open_store
 from generator.runner.server.schedules.stores import open_schedule_store
-from generator.runner.server.storage import NotebookStorage, read_bucket_folders
+from generator.runner.server.storage import NotebookStorage, has_dated_name, read_bucket_folders
 from generator.runner.server.tokens.store import TokenStore
 from generator.runner.server.tokens.token import Token, read_given_tokens
 from generator.runner.server.workers.pool import WorkerPool
@@ -63,7 +63,11 @@ def serve(options: argparse.Namespace, say: Callable[[str], None], *, hidden: Co
     _forget_own_variables()
     store = open_store(data, options.database)
     context = Context(
-        catalogue=Catalogue(root, left_out=[data, storage.root] if options.output_root else [data]),
+        catalogue=Catalogue(
+            root,
+            left_out=[data, storage.root] if options.output_root else [data],
+            is_result=has_dated_name if options.home_of else lambda _: False,
+        ),
         store=store,
         schedules=open_schedule_store(data, options.database),
         events=RunEvents(lambda run_id: context.stored(store.get, run_id)),

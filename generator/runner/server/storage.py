@@ -22,6 +22,7 @@ _LONGEST_NAME = 240
 _LONGEST_PATH = 4000
 """Bytes of a path: what Linux takes (PATH_MAX), with room for the name of an unfinished file."""
 _LONGEST_SHOWN = 200
+_DATED = re.compile(r"_output_\d{8}_\d{6}(?:_\d+)?\.ipynb$")
 _LONGEST_KEY = 1024
 """Bytes of a key in S3."""
 
@@ -99,6 +100,11 @@ def dated_name(notebook: str, time: datetime) -> str:
     ending = f"_output_{time:%Y%m%d_%H%M%S}.ipynb"
     stem = posixpath.splitext(posixpath.basename(notebook))[0].encode()[: _LONGEST_NAME - len(ending)]
     return stem.decode(errors="ignore") + ending
+
+
+def has_dated_name(path: str) -> bool:
+    """Whether a path has a name as `dated_name` makes it."""
+    return _DATED.search(path) is not None
 
 
 def read_bucket_folders(texts: Iterable[str], option: str) -> tuple[BucketFolder, ...]:

@@ -149,6 +149,9 @@ def test_runs_of_one_second_have_files_of_their_own(served: NotebookServer) -> N
     files = [body["output_notebook"] for body in bodies]
     assert len(set(files)) == 4
     assert [printed(file) for file in files] == [f"{x}\n" for x in range(4)]
+    page = served.ask("GET", "/", headers={"Accept": "text/html"}).text
+    assert "a/twice.ipynb" in page
+    assert "_output_" not in page.partition("Recent runs")[0], "pages have the notebooks, not their results"
 
 
 def test_a_failed_run_has_its_notebook_and_the_error(served: NotebookServer, home: Path) -> None:

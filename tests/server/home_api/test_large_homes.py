@@ -66,3 +66,14 @@ def test_links_to_folders_are_not_followed(tmp_path: Path) -> None:
     (tmp_path / "a" / "up").symlink_to(tmp_path)
 
     assert [path for path, _ in Catalogue(tmp_path).files()] == ["a/notebook.ipynb"]
+
+
+def test_a_large_notebook_is_listed_by_its_name_and_read_when_it_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_notebook(tmp_path / "large.ipynb", "x: int = 1")
+    monkeypatch.setattr(catalogue, "_LARGEST_LISTED", 100)
+    notebooks = Catalogue(tmp_path)
+
+    assert [(one.title, one.error, one.interface.inputs) for one in notebooks.all()] == [("large", None, ())]
+    assert [one.id for one in notebooks.get("large.ipynb").interface.inputs] == ["x"]

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import shutil
+import stat
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,8 @@ from generator.runner.server.runs.model import Outcome, RunState
 from generator.runner.server.storage import NotebookStorage
 from generator.shared.failures import StagingError
 
+_LARGEST = 256 << 20
+"""Bytes of a notebook that is read to find out whether it may be replaced."""
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS)
 """Errors of file systems without hard links."""
 
@@ -62,9 +65,11 @@ def _explain(error: Exception) -> str:
 
 
 def is_executed(file: Path) -> bool:
-    """Whether a file is an executed notebook, of papermill or of packmill, and so no source of anybody."""
+    """Whether a file is an executed notebook, of papermill or of packmill, and not a source."""
     try:
-        document = json.loads(file.read_bytes()) if file.is_file() and not file.is_symlink() else None
+        status = file.lstat()
+        readable = stat.S_ISREG(status.st_mode) and status.st_size <= _LARGEST
+        document = json.loads(file.read_bytes()) if readable else None
         return isinstance(document["metadata"]["papermill"]["end_time"], str) if document else False
     except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return False
