@@ -386,6 +386,23 @@ def test_the_second_run_finds_its_modules_loaded(way: Choice, warm: WarmRuns) ->
     assert [run_when_prepared(warm, cell, way=way).text for _ in range(3)] == ["True\n", "False\n", "False\n"]
 
 
+def test_an_upgraded_package_is_the_new_one_in_the_next_run(way: Choice, warm: WarmRuns) -> None:
+    cell = f"import os, upgraded_{way} as one\nprint(one.version, one.loaded_in == os.getpid())"
+
+    def install(version: int) -> None:
+        write_package(warm, f"upgraded_{way}", f"import os\nloaded_in, version = os.getpid(), {version}")
+        for old in warm.packages.glob(f"upgraded_{way}-*"):
+            old.rmdir()
+        (warm.packages / f"upgraded_{way}-{version}.dist-info").mkdir()
+
+    install(1)
+    before = [run_when_prepared(warm, cell, way=way).text for _ in range(2)]
+    install(200)
+
+    assert before == ["1 True\n", "1 False\n"]
+    assert [run_when_prepared(warm, cell, way=way).text for _ in range(2)] == ["200 True\n", "200 False\n"]
+
+
 def test_modules_of_the_notebooks_folder_are_never_preloaded(way: Choice, warm: WarmRuns) -> None:
     write_package(warm, "shadowed", "value = 'installed'")
     write_package(warm, "imports_shadowed", "import shadowed")

@@ -98,6 +98,10 @@ class PreparedPool:
 
     def _open(self, recipe: Recipe) -> Stock:
         stock = self._stocks.get(recipe)
+        if stock is not None and stock.is_outdated():
+            self._log("a prepared process was replaced: packages of its environment have changed")
+            self._drop(recipe)
+            stock = None
         if stock is None:
             stock = self._stocks[recipe] = Stock(recipe, self._base)
             self._evict(keep=recipe)

@@ -14,6 +14,7 @@ from generator.runner.kernels.process import build_environment
 from generator.runner.kernels.runtime import make_private_folder, remove_private_folder
 from generator.runner.kernels.specs import Kernel
 from generator.runner.packaged.home import find_image_home, prepare_home
+from generator.runner.server.kernels.packages import InstalledPackages
 
 _IMPORT_TIMEOUT = 300.0
 Forked = ForkedKernel | ForkedShell
@@ -44,6 +45,7 @@ class Stock:
         self.recipe = recipe
         self.spares: deque[Forked] = deque()
         self._started = time.monotonic()
+        self._packages = InstalledPackages(recipe.kernel)
         self._home = make_private_folder()
         try:
             environment = dict(base)
@@ -71,6 +73,10 @@ class Stock:
         if time.monotonic() - self._started > _IMPORT_TIMEOUT:
             raise UnfitError(f"its imports take more than {_IMPORT_TIMEOUT:g} s")
         return False
+
+    def is_outdated(self) -> bool:
+        """Whether the packages of the environment have changed since the process began to import them."""
+        return self._packages.have_changed()
 
     def take(self) -> Forked:
         """Return a child for a run.
