@@ -207,6 +207,15 @@ def test_a_socket_that_cannot_be_made_is_refused(tmp_path: Path, name: str) -> N
     assert (tmp_path / "file").read_text() == "kept"
 
 
+def test_a_descriptor_of_no_socket_is_refused(tmp_path: Path) -> None:
+    write_notebooks(tmp_path / "root")
+
+    refused = serve_command(tmp_path / "root", tmp_path / "data", "--socket", "fd:99")
+
+    assert refused.returncode == 2
+    assert "--socket fd:99: Bad file descriptor; give the number of a listening socket" in refused.stderr
+
+
 def test_a_server_does_not_remove_the_socket_of_its_successor(tmp_path: Path) -> None:
     write_notebooks(tmp_path / "root")
     file = tmp_path / "socket"

@@ -181,7 +181,7 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
         "--socket",
         metavar="FILE",
         help="listen on a Unix socket instead, which only this user and root can open: for a proxy that checks who may "
-        "do what; needs no token",
+        "do what; needs no token. fd:N is a listening socket that is open as file descriptor N",
     )
     _add(
         group,

@@ -6,6 +6,7 @@ import argparse
 import os
 import socket
 from collections.abc import Callable, Collection
+from functools import partial
 from pathlib import Path
 
 from generator.runner.packaged.workspace import locate_repository
@@ -19,9 +20,10 @@ from generator.runner.server.events import RunEvents
 from generator.runner.server.machine import default_workers
 from generator.runner.server.operation.base_path import read_base_url
 from generator.runner.server.operation.http_server import HttpOptions, run_server
-from generator.runner.server.operation.listeners import listen, listen_on_file
+from generator.runner.server.operation.listeners import open_listener
 from generator.runner.server.operation.logs import log, set_up_logs
 from generator.runner.server.operation.reports import note_death, take_report
+from generator.runner.server.operation.shutdown import end_runs
 from generator.runner.server.options import variable_prefix
 from generator.runner.server.runs.stores import open_store
 from generator.runner.server.schedules.stores import open_schedule_store
@@ -113,10 +115,10 @@ def serve(options: argparse.Namespace, say: Callable[[str], None], *, hidden: Co
         shutdown_timeout=options.shutdown_timeout,
         proxies=("*",) if options.socket else options.trusted_proxy or (),
     )
-    with listen_on_file(Path(options.socket)) if options.socket else listen(options.host, options.port) as listener:
+    with open_listener(options.socket, options.host, options.port) as listener:
         app = application(context, start_workers, shutdown_timeout=options.shutdown_timeout)
         say(f"packmill-runner serves {root} at {_shown_address(listener)}{base_url}")
-        run_server(app, context, listener, http)
+        run_server(app, context, listener, http, partial(end_runs, context))
         say("packmill-runner: stopped; runs that wait start with the next 'packmill-runner serve'")
     context.schedules.close()
     store.close()

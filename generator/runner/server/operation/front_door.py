@@ -12,11 +12,10 @@ import re
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from typing import Any
+from typing import Any, Protocol
 
 from starlette.requests import ClientDisconnect
 
-from generator.runner.server.context import Context
 from generator.runner.server.operation.errors import is_full_disk, unexpected_problem
 from generator.runner.server.operation.logs import log
 from generator.runner.server.problems import ProblemError
@@ -41,10 +40,60 @@ class BodyTooLargeError(Exception):
     """The body of a request is larger than the server accepts; the client has the response already or gets it."""
 
 
+class BodyLimits(Protocol):
+    """The largest bodies of requests, in bytes."""
+
+    @property
+    def body(self) -> int:
+        """Size of a body without uploads."""
+
+    @property
+    def upload(self) -> int:
+        """Size of a body with uploads (``multipart/form-data``)."""
+
+
+class Callers(Protocol):
+    """The check of callers."""
+
+    def finish(self, scope: Scope) -> None:
+        """Note that a request has been answered."""
+
+
+class RequestCounter(Protocol):
+    """The metrics of requests."""
+
+    def count_request(self, *, method: str, route: str, status: int, seconds: float | None) -> None:
+        """Count an HTTP request; without ``seconds``, as for a stream, its duration does not count."""
+
+
+class Service(Protocol):
+    """A server, as far as it is the same for all its requests."""
+
+    @property
+    def base_url(self) -> str:
+        """The path below which a proxy offers it, without a slash at its end."""
+
+    @property
+    def limits(self) -> BodyLimits:
+        """Its limits."""
+
+    @property
+    def access(self) -> Callers:
+        """Its check of callers."""
+
+    @property
+    def metrics(self) -> RequestCounter:
+        """Its metrics."""
+
+    @property
+    def draining(self) -> bool:
+        """Whether it is shutting down."""
+
+
 class FrontDoor:
     """An ASGI application around the server's."""
 
-    def __init__(self, inner: Application, context: Context) -> None:
+    def __init__(self, inner: Application, context: Service) -> None:
         self._inner = inner
         self._context = context
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from types import FrameType
@@ -14,9 +14,8 @@ from typing import cast
 import h11
 import uvicorn
 
-from generator.runner.server.context import Context
 from generator.runner.server.operation.base_path import BasePath
-from generator.runner.server.operation.front_door import LARGEST_HEAD, Application, FrontDoor
+from generator.runner.server.operation.front_door import LARGEST_HEAD, Application, FrontDoor, Service
 from generator.runner.server.operation.logs import log
 from generator.runner.server.problems import ProblemError
 from generator.shared.http_connections import ConnectionLimits, Gate, GuardedProtocol, backlog, within_open_files
@@ -27,6 +26,8 @@ _SLOWEST_UPLOAD = 16 << 10
 """Bytes a second for which a large body gets more time than a request's."""
 _LAST_RESPONSES = 5
 """Seconds for responses on their way when all runs have ended."""
+EndWork = Callable[[float, asyncio.Event], Awaitable[None]]
+"""Begins no new work and waits for what runs: at most some seconds, or until the event that interrupts it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,10 +40,12 @@ class HttpOptions:
     proxies: Sequence[str] = ()
 
 
-def run_server(application: Application, context: Context, listener: socket.socket, options: HttpOptions) -> None:
-    """Answer requests until a signal, and then until running runs have ended."""
+def run_server(
+    application: Application, service: Service, listener: socket.socket, options: HttpOptions, end_work: EndWork
+) -> None:
+    """Answer requests until a signal, and then until work has ended."""
     config = uvicorn.Config(
-        BasePath(FrontDoor(application, context), context.base_url),
+        BasePath(FrontDoor(application, service), service.base_url),
         http=_protocol_factory(options),
         ws="none",
         backlog=backlog,
@@ -55,15 +58,15 @@ def run_server(application: Application, context: Context, listener: socket.sock
         forwarded_allow_ips=list(options.proxies),
         timeout_graceful_shutdown=_LAST_RESPONSES,
     )
-    _DrainingServer(config, context, options.shutdown_timeout).run(sockets=[listener])
+    _DrainingServer(config, end_work, options.shutdown_timeout).run(sockets=[listener])
 
 
 class _DrainingServer(uvicorn.Server):
     """uvicorn's server, which still answers while running runs end; a second signal interrupts them."""
 
-    def __init__(self, config: uvicorn.Config, context: Context, timeout: float) -> None:
+    def __init__(self, config: uvicorn.Config, end_work: EndWork, timeout: float) -> None:
         super().__init__(config)
-        self._context = context
+        self._end_work = end_work
         self._timeout = timeout
         self._signals = 0
         self._hurry = asyncio.Event()
@@ -85,20 +88,14 @@ class _DrainingServer(uvicorn.Server):
     def _note_signal(self) -> None:
         self._signals += 1
         if self._drain is None:
-            self._drain = asyncio.create_task(self._end_runs())
+            self._drain = asyncio.create_task(self._end())
         else:
             log("interrupting runs", level=logging.WARNING)
             self._hurry.set()
 
-    async def _end_runs(self) -> None:
-        context, workers = self._context, self._context.workers
-        context.draining = True
-        log("shutting down", runs=workers.busy if workers else 0, timeout=self._timeout)
+    async def _end(self) -> None:
         try:
-            await context.events.release_queued()
-            if workers:
-                await workers.stop(self._timeout, hurry=self._hurry)
-            context.events.release_all()
+            await self._end_work(self._timeout, self._hurry)
         finally:
             self.should_exit = True
 

@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from generator.shared.failures import BadInputsError
 from generator.shared.listening import bound_socket
+
+
+def open_listener(file: str | None, host: str, port: int) -> AbstractContextManager[socket.socket]:
+    """Open the listening socket of ``--socket``, a file or ``fd:N``, or else that of an address.
+
+    Raises:
+        BadInputsError: it cannot be opened; when the block begins.
+    """
+    if not file:
+        return listen(host, port)
+    inherited = re.fullmatch(r"fd:(\d{1,9})", file)
+    return take_over(int(inherited[1])) if inherited else listen_on_file(Path(file))
 
 
 @contextmanager
@@ -24,6 +37,24 @@ def listen(host: str, port: int) -> Iterator[socket.socket]:
         listener = bound_socket(host, port)
     except OSError as error:
         raise BadInputsError(f"{host}:{port}: {error.strerror}; choose another --host or --port") from None
+    with listener:
+        yield listener
+
+
+@contextmanager
+def take_over(descriptor: int) -> Iterator[socket.socket]:
+    """Listen on the socket of a file descriptor, which the process that started this one has opened.
+
+    Raises:
+        BadInputsError: it is not a socket.
+    """
+    try:
+        listener = socket.socket(fileno=descriptor)
+    except OSError as error:
+        raise BadInputsError(
+            f"--socket fd:{descriptor}: {error.strerror}; give the number of a listening socket"
+        ) from None
+    listener.set_inheritable(False)
     with listener:
         yield listener
 

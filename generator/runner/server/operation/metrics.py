@@ -15,10 +15,10 @@ from prometheus_client import (
     generate_latest,
 )
 
+from generator.runner.server.operation.request_metrics import SECONDS, RequestMetrics
+
 _MOST_NOTEBOOKS = 500
 """Notebooks with metrics of their own; others count together, so that the metrics stay bounded."""
-_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,23 +45,14 @@ class Metrics:
         self._runs = Counter("packmill_runs", "Runs that have ended", run_labels, registry=registry)
         self._failures = Counter("packmill_run_failures", "Failed runs by reason", ["reason"], registry=registry)
         self._durations = Histogram(
-            "packmill_run_seconds", "Duration of a run", ["notebook"], buckets=_SECONDS, registry=registry
+            "packmill_run_seconds", "Duration of a run", ["notebook"], buckets=SECONDS, registry=registry
         )
         self._waits = Histogram(
-            "packmill_run_wait_seconds", "Time of a run in the queue", buckets=_SECONDS, registry=registry
+            "packmill_run_wait_seconds", "Time of a run in the queue", buckets=SECONDS, registry=registry
         )
         self._kernels = Counter("packmill_kernels", "Kernels of runs by way", ["way"], registry=registry)
         self._deaths = Counter("packmill_worker_deaths", "Workers that died and were replaced", registry=registry)
-        self._requests = Counter(
-            "packmill_http_requests", "HTTP requests", ["method", "route", "status"], registry=registry
-        )
-        self._request_seconds = Histogram(
-            "packmill_http_request_seconds",
-            "Duration of an HTTP request, other than a stream of events",
-            ["route"],
-            buckets=_SECONDS,
-            registry=registry,
-        )
+        self._requests = RequestMetrics(registry)
         self._gauges = {
             "queued": Gauge("packmill_queue_runs", "Runs that wait", registry=registry),
             "running": Gauge("packmill_running_runs", "Runs that run, on all servers", registry=registry),
@@ -97,9 +88,7 @@ class Metrics:
 
     def count_request(self, *, method: str, route: str, status: int, seconds: float | None) -> None:
         """Count an HTTP request; without ``seconds``, as for a stream, its duration does not count."""
-        self._requests.labels(method if method in _METHODS else "other", route, str(status)).inc()
-        if seconds is not None:
-            self._request_seconds.labels(route).observe(seconds)
+        self._requests.count(method=method, route=route, status=status, seconds=seconds)
 
     def text(self, snapshot: Snapshot) -> bytes:
         """Return all metrics in Prometheus' text format."""
