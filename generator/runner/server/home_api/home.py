@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -16,7 +12,8 @@ from generator.runner.server.api.operation import read_health
 from generator.runner.server.context import Context, context_of
 from generator.runner.server.home_api.models import HealthEntity, HomeEntity, HomeNotebooks
 from generator.runner.server.home_api.notebooks import check_user
-from generator.runner.server.home_api.times import file_time, local_now, stamp
+from generator.runner.server.home_api.papermill import papermill_state
+from generator.runner.server.home_api.times import file_time
 from generator.runner.server.json_responses import JsonResponse
 
 router = APIRouter(tags=["JupyterHub home"])
@@ -49,14 +46,7 @@ async def describe(request: Request) -> Response:
 async def show_health(request: Request) -> Response:
     """Tell whether notebooks can run: 200 or 503; to callers who may read, also why, with figures."""
     status, details = await read_health(request)
-    papermill = _find_papermill()
-    body = {
-        **details,
-        "status": "healthy" if status == 200 else "unhealthy",
-        "papermill_available": find_spec("papermill") is not None,
-        "papermill_path": None if papermill is None else str(papermill),
-        "timestamp": stamp(local_now()),
-    }
+    body = {**details, "status": "healthy" if status == 200 else "unhealthy", **papermill_state()}
     return JsonResponse(body, status)
 
 
@@ -94,9 +84,3 @@ def _notebooks(context: Context) -> list[dict[str, Any]]:
             }
         )
     return listed
-
-
-def _find_papermill() -> Path | None:
-    """Return papermill's command, which may be next to this Python."""
-    found = shutil.which("papermill") or shutil.which("papermill", path=str(Path(sys.executable).parent))
-    return Path(found) if found else None
