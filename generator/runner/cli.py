@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     folder = ""
     if words[:1] == ["-C"] and len(words) > 1:  # from packmill-launch
         folder, words = words[1], words[2:]
-    parser = _parser(serves=words[0] if words[:1] in (["serve"], ["token"], ["gateway"]) else "")
+    parser = _parser(serves=words[0] if words[:1] in (["serve"], ["token"], ["gateway"], ["hub"]) else "")
     if folder:
         try:
             os.chdir(folder)
@@ -110,8 +110,11 @@ def _parser(*, serves: str = "") -> argparse.ArgumentParser:
     serve = commands.add_parser("serve", help="serve notebooks over HTTP")
     token = commands.add_parser("token", help="manage the tokens of serve")
     gateway = commands.add_parser("gateway", help="serve annotated cells, as the Jupyter Kernel Gateway does")
+    hub = commands.add_parser("hub", help="serve the homes of JupyterHub's users, as a service of the hub")
     if serves == "gateway":
         _add_gateway(gateway)
+    elif serves == "hub":
+        _add_hub(hub)
     elif serves:
         _add_server_commands(serve, token)
     add_stage_in(commands.add_parser("stage-in", help="fetch files from anywhere"))
@@ -154,6 +157,16 @@ def _add_gateway(gateway: argparse.ArgumentParser) -> None:
         gateway.set_defaults(ip="0.0.0.0")  # noqa: S104 - Docker can publish no other
 
 
+def _add_hub(hub: argparse.ArgumentParser) -> None:
+    """Add the options of the service of JupyterHub, which is in the server's layer."""
+    hub.set_defaults(command=_hub)
+    try:
+        from generator.runner.server.hub.options import add_hub
+    except ModuleNotFoundError:
+        hub.error("this image has no server; use the image of a package, not the staging image")
+    add_hub(hub)
+
+
 def _translate(words: list[str]) -> list[str]:
     """Replace the Kernel Gateway's spelling of options."""
     try:
@@ -177,7 +190,9 @@ def _add_template(parser: argparse.ArgumentParser) -> None:
 
 def _version(options: argparse.Namespace) -> int:
     if not options.version:
-        _parser().error("COMMAND is missing; choose run, serve, gateway, token, check, stage-in, stage-out or template")
+        _parser().error(
+            "COMMAND is missing; choose run, serve, gateway, hub, token, check, stage-in, stage-out or template"
+        )
     from importlib.metadata import PackageNotFoundError, version
 
     from generator import __version__
@@ -226,6 +241,12 @@ def _serve(options: argparse.Namespace) -> int:
 
 def _gateway(options: argparse.Namespace) -> int:
     from generator.runner.server.gateway.start import start
+
+    return start(options, say)
+
+
+def _hub(options: argparse.Namespace) -> int:
+    from generator.runner.server.hub.start import start
 
     return start(options, say)
 

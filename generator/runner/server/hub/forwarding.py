@@ -1,0 +1,163 @@
+"""A request that a user's server answers: bodies and responses pass as they arrive, events among them.
+
+The user's server belongs to its user. So it gets neither tokens nor cookies of the caller, and cannot set cookies.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+
+import aiohttp
+from multidict import CIMultiDict
+from starlette.requests import ClientDisconnect
+from starlette.types import Message, Receive, Scope, Send
+from yarl import URL
+
+from generator.runner.server.hub.scopes import Action
+from generator.runner.server.hub.user_server import UserServer
+from generator.runner.server.problems import ProblemError
+
+_CONNECTION = frozenset(
+    b"connection keep-alive proxy-connection te trailer transfer-encoding upgrade".split()  # codespell:ignore te
+)
+"""Headers of one connection alone (RFC 9110, section 7.6.1)."""
+_NOT_SENT = _CONNECTION | {
+    b"authorization",
+    b"cookie",
+    b"expect",
+    b"forwarded",
+    b"proxy-authorization",
+    b"x-request-id",
+}
+_NOT_RETURNED = _CONNECTION | {b"set-cookie", b"clear-site-data", b"service-worker-allowed", b"x-request-id", b"date"}
+_CHUNK = 64 << 10
+
+
+class Forwarded:
+    """An exchange with a user's server."""
+
+    def __init__(
+        self,
+        server: UserServer,
+        *,
+        target: str,
+        action: Action,
+        body: bytes | None = None,
+        before_response: Callable[[aiohttp.ClientResponse], Awaitable[None]] | None = None,
+    ) -> None:
+        """``target`` is a percent-encoded path with its query; ``body`` is the request's, if it has been read."""
+        self._server, self._target, self._action, self._body = server, target, action, body
+        self._before_response = before_response
+        self._error: BaseException | None = None
+        self._sent = asyncio.Event()
+        self._status: int | None = None
+
+    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request with the response of the user's server.
+
+        Raises:
+            ProblemError: 502, the server does not answer; 400, a header is not text.
+            ClientDisconnect: the client left.
+        """
+        exchange = asyncio.create_task(self._exchange(scope, receive, send))
+        leaving = asyncio.create_task(self._wait_for_leaving(receive))
+        try:
+            await asyncio.wait((exchange, leaving), return_when=asyncio.FIRST_COMPLETED)
+            if not exchange.done():
+                raise ClientDisconnect
+            await exchange
+        finally:
+            for task in (exchange, leaving):
+                task.cancel()
+            await asyncio.gather(exchange, leaving, return_exceptions=True)
+
+    async def _exchange(self, scope: Scope, receive: Receive, send: Send) -> None:
+        session = self._server.session
+        if session is None:
+            raise _unanswered()
+        try:
+            async with session.request(
+                scope["method"],
+                URL(f"http://localhost{self._target}", encoded=True),
+                headers=self._headers(scope),
+                data=self._data(scope, receive),
+                skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
+                allow_redirects=False,
+            ) as response:
+                await self._return(response, send)
+        except (aiohttp.ClientError, ConnectionError) as error:
+            if self._error is not None:  # the body of the request was too large, or its client left
+                raise self._error from None
+            if self._status is None:
+                raise _unanswered() from error
+            raise ClientDisconnect from error  # the response ends early, and its reader notices
+
+    async def _return(self, response: aiohttp.ClientResponse, send: Send) -> None:
+        if self._before_response:
+            await self._before_response(response)
+        self._status = response.status
+        headers = [(name.lower(), value) for name, value in response.raw_headers]
+        start = [(name, value) for name, value in headers if name not in _NOT_RETURNED]
+        await send({"type": "http.response.start", "status": response.status, "headers": start})
+        async for chunk in response.content.iter_any():
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    def _headers(self, scope: Scope) -> CIMultiDict[str]:
+        headers = CIMultiDict[str](_texts(scope["headers"]))
+        if self._body is not None:
+            headers["Content-Length"] = str(len(self._body))
+        headers["Authorization"] = f"Bearer {self._server.token(self._action)}"
+        headers["X-Forwarded-Proto"] = scope["scheme"]
+        headers["X-Forwarded-For"] = str((scope.get("client") or ("",))[0])
+        headers["X-Request-ID"] = scope.get("request_id", "")
+        return headers
+
+    def _data(self, scope: Scope, receive: Receive) -> bytes | AsyncIterator[bytes] | None:
+        if self._body is not None:
+            self._sent.set()
+            return self._body
+        names = {name for name, _ in scope["headers"]}
+        if not names & {b"content-length", b"transfer-encoding"}:
+            self._sent.set()
+            return None
+        return self._stream(receive)
+
+    async def _stream(self, receive: Receive) -> AsyncIterator[bytes]:
+        more = True
+        while more:
+            try:
+                message: Message = await receive()
+            except BaseException as error:
+                self._error = error
+                raise
+            if message["type"] == "http.disconnect":
+                self._error = ClientDisconnect()
+                raise self._error
+            more = message.get("more_body", False)
+            if message.get("body"):
+                yield message["body"]
+        self._sent.set()
+
+    async def _wait_for_leaving(self, receive: Receive) -> None:
+        await self._sent.wait()
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+
+def _texts(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
+    """Return the headers that are passed on."""
+    try:
+        return [
+            (name.decode("ascii"), value.decode())
+            for name, value in headers
+            if name not in _NOT_SENT and not name.startswith(b"x-forwarded-")
+        ]
+    except UnicodeDecodeError:
+        raise ProblemError(400, "a header of the request is not text in UTF-8") from None
+
+
+def _unanswered() -> ProblemError:
+    detail = "the server of the user's notebooks ended before it answered; try again"
+    return ProblemError(502, detail, headers={"Retry-After": "1"})

@@ -1,0 +1,163 @@
+"""Questions to JupyterHub: whose token is this, and the exchange of a login's code for a token (OAuth 2)."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from urllib.parse import quote, urlencode
+
+import aiohttp
+from jupyterhub.services.auth import HubOAuth
+from tornado.log import app_log
+from tornado.web import HTTPError
+
+from generator.runner.server.hub.environment import HubEnvironment
+from generator.runner.server.hub.scopes import Caller, read_caller
+from generator.runner.server.operation.logs import log
+from generator.runner.server.problems import ProblemError
+
+_TOKEN = re.compile(r"[!-~]{8,512}")
+_KNOWN_SECONDS = 2.0
+"""How long a caller who only reads is known without asking the hub: a page makes several requests at once."""
+_MOST_KNOWN = 10_000
+_TIMEOUT = aiohttp.ClientTimeout(total=20)
+_UNAVAILABLE = "JupyterHub does not answer; try again later"
+_NAMES = {"list:users", "read:users", "read:users:name", "admin:users"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Login:
+    """A login that has begun: the address of the hub's page, and the state that the browser has to bring back."""
+
+    address: str
+    state: str
+
+
+class HubApi:
+    """The hub, as this service sees it."""
+
+    def __init__(self, environment: HubEnvironment) -> None:
+        app_log.setLevel(logging.CRITICAL)  # its warnings repeat answers of the hub, and this log has the failures
+        self._environment = environment
+        self._oauth = HubOAuth(
+            api_token=environment.api_token,
+            api_url=environment.api_url,
+            base_url=f"{environment.base_url}/",
+            cache_max_age=0,
+        )
+        self._known: OrderedDict[str, tuple[float, Caller]] = OrderedDict()
+
+    @property
+    def home_address(self) -> str:
+        """The address of the hub's own first page."""
+        return f"{self._oauth.hub_host}{self._oauth.hub_prefix}home"
+
+    @property
+    def access_scopes(self) -> frozenset[str]:
+        """The scopes of which a caller needs one, for any request."""
+        return frozenset(self._oauth.access_scopes)
+
+    async def identify(self, token: str, *, fresh: bool) -> Caller | None:
+        """Return whose token this is; None if it is nobody's. ``fresh``: ask the hub again.
+
+        Raises:
+            ProblemError: 503, the hub does not answer.
+        """
+        if not _TOKEN.fullmatch(token):
+            return None
+        key, now = hashlib.sha256(token.encode()).hexdigest(), time.monotonic()
+        since, known = self._known.get(key, (0.0, None))
+        if known and not fresh and now - since < _KNOWN_SECONDS:
+            return known
+        self._known.pop(key, None)
+        try:
+            model = await self._oauth.user_for_token(token, use_cache=False, sync=False)
+        except HTTPError as error:
+            raise _unavailable(error) from None
+        if model is None:
+            return None
+        caller = read_caller(model)
+        self._known[key] = (now, caller)
+        while len(self._known) > _MOST_KNOWN:
+            self._known.popitem(last=False)
+        return caller
+
+    def begin_login(self, target: str) -> Login:
+        """Begin the login of a browser that then goes on to a page of this service."""
+        verifier, challenge, method = self._oauth.generate_pkce_code_challenge()
+        state = self._oauth.generate_state(target, code_verifier=verifier)
+        query = urlencode({"state": state, "code_challenge": challenge, "code_challenge_method": method})
+        return Login(address=f"{self._oauth.login_url}&{query}", state=state)
+
+    async def finish_login(self, code: str, state: str) -> tuple[str, str]:
+        """Return the token of a person who has logged in, and the page that this person asked for.
+
+        Raises:
+            ProblemError: 403, the login is unknown, too old, or the hub refuses its code.
+        """
+        verifier = self._oauth.get_code_verifier(state)
+        target = self._oauth.get_next_url(state)
+        self._oauth.clear_oauth_state(state)
+        if not verifier:
+            raise ProblemError(403, "this login has expired; open the page again")
+        try:
+            token = await self._oauth.token_for_code(code, code_verifier=verifier, sync=False)
+        except HTTPError as error:
+            log("login refused", level=logging.WARNING, reason=error.log_message)
+            raise ProblemError(403, "JupyterHub refuses this login; open the page again") from None
+        return str(token), str(target)
+
+    async def is_available(self) -> bool:
+        """Whether the hub answers, and knows this service."""
+        try:
+            return await self._own_scopes() is not None
+        except (aiohttp.ClientError, TimeoutError):
+            return False
+
+    async def has_user(self, name: str) -> bool | None:
+        """Whether the hub has a user; None if it does not answer, or if this service may not see the users."""
+        try:
+            scopes = await self._own_scopes()
+            if not scopes or not _NAMES & scopes:
+                return None
+            async with self._get(f"/users/{quote(name, safe='')}") as response:
+                return {200: True, 404: False}.get(response.status)
+        except (aiohttp.ClientError, TimeoutError):
+            return None
+
+    async def _own_scopes(self) -> set[str] | None:
+        async with self._get("/user") as response:
+            if response.status != 200:
+                return None
+            return set((await response.json()).get("scopes", ()))
+
+    def _get(self, path: str) -> _Reply:
+        return _Reply(f"{self._environment.api_url}{path}", self._environment.api_token)
+
+
+class _Reply:
+    """The response to a request with this service's own token."""
+
+    def __init__(self, address: str, token: str) -> None:
+        self._address, self._token = address, token
+        self._session = aiohttp.ClientSession(timeout=_TIMEOUT)
+
+    async def __aenter__(self) -> aiohttp.ClientResponse:
+        try:
+            headers = {"Authorization": f"token {self._token}"}
+            return await self._session.get(self._address, headers=headers, allow_redirects=False)
+        except BaseException:
+            await self._session.close()
+            raise
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._session.close()
+
+
+def _unavailable(error: HTTPError) -> ProblemError:
+    log("the hub does not answer", level=logging.WARNING, reason=error.log_message)
+    return ProblemError(503, _UNAVAILABLE, headers={"Retry-After": "5"})

@@ -1,0 +1,64 @@
+"""The login of browsers by the hub (OAuth 2, RFC 6749, with PKCE, RFC 7636)."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
+
+from generator.runner.server.browsers import check_origin
+from generator.runner.server.hub.context import hub_context
+from generator.runner.server.problems import ProblemError
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/sign-in")
+async def begin(request: Request, next: str = "") -> Response:  # noqa: A002 - the word in addresses
+    """Send the browser to the hub, which asks for a password if nobody is logged in."""
+    context = hub_context(request)
+    context.access.check_guessing(request)
+    context.access.count_failure(request)
+    login = context.hub.begin_login(local_target(next, context.base_url))
+    response = RedirectResponse(login.address, status_code=303)
+    context.sessions.note_login(request, response, login.state)
+    return response
+
+
+@router.get("/oauth_callback")
+async def finish(request: Request, code: str = "", state: str = "", error: str = "") -> Response:
+    """Take the hub's answer, and begin a session."""
+    context = hub_context(request)
+    response = RedirectResponse(context.address("/"), status_code=303)
+    if not context.sessions.take_login(request, response, state):
+        raise ProblemError(403, "this login was begun by another browser, or long ago; open the page again")
+    if error or not code:
+        raise ProblemError(403, f"JupyterHub refuses the login: {error or 'no code'}")
+    token, target = await context.hub.finish_login(code, state)
+    context.sessions.begin(request, response, token)
+    response.headers["location"] = target
+    return response
+
+
+@router.post("/sign-out")
+async def end(request: Request) -> Response:
+    """End the session, and go to the hub's own pages, where a person can log out."""
+    return sign_out(request)
+
+
+def sign_out(request: Request) -> Response:
+    """End the session of a request.
+
+    Raises:
+        ProblemError: 403, a page of another site made the request.
+    """
+    check_origin(request)
+    context = hub_context(request)
+    response = RedirectResponse(context.hub.home_address, status_code=303)
+    context.sessions.end(request, response)
+    return response
+
+
+def local_target(target: str, base_url: str) -> str:
+    """Return the target if it is an address of this service, otherwise its first page."""
+    is_local = target.startswith(f"{base_url}/") and target.isprintable() and "\\" not in target
+    return target if is_local else f"{base_url}/"

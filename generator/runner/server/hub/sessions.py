@@ -1,0 +1,75 @@
+"""Sessions of browsers: a cookie that stands for a token of the hub, which stays in this process."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import time
+from collections import OrderedDict
+
+from fastapi import Request, Response
+
+_LIFETIME = 12 * 3600.0
+_LOGIN_LIFETIME = 600
+_MOST = 10_000
+_SESSION, _LOGIN = "packmill_hub_session", "packmill_hub_login"
+
+
+class Sessions:
+    """The sessions of one service; they end with it, and then the hub signs people in again without asking."""
+
+    def __init__(self, path: str) -> None:
+        """Take the path that the cookies are for."""
+        self._path = path
+        self._tokens: OrderedDict[str, tuple[float, str]] = OrderedDict()
+
+    def begin(self, request: Request, response: Response, token: str) -> None:
+        """Begin a session, and set its cookie in a response."""
+        secret = secrets.token_urlsafe(32)
+        self._tokens[_digest(secret)] = (time.monotonic() + _LIFETIME, token)
+        while len(self._tokens) > _MOST:
+            self._tokens.popitem(last=False)
+        self._set(request, response, _SESSION, secret, int(_LIFETIME))
+
+    def token(self, request: Request) -> str | None:
+        """Return the token of a request's session; None without one."""
+        secret = request.cookies.get(_name(request, _SESSION))
+        until, token = self._tokens.get(_digest(secret), (0.0, "")) if secret else (0.0, "")
+        return token if token and time.monotonic() < until else None
+
+    def end(self, request: Request, response: Response) -> None:
+        """End the session of a request, and delete its cookie in a response."""
+        if secret := request.cookies.get(_name(request, _SESSION)):
+            self._tokens.pop(_digest(secret), None)
+        self._set(request, response, _SESSION, "", 0)
+
+    def note_login(self, request: Request, response: Response, state: str) -> None:
+        """Bind a login to the browser that begins it, so that nobody can be signed in with another one's."""
+        self._set(request, response, f"{_LOGIN}_{state[:8]}", state, _LOGIN_LIFETIME)
+
+    def take_login(self, request: Request, response: Response, state: str) -> bool:
+        """Return whether this browser began a login, and delete the login's cookie in a response."""
+        name = f"{_LOGIN}_{state[:8]}"
+        noted = request.cookies.get(_name(request, name), "")
+        self._set(request, response, name, "", 0)
+        return bool(state) and secrets.compare_digest(noted.encode(), state.encode())
+
+    def _set(self, request: Request, response: Response, name: str, value: str, seconds: int) -> None:
+        response.set_cookie(
+            _name(request, name),
+            value,
+            max_age=seconds,
+            path=self._path,
+            secure=request.url.scheme == "https",
+            httponly=True,
+            samesite="lax",  # a login comes back from the hub, which may have another host than the service
+        )
+
+
+def _name(request: Request, name: str) -> str:
+    """Return a cookie's name; with https, only a page that was reached so can set it (RFC 6265bis, section 4.1.3.1)."""
+    return f"__Secure-{name}" if request.url.scheme == "https" else name
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()

@@ -1,0 +1,222 @@
+"""The server of one user: a `packmill-runner serve` that runs as this user's system user, in its home.
+
+It listens on a Unix socket that this process opens in a folder that nobody else can enter, and then hands over. So no
+user reaches another one's server, and no user can put another socket or a link in its place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import re
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from generator.runner.server.hub.accounts import Account
+from generator.runner.server.hub.environment import kept
+from generator.runner.server.hub.scopes import Action
+from generator.runner.server.operation.logs import log
+from generator.runner.server.problems import ProblemError
+
+_BACKLOG = 128
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,55}")
+_LAST_LINES = 5
+_DATA = ".local/share/packmill"
+"""The folder of runs in a home (XDG Base Directory Specification)."""
+_SHORT, _ENDLESS = aiohttp.ClientTimeout(total=10), aiohttp.ClientTimeout(total=None, sock_connect=10)
+_HEAD = 64 << 10
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ServerSettings:
+    """What is the same for all users' servers; times in seconds."""
+
+    sockets: Path
+    """A folder of this process's user alone."""
+    options: Sequence[str]
+    """The operator's options of ``packmill-runner serve``."""
+    variables: Sequence[str]
+    """Further variables that the servers get."""
+    start_timeout: float
+    shutdown_timeout: float
+
+
+class UserServer:
+    """One server; it is started once."""
+
+    def __init__(self, account: Account, base_url: str, settings: ServerSettings) -> None:
+        self.account, self.base_url = account, base_url
+        self.active = 0
+        """Requests that it is answering."""
+        self.last_used = time.monotonic()
+        self._settings = settings
+        self._path = settings.sockets / f"{secrets.token_hex(4)}.sock"
+        self._tokens: dict[Action, str] = {action: secrets.token_urlsafe(32) for action in ("read", "run")}
+        self._process: asyncio.subprocess.Process | None = None
+        self._lines: list[str] = []
+        self._reading: asyncio.Task[None] | None = None
+        self.session: aiohttp.ClientSession | None = None
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the process runs."""
+        return self._process is not None and self._process.returncode is None
+
+    def token(self, action: Action) -> str:
+        """Return the server's token for a caller who may do this."""
+        return self._tokens[action]
+
+    async def start(self) -> None:
+        """Start the server and wait until it answers.
+
+        Raises:
+            ProblemError: 503, it does not start.
+        """
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+            listener.bind(str(self._path))
+            listener.listen(_BACKLOG)
+            self._process = await self._spawn(listener)
+        if self._process.stderr is not None:
+            self._reading = asyncio.create_task(self._relay_lines(self._process.stderr))
+        connector = aiohttp.UnixConnector(path=str(self._path), limit=0)
+        self.session = aiohttp.ClientSession(
+            connector=connector, auto_decompress=False, timeout=_ENDLESS, max_field_size=_HEAD, max_line_size=_HEAD
+        )
+        try:
+            await asyncio.wait_for(self._wait_for_answer(self.session), self._settings.start_timeout)
+        except BaseException as error:
+            await self.stop()
+            if isinstance(error, asyncio.TimeoutError | aiohttp.ClientError):
+                raise self._start_problem() from None
+            raise
+        log("user server started", user=self.account.username, uid=self.account.uid, pid=self._process.pid)
+
+    async def ask(self, path: str) -> Any:
+        """Return what the server answers to a question of the service itself; None if it does not.
+
+        The server belongs to its user, so the answer is checked where it is used.
+        """
+        if self.session is None:
+            return None
+        try:
+            headers = {"Authorization": f"Bearer {self._tokens['read']}", "Accept": "application/json"}
+            async with self.session.get(f"http://localhost{path}", headers=headers, timeout=_SHORT) as response:
+                text = await response.content.read(1 << 20)
+                return await asyncio.to_thread(_read_object, text)
+        except (aiohttp.ClientError, asyncio.TimeoutError, ValueError):
+            return None
+
+    def signal(self) -> None:
+        """Ask the server to stop; a second time, to interrupt its runs."""
+        if self.is_alive and self._process is not None:
+            with suppress(ProcessLookupError):
+                self._process.send_signal(signal.SIGTERM)
+
+    async def stop(self) -> None:
+        """Stop the server: running runs get the time of a shutdown, then they are interrupted and saved."""
+        if self.is_alive and self._process is not None:
+            self.signal()
+            try:
+                await asyncio.wait_for(self._process.wait(), self._settings.shutdown_timeout + 10)
+            except asyncio.TimeoutError:
+                log("killing user server", level=logging.WARNING, user=self.account.username)
+                with suppress(ProcessLookupError):
+                    self._process.kill()
+                await self._process.wait()
+            log("user server stopped", user=self.account.username)
+        if self.session is not None:
+            await self.session.close()
+        if self._reading is not None:
+            self._reading.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._reading
+        self._path.unlink(missing_ok=True)
+
+    async def _spawn(self, listener: socket.socket) -> asyncio.subprocess.Process:
+        account = self.account
+        as_user: dict[str, Any] = {}
+        if os.geteuid() == 0:
+            as_user = {"user": account.uid, "group": account.gid, "extra_groups": account.groups}
+        return await asyncio.create_subprocess_exec(
+            *self._command(listener.fileno()),
+            cwd="/",
+            env=self._environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            pass_fds=[listener.fileno()],
+            start_new_session=True,
+            **as_user,
+        )
+
+    def _command(self, descriptor: int) -> list[str]:
+        home, username = str(self.account.home), self.account.username
+        options = {
+            "--root": home,
+            "--data": str(self.account.home / _DATA),
+            "--home-of": username,
+            "--base-url": self.base_url,
+            "--socket": f"fd:{descriptor}",
+            "--shutdown-timeout": f"{self._settings.shutdown_timeout:g}",
+        }
+        own = [f"{name}={value}" for name, value in options.items()]
+        start = [sys.executable, "-m", "generator.runner.server.hub.user_process"]
+        start += [str(os.getpid()), home, "shared" if self.account.shared else "own"]
+        return [*start, *self._settings.options, *own]
+
+    def _environment(self) -> dict[str, str]:
+        """Return the server's variables: nothing of this process's own but what is listed."""
+        account = self.account
+        own = {name: os.environ[name] for name in (*kept, *self._settings.variables) if name in os.environ}
+        name = account.username if _NAME.fullmatch(account.username) else "owner"
+        tokens = f"{name}:admin:{self._tokens['run']},{name}.reader:read:{self._tokens['read']}"
+        return own | {
+            "HOME": str(account.home),
+            "USER": account.login,
+            "LOGNAME": account.login,
+            "SHELL": account.shell or "/bin/sh",
+            "PACKMILL_SERVE_TOKENS": tokens,
+        }
+
+    async def _wait_for_answer(self, session: aiohttp.ClientSession) -> None:
+        async with session.get("http://localhost/health/live") as response:
+            await response.read()
+
+    async def _relay_lines(self, lines: asyncio.StreamReader) -> None:
+        """Write what the server writes to this log."""
+        while not lines.at_eof():
+            try:
+                line = (await lines.readline()).decode(errors="replace").rstrip()
+            except ValueError:  # longer than a line of a log
+                continue
+            if not line:
+                continue
+            self._lines = [*self._lines[1 - _LAST_LINES :], line]
+            log("user server", user=self.account.username, line=line)
+
+    def _start_problem(self) -> ProblemError:
+        reason = next((line for line in reversed(self._lines) if line.strip()), "it does not answer")
+        log("user server failed", level=logging.ERROR, user=self.account.username, reason=reason)
+        return ProblemError(
+            503,
+            f"user {self.account.username!r}: the server of the notebooks did not start: {reason}",
+            headers={"Retry-After": "10"},
+        )
+
+
+def _read_object(text: bytes) -> dict[str, Any] | None:
+    value = json.loads(text)
+    return value if isinstance(value, dict) else None
