@@ -1,12 +1,14 @@
 """The notebook while it runs: read once, saved many times, with finished cells kept on disk.
 
-The text is byte for byte what nbformat writes (nbformat 4.5). A finished cell is serialized at once
-into an unnamed file next to the notebook, so that neither memory nor the cost of a save grows with the outputs.
+The text is byte for byte what nbformat writes (nbformat 4.5). A finished cell is serialized at once. From a megabyte
+on, they are in an unnamed file next to the notebook, so that neither memory nor the cost of a save grows with the
+outputs.
 """
 
 from __future__ import annotations
 
 import errno
+import io
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, MutableMapping
@@ -22,11 +24,13 @@ from generator.shared.json_text import json_text
 
 _SPLIT_KINDS = ("application/javascript", "image/svg+xml")
 _BLOCK = 1024**2
+_IN_MEMORY = 1024**2
+"""Bytes of finished cells that are not worth a file."""
 
 
 @dataclass(frozen=True, slots=True)
 class _StoredCell:
-    """A finished cell in the unnamed file: offset and size in bytes."""
+    """A finished cell that was set aside: offset and size in bytes."""
 
     offset: int
     size: int
@@ -73,14 +77,21 @@ class Document:
         self._cells[index] = cell
 
     def store_cell(self, index: int, folder: Path | None) -> None:
-        """Move a finished cell to a file that vanishes with the process, in ``folder`` or TMPDIR."""
+        """Set a finished cell aside: in memory, if all are small, else in a file that vanishes with the process.
+
+        The file is in ``folder`` or TMPDIR.
+        """
         cell = self._cells[index]
         if isinstance(cell, _StoredCell) or not cell.get("outputs"):
             return
-        if self._store is None:
-            self._store = _open_store(folder)
         text = self._text_of(cell)
+        if self._store is None:
+            self._store = io.BytesIO()
         offset = self._store.seek(0, 2)
+        if isinstance(self._store, io.BytesIO) and offset + len(text) > _IN_MEMORY:
+            file = _open_store(folder)
+            file.write(self._store.getbuffer())
+            self._store = file
         self._store.write(text)
         self._cells[index] = _StoredCell(offset, len(text))
 
