@@ -31,20 +31,24 @@ def kept(tmp_path: Path) -> KeptCopy:
     return KeptCopy(tmp_path / "kept")
 
 
+def is_kept(kept: KeptCopy) -> bool:
+    """Whether anything is left for the next run."""
+    return any(kept.folder.iterdir())
+
+
 @pytest.fixture
 def run(tmp_path: Path, repository: Path, kept: KeptCopy) -> Callable[..., tuple[int, str]]:
     """Fill a working copy, act in it, and keep it; return when ``maps/a.txt`` was copied (ns), and what it has."""
 
     def do(action: Action = lambda _: None, *, written: tuple[str, ...] = ()) -> tuple[int, str]:
-        scratch = tmp_path / os.urandom(4).hex()
-        workspace = Workspace(top=scratch / "repository", process="notebook.ipynb")
+        workspace = Workspace(top=kept.top, process="notebook.ipynb")
         workspace.fill(locate_repository(str(repository)), written=written, kept=kept)
         copied = workspace.top / "maps/a.txt"
         time_of_copy, content = copied.stat().st_ctime_ns, copied.read_text()
         time.sleep(0.03)  # a run is longer than a step of the clock of file times
         action(workspace.top)
-        workspace.collect(scratch / "output")
-        workspace.keep(kept)
+        workspace.collect(tmp_path / os.urandom(4).hex())
+        workspace.leave_to(kept)
         return time_of_copy, content
 
     return do
@@ -60,6 +64,27 @@ def test_the_next_run_gets_the_unchanged_copy(run: Callable[..., tuple[int, str]
 def test_results_that_were_moved_away_leave_it_unchanged(run: Callable[..., tuple[int, str]]) -> None:
     first = run(lambda top: (top / "result.csv").write_text("1"))
 
+    assert run() == first
+
+
+def test_what_a_run_left_beside_the_copy_is_removed(run: Callable[..., tuple[int, str]], kept: KeptCopy) -> None:
+    first = run(lambda top: (top.parent / "beside").mkdir())
+
+    assert [path.name for path in kept.folder.iterdir()] == ["repository"]
+    assert run(lambda top: (top / "../secret.txt").write_text("x")) == first
+    assert [path.name for path in kept.folder.iterdir()] == ["repository"]
+
+
+def test_a_run_that_was_refused_before_it_had_a_copy_leaves_the_kept_one(
+    run: Callable[..., tuple[int, str]], kept: KeptCopy, tmp_path: Path
+) -> None:
+    first = run()
+    refused = Workspace(top=kept.top, process="notebook.ipynb")
+
+    assert refused.collect(tmp_path / "nothing") == []
+    refused.leave_to(kept)
+
+    assert not (tmp_path / "nothing").exists()
     assert run() == first
 
 
@@ -108,7 +133,7 @@ def test_a_changed_copy_is_not_used_again(
         run()
     run(change)
 
-    assert not (tmp_path / "kept").exists()
+    assert not is_kept(kept)
     assert run()[1] == "old"
 
 
@@ -148,7 +173,7 @@ def test_changes_in_the_moment_of_copying_are_found(
     tmp_path: Path, repository: Path, kept: KeptCopy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A file that is written within one step of the clock has the same times."""
-    workspace = Workspace(top=tmp_path / "run/repository", process="notebook.ipynb")
+    workspace = Workspace(top=kept.top, process="notebook.ipynb")
     workspace.fill(locate_repository(str(repository)), kept=kept)
     (workspace.top / "maps/a.txt").write_text("new")
     workspace._states = {**workspace._states}
@@ -158,20 +183,20 @@ def test_changes_in_the_moment_of_copying_are_found(
     )
     wait_until(lambda: time.time_ns() > status.st_ctime_ns + 30_000_000, message="the clock moves on")
 
-    workspace.keep(kept)
+    workspace.leave_to(kept)
 
-    assert not (tmp_path / "kept").exists()
+    assert not is_kept(kept)
 
 
 def test_a_copy_is_not_kept_before_the_clock_has_moved_on(tmp_path: Path, repository: Path, kept: KeptCopy) -> None:
-    workspace = Workspace(top=tmp_path / "run/repository", process="notebook.ipynb")
+    workspace = Workspace(top=kept.top, process="notebook.ipynb")
     workspace.fill(locate_repository(str(repository)), kept=kept)
     (workspace.top / "maps/a.txt").chmod(0o600)
     workspace._set_states({name: state._replace(changed=time.time_ns()) for name, state in workspace._states.items()})
 
-    workspace.keep(kept)
+    workspace.leave_to(kept)
 
-    assert not (tmp_path / "kept").exists()
+    assert not is_kept(kept)
 
 
 def home_of_a_run(folder: Path) -> Path:

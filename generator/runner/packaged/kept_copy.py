@@ -13,6 +13,7 @@ import shutil
 import stat
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -104,36 +105,59 @@ def is_true_copy(sources: Iterable[Source], copy: Path, states: dict[str, State]
 
 
 class KeptCopy:
-    """At most one working copy, in a folder on the file system of the runs."""
+    """At most one working copy, at the place where all runs of a process have theirs."""
 
     def __init__(self, folder: Path) -> None:
-        """``folder`` does not exist; it is the copy as long as there is one."""
-        self._folder = folder
+        """Create ``folder``, on the file system of the runs' results; a run may put further files next to the copy.
+
+        Raises:
+            OSError: it cannot be created.
+        """
+        folder.mkdir(mode=0o700)
+        self.folder = folder
+        self.top = folder / "repository"
+        """The working copy."""
         self._content: object = None
         self._states: dict[str, State] = {}
 
-    def take(self, content: object, target: Path) -> dict[str, State] | None:
-        """Move the copy to ``target`` and return its states; remove it if it has another content or has changed."""
-        if self._content is None:
-            return None
-        if self._content == content and _has_states(self._folder, self._states):
+    def take(self, content: object) -> dict[str, State] | None:
+        """Return the states of the copy; None, after its removal, if it has another content or has changed."""
+        if self._content is not None and self._content == content and self._has_states(self._states):
             self._content = None
-            self._folder.rename(target)
             return self._states
         self.remove()
         return None
 
-    def keep(self, content: object, copy: Path, states: dict[str, State]) -> None:
-        """Keep a copy for later runs, if everything in it still has the states from before the run."""
-        if _has_states(copy, states):
-            self.remove()
-            copy.rename(self._folder)
+    def keep(self, content: object, states: dict[str, State]) -> None:
+        """Keep the copy for the next run if everything in it still has the states from before this one."""
+        if self._has_states(states):
             self._content, self._states = content, states
+            _clear(self.folder, but=self.top.name)
+        else:
+            self.remove()
 
     def remove(self) -> None:
-        """Remove the copy."""
+        """Remove the copy, and what a run left next to it."""
         self._content = None
-        shutil.rmtree(self._folder, ignore_errors=True)
+        _clear(self.folder)
+
+    def _has_states(self, states: dict[str, State]) -> bool:
+        try:
+            return read_states(self.top) == states
+        except OSError:
+            return False
+
+
+def _clear(folder: Path, *, but: str = "") -> None:
+    """Remove everything in a folder except one entry."""
+    with suppress(OSError):
+        for entry in os.scandir(folder):
+            if entry.name == but:
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.path, ignore_errors=True)
+            else:
+                Path(entry.path).unlink()
 
 
 class KeptHome:
@@ -167,10 +191,3 @@ class KeptHome:
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
-
-
-def _has_states(folder: Path, states: dict[str, State]) -> bool:
-    try:
-        return read_states(folder) == states
-    except OSError:
-        return False

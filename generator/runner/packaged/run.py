@@ -116,6 +116,8 @@ class _Run:
     inputs: dict[str, Any]
     place: RepositoryLocation
     workspace: Workspace | NotebookFolder
+    scratch: Path
+    """A folder for further files of the run."""
     output: Path
     record: RunRecord
     outputs: tuple[Output, ...]
@@ -125,7 +127,8 @@ class _Run:
 def _run(
     request: PackagedRun, inputs: dict[str, Any], place: RepositoryLocation, output: Path, record: RunRecord
 ) -> None:
-    with _scratch_folder(Path.cwd(), place.home, request.kept_home, in_place=request.in_place) as scratch:
+    kept, kept_home = (None, None) if request.in_place else (request.kept_copy, request.kept_home)
+    with _homes(place.home, kept_home, in_place=request.in_place), _scratch_folder(kept) as scratch:
         workspace: Workspace | NotebookFolder = Workspace(top=scratch / "repository", process=record.process)
         if request.in_place:
             workspace = NotebookFolder(top=place.folder, process=record.process)
@@ -134,6 +137,7 @@ def _run(
             inputs=inputs,
             place=place,
             workspace=workspace,
+            scratch=scratch,
             output=output,
             record=record,
             outputs=request.declared,
@@ -143,8 +147,8 @@ def _run(
         finally:
             ignore_signals()
             found = _collect(one)
-        if request.kept_copy is not None and isinstance(workspace, Workspace):
-            workspace.keep(request.kept_copy)
+            if kept is not None and isinstance(workspace, Workspace):
+                workspace.leave_to(kept)
         for warning in check_outputs(found, dict(request.expected), output):
             request.say(f"warning: {warning}")
 
@@ -273,7 +277,7 @@ def _run_shell(run: _Run) -> None:
     globs = [pattern for _, pattern in run.request.expected] + [one.glob for one in run.outputs]
     workspace.fill(run.place, written=globs, left_out=run.request.left_out, kept=run.request.kept_copy)
     if run.request.paths or (inputs and run.inputs != read_inputs(inputs, absolute=False)):
-        inputs = workspace.top.with_name(contract.inputs_file)
+        inputs = run.scratch / contract.inputs_file
         inputs.write_bytes(json_text(script_values(run.inputs, dict(run.request.paths))))
     script = workspace.directory / posixpath.basename(workspace.process)
     command = [str(script)] if os.access(script, os.X_OK) else ["bash", str(script)]
@@ -289,21 +293,34 @@ def _run_shell(run: _Run) -> None:
 
 
 @contextmanager
-def _scratch_folder(cwd: Path, image_home: Path | None, kept: KeptHome | None, *, in_place: bool) -> Iterator[Path]:
-    """Create a temporary folder in the working directory, so that results can be moved cheaply; remove it on exit.
+def _scratch_folder(kept: KeptCopy | None) -> Iterator[Path]:
+    """Yield a folder for the working copy, on the file system of the results, so that they can be moved cheaply.
 
-    HOME and the caches of programs are in a second folder in TMPDIR, so that results stay clean; a run ``in_place``
-    keeps the user's.
+    It is temporary, in the working directory, unless the process keeps its copy for the next run.
     """
-    scratch = Path(tempfile.mkdtemp(prefix=".packmill-", dir=cwd))
+    if kept is not None:
+        yield kept.folder
+        return
+    scratch = Path(tempfile.mkdtemp(prefix=".packmill-", dir=Path.cwd()))
+    try:
+        yield scratch
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+@contextmanager
+def _homes(image_home: Path | None, kept: KeptHome | None, *, in_place: bool) -> Iterator[None]:
+    """Set HOME and the caches of programs to a folder in TMPDIR, so that results stay clean.
+
+    A run ``in_place`` keeps the user's.
+    """
     homes = (kept.take() if kept else None) or Path(tempfile.mkdtemp(prefix="packmill-"))
     if in_place:
         prepare_own_home(homes, os.environ)
     else:
         prepare_home(homes, image_home, os.environ)
     try:
-        yield scratch
+        yield
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)
         if not (kept and kept.keep(homes)):
             shutil.rmtree(homes, ignore_errors=True)

@@ -64,6 +64,7 @@ class Workspace:
     _before: dict[str, tuple[int, int, int]] = field(default_factory=dict)
     _folders: set[str] = field(default_factory=set)
     _budget: int = _COPY_BUDGET
+    _is_filled: bool = False
     _content: object = None
     _fresh: tuple[Source, ...] = ()
     """The sources of a copy that this run has made, until it is known to be like them."""
@@ -95,10 +96,10 @@ class Workspace:
         anywhere = [one for pattern in written for one in (pattern, pattern.replace("**/", ""))]
         patterns = tuple(reading for pattern in anywhere for reading in alternatives(pattern))
         sources = tuple(self._find_sources(place, left_out))
+        self._is_filled = True
         if kept is not None:
             self._content = content_of(sources, patterns, self.folder)
-            self.top.parent.mkdir(parents=True, exist_ok=True)
-            states = kept.take(self._content, self.top)
+            states = kept.take(self._content)
             if states is not None:
                 self._set_states(states)
                 return
@@ -142,13 +143,14 @@ class Workspace:
             if name not in self._folders
         }
 
-    def keep(self, kept: KeptCopy) -> None:
-        """Keep the copy for later runs if this run has left it as it was; call it after `collect`."""
-        if not self._states or not self.top.is_dir():
+    def leave_to(self, kept: KeptCopy) -> None:
+        """Leave the copy to the next run if this one has not changed it; call it after `collect`."""
+        if not self._is_filled:
             return
-        if self._fresh and not is_true_copy(self._fresh, self.top, self._states):
-            return
-        kept.keep(self._content, self.top, self._states)
+        if self._states and (not self._fresh or is_true_copy(self._fresh, self.top, self._states)):
+            kept.keep(self._content, self._states)
+        else:
+            kept.remove()
 
     def _copy_or_link(self, one: Source, patterns: tuple[str, ...]) -> None:
         source, relative, target = one.path, one.relative, self.top / one.relative
@@ -181,7 +183,7 @@ class Workspace:
         """
         taken = frozenset(reserved)
         warnings: list[str] = []
-        if not self.top.is_dir():  # the run was refused before the working copy was made
+        if not self._is_filled or not self.top.is_dir():  # the run was refused before, or removed it
             return []
         make_usable(self.top)
         links, files = self._find_written(output, warnings)

@@ -53,7 +53,7 @@ class Worker:
         self._own = OwnFolder(settings.data / "kept", settings.name)
         spares = None if settings.in_place else self._own.path  # a spare kernel would take the place of the folder
         self._kernels = WarmKernels(default=settings.kernels, folder=spares, log=self._report)
-        self._kept = Kept(self._kernels, KeptCopy(self._own.path / "repository"), KeptHome())
+        self._kept = Kept(self._kernels, KeptCopy(self._own.path / "run"), KeptHome())
 
     def work(self) -> None:
         """Take runs until the server ends or asks to stop."""
