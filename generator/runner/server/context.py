@@ -68,6 +68,8 @@ class Context:
     """The path, percent-encoded and without a slash at its end, below which a proxy offers the server."""
     home_of: str | None = None
     """The user whose home is the served folder (`generator.runner.server.home_api`)."""
+    home: Path = Path()
+    """The served folder as its user knows it: absolute, perhaps through links."""
     readable: tuple[str, ...] = ()
     """Patterns of paths in the served folder that callers may name as files."""
     fetch_urls: bool = False

@@ -82,6 +82,7 @@ def serve(options: argparse.Namespace, say: Callable[[str], None], *, hidden: Co
         limits=_limits(options),
         base_url=base_url,
         home_of=options.home_of,
+        home=Path(options.root or root).absolute(),
     )
 
     def start_workers(started: Context) -> WorkerPool:

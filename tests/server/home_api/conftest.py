@@ -42,9 +42,10 @@ def write_home(home: Path) -> None:
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder: Path = tmp_path_factory.mktemp("homes") / "ada"
-    write_home(folder)
-    return folder
+    folder: Path = tmp_path_factory.mktemp("homes")
+    write_home(folder / "ada")
+    (folder / "link").symlink_to(folder)  # a home may be known through a link
+    return folder / "link" / "ada"
 
 
 @pytest.fixture(scope="module")

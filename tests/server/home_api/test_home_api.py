@@ -95,7 +95,7 @@ def test_the_curl_line_of_the_guide_runs_a_notebook(served: NotebookServer, home
     }
     assert output.parent == home
     assert _NAME.fullmatch(output.name)
-    assert printed(str(output)) == f"{home / 'notebooks'} {home}\n", "its own folder, and the user's HOME"
+    assert printed(str(output)) == f"{home.resolve() / 'notebooks'} {home}\n", "its own folder, and the user's HOME"
     assert (home / "notebooks" / "written.txt").read_text() == "v"
 
 
@@ -135,11 +135,13 @@ def test_a_client_of_the_guide_works_unchanged(served: NotebookServer, home: Pat
         client.list_notebooks("bob")
 
 
-@pytest.mark.parametrize("name", ["Test_notebook", "notebooks/Test_notebook", "~/notebooks/Test_notebook.ipynb", "{}"])
+@pytest.mark.parametrize(
+    "name", ["Test_notebook", "notebooks/Test_notebook", "~/notebooks/Test_notebook.ipynb", "{0}", "{1}"]
+)
 def test_a_notebook_has_several_names(served: NotebookServer, home: Path, name: str) -> None:
     file = home / "notebooks" / "Test_notebook.ipynb"
 
-    assert execute(served, name.format(file)).json()["input_notebook"] == str(file)
+    assert execute(served, name.format(file, file.resolve())).json()["input_notebook"] == str(file)
 
 
 def test_runs_of_one_second_have_files_of_their_own(served: NotebookServer) -> None:

@@ -74,8 +74,9 @@ def _make_document(app: FastAPI) -> dict[str, Any]:
     document["security"] = [{"token": []}, {}]
     for item in document["paths"].values():
         for operation in item.values():
-            operation["responses"].pop("422", None)
-            operation["responses"]["default"] = _problem
+            if "HTTPValidationError" in json.dumps(operation["responses"].get("422")):
+                del operation["responses"]["422"]
+            operation["responses"].setdefault("default", _problem)
     _add_ogc(document)
     return document
 

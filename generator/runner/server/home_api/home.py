@@ -36,7 +36,7 @@ async def describe(request: Request) -> Response:
         {
             "service": "packmill-runner",
             "username": context.home_of,
-            "user_home": str(context.catalogue.root),
+            "user_home": str(context.home),
             "endpoints": {name: context.address(path) for name, path in addresses.items()},
         }
     )
@@ -60,7 +60,7 @@ async def list_notebooks(request: Request, username: str) -> Response:
     return JsonResponse(
         {
             "username": context.home_of,
-            "user_home": str(context.catalogue.root),
+            "user_home": str(context.home),
             "notebook_count": len(notebooks),
             "notebooks": notebooks,
         }
@@ -77,7 +77,7 @@ def _notebooks(context: Context) -> list[dict[str, Any]]:
         listed.append(
             {
                 "name": path.rpartition("/")[2],
-                "path": str(context.catalogue.root / path),
+                "path": str(context.home / path),
                 "relative_path": path,
                 "size": status.st_size,
                 "modified": file_time(status.st_mtime),

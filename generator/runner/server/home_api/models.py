@@ -101,5 +101,9 @@ run_notebook_extra = _body(
 run_responses: dict[int | str, dict[str, Any]] = {
     200: {"model": HomeRun, "description": "The run has succeeded"},
     202: {"model": RunEntity, "description": "The run is accepted; Location has its address"},
-    422: {"model": FailedHomeRun, "description": "The notebook failed"},
+    "default": {
+        "model": FailedHomeRun,
+        "description": "The run failed, or could not begin",
+        "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    },
 }

@@ -63,11 +63,12 @@ def path_in_home(context: Context, path: str, field: str) -> str:
     Raises:
         ProblemError: 400, the path leads out of the home.
     """
-    home = context.catalogue.root
-    given = path.removeprefix("~/") if path.startswith("~/") else path
-    inside = posixpath.relpath(posixpath.normpath(given), home) if given.startswith("/") else posixpath.normpath(given)
+    inside = posixpath.normpath(path.removeprefix("~/") if path.startswith("~/") else path)
+    for home in map(str, (context.home, context.catalogue.root)):
+        if inside == home or inside.startswith(f"{home}/"):
+            inside = posixpath.relpath(inside, home)
     if inside == ".." or inside.startswith(("../", "/")) or "\0" in inside:
-        raise ProblemError(400, f"{field}: {path!r} leads out of {home}")
+        raise ProblemError(400, f"{field}: {path[:_SHOWN]!r} leads out of {context.home}")
     return inside
 
 

@@ -27,7 +27,7 @@ def respond(context: Context, run: Run, notebook: ServedNotebook, values: Mappin
         headers |= {"Location": address, "Preference-Applied": "respond-async"}
         return JsonResponse(run_entity(context, run), 202, headers)
     secret = {name for one in notebook.interface.inputs if one.hint.secret for name in (one.id, one.name)}
-    home, result = context.catalogue.root, context.folder(run.id).read_result()
+    home, result = context.home, context.folder(run.id).read_result()
     if delivered := result.get("delivered"):
         context.catalogue.forget_files()
     body: dict[str, Any] = {
