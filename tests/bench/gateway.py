@@ -18,8 +18,9 @@ from tempfile import TemporaryDirectory
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
 
+from http_client import Measured, load, request, running
 from ports import free_port
-from serving import Measured, environments, load, request, running
+from serving import environments
 from support import write_notebook
 
 _HERE = Path(__file__).parents[2]
