@@ -27,6 +27,8 @@ regenerate: environment ## write what is there now into the expected files; then
 bench: environment ## the figures of docs/performance.md
 	.venv/bin/python tests/bench/figures.py
 	.venv/bin/python tests/bench/runner.py
+	.venv/bin/python tests/bench/serving.py
+	.venv/bin/python tests/bench/gateway.py
 	.venv/bin/python tests/bench/service.py
 	.venv/bin/python tests/bench/staging.py
 	.venv/bin/python tests/bench/images.py
