@@ -25,6 +25,7 @@ class Event:
 
 
 _RELEASED = Event("released")
+_PROGRESS = {"started", "cell"}
 
 
 class RunEvents:
@@ -33,7 +34,8 @@ class RunEvents:
     def __init__(self, find: Callable[[str], Awaitable[Run]]) -> None:
         """``find`` reads a run's row."""
         self._find = find
-        self._queues: dict[str, set[asyncio.Queue[Event]]] = {}
+        self._queues: dict[str, dict[asyncio.Queue[Event], bool]] = {}
+        """By run: where its events go, and whether progress does, too."""
         self._latest: dict[str, Event] = {}
 
     def take(self, message: Mapping[str, Any]) -> None:
@@ -75,13 +77,13 @@ class RunEvents:
         event = self._latest.get(run.id)
         return (event.cell, event.cells) if event else (run.cell, run.cells)
 
-    async def follow(self, run_id: str) -> AsyncIterator[Event]:
-        """Yield the events of a run from now on, until it has ended or the server ends.
+    async def follow(self, run_id: str, *, progress: bool = True) -> AsyncIterator[Event]:
+        """Yield the events of a run from now on, until it has ended or the server ends; ``progress`` on request.
 
         Raises:
             RunMissingError: there is no such run.
         """
-        with self._subscription(run_id) as queue:
+        with self._subscription(run_id, progress=progress) as queue:
             if (await self._find(run_id)).state.final:
                 yield Event("ended")
                 return
@@ -104,7 +106,7 @@ class RunEvents:
         """
 
         async def end() -> None:
-            async for _ in self.follow(run_id):
+            async for _ in self.follow(run_id, progress=False):
                 pass
 
         with suppress(asyncio.TimeoutError):
@@ -125,17 +127,18 @@ class RunEvents:
         return Event("cell", *self.progress(run)) if run.cell else None
 
     @contextmanager
-    def _subscription(self, run_id: str) -> Iterator[asyncio.Queue[Event]]:
+    def _subscription(self, run_id: str, *, progress: bool) -> Iterator[asyncio.Queue[Event]]:
         queue: asyncio.Queue[Event] = asyncio.Queue()
-        self._queues.setdefault(run_id, set()).add(queue)
+        self._queues.setdefault(run_id, {})[queue] = progress
         try:
             yield queue
         finally:
             queues = self._queues[run_id]
-            queues.discard(queue)
+            del queues[queue]
             if not queues:
                 del self._queues[run_id]
 
     def _publish(self, run_id: str, event: Event) -> None:
-        for queue in self._queues.get(run_id, ()):
-            queue.put_nowait(event)
+        for queue, progress in self._queues.get(run_id, {}).items():
+            if progress or event.kind not in _PROGRESS:
+                queue.put_nowait(event)
