@@ -90,6 +90,7 @@ class Context:
             readable=self.readable,
             left_out=self.catalogue.left_out,
             fetch_urls=self.fetch_urls,
+            homes=() if self.home_of is None else (str(self.home), str(self.catalogue.root)),
         )
 
     async def stored(

@@ -65,7 +65,8 @@ def _add_notebooks(group: argparse._ArgumentGroup) -> None:
         "--home-of",
         metavar="NAME",
         help="serve the home of a JupyterHub user, with /list-notebooks/NAME, /execute and /run-notebook: executed "
-        "notebooks are stored in the home, --root is $HOME by default, --readable '*', and notebooks run --in-place",
+        "notebooks are stored in the home and run --in-place; by default, --root is $HOME, --readable '*', and "
+        "--workers at most 2",
     )
     _add(
         group,

@@ -36,6 +36,8 @@ from generator.runner.template_store import TemplateStore, find_store
 from generator.shared.failures import BadInputsError
 
 _FIRST_NAME = "first"
+_WORKERS_OF_HOME = 2
+"""A machine has the servers of many users."""
 
 
 def serve(options: argparse.Namespace, say: Callable[[str], None], *, hidden: Collection[str]) -> int:
@@ -141,6 +143,8 @@ def _set_home_defaults(options: argparse.Namespace) -> None:
     options.root = options.root or str(Path.home())
     options.readable = options.readable or ["*"]
     options.in_place = True
+    if options.workers is None:
+        options.workers = min(default_workers(), _WORKERS_OF_HOME)
 
 
 def _shown_address(listener: socket.socket) -> str:

@@ -29,6 +29,10 @@ def write_home(home: Path) -> None:
         home / "fails.ipynb", "x: int = 1\napi_key: str = ''  # type: secret", "print('before')", "1 / (x - x)"
     )
     write_notebook(home / "slow.ipynb", "seconds: float = 60", "import time", "time.sleep(seconds)")
+    write_notebook(home / "a" / "reads.ipynb", "table = 'own.csv'  # type: stage-in", "print(open(table).read())")
+    for name in ("a/own.csv", "a/x.csv", "data/x.csv", ".ssh/x.csv"):
+        (home / name).parent.mkdir(exist_ok=True)
+        (home / name).write_text(f"content of {name}")
     for hidden in (".ssh", ".local/share", ".ipynb_checkpoints", "node_modules/pkg", "venv/lib", "conda/lib"):
         write_notebook(home / hidden / "hidden.ipynb", "x = 1")
     (home / "venv" / "pyvenv.cfg").write_text("")

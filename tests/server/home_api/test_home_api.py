@@ -58,6 +58,7 @@ def test_the_notebooks_of_the_home_are_listed(served: NotebookServer, home: Path
     assert body["user_home"] == str(home)
     assert body["notebook_count"] == len(body["notebooks"])
     assert [one["relative_path"] for one in listed] == [
+        "a/reads.ipynb",
         "a/twice.ipynb",
         "b/twice.ipynb",
         "daily_report.ipynb",
@@ -66,7 +67,7 @@ def test_the_notebooks_of_the_home_are_listed(served: NotebookServer, home: Path
         "slow.ipynb",
     ]
     file = home / "notebooks" / "Test_notebook.ipynb"
-    assert listed[4] == {
+    assert listed[5] == {
         "name": "Test_notebook.ipynb",
         "path": str(file),
         "relative_path": "notebooks/Test_notebook.ipynb",
@@ -144,6 +145,52 @@ def test_a_notebook_has_several_names(served: NotebookServer, home: Path, name: 
     assert execute(served, name.format(file, file.resolve())).json()["input_notebook"] == str(file)
 
 
+@pytest.mark.parametrize(
+    ("path", "file"),
+    [
+        (None, "a/own.csv"),
+        ("x.csv", "a/x.csv"),
+        ("../data/x.csv", "data/x.csv"),
+        ("~/data/x.csv", "data/x.csv"),
+        ("{0}/data/x.csv", "data/x.csv"),
+        ("{1}/data/../data/x.csv", "data/x.csv"),
+    ],
+)
+def test_a_parameter_that_is_a_file_takes_paths_in_the_home(
+    served: NotebookServer, home: Path, path: str | None, file: str
+) -> None:
+    named = path.format(home, home.resolve()) if path else None
+    values: list[Any] = [named, {"class": "File", "path": named}] if named else [None]
+    for value in values:
+        answer = execute(served, "reads", table=value)
+
+        assert answer.status_code == 200, answer.text
+        assert printed(answer.json()["output_notebook"]) == f"content of {file}\n"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("~/.ssh/x.csv", "../.ssh/x.csv", "{0}/.ssh/x.csv", "~/../other/private.ipynb", "../../other/private.ipynb"),
+        *(
+            "/etc/hostname",
+            "~/out/private.ipynb",
+            "~/missing.csv",
+            "~/linked.ipynb",
+            "{0}",
+            "~/",
+            "file:///etc/hostname",
+        ),
+        *("{0}/../other/private.ipynb", "~/data/\0", "{0}x/data.csv"),
+    ],
+)
+def test_a_parameter_that_is_a_file_takes_no_other_path(served: NotebookServer, home: Path, path: str) -> None:
+    answer = execute(served, "reads", table=path.format(home))
+
+    assert answer.status_code == 400, answer.text
+    assert "table" in answer.text
+
+
 def test_runs_of_one_second_have_files_of_their_own(served: NotebookServer) -> None:
     with ThreadPoolExecutor(4) as pool:
         bodies = [answer.json() for answer in pool.map(lambda x: execute(served, "a/twice", x=x), range(4))]
@@ -189,6 +236,14 @@ def test_a_run_goes_on_when_its_client_leaves(served: NotebookServer, home: Path
     assert served.wait_for(run["id"])["state"] == "succeeded"
     delivered = served.get(f"/runs/{run['id']}/result")["delivered"]
     assert (home / delivered).is_file()
+
+
+def test_the_page_of_a_run_has_the_place_of_its_notebook(served: NotebookServer) -> None:
+    answer = execute(served, "a/twice")
+    run = answer.headers["Link"].partition(">")[0].lstrip("<")
+    page = served.ask("GET", run, headers={"Accept": "text/html"}).text
+
+    assert Path(answer.json()["output_notebook"]).name in page
 
 
 def test_a_client_may_leave_before_the_end(served: NotebookServer) -> None:

@@ -58,6 +58,8 @@ class Results:
     notebook: OutputFile | None
     duration: float | None
     peak_memory: int | None
+    delivered: str
+    """Where the executed notebook is stored besides; empty if it is not."""
     kernel: str
 
 
@@ -84,6 +86,7 @@ def read_results(folder: RunFolder) -> Results:
         notebook=notebook,
         duration=result.get("duration"),
         peak_memory=result.get("peak_memory"),
+        delivered=str(result.get("delivered") or ""),
         kernel=result.get("kernel") or "",
     )
 

@@ -54,6 +54,8 @@ class FileRules:
     left_out: tuple[Path, ...] = ()
     """Folders below ``root`` with files that nobody may name, without links."""
     fetch_urls: bool = False
+    homes: tuple[str, ...] = ()
+    """Paths of ``root`` that callers know, if it is their home: then files of all of it may be named by path."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -160,7 +162,25 @@ class _Reading:
             raise MisfitError(f"is {shorten(text)}, which this server does not read; {_what_to_do}")
         if text in self._own_texts():
             return text
-        return self._path(text)
+        inside = self._inside_home(text)
+        return self._path(text) if inside is None else self._path_in_home(text, inside, kind)
+
+    def _inside_home(self, text: str) -> str | None:
+        """Return the path in the caller's home of an absolute path, of one with ``~/``, or of one with ``..``."""
+        path = posixpath.normpath(posixpath.join(self.base, text))
+        for home in self.rules.homes:
+            if text.startswith("~/"):
+                return posixpath.normpath(text[2:])
+            if path.startswith(f"{home}/"):
+                return posixpath.relpath(path, home)
+        is_above = bool(self.rules.homes) and ".." in text.split("/") and not path.startswith(("..", "/"))
+        return path if is_above else None
+
+    def _path_in_home(self, text: str, inside: str, kind: str) -> dict[str, Any]:
+        if any(part.startswith(".") for part in inside.split("/")):
+            raise MisfitError(f"is {shorten(text)}, which is hidden or outside of the home; {_what_to_do}")
+        self._check_readable(text, inside)
+        return {"class": kind, "path": str(self.rules.root / inside)}
 
     def _address(self, text: str, kind: str) -> Any:
         if kind == "Directory":
@@ -175,11 +195,19 @@ class _Reading:
         inside = posixpath.join(self.base, *parts) if not text.startswith("/") else ""
         if not inside or any(not part or part.startswith(".") for part in parts) or "\0" in text:
             raise MisfitError(f"is {shorten(text)}: a caller cannot name files of the server; {_what_to_do}")
+        self._check_readable(text, inside)
+        return text
+
+    def _check_readable(self, text: str, inside: str) -> None:
+        """Check that callers may read a path in the served folder.
+
+        Raises:
+            MisfitError: no pattern opens it, or it does not exist.
+        """
         if not any(fnmatchcase(inside, pattern) for pattern in self.rules.readable):
             raise MisfitError(f"is {shorten(text)}, which callers may not read here; {_what_to_do}")
         if not _is_inside(self.rules, inside):
             raise MisfitError(f"is {shorten(text)}, which the served folder does not have; {_what_to_do}")
-        return text
 
     def _literal(self, value: dict[str, Any], kind: str, folder: Path) -> dict[str, Any]:
         """Return the object of a file or folder whose contents are in the request (CWL v1.2, "File literals")."""
