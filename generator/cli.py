@@ -11,11 +11,13 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
 from generator import __version__
-from generator.commands import build, ci, inspect, rebuild, run, serve, setup, token, validate
 from generator.commands.parser import exit_codes
 from generator.shared.errors import PackmillError
+
+_COMMANDS = ("inspect", "build", "rebuild", "validate", "run", "serve", "token", "setup", "ci")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a repository may hold text that a terminal cannot show
     words = list(sys.argv[1:] if arguments is None else arguments)
-    options = _parser().parse_args(_without_engine_options(words))
+    options = _parser(words).parse_args(_without_engine_options(words))
     options.engine_options = tuple(words[len(_without_engine_options(words)) + 1 :])
     try:
         code: int = options.command(options)
@@ -59,7 +61,8 @@ def _report(error: PackmillError, *, as_json: bool) -> None:
         print(json.dumps({"error": error.to_dict()}, indent=1, ensure_ascii=False))
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(words: list[str]) -> argparse.ArgumentParser:
+    """Return the parser of the command in ``words``; of all commands, if the first word is not a command."""
     parser = argparse.ArgumentParser(
         prog="packmill",
         description="Turns a git repository with a notebook into a package: container image, CWL, descriptor JSON.",
@@ -68,6 +71,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"packmill {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", title="commands")
-    for module in (inspect, build, rebuild, validate, run, serve, token, setup, ci):
-        module.add(commands)
+    for name in words[:1] if words[:1] and words[0] in _COMMANDS else _COMMANDS:
+        import_module(f"generator.commands.{name}").add(commands)
     return parser

@@ -11,7 +11,8 @@ from generator.build.publish import address
 from generator.build.record import ImageRecord
 from generator.documents.context import DocumentContext
 from generator.documents.cwl.workflow import has_staging
-from generator.documents.package import example_files, package
+from generator.documents.examples import example_files
+from generator.documents.package import package
 from generator.image.build import BuiltImage
 from generator.package.engines.cwltool import load
 from generator.package.folder import failures_named, locked, replace_folder

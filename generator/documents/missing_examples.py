@@ -7,8 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from generator.documents.cwl.job import default_paths
-from generator.documents.package import example_files
+from generator.documents.examples import default_paths, example_files
 from generator.notebook.interface import Input
 from generator.notebook.parameters import CwlType, Missing, Remark
 from generator.process.process import Process

@@ -10,14 +10,18 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import reduce
 from itertools import combinations
+from operator import and_
 from pathlib import PurePosixPath
-
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from typing import TYPE_CHECKING
 
 from generator.environment.project import read_json, read_toml
 from generator.shared.errors import EnvironmentSpecError
 from generator.shared.safe_text import printable
+
+if TYPE_CHECKING:
+    from packaging.specifiers import SpecifierSet
 
 _RUNTIME_HELP = "  write one line: python-3.12, or for R with a day's packages r-4.4-2025-06-02"
 _VERSION = re.compile(r"[0-9]{1,3}(\.[0-9]{1,3}){0,2}")
@@ -88,10 +92,10 @@ def combine_requirements(requirements: Sequence[PythonRequirement]) -> str:
         if not _fits_any(pair):
             listed = "\n".join(f"  {one}" for one in pair)
             raise EnvironmentSpecError(f"no Python fits all of these: change one\n{listed}")
-    whole = SpecifierSet()
-    for one in requirements:
-        whole &= one.specifier
-    return str(whole)
+    if not requirements:
+        return ""
+    first, *others = (one.specifier for one in requirements)
+    return str(reduce(and_, others, first))
 
 
 def _fits_any(requirements: Iterable[PythonRequirement]) -> bool:
@@ -105,7 +109,7 @@ def _runtime(text: str, file: str) -> PythonRequirement | None:
         raise EnvironmentSpecError(f"{_describe(text, file)}: names neither python nor r\n{_RUNTIME_HELP}")
     dated = f"the date in {file} is not used: it only selects packages of R" if runtime.date else ""
     if not runtime.version:
-        return _requirement(file, _line(text, r"\S"), text.strip(), SpecifierSet(), dated)
+        return _requirement(file, _line(text, r"\S"), text.strip(), _parse(""), dated)
     if not _VERSION.fullmatch(runtime.version):
         raise EnvironmentSpecError(f"{_describe(text, file)}: not a version of Python\n{_RUNTIME_HELP}")
     return _series(file, _line(text, r"\S"), text.strip(), runtime.version, dated)
@@ -125,7 +129,7 @@ def _pyproject(text: str, file: str) -> PythonRequirement | None:
     specifier = _translate_poetry(value)
     if specifier is None:
         known = f"{file} line {line}: python = {printable(value[:100])!r} is not understood: any Python is accepted"
-        return _requirement(file, line, f"python = {value!r}", SpecifierSet(), known)
+        return _requirement(file, line, f"python = {value!r}", _parse(""), known)
     return _requirement(file, line, f"python = {value!r}", specifier)
 
 
@@ -170,7 +174,7 @@ def _series(file: str, line: int, text: str, version: str, remark: str = "") -> 
     if len(rest) == 2:
         patch = f"{file} requests Python {version}: any patch release of {series} is accepted"
         remark = "; ".join(filter(None, (patch, remark)))
-    return _requirement(file, line, text, SpecifierSet(f"=={series}.*"), remark)
+    return _requirement(file, line, text, _parse(f"=={series}.*"), remark)
 
 
 def _read_requires_python(value: object, text: str, file: str) -> PythonRequirement:
@@ -182,10 +186,21 @@ def _read_requires_python(value: object, text: str, file: str) -> PythonRequirem
 
 def _specifier(text: str, file: str, line: int) -> SpecifierSet:
     try:
-        return SpecifierSet(text if len(text) <= _LONGEST else "no version is that long")
-    except InvalidSpecifier:
+        return _parse(text if len(text) <= _LONGEST else "no version is that long")
+    except ValueError:
         problem = f"{printable(text[:100])!r} is not a specifier of Python versions"
         raise EnvironmentSpecError(f'{file} line {line}: {problem}\n  write e.g. ">=3.10" or "==3.12.*"') from None
+
+
+def _parse(text: str) -> SpecifierSet:
+    """Parse a specifier (PEP 440).
+
+    Raises:
+        ValueError: the text is not a specifier.
+    """
+    from packaging.specifiers import SpecifierSet  # costs as much as the rest of an inspection, and few need it
+
+    return SpecifierSet(text)
 
 
 def _translate_poetry(text: str) -> SpecifierSet | None:
@@ -194,8 +209,8 @@ def _translate_poetry(text: str) -> SpecifierSet | None:
         return None
     parts = [_translate_poetry_part(part.strip()) for part in text.split(",")]
     try:
-        return SpecifierSet(",".join(part for part in parts if part))
-    except InvalidSpecifier:
+        return _parse(",".join(part for part in parts if part))
+    except ValueError:
         return None
 
 

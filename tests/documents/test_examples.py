@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from support import git, write_notebook
 
-from generator.documents.package import example_files
+from generator.documents.examples import example_files
 from generator.process.process import read_process
 
 

@@ -10,9 +10,10 @@ from ruamel.yaml.comments import CommentedMap
 
 from generator.documents.context import DocumentContext
 from generator.documents.cwl.process import carried_default, shown_type
+from generator.documents.examples import default_paths
 from generator.documents.text import flow, plain, yaml_text
 from generator.notebook.interface import Input
-from generator.notebook.parameters import CwlType, Literal, Missing, Role
+from generator.notebook.parameters import CwlType, Missing, Role
 from generator.shared import contract
 
 
@@ -90,14 +91,3 @@ def _files(one: Input, examples: Mapping[str, str]) -> Any:
     shown = ["PATH" if path.startswith(("/", "~", "file:")) or ".." in path.split("/") else path for path in paths]
     entries = carried or [{"class": kind, "path": path} for path in shown or ["PATH"]]
     return entries if one.hint.array else entries[0]
-
-
-def default_paths(default: Literal | Missing) -> list[str]:
-    """List the paths in the default of a file parameter: ``'x.csv'`` or ``[{'path': 'x.csv'}]``."""
-    if isinstance(default, str):
-        return [default] if default else []
-    if isinstance(default, list | tuple):
-        return [path for item in default for path in default_paths(item)]
-    if isinstance(default, dict):
-        return default_paths(default.get("path") or default.get("location") or "")
-    return []

@@ -1,0 +1,57 @@
+"""The files of the repository that a package carries as default values."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from generator.notebook.parameters import CwlType, Literal, Missing
+from generator.process.process import Process
+from generator.repository.checkout import inside
+
+_example_limit = 1024**2
+_example_count = 100
+
+
+def example_files(folder: Path, process: Process) -> dict[str, dict[str, bytes]]:
+    """Read the repository's files and folders that are defaults, so that the package runs as its author ran it."""
+    found: dict[str, dict[str, bytes]] = {}
+    for one in process.interface.inputs:
+        if one.hint.type in (CwlType.FILE, CwlType.DIRECTORY):
+            for path in default_paths(one.default):
+                place = inside(folder, str(Path(process.path).parent / path)) if not path.startswith("/") else None
+                read = _read_file if one.hint.type is CwlType.FILE else _read_folder
+                if place and (content := read(place)):
+                    found[path] = content
+    return found
+
+
+def _read_file(path: Path) -> dict[str, bytes]:
+    return {"": path.read_bytes()} if path.is_file() and path.stat().st_size <= _example_limit else {}
+
+
+def _read_folder(folder: Path) -> dict[str, bytes]:
+    """Read the files of a folder; nothing if it is empty, large, has links, or holds a git repository."""
+    content: dict[str, bytes] = {}
+    size = 0
+    for root, folders, files in os.walk(folder):
+        paths = [Path(root, name) for name in sorted((*folders, *files))]
+        if ".git" in folders or any(path.is_symlink() for path in paths):
+            return {}
+        for path in (one for one in paths if one.is_file()):
+            size += path.stat().st_size
+            if size > _example_limit or len(content) == _example_count:
+                return {}
+            content[path.relative_to(folder).as_posix()] = path.read_bytes()
+    return content
+
+
+def default_paths(default: Literal | Missing) -> list[str]:
+    """List the paths in the default of a file parameter: ``'x.csv'`` or ``[{'path': 'x.csv'}]``."""
+    if isinstance(default, str):
+        return [default] if default else []
+    if isinstance(default, list | tuple):
+        return [path for item in default for path in default_paths(item)]
+    if isinstance(default, dict):
+        return default_paths(default.get("path") or default.get("location") or "")
+    return []
