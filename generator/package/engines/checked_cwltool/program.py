@@ -32,6 +32,7 @@ from cwltool.workflow import default_make_tool
 
 from generator.containers.limits import ContainerLimits
 from generator.package.engines.checked_cwltool.documents import PackageFetcher
+from generator.package.engines.checked_cwltool.gpus import satisfiable_hints
 from generator.package.engines.checked_cwltool.kinds import keep_declared_kind
 from generator.package.engines.checked_cwltool.mounts import (
     CheckedPaths,
@@ -99,6 +100,7 @@ class GuardedTool(CommandLineTool):
 
     def __init__(self, document: Any, loading: LoadingContext, limits: ContainerLimits) -> None:
         super().__init__(document, loading)
+        self.hints = satisfiable_hints(self.hints)
         self.limits = limits
 
     def make_job_runner(self, runtimeContext: RuntimeContext) -> type[JobBase]:  # noqa: N803 - cwltool's name
