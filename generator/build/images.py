@@ -15,6 +15,7 @@ from generator.image.environment.plan import Lock
 from generator.image.staging import StagingSpec, ensure_staging_image
 from generator.image.store import ImageStore
 from generator.image.walls import ensure_build_wall
+from generator.process.process import describe_repository
 from generator.progress import Progress
 from generator.shared.safe_text import redacted
 
@@ -94,6 +95,7 @@ def _image_spec(job: BuildJob, progress: Progress) -> ImageSpec:
         base_image=request.base_image or settings.base_image,
         lock=Lock(name=request.lock[0], text=request.lock[1]) if request.lock else None,
         standard=request.standard,
+        metadata=describe_repository(job.folder),
         store=_store(job, progress),
         find_pushed=partial(find_pushed, request.registry, job.reference, settings=settings),
     )

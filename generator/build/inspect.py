@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from generator.documents.missing_examples import missing_examples
 from generator.environment.checkout import read_environment
+from generator.metadata.missing import missing_fields
 from generator.notebook.interface_json import to_dict
 from generator.notebook.parameters import Remark
 from generator.process.process import Process, read_process
@@ -18,14 +19,23 @@ from generator.process.unread_environment import describe_unread
 from generator.request.build import BuildRequest
 from generator.request.settings import Settings, fetch_token
 
+if TYPE_CHECKING:  # inspecting a local folder needs no git
+    from generator.repository.fetch import Checkout
+
 
 def inspect(request: BuildRequest, settings: Settings) -> dict[str, Any]:
     """Return the object that ``packmill inspect --json`` prints.
 
     A local folder is read as is, without git, unless a checkout is requested.
     """
-    with _folder(request, settings) as (folder, warnings, left_out):
+    with _folder(request, settings) as (folder, checkout):
+        warnings, left_out = (checkout.warnings, checkout.left_out) if checkout else ((), ())
         process = read_process(folder, request.processes[0], left_out=left_out)
+        process = replace(process, resources=request.resources.over(process.resources))
+        if checkout:
+            from generator.metadata.sources import git
+
+            process = replace(process, metadata=process.metadata.over(git.read(checkout.source)))
         environment = read_environment(folder, standard=request.standard)
         missing = describe_unread(process, environment, folder) or describe_undeclared(process, environment, folder)
         general = (*warnings, *environment.remarks, *((missing,) if missing else ()))
@@ -33,16 +43,18 @@ def inspect(request: BuildRequest, settings: Settings) -> dict[str, Any]:
 
 
 @contextmanager
-def _folder(request: BuildRequest, settings: Settings) -> Iterator[tuple[Path, tuple[str, ...], tuple[str, ...]]]:
-    """Yield the repository's folder, the warnings of the fetch, and the submodules that were left out."""
+def _folder(request: BuildRequest, settings: Settings) -> Iterator[tuple[Path, Checkout | None]]:
+    """Yield the repository's folder, and its checkout if it was fetched."""
     local = request.repository.local
     if local and request.checkout is None and not (local / "HEAD").is_file():
-        yield local, (), ()
+        yield local, None
         return
-    from generator.repository import fetch as git
+    from tempfile import TemporaryDirectory
+
+    from generator.repository.fetch import fetch
 
     with TemporaryDirectory(prefix="packmill-") as temporary:
-        checkout = git.fetch(
+        checkout = fetch(
             request.repository,
             request.checkout,
             Path(temporary, "repository"),
@@ -51,13 +63,13 @@ def _folder(request: BuildRequest, settings: Settings) -> Iterator[tuple[Path, t
             submodules=settings.submodules,
             with_submodules=request.submodules,
         )
-        yield checkout.folder, checkout.warnings, checkout.left_out
+        yield checkout.folder, checkout
 
 
 def describe(
     process: Process, environment: tuple[str, ...], warnings: tuple[str, ...] = (), remarks: tuple[Remark, ...] = ()
 ) -> dict[str, Any]:
-    """Return the interface of a process with its kernel, its environment files and all warnings."""
+    """Return the interface of a process with its kernel, environment files, metadata, resources and all warnings."""
     interface = to_dict(process.interface)
     general = [{"line": 0, "message": warning} for warning in warnings]
     of_lines = [{"line": remark.line, "message": remark.message} for remark in remarks]
@@ -67,6 +79,8 @@ def describe(
         "language": process.language,
         "kernel": process.kernel,
         "environment": list(environment),
+        "metadata": {**process.metadata.to_dict(), "missing": list(missing_fields(process.metadata))},
+        "resources": process.resources.to_dict(),
         **interface,
     }
 
@@ -85,12 +99,29 @@ def table(described: dict[str, Any]) -> str:
     lines += (
         ["", "outputs", *_rows(("name", "type", "file", "doc"), outputs)] if outputs else ["outputs: none of its own"]
     )
+    lines += _stated("metadata", described["metadata"])
+    if described["metadata"]["missing"]:
+        lines.append(f"  missing: {', '.join(described['metadata']['missing'])}")
+    lines += _stated("resources", described["resources"])
     if described["warnings"]:
         lines += ["", "warnings"]
         lines += [
             f"  {'line ' + str(w['line']) + ': ' if w['line'] else ''}{w['message']}" for w in described["warnings"]
         ]
     return "\n".join(lines)
+
+
+def _stated(title: str, stated: dict[str, Any]) -> list[str]:
+    """Return a table of values with the source of each."""
+    sources = stated.get("sources", {})
+    rows = [(name, _words(stated[name]), source) for name, source in sources.items()]
+    return ["", title, *_rows(("name", "value", "from"), rows)] if rows else ["", f"{title}: none stated"]
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, list):
+        return _cut(", ".join(one["name"] if isinstance(one, dict) else one for one in value))
+    return _cut(" ".join(str(value).split()))
 
 
 def _input_row(one: dict[str, Any]) -> tuple[str, str, str, str]:
@@ -103,7 +134,10 @@ def _input_row(one: dict[str, Any]) -> tuple[str, str, str, str]:
 
 
 def _short(value: Any) -> str:
-    text = "" if value is None else repr(value)
+    return _cut("" if value is None else repr(value))
+
+
+def _cut(text: str) -> str:
     return text if len(text) <= 40 else text[:37] + "..."
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from generator.build.job import BuildJob
@@ -9,6 +10,7 @@ from generator.documents.missing_examples import missing_examples
 from generator.environment.checkout import read_environment, write_readably
 from generator.environment.requested import place
 from generator.image import names
+from generator.metadata.missing import describe_missing
 from generator.notebook.parameters import Remark
 from generator.process.process import Process, read_process
 from generator.process.undeclared import describe_undeclared
@@ -16,6 +18,7 @@ from generator.process.unread_environment import describe_unread
 from generator.progress import Progress
 from generator.repository.fetch import Checkout, fetch
 from generator.request.build import BuildRequest
+from generator.request.resources import describe_resources
 from generator.request.settings import Settings, fetch_token
 
 
@@ -54,7 +57,8 @@ def read_commit(request: BuildRequest, settings: Settings, checkout: Checkout, p
         key = place(requested, folder, settings.repositories) if requested else names.own_environment
         if not request.submodules:
             key = f"{key} without submodules"
-        processes = tuple(read_process(folder, path, left_out=checkout.left_out) for path in request.processes)
+        read = (read_process(folder, path, left_out=checkout.left_out) for path in request.processes)
+        processes = tuple(replace(one, resources=request.resources.over(one.resources)) for one in read)
         environment = read_environment(folder, standard=request.standard)
         write_readably(folder, environment)
         # a requested environment gets its binder folder from packmill, which needs no remark
@@ -82,6 +86,10 @@ def read_commit(request: BuildRequest, settings: Settings, checkout: Checkout, p
 def _report(process: Process, progress: Progress) -> None:
     interface = process.interface
     progress.say(f"{process.path}: {len(interface.inputs)} inputs, {len(interface.outputs)} outputs")
+    if resources := describe_resources(process.resources):
+        progress.say(f"{process.path}: asks for {resources}")
+    if missing := describe_missing(process.metadata):
+        progress.say(f"{process.path}: {missing}")
     for remark in interface.warnings:
         progress.warn(f"{_place(process, remark)}: {remark.message}")
 

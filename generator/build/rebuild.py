@@ -19,6 +19,7 @@ from generator.build.pipeline import Built, build
 from generator.image.environment.plan import PYLOCK, REQUIREMENTS_LOCK
 from generator.progress import Progress
 from generator.request.build import BuildRequest, build_request, optional_documents
+from generator.request.resources import resource_names
 from generator.request.settings import Settings
 from generator.shared.errors import UsageError
 from generator.shared.safe_text import printable
@@ -178,6 +179,7 @@ def _request(record: Provenance, *, output: Path, fresh: bool, image: str | None
         fresh=fresh,
         lock=record.lock,
         base_image=record.base or None,
+        resources={name: text(name) for name in resource_names},
     )
 
 

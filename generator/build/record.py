@@ -14,6 +14,7 @@ from generator.image.build import BuiltImage
 from generator.image.check import read_contents
 from generator.image.environment.plan import PYLOCK, REQUIREMENTS_LOCK, Lock
 from generator.request.build import BuildRequest
+from generator.request.resources import resource_names
 from generator.request.settings import Settings
 from generator.shared.errors import RunnerCheckError
 from generator.shared.safe_text import redacted
@@ -89,5 +90,6 @@ def _build_options(request: BuildRequest, settings: Settings) -> dict[str, Any]:
         "no_submodules": not request.submodules,
         "stage_guard": settings.stage_guard,
         "emit": " ".join(request.emits),
+        **{name: str(amount) for name in resource_names if (amount := getattr(request.resources, name)) is not None},
     }
     return {name: value for name, value in options.items() if value}

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from generator.commands.parser import Commands, add_repository, command
+from generator.commands.parser import Commands, add_repository, add_resources, command, requested_resources
 
 if TYPE_CHECKING:
     from generator.repository.destination import Destination
@@ -95,6 +95,7 @@ environment."""
         help="replace a package or an image of another repository or process at the same place",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of the path")
+    add_resources(parser)
     parser.set_defaults(command=run)
 
 
@@ -126,6 +127,7 @@ def run(options: argparse.Namespace) -> int:
         submodules=not options.no_submodules,
         replace=options.replace,
         emits=tuple(options.emit),
+        resources=requested_resources(options),
     )
     built = build(request, settings, Progress(sections=settings.gitlab_job))
     if options.json:

@@ -5,21 +5,22 @@ from __future__ import annotations
 import argparse
 import os
 
-from generator.commands.parser import Commands, add_repository, command
+from generator.commands.parser import Commands, add_repository, add_resources, command, requested_resources
 
 
 def add(commands: Commands) -> None:
     """Add the command."""
     text = """\
 Shows the interface that the notebook's parameters cell declares: name, type, default and doc of every input and
-output, and every warning. Starts no engine and runs nothing. A local folder is read as is, without git, unless
---checkout is given."""
+output; the metadata and the resources that the notebook and its repository state, with the source of each; and every
+warning. Starts no engine and runs nothing. A local folder is read as is, without git, unless --checkout is given."""
     parser = command(commands, "inspect", "show the interface of a process", text)
     add_repository(parser)
     parser.add_argument(
         "--process", default="process.ipynb", metavar="PATH", help="notebook or shell script (default: %(default)s)"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+    add_resources(parser)
     parser.set_defaults(command=run)
 
 
@@ -34,6 +35,7 @@ def run(options: argparse.Namespace) -> int:
         checkout=options.checkout,
         processes=(options.process,),
         submodules=not options.no_submodules,
+        resources=requested_resources(options),
     )
     described = inspect(request, read_settings(os.environ))
     if options.json:

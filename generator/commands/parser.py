@@ -25,6 +25,23 @@ def command(commands: Commands, name: str, brief: str, text: str) -> argparse.Ar
     return commands.add_parser(name, help=brief, description=text, epilog=exit_codes, formatter_class=shape)
 
 
+def add_resources(parser: argparse.ArgumentParser) -> None:
+    """Add the options for the resources of a run."""
+    group = parser.add_argument_group(
+        "resources of a run", "instead of those in the notebook's metadata cell or its algorithm_config.yml"
+    )
+    group.add_argument("--cores", metavar="N", help="processor cores (default: 1)")
+    group.add_argument("--ram", metavar="SIZE", help="memory, in MiB or such as 8GB (default: 2048)")
+    group.add_argument("--disk", metavar="SIZE", help="disk space, in MiB or such as 50GB (default: 1024)")
+    group.add_argument("--time", metavar="TIME", help="time limit, in seconds or such as 1h30m (default: none)")
+    group.add_argument("--gpu", metavar="N", help="GPUs with CUDA (default: none)")
+
+
+def requested_resources(options: argparse.Namespace) -> dict[str, str | None]:
+    """Return the values of the options that `add_resources` adds, by their names."""
+    return {name: getattr(options, name) for name in ("cores", "ram", "disk", "time", "gpu")}
+
+
 def add_repository(parser: argparse.ArgumentParser) -> None:
     """Add the arguments for a repository and its checkout."""
     parser.add_argument("repository", metavar="REPOSITORY", help="https, ssh or file URL, or a local path")

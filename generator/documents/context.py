@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from generator.metadata.metadata import Metadata
+from generator.metadata.sources import git
 from generator.process.process import Process
 from generator.repository.places import process_folder
 from generator.repository.source import Source
@@ -42,18 +44,29 @@ class DocumentContext:
         return {path: f"example/{index}_{Path(path).name}" for index, path in enumerate(self.examples)}
 
     @property
+    def metadata(self) -> Metadata:
+        """The metadata of the process, completed by its commit; version and date are never empty."""
+        return self.process.metadata.over(git.read(self.source))
+
+    @property
     def identifier(self) -> str:
         """``<owner>.<name>.<checkout>``, as in the original system, then the folder of a non-default process."""
         parts = (self.source.owner, self.source.name, self.source.checkout, process_folder(self.process.path))
         return re.sub(r"[^\w.-]", "-", ".".join(part for part in parts if part).replace("/", "."))
 
     @property
+    def process_id(self) -> str:
+        """The identifier on platforms: the one that the notebook states, else that of the package."""
+        stated = self.process.metadata.identifier
+        return stated if re.fullmatch(r"(?a:[A-Za-z0-9][\w.-]*)", stated) else self.identifier
+
+    @property
     def title(self) -> str:
-        """The notebook's heading, else the name of the file."""
-        return self.process.title or self.process.name
+        """The stated name, else the name of the file."""
+        return self.process.metadata.name or Path(self.process.path).name.removesuffix(".ipynb")
 
     @property
     def doc(self) -> str:
-        """The notebook's own description, else its path, repository and commit."""
+        """The stated description, else the process's path, repository and commit."""
         origin = f"{self.process.path} of {self.source.address} at commit {self.source.commit}"
-        return self.process.doc or f"Runs {origin}."
+        return self.process.metadata.description or f"Runs {origin}."

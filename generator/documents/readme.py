@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from generator.documents.context import DocumentContext
 from generator.documents.cwl.process import shown_type
 from generator.notebook.parameters import Missing
+from generator.request.resources import describe_resources
 from generator.resources import render
 from generator.shared.safe_text import printable
 
@@ -42,12 +45,33 @@ def readme_md(context: DocumentContext) -> str:
         context=context,
         code=_code,
         title=_cell(context.title),
+        description=_cell(context.metadata.description, limit=1000),
+        about=[(name, _cell(value)) for name, value in _about(context)],
         inputs=inputs,
         outputs=outputs,
         value=_example(context),
         staged=", ".join(f"`{one.id}`" for one in interface.stage_ins),
         delivered=bool(interface.outputs),
     )
+
+
+def _about(context: DocumentContext) -> Iterator[tuple[str, str]]:
+    """Yield the rows of the table about the process, each with a value."""
+    metadata = context.metadata
+    people = {"author": metadata.author, "contributor": metadata.contributor, "publisher": metadata.publisher}
+    yield "version", metadata.version
+    for name, persons in people.items():
+        if persons:
+            yield name, ", ".join(f"{one.name} <{one.email}>" if one.email else one.name for one in persons)
+    texts = {
+        "license": metadata.license,
+        "citation": metadata.citation,
+        "documentation": metadata.software_help,
+        "keywords": ", ".join(metadata.keywords),
+    }
+    yield from ((name, text) for name, text in texts.items() if text)
+    if resources := describe_resources(context.process.resources):
+        yield "resources", resources
 
 
 def _example(context: DocumentContext) -> str | None:
@@ -68,10 +92,10 @@ def _code(text: str) -> str:
     return f"`{plain}`"
 
 
-def _cell(text: str) -> str:
+def _cell(text: str, *, limit: int = 120) -> str:
     """Format text as a table cell that repository content cannot break out of."""
     plain = " ".join(text.split())
-    plain = plain if len(plain) <= 120 else plain[:117] + "..."
+    plain = plain if len(plain) <= limit else plain[: limit - 3] + "..."
     for mark in "\\`|<>[]*_":
         plain = plain.replace(mark, f"\\{mark}")
     return plain

@@ -26,6 +26,7 @@ from generator.image.keys import digest_of, image_key
 from generator.image.layers import describe_layers, format_size
 from generator.image.runner import Runners, build_early, ensure_runner
 from generator.image.store import ImageStore
+from generator.metadata.metadata import Metadata
 from generator.progress import Progress
 from generator.repository.source import Source
 
@@ -36,7 +37,7 @@ class ImageSpec:
 
     ``environment_key`` identifies an environment that was requested in place of the repository's own; ``lock`` is
     installed as it is instead of resolving requirements again; ``standard`` leaves environments to repo2docker's own
-    build packs. ``find_pushed`` looks up an image by its key in a registry.
+    build packs. ``metadata`` is the repository's. ``find_pushed`` looks up an image by its key in a registry.
     """
 
     reference: str
@@ -47,6 +48,7 @@ class ImageSpec:
     base_image: str | None
     lock: Lock | None = None
     standard: bool = False
+    metadata: Metadata = field(default_factory=Metadata)
     store: ImageStore = field(default_factory=ImageStore)
     find_pushed: Callable[[str], BuiltImage | None] = lambda _: None
 
@@ -187,7 +189,13 @@ def _compose(spec: ImageSpec, environment: str, runner: str, key: str, progress:
     config = present.config if present else {}
     inside = (present.labels if present else {}).get(image.repository_label) != "beside"
     dockerfile = image_dockerfile(
-        config, spec.source, environment=environment, runner=runner, inside=inside, image_key=key
+        config,
+        spec.source,
+        environment=environment,
+        runner=runner,
+        inside=inside,
+        image_key=key,
+        metadata=spec.metadata,
     )
     place = _describe_repository(spec, config)
     with contexts.image_context(

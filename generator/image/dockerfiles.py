@@ -9,6 +9,7 @@ from generator import __version__
 from generator.image.config import command, entrypoint, repository_folder
 from generator.image.names import key_label, labels
 from generator.image.pythons import ImagePythons
+from generator.metadata.metadata import Metadata
 from generator.repository.source import Source
 from generator.resources import render
 
@@ -29,11 +30,19 @@ def runner_dockerfile(pythons: ImagePythons, *, builder: str, kernel_command: st
 
 
 def image_dockerfile(
-    config: Mapping[str, object], source: Source, *, environment: str, runner: str, inside: bool, image_key: str
+    config: Mapping[str, object],
+    source: Source,
+    *,
+    environment: str,
+    runner: str,
+    inside: bool,
+    image_key: str,
+    metadata: Metadata,
 ) -> str:
     """Render the Dockerfile that adds the runner and the repository to an environment.
 
-    ``config`` is the environment's; ``inside`` means that it contains files of the repository already.
+    ``config`` is the environment's, ``metadata`` the repository's; ``inside`` means that the environment contains files
+    of the repository already.
     """
     return render(
         "image/Dockerfile",
@@ -47,7 +56,8 @@ def image_dockerfile(
         entrypoint=_exec_form(entrypoint(config)),
         command=_exec_form(command(config)),
         labels={
-            name: json.dumps(value, ensure_ascii=False) for name, value in sorted(labels(source, image_key).items())
+            name: json.dumps(value, ensure_ascii=False)
+            for name, value in sorted(labels(source, image_key, metadata).items())
         },
     )
 

@@ -6,6 +6,9 @@ import re
 
 from generator import __version__
 from generator.image.keys import digest_of, runner_digest, staging_template
+from generator.metadata.licenses import spdx_expression
+from generator.metadata.metadata import Metadata, Person
+from generator.metadata.sources import git
 from generator.repository.source import Source
 
 default_base_image = "docker.io/library/python:3.12-slim-bookworm"
@@ -75,17 +78,38 @@ def cached_reference(cache: str, reference: str) -> str:
     return reference.replace("localhost/packmill", cache, 1)
 
 
-def labels(source: Source, image_key: str) -> dict[str, str]:
-    """Return the OCI annotations of an image (opencontainers/image-spec, annotations.md) and packmill's own labels."""
+def labels(source: Source, image_key: str, metadata: Metadata) -> dict[str, str]:
+    """Return the OCI annotations of an image (opencontainers/image-spec, annotations.md) and packmill's own labels.
+
+    ``metadata`` is the repository's. A license that is not an SPDX expression gives no annotation.
+    """
+    known = metadata.over(git.read(source))
+    stated = {
+        "title": known.name or f"{source.owner}/{source.name}",
+        "version": known.version,
+        "description": known.description,
+        "authors": _names(known.author),
+        "licenses": spdx_expression(known.license) if known.license else "",
+        "documentation": known.software_help,
+        "vendor": _names(known.publisher),
+    }
     return {
         source_label: source.address,
         "org.opencontainers.image.revision": source.commit,
-        "org.opencontainers.image.title": f"{source.owner}/{source.name}",
         "org.opencontainers.image.created": source.timestamp,
-        "org.opencontainers.image.version": source.checkout,
+        **{f"org.opencontainers.image.{name}": line for name, text in stated.items() if (line := _line(text))},
         "org.packmill.version": __version__,
         key_label: image_key,
     }
+
+
+def _names(people: tuple[Person, ...]) -> str:
+    return ", ".join(f"{one.name} <{one.email}>" if one.email else one.name for one in people)
+
+
+def _line(text: str) -> str:
+    """Return a text as the one line that a label may have."""
+    return " ".join(text.split())[:1000]
 
 
 def _tag(version: str) -> str:

@@ -18,6 +18,8 @@ from generator.notebook.sos import is_sos, language_of_cell
 from generator.shared.errors import NotebookError
 from generator.shared.safe_text import printable
 
+METADATA_TAG = "metadata"
+"""The tag of the cell with the metadata of the process, in Unity's dialect."""
 _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),

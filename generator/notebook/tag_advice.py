@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from generator.notebook.languages import reader_of
-from generator.notebook.notebook import Cell, Notebook
+from generator.notebook.notebook import METADATA_TAG, Cell, Notebook
 from generator.notebook.parameters import Missing, Parameter, Remark
 
 _PREVIEW_TAG_HELP = (
@@ -28,7 +28,7 @@ def untagged_advice(notebook: Notebook) -> str:
     """Explain how to tag a cell, and name the cell that looks like parameters."""
     advice = "no cell is tagged 'parameters': the process has no inputs"
     for cell in notebook.cells:
-        if cell.kind != "code" or not cell.source.strip():
+        if cell.kind != "code" or METADATA_TAG in cell.tags or not cell.source.strip():
             continue
         literals = [p for p in _names_in(notebook, cell) if not isinstance(p.default, Missing)]
         if literals:

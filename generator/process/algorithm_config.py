@@ -9,10 +9,12 @@ from __future__ import annotations
 import json
 import posixpath
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from generator.metadata.read import Stated, read_statements
+from generator.metadata.sources import algorithm_config
 from generator.notebook.hints import UnknownHintError, parse_hint
 from generator.notebook.interface import Input, Interface, Output
 from generator.notebook.literals import MisfitError, fit_default, hint_of, widen_hint
@@ -26,42 +28,7 @@ from generator.shared.yaml_limits import YamlLimitError, check_events, check_siz
 from generator.shared.yaml_problems import find_problem
 
 _NAMES = ("algorithm_config.yml", "algorithm_config.yaml")
-_METADATA = (
-    "author",
-    "contributor",
-    "citation",
-    "license",
-    "release_notes",
-    "keywords",
-    "code_repository",
-    "algorithm_version",
-)
 _SHAPE = "not a list of records with 'name' and 'type'"
-_USED = {
-    *_METADATA,
-    "algorithm_name", "algorithm_description", "description", "ram_min", "cores_min", "outdir_max", "inputs", "outputs",
-    "algo_name", "version",
-}  # fmt: skip
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Resources:
-    """The resources of a run: ``cores``, and ``ram`` and ``outdir`` in MiB, as in CWL's ResourceRequirement."""
-
-    cores: int = 1
-    ram: int = 2048
-    outdir: int = 1024
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Algorithm:
-    """The content of an algorithm_config."""
-
-    title: str
-    doc: str
-    interface: Interface
-    resources: Resources
-    metadata: tuple[tuple[str, str], ...]
 
 
 def find_algorithm_config(folder: Path, process: str) -> str | None:
@@ -75,8 +42,10 @@ def find_algorithm_config(folder: Path, process: str) -> str | None:
     return None
 
 
-def read_algorithm_config(path: Path, name: str, *, is_folder: IsFolder = no_folder) -> Algorithm:
-    """Read the interface, resources and metadata in a file; ``name`` is for messages, ``is_folder`` for stage-ins.
+def read_algorithm_config(path: Path, name: str, *, is_folder: IsFolder = no_folder) -> tuple[Interface, Stated]:
+    """Read the interface, and the metadata and resources, in a file; ``name`` is for messages.
+
+    ``is_folder`` tells the folders among the defaults of stage-ins from files.
 
     Raises:
         ParametersError: the file is not valid YAML, or an input, an output or a resource in it is invalid.
@@ -103,7 +72,6 @@ def read_algorithm_config(path: Path, name: str, *, is_folder: IsFolder = no_fol
     mistakes: list[Mistake] = []
     inputs = tuple(_inputs(document.get("inputs"), _written_inputs(text), mistakes, is_folder))
     outputs = tuple(_outputs(document.get("outputs"), mistakes))
-    resources = _resources(document, mistakes)
     names = [one.name for one in inputs] + [one.name for one in outputs]
     mistakes += [
         Mistake(line=1, text=f"- name: {name}", message=f"{name} is defined twice")
@@ -111,47 +79,10 @@ def read_algorithm_config(path: Path, name: str, *, is_folder: IsFolder = no_fol
     ]
     if mistakes:
         raise ParametersError(where=name, mistakes=mistakes)
-    unused = sorted(str(key) for key, value in document.items() if key not in _USED and value is not None)
-    warnings = (Remark(line=0, message=f"{name}: not used: {', '.join(unused)}"),) if unused else ()
-    return Algorithm(
-        title=printable(str(document.get("algorithm_name") or document.get("algo_name") or "")),
-        doc=printable(str(document.get("algorithm_description") or document.get("description") or ""), lines=True),
-        interface=Interface(inputs=inputs, outputs=outputs, warnings=warnings),
-        resources=resources,
-        metadata=tuple((key, _text(document[key])) for key in _METADATA if document.get(key)),
-    )
-
-
-def _text(value: Any) -> str:
-    return printable(", ".join(map(str, value)) if isinstance(value, list) else str(value))
-
-
-def _resources(document: dict[str, Any], mistakes: list[Mistake]) -> Resources:
-    usual = Resources()
-
-    def whole(key: str, default: int) -> int:
-        value = document.get(key)
-        if value is None:
-            return default
-        amount = _mebibytes(str(value)) if key != "cores_min" else _number(str(value))
-        if amount is None:
-            mistakes.append(Mistake(line=1, text=f"{key}: {value}", message="not a number or a size such as 8GB"))
-        return max(1, amount or default)
-
-    return Resources(
-        cores=whole("cores_min", usual.cores), ram=whole("ram_min", usual.ram), outdir=whole("outdir_max", usual.outdir)
-    )
-
-
-def _number(text: str) -> int | None:
-    return int(float(text)) if re.fullmatch(r"\d{1,9}(\.\d+)?", text) else None
-
-
-def _mebibytes(text: str) -> int | None:
-    """Parse an amount of memory or disk in MiB, which is also the default unit."""
-    match = re.fullmatch(r"(?i)(\d{1,9}(?:\.\d+)?)\s*(?:([kmgt])i?b?)?", text.strip())
-    factors = {"k": 1 / 1024, "m": 1, "g": 1024, "t": 1024**2}
-    return round(float(match[1]) * factors[(match[2] or "m").lower()]) if match else None
+    words, unused = algorithm_config.read(text)
+    others = [key for key in unused if key not in ("inputs", "outputs")]
+    warnings = (Remark(line=0, message=f"{name}: not used: {printable(', '.join(others))}"),) if others else ()
+    return Interface(inputs=inputs, outputs=outputs, warnings=warnings), read_statements(words, name)
 
 
 def _written_inputs(text: str) -> list[dict[str, Any]]:

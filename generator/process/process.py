@@ -1,21 +1,25 @@
-"""Read the process in a checkout: its language, title and interface."""
+"""Read the process in a checkout: its language, its interface, its metadata, and the resources that it asks for."""
 
 from __future__ import annotations
 
 import os
 import posixpath
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
+from generator.metadata.metadata import Metadata
+from generator.metadata.read import Stated, read_notebook_statements, read_repository_statements
+from generator.metadata.sources import heading
 from generator.notebook.imports import Imports, read_imports
 from generator.notebook.interface import Interface, read_interface
 from generator.notebook.notebook import read_notebook
 from generator.notebook.parameters import Remark
 from generator.notebook.stage_ins import folders_below
-from generator.process.algorithm_config import Resources, find_algorithm_config, read_algorithm_config
 from generator.repository.checkout import inside
-from generator.shared.errors import ProcessError
+from generator.repository.places import default_process
+from generator.request.resources import Resources
+from generator.shared.errors import PackmillError, ProcessError
 from generator.shared.suggestions import did_you_mean, list_some
 
 
@@ -26,11 +30,9 @@ class Process:
     path: str
     language: str
     kernel: str | None
-    title: str
     interface: Interface
-    doc: str = ""
+    metadata: Metadata = field(default_factory=Metadata)
     resources: Resources = field(default_factory=Resources)
-    metadata: tuple[tuple[str, str], ...] = ()
     imports: Imports = field(default_factory=Imports)
 
     @property
@@ -66,35 +68,53 @@ def read_process(folder: Path, path: str, *, left_out: Iterable[str] = ()) -> Pr
     interface = read_interface(notebook, folder=own, is_folder=folders_below(folder, own))
     language = notebook.language or "python"
     imports = read_imports(notebook.cells) if language.startswith("python") else Imports()
+    stated = read_notebook_statements(folder, notebook)
     return Process(
         path=path,
         language=language,
         kernel=notebook.kernel,
-        title=notebook.title,
-        interface=interface,
+        interface=replace(interface, warnings=(*interface.warnings, *stated.remarks)),
+        metadata=stated.metadata.over(heading.read(notebook)),
+        resources=stated.resources,
         imports=imports,
     )
 
 
+def describe_repository(folder: Path) -> Metadata:
+    """Return the metadata of a repository, for its image, which all of its processes share.
+
+    The default process states it if the repository has one, else the files that describe the whole repository.
+    """
+    file = inside(folder, default_process)
+    if file is not None and file.is_file():
+        try:
+            notebook = read_notebook(file.read_bytes(), default_process)
+            return read_notebook_statements(folder, notebook).metadata
+        except (PackmillError, OSError):  # a build of another process need not read it
+            pass
+    return read_repository_statements(folder).metadata
+
+
 def _read_script(folder: Path, path: str) -> Process:
+    from generator.process.algorithm_config import find_algorithm_config, read_algorithm_config
+
     config = find_algorithm_config(folder, path)
     if config is None:
         remark = Remark(
             line=0, message="algorithm_config.yml not found next to it or at the top: the script has no inputs"
         )
-        interface = Interface(warnings=(remark,))
-        return Process(path=path, language="shell", kernel=None, title=posixpath.basename(path), interface=interface)
-    is_folder = folders_below(folder, posixpath.dirname(path))
-    algorithm = read_algorithm_config(folder / config, config, is_folder=is_folder)
+        interface, stated = Interface(warnings=(remark,)), Stated()
+    else:
+        is_folder = folders_below(folder, posixpath.dirname(path))
+        interface, stated = read_algorithm_config(folder / config, config, is_folder=is_folder)
+    stated = stated.over(read_repository_statements(folder, licensed=bool(stated.metadata.license)))
     return Process(
         path=path,
         language="shell",
         kernel=None,
-        title=algorithm.title or posixpath.basename(path),
-        doc=algorithm.doc,
-        interface=algorithm.interface,
-        resources=algorithm.resources,
-        metadata=algorithm.metadata,
+        interface=replace(interface, warnings=(*interface.warnings, *stated.remarks)),
+        metadata=stated.metadata,
+        resources=stated.resources,
     )
 
 

@@ -48,7 +48,7 @@ class Checkout:
     name: str
     commit: str
     message: str
-    author: str
+    parents: int
     time: datetime
     folder: Path
     version: str = ""
@@ -67,6 +67,7 @@ class Checkout:
             message=self.message,
             time=self.time,
             version=self.version,
+            parents=self.parents,
         )
 
 
@@ -117,7 +118,7 @@ def fetch(
             name=name,
             commit=commit,
             message=_text(head.message).strip(),
-            author=_text(head.author.name or ""),
+            parents=len(head.parents),
             time=_time(head.committed_date),
             folder=folder,
             version=version,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
@@ -10,7 +11,7 @@ from datetime import datetime, timezone
 class Source:
     """A commit of a repository; ``checkout`` is the branch, tag or commit that was requested.
 
-    ``version`` is that of its packages, if they read it from git.
+    ``version`` is that of its packages, if they read it from git; ``parents`` counts the commits before it.
     """
 
     address: str
@@ -21,6 +22,13 @@ class Source:
     message: str
     time: datetime
     version: str = ""
+    parents: int = 1
+
+    @property
+    def is_merge(self) -> bool:
+        """Whether the commit merges others, or is what a host made of a merge into one commit."""
+        merge = r"Merge(d)? (pull request|branch|remote-tracking branch|tag|commit|PR|in|MR)\b"
+        return self.parents > 1 or re.match(merge, self.message) is not None
 
     @property
     def title(self) -> str:

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from generator.repository.address import Repository, check_checkout, parse_repository
 from generator.repository.destination import Destination
 from generator.repository.places import default_process
-from generator.request.checks import check_commit, check_folders, check_reference, check_registry, process_name
+from generator.request.checks import (
+    check_commit,
+    check_folders,
+    check_reference,
+    check_registry,
+    check_resources,
+    process_name,
+)
+from generator.request.resources import Resources
 from generator.request.settings import Settings
 from generator.shared.errors import RepositoryError, UsageError
 from generator.shared.path_templates import check_template
@@ -21,7 +31,8 @@ class BuildRequest:
     ``fresh`` ignores caches; ``standard`` uses repo2docker's own build packs for all environments; without
     ``submodules``, their folders stay empty; ``lock`` (name and text) replaces the requirements in the environment's
     files; ``base_image`` replaces the base image in the settings; ``replace`` allows replacing a package or an image of
-    another repository at the same place; ``emits`` are the optional documents, in a fixed order.
+    another repository at the same place; ``emits`` are the optional documents, in a fixed order; ``resources`` precede
+    those that the repository states.
     """
 
     repository: Repository
@@ -43,6 +54,7 @@ class BuildRequest:
     replace: bool = False
     base_image: str | None = None
     emits: tuple[str, ...] = ()
+    resources: Resources = field(default_factory=Resources)
 
 
 optional_documents = ("airflow",)
@@ -82,8 +94,9 @@ def build_request(
     replace: bool = False,
     base_image: str | None = None,
     emits: tuple[str, ...] = (),
+    resources: Mapping[str, str | None] = MappingProxyType({}),
 ) -> BuildRequest:
-    """Validate the values of a request.
+    """Validate the values of a request; ``resources`` has those of ``cores``, ``ram``, ``disk``, ``time``, ``gpu``.
 
     Raises:
         UsageError, RepositoryError, ProcessError: a value is invalid.
@@ -114,6 +127,7 @@ def build_request(
         replace=replace,
         base_image=base_image,
         emits=_check_documents(emits),
+        resources=check_resources(resources),
     )
 
 

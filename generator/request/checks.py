@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from generator.repository.places import process_folder
+from generator.request.resources import Resources, resources_of_options
 from generator.shared.errors import ProcessError, UsageError
 
 
@@ -51,6 +52,18 @@ def check_folders(processes: Iterable[str]) -> None:
                 f"{other!r} and {process!r}: the packages of both would have the folder {process_folder(process)!r}; "
                 "rename one of them, or build them with different --output and destinations"
             )
+
+
+def check_resources(texts: Mapping[str, str | None]) -> Resources:
+    """Check requested resources, by the names of their options.
+
+    Raises:
+        UsageError: a text is not an amount.
+    """
+    try:
+        return resources_of_options(texts)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
 
 
 def check_registry(text: str) -> str:

@@ -7,12 +7,13 @@ from pathlib import Path
 
 from generator.repository.destination import Destination, parse_destination
 from generator.request.build import BuildRequest, build_request
+from generator.request.resources import resource_names
 from generator.request.settings import is_yes
 from generator.shared.errors import UsageError
 
 _names = (
     "repository checkout process env output_template registry destination destination_branch destination_address "
-    "standard_buildpacks no_submodules no_cache emit"
+    "standard_buildpacks no_submodules no_cache emit cores ram disk time gpu"
 ).split()
 
 
@@ -45,6 +46,7 @@ def from_variables(environment: Mapping[str, str]) -> BuildRequest | None:
         submodules=not is_yes(value["no_submodules"]),
         replace=is_replacing(environment),
         emits=tuple(value["emit"].replace(",", " ").split()),
+        resources={name: value[name] for name in resource_names},
     )
 
 

@@ -109,7 +109,7 @@ def emit() -> None:
     cell = "\n".join(f"name_{n} = {n}  # type: int the number {n}" for n in range(25))
     cell += "\n" + "\n".join(f"out_{n} = 'file_{n}.png'  # type: stage-out" for n in range(5))
     interface = read_interface(read_notebook(json.dumps(notebook(cell)).encode(), "process.ipynb"))
-    process_value = Process(path="process.ipynb", language="python", kernel="python3", title="x", interface=interface)
+    process_value = Process(path="process.ipynb", language="python", kernel="python3", interface=interface)
     source = Source(
         address="https://example.org/a/b", owner="a", name="b", checkout="main", commit="0" * 40, message="m",
         time=datetime(2026, 1, 1, tzinfo=timezone.utc),

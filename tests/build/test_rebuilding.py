@@ -10,7 +10,10 @@ from typing import Any
 import pytest
 from support import Finished
 
-from generator.build.rebuild import read_provenance
+from generator.build.rebuild import _request, read_provenance
+from generator.build.record import _build_options
+from generator.request.build import build_request
+from generator.request.settings import Settings
 from generator.shared.errors import UsageError
 
 _RECORD = {
@@ -46,6 +49,17 @@ def test_a_record_is_read_with_its_lock(package: Callable[..., Path]) -> None:
     record = read_provenance(package())
 
     assert (record.address, record.lock) == ("https://example.org/ada/trees", ("requirements.lock", "six==1.17.0\n"))
+
+
+def test_requested_resources_are_requested_again(package: Callable[..., Path], tmp_path: Path) -> None:
+    texts = {"cores": "2", "ram": "2TB", "disk": None, "time": "1h", "gpu": "0"}
+    requested = build_request("https://example.org/ada/trees", resources=texts)
+    options = _build_options(requested, Settings())
+
+    record = read_provenance(package(build__options=options))
+
+    assert options == {"cores": "2", "ram": "2097152", "time": "3600", "gpu": "0"}
+    assert _request(record, output=tmp_path, fresh=False, image=None).resources == requested.resources
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from generator.documents.context import DocumentContext
 from generator.documents.descriptors import airflow
 from generator.documents.descriptors.airflow_params import emptied, has_whole_numbers, param
 from generator.documents.python_text import python_text
+from generator.metadata.metadata import Metadata
 from generator.notebook.interface import Input, read_interface
 from generator.notebook.notebook import read_notebook
 from generator.process.process import Process
@@ -106,8 +107,7 @@ def test_a_dag_is_python_for_every_repository(tmp_path: Path) -> None:
     one = replace(interface.inputs[0], doc=_HOSTILE, name="text", default=_HOSTILE, hint=input_of("t = ''").hint)
     process = replace(
         context.process,
-        title=_HOSTILE,
-        doc=_HOSTILE,
+        metadata=Metadata(name=_HOSTILE, description=_HOSTILE),
         path=f"{_HOSTILE.replace('/', '')}/a{{b}}.ipynb",
         interface=replace(interface, inputs=(one,)),
     )
@@ -166,7 +166,7 @@ def test_the_staging_guard_of_a_platform_is_in_the_dag() -> None:
 
 def test_a_script_has_no_notebook_to_run_in_place() -> None:
     context = context_of("n = 1")
-    script = Process(path="run.sh", language="shell", kernel=None, title="x", interface=context.process.interface)
+    script = Process(path="run.sh", language="shell", kernel=None, interface=context.process.interface)
 
     assert list(airflow.emit(replace(context, process=script))) == ["airflow/a_b_main_run_docker.py"]
 

@@ -22,7 +22,7 @@ _STAGING = {"stage_in.cwl", "cache_workflow.cwl", "stage_out.cwl", "workflow.cwl
 
 def _context(cell: str, *, address: str = "") -> DocumentContext:
     interface = read_interface(read_notebook(json.dumps(notebook(cell)).encode(), "process.ipynb"))
-    process = Process(path="process.ipynb", language="python", kernel="python3", title="x", interface=interface)
+    process = Process(path="process.ipynb", language="python", kernel="python3", interface=interface)
     source = Source(
         address="https://example.org/a/b",
         owner="a",

@@ -11,6 +11,7 @@ import pytest
 from generator.image.keys import runner_key
 from generator.image.names import labels, pushed_reference, reference
 from generator.image.pythons import ImagePythons, parse_pythons
+from generator.metadata.metadata import Metadata
 from generator.repository.address import parse_repository
 from generator.repository.source import Source
 from generator.request.checks import check_reference
@@ -81,7 +82,7 @@ def test_images_of_two_hosts_have_two_source_labels() -> None:
     """A package artifact is named by the image's digest, so the image contains its address."""
     hosts = [_source(f"https://{host}.example.org/ada/trees.git", "main", "a" * 40) for host in "ab"]
 
-    assert len({labels(source, "key")["org.opencontainers.image.source"] for source in hosts}) == 2
+    assert len({labels(source, "key", Metadata())["org.opencontainers.image.source"] for source in hosts}) == 2
 
 
 def test_pythons_are_read_from_the_output_of_the_probe() -> None:

@@ -9,12 +9,14 @@ from dataclasses import replace
 from typing import Any
 
 from generator.documents.context import DocumentContext
+from generator.documents.cwl.about import about
 from generator.documents.text import block, flow, plain, prose, quoted, yaml_text
 from generator.notebook.declarations import output_declaration
 from generator.notebook.interface import Input, Output, label, type_name
 from generator.notebook.literals import describe
 from generator.notebook.parameters import CwlType, Hint, Literal, Missing, Role
 from generator.process.process import Process
+from generator.request.resources import Resources
 from generator.shared import contract
 from generator.shared.output_patterns import alternatives
 from generator.shared.safe_text import printable
@@ -28,17 +30,6 @@ _salad_names = frozenset(
 )
 
 
-_schema_org = {
-    "author": "s:author",
-    "contributor": "s:contributor",
-    "citation": "s:citation",
-    "keywords": "s:keywords",
-    "license": "s:license",
-    "release_notes": "s:releaseNotes",
-}
-"""The schema.org property for each field of an algorithm_config."""
-
-
 def emit(context: DocumentContext) -> dict[str, str]:
     """Return ``process.cwl``."""
     return {"process.cwl": process_cwl(context)}
@@ -47,9 +38,9 @@ def emit(context: DocumentContext) -> dict[str, str]:
 def process_cwl(context: DocumentContext) -> str:
     """Return the text of ``process.cwl``."""
     process = context.process
-    secrets = [one.id for one in process.interface.inputs if one.hint.secret]
+    hints = _hints(process)
     namespaces = {"s": "https://schema.org/"}
-    if secrets:
+    if hints:
         namespaces["cwltool"] = "http://commonwl.org/cwltool#"
     document: dict[str, Any] = {
         "cwlVersion": "v1.2",
@@ -58,13 +49,11 @@ def process_cwl(context: DocumentContext) -> str:
         "id": "process",
         "label": context.title,
         "doc": prose(context.doc),
-        "s:softwareVersion": quoted(context.source.checkout),
-        "s:codeRepository": context.source.address,
+        **about(context),
+        "requirements": _requirements(context),
     }
-    document |= {_schema_org[key]: value for key, value in process.metadata if key in _schema_org}
-    document["requirements"] = _requirements(context)
-    if secrets:
-        document["hints"] = {"cwltool:Secrets": {"secrets": flow(secrets)}}
+    if hints:
+        document["hints"] = hints
     document["baseCommand"] = flow(["packmill-runner", "run"])
     document["arguments"] = [escape(word) for word in arguments(process)]
     document["inputs"] = {one.id: input_entry(one) for one in process.interface.inputs}
@@ -111,20 +100,35 @@ def escape(text: str) -> str:
 
 def _requirements(context: DocumentContext) -> dict[str, Any]:
     resources = context.process.resources
+    least = {"coresMin": "cores", "ramMin": "ram", "outdirMin": "disk"}
     requirements: dict[str, Any] = {
         "DockerRequirement": {"dockerPull": context.image},
         "InitialWorkDirRequirement": {"listing": [{"entryname": contract.inputs_file, "entry": "$(inputs)"}]},
-        "ResourceRequirement": {
-            "coresMin": resources.cores,
-            "coresMax": max(resources.cores, 1),
-            "ramMin": resources.ram,
-            "ramMax": resources.ram * 2,
-            "outdirMin": resources.outdir,
-        },
+        "ResourceRequirement": {name: resources.least(resource) for name, resource in least.items()},
     }
+    if resources.time:
+        requirements["ToolTimeLimit"] = {"timelimit": resources.time}
     if context.network:
         requirements["NetworkAccess"] = {"networkAccess": True}
     return requirements
+
+
+def _hints(process: Process) -> dict[str, Any]:
+    hints: dict[str, Any] = {}
+    if secrets := [one.id for one in process.interface.inputs if one.hint.secret]:
+        hints["cwltool:Secrets"] = {"secrets": flow(secrets)}
+    if process.resources.gpu:
+        hints["cwltool:CUDARequirement"] = _cuda(process.resources)
+    return hints
+
+
+def _cuda(resources: Resources) -> dict[str, Any]:
+    """Return the hint for GPUs; both versions are required in it, and the lowest ones restrict nothing."""
+    return {
+        "cudaVersionMin": quoted(resources.cuda_version or "1.0"),
+        "cudaComputeCapability": quoted(resources.compute_capability or "1.0"),
+        "cudaDeviceCountMin": resources.gpu,
+    }
 
 
 def input_entry(one: Input) -> dict[str, Any]:

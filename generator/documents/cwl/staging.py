@@ -104,7 +104,7 @@ def _tool(
                         "coresMax": 1,
                         "ramMin": 512,
                         "ramMax": 1024,
-                        "outdirMin": context.process.resources.outdir,
+                        "outdirMin": context.process.resources.least("disk"),
                     },
                     "SchemaDefRequirement": {"types": [record(kind) for kind in kinds]},
                     "WorkReuse": {"enableReuse": False},

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from generator.documents.context import DocumentContext
+from generator.documents.cwl.about import about
 from generator.documents.cwl.process import input_entry, output_entries, template_entry
 from generator.documents.cwl.staging import (
     cwltool_namespace,
@@ -16,7 +17,7 @@ from generator.documents.cwl.staging import (
     stage_out_cwl,
     stage_out_type,
 )
-from generator.documents.text import block, flow, prose, quoted, yaml_text
+from generator.documents.text import block, flow, prose, yaml_text
 from generator.notebook.interface import Input, label, type_name
 from generator.notebook.parameters import Role
 from generator.process.process import Process
@@ -95,8 +96,7 @@ def _workflow(
                 "id": name,
                 "label": text,
                 "doc": prose(context.doc),
-                "s:softwareVersion": quoted(context.source.checkout),
-                "s:codeRepository": context.source.address,
+                **about(context),
                 "requirements": {
                     "SchemaDefRequirement": {"types": [record(kind) for kind in kinds]},
                     "StepInputExpressionRequirement": {},

@@ -19,7 +19,6 @@ from generator.notebook.interface import Input, Interface, Output, type_name
 from generator.notebook.parameters import CwlType, Role
 from generator.notebook.schemas import is_file
 from generator.notebook.stage_ins import is_given_with_slash
-from generator.process.algorithm_config import Resources
 from generator.resources import render
 from generator.shared import contract
 from generator.shared.output_patterns import alternatives
@@ -72,7 +71,7 @@ def _dag(context: DocumentContext, kind: str, name: str) -> str:
         display=f"{printable(context.title)} ({kind})",
         command=["packmill-runner", "run", *(_LOG if process.is_notebook else ()), *arguments(process)],
         staging=[staging_runner, "stage-in", contract.inputs_option, "stage_in.json", *guard_options(context)],
-        resources=process.resources if process.resources != Resources() else None,
+        resources=process.resources,
         clone=posixpath.join(context.source.owner, context.source.name),
         has_output_object=process.is_notebook or bool(interface.outputs),
         notebook=process.is_notebook and posixpath.join(context.source.owner, context.source.name, process.path),

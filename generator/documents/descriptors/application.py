@@ -30,9 +30,9 @@ def application_descriptor(context: DocumentContext) -> str:
         outputs.append(_entry("scrap_files", "figures and tables that the notebook glued", media_types.unknown))
     outputs.append(_entry(contract.output_dir, "everything that the run left", media_types.folder))
     process = {
-        "id": context.identifier,
-        "title": context.source.message.splitlines()[0] if context.source.message else context.title,
-        "abstract": context.process.doc or context.title,
+        "id": context.process_id,
+        "title": _title(context),
+        "abstract": context.metadata.description or context.title,
         "keywords": _keywords(context),
         "owsContext": {
             "offering": {"code": "http://www.opengis.net/eoc/applicationContext/cwl", "content": {"href": href}}
@@ -44,7 +44,7 @@ def application_descriptor(context: DocumentContext) -> str:
         {
             "processDescription": {
                 "process": process,
-                "processVersion": context.source.checkout,
+                "processVersion": context.metadata.version,
                 "jobControlOptions": ["async-execute"],
                 "outputTransmission": ["reference"],
             },
@@ -56,8 +56,13 @@ def application_descriptor(context: DocumentContext) -> str:
 
 
 def _keywords(context: DocumentContext) -> list[str]:
-    given = dict(context.process.metadata).get("keywords", "")
-    return [word.strip() for word in given.split(",") if word.strip()] or [context.source.owner, context.source.name]
+    return [*context.metadata.keywords] or [context.source.owner, context.source.name]
+
+
+def _title(context: DocumentContext) -> str:
+    """Return the stated name; else, as in the original system, the commit's message, unless it describes a merge."""
+    source = context.source
+    return context.metadata.name or (source.title if source.title and not source.is_merge else context.title)
 
 
 def _input(one: Input) -> dict[str, Any]:

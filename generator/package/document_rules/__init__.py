@@ -14,6 +14,7 @@ from typing import Any
 
 from generator.package.document_rules.fields import (
     Problems,
+    about_rule,
     default_rule,
     has_expression,
     items,
@@ -75,8 +76,10 @@ def _head(document: dict[str, Any], kind: str) -> Problems:
     if any(_namespaces.get(name) != address for name, address in mapping(namespaces).items()):
         yield "$namespaces: packmill writes only those of schema.org and cwltool"
     yield from name_rule("id", document.get("id"))  # addresses in a document are relative to its id
-    for key in ("label", "doc", *about):
+    for key in ("label", "doc"):
         yield from text_rule(key, document.get(key, ""))
+    for key in about:
+        yield from about_rule(key, document[key])
 
 
 def _tool(document: dict[str, Any], folder: Path) -> Problems:

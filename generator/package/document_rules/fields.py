@@ -47,6 +47,18 @@ def text_rule(where: str, value: Any) -> Problems:
         yield f"{where}: text is needed"
 
 
+def about_rule(where: str, value: Any) -> Problems:
+    """Check a property of schema.org: text, a person or an organization, or a list of these."""
+    for one in value if isinstance(value, list) else [value]:
+        if isinstance(one, dict):
+            for name, text in one.items():
+                if name != "class" and not re.fullmatch(r"s:\w+", str(name)):
+                    yield f"{where}: packmill writes no {name!r} here"
+                yield from text_rule(f"{where}/{name}", text)
+        else:
+            yield from text_rule(where, one)
+
+
 def has_expression(text: str) -> bool:
     """Whether CWL evaluates something in a text: ``$(`` or ``${`` after an even number of backslashes."""
     return re.search(r"(?<!\\)(?:\\\\)*\$[({]", text) is not None

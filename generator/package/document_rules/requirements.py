@@ -74,6 +74,15 @@ def _scalars(pattern: str, *names: str) -> Rule:
 _yes_or_no, _number = "true|false", r"\d+(\.\d+)?"
 _sizes = ("coresMin", "coresMax", "ramMin", "ramMax", "tmpdirMin", "tmpdirMax", "outdirMin", "outdirMax")
 
+
+def _cuda(where: str, value: Any) -> Problems:
+    known = {"cudaVersionMin", "cudaComputeCapability", "cudaDeviceCountMin"}
+    yield from unknown(mapping(value), known, where)
+    for name in known & mapping(value).keys():
+        if not re.fullmatch(r"\d{1,4}(\.\d{1,3})?", str(value[name])):
+            yield f"{where}/{name}: {value[name]!r} is not what packmill writes"
+
+
 tool_requirements: dict[str, Rule] = {
     "DockerRequirement": _docker,
     "InitialWorkDirRequirement": _working_folder,
@@ -84,6 +93,7 @@ tool_requirements: dict[str, Rule] = {
     "WorkReuse": _scalars(_yes_or_no, "enableReuse"),
 }
 tool_hints: dict[str, Rule] = {
+    "cwltool:CUDARequirement": _cuda,
     "cwltool:Secrets": _secrets,
     "InplaceUpdateRequirement": _scalars(_yes_or_no, "inplaceUpdate"),
 }

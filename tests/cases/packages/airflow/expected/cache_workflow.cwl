@@ -4,10 +4,13 @@ $namespaces:
   cwltool: http://commonwl.org/cwltool#
 class: Workflow
 id: cache_workflow
-label: cache for process
-doc: Runs process.ipynb of <tmp>/ada/trees at commit 8e3d8338cef443b2379773dd616ffa661dbe5077.
+label: cache for Count words
+doc: Counts the words of a text, which is '''quoted''' and "quoted" and has a back\slash.
+s:version: "main"
 s:softwareVersion: "main"
 s:codeRepository: <tmp>/ada/trees
+s:commitHash: 8e3d8338cef443b2379773dd616ffa661dbe5077
+s:dateCreated: "2026-02-03"
 requirements:
   SchemaDefRequirement:
     types:

@@ -3,10 +3,13 @@ $namespaces:
   s: https://schema.org/
 class: CommandLineTool
 id: process
-label: process
-doc: Runs process.ipynb of <tmp>/ada/trees at commit 8e3d8338cef443b2379773dd616ffa661dbe5077.
+label: Count words
+doc: Counts the words of a text, which is '''quoted''' and "quoted" and has a back\slash.
+s:version: "main"
 s:softwareVersion: "main"
 s:codeRepository: <tmp>/ada/trees
+s:commitHash: 8e3d8338cef443b2379773dd616ffa661dbe5077
+s:dateCreated: "2026-02-03"
 requirements:
   DockerRequirement:
     dockerPull: ada.trees:main-8e3d8338cef4-0123456789abcdef
@@ -15,10 +18,8 @@ requirements:
       - entryname: inputs.json
         entry: $(inputs)
   ResourceRequirement:
-    coresMin: 1
-    coresMax: 1
-    ramMin: 2048
-    ramMax: 4096
+    coresMin: 2
+    ramMin: 1024
     outdirMin: 1024
   NetworkAccess:
     networkAccess: true

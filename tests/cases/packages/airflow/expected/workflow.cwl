@@ -4,10 +4,13 @@ $namespaces:
   cwltool: http://commonwl.org/cwltool#
 class: Workflow
 id: workflow
-label: process
-doc: Runs process.ipynb of <tmp>/ada/trees at commit 8e3d8338cef443b2379773dd616ffa661dbe5077.
+label: Count words
+doc: Counts the words of a text, which is '''quoted''' and "quoted" and has a back\slash.
+s:version: "main"
 s:softwareVersion: "main"
 s:codeRepository: <tmp>/ada/trees
+s:commitHash: 8e3d8338cef443b2379773dd616ffa661dbe5077
+s:dateCreated: "2026-02-03"
 requirements:
   SchemaDefRequirement:
     types:
@@ -406,7 +409,7 @@ steps:
       config_dir: config_dir
     out: [output_directory, cache_out]
   process:
-    label: process
+    label: Count words
     run: process.cwl
     in:
       'n': 'n'

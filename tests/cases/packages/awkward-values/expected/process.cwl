@@ -5,8 +5,11 @@ class: CommandLineTool
 id: process
 label: process
 doc: Runs process.ipynb of <tmp>/ada/trees at commit d13431c8164fab1649bcb1121928e2e9907c2ab8.
+s:version: "main"
 s:softwareVersion: "main"
 s:codeRepository: <tmp>/ada/trees
+s:commitHash: d13431c8164fab1649bcb1121928e2e9907c2ab8
+s:dateCreated: "2026-02-03"
 requirements:
   DockerRequirement:
     dockerPull: ada.trees:main-d13431c8164f-0123456789abcdef
@@ -16,9 +19,7 @@ requirements:
         entry: $(inputs)
   ResourceRequirement:
     coresMin: 1
-    coresMax: 1
     ramMin: 2048
-    ramMax: 4096
     outdirMin: 1024
 baseCommand: [packmill-runner, run]
 arguments:

@@ -6,8 +6,11 @@ class: Workflow
 id: workflow
 label: A bit of everything
 doc: Runs process.ipynb of <tmp>/ada/trees at commit 79289bbd37db5f3948b108a43cca254e84ca7d99.
+s:version: "main"
 s:softwareVersion: "main"
 s:codeRepository: <tmp>/ada/trees
+s:commitHash: 79289bbd37db5f3948b108a43cca254e84ca7d99
+s:dateCreated: "2026-02-03"
 requirements:
   SchemaDefRequirement:
     types:

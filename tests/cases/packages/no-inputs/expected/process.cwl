@@ -5,8 +5,11 @@ class: CommandLineTool
 id: process
 label: process
 doc: Runs process.ipynb of <tmp>/ada/trees at commit 259e649dcb3634f2bb5730a68125c75568cd4405.
+s:version: "main"
 s:softwareVersion: "main"
 s:codeRepository: <tmp>/ada/trees
+s:commitHash: 259e649dcb3634f2bb5730a68125c75568cd4405
+s:dateCreated: "2026-02-03"
 requirements:
   DockerRequirement:
     dockerPull: ada.trees:main-259e649dcb36-0123456789abcdef
@@ -16,9 +19,7 @@ requirements:
         entry: $(inputs)
   ResourceRequirement:
     coresMin: 1
-    coresMax: 1
     ramMin: 2048
-    ramMax: 4096
     outdirMin: 1024
 baseCommand: [packmill-runner, run]
 arguments:

@@ -6,8 +6,11 @@ class: Workflow
 id: workflow
 label: process
 doc: Runs process.ipynb of <tmp>/ada/trees at commit b4738b06aafd79e9ac212f857d2f57b33b46dceb.
+s:version: "main"
 s:softwareVersion: "main"
 s:codeRepository: <tmp>/ada/trees
+s:commitHash: b4738b06aafd79e9ac212f857d2f57b33b46dceb
+s:dateCreated: "2026-02-03"
 requirements:
   SchemaDefRequirement:
     types:

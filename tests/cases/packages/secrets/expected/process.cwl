@@ -6,8 +6,11 @@ class: CommandLineTool
 id: process
 label: process
 doc: Runs process.ipynb of <tmp>/ada/trees at commit cf5996aca642f11a20159924b5eac0d2c76bc6a9.
+s:version: "main"
 s:softwareVersion: "main"
 s:codeRepository: <tmp>/ada/trees
+s:commitHash: cf5996aca642f11a20159924b5eac0d2c76bc6a9
+s:dateCreated: "2026-02-03"
 requirements:
   DockerRequirement:
     dockerPull: ada.trees:main-cf5996aca642-0123456789abcdef
@@ -17,9 +20,7 @@ requirements:
         entry: $(inputs)
   ResourceRequirement:
     coresMin: 1
-    coresMax: 1
     ramMin: 2048
-    ramMax: 4096
     outdirMin: 1024
 hints:
   cwltool:Secrets:

@@ -6,8 +6,11 @@ class: Workflow
 id: cache_workflow
 label: cache for process
 doc: Runs process.ipynb of <tmp>/ada/trees at commit 51e7cb887d4a30aa34e0f95e51fbe97e975128ef.
+s:version: "main"
 s:softwareVersion: "main"
 s:codeRepository: <tmp>/ada/trees
+s:commitHash: 51e7cb887d4a30aa34e0f95e51fbe97e975128ef
+s:dateCreated: "2026-02-03"
 requirements:
   SchemaDefRequirement:
     types:

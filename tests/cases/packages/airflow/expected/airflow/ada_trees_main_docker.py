@@ -1,6 +1,6 @@
-"""process: run in a container.
+"""Count words: run in a container.
 
-Runs process.ipynb of <tmp>/ada/trees at commit 8e3d8338cef443b2379773dd616ffa661dbe5077.
+Counts the words of a text, which is '''quoted''' and 'quoted' and has a back\\slash.
 
 To use this DAG (Airflow 3, tested with 3.3):
 
@@ -371,7 +371,7 @@ def staged_files(name: str, folder: Path) -> dict | list[dict] | None:
 
 with DAG(
     dag_id="ada.trees.main.docker",
-    dag_display_name="process (docker)",
+    dag_display_name="Count words (docker)",
     doc_md=__doc__,
     schedule=SCHEDULE,
     catchup=False,
@@ -385,6 +385,8 @@ with DAG(
         templates=TEMPLATES,
         image=literal(IMAGE),
         command=literal(COMMAND),  # neither templates nor names of template files
+        cpus=2,
+        mem_limit="2048m",
         skip_on_exit_code=None,  # such as [11]: the notebook glued a statusCode of 400 or more
         trigger_rule="none_failed",
     )

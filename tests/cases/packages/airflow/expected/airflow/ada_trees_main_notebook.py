@@ -1,6 +1,6 @@
-"""process: run the notebook in place, with papermill.
+"""Count words: run the notebook in place, with papermill.
 
-Runs process.ipynb of <tmp>/ada/trees at commit 8e3d8338cef443b2379773dd616ffa661dbe5077.
+Counts the words of a text, which is '''quoted''' and 'quoted' and has a back\\slash.
 
 To use this DAG (Airflow 3, tested with 3.3):
 
@@ -397,7 +397,7 @@ def make_place(folder: Path, name: str) -> str:
 
 with DAG(
     dag_id="ada.trees.main.notebook",
-    dag_display_name="process (notebook)",
+    dag_display_name="Count words (notebook)",
     doc_md=__doc__,
     schedule=SCHEDULE,
     catchup=False,

@@ -6,8 +6,11 @@ class: CommandLineTool
 id: process
 label: secret
 doc: Runs deep/secret.ipynb of <tmp>/ada/trees at commit 8e3d8338cef443b2379773dd616ffa661dbe5077.
+s:version: "main"
 s:softwareVersion: "main"
 s:codeRepository: <tmp>/ada/trees
+s:commitHash: 8e3d8338cef443b2379773dd616ffa661dbe5077
+s:dateCreated: "2026-02-03"
 requirements:
   DockerRequirement:
     dockerPull: ada.trees:main-8e3d8338cef4-0123456789abcdef
@@ -17,9 +20,7 @@ requirements:
         entry: $(inputs)
   ResourceRequirement:
     coresMin: 1
-    coresMax: 1
     ramMin: 2048
-    ramMax: 4096
     outdirMin: 1024
   NetworkAccess:
     networkAccess: true

@@ -5,8 +5,11 @@ class: CommandLineTool
 id: process
 label: Count words
 doc: Counts the words of a text, which is '''quoted''' and "quoted" and has a back\slash.
+s:version: "main"
 s:softwareVersion: "main"
 s:codeRepository: <tmp>/ada/trees
+s:commitHash: 8e3d8338cef443b2379773dd616ffa661dbe5077
+s:dateCreated: "2026-02-03"
 requirements:
   DockerRequirement:
     dockerPull: ada.trees:main-8e3d8338cef4-0123456789abcdef
@@ -16,9 +19,7 @@ requirements:
         entry: $(inputs)
   ResourceRequirement:
     coresMin: 2
-    coresMax: 2
     ramMin: 1024
-    ramMax: 2048
     outdirMin: 1024
   NetworkAccess:
     networkAccess: true

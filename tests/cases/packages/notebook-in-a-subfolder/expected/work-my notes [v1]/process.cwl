@@ -5,8 +5,11 @@ class: CommandLineTool
 id: process
 label: my notes [v1]
 doc: Runs work/my notes [v1].ipynb of <tmp>/ada/trees at commit f3e813c8937e662fca359f81141feb51234800a2.
+s:version: "main"
 s:softwareVersion: "main"
 s:codeRepository: <tmp>/ada/trees
+s:commitHash: f3e813c8937e662fca359f81141feb51234800a2
+s:dateCreated: "2026-02-03"
 requirements:
   DockerRequirement:
     dockerPull: ada.trees:main-f3e813c8937e-0123456789abcdef
@@ -16,9 +19,7 @@ requirements:
         entry: $(inputs)
   ResourceRequirement:
     coresMin: 1
-    coresMax: 1
     ramMin: 2048
-    ramMax: 4096
     outdirMin: 1024
   NetworkAccess:
     networkAccess: true

@@ -6,8 +6,11 @@ class: Workflow
 id: workflow
 label: my notes [v1]
 doc: Runs work/my notes [v1].ipynb of <tmp>/ada/trees at commit f3e813c8937e662fca359f81141feb51234800a2.
+s:version: "main"
 s:softwareVersion: "main"
 s:codeRepository: <tmp>/ada/trees
+s:commitHash: f3e813c8937e662fca359f81141feb51234800a2
+s:dateCreated: "2026-02-03"
 requirements:
   SchemaDefRequirement:
     types:

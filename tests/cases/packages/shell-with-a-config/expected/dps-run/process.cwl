@@ -7,10 +7,15 @@ label: tree-height
 doc: |
   Height of trees.
   In metres.
-s:softwareVersion: "main"
-s:codeRepository: <tmp>/ada/trees
-s:author: Ada
+s:version: "3.1"
+s:softwareVersion: "3.1"
+s:author:
+  - class: s:Person
+    s:name: Ada
 s:keywords: trees, lidar
+s:codeRepository: <tmp>/ada/trees
+s:commitHash: 28f1af6a415b66c5467637b0a351d35af0c7db70
+s:dateCreated: "2026-02-03"
 requirements:
   DockerRequirement:
     dockerPull: ada.trees:main-28f1af6a415b-0123456789abcdef
@@ -20,9 +25,7 @@ requirements:
         entry: $(inputs)
   ResourceRequirement:
     coresMin: 2
-    coresMax: 2
     ramMin: 4000
-    ramMax: 8000
     outdirMin: 20000
 baseCommand: [packmill-runner, run]
 arguments:

@@ -8,8 +8,15 @@ label: tree-height
 doc: |
   Height of trees.
   In metres.
-s:softwareVersion: "main"
+s:version: "3.1"
+s:softwareVersion: "3.1"
+s:author:
+  - class: s:Person
+    s:name: Ada
+s:keywords: trees, lidar
 s:codeRepository: <tmp>/ada/trees
+s:commitHash: 28f1af6a415b66c5467637b0a351d35af0c7db70
+s:dateCreated: "2026-02-03"
 requirements:
   SchemaDefRequirement:
     types:

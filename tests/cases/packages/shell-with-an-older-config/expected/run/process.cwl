@@ -5,8 +5,11 @@ class: CommandLineTool
 id: process
 label: old
 doc: An older one
+s:version: "main"
 s:softwareVersion: "main"
 s:codeRepository: <tmp>/ada/trees
+s:commitHash: a112c0d05976cac823a8935daf5853ec6f2e959a
+s:dateCreated: "2026-02-03"
 requirements:
   DockerRequirement:
     dockerPull: ada.trees:main-a112c0d05976-0123456789abcdef
@@ -16,9 +19,7 @@ requirements:
         entry: $(inputs)
   ResourceRequirement:
     coresMin: 1
-    coresMax: 1
     ramMin: 2048
-    ramMax: 4096
     outdirMin: 1024
 baseCommand: [packmill-runner, run]
 arguments:

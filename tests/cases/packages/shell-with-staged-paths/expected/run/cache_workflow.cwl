@@ -6,8 +6,11 @@ class: Workflow
 id: cache_workflow
 label: cache for heights
 doc: Runs run.sh of <tmp>/ada/trees at commit 080b58ac461279bf5da6f52803674c981bd0e6a3.
+s:version: "main"
 s:softwareVersion: "main"
 s:codeRepository: <tmp>/ada/trees
+s:commitHash: 080b58ac461279bf5da6f52803674c981bd0e6a3
+s:dateCreated: "2026-02-03"
 requirements:
   SchemaDefRequirement:
     types:

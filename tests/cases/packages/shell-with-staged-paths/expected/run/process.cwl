@@ -5,8 +5,11 @@ class: CommandLineTool
 id: process
 label: heights
 doc: Runs run.sh of <tmp>/ada/trees at commit 080b58ac461279bf5da6f52803674c981bd0e6a3.
+s:version: "main"
 s:softwareVersion: "main"
 s:codeRepository: <tmp>/ada/trees
+s:commitHash: 080b58ac461279bf5da6f52803674c981bd0e6a3
+s:dateCreated: "2026-02-03"
 requirements:
   DockerRequirement:
     dockerPull: ada.trees:main-080b58ac4612-0123456789abcdef
@@ -16,9 +19,7 @@ requirements:
         entry: $(inputs)
   ResourceRequirement:
     coresMin: 1
-    coresMax: 1
     ramMin: 2048
-    ramMax: 4096
     outdirMin: 1024
 baseCommand: [packmill-runner, run]
 arguments:

@@ -5,8 +5,11 @@ class: CommandLineTool
 id: process
 label: run.sh
 doc: Runs run.sh of <tmp>/ada/trees at commit 6a5d90cea46f7b7fc1ebdd9d12f6a5c1051c361f.
+s:version: "main"
 s:softwareVersion: "main"
 s:codeRepository: <tmp>/ada/trees
+s:commitHash: 6a5d90cea46f7b7fc1ebdd9d12f6a5c1051c361f
+s:dateCreated: "2026-02-03"
 requirements:
   DockerRequirement:
     dockerPull: ada.trees:main-6a5d90cea46f-0123456789abcdef
@@ -16,9 +19,7 @@ requirements:
         entry: $(inputs)
   ResourceRequirement:
     coresMin: 1
-    coresMax: 1
     ramMin: 2048
-    ramMax: 4096
     outdirMin: 1024
 baseCommand: [packmill-runner, run]
 arguments:

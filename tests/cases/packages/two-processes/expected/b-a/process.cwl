@@ -5,8 +5,11 @@ class: CommandLineTool
 id: process
 label: a
 doc: Runs b/a.ipynb of <tmp>/ada/trees at commit c6e9ad998da02802e68be26b46e10804582b3c7b.
+s:version: "main"
 s:softwareVersion: "main"
 s:codeRepository: <tmp>/ada/trees
+s:commitHash: c6e9ad998da02802e68be26b46e10804582b3c7b
+s:dateCreated: "2026-02-03"
 requirements:
   DockerRequirement:
     dockerPull: ada.trees:main-c6e9ad998da0-0123456789abcdef
@@ -16,9 +19,7 @@ requirements:
         entry: $(inputs)
   ResourceRequirement:
     coresMin: 1
-    coresMax: 1
     ramMin: 2048
-    ramMax: 4096
     outdirMin: 1024
 baseCommand: [packmill-runner, run]
 arguments:

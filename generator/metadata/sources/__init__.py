@@ -1,0 +1,1 @@
+"""The sources of metadata: each module reads one kind of file, or one cell, and invents nothing."""

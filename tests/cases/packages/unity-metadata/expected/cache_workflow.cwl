@@ -1,0 +1,205 @@
+cwlVersion: v1.2
+$namespaces:
+  s: https://schema.org/
+  cwltool: http://commonwl.org/cwltool#
+class: Workflow
+id: cache_workflow
+label: cache for Tree height
+doc: Height of trees from lidar
+s:version: "2.10"
+s:softwareVersion: "2.10"
+s:author:
+  - class: s:Person
+    s:name: A. Person
+    s:email: person@example.org
+  - class: s:Person
+    s:name: B. Person
+    s:affiliation: Institute of Trees
+s:publisher:
+  - class: s:Organization
+    s:name: Institute of Trees
+s:identifier: tree-height
+s:license: Apache-2.0
+s:keywords: trees, lidar
+s:citation: https://doi.org/10.5281/zenodo.1234567
+s:codeRepository: <tmp>/ada/trees
+s:commitHash: dbc5b72ecaeede8c084c1ab60e557120d0e40560
+s:dateCreated: "2026-01-31"
+s:softwareHelp: https://trees.example.org/manual
+s:funding: Grant 12
+s:sensors:
+  - GEDI
+  - ICESat-2
+requirements:
+  SchemaDefRequirement:
+    types:
+      - name: S3
+        type: record
+        doc: S3 with keys
+        fields:
+          s3_url:
+            type: [string, 'string[]']
+            doc: s3://bucket/key, or s3://bucket/folder/ for all below it
+          aws_access_key_id:
+            type: string
+          aws_secret_access_key:
+            type: string
+          aws_session_token:
+            type: ['null', string]
+          region_name:
+            type: ['null', string]
+          endpoint_url:
+            type: ['null', string]
+      - name: Role
+        type: record
+        doc: S3 as a role, or by a profile of AWS's configuration
+        fields:
+          s3_url:
+            type: [string, 'string[]']
+            doc: s3://bucket/key, or s3://bucket/folder/ for all below it
+          role_arn:
+            type: ['null', string]
+          source_profile:
+            type: ['null', string]
+          aws_config:
+            type: ['null', Directory]
+            doc: a folder with AWS's config and credentials files
+          region_name:
+            type: ['null', string]
+          endpoint_url:
+            type: ['null', string]
+      - name: DAAC
+        type: record
+        doc: a NASA archive behind Earthdata login
+        fields:
+          url:
+            type: [string, 'string[]']
+          username:
+            type: ['null', string]
+          password:
+            type: ['null', string]
+          token:
+            type: ['null', string]
+            doc: an Earthdata bearer token in place of a password
+          login_host:
+            type: ['null', string]
+            doc: the login server, urs.earthdata.nasa.gov when it is not given
+      - name: MAAP
+        type: record
+        doc: granules that a CMR search finds
+        fields:
+          collection_id:
+            type: string
+            doc: concept id of the collection
+          granule_name:
+            type: [string, 'string[]']
+          maap_pgt:
+            type: ['null', string]
+            doc: MAAP's proxy granting ticket
+          cmr_host:
+            type: ['null', string]
+            doc: cmr.earthdata.nasa.gov when it is not given
+      - name: MAAP_HTTP
+        type: record
+        doc: HTTP with MAAP's ticket
+        fields:
+          url:
+            type: [string, 'string[]']
+          maap_pgt:
+            type: ['null', string]
+            doc: MAAP's proxy granting ticket
+      - name: STAC
+        type: record
+        doc: assets of a STAC Item, Collection or Catalog
+        fields:
+          stac_url:
+            type: [string, 'string[]']
+          assets:
+            type: ['null', 'string[]']
+            doc: keys of the assets to fetch; all when not given
+          roles:
+            type: ['null', 'string[]']
+            doc: roles of the assets to fetch
+      - name: Local
+        type: record
+        doc: files at hand
+        fields:
+          path:
+            type: [File, 'File[]', Directory]
+      - name: HTTP
+        type: record
+        doc: HTTP and HTTPS; also gs, abfs, ftp, sftp
+        fields:
+          url:
+            type: [string, 'string[]']
+          checksum:
+            type: ['null', string]
+            doc: such as sha256:…, md5:… or a multihash
+      - name: S3_unsigned
+        type: record
+        doc: S3 for everyone
+        fields:
+          s3_url:
+            type: [string, 'string[]']
+            doc: s3://bucket/key, or s3://bucket/folder/ for all below it
+          region_name:
+            type: ['null', string]
+          endpoint_url:
+            type: ['null', string]
+  StepInputExpressionRequirement: {}
+hints:
+  cwltool:Secrets:
+    secrets: [credentials]
+inputs:
+  granules:
+    type:
+      - string
+      - File
+      - Directory
+      - '#cache_workflow/S3'
+      - '#cache_workflow/Role'
+      - '#cache_workflow/DAAC'
+      - '#cache_workflow/MAAP'
+      - '#cache_workflow/MAAP_HTTP'
+      - '#cache_workflow/STAC'
+      - '#cache_workflow/Local'
+      - '#cache_workflow/HTTP'
+      - '#cache_workflow/S3_unsigned'
+      - type: array
+        items: [string, File, Directory, '#cache_workflow/S3', '#cache_workflow/Role', '#cache_workflow/DAAC', '#cache_workflow/MAAP', '#cache_workflow/MAAP_HTTP', '#cache_workflow/STAC', '#cache_workflow/Local', '#cache_workflow/HTTP', '#cache_workflow/S3_unsigned']
+    label: granules
+    doc: 'Staged in as Directory: a URL, a record, a File, or a list of these.'
+  cache_dir:
+    type: Directory?
+    label: the cache to add to; a new one when not given
+  credentials:
+    type: string?
+    label: secrets, as JSON or YAML
+    doc: A mapping with aws_access_key_id, aws_secret_access_key, aws_session_token, username, password, token or maap_pgt, for records that do not have them; and mappings of the same for single inputs, by name.
+  config_dir:
+    type: Directory?
+    label: a folder of configuration
+    doc: AWS's config and credentials, .netrc, known_hosts, id_ed25519, google.json, azure.json, ca.pem; each optional.
+steps:
+  stage_in_granules:
+    label: stage in granules
+    run: stage_in.cwl
+    in:
+      input_path:
+        source: granules
+        valueFrom: $(self)
+      name:
+        default: granules
+      as_type:
+        default: Directory
+      cache_dir: cache_dir
+      cache_only:
+        default: true
+      credentials: credentials
+      config_dir: config_dir
+    out: [cache_new, cache_out, cache_is_new]
+outputs:
+  cache_out:
+    type: Directory?
+    label: the new cache; an existing one is updated in place
+    outputSource: stage_in_granules/cache_new
