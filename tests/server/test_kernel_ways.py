@@ -23,6 +23,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NotebookServer]
         "os.utime('state.txt', ns=(before.st_atime_ns, before.st_mtime_ns))",
     )
     (folder / "root/maps/state.txt").write_text("old")
+    write_notebook(folder / "root" / "fills.ipynb", "megabytes: int = 0", "len(b'x' * megabytes * 10**6)")
     running = NotebookServer(folder / "root", folder / "data", "--workers", "1").start()
     yield running
     running.stop()
@@ -63,3 +64,18 @@ def test_every_run_finds_the_files_beside_the_notebook_as_they_are_served(way: s
     answers = [server.ask("POST", "/runs?wait=60", json=body).json() for _ in range(3)]
 
     assert [(one["run"]["kernel_way"], one["scraps"]["found"]) for one in answers] == [(way, "old")] * 3
+
+
+@pytest.mark.parametrize("way", ["kernel", "direct", "cold"])
+def test_a_result_has_the_peak_memory_of_its_own_run(way: str, server: NotebookServer) -> None:
+    def peak(megabytes: int) -> int:
+        body = {"notebook": "fills.ipynb", "parameters": {"megabytes": megabytes}, "kernels": way}
+        result = server.ask("POST", "/runs?wait=60", json=body).json()
+        assert result["run"]["kernel_way"] == way
+        return int(result["peak_memory"])
+
+    before, large, after = (peak(megabytes) / 1e6 for megabytes in (0, 300, 0))
+
+    assert 10 < before < 150
+    assert 300 < large < 450
+    assert abs(after - before) < 50
