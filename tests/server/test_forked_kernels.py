@@ -272,16 +272,53 @@ for method in ('fork', 'spawn', 'forkserver'):
         print(method, pool.map(work.double, [1, 2]))
 with c.ProcessPoolExecutor(1, mp_context=m.get_context('spawn')) as pool, c.ThreadPoolExecutor(1) as threads:
     print(pool.submit(work.double, 4).result(), threads.submit(work.double, 5).result())
+queue = m.Queue()
+child = m.Process(target=queue.put, args=('queued',))
+child.start()
+print(queue.get(timeout=60), child.join(), child.exitcode)
+with m.Manager() as manager:
+    print(manager.dict(a=1))
 """
 
 
 def test_programs_and_pools_of_processes_work(way: Choice, warm: WarmRuns) -> None:
     files = {"work.py": "def double(n):\n    return 2 * n\n"}
 
-    run = warm.run(_POOLS, way=way, files=files)
+    runs = [run_when_prepared(warm, _POOLS, way=way, files=files) for _ in range(3)]
 
-    assert run.failure is None
-    assert run.text == "1 -9\nfork [2, 4]\nspawn [2, 4]\nforkserver [2, 4]\n8 10\n"
+    expected = "1 -9\nfork [2, 4]\nspawn [2, 4]\nforkserver [2, 4]\n8 10\nqueued None 0\n{'a': 1}\n"
+    assert [(run.failure, run.text, run.note) for run in runs] == [(None, expected, None)] * 3
+
+
+_USED_FORKSERVER = """\
+import multiprocessing as m, multiprocessing.forkserver
+from multiprocessing import shared_memory
+multiprocessing.forkserver.ensure_running()
+block = shared_memory.SharedMemory(create=True, size=8)
+block.close()
+block.unlink()
+"""
+_FORKSERVER = """\
+import multiprocessing as m, uses_forkserver_{way}, work
+from multiprocessing import shared_memory
+with m.get_context('forkserver').Pool(2) as pool:
+    print(pool.map(work.double, [1, 2]))
+block = shared_memory.SharedMemory(create=True, size=8)
+block.buf[0] = 7
+print(block.buf[0])
+block.close()
+block.unlink()
+"""
+
+
+def test_a_fork_server_of_the_prepared_process_is_not_that_of_a_run(way: Choice, warm: WarmRuns) -> None:
+    """A run cannot use or end the processes that an imported package started in its parent."""
+    write_package(warm, f"uses_forkserver_{way}", _USED_FORKSERVER)
+    files = {"work.py": "def double(n):\n    return 2 * n\n"}
+
+    runs = [run_when_prepared(warm, _FORKSERVER.format(way=way), way=way, files=files) for _ in range(3)]
+
+    assert [(run.failure, run.text, run.note) for run in runs] == [(None, "[2, 4]\n7\n", None)] * 3
 
 
 def test_a_cell_that_takes_too_long_is_interrupted(way: Choice, warm: WarmRuns) -> None:

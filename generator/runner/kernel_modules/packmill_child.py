@@ -148,6 +148,8 @@ def _reset_pools():
         loaded["multiprocessing.util"]._run_after_forkers()
     if "multiprocessing.forkserver" in loaded:
         loaded["multiprocessing.forkserver"]._forkserver.__init__()
+    if "multiprocessing.resource_tracker" in loaded:
+        loaded["multiprocessing.resource_tracker"]._resource_tracker.__init__()
 
 
 def _start_run(connection):
@@ -164,6 +166,8 @@ def _start_run(connection):
     start["descriptors"] = descriptors
     start["directory"] = os.path.realpath(start["directory"])
     os.chdir(start["directory"])
+    if "multiprocessing.process" in sys.modules:  # its new interpreters search this folder for modules
+        sys.modules["multiprocessing.process"].ORIGINAL_DIR = start["directory"]
     for name, value in start["environment"].items():
         os.environ.pop(name, None)
         if value is not None:
