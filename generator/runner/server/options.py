@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from generator.runner.server.quantities import duration, size, time_limit
+from generator.runner.server.quantities import count, duration, positive, size, time_limit
 from generator.runner.server.runs.model import CHOICES
 
 default_data = "packmill-data"
@@ -78,7 +78,7 @@ def _add_notebooks(group: argparse._ArgumentGroup) -> None:
     _add(
         group,
         "--workers",
-        type=_count,
+        type=count,
         metavar="N",
         help="runs at once; with --database, 0 leaves the runs to other servers (default: one for each processor, with "
         "1 GiB of memory each)",
@@ -206,7 +206,7 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
         metavar="ADDRESS",
         help="address or network of a proxy whose X-Forwarded-For and X-Forwarded-Proto count; can be repeated",
     )
-    _add(group, "--connections", type=_positive, default=1000, metavar="N", help="open at once (default: %(default)s)")
+    _add(group, "--connections", type=positive, default=1000, metavar="N", help="open at once (default: %(default)s)")
     _add(
         group,
         "--request-timeout",
@@ -227,7 +227,7 @@ def _add_access(group: argparse._ArgumentGroup) -> None:
     _add(
         group,
         "--rate-limit",
-        type=_count,
+        type=count,
         default=6000,
         metavar="N",
         help="requests a minute and token, 0 for any number (default: %(default)s)",
@@ -236,15 +236,15 @@ def _add_access(group: argparse._ArgumentGroup) -> None:
     _add(
         group,
         "--requests-per-token",
-        type=_positive,
+        type=positive,
         metavar="N",
         help="requests of a token at once, with those that follow a run (default: a quarter of --connections)",
     )
 
 
 def _add_limits(group: argparse._ArgumentGroup) -> None:
-    _add(group, "--queue", type=_positive, default=100, metavar="N", help="waiting runs (default: %(default)s)")
-    _add(group, "--queue-per-token", type=_positive, metavar="N", help="waiting runs of one token (default: --queue)")
+    _add(group, "--queue", type=positive, default=100, metavar="N", help="waiting runs (default: %(default)s)")
+    _add(group, "--queue-per-token", type=positive, metavar="N", help="waiting runs of one token (default: --queue)")
     _add(
         group, "--timeout", type=time_limit, metavar="DURATION", help="for a run; clients can lower it (default: none)"
     )
@@ -333,20 +333,3 @@ def _one_of(choices: tuple[str, ...]) -> Callable[[str], str]:
         return text
 
     return choice
-
-
-def _positive(text: str) -> int:
-    number = _count(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("at least 1 is needed")
-    return number
-
-
-def _count(text: str) -> int:
-    try:
-        number = int(text)
-    except ValueError:
-        number = -1
-    if not 0 <= number < 10**9:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
-    return number

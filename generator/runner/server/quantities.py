@@ -1,4 +1,4 @@
-"""Durations and sizes as operators write them: ``7d``, ``90s``, ``10G``."""
+"""Durations, sizes and numbers as operators write them: ``7d``, ``90s``, ``10G``, ``4``."""
 
 from __future__ import annotations
 
@@ -44,3 +44,30 @@ def size(text: str) -> int:
     if found is None or unit is None:
         raise argparse.ArgumentTypeError(f"{text!r} is not a size; write for instance 500M or 10G")
     return int(float(found[1]) * unit)
+
+
+def positive(text: str) -> int:
+    """Parse a whole number of at least 1.
+
+    Raises:
+        ArgumentTypeError: the text is not one.
+    """
+    number = count(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("at least 1 is needed")
+    return number
+
+
+def count(text: str) -> int:
+    """Parse a whole number.
+
+    Raises:
+        ArgumentTypeError: the text is not one.
+    """
+    try:
+        number = int(text)
+    except ValueError:
+        number = -1
+    if not 0 <= number < 10**9:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
+    return number

@@ -93,6 +93,19 @@ def test_no_other_page_starts_runs(people: People, browser: requests.Session, he
     assert start(people, browser, **sent) == 403
 
 
+def test_no_other_page_runs_a_notebook_by_a_link(people: People, browser: requests.Session) -> None:
+    """papermill-api runs notebooks by GET, which a browser sends with its cookies for a link of any page."""
+    address = f"{people.hub.base}/user/{ADA}/run/double.ipynb?x=1"
+    own = {"Sec-Fetch-Site": "same-origin", "Referer": f"{people.hub.base}/user/{ADA}/docs"}
+    form = f"{people.hub.base}/user/{ADA}/notebooks/double.ipynb"
+
+    by_link = browser.get(address, headers={"Sec-Fetch-Site": "cross-site"}, timeout=120)
+    by_own_page = browser.get(address, headers=own, timeout=120)
+    shown = browser.get(form, headers={"Sec-Fetch-Site": "cross-site"}, timeout=120)
+
+    assert (by_link.status_code, by_own_page.status_code, shown.status_code) == (403, 200, 200)
+
+
 def test_nobody_is_signed_in_with_the_login_of_another_browser(people: People) -> None:
     ada, other = people.hub.browser(ADA), people.hub.browser(BOB)
     first = ada.get(f"{people.hub.base}/sign-in", timeout=60, allow_redirects=False)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import pwd
+import sys
 from pathlib import Path
 
 import pytest
 
+from generator.runner.cli import main
 from generator.runner.server.hub.accounts import account_finder, owner_of_path
 from generator.runner.server.hub.environment import read_environment
 from generator.runner.server.hub.scopes import Caller
@@ -106,6 +109,27 @@ def test_the_folder_of_the_service_is_for_it_alone(tmp_path: Path) -> None:
     for path in (folder, tmp_path / "link"):
         with pytest.raises(BadInputsError, match="0700"):
             _own_folder(path)
+
+
+def test_without_jupyterhub_the_command_names_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "jupyterhub", None)
+    monkeypatch.delitem(sys.modules, "generator.runner.server.hub.serve", raising=False)
+    for name in [name for name in sys.modules if name.startswith(("jupyterhub.", "generator.runner.server.hub."))]:
+        monkeypatch.delitem(sys.modules, name)
+    from generator.runner.server.hub.start import start
+
+    with pytest.raises(BadInputsError, match=r"pip install 'packmill\[jupyterhub\]'"):
+        start(argparse.Namespace(), print)
+
+
+@pytest.mark.parametrize("words", [["--", "--nonsense"], ["--", "--workers", "many"], ["--rate-limit", "-1"]])
+def test_options_are_checked_at_the_start_those_of_users_servers_too(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["hub", *words])
+
+    assert words[-1] in capsys.readouterr().err
 
 
 def test_the_variables_of_the_hub_are_needed() -> None:

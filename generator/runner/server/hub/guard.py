@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections import Counter
+import hashlib
+from collections import Counter, OrderedDict
 from collections.abc import MutableMapping
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -19,8 +20,9 @@ from generator.runner.server.problems import ProblemError
 from generator.shared.rate_limits import RateLimit
 
 _SAFE = ("GET", "HEAD", "OPTIONS")
-_FAILURES_PER_MINUTE = 60
-_ACTIVE = "active_caller"
+_FAILURES_PER_MINUTE, _LOGINS_PER_MINUTE = 60, 600
+_MOST_KNOWN = 10_000
+_ACTIVE, _BY_BROWSER = "active_caller", "caller_is_browser"
 
 
 class Guard:
@@ -31,6 +33,8 @@ class Guard:
         self._hub, self._sessions, self._base_url = hub, sessions, base_url
         self._limit = RateLimit(per_minute=per_minute) if per_minute else None
         self._failures = RateLimit(per_minute=_FAILURES_PER_MINUTE)
+        self._logins = RateLimit(per_minute=_LOGINS_PER_MINUTE)
+        self._known: OrderedDict[str, None] = OrderedDict()
         self._at_once = at_once
         self._active: Counter[str] = Counter()
 
@@ -74,48 +78,16 @@ class Guard:
             f"{caller.kind} {caller.name!r} may not {action} the notebooks of user {username!r}; needed is {scope}",
         )
 
-    def check_guessing(self, request: Request) -> None:
-        """Refuse an address that has sent too many invalid tokens or begun too many logins.
+    def count_login(self, request: Request) -> None:
+        """Count the begin of a login.
 
         Raises:
-            ProblemError: 429.
+            ProblemError: 429, an address begins too many.
         """
-        if wait := self._failures.wait(_address(request)):
-            raise _too_many("too many invalid tokens or logins from this address", wait)
+        if wait := self._logins.take(_address(request)):
+            raise _too_many("too many logins from this address", wait)
 
-    def count_failure(self, request: Request) -> None:
-        """Count an invalid token or the begin of a login."""
-        self._failures.take(_address(request))
-
-    def finish(self, scope: MutableMapping[str, Any]) -> None:
-        """Note that a request has been answered."""
-        if key := scope.pop(_ACTIVE, None):
-            self._active[key] -= 1
-            if not self._active[key]:
-                del self._active[key]
-
-    async def _identify(self, request: Request) -> Caller:
-        by_header = _header_token(request)
-        token = by_header[0] if by_header else self._sessions.token(request)
-        caller = None
-        if token:
-            self.check_guessing(request)
-            caller = await self._hub.identify(token, fresh=request.method not in _SAFE)
-            if caller is None and by_header:
-                self.count_failure(request)
-        if caller is None:
-            raise ProblemError(
-                401,
-                "a token of JupyterHub is needed, as 'Authorization: token TOKEN' or as the password of Basic "
-                "authentication; the hub's page 'Token' creates one",
-                headers={"WWW-Authenticate": 'Bearer realm="packmill"'},
-            )
-        request.scope["identity"] = caller
-        if request.method not in _SAFE and (not by_header or by_header[1] == "basic"):
-            self._check_page(request)
-        return caller
-
-    def _check_page(self, request: Request) -> None:
+    def check_page(self, request: Request) -> None:
         """Refuse a request that a page makes with the user's browser, unless it is a page of this service.
 
         Pages of the hub and of users' own servers have the same origin, so their path counts, too.
@@ -123,6 +95,8 @@ class Guard:
         Raises:
             ProblemError: 403, it is a page of another site or of another part of the hub.
         """
+        if not request.scope.get(_BY_BROWSER):
+            return
         check_origin(request)
         own = unquote(f"{self._base_url}/")
         first, _, rest = request.scope["path"].removeprefix(own).partition("/")
@@ -133,6 +107,53 @@ class Guard:
             raise ProblemError(
                 403, "the request comes from a page of another part of JupyterHub; use the pages of packmill"
             )
+
+    def finish(self, scope: MutableMapping[str, Any]) -> None:
+        """Note that a request has been answered."""
+        if key := scope.pop(_ACTIVE, None):
+            self._active[key] -= 1
+            if not self._active[key]:
+                del self._active[key]
+
+    async def _identify(self, request: Request) -> Caller:
+        given = _header_token(request)
+        if given is None:
+            token, by_browser = self._sessions.token(request), True
+            caller = await self._hub.identify(token, fresh=request.method not in _SAFE) if token else None
+        else:
+            caller, by_browser = await self._check_token(request, given[0]), given[1] == "basic"
+        if caller is None:
+            raise ProblemError(
+                401,
+                "a token of JupyterHub is needed, as 'Authorization: token TOKEN' or as the password of Basic "
+                "authentication; the hub's page 'Token' creates one",
+                headers={"WWW-Authenticate": 'Bearer realm="packmill"'},
+            )
+        request.scope["identity"] = caller
+        request.scope[_BY_BROWSER] = by_browser
+        if request.method not in _SAFE:
+            self.check_page(request)
+        return caller
+
+    async def _check_token(self, request: Request, token: str) -> Caller | None:
+        """Return whose token this is. An address that has guessed too often is known by its earlier tokens alone.
+
+        Raises:
+            ProblemError: 429, too many guesses; 503, the hub does not answer.
+        """
+        digest = hashlib.sha256(token.encode()).hexdigest()
+        wait = self._failures.wait(_address(request))
+        if wait and digest not in self._known:
+            raise _too_many("too many invalid tokens from this address", wait)
+        caller = await self._hub.identify(token, fresh=True)
+        if caller is None:
+            self._failures.take(_address(request))
+            return None
+        self._known[digest] = None
+        self._known.move_to_end(digest)
+        while len(self._known) > _MOST_KNOWN:
+            self._known.popitem(last=False)
+        return caller
 
     def _count(self, request: Request, caller: Caller) -> None:
         if _ACTIVE in request.scope:

@@ -22,7 +22,7 @@ from generator.runner.server.problems import ProblemError
 
 _TOKEN = re.compile(r"[!-~]{8,512}")
 _KNOWN_SECONDS = 2.0
-"""How long a caller who only reads is known without asking the hub: a page makes several requests at once."""
+"""How long the person of a session is known without asking the hub: a page makes several requests at once."""
 _MOST_KNOWN = 10_000
 _TIMEOUT = aiohttp.ClientTimeout(total=20)
 _UNAVAILABLE = "JupyterHub does not answer; try again later"

@@ -16,8 +16,7 @@ router = APIRouter(include_in_schema=False)
 async def begin(request: Request, next: str = "") -> Response:  # noqa: A002 - the word in addresses
     """Send the browser to the hub, which asks for a password if nobody is logged in."""
     context = hub_context(request)
-    context.access.check_guessing(request)
-    context.access.count_failure(request)
+    context.access.count_login(request)
     login = context.hub.begin_login(local_target(next, context.base_url))
     response = RedirectResponse(login.address, status_code=303)
     context.sessions.note_login(request, response, login.state)

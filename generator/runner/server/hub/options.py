@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
-from generator.runner.server.quantities import duration, size
+from generator.runner.server.options import add_serve
+from generator.runner.server.quantities import count, duration, positive, size
 
 default_data = "packmill-hub"
 
@@ -23,11 +25,25 @@ their notebooks. The end of the hub is one, too.
 exit codes: 0 stopped, 2 an option or the machine does not allow it"""
 
 
+class _ServeOptions(argparse.Action):
+    """Options of ``serve``, which are checked here: later, only a user's server would report an error."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, _option: str | None = None
+    ) -> None:
+        """Check and store the options."""
+        checked = argparse.ArgumentParser(prog=f"{parser.prog} --", add_help=False)
+        add_serve(checked)
+        checked.usage = f"{parser.prog} [OPTION]... [-- OPTION...]"
+        checked.parse_args(values)
+        setattr(namespace, self.dest, values)
+
+
 def add_hub(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``hub``."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.usage, parser.description, parser.epilog = "%(prog)s [OPTION]... [-- OPTION...]", _description, _epilog
-    parser.add_argument("serve_options", nargs="*", help=argparse.SUPPRESS)
+    parser.add_argument("serve_options", nargs="*", action=_ServeOptions, help=argparse.SUPPRESS)
     _add_users(parser.add_argument_group("users"))
     _add_network(parser.add_argument_group("network"))
     _add_limits(parser.add_argument_group("limits"))
@@ -44,7 +60,7 @@ def _add_users(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument(
         "--least-uid",
-        type=int,
+        type=count,
         default=1000,
         metavar="N",
         help="run no notebooks of system users below this uid (default: %(default)s)",
@@ -81,7 +97,9 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
         metavar="ADDRESS",
         help="address or network of the hub's proxy, if it is on another machine; can be repeated",
     )
-    group.add_argument("--connections", type=int, default=1000, metavar="N", help="open at once (default: %(default)s)")
+    group.add_argument(
+        "--connections", type=positive, default=1000, metavar="N", help="open at once (default: %(default)s)"
+    )
     group.add_argument(
         "--request-timeout",
         type=duration,
@@ -94,14 +112,14 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
 def _add_limits(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--rate-limit",
-        type=int,
+        type=count,
         default=1200,
         metavar="N",
         help="requests a minute and person or service, 0 for any number (default: %(default)s)",
     )
     group.add_argument(
         "--requests-per-user",
-        type=int,
+        type=positive,
         default=50,
         metavar="N",
         help="requests of a person or service at once, with those that follow a run (default: %(default)s)",

@@ -22,6 +22,8 @@ from generator.runner.server.problems import ProblemError
 
 router = APIRouter()
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+_SHOWN = ("notebooks", "runs", "schedules", "docs", "openapi.json", "ogc", "static")
+"""What pages of other sites may link to: no GET request to these runs a notebook, as papermill-api's does."""
 _ENDPOINTS = {
     "GET /health": "the state of the service, of JupyterHub and of papermill",
     "GET /list-notebooks/{username}": "the notebooks of a home",
@@ -101,6 +103,8 @@ async def use_server(request: Request) -> Response:
     if rest == ["sign-out"] and request.method == "POST":
         return sign_out(request)
     caller = await context.access.require_for(request, username, "read")
+    if rest != [""] and rest[0] not in _SHOWN:
+        context.access.check_page(request)
     may_run = caller.may("run", username)
     return _forward(request, username, target="/" + "/".join(rest), action="run" if may_run else "read")
 

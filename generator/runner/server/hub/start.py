@@ -17,7 +17,7 @@ def start(options: argparse.Namespace, say: Callable[[str], None]) -> int:
     try:
         from generator.runner.server.hub.serve import serve
     except ModuleNotFoundError as error:
-        if error.name not in ("jupyterhub", "aiohttp"):
+        if (error.name or "").partition(".")[0] not in ("jupyterhub", "aiohttp"):
             raise
         raise BadInputsError("hub: JupyterHub's package is missing; pip install 'packmill[jupyterhub]'") from None
     return serve(options, say)

@@ -30,10 +30,14 @@ from generator.runner.server.hub.environment import kept
 from generator.runner.server.hub.scopes import Action
 from generator.runner.server.operation.logs import log
 from generator.runner.server.problems import ProblemError
+from generator.shared.rate_limits import RateLimit
 
 _BACKLOG = 128
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,55}")
-_LAST_LINES = 5
+_LAST_LINES, _LINES_PER_MINUTE = 5, 600
+_LONGEST_ANSWER = 16 << 20
+_FEW_WORKERS = ("--workers", "2")
+"""Runs at once, unless the operator chooses: many users share the machine."""
 _DATA = ".local/share/packmill"
 """The folder of runs in a home (XDG Base Directory Specification)."""
 _SHORT, _ENDLESS = aiohttp.ClientTimeout(total=10), aiohttp.ClientTimeout(total=None, sock_connect=10)
@@ -114,7 +118,11 @@ class UserServer:
         try:
             headers = {"Authorization": f"Bearer {self._tokens['read']}", "Accept": "application/json"}
             async with self.session.get(f"http://localhost{path}", headers=headers, timeout=_SHORT) as response:
-                text = await response.content.read(1 << 20)
+                text = b""
+                async for part in response.content.iter_any():
+                    text += part
+                    if len(text) > _LONGEST_ANSWER:
+                        return None
                 return await asyncio.to_thread(_read_object, text)
         except (aiohttp.ClientError, asyncio.TimeoutError, ValueError):
             return None
@@ -175,7 +183,7 @@ class UserServer:
         own = [f"{name}={value}" for name, value in options.items()]
         start = [sys.executable, "-m", "generator.runner.server.hub.user_process"]
         start += [str(os.getpid()), home, "shared" if self.account.shared else "own"]
-        return [*start, *self._settings.options, *own]
+        return [*start, *_FEW_WORKERS, *self._settings.options, *own]
 
     def _environment(self) -> dict[str, str]:
         """Return the server's variables: nothing of this process's own but what is listed."""
@@ -197,6 +205,7 @@ class UserServer:
 
     async def _relay_lines(self, lines: asyncio.StreamReader) -> None:
         """Write what the server writes to this log."""
+        limit = RateLimit(per_minute=_LINES_PER_MINUTE)
         while not lines.at_eof():
             try:
                 line = (await lines.readline()).decode(errors="replace").rstrip()
@@ -205,7 +214,8 @@ class UserServer:
             if not line:
                 continue
             self._lines = [*self._lines[1 - _LAST_LINES :], line]
-            log("user server", user=self.account.username, line=line)
+            if not limit.take(""):  # the process belongs to its user, who could fill the log
+                log("user server", user=self.account.username, line=line)
 
     def _start_problem(self) -> ProblemError:
         reason = next((line for line in reversed(self._lines) if line.strip()), "it does not answer")
