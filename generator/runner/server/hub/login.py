@@ -7,6 +7,7 @@ from fastapi.responses import RedirectResponse
 
 from generator.runner.server.browsers import check_origin
 from generator.runner.server.hub.context import hub_context
+from generator.runner.server.pages.rendering import page
 from generator.runner.server.problems import ProblemError
 
 router = APIRouter(include_in_schema=False)
@@ -40,8 +41,17 @@ async def finish(request: Request, code: str = "", state: str = "", error: str =
 
 @router.post("/sign-out")
 async def end(request: Request) -> Response:
-    """End the session, and go to the hub's own pages, where a person can log out."""
+    """End the session."""
     return sign_out(request)
+
+
+@router.get("/signed-out")
+async def show_end(request: Request) -> Response:
+    """Show that the session has ended, and the way to the hub, where a person can log out.
+
+    A form of a page cannot lead there itself, because the hub may have another host (Content-Security-Policy).
+    """
+    return page(request, "signed_out.html", hub=hub_context(request).hub.home_address)
 
 
 def sign_out(request: Request) -> Response:
@@ -52,7 +62,7 @@ def sign_out(request: Request) -> Response:
     """
     check_origin(request)
     context = hub_context(request)
-    response = RedirectResponse(context.hub.home_address, status_code=303)
+    response = RedirectResponse(context.address("/signed-out"), status_code=303)
     context.sessions.end(request, response)
     return response
 
