@@ -16,8 +16,9 @@ from generator.runner.server.problems import ProblemError
 from generator.runner.server.runs.folder import RunFolder
 from generator.runner.server.runs.model import Outcome, RunState
 from generator.runner.server.storage import NotebookStorage
-from generator.shared.failures import StagingError
+from generator.shared.failures import DiskFullError, RunFailedError, StagingError
 
+_UNFINISHED = ".part"
 _LARGEST = 256 << 20
 """Bytes of a notebook that is read to find out whether it may be replaced."""
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS)
@@ -40,18 +41,20 @@ def deliver(
         if destination.startswith("s3://"):
             place = write_new_object(notebook, destination)
         else:
-            part = f".{folder.path.name}.part"
+            part = f".{folder.path.name}{_UNFINISHED}"
             place = _write_file(notebook, storage, destination, part=part, replaces=replaces)
     except (StagingError, ProblemError, OSError) as error:
-        return _failed(outcome, folder, f"the executed notebook was not stored: {_explain(error)}")
+        is_full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+        problem = f"the executed notebook was not stored: {_explain(error)}"
+        return _failed(outcome, folder, problem, DiskFullError if is_full else StagingError)
     folder.update_result(delivered=place)
     return outcome
 
 
-def _failed(outcome: Outcome, folder: RunFolder, problem: str) -> Outcome:
+def _failed(outcome: Outcome, folder: RunFolder, problem: str, failure: type[RunFailedError]) -> Outcome:
     if outcome.state is not RunState.SUCCEEDED:
         return replace(outcome, note="; ".join(filter(None, (outcome.note, problem))))
-    code, reason = StagingError.exit_code, StagingError.reason
+    code, reason = failure.exit_code, failure.reason
     folder.update_result(state="failed", reason=reason, error=problem, exit_code=code)
     return replace(outcome, state=RunState.FAILED, reason=reason, message=problem, exit_code=code)
 
@@ -60,7 +63,8 @@ def _explain(error: Exception) -> str:
     if isinstance(error, ProblemError):
         return error.detail
     if isinstance(error, OSError):
-        return f"{error.filename or 'the folder'}: {error.strerror or error}"
+        file = Path(error.filename or "the folder")
+        return f"{file.parent if file.suffix == _UNFINISHED else file}: {error.strerror or error}"
     return str(error)
 
 
