@@ -107,8 +107,14 @@ class Catalogue:
         return ((path, file) for path, file in found if file is not None)
 
     def forget_files(self) -> None:
-        """Forget the list of files, after one was written."""
+        """Forget the list of files, because a new one may be missing in it."""
         self._listed = (0.0, ())
+
+    def note_file(self, path: str) -> None:
+        """Add a file that was written to the list, which is not made again for it."""
+        until, paths = self._listed
+        if paths and path not in paths:
+            self._listed = (until, tuple(sorted((*paths, path))))
 
     def _paths(self) -> tuple[str, ...]:
         until, paths = self._listed

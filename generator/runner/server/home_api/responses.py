@@ -29,7 +29,7 @@ def respond(context: Context, run: Run, notebook: ServedNotebook, values: Mappin
     secret = {name for one in notebook.interface.inputs if one.hint.secret for name in (one.id, one.name)}
     home, result = context.home, context.folder(run.id).read_result()
     if delivered := result.get("delivered"):
-        context.catalogue.forget_files()
+        context.catalogue.note_file(str(delivered))
     body: dict[str, Any] = {
         "status": "success",
         "username": context.home_of,
