@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     folder = ""
     if words[:1] == ["-C"] and len(words) > 1:  # from packmill-launch
         folder, words = words[1], words[2:]
-    parser = _parser(serves=words[0] if words[:1] in (["serve"], ["token"], ["gateway"], ["hub"]) else "")
+    parser = _parser(words if words[:1] in (["serve"], ["token"], ["gateway"], ["hub"]) else ())
     if folder:
         try:
             os.chdir(folder)
@@ -69,8 +69,8 @@ def _parse(parser: argparse.ArgumentParser, words: list[str]) -> argparse.Namesp
     return options
 
 
-def _parser(*, serves: str = "") -> argparse.ArgumentParser:
-    """Return the parser; commands of the server have their options only if it is imported for them: ``serves``."""
+def _parser(serves: Sequence[str] = ()) -> argparse.ArgumentParser:
+    """Return the parser; the server's commands have their options only if it is imported for their words ``serves``."""
     parser = argparse.ArgumentParser(
         prog="packmill-runner",
         description="Runs notebooks, and the notebooks and shell scripts of an image that packmill built.",
@@ -111,9 +111,9 @@ def _parser(*, serves: str = "") -> argparse.ArgumentParser:
     token = commands.add_parser("token", help="manage the tokens of serve")
     gateway = commands.add_parser("gateway", help="serve annotated cells, as the Jupyter Kernel Gateway does")
     hub = commands.add_parser("hub", help="serve the homes of JupyterHub's users, as a service of the hub")
-    if serves == "gateway":
-        _add_gateway(gateway)
-    elif serves == "hub":
+    if serves[:1] == ["gateway"]:
+        _add_gateway(gateway, serves[1:])
+    elif serves[:1] == ["hub"]:
         _add_hub(hub)
     elif serves:
         _add_server_commands(serve, token)
@@ -141,20 +141,20 @@ def _add_server_commands(serve: argparse.ArgumentParser, token: argparse.Argumen
         token.set_defaults(data=defaults["data"])
 
 
-def _add_gateway(gateway: argparse.ArgumentParser) -> None:
+def _add_gateway(gateway: argparse.ArgumentParser, words: Sequence[str]) -> None:
     """Add the options of the gateway, which is in the server's layer."""
     gateway.set_defaults(command=_gateway)
     try:
-        from generator.runner.server.container import is_container
+        from generator.runner.server.container import gateway_defaults, is_container
         from generator.runner.server.gateway.options import add_gateway
     except ModuleNotFoundError:
         gateway.error("this image has no server; use the image of a package, not the staging image")
     try:
-        add_gateway(gateway)
+        add_gateway(gateway, words)
     except BadInputsError as error:
         gateway.error(str(error))
-    if is_container() and not os.environ.get("KG_IP"):
-        gateway.set_defaults(ip="0.0.0.0")  # noqa: S104 - Docker can publish no other
+    if is_container():
+        gateway.set_defaults(**gateway_defaults(os.environ))
 
 
 def _add_hub(hub: argparse.ArgumentParser) -> None:
@@ -170,10 +170,10 @@ def _add_hub(hub: argparse.ArgumentParser) -> None:
 def _translate(words: list[str]) -> list[str]:
     """Replace the Kernel Gateway's spelling of options."""
     try:
-        from generator.runner.server.gateway.original import translate
+        from generator.runner.server.gateway.options import translate_words
     except ModuleNotFoundError:
         return words
-    return translate(words)
+    return translate_words(words)
 
 
 def _add_template(parser: argparse.ArgumentParser) -> None:

@@ -336,6 +336,15 @@ def test_sigterm_lets_requests_finish(folder: Path, start: Start) -> None:
     assert has_ended(process)
 
 
+def test_a_server_for_all_warns_and_hides_its_token(folder: Path, start: Start, shared: GatewayServer) -> None:
+    open_server = start("readme.ipynb", "--ip", "0.0.0.0")
+    assert shared.process is not None
+
+    assert "warning: --ip 0.0.0.0: everybody who reaches this address" in open_server.log.read_text()
+    assert "warning" not in shared.log.read_text()
+    assert "KG_AUTH_TOKEN=T\0" not in Path(f"/proc/{shared.process.pid}/environ").read_text()
+
+
 def test_r_shares_the_state_of_a_kernel(folder: Path, start: Start) -> None:
     write_notebook(
         folder / "r.ipynb",
@@ -408,7 +417,7 @@ def test_two_notebooks_with_one_path(tmp_path: Path) -> None:
         (["--NotebookHTTPPersonality.allow_notebook_download=True"], ["--allow-notebook-download"]),
         (["--KernelGatewayApp.allow_notebook_download=False"], ["--no-allow-notebook-download"]),
         (["--seed_uri=a.ipynb", "--port_retries=3"], ["--seed-uri=a.ipynb", "--port-retries=3"]),
-        (["--KernelGatewayApp.answer_yes=True", "--KernelGatewayApp.list_kernels=True"], []),
+        (["--KernelGatewayApp.answer_yes=True", "--KernelGatewayApp.log_format=x"], []),
         (["a.ipynb", "--queue", "3"], ["a.ipynb", "--queue", "3"]),
     ],
 )
@@ -436,14 +445,17 @@ def test_variables_of_the_kernel_gateway() -> None:
     values, remarks = original.read_variables(given)
 
     assert values == {"port": "99", "allow_origin": "*"}
-    assert remarks == ["KG_PORTS: no such variable; see packmill-runner gateway --help"]
+    assert remarks == [
+        "KG_LIST_KERNELS: no effect; it is for --api jupyter-websocket alone",
+        "KG_PORTS: no such variable; see packmill-runner gateway --help",
+    ]
     with pytest.raises(BadInputsError, match="KG_CELL_PARSER"):
         original.read_variables({"KG_CELL_PARSER": "kernel_gateway.notebook_http.swagger.parser"})
 
 
-def test_the_other_mode_is_refused(capfd: pytest.CaptureFixture[str]) -> None:
-    assert runner_main(["gateway", "--KernelGatewayApp.api=jupyter-websocket", "a.ipynb"]) == 2
-    assert "only notebook-http" in capfd.readouterr().err
+def test_other_modes_are_refused(capfd: pytest.CaptureFixture[str]) -> None:
+    assert runner_main(["gateway", "--KernelGatewayApp.api=mine", "a.ipynb"]) == 2
+    assert "--api mine: only notebook-http and jupyter-websocket" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(

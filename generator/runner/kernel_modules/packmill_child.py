@@ -70,6 +70,8 @@ def _be_kernel(request, connection):
     application = packmill_kernel.make_forked_application(request["connection_file"])
     start = _start_run(connection)
     packmill_kernel.print_to(*start["descriptors"])
+    if start["interactive"]:
+        packmill_kernel.let_people_type(application)
     before = set(sys.modules)
     packmill_kernel.run(application)
     _finish(connection, before if start["report"] else None, start["directory"])

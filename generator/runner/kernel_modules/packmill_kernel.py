@@ -93,6 +93,13 @@ def quiet(application):
     sys.unraisablehook = unraisable_hook
 
 
+def let_people_type(application):
+    """Let ``breakpoint`` and pdb work, which wait for input."""
+    if "PYTHONBREAKPOINT" not in os.environ:
+        sys.breakpointhook = sys.__breakpointhook__
+    init_pdb(application)
+
+
 def rehearse():
     """Initialize a kernel and run a cell, to learn which modules that loads."""
     import tempfile
@@ -148,6 +155,7 @@ for name, stand_in in (("dateutil.parser", "isoparse"), ("jupyter_client", "writ
     vars(sys.modules.get(name, types)).pop(stand_in, None)  # ipykernel has them; a notebook gets the real ones
 kernelbase._psutil_import_attempted = True  # only for front ends that show a kernel's load
 publish_without_limit(kernelapp.IPKernelApp)
+init_pdb = kernelapp.IPKernelApp.init_pdb
 kernelapp.IPKernelApp.init_pdb = lambda app: None  # noqa: ARG005 - nobody can type
 if "PYTHONBREAKPOINT" not in os.environ:
     sys.breakpointhook = lambda *arguments, **options: None  # noqa: ARG005 - nobody can type

@@ -31,6 +31,8 @@ class RunPlace:
     log: int | None
     report: bool = False
     """Whether the child reports the modules that it loaded."""
+    interactive: bool = False
+    """Whether people type into the kernel: ``breakpoint`` works."""
 
 
 class Channel:
@@ -116,7 +118,12 @@ class ForkedProcess:
 
     def begin(self, place: RunPlace, files: Iterable[int] = ()) -> None:
         """Let the run begin; ``files`` become the child's standard output and error, instead of the log."""
-        start = {"directory": str(place.directory), "environment": dict(place.environment), "report": place.report}
+        start = {
+            "directory": str(place.directory),
+            "environment": dict(place.environment),
+            "report": place.report,
+            "interactive": place.interactive,
+        }
         self.channel.send(start, (2 if place.log is None else place.log, *files))
 
     def exit_code(self) -> int | None:

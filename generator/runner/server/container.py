@@ -37,6 +37,13 @@ def container_defaults(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: environment.get(variable_prefix + name.upper()) or value for name, value in defaults.items()}
 
 
+def gateway_defaults(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the defaults of the options of ``gateway`` in a container, as `container_defaults`."""
+    variables = {"ip": "KG_IP", "shutdown_timeout": "PACKMILL_GATEWAY_SHUTDOWN_TIMEOUT"}
+    defaults = {"ip": "0.0.0.0", "shutdown_timeout": "5"}  # noqa: S104 - see above
+    return {name: environment.get(variables[name]) or value for name, value in defaults.items()}
+
+
 def _default_data() -> Path:
     """Return the folder for the data, even if none is writable; `check_data` will report that."""
     if _volume.is_mount() or os.access(_volume, os.W_OK):

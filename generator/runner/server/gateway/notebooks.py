@@ -60,7 +60,7 @@ def _split(word: str) -> tuple[str, str]:
 
 
 def _load(prefix: str, place: str, *, forced: str | None, default: str | None) -> ServedNotebook:
-    directory, data = _read(place)
+    directory, data = read_place(place)
     name = Path(urlsplit(place).path if _is_address(place) else place).name
     try:
         notebook = read_notebook(data, place)
@@ -94,10 +94,13 @@ def _is_address(place: str) -> bool:
     return place.startswith(("http://", "https://"))
 
 
-def _read(place: str) -> tuple[Path, bytes]:
+def read_place(place: str) -> tuple[Path, bytes]:
     """Return the working directory for a notebook, and its data.
 
     A relative path that is missing in the working directory is one in the image's repository.
+
+    Raises:
+        ProcessMissingError: the notebook cannot be read.
     """
     if _is_address(place):
         return Path.cwd(), _download(place)

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Sequence
 from typing import Any
 
-from generator.runner.server.gateway.original import is_true, read_variables, switches
+from generator.runner.server.gateway.environment import variable_prefix
+from generator.runner.server.gateway.modes import find_mode
+from generator.runner.server.gateway.original import is_true, read_variables, switches, translate
 from generator.runner.server.quantities import duration, size, time_limit
-
-variable_prefix = "PACKMILL_GATEWAY_"
 
 _description = """\
 Serves annotated cells of notebooks as an HTTP API, like the mode notebook-http of the Jupyter Kernel Gateway: a cell
 that begins with '# GET /hello/:name' answers this request. Each request gets the state that the other cells left.
 
 NOTEBOOK is a file or an address. With a prefix, as in /v2=NOTEBOOK, its paths are below /v2.
+
+With --api jupyter-websocket, the server gives kernels to clients such as JupyterLab instead, and has other options: see
+packmill-runner gateway --api jupyter-websocket --help.
 
 Options of the Kernel Gateway can be written as there, such as --KernelGatewayApp.auth_token=X, and their variables have
 the same names, such as KG_AUTH_TOKEN. The others have a variable, too: PACKMILL_GATEWAY_QUEUE=200 is --queue 200.
@@ -28,27 +32,47 @@ exit codes: 0 stopped, 1 a cell failed at the start, 2 an option or the machine 
 missing, 4 no kernel"""
 
 
-def add_gateway(parser: argparse.ArgumentParser) -> None:
-    """Add the options of ``gateway``.
+def translate_words(words: Sequence[str]) -> list[str]:
+    """Replace the Kernel Gateway's spelling of options by the parser's.
+
+    Raises:
+        BadInputsError: an option is refused, or not one of the Kernel Gateway's.
+    """
+    if find_mode(words, os.environ) == "jupyter-websocket":
+        from generator.runner.server.gateway.websocket.words import translate_websocket
+
+        return translate_websocket(words)
+    return translate(words)
+
+
+def add_gateway(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
+    """Add the options of ``gateway`` in the mode that the command line ``words`` chooses.
 
     Raises:
         BadInputsError: a variable of the Kernel Gateway is refused.
     """
+    mode = find_mode(words, os.environ)
+    if mode == "jupyter-websocket":
+        from generator.runner.server.gateway.websocket.options import add_websocket
+
+        add_websocket(parser)
+        return
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.usage, parser.description, parser.epilog = "%(prog)s [OPTION]... [PREFIX=]NOTEBOOK...", _description, _epilog
     parser.add_argument("notebooks", nargs="*", metavar="NOTEBOOK", help="default: that of --seed-uri")
-    _add_notebooks(_Group(parser.add_argument_group("notebooks and kernels")))
-    _add_network(_Group(parser.add_argument_group("network")))
-    _add_access(_Group(parser.add_argument_group("access")))
-    _add_limits(_Group(parser.add_argument_group("limits")))
+    _add_notebooks(OptionGroup(parser.add_argument_group("notebooks and kernels")))
+    _add_network(OptionGroup(parser.add_argument_group("network")))
+    _add_access(OptionGroup(parser.add_argument_group("access")))
+    _add_limits(OptionGroup(parser.add_argument_group("limits")))
     values, parser_remarks = read_variables(os.environ)
     parser.set_defaults(
+        mode=mode,
         remarks=parser_remarks,
         **{name: is_true(value) if name in switches else value for name, value in values.items()},
     )
 
 
-class _Group:
+class OptionGroup:
     """A group of options, of which those that are not the Kernel Gateway's have variables."""
 
     def __init__(self, group: argparse._ArgumentGroup) -> None:
@@ -74,7 +98,7 @@ class _Group:
         )
 
 
-def _add_notebooks(group: _Group) -> None:
+def _add_notebooks(group: OptionGroup) -> None:
     group.original("--seed-uri", metavar="NOTEBOOK", help="the notebook, if no other is named")
     group.own(
         "--shared-kernel",
@@ -90,22 +114,22 @@ def _add_notebooks(group: _Group) -> None:
     )
     group.original(
         "--prespawn-count",
-        type=_count,
+        type=count,
         metavar="N",
         help="requests at once of a notebook; with shared state, its kernels (default: two for each processor; 1 with "
         "shared state)",
     )
-    group.original("--max-kernels", type=_count, metavar="N", help="the largest number for --prespawn-count")
+    group.original("--max-kernels", type=count, metavar="N", help="the largest number for --prespawn-count")
     group.original("--force-kernel-name", metavar="NAME", help="kernel of all notebooks")
     group.original("--default-kernel-name", metavar="NAME", help="kernel of notebooks that name none")
-    group.original("--api", default="notebook-http", metavar="MODE", help="notebook-http (default)")
+    group.original("--api", metavar="MODE", help="notebook-http (default) or jupyter-websocket")
 
 
-def _add_network(group: _Group) -> None:
+def _add_network(group: OptionGroup) -> None:
     group.original("--ip", default="127.0.0.1", metavar="ADDRESS", help="address to listen on (default: %(default)s)")
-    group.original("--port", type=_count, default=8888, metavar="N", help="port, 0 for any (default: %(default)s)")
+    group.original("--port", type=count, default=8888, metavar="N", help="port, 0 for any (default: %(default)s)")
     group.original(
-        "--port-retries", type=_count, default=0, metavar="N", help="ports after --port to try if it is in use"
+        "--port-retries", type=count, default=0, metavar="N", help="ports after --port to try if it is in use"
     )
     group.original("--base-url", default="/", metavar="PATH", help="path that all others are below")
     group.original("--certfile", metavar="FILE", help="certificate for https")
@@ -119,7 +143,7 @@ def _add_network(group: _Group) -> None:
     group.original("--max-age", default="", metavar="TEXT", help="Access-Control-Max-Age")
 
 
-def _add_access(group: _Group) -> None:
+def _add_access(group: OptionGroup) -> None:
     group.original(
         "--auth-token", default="", metavar="TOKEN", help="token that requests need; better set KG_AUTH_TOKEN"
     )
@@ -135,13 +159,13 @@ def _add_access(group: _Group) -> None:
     group.original("--static-path", metavar="DIRECTORY", help="serve its files below /public, without a token")
 
 
-def _add_limits(group: _Group) -> None:
-    group.own("--queue", type=_count, default=100, metavar="N", help="waiting requests of a notebook (default: 100)")
+def _add_limits(group: OptionGroup) -> None:
+    group.own("--queue", type=count, default=100, metavar="N", help="waiting requests of a notebook (default: 100)")
     group.own("--timeout", type=time_limit, metavar="DURATION", help="for a request, 0 for none (default: no limit)")
     group.own("--max-body", type=size, default="16M", metavar="SIZE", help="a request's body (default: %(default)s)")
     group.own("--max-upload", type=size, default="1G", metavar="SIZE", help="files of a form (default: %(default)s)")
     group.own("--max-response", type=size, default="256M", metavar="SIZE", help="a response (default: %(default)s)")
-    group.own("--connections", type=_count, default=1000, metavar="N", help="open at once (default: %(default)s)")
+    group.own("--connections", type=count, default=1000, metavar="N", help="open at once (default: %(default)s)")
     group.own(
         "--request-timeout",
         type=duration,
@@ -168,7 +192,12 @@ def _level(text: str) -> int:
     return int(text)
 
 
-def _count(text: str) -> int:
+def count(text: str) -> int:
+    """Parse a whole number.
+
+    Raises:
+        ArgumentTypeError: the text is not one.
+    """
     if not text.strip().isdigit() or len(text) > 9:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
     return int(text)

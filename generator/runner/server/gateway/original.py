@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
+from generator.runner.server.gateway.modes import only_websocket
 from generator.shared.failures import BadInputsError
 
 _CLASSES = ("KernelGatewayApp", "NotebookHTTPPersonality", "JupyterWebsocketPersonality", "JupyterApp", "Application")
@@ -43,28 +44,21 @@ taken: Mapping[str, str] = MappingProxyType(
 """Options with the same meaning here, and their variables; ``_`` is ``-`` in the option."""
 switches = frozenset(("allow_notebook_download", "trust_xheaders"))
 _COSMETIC = "the server asks nothing and has one form of log lines"
-_WEBSOCKET = "it is for the mode jupyter-websocket"
+_WEBSOCKET = "it is for --api jupyter-websocket alone"
 ignored: Mapping[str, str] = MappingProxyType(
     {
         "answer_yes": _COSMETIC,
         "log_datefmt": _COSMETIC,
         "log_format": _COSMETIC,
         "logging_config": _COSMETIC,
-        "env_process_whitelist": _WEBSOCKET,
-        "env_whitelist": _WEBSOCKET,
-        "list_kernels": _WEBSOCKET,
-        "ws_ping_interval": _WEBSOCKET,
-        "cookie_secret": _WEBSOCKET,
-        "cookie_secret_file": _WEBSOCKET,
-        "kernel_websocket_connection_class": _WEBSOCKET,
     }
 )
 """Options without an effect, and why."""
-_ignored_variables = frozenset(("KG_ENV_PROCESS_WHITELIST", "KG_LIST_KERNELS", "KG_WS_PING_INTERVAL_SECS"))
 _CONFIGURATION = "configuration files are not read; use options or variables"
 _PYTHON = "classes of the Kernel Gateway cannot be exchanged here"
 refused: Mapping[str, str] = MappingProxyType(
     {
+        **dict.fromkeys(only_websocket, _WEBSOCKET),
         "config_file": _CONFIGURATION,
         "config_file_name": _CONFIGURATION,
         "generate_config": _CONFIGURATION,
@@ -134,9 +128,11 @@ def read_variables(environment: Mapping[str, str]) -> tuple[dict[str, str], list
 
 
 def _unknown(names: Iterable[str]) -> Iterator[str]:
-    known = {*taken.values(), *_ignored_variables, *_refused_variables}
+    known = {*taken.values(), *_refused_variables}
     for name in sorted(names):
-        if name.startswith("KG_") and name not in known:
+        if name in only_websocket.values():
+            yield f"{name}: no effect; {_WEBSOCKET}"
+        elif name.startswith("KG_") and name not in known:
             yield f"{name}: no such variable; see packmill-runner gateway --help"
 
 

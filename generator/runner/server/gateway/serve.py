@@ -6,7 +6,6 @@ import argparse
 import asyncio
 import os
 import signal
-import socket
 import ssl
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AsyncExitStack, suppress
@@ -18,7 +17,9 @@ import uvicorn
 
 from generator.runner.server.browsers import is_loopback
 from generator.runner.server.gateway.app import GatewayApp, GatewaySettings
+from generator.runner.server.gateway.environment import set_environment
 from generator.runner.server.gateway.guard import Guard
+from generator.runner.server.gateway.listening import in_brackets, listen_at
 from generator.runner.server.gateway.notebooks import ServedNotebook, load_notebooks
 from generator.runner.server.gateway.responses import Headers
 from generator.runner.server.gateway.routes import Routes
@@ -26,10 +27,9 @@ from generator.runner.server.gateway.states.calls import CallLimits, SeedError, 
 from generator.runner.server.gateway.states.choice import open_state
 from generator.runner.server.machine import default_workers
 from generator.shared.failures import BadInputsError, ProcessFailedError
-from generator.shared.listening import bound_socket
 
 _BACKLOG = 1024
-_MODES = ("notebook-http", "kernel_gateway.notebook_http")
+_MODE = "notebook-http"
 _cors = {
     "allow_origin": b"Access-Control-Allow-Origin",
     "allow_credentials": b"Access-Control-Allow-Credentials",
@@ -52,9 +52,10 @@ def serve(options: argparse.Namespace, say: Say, *, hidden: Collection[str]) -> 
     """
     for remark in options.remarks:
         say(f"warning: {remark}")
-    if options.api not in _MODES:
+    if options.mode != _MODE:
         raise BadInputsError(
-            f"--api {options.api}: only notebook-http is served; run 'jupyter kernelgateway' for others"
+            f"--api {options.mode}: only notebook-http and jupyter-websocket are served; run 'jupyter kernelgateway' "
+            "for others"
         )
     words = options.notebooks or ([options.seed_uri] if options.seed_uri else [])
     if not words:
@@ -66,13 +67,16 @@ def serve(options: argparse.Namespace, say: Say, *, hidden: Collection[str]) -> 
         for remark in notebook.remarks:
             say(f"warning: {remark}")
     settings, limits = _settings(options), _limits(options)
+    token, loopback = _token(options), is_loopback(options.ip)
+    if not token and not loopback:
+        say(f"warning: --ip {options.ip}: everybody who reaches this address may call the handlers; set KG_AUTH_TOKEN")
     guard = Guard(
-        _token(options),
-        loopback=is_loopback(options.ip),
+        token,
+        loopback=loopback,
         allowed_hosts=options.allowed_host or (),
         allow_origin=options.allow_origin,
     )
-    _set_environment(hidden)
+    set_environment(hidden)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with suppress(KeyboardInterrupt):  # uvicorn shuts down cleanly and then raises the signal again
         asyncio.run(
@@ -90,7 +94,7 @@ async def _serve(
     make_app: Callable[..., GatewayApp],
 ) -> None:
     async with AsyncExitStack() as stack:
-        listener = stack.enter_context(_listen(options.ip, options.port, options.port_retries))
+        listener = stack.enter_context(listen_at(options.ip, options.port, options.port_retries))
         states = list[State]()
         for notebook in notebooks:
             state = await _open(notebook, limits, options, say)
@@ -100,7 +104,7 @@ async def _serve(
         host, port = listener.getsockname()[:2]
         scheme = "https" if options.certfile else "http"
         say(
-            f"packmill-runner serves {', '.join(one.name for one in notebooks)} at {scheme}://{_in_brackets(host)}:{port}"
+            f"packmill-runner serves {', '.join(one.name for one in notebooks)} at {scheme}://{in_brackets(host)}:{port}"
         )
         await uvicorn.Server(config).serve(sockets=[listener])
 
@@ -190,30 +194,3 @@ def _token(options: argparse.Namespace) -> str:
     if not token:
         raise BadInputsError(f"--token-file {options.token_file}: empty")
     return token
-
-
-def _set_environment(hidden: Collection[str]) -> None:
-    """Set what notebooks find in their environment."""
-    for name in hidden:
-        os.environ.pop(name, None)
-    os.environ["KERNEL_GATEWAY"] = "1"
-
-
-def _listen(host: str, port: int, retries: int) -> socket.socket:
-    """Open a listening socket at the first free port.
-
-    Raises:
-        BadInputsError: the address cannot be bound, or is in use.
-    """
-    host = {"": "0.0.0.0", "*": "0.0.0.0"}.get(host, host)  # noqa: S104 - what the Kernel Gateway makes of them
-    why: str | None = ""
-    for candidate in range(port, port + retries + 1):
-        try:
-            return bound_socket(host, candidate)
-        except OSError as error:
-            why = error.strerror
-    raise BadInputsError(f"{host}:{port}: {why}; choose another --ip or --port")
-
-
-def _in_brackets(host: str) -> str:
-    return f"[{host}]" if ":" in host else host

@@ -9,6 +9,10 @@ from collections.abc import Callable
 from generator.runner.server.container import is_container
 from generator.runner.server.first_process import run_in_child
 from generator.runner.server.variables import hidden_names, overwrite_values
+from generator.shared.failures import BadInputsError
+
+_PACKAGES = ("jupyter_client", "jupyter_core", "jupyter_server", "kernel_gateway", "tornado", "traitlets")
+"""Packages of the Kernel Gateway."""
 
 
 def start(options: argparse.Namespace, say: Callable[[str], None]) -> int:
@@ -19,6 +23,8 @@ def start(options: argparse.Namespace, say: Callable[[str], None]) -> int:
     """
 
     def serve() -> int:
+        if options.mode == "jupyter-websocket":
+            return _import_websocket()(options, say, hidden=hidden)
         from generator.runner.server.gateway.serve import serve
 
         return serve(options, say, hidden=hidden)
@@ -26,3 +32,20 @@ def start(options: argparse.Namespace, say: Callable[[str], None]) -> int:
     hidden = hidden_names(os.environ, storage=False, database=False)
     overwrite_values(hidden)
     return run_in_child(serve) if is_container() else serve()
+
+
+def _import_websocket() -> Callable[..., int]:
+    """Return the server of the mode jupyter-websocket.
+
+    Raises:
+        BadInputsError: the Kernel Gateway is not installed.
+    """
+    try:
+        from generator.runner.server.gateway.websocket.serve import serve
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in _PACKAGES:
+            raise
+        raise BadInputsError(
+            "--api jupyter-websocket: the Jupyter Kernel Gateway is missing; pip install 'packmill[gateway]'"
+        ) from None
+    return serve

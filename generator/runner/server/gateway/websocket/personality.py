@@ -1,0 +1,131 @@
+"""The API of the mode jupyter-websocket, which the Kernel Gateway loads as the module of its option ``api``."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from jupyter_server.utils import url_path_join
+from kernel_gateway.jupyter_websocket import JupyterWebsocketPersonality
+from kernel_gateway.services.sessions.handlers import SessionRootHandler
+from tornado import web
+
+from generator.runner.server.gateway.websocket.operation import (
+    GatewayMetrics,
+    HealthHandler,
+    LifeHandler,
+    MetricsHandler,
+)
+from generator.runner.server.operation.memory import memory_of_trees
+
+_INTERVAL = 1.0
+"""Seconds between two looks at the kernels."""
+_POLL = 0.1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KernelBounds:
+    """The bounds of one kernel: bytes of memory with its children, and seconds of its life; None for none."""
+
+    memory: int | None = None
+    lifetime: float | None = None
+
+
+class Personality(JupyterWebsocketPersonality):  # type: ignore[misc]
+    """Adds health, metrics and bounds of kernels, and ends all kernels at once."""
+
+    bounds = KernelBounds()
+    on_failure: Callable[[str], None] = print
+
+    @property
+    def metrics(self) -> GatewayMetrics:
+        """The metrics of this server."""
+        metrics: GatewayMetrics = self.parent.metrics
+        return metrics
+
+    async def init_configurables(self) -> None:
+        """Start the kernels of ``prespawn_count``; the server ends if that fails."""
+        try:
+            await super().init_configurables()
+            self.parent.kernel_manager.is_prepared = True
+        except Exception as error:  # noqa: BLE001 - the Kernel Gateway would go on without them
+            self.kernel_pool.pool_initialized.set_result(False)
+            self.on_failure(str(getattr(error, "log_message", None) or error))
+
+    def create_request_handlers(self) -> list[tuple[Any, ...]]:
+        """Return the handlers of all paths."""
+        kernels = self.parent.kernel_manager
+        own: tuple[tuple[Any, ...], ...] = (
+            ("/health", HealthHandler, {"kernels": kernels}),
+            ("/health/live", LifeHandler),
+            ("/metrics", MetricsHandler, {"metrics": self.metrics}),
+        )
+        placed = [(url_path_join("/", self.parent.base_url, path), *rest) for path, *rest in own]
+        return [*placed, *(_with_causes(*one) for one in super().create_request_handlers())]
+
+    async def watch(self) -> None:
+        """End kernels that exceed a bound, until the task is canceled."""
+        while True:
+            await asyncio.sleep(_INTERVAL)
+            for kernel_id, manager in self.parent.kernel_manager.managers().items():
+                try:
+                    await self._check(kernel_id, manager)
+                except Exception as error:  # noqa: BLE001 - such as one for a kernel that ends meanwhile
+                    self.log.warning("kernel %s: cannot be checked: %s", kernel_id, error)
+
+    async def _check(self, kernel_id: str, manager: Any) -> None:
+        lifetime, memory = self.bounds.lifetime, self.bounds.memory
+        if lifetime and time.monotonic() - manager.started > lifetime:
+            self.log.warning("kernel %s: ended after %g s, its longest life", kernel_id, lifetime)
+            self.metrics.count_end("lifetime")
+            await self.parent.kernel_manager.shutdown_kernel(kernel_id)
+        elif memory and manager.provisioner and manager.provisioner.pid:
+            used = sum(await asyncio.to_thread(memory_of_trees, [manager.provisioner.pid]))
+            if used > memory:
+                self.log.warning("kernel %s: ended, it had %d MB of memory", kernel_id, used >> 20)
+                self.metrics.count_end("memory")
+                await manager.provisioner.kill()
+
+    async def drain(self, timeout: float, hurry: asyncio.Event) -> None:
+        """Wait until no kernel executes a cell, ``timeout`` seconds have passed, or somebody is in a hurry."""
+        end = time.monotonic() + timeout
+        while self._busy() and time.monotonic() < end:
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(hurry.wait(), _POLL)
+                return
+
+    def _busy(self) -> bool:
+        managers = self.parent.kernel_manager.managers().values()
+        return any(getattr(one, "execution_state", "") == "busy" for one in managers)
+
+    async def shutdown(self) -> None:
+        """End all kernels, each with time to run what it does at its end."""
+        kernels = self.parent.kernel_manager
+        ending = (kernels.shutdown_kernel(kernel_id) for kernel_id in kernels.list_kernel_ids())
+        for error in await asyncio.gather(*ending, return_exceptions=True):
+            if error:
+                self.log.warning("a kernel did not end well: %s", error)
+
+
+class _StartingSessions(SessionRootHandler):  # type: ignore[misc]
+    """Answers with the reason for which no kernel was started, where the Kernel Gateway has 500 for all of them."""
+
+    def write_error(self, status_code: int, **options: Any) -> None:
+        """Answer."""
+        cause = getattr((options.get("exc_info") or (None, None))[1], "__cause__", None)
+        if isinstance(cause, web.HTTPError):
+            status_code, options["exc_info"] = cause.status_code, (type(cause), cause, None)
+        super().write_error(status_code, **options)
+
+
+def _with_causes(pattern: str, handler: Any, *rest: Any) -> tuple[Any, ...]:
+    return (pattern, _StartingSessions if handler is SessionRootHandler else handler, *rest)
+
+
+def create_personality(*words: Any, **options: Any) -> Personality:
+    """Return the API, as the Kernel Gateway asks for it."""
+    return Personality(*words, **options)

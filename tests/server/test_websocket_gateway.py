@@ -1,0 +1,515 @@
+"""``packmill-runner gateway --api jupyter-websocket``: kernels for Jupyter's own clients, with tokens and limits."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from gateway_server import GatewayServer
+from kernel_client import KernelClient
+from ports import free_port, is_listening
+from real_kernels import data_folder, require_kernel
+from support import here, write_notebook
+from waiting import has_ended, wait_until
+from websocket import WebSocketBadStatusException
+
+from generator.runner.server.gateway import modes, original
+from generator.runner.server.gateway.websocket import words
+from generator.shared.failures import BadInputsError
+
+_MODE = ("--api", "jupyter-websocket")
+_QUICK = "--KernelRestarter.time_to_dead=0.3"
+_ADMIN, _READER, _ANN, _BEN = (name * 5 for name in ("admin-", "reader-", "ann-ann-", "ben-ben-"))
+Start = Callable[..., GatewayServer]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("websocket")
+    tokens = {"reader": ("read", _READER), "ann": ("run", _ANN), "ben": ("run", _BEN)}
+    lines = [f"{name}:{role}:{token}" for name, (role, token) in tokens.items()]
+    (folder / "tokens.txt").write_text("\n".join(lines))
+    write_notebook(folder / "seed.ipynb", "answer = 42", tags=())
+    write_notebook(folder / "wrong.ipynb", "1 / 0", tags=())
+    return folder
+
+
+@pytest.fixture(scope="module")
+def server(folder: Path) -> Iterator[GatewayServer]:
+    """A server for this machine, with kernels of several languages."""
+    options = ("--list-kernels", _QUICK, "--allow-origin", "http://app.example", "--env-whitelist", "COLOR")
+    variables = {"JUPYTER_PATH": str(data_folder), "SERVER_SECRET": "s3cret"}
+    running = GatewayServer(folder, *_MODE, *options, **variables).start()
+    yield running
+    assert running.stop() == 0
+
+
+@pytest.fixture(scope="module")
+def client(server: GatewayServer) -> KernelClient:
+    return KernelClient(f"http://127.0.0.1:{server.port}")
+
+
+@pytest.fixture(scope="module")
+def closed(folder: Path) -> Iterator[GatewayServer]:
+    """A server with tokens, below an address of its own."""
+    options = ("--token-file", "tokens.txt", "--KernelGatewayApp.base_url=/gw/", "--no-fork")
+    running = GatewayServer(folder, *_MODE, *options, KG_AUTH_TOKEN=_ADMIN, KG_LIST_KERNELS="True").start()
+    yield running
+    assert running.stop() == 0
+
+
+@pytest.fixture(scope="module")
+def limited(folder: Path) -> Iterator[GatewayServer]:
+    """A server of one kernel, which is idle for a second at most."""
+    cull = ("--MappingKernelManager.cull_idle_timeout=1", "--MappingKernelManager.cull_interval=1")
+    options = ("--max-kernels=1", "--kernel-memory=300M", "--max-body=10K", _QUICK, *cull)
+    running = GatewayServer(folder, *_MODE, *options).start()
+    yield running
+    assert running.stop() == 0
+
+
+@pytest.fixture
+def start(folder: Path) -> Iterator[Start]:
+    """Starts servers, which end with the test."""
+    started = []
+
+    def begin(*options: str, **environment: str) -> GatewayServer:
+        started.append(GatewayServer(folder, *_MODE, *options, **environment))
+        return started[-1].start()
+
+    yield begin
+    for server in started:
+        server.stop()
+
+
+def client_of(server: GatewayServer, token: str = "", base: str = "") -> KernelClient:
+    return KernelClient(f"http://127.0.0.1:{server.port}{base}", token)
+
+
+def test_a_client_runs_code(client: KernelClient) -> None:
+    with client.channels(client.start()) as channels:
+        assert channels.run("print('hello'); 6 * 7").text == "hello\n42"
+        assert channels.run("1 / 0").error == "ZeroDivisionError: division by zero"
+        assert channels.run("input('name? ')", answer="Ada").text == "'Ada'"
+        assert channels.run("from packmill import glue").status == "ok"
+
+
+def test_kernels_are_forked_once_their_process_is_prepared(server: GatewayServer, client: KernelClient) -> None:
+    assert server.process is not None
+
+    def parent() -> int:
+        kernel = client.start()
+        with client.channels(kernel) as channels:
+            number = int(channels.run("import os\nos.getppid()").text)
+            debugged = channels.run("breakpoint()", answer="c").text
+        client.ask("DELETE", f"/api/kernels/{kernel}")
+        return 0 if number == server.process.pid else len(debugged)  # type: ignore[union-attr]
+
+    assert wait_until(parent, message="a kernel is forked") > 1, "the debugger of forked kernels works"
+
+
+def test_the_environment_of_a_kernel(client: KernelClient, folder: Path) -> None:
+    kernel = client.start(env={"KERNEL_USERNAME": "ann", "COLOR": "blue", "OTHER": "x"})
+    names = ("KERNEL_USERNAME", "COLOR", "OTHER", "SERVER_SECRET", "KG_PORT", "KERNEL_GATEWAY")
+    with client.channels(kernel) as channels:
+        found = channels.run(f"import os\nprint(os.getcwd(), *map(os.environ.get, {names}), 'HOME' in os.environ)").text
+
+    assert found.split() == [str(folder), "ann", "blue", "None", "None", "None", "1", "True"]
+
+
+def test_variables_of_requests_at_once_stay_apart(client: KernelClient) -> None:
+    """The Kernel Gateway lets a client's variables reach all kernels that start later."""
+    with ThreadPoolExecutor(4) as pool:
+        kernels = list(pool.map(lambda name: client.start(env={"KERNEL_NAME": name}), "abcd"))
+    kernels.append(client.start())
+
+    found = []
+    for kernel in kernels:
+        with client.channels(kernel) as channels:
+            found.append(channels.run("import os\nprint(os.environ.get('KERNEL_NAME'))").text.strip())
+        client.ask("DELETE", f"/api/kernels/{kernel}")
+    assert found == ["a", "b", "c", "d", "None"]
+
+
+def test_interrupt_restart_and_death(client: KernelClient) -> None:
+    kernel = client.start()
+    with client.channels(kernel) as channels:
+        channels.run("value = 1")
+        request = channels.begin("import time\nprint('begun', flush=True)\ntime.sleep(1000)")
+        channels.wait_for_status("busy")
+        assert client.ask("POST", f"/api/kernels/{kernel}/interrupt")[0] == 204
+        interrupted = channels.finish(request)
+        assert channels.run("value").text == "1"
+
+        assert client.ask("POST", f"/api/kernels/{kernel}/restart")[0] == 200
+        assert channels.run("value").error.startswith("NameError")
+
+        channels.begin("import os\nos._exit(3)")
+        channels.wait_for_status("restarting")
+        assert channels.run("1 + 1").text == "2"
+    assert interrupted.error.startswith("KeyboardInterrupt")
+    assert client.ask("DELETE", f"/api/kernels/{kernel}")[0] == 204
+    assert client.ask("GET", f"/api/kernels/{kernel}")[0] == 404
+
+
+def test_two_clients_of_one_kernel(client: KernelClient) -> None:
+    kernel = client.start()
+    with client.channels(kernel) as first, client.channels(kernel) as second:
+        first.run("shared = 'from the first'")
+
+        assert second.run("print(shared)").text == "from the first\n"
+        listed = {one["id"]: one["connections"] for one in client.ask("GET", "/api/kernels")[1]}
+    assert listed[kernel] == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "expected"),
+    [("bash", "echo $((40 + 2))", "42"), ("ir", "cat(40 + 2)", "42"), ("jslab", "40 + 2", "42")],
+)
+def test_kernels_of_other_languages(name: str, code: str, expected: str, client: KernelClient) -> None:
+    if name != "ir":
+        require_kernel(name)
+    elif "ir" not in client.ask("GET", "/api/kernelspecs")[1]["kernelspecs"]:
+        pytest.skip("the kernel ir is not installed here")
+    kernel = client.start(name=name)
+    with client.channels(kernel) as channels:
+        assert channels.run(code).text.strip() == expected
+    assert client.ask("DELETE", f"/api/kernels/{kernel}")[0] == 204
+
+
+def test_an_unknown_kernel(client: KernelClient) -> None:
+    status, problem = client.ask("POST", "/api/kernels", {"name": "cobol"})
+
+    assert (status, problem["message"].partition(";")[0]) == (400, "kernel 'cobol': not found")
+    assert client.ask("POST", "/api/kernels", {"kernel_id": "../../outside"})[0] == 400
+
+
+def test_sessions(client: KernelClient) -> None:
+    asked = {"path": "a.ipynb", "type": "notebook", "kernel": {"name": "python3"}}
+    status, session = client.ask("POST", "/api/sessions", asked)
+    again = client.ask("POST", "/api/sessions", asked)[1]
+
+    assert (status, again["id"]) == (201, session["id"])
+    assert client.ask("GET", f"/api/sessions/{session['id']}")[0] == 200, "500 by the Kernel Gateway"
+    assert client.ask("PATCH", f"/api/sessions/{session['id']}", {"path": "b.ipynb"})[1]["path"] == "b.ipynb"
+    client.ask("DELETE", f"/api/kernels/{session['kernel']['id']}")
+    assert session["id"] not in [one["id"] for one in client.ask("GET", "/api/sessions")[1]]
+
+
+def test_pages_of_other_sites(client: KernelClient) -> None:
+    kernel = client.start()
+    evil, good = {"Origin": "http://evil.example"}, {"Origin": "http://app.example"}
+
+    assert client.ask("POST", "/api/kernels", {}, **evil)[0] == 403
+    assert client.ask("GET", "/api", Host="evil.example")[0] == 421
+    assert client.ask("OPTIONS", "/api/kernels", **good)[0] == 200
+    assert client.ask("GET", f"/api/kernels/{kernel}", **good)[0] == 200
+    with pytest.raises(WebSocketBadStatusException, match="403"), client.channels(kernel, origin=evil["Origin"]):
+        pass
+    with client.channels(kernel, origin=good["Origin"]) as channels:
+        assert channels.run("1").text == "1"
+
+
+def test_headers_for_other_sites(server: GatewayServer) -> None:
+    reply = server.ask("GET", "/api", [("Origin", "http://app.example")])
+
+    assert reply.header("Access-Control-Allow-Origin") == "http://app.example"
+
+
+def test_health_and_metrics(client: KernelClient) -> None:
+    client.start()
+    wait_until(lambda: client.ask("GET", "/health")[0] == 200, message="the server is ready")
+
+    assert client.ask("GET", "/health") == (200, {"status": "ok", "problems": []})
+    assert client.ask("GET", "/health/live")[0] == 200
+    status, text = client.ask("GET", "/metrics")
+    figures = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+    assert status == 200
+    assert float(figures["packmill_gateway_kernels"]) >= 1
+    assert float(figures["packmill_gateway_kernel_memory_bytes"]) > 1e6
+
+
+def test_jupyter_server_uses_the_gateway(closed: GatewayServer, folder: Path) -> None:
+    """``jupyter server --gateway-url``: its GatewayKernelManager opens a kernel, and its own client runs code."""
+    port = free_port()
+    command = [sys.executable, "-m", "jupyter_server", f"--ServerApp.port={port}", "--ServerApp.open_browser=False"]
+    command += [f"--gateway-url=http://127.0.0.1:{closed.port}/gw", "--IdentityProvider.token=own", "--allow-root"]
+    home = folder / "jupyter"
+    home.mkdir()
+    environment = {**os.environ, "JUPYTER_GATEWAY_AUTH_TOKEN": _ANN, "HOME": str(home), "KERNEL_USERNAME": "ann"}
+    with (folder / "jupyter.log").open("wb") as log:
+        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
+    try:
+        wait_until(lambda: is_listening(port), message="Jupyter Server answers")
+        jupyter = KernelClient(f"http://127.0.0.1:{port}", "own")
+        kernel = jupyter.start(name="python3")
+        with jupyter.channels(kernel) as channels:
+            assert channels.run("import os\nprint(os.environ['KERNEL_USERNAME'], os.getppid())").text == (
+                f"ann {closed.process.pid}\n"  # type: ignore[union-attr]
+            )
+        assert client_of(closed, _ANN, "/gw").ask("GET", f"/api/kernels/{kernel}")[0] == 200
+        assert jupyter.ask("DELETE", f"/api/kernels/{kernel}")[0] == 204
+    finally:
+        process.terminate()
+        process.wait(timeout=60)
+
+
+def test_tokens_are_needed(closed: GatewayServer) -> None:
+    nobody, wrong, admin = (client_of(closed, token, "/gw") for token in ("", "wrong", _ADMIN))
+    kernel = admin.start()
+
+    assert [one.ask("GET", "/api/kernelspecs")[0] for one in (nobody, wrong, admin)] == [401, 401, 200]
+    assert nobody.ask("GET", f"/api/kernelspecs?token={_ADMIN}")[0] == 200
+    assert nobody.ask("GET", "/api/kernelspecs", Authorization=f"Bearer {_ADMIN}")[0] == 200
+    assert nobody.ask("OPTIONS", "/api/kernels")[0] == 200
+    assert nobody.ask("GET", "/health")[0] == 200
+    assert admin.ask("GET", "/metrics")[0] == 200
+    for path in (kernel, f"{kernel}?x=1"):
+        assert nobody.ask("GET", f"/api/kernels/{path}")[0] == 401
+    with pytest.raises(WebSocketBadStatusException, match="401"), nobody.channels(kernel):
+        pass
+    with admin.channels(kernel, query=f"?token={_ADMIN}") as channels:
+        found = channels.run(
+            "import os\nown = dict(os.environ)\n"
+            "server = open(f'/proc/{os.getppid()}/environ').read()\nprint(own, server)"
+        )
+    assert "KERNEL_GATEWAY" in found.text
+    assert _ADMIN not in found.text
+    assert _ADMIN not in closed.log.read_text()
+
+
+def test_roles(closed: GatewayServer) -> None:
+    reader, ann, ben, admin = (client_of(closed, token, "/gw") for token in (_READER, _ANN, _BEN, _ADMIN))
+    kernel = ann.start()
+    session = {"path": "same.ipynb", "type": "notebook", "kernel": {"name": "python3"}}
+    of_ann, of_ben = (one.ask("POST", "/api/sessions", session)[1] for one in (ann, ben))
+
+    assert reader.ask("POST", "/api/kernels", {})[0] == 403
+    assert reader.ask("GET", f"/api/kernels/{kernel}")[0] == 200
+    with pytest.raises(WebSocketBadStatusException, match="403"), reader.channels(kernel):
+        pass
+    assert ben.ask("GET", f"/api/kernels/{kernel}")[0] == 404
+    assert ben.ask("DELETE", f"/api/kernels/{kernel}")[0] == 404
+    assert ben.ask("DELETE", f"/api/sessions/{of_ann['id']}")[0] == 410
+    assert ben.ask("POST", "/api/kernels", {"kernel_id": kernel})[0] == 403
+    with pytest.raises(WebSocketBadStatusException, match="404"), ben.channels(kernel):
+        pass
+    assert of_ben["kernel"]["id"] != of_ann["kernel"]["id"]
+    assert {one["id"] for one in ann.ask("GET", "/api/kernels")[1]} >= {kernel, of_ann["kernel"]["id"]}
+    assert [one["id"] for one in ben.ask("GET", "/api/kernels")[1]] == [of_ben["kernel"]["id"]]
+    assert {kernel, of_ben["kernel"]["id"]} <= {one["id"] for one in admin.ask("GET", "/api/kernels")[1]}
+    assert ann.ask("GET", "/metrics")[0] == 403
+
+
+def test_limits_of_a_server(limited: GatewayServer) -> None:
+    client = client_of(limited)
+    kernel = client.start()
+
+    status, problem = client.ask("POST", "/api/kernels", {})
+    assert (status, problem["message"].partition(":")[0]) == (403, "Resource Limit")
+    session = {"path": "a.ipynb", "type": "notebook", "kernel": {"name": "python3"}}
+    assert client.ask("POST", "/api/sessions", session)[0] == 403, "the Kernel Gateway does not count these"
+    assert client.ask("GET", "/api/kernels")[0] == 403, "listing is off by default"
+    assert client.ask("POST", "/api/kernels", {"name": "x" * 20_000})[0] == 413
+    wait_until(lambda: client.ask("GET", f"/api/kernels/{kernel}")[0] == 404, message="the idle kernel is ended")
+
+
+def test_the_memory_of_a_kernel(limited: GatewayServer) -> None:
+    client = client_of(limited)
+    wait_until(lambda: client.ask("GET", "/metrics")[1].count("packmill_gateway_kernels 0.0"), message="no kernel")
+    with client.channels(client.start()) as channels:
+        channels.begin("data = bytearray(500_000_000)\nwhile True:\n    pass")
+        channels.wait_for_status("restarting")
+        assert channels.run("1").text == "1"
+    assert 'packmill_gateway_kernels_ended_total{reason="memory"} 1.0' in client.ask("GET", "/metrics")[1]
+
+
+def test_seeds_and_kernels_started_ahead(start: Start) -> None:
+    server = start("--seed_uri=seed.ipynb", KG_PRESPAWN_COUNT="2", KG_LIST_KERNELS="True")
+    client = client_of(server)
+
+    wait_until(lambda: client.ask("GET", "/health")[0] == 200, message="the kernels run")
+    listed = client.ask("GET", "/api/kernels")[1]
+    assert len(listed) == 2
+    for kernel in (listed[0]["id"], client.start()):
+        with client.channels(kernel) as channels:
+            assert channels.run("answer").text == "42"
+
+
+def test_sigterm_lets_cells_finish(start: Start) -> None:
+    server = start("--kernel-lifetime=1h")
+    client = client_of(server)
+    kernel = client.start()
+    with client.channels(kernel) as channels:
+        process = int(channels.run("import os\nos.getpid()").text)
+        request = channels.begin("import time\ntime.sleep(1)\nprint('finished')")
+        channels.wait_for_status("busy")
+        stopping = threading.Thread(target=server.stop)
+        stopping.start()
+        assert channels.finish(request).text == "finished\n"
+    stopping.join()
+    assert server.process is not None
+    assert server.process.returncode == 0
+    assert has_ended(process)
+
+
+def test_no_kernel_outlives_a_killed_server(start: Start) -> None:
+    server = start(JUPYTER_PATH=str(require_kernel("bash").parent.parent / "share/jupyter"))
+    client = client_of(server)
+    processes = []
+    for name, code in (("python3", "import os\nprint(os.getpid())"), ("bash", "echo $PPID")):
+        with client.channels(client.start(name=name)) as channels:
+            processes.append(int(channels.run(code).text))
+
+    server.stop(signal.SIGKILL)
+
+    for process in processes:
+        wait_until(lambda process=process: has_ended(process), message="the kernel ends")  # type: ignore[misc]
+
+
+_REFUSALS = {
+    ("--ip", "0.0.0.0"): (2, "others could run code without a token"),
+    ("--allow-origin=*",): (2, "any web page"),
+    ("--default-kernel-name=cobol",): (2, "--default-kernel-name cobol: not found; available: "),
+    ("--seed-uri", "missing.ipynb"): (3, "missing.ipynb: No such file"),
+    ("--prespawn-count=3", "--max-kernels=2"): (2, "more than max kernels"),
+    ("--seed-uri=wrong.ipynb", "--prespawn-count=1"): (1, "ZeroDivisionError"),
+    ("--certfile", "missing.pem"): (2, 'missing.pem" does not exist'),
+    ("--port=x",): (2, "port"),
+    ("--token-file=seed.ipynb",): (2, "invalid; write NAME:ROLE:TOKEN"),
+    ("notebook.ipynb",): (2, "notebooks are for --api notebook-http"),
+}
+_IN_FORKS = """
+import json, os, sys
+import generator.runner.server.gateway.websocket.serve
+from generator.runner.cli import main
+for number, words in enumerate(json.load(sys.stdin)):
+    sys.stdout.flush()
+    if not os.fork():
+        os.dup2(os.open(f"refusal-{number}.txt", os.O_WRONLY | os.O_CREAT), 2)
+        try:
+            os._exit(main(words))
+        except SystemExit as end:
+            os._exit(end.code)
+    print(os.waitstatus_to_exitcode(os.wait()[1]))
+"""
+
+
+def test_servers_that_cannot_start(folder: Path) -> None:
+    """Each in a fork of one process, because importing the Kernel Gateway takes longer than the test."""
+    commands = [["gateway", *_MODE, *options] for options in _REFUSALS]
+    finished = subprocess.run(
+        [sys.executable, "-c", _IN_FORKS],
+        input=json.dumps(commands),
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(here.parent), "KG_PORT": "0"},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    codes = [int(line) for line in finished.stdout.split()]
+    messages = [(folder / f"refusal-{number}.txt").read_text() for number in range(len(_REFUSALS))]
+
+    for (code, message), found, text in zip(_REFUSALS.values(), codes, messages, strict=True):
+        assert (found, message in text, "Traceback" in text) == (code, True, False), text
+
+
+def test_the_package_is_named_if_it_is_missing(folder: Path) -> None:
+    (folder / "empty" / "kernel_gateway").mkdir(parents=True)
+    (folder / "empty" / "kernel_gateway" / "__init__.py").write_text(
+        "raise ModuleNotFoundError('no', name='kernel_gateway')"
+    )
+
+    finished = run_gateway(folder, *_MODE, PYTHONPATH=os.pathsep.join((str(here.parent), str(folder / "empty"))))
+
+    assert finished.returncode == 2
+    assert "pip install 'packmill[gateway]'" in finished.stderr
+
+
+def run_gateway(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "generator.runner", "gateway", *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(here.parent), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (["--KernelGatewayApp.auth_token='a b'"], ["--KernelGatewayApp.auth_token='a b'"]),
+        (["--auth-token", "T"], ["--KernelGatewayApp.auth_token=T"]),
+        (["--KernelGatewayApp.port", "99"], ["--KernelGatewayApp.port=99"]),
+        (
+            ["--list-kernels", "--no-trust-xheaders"],
+            ["--JupyterWebsocketPersonality.list_kernels=True", "--KernelGatewayApp.trust_xheaders=False"],
+        ),
+        (
+            ["--env-whitelist=A,B"],
+            ["--JupyterWebsocketPersonality.env_whitelist=A", "--JupyterWebsocketPersonality.env_whitelist=B"],
+        ),
+        (["--MappingKernelManager.cull_busy=True"], ["--MappingKernelManager.cull_busy=True"]),
+        (["--log-level", "debug", "-y"], ["--Application.log_level=DEBUG", "-y"]),
+        (["--api=jupyter-websocket", "--KernelGatewayApp.api", "jupyter-websocket"], []),
+    ],
+)
+def test_the_kernel_gateway_gets_its_options(given: list[str], expected: list[str]) -> None:
+    assert words.translate_websocket(given) == [f"--original={word}" for word in expected]
+
+
+def test_own_options_stay() -> None:
+    given = ["gateway", "--kernel-memory", "1G", "--no-fork", "--queue-per-token=3"]
+
+    assert words.translate_websocket(given) == given
+
+
+@pytest.mark.parametrize("option", ["--shared-kernel", "--static-path=x", "--NotebookHTTPPersonality.cell_parser=x"])
+def test_options_of_the_other_mode_are_refused(option: str) -> None:
+    with pytest.raises(BadInputsError, match="notebook-http alone"):
+        words.translate_websocket([option])
+
+
+@pytest.mark.parametrize("name", modes.only_websocket)
+def test_notebook_http_refuses_options_of_this_mode(name: str) -> None:
+    with pytest.raises(BadInputsError, match="jupyter-websocket alone"):
+        original.translate([f"--KernelGatewayApp.{name}=x"])
+
+
+def test_every_option_of_the_kernel_gateway_is_known() -> None:
+    from kernel_gateway.gatewayapp import KernelGatewayApp
+    from kernel_gateway.jupyter_websocket import JupyterWebsocketPersonality
+    from kernel_gateway.notebook_http import NotebookHTTPPersonality
+
+    app, personality = KernelGatewayApp.class_traits(config=True), JupyterWebsocketPersonality.class_traits(config=True)
+    http = set(NotebookHTTPPersonality.class_traits(config=True))
+
+    assert {*app, *personality} == {*words.classes, "api"}
+    assert http == set(modes.only_http)
+    assert {*app, *personality, *http} == set((here / "cases" / "gateway" / "options.txt").read_text().split())
+
+
+@pytest.mark.parametrize(
+    ("given", "variable", "mode"),
+    [
+        (["a.ipynb"], "", "notebook-http"),
+        (["a.ipynb"], "jupyter-websocket", "jupyter-websocket"),
+        (["--api", "notebook-http", "a.ipynb"], "jupyter-websocket", "notebook-http"),
+        (["--KernelGatewayApp.api='kernel_gateway.jupyter_websocket'"], "", "jupyter-websocket"),
+        (["--api=mine"], "", "mine"),
+    ],
+)
+def test_the_mode(given: list[str], variable: str, mode: str) -> None:
+    assert modes.find_mode(given, {"KG_API": variable}) == mode
