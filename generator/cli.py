@@ -70,7 +70,8 @@ def _parser(words: list[str]) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"packmill {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND", title="commands")
+    # without a prog, argparse formats a usage to find it, and imports modules for compression with shutil
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", title="commands", prog="packmill")
     for name in words[:1] if words[:1] and words[0] in _COMMANDS else _COMMANDS:
         import_module(f"generator.commands.{name}").add(commands)
     return parser

@@ -13,11 +13,6 @@ from typing import Any
 from generator.notebook.parameters import Word
 from generator.shared.errors import EnvironmentSpecError
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
 _PACKAGING_FILES = ("pyproject.toml", "setup.py", "setup.cfg", "MANIFEST.in")
 
 
@@ -35,6 +30,11 @@ def read_toml(text: str, file: str) -> dict[str, Any]:
     Raises:
         EnvironmentSpecError: the text is not valid TOML; the message has the line.
     """
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+
     try:
         document: dict[str, Any] = tomllib.loads(text)
     except RecursionError:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from functools import reduce
 from itertools import combinations
 from operator import and_
@@ -231,6 +230,8 @@ def _line(text: str, pattern: str) -> int:
 
 
 def _is_date(text: str) -> bool:
+    from datetime import date
+
     try:
         date.fromisoformat(text)
     except ValueError:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import posixpath
 import re
-import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -220,6 +219,8 @@ class _Reading:
 
 def _unquote(value: str, where: str) -> str:
     try:
+        import shlex
+
         words = shlex.split(value)
     except ValueError as error:
         raise EnvironmentSpecError(f"{where}: {str(error).lower()}") from None
