@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from generator.containers.limits import container_limits
+from generator.package.engines.checked_cwltool.outputs import OutputRefusedError
 from generator.package.engines.checked_cwltool.program import main
 
 _TOOL = """\
@@ -27,11 +31,10 @@ echo '<nvidia_smi_log><cuda_version>VERSION</cuda_version><attached_gpus>COUNT</
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> object:
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str]]:
     """Runs the tool on a machine whose nvidia-smi reports this version and number of GPUs; its code and its log."""
-    from dataclasses import replace
-
     limits = replace(container_limits(), bare=True)  # runs on the host: a container's needs no test here
+    monkeypatch.setattr(OutputRefusedError, "refusals", [])
     monkeypatch.chdir(tmp_path)
 
     def of(*, where: str = "hints", version: str = "", count: int = 0) -> tuple[int, str]:
@@ -50,21 +53,21 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> object:
 
 
 @pytest.mark.parametrize("machine", [{}, {"version": "12.4", "count": 1}, {"version": "11.0", "count": 4}])
-def test_without_them_it_runs_with_a_warning(run, machine: dict) -> None:  # type: ignore[no-untyped-def, type-arg]
+def test_without_them_it_runs_with_a_warning(machine: dict[str, Any], run: Callable[..., tuple[int, str]]) -> None:
     code, log = run(**machine)
 
     assert code == 0, log
     assert "the process asks for 2 GPU(s), which are unavailable here: it runs without" in log
 
 
-def test_with_them_the_hint_holds(run) -> None:  # type: ignore[no-untyped-def]
+def test_with_them_the_hint_holds(run: Callable[..., tuple[int, str]]) -> None:
     code, log = run(version="12.4", count=2)
 
     assert code == 0, log
     assert "unavailable" not in log
 
 
-def test_a_requirement_is_not_dropped(run) -> None:  # type: ignore[no-untyped-def]
+def test_a_requirement_is_not_dropped(run: Callable[..., tuple[int, str]]) -> None:
     code, log = run(where="requirements")
 
     assert code != 0
