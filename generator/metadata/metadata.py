@@ -11,16 +11,21 @@ from generator.shared.safe_text import printable, redacted
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Person:
-    """An author, a contributor or a publisher: a person or an organization."""
+    """An author, a contributor or a publisher: a person or an organization.
+
+    ``given_name`` and ``family_name`` are known only where a source states them apart.
+    """
 
     name: str
+    given_name: str = ""
+    family_name: str = ""
     email: str = ""
     identifier: str = ""
     affiliation: str = ""
 
     def to_dict(self) -> dict[str, str]:
         """Return the stated parts by their names in schema.org."""
-        return {field.name: value for field in fields(self) if (value := getattr(self, field.name))}
+        return {_camel_case(field.name): value for field in fields(self) if (value := getattr(self, field.name))}
 
 
 Statement = tuple[str, str | tuple[str, ...]]
@@ -79,8 +84,12 @@ _fields = tuple(field.name for field in fields(Metadata) if field.name not in ("
 
 def property_of(field: str) -> str:
     """Return the schema.org property of a field, such as ``codeRepository``."""
-    first, *rest = field.split("_")
-    return first + "".join(word.capitalize() for word in rest) if field in _fields else field
+    return _camel_case(field) if field in _fields else field
+
+
+def _camel_case(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)
 
 
 def _plain(value: Any) -> Any:

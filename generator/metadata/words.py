@@ -127,6 +127,8 @@ def _person(value: Any) -> Person | None:
     organization = affiliation.get("name") if isinstance(affiliation, dict) else affiliation
     return Person(
         name=texts.get("name") or f"{given} {family}".strip(),
+        given_name=given,
+        family_name=family,
         email=texts.get("email", ""),
         identifier=next((texts[key] for key in ("orcid", "identifier", "@id", "id") if key in texts), ""),
         affiliation=text_of(organization),

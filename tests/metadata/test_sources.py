@@ -88,6 +88,8 @@ def test_a_citation_file(inspect: Callable[..., dict[str, Any]]) -> None:
         "author": [
             {
                 "name": "Ada Lovelace",
+                "givenName": "Ada",
+                "familyName": "Lovelace",
                 "identifier": "https://orcid.org/0000-0002-1825-0097",
                 "affiliation": "Trees Inc.",
             },
@@ -110,7 +112,9 @@ def test_a_codemeta_file(inspect: Callable[..., dict[str, Any]]) -> None:
         "name": "Trees",
         "description": "Heights",
         "version": "3.0",
-        "author": [{"name": "Grace Hopper", "email": "grace@example.org"}],
+        "author": [
+            {"name": "Grace Hopper", "givenName": "Grace", "familyName": "Hopper", "email": "grace@example.org"}
+        ],
         "publisher": [{"name": "Institute of Trees"}],
         "license": "BSD-3-Clause",
         "keywords": ["trees", "radar"],
