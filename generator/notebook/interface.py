@@ -10,10 +10,12 @@ from __future__ import annotations
 import posixpath
 from dataclasses import dataclass, field, replace
 
+from generator.notebook.dialects import read_dialect
 from generator.notebook.languages import reader_of
 from generator.notebook.literals import MisfitError, fit_default, hint_of, widen_hint
-from generator.notebook.notebook import Cell, Notebook
+from generator.notebook.notebook import Notebook
 from generator.notebook.parameters import CwlType, Hint, Literal, Missing, Parameter, Reading, Remark, Role
+from generator.notebook.placement import Placement
 from generator.notebook.stage_ins import IsFolder, is_given_as_path, no_folder, stage_in_hint
 from generator.notebook.stage_outs import ends_in_slash, output_path, placeholder_name
 from generator.notebook.tag_advice import later_cells, untagged_advice
@@ -85,6 +87,8 @@ class Interface:
     inputs: tuple[Input, ...] = ()
     outputs: tuple[Output, ...] = ()
     warnings: tuple[Remark, ...] = ()
+    placement: Placement | None = None
+    """Where values go in a notebook of another tool's dialect; None if a parameters cell has the tag."""
 
     def input(self, name: str) -> Input:
         """Return the input with this name.
@@ -140,16 +144,29 @@ def read_interface(notebook: Notebook, *, folder: str = "", is_folder: IsFolder 
         )
         return Interface(warnings=(*remarks, Remark(line=0, message=message)))
     if not tagged:
-        return Interface(warnings=(*remarks, Remark(line=0, message=untagged_advice(notebook))))
+        return _read_untagged(notebook, remarks, folder=folder, is_folder=is_folder)
     cell = tagged[0]
     reading = read(cell.source)
     remarks += reading.remarks
     remarks += later_cells(notebook, tagged[1:])
-    return _interface(notebook, cell, reading, remarks, folder=folder, is_folder=is_folder)
+    where = f"{notebook.name}: cell {cell.number} (parameters)"
+    return _interface(where, notebook, reading, remarks, folder=folder, is_folder=is_folder)
+
+
+def _read_untagged(notebook: Notebook, remarks: list[Remark], *, folder: str, is_folder: IsFolder) -> Interface:
+    """Read a notebook without a parameters cell in the dialect of another tool, if it is in one."""
+    dialect = read_dialect(notebook)
+    if dialect is None:
+        return Interface(warnings=(*remarks, Remark(line=0, message=untagged_advice(notebook))))
+    message = f"no cell is tagged 'parameters': the inputs and outputs are those of {dialect.name}"
+    remarks += (Remark(line=0, message=message), *dialect.reading.remarks)
+    where = f"{notebook.name} ({dialect.name})"
+    interface = _interface(where, notebook, dialect.reading, remarks, folder=folder, is_folder=is_folder)
+    return replace(interface, placement=dialect.placement)
 
 
 def _interface(
-    notebook: Notebook, cell: Cell, reading: Reading, remarks: list[Remark], *, folder: str, is_folder: IsFolder
+    where: str, notebook: Notebook, reading: Reading, remarks: list[Remark], *, folder: str, is_folder: IsFolder
 ) -> Interface:
     inputs: list[Input] = []
     outputs: list[Output] = []
@@ -166,7 +183,7 @@ def _interface(
             mistakes.append(Mistake(line=parameter.line, text=parameter.text, message=message))
     mistakes += _collisions(reading, outputs, notebook.name)
     if mistakes:
-        raise ParametersError(where=f"{notebook.name}: cell {cell.number} (parameters)", mistakes=mistakes)
+        raise ParametersError(where=where, mistakes=mistakes)
     return Interface(inputs=tuple(inputs), outputs=tuple(outputs), warnings=tuple(remarks))
 
 

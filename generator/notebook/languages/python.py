@@ -183,7 +183,7 @@ class _Cell:
                 yield line, self.comments[line]
 
     def value_of(self, value: ast.expr, name: str, statement: ast.stmt) -> Literal | Missing:
-        literal = _literal(value)
+        literal = literal_of(value)
         if literal is Missing.COMPUTED:
             used = sorted({n.id for n in ast.walk(value) if isinstance(n, ast.Name)} & self.parameters.keys() - {name})
             if used:
@@ -231,7 +231,7 @@ class _Cell:
 _COMPUTED_VALUE = ast.Call(func=ast.Name(id="unpacked", ctx=ast.Load()), args=[], keywords=[])
 
 
-def _literal(value: ast.expr) -> Literal | Missing:
+def literal_of(value: ast.expr) -> Literal | Missing:
     """Return the value of a literal; COMPUTED if JSON cannot represent it (sets, bytes, complex numbers)."""
     try:
         literal = ast.literal_eval(value)

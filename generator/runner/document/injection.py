@@ -114,8 +114,20 @@ def choose_translator(document: Notebook, kernel: str, language: str) -> Transla
     return found.after(str(cell["source"]), more) if found else None
 
 
-def inject(document: Document, parameters: Mapping[str, Any], translator: Translator, *, report_mode: bool) -> int:
-    """Insert the injected cell where papermill does and return its index."""
+def inject(
+    document: Document,
+    parameters: Mapping[str, Any],
+    translator: Translator,
+    *,
+    report_mode: bool,
+    after: int | None = None,
+    source: str | None = None,
+) -> int:
+    """Insert the injected cell and return its index.
+
+    The cell goes where papermill puts it, or after the cell with the number ``after``, from 1. It assigns the
+    parameters unless it has another ``source``.
+    """
     metadata: dict[str, Any] = {"tags": [INJECTED_TAG], **translator.metadata}
     if report_mode:
         metadata["jupyter"] = {"source_hidden": True}
@@ -125,17 +137,21 @@ def inject(document: Document, parameters: Mapping[str, Any], translator: Transl
         "id": document.new_id(INJECTED_TAG),
         "metadata": metadata,
         "outputs": [],
-        "source": translator.cell(parameters),
+        "source": translator.cell(parameters) if source is None else source,
     }
-    document.metadata["papermill"]["parameters"] = spell_non_finite(dict(parameters))
     injected = next(iter(_tagged(document, INJECTED_TAG)), None)
     if injected is not None:
         document.replace(injected, cell)
         return injected
-    before = _parameters_cell(document)
+    before = _parameters_cell(document) if after is None else after - 1
     place = 0 if before is None else before + 1
     document.insert(place, cell)
     return place
+
+
+def record_parameters(document: Document, parameters: Mapping[str, Any]) -> None:
+    """Write the values of a run into the notebook's metadata, as papermill does."""
+    document.metadata["papermill"]["parameters"] = spell_non_finite(dict(parameters))
 
 
 def reinject(document: Notebook, kernel: str, language: str) -> None:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from generator.runner.document.annotations import Annotations, mark_failure, prepare
 from generator.runner.document.document import Document
-from generator.runner.document.injection import choose_translator, inject
+from generator.runner.document.injection import choose_translator, inject, record_parameters
+from generator.runner.document.placing import place
 from generator.runner.execution.progress import Progress, explain
 from generator.runner.execution.task import ProgressOutput, Task
 from generator.runner.execution.watching import ignore_signals, oom_kills
@@ -96,7 +97,7 @@ def execute(task: Task, record: RunRecord, console: ProgressOutput, *, start: St
 
 def _inject_parameters(task: Task, secrets: Secrets) -> int | None:
     """Inject the parameters into the notebook and return the index of the injected cell."""
-    if not task.parameters:
+    if not task.parameters and task.placement is None:
         return None
     translator = choose_translator(task.document, task.kernel.name, task.language)
     if translator is None:
@@ -105,6 +106,9 @@ def _inject_parameters(task: Task, secrets: Secrets) -> int | None:
     try:
         translator.cell(task.parameters)  # a secret that the language cannot write is refused before the run
         values = {**task.parameters, **secrets.placeholders}
+        record_parameters(task.document, values)
+        if task.placement:
+            return place(task.document, values, translator, task.placement, report_mode=task.report_mode)
         return inject(task.document, values, translator, report_mode=task.report_mode)
     except NotImplementedError as error:
         raise BadInputsError(f"{task.input_path}: a value cannot be written in {task.language}: {error}") from None

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TextIO
 
 from generator.notebook.parameters import Literal
+from generator.notebook.placement import Placement
 from generator.runner.document.document import Document
 from generator.runner.document.saving import Saver
 from generator.runner.kernels.specs import Kernel
@@ -24,6 +25,8 @@ class Task:
     language: str
     parameters: Mapping[str, Literal]
     directory: Path
+    placement: Placement | None = None
+    """Where the parameters go in a notebook of another tool's dialect."""
     secret: tuple[str, ...] = ()
     prepare_only: bool = False
     report_mode: bool = False

@@ -226,6 +226,7 @@ def _run_notebook(run: _Run) -> None:
         language=notebook.language or kernel.language or language,
         parameters=parameters,
         directory=workspace.directory,
+        placement=interface.placement,
         secret=secret,
         **request.execution,
     )

@@ -106,6 +106,11 @@ def _run(request: StandaloneRun, record: RunRecord) -> None:
     public = {name: value for name, value in values.items() if name not in secret}
     output_path = _output_path(request, public, input_path, record.started)
     if request.engine not in (None, "packmill"):
+        if interface.placement is not None:
+            raise BadInputsError(
+                f"{input_path}: values cannot be passed in another tool's dialect with --engine {request.engine}; use "
+                "packmill's own engine, or tag a cell 'parameters'"
+            )
         _run_by_engine(request, values, secret, (input_path, output_path), record)
         return
     if secret:
@@ -125,6 +130,7 @@ def _run(request: StandaloneRun, record: RunRecord) -> None:
             language=request.language or notebook.language or kernel.language or language,
             parameters=values,
             directory=_directory(request.cwd),
+            placement=interface.placement,
             secret=secret,
             stdout=_open_output(request.stdout_file, files),
             stderr=_open_output(request.stderr_file, files),

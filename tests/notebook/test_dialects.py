@@ -1,0 +1,69 @@
+"""Notebooks in the dialects of other tools have the interface that the tool itself gives them.
+
+``peer.json`` of a case has the types of inputs and the files of outputs, written by the tool of the case.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dialect_cases import dialect_notebook
+from support import folders, notebook
+
+from generator.notebook.interface import Interface, read_interface
+from generator.notebook.interface_json import to_dict
+from generator.notebook.notebook import read_notebook
+from generator.notebook.stage_ins import folders_below
+
+_cases = folders("dialects")
+
+
+def read(document: dict[str, Any], folder: Path = Path()) -> Interface:
+    data = json.dumps(document).encode()
+    return read_interface(read_notebook(data, "process.ipynb"), is_folder=folders_below(folder, ""))
+
+
+def type_of(row: dict[str, Any]) -> str:
+    return row["type"] + ("[]" if row["array"] else "") + ("?" if row["optional"] else "")
+
+
+@pytest.mark.parametrize("case", _cases, ids=lambda path: path.name)
+def test_a_dialect_means(case: Path, golden: Callable[[Path, str], None]) -> None:
+    rows = to_dict(read(dialect_notebook(case), case))
+    lines = (
+        line
+        for kind, entries in rows.items()
+        for line in (f"{kind}:", *(f"  {json.dumps(one, ensure_ascii=False)}" for one in entries))
+    )
+    golden(case / "interface.txt", "\n".join(lines) + "\n")
+
+
+@pytest.mark.parametrize("case", [case for case in _cases if (case / "peer.json").exists()], ids=lambda path: path.name)
+def test_the_tool_itself_gives_the_same_interface(case: Path) -> None:
+    peer = json.loads((case / "peer.json").read_text(encoding="utf-8"))
+    rows = to_dict(read(dialect_notebook(case), case))
+
+    assert {row["name"]: type_of(row) for row in rows["inputs"]} == peer["inputs"]
+    assert {row["name"]: row["glob"] for row in rows["outputs"]} == peer["outputs"]
+
+
+@pytest.mark.parametrize("case", _cases, ids=lambda path: path.name)
+def test_a_parameters_cell_comes_first(case: Path) -> None:
+    document = dialect_notebook(case)
+    document["cells"].insert(0, notebook("own = 1")["cells"][0])
+
+    interface = read(document)
+
+    assert [one.name for one in interface.inputs] == ["own"]
+    assert interface.placement is None
+
+
+def test_a_cell_that_is_not_python_is_named() -> None:
+    interface = read(notebook("n: 'CWLIntInput' = 3", "m: 'CWLIntInput' = (", tags=()))
+
+    assert [one.name for one in interface.inputs] == ["n"]
+    assert any("cell 2 mentions 'CWL', but is not valid Python" in one.message for one in interface.warnings)
