@@ -92,4 +92,4 @@ def test_a_spare_kernel_never_takes_the_place_of_a_folder(served: NotebookServer
         served.ask("POST", "/runs?wait=60", json={"notebook": "work/places.ipynb", "kernels": "cold"})
 
     assert (served.root / "work").stat().st_ino == inode
-    assert not (served.data / "kernels").exists()
+    assert not list(served.data.rglob("directory")), "no kernel waits in a folder that could take its place"

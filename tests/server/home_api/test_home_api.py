@@ -15,6 +15,7 @@ import pytest
 import requests
 from notebook_server import NotebookServer, serve_command
 from unix_requests import unix_session
+from waiting import wait_until
 
 _NAME = re.compile(r"(?P<stem>.+)_output_\d{8}_\d{6}(?:_\d+)?\.ipynb")
 
@@ -227,15 +228,28 @@ def test_a_time_limit_ends_a_run(served: NotebookServer) -> None:
 
 
 def test_a_run_goes_on_when_its_client_leaves(served: NotebookServer, home: Path) -> None:
+    def runs() -> list[str]:
+        return [run["id"] for run in served.get("/runs?notebook=slow.ipynb")["runs"]]
+
+    before = runs()
     with pytest.raises(requests.ReadTimeout):
         unix_session(home.parent / "socket").post(
             "http://localhost/execute", json={"notebook_name": "slow", "parameters": {"seconds": 1.5}}, timeout=0.7
         )
-    run = served.get("/runs?notebook=slow.ipynb&limit=1")["runs"][0]
+    run = wait_until(lambda: [one for one in runs() if one not in before], message="the run is queued")[0]
 
-    assert served.wait_for(run["id"])["state"] == "succeeded"
-    delivered = served.get(f"/runs/{run['id']}/result")["delivered"]
+    assert served.wait_for(run)["state"] == "succeeded"
+    delivered = served.get(f"/runs/{run}/result")["delivered"]
     assert (home / delivered).is_file()
+
+
+def test_a_run_of_a_form_is_stored_in_the_home(served: NotebookServer, home: Path) -> None:
+    answer = served.ask("POST", "/notebooks/a/twice.ipynb", data={"x": "7"}, headers={"Accept": "text/html"})
+    run = answer.headers["Location"].rpartition("/")[2]
+    served.wait_for(run)
+
+    assert printed(str(home / served.get(f"/runs/{run}/result")["delivered"])) == "7\n"
+    assert "delivered" not in served.run("a/twice.ipynb")
 
 
 def test_the_page_of_a_run_has_the_place_of_its_notebook(served: NotebookServer) -> None:

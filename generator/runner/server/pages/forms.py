@@ -15,6 +15,7 @@ from generator.runner.server.access import Identity
 from generator.runner.server.api.notebook_document import notebook_doc
 from generator.runner.server.catalogue import ServedNotebook
 from generator.runner.server.context import Context, context_of
+from generator.runner.server.home_api.times import local_now
 from generator.runner.server.pages.description import describe
 from generator.runner.server.pages.fields import form_fields, texts_of
 from generator.runner.server.pages.form_values import Texts, field_errors, form_pairs, texts_by_id
@@ -23,11 +24,13 @@ from generator.runner.server.pages.rendering import page
 from generator.runner.server.problems import ProblemError
 from generator.runner.server.runs.model import Run
 from generator.runner.server.schedules.editing import ScheduleChange, create_schedule
+from generator.runner.server.storage import dated_name
 from generator.runner.server.submission import Submission, read_inputs, submit
 from generator.runner.server.values.caller_files import Upload
 from generator.runner.server.values.multipart import Part
 from generator.runner.server.values.request import Body, discard, read_body, values_of_parts
 from generator.runner.server.values.texts import typed_values
+from generator.runner.server.workers.execution import RunOptions
 
 router = page_router()
 _SCHEDULE = ("title", "cron", "time_zone", "time_parameters")
@@ -113,8 +116,13 @@ async def _read_inputs(context: Context, notebook: ServedNotebook, body: Body, t
 
 
 async def _start_run(form: SentForm) -> str:
+    in_home = form.context.home_of is not None
     submission = Submission(
-        notebook=form.notebook, inputs=form.inputs, owner=form.identity.name, run_id=form.body.run_id
+        notebook=form.notebook,
+        inputs=form.inputs,
+        owner=form.identity.name,
+        options=RunOptions(deliver=dated_name(form.notebook.path, local_now()) if in_home else None),
+        run_id=form.body.run_id,
     )
     run = await submit(form.context, submission)
     return f"/runs/{run.id}"
