@@ -13,7 +13,7 @@ from support import write_notebook
 from generator.runner.server import catalogue
 from generator.runner.server.catalogue import Catalogue
 
-_FILES = 30_000
+_FILES = 10_000
 _TERABYTE = 1 << 40
 
 
