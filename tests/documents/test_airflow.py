@@ -1,4 +1,4 @@
-"""DAGs for Airflow as text: Params, names, hostile repositories. `test_airflow_runs.py` runs them in Airflow."""
+"""DAGs for Airflow as text: Params, names, hostile repositories. `tests/e2e/test_airflow.py` runs them in Airflow."""
 
 from __future__ import annotations
 
@@ -60,7 +60,8 @@ def input_of(line: str) -> Input:
                 "examples": ["a", "b"],
             },
         ),
-        ("d = {'a': 1}", {"default": {"a": 1}, "type": ["null", "string", "number", "boolean", "array", "object"]}),
+        ("d = {'a': 1}", {"default": {"a": 1}}),
+        ("c: Literal[1, 'a'] = 1", {"default": 1, "enum": [1, "1", "a"]}),
         ("s = 'a.tif'  # type: stage-in", {"type": "string", "description": f"{_FILE}, or a URL"}),
         (
             "s = 'in/'  # type: stage-in?",

@@ -13,7 +13,7 @@ from generator.notebook.parameters import CwlType, Role
 from generator.notebook.schemas import is_file, value_schema
 
 _ANYTHING = ["null", "string", "number", "boolean", "array", "object"]
-"""The types of a value that can be anything: the form has one field for several types, in which JSON is written."""
+"""The types of a value of any type: the form has a text field for JSON. An object gets an editor without types."""
 
 
 def param(one: Input) -> dict[str, Any]:
@@ -22,7 +22,10 @@ def param(one: Input) -> dict[str, Any]:
     kind, default = schema.get("type"), schema.get("default")
     may_be_null = not is_needed(one) and (default in (None, "") or one.hint.optional or kind == "array")
     arguments: dict[str, Any] = {} if is_needed(one) else {"default": default}
-    arguments["type"] = _ANYTHING if kind is None else ["null", kind] if may_be_null else kind
+    if kind is not None:
+        arguments["type"] = ["null", kind] if may_be_null else kind
+    elif not isinstance(default, dict) and "enum" not in schema:
+        arguments["type"] = _ANYTHING
     if choices := schema.get("enum"):
         arguments["enum"] = [*choices, None] if may_be_null else choices
     if kind == "array":
@@ -43,7 +46,7 @@ def emptied(one: Input) -> Any:
     """Return the value that a field of the form stands for if its user emptied it; None for 'not given'."""
     arguments = param(one)
     default = arguments.get("default")
-    if one.hint.optional or "null" not in arguments["type"]:
+    if one.hint.optional or "null" not in arguments.get("type", ()):
         return None
     return [] if isinstance(default, list) else "" if default == "" else None
 

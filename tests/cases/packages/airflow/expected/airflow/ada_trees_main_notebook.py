@@ -150,7 +150,6 @@ PARAMS = {
     ),
     "options": Param(
         {"a": 1, "b": [True, None]},
-        type=["null", "string", "number", "boolean", "array", "object"],
     ),
     "mixed": Param(
         [1, "a"],
@@ -257,11 +256,17 @@ def data_path(path: str) -> str:
     return str(found)
 
 
+def is_address(place: str) -> bool:
+    """Whether stage-in fetches a place; all others are paths in the data folder."""
+    schemes = ("https://", "http://", "s3://", "gs://", "abfs://", "ftp://", "sftp://")
+    return place.startswith(schemes) and "::" not in place
+
+
 def file_value(name: str, value: str | list[str], folder: Path) -> object:
     """Return paths and addresses of a parameter in the shape that the notebook expects."""
     is_list = isinstance(value, list)
     places = [place for place in value if place.strip()] if is_list else [value]
-    if name in STAGE_INS and any("://" in place for place in places):
+    if name in STAGE_INS and any(is_address(place) for place in places):
         objects = stage_in(name, places, folder)
     else:
         objects = [file_object(name, place) for place in places]
@@ -284,7 +289,7 @@ def stage_in(name: str, places: list[str], folder: Path) -> list[dict]:
         "name": name,
         "as_type": STAGE_INS[name],
         "input_path": [
-            place if "://" in place else file_object(name, place) for place in places
+            place if is_address(place) else file_object(name, place) for place in places
         ],
         "credentials": Variable.get("packmill_credentials", default=None),
     }
