@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,8 @@ from pathlib import Path
 import pytest
 from notebook_server import NotebookServer
 from support import write_notebook
+
+from generator.runner.server.options import add_serve
 
 _WRITES = """\
 from pathlib import Path
@@ -84,6 +87,15 @@ def test_a_notebook_finds_its_folder_its_home_and_its_settings(served: NotebookS
     assert result["scraps"]["startup"] == "run", "IPython's startup files apply"
     assert not list((served.root / ".ipython").rglob("history*")), "cells may hold secrets"
     assert [name for name in sorted(os.listdir(served.root / "work")) if name != "__pycache__"] == before
+
+
+@pytest.mark.parametrize(("value", "in_place"), [("1", True), ("true", True), ("0", False), ("", False)])
+def test_a_variable_chooses_it(monkeypatch: pytest.MonkeyPatch, value: str, in_place: bool) -> None:
+    monkeypatch.setenv("PACKMILL_SERVE_IN_PLACE", value)
+    parser = argparse.ArgumentParser()
+    add_serve(parser)
+
+    assert parser.parse_args([]).in_place is in_place
 
 
 def test_a_spare_kernel_never_takes_the_place_of_a_folder(served: NotebookServer) -> None:

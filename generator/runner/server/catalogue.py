@@ -106,6 +106,12 @@ class Catalogue:
         found = ((path, self._file(path)) for path in self._paths())
         return ((path, file) for path, file in found if file is not None)
 
+    def named(self, name: str) -> tuple[str, ...]:
+        """Return the paths of the notebooks with a file name, sorted."""
+        ending = f"/{name}"
+        found = (path for path in self._paths() if path == name or path.endswith(ending))
+        return tuple(path for path in found if self._file(path) is not None)
+
     def forget_files(self) -> None:
         """Forget the list of files, because a new one may be missing in it."""
         self._listed = (0.0, ())

@@ -14,6 +14,7 @@ import nbformat
 import pytest
 import requests
 from notebook_server import NotebookServer, serve_command
+from support import write_notebook
 from unix_requests import unix_session
 from waiting import wait_until
 
@@ -146,6 +147,14 @@ def test_a_notebook_has_several_names(served: NotebookServer, home: Path, name: 
     assert execute(served, name.format(file, file.resolve())).json()["input_notebook"] == str(file)
 
 
+def test_a_new_notebook_has_its_name_at_once(served: NotebookServer, home: Path) -> None:
+    served.get("/list-notebooks/ada")
+    write_notebook(home / "deep" / "in" / "new.ipynb", "x: int = 1", "print(x)")
+
+    assert execute(served, "new").status_code == 200
+    assert execute(served, "in/new").status_code == 404, "the end of a path is not a name"
+
+
 @pytest.mark.parametrize(
     ("path", "file"),
     [
@@ -276,6 +285,7 @@ def test_a_client_may_leave_before_the_end(served: NotebookServer) -> None:
         ({"notebook_name": "dayly_report"}, 404, "did you mean 'daily_report.ipynb'?"),
         ({"notebook_name": "00000000000"}, 404, "; the home has "),
         ({"notebook_name": "x/Test_notebok.ipynb"}, 404, "did you mean"),
+        ({"notebook_name": "./b"}, 404, "not found"),
         ({"notebook_name": "../other/private.ipynb"}, 400, "leads out of"),
         ({"notebook_name": "a/../../other/private.ipynb"}, 400, "leads out of"),
         ({"notebook_name": "/etc/passwd"}, 400, "leads out of"),

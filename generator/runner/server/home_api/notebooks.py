@@ -33,10 +33,7 @@ def find_by_name(context: Context, name: str) -> ServedNotebook:
     try:
         return context.catalogue.get(path)
     except ProblemError:
-        found = _of_name(context, path)
-    if not found:
-        context.catalogue.forget_files()  # it may be new
-        found = _of_name(context, path)
+        found = () if "/" in path else _of_name(context, path)
     if len(found) > 1:
         raise ProblemError(409, f"notebook_name {name!r}: several notebooks; give the path of one", issues=found)
     if not found:
@@ -72,8 +69,12 @@ def path_in_home(context: Context, path: str, field: str) -> str:
     return inside
 
 
-def _of_name(context: Context, name: str) -> list[str]:
-    return [path for path, _ in context.catalogue.files() if posixpath.basename(path) == name]
+def _of_name(context: Context, name: str) -> tuple[str, ...]:
+    found = context.catalogue.named(name)
+    if not found:
+        context.catalogue.forget_files()  # it may be new
+        found = context.catalogue.named(name)
+    return found
 
 
 def _with_ending(path: str) -> str:
