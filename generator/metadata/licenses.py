@@ -48,17 +48,15 @@ def license_of_text(text: str) -> str:
     """
     if line := _SPDX_LINE.search(text[:4096]):
         return spdx_expression(line[1])
+    from identify.vendor.licenses import LICENSES
+
     words = _words(text)
-    return next((spdx for spdx, known in _known() if _is_same(words, known)), "")
+    length = len(" ".join(words))
+    similar = (one for one in LICENSES if length / 2 <= len(one[1]) <= length * 2)
+    return next((spdx for spdx, known in similar if _is_same(words, _without_title(known))), "")
 
 
 @cache
-def _known() -> tuple[tuple[str, list[str]], ...]:
-    from identify.vendor.licenses import LICENSES
-
-    return tuple((spdx, _without_title(text)) for spdx, text in LICENSES)
-
-
 def _without_title(text: str) -> list[str]:
     """Return the words of a license without its title, where one is above the line of the copyright."""
     first, separator, rest = text.partition("\n\n")

@@ -27,6 +27,7 @@ def test_every_well_known_license_is_identified_with_its_holder(spdx: str) -> No
         (_MIT.partition("\n\n")[2], "MIT"),
         (_MIT.replace("\n", " ").replace("Copyright (c) [year] [fullname]", "\nCopyright (c) 2026\n"), "MIT"),
         (_MIT.upper(), "MIT"),
+        ("".join(f"Copyright (c) {year} Ada\n" for year in range(1900, 2026)) + _MIT.partition("\n\n")[2], "MIT"),
         (_BSD.replace("the copyright holder nor", "NumFOCUS, Inc. nor"), "BSD-3-Clause"),
         (_BSD.replace("1. ", "* ").replace("2. ", "* ").replace("3. ", "* "), "BSD-3-Clause"),
         (_BSD.replace("COPYRIGHT HOLDERS AND", "REGENTS AND"), "BSD-3-Clause"),

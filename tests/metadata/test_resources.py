@@ -12,6 +12,8 @@ from support import Finished, write_notebook
 from generator.metadata.resource_words import read_resources
 from generator.metadata.words import Word
 from generator.request.resources import Resources, describe_resources, resources_of_options
+from generator.request.variables import from_variables
+from generator.shared.errors import UsageError
 
 
 @pytest.mark.parametrize(
@@ -108,6 +110,18 @@ def test_a_request_precedes_the_cell_and_the_cell_the_config(
             "disk": "algorithm_config.yml",
         },
     }
+
+
+def test_a_pipeline_s_variables_request_resources() -> None:
+    request = from_variables({"repository": "https://example.org/a/b", "cores": "2", "ram": " 8GB ", "time": ""})
+
+    assert request is not None
+    assert (request.resources.cores, request.resources.ram, request.resources.time) == (2, 8192, None)
+
+
+def test_a_pipeline_s_variable_that_is_no_amount_is_refused() -> None:
+    with pytest.raises(UsageError, match="gpu is 'A100'"):
+        from_variables({"repository": "https://example.org/a/b", "gpu": "A100"})
 
 
 def test_the_interface_of_a_notebook_s_config_is_reported_as_unused(
