@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -17,18 +17,17 @@ from generator.process.process import Process, read_process
 from generator.process.undeclared import describe_undeclared
 from generator.process.unread_environment import describe_unread
 from generator.request.build import BuildRequest
-from generator.request.settings import Settings, fetch_token
 
-if TYPE_CHECKING:  # inspecting a local folder needs no git
+if TYPE_CHECKING:  # inspecting a local folder needs neither git nor settings
     from generator.repository.fetch import Checkout
 
 
-def inspect(request: BuildRequest, settings: Settings) -> dict[str, Any]:
+def inspect(request: BuildRequest, variables: Mapping[str, str]) -> dict[str, Any]:
     """Return the object that ``packmill inspect --json`` prints.
 
-    A local folder is read as is, without git, unless a checkout is requested.
+    A local folder is read as is, without git, unless a checkout is requested. ``variables`` has the settings for git.
     """
-    with _folder(request, settings) as (folder, checkout):
+    with _folder(request, variables) as (folder, checkout):
         warnings, left_out = (checkout.warnings, checkout.left_out) if checkout else ((), ())
         process = read_process(folder, request.processes[0], left_out=left_out)
         process = replace(process, resources=request.resources.over(process.resources))
@@ -43,7 +42,7 @@ def inspect(request: BuildRequest, settings: Settings) -> dict[str, Any]:
 
 
 @contextmanager
-def _folder(request: BuildRequest, settings: Settings) -> Iterator[tuple[Path, Checkout | None]]:
+def _folder(request: BuildRequest, variables: Mapping[str, str]) -> Iterator[tuple[Path, Checkout | None]]:
     """Yield the repository's folder, and its checkout if it was fetched."""
     local = request.repository.local
     if local and request.checkout is None and not (local / "HEAD").is_file():
@@ -52,7 +51,9 @@ def _folder(request: BuildRequest, settings: Settings) -> Iterator[tuple[Path, C
     from tempfile import TemporaryDirectory
 
     from generator.repository.fetch import fetch
+    from generator.request.settings import fetch_token, read_settings
 
+    settings = read_settings(variables)
     with TemporaryDirectory(prefix="packmill-") as temporary:
         checkout = fetch(
             request.repository,

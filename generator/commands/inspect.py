@@ -28,7 +28,6 @@ def run(options: argparse.Namespace) -> int:
     """Run the command; return its exit code."""
     from generator.build.inspect import inspect, table
     from generator.request.build import build_request
-    from generator.request.settings import read_settings
 
     request = build_request(
         options.repository,
@@ -37,7 +36,7 @@ def run(options: argparse.Namespace) -> int:
         submodules=not options.no_submodules,
         resources=requested_resources(options),
     )
-    described = inspect(request, read_settings(os.environ))
+    described = inspect(request, os.environ)
     if options.json:
         import json
 

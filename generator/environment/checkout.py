@@ -7,7 +7,6 @@ from pathlib import Path
 
 from generator.environment.apt import read_apt
 from generator.environment.environment import BuildPack, Environment, find_environment
-from generator.environment.requirements import read_requirements
 from generator.repository.checkout import inside, read_text, repository_files
 from generator.shared.errors import EnvironmentSpecError
 
@@ -43,4 +42,6 @@ def _check_contents(folder: Path, environment: Environment) -> None:
         if name == "apt.txt":
             read_apt(file, read_text(folder, file) or "")
         elif name == "requirements.txt":
+            from generator.environment.requirements import read_requirements
+
             read_requirements(file, lambda path: read_text(folder, path))

@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from generator.environment.conda import check_conda_environment
 from generator.environment.configuration import FILES, TOP_ONLY, BuildPackFiles, ConfigurationFiles, ReadText
 from generator.environment.project import read_json
 from generator.environment.python_version import PythonRequirement, combine_requirements, read_python_requirements
@@ -78,6 +77,8 @@ def find_environment(paths: Iterable[str], read: ReadText | None = None, *, stan
     used = found.used(pack, ours=ours)
     for file in ("environment.yml", "environment.yaml"):
         if read and file in used:
+            from generator.environment.conda import check_conda_environment
+
             check_conda_environment(found.text(file), found.folder + file)
     requirements = read_python_requirements(found.python_texts(used)) if ours and read else ()
     return Environment(

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from generator.repository.address import Repository, check_checkout, parse_repository
-from generator.repository.destination import Destination
 from generator.repository.places import default_process
 from generator.request.checks import (
     check_commit,
@@ -19,9 +19,11 @@ from generator.request.checks import (
     process_name,
 )
 from generator.request.resources import Resources
-from generator.request.settings import Settings
 from generator.shared.errors import RepositoryError, UsageError
-from generator.shared.path_templates import check_template
+
+if TYPE_CHECKING:  # inspecting a local folder loads neither
+    from generator.repository.destination import Destination
+    from generator.request.settings import Settings
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -102,6 +104,8 @@ def build_request(
         UsageError, RepositoryError, ProcessError: a value is invalid.
     """
     if output_template:
+        from generator.shared.path_templates import check_template
+
         check_template(output_template)
     if registry and not build_image:
         raise UsageError("--push needs an image; omit --push or --no-image")

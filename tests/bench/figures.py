@@ -48,7 +48,8 @@ typed: int = 3"""
 def process(command: list[str]) -> tuple[float, float]:
     """Wall time in seconds and peak memory in MB of a whole process."""
     started = time.perf_counter()
-    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
     _, status, usage = os.wait4(child.pid, 0)
     elapsed = time.perf_counter() - started
     assert status == 0, command
