@@ -211,7 +211,8 @@ def application(parts: Context) -> FastAPI:
         app.include_router(router)
     for router in _pages:
         app.include_router(router, prefix=f"/{parts.project.path}/-")
-    app.mount("/static", StaticFiles(directory=data_folder("templates") / "pages" / "static"))
+    static = data_folder("templates") / "pages" / "static"
+    app.mount("/static", StaticFiles(directory=static, packages=[("generator.shared", "pages")]))
     app.add_exception_handler(HttpError, _handle_http_error)
     app.add_exception_handler(sessions.SignInFirstError, _redirect_to_sign_in)
     app.add_exception_handler(HTTPException, _handle_http_exception)

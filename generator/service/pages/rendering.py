@@ -17,6 +17,7 @@ from generator.service.context import context
 from generator.service.pages import badges
 from generator.service.pages.sessions import Session
 from generator.service.store import states
+from generator.shared.size_text import size_text
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -75,7 +76,7 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"moment": _moment, "iso": _iso, "duration": duration, "size": size}
+    environment.filters |= {"moment": _moment, "iso": _iso, "duration": duration, "size": size_text}
     environment.filters |= {"job_status": badges.job_status, "reasons_not_run": badges.reasons_not_run}
     environment.filters |= {"quoted": lambda path: quote(path, safe="/"), "shell": shlex.quote}
     return environment
@@ -100,13 +101,3 @@ def duration(seconds: float | None) -> str:
         return f"{seconds:.0f} s"
     minutes, rest = divmod(int(seconds), 60)
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
-
-
-def size(count: int | None) -> str:
-    """Format a number of bytes."""
-    number = float(count or 0)
-    for unit in ("B", "kB", "MB"):
-        if number < 1000:
-            return f"{number:.0f} {unit}" if unit == "B" or number >= 10 else f"{number:.1f} {unit}"
-        number /= 1000
-    return f"{number:.1f} GB"

@@ -1,23 +1,5 @@
-// Refreshes marked parts of a page, and formats times in the reader's locale.
+// Refreshes marked parts of a page.
 "use strict";
-
-const relative = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
-
-function ago(date) {
-  const seconds = (date - Date.now()) / 1000;
-  for (const [unit, length] of [["day", 86400], ["hour", 3600], ["minute", 60]]) {
-    if (Math.abs(seconds) >= length) return relative.format(Math.round(seconds / length), unit);
-  }
-  return relative.format(Math.round(seconds), "second");
-}
-
-function writeTimes(top) {
-  for (const time of top.querySelectorAll("time[datetime]")) {
-    const date = new Date(time.dateTime);
-    time.title = date.toLocaleString();
-    time.textContent = ago(date);
-  }
-}
 
 function holdsFocus(part) {
   return part.contains(document.activeElement) && document.activeElement !== document.body;
@@ -53,5 +35,4 @@ async function live() {
   }
 }
 
-writeTimes(document);
 if (document.querySelector("[data-live]:not([data-over])")) live();

@@ -68,7 +68,6 @@ class _DrainingServer(uvicorn.Server):
         super().__init__(config)
         self._end_work = end_work
         self._timeout = timeout
-        self._signals = 0
         self._hurry = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._drain: asyncio.Task[None] | None = None
@@ -86,7 +85,6 @@ class _DrainingServer(uvicorn.Server):
             self._loop.call_soon_threadsafe(self._note_signal)
 
     def _note_signal(self) -> None:
-        self._signals += 1
         if self._drain is None:
             self._drain = asyncio.create_task(self._end())
         else:

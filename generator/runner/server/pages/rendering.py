@@ -16,11 +16,15 @@ import jinja2
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 
+import generator.shared
 from generator.runner.server.access import Identity
 from generator.runner.server.context import context_of, own_path
 from generator.runner.server.runs.model import Run
+from generator.shared.size_text import size_text
 
 _FOLDER = Path(__file__).parent
+_SHARED = Path(generator.shared.__file__).parent / "pages"
+"""What the pages of the CI service have, too."""
 _SWAGGER = ("swagger-ui-bundle.js", "swagger-ui.css")
 _POLICY = (
     "default-src 'none'; script-src 'nonce-{nonce}' 'strict-dynamic'; style-src 'self'; img-src 'self' data:; "
@@ -71,7 +75,7 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"moment": _moment, "iso": _iso, "duration": _duration, "size": _size, "took": _seconds}
+    environment.filters |= {"moment": _moment, "iso": _iso, "duration": _duration, "size": size_text, "took": _seconds}
     environment.filters["in_zone"] = _in_zone
     environment.filters |= {"quoted": lambda path: quote(path, safe="/"), "query": urlencode}
     environment.globals["static"] = static_address
@@ -79,13 +83,13 @@ def _environment() -> jinja2.Environment:
 
 
 def static_file(name: str) -> Path | None:
-    """Return a file of ``static``; None if it does not exist."""
+    """Return a file of ``static``, or of those that several servers share; None if it does not exist."""
     return _static_files().get(name)
 
 
 @lru_cache(maxsize=1)
 def _static_files() -> dict[str, Path]:
-    own = {path.name: path for path in (_FOLDER / "static").iterdir() if path.is_file()}
+    own = {path.name: path for folder in (_SHARED, _FOLDER / "static") for path in folder.iterdir() if path.is_file()}
     return _swagger_files() | own
 
 
@@ -135,13 +139,3 @@ def _duration(seconds: float | None) -> str:
         return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
     minutes, rest = divmod(int(seconds), 60)
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
-
-
-def _size(count: int | None) -> str:
-    """Format a number of bytes."""
-    number = float(count or 0)
-    for unit in ("B", "kB", "MB"):
-        if number < 1000:
-            return f"{number:.0f} {unit}" if unit == "B" or number >= 10 else f"{number:.1f} {unit}"
-        number /= 1000
-    return f"{number:.1f} GB"

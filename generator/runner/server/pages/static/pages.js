@@ -1,23 +1,5 @@
-// Follows runs by server-sent events, refreshes lists, shows Parquet files, and formats times in the reader's locale.
+// Follows runs by server-sent events, refreshes lists, and shows Parquet files.
 "use strict";
-
-const relative = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
-
-function ago(date) {
-  const seconds = (date - Date.now()) / 1000;
-  for (const [unit, length] of [["day", 86400], ["hour", 3600], ["minute", 60]]) {
-    if (Math.abs(seconds) >= length) return relative.format(Math.round(seconds / length), unit);
-  }
-  return relative.format(Math.round(seconds), "second");
-}
-
-function writeTimes(top) {
-  for (const time of top.querySelectorAll("time[datetime]")) {
-    const date = new Date(time.dateTime);
-    time.title = date.toLocaleString();
-    time.textContent = ago(date);
-  }
-}
 
 function speak(text) {
   const region = document.getElementById("spoken");
@@ -176,7 +158,6 @@ function sendSchedule(part) {
   });
 }
 
-writeTimes(document);
 showParquetFiles();
 for (const part of document.querySelectorAll("details.schedule")) sendSchedule(part);
 for (const input of document.querySelectorAll("input[data-zone]")) {
