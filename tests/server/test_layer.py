@@ -13,8 +13,8 @@ from support import here
 
 _runner = here.parent / "generator" / "runner"
 _locks = here.parent / "templates" / "image" / "runner"
-_ONLY_ON_HOSTS = {"procrastinate", "psycopg", "psycopg_pool", "jupyterhub"}
-"""Modules of packmill[postgresql], which would double the size of the layer, and of packmill[jupyterhub]."""
+_ONLY_ON_HOSTS = {"procrastinate", "psycopg", "psycopg_pool", "jupyterhub", "kernel_gateway", "jupyter_server"}
+"""Modules of optional dependencies for hosts; those of postgresql would double the size of the layer."""
 
 
 def packages_in(lock: str) -> set[str]:
