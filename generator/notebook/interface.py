@@ -158,7 +158,7 @@ def _read_untagged(notebook: Notebook, remarks: list[Remark], *, folder: str, is
     dialect = read_dialect(notebook)
     if dialect is None:
         return Interface(warnings=(*remarks, Remark(line=0, message=untagged_advice(notebook))))
-    message = f"no cell is tagged 'parameters': the inputs and outputs are those of {dialect.name}"
+    message = f"no cell is tagged 'parameters': inputs and outputs are read from {dialect.name}"
     remarks += (Remark(line=0, message=message), *dialect.reading.remarks)
     where = f"{notebook.name} ({dialect.name})"
     interface = _interface(where, notebook, dialect.reading, remarks, folder=folder, is_folder=is_folder)

@@ -62,6 +62,39 @@ def test_a_parameters_cell_comes_first(case: Path) -> None:
     assert interface.placement is None
 
 
+def test_variables_of_the_machine_are_no_inputs() -> None:
+    source = (
+        "import os\nn = os.environ.get('n', '1')\nhome = os.environ.get('HOME', '/')\njob = os.environ['SLURM_JOB_ID']"
+    )
+
+    assert [one.name for one in read(notebook(source, tags=())).inputs] == ["n"]
+
+
+def test_variables_without_any_default_are_no_inputs() -> None:
+    assert not read(notebook("import os\nn = os.environ.get('n')", tags=())).inputs
+
+
+def test_a_text_that_is_true_is_named() -> None:
+    interface = read(notebook("import os\nplot = bool(os.environ.get('plot', 'False'))", tags=()))
+
+    assert interface.input("plot").default is True
+    assert any("plot is True by default, as bool('False') is" in one.message for one in interface.warnings)
+
+
+def test_what_kale_refuses_is_named() -> None:
+    interface = read(notebook("n = 1\nlist = [1]\nprint(n)", tags=("pipeline-parameters",)))
+
+    assert [one.name for one in interface.inputs] == ["n"]
+    assert sum("Kale takes numbers, booleans and texts" in one.message for one in interface.warnings) == 2
+
+
+@pytest.mark.parametrize(
+    "source", ["n = 3", "import os", "# CWL", "'@param'", "x = 'pipeline-parameters'", "x.getenv(y)"]
+)
+def test_other_notebooks_are_in_no_dialect(source: str) -> None:
+    assert read(notebook(source, tags=())).placement is None
+
+
 def test_a_cell_that_is_not_python_is_named() -> None:
     interface = read(notebook("n: 'CWLIntInput' = 3", "m: 'CWLIntInput' = (", tags=()))
 

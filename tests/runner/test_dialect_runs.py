@@ -11,6 +11,9 @@ import pytest
 from dialect_cases import dialect_notebook
 from support import Folder, folders
 
+from generator.notebook.interface import read_interface
+from generator.notebook.notebook import read_notebook
+
 pytestmark = pytest.mark.slow
 
 
@@ -30,8 +33,9 @@ def test_a_run_uses_the_values(case: Path, tmp_path: Path, golden: Callable[[Pat
 
     assert done.returncode == 0, done.stderr
     golden(case / "printed.txt", here.texts("o/in.ipynb"))
-    for name, glob in json.loads((case / "peer.json").read_text(encoding="utf-8"))["outputs"].items():
-        assert (tmp_path / "o" / glob).is_file(), name
+    interface = read_interface(read_notebook((tmp_path / "in.ipynb").read_bytes(), "in.ipynb"))
+    for output in interface.outputs:
+        assert (tmp_path / "o" / output.glob).is_file(), output.name
 
 
 @pytest.mark.parametrize("case", folders("dialects"), ids=lambda path: path.name)
@@ -42,3 +46,44 @@ def test_a_run_without_values_has_the_defaults(case: Path, tmp_path: Path, golde
 
     assert done.returncode == 0, done.stderr
     golden(case / "printed-defaults.txt", here.texts("o/in.ipynb"))
+
+
+def test_a_secret_variable_is_not_saved(tmp_path: Path) -> None:
+    here = Folder(tmp_path)
+    here.write("import os\ntoken = os.environ.get('api_token', '')\nprint(len(token), token)", tags=())
+    (tmp_path / "inputs.json").write_text('{"api_token": "very secret"}')
+
+    done = here.run("--process", "in.ipynb", "--repository", ".", "--output", "o", "--inputs", "inputs.json")
+
+    assert done.returncode == 0, done.stderr
+    assert here.texts("o/in.ipynb") == "11 ********\n"
+    assert "very secret" not in "".join(path.read_text() for path in (tmp_path / "o").iterdir())
+
+
+def test_metrics_of_kale_are_scraps(tmp_path: Path) -> None:
+    here = prepare(next(case for case in folders("dialects") if case.name == "kale"), tmp_path)
+
+    here.run("--process", "in.ipynb", "--repository", ".", "--output", "o", "--inputs", "inputs.json")
+
+    assert json.loads((tmp_path / "o" / "scraps.json").read_text())["accuracy"] == 2.25
+
+
+def test_an_engine_of_papermill_cannot_pass_values(tmp_path: Path) -> None:
+    here = Folder(tmp_path)
+    here.write("n: 'CWLIntInput' = 3", tags=())
+
+    done = here.run("in.ipynb", "out.ipynb", "-p", "n", "4", "--engine", "nbclient")
+
+    assert done.returncode == 2
+    assert "in.ipynb: values cannot be passed in another tool's dialect with --engine nbclient" in done.stderr
+
+
+def test_any_notebook_runs_with_values_of_its_dialect(tmp_path: Path) -> None:
+    here = Folder(tmp_path)
+    here.write("n = 3 #@param {type:'integer'}\nprint(n)", tags=())
+
+    done = here.run("in.ipynb", "out.ipynb", "-p", "n", "4")
+
+    assert done.returncode == 0, done.stderr
+    assert here.texts() == "4\n"
+    assert here.executed()["metadata"]["papermill"]["parameters"] == {"n": 4}

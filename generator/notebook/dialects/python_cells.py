@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 
 from generator.notebook.languages.python_text import blank_magics, comments_in, lines_of
@@ -37,9 +37,13 @@ class PythonCell:
         return ends[line - 1] + len(self.lines[line - 1].encode()[:column].decode(errors="ignore"))
 
 
-def python_cells(notebook: Notebook, mark: str, remarks: list[Remark]) -> Iterator[PythonCell]:
-    """Yield the cells with ``mark``; one that cannot be parsed gets a remark."""
+def python_cells(
+    notebook: Notebook, mark: str, remarks: list[Remark], *, numbers: Container[int] | None = None
+) -> Iterator[PythonCell]:
+    """Yield the cells with ``mark``, or those with these ``numbers``; one that cannot be parsed gets a remark."""
     for cell in notebook.cells:
+        if numbers is not None and cell.number not in numbers:
+            continue
         magic = cell_magic(cell)
         if cell.kind != "code" or mark not in cell.source or (magic and magic[1] not in PYTHON_CELL_MAGICS):
             continue
@@ -47,7 +51,8 @@ def python_cells(notebook: Notebook, mark: str, remarks: list[Remark]) -> Iterat
         try:
             tree = ast.parse(plain)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
-            message = f"cell {cell.number} mentions {mark!r}, but is not valid Python: it gives no parameters"
+            reason = f"mentions {mark!r}, but" if mark else "is tagged as parameters, but"
+            message = f"cell {cell.number} {reason} is not valid Python: it gives no parameters"
             remarks.append(Remark(line=0, message=message))
             continue
         lines = tuple(lines_of(cell.source))

@@ -1,0 +1,95 @@
+"""Colab's forms: assignments of any cell with a comment such as ``#@param {type:"integer"}`` or ``#@param ["a", "b"]``.
+
+As in Colab, a run replaces the value where it is assigned.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+
+from generator.notebook.dialects.dialect import Dialect
+from generator.notebook.dialects.literal_hints import hint_of_scalar
+from generator.notebook.dialects.python_cells import PythonCell, python_cells
+from generator.notebook.languages.python import literal_of
+from generator.notebook.notebook import Notebook
+from generator.notebook.parameters import CwlType, Hint, Literal, Missing, Parameter, Reading, Remark
+from generator.notebook.placement import Edit, Placement
+
+_FIELD = re.compile(r"#\s*@param\b\s*(?P<choices>\[.*\])?\s*(?P<options>\{.*\})?")
+_OPTION = re.compile(r"""["']?([\w-]+)["']?\s*:\s*("[^"]*"|'[^']*'|[^,}\s]+)""")
+_types = {
+    "string": CwlType.STRING,
+    "date": CwlType.STRING,
+    "integer": CwlType.INT,
+    "number": CwlType.FLOAT,
+    "boolean": CwlType.BOOLEAN,
+}
+
+
+def read(notebook: Notebook) -> Dialect:
+    """Read the fields of all cells."""
+    remarks: list[Remark] = []
+    parameters: dict[str, Parameter] = {}
+    edits: list[Edit] = []
+    for cell in python_cells(notebook, "@param", remarks):
+        fields = {line: match for line, text in cell.comments.items() if (match := _FIELD.match(text))}
+        for statement in ast.walk(cell.tree):
+            if not isinstance(statement, ast.Assign | ast.AnnAssign) or statement.value is None:
+                continue
+            field = fields.get(statement.end_lineno or 0)
+            targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+            if field is None or len(targets) != 1 or not isinstance(targets[0], ast.Name):
+                continue
+            del fields[statement.end_lineno or 0]
+            one = _parameter(cell, statement, targets[0].id, field)
+            parameters.setdefault(one.name, one)
+            start, end = cell.span(statement.value)
+            edits.append(Edit(cell=cell.number, start=start, end=end, parameter=one.name))
+        for line in fields:
+            message = f"cell {cell.number}, line {line}: '#@param' is not after an assignment to a name; it is ignored"
+            remarks.append(Remark(line=0, message=message))
+    return Dialect(
+        name="Colab's forms (#@param)",
+        reading=Reading(parameters=tuple(parameters.values()), remarks=tuple(remarks)),
+        placement=Placement(edits=tuple(edits)),
+    )
+
+
+def _parameter(cell: PythonCell, statement: ast.Assign | ast.AnnAssign, name: str, field: re.Match[str]) -> Parameter:
+    default = literal_of(statement.value) if statement.value else Missing.UNSET
+    options = {key: value.strip("\"'") for key, value in _OPTION.findall(field["options"] or "")}
+    choices = _choices(field["choices"])
+    hint = _hint(options, choices, default)
+    doc = f"from {options['min']} to {options['max']}" if {"min", "max"} <= options.keys() else ""
+    return Parameter(name=name, line=statement.lineno, text=cell.text(statement), default=default, hint=hint, doc=doc)
+
+
+def _hint(options: dict[str, str], choices: list[Literal], default: Literal | Missing) -> Hint | None:
+    kind = options.get("type", "")
+    if choices and kind != "raw":
+        return _enum(options, choices, default)
+    if kind == "slider":
+        steps = [options.get(key, "1") for key in ("min", "max", "step")]
+        whole = isinstance(default, int) and all(re.fullmatch(r"[+-]?\d+", step) for step in steps)
+        return Hint(type=CwlType.INT if whole else CwlType.FLOAT)
+    if kind in _types:
+        return Hint(type=_types[kind], optional=default is None)
+    return hint_of_scalar(default)
+
+
+def _enum(options: dict[str, str], choices: list[Literal], default: Literal | Missing) -> Hint | None:
+    """Return the choices of a list as an enum, unless the form accepts other values as well."""
+    texts = tuple(dict.fromkeys(one for one in choices if isinstance(one, str)))
+    if options.get("allow-input") != "true" and len(texts) == len(set(map(repr, choices))) and default in texts:
+        return Hint(type=CwlType.ENUM, symbols=texts)
+    return Hint(type=_types[options["type"]]) if options.get("type") in _types else hint_of_scalar(default)
+
+
+def _choices(text: str | None) -> list[Literal]:
+    """Return the values of a list such as ``["a", "b"]``."""
+    try:
+        choices = ast.literal_eval(text or "[]")
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return []
+    return choices if isinstance(choices, list) else []
