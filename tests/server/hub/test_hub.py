@@ -214,15 +214,6 @@ def test_events_of_a_run_arrive_while_it_runs(people: People, ada: str) -> None:
     assert people.hub.ask("DELETE", f"/user/{ADA}/runs/{started['id']}", ada).status_code in (200, 202, 204)
 
 
-def test_the_server_of_a_user_gets_no_token_and_sets_no_cookie(people: People, ada: str) -> None:
-    """The server belongs to its user, who could read what it is sent."""
-    answer = people.hub.ask("GET", f"/user/{ADA}/notebooks", CRON_TOKEN, headers={"Cookie": "jupyterhub-session-id=x"})
-
-    assert answer.status_code == 200
-    assert "Set-Cookie" not in answer.headers
-    assert answer.headers["X-Request-ID"]
-
-
 def test_sizes_and_files_pass_as_they_are(people: People, ada: str) -> None:
     cell = "open(data, 'wb').write(bytes(range(256)) * 4000)"
     people.write(ADA, "files/a b%.ipynb", "data = 'ü #1.bin'  # type: stage-out", cell)

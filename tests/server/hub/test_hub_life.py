@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 import os
 import signal
-import threading
 from collections.abc import Iterator
 
 import pytest
-import requests
 from conftest import EVE, People, write_home
 from jupyterhub_server import PREFIX, JupyterHub, require_hub, system_users, user_processes
 from waiting import has_ended, wait_until
@@ -56,35 +54,12 @@ def test_a_user_whom_the_hub_has_no_more_is_forgotten(people: People) -> None:
     assert "user removed from the hub user=packmill-removed" in people.hub.log.read_text()
 
 
-def test_schedules_start_their_server_with_the_service_and_a_run_ends_before_it(people: People) -> None:
+def test_the_service_and_users_servers_end_with_a_hub_that_is_killed_and_schedules_go_on(people: People) -> None:
     token = people.hub.token(EVE)
     body = {"notebook": "daily_report.ipynb", "cron": "0 2 * * *", "time_zone": "Europe/Zurich"}
     created = people.hub.ask("POST", f"/user/{EVE}/schedules", token, json=body)
     assert created.status_code == 201, created.text
     assert scheduled(people) == [EVE]
-    answers: list[requests.Response] = []
-    slow = {"notebook": "slow.ipynb", "parameters": {"seconds": 2}}
-    waiting = threading.Thread(
-        target=lambda: answers.append(people.hub.ask("POST", f"/user/{EVE}/runs?wait=60", token, json=slow))
-    )
-    waiting.start()
-    wait_until(lambda: is_running(people, token), message="the run runs")
-
-    people.hub.stop()
-
-    waiting.join(60)
-    assert answers[0].json()["state"] == "succeeded"
-    assert not user_processes(EVE)
-
-    people.hub.start()
-
-    wait_until(lambda: user_processes(EVE), message="the server of a person with schedules is started")
-    assert people.hub.ask("DELETE", created.headers["Location"].removeprefix(PREFIX), token).status_code == 204
-    assert scheduled(people) == []
-
-
-def test_the_service_and_users_servers_end_with_a_hub_that_is_killed(people: People) -> None:
-    token = people.hub.token(EVE)
     run = start(people, token, seconds=60)
     service, processes = people.hub.service_pid(), people.hub.processes()
     wait_until(lambda: is_running(people, token), message="the run runs")
@@ -96,9 +71,14 @@ def test_the_service_and_users_servers_end_with_a_hub_that_is_killed(people: Peo
     os.kill(service, signal.SIGTERM)  # the end of the hub was the first signal, and the second one interrupts runs
     wait_until(lambda: has_ended(service), message="the service has ended")
     assert not user_processes(EVE)
+
     people.hub.start()
+
+    wait_until(lambda: user_processes(EVE), message="the server of a person with schedules is started")
     entity = people.hub.ask("GET", f"/user/{EVE}/runs/{run}", token).json()
     assert (entity["state"], entity["reason"]) == ("failed", "interrupted")
+    assert people.hub.ask("DELETE", created.headers["Location"].removeprefix(PREFIX), token).status_code == 204
+    assert scheduled(people) == []
 
 
 def test_users_servers_end_with_a_service_that_is_killed(people: People) -> None:

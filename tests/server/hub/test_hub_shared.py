@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import pwd
+import threading
 from collections.abc import Iterator
 from urllib.parse import quote
 
 import pytest
+import requests
 from jupyterhub_server import JupyterHub, require_hub, system_users
 from support import write_notebook
+from waiting import wait_until
 
 pytestmark = pytest.mark.group("hub")
 SHARED, SPACED = "packmill-shared", "d e"
@@ -24,6 +27,8 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterHub]:
         (folder / "homes" / SPACED).mkdir(parents=True)
         (folder / "homes" / "trap").symlink_to("/etc")
         write_notebook(folder / "homes" / SPACED / "double.ipynb", "x: int = 1", "print(x * 2)")
+        slow = "import time\nopen('started', 'w').close()\ntime.sleep(2)"
+        write_notebook(folder / "homes" / SPACED / "slow.ipynb", slow, tags=())
         users = {SPACED, "ada", "trap"}
         started = JupyterHub(folder, users, "--home", f"{folder}/homes/{{username}}", "--rate-limit", "10", as_user=uid)
         for path in (folder, *folder.rglob("*")):
@@ -74,3 +79,19 @@ def test_requests_of_a_person_are_limited(hub: JupyterHub) -> None:
     assert int(answers[-1].headers["Retry-After"]) >= 1
     assert "ada" in answers[-1].json()["detail"]
     assert hub.ask("GET", f"/user/{quote(SPACED)}/notebooks", hub.token(SPACED)).status_code == 200
+
+
+def test_a_running_run_ends_before_the_service_and_its_caller_gets_the_result(hub: JupyterHub) -> None:
+    token, answers = hub.token(SPACED), list[requests.Response]()
+    body = {"username": SPACED, "notebook_name": "slow.ipynb", "parameters": {}}
+    waiting = threading.Thread(target=lambda: answers.append(hub.ask("POST", "/execute", token, json=body)))
+    waiting.start()
+    started = hub.folder / "homes" / SPACED / "started"
+    wait_until(started.exists, message="the run runs")
+
+    hub.stop()
+
+    waiting.join(60)
+    assert answers[0].json()["status"] == "success"
+    log = hub.log.read_text()
+    assert log.index("user server stopped") < log.index("packmill-runner: stopped\n")
