@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import re
 import shutil
 import signal
@@ -10,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from waiting import has_ended, wait_until
 python = Path(sys.prefix, "hub/bin/python")
 _proxy = Path(sys.prefix, "node/node_modules/.bin/configurable-http-proxy")
 PREFIX = "/services/packmill"
+_HOMES = "packmill-homes-"
 SERVICE_TOKEN, ADMIN_TOKEN, CRON_TOKEN = "s" * 32, "a" * 32, "c" * 32
 
 _CONFIG = """\
@@ -171,29 +173,39 @@ class JupyterHub:
 
 @contextmanager
 def system_users(*names: str) -> Iterator[dict[str, Path]]:
-    """Create users of this machine, each with a private home; their names are prefixed so that they are no one's."""
+    """Create users of this machine, each with a private home; one that a killed run of the tests left is replaced."""
     if os.geteuid() != 0 or not shutil.which("useradd"):
         pytest.skip("only root can create users")
-    parent = Path(tempfile.mkdtemp(prefix="packmill-homes-"))
+    parent = Path(tempfile.mkdtemp(prefix=_HOMES))
     parent.chmod(0o755)
-    created: list[str] = []
     try:
         for name in names:
-            home = parent / name
-            command = ["useradd", "--create-home", "--home-dir", str(home), "--key", "HOME_MODE=0700", name]
+            _remove_user(name)
+            command = ["useradd", "--create-home", "--home-dir", str(parent / name), "--key", "HOME_MODE=0700", name]
             subprocess.run(command, check=True, capture_output=True)
-            created.append(name)
         yield {name: parent / name for name in names}
     finally:
-        for name in created:
-            wait_until(lambda name=name: not _processes_of(name), message=f"no process of {name} is left")
-            subprocess.run(["userdel", "--remove", name], check=True, capture_output=True)
+        for name in names:
+            _remove_user(name)
         shutil.rmtree(parent, ignore_errors=True)
 
 
-def _processes_of(name: str) -> list[int]:
-    import pwd
+def _remove_user(name: str) -> None:
+    """Remove a user that tests created, after its processes."""
+    try:
+        home = pwd.getpwnam(name).pw_dir
+    except KeyError:
+        return
+    assert _HOMES in home, f"{name} is a user of this machine; the tests need the name"
+    with suppress(ProcessLookupError):
+        for process in user_processes(name):
+            os.kill(process, signal.SIGTERM)
+    wait_until(lambda: not user_processes(name), message=f"no process of {name} is left")
+    subprocess.run(["userdel", "--remove", name], check=True, capture_output=True)
 
+
+def user_processes(name: str) -> list[int]:
+    """The processes of a system user."""
     uid = pwd.getpwnam(name).pw_uid
     found = []
     for path in Path("/proc").glob("[0-9]*"):
@@ -203,13 +215,3 @@ def _processes_of(name: str) -> list[int]:
         except OSError:
             continue
     return found
-
-
-def user_processes(name: str) -> list[int]:
-    """The processes of a system user."""
-    return _processes_of(name)
-
-
-def own_lines(text: str) -> list[str]:
-    """The log lines of the service, without the hub's own."""
-    return [line for line in text.splitlines() if re.match(r"\d{4}-\d\d-\d\dT", line)]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import logging
 import re
 import time
 from collections import OrderedDict
+from collections.abc import Awaitable
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import quote, urlencode
 
 import aiohttp
@@ -24,7 +27,8 @@ _TOKEN = re.compile(r"[!-~]{8,512}")
 _KNOWN_SECONDS = 2.0
 """How long the person of a session is known without asking the hub: a page makes several requests at once."""
 _MOST_KNOWN = 10_000
-_TIMEOUT = aiohttp.ClientTimeout(total=20)
+_PATIENCE = 10.0
+_TIMEOUT = aiohttp.ClientTimeout(total=_PATIENCE)
 _UNAVAILABLE = "JupyterHub does not answer; try again later"
 _NAMES = {"list:users", "read:users", "read:users:name", "admin:users"}
 
@@ -75,9 +79,9 @@ class HubApi:
             return known
         self._known.pop(key, None)
         try:
-            model = await self._oauth.user_for_token(token, use_cache=False, sync=False)
+            model = await self._answer(self._oauth.user_for_token(token, use_cache=False, sync=False))
         except HTTPError as error:
-            raise _unavailable(error) from None
+            raise _unavailable(error.log_message) from None
         if model is None:
             return None
         caller = read_caller(model)
@@ -105,7 +109,7 @@ class HubApi:
         if not verifier:
             raise ProblemError(403, "this login has expired; open the page again")
         try:
-            token = await self._oauth.token_for_code(code, code_verifier=verifier, sync=False)
+            token = await self._answer(self._oauth.token_for_code(code, code_verifier=verifier, sync=False))
         except HTTPError as error:
             log("login refused", level=logging.WARNING, reason=error.log_message)
             raise ProblemError(403, "JupyterHub refuses this login; open the page again") from None
@@ -115,7 +119,7 @@ class HubApi:
         """Whether the hub answers, and knows this service."""
         try:
             return await self._own_scopes() is not None
-        except (aiohttp.ClientError, TimeoutError):
+        except (aiohttp.ClientError, asyncio.TimeoutError):
             return False
 
     async def has_user(self, name: str) -> bool | None:
@@ -126,8 +130,20 @@ class HubApi:
                 return None
             async with self._get(f"/users/{quote(name, safe='')}") as response:
                 return {200: True, 404: False}.get(response.status)
-        except (aiohttp.ClientError, TimeoutError):
+        except (aiohttp.ClientError, asyncio.TimeoutError):
             return None
+
+    async def _answer(self, question: Awaitable[Any]) -> Any:
+        """Wait for the hub's answer, which its own client does for minutes.
+
+        Raises:
+            ProblemError: 503, the hub does not answer in time.
+            HTTPError: it refuses, or cannot be reached.
+        """
+        try:
+            return await asyncio.wait_for(question, _PATIENCE)
+        except asyncio.TimeoutError:
+            raise _unavailable("timeout") from None
 
     async def _own_scopes(self) -> set[str] | None:
         async with self._get("/user") as response:
@@ -158,6 +174,6 @@ class _Reply:
         await self._session.close()
 
 
-def _unavailable(error: HTTPError) -> ProblemError:
-    log("the hub does not answer", level=logging.WARNING, reason=error.log_message)
+def _unavailable(reason: object) -> ProblemError:
+    log("the hub does not answer", level=logging.WARNING, reason=reason)
     return ProblemError(503, _UNAVAILABLE, headers={"Retry-After": "5"})
