@@ -7,13 +7,14 @@ may differ only in the names of the holders: a license with a further condition 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from functools import cache
 
 _SPDX_LINE = re.compile(r"SPDX-License-Identifier:\s*([^\n*]+)")
 _COPYRIGHT = re.compile(
-    r"(?im)^\W*(?:(?:portions )?(?:copyright[ \t]*)?(?:©|\(c\))|copyright[ \t]*[\d\[]|all rights reserved).*$"
+    r"(?im)^\W*(?:portions )?(?:(?:copyright[ \t]*)?(?:©|\(c\))|copyright[ \t]*[\d\[{]|all rights reserved).*$"
 )
-_ENDS = (("end", "of", "terms", "and", "conditions"), ("appendix", "how", "to", "apply"))
+_END = "end of terms and conditions".split()
 _BULLET = re.compile(r"(?m)^[ \t]*(?:\(?(?:\d{1,2}|[a-z])[.)]|[*•-])[ \t]+")
 _HOLDER = frozenset(
     "copyright holder holders owner owners author authors contributors organization project fullname year".split()
@@ -21,8 +22,13 @@ _HOLDER = frozenset(
 _AROUND_HOLDER = _HOLDER | {"the", "of", "and", "its"}
 _LONGEST_NAME = 12
 """Words of a holder's name, in place of words such as ``the copyright holder``."""
-_PRELUDE = 40
-"""Words of a title before the terms."""
+_LONGEST_TITLE = 40
+_TITLE = frozenset(
+    "a and are as authors below by c contributors copyright date following for is license licensed of on "
+    "project released reproduced software terms the this under v".split()
+) | {"licence"}  # english: ignore
+_OTHERS_IN_TITLE = 2
+"""Words of a title that are neither in the license's own nor in every title, such as the name of a project."""
 
 
 def canonical_license(text: str) -> str:
@@ -53,34 +59,45 @@ def license_of_text(text: str) -> str:
     words = _words(text)
     length = len(" ".join(words))
     similar = (one for one in LICENSES if length / 2 <= len(one[1]) <= length * 2)
-    return next((spdx for spdx, known in similar if _is_same(words, _without_title(known))), "")
+    return next((spdx for spdx, known in similar if _matches(words, _terms(known))), "")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Terms:
+    """The words of a license's title, and those of its terms: with the appendix, and without it."""
+
+    title: frozenset[str]
+    forms: tuple[list[str], ...]
 
 
 @cache
-def _without_title(text: str) -> list[str]:
-    """Return the words of a license without its title, where one is above the line of the copyright."""
+def _terms(text: str) -> _Terms:
     first, separator, rest = text.partition("\n\n")
-    titled = separator and len(_words(first)) <= 8 and not first.lower().startswith(("do what", "permission"))
-    return _words(rest if titled else text)
+    title = _words(first)
+    titled = bool(separator) and len(title) <= 8 and not first.lower().startswith(("do what", "permission"))
+    words = _words(rest if titled else text)
+    ends = [at for at in range(len(words)) if words[at : at + len(_END)] == _END]
+    forms = [words, *(form for at in ends for form in (words[:at], words[: at + len(_END)]))]
+    return _Terms(title=frozenset(title) if titled else frozenset(), forms=tuple(forms))
+
+
+def _matches(words: list[str], terms: _Terms) -> bool:
+    start = next((at for at in range(_LONGEST_TITLE) if words[at : at + 6] == terms.forms[0][:6]), None)
+    if start is None:
+        return False
+    others = [word for word in words[:start] if word not in terms.title | _TITLE]
+    return len(others) <= _OTHERS_IN_TITLE and any(_is_same(words[start:], form) for form in terms.forms)
 
 
 def _words(text: str) -> list[str]:
-    """Return the words of a text in lower case, without the lines of its copyright, and up to an appendix."""
+    """Return the words of a text in lower case, without bullets and the lines of its copyright."""
     plain = _BULLET.sub("", _COPYRIGHT.sub("", text.replace("https://", "http://")))
-    words = re.findall(r"[a-z0-9]+", plain.lower())
-    for end in _ENDS:
-        for start in (index for index, word in enumerate(words) if word == end[0]):
-            if tuple(words[start : start + len(end)]) == end:
-                return words[:start]
-    return words
+    return re.findall(r"[a-z0-9]+", plain.lower())
 
 
 def _is_same(words: list[str], known: list[str]) -> bool:
-    start = next((at for at in range(_PRELUDE) if words[at : at + 6] == known[:6]), None)
-    if start is None or not known:
-        return False
-    at = start
-    expected = 0
+    """Whether two lists of words differ in the names of holders alone."""
+    at = expected = 0
     while expected < len(known):
         if at < len(words) and words[at] == known[expected]:
             at, expected = at + 1, expected + 1

@@ -33,6 +33,9 @@ def test_every_well_known_license_is_identified_with_its_holder(spdx: str) -> No
         (_BSD.replace("COPYRIGHT HOLDERS AND", "REGENTS AND"), "BSD-3-Clause"),
         (_TEXTS["Apache-2.0"].partition("APPENDIX")[0], "Apache-2.0"),
         (_TEXTS["Apache-2.0"].replace("http://", "https://"), "Apache-2.0"),
+        (_TEXTS["Apache-2.0"].replace("[yyyy] [name of copyright owner]", "2026 Ada Lovelace"), "Apache-2.0"),
+        (_TEXTS["GPL-3.0"].partition("END OF TERMS")[0], "GPL-3.0"),
+        ("Trees\n\nThis project is released under the MIT License.\n\n" + _MIT.partition("\n\n")[2], "MIT"),
         ("SPDX-License-Identifier: MIT OR apache-2.0\n\nChoose one.", "MIT OR Apache-2.0"),
     ],
 )
@@ -52,8 +55,12 @@ def test_usual_forms_of_a_license_are_identified(text: str, spdx: str) -> None:
         _MIT + "\n" + _BSD,
         _BSD.replace("met:", "met, in research alone:"),
         _BSD.partition("3. Neither")[0],
+        "Non-commercial use only.\n\n" + _MIT,
+        _TEXTS["Apache-2.0"]
+        + "\n---- LLVM Exceptions to the Apache 2.0 License ----\n\nAs an exception, if, as a result of",
+        _TEXTS["Apache-2.0"].partition("APPENDIX")[0] + "Without limiting other conditions, you may not sell it.",
     ],
-    ids=range(9),
+    ids=range(12),
 )
 def test_a_license_with_other_conditions_is_unknown(text: str) -> None:
     assert license_of_text(text) == ""
