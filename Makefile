@@ -42,6 +42,7 @@ lock: environment ## resolve the dependencies anew
 	cd templates/image/runner && $(COMPILE) --python-version 3.10 runner.in -o runner.txt
 	cd templates/image/runner && $(COMPILE) --python-version 3.10 -c runner.txt staging.in -o staging.txt
 	cd templates/image/runner && $(COMPILE) --python-version 3.10 -c runner.txt server.in -o server.txt
+	cd templates/image/runner && $(COMPILE) --python-version 3.10 -c runner.txt -c server.txt gateway.in -o gateway.txt
 	cd templates/image/runner && $(COMPILE) --python-version 3.9 $(addprefix --no-emit-package ,$(NO_RUN_NEEDS)) --overrides kernel-overrides.in kernel.in -o kernel.txt
 	cd tests/helpers/kernels && $(COMPILE) --python-version 3.11 $(addprefix --no-emit-package ,$(NO_TEST_NEEDS)) requirements.in -o requirements.txt
 	cd tests/helpers/airflow && $(COMPILE) --python-version 3.11 $(addprefix --no-emit-package ,$(NO_RUN_NEEDS)) requirements.in -o requirements.txt

@@ -175,6 +175,7 @@ def _request(record: Provenance, *, output: Path, fresh: bool, image: str | None
         output_template=text("output_template"),
         emits=tuple(name for name in (text("emit") or "").split() if name in optional_documents),
         standard=record.options.get("standard_buildpacks") is True,
+        kernel_gateway=record.options.get("kernel_gateway") is True,
         submodules=record.options.get("no_submodules") is not True,
         fresh=fresh,
         lock=record.lock,

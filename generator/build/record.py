@@ -87,6 +87,7 @@ def _build_options(request: BuildRequest, settings: Settings) -> dict[str, Any]:
         "network": request.network,
         "output_template": request.output_template,
         "standard_buildpacks": request.standard,
+        "kernel_gateway": request.kernel_gateway,
         "no_submodules": not request.submodules,
         "stage_guard": settings.stage_guard,
         "emit": " ".join(request.emits),

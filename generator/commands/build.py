@@ -49,6 +49,11 @@ environment."""
         action="store_true",
         help="build every environment with repo2docker's own build packs (conda), also plain Python ones",
     )
+    parser.add_argument(
+        "--kernel-gateway",
+        action="store_true",
+        help="add the Jupyter Kernel Gateway to the image, for 'packmill-runner gateway --api jupyter-websocket'",
+    )
     parser.add_argument("--no-cache", action="store_true", help="ignore cached images and layers; rebuild from scratch")
     parser.add_argument(
         "--cache-registry",
@@ -124,6 +129,7 @@ def run(options: argparse.Namespace) -> int:
         destination=_destination(options),
         fresh=options.no_cache,
         standard=options.standard_buildpacks,
+        kernel_gateway=options.kernel_gateway,
         submodules=not options.no_submodules,
         replace=options.replace,
         emits=tuple(options.emit),

@@ -37,7 +37,8 @@ class ImageSpec:
 
     ``environment_key`` identifies an environment that was requested in place of the repository's own; ``lock`` is
     installed as it is instead of resolving requirements again; ``standard`` leaves environments to repo2docker's own
-    build packs. ``metadata`` is the repository's. ``find_pushed`` looks up an image by its key in a registry.
+    build packs; ``kernel_gateway`` adds the Jupyter Kernel Gateway. ``metadata`` is the repository's. ``find_pushed``
+    looks up an image by its key in a registry.
     """
 
     reference: str
@@ -48,6 +49,7 @@ class ImageSpec:
     base_image: str | None
     lock: Lock | None = None
     standard: bool = False
+    kernel_gateway: bool = False
     metadata: Metadata = field(default_factory=Metadata)
     store: ImageStore = field(default_factory=ImageStore)
     find_pushed: Callable[[str], BuiltImage | None] = lambda _: None
@@ -90,12 +92,15 @@ def ensure_image(spec: ImageSpec, progress: Progress) -> BuiltImage:
     """
     planned = _plan_environment(spec, progress)
     own = spec.environment_key == image.own_environment
-    key = image_key(spec.source, environment=planned.key if own else digest_of(spec.environment_key, planned.key))
+    environment_key = planned.key if own else digest_of(spec.environment_key, planned.key)
+    key = image_key(spec.source, environment=environment_key, kernel_gateway=spec.kernel_gateway)
     found = None if spec.store.fresh else spec.find_pushed(key) or _find_cached(spec.reference, key)
     if found:
         progress.say(f"{found.reference} is up to date")
         return replace(found, base=planned.base)
-    runners = Runners(base=planned.base, address=spec.source.address, store=spec.store)
+    runners = Runners(
+        base=planned.base, address=spec.source.address, store=spec.store, kernel_gateway=spec.kernel_gateway
+    )
     with build_early(runners) as early:
         environment = _ensure_environment(spec, planned, progress)
     early.report(progress)
@@ -194,6 +199,7 @@ def _compose(spec: ImageSpec, environment: str, runner: str, key: str, progress:
         environment=environment,
         runner=runner,
         inside=inside,
+        kernel_gateway=spec.kernel_gateway,
         image_key=key,
         metadata=spec.metadata,
     )

@@ -14,10 +14,13 @@ from generator.repository.source import Source
 from generator.resources import render
 
 
-def runner_dockerfile(pythons: ImagePythons, *, builder: str, kernel_command: str, cache: str) -> str:
+def runner_dockerfile(
+    pythons: ImagePythons, *, builder: str, kernel_command: str, cache: str, kernel_gateway: bool = False
+) -> str:
     """Render the Dockerfile of the runner image, which is built in the image ``builder``.
 
-    ``kernel_command`` is the command there for the Python that needs a kernel; ``cache`` names the package cache.
+    ``kernel_command`` is the command there for the Python that needs a kernel; ``cache`` names the package cache;
+    ``kernel_gateway`` adds a layer with the Jupyter Kernel Gateway.
     """
     return render(
         "image/runner/Dockerfile",
@@ -26,6 +29,7 @@ def runner_dockerfile(pythons: ImagePythons, *, builder: str, kernel_command: st
         kernel_name=pythons.kernel_python,
         kernel_python=kernel_command if pythons.kernel_python else "",
         cache=cache,
+        kernel_gateway=kernel_gateway,
     )
 
 
@@ -36,6 +40,7 @@ def image_dockerfile(
     environment: str,
     runner: str,
     inside: bool,
+    kernel_gateway: bool = False,
     image_key: str,
     metadata: Metadata,
 ) -> str:
@@ -52,6 +57,7 @@ def image_dockerfile(
         folder=repository_folder(config),
         workdir=str(config.get("WorkingDir") or "/"),
         inside=inside,
+        kernel_gateway=kernel_gateway,
         time=int(source.time.timestamp()),
         entrypoint=_exec_form(entrypoint(config)),
         command=_exec_form(command(config)),

@@ -20,21 +20,26 @@ def digest_of(*parts: str) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def image_key(source: Source, *, environment: str) -> str:
-    """Return the key of an image: of its address, commit, environment, and packmill itself."""
+def image_key(source: Source, *, environment: str, kernel_gateway: bool = False) -> str:
+    """Return the key of an image: of its address, commit, environment, the Kernel Gateway, and packmill itself."""
     last = (
         (data_folder("templates") / "image" / name).read_text(encoding="utf-8") for name in ("Dockerfile", "place.py")
     )
-    return digest_of(source.address, source.commit, environment, __version__, runner_digest(), *last)
+    parts = (source.address, source.commit, environment, __version__, runner_digest(), *last)
+    return digest_of(*parts, *_with_gateway(kernel_gateway))
 
 
-def runner_key(pythons: ImagePythons, *, built_by: str) -> str:
+def _with_gateway(kernel_gateway: bool) -> tuple[str, ...]:  # noqa: FBT001 - a part of keys
+    return ("kernel gateway",) if kernel_gateway else ()
+
+
+def runner_key(pythons: ImagePythons, *, built_by: str, kernel_gateway: bool = False) -> str:
     """Return the key of a runner image: of packmill itself, the Pythons it is for, and the image that builds it.
 
     ``built_by`` identifies the image whose programs build the runner, because they could tamper with it: a base image,
     whose runner is shared by everything on that base, or a repository's own environment, whose runner is not shared.
     """
-    return digest_of(__version__, runner_digest(), built_by, *pythons.texts())
+    return digest_of(__version__, runner_digest(), built_by, *pythons.texts(), *_with_gateway(kernel_gateway))
 
 
 def staging_key(runner: str, *, base_id: str) -> str:

@@ -12,6 +12,7 @@ _TITLES = (
     (r"postBuild", "postBuild"),
     (r"COPY /runner/", "runner"),
     (r"COPY /server/", "server"),
+    (r"COPY /gateway/", "Kernel Gateway"),
     (r"COPY /staging/", "staging"),
     (r"/packmill-root", "environment"),
     (r"settle\.py sh -c .?apt-get", "system packages"),

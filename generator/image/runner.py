@@ -34,11 +34,15 @@ _DOWNLOAD = "python-build-standalone"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Runners:
-    """The runner images for environments of the repository at ``address``, on ``base`` if packmill chose it."""
+    """The runner images for environments of the repository at ``address``, on ``base`` if packmill chose it.
+
+    With ``kernel_gateway`` they have a layer with the Jupyter Kernel Gateway.
+    """
 
     base: Base | None
     address: str
     store: ImageStore
+    kernel_gateway: bool = False
 
     @property
     def built_by(self) -> str:
@@ -47,7 +51,7 @@ class Runners:
 
     def reference(self, pythons: ImagePythons) -> str:
         """Return the name of the runner image for these Pythons."""
-        return image.runner_reference(runner_key(pythons, built_by=self.built_by))
+        return image.runner_reference(runner_key(pythons, built_by=self.built_by, kernel_gateway=self.kernel_gateway))
 
     def pythons(self, environment: str) -> ImagePythons:
         """Return the Pythons that the runner of an environment depends on.
@@ -75,6 +79,7 @@ class Runners:
             builder=self.base.pinned if self.base else environment,
             kernel_command=self.base.python if self.base else pythons.kernel_python,
             cache=cache_name("runner", self.built_by),
+            kernel_gateway=self.kernel_gateway,
         )
         with contexts.runner_context(dockerfile) as context, _explain_missing_python(pythons):
             builder.build_context(

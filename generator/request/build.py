@@ -30,7 +30,8 @@ if TYPE_CHECKING:  # inspecting a local folder loads neither
 class BuildRequest:
     """A validated request for a package.
 
-    ``fresh`` ignores caches; ``standard`` uses repo2docker's own build packs for all environments; without
+    ``fresh`` ignores caches; ``standard`` uses repo2docker's own build packs for all environments;
+    ``kernel_gateway`` adds the Jupyter Kernel Gateway to the image; without
     ``submodules``, their folders stay empty; ``lock`` (name and text) replaces the requirements in the environment's
     files; ``base_image`` replaces the base image in the settings; ``replace`` allows replacing a package or an image of
     another repository at the same place; ``emits`` are the optional documents, in a fixed order; ``resources`` precede
@@ -51,6 +52,7 @@ class BuildRequest:
     commit: str | None = None
     fresh: bool = False
     standard: bool = False
+    kernel_gateway: bool = False
     submodules: bool = True
     lock: tuple[str, str] | None = None
     replace: bool = False
@@ -91,6 +93,7 @@ def build_request(
     commit: str | None = None,
     fresh: bool = False,
     standard: bool = False,
+    kernel_gateway: bool = False,
     submodules: bool = True,
     lock: tuple[str, str] | None = None,
     replace: bool = False,
@@ -126,6 +129,7 @@ def build_request(
         commit=check_commit(commit) if commit else None,
         fresh=fresh,
         standard=standard,
+        kernel_gateway=kernel_gateway,
         submodules=submodules,
         lock=lock,
         replace=replace,

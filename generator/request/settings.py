@@ -25,6 +25,7 @@ variables = {
     "process": f"notebook or shell script in the repository; several on separate lines (default: {default_process})",
     "env": "environment instead of the repository's own: a path in the repository or an https URL",
     "standard_buildpacks": "'yes' builds every environment with repo2docker's own build packs",
+    "kernel_gateway": "'yes' adds the Jupyter Kernel Gateway to the image, for its mode jupyter-websocket",
     "no_submodules": "'yes' leaves the folders of git submodules empty",
     "no_cache": "'yes' ignores cached images and layers, and rebuilds from scratch",
     "cores": "processor cores of a run (default: as the notebook states, else 1)",

@@ -13,7 +13,7 @@ from generator.shared.errors import UsageError
 
 _names = (
     "repository checkout process env output_template registry destination destination_branch destination_address "
-    "standard_buildpacks no_submodules no_cache emit cores ram disk time gpu"
+    "standard_buildpacks kernel_gateway no_submodules no_cache emit cores ram disk time gpu"
 ).split()
 
 
@@ -43,6 +43,7 @@ def from_variables(environment: Mapping[str, str]) -> BuildRequest | None:
         commit=value["PACKMILL_COMMIT"] or None,
         fresh=is_yes(value["no_cache"]),
         standard=is_yes(value["standard_buildpacks"]),
+        kernel_gateway=is_yes(value["kernel_gateway"]),
         submodules=not is_yes(value["no_submodules"]),
         replace=is_replacing(environment),
         emits=tuple(value["emit"].replace(",", " ").split()),

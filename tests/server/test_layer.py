@@ -39,11 +39,21 @@ def distributions_of(module: str) -> set[str]:
 
 def test_the_layer_has_every_package_that_the_server_imports() -> None:
     there = packages_in("runner.txt") | packages_in("server.txt")
+    own = _runner / "server" / "gateway" / "websocket"
 
-    modules = imported_by((_runner / "server").rglob("*.py"))
+    modules = imported_by(path for path in (_runner / "server").rglob("*.py") if own not in path.parents)
 
     missing = {name: str(path) for name, path in modules.items() if not distributions_of(name) & there}
     assert {name: path for name, path in missing.items() if name not in _ONLY_ON_HOSTS} == {}, "add it to server.in"
+
+
+def test_the_kernel_gateway_s_layer_has_every_package_that_its_mode_imports() -> None:
+    there = packages_in("runner.txt") | packages_in("server.txt") | packages_in("gateway.txt")
+
+    modules = imported_by((_runner / "server" / "gateway" / "websocket").rglob("*.py"))
+
+    missing = {name: str(path) for name, path in modules.items() if not distributions_of(name) & there}
+    assert missing == {}, "add it to gateway.in"
 
 
 def test_no_other_part_of_the_runner_needs_a_package_of_the_layer() -> None:

@@ -4,6 +4,7 @@
 # /packmill-root/server with the runner's HTTP server, its packages and an empty folder for its data.
 # RUNNER_PYTHON is the path of the Python that runs the runner (empty: download one); KERNEL_PYTHON the Python that needs a
 # kernel (empty: none does), and KERNEL_NAME its command where the kernel will start. The files depend on the Pythons alone.
+# If KERNEL_GATEWAY is set, /packmill-root/gateway has the Jupyter Kernel Gateway.
 set -eu
 here=/tmp/packmill
 top=/opt/packmill
@@ -52,6 +53,15 @@ echo $top/staging/lib >> "$site/packmill.pth"
 # generator.runner.server puts this folder on the path, so that no other command searches it.
 missing_of "$here/server.txt" "$site" $shared > server.txt
 install_into $top/server/lib "$python" server.txt
+gateway=$top/gateway/lib
+if [ -n "$KERNEL_GATEWAY" ]; then
+    missing_of "$here/gateway.txt" "$site" $shared $top/server/lib > gateway.txt
+    install_into $gateway "$python" gateway.txt
+    # what is removed below as no run's, where the rest of the package is
+    websocket=$("$python" -I -c 'import tornado; print(tornado.__path__[0])')/websocket.py
+    mkdir -p "/packmill-root/gateway${websocket%/*}"
+    cp "$websocket" "/packmill-root/gateway$websocket"
+fi
 cp -R "$here/generator" "$site/generator"
 install -m 755 "$here/packmill-runner" "$here/packmill-entrypoint" "$here/packmill-launch" $top/bin/
 
@@ -62,7 +72,7 @@ for lib in $top/staging/lib $top/server/lib; do
         ! -name s3 ! -name sts ! -name sso ! -name sso-oidc ! -name signin -exec rm -rf {} +
     "$python" -I -B "$here/endpoints.py" "$lib"/botocore/data/endpoints.json s3 sts portal.sso oidc signin
 done
-for folder in "$site" $top/kernel/lib $top/staging/lib $top/server/lib; do
+for folder in "$site" $top/kernel/lib $top/staging/lib $top/server/lib $gateway; do
     if [ -d "$folder" ]; then
         # shellcheck disable=SC2046 # the words are patterns in this folder
         (cd "$folder" && rm -rf -- $(grep -v '^#' "$here/unused.txt"))
@@ -71,7 +81,7 @@ done
 find $top -type f \( -name '*.pyi' -o -name '*.pxd' -o -name '*.h' -o -path '*.dist-info/RECORD' -o -name INSTALLER \
     -o -name REQUESTED -o -name direct_url.json -o -name uv_cache.json -o -name .lock -o -name CACHEDIR.TAG \
     -o -name .gitignore -o -name 'activate*' -o -name deactivate.bat \) -delete
-rm -rf $top/kernel/lib/bin $top/staging/lib/bin $top/server/lib/bin $top/share/jupyter/labextensions $top/share/man
+rm -rf $top/kernel/lib/bin $top/staging/lib/bin $top/server/lib/bin $top/gateway/lib/bin $top/share/jupyter/labextensions $top/share/man
 find $top/share/jupyter/nbconvert/templates -mindepth 1 -maxdepth 1 ! -name base ! -name lab -exec rm -rf {} +
 find $top/bin -type f ! -name 'python*' ! -name 'packmill-*' -delete
 # Compile now, because users of an image rarely have write access, and from files whose times do not change afterwards.
@@ -80,6 +90,7 @@ settle $top
 compile "$python" "$site"
 compile "$python" $top/staging/lib
 compile "$python" $top/server/lib
+[ ! -d $gateway ] || compile "$python" $gateway
 if [ -n "$KERNEL_PYTHON" ]; then
     compile "$KERNEL_PYTHON" $top/kernel/lib
     compile "$KERNEL_PYTHON" "$site/generator/runner/kernel_modules"
@@ -87,6 +98,10 @@ fi
 # Check that no package lost files that it needs.
 "$python" -I -B -c 'import boto3.s3.transfer, fsspec.implementations.sftp, obstore.fsspec, paramiko, pystac'
 "$python" -I -B -c 'import generator.runner.server.serve, boto3.s3.transfer, prometheus_client, python_multipart'
+if [ -d $gateway ]; then
+    "$python" -I -B -c 'import sys, tornado; tornado.__path__.append(sys.argv[1]); import generator.runner.server.gateway.websocket.serve' \
+        "/packmill-root/gateway${websocket%/*}"
+fi
 if [ -n "$KERNEL_PYTHON" ]; then
     "$KERNEL_PYTHON" -I -S -B -c 'import sys; sys.path.append(sys.argv[1]); import ipykernel.kernelapp, IPython' "$kernel/lib"
 fi
@@ -99,6 +114,10 @@ ln -s $top/bin/packmill-runner /packmill-root/runner/usr/local/bin/packmill-runn
 mv $top/staging /packmill-root/staging$top/
 mkdir -p "/packmill-root/server$site/generator/runner" /packmill-root/server/var/lib/packmill
 mv $top/server /packmill-root/server$top/
+if [ -d $top/gateway ]; then
+    mkdir -p /packmill-root/gateway$top
+    mv $top/gateway /packmill-root/gateway$top/
+fi
 mv "$site/generator/runner/server" "/packmill-root/server$site/generator/runner/"
 # Check that the runner works without the packages of staging and of the server: some images lack them.
 "$python" -I -B -c 'import jinja2, nbconvert, papermill.execute, papermill.iorw, requests, yaml, generator.runner.cli'

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import tempfile
 from collections.abc import Callable
 
 from generator.runner.server.container import is_container
@@ -19,6 +20,7 @@ def start(options: argparse.Namespace, say: Callable[[str], None]) -> int:
     """Serve until SIGINT or SIGTERM, in a container as a child of its first process; return the exit code.
 
     Raises:
+        BadInputsError: no folder for temporary files is writable, as in a container that is read-only.
         RunFailedError: as `generator.runner.server.gateway.serve.serve`.
     """
 
@@ -29,9 +31,19 @@ def start(options: argparse.Namespace, say: Callable[[str], None]) -> int:
 
         return serve(options, say, hidden=hidden)
 
+    _check_temporary_folder()
     hidden = hidden_names(os.environ, storage=False, database=False)
     overwrite_values(hidden)
     return run_in_child(serve) if is_container() else serve()
+
+
+def _check_temporary_folder() -> None:
+    try:
+        tempfile.gettempdir()
+    except FileNotFoundError:
+        raise BadInputsError(
+            "no folder for temporary files is writable; mount one, such as docker run --tmpfs /tmp"
+        ) from None
 
 
 def _import_websocket() -> Callable[..., int]:
@@ -45,7 +57,8 @@ def _import_websocket() -> Callable[..., int]:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in _PACKAGES:
             raise
+        remedy = "packmill build --kernel-gateway" if is_container() else "pip install 'packmill[gateway]'"
         raise BadInputsError(
-            "--api jupyter-websocket: the Jupyter Kernel Gateway is missing; pip install 'packmill[gateway]'"
+            f"--api jupyter-websocket: the Jupyter Kernel Gateway is missing; add it with {remedy}"
         ) from None
     return serve

@@ -14,7 +14,7 @@ from generator.runner.server.quantities import duration, size, time_limit
 _description = """\
 Serves kernels to clients such as JupyterLab or 'jupyter server --gateway-url': the Jupyter Kernel Gateway itself, in
 its mode jupyter-websocket, with packmill's kernels, limits and tokens. It needs a package: pip install
-'packmill[gateway]'.
+'packmill[gateway]', or, in images, 'packmill build --kernel-gateway'.
 
 All options of the Kernel Gateway are taken, such as --KernelGatewayApp.auth_token=X, --auth-token X, --list-kernels or
 --MappingKernelManager.cull_idle_timeout=600, all of its variables, such as KG_AUTH_TOKEN, and its configuration files;
