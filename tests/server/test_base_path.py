@@ -127,6 +127,20 @@ def test_openapi_documents_name_the_address_of_the_proxy(behind: NotebookServer)
         assert document["servers"][0]["url"].removesuffix("/ogc") == f"https://hub.example.org{BASE}"
 
 
+@pytest.mark.parametrize("host", [b"", b"Host: a b<>\r\n", b"Host: [::\r\n", b"Host: \xff\r\n"])
+def test_a_request_without_a_valid_host_gets_paths(behind: NotebookServer, host: bytes) -> None:
+    for path in (b"/openapi.json", b"/ogc/", b"/notebooks/double.ipynb/openapi.json"):
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(60)
+            client.connect(str(behind.data.parent / "socket"))
+            client.sendall(b"GET " + path + b" HTTP/1.0\r\nConnection: close\r\n" + host + b"\r\n")
+            answer = b"".join(iter(lambda: client.recv(1 << 16), b""))
+
+        assert answer.startswith(b"HTTP/1.1 200"), answer[:300]
+        assert b"http:///" not in answer
+        assert f'"{BASE}'.encode() in answer
+
+
 def test_forms_lead_to_addresses_below_the_path(behind: NotebookServer) -> None:
     started = behind.ask("POST", f"{BASE}/notebooks/double.ipynb", headers=HTML, data={"x": "3"})
     made = behind.ask("POST", "/schedules", json={"notebook": "double.ipynb", "cron": "@daily"})

@@ -139,8 +139,12 @@ def own_path(request: Request) -> str:
 
 
 def absolute_address(request: Request) -> str:
-    """Return the server's absolute address, as the client of a request reached it, without a slash at its end."""
-    return str(request.url.replace(path=context_of(request).base_url, query="", fragment=""))
+    """Return the server's absolute address, as the client of a request reached it, without a slash at its end.
+
+    It is only a path if the request does not tell a valid host.
+    """
+    base_url = context_of(request).base_url
+    return str(request.url.replace(path=base_url, query="", fragment="")) if request.url.hostname else base_url
 
 
 async def find_run(request: Request, run_id: str, role: Role = "read") -> tuple[Context, Run]:

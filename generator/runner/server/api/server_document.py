@@ -32,7 +32,7 @@ _problem = {
 async def describe_server(request: Request) -> Response:
     """Describe the server's API, as an OpenAPI 3.1 document."""
     context_of(request).access.require(request, "read")
-    return JsonResponse({**server_document(request.app), "servers": [{"url": absolute_address(request)}]})
+    return JsonResponse({**server_document(request.app), "servers": [{"url": absolute_address(request) or "/"}]})
 
 
 def server_document(app: FastAPI) -> dict[str, Any]:
