@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, MutableMapping
 from pathlib import Path
 
 from generator.runner.image_note import read_image_note
-from generator.runner.server.options import variable_prefix
+from generator.runner.server.variable_options import variable_prefix
 from generator.shared.failures import BadInputsError
 
 _volume = Path("/var/lib/packmill")

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import os
-from collections.abc import Callable
-from typing import Any
 
-from generator.runner.server.quantities import count, duration, positive, size, time_limit
+from generator.runner.server.operation.options import add_access, add_limits, add_network, add_operation
+from generator.runner.server.quantities import count
 from generator.runner.server.runs.model import CHOICES
+from generator.runner.server.variable_options import add_option
 
 default_data = "packmill-data"
-variable_prefix = "PACKMILL_SERVE_"
-_TRUE = ("1", "true", "yes", "on")
 
 _description = """\
 Serves the notebooks of a folder over HTTP. Every run starts from fresh state.
@@ -36,22 +33,22 @@ def add_serve(parser: argparse.ArgumentParser) -> None:
     parser.usage, parser.description, parser.epilog = "%(prog)s [OPTION]...", _description, _epilog
     _add_notebooks(parser.add_argument_group("notebooks and runs"))
     _add_files(parser.add_argument_group("files of clients"))
-    _add_network(parser.add_argument_group("network"))
-    _add_access(parser.add_argument_group("access"))
-    _add_limits(parser.add_argument_group("limits"))
-    _add_operation(parser.add_argument_group("operation"))
+    add_network(parser.add_argument_group("network"))
+    add_access(parser.add_argument_group("access"))
+    add_limits(parser.add_argument_group("limits"))
+    add_operation(parser.add_argument_group("operation"))
 
 
 def _add_notebooks(group: argparse._ArgumentGroup) -> None:
-    _add(group, "--root", metavar="DIRECTORY", help="folder of the notebooks (default: the image's repository)")
-    _add(
+    add_option(group, "--root", metavar="DIRECTORY", help="folder of the notebooks (default: the image's repository)")
+    add_option(
         group,
         "--data",
         default=default_data,
         metavar="DIRECTORY",
         help="folder of runs, their results, and tokens (default: %(default)s)",
     )
-    _add(
+    add_option(
         group,
         "--database",
         metavar="URL",
@@ -60,7 +57,7 @@ def _add_notebooks(group: argparse._ArgumentGroup) -> None:
     )
     _add_storage(group)
     _add_environment(group)
-    _add(
+    add_option(
         group,
         "--home-of",
         metavar="NAME",
@@ -68,14 +65,14 @@ def _add_notebooks(group: argparse._ArgumentGroup) -> None:
         "notebooks are stored in the home and run --in-place; by default, --root is $HOME, --readable '*', and "
         "--workers at most 2",
     )
-    _add(
+    add_option(
         group,
         "--in-place",
         action="store_true",
         help="run notebooks in their own folders instead of a copy, with this user's HOME: files that they write stay "
         "there, and are there for later runs; for folders that are too large to copy",
     )
-    _add(
+    add_option(
         group,
         "--workers",
         type=count,
@@ -83,7 +80,7 @@ def _add_notebooks(group: argparse._ArgumentGroup) -> None:
         help="runs at once; with --database, 0 leaves the runs to other servers (default: one for each processor, with "
         "1 GiB of memory each)",
     )
-    _add(
+    add_option(
         group,
         "--kernels",
         choices=CHOICES,
@@ -95,7 +92,7 @@ def _add_notebooks(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_environment(group: argparse._ArgumentGroup) -> None:
-    _add(
+    add_option(
         group,
         "--hide-environment",
         action="append",
@@ -105,7 +102,7 @@ def _add_environment(group: argparse._ArgumentGroup) -> None:
         "such as PATH; can be repeated (default: PACKMILL_*, with S3 the credentials in AWS_*, with --database "
         "PGPASSWORD)",
     )
-    _add(
+    add_option(
         group,
         "--environment",
         action="append",
@@ -116,7 +113,7 @@ def _add_environment(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_files(group: argparse._ArgumentGroup) -> None:
-    _add(
+    add_option(
         group,
         "--readable",
         action="append",
@@ -126,7 +123,7 @@ def _add_files(group: argparse._ArgumentGroup) -> None:
         "repeated (default: only uploads, and what a notebook's own cell names)",
     )
 
-    _add(
+    add_option(
         group,
         "--fetch",
         choices=("none", "public"),
@@ -134,7 +131,7 @@ def _add_files(group: argparse._ArgumentGroup) -> None:
         help="public: before a run, fetch files that clients name by http or https address, from hosts that everyone "
         "reaches (default: %(default)s)",
     )
-    _add(
+    add_option(
         group,
         "--fetch-allow",
         action="append",
@@ -145,191 +142,30 @@ def _add_files(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_storage(group: argparse._ArgumentGroup) -> None:
-    _add(
+    add_option(
         group,
         "--output-root",
         metavar="DIRECTORY",
         help="also store executed notebooks here, in the folders of their notebooks; relative paths of requests to "
         "/run are below it (default: only those with a path, in --data)",
     )
-    _add(
+    add_option(
         group,
         "--output-bucket",
         action="append",
         metavar="BUCKET[/FOLDER]",
         help="S3 bucket that requests to /run may store executed notebooks in; can be repeated (default: none)",
     )
-    _add(
+    add_option(
         group,
         "--source-bucket",
         action="append",
         metavar="BUCKET[/FOLDER]",
         help="S3 bucket whose notebooks /run may run; can be repeated (default: none)",
     )
-    _add(
+    add_option(
         group,
         "--templates",
         metavar="FILE",
         help="templates of executed notebooks' paths (default: $PACKMILL_TEMPLATES, else a file in --data)",
     )
-
-
-def _add_network(group: argparse._ArgumentGroup) -> None:
-    _add(group, "--host", default="127.0.0.1", metavar="ADDRESS", help="address to listen on (default: %(default)s)")
-    _add(group, "--port", type=int, default=8000, metavar="N", help="port, 0 for any (default: %(default)s)")
-    _add(
-        group,
-        "--socket",
-        metavar="FILE",
-        help="listen on a Unix socket instead, which only this user and root can open: for a proxy that checks who may "
-        "do what; needs no token. fd:N is a listening socket that is open as file descriptor N",
-    )
-    _add(
-        group,
-        "--base-url",
-        default="/",
-        metavar="PATH",
-        help="path below which a proxy offers the server, such as /packmill/; the proxy may remove it from requests or "
-        "not (default: %(default)s)",
-    )
-    _add(
-        group,
-        "--allowed-host",
-        action="append",
-        metavar="NAME",
-        help="name by which a server without tokens may be called, in addition to localhost; can be repeated",
-    )
-    _add(
-        group,
-        "--trusted-proxy",
-        action="append",
-        metavar="ADDRESS",
-        help="address or network of a proxy whose X-Forwarded-For and X-Forwarded-Proto count; can be repeated",
-    )
-    _add(group, "--connections", type=positive, default=1000, metavar="N", help="open at once (default: %(default)s)")
-    _add(
-        group,
-        "--request-timeout",
-        type=duration,
-        default="30s",
-        metavar="DURATION",
-        help="for a request's head, and for each pause in its body (default: %(default)s)",
-    )
-
-
-def _add_access(group: argparse._ArgumentGroup) -> None:
-    _add(
-        group,
-        "--token-file",
-        metavar="FILE",
-        help="tokens of your own choice, one NAME:ROLE:TOKEN a line; PACKMILL_SERVE_TOKENS has the same",
-    )
-    _add(
-        group,
-        "--rate-limit",
-        type=count,
-        default=6000,
-        metavar="N",
-        help="requests a minute and token, 0 for any number (default: %(default)s)",
-    )
-
-    _add(
-        group,
-        "--requests-per-token",
-        type=positive,
-        metavar="N",
-        help="requests of a token at once, with those that follow a run (default: a quarter of --connections)",
-    )
-
-
-def _add_limits(group: argparse._ArgumentGroup) -> None:
-    _add(group, "--queue", type=positive, default=100, metavar="N", help="waiting runs (default: %(default)s)")
-    _add(group, "--queue-per-token", type=positive, metavar="N", help="waiting runs of one token (default: --queue)")
-    _add(
-        group, "--timeout", type=time_limit, metavar="DURATION", help="for a run; clients can lower it (default: none)"
-    )
-    _add(
-        group,
-        "--execution-timeout",
-        type=time_limit,
-        metavar="DURATION",
-        help="for a cell; clients can lower it (default: none)",
-    )
-    _add(
-        group,
-        "--max-body",
-        type=size,
-        default="16M",
-        metavar="SIZE",
-        help="a request's body, other than uploads (default: %(default)s)",
-    )
-    _add(
-        group,
-        "--max-upload",
-        type=size,
-        default="1G",
-        metavar="SIZE",
-        help="a request's uploads (default: %(default)s)",
-    )
-
-
-def _add_operation(group: argparse._ArgumentGroup) -> None:
-    _add(
-        group,
-        "--keep",
-        type=duration,
-        default="7d",
-        metavar="DURATION",
-        help="how long runs and their results are kept after their end (default: %(default)s)",
-    )
-    _add(
-        group,
-        "--keep-size",
-        type=size,
-        metavar="SIZE",
-        help="disk space of ended runs, beyond which the oldest are deleted (default: no limit)",
-    )
-    _add(
-        group,
-        "--shutdown-timeout",
-        type=duration,
-        default="30s",
-        metavar="DURATION",
-        help="for running runs at a shutdown, before they are interrupted (default: %(default)s)",
-    )
-    _add(
-        group,
-        "--log-format",
-        choices=("plain", "json"),
-        default="plain",
-        help="log lines on stderr: for people, or a JSON object each (default: %(default)s)",
-    )
-    _add(
-        group,
-        "--log-level",
-        choices=("debug", "info", "warning"),
-        default="info",
-        help="info has a line for each request and run (default: %(default)s)",
-    )
-
-
-def _add(group: argparse._ArgumentGroup, name: str, **named: Any) -> None:
-    """Add an option whose default is its variable's value."""
-    variable = variable_prefix + name[2:].replace("-", "_").upper()
-    if value := os.environ.get(variable):
-        repeated = named.get("action") == "append"
-        named["default"] = value.replace(",", " ").split() if repeated else value
-        if named.get("action") == "store_true":
-            named["default"] = value.lower() in _TRUE
-        if "choices" in named:  # argparse does not check defaults
-            named["type"] = _one_of(named["choices"])
-    group.add_argument(name, **named)
-
-
-def _one_of(choices: tuple[str, ...]) -> Callable[[str], str]:
-    def choice(text: str) -> str:
-        if text not in choices:
-            raise argparse.ArgumentTypeError(f"{text!r} is not one of {', '.join(choices)}")
-        return text
-
-    return choice

@@ -24,12 +24,12 @@ from generator.runner.server.operation.listeners import open_listener
 from generator.runner.server.operation.logs import log, set_up_logs
 from generator.runner.server.operation.reports import note_death, take_report
 from generator.runner.server.operation.shutdown import end_runs
-from generator.runner.server.options import variable_prefix
 from generator.runner.server.runs.stores import open_store
 from generator.runner.server.schedules.stores import open_schedule_store
 from generator.runner.server.storage import NotebookStorage, has_dated_name, read_bucket_folders
 from generator.runner.server.tokens.store import TokenStore
 from generator.runner.server.tokens.token import Token, read_given_tokens
+from generator.runner.server.variable_options import variable_prefix
 from generator.runner.server.workers.pool import WorkerPool
 from generator.runner.server.workers.settings import WorkerSettings
 from generator.runner.template_store import TemplateStore, find_store

@@ -9,8 +9,9 @@ from typing import Any
 
 from generator.runner.server.gateway.environment import variable_prefix
 from generator.runner.server.gateway.modes import find_mode
-from generator.runner.server.gateway.original import is_true, read_variables, switches, translate
-from generator.runner.server.quantities import duration, size, time_limit
+from generator.runner.server.gateway.original import read_variables, switches, translate
+from generator.runner.server.quantities import count, duration, size, time_limit
+from generator.runner.server.variable_options import add_option, is_true
 
 _description = """\
 Serves annotated cells of notebooks as an HTTP API, like the mode notebook-http of the Jupyter Kernel Gateway: a cell
@@ -84,11 +85,7 @@ class OptionGroup:
 
     def own(self, name: str, **named: Any) -> None:
         """Add an option that the Kernel Gateway does not have."""
-        if value := os.environ.get(variable_prefix + name[2:].replace("-", "_").upper()):
-            named["default"] = is_true(value) if named.get("action") == "store_true" else value
-            if named.get("action") == "append":
-                named["default"] = value.replace(",", " ").split()
-        self._group.add_argument(name, **named)
+        add_option(self._group, name, prefix=variable_prefix, **named)
 
     def switch(self, name: str, **named: Any) -> None:
         """Add a switch that the Kernel Gateway has."""
@@ -189,15 +186,4 @@ def _level(text: str) -> int:
         return names[text.upper()]
     if not text.isdigit():
         raise argparse.ArgumentTypeError(f"{text!r} is not one of {', '.join(names)}, or a number")
-    return int(text)
-
-
-def count(text: str) -> int:
-    """Parse a whole number.
-
-    Raises:
-        ArgumentTypeError: the text is not one.
-    """
-    if not text.strip().isdigit() or len(text) > 9:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
     return int(text)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 from generator.runner.server.gateway.modes import only_websocket
+from generator.runner.server.variable_options import is_true
 from generator.shared.failures import BadInputsError
 
 _CLASSES = ("KernelGatewayApp", "NotebookHTTPPersonality", "JupyterWebsocketPersonality", "JupyterApp", "Application")
@@ -134,11 +135,6 @@ def _unknown(names: Iterable[str]) -> Iterator[str]:
             yield f"{name}: no effect; {_WEBSOCKET}"
         elif name.startswith("KG_") and name not in known:
             yield f"{name}: no such variable; see packmill-runner gateway --help"
-
-
-def is_true(text: str) -> bool:
-    """Return whether a variable of a switch sets it."""
-    return text.strip().lower() in ("true", "1", "yes", "on")
 
 
 def _is_true(word: str, value: str) -> bool:

@@ -6,10 +6,10 @@ import argparse
 import os
 
 from generator.runner.server.gateway.modes import only_websocket
-from generator.runner.server.gateway.options import OptionGroup, count
+from generator.runner.server.gateway.options import OptionGroup
 from generator.runner.server.gateway.original import taken
 from generator.runner.server.gateway.websocket.words import original_option, remarks_on_variables
-from generator.runner.server.quantities import duration, size, time_limit
+from generator.runner.server.quantities import count, duration, size, time_limit
 
 _description = """\
 Serves kernels to clients such as JupyterLab or 'jupyter server --gateway-url': the Jupyter Kernel Gateway itself, in
