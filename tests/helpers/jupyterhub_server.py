@@ -45,6 +45,7 @@ c.JupyterHub.load_roles += [
         "scopes": ["access:services!service=packmill", "custom:packmill:run", "read:metrics"],
         "services": ["cron"],
     }},
+    {{"name": "operators", "scopes": ["custom:packmill:admin"], "users": ["packmill-carl"]}},
     {{"name": "tests", "scopes": ["admin:users", "tokens", "access:services"], "services": ["tests"]}},
 ]
 c.JupyterHub.services += [

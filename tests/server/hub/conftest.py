@@ -13,7 +13,7 @@ from jupyterhub_server import JupyterHub, require_hub, system_users
 from support import write_notebook
 
 ADA, BOB, CARL, EVE = "packmill-ada", "packmill-bob", "packmill-carl", "packmill-eve"
-"""Carl may log in to the hub, but this machine has no such user. Eve has a hub of her own."""
+"""Carl may log in to the hub and act for all, but this machine has no such user. Eve has a hub of her own."""
 
 
 @dataclass(frozen=True)

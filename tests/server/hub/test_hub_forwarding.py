@@ -13,7 +13,8 @@ from starlette.requests import ClientDisconnect
 
 from generator.runner.server.hub.accounts import Account
 from generator.runner.server.hub.forwarding import Forwarded, _texts
-from generator.runner.server.hub.user_server import ServerSettings, UserServer
+from generator.runner.server.hub.user_command import ServerSettings
+from generator.runner.server.hub.user_server import UserServer
 from generator.runner.server.problems import ProblemError
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n"

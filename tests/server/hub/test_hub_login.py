@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
-from conftest import ADA, BOB, People
+from conftest import ADA, BOB, CARL, People
 from waiting import wait_until
 
 pytestmark = pytest.mark.group("hub")
@@ -67,6 +67,15 @@ def test_a_person_sees_no_page_of_another(people: People, browser: requests.Sess
     assert page.status_code == 403
     assert "text/html" in page.headers["Content-Type"]
     assert "double.ipynb" not in page.text
+
+
+def test_an_operator_sees_and_uses_the_pages_of_all(people: People) -> None:
+    browser = people.hub.browser(CARL)
+    own = f"{people.hub.base}/user/{ADA}/notebooks/double.ipynb"
+
+    assert browser.get(own, timeout=120).status_code == 200
+    assert start(people, browser, Referer=own) == 303
+    assert start(people, browser, Referer=f"{people.hub.base}/user/{BOB}/") == 403, "a page of Bob's server"
 
 
 def test_a_page_of_the_service_starts_runs(people: People, browser: requests.Session) -> None:

@@ -14,6 +14,7 @@ from generator.runner.server.problems import ProblemError
 from generator.shared.failures import BadInputsError
 
 _FIELD = "{username}"
+_ADVICE = "give the service the option --home if the users of the hub share one system user"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,7 +62,8 @@ def _system_account(username: str, *, least_uid: int) -> Account:
     try:
         entry = pwd.getpwnam(username)
     except KeyError:
-        raise ProblemError(403, f"user {username!r}: this machine has no such system user") from None
+        advice = "" if os.geteuid() == 0 else f"; {_ADVICE}"
+        raise ProblemError(403, f"user {username!r}: this machine has no such system user{advice}") from None
     if entry.pw_uid < max(1, least_uid):
         raise ProblemError(
             403,
@@ -71,7 +73,7 @@ def _system_account(username: str, *, least_uid: int) -> Account:
         raise ProblemError(
             403,
             f"user {username!r}: the service runs as uid {os.geteuid()} and cannot run notebooks as uid {entry.pw_uid}"
-            "; start JupyterHub as root, or see --home if its users share one system user",
+            f"; start JupyterHub as root, or {_ADVICE}",
         )
     return Account(
         username=username,

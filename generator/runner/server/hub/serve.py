@@ -17,7 +17,7 @@ from generator.runner.server.hub.hub_api import HubApi
 from generator.runner.server.hub.metrics import HubMetrics
 from generator.runner.server.hub.schedule_memory import ScheduleMemory
 from generator.runner.server.hub.sessions import Sessions
-from generator.runner.server.hub.user_server import ServerSettings
+from generator.runner.server.hub.user_command import ServerSettings
 from generator.runner.server.hub.user_servers import UserServers
 from generator.runner.server.operation.http_server import HttpOptions, run_server
 from generator.runner.server.operation.listeners import listen

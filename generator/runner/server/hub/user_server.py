@@ -10,52 +10,28 @@ import asyncio
 import json
 import logging
 import os
-import re
 import secrets
 import signal
 import socket
 import subprocess
-import sys
 import time
-from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import aiohttp
 
 from generator.runner.server.hub.accounts import Account
-from generator.runner.server.hub.environment import kept
 from generator.runner.server.hub.scopes import Action
+from generator.runner.server.hub.user_command import ServerSettings, server_command, server_environment
 from generator.runner.server.operation.logs import log
 from generator.runner.server.problems import ProblemError
 from generator.shared.rate_limits import RateLimit
 
 _BACKLOG = 128
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,55}")
 _LAST_LINES, _LINES_PER_MINUTE = 5, 600
 _LONGEST_ANSWER = 16 << 20
-_FEW_WORKERS = ("--workers", "2")
-"""Runs at once, unless the operator chooses: many users share the machine."""
-_DATA = ".local/share/packmill"
-"""The folder of runs in a home (XDG Base Directory Specification)."""
 _SHORT, _ENDLESS = aiohttp.ClientTimeout(total=10), aiohttp.ClientTimeout(total=None, sock_connect=10)
 _HEAD = 64 << 10
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ServerSettings:
-    """What is the same for all users' servers; times in seconds."""
-
-    sockets: Path
-    """A folder of this process's user alone."""
-    options: Sequence[str]
-    """The operator's options of ``packmill-runner serve``."""
-    variables: Sequence[str]
-    """Further variables that the servers get."""
-    start_timeout: float
-    shutdown_timeout: float
 
 
 class UserServer:
@@ -159,9 +135,9 @@ class UserServer:
         if os.geteuid() == 0:
             as_user = {"user": account.uid, "group": account.gid, "extra_groups": account.groups}
         return await asyncio.create_subprocess_exec(
-            *self._command(listener.fileno()),
+            *server_command(account, self._settings, base_url=self.base_url, descriptor=listener.fileno()),
             cwd="/",
-            env=self._environment(),
+            env=server_environment(account, self._settings, self._tokens),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -169,35 +145,6 @@ class UserServer:
             start_new_session=True,
             **as_user,
         )
-
-    def _command(self, descriptor: int) -> list[str]:
-        home, username = str(self.account.home), self.account.username
-        options = {
-            "--root": home,
-            "--data": str(self.account.home / _DATA),
-            "--home-of": username,
-            "--base-url": self.base_url,
-            "--socket": f"fd:{descriptor}",
-            "--shutdown-timeout": f"{self._settings.shutdown_timeout:g}",
-        }
-        own = [f"{name}={value}" for name, value in options.items()]
-        start = [sys.executable, "-m", "generator.runner.server.hub.user_process"]
-        start += [str(os.getpid()), home, "shared" if self.account.shared else "own"]
-        return [*start, *_FEW_WORKERS, *self._settings.options, *own]
-
-    def _environment(self) -> dict[str, str]:
-        """Return the server's variables: nothing of this process's own but what is listed."""
-        account = self.account
-        own = {name: os.environ[name] for name in (*kept, *self._settings.variables) if name in os.environ}
-        name = account.username if _NAME.fullmatch(account.username) else "owner"
-        tokens = f"{name}:admin:{self._tokens['run']},{name}.reader:read:{self._tokens['read']}"
-        return own | {
-            "HOME": str(account.home),
-            "USER": account.login,
-            "LOGNAME": account.login,
-            "SHELL": account.shell or "/bin/sh",
-            "PACKMILL_SERVE_TOKENS": tokens,
-        }
 
     async def _wait_for_answer(self, session: aiohttp.ClientSession) -> None:
         async with session.get("http://localhost/health/live") as response:

@@ -13,7 +13,8 @@ from starlette.concurrency import run_in_threadpool
 
 from generator.runner.server.hub.accounts import Account, FindAccount
 from generator.runner.server.hub.schedule_memory import ScheduleMemory
-from generator.runner.server.hub.user_server import ServerSettings, UserServer
+from generator.runner.server.hub.user_command import ServerSettings
+from generator.runner.server.hub.user_server import UserServer
 from generator.runner.server.operation.logs import log
 from generator.runner.server.problems import ProblemError
 
