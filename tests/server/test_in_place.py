@@ -11,6 +11,8 @@ import pytest
 from notebook_server import NotebookServer
 from support import write_notebook
 
+from generator.runner.packaged.in_place import NotebookFolder
+from generator.runner.packaged.workspace import RepositoryLocation
 from generator.runner.server.options import add_serve
 
 _WRITES = """\
@@ -87,6 +89,37 @@ def test_a_notebook_finds_its_folder_its_home_and_its_settings(served: NotebookS
     assert result["scraps"]["startup"] == "run", "IPython's startup files apply"
     assert not list((served.root / ".ipython").rglob("history*")), "cells may hold secrets"
     assert [name for name in sorted(os.listdir(served.root / "work")) if name != "__pycache__"] == before
+
+
+def test_patterns_follow_no_links(tmp_path: Path) -> None:
+    for name in ("a.csv", "b/c/a.csv", "b/.hidden/a.csv", "b/a.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    for name in ("up", "b/up", "b/c/root"):
+        (tmp_path / name).symlink_to("/" if name.endswith("root") else tmp_path)
+    (tmp_path / "b" / "link.csv").symlink_to(tmp_path / "a.csv")
+
+    def found(pattern: str) -> set[str]:
+        folder = NotebookFolder(top=tmp_path, process="notebook.ipynb")
+        folder.fill(RepositoryLocation(folder=tmp_path, hidden=frozenset()), written=[pattern])
+        return set(folder._before)
+
+    assert found("**/*.csv") == {"a.csv", "b/c/a.csv"}
+    assert found("b/**") == found("b/**/*") == {"b/a.txt", "b/c/a.csv"}
+    assert found("**/c/*.csv") == {"b/c/a.csv"}
+    assert found("b/*.txt") == {"b/a.txt"}
+    assert found("up/a.csv") == {"up/a.csv"}, "a link that the pattern names"
+
+
+def test_an_output_does_not_replace_the_executed_notebook(served: NotebookServer) -> None:
+    write_notebook(
+        served.root / "self.ipynb", "copy = '*.ipynb'  # type: stage-out[File[]]", "open('self.ipynb', 'w').write('{}')"
+    )
+    result = served.run("self.ipynb")
+
+    assert result["state"] == "succeeded", result["error"]
+    assert served.get(f"/runs/{result['run']['id']}/notebook")["cells"]
+    assert "another file of this name" in str(result["run"]["note"])
 
 
 @pytest.mark.parametrize(("value", "in_place"), [("1", True), ("true", True), ("0", False), ("", False)])

@@ -72,6 +72,9 @@ class NotebookFolder:
         for path, (file, fingerprint) in self._find().items():
             if self._before.get(path) == (file, fingerprint) or path.split("/")[0] in taken:
                 continue
+            if os.path.lexists(output / path):
+                warnings.append(f"{shown_name(path)}: not collected: the run has another file of this name")
+                continue
             try:
                 (output / path).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(file, output / path)
@@ -102,8 +105,16 @@ class NotebookFolder:
 
 
 def _glob(pattern: str, folder: Path) -> Iterator[str]:
-    # Path.glob finds no files for '**' before Python 3.13, and always hidden ones
-    return glob.iglob(pattern, root_dir=folder, recursive=True)  # noqa: PTH207
+    """Return the matches of a pattern in a folder; ``**`` follows no links, which may lead anywhere from a home."""
+    head, mark, tail = pattern.partition("**")
+    if not mark:  # Path.glob finds hidden files, too
+        yield from glob.iglob(pattern, root_dir=folder)  # noqa: PTH207
+        return
+    for start in glob.iglob(head, root_dir=folder) if head else ("",):  # noqa: PTH207
+        for root, folders, _ in os.walk(folder / start):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            inside = os.path.relpath(root, folder)
+            yield from (posixpath.join(inside, found) for found in _glob(tail.lstrip("/") or "*", Path(root)))
 
 
 def _regular_files(base: Path, path: str) -> Iterator[str]:
