@@ -10,7 +10,7 @@ from __future__ import annotations
 import posixpath
 from dataclasses import dataclass, field, replace
 
-from generator.notebook.dialects import read_dialect
+from generator.notebook.dialects import read_dialect, refine_reading
 from generator.notebook.languages import reader_of
 from generator.notebook.literals import MisfitError, fit_default, hint_of, widen_hint
 from generator.notebook.notebook import Notebook
@@ -88,7 +88,7 @@ class Interface:
     outputs: tuple[Output, ...] = ()
     warnings: tuple[Remark, ...] = ()
     placement: Placement | None = None
-    """Where values go in a notebook of another tool's dialect; None if a parameters cell has the tag."""
+    """Where values go in a notebook of another tool's dialect; None for an ordinary parameters cell."""
 
     def input(self, name: str) -> Input:
         """Return the input with this name.
@@ -147,10 +147,15 @@ def read_interface(notebook: Notebook, *, folder: str = "", is_folder: IsFolder 
         return _read_untagged(notebook, remarks, folder=folder, is_folder=is_folder)
     cell = tagged[0]
     reading = read(cell.source)
+    dialect = refine_reading(notebook, cell, reading)
+    if dialect is not None:
+        reading = dialect.reading
+        remarks.append(Remark(line=0, message=f"the parameters cell is read with {dialect.name}"))
     remarks += reading.remarks
     remarks += later_cells(notebook, tagged[1:])
     where = f"{notebook.name}: cell {cell.number} (parameters)"
-    return _interface(where, notebook, reading, remarks, folder=folder, is_folder=is_folder)
+    interface = _interface(where, notebook, reading, remarks, folder=folder, is_folder=is_folder)
+    return replace(interface, placement=dialect.placement) if dialect else interface
 
 
 def _read_untagged(notebook: Notebook, remarks: list[Remark], *, folder: str, is_folder: IsFolder) -> Interface:

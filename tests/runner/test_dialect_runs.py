@@ -68,6 +68,18 @@ def test_metrics_of_kale_are_scraps(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "o" / "scraps.json").read_text())["accuracy"] == 2.25
 
 
+def test_outputs_of_nb2workflow_are_scraps(tmp_path: Path) -> None:
+    case = next(case for case in folders("dialects") if case.name == "nb2workflow")
+    here = prepare(case, tmp_path)
+
+    here.run("--process", "in.ipynb", "--repository", ".", "--output", "o", "--inputs", "inputs.json")
+
+    scraps = json.loads((tmp_path / "o" / "scraps.json").read_text())
+    assert list(scraps) == json.loads((case / "peer.json").read_text(encoding="utf-8"))["scraps"]
+    assert scraps["spectrum"] == "spectrum.txt"
+    assert scraps["flux"] == scraps["total"] == 10
+
+
 def test_an_engine_of_papermill_cannot_pass_values(tmp_path: Path) -> None:
     here = Folder(tmp_path)
     here.write("n: 'CWLIntInput' = 3", tags=())
@@ -75,7 +87,7 @@ def test_an_engine_of_papermill_cannot_pass_values(tmp_path: Path) -> None:
     done = here.run("in.ipynb", "out.ipynb", "-p", "n", "4", "--engine", "nbclient")
 
     assert done.returncode == 2
-    assert "in.ipynb: values cannot be passed in another tool's dialect with --engine nbclient" in done.stderr
+    assert "in.ipynb: --engine nbclient does not know the conventions of this notebook" in done.stderr
 
 
 def test_any_notebook_runs_with_values_of_its_dialect(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
-"""Read notebooks that follow another tool's conventions: one module for each dialect, all with ``read(notebook)``.
+"""Read notebooks that follow another tool's conventions, one module for each dialect.
 
-A dialect is read only if no cell is tagged ``parameters``, and its module is imported only if a code cell mentions it,
-so other notebooks pay a search for a few words.
+Most have ``read(notebook)``, for notebooks in which no cell is tagged ``parameters``. The dialects of tools that use
+the tag have ``refine(notebook, cell, reading)``, for what their comments add to it. A module is imported only if a code
+cell mentions its dialect, so other notebooks pay a search for a few words.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from collections.abc import Callable
 from importlib import import_module
 
 from generator.notebook.dialects.dialect import Dialect
-from generator.notebook.notebook import Notebook
+from generator.notebook.notebook import Cell, Notebook
+from generator.notebook.parameters import Reading
 
 _marks = (
     ("ipython2cwl", ("CWL",)),
@@ -20,10 +22,25 @@ _marks = (
 )
 """The modules in the order in which they are tried, and words without which a notebook is not of the dialect."""
 
+_refinements = (("nb2workflow", ("oda:", "odahub.io/ontology#"), "outputs"), ("xcengine", ("xcengine_config",), ""))
+"""The same for a parameters cell, with the tag of another cell that marks the dialect as well."""
+
+
+def refine_reading(notebook: Notebook, cell: Cell, reading: Reading) -> Dialect | None:
+    """Return the meaning of a parameters cell in the first dialect that it mentions."""
+    if not _is_python(notebook):
+        return None
+    for name, marks, tag in _refinements:
+        if any(mark in cell.source for mark in marks) or (tag and notebook.cells_with_tag(tag)):
+            refine: Callable[[Notebook, Cell, Reading], Dialect]
+            refine = import_module(f"generator.notebook.dialects.{name}").refine
+            return refine(notebook, cell, reading)
+    return None
+
 
 def read_dialect(notebook: Notebook) -> Dialect | None:
     """Return the meaning of the notebook in the first dialect that finds an input or an output in it."""
-    if not notebook.parameters_language.startswith(("python", "ipython", "xpython")):
+    if not _is_python(notebook):
         return None
     texts = [text for cell in notebook.cells if cell.kind == "code" for text in (*cell.tags, cell.source)]
     for name, marks in _marks:
@@ -33,3 +50,7 @@ def read_dialect(notebook: Notebook) -> Dialect | None:
             if dialect.reading.parameters or dialect.reading.mistakes:
                 return dialect
     return None
+
+
+def _is_python(notebook: Notebook) -> bool:
+    return notebook.parameters_language.startswith(("python", "ipython", "xpython"))

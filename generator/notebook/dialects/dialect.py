@@ -12,9 +12,10 @@ from generator.notebook.placement import Placement
 class Dialect:
     """What a notebook declares in the conventions of another tool, and where values go in it.
 
-    ``name`` is a phrase for messages, such as "ipython2cwl's annotations".
+    ``name`` is a phrase for messages, such as "ipython2cwl's annotations". Without a placement, values go where they go
+    in any notebook.
     """
 
     name: str
     reading: Reading
-    placement: Placement
+    placement: Placement | None

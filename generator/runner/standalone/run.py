@@ -108,8 +108,8 @@ def _run(request: StandaloneRun, record: RunRecord) -> None:
     if request.engine not in (None, "packmill"):
         if interface.placement is not None:
             raise BadInputsError(
-                f"{input_path}: values cannot be passed in another tool's dialect with --engine {request.engine}; use "
-                "packmill's own engine, or tag a cell 'parameters'"
+                f"{input_path}: --engine {request.engine} does not know the conventions of this notebook "
+                "(see 'Notebooks of other tools' in the reference); use packmill's own engine"
             )
         _run_by_engine(request, values, secret, (input_path, output_path), record)
         return
