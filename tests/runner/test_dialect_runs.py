@@ -90,6 +90,22 @@ def test_an_engine_of_papermill_cannot_pass_values(tmp_path: Path) -> None:
     assert "in.ipynb: --engine nbclient does not know the conventions of this notebook" in done.stderr
 
 
+@pytest.mark.parametrize("case", folders("dialects"), ids=lambda path: path.name)
+def test_papermill_with_the_engine_of_packmill_uses_the_values(
+    case: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import papermill
+
+    here = prepare(case, tmp_path)
+    given = json.loads((case / "inputs.json").read_text())
+    values = {name: one["path"] if isinstance(one, dict) else one for name, one in given.items()}
+    monkeypatch.chdir(tmp_path)
+
+    papermill.execute_notebook("in.ipynb", "out.ipynb", values, engine_name="packmill", progress_bar=False)
+
+    assert here.texts() == (case / "printed.txt").read_text(encoding="utf-8")
+
+
 def test_any_notebook_runs_with_values_of_its_dialect(tmp_path: Path) -> None:
     here = Folder(tmp_path)
     here.write("n = 3 #@param {type:'integer'}\nprint(n)", tags=())

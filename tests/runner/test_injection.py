@@ -142,7 +142,7 @@ def test_papermills_injected_cell_suits_the_parameters_cell(
     from papermill.parameterize import parameterize_notebook
 
     from generator.runner.document.injection import reinject
-    from generator.runner.standalone.papermill_engine import _NotebookCells
+    from generator.runner.standalone.papermill_placing import NotebookCells
 
     cell = nbformat.v4.new_code_cell("const x = 3" if "sos" not in metadata else "x = 3")
     cell.metadata.update(**_PARAMETERS, **more)
@@ -150,7 +150,7 @@ def test_papermills_injected_cell_suits_the_parameters_cell(
     notebook = nbformat.v4.new_notebook(cells=[cell], metadata=nbformat.from_dict(metadata))
 
     notebook = parameterize_notebook(notebook, {"x": 4, "flag": True}, engine_name="packmill")
-    reinject(_NotebookCells(notebook), notebook.metadata.kernelspec.name, notebook.metadata.kernelspec.language)
+    reinject(NotebookCells(notebook), notebook.metadata.kernelspec.name, notebook.metadata.kernelspec.language)
 
     assert notebook.cells[1].source == lines
     assert notebook.cells[1].metadata.get("kernel") == more.get("kernel")

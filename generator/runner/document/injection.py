@@ -99,6 +99,19 @@ class Notebook(Protocol):
         """Return a cell."""
 
 
+class ChangeableNotebook(Notebook, Protocol):
+    """A notebook to which cells can be added."""
+
+    def insert(self, index: int, cell: dict[str, Any]) -> None:
+        """Insert a cell before the one at ``index``."""
+
+    def replace(self, index: int, cell: dict[str, Any]) -> None:
+        """Replace a cell."""
+
+    def new_id(self, seed: str) -> str:
+        """Return an unused cell id."""
+
+
 def choose_translator(document: Notebook, kernel: str, language: str) -> Translator | None:
     """Return the translator for the notebook's injected cell, or None.
 
@@ -115,7 +128,7 @@ def choose_translator(document: Notebook, kernel: str, language: str) -> Transla
 
 
 def inject(
-    document: Document,
+    document: ChangeableNotebook,
     parameters: Mapping[str, Any],
     translator: Translator,
     *,
@@ -139,7 +152,7 @@ def inject(
         "outputs": [],
         "source": translator.cell(parameters) if source is None else source,
     }
-    injected = next(iter(_tagged(document, INJECTED_TAG)), None)
+    injected = find_injected(document)
     if injected is not None:
         document.replace(injected, cell)
         return injected
@@ -157,7 +170,7 @@ def record_parameters(document: Document, parameters: Mapping[str, Any]) -> None
 def reinject(document: Notebook, kernel: str, language: str) -> None:
     """Write papermill's injected cell again where it has to suit the parameters cell, which papermill ignores."""
     parameters = (document.metadata.get("papermill") or {}).get("parameters")
-    injected = next(iter(_tagged(document, INJECTED_TAG)), None)
+    injected = find_injected(document)
     translator = choose_translator(document, kernel, language)
     if not parameters or injected is None or translator is None:
         return
@@ -166,6 +179,11 @@ def reinject(document: Notebook, kernel: str, language: str) -> None:
         cell = document.cell(injected)
         cell["source"] = translator.cell(parameters)
         cell["metadata"].update(translator.metadata)
+
+
+def find_injected(document: Notebook) -> int | None:
+    """Return the index of the injected cell."""
+    return next(iter(_tagged(document, INJECTED_TAG)), None)
 
 
 def _tagged(document: Notebook, tag: str) -> list[int]:

@@ -7,14 +7,13 @@ from itertools import groupby
 from typing import Any
 
 from generator.notebook.placement import Edit, Placement
-from generator.runner.document.document import Document
-from generator.runner.document.injection import Translator, inject
+from generator.runner.document.injection import ChangeableNotebook, Translator, inject
 
 _CLOSING_TAG = "injected-outputs"
 
 
 def place(
-    document: Document,
+    document: ChangeableNotebook,
     parameters: Mapping[str, Any],
     translator: Translator,
     placement: Placement,
@@ -33,7 +32,9 @@ def place(
     return inject(document, assigned, translator, report_mode=report_mode, after=placement.after, source=source)
 
 
-def _edit(document: Document, parameters: Mapping[str, Any], translator: Translator, edits: tuple[Edit, ...]) -> None:
+def _edit(
+    document: ChangeableNotebook, parameters: Mapping[str, Any], translator: Translator, edits: tuple[Edit, ...]
+) -> None:
     """Apply the edits of each cell from its end, so that the offsets before them stay valid."""
     ordered = sorted(edits, key=lambda edit: (edit.cell, edit.start, edit.end), reverse=True)
     for number, of_cell in groupby(ordered, key=lambda edit: edit.cell):
@@ -64,7 +65,7 @@ def _variable_text(value: Any) -> str:
     return str(value)
 
 
-def _closing_cell(document: Document, source: str) -> dict[str, Any]:
+def _closing_cell(document: ChangeableNotebook, source: str) -> dict[str, Any]:
     return {
         "cell_type": "code",
         "execution_count": None,

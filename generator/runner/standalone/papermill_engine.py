@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import MutableMapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TextIO
@@ -33,6 +32,7 @@ from generator.runner.kernels.sos import front_end
 from generator.runner.kernels.specs import choose_kernel, find_kernels
 from generator.runner.kernels.traits import find_traits
 from generator.runner.standalone.engine_results import EngineResults, engine_results
+from generator.runner.standalone.papermill_placing import NotebookCells, follow_dialect
 
 _SHUTDOWN_TIMEOUT = 5.0
 
@@ -54,6 +54,7 @@ class PackmillEngine(Engine):  # type: ignore[misc]
         ``results`` is a folder for ``result.json``, ``scraps.json`` and ``scraps/``, as of ``packmill-runner run
         --results``; a glued ``statusCode`` of 400 or more then fails the run.
         """
+        follow_dialect(nb, kernel_name, _language(nb), report_mode=bool(options.get("report_mode")))
         manager_options = ("output_path", "progress_bar", "log_output", "autosave_cell_every")
         manager = _Manager(nb, **{name: options[name] for name in manager_options if name in options})
         folder = options.pop("results", None)
@@ -89,7 +90,7 @@ class PackmillEngine(Engine):  # type: ignore[misc]
             RuntimeError: the kernel did not answer in time, or dropped output.
         """
         language = _language(nb_man.nb)
-        cells = _NotebookCells(nb_man.nb)
+        cells = NotebookCells(nb_man.nb)
         reinject(cells, kernel_name, language)
         kernels = find_kernels(os.environ)
         kernel, warning = choose_kernel(kernels, name=kernel_name, language=language, in_image=False)
@@ -165,22 +166,6 @@ class _Manager(NotebookExecutionManager):  # type: ignore[misc]
     def notebook_complete(self, **options: Any) -> None:
         self._next_save = 0.0
         super().notebook_complete(**options)
-
-
-class _NotebookCells:
-    """The cells of papermill's notebook, kept in memory."""
-
-    def __init__(self, nb: Any) -> None:
-        self._nb = nb
-        self.metadata = nb.metadata
-
-    def __len__(self) -> int:
-        return len(self._nb.cells)
-
-    def cell(self, index: int) -> MutableMapping[str, Any]:
-        """Return a cell."""
-        cell: MutableMapping[str, Any] = self._nb.cells[index]
-        return cell
 
 
 class _Listener:
