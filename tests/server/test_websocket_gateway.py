@@ -237,6 +237,54 @@ def test_health_and_metrics(client: KernelClient) -> None:
     assert float(figures["packmill_gateway_kernel_memory_bytes"]) > 1e6
 
 
+_SESSION = {"path": "a.ipynb", "type": "notebook", "kernel": {"name": "python3"}}
+_ASKED = (
+    ("GET", "/api", None),
+    ("GET", "/api/swagger.json", None),
+    ("GET", "/api/swagger.yaml", None),
+    ("GET", "/api/kernelspecs", None),
+    ("GET", "/api/kernelspecs/python3", None),
+    ("GET", "/api/kernelspecs/cobol", None),
+    ("GET", "/api/kernels", None),
+    ("POST", "/api/kernels", {"name": "python3"}),
+    ("GET", "/api/kernels/{kernel}", None),
+    ("POST", "/api/kernels/{kernel}/interrupt", {}),
+    ("POST", "/api/kernels/{kernel}/restart", {}),
+    ("DELETE", "/api/kernels/{kernel}", None),
+    ("GET", "/api/kernels/{kernel}", None),
+    ("OPTIONS", "/api/kernels", None),
+    ("GET", "/api/sessions", None),
+    ("POST", "/api/sessions", _SESSION),
+    ("GET", "/api/contents", None),
+    ("PUT", "/api/kernels", {}),
+)
+
+
+def test_the_resources_answer_as_the_kernel_gateway_s(folder: Path) -> None:
+    """Status, and the names in the JSON, of the resources that its README lists."""
+    theirs = GatewayServer(folder, program=[sys.executable, "-m", "kernel_gateway"], KG_AUTH_TOKEN=_ADMIN).start()
+    without_lists = GatewayServer(folder, *_MODE, KG_AUTH_TOKEN=_ADMIN).start()
+    try:
+        expected, found = (answers_of(client_of(one, _ADMIN)) for one in (theirs, without_lists))
+    finally:
+        theirs.stop()
+        without_lists.stop()
+
+    for theirs_one, ours in zip(expected, found, strict=True):
+        assert (theirs_one[:2], theirs_one[2] <= ours[2]) == (ours[:2], True), (theirs_one, ours)
+    assert [status for _, status, _ in found][:8] == [200, 200, 200, 200, 200, 404, 403, 201]
+
+
+def answers_of(client: KernelClient) -> list[tuple[str, int, set[str]]]:
+    kernel, answers = "", []
+    for method, path, body in _ASKED:
+        status, answer = client.ask(method, path.format(kernel=kernel), body)
+        if (method, path) == ("POST", "/api/kernels"):
+            kernel = answer["id"]
+        answers.append((f"{method} {path}", status, set(answer) if isinstance(answer, dict) else set()))
+    return answers
+
+
 def test_jupyter_server_uses_the_gateway(closed: GatewayServer, folder: Path) -> None:
     """``jupyter server --gateway-url``: its GatewayKernelManager opens a kernel, and its own client runs code."""
     port = free_port()
@@ -463,6 +511,7 @@ def run_gateway(folder: Path, *arguments: str, **environment: str) -> subprocess
         ),
         (["--MappingKernelManager.cull_busy=True"], ["--MappingKernelManager.cull_busy=True"]),
         (["--log-level", "debug", "-y"], ["--Application.log_level=DEBUG", "-y"]),
+        (["--help-all", "--version"], ["--help-all", "--version"]),
         (["--api=jupyter-websocket", "--KernelGatewayApp.api", "jupyter-websocket"], []),
     ],
 )

@@ -30,7 +30,7 @@ classes: Mapping[str, str] = {
 """The Kernel Gateway's options in this mode, and their classes."""
 _SWITCHES = frozenset("answer_yes generate_config list_kernels show_config show_config_json trust_xheaders".split())
 _LISTS = frozenset(("env_process_whitelist", "env_whitelist"))
-_FLAGS = frozenset(("--debug", "-y", "--help-all"))
+_FLAGS = frozenset(("--debug", "-y", "--help-all", "--version"))
 _ONLY_HTTP = ("shared-kernel", "queue", "timeout", "max-upload", "max-response")
 original_option = "--original"
 """The option under which the parser keeps a word for the Kernel Gateway."""
