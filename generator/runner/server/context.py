@@ -21,7 +21,7 @@ from generator.runner.server.runs.store import RunMissingError, RunStore
 from generator.runner.server.schedules.store import ScheduleStore
 from generator.runner.server.storage import NotebookStorage
 from generator.runner.server.tokens.role import Role
-from generator.runner.server.values.caller_files import FileRules
+from generator.runner.server.values.file_rules import FileRules
 from generator.runner.server.workers.pool import WorkerPool
 from generator.runner.template_store import TemplateStore
 

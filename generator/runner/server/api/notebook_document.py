@@ -14,7 +14,7 @@ from generator.notebook.parameters import CwlType
 from generator.notebook.schemas import input_media_type, input_schema, inputs_schema, is_file, is_needed, item_schema
 from generator.runner.server.api.server_document import part_of_document
 from generator.runner.server.catalogue import ServedNotebook
-from generator.runner.server.values.caller_files import FileRules
+from generator.runner.server.values.file_rules import FileRules
 from generator.shared.safe_text import printable
 
 _RUN = "/runs/{run_id}"

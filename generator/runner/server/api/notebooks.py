@@ -18,7 +18,7 @@ from generator.runner.server.catalogue import ServedNotebook
 from generator.runner.server.context import Context, absolute_address, context_of
 from generator.runner.server.json_responses import JsonResponse
 from generator.runner.server.problems import ProblemError
-from generator.runner.server.values.caller_files import FileRules
+from generator.runner.server.values.file_rules import FileRules
 
 router = APIRouter(tags=["notebooks"])
 

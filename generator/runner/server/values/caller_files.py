@@ -11,14 +11,13 @@ import binascii
 import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from generator.notebook.interface import Input, Interface
 from generator.notebook.literals import MisfitError, shorten
 from generator.notebook.parameters import CwlType, Missing
+from generator.runner.server.values.file_rules import FileRules
 from generator.runner.server.values.names import folder_name, plain_name, plain_path
 from generator.runner.server.values.texts import inputs_by_name
 
@@ -26,7 +25,6 @@ _kinds = ("File", "Directory")
 _fields = {"class", "path", "location", "contents", "encoding", "basename", "listing"}
 _sources = ("path", "location", "contents", "listing")
 _MOST_FILES = 10_000
-_what_to_do = "upload the file, or leave the parameter out for the notebook's own"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,19 +41,6 @@ class NewFile:
     path: Path
     data: bytes = field(repr=False)
     archive: bool = False
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class FileRules:
-    """Which files callers may name; ``readable`` are patterns of paths in the served folder ``root``."""
-
-    root: Path
-    readable: tuple[str, ...] = ()
-    left_out: tuple[Path, ...] = ()
-    """Folders below ``root`` with files that nobody may name, without links."""
-    fetch_urls: bool = False
-    homes: tuple[str, ...] = ()
-    """Paths of ``root`` that callers know, if it is their home: then files of all of it may be named by path."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -155,59 +140,7 @@ class _Reading:
         return self._literal(value, kind, self.folder)
 
     def _named(self, text: str, kind: str) -> Any:
-        scheme = urlsplit(text).scheme if ":" in text else ""
-        if scheme in ("http", "https"):
-            return self._address(text, kind)
-        if scheme or "\\" in text:
-            raise MisfitError(f"is {shorten(text)}, which this server does not read; {_what_to_do}")
-        if text in self._own_texts():
-            return text
-        inside = self._inside_home(text)
-        return self._path(text) if inside is None else self._path_in_home(text, inside, kind)
-
-    def _inside_home(self, text: str) -> str | None:
-        """Return the path in the caller's home of an absolute path, of one with ``~/``, or of one with ``..``."""
-        path = posixpath.normpath(posixpath.join(self.base, text))
-        for home in self.rules.homes:
-            if text.startswith("~/"):
-                return posixpath.normpath(text[2:])
-            if path.startswith(f"{home}/"):
-                return posixpath.relpath(path, home)
-        is_above = bool(self.rules.homes) and ".." in text.split("/") and not path.startswith(("..", "/"))
-        return path if is_above else None
-
-    def _path_in_home(self, text: str, inside: str, kind: str) -> dict[str, Any]:
-        if any(part.startswith(".") for part in inside.split("/")):
-            raise MisfitError(f"is {shorten(text)}, which is hidden or outside of the home; {_what_to_do}")
-        self._check_readable(text, inside)
-        return {"class": kind, "path": str(self.rules.root / inside)}
-
-    def _address(self, text: str, kind: str) -> Any:
-        if kind == "Directory":
-            raise MisfitError("is an address, from which a folder cannot be fetched; upload its files or a ZIP archive")
-        if not self.rules.fetch_urls:
-            raise MisfitError(f"is an address, and this server fetches none; {_what_to_do}")
-        return {"class": kind, "location": text}
-
-    def _path(self, text: str) -> str:
-        """Return the path of a file in the served folder that callers may name."""
-        parts = text.removesuffix("/").split("/")
-        inside = posixpath.join(self.base, *parts) if not text.startswith("/") else ""
-        if not inside or any(not part or part.startswith(".") for part in parts) or "\0" in text:
-            raise MisfitError(f"is {shorten(text)}: a caller cannot name files of the server; {_what_to_do}")
-        self._check_readable(text, inside)
-        return text
-
-    def _check_readable(self, text: str, inside: str) -> None:
-        """Check that callers may read a path in the served folder.
-
-        Raises:
-            MisfitError: no pattern opens it, or it does not exist.
-        """
-        if not any(fnmatchcase(inside, pattern) for pattern in self.rules.readable):
-            raise MisfitError(f"is {shorten(text)}, which callers may not read here; {_what_to_do}")
-        if not _is_inside(self.rules, inside):
-            raise MisfitError(f"is {shorten(text)}, which the served folder does not have; {_what_to_do}")
+        return self.rules.find(text, kind, base=self.base, own=self._own_texts())
 
     def _literal(self, value: dict[str, Any], kind: str, folder: Path) -> dict[str, Any]:
         """Return the object of a file or folder whose contents are in the request (CWL v1.2, "File literals")."""
@@ -279,15 +212,3 @@ def _contents(value: dict[str, Any]) -> bytes:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         raise MisfitError("has 'contents' that are not base64") from None
-
-
-def _is_inside(rules: FileRules, relative: str) -> bool:
-    """Check whether a path exists in the served folder, following links, and no folder on its real way is hidden."""
-    try:
-        real = (rules.root / relative).resolve()
-        parts = real.relative_to(rules.root.resolve()).parts
-    except (OSError, ValueError, RuntimeError):
-        return False
-    if any(real.is_relative_to(folder) for folder in rules.left_out):
-        return False
-    return real.exists() and not any(part.startswith(".") for part in parts)
