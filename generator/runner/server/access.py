@@ -15,7 +15,7 @@ from typing import Any
 from fastapi import Request, Response
 
 from generator.runner.server.browsers import check_host, check_origin
-from generator.runner.server.problems import ProblemError
+from generator.runner.server.problems import ProblemError, too_many_requests
 from generator.runner.server.runs.model import Run
 from generator.runner.server.tokens.role import Role
 from generator.runner.server.tokens.store import TokenStore
@@ -192,7 +192,7 @@ class Access:
         key = (address, digest(secret))
         wait = self._failures.wait(address)
         if wait and key not in self._known:
-            raise _too_many("too many invalid tokens from this address", wait)
+            raise too_many_requests("too many invalid tokens from this address", wait)
         found = self._store.find(secret)
         if found is None:
             self._failures.take(address)
@@ -211,16 +211,12 @@ class Access:
 
     def _count(self, request: Request, token: Token) -> None:
         if self._at_once and self._active[token.digest] >= self._at_once:
-            raise _too_many(f"token {token.name!r}: more than {self._at_once} requests at once", 0)
+            raise too_many_requests(f"token {token.name!r}: more than {self._at_once} requests at once", 0)
         self._active[token.digest] += 1
         request.scope[_ACTIVE] = token.digest
         wait = self._limit.take(token.digest) if self._limit else 0.0
         if self._limit and wait:
-            raise _too_many(f"token {token.name!r}: more than {self._limit.per_minute} requests a minute", wait)
-
-
-def _too_many(what: str, wait: float) -> ProblemError:
-    return ProblemError(429, f"{what}; try again later", headers={"Retry-After": str(int(wait) + 1)})
+            raise too_many_requests(f"token {token.name!r}: more than {self._limit.per_minute} requests a minute", wait)
 
 
 def _header_token(request: Request) -> str:

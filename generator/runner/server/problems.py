@@ -47,6 +47,11 @@ class ProblemError(Exception):
         return JsonResponse(body, self.status, self.headers, media_type="application/problem+json")
 
 
+def too_many_requests(what: str, wait: float) -> ProblemError:
+    """Return the error of a limit, which another request keeps after ``wait`` seconds."""
+    return ProblemError(429, f"{what}; try again later", headers={"Retry-After": str(int(wait) + 1)})
+
+
 def _bounded(text: str) -> str:
     """Shorten a message that repeats what a client sent."""
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

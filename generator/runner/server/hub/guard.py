@@ -16,7 +16,7 @@ from generator.runner.server.browsers import check_origin
 from generator.runner.server.hub.hub_api import HubApi
 from generator.runner.server.hub.scopes import Action, Caller, all_users, prefix
 from generator.runner.server.hub.sessions import Sessions
-from generator.runner.server.problems import ProblemError
+from generator.runner.server.problems import ProblemError, too_many_requests
 from generator.shared.rate_limits import RateLimit
 
 _SAFE = ("GET", "HEAD", "OPTIONS")
@@ -85,7 +85,7 @@ class Guard:
             ProblemError: 429, an address begins too many.
         """
         if wait := self._logins.take(_address(request)):
-            raise _too_many("too many logins from this address", wait)
+            raise too_many_requests("too many logins from this address", wait)
 
     def check_page(self, request: Request) -> None:
         """Refuse a request that a page makes with the user's browser, unless it is a page of this service.
@@ -144,7 +144,7 @@ class Guard:
         digest = hashlib.sha256(token.encode()).hexdigest()
         wait = self._failures.wait(_address(request))
         if wait and digest not in self._known:
-            raise _too_many("too many invalid tokens from this address", wait)
+            raise too_many_requests("too many invalid tokens from this address", wait)
         caller = await self._hub.identify(token, fresh=True)
         if caller is None:
             self._failures.take(_address(request))
@@ -159,13 +159,13 @@ class Guard:
         if _ACTIVE in request.scope:
             return
         if self._active[caller.key] >= self._at_once:
-            raise _too_many(f"{caller.kind} {caller.name!r}: more than {self._at_once} requests at once", 0)
+            raise too_many_requests(f"{caller.kind} {caller.name!r}: more than {self._at_once} requests at once", 0)
         self._active[caller.key] += 1
         request.scope[_ACTIVE] = caller.key
         wait = self._limit.take(caller.key) if self._limit else 0.0
         if self._limit and wait:
             what = f"{caller.kind} {caller.name!r}: more than {self._limit.per_minute} requests a minute"
-            raise _too_many(what, wait)
+            raise too_many_requests(what, wait)
 
 
 def _header_token(request: Request) -> tuple[str, str] | None:
@@ -188,7 +188,3 @@ def _header_token(request: Request) -> tuple[str, str] | None:
 
 def _address(request: Request) -> str:
     return request.client.host if request.client else ""
-
-
-def _too_many(what: str, wait: float) -> ProblemError:
-    return ProblemError(429, f"{what}; try again later", headers={"Retry-After": str(int(wait) + 1)})

@@ -41,7 +41,7 @@ class PostgresqlScheduleStore:
     def add(self, schedule: Schedule) -> None:
         """Add a schedule (`ScheduleStore.add`)."""
         marks = ", ".join(f"%({name})s" for name in NAMES)
-        self._execute(f"INSERT INTO packmill_schedule ({COLUMNS}) VALUES ({marks})", _row(schedule))
+        self._connections.execute(f"INSERT INTO packmill_schedule ({COLUMNS}) VALUES ({marks})", _row(schedule))
 
     def get(self, schedule_id: str) -> Schedule:
         """Return a schedule (`ScheduleStore.get`)."""
@@ -57,12 +57,14 @@ class PostgresqlScheduleStore:
     def replace(self, schedule: Schedule) -> None:
         """Replace a schedule (`ScheduleStore.replace`)."""
         settings = ", ".join(f"{name} = %({name})s" for name in REPLACED)
-        if not self._execute(f"UPDATE packmill_schedule SET {settings} WHERE id = %(id)s", _row(schedule)):
+        if not self._connections.execute(f"UPDATE packmill_schedule SET {settings} WHERE id = %(id)s", _row(schedule)):
             raise ScheduleMissingError(schedule.id)
 
     def remove(self, schedule_id: str) -> None:
         """Remove a schedule (`ScheduleStore.remove`)."""
-        if not self._execute("DELETE FROM packmill_schedule WHERE id = %(id)s", {"id": storable(schedule_id)}):
+        if not self._connections.execute(
+            "DELETE FROM packmill_schedule WHERE id = %(id)s", {"id": storable(schedule_id)}
+        ):
             raise ScheduleMissingError(schedule_id)
 
     def due(self, now: datetime) -> tuple[Schedule, ...]:
@@ -82,7 +84,7 @@ class PostgresqlScheduleStore:
             "WHERE id = %(id)s AND due IS NOT DISTINCT FROM %(before)s"
         )
         values = {"due": due, "problem": storable(problem), "id": schedule.id, "before": schedule.due}
-        self._execute(query, values)
+        self._connections.execute(query, values)
 
     def close(self) -> None:
         """Close the connections."""
@@ -92,10 +94,6 @@ class PostgresqlScheduleStore:
         query = f"SELECT {COLUMNS} FROM packmill_schedule {clauses}"
         with self._connections.connection() as connection:
             return tuple(map(_schedule, connection.execute(query, values)))
-
-    def _execute(self, query: str, values: Mapping[str, Any]) -> int:
-        with self._connections.connection() as connection:
-            return connection.execute(query, values).rowcount
 
 
 def _row(schedule: Schedule) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -14,6 +14,7 @@ from procrastinate.exceptions import ConnectorException
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row
 from psycopg_pool import ConnectionPool, PoolTimeout
+from typing_extensions import LiteralString
 
 from generator.runner.server.runs.postgresql.queue import Connection
 from generator.runner.server.runs.store import StoreUnavailableError
@@ -118,6 +119,15 @@ class Connections:
         """Borrow a connection for one transaction (`connection`)."""
         with self.connection() as connection, connection.transaction():
             yield connection
+
+    def execute(self, query: LiteralString, values: Mapping[str, Any]) -> int:
+        """Execute a statement, and return how many rows it changed or found.
+
+        Raises:
+            StoreUnavailableError: the database does not answer.
+        """
+        with self.connection() as connection:
+            return connection.execute(query, values).rowcount
 
     def seconds_reachable(self) -> float:
         """Return for how long each call was answered."""

@@ -6,8 +6,6 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from typing_extensions import LiteralString
-
 from generator.runner.server.runs.model import Run, RunState
 from generator.runner.server.runs.postgresql.connections import Connections
 from generator.runner.server.runs.rows import COLUMNS, run_of_row, storable
@@ -64,9 +62,4 @@ class RunRows:
     def delete(self, run_ids: Iterable[str]) -> None:
         """Delete rows of ended runs."""
         query = "DELETE FROM packmill_run WHERE id = ANY(%(ids)s) AND ended IS NOT NULL"
-        self.execute(query, {"ids": list(run_ids)})
-
-    def execute(self, query: LiteralString, values: Mapping[str, Any]) -> int:
-        """Execute a statement, and return how many rows it changed or found."""
-        with self._connections.connection() as connection:
-            return connection.execute(query, values).rowcount
+        self._connections.execute(query, {"ids": list(run_ids)})

@@ -120,7 +120,7 @@ class PostgresqlRunStore(RunRows):
         """Note the running cell (`RunStore.set_progress`)."""
         query = f"UPDATE packmill_run SET cell = %(cell)s, cells = %(cells)s WHERE {_OWNED}"
         values = {"id": run_id, "cell": cell, "cells": cells, "worker": self._worker}
-        if not self._insist(lambda: self.execute(query, values)):
+        if not self._insist(lambda: self._connections.execute(query, values)):
             raise RunLostError(run_id)
 
     def finish(self, run_id: str, outcome: Outcome) -> None:
@@ -144,7 +144,7 @@ class PostgresqlRunStore(RunRows):
     def is_dismissed(self, run_id: str) -> bool:
         """Whether the end of the run was asked for."""
         query = "SELECT 1 FROM packmill_run WHERE id = %(id)s AND dismissed"
-        return bool(self._insist(lambda: self.execute(query, {"id": storable(run_id)})))
+        return bool(self._insist(lambda: self._connections.execute(query, {"id": storable(run_id)})))
 
     def end_lost_runs(self, *, dead: Iterable[str] = ()) -> tuple[Run, ...]:
         """End the running runs whose workers have died, or queue them again (`RunStore.end_lost_runs`).
