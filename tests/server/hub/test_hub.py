@@ -109,6 +109,21 @@ def raw_status(people: People, path: str, token: str) -> int:
         return int(connection.makefile("rb").readline().split()[1])
 
 
+def test_a_second_length_of_a_body_does_not_shift_the_requests_that_follow(people: People, ada: str) -> None:
+    """Requests share connections with the user's server: bytes that one leaves out would be taken from the next one."""
+    head = f"POST {people.hub.prefix}/user/{ADA}/nowhere HTTP/1.1\r\nHost: x\r\nAuthorization: token {ada}\r\n"
+    lengths = "Transfer-Encoding: chunked\r\nContent-Length: 5\r\nConnection: close\r\n\r\n2\r\n{}\r\n0\r\n\r\n"
+
+    answers = []
+    for _ in range(3):
+        with socket.create_connection(("127.0.0.1", people.hub.service_port), timeout=60) as connection:
+            connection.sendall(f"{head}{lengths}".encode())
+            answers.append(connection.makefile("rb").readline().split()[1])
+        answers.append(people.hub.ask("GET", f"/user/{ADA}/notebooks", ada).status_code)
+
+    assert answers == [b"404", 200] * 3
+
+
 def test_no_user_can_enter_the_folder_of_the_sockets(people: People, ada: str) -> None:
     assert people.hub.ask("GET", f"/user/{ADA}/notebooks", ada).status_code == 200
     sockets = list((people.hub.folder / "service/sockets").iterdir())

@@ -106,6 +106,8 @@ class Forwarded:
 
     def _headers(self, scope: Scope) -> CIMultiDict[str]:
         headers = CIMultiDict[str](_texts(scope["headers"]))
+        if _is_chunked(scope):  # a length in addition would divide the connection into other requests (RFC 9112, 6.3)
+            headers.popall("Content-Length", None)
         if self._body is not None:
             headers["Content-Length"] = str(len(self._body))
         headers["Authorization"] = f"Bearer {self._server.token(self._action)}"
@@ -144,6 +146,10 @@ class Forwarded:
         await self._sent.wait()
         while (await receive())["type"] != "http.disconnect":
             pass
+
+
+def _is_chunked(scope: Scope) -> bool:
+    return any(name == b"transfer-encoding" for name, _ in scope["headers"])
 
 
 def _texts(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
