@@ -15,7 +15,7 @@ import signal
 import socket
 import subprocess
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import Any
 
 import aiohttp
@@ -29,7 +29,9 @@ from generator.shared.rate_limits import RateLimit
 
 _BACKLOG = 128
 _LAST_LINES, _LINES_PER_MINUTE = 5, 600
-_LONGEST_ANSWER = 16 << 20
+_LONGEST_ANSWER = 4 << 20
+_LAST_WORDS = 1.0
+"""Seconds for the last lines of a process that has ended."""
 _SHORT, _ENDLESS = aiohttp.ClientTimeout(total=10), aiohttp.ClientTimeout(total=None, sock_connect=10)
 _HEAD = 64 << 10
 
@@ -65,12 +67,14 @@ class UserServer:
         Raises:
             ProblemError: 503, it does not start.
         """
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
-            listener.bind(str(self._path))
-            listener.listen(_BACKLOG)
-            self._process = await self._spawn(listener)
-        if self._process.stderr is not None:
-            self._reading = asyncio.create_task(self._relay_lines(self._process.stderr))
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+                listener.bind(str(self._path))
+                listener.listen(_BACKLOG)
+                self._process = await self._spawn(listener)
+        except OSError as error:  # among others, the user may not execute this Python
+            self._path.unlink(missing_ok=True)
+            raise self._start_problem(str(error)) from None
         connector = aiohttp.UnixConnector(path=str(self._path), limit=0)
         self.session = aiohttp.ClientSession(
             connector=connector, auto_decompress=False, timeout=_ENDLESS, max_field_size=_HEAD, max_line_size=_HEAD
@@ -80,7 +84,7 @@ class UserServer:
         except BaseException as error:
             await self.stop()
             if isinstance(error, asyncio.TimeoutError | aiohttp.ClientError):
-                raise self._start_problem() from None
+                raise self._start_problem(self._last_line()) from None
             raise
         log("user server started", user=self.account.username, uid=self.account.uid, pid=self._process.pid)
 
@@ -124,6 +128,7 @@ class UserServer:
         if self.session is not None:
             await self.session.close()
         if self._reading is not None:
+            await asyncio.wait([self._reading], timeout=_LAST_WORDS)  # a process that is left may keep it open
             self._reading.cancel()
             with suppress(asyncio.CancelledError):
                 await self._reading
@@ -134,24 +139,38 @@ class UserServer:
         as_user: dict[str, Any] = {}
         if os.geteuid() == 0:
             as_user = {"user": account.uid, "group": account.gid, "extra_groups": account.groups}
-        return await asyncio.create_subprocess_exec(
-            *server_command(account, self._settings, base_url=self.base_url, descriptor=listener.fileno()),
-            cwd="/",
-            env=server_environment(account, self._settings, self._tokens),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            pass_fds=[listener.fileno()],
-            start_new_session=True,
-            **as_user,
-        )
+        # with asyncio's own pipe, Process.wait() waits for all processes that have it, not for this one alone
+        readable, writable = os.pipe()
+        self._reading = asyncio.create_task(self._relay_lines(readable))
+        try:
+            return await asyncio.create_subprocess_exec(
+                *server_command(account, self._settings, base_url=self.base_url, descriptor=listener.fileno()),
+                cwd="/",
+                env=server_environment(account, self._settings, self._tokens),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=writable,
+                pass_fds=[listener.fileno()],
+                start_new_session=True,
+                **as_user,
+            )
+        finally:
+            os.close(writable)
 
     async def _wait_for_answer(self, session: aiohttp.ClientSession) -> None:
         async with session.get("http://localhost/health/live") as response:
             await response.read()
 
-    async def _relay_lines(self, lines: asyncio.StreamReader) -> None:
+    async def _relay_lines(self, descriptor: int) -> None:
         """Write what the server writes to this log."""
+        lines = asyncio.StreamReader()
+        protocol = asyncio.StreamReaderProtocol(lines)
+        pipe = os.fdopen(descriptor, "rb", buffering=0)
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, pipe)
+        with closing(transport):
+            await self._relay(lines)
+
+    async def _relay(self, lines: asyncio.StreamReader) -> None:
         limit = RateLimit(per_minute=_LINES_PER_MINUTE)
         while not lines.at_eof():
             try:
@@ -164,8 +183,10 @@ class UserServer:
             if not limit.take(""):  # the process belongs to its user, who could fill the log
                 log("user server", user=self.account.username, line=line)
 
-    def _start_problem(self) -> ProblemError:
-        reason = next((line for line in reversed(self._lines) if line.strip()), "it does not answer")
+    def _last_line(self) -> str:
+        return next((line for line in reversed(self._lines) if line.strip()), "it does not answer")
+
+    def _start_problem(self, reason: str) -> ProblemError:
         log("user server failed", level=logging.ERROR, user=self.account.username, reason=reason)
         return ProblemError(
             503,
@@ -175,5 +196,8 @@ class UserServer:
 
 
 def _read_object(text: bytes) -> dict[str, Any] | None:
-    value = json.loads(text)
+    try:
+        value = json.loads(text)
+    except RecursionError:
+        raise ValueError("too many levels of lists and objects") from None
     return value if isinstance(value, dict) else None
