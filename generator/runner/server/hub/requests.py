@@ -12,6 +12,9 @@ from generator.runner.server.hub.scopes import Caller
 from generator.runner.server.problems import ProblemError
 from generator.runner.server.values.strict_json import read_json_object
 
+_LONGEST_PATH = 4096
+"""Bytes of a path on Linux (PATH_MAX)."""
+
 
 def segments(request: Request) -> list[str]:
     """Return the segments of a request's path below the service, percent-encoded as they were sent.
@@ -38,12 +41,14 @@ def username_of_body(request: Request, body: bytes, caller: Caller) -> str:
     """Return the user whose notebook a request runs: ``username``, the owner of ``input_path``, or the caller.
 
     Raises:
-        ProblemError: 400, a service has to name a user, or the body is not a JSON object.
+        ProblemError: 400, a service has to name a user, the path is too long, or the body is not a JSON object.
     """
     document = read_json_object(body)
     name, path = document.get("username"), document.get("input_path")
     if isinstance(name, str) and name:
         return name
+    if isinstance(path, str) and len(path) > _LONGEST_PATH:
+        raise ProblemError(400, f"input_path: more than {_LONGEST_PATH} characters")
     owner = owner_of_path(path, hub_context(request).home) if isinstance(path, str) else None
     if owner is None and caller.kind != "user":
         raise ProblemError(400, "username: missing; a service has no home of its own")

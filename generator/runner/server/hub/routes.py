@@ -8,6 +8,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.concurrency import run_in_threadpool
 
 from generator import __version__
 from generator.runner.server.hub.context import hub_context
@@ -88,7 +89,7 @@ async def run(request: Request) -> Response:
     context = hub_context(request)
     caller = await context.access.require(request)
     body = await request.body()
-    username = username_of_body(request, body, caller)
+    username = await run_in_threadpool(username_of_body, request, body, caller)
     context.access.check(caller, username, "run")
     return _forward(request, username, target=request.scope["route"].path, action="run", body=body)
 
