@@ -47,7 +47,7 @@ def check_origin(request: Request) -> None:
     if site is not None:
         foreign = site not in ("same-origin", "none")
     else:
-        foreign = origin is not None and urlsplit(origin).netloc != request.headers.get("host", "")
+        foreign = origin is not None and _netloc(origin) != request.headers.get("host", "")
     if foreign:
         raise ProblemError(403, "the request comes from a page of another site; open this server's own pages")
 
@@ -58,3 +58,11 @@ def _host(header: str) -> str:
         return urlsplit(f"//{header}").hostname or ""
     except ValueError:
         return ""
+
+
+def _netloc(origin: str) -> str | None:
+    """Return the host and port of an origin; None if it is not one."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None

@@ -109,6 +109,22 @@ def raw_status(people: People, path: str, token: str) -> int:
         return int(connection.makefile("rb").readline().split()[1])
 
 
+def test_a_path_of_thousands_of_folders_is_refused_before_their_owners_are_looked_up(people: People, ada: str) -> None:
+    answer = people.hub.ask("POST", "/run-notebook", ada, json={"input_path": "/a" * 25_000})
+
+    assert answer.status_code == 400
+    assert answer.json()["detail"] == "input_path: more than 4096 characters"
+
+
+def test_a_header_that_cannot_be_passed_on_is_refused(people: People, ada: str) -> None:
+    address = f"{people.hub.prefix}/user/{ADA}/notebooks"
+    head = f"GET {address} HTTP/1.1\r\nHost: x\r\nAuthorization: token {ada}\r\nX-A: a\x01b\r\n"
+    with socket.create_connection(("127.0.0.1", people.hub.service_port), timeout=60) as connection:
+        connection.sendall(f"{head}Connection: close\r\n\r\n".encode())
+
+        assert connection.makefile("rb").readline().split()[1] == b"400"
+
+
 def test_a_second_length_of_a_body_does_not_shift_the_requests_that_follow(people: People, ada: str) -> None:
     """Requests share connections with the user's server: bytes that one leaves out would be taken from the next one."""
     head = f"POST {people.hub.prefix}/user/{ADA}/nowhere HTTP/1.1\r\nHost: x\r\nAuthorization: token {ada}\r\n"
@@ -156,7 +172,14 @@ def test_a_token_may_be_for_less_than_its_person(people: People) -> None:
 
 
 @pytest.mark.parametrize(
-    "headers", [{}, {"Authorization": "token wrong-token"}, {"Authorization": "token é"}, {"PRIVATE-TOKEN": "{ada}"}]
+    "headers",
+    [
+        {},
+        {"Authorization": "token wrong-token"},
+        {"Authorization": "token é"},
+        {"Authorization": "Basic é"},
+        {"PRIVATE-TOKEN": "{ada}"},
+    ],
 )
 def test_a_request_needs_a_valid_token_in_the_header(people: People, ada: str, headers: dict[str, str]) -> None:
     sent = {name: value.format(ada=ada).encode() for name, value in headers.items()}

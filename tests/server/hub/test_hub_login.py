@@ -91,6 +91,8 @@ def test_a_page_of_the_service_starts_runs(people: People, browser: requests.Ses
         {"Sec-Fetch-Site": "same-site"},
         {"Origin": "https://elsewhere.example"},
         {"Origin": "null"},
+        {"Origin": "http://[::1"},
+        {"Referer": "http://[::1"},
         {"Sec-Fetch-Site": "same-origin", "Referer": "{url}/user/bob/files/page.html"},
         {"Sec-Fetch-Site": "same-origin", "Referer": "{base}/user/bob/notebooks/x.ipynb"},
         {"Sec-Fetch-Site": "same-origin", "Referer": "{base}x/"},
@@ -126,6 +128,14 @@ def test_nobody_is_signed_in_with_the_login_of_another_browser(people: People) -
     assert "/oauth_callback?" in address
     assert stolen.status_code == 403
     assert "packmill_hub_session" not in other.cookies
+
+
+@pytest.mark.parametrize("state", ["", ";;;", "\r\nSet-Cookie: a=b", "\u20ac", "x" * 1000])
+def test_a_state_that_no_login_has_is_refused(people: People, state: str) -> None:
+    answer = people.hub.ask("GET", "/oauth_callback", params={"code": "x", "state": state})
+
+    assert answer.status_code == 403
+    assert "Set-Cookie" not in answer.headers
 
 
 @pytest.mark.parametrize(

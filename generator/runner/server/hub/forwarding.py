@@ -6,6 +6,7 @@ The user's server belongs to its user. So it gets neither tokens nor cookies of 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 
 import aiohttp
@@ -31,7 +32,7 @@ _NOT_SENT = _CONNECTION | {
     b"x-request-id",
 }
 _NOT_RETURNED = _CONNECTION | {b"set-cookie", b"clear-site-data", b"service-worker-allowed", b"x-request-id", b"date"}
-_CHUNK = 64 << 10
+_CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 class Forwarded:
@@ -155,13 +156,16 @@ def _is_chunked(scope: Scope) -> bool:
 def _texts(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
     """Return the headers that are passed on."""
     try:
-        return [
+        texts = [
             (name.decode("ascii"), value.decode())
             for name, value in headers
             if name not in _NOT_SENT and not name.startswith(b"x-forwarded-")
         ]
     except UnicodeDecodeError:
         raise ProblemError(400, "a header of the request is not text in UTF-8") from None
+    if any(_CONTROLS.search(value) for _, value in texts):
+        raise ProblemError(400, "a header of the request has a control character")
+    return texts
 
 
 def _unanswered() -> ProblemError:

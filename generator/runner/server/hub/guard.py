@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 from collections import Counter, OrderedDict
 from collections.abc import MutableMapping
@@ -103,7 +102,7 @@ class Guard:
         if first == "user":  # a user's server is a program of this user, so its pages count for this user alone
             own += f"user/{rest.partition('/')[0]}/"
         referrer = request.headers.get("referer")
-        if referrer is not None and not unquote(urlsplit(referrer).path).startswith(own):
+        if referrer is not None and not _path(referrer).startswith(own):
             raise ProblemError(
                 403, "the request comes from a page of another part of JupyterHub; use the pages of packmill"
             )
@@ -181,9 +180,17 @@ def _header_token(request: Request) -> tuple[str, str] | None:
     if scheme == "basic":
         try:
             rest = base64.b64decode(rest, validate=True).decode().partition(":")[2]
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:  # not base64 (binascii.Error), or not UTF-8
             rest = ""
     return (rest if scheme in ("bearer", "token", "basic") else "", scheme)
+
+
+def _path(address: str) -> str:
+    """Return the decoded path of an address; empty if it is not one."""
+    try:
+        return unquote(urlsplit(address).path)
+    except ValueError:
+        return ""
 
 
 def _address(request: Request) -> str:

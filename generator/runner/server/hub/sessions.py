@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 import time
 from collections import OrderedDict
@@ -12,6 +13,7 @@ from fastapi import Request, Response
 _LIFETIME = 12 * 3600.0
 _LOGIN_LIFETIME = 600
 _MOST = 10_000
+_STATE = re.compile(r"[A-Za-z0-9_-]{8,100}")
 _SESSION, _LOGIN = "packmill_hub_session", "packmill_hub_login"
 
 
@@ -49,10 +51,12 @@ class Sessions:
 
     def take_login(self, request: Request, response: Response, state: str) -> bool:
         """Return whether this browser began a login, and delete the login's cookie in a response."""
+        if not _STATE.fullmatch(state):  # it would be part of a cookie's name
+            return False
         name = f"{_LOGIN}_{state[:8]}"
         noted = request.cookies.get(_name(request, name), "")
         self._set(request, response, name, "", 0)
-        return bool(state) and secrets.compare_digest(noted.encode(), state.encode())
+        return secrets.compare_digest(noted.encode(), state.encode())
 
     def _set(self, request: Request, response: Response, name: str, value: str, seconds: int) -> None:
         response.set_cookie(
