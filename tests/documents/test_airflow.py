@@ -24,6 +24,7 @@ from generator.metadata.metadata import Metadata
 from generator.notebook.interface import Input, read_interface
 from generator.notebook.notebook import read_notebook
 from generator.process.process import Process
+from generator.request.resources import Resources
 from generator.request.variables import from_variables
 
 _HOSTILE = "'''\"\"\" \\ {{ 7*7 }} {% raw %} ${x} \u2028\u202e\x00 \nimport os; os.abort()  # \" '"
@@ -191,3 +192,16 @@ def test_a_pipeline_names_documents_in_a_variable() -> None:
 
     assert request is not None
     assert request.emits == ("airflow",)
+
+
+def test_a_dag_asks_for_the_resources_that_are_known() -> None:
+    """Memory is not among them: authors state the least that a process needs, Docker limits the most."""
+    context = context_of("n = 1")
+    process = replace(context.process, resources=Resources(cores=1.5, ram=4096, time=90, gpu=2))
+    files = airflow.emit(replace(context, process=process))
+
+    assert '"execution_timeout": timedelta(seconds=90),' in files["airflow/a_b_main_notebook.py"]
+    docker = files["airflow/a_b_main_docker.py"]
+    assert "        cpus=1.5,\n" in docker
+    assert 'device_requests=[DeviceRequest(count=2, capabilities=[["gpu"]])],' in docker
+    assert "mem_limit" not in docker

@@ -33,6 +33,7 @@ import shutil
 import subprocess
 import sys
 import time
+from datetime import timedelta
 from pathlib import Path
 
 from airflow.sdk import DAG, Param, Variable, get_current_context, task
@@ -59,7 +60,7 @@ TEMPLATES: dict[str, str] = {}
 
 DEFAULT_ARGS = {
     "retries": 0,
-    "execution_timeout": None,  # such as datetime.timedelta(hours=2)
+    "execution_timeout": timedelta(seconds=600),
 }
 
 HOME = Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser() / "packmill"

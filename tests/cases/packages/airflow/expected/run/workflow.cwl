@@ -9,7 +9,7 @@ doc: Counts the words of a text, which is '''quoted''' and "quoted" and has a ba
 s:version: "main"
 s:softwareVersion: "main"
 s:codeRepository: <tmp>/ada/trees
-s:commitHash: 8e3d8338cef443b2379773dd616ffa661dbe5077
+s:commitHash: 7ff3e48c371b70aaa011331f7c2ab229c7f62e06
 s:dateCreated: "2026-02-03"
 requirements:
   SchemaDefRequirement:

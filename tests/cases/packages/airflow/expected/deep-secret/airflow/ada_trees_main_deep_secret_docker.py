@@ -1,13 +1,13 @@
 """secret: run in a container.
 
-Runs deep/secret.ipynb of <tmp>/ada/trees at commit 8e3d8338cef443b2379773dd616ffa661dbe5077.
+Runs deep/secret.ipynb of <tmp>/ada/trees at commit 7ff3e48c371b70aaa011331f7c2ab229c7f62e06.
 
 To use this DAG (Airflow 3, tested with 3.3):
 
 1. Install `apache-airflow-providers-docker` where Airflow's workers run.
 2. Copy this file to Airflow's `dags` folder.
 3. Give the workers a Docker engine (`DOCKER_HOST`) that has or can pull
-   `ada.trees:main-8e3d8338cef4-0123456789abcdef`.
+   `ada.trees:main-7ff3e48c371b-0123456789abcdef`.
    `DOCKER_CONN_ID` names the Docker connection of a private registry.
 
 Airflow's Variables have the settings; the environment may have them too, such as
@@ -31,7 +31,7 @@ from airflow.providers.docker.operators.docker import DockerOperator
 from airflow.sdk import DAG, Param, Variable, literal
 from docker.types import Mount
 
-IMAGE = "ada.trees:main-8e3d8338cef4-0123456789abcdef"
+IMAGE = "ada.trees:main-7ff3e48c371b-0123456789abcdef"
 COMMAND = [
     "packmill-runner",
     "run",

@@ -7,7 +7,7 @@ To use this DAG (Airflow 3, tested with 3.3):
 1. Install `apache-airflow-providers-docker` where Airflow's workers run.
 2. Copy this file to Airflow's `dags` folder.
 3. Give the workers a Docker engine (`DOCKER_HOST`) that has or can pull
-   `ada.trees:main-8e3d8338cef4-0123456789abcdef`.
+   `ada.trees:main-7ff3e48c371b-0123456789abcdef`.
    `DOCKER_CONN_ID` names the Docker connection of a private registry.
 
 Airflow's Variables have the settings; the environment may have them too, such as
@@ -24,13 +24,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from datetime import timedelta
 from pathlib import Path
 
 from airflow.providers.docker.operators.docker import DockerOperator
 from airflow.sdk import DAG, Param, Variable, literal
 from docker.types import Mount
 
-IMAGE = "ada.trees:main-8e3d8338cef4-0123456789abcdef"
+IMAGE = "ada.trees:main-7ff3e48c371b-0123456789abcdef"
 COMMAND = [
     "packmill-runner",
     "run",
@@ -62,7 +63,7 @@ TEMPLATES: dict[str, str] = {}
 
 DEFAULT_ARGS = {
     "retries": 0,
-    "execution_timeout": None,  # such as datetime.timedelta(hours=2)
+    "execution_timeout": timedelta(seconds=600),
 }
 
 HOME = Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser() / "packmill"
@@ -177,6 +178,5 @@ with DAG(
         image=literal(IMAGE),
         command=literal(COMMAND),  # neither templates nor names of template files
         cpus=2,
-        mem_limit="2048m",
         skip_on_exit_code=None,  # such as [11]: the notebook glued a statusCode of 400 or more
     )
