@@ -107,7 +107,7 @@ class Airflow:
 
     def ask(self, method: str, path: str, **options: Any) -> requests.Response:
         """Call the API."""
-        return requests.request(method, f"{self.url}/api/v2/{path}", headers=self._headers, timeout=120, **options)
+        return requests.request(method, f"{self.url}/api/v2/{path}", headers=self._headers, timeout=300, **options)
 
     def get(self, path: str) -> Any:
         """Return an object of the API."""
@@ -125,15 +125,22 @@ class Airflow:
         """Run a program of Python in Airflow's environment."""
         command = [str(environment / "bin" / "python"), "-c", program]
         return subprocess.run(
-            command, env=self._environment, cwd=self.home, capture_output=True, text=True, check=False, timeout=120
+            command, env=self._environment, cwd=self.home, capture_output=True, text=True, check=False, timeout=300
         )
 
     def test(self, dag: str, file: str, conf: dict[str, Any]) -> subprocess.CompletedProcess[str]:
-        """Run a DAG by ``airflow dags test``, which needs none of the programs."""
+        """Run a DAG by ``airflow dags test``, in a database of its own: a scheduler would run its tasks, too."""
+        database = self.home / "test.db"
+        shutil.copy(environment / "home" / "airflow.db", database)
         words = ["dags", "test", dag, "--dagfile-path", str(self.home / "dags" / file), "--conf", json.dumps(conf)]
-        command = [str(environment / "bin" / "airflow"), *words]
         return subprocess.run(
-            command, env=self._environment, cwd=self.home, capture_output=True, text=True, check=False, timeout=120
+            [str(environment / "bin" / "airflow"), *words],
+            env=self._environment | {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{database}"},
+            cwd=self.home,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
         )
 
 
