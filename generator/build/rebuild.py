@@ -173,6 +173,7 @@ def _request(record: Provenance, *, output: Path, fresh: bool, image: str | None
         image=image,
         network=record.options.get("network") is True,
         output_template=text("output_template"),
+        parameters_cell=text("parameters_cell"),
         emits=tuple(name for name in (text("emit") or "").split() if name in optional_documents),
         standard=record.options.get("standard_buildpacks") is True,
         kernel_gateway=record.options.get("kernel_gateway") is True,

@@ -86,6 +86,7 @@ def _build_options(request: BuildRequest, settings: Settings) -> dict[str, Any]:
         "image": request.image,
         "network": request.network,
         "output_template": request.output_template,
+        "parameters_cell": str(request.parameters_cell or ""),
         "standard_buildpacks": request.standard,
         "kernel_gateway": request.kernel_gateway,
         "no_submodules": not request.submodules,

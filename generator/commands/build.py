@@ -8,7 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from generator.commands.parser import Commands, add_repository, add_resources, command, requested_resources
+from generator.commands.parser import (
+    Commands,
+    add_parameters_cell,
+    add_repository,
+    add_resources,
+    command,
+    requested_resources,
+)
 
 if TYPE_CHECKING:
     from generator.repository.destination import Destination
@@ -31,6 +38,7 @@ environment."""
         metavar="PATH",
         help="notebook or shell script; may be given several times (default: process.ipynb)",
     )
+    add_parameters_cell(parser)
     parser.add_argument(
         "--env", metavar="PATH|URL", help="environment instead of the repository's own: a path in it, or an https URL"
     )
@@ -134,6 +142,7 @@ def run(options: argparse.Namespace) -> int:
         replace=options.replace,
         emits=tuple(options.emit),
         resources=requested_resources(options),
+        parameters_cell=options.parameters_cell,
     )
     built = build(request, settings, Progress(sections=settings.gitlab_job))
     if options.json:

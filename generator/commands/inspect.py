@@ -5,7 +5,14 @@ from __future__ import annotations
 import argparse
 import os
 
-from generator.commands.parser import Commands, add_repository, add_resources, command, requested_resources
+from generator.commands.parser import (
+    Commands,
+    add_parameters_cell,
+    add_repository,
+    add_resources,
+    command,
+    requested_resources,
+)
 
 
 def add(commands: Commands) -> None:
@@ -19,6 +26,7 @@ warning. Starts no engine and runs nothing. A local folder is read as is, withou
     parser.add_argument(
         "--process", default="process.ipynb", metavar="PATH", help="notebook or shell script (default: %(default)s)"
     )
+    add_parameters_cell(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     add_resources(parser)
     parser.set_defaults(command=run)
@@ -35,6 +43,7 @@ def run(options: argparse.Namespace) -> int:
         processes=(options.process,),
         submodules=not options.no_submodules,
         resources=requested_resources(options),
+        parameters_cell=options.parameters_cell,
     )
     described = inspect(request, os.environ)
     if options.json:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Protocol
 
+from generator.shared import contract
+
 exit_codes = """\
 exit codes:
   0 done   2 wrong usage   10 repository or checkout   11 process missing or of an unknown kind   12 not a notebook
@@ -35,6 +37,15 @@ def add_resources(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--disk", metavar="SIZE", help="disk space, in MiB or such as 50GB (default: 1024)")
     group.add_argument("--time", metavar="TIME", help="time limit, in seconds or such as 1h30m (default: none)")
     group.add_argument("--gpu", metavar="N", help="GPUs with CUDA (default: none)")
+
+
+def add_parameters_cell(parser: argparse.ArgumentParser) -> None:
+    """Add the option for the cell with the parameters."""
+    parser.add_argument(
+        contract.parameters_cell_option,
+        metavar="N",
+        help="number of the notebook's cell with the parameters, from 1 (default: the tagged cell)",
+    )
 
 
 def requested_resources(options: argparse.Namespace) -> dict[str, str | None]:

@@ -15,6 +15,7 @@ from generator.notebook.imports import Imports, read_imports
 from generator.notebook.interface import Interface, read_interface
 from generator.notebook.notebook import read_notebook
 from generator.notebook.parameters import Remark
+from generator.notebook.requested_cell import tag_parameters_cell
 from generator.notebook.stage_ins import folders_below
 from generator.repository.checkout import inside
 from generator.repository.places import default_process
@@ -34,6 +35,8 @@ class Process:
     metadata: Metadata = field(default_factory=Metadata)
     resources: Resources = field(default_factory=Resources)
     imports: Imports = field(default_factory=Imports)
+    parameters_cell: int | None = None
+    """The number of the cell that a request chose for the parameters."""
 
     @property
     def is_notebook(self) -> bool:
@@ -46,8 +49,12 @@ class Process:
         return posixpath.splitext(posixpath.basename(self.path))[0]
 
 
-def read_process(folder: Path, path: str, *, left_out: Iterable[str] = ()) -> Process:
+def read_process(
+    folder: Path, path: str, *, left_out: Iterable[str] = (), parameters_cell: int | None = None
+) -> Process:
     """Read the process at ``path`` in the checkout at ``folder``; ``left_out`` are its submodules with empty folders.
+
+    ``parameters_cell`` is the number of a notebook's cell that has the parameters instead of the tagged one.
 
     Raises:
         ProcessError: the file is missing, cannot be read, or is a link that leaves the checkout.
@@ -63,7 +70,7 @@ def read_process(folder: Path, path: str, *, left_out: Iterable[str] = ()) -> Pr
         raise ProcessError(f"{path}: cannot be read: {error.strerror}") from None
     if path.endswith(".sh"):
         return _read_script(folder, path)
-    notebook = read_notebook(data, path)
+    notebook = read_notebook(tag_parameters_cell(data, parameters_cell, path), path)
     own = posixpath.dirname(path)
     interface = read_interface(notebook, folder=own, is_folder=folders_below(folder, own))
     language = notebook.language or "python"
@@ -77,6 +84,7 @@ def read_process(folder: Path, path: str, *, left_out: Iterable[str] = ()) -> Pr
         metadata=stated.metadata.over(heading.read(notebook)),
         resources=stated.resources,
         imports=imports,
+        parameters_cell=parameters_cell,
     )
 
 

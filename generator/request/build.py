@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from generator.repository.address import Repository, check_checkout, parse_repository
 from generator.repository.places import default_process
 from generator.request.checks import (
+    check_cell_number,
     check_commit,
     check_folders,
     check_reference,
@@ -35,7 +36,7 @@ class BuildRequest:
     ``submodules``, their folders stay empty; ``lock`` (name and text) replaces the requirements in the environment's
     files; ``base_image`` replaces the base image in the settings; ``replace`` allows replacing a package or an image of
     another repository at the same place; ``emits`` are the optional documents, in a fixed order; ``resources`` precede
-    those that the repository states.
+    those that the repository states; ``parameters_cell`` is the number of the notebook's cell with the parameters.
     """
 
     repository: Repository
@@ -59,6 +60,7 @@ class BuildRequest:
     base_image: str | None = None
     emits: tuple[str, ...] = ()
     resources: Resources = field(default_factory=Resources)
+    parameters_cell: int | None = None
 
 
 optional_documents = ("airflow",)
@@ -100,6 +102,7 @@ def build_request(
     base_image: str | None = None,
     emits: tuple[str, ...] = (),
     resources: Mapping[str, str | None] = MappingProxyType({}),
+    parameters_cell: str | None = None,
 ) -> BuildRequest:
     """Validate the values of a request; ``resources`` has those of ``cores``, ``ram``, ``disk``, ``time``, ``gpu``.
 
@@ -136,6 +139,7 @@ def build_request(
         base_image=base_image,
         emits=_check_documents(emits),
         resources=check_resources(resources),
+        parameters_cell=check_cell_number(parameters_cell) if parameters_cell else None,
     )
 
 

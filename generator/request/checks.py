@@ -54,6 +54,17 @@ def check_folders(processes: Iterable[str]) -> None:
             )
 
 
+def check_cell_number(text: str) -> int:
+    """Check the number of a cell.
+
+    Raises:
+        UsageError: text is not a positive whole number.
+    """
+    if not re.fullmatch(r"[1-9]\d{0,5}", text, re.ASCII):
+        raise UsageError(f"parameters cell {text!r}: not the number of a cell; give a whole number from 1")
+    return int(text)
+
+
 def check_resources(texts: Mapping[str, str | None]) -> Resources:
     """Check requested resources, by the names of their options.
 

@@ -12,8 +12,8 @@ from generator.request.settings import is_yes
 from generator.shared.errors import UsageError
 
 _names = (
-    "repository checkout process env output_template registry destination destination_branch destination_address "
-    "standard_buildpacks kernel_gateway no_submodules no_cache emit cores ram disk time gpu"
+    "repository checkout process env parameters_cell output_template registry destination destination_branch "
+    "destination_address standard_buildpacks kernel_gateway no_submodules no_cache emit cores ram disk time gpu"
 ).split()
 
 
@@ -37,6 +37,7 @@ def from_variables(environment: Mapping[str, str]) -> BuildRequest | None:
         processes=tuple(line.strip() for line in value["process"].splitlines() if line.strip()),
         environment=value["env"] or None,
         output_template=value["output_template"] or None,
+        parameters_cell=value["parameters_cell"] or None,
         registry=value["registry"] or None,
         destination=_destination(value),
         output=Path(value["output"] or "packages"),

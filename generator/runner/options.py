@@ -107,6 +107,12 @@ def _add_parameters(group: argparse._ArgumentGroup) -> None:
 
 def _add_execution(group: argparse._ArgumentGroup) -> None:
     group.add_argument("-k", contract.kernel_option, metavar="NAME", help="kernel to use (default: the notebook's)")
+    group.add_argument(
+        contract.parameters_cell_option,
+        type=int,
+        metavar="N",
+        help="number of the cell with the parameters, from 1 (default: the tagged cell)",
+    )
     group.add_argument("-l", "--language", metavar="NAME", help="language of the parameters (default: the notebook's)")
     group.add_argument("--engine", metavar="NAME", help="papermill engine, such as nbclient (default: packmill's)")
     group.add_argument("--cwd", metavar="DIRECTORY", help="working directory of the notebook (default: current)")

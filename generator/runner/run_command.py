@@ -47,6 +47,7 @@ def run_packaged(options: argparse.Namespace) -> int:
             inputs=Path(options.inputs) if options.inputs else None,
             output=Path(options.output),
             kernel=options.kernel,
+            parameters_cell=options.parameters_cell,
             repository=options.repository,
             expected=tuple(_parse_expectation(text) for text in options.expect),
             paths=tuple(_parse_assignment(text, contract.path_option) for text in options.paths),
@@ -79,7 +80,7 @@ def run_standalone(options: argparse.Namespace) -> int:
     if options.help_notebook:
         from generator.runner.standalone.notebook_help import show_parameters
 
-        return show_parameters(notebook)
+        return show_parameters(notebook, options.parameters_cell)
     piped = output == "-"
     run(
         StandaloneRun(
@@ -98,6 +99,7 @@ def run_standalone(options: argparse.Namespace) -> int:
             allow_unknown=options.allow_unknown,
             language=options.language,
             kernel=options.kernel,
+            parameters_cell=options.parameters_cell,
             engine=options.engine,
             cwd=options.cwd,
             results=Path(options.results) if options.results else None,

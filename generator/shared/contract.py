@@ -44,6 +44,7 @@ catalog_input = "stac_catalog"
 
 process_option = "--process"
 kernel_option = "--kernel"
+parameters_cell_option = "--parameters-cell"
 inputs_option = "--inputs"
 output_option = "--output"
 expect_option = "--expect"

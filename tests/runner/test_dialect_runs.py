@@ -115,3 +115,39 @@ def test_any_notebook_runs_with_values_of_its_dialect(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert here.texts() == "4\n"
     assert here.executed()["metadata"]["papermill"]["parameters"] == {"n": 4}
+
+
+_CELLS = ("import math", "# the stock\nstock = 'YHOO'\ndays = 30", "print(stock, days)")
+
+
+def test_a_run_takes_the_requested_cell_for_the_parameters(tmp_path: Path) -> None:
+    here = Folder(tmp_path)
+    here.write(*_CELLS, tags=())
+    (tmp_path / "inputs.json").write_text('{"stock": "GOOG"}')
+    process = ("--process", "in.ipynb", "--repository", ".", "--output", "o", "--inputs", "inputs.json")
+
+    packaged = here.run(*process, "--parameters-cell", "2")
+    standalone = here.run("in.ipynb", "out.ipynb", "-p", "days", "7", "--parameters-cell", "2")
+    shown = here.run("in.ipynb", "--help-notebook", "--parameters-cell", "2")
+    refused = here.run("in.ipynb", "out.ipynb", "--parameters-cell", "9")
+
+    assert packaged.returncode == standalone.returncode == 0, packaged.stderr + standalone.stderr
+    assert here.texts("o/in.ipynb") == "GOOG 30\n"
+    assert here.texts() == "YHOO 7\n"
+    assert "stock: string (default: 'YHOO')" in shown.stdout
+    assert refused.returncode == 3
+    assert "--parameters-cell 9: cell 9 does not exist" in refused.stderr
+
+
+def test_the_engine_of_packmill_takes_the_requested_cell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import papermill
+
+    here = Folder(tmp_path)
+    here.write(*_CELLS, tags=())
+    monkeypatch.chdir(tmp_path)
+
+    papermill.execute_notebook(
+        "in.ipynb", "out.ipynb", {"days": 7}, engine_name="packmill", progress_bar=False, parameters_cell=2
+    )
+
+    assert here.texts() == "YHOO 7\n"

@@ -77,6 +77,7 @@ def _dag(context: DocumentContext, kind: str, name: str) -> str:
         notebook=process.is_notebook and posixpath.join(context.source.owner, context.source.name, process.path),
         executed=posixpath.basename(process.path),
         kernel=None if process.kernel else process.language,
+        parameters_cell=process.parameters_cell,
         params={key(one): param(one) for one in given},
         emptied={key(one): emptied(one) for one in given if emptied(one) is not None},
         whole=[key(one) for one in given if has_whole_numbers(one)],

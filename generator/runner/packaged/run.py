@@ -14,6 +14,7 @@ from typing import Any
 
 from generator.notebook.interface import Interface, Output, read_interface
 from generator.notebook.notebook import Notebook, read_notebook
+from generator.notebook.requested_cell import tag_parameters_cell
 from generator.notebook.stage_ins import folders_below
 from generator.runner.document.document import read_document
 from generator.runner.document.saving import Saver, file_writer
@@ -55,6 +56,8 @@ class PackagedRun:
     output: Path
     inputs: Path | None = None
     kernel: str | None = None
+    parameters_cell: int | None = None
+    """The number of the cell with the parameters, from 1, instead of the tagged one."""
     repository: str | None = None
     expected: tuple[tuple[str, str], ...] = ()
     paths: tuple[tuple[str, str], ...] = ()
@@ -180,14 +183,16 @@ def find_process(process: str, place: RepositoryLocation) -> str:
     return relative
 
 
-def load_notebook(process: str, place: RepositoryLocation) -> tuple[bytes, Notebook, Interface]:
+def load_notebook(
+    process: str, place: RepositoryLocation, parameters_cell: int | None = None
+) -> tuple[bytes, Notebook, Interface]:
     """Read a notebook: its bytes, its content and its interface.
 
     Raises:
         ProcessMissingError: the notebook cannot be read or is invalid.
     """
     try:
-        data = (place.folder / process).read_bytes()
+        data = tag_parameters_cell((place.folder / process).read_bytes(), parameters_cell, process)
         notebook = read_notebook(data, process)
         folder = posixpath.dirname(process)
         is_folder = folders_below(place.folder, folder)
@@ -198,7 +203,7 @@ def load_notebook(process: str, place: RepositoryLocation) -> tuple[bytes, Noteb
 
 def _run_notebook(run: _Run) -> None:
     request, workspace, record = run.request, run.workspace, run.record
-    data, notebook, interface = load_notebook(workspace.process, run.place)
+    data, notebook, interface = load_notebook(workspace.process, run.place, request.parameters_cell)
     language = notebook.language or "python"
     template = run.inputs.pop(contract.template_input, None) or request.template
     folder = run.place.folder / workspace.folder

@@ -5,12 +5,13 @@ from __future__ import annotations
 from generator.notebook.interface import Input, read_interface, type_name
 from generator.notebook.notebook import read_notebook
 from generator.notebook.parameters import Missing
+from generator.notebook.requested_cell import tag_parameters_cell
 from generator.runner.standalone import addresses
 from generator.shared.errors import PackmillError
 from generator.shared.failures import ProcessMissingError
 
 
-def show_parameters(address: str) -> int:
+def show_parameters(address: str, parameters_cell: int | None = None) -> int:
     """Print the parameters of a notebook; return 0, or 1 without parameters (papermill's exit code).
 
     Raises:
@@ -18,7 +19,8 @@ def show_parameters(address: str) -> int:
     """
     name = addresses.redact_address(address)
     try:
-        interface = read_interface(read_notebook(addresses.read(address), name))
+        data = tag_parameters_cell(addresses.read(address), parameters_cell, name)
+        interface = read_interface(read_notebook(data, name))
     except PackmillError as error:
         raise ProcessMissingError(str(error)) from None
     print(f"Parameters of {name}:")

@@ -32,7 +32,7 @@ from generator.runner.kernels.sos import front_end
 from generator.runner.kernels.specs import choose_kernel, find_kernels
 from generator.runner.kernels.traits import find_traits
 from generator.runner.standalone.engine_results import EngineResults, engine_results
-from generator.runner.standalone.papermill_placing import NotebookCells, follow_dialect
+from generator.runner.standalone.papermill_placing import NotebookCells, follow_dialect, tag_cell
 
 _SHUTDOWN_TIMEOUT = 5.0
 
@@ -52,8 +52,11 @@ class PackmillEngine(Engine):  # type: ignore[misc]
         """Run a notebook like papermill, with saves of linear cost.
 
         ``results`` is a folder for ``result.json``, ``scraps.json`` and ``scraps/``, as of ``packmill-runner run
-        --results``; a glued ``statusCode`` of 400 or more then fails the run.
+        --results``; a glued ``statusCode`` of 400 or more then fails the run. ``parameters_cell`` is the number of the
+        cell with the parameters, from 1, in a notebook without the tag.
         """
+        if (parameters_cell := options.pop("parameters_cell", None)) is not None:
+            tag_cell(nb, parameters_cell)
         follow_dialect(nb, kernel_name, _language(nb), report_mode=bool(options.get("report_mode")))
         manager_options = ("output_path", "progress_bar", "log_output", "autosave_cell_every")
         manager = _Manager(nb, **{name: options[name] for name in manager_options if name in options})

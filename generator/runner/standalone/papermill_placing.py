@@ -12,7 +12,7 @@ import nbformat
 from generator.notebook.interface import read_interface
 from generator.notebook.notebook import read_notebook
 from generator.notebook.placement import Placement
-from generator.runner.document.injection import choose_translator, find_injected
+from generator.runner.document.injection import PARAMETERS_TAG, choose_translator, find_injected
 from generator.runner.document.placing import place
 from generator.shared.errors import PackmillError
 
@@ -43,6 +43,23 @@ class NotebookCells:
     def new_id(self, _seed: str) -> str:
         """Return an unused cell id."""
         return uuid.uuid4().hex[:8]
+
+
+def tag_cell(nb: Any, number: int) -> None:
+    """Tag the requested cell, and move the injected cell after it.
+
+    Raises:
+        ValueError: the notebook has no code cell with this number.
+    """
+    cells = NotebookCells(nb)
+    injected = find_injected(cells)
+    moved = nb.cells.pop(injected) if injected is not None else None
+    if not 1 <= number <= len(nb.cells) or nb.cells[number - 1].cell_type != "code":
+        raise ValueError(f"parameters_cell={number}: not a code cell of the notebook")
+    metadata = nb.cells[number - 1].metadata
+    metadata["tags"] = [*(tag for tag in metadata.get("tags", []) if tag != PARAMETERS_TAG), PARAMETERS_TAG]
+    if moved is not None:
+        nb.cells.insert(number, moved)
 
 
 def follow_dialect(nb: Any, kernel: str, language: str, *, report_mode: bool) -> None:

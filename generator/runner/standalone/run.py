@@ -16,6 +16,7 @@ from typing import Any, TextIO
 from generator.notebook.interface import Interface, read_interface
 from generator.notebook.languages import reader_of
 from generator.notebook.notebook import Notebook, read_notebook
+from generator.notebook.requested_cell import tag_parameters_cell
 from generator.runner.document.document import read_document
 from generator.runner.document.saving import Saver, is_file_or_nothing
 from generator.runner.execution.execution import execute
@@ -53,6 +54,8 @@ class StandaloneRun:
     inject_output_path: bool = False
     allow_unknown: bool = False
     kernel: str | None = None
+    parameters_cell: int | None = None
+    """The number of the cell with the parameters, from 1, instead of the tagged one."""
     language: str | None = None
     engine: str | None = None
     cwd: str | None = None
@@ -93,7 +96,7 @@ def run(request: StandaloneRun) -> None:
 def _run(request: StandaloneRun, record: RunRecord) -> None:
     values = read_parameters(request.given, path_values(request))
     input_path = fill_path(request.notebook, values)
-    data = addresses.read(input_path)
+    data = _read_data(input_path, request.parameters_cell)
     notebook, understood = _read_interface(data, addresses.redact_address(input_path), request)
     interface = understood or Interface()
     any_name = request.allow_unknown or understood is None
@@ -106,6 +109,8 @@ def _run(request: StandaloneRun, record: RunRecord) -> None:
     public = {name: value for name, value in values.items() if name not in secret}
     output_path = _output_path(request, public, input_path, record.started)
     if request.engine not in (None, "packmill"):
+        if request.parameters_cell is not None:
+            raise BadInputsError(f"--parameters-cell: not supported by --engine {request.engine}")
         if interface.placement is not None:
             raise BadInputsError(
                 f"{input_path}: --engine {request.engine} does not know the conventions of this notebook "
@@ -193,6 +198,14 @@ def path_values(request: StandaloneRun) -> dict[str, Any]:
     """Return ``PAPERMILL_INPUT_PATH`` and ``PAPERMILL_OUTPUT_PATH``, if requested."""
     paths = {"PAPERMILL_INPUT_PATH": request.notebook} if request.inject_input_path else {}
     return paths | ({"PAPERMILL_OUTPUT_PATH": request.output or addresses.PIPE} if request.inject_output_path else {})
+
+
+def _read_data(path: str, parameters_cell: int | None) -> bytes:
+    """Read the notebook, with the tag on the requested parameters cell."""
+    try:
+        return tag_parameters_cell(addresses.read(path), parameters_cell, addresses.redact_address(path))
+    except NotebookError as error:
+        raise ProcessMissingError(str(error)) from None
 
 
 def _read_interface(data: bytes, name: str, request: StandaloneRun) -> tuple[Notebook, Interface | None]:
