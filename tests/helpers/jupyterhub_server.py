@@ -10,13 +10,14 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
+from filelock import FileLock
 from ports import free_port
 from support import here
 from waiting import has_ended, wait_until
@@ -174,9 +175,19 @@ class JupyterHub:
 
 @contextmanager
 def system_users(*names: str) -> Iterator[dict[str, Path]]:
-    """Create users of this machine, each with a private home; one that a killed run of the tests left is replaced."""
+    """Create users of this machine, each with a private home; one that a killed run of the tests left is replaced.
+
+    Another run of the tests has to wait for them, since names are the machine's.
+    """
     if os.geteuid() != 0 or not shutil.which("useradd"):
         pytest.skip("only root can create users")
+    with ExitStack() as stack:
+        for name in names:
+            stack.enter_context(FileLock(f"/tmp/{name}.lock"))
+        yield from _created_users(names)
+
+
+def _created_users(names: Iterable[str]) -> Iterator[dict[str, Path]]:
     parent = Path(tempfile.mkdtemp(prefix=_HOMES))
     parent.chmod(0o755)
     try:
