@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from generator.runner.server.operation.base_path import read_base_url
 from generator.runner.server.variables import overwrite_values
 from generator.shared.failures import BadInputsError
 
@@ -60,7 +61,7 @@ def read_environment(variables: Mapping[str, str]) -> HubEnvironment:
     return HubEnvironment(
         api_url=values["API_URL"].rstrip("/"),
         api_token=values["API_TOKEN"],
-        base_url=values["SERVICE_PREFIX"].rstrip("/"),
+        base_url=read_base_url(values["SERVICE_PREFIX"]),
         host=host,
         port=port,
         managed=bool(variables.get(f"{variable_prefix}SERVICE_NAME")),
