@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+import papermill
 import pytest
-from support import Finished, cases, notebook
+from support import Finished, cases, notebook, write_notebook
 from test_emitters import _context as context_of
 
 from generator.documents.context import DocumentContext
@@ -192,6 +193,21 @@ def test_a_pipeline_names_documents_in_a_variable() -> None:
 
     assert request is not None
     assert request.emits == ("airflow",)
+
+
+def test_a_notebook_without_a_kernel_runs_in_one_of_its_language(tmp_path: Path) -> None:
+    """papermill itself refuses it."""
+    context = context_of("n = 1")
+    text = airflow.emit(replace(context, process=replace(context.process, kernel=None)))["airflow/a_b_main_notebook.py"]
+    given = {"kernel_name": "python", "language": "python"}
+
+    assert all(f'{name}="{value}",' in text for name, value in given.items())
+    source = tmp_path / "in.ipynb"
+    write_notebook(source, "n = 1", "print(n)", kernel=None)
+    executed = papermill.execute_notebook(
+        str(source), str(tmp_path / "out.ipynb"), {"n": 5}, engine_name="packmill", progress_bar=False, **given
+    )
+    assert executed.cells[-1].outputs[0].text == "5\n"
 
 
 def test_a_dag_asks_for_the_resources_that_are_known() -> None:

@@ -24,6 +24,7 @@ pytestmark = pytest.mark.slow
 _CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 _NOTEBOOK = "ada.trees.main.notebook"
 _DOCKER = "ada.trees.main.docker"
+_TEMPLATES = "TEMPLATES: dict[str, str]"
 _TEXT = 'it\'s {{ 7*7 }} "q" {a} ${b} %s \\n é 漢 😀'
 _GIVEN = {
     "n": 4.0,
@@ -93,19 +94,24 @@ def test_every_dag_is_imported(airflow: Airflow) -> None:
 
 
 def test_a_trigger_without_a_logical_date_runs_the_notebook(airflow: Airflow) -> None:
-    run = airflow.trigger(_NOTEBOOK, **_GIVEN)
+    with http_server() as server:
+        address = server.put("/b.csv", b"from afar")
+        run = airflow.trigger(_NOTEBOOK, **_GIVEN | {"tiles": ["tiles/a.csv", address]})
 
-    assert run.end() == "success", run.log("run_notebook")
+        assert run.end() == "success", run.log("run_notebook")
     results = run.result("run_notebook")
     scraps, data = results["scraps"], airflow.files / "data"
-    assert scraps["values"] == _EXPECTED | {
+    assert [(tile["class"], tile.get("url")) for tile in scraps["values"].pop("tiles")] == [
+        ("File", None),
+        ("File", address),
+    ]
+    assert scraps["values"] | {"tiles": _GIVEN["tiles"]} == _EXPECTED | {
         "scene": str(data / "scene.csv"),
-        "tiles": [{"class": "File", "path": str(data / "tiles" / "a.csv")}],
         "places": f"{data / 'tiles'}/",
         "mask": "own.txt",
     }
     assert {name: scraps["types"][name] for name in _TYPES} == _TYPES
-    assert (scraps["scene"], scraps["tiles"], scraps["places"]) == ("a scene", ["a tile"], ["a.csv"])
+    assert (scraps["scene"], scraps["tiles"], scraps["places"]) == ("a scene", ["a tile", "from afar"], ["a.csv"])
     folder = Path(results["folder"])
     assert re.fullmatch(r"\d{4}-\d\d-\d\d", folder.parent.name)
     assert folder.is_relative_to(airflow.files / "results" / _NOTEBOOK)
@@ -150,19 +156,34 @@ def test_airflow_refuses_what_the_interface_refuses(airflow: Airflow, conf: dict
     assert message in answer.json()["detail"]
 
 
-def test_dags_test_runs_the_notebook_with_its_defaults(airflow: Airflow) -> None:
-    done = airflow.test(_NOTEBOOK, "ada_trees_main_notebook.py", _NEEDED)
+def test_dags_test_runs_a_notebook_with_the_date_of_its_run(airflow: Airflow) -> None:
+    """The user of the file has set a template for a parameter."""
+    dags = airflow.home / "dags"
+    text = (dags / "ada_trees_main_notebook.py").read_text().replace(_NOTEBOOK, "dated")
+    template = "day {{ logical_date | default(dag_run.run_after) | ds }}"
+    (dags / "dated.py").write_text(text.replace(f"{_TEMPLATES} = {{}}", f'{_TEMPLATES} = {{"text": "{template}"}}'))
+
+    done = airflow.test("dated", "dated.py", _NEEDED)
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "printed by a cell" in done.stdout + done.stderr
+    (scraps,) = (airflow.files / "results" / "dated").rglob("scraps.json")
+    assert json.loads(scraps.read_text())["values"]["text"] == f"day {scraps.parent.parent.name}"
 
 
 def test_users_name_files_of_the_data_folder_alone(airflow: Airflow) -> None:
-    """A trigger's files and addresses never lead to other files of the worker."""
+    """A trigger's files and addresses, and what a container leaves, never lead to other files of the worker."""
     done = airflow.python(f"""
 import runpy
+from pathlib import Path
 for kind in ("docker", "notebook"):
     dag = runpy.run_path({str(airflow.home / "dags")!r} + f"/ada_trees_main_{{kind}}.py")
+    if kind == "docker":
+        top = Path({str(airflow.files / "data")!r})
+        try:
+            print("taken:", dag["read_json"](top / "link" / "passwd", top))
+        except ValueError as error:
+            assert "leads out of the run's folder" in str(error), error
     assert dag["data_path"]("tiles/../scene.csv") == {str(airflow.files / "data" / "scene.csv")!r}
     assert dag["is_address"]("https://example.org/a.csv")
     for place in {_FOREIGN!r}:
