@@ -118,9 +118,9 @@ class UserServers:
 
     async def _running(self, account: Account) -> UserServer:
         server = self._servers.get(account.username)
-        if server is not None and server.is_alive and server.account == account:
+        if server is not None and server.is_alive and _is_same_user(server.account, account):
             return server
-        if server is not None:  # it has ended, or the system user is another one now
+        if server is not None:
             log("replacing user server", user=account.username)
             await server.stop()
         since, problem = self._failed.pop(account.username, (0.0, None))
@@ -154,3 +154,8 @@ class UserServers:
         with suppress(AttributeError, KeyError, TypeError):
             return not health["running"] and not health["queue"]["queued"]
         return True
+
+
+def _is_same_user(one: Account, other: Account) -> bool:
+    """Whether a server may go on; one that runs notebooks does not end for another group or shell of its user."""
+    return (one.uid, one.home) == (other.uid, other.home)
