@@ -51,6 +51,16 @@ def test_a_record_is_read_with_its_lock(package: Callable[..., Path]) -> None:
     assert (record.address, record.lock) == ("https://example.org/ada/trees", ("requirements.lock", "six==1.17.0\n"))
 
 
+def test_optional_documents_are_written_again(package: Callable[..., Path], tmp_path: Path) -> None:
+    """A later packmill may know more of them than this one."""
+    options = _build_options(build_request("https://example.org/ada/trees", emits=("airflow",)), Settings())
+    assert options == {"emit": "airflow"}
+
+    record = read_provenance(package(build__options={"emit": "airflow unknown"}))
+
+    assert _request(record, output=tmp_path, fresh=False, image=None).emits == ("airflow",)
+
+
 def test_requested_resources_are_requested_again(package: Callable[..., Path], tmp_path: Path) -> None:
     texts = {"cores": "2", "ram": "2TB", "disk": None, "time": "1h", "gpu": "0"}
     requested = build_request("https://example.org/ada/trees", resources=texts)
