@@ -11,6 +11,7 @@ import posixpath
 from dataclasses import dataclass, field, replace
 
 from generator.notebook.dialects import read_dialect, refine_reading
+from generator.notebook.dialects.sidecar import Sidecar, no_sidecar
 from generator.notebook.languages import reader_of
 from generator.notebook.literals import MisfitError, fit_default, hint_of, widen_hint
 from generator.notebook.notebook import Notebook
@@ -124,10 +125,13 @@ def type_name(hint: Hint) -> str:
     return f"{hint.type}[]" if hint.array else str(hint.type)
 
 
-def read_interface(notebook: Notebook, *, folder: str = "", is_folder: IsFolder = no_folder) -> Interface:
+def read_interface(
+    notebook: Notebook, *, folder: str = "", is_folder: IsFolder = no_folder, sidecar: Sidecar = no_sidecar
+) -> Interface:
     """Read the interface of a notebook in ``folder`` (posix, relative to the repository's top).
 
-    ``is_folder`` tells the folders among the defaults of stage-ins from files.
+    ``is_folder`` tells the folders among the defaults of stage-ins from files; ``sidecar`` reads the YAML file next to
+    the notebook.
 
     Raises:
         ParametersError: the parameters cell has mistakes; the error lists all of them.
@@ -144,7 +148,7 @@ def read_interface(notebook: Notebook, *, folder: str = "", is_folder: IsFolder 
         )
         return Interface(warnings=(*remarks, Remark(line=0, message=message)))
     if not tagged:
-        return _read_untagged(notebook, remarks, folder=folder, is_folder=is_folder)
+        return _read_untagged(notebook, remarks, sidecar, folder=folder, is_folder=is_folder)
     cell = tagged[0]
     reading = read(cell.source)
     dialect = refine_reading(notebook, cell, reading)
@@ -158,9 +162,11 @@ def read_interface(notebook: Notebook, *, folder: str = "", is_folder: IsFolder 
     return replace(interface, placement=dialect.placement) if dialect else interface
 
 
-def _read_untagged(notebook: Notebook, remarks: list[Remark], *, folder: str, is_folder: IsFolder) -> Interface:
+def _read_untagged(
+    notebook: Notebook, remarks: list[Remark], sidecar: Sidecar, *, folder: str, is_folder: IsFolder
+) -> Interface:
     """Read a notebook without a parameters cell in the dialect of another tool, if it is in one."""
-    dialect = read_dialect(notebook)
+    dialect = read_dialect(notebook, sidecar)
     if dialect is None:
         return Interface(warnings=(*remarks, Remark(line=0, message=untagged_advice(notebook))))
     message = f"no cell is tagged 'parameters': inputs and outputs are read from {dialect.name}"

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from generator.metadata.metadata import Metadata
 from generator.metadata.read import Stated, read_notebook_statements, read_repository_statements
 from generator.metadata.sources import heading
+from generator.notebook.dialects.sidecar import sidecar_of
 from generator.notebook.imports import Imports, read_imports
 from generator.notebook.interface import Interface, read_interface
 from generator.notebook.notebook import read_notebook
@@ -72,7 +73,9 @@ def read_process(
         return _read_script(folder, path)
     notebook = read_notebook(tag_parameters_cell(data, parameters_cell, path), path)
     own = posixpath.dirname(path)
-    interface = read_interface(notebook, folder=own, is_folder=folders_below(folder, own))
+    interface = read_interface(
+        notebook, folder=own, is_folder=folders_below(folder, own), sidecar=sidecar_of(folder, path)
+    )
     language = notebook.language or "python"
     imports = read_imports(notebook.cells) if language.startswith("python") else Imports()
     stated = read_notebook_statements(folder, notebook)

@@ -14,6 +14,7 @@ import pytest
 from dialect_cases import dialect_notebook
 from support import folders, notebook
 
+from generator.notebook.dialects.sidecar import sidecar_of
 from generator.notebook.interface import Interface, read_interface
 from generator.notebook.interface_json import to_dict
 from generator.notebook.notebook import read_notebook
@@ -24,7 +25,8 @@ _cases = folders("dialects")
 
 def read(document: dict[str, Any], folder: Path = Path()) -> Interface:
     data = json.dumps(document).encode()
-    return read_interface(read_notebook(data, "process.ipynb"), is_folder=folders_below(folder, ""))
+    sidecar = sidecar_of(folder, "in.ipynb")
+    return read_interface(read_notebook(data, "in.ipynb"), is_folder=folders_below(folder, ""), sidecar=sidecar)
 
 
 def type_of(row: dict[str, Any]) -> str:
@@ -133,3 +135,42 @@ def test_a_cell_that_is_not_python_is_named() -> None:
 
     assert [one.name for one in interface.inputs] == ["n"]
     assert any("cell 2 mentions 'CWL', but is not valid Python" in one.message for one in interface.warnings)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "parameters: [",
+        "parameters: [a]",
+        "parameters: {n: int}",
+        "parameters: {}",
+        "a: &a {default: 1}\nparameters: {n: *a}",
+        "title: no parameters: here",
+    ],
+)
+def test_another_yaml_file_next_to_the_notebook_is_ignored(text: str, tmp_path: Path) -> None:
+    (tmp_path / "in.yaml").write_text(text)
+
+    assert not read(notebook("n = 1", tags=()), tmp_path).inputs
+
+
+def test_a_link_out_of_the_repository_is_ignored(tmp_path: Path) -> None:
+    (tmp_path / "outside.yaml").write_text("parameters: {n: {type: integer, default: 1}}")
+    (tmp_path / "r").mkdir()
+    (tmp_path / "r" / "in.yaml").symlink_to(tmp_path / "outside.yaml")
+
+    assert not read(notebook("n = 1", tags=()), tmp_path / "r").inputs
+
+
+def test_templates_in_the_text_are_named(tmp_path: Path) -> None:
+    (tmp_path / "in.yml").write_text(
+        "parameters: {n: {type: [integer, 'null']}, many: {type: array, items: {type: number}}}"
+    )
+    document = notebook("n = 1", "Plot of {{ params.n }}", tags=())
+    document["cells"][1]["cell_type"] = "markdown"
+
+    interface = read(document, tmp_path)
+
+    rows = to_dict(interface)["inputs"]
+    assert [(row["name"], type_of(row)) for row in rows] == [("n", "int?"), ("many", "float[]?")]
+    assert any("does not fill in the templates" in one.message for one in interface.warnings)

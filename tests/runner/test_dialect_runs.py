@@ -11,8 +11,10 @@ import pytest
 from dialect_cases import dialect_notebook
 from support import Folder, folders
 
+from generator.notebook.dialects.sidecar import sidecar_of
 from generator.notebook.interface import read_interface
 from generator.notebook.notebook import read_notebook
+from generator.runner.server.catalogue import Catalogue
 
 pytestmark = pytest.mark.slow
 
@@ -33,7 +35,8 @@ def test_a_run_uses_the_values(case: Path, tmp_path: Path, golden: Callable[[Pat
 
     assert done.returncode == 0, done.stderr
     golden(case / "printed.txt", here.texts("o/in.ipynb"))
-    interface = read_interface(read_notebook((tmp_path / "in.ipynb").read_bytes(), "in.ipynb"))
+    notebook = read_notebook((tmp_path / "in.ipynb").read_bytes(), "in.ipynb")
+    interface = read_interface(notebook, sidecar=sidecar_of(tmp_path, "in.ipynb"))
     for output in interface.outputs:
         assert (tmp_path / "o" / output.glob).is_file(), output.name
 
@@ -78,6 +81,18 @@ def test_outputs_of_nb2workflow_are_scraps(tmp_path: Path) -> None:
     assert list(scraps) == json.loads((case / "peer.json").read_text(encoding="utf-8"))["scraps"]
     assert scraps["spectrum"] == "spectrum.txt"
     assert scraps["flux"] == scraps["total"] == 10
+
+
+def test_a_server_reads_an_edited_yaml_file_again(tmp_path: Path) -> None:
+    case = next(case for case in folders("dialects") if case.name == "times-square")
+    prepare(case, tmp_path)
+    catalogue = Catalogue(tmp_path)
+
+    first = [one.name for one in catalogue.get("in.ipynb").interface.inputs]
+    (tmp_path / "in.yaml").write_text("parameters: {A: {type: integer}}")
+
+    assert len(first) == 6
+    assert [one.name for one in catalogue.get("in.ipynb").interface.inputs] == ["A"]
 
 
 def test_an_engine_of_papermill_cannot_pass_values(tmp_path: Path) -> None:

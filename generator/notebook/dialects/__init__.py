@@ -11,6 +11,7 @@ from collections.abc import Callable
 from importlib import import_module
 
 from generator.notebook.dialects.dialect import Dialect
+from generator.notebook.dialects.sidecar import Sidecar, no_sidecar
 from generator.notebook.notebook import Cell, Notebook
 from generator.notebook.parameters import Reading
 
@@ -38,10 +39,15 @@ def refine_reading(notebook: Notebook, cell: Cell, reading: Reading) -> Dialect 
     return None
 
 
-def read_dialect(notebook: Notebook) -> Dialect | None:
+def read_dialect(notebook: Notebook, sidecar: Sidecar = no_sidecar) -> Dialect | None:
     """Return the meaning of the notebook in the first dialect that finds an input or an output in it."""
     if not _is_python(notebook):
         return None
+    if "parameters:" in (text := sidecar()):
+        read_described: Callable[[Notebook, str], Dialect | None]
+        read_described = import_module("generator.notebook.dialects.times_square").read
+        if (described := read_described(notebook, text)) is not None:
+            return described
     texts = [text for cell in notebook.cells if cell.kind == "code" for text in (*cell.tags, cell.source)]
     for name, marks in _marks:
         if any(mark in text for mark in marks for text in texts):

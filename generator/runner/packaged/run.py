@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from generator.notebook.dialects.sidecar import sidecar_of
 from generator.notebook.interface import Interface, Output, read_interface
 from generator.notebook.notebook import Notebook, read_notebook
 from generator.notebook.requested_cell import tag_parameters_cell
@@ -196,7 +197,11 @@ def load_notebook(
         notebook = read_notebook(data, process)
         folder = posixpath.dirname(process)
         is_folder = folders_below(place.folder, folder)
-        return data, notebook, read_interface(notebook, folder=folder, is_folder=is_folder)
+        return (
+            data,
+            notebook,
+            read_interface(notebook, folder=folder, is_folder=is_folder, sidecar=sidecar_of(place.folder, process)),
+        )
     except (OSError, PackmillError) as error:
         raise ProcessMissingError(str(error)) from None
 

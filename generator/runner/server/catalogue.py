@@ -13,6 +13,7 @@ from hashlib import sha256
 from itertools import islice
 from pathlib import Path
 
+from generator.notebook.dialects.sidecar import sidecar_of
 from generator.notebook.interface import Interface, read_interface
 from generator.notebook.notebook import Notebook, read_notebook
 from generator.notebook.stage_ins import folders_below
@@ -34,7 +35,7 @@ _HIDDEN = ("node_modules", "__pycache__", "site-packages", "dist-packages")
 _ENVIRONMENTS = ("pyvenv.cfg", "conda-meta")
 """Names in the top folder of an environment, whose notebooks are those of packages."""
 
-_Version = tuple[int, int, int, int]
+_Version = tuple[int, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -163,7 +164,7 @@ class Catalogue:
         return file if served else None
 
     def _read(self, path: str, file: Path) -> ServedNotebook:
-        version = _version(file)
+        version = _version(self.root / path)
         known = self._known.get(path)
         if known and known[0] == version:
             return known[1]
@@ -182,7 +183,9 @@ class Catalogue:
             version = sha256(data).hexdigest()[:12]
             notebook = read_notebook(data, path)
             folder = posixpath.dirname(path)
-            interface = read_interface(notebook, folder=folder, is_folder=folders_below(self.root, folder))
+            interface = read_interface(
+                notebook, folder=folder, is_folder=folders_below(self.root, folder), sidecar=sidecar_of(self.root, path)
+            )
         except (OSError, PackmillError) as error:
             return ServedNotebook(
                 path=path, notebook=notebook, interface=Interface(), version=version, error=str(error)
@@ -202,11 +205,17 @@ def _unread(path: str) -> ServedNotebook:
 
 
 def _version(file: Path) -> _Version | None:
-    """Return what changes when another file is at this path, or its content is another; None without a file."""
+    """Return what changes with the notebook at this path, or with the YAML file next to it; None without a notebook."""
+    own = _status(str(file))
+    stem = str(file).removesuffix(".ipynb")
+    return (*own, *_status(f"{stem}.yaml"), *_status(f"{stem}.yml")) if own else None
+
+
+def _status(path: str) -> _Version:
     try:
-        status = os.stat(file)  # noqa: PTH116 - twice as quick
+        status = os.stat(path)  # noqa: PTH116 - twice as quick
     except (OSError, ValueError):
-        return None
+        return ()
     return status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from generator.notebook.dialects.sidecar import Sidecar, no_sidecar, sidecar_of
 from generator.runner.document.document import join_text
 from generator.runner.document.saving import Write, file_writer
 from generator.shared.failures import BadInputsError
@@ -64,6 +65,14 @@ def _get(address: str) -> bytes:
     answer = requests.get(address, headers={"Accept": "application/json"}, timeout=60)
     answer.raise_for_status()
     return answer.content
+
+
+def sidecar(address: str) -> Sidecar:
+    """Return the reader of the YAML file next to a notebook in a local folder."""
+    if address in ("", PIPE) or is_remote(address):
+        return no_sidecar
+    path = local_path(address)
+    return sidecar_of(path.parent, path.name)
 
 
 def writer(address: str) -> Write:

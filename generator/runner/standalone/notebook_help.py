@@ -20,7 +20,7 @@ def show_parameters(address: str, parameters_cell: int | None = None) -> int:
     name = addresses.redact_address(address)
     try:
         data = tag_parameters_cell(addresses.read(address), parameters_cell, name)
-        interface = read_interface(read_notebook(data, name))
+        interface = read_interface(read_notebook(data, name), sidecar=addresses.sidecar(address))
     except PackmillError as error:
         raise ProcessMissingError(str(error)) from None
     print(f"Parameters of {name}:")

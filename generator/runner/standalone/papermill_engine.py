@@ -57,7 +57,8 @@ class PackmillEngine(Engine):  # type: ignore[misc]
         """
         if (parameters_cell := options.pop("parameters_cell", None)) is not None:
             tag_cell(nb, parameters_cell)
-        follow_dialect(nb, kernel_name, _language(nb), report_mode=bool(options.get("report_mode")))
+        hidden, path = bool(options.get("report_mode")), str(options.get("input_path") or "")
+        follow_dialect(nb, kernel_name, _language(nb), report_mode=hidden, path=path)
         manager_options = ("output_path", "progress_bar", "log_output", "autosave_cell_every")
         manager = _Manager(nb, **{name: options[name] for name in manager_options if name in options})
         folder = options.pop("results", None)

@@ -14,6 +14,7 @@ from generator.notebook.notebook import read_notebook
 from generator.notebook.placement import Placement
 from generator.runner.document.injection import PARAMETERS_TAG, choose_translator, find_injected
 from generator.runner.document.placing import place
+from generator.runner.standalone import addresses
 from generator.shared.errors import PackmillError
 
 
@@ -62,12 +63,12 @@ def tag_cell(nb: Any, number: int) -> None:
         nb.cells.insert(number, moved)
 
 
-def follow_dialect(nb: Any, kernel: str, language: str, *, report_mode: bool) -> None:
+def follow_dialect(nb: Any, kernel: str, language: str, *, report_mode: bool, path: str = "") -> None:
     """Change a notebook with papermill's injected cell as packmill's own runs change it."""
     cells = NotebookCells(nb)
     injected = find_injected(cells)
     own = [cell for index, cell in enumerate(nb.cells) if index != injected]
-    placement = _read_placement(nb, own)
+    placement = _read_placement(nb, own, path)
     translator = choose_translator(cells, kernel, language) if placement else None
     if placement is None or translator is None:
         return
@@ -76,11 +77,11 @@ def follow_dialect(nb: Any, kernel: str, language: str, *, report_mode: bool) ->
     place(cells, values, translator, placement, report_mode=report_mode)
 
 
-def _read_placement(nb: Any, cells: list[Any]) -> Placement | None:
+def _read_placement(nb: Any, cells: list[Any], path: str) -> Placement | None:
     """Return the placement of a notebook; None if its cells cannot be read, which papermill leaves to the kernel."""
     sources = [{key: cell[key] for key in ("cell_type", "metadata", "source")} for cell in cells]
     text = json.dumps({"cells": sources, "metadata": nb.metadata, "nbformat": 4})
     try:
-        return read_interface(read_notebook(text.encode(), "")).placement
+        return read_interface(read_notebook(text.encode(), ""), sidecar=addresses.sidecar(path)).placement
     except PackmillError:
         return None

@@ -97,7 +97,7 @@ def _run(request: StandaloneRun, record: RunRecord) -> None:
     values = read_parameters(request.given, path_values(request))
     input_path = fill_path(request.notebook, values)
     data = _read_data(input_path, request.parameters_cell)
-    notebook, understood = _read_interface(data, addresses.redact_address(input_path), request)
+    notebook, understood = _read_interface(data, input_path, request)
     interface = understood or Interface()
     any_name = request.allow_unknown or understood is None
     folder = Path(request.cwd or ".")
@@ -208,14 +208,15 @@ def _read_data(path: str, parameters_cell: int | None) -> bytes:
         raise ProcessMissingError(str(error)) from None
 
 
-def _read_interface(data: bytes, name: str, request: StandaloneRun) -> tuple[Notebook, Interface | None]:
+def _read_interface(data: bytes, path: str, request: StandaloneRun) -> tuple[Notebook, Interface | None]:
     """Read the notebook and its interface; None for a parameters cell that only papermill can use."""
     try:
-        notebook = read_notebook(data, name)
+        notebook = read_notebook(data, addresses.redact_address(path))
     except NotebookError as error:
         raise ProcessMissingError(str(error)) from None
     try:
-        return notebook, read_interface(notebook, is_folder=partial(_is_folder, request.cwd))
+        sidecar = addresses.sidecar(path)
+        return notebook, read_interface(notebook, is_folder=partial(_is_folder, request.cwd), sidecar=sidecar)
     except PackmillError as error:
         if any(re.search(r"\bsecret\b", cell.source) for cell in notebook.cells_with_tag("parameters")):
             raise BadInputsError(
