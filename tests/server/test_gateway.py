@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -343,6 +344,19 @@ def test_a_server_for_all_warns_and_hides_its_token(folder: Path, start: Start, 
     assert "warning: --ip 0.0.0.0: everybody who reaches this address" in open_server.log.read_text()
     assert "warning" not in shared.log.read_text()
     assert "KG_AUTH_TOKEN=T\0" not in Path(f"/proc/{shared.process.pid}/environ").read_text()
+
+
+def test_silent_clients_leave_room_for_others(start: Start) -> None:
+    server = start("readme.ipynb", "--connections", "3", "--request-timeout", "1s")
+    silent = [socket.create_connection(("127.0.0.1", server.port), timeout=60) for _ in range(3)]
+    silent[0].sendall(b"GET /hello/world HTTP/1.1\r\n")
+
+    assert server.text("/hello/world") == "hello world\n"
+    answers = [one.recv(100).split(b"\r\n")[0] for one in silent]
+
+    for one in silent:
+        one.close()
+    assert {*answers} <= {b"HTTP/1.1 408 Request Timeout", b"HTTP/1.1 503 Service Unavailable"}
 
 
 def test_r_shares_the_state_of_a_kernel(folder: Path, start: Start) -> None:

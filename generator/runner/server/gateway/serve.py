@@ -26,9 +26,11 @@ from generator.runner.server.gateway.routes import Routes
 from generator.runner.server.gateway.states.calls import CallLimits, SeedError, State, UnsuitedError
 from generator.runner.server.gateway.states.choice import open_state
 from generator.runner.server.machine import default_workers
+from generator.runner.server.operation.http_server import HttpOptions, protocol_factory
 from generator.shared.failures import BadInputsError, ProcessFailedError
 
 _BACKLOG = 1024
+_ANY_NUMBER = 100_000
 _MODE = "notebook-http"
 _cors = {
     "allow_origin": b"Access-Control-Allow-Origin",
@@ -127,6 +129,11 @@ def _server_options(options: argparse.Namespace) -> dict[str, Any]:
     ):
         if path and not os.access(path, os.R_OK):
             raise BadInputsError(f"{name} {path}: cannot be read")
+    http = HttpOptions(
+        connections=options.connections or _ANY_NUMBER,
+        request_timeout=options.request_timeout,
+        shutdown_timeout=options.shutdown_timeout,
+    )
     return {
         "backlog": _BACKLOG,
         "log_level": "info" if options.log_level <= 20 else "warning",
@@ -135,7 +142,7 @@ def _server_options(options: argparse.Namespace) -> dict[str, Any]:
         "date_header": True,
         "ws": "none",
         "lifespan": "off",
-        "limit_concurrency": options.connections or None,
+        "http": protocol_factory(http),
         "timeout_graceful_shutdown": max(1, int(options.shutdown_timeout)),
         "proxy_headers": options.trust_xheaders,
         "forwarded_allow_ips": "*" if options.trust_xheaders else None,

@@ -46,7 +46,7 @@ def run_server(
     """Answer requests until a signal, and then until work has ended."""
     config = uvicorn.Config(
         BasePath(FrontDoor(application, service), service.base_url),
-        http=_protocol_factory(options),
+        http=protocol_factory(options),
         ws="none",
         backlog=backlog,
         log_config=None,
@@ -114,7 +114,7 @@ class _Protocol(GuardedProtocol):
         self.transport.close()
 
 
-def _protocol_factory(options: HttpOptions) -> type[asyncio.Protocol]:
+def protocol_factory(options: HttpOptions) -> type[asyncio.Protocol]:
     """Return a factory of connection protocols that share one gate."""
     limits = ConnectionLimits(
         total=options.connections, per_address=None, request=options.request_timeout, slowest_body=_SLOWEST_UPLOAD
