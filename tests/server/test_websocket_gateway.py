@@ -192,6 +192,20 @@ def test_an_unknown_kernel(client: KernelClient) -> None:
     assert client.ask("POST", "/api/kernels", {"kernel_id": "../../outside"})[0] == 400
 
 
+@pytest.mark.parametrize("path", ["/api/kernels", "/api/sessions"])
+def test_bodies_that_cannot_be_meant(path: str, client: KernelClient, server: GatewayServer) -> None:
+    bodies = [[1], "x", 1, {"name": 1}, {"name": ""}, {"path": 1}, {"path": "\0"}, {"kernel": 1}, {"kernel": {"id": 1}}]
+    bodies += [{"env": {name: value}} for name, value in (("KERNEL_A", 1), ("KERNEL_A=B", "x"), ("KERNEL_A", "\0"))]
+
+    answers = [client.ask("POST", path, body) for body in bodies]
+    invalid = server.ask("POST", path, body=b"\xff")
+
+    assert [status for status, _ in answers] == [400] * len(bodies), answers
+    assert invalid.status == 400
+    assert all(set(problem) == {"reason", "message"} and problem["message"] for _, problem in answers)
+    assert client.ask("POST", "/api/kernels/a-b-c-d-e/restart", {})[0] == 404
+
+
 def test_sessions(client: KernelClient) -> None:
     asked = {"path": "a.ipynb", "type": "notebook", "kernel": {"name": "python3"}}
     status, session = client.ask("POST", "/api/sessions", asked)

@@ -11,9 +11,8 @@ from typing import Any
 
 from jupyter_server.utils import url_path_join
 from kernel_gateway.jupyter_websocket import JupyterWebsocketPersonality
-from kernel_gateway.services.sessions.handlers import SessionRootHandler
-from tornado import web
 
+from generator.runner.server.gateway.websocket.handlers import check_handlers
 from generator.runner.server.gateway.websocket.operation import (
     GatewayMetrics,
     HealthHandler,
@@ -25,6 +24,8 @@ from generator.runner.server.operation.memory import memory_of_trees
 _INTERVAL = 1.0
 """Seconds between two looks at the kernels."""
 _POLL = 0.1
+_NEWS = 0.3
+"""Seconds in which the state of kernels that began a cell just now is known."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,7 +66,7 @@ class Personality(JupyterWebsocketPersonality):  # type: ignore[misc]
             ("/metrics", MetricsHandler, {"metrics": self.metrics}),
         )
         placed = [(url_path_join("/", self.parent.base_url, path), *rest) for path, *rest in own]
-        return [*placed, *(_with_causes(*one) for one in super().create_request_handlers())]
+        return [*placed, *check_handlers(super().create_request_handlers())]
 
     async def watch(self) -> None:
         """End kernels that exceed a bound, until the task is canceled."""
@@ -93,6 +94,7 @@ class Personality(JupyterWebsocketPersonality):  # type: ignore[misc]
     async def drain(self, timeout: float, hurry: asyncio.Event) -> None:
         """Wait until no kernel executes a cell, ``timeout`` seconds have passed, or somebody is in a hurry."""
         end = time.monotonic() + timeout
+        await asyncio.sleep(min(_NEWS, timeout))
         while self._busy() and time.monotonic() < end:
             with suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(hurry.wait(), _POLL)
@@ -109,21 +111,6 @@ class Personality(JupyterWebsocketPersonality):  # type: ignore[misc]
         for error in await asyncio.gather(*ending, return_exceptions=True):
             if error:
                 self.log.warning("a kernel did not end well: %s", error)
-
-
-class _StartingSessions(SessionRootHandler):  # type: ignore[misc]
-    """Answers with the reason for which no kernel was started, where the Kernel Gateway has 500 for all of them."""
-
-    def write_error(self, status_code: int, **options: Any) -> None:
-        """Answer."""
-        cause = getattr((options.get("exc_info") or (None, None))[1], "__cause__", None)
-        if isinstance(cause, web.HTTPError):
-            status_code, options["exc_info"] = cause.status_code, (type(cause), cause, None)
-        super().write_error(status_code, **options)
-
-
-def _with_causes(pattern: str, handler: Any, *rest: Any) -> tuple[Any, ...]:
-    return (pattern, _StartingSessions if handler is SessionRootHandler else handler, *rest)
 
 
 def create_personality(*words: Any, **options: Any) -> Personality:
