@@ -78,8 +78,9 @@ class FreshState:
             child = await self._take()
             try:
                 answer = await child.call(call, self._limits)
-            except NotForkedError:  # the refusal of the fork came after the call
+            except NotForkedError:  # the refusal of the fork came after the call, and may still come for the spares
                 await child.kill()
+                await self._drop_spares()
                 child = await self._take()
                 answer = await child.call(call, self._limits)
         except UnsuitedError as error:
