@@ -100,6 +100,7 @@ def test_the_server_gets_the_request_without_secrets_of_the_caller(tmp_path: Pat
 
 def test_the_server_sets_no_cookies_and_no_rules_for_the_whole_hub(tmp_path: Path) -> None:
     refused = b'Set-Cookie: a=b; Path=/\r\nClear-Site-Data: "*"\r\nService-Worker-Allowed: /\r\n'
+    refused += b"Strict-Transport-Security: max-age=9\r\nAlt-Svc: h3\r\nNEL: {}\r\nReport-To: {}\r\n"
 
     _, sent, _ = exchange(tmp_path, OK + refused + b"X-Own: kept\r\n\r\nok")
 
@@ -121,7 +122,15 @@ def test_a_caller_who_leaves_ends_the_request(tmp_path: Path) -> None:
     assert sent == []
 
 
-@pytest.mark.parametrize("response", [b"nonsense\r\n\r\n", b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100_000 + b"\r\n\r\n"])
+@pytest.mark.parametrize(
+    "response",
+    [
+        b"nonsense\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100_000 + b"\r\n\r\n",
+        b"HTTP/1.1 999 X\r\n\r\n",
+        b"HTTP/1.1 101 X\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n",
+    ],
+)
 def test_a_response_that_is_none_is_an_error_of_the_server(tmp_path: Path, response: bytes) -> None:
     _, sent, error = exchange(tmp_path, response)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from http import HTTPStatus
 
 import aiohttp
 from multidict import CIMultiDict
@@ -31,7 +32,12 @@ _NOT_SENT = _CONNECTION | {
     b"proxy-authorization",
     b"x-request-id",
 }
-_NOT_RETURNED = _CONNECTION | {b"set-cookie", b"clear-site-data", b"service-worker-allowed", b"x-request-id", b"date"}
+_OF_THE_HOST = frozenset(
+    b"set-cookie clear-site-data service-worker-allowed strict-transport-security alt-svc nel report-to".split()
+)
+"""Headers that a browser would heed for all addresses of the host, the hub's among them."""
+_NOT_RETURNED = _CONNECTION | _OF_THE_HOST | {b"x-request-id", b"date"}
+_STATUSES = frozenset(map(int, HTTPStatus)) - {101}
 _CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
@@ -95,6 +101,8 @@ class Forwarded:
             raise ClientDisconnect from error  # the response ends early, and its reader notices
 
     async def _return(self, response: aiohttp.ClientResponse, send: Send) -> None:
+        if response.status not in _STATUSES:
+            raise _unanswered()
         if self._before_response:
             await self._before_response(response)
         self._status = response.status
