@@ -139,7 +139,14 @@ def test_a_state_that_no_login_has_is_refused(people: People, state: str) -> Non
 
 
 @pytest.mark.parametrize(
-    "target", ["https://elsewhere.example/", "//elsewhere.example/", "/hub/logout", "/services/x/"]
+    "target",
+    [
+        "https://elsewhere.example/",
+        "//elsewhere.example/",
+        "/hub/logout",
+        "/services/x/",
+        "/services/packmill/" + "x" * 3000,
+    ],
 )
 def test_a_login_leads_to_a_page_of_the_service_only(people: People, target: str) -> None:
     browser = people.hub.browser(ADA)

@@ -11,6 +11,8 @@ from generator.runner.server.pages.rendering import page
 from generator.runner.server.problems import ProblemError
 
 router = APIRouter(include_in_schema=False)
+_LONGEST_TARGET = 2000
+"""Characters of an address that is remembered for a login."""
 
 
 @router.get("/sign-in")
@@ -70,4 +72,4 @@ def sign_out(request: Request) -> Response:
 def local_target(target: str, base_url: str) -> str:
     """Return the target if it is an address of this service, otherwise its first page."""
     is_local = target.startswith(f"{base_url}/") and target.isprintable() and "\\" not in target
-    return target if is_local else f"{base_url}/"
+    return target if is_local and len(target) <= _LONGEST_TARGET else f"{base_url}/"
