@@ -191,15 +191,16 @@ def test_a_request_needs_a_valid_token_in_the_header(people: People, ada: str, h
 
 
 def test_an_address_that_guesses_is_slowed_down_but_its_users_are_not(people: People, ada: str) -> None:
-    there = {"X-Forwarded-For": "203.0.113.7"}
+    there, new = {"X-Forwarded-For": "203.0.113.7"}, people.hub.token(BOB)
     assert people.hub.ask("GET", "/user/x/notebooks", ada, headers=there).status_code == 403
 
-    statuses = [people.hub.ask("GET", "/docs", f"wrong-{number:04}", headers=there).status_code for number in range(62)]
+    statuses = (
+        people.hub.ask("GET", "/docs", f"wrong-{number:04}", headers=there).status_code for number in range(500)
+    )
 
-    assert set(statuses) == {401, 429}
-    assert people.hub.ask("GET", "/docs", ada, headers=there).status_code == 303
-    new = people.hub.token(BOB)
+    assert next(status for status in statuses if status != 401) == 429
     assert people.hub.ask("GET", "/docs", new, headers=there).status_code == 429
+    assert people.hub.ask("GET", "/docs", ada, headers=there).status_code == 303
     assert people.hub.ask("GET", "/docs", new).status_code == 303, "from elsewhere"
 
 
