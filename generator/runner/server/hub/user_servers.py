@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator
@@ -20,6 +21,8 @@ from generator.runner.server.problems import ProblemError
 
 _PAUSE = 5.0
 """Seconds before a server that did not start is tried again."""
+_STARTS_AT_ONCE, _LONGEST_TURN = 2, 5.0
+"""Starts at once, each of which takes a processor for about two seconds; one that takes longer than a turn goes on."""
 _LONGEST_LOOK = 60.0
 """Seconds between two looks for idle servers, at most."""
 
@@ -42,6 +45,7 @@ class UserServers:
         self._servers: dict[str, UserServer] = {}
         self._failed: dict[str, tuple[float, ProblemError]] = {}
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._turns = asyncio.Semaphore(max(_STARTS_AT_ONCE, os.cpu_count() or 1))
         self._closed = False
 
     def __len__(self) -> int:
@@ -129,12 +133,25 @@ class UserServers:
             raise problem
         server = UserServer(account, self.address(account.username), self._settings)
         try:
-            await server.start()
+            await self._start(server)
         except ProblemError as error:
             self._failed[account.username] = (time.monotonic(), error)
             raise
         self._servers[account.username] = server
         return server
+
+    async def _start(self, server: UserServer) -> None:
+        """Start a server when it has its turn, so that the first of many people do not wait for the last."""
+        starting: asyncio.Task[None] | None = None
+        try:
+            async with self._turns:
+                starting = asyncio.create_task(server.start())
+                await asyncio.wait([starting], timeout=_LONGEST_TURN)
+            await starting
+        finally:
+            if starting is not None and not starting.done():
+                starting.cancel()
+                await asyncio.wait([starting])
 
     async def _stop(self, username: str, *, unless_active: bool = False) -> None:
         async with self._locks[username]:
