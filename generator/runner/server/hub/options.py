@@ -9,6 +9,8 @@ from generator.runner.server.options import add_serve
 from generator.runner.server.quantities import count, duration, positive, size
 
 default_data = "packmill-hub"
+_OWN = ("--root", "--data", "--database", "--home-of", "--base-url", "--socket", "--host", "--port")
+"""Options of ``serve`` that are not the same for all users; in one database, all would see each other's runs."""
 
 _description = """\
 Runs notebooks of the homes of JupyterHub's users over HTTP, as a service of the hub, which starts this command: see
@@ -32,10 +34,12 @@ class _ServeOptions(argparse.Action):
         self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, _option: str | None = None
     ) -> None:
         """Check and store the options."""
-        checked = argparse.ArgumentParser(prog=f"{parser.prog} --", add_help=False)
+        checked = argparse.ArgumentParser(prog=f"{parser.prog} --", add_help=False, allow_abbrev=False)
         add_serve(checked)
         checked.usage = f"{parser.prog} [OPTION]... [-- OPTION...]"
         checked.parse_args(values)
+        if own := [name for name in (value.partition("=")[0] for value in values) if name in _OWN]:
+            checked.error(f"{own[0]}: differs for each user's server, and is set by the service; leave it out")
         setattr(namespace, self.dest, values)
 
 
