@@ -376,6 +376,7 @@ _FORBIDDEN = [
     ("s3://bucket/key", "does not read"),
     ("https://example.org/x.csv", "fetches none"),
     ("http://169.254.169.254/latest", "fetches none"),
+    ("http://[::1", "not a valid address"),
 ]
 
 

@@ -35,7 +35,10 @@ class FileRules:
         Raises:
             MisfitError: the file may not be named, or it does not exist.
         """
-        scheme = urlsplit(text).scheme if ":" in text else ""
+        try:
+            scheme = urlsplit(text).scheme if ":" in text else ""
+        except ValueError:
+            raise MisfitError(f"is {shorten(text)}, which is not a valid address") from None
         if scheme in ("http", "https"):
             return self._address(text, kind)
         if scheme or "\\" in text:
