@@ -72,9 +72,9 @@ def _be_kernel(request, connection):
     packmill_kernel.print_to(*start["descriptors"])
     if start["interactive"]:
         packmill_kernel.let_people_type(application)
-    before = set(sys.modules)
+    before = set(sys.modules) if start["report"] else None
     packmill_kernel.run(application)
-    _finish(connection, before if start["report"] else None, start["directory"])
+    _finish(connection, before, start["directory"])
 
 
 def _be_shell(_request, connection):
@@ -86,9 +86,9 @@ def _be_shell(_request, connection):
     _, *files = start["descriptors"]
     for number, file in zip((1, 2), files):  # noqa: B905 - Python 3.9
         os.dup2(file, number)
-    before = set(sys.modules)
+    before = set(sys.modules) if start["report"] else None
     packmill_shell.serve(connection, files)
-    _finish(connection, before if start["report"] else None, start["directory"])
+    _finish(connection, before, start["directory"])
 
 
 def _search_working_directory():
@@ -207,7 +207,7 @@ def _finish(connection, before, directory):
         with contextlib.suppress(AttributeError, OSError, ValueError):
             stream.flush()
     flush_open_files()
-    if _CLOSED_BY_C & set(sys.modules):
+    if any(name in sys.modules for name in _CLOSED_BY_C):  # a set of all would copy the pages of all names
         _libc.exit(0)
     _libc.fflush(None)
     os._exit(0)
