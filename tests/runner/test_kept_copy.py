@@ -127,7 +127,7 @@ _CHANGES: tuple[Action, ...] = (
 @pytest.mark.parametrize("when", ["first run", "later run"])
 @pytest.mark.parametrize("change", _CHANGES)
 def test_a_changed_copy_is_not_used_again(
-    change: Action, when: str, run: Callable[..., tuple[int, str]], kept: KeptCopy, tmp_path: Path
+    change: Action, when: str, run: Callable[..., tuple[int, str]], kept: KeptCopy
 ) -> None:
     if when == "later run":
         run()
@@ -159,7 +159,7 @@ def test_it_is_not_used_after_a_change_of_the_repository(
 
 
 def test_a_process_that_outlived_its_run_cannot_change_the_copy_of_the_next(
-    run: Callable[..., tuple[int, str]], tmp_path: Path
+    run: Callable[..., tuple[int, str]],
 ) -> None:
     files = []
     run(lambda top: files.append(open(top / "maps/a.txt", "r+")))  # noqa: SIM115 - stays open
@@ -169,14 +169,11 @@ def test_a_process_that_outlived_its_run_cannot_change_the_copy_of_the_next(
     assert run()[1] == "old"
 
 
-def test_changes_in_the_moment_of_copying_are_found(
-    tmp_path: Path, repository: Path, kept: KeptCopy, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_changes_in_the_moment_of_copying_are_found(repository: Path, kept: KeptCopy) -> None:
     """A file that is written within one step of the clock has the same times."""
     workspace = Workspace(top=kept.top, process="notebook.ipynb")
     workspace.fill(locate_repository(str(repository)), kept=kept)
     (workspace.top / "maps/a.txt").write_text("new")
-    workspace._states = {**workspace._states}
     status = (workspace.top / "maps/a.txt").stat()
     workspace._states["maps/a.txt"] = workspace._states["maps/a.txt"]._replace(
         modified=status.st_mtime_ns, changed=status.st_ctime_ns
@@ -188,15 +185,19 @@ def test_changes_in_the_moment_of_copying_are_found(
     assert not is_kept(kept)
 
 
-def test_a_copy_is_not_kept_before_the_clock_has_moved_on(tmp_path: Path, repository: Path, kept: KeptCopy) -> None:
+@pytest.mark.parametrize(("step", "expected"), [(1_000_000, False), (30_000_000, True)])
+def test_a_copy_is_kept_once_the_clock_has_moved_on(
+    step: int, expected: bool, repository: Path, kept: KeptCopy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``step`` is how many nanoseconds the run took: later changes must have another time than the copying."""
     workspace = Workspace(top=kept.top, process="notebook.ipynb")
     workspace.fill(locate_repository(str(repository)), kept=kept)
-    (workspace.top / "maps/a.txt").chmod(0o600)
-    workspace._set_states({name: state._replace(changed=time.time_ns()) for name, state in workspace._states.items()})
+    copied = max(path.lstat().st_ctime_ns for path in kept.top.rglob("*"))
+    monkeypatch.setattr("generator.runner.packaged.kept_copy.time.time_ns", lambda: copied + step)
 
     workspace.leave_to(kept)
 
-    assert not is_kept(kept)
+    assert is_kept(kept) == expected
 
 
 def home_of_a_run(folder: Path) -> Path:
