@@ -33,6 +33,11 @@ output_dir = "output_dir"
 """The output of a process with all results, and the input of stage-out."""
 
 cache_input = "cache_dir"
+created_cache_input = "cache_from_step"
+"""Whether an earlier stage-in step of the same run created the cache; ``cache_is_new`` in packages of older versions.
+
+No input has the name of an output: ``cwltool --pack`` takes one for the other.
+"""
 config_input = "config_dir"
 credentials_input = "credentials"
 """The secret input of both staging steps."""

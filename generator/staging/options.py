@@ -161,7 +161,8 @@ def _choose_cache(given: dict[str, Any], *, in_step: bool) -> CacheFolder | None
 
     value = given.get(contract.cache_input)
     if isinstance(value, dict):
-        return CacheFolder(path=Path("cache"), is_new=bool(given.get("cache_is_new")))
+        created = given.get(contract.created_cache_input) or given.get("cache_is_new")
+        return CacheFolder(path=Path("cache"), is_new=bool(created))
     if value:
         return CacheFolder(path=Path(value))
     return CacheFolder(path=Path("cache"), is_new=True) if in_step and given.get("cache_only") else None

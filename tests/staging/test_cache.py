@@ -156,13 +156,16 @@ def test_a_step_without_a_cache_begins_one_for_the_next(
     assert step("stage-in", {"input_path": url, "cache_only": True, "cache_dir": None}).code == 0
     first = outputs()  # type: ignore[operator]
     assert first["cache_new"] == {"class": "Directory", "path": "cache", "basename": "packmill-cache"}
-    following = {"cache_dir": first["cache_out"], "cache_is_new": first["cache_is_new"]}
+    following = {"cache_dir": first["cache_out"], "cache_from_step": first["cache_is_new"]}
     assert step("stage-in", {"input_path": url, "cache_only": True, **following}).code == 0
+    assert outputs()["cache_new"] == first["cache_new"]  # type: ignore[operator]
+    earlier = {"cache_dir": first["cache_out"], "cache_is_new": True}  # as packages of older versions have it
+    assert step("stage-in", {"input_path": url, "cache_only": True, **earlier}).code == 0
     assert outputs()["cache_new"] == first["cache_new"]  # type: ignore[operator]
     given = {"class": "Directory", "path": "/mounted/mine", "basename": "mine"}
     assert step("stage-in", {"input_path": url, "cache_only": True, "cache_dir": given}).code == 0
     assert outputs()["cache_new"] is None  # type: ignore[operator]
-    assert statuses(web) == [200, 304, 304]
+    assert statuses(web) == [200, 304, 304, 304]
 
 
 def test_a_cache_that_cannot_be_written_is_named(web: HttpServer, runner: Runner, tmp_path: Path) -> None:

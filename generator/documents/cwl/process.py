@@ -10,6 +10,7 @@ from typing import Any
 
 from generator.documents.context import DocumentContext
 from generator.documents.cwl.about import about
+from generator.documents.cwl.ports import port
 from generator.documents.text import block, flow, plain, prose, quoted, yaml_text
 from generator.notebook.declarations import output_declaration
 from generator.notebook.interface import Input, Output, label, type_name
@@ -139,9 +140,8 @@ def input_entry(one: Input) -> dict[str, Any]:
     optional = one.hint.optional or (
         default is Missing.UNSET and not isinstance(one.default, Missing) and one.hint.role is Role.VALUE
     )
-    entry: dict[str, Any] = {"type": cwl_type(one.hint, optional=optional), "label": label(one.name)}
-    if doc := "\n".join(filter(None, (one.doc, _choices(one.hint)))):
-        entry["doc"] = prose(doc)
+    doc = "\n".join(filter(None, (one.doc, _choices(one.hint))))
+    entry = port(cwl_type(one.hint, optional=optional), label(one.name), doc)
     if not isinstance(default, Missing):
         entry["default"] = plain(default)
     return entry
@@ -156,14 +156,12 @@ def _choices(hint: Hint) -> str:
 
 def template_entry(context: DocumentContext) -> dict[str, Any]:
     """Return the entry for ``output_template``, the runner's own input of a notebook."""
-    entry: dict[str, Any] = {
-        "type": "string?",
-        "label": "path of the executed notebook",
-        "doc": prose(
-            "A jinja2 template with args.timestamp, args.year, args.month, args.day, args.notebook_name and the "
-            f"inputs, relative to {contract.output_folder}/; without it the notebook keeps its name."
-        ),
-    }
+    entry = port(
+        "string?",
+        "path of the executed notebook",
+        "A jinja2 template with args.timestamp, args.year, args.month, args.day, args.notebook_name and the "
+        f"inputs, relative to {contract.output_folder}/; without it the notebook keeps its name.",
+    )
     if context.output_template:
         entry["default"] = plain(context.output_template)
     return entry
@@ -218,20 +216,18 @@ def output_entries(process: Process) -> dict[str, Any]:
         entries["output_nb"] = _file("executed notebook", glob.escape(notebook))
         entries["scraps"] = _file("results that the notebook glued", contract.scraps_file)
         entries["scrap_files"] = {
-            "type": "File[]",
-            "label": "figures and tables that the notebook glued",
+            **port("File[]", "figures and tables that the notebook glued"),
             "outputBinding": {"glob": f"{contract.output_folder}/scraps/*"},
         }
     entries[contract.output_dir] = {
-        "type": "Directory",
-        "label": "everything that the run left",
+        **port("Directory", "everything that the run left"),
         "outputBinding": {"glob": contract.output_folder},
     }
     return entries
 
 
 def _file(what: str, pattern: str) -> dict[str, Any]:
-    return {"type": "File", "label": what, "outputBinding": {"glob": escape(f"{contract.output_folder}/{pattern}")}}
+    return {**port("File", what), "outputBinding": {"glob": escape(f"{contract.output_folder}/{pattern}")}}
 
 
 def _output_entry(one: Output) -> dict[str, Any]:
@@ -243,9 +239,7 @@ def _output_entry(one: Output) -> dict[str, Any]:
     make the engine throw away everything else that a failed run left, the notebook with its traceback first.
     """
     kind = f"{one.type}[]" if one.array else f"{one.type}?"
-    entry: dict[str, Any] = {"type": kind, "label": label(one.name)}
-    if one.doc:
-        entry["doc"] = prose(one.doc)
+    entry = port(kind, label(one.name), one.doc)
     readings = [escape(f"{contract.output_folder}/{reading}") for reading in alternatives(one.glob)]
     entry["outputBinding"] = {"glob": readings if one.array and len(readings) > 1 else readings[0]}
     return entry

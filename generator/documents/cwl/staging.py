@@ -11,7 +11,8 @@ from __future__ import annotations
 from typing import Any
 
 from generator.documents.context import DocumentContext
-from generator.documents.text import block, flow, prose, quoted, yaml_text
+from generator.documents.cwl.ports import described, port
+from generator.documents.text import block, flow, quoted, yaml_text
 from generator.shared import contract
 from generator.shared.staging_records import Kind, stage_in_kinds, stage_out_kinds
 
@@ -20,61 +21,78 @@ staging_runner = "/opt/packmill/bin/packmill-runner"
 """The runner of the staging image, by its path: the engine's PATH must not decide which program runs."""
 
 
-def stage_in_cwl(context: DocumentContext) -> str:
-    """Return ``stage_in.cwl``: the tool that fetches one input from any address."""
+def stage_in_name(index: int) -> str:
+    """Return the name of the tool of a stage-in: ``stage_in``, ``stage_in_2`` and so on.
+
+    Each has a file and an id of its own, because tools that put the files of a workflow into one document, such as
+    cwl-loader, import a file for every step that runs it, and refuse the second.
+    """
+    return f"stage_in_{index + 1}" if index else "stage_in"
+
+
+def stage_in_cwl(context: DocumentContext, name: str = "stage_in") -> str:
+    """Return ``stage_in.cwl``, or a copy with another ``name``: the tool that fetches one input from any address."""
     inputs = {
-        "input_path": entry(stage_in_type("stage_in", optional=True), "what to fetch: a URL, a record, or a list"),
-        "name": entry("string?", "the input that it is for"),
-        "as_type": entry("string?", "the type to fetch it as: File[], File, Directory or Directory[]"),
-        contract.cache_input: entry("Directory?", "contents of earlier runs; is added to"),
-        "cache_is_new": {**entry("boolean?", "the cache was begun by a step before"), "default": False},
-        "cache_only": {**entry("boolean?", "fill the cache and nothing else"), "default": False},
+        "input_path": port(stage_in_type(name, optional=True), "what to fetch: a URL, a record, or a list"),
+        "name": port("string?", "the input that it is for"),
+        "as_type": port("string?", "the type to fetch it as: File[], File, Directory or Directory[]"),
+        contract.cache_input: port("Directory?", "contents of earlier runs; is added to"),
+        contract.created_cache_input: {**port("boolean?", "an earlier step created the cache"), "default": False},
+        "cache_only": {**port("boolean?", "fill the cache and nothing else"), "default": False},
         **settings(),
     }
     outputs = {
-        "output_files": entry("File[]?", "the files, in their order"),
-        "output_file": entry("File?", "the file, when there is one"),
-        "output_directory": entry("Directory?", "the files as a folder with a catalog.json"),
-        "output_directories": entry("Directory[]?", "a folder for each item of the list"),
-        "cache_out": entry("Directory?", "the cache, for the next step"),
-        "cache_new": entry("Directory?", "the cache, when none was given and one was asked for"),
-        "cache_is_new": entry("boolean?", "whether the cache was begun here"),
+        "output_files": port("File[]?", "the files, in their order"),
+        "output_file": port("File?", "the file, when there is one"),
+        "output_directory": port("Directory?", "the files as a folder with a catalog.json"),
+        "output_directories": port("Directory[]?", "a folder for each item of the list"),
+        "cache_out": port("Directory?", "the cache, for the next step"),
+        "cache_new": port("Directory?", "the cache, when none was given and one was asked for"),
+        "cache_is_new": port("boolean?", "whether a step of this run created the cache"),
     }
     cache = {"entryname": "cache", "entry": "$(inputs.cache_dir)", "writable": True}
-    return _tool(context, "stage_in", "fetches files from anywhere", inputs, outputs, kinds=stage_in_kinds, extra=cache)
+    about = described("fetches files from anywhere", _doc(context))
+    return _tool(context, name, "stage-in", inputs, outputs, about=about, kinds=stage_in_kinds, extra=cache)
 
 
 def stage_out_cwl(context: DocumentContext) -> str:
     """Return ``stage_out.cwl``: the tool that delivers the results to a destination."""
     inputs = {
-        contract.destination_input: entry(
+        contract.destination_input: port(
             stage_out_type("stage_out"), "where to: a URL or a record; nowhere when not given"
         ),
-        contract.output_dir: entry("Directory", "everything that the run left"),
-        contract.include_input: entry("string[]?", "patterns of the files to deliver; all when not given"),
-        contract.catalog_input: entry("boolean?", "write a STAC catalog, too"),
-        "name": entry("string?", "the catalog's id"),
+        contract.output_dir: port("Directory", "everything that the run left"),
+        contract.include_input: port("string[]?", "patterns of the files to deliver; all when not given"),
+        contract.catalog_input: port("boolean?", "write a STAC catalog, too"),
+        "name": port("string?", "the catalog's id"),
         **settings(),
     }
     outputs = {
-        "staged": entry("File", "what went where, as JSON"),
-        "staged_dir": entry("Directory?", "the destination, when it is a folder of the outputs"),
+        "staged": port("File", "what went where, as JSON"),
+        "staged_dir": port("Directory?", "the destination, when it is a folder of the outputs"),
     }
-    return _tool(context, "stage_out", "delivers results to a destination", inputs, outputs, kinds=stage_out_kinds)
+    about = described("delivers results to a destination", _doc(context))
+    return _tool(context, "stage_out", "stage-out", inputs, outputs, about=about, kinds=stage_out_kinds)
+
+
+def _doc(context: DocumentContext) -> str:
+    return f"A step around {context.process.path}, run by packmill-runner in packmill's staging image."
 
 
 def _tool(
     context: DocumentContext,
     name: str,
-    what: str,
+    command: str,
     inputs: dict[str, Any],
     outputs: dict[str, Any],
     *,
+    about: dict[str, Any],
     kinds: tuple[Kind, ...],
     extra: dict[str, Any] | None = None,
 ) -> str:
+    inputs_file = f"{command.replace('-', '_')}.json"
     listing = [
-        {"entryname": f"{name}.json", "entry": "$(inputs)", "writable": True},
+        {"entryname": inputs_file, "entry": "$(inputs)", "writable": True},
         {"entryname": contract.credentials_file, "entry": f"$(inputs.{contract.credentials_input})", "writable": True},
         *([extra] if extra else []),
     ]
@@ -82,7 +100,6 @@ def _tool(
     if extra:
         # The cache is changed in place; an engine that cannot do that passes on a changed copy.
         hints["InplaceUpdateRequirement"] = {"inplaceUpdate": True}
-    command = name.replace("_", "-")
     return yaml_text(
         block(
             **{
@@ -90,10 +107,7 @@ def _tool(
                 "$namespaces": {"s": "https://schema.org/", **cwltool_namespace},
                 "class": "CommandLineTool",
                 "id": name,
-                "label": what,
-                "doc": prose(
-                    f"A step around {context.process.path}, run by packmill-runner in packmill's staging image."
-                ),
+                **about,
                 "s:softwareVersion": quoted(context.source.checkout),
                 "requirements": {
                     "DockerRequirement": {"dockerPull": context.staging_image},
@@ -111,7 +125,7 @@ def _tool(
                 },
                 "hints": hints,
                 "baseCommand": flow([staging_runner, command]),
-                "arguments": [contract.inputs_option, f"{name}.json", *guard_options(context)],
+                "arguments": [contract.inputs_option, inputs_file, *guard_options(context)],
                 "inputs": inputs,
                 "outputs": outputs,
             }
@@ -140,30 +154,21 @@ def record(kind: Kind) -> dict[str, Any]:
     }
 
 
-def entry(kind: Any, text: str) -> dict[str, Any]:
-    """Return an input or an output of this type, with a label."""
-    return {"type": kind, "label": text}
-
-
 def settings() -> dict[str, Any]:
     """Return the inputs of every step that uses the network: credentials and configuration."""
     return {
-        contract.credentials_input: {
-            "type": "string?",
-            "label": "secrets, as JSON or YAML",
-            "doc": prose(
-                "A mapping with aws_access_key_id, aws_secret_access_key, aws_session_token, username, password, token "
-                "or maap_pgt, for records that do not have them; and mappings of the same for single inputs, by name."
-            ),
-        },
-        contract.config_input: {
-            "type": "Directory?",
-            "label": "a folder of configuration",
-            "doc": prose(
-                "AWS's config and credentials, .netrc, known_hosts, id_ed25519, google.json, azure.json, ca.pem; "
-                "each optional."
-            ),
-        },
+        contract.credentials_input: port(
+            "string?",
+            "secrets, as JSON or YAML",
+            "A mapping with aws_access_key_id, aws_secret_access_key, aws_session_token, username, password, token "
+            "or maap_pgt, for records that do not have them; and mappings of the same for single inputs, by name.",
+        ),
+        contract.config_input: port(
+            "Directory?",
+            "a folder of configuration",
+            "AWS's config and credentials, .netrc, known_hosts, id_ed25519, google.json, azure.json, ca.pem; "
+            "each optional.",
+        ),
     }
 
 

@@ -6,13 +6,14 @@ from typing import Any
 
 from generator.documents.context import DocumentContext
 from generator.documents.cwl.about import about
+from generator.documents.cwl.ports import described, port
 from generator.documents.cwl.process import input_entry, output_entries, template_entry
 from generator.documents.cwl.staging import (
     cwltool_namespace,
-    entry,
     record,
     settings,
     stage_in_cwl,
+    stage_in_name,
     stage_in_type,
     stage_out_cwl,
     stage_out_type,
@@ -34,9 +35,10 @@ def emit(context: DocumentContext) -> dict[str, str]:
     """Return the workflows and their staging steps by name; empty for a process that stages nothing."""
     if not has_staging(context.process):
         return {}
-    documents = {}
+    documents: dict[str, str] = {}
     if context.process.interface.stage_ins:
-        documents["stage_in.cwl"] = stage_in_cwl(context)
+        names = (stage_in_name(index) for index, _ in enumerate(context.process.interface.stage_ins))
+        documents |= {f"{name}.cwl": stage_in_cwl(context, name) for name in names}
         documents["cache_workflow.cwl"] = cache_workflow_cwl(context)
     if context.process.interface.outputs:
         documents["stage_out.cwl"] = stage_out_cwl(context)
@@ -53,7 +55,7 @@ def workflow_cwl(context: DocumentContext) -> str:
     process_step, stage_out_step = _step_id("process", context), _step_id("stage_out_results", context)
     results = output_entries(context.process)
     steps[process_step] = {
-        "label": context.title,
+        **described(context.title, context.doc),
         "run": "process.cwl",
         "in": {name: _process_source(name, context) for name in inputs},
         "out": flow(list(results)),
@@ -62,14 +64,14 @@ def workflow_cwl(context: DocumentContext) -> str:
         name: {**_without_binding(entry), "outputSource": f"{process_step}/{name}"} for name, entry in results.items()
     }
     if interface.stage_ins:
-        inputs[contract.cache_input] = entry("Directory?", "contents of earlier runs; is added to")
+        inputs[contract.cache_input] = port("Directory?", "contents of earlier runs; is added to")
     kinds = [*(stage_in_kinds if interface.stage_ins else ())]
     if interface.outputs:
-        inputs["stage_out"] = entry(stage_out_type("workflow"), "where the results go: a URL or a record")
-        inputs[contract.catalog_input] = entry("boolean?", "write a STAC catalog of the results, too")
+        inputs["stage_out"] = port(stage_out_type("workflow"), "where the results go: a URL or a record")
+        inputs[contract.catalog_input] = port("boolean?", "write a STAC catalog of the results, too")
         steps[stage_out_step] = _stage_out_step(context, process_step)
-        outputs["staged"] = {**entry("File", "what went where, as JSON"), "outputSource": f"{stage_out_step}/staged"}
-        folder = entry("Directory?", "the destination, when it is a folder of the outputs")
+        outputs["staged"] = {**port("File", "what went where, as JSON"), "outputSource": f"{stage_out_step}/staged"}
+        folder = port("Directory?", "the destination, when it is a folder of the outputs")
         outputs["staged_dir"] = {**folder, "outputSource": f"{stage_out_step}/staged_dir"}
         kinds += stage_out_kinds
     inputs |= settings()
@@ -113,23 +115,19 @@ def _workflow(
 def _workflow_input(one: Input, document: str) -> dict[str, Any]:
     if one.hint.role is not Role.STAGE_IN:
         return input_entry(one)
-    entry: dict[str, Any] = {
-        "type": stage_in_type(document, optional=one.hint.optional),
-        "label": label(one.name),
-        "doc": prose(one.doc or f"Staged in as {type_name(one.hint)}: a URL, a record, a File, or a list of these."),
-    }
-    return entry
+    doc = one.doc or f"Staged in as {type_name(one.hint)}: a URL, a record, a File, or a list of these."
+    return port(stage_in_type(document, optional=one.hint.optional), label(one.name), doc)
 
 
 def _stage_in_steps(context: DocumentContext, *, only_cache: bool = False) -> dict[str, Any]:
     """One step an input; each hands the cache to the next, so that no two write to it at once."""
     steps: dict[str, Any] = {}
     cache: dict[str, Any] = {contract.cache_input: contract.cache_input}
-    for one in context.process.interface.stage_ins:
+    for index, one in enumerate(context.process.interface.stage_ins):
         name = step_name(one, context)
         steps[name] = {
-            "label": f"stage in {label(one.name)}",
-            "run": "stage_in.cwl",
+            **described(f"stage in {label(one.name)}", one.doc),
+            "run": f"{stage_in_name(index)}.cwl",
             "in": {
                 "input_path": {"source": one.id, "valueFrom": "$(self)"},
                 "name": {"default": one.id},
@@ -145,7 +143,7 @@ def _stage_in_steps(context: DocumentContext, *, only_cache: bool = False) -> di
         }
         cache = {contract.cache_input: f"{name}/cache_out"}
         if only_cache:
-            cache["cache_is_new"] = f"{name}/cache_is_new"
+            cache[contract.created_cache_input] = f"{name}/cache_is_new"
     return steps
 
 
@@ -182,7 +180,7 @@ def _stage_out_step(context: DocumentContext, process_step: str) -> dict[str, An
     if context.process.is_notebook:
         patterns += [contract.scraps_file, contract.scraps_folder]
     return {
-        "label": "stage out the results",
+        **described("stage out the results"),
         "run": "stage_out.cwl",
         "in": {
             contract.destination_input: {"source": "stage_out", "valueFrom": "$(self)"},
@@ -205,11 +203,11 @@ def cache_workflow_cwl(context: DocumentContext) -> str:
     """Return ``cache_workflow.cwl``, which fills a cache before the runs that use it."""
     staged = context.process.interface.stage_ins
     inputs: dict[str, Any] = {one.id: _workflow_input(one, "cache_workflow") for one in staged}
-    inputs[contract.cache_input] = entry("Directory?", "the cache to add to; a new one when not given")
+    inputs[contract.cache_input] = port("Directory?", "the cache to add to; a new one when not given")
     inputs |= settings()
     outputs = {
         "cache_out": {
-            **entry("Directory?", "the new cache; an existing one is updated in place"),
+            **port("Directory?", "the new cache; an existing one is updated in place"),
             "outputSource": f"{step_name(staged[-1], context)}/cache_new",
         }
     }

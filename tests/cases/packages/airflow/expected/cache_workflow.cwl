@@ -189,6 +189,7 @@ inputs:
   cache_dir:
     type: Directory?
     label: the cache to add to; a new one when not given
+    doc: the cache to add to; a new one when not given
   credentials:
     type: string?
     label: secrets, as JSON or YAML
@@ -200,6 +201,7 @@ inputs:
 steps:
   stage_in_scene:
     label: stage in scene
+    doc: stage in scene
     run: stage_in.cwl
     in:
       input_path:
@@ -217,7 +219,8 @@ steps:
     out: [cache_new, cache_out, cache_is_new]
   stage_in_tiles:
     label: stage in tiles
-    run: stage_in.cwl
+    doc: stage in tiles
+    run: stage_in_2.cwl
     in:
       input_path:
         source: tiles
@@ -227,7 +230,7 @@ steps:
       as_type:
         default: File[]
       cache_dir: stage_in_scene/cache_out
-      cache_is_new: stage_in_scene/cache_is_new
+      cache_from_step: stage_in_scene/cache_is_new
       cache_only:
         default: true
       credentials: credentials
@@ -235,7 +238,8 @@ steps:
     out: [cache_new, cache_out, cache_is_new]
   stage_in_places:
     label: stage in places
-    run: stage_in.cwl
+    doc: stage in places
+    run: stage_in_3.cwl
     in:
       input_path:
         source: places
@@ -245,7 +249,7 @@ steps:
       as_type:
         default: Directory
       cache_dir: stage_in_tiles/cache_out
-      cache_is_new: stage_in_tiles/cache_is_new
+      cache_from_step: stage_in_tiles/cache_is_new
       cache_only:
         default: true
       credentials: credentials
@@ -255,4 +259,5 @@ outputs:
   cache_out:
     type: Directory?
     label: the new cache; an existing one is updated in place
+    doc: the new cache; an existing one is updated in place
     outputSource: stage_in_places/cache_new

@@ -48,10 +48,12 @@ inputs:
   ratio:
     type: float
     label: ratio
+    doc: ratio
     default: 0.5
   whole:
     type: float
     label: whole
+    doc: whole
     default: 86
   text:
     type: string
@@ -61,20 +63,24 @@ inputs:
   empty:
     type: string
     label: empty
+    doc: empty
     default: ''
   lines:
     type: string
     label: lines
+    doc: lines
     default: "a\nb"
   flag:
     type: boolean
     label: flag
+    doc: flag
     default: true
   color:
     type:
       type: enum
       symbols: [red, green]
     label: color
+    doc: color
     default: red
   level:
     type: int
@@ -84,10 +90,12 @@ inputs:
   months:
     type: string[]
     label: months
+    doc: months
     default: [jan, feb]
   counts:
     type: float[]
     label: counts
+    doc: counts
     default: [1, 2, 3]
   pick:
     type: string[]
@@ -97,32 +105,41 @@ inputs:
   options:
     type: Any
     label: options
+    doc: options
     default: {a: 1, b: [true, null]}
   mixed:
     type: Any[]
     label: mixed
+    doc: mixed
     default: [1, a]
   limit:
     type: int?
     label: limit
+    doc: limit
   anything:
     type: Any?
     label: anything
+    doc: anything
   ceiling:
     type: Any?
     label: ceiling
+    doc: ceiling
   must:
     type: string
     label: must
+    doc: must
   scene:
     type: File
     label: scene
+    doc: scene
   tiles:
     type: File[]
     label: tiles
+    doc: tiles
   places:
     type: Directory
     label: places
+    doc: places
   mask:
     type: File?
     label: mask
@@ -135,35 +152,42 @@ outputs:
   picture:
     type: File?
     label: picture
+    doc: picture
     outputBinding:
       glob: output/year.txt
   logs:
     type: File[]
     label: logs
+    doc: logs
     outputBinding:
       glob: output/*.log
   deposit:
     type: Directory?
     label: deposit
+    doc: deposit
     outputBinding:
       glob: output/deposit
   output_nb:
     type: File
     label: executed notebook
+    doc: executed notebook
     outputBinding:
       glob: output/process.ipynb
   scraps:
     type: File
     label: results that the notebook glued
+    doc: results that the notebook glued
     outputBinding:
       glob: output/scraps.json
   scrap_files:
     type: File[]
     label: figures and tables that the notebook glued
+    doc: figures and tables that the notebook glued
     outputBinding:
       glob: output/scraps/*
   output_dir:
     type: Directory
     label: everything that the run left
+    doc: everything that the run left
     outputBinding:
       glob: output

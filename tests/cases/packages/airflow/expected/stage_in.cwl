@@ -174,22 +174,28 @@ inputs:
       - type: array
         items: [string, File, Directory, '#stage_in/S3', '#stage_in/Role', '#stage_in/DAAC', '#stage_in/MAAP', '#stage_in/MAAP_HTTP', '#stage_in/STAC', '#stage_in/Local', '#stage_in/HTTP', '#stage_in/S3_unsigned']
     label: 'what to fetch: a URL, a record, or a list'
+    doc: 'what to fetch: a URL, a record, or a list'
   name:
     type: string?
     label: the input that it is for
+    doc: the input that it is for
   as_type:
     type: string?
     label: 'the type to fetch it as: File[], File, Directory or Directory[]'
+    doc: 'the type to fetch it as: File[], File, Directory or Directory[]'
   cache_dir:
     type: Directory?
     label: contents of earlier runs; is added to
-  cache_is_new:
+    doc: contents of earlier runs; is added to
+  cache_from_step:
     type: boolean?
-    label: the cache was begun by a step before
+    label: an earlier step created the cache
+    doc: an earlier step created the cache
     default: false
   cache_only:
     type: boolean?
     label: fill the cache and nothing else
+    doc: fill the cache and nothing else
     default: false
   credentials:
     type: string?
@@ -203,21 +209,28 @@ outputs:
   output_files:
     type: File[]?
     label: the files, in their order
+    doc: the files, in their order
   output_file:
     type: File?
     label: the file, when there is one
+    doc: the file, when there is one
   output_directory:
     type: Directory?
     label: the files as a folder with a catalog.json
+    doc: the files as a folder with a catalog.json
   output_directories:
     type: Directory[]?
     label: a folder for each item of the list
+    doc: a folder for each item of the list
   cache_out:
     type: Directory?
     label: the cache, for the next step
+    doc: the cache, for the next step
   cache_new:
     type: Directory?
     label: the cache, when none was given and one was asked for
+    doc: the cache, when none was given and one was asked for
   cache_is_new:
     type: boolean?
-    label: whether the cache was begun here
+    label: whether a step of this run created the cache
+    doc: whether a step of this run created the cache

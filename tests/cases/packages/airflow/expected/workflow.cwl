@@ -208,10 +208,12 @@ inputs:
   ratio:
     type: float
     label: ratio
+    doc: ratio
     default: 0.5
   whole:
     type: float
     label: whole
+    doc: whole
     default: 86
   text:
     type: string
@@ -221,20 +223,24 @@ inputs:
   empty:
     type: string
     label: empty
+    doc: empty
     default: ''
   lines:
     type: string
     label: lines
+    doc: lines
     default: "a\nb"
   flag:
     type: boolean
     label: flag
+    doc: flag
     default: true
   color:
     type:
       type: enum
       symbols: [red, green]
     label: color
+    doc: color
     default: red
   level:
     type: int
@@ -244,10 +250,12 @@ inputs:
   months:
     type: string[]
     label: months
+    doc: months
     default: [jan, feb]
   counts:
     type: float[]
     label: counts
+    doc: counts
     default: [1, 2, 3]
   pick:
     type: string[]
@@ -257,23 +265,29 @@ inputs:
   options:
     type: Any
     label: options
+    doc: options
     default: {a: 1, b: [true, null]}
   mixed:
     type: Any[]
     label: mixed
+    doc: mixed
     default: [1, a]
   limit:
     type: int?
     label: limit
+    doc: limit
   anything:
     type: Any?
     label: anything
+    doc: anything
   ceiling:
     type: Any?
     label: ceiling
+    doc: ceiling
   must:
     type: string
     label: must
+    doc: must
   scene:
     type:
       - string
@@ -339,6 +353,7 @@ inputs:
   cache_dir:
     type: Directory?
     label: contents of earlier runs; is added to
+    doc: contents of earlier runs; is added to
   stage_out:
     type:
       - 'null'
@@ -351,9 +366,11 @@ inputs:
       - '#workflow/OGC'
       - '#workflow/FolderPath'
     label: 'where the results go: a URL or a record'
+    doc: 'where the results go: a URL or a record'
   stac_catalog:
     type: boolean?
     label: write a STAC catalog of the results, too
+    doc: write a STAC catalog of the results, too
   credentials:
     type: string?
     label: secrets, as JSON or YAML
@@ -365,6 +382,7 @@ inputs:
 steps:
   stage_in_scene:
     label: stage in scene
+    doc: stage in scene
     run: stage_in.cwl
     in:
       input_path:
@@ -380,7 +398,8 @@ steps:
     out: [output_file, cache_out]
   stage_in_tiles:
     label: stage in tiles
-    run: stage_in.cwl
+    doc: stage in tiles
+    run: stage_in_2.cwl
     in:
       input_path:
         source: tiles
@@ -395,7 +414,8 @@ steps:
     out: [output_files, cache_out]
   stage_in_places:
     label: stage in places
-    run: stage_in.cwl
+    doc: stage in places
+    run: stage_in_3.cwl
     in:
       input_path:
         source: places
@@ -410,6 +430,7 @@ steps:
     out: [output_directory, cache_out]
   process:
     label: Count words
+    doc: Counts the words of a text, which is '''quoted''' and "quoted" and has a back\slash.
     run: process.cwl
     in:
       'n': 'n'
@@ -444,6 +465,7 @@ steps:
     out: [picture, logs, deposit, output_nb, scraps, scrap_files, output_dir]
   stage_out_results:
     label: stage out the results
+    doc: stage out the results
     run: stage_out.cwl
     in:
       output_path:
@@ -467,36 +489,45 @@ outputs:
   picture:
     type: File?
     label: picture
+    doc: picture
     outputSource: process/picture
   logs:
     type: File[]
     label: logs
+    doc: logs
     outputSource: process/logs
   deposit:
     type: Directory?
     label: deposit
+    doc: deposit
     outputSource: process/deposit
   output_nb:
     type: File
     label: executed notebook
+    doc: executed notebook
     outputSource: process/output_nb
   scraps:
     type: File
     label: results that the notebook glued
+    doc: results that the notebook glued
     outputSource: process/scraps
   scrap_files:
     type: File[]
     label: figures and tables that the notebook glued
+    doc: figures and tables that the notebook glued
     outputSource: process/scrap_files
   output_dir:
     type: Directory
     label: everything that the run left
+    doc: everything that the run left
     outputSource: process/output_dir
   staged:
     type: File
     label: what went where, as JSON
+    doc: what went where, as JSON
     outputSource: stage_out_results/staged
   staged_dir:
     type: Directory?
     label: the destination, when it is a folder of the outputs
+    doc: the destination, when it is a folder of the outputs
     outputSource: stage_out_results/staged_dir

@@ -35,38 +35,47 @@ inputs:
   empty:
     type: string
     label: empty
+    doc: empty
     default: ''
   equal:
     type: string
     label: equal
+    doc: equal
     default: ==
   quotes:
     type: string
     label: quotes
+    doc: quotes
     default: it's "so"
   unicode:
     type: string
     label: unicode
+    doc: unicode
     default: größe 大きさ 🛰
   lines:
     type: string
     label: lines
+    doc: lines
     default: "a\nb\n\n  c\n"
   tab:
     type: string
     label: tab
+    doc: tab
     default: "\t"
   backslash:
     type: string
     label: backslash
+    doc: backslash
     default: C:\temp
   expression:
     type: string
     label: expression
+    doc: expression
     default: $(inputs.x) ${y}
   yaml:
     type: string[]
     label: yaml
+    doc: yaml
     default:
       - 'yes'
       - 'null'
@@ -85,42 +94,52 @@ inputs:
   nested:
     type: Any[]
     label: nested
+    doc: nested
     default: [[1, [2, a]], []]
   holes:
     type: Any
     label: holes
+    doc: holes
     default: [1, null]
   large:
     type: long
     label: large
+    doc: large
     default: 9007199254740993
   tiny:
     type: float
     label: tiny
+    doc: tiny
     default: 1.0e-300
   'off':
     type: boolean
     label: 'off'
+    doc: 'off'
     default: false
   input:
     type: float
     label: input
+    doc: input
     default: 1
   id_:
     type: string
     label: id
+    doc: id
     default: x
   class__:
     type: string
     label: class
+    doc: class
     default: 'y'
   default:
     type: Any
     label: default
+    doc: default
     default: {k: null, l: {m: []}}
   keys:
     type: Any?
     label: keys
+    doc: keys
   mode:
     type: string
     label: mode
@@ -134,20 +153,24 @@ outputs:
   output_nb:
     type: File
     label: executed notebook
+    doc: executed notebook
     outputBinding:
       glob: output/process.ipynb
   scraps:
     type: File
     label: results that the notebook glued
+    doc: results that the notebook glued
     outputBinding:
       glob: output/scraps.json
   scrap_files:
     type: File[]
     label: figures and tables that the notebook glued
+    doc: figures and tables that the notebook glued
     outputBinding:
       glob: output/scraps/*
   output_dir:
     type: Directory
     label: everything that the run left
+    doc: everything that the run left
     outputBinding:
       glob: output

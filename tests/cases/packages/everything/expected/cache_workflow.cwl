@@ -153,6 +153,7 @@ inputs:
   cache_dir:
     type: Directory?
     label: the cache to add to; a new one when not given
+    doc: the cache to add to; a new one when not given
   credentials:
     type: string?
     label: secrets, as JSON or YAML
@@ -164,6 +165,7 @@ inputs:
 steps:
   stage_in_scene:
     label: stage in scene
+    doc: the scene
     run: stage_in.cwl
     in:
       input_path:
@@ -183,4 +185,5 @@ outputs:
   cache_out:
     type: Directory?
     label: the new cache; an existing one is updated in place
+    doc: the new cache; an existing one is updated in place
     outputSource: stage_in_scene/cache_new

@@ -39,10 +39,12 @@ inputs:
   threshold:
     type: float
     label: threshold
+    doc: threshold
     default: 12.5
   name:
     type: string
     label: name
+    doc: name
     default: abcdefg
   count:
     type: int
@@ -56,33 +58,41 @@ inputs:
   flag:
     type: boolean
     label: flag
+    doc: flag
     default: true
   nothing:
     type: Any?
     label: nothing
+    doc: nothing
   offset:
     type: float
     label: offset
+    doc: offset
     default: -7
   shift:
     type: float
     label: shift
+    doc: shift
     default: -0.5
   numbers:
     type: float[]
     label: numbers
+    doc: numbers
     default: [1, 2, 3]
   options:
     type: Any
     label: options
+    doc: options
     default: {a: 1, b: [true, null]}
   words:
     type: string[]
     label: words
+    doc: words
     default: [x, y == z]
   typed:
     type: int
     label: typed
+    doc: typed
     default: 3
   output_template:
     type: string?
@@ -92,6 +102,7 @@ outputs:
   picture:
     type: File?
     label: picture
+    doc: picture
     outputBinding:
       glob: output/image.png
   log:
@@ -103,25 +114,30 @@ outputs:
   folder:
     type: Directory?
     label: folder
+    doc: folder
     outputBinding:
       glob: output/tiles
   output_nb:
     type: File
     label: executed notebook
+    doc: executed notebook
     outputBinding:
       glob: output/process.ipynb
   scraps:
     type: File
     label: results that the notebook glued
+    doc: results that the notebook glued
     outputBinding:
       glob: output/scraps.json
   scrap_files:
     type: File[]
     label: figures and tables that the notebook glued
+    doc: figures and tables that the notebook glued
     outputBinding:
       glob: output/scraps/*
   output_dir:
     type: Directory
     label: everything that the run left
+    doc: everything that the run left
     outputBinding:
       glob: output

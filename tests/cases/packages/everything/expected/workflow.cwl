@@ -203,10 +203,12 @@ inputs:
   threshold:
     type: float
     label: threshold
+    doc: threshold
     default: 12.5
   name:
     type: string
     label: name
+    doc: name
     default: abcdefg
   count:
     type: int
@@ -234,33 +236,41 @@ inputs:
   flag:
     type: boolean
     label: flag
+    doc: flag
     default: true
   nothing:
     type: Any?
     label: nothing
+    doc: nothing
   offset:
     type: float
     label: offset
+    doc: offset
     default: -7
   shift:
     type: float
     label: shift
+    doc: shift
     default: -0.5
   numbers:
     type: float[]
     label: numbers
+    doc: numbers
     default: [1, 2, 3]
   options:
     type: Any
     label: options
+    doc: options
     default: {a: 1, b: [true, null]}
   words:
     type: string[]
     label: words
+    doc: words
     default: [x, y == z]
   typed:
     type: int
     label: typed
+    doc: typed
     default: 3
   output_template:
     type: string?
@@ -269,6 +279,7 @@ inputs:
   cache_dir:
     type: Directory?
     label: contents of earlier runs; is added to
+    doc: contents of earlier runs; is added to
   stage_out:
     type:
       - 'null'
@@ -281,9 +292,11 @@ inputs:
       - '#workflow/OGC'
       - '#workflow/FolderPath'
     label: 'where the results go: a URL or a record'
+    doc: 'where the results go: a URL or a record'
   stac_catalog:
     type: boolean?
     label: write a STAC catalog of the results, too
+    doc: write a STAC catalog of the results, too
   credentials:
     type: string?
     label: secrets, as JSON or YAML
@@ -295,6 +308,7 @@ inputs:
 steps:
   stage_in_scene:
     label: stage in scene
+    doc: the scene
     run: stage_in.cwl
     in:
       input_path:
@@ -310,6 +324,7 @@ steps:
     out: [output_files, cache_out]
   process:
     label: A bit of everything
+    doc: Runs process.ipynb of <tmp>/ada/trees at commit 79289bbd37db5f3948b108a43cca254e84ca7d99.
     run: process.cwl
     in:
       threshold: threshold
@@ -330,6 +345,7 @@ steps:
     out: [picture, log, folder, output_nb, scraps, scrap_files, output_dir]
   stage_out_results:
     label: stage out the results
+    doc: stage out the results
     run: stage_out.cwl
     in:
       output_path:
@@ -353,6 +369,7 @@ outputs:
   picture:
     type: File?
     label: picture
+    doc: picture
     outputSource: process/picture
   log:
     type: File[]
@@ -362,28 +379,35 @@ outputs:
   folder:
     type: Directory?
     label: folder
+    doc: folder
     outputSource: process/folder
   output_nb:
     type: File
     label: executed notebook
+    doc: executed notebook
     outputSource: process/output_nb
   scraps:
     type: File
     label: results that the notebook glued
+    doc: results that the notebook glued
     outputSource: process/scraps
   scrap_files:
     type: File[]
     label: figures and tables that the notebook glued
+    doc: figures and tables that the notebook glued
     outputSource: process/scrap_files
   output_dir:
     type: Directory
     label: everything that the run left
+    doc: everything that the run left
     outputSource: process/output_dir
   staged:
     type: File
     label: what went where, as JSON
+    doc: what went where, as JSON
     outputSource: stage_out_results/staged
   staged_dir:
     type: Directory?
     label: the destination, when it is a folder of the outputs
+    doc: the destination, when it is a folder of the outputs
     outputSource: stage_out_results/staged_dir

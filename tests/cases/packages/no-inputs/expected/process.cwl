@@ -40,20 +40,24 @@ outputs:
   output_nb:
     type: File
     label: executed notebook
+    doc: executed notebook
     outputBinding:
       glob: output/process.ipynb
   scraps:
     type: File
     label: results that the notebook glued
+    doc: results that the notebook glued
     outputBinding:
       glob: output/scraps.json
   scrap_files:
     type: File[]
     label: figures and tables that the notebook glued
+    doc: figures and tables that the notebook glued
     outputBinding:
       glob: output/scraps/*
   output_dir:
     type: Directory
     label: everything that the run left
+    doc: everything that the run left
     outputBinding:
       glob: output

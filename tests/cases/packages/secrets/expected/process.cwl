@@ -39,6 +39,7 @@ inputs:
   user:
     type: string
     label: user
+    doc: user
     default: ada
   token:
     type: string?
@@ -47,6 +48,7 @@ inputs:
   key:
     type: string
     label: key
+    doc: key
   output_template:
     type: string?
     label: path of the executed notebook
@@ -55,20 +57,24 @@ outputs:
   output_nb:
     type: File
     label: executed notebook
+    doc: executed notebook
     outputBinding:
       glob: output/process.ipynb
   scraps:
     type: File
     label: results that the notebook glued
+    doc: results that the notebook glued
     outputBinding:
       glob: output/scraps.json
   scrap_files:
     type: File[]
     label: figures and tables that the notebook glued
+    doc: figures and tables that the notebook glued
     outputBinding:
       glob: output/scraps/*
   output_dir:
     type: Directory
     label: everything that the run left
+    doc: everything that the run left
     outputBinding:
       glob: output

@@ -208,6 +208,7 @@ inputs:
   cache_dir:
     type: Directory?
     label: the cache to add to; a new one when not given
+    doc: the cache to add to; a new one when not given
   credentials:
     type: string?
     label: secrets, as JSON or YAML
@@ -219,6 +220,7 @@ inputs:
 steps:
   stage_in_granules:
     label: stage in granules
+    doc: a STAC catalog and its files
     run: stage_in.cwl
     in:
       input_path:
@@ -236,7 +238,8 @@ steps:
     out: [cache_new, cache_out, cache_is_new]
   stage_in_mask:
     label: stage in mask
-    run: stage_in.cwl
+    doc: stage in mask
+    run: stage_in_2.cwl
     in:
       input_path:
         source: mask
@@ -246,7 +249,7 @@ steps:
       as_type:
         default: File
       cache_dir: stage_in_granules/cache_out
-      cache_is_new: stage_in_granules/cache_is_new
+      cache_from_step: stage_in_granules/cache_is_new
       cache_only:
         default: true
       credentials: credentials
@@ -254,7 +257,8 @@ steps:
     out: [cache_new, cache_out, cache_is_new]
   stage_in_tiles:
     label: stage in tiles
-    run: stage_in.cwl
+    doc: stage in tiles
+    run: stage_in_3.cwl
     in:
       input_path:
         source: tiles
@@ -264,7 +268,7 @@ steps:
       as_type:
         default: File[]
       cache_dir: stage_in_mask/cache_out
-      cache_is_new: stage_in_mask/cache_is_new
+      cache_from_step: stage_in_mask/cache_is_new
       cache_only:
         default: true
       credentials: credentials
@@ -272,7 +276,8 @@ steps:
     out: [cache_new, cache_out, cache_is_new]
   stage_in_extra:
     label: stage in extra
-    run: stage_in.cwl
+    doc: stage in extra
+    run: stage_in_4.cwl
     in:
       input_path:
         source: extra
@@ -282,7 +287,7 @@ steps:
       as_type:
         default: Directory
       cache_dir: stage_in_tiles/cache_out
-      cache_is_new: stage_in_tiles/cache_is_new
+      cache_from_step: stage_in_tiles/cache_is_new
       cache_only:
         default: true
       credentials: credentials
@@ -292,4 +297,5 @@ outputs:
   cache_out:
     type: Directory?
     label: the new cache; an existing one is updated in place
+    doc: the new cache; an existing one is updated in place
     outputSource: stage_in_extra/cache_new

@@ -41,12 +41,15 @@ inputs:
   mask:
     type: File
     label: mask
+    doc: mask
   tiles:
     type: File[]
     label: tiles
+    doc: tiles
   extra:
     type: Directory?
     label: extra
+    doc: extra
   output_template:
     type: string?
     label: path of the executed notebook
@@ -55,25 +58,30 @@ outputs:
   results:
     type: Directory?
     label: results
+    doc: results
     outputBinding:
       glob: output/out
   output_nb:
     type: File
     label: executed notebook
+    doc: executed notebook
     outputBinding:
       glob: output/process.ipynb
   scraps:
     type: File
     label: results that the notebook glued
+    doc: results that the notebook glued
     outputBinding:
       glob: output/scraps.json
   scrap_files:
     type: File[]
     label: figures and tables that the notebook glued
+    doc: figures and tables that the notebook glued
     outputBinding:
       glob: output/scraps/*
   output_dir:
     type: Directory
     label: everything that the run left
+    doc: everything that the run left
     outputBinding:
       glob: output

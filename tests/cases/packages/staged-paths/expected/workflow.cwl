@@ -280,6 +280,7 @@ inputs:
   cache_dir:
     type: Directory?
     label: contents of earlier runs; is added to
+    doc: contents of earlier runs; is added to
   stage_out:
     type:
       - 'null'
@@ -292,9 +293,11 @@ inputs:
       - '#workflow/OGC'
       - '#workflow/FolderPath'
     label: 'where the results go: a URL or a record'
+    doc: 'where the results go: a URL or a record'
   stac_catalog:
     type: boolean?
     label: write a STAC catalog of the results, too
+    doc: write a STAC catalog of the results, too
   credentials:
     type: string?
     label: secrets, as JSON or YAML
@@ -306,6 +309,7 @@ inputs:
 steps:
   stage_in_granules:
     label: stage in granules
+    doc: a STAC catalog and its files
     run: stage_in.cwl
     in:
       input_path:
@@ -321,7 +325,8 @@ steps:
     out: [output_directory, cache_out]
   stage_in_mask:
     label: stage in mask
-    run: stage_in.cwl
+    doc: stage in mask
+    run: stage_in_2.cwl
     in:
       input_path:
         source: mask
@@ -336,7 +341,8 @@ steps:
     out: [output_file, cache_out]
   stage_in_tiles:
     label: stage in tiles
-    run: stage_in.cwl
+    doc: stage in tiles
+    run: stage_in_3.cwl
     in:
       input_path:
         source: tiles
@@ -351,7 +357,8 @@ steps:
     out: [output_files, cache_out]
   stage_in_extra:
     label: stage in extra
-    run: stage_in.cwl
+    doc: stage in extra
+    run: stage_in_4.cwl
     in:
       input_path:
         source: extra
@@ -366,6 +373,7 @@ steps:
     out: [output_directory, cache_out]
   process:
     label: process
+    doc: Runs process.ipynb of <tmp>/ada/trees at commit 51e7cb887d4a30aa34e0f95e51fbe97e975128ef.
     run: process.cwl
     in:
       granules:
@@ -384,6 +392,7 @@ steps:
     out: [results, output_nb, scraps, scrap_files, output_dir]
   stage_out_results:
     label: stage out the results
+    doc: stage out the results
     run: stage_out.cwl
     in:
       output_path:
@@ -405,28 +414,35 @@ outputs:
   results:
     type: Directory?
     label: results
+    doc: results
     outputSource: process/results
   output_nb:
     type: File
     label: executed notebook
+    doc: executed notebook
     outputSource: process/output_nb
   scraps:
     type: File
     label: results that the notebook glued
+    doc: results that the notebook glued
     outputSource: process/scraps
   scrap_files:
     type: File[]
     label: figures and tables that the notebook glued
+    doc: figures and tables that the notebook glued
     outputSource: process/scrap_files
   output_dir:
     type: Directory
     label: everything that the run left
+    doc: everything that the run left
     outputSource: process/output_dir
   staged:
     type: File
     label: what went where, as JSON
+    doc: what went where, as JSON
     outputSource: stage_out_results/staged
   staged_dir:
     type: Directory?
     label: the destination, when it is a folder of the outputs
+    doc: the destination, when it is a folder of the outputs
     outputSource: stage_out_results/staged_dir

@@ -172,6 +172,7 @@ inputs:
   cache_dir:
     type: Directory?
     label: the cache to add to; a new one when not given
+    doc: the cache to add to; a new one when not given
   credentials:
     type: string?
     label: secrets, as JSON or YAML
@@ -183,6 +184,7 @@ inputs:
 steps:
   stage_in_granules:
     label: stage in granules
+    doc: stage in granules
     run: stage_in.cwl
     in:
       input_path:
@@ -202,4 +204,5 @@ outputs:
   cache_out:
     type: Directory?
     label: the new cache; an existing one is updated in place
+    doc: the new cache; an existing one is updated in place
     outputSource: stage_in_granules/cache_new

@@ -64,9 +64,11 @@ inputs:
   granules:
     type: Directory
     label: granules
+    doc: granules
   threshold:
     type: float
     label: threshold
+    doc: threshold
     default: 3
   output_template:
     type: string?
@@ -76,25 +78,30 @@ outputs:
   results:
     type: Directory?
     label: results
+    doc: results
     outputBinding:
       glob: output/out
   output_nb:
     type: File
     label: executed notebook
+    doc: executed notebook
     outputBinding:
       glob: output/process.ipynb
   scraps:
     type: File
     label: results that the notebook glued
+    doc: results that the notebook glued
     outputBinding:
       glob: output/scraps.json
   scrap_files:
     type: File[]
     label: figures and tables that the notebook glued
+    doc: figures and tables that the notebook glued
     outputBinding:
       glob: output/scraps/*
   output_dir:
     type: Directory
     label: everything that the run left
+    doc: everything that the run left
     outputBinding:
       glob: output

@@ -240,6 +240,7 @@ inputs:
   threshold:
     type: float
     label: threshold
+    doc: threshold
     default: 3
   output_template:
     type: string?
@@ -248,6 +249,7 @@ inputs:
   cache_dir:
     type: Directory?
     label: contents of earlier runs; is added to
+    doc: contents of earlier runs; is added to
   stage_out:
     type:
       - 'null'
@@ -260,9 +262,11 @@ inputs:
       - '#workflow/OGC'
       - '#workflow/FolderPath'
     label: 'where the results go: a URL or a record'
+    doc: 'where the results go: a URL or a record'
   stac_catalog:
     type: boolean?
     label: write a STAC catalog of the results, too
+    doc: write a STAC catalog of the results, too
   credentials:
     type: string?
     label: secrets, as JSON or YAML
@@ -274,6 +278,7 @@ inputs:
 steps:
   stage_in_granules:
     label: stage in granules
+    doc: stage in granules
     run: stage_in.cwl
     in:
       input_path:
@@ -289,6 +294,7 @@ steps:
     out: [output_directory, cache_out]
   process:
     label: Tree height
+    doc: Height of trees from lidar
     run: process.cwl
     in:
       granules:
@@ -299,6 +305,7 @@ steps:
     out: [results, output_nb, scraps, scrap_files, output_dir]
   stage_out_results:
     label: stage out the results
+    doc: stage out the results
     run: stage_out.cwl
     in:
       output_path:
@@ -320,28 +327,35 @@ outputs:
   results:
     type: Directory?
     label: results
+    doc: results
     outputSource: process/results
   output_nb:
     type: File
     label: executed notebook
+    doc: executed notebook
     outputSource: process/output_nb
   scraps:
     type: File
     label: results that the notebook glued
+    doc: results that the notebook glued
     outputSource: process/scraps
   scrap_files:
     type: File[]
     label: figures and tables that the notebook glued
+    doc: figures and tables that the notebook glued
     outputSource: process/scrap_files
   output_dir:
     type: Directory
     label: everything that the run left
+    doc: everything that the run left
     outputSource: process/output_dir
   staged:
     type: File
     label: what went where, as JSON
+    doc: what went where, as JSON
     outputSource: stage_out_results/staged
   staged_dir:
     type: Directory?
     label: the destination, when it is a folder of the outputs
+    doc: the destination, when it is a folder of the outputs
     outputSource: stage_out_results/staged_dir

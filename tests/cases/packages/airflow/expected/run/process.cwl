@@ -46,15 +46,18 @@ inputs:
   'n':
     type: int
     label: 'n'
+    doc: 'n'
     default: 2
 outputs:
   out:
     type: File?
     label: out
+    doc: out
     outputBinding:
       glob: output/values.json
   output_dir:
     type: Directory
     label: everything that the run left
+    doc: everything that the run left
     outputBinding:
       glob: output

@@ -95,6 +95,7 @@ inputs:
   'n':
     type: int
     label: 'n'
+    doc: 'n'
     default: 2
   stage_out:
     type:
@@ -108,9 +109,11 @@ inputs:
       - '#workflow/OGC'
       - '#workflow/FolderPath'
     label: 'where the results go: a URL or a record'
+    doc: 'where the results go: a URL or a record'
   stac_catalog:
     type: boolean?
     label: write a STAC catalog of the results, too
+    doc: write a STAC catalog of the results, too
   credentials:
     type: string?
     label: secrets, as JSON or YAML
@@ -122,6 +125,7 @@ inputs:
 steps:
   process:
     label: Count words
+    doc: Counts the words of a text, which is '''quoted''' and "quoted" and has a back\slash.
     run: process.cwl
     in:
       word: word
@@ -129,6 +133,7 @@ steps:
     out: [out, output_dir]
   stage_out_results:
     label: stage out the results
+    doc: stage out the results
     run: stage_out.cwl
     in:
       output_path:
@@ -148,16 +153,20 @@ outputs:
   out:
     type: File?
     label: out
+    doc: out
     outputSource: process/out
   output_dir:
     type: Directory
     label: everything that the run left
+    doc: everything that the run left
     outputSource: process/output_dir
   staged:
     type: File
     label: what went where, as JSON
+    doc: what went where, as JSON
     outputSource: stage_out_results/staged
   staged_dir:
     type: Directory?
     label: the destination, when it is a folder of the outputs
+    doc: the destination, when it is a folder of the outputs
     outputSource: stage_out_results/staged_dir

@@ -44,30 +44,36 @@ outputs:
   out:
     type: File?
     label: out
+    doc: out
     outputBinding:
       glob: output/a b.png
   up:
     type: File[]
     label: up
+    doc: up
     outputBinding:
       glob: output/figures/*.png
   output_nb:
     type: File
     label: executed notebook
+    doc: executed notebook
     outputBinding:
       glob: output/my notes [[]v1].ipynb
   scraps:
     type: File
     label: results that the notebook glued
+    doc: results that the notebook glued
     outputBinding:
       glob: output/scraps.json
   scrap_files:
     type: File[]
     label: figures and tables that the notebook glued
+    doc: figures and tables that the notebook glued
     outputBinding:
       glob: output/scraps/*
   output_dir:
     type: Directory
     label: everything that the run left
+    doc: everything that the run left
     outputBinding:
       glob: output

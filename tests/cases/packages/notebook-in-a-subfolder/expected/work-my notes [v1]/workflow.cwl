@@ -103,9 +103,11 @@ inputs:
       - '#workflow/OGC'
       - '#workflow/FolderPath'
     label: 'where the results go: a URL or a record'
+    doc: 'where the results go: a URL or a record'
   stac_catalog:
     type: boolean?
     label: write a STAC catalog of the results, too
+    doc: write a STAC catalog of the results, too
   credentials:
     type: string?
     label: secrets, as JSON or YAML
@@ -117,12 +119,14 @@ inputs:
 steps:
   process:
     label: my notes [v1]
+    doc: Runs work/my notes [v1].ipynb of <tmp>/ada/trees at commit f3e813c8937e662fca359f81141feb51234800a2.
     run: process.cwl
     in:
       output_template: output_template
     out: [out, up, output_nb, scraps, scrap_files, output_dir]
   stage_out_results:
     label: stage out the results
+    doc: stage out the results
     run: stage_out.cwl
     in:
       output_path:
@@ -145,32 +149,40 @@ outputs:
   out:
     type: File?
     label: out
+    doc: out
     outputSource: process/out
   up:
     type: File[]
     label: up
+    doc: up
     outputSource: process/up
   output_nb:
     type: File
     label: executed notebook
+    doc: executed notebook
     outputSource: process/output_nb
   scraps:
     type: File
     label: results that the notebook glued
+    doc: results that the notebook glued
     outputSource: process/scraps
   scrap_files:
     type: File[]
     label: figures and tables that the notebook glued
+    doc: figures and tables that the notebook glued
     outputSource: process/scrap_files
   output_dir:
     type: Directory
     label: everything that the run left
+    doc: everything that the run left
     outputSource: process/output_dir
   staged:
     type: File
     label: what went where, as JSON
+    doc: what went where, as JSON
     outputSource: stage_out_results/staged
   staged_dir:
     type: Directory?
     label: the destination, when it is a folder of the outputs
+    doc: the destination, when it is a folder of the outputs
     outputSource: stage_out_results/staged_dir

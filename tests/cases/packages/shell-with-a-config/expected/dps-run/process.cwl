@@ -51,35 +51,43 @@ inputs:
   year:
     type: int
     label: year
+    doc: year
     default: 2020
   when:
     type: string
     label: when
+    doc: when
     default: '2020-01-01'
   version:
     type: string
     label: version
+    doc: version
     default: '1.10'
   codes:
     type: string[]
     label: codes
+    doc: codes
     default: ['012', '1e3', 'yes']
   note:
     type: string?
     label: note
+    doc: note
 outputs:
   heights.tif:
     type: File?
     label: heights.tif
+    doc: heights.tif
     outputBinding:
       glob: output/heights.tif
   out:
     type: Directory?
     label: out
+    doc: out
     outputBinding:
       glob: output/tiles
   output_dir:
     type: Directory
     label: everything that the run left
+    doc: everything that the run left
     outputBinding:
       glob: output

@@ -118,18 +118,23 @@ inputs:
       - '#stage_out/OGC'
       - '#stage_out/FolderPath'
     label: 'where to: a URL or a record; nowhere when not given'
+    doc: 'where to: a URL or a record; nowhere when not given'
   output_dir:
     type: Directory
     label: everything that the run left
+    doc: everything that the run left
   include:
     type: string[]?
     label: patterns of the files to deliver; all when not given
+    doc: patterns of the files to deliver; all when not given
   stac_catalog:
     type: boolean?
     label: write a STAC catalog, too
+    doc: write a STAC catalog, too
   name:
     type: string?
     label: the catalog's id
+    doc: the catalog's id
   credentials:
     type: string?
     label: secrets, as JSON or YAML
@@ -142,6 +147,8 @@ outputs:
   staged:
     type: File
     label: what went where, as JSON
+    doc: what went where, as JSON
   staged_dir:
     type: Directory?
     label: the destination, when it is a folder of the outputs
+    doc: the destination, when it is a folder of the outputs

@@ -100,22 +100,27 @@ inputs:
   year:
     type: int
     label: year
+    doc: year
     default: 2020
   when:
     type: string
     label: when
+    doc: when
     default: '2020-01-01'
   version:
     type: string
     label: version
+    doc: version
     default: '1.10'
   codes:
     type: string[]
     label: codes
+    doc: codes
     default: ['012', '1e3', 'yes']
   note:
     type: string?
     label: note
+    doc: note
   stage_out:
     type:
       - 'null'
@@ -128,9 +133,11 @@ inputs:
       - '#workflow/OGC'
       - '#workflow/FolderPath'
     label: 'where the results go: a URL or a record'
+    doc: 'where the results go: a URL or a record'
   stac_catalog:
     type: boolean?
     label: write a STAC catalog of the results, too
+    doc: write a STAC catalog of the results, too
   credentials:
     type: string?
     label: secrets, as JSON or YAML
@@ -142,6 +149,9 @@ inputs:
 steps:
   process:
     label: tree-height
+    doc: |
+      Height of trees.
+      In metres.
     run: process.cwl
     in:
       tile: tile
@@ -153,6 +163,7 @@ steps:
     out: [heights.tif, out, output_dir]
   stage_out_results:
     label: stage out the results
+    doc: stage out the results
     run: stage_out.cwl
     in:
       output_path:
@@ -173,20 +184,25 @@ outputs:
   heights.tif:
     type: File?
     label: heights.tif
+    doc: heights.tif
     outputSource: process/heights.tif
   out:
     type: Directory?
     label: out
+    doc: out
     outputSource: process/out
   output_dir:
     type: Directory
     label: everything that the run left
+    doc: everything that the run left
     outputSource: process/output_dir
   staged:
     type: File
     label: what went where, as JSON
+    doc: what went where, as JSON
     outputSource: stage_out_results/staged
   staged_dir:
     type: Directory?
     label: the destination, when it is a folder of the outputs
+    doc: the destination, when it is a folder of the outputs
     outputSource: stage_out_results/staged_dir

@@ -33,16 +33,20 @@ inputs:
   scene:
     type: File
     label: scene
+    doc: scene
   crid:
     type: string
     label: crid
+    doc: crid
     default: '000'
   mode:
     type: string
     label: mode
+    doc: mode
 outputs:
   output_dir:
     type: Directory
     label: everything that the run left
+    doc: everything that the run left
     outputBinding:
       glob: output

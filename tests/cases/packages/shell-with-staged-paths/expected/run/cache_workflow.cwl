@@ -171,6 +171,7 @@ inputs:
   cache_dir:
     type: Directory?
     label: the cache to add to; a new one when not given
+    doc: the cache to add to; a new one when not given
   credentials:
     type: string?
     label: secrets, as JSON or YAML
@@ -182,6 +183,7 @@ inputs:
 steps:
   stage_in_granules:
     label: stage in granules
+    doc: stage in granules
     run: stage_in.cwl
     in:
       input_path:
@@ -199,7 +201,8 @@ steps:
     out: [cache_new, cache_out, cache_is_new]
   stage_in_catalog:
     label: stage in catalog
-    run: stage_in.cwl
+    doc: stage in catalog
+    run: stage_in_2.cwl
     in:
       input_path:
         source: catalog
@@ -209,7 +212,7 @@ steps:
       as_type:
         default: Directory
       cache_dir: stage_in_granules/cache_out
-      cache_is_new: stage_in_granules/cache_is_new
+      cache_from_step: stage_in_granules/cache_is_new
       cache_only:
         default: true
       credentials: credentials
@@ -219,4 +222,5 @@ outputs:
   cache_out:
     type: Directory?
     label: the new cache; an existing one is updated in place
+    doc: the new cache; an existing one is updated in place
     outputSource: stage_in_catalog/cache_new

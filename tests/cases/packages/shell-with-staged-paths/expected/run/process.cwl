@@ -43,23 +43,29 @@ inputs:
   granules:
     type: Directory
     label: granules
+    doc: granules
   catalog:
     type: Directory
     label: catalog
+    doc: catalog
   mask:
     type: File?
     label: mask
+    doc: mask
   scene:
     type: File
     label: scene
+    doc: scene
 outputs:
   heights.txt:
     type: File?
     label: heights.txt
+    doc: heights.txt
     outputBinding:
       glob: output/heights.txt
   output_dir:
     type: Directory
     label: everything that the run left
+    doc: everything that the run left
     outputBinding:
       glob: output

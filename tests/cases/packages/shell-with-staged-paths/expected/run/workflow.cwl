@@ -239,12 +239,15 @@ inputs:
   mask:
     type: File?
     label: mask
+    doc: mask
   scene:
     type: File
     label: scene
+    doc: scene
   cache_dir:
     type: Directory?
     label: contents of earlier runs; is added to
+    doc: contents of earlier runs; is added to
   stage_out:
     type:
       - 'null'
@@ -257,9 +260,11 @@ inputs:
       - '#workflow/OGC'
       - '#workflow/FolderPath'
     label: 'where the results go: a URL or a record'
+    doc: 'where the results go: a URL or a record'
   stac_catalog:
     type: boolean?
     label: write a STAC catalog of the results, too
+    doc: write a STAC catalog of the results, too
   credentials:
     type: string?
     label: secrets, as JSON or YAML
@@ -271,6 +276,7 @@ inputs:
 steps:
   stage_in_granules:
     label: stage in granules
+    doc: stage in granules
     run: stage_in.cwl
     in:
       input_path:
@@ -286,7 +292,8 @@ steps:
     out: [output_directory, cache_out]
   stage_in_catalog:
     label: stage in catalog
-    run: stage_in.cwl
+    doc: stage in catalog
+    run: stage_in_2.cwl
     in:
       input_path:
         source: catalog
@@ -301,6 +308,7 @@ steps:
     out: [output_directory, cache_out]
   process:
     label: heights
+    doc: Runs run.sh of <tmp>/ada/trees at commit 080b58ac461279bf5da6f52803674c981bd0e6a3.
     run: process.cwl
     in:
       granules:
@@ -314,6 +322,7 @@ steps:
     out: [heights.txt, output_dir]
   stage_out_results:
     label: stage out the results
+    doc: stage out the results
     run: stage_out.cwl
     in:
       output_path:
@@ -333,16 +342,20 @@ outputs:
   heights.txt:
     type: File?
     label: heights.txt
+    doc: heights.txt
     outputSource: process/heights.txt
   output_dir:
     type: Directory
     label: everything that the run left
+    doc: everything that the run left
     outputSource: process/output_dir
   staged:
     type: File
     label: what went where, as JSON
+    doc: what went where, as JSON
     outputSource: stage_out_results/staged
   staged_dir:
     type: Directory?
     label: the destination, when it is a folder of the outputs
+    doc: the destination, when it is a folder of the outputs
     outputSource: stage_out_results/staged_dir
