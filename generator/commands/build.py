@@ -99,8 +99,8 @@ environment."""
         action="append",
         default=[],
         metavar="NAME",
-        help="also write documents of this kind, in a folder of the package; may be given several times: airflow (DAGs "
-        "that run the image with Docker, and a notebook in place with papermill)",
+        help="also write documents of this kind; may be given several times: airflow (DAGs that run the image with "
+        "Docker, and a notebook in place with papermill), maap (files that register the process with MAAP or HySDS)",
     )
     parser.add_argument(
         "--replace",

@@ -12,7 +12,7 @@ from typing import Protocol
 from generator.documents import readme
 from generator.documents.context import DocumentContext
 from generator.documents.cwl import job, process, workflow
-from generator.documents.descriptors import airflow, application
+from generator.documents.descriptors import airflow, application, maap
 from generator.documents.provenance import BuildRecord, package_json
 
 
@@ -25,7 +25,7 @@ class Emitter(Protocol):
 
 emitters: tuple[Emitter, ...] = (process, workflow, job, application, readme)
 """The documents of every package but ``package.json``, which lists the others."""
-optional_emitters: Mapping[str, Emitter] = MappingProxyType({"airflow": airflow})
+optional_emitters: Mapping[str, Emitter] = MappingProxyType({"airflow": airflow, "maap": maap})
 """Documents that a request asks for, by the names in `generator.request.build.optional_documents`."""
 
 

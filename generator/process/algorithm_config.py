@@ -16,7 +16,7 @@ from typing import Any
 from generator.metadata.read import Stated, read_statements
 from generator.metadata.sources import algorithm_config
 from generator.notebook.hints import UnknownHintError, parse_hint
-from generator.notebook.interface import Input, Interface, Output
+from generator.notebook.interface import Input, Interface, Output, label
 from generator.notebook.literals import MisfitError, fit_default, hint_of, widen_hint
 from generator.notebook.parameters import CwlType, Hint, Literal, Missing, Remark, Role
 from generator.notebook.stage_ins import IsFolder, no_folder, stage_in_hint
@@ -102,7 +102,7 @@ def _inputs(listed: Any, written: list[dict[str, Any]], mistakes: list[Mistake],
     for record, own in zip(records, written if len(written) == len(records) else [{}] * len(records), strict=True):
         name = str(record.get("name", "")).strip()
         try:
-            hint = parse_hint(str(record["type"]))[0] if record.get("type") else None
+            hint = _hint(record)
             inputs.append(_input(name, hint, record, own, is_folder))
         except (UnknownHintError, MisfitError) as error:
             mistakes.append(Mistake(line=_line(record), text=f"- name: {name}", message=f"{name} {error}"))
@@ -128,8 +128,26 @@ def _input(name: str, hint: Hint | None, record: dict[str, Any], written: dict[s
         raise MisfitError("is an input of type stage-out: list it under outputs")
     if hint.secret:
         hint, default = replace(hint, optional=hint.optional or not isinstance(default, Missing)), Missing.UNSET
-    doc = printable(" ".join(str(record.get(key) or "") for key in ("doc", "description", "label")).strip())
-    return Input(name=name, hint=hint, default=default, doc=doc, line=_line(record))
+    return Input(name=name, hint=hint, default=default, doc=_doc(name, record), line=_line(record))
+
+
+def _hint(record: dict[str, Any]) -> Hint | None:
+    """Return the type of an input: a hint, or an enum as CWL writes it, which may be in a list with ``null``."""
+    kind = record.get("type")
+    members = kind if isinstance(kind, list) else [kind]
+    named = [one for one in members if one != "null"]
+    if len(named) == 1 and isinstance(named[0], dict) and named[0].get("type") == "enum":
+        symbols = named[0].get("symbols")
+        if isinstance(symbols, list) and symbols and all(isinstance(symbol, str) for symbol in symbols):
+            return Hint(type=CwlType.ENUM, symbols=tuple(map(str, symbols)), optional="null" in members)
+    hint = parse_hint(str(kind))[0] if kind else None
+    return replace(hint, secret=True) if hint and record.get("secret") is True else hint
+
+
+def _doc(name: str, record: dict[str, Any]) -> str:
+    """Return the description of an input; a text that only repeats its name describes nothing."""
+    texts = (str(record.get(key) or "") for key in ("doc", "description", "label"))
+    return printable(" ".join(text for text in texts if text and text != label(name)))
 
 
 def _check_name(name: str) -> None:

@@ -63,7 +63,7 @@ class BuildRequest:
     parameters_cell: int | None = None
 
 
-optional_documents = ("airflow",)
+optional_documents = ("airflow", "maap")
 """The documents that a package has only on request (``--emit``)."""
 
 

@@ -10,7 +10,7 @@ from generator.metadata.words import Word
 
 _METADATA = frozenset(
     "author contributor citation license release_notes keywords code_repository algorithm_version version "
-    "algorithm_name algo_name algorithm_description description".split()
+    "algorithm_name algo_name algorithm_description description queue".split()
 )
 
 

@@ -16,6 +16,7 @@ s:keywords: trees, lidar
 s:codeRepository: <tmp>/ada/trees
 s:commitHash: 28f1af6a415b66c5467637b0a351d35af0c7db70
 s:dateCreated: "2026-02-03"
+s:queue: some-queue
 requirements:
   DockerRequirement:
     dockerPull: ada.trees:main-28f1af6a415b-0123456789abcdef
