@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from generator.notebook.parameters import CwlType, Literal, Missing
@@ -55,3 +56,8 @@ def default_paths(default: Literal | Missing) -> list[str]:
     if isinstance(default, dict):
         return default_paths(default.get("path") or default.get("location") or "")
     return []
+
+
+def is_address(path: str) -> bool:
+    """Whether a path of a default is an address, such as ``https://…`` or ``s3://…``."""
+    return re.match(r"(?!file:)[A-Za-z][A-Za-z0-9+.-]*://", path) is not None

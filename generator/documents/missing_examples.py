@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from generator.documents.examples import default_paths, example_files
+from generator.documents.examples import default_paths, example_files, is_address
 from generator.notebook.interface import Input
 from generator.notebook.parameters import CwlType, Missing, Remark
 from generator.process.process import Process
@@ -44,7 +43,7 @@ def _problems(one: Input, folder: Path, process: str, carried: frozenset[str]) -
 
 def _problem(path: str, kind: CwlType, folder: Path, process: str) -> str:
     shown = f"its default {printable(redacted(path))!r}"
-    if re.match(r"(?!file:)[A-Za-z][A-Za-z0-9+.-]*://", path):
+    if is_address(path):
         return f"{shown} is an address, which a pipeline does not fetch"
     place = posixpath.normpath(posixpath.join(posixpath.dirname(process), path))
     found = None if path.startswith(("/", "~", "file:")) else inside(folder, place)

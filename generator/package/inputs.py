@@ -43,7 +43,9 @@ def missing_values(package: Path) -> list[str]:
     """List the required inputs without a value in the package; files outside the package do not count as values."""
     tool = read_yaml((package / "process.cwl").read_text(encoding="utf-8"))
     given = read_job(package / "inputs.yml")
-    secret = {name for name, hint in read_hints(package).items() if hint.secret}
+    hints = read_hints(package)
+    secret = {name for name, hint in hints.items() if hint.secret}
+    files = {name for name, hint in hints.items() if hint.type in (CwlType.FILE, CwlType.DIRECTORY)}
     missing = []
     for name, one in tool["inputs"].items():
         kind = one.get("type", "Any") if isinstance(one, dict) else one
@@ -54,9 +56,14 @@ def missing_values(package: Path) -> list[str]:
             (needed and (value is None or (name in secret and value == "")))
             or missing_files(value)
             or not is_inside(value, package)
+            or (name in files and _holds_text(value))  # an address
         ):
             missing.append(name)
     return missing
+
+
+def _holds_text(value: Any) -> bool:
+    return any(isinstance(item, str) for item in (value if isinstance(value, list) else [value]))
 
 
 def check_job(job: Mapping[str, Any], hints: Mapping[str, Hint], file: Path) -> dict[str, Any]:

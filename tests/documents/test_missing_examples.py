@@ -10,6 +10,7 @@ import pytest
 from support import Finished, commit_all, write_notebook
 
 from generator.package.inputs import missing_values
+from generator.package.job_file import read_yaml
 
 _NOT_RUN = "; use a small example in the repository as the default, or a pipeline's check cannot run the process"
 
@@ -98,6 +99,34 @@ def test_of_many_files_three_are_named(inspect: Callable[[str], list[str]]) -> N
 
     assert len(said) == 4
     assert said[-1] == "1: table: 2 more files of its default are not in the package"
+
+
+def test_inputs_yml_names_no_file_that_is_missing(
+    repository: Path, tmp_path: Path, packmill: Callable[..., Finished]
+) -> None:
+    """cwltool makes an empty folder of a missing one, and the run succeeds."""
+    lines = (
+        "a = 'in/'  # type: stage-in",
+        "b = 'gone/'  # type: stage-in",
+        "c = 's3://bucket/c/'  # type: stage-in[Directory]",
+        "d = 'gone.csv'  # type: stage-in",
+    )
+    write_notebook(repository / "process.ipynb", "\n".join(lines))
+    (repository / "in").mkdir()
+    (repository / "in/x.csv").write_text("1")
+    commit_all(repository)
+
+    package = Path(packmill("build", repository, "--no-image", "--output", tmp_path / "out").out.strip())
+
+    job = (package / "inputs.yml").read_text(encoding="utf-8")
+    assert read_yaml(job) == {
+        "a": {"class": "Directory", "path": "example/0_in"},
+        "b": None,
+        "c": "s3://bucket/c/",
+        "d": None,
+    }
+    assert "# for example {class: Directory, path: gone/}\nb: null" in job
+    assert missing_values(package) == ["b", "c", "d"]
 
 
 def test_a_pipeline_shows_the_warning_outside_of_its_sections(

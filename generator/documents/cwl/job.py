@@ -10,11 +10,13 @@ from ruamel.yaml.comments import CommentedMap
 
 from generator.documents.context import DocumentContext
 from generator.documents.cwl.process import carried_default, shown_type
-from generator.documents.examples import default_paths
+from generator.documents.examples import default_paths, is_address
 from generator.documents.text import flow, plain, yaml_text
 from generator.notebook.interface import Input
 from generator.notebook.parameters import CwlType, Missing, Role
 from generator.shared import contract
+
+_FILES = (CwlType.FILE, CwlType.DIRECTORY)
 
 
 def emit(context: DocumentContext) -> dict[str, str]:
@@ -35,8 +37,10 @@ def inputs_yml(context: DocumentContext) -> str:
             # cwltool's store of secrets takes text alone, and no null
             unset.append(f"\n{_commented(_comment(one))}\n# {one.id}: ''\n")
             continue
-        document[one.id] = _value(one, examples)
-        document.yaml_set_comment_before_after_key(one.id, before="\n" + _comment(one))
+        value = _value(one, examples)
+        form = f"\n{_form(one)}" if value is None and one.required and one.hint.type in _FILES else ""
+        document[one.id] = value
+        document.yaml_set_comment_before_after_key(one.id, before=f"\n{_comment(one)}{form}")
     if context.process.is_notebook:
         template = context.output_template or "{{ args.year }}/{{ args.notebook_name }}.ipynb"
         shown = json.dumps(template, ensure_ascii=False)
@@ -73,21 +77,32 @@ def _comment(one: Input) -> str:
 def _value(one: Input, examples: Mapping[str, str]) -> Any:
     if one.hint.secret:
         return ""
-    if one.hint.type in (CwlType.FILE, CwlType.DIRECTORY):
+    if one.hint.type in _FILES:
         return _files(one, examples)
     default = carried_default(one)
     return None if isinstance(default, Missing) else plain(default)
 
 
 def _files(one: Input, examples: Mapping[str, str]) -> Any:
-    """Return the author's example files; paths outside the package stay for the user to correct."""
-    paths = default_paths(one.default)
-    kind = str(one.hint.type)
-    carried = [{"class": kind, "path": examples[path]} for path in paths if path in examples]
-    if not carried and (one.hint.role is Role.VALUE or one.hint.optional):
-        return None
+    """Return the default's files that exist: those of the package, and the addresses of a stage-in; else null."""
     if one.default == []:
         return flow([])
-    shown = ["PATH" if path.startswith(("/", "~", "file:")) or ".." in path.split("/") else path for path in paths]
-    entries = carried or [{"class": kind, "path": path} for path in shown or ["PATH"]]
-    return entries if one.hint.array else entries[0]
+    paths = default_paths(one.default)
+    if one.hint.role is Role.VALUE:
+        paths = [path for path in paths if path in examples]
+    entries = [_file(one.hint.type, examples.get(path, path)) for path in paths if path in examples or is_address(path)]
+    return (entries if one.hint.array else entries[0]) if entries else None
+
+
+def _file(kind: CwlType, path: str) -> Any:
+    """Return a File, a Directory, or the address of a folder: cwltool makes an empty folder of one that is missing."""
+    return path if kind is CwlType.DIRECTORY and is_address(path) else {"class": str(kind), "path": path}
+
+
+def _form(one: Input) -> str:
+    """Return the form of a value, with the author's path if it is one of the repository."""
+    path = next(iter(default_paths(one.default)), "PATH")
+    if path.startswith(("/", "~", "file:")) or ".." in path.split("/"):
+        path = "PATH"
+    form = yaml_text(flow({"class": str(one.hint.type), "path": path})).strip()
+    return f"for example {f'[{form}]' if one.hint.array else form}"
