@@ -46,4 +46,5 @@ lock: environment ## resolve the dependencies anew
 	cd templates/image/runner && $(COMPILE) --python-version 3.9 $(addprefix --no-emit-package ,$(NO_RUN_NEEDS)) --overrides kernel-overrides.in kernel.in -o kernel.txt
 	cd tests/helpers/kernels && $(COMPILE) --python-version 3.11 $(addprefix --no-emit-package ,$(NO_TEST_NEEDS)) requirements.in -o requirements.txt
 	cd tests/helpers/airflow && $(COMPILE) --python-version 3.11 $(addprefix --no-emit-package ,$(NO_RUN_NEEDS)) requirements.in -o requirements.txt
+	cd tests/helpers/validators && $(COMPILE) --python-version 3.10 requirements.in -o requirements.txt
 	cd tests/helpers/kernels && npm install --package-lock-only --silent --omit-lockfile-registry-resolved

@@ -15,6 +15,7 @@ from generator.package.folder import holder_of
 from generator.package.inputs import missing_values
 from generator.package.run import run_package
 from generator.package.validation import validate
+from generator.package.validation_report import missing_validators
 from generator.progress import Progress
 from generator.repository.places import process_folder
 from generator.shared.errors import PackmillError
@@ -65,8 +66,13 @@ def _results_name(package: Path) -> str:
 
 def _validate(folder: Path, package: str, progress: Progress) -> list[CheckResult]:
     found = []
-    for verdict in validate(folder):
-        progress.say(f"{'FAIL' if verdict.problem else 'ok  '}  {verdict.document}: {verdict.oracle}")
+    verdicts = validate(folder)
+    if missing := missing_validators(verdicts):
+        progress.say(missing)
+    for verdict in verdicts:
+        if verdict.missing:
+            continue
+        progress.say(f"{verdict.result.ljust(4)}  {verdict.document}: {verdict.oracle}")
         name = f"{verdict.document}: {verdict.oracle}"
         found.append(
             CheckResult(

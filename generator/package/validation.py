@@ -2,112 +2,110 @@
 
 from __future__ import annotations
 
-import json
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
-from generator.package.document_rules import broken_rules
-from generator.package.document_rules.values import foreign_files
-from generator.package.engines import cwltool
-from generator.package.record import read_json
-from generator.resources import data_folder
-from generator.shared.errors import DocumentError, UsageError
+from generator.package.oracles import Oracle, Profile, chosen, cwltool, packmill_rules
+from generator.package.oracles.opinion import NotInstalledError, Opinion
+from generator.shared.errors import UsageError
 
-_NOT_LOADED = cwltool.Validation(problem="not loaded, because it has parts that packmill does not write", seconds=0.0)
+_NOT_LOADED = Opinion(faults=("not loaded, because it has parts that packmill does not write",))
 """CWL's loader would read any file that such a document names."""
+_Opinions = dict[Path, Opinion | None]
+"""The opinion of one validator on each document; None if it is not installed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Verdict:
-    """The result of one validator for one document; ``problem`` is empty for a valid document."""
+    """The result of one validator for one document; ``problem`` and ``warning`` are empty for a valid document."""
 
     document: str
     oracle: str
-    problem: str
+    problem: str = ""
+    warning: str = ""
+    missing: bool = False
+    """Whether the validator is not installed, so that nothing is known."""
     seconds: float = 0.0
 
+    @property
+    def result(self) -> str:
+        """The result in a word or two."""
+        if self.missing:
+            return "not installed"
+        return "FAIL" if self.problem else "warning" if self.warning else "ok"
 
-def validate(package: Path) -> list[Verdict]:
-    """Run all validators on the packages in a folder.
+
+def validate(
+    package: Path, *, profile: Profile = Profile.ALL, say: Callable[[str], None] = lambda _: None
+) -> list[Verdict]:
+    """Run the validators of a profile on the packages in a folder; ``say`` gets a line for each that has ended.
 
     Raises:
-        UsageError: the folder is not a package.
+        UsageError: the folder is not a package, or it has no document for the profile.
     """
     processes = sorted({package / "process.cwl", *package.glob("*/process.cwl")})
     folders = [path.parent for path in processes if path.is_file()]
     if not folders:
         raise UsageError(f"{package}: not a package, process.cwl is missing")
-    verdicts = []
-    for folder in folders:
-        verdicts += _validate_cwl(sorted(folder.glob("*.cwl")), package)
-        verdicts += [
-            _verdict(one, package, "files in the package", _foreign_files) for one in folder.glob("inputs.yml")
-        ]
-        descriptor = folder / "applicationDescriptor.json"
-        verdicts.append(_verdict(descriptor, package, "JSON Schema", _schema_problem))
-    return verdicts
+    oracles = chosen(profile)
+    documents = [[one for folder in folders for one in oracle.documents(folder)] for oracle in oracles]
+    if not any(
+        found for oracle, found in zip(oracles, documents, strict=True) if profile in (Profile.ALL, oracle.profile)
+    ):
+        raise UsageError(f"{package}: no document for the profile {profile}; build the package with this version")
+    opinions = _judge(oracles, documents, say)
+    ordered = dict.fromkeys(one for folder in folders for found in documents for one in found if one.parent == folder)
+    return [
+        _verdict(str(document.relative_to(package)), oracle, found[document])
+        for document in ordered
+        for oracle, found in zip(oracles, opinions, strict=True)
+        if document in found
+    ]
 
 
-def _validate_cwl(documents: list[Path], package: Path) -> list[Verdict]:
-    """Give two verdicts on each document; only those that pass the first are loaded."""
-    own = [_verdict(one, package, "container and expressions", _foreign_parts) for one in documents]
-    loaded = [one for one, verdict in zip(documents, own, strict=True) if not verdict.problem]
-    by_cwltool = dict(zip(loaded, cwltool.validate(loaded) if loaded else (), strict=True))
-    verdicts = []
-    for document, verdict in zip(documents, own, strict=True):
-        found = by_cwltool.get(document, _NOT_LOADED)
-        oracle = replace(verdict, oracle="cwltool --validate --strict", problem=found.problem, seconds=found.seconds)
-        verdicts += [verdict, oracle]
-    return verdicts
+def _judge(
+    oracles: Sequence[Oracle], documents: Sequence[Sequence[Path]], say: Callable[[str], None]
+) -> list[_Opinions]:
+    """Ask all validators at once, most of which are processes; those that load documents get none that is refused."""
+    first = packmill_rules.judge(cwl := [one for found in documents for one in found if one.suffix == ".cwl"])
+    refused = {document for document, opinion in zip(cwl, first, strict=True) if opinion.faults}
+
+    def ask(oracle: Oracle, found: Sequence[Path]) -> _Opinions:
+        loaded = [one for one in found if not (oracle.loads and one in refused)]
+        opinions = _opinions(oracle, loaded)
+        say(f"{oracle.name}: {_count(opinions.values())}")
+        left_out = [one for one in found if one in refused] if oracle is cwltool else []
+        return opinions | dict.fromkeys(left_out, _NOT_LOADED)
+
+    with ThreadPoolExecutor() as pool:
+        return list(pool.map(ask, oracles, documents))
 
 
-def _verdict(document: Path, package: Path, oracle: str, problem_of: Callable[[Path], str]) -> Verdict:
-    began = time.monotonic()
-    problem = problem_of(document)
-    name = str(document.relative_to(package))
-    return Verdict(document=name, oracle=oracle, problem=problem, seconds=time.monotonic() - began)
-
-
-def _foreign_parts(document: Path) -> str:
-    return "\n".join(problem.removeprefix(f"{document.name}: ") for problem in broken_rules(document))
-
-
-def _foreign_files(job: Path) -> str:
-    return "\n".join(problem.removeprefix(f"{job.name}: ") for problem in foreign_files(job))
-
-
-def _schema_problem(document: Path) -> str:
-    import jsonschema
-
-    schema = json.loads(
-        (data_folder("templates") / "schemas" / f"{document.stem}.schema.json").read_text(encoding="utf-8")
-    )
+def _opinions(oracle: Oracle, documents: Sequence[Path]) -> _Opinions:
+    if not documents:
+        return {}
     try:
-        jsonschema.validate(read_json(document), schema)
-    except (OSError, ValueError) as error:
-        return str(error)
-    except jsonschema.ValidationError as error:
-        return f"{'/'.join(map(str, error.absolute_path)) or 'document'}: {error.message}"
-    return ""
+        return dict(zip(documents, oracle.judge(documents), strict=True))
+    except NotInstalledError:
+        return dict.fromkeys(documents)
 
 
-def report(verdicts: list[Verdict], *, as_json: bool) -> int:
-    """Print the verdicts.
+def _count(opinions: Iterable[Opinion | None]) -> str:
+    known = [one for one in opinions if one]
+    if not known and opinions:
+        return "not installed"
+    return f"{sum(not one.faults for one in known)} of {len(known)} documents valid"
 
-    Raises:
-        DocumentError: a document is invalid.
-    """
-    problems = [f"{verdict.document}: {verdict.problem}" for verdict in verdicts if verdict.problem]
-    if as_json:
-        rows = [
-            {"document": v.document, "oracle": v.oracle, "valid": not v.problem, "problem": v.problem} for v in verdicts
-        ]
-        print(json.dumps(rows, indent=1))
-        return DocumentError.exit_code if problems else 0
-    for verdict in verdicts:
-        print(f"{'ok  ' if not verdict.problem else 'FAIL'}  {verdict.document}: {verdict.oracle}")
-    if problems:
-        raise DocumentError("\n".join(problems))
-    return 0
+
+def _verdict(document: str, oracle: Oracle, opinion: Opinion | None) -> Verdict:
+    if opinion is None:
+        return Verdict(document=document, oracle=oracle.name, missing=True)
+    return Verdict(
+        document=document,
+        oracle=oracle.name,
+        problem="\n".join(opinion.faults),
+        warning="\n".join(opinion.warnings),
+        seconds=opinion.seconds,
+    )

@@ -73,7 +73,7 @@ def test_a_run_without_example_values_is_left_out_and_says_why(
     checks = check([top], base=tmp_path / "packages", results=tmp_path / "results", progress=Progress())
 
     assert not [one.problem for one in checks if one.problem]
-    assert len(checks) == 2 * len([*top.glob("*.cwl")]) + 3
+    assert len(checks) == 3 * len([*top.glob("*.cwl")]) + 4
     assert checks[-1].skipped == f"no example value for {left_out}"
     assert {one.package for one in checks} == {"ada/trees/main"}
 
@@ -84,8 +84,9 @@ def test_a_document_that_is_not_valid_is_a_failure_of_its_own(package: Callable[
     descriptor.write_text(json.dumps({**json.loads(descriptor.read_text()), "processDescription": 1}))
     checks = check([top], base=tmp_path / "packages", results=tmp_path / "results", progress=Progress())
 
-    assert [bool(one.problem) for one in checks] == [False, False, False, True, False]
-    assert checks[3].exit_code == 17
+    failed = [one for one in checks if one.problem]
+    assert [one.name for one in failed] == ["applicationDescriptor.json: JSON Schema"]
+    assert failed[0].exit_code == 17
 
 
 def _check(repository: Path, folder: Path, *processes: str) -> None:
@@ -121,7 +122,7 @@ def test_a_failed_check_is_a_failure_even_if_the_process_was_not_run(
     monkeypatch.chdir(tmp_path)
     write_notebook(repository / "process.ipynb", "x: float")
     commit_all(repository)
-    monkeypatch.setattr("generator.package.validation._schema_problem", lambda _: "it is not valid")
+    monkeypatch.setattr("generator.package.oracles.json_schema._fault", lambda _: "it is not valid")
 
     with pytest.raises(DocumentError, match="it is not valid"):
         _check(repository, tmp_path)

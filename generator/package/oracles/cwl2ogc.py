@@ -1,0 +1,28 @@
+"""``cwl2ogc``: ``application.cwl`` and ``processDescription.json`` describe the same inputs and outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from generator.package.oracles.documents import APPLICATION, existing
+from generator.package.oracles.opinion import Opinion
+from generator.package.oracles.programs import judge_with
+
+name = "cwl2ogc"
+profile = "ogc"
+loads = True
+
+
+def documents(folder: Path) -> list[Path]:
+    """List the document for platforms, if the package has a description to compare it with."""
+    return existing(folder, APPLICATION) if existing(folder, "processDescription.json") else []
+
+
+def judge(documents: Sequence[Path]) -> list[Opinion]:
+    """Report differences in names, types and choices.
+
+    Raises:
+        NotInstalledError: the validator is not installed.
+    """
+    return judge_with("cwl2ogc", documents)

@@ -1,0 +1,18 @@
+"""Which documents of a package the validators judge."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+APPLICATION = "application.cwl"
+"""The self-contained document for platforms."""
+
+
+def cwl_documents(folder: Path) -> list[Path]:
+    """List all CWL documents."""
+    return sorted(folder.glob("*.cwl"))
+
+
+def existing(folder: Path, *names: str) -> list[Path]:
+    """List the named documents that the package has."""
+    return [folder / name for name in names if (folder / name).is_file()]

@@ -1,0 +1,44 @@
+"""The inputs and outputs that ``cwl2ogc`` reads from a document (https://pypi.org/project/cwl2ogc/).
+
+``judge`` compares them with ``processDescription.json`` in the same folder. cwl2ogc loses parts of a schema: defaults
+that are false, zero or empty, and the items of arrays of unions; it counts an input with a default as required. So only
+names, types and choices are compared.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from cwl2ogc import BaseCWLtypes2OGCConverter
+from cwl_utils.parser import load_document_by_uri
+
+
+def judge(path: str) -> tuple[list[str], list[str]]:
+    """Return differences in the names, types and choices of inputs and outputs."""
+    found = load_document_by_uri(Path(path).as_uri(), load_all=True)
+    processes = found if isinstance(found, list) else [found]
+    converter = BaseCWLtypes2OGCConverter(next(one for one in processes if one.class_ == "Workflow"))
+    description = json.loads(Path(path).with_name("processDescription.json").read_text(encoding="utf-8"))
+    faults: list[str] = []
+    for kind, read in (("inputs", converter.get_inputs()), ("outputs", converter.get_outputs())):
+        faults += _differences(kind, read, description.get(kind, {}))
+    return faults, []
+
+
+def _differences(kind: str, read: Mapping[str, Any], described: Mapping[str, Any]) -> Iterator[str]:
+    for name in sorted(read.keys() ^ described.keys()):
+        yield f"{kind}/{name}: only in {'the CWL document' if name in read else 'processDescription.json'}"
+    for name in sorted(read.keys() & described.keys()):
+        ours, theirs = _shape(described[name].get("schema", {})), _shape(read[name]["schema"])
+        if theirs and ours != theirs:
+            yield f"{kind}/{name}: {ours} in processDescription.json, {theirs} in the CWL document"
+
+
+def _shape(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return type, choices and items of a schema; empty for files, folders, unions, and values of any type."""
+    kept = {key: schema[key] for key in ("type", "enum") if key in schema}
+    items = _shape(schema["items"]) if isinstance(schema.get("items"), dict) else {}
+    return {**kept, "items": items} if items else kept

@@ -1,0 +1,60 @@
+"""JSON Schemas: published ones for descriptors, packmill's own for ``package.json``."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from generator.package.oracles.opinion import Opinion
+from generator.package.record import read_json
+from generator.resources import data_folder
+
+name = "JSON Schema"
+profile = ""
+loads = False
+_REQUIRED = ("applicationDescriptor.json",)
+"""Documents that every package has."""
+
+
+def documents(folder: Path) -> list[Path]:
+    """List the documents with a schema in ``templates/schemas``."""
+    named = {f"{_stem(schema)}.json" for schema in _schemas()}
+    return [folder / one for one in sorted(named) if one in _REQUIRED or (folder / one).is_file()]
+
+
+def judge(documents: Sequence[Path]) -> list[Opinion]:
+    """Report the best match among a document's faults."""
+    return [_opinion(document) for document in documents]
+
+
+def _opinion(document: Path) -> Opinion:
+    began = time.monotonic()
+    faults = (fault,) if (fault := _fault(document)) else ()
+    return Opinion(faults=faults, seconds=time.monotonic() - began)
+
+
+def _fault(document: Path) -> str:
+    from jsonschema.exceptions import best_match
+    from jsonschema.validators import validator_for
+
+    schema = json.loads(_folder().joinpath(f"{document.stem}.schema.json").read_text(encoding="utf-8"))
+    kind = validator_for(schema)
+    try:
+        fault = best_match(kind(schema, format_checker=kind.FORMAT_CHECKER).iter_errors(read_json(document)))
+    except (OSError, ValueError) as error:
+        return str(error)
+    return f"{'/'.join(map(str, fault.absolute_path)) or 'document'}: {fault.message}" if fault else ""
+
+
+def _schemas() -> Iterator[Path]:
+    yield from _folder().glob("*.schema.json")
+
+
+def _stem(schema: Path) -> str:
+    return schema.name.removesuffix(".schema.json")
+
+
+def _folder() -> Path:
+    return data_folder("templates") / "schemas"

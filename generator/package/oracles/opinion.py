@@ -1,0 +1,18 @@
+"""What one validator finds in one document."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Opinion:
+    """The faults and warnings of one validator for one document; both are empty for a valid document."""
+
+    faults: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+
+class NotInstalledError(Exception):
+    """The validator is not installed."""

@@ -1,0 +1,119 @@
+"""``packmill validate``: which validators judge which documents, the table, and the exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+from support import Finished
+
+from generator.package import validation
+from generator.package.oracles import Profile, chosen, cwltool, oracles, packmill_rules
+from generator.package.oracles.opinion import NotInstalledError, Opinion
+
+_WRITES = "packmill does not write".split()
+_FOREIGN = "class: CommandLineTool\n"
+
+
+class _Oracle:
+    """A validator of other people, with a list of what it was given."""
+
+    name, profile, loads = "other", "ogc", True
+
+    def __init__(self, opinion: Opinion | None = None) -> None:
+        self.opinion, self.given = opinion, []
+
+    def documents(self, folder: Path) -> list[Path]:
+        return sorted(folder.glob("*.cwl"))
+
+    def judge(self, documents: Sequence[Path]) -> list[Opinion]:
+        self.given += [one.name for one in documents]
+        if self.opinion is None:
+            raise NotInstalledError
+        return [self.opinion] * len(documents)
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[_Oracle], Path]:
+    """A package of one accepted and one refused document, and one validator besides packmill's rules and cwltool."""
+    refused = Opinion(faults=("has a part of others",))
+    monkeypatch.setattr(
+        packmill_rules,
+        "judge",
+        lambda documents: [refused if one.read_text() == _FOREIGN else Opinion() for one in documents],
+    )
+    monkeypatch.setattr(cwltool, "judge", lambda documents: [Opinion(warnings=("odd",))] * len(documents))
+
+    def make(oracle: _Oracle) -> Path:
+        monkeypatch.setattr(validation, "chosen", lambda _: [packmill_rules, cwltool, oracle])
+        (tmp_path / "process.cwl").write_text("class: Workflow\n")
+        (tmp_path / "workflow.cwl").write_text(_FOREIGN)
+        return tmp_path
+
+    return make
+
+
+def test_every_fault_fails_the_package(package: Callable[[_Oracle], Path], packmill: Callable[..., Finished]) -> None:
+    finished = packmill("validate", package(_Oracle(Opinion(faults=("first\nmore", "second")))))
+
+    assert finished.code == 17
+    assert [line.split() for line in finished.out.splitlines()] == [
+        ["oracle", "document", "result", "first", "fault"],
+        ["container", "and", "expressions", "process.cwl", "ok"],
+        ["cwltool", "--validate", "--strict", "process.cwl", "warning", "odd"],
+        ["other", "process.cwl", "FAIL", "first"],
+        ["container", "and", "expressions", "workflow.cwl", "FAIL", "has", "a", "part", "of", "others"],
+        [*"cwltool --validate --strict workflow.cwl FAIL not loaded, because it has parts".split(), "that", *_WRITES],
+    ]
+    assert "process.cwl: first\nmore\nsecond" in finished.err
+
+
+def test_a_refused_document_is_given_to_no_validator_that_loads_it(package: Callable[[_Oracle], Path]) -> None:
+    oracle = _Oracle(Opinion())
+
+    validation.validate(package(oracle))
+
+    assert oracle.given == ["process.cwl"]
+
+
+def test_validators_that_are_not_installed_are_named_with_the_command(
+    package: Callable[[_Oracle], Path], packmill: Callable[..., Finished]
+) -> None:
+    folder = package(_Oracle())
+    (folder / "workflow.cwl").unlink()
+
+    finished = packmill("validate", folder)
+
+    assert finished.code == 0
+    assert finished.out.endswith("\nnot installed: other; install with: pip install 'packmill[validate]'\n")
+    rows = packmill("validate", folder, "--json").json()
+    assert [row["valid"] for row in rows] == [True, True, None]
+    assert rows[2]["install"] == "pip install 'packmill[validate]'"
+
+
+def test_a_requested_profile_requires_its_validators(
+    package: Callable[[_Oracle], Path], packmill: Callable[..., Finished]
+) -> None:
+    folder = package(_Oracle())
+    (folder / "workflow.cwl").unlink()
+
+    finished = packmill("validate", folder, "--profile", "ogc")
+
+    assert finished.code == 2
+    assert "not installed: other" in finished.err
+
+
+def test_a_profile_without_documents_is_refused(
+    package: Callable[[_Oracle], Path], packmill: Callable[..., Finished]
+) -> None:
+    finished = packmill("validate", package(_Oracle(Opinion())), "--profile", "eoap")
+
+    assert finished.code == 2
+    assert "no document for the profile eoap" in finished.err
+
+
+def test_each_profile_has_its_own_validators_and_the_general_ones() -> None:
+    assert {one.profile for one in oracles} == {"", "ogc", "eoap", "maap"}
+    assert [one.name for one in chosen(Profile.EOAP) if one.profile] == ["eoap-validator"]
+    assert chosen(Profile.ALL) == list(oracles)
