@@ -180,6 +180,24 @@ def test_the_outputs_of_a_script_are_found_in_the_same_way(run: BareRunner) -> N
     assert done.outputs["maybe"] is None
 
 
+@pytest.mark.parametrize("folder", ["", "output/"], ids=["own-folder", "output"])
+def test_a_script_may_write_below_output(folder: str, run: BareRunner) -> None:
+    outputs = [
+        {"name": "heights", "type": "File", "glob": "heights.tif"},
+        {"name": "tiles", "type": "File", "glob": "tiles/*"},
+    ]
+    done = run(
+        script={
+            "run.sh": f"mkdir -p ./{folder}tiles; touch ./{folder}heights.tif ./{folder}tiles/1.tif",
+            "algorithm_config.yml": json.dumps({"algorithm_name": "x", "outputs": outputs}),
+        }
+    )
+
+    assert done.code == 0, done.log
+    assert (done.names("heights"), done.names("tiles")) == ("heights.tif", ["1.tif"])
+    assert done.files == {"heights.tif", "tiles", "tiles/1.tif"}
+
+
 def test_links_cannot_multiply_files_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("generator.runner.packaged.links._MOST_ENTRIES", 20)
     for level in range(5):

@@ -33,6 +33,7 @@ from generator.runner.packaged.output_object import write_output_object
 from generator.runner.packaged.outputs import Found, check_outputs, find_outputs
 from generator.runner.packaged.placeholders import placeholder_paths
 from generator.runner.packaged.script import run_script
+from generator.runner.packaged.script_outputs import move_to_declared_places
 from generator.runner.packaged.tidying import tidy
 from generator.runner.packaged.values import notebook_values, read_inputs, script_values
 from generator.runner.packaged.workspace import RepositoryLocation, Workspace, locate_repository
@@ -160,7 +161,11 @@ def _run(
 def _collect(run: _Run) -> tuple[Found, ...]:
     """Move all results to the output directory, make them fit for delivery, and list the declared outputs."""
     output = run.output
-    for warning in (*run.workspace.collect(output, reserved=(contract.result_file,)), *tidy(output)):
+    reserved = (contract.result_file,)
+    warnings = [*run.workspace.collect(output, reserved=reserved), *tidy(output)]
+    if not run.record.process.endswith(".ipynb"):
+        warnings += move_to_declared_places(run.outputs, output, reserved=reserved)
+    for warning in warnings:
         run.request.say(f"warning: {warning}")
     own = {contract.result_file, contract.scraps_file, *run.record.scraps.files}
     if run.executed is not None:
