@@ -1,4 +1,4 @@
-"""The results of a script are where it declares them, whether it writes to its own folder or to ``output/``, as on MAAP."""
+"""The results of a script are where it declares them: written to its own folder, or to ``output/`` as on MAAP."""
 
 from __future__ import annotations
 

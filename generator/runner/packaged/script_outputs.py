@@ -30,7 +30,8 @@ def move_to_declared_places(outputs: Sequence[Output], results: Path, *, reserve
     missing = [one for one in outputs if not matches(one.glob, results)]
     whole = next((one for one in missing if _is_whole_folder(one, folder)), None)
     declared = [path for one in missing for path in matches(one.glob, folder)]
-    stayed = list(_move_up(declared if whole else sorted(os.listdir(folder)), folder, results, reserved))
+    everything = sorted(path.name for path in folder.iterdir())
+    stayed = list(_move_up(declared if whole else everything, folder, results, reserved))
     if whole:
         target = results / whole.glob
         target.parent.mkdir(parents=True, exist_ok=True)
