@@ -100,7 +100,8 @@ environment."""
         default=[],
         metavar="NAME",
         help="also write documents of this kind; may be given several times: airflow (DAGs that run the image with "
-        "Docker, and a notebook in place with papermill), maap (files that register the process with MAAP or HySDS)",
+        "Docker, and a notebook in place with papermill), maap (files that register the process with MAAP or HySDS), "
+        "ro-crate (metadata that make the package a Workflow RO-Crate)",
     )
     parser.add_argument(
         "--replace",

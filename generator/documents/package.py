@@ -1,18 +1,19 @@
 """The documents of a package, ready to be written.
 
-To add a document, write a module with `emit`, and add it to `emitters`, or to `optional_emitters`.
+To add a document, write a module with `emit`, and add it to `emitters`, or to `optional_emitters`. A document that
+lists the others has `emit_catalog`, and is one of `catalogs`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Protocol
 
 from generator.documents import readme
 from generator.documents.context import DocumentContext
 from generator.documents.cwl import job, process, workflow
-from generator.documents.descriptors import airflow, application, maap
+from generator.documents.descriptors import airflow, application, maap, ro_crate
 from generator.documents.provenance import BuildRecord, package_json
 
 
@@ -23,10 +24,19 @@ class Emitter(Protocol):
         """Return the text of each document by its name; empty when this process needs none."""
 
 
+class Catalog(Protocol):
+    """A module that emits a document which lists the other files of a package."""
+
+    def emit_catalog(self, context: DocumentContext, files: Iterable[str], /) -> Mapping[str, str]:
+        """Return the text of the document by its name; ``files`` are all others."""
+
+
 emitters: tuple[Emitter, ...] = (process, workflow, job, application, readme)
 """The documents of every package but ``package.json``, which lists the others."""
 optional_emitters: Mapping[str, Emitter] = MappingProxyType({"airflow": airflow, "maap": maap})
 """Documents that a request asks for, by the names in `generator.request.build.optional_documents`."""
+catalogs: Mapping[str, Catalog] = MappingProxyType({"ro-crate": ro_crate})
+"""Documents on request that list the other files, by the names there."""
 
 
 def package(
@@ -44,11 +54,14 @@ def package(
     ``image_texts`` are the files that were read from the image, by name: its lock and its SBOM.
     """
     files: dict[str, str | bytes] = {}
-    for emitter in (*emitters, *(optional_emitters[name] for name in context.emits)):
+    for emitter in (*emitters, *(optional_emitters[name] for name in context.emits if name in optional_emitters)):
         files |= emitter.emit(context)
     files |= image_texts
     for path, name in context.example_names.items():
         files |= {f"{name}/{below}" if below else name: data for below, data in context.examples[path].items()}
+    for name in context.emits:
+        if name in catalogs:
+            files |= catalogs[name].emit_catalog(context, [*files, "package.json"])
     files["package.json"] = package_json(
         context,
         environment=environment,

@@ -63,7 +63,7 @@ class BuildRequest:
     parameters_cell: int | None = None
 
 
-optional_documents = ("airflow", "maap")
+optional_documents = ("airflow", "maap", "ro-crate")
 """The documents that a package has only on request (``--emit``)."""
 
 

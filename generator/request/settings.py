@@ -41,7 +41,7 @@ variables = {
     "destination_branch": f"branch of that repository (default: {default_branch})",
     "destination_address": "address of deposited files, with {branch} and {path} (default: the host's usual one)",
     "output": "folder for packages (default: packages)",
-    "emit": "documents to write as well, separated by spaces: airflow, maap",
+    "emit": "documents to write as well, separated by spaces: airflow, maap, ro-crate",
     "replace": "'yes' replaces a package or an image of another repository or process that has the same place",
     "package": "for the stage 'run': number of the CI job whose package is run",
     "package_process": "for the stage 'run': path of the process, if that job has packages of several",

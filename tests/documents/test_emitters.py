@@ -10,7 +10,7 @@ from support import notebook
 
 import generator.documents
 from generator.documents.context import DocumentContext
-from generator.documents.package import emitters, optional_emitters, package
+from generator.documents.package import catalogs, emitters, optional_emitters, package
 from generator.notebook.interface import read_interface
 from generator.notebook.notebook import read_notebook
 from generator.process.process import Process
@@ -43,7 +43,7 @@ def test_every_emitter_is_registered() -> None:
 
 
 def test_requests_and_emitters_agree_on_the_optional_documents() -> None:
-    assert tuple(optional_emitters) == optional_documents
+    assert (*optional_emitters, *catalogs) == optional_documents
 
 
 def test_no_two_emitters_write_the_same_document() -> None:
