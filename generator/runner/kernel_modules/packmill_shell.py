@@ -23,6 +23,8 @@ from traitlets.config import Config
 
 _WARM_UP = "from IPython.display import HTML as _h, display as _d; _d(_h('')); del _d, _h; 1"
 """Loads IPython's own lazy imports; uses nothing of the notebook's libraries."""
+_WARM_UPS = 30
+"""Python specializes functions that ran some times (PEP 659); otherwise each child would do it, in pages of its own."""
 
 
 def make_shell():
@@ -32,7 +34,8 @@ def make_shell():
     )
     shell.channel = Nothing()
     names = dict(shell.user_ns)
-    shell.run_cell(_WARM_UP, store_history=True)
+    for _ in range(_WARM_UPS):
+        shell.run_cell(_WARM_UP, store_history=True)
     shell.reset(new_session=True)
     shell.user_ns.update({name: value for name, value in names.items() if name not in shell.user_ns})
     for name in ("clear", "less", "man", "more"):  # other magics in a kernel
