@@ -14,6 +14,7 @@ from typing import cast
 import h11
 import uvicorn
 
+from generator.runner.server.garbage_collection import exempt_loaded_objects
 from generator.runner.server.operation.base_path import BasePath
 from generator.runner.server.operation.front_door import LARGEST_HEAD, Application, FrontDoor, Service
 from generator.runner.server.operation.logs import log
@@ -58,6 +59,7 @@ def run_server(
         forwarded_allow_ips=list(options.proxies),
         timeout_graceful_shutdown=_LAST_RESPONSES,
     )
+    exempt_loaded_objects()
     _DrainingServer(config, end_work, options.shutdown_timeout).run(sockets=[listener])
 
 

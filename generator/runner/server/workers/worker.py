@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from generator.runner.packaged.kept_copy import KeptCopy, KeptHome
+from generator.runner.server.garbage_collection import exempt_loaded_objects
 from generator.runner.server.kernels.warm import WarmKernels
 from generator.runner.server.runs.folder import run_folder
 from generator.runner.server.runs.model import Outcome, Run, RunState
@@ -62,6 +63,7 @@ class Worker:
         threading.Thread(target=self._listen, daemon=True).start()
         if changes := self._store.listen(ChangeKind.QUEUED, ChangeKind.DISMISSED):
             threading.Thread(target=self._follow, args=[changes], daemon=True).start()
+        exempt_loaded_objects()
         send(self._channel, {"ready": os.getpid()})
         self._kernels.expect()
         while not self._stopping:
