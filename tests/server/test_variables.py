@@ -14,7 +14,7 @@ from notebook_server import NotebookServer
 from postgresql import needs_postgresql
 from support import write_notebook
 
-from generator.runner.server.variables import hidden_names, set_for_a_while
+from generator.runner.server.variables import hidden_names, restore_variables, set_for_a_while
 
 _READ = """\
 import os
@@ -111,3 +111,14 @@ def test_a_worker_connects_to_a_database_whose_password_is_in_a_variable(databas
             psycopg.connect(url)
     finally:
         connections.close()
+
+
+def test_variables_are_restored_after_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "environ", dict(os.environ) | {"CHANGED": "before", "REMOVED": "before"})
+    before = dict(os.environ)
+    os.environ.update(CHANGED="after", ADDED="after")
+    del os.environ["REMOVED"]
+
+    restore_variables(before)
+
+    assert os.environ == before

@@ -79,6 +79,16 @@ def set_for_a_while(variables: Mapping[str, str]) -> Iterator[None]:
             os.environ.pop(name, None)
 
 
+def restore_variables(before: Mapping[str, str]) -> None:
+    """Undo what was changed since ``before``; each variable that is set costs a call of C, so the others are left."""
+    now = dict(os.environ)
+    for name in now.keys() - before.keys():
+        del os.environ[name]
+    for name, value in before.items():
+        if now.get(name) != value:
+            os.environ[name] = value
+
+
 def overwrite_values(names: Collection[str]) -> None:
     """Overwrite the values of this process's variables where other processes read them (proc(5), /proc/PID/environ).
 

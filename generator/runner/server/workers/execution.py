@@ -19,7 +19,7 @@ from generator.runner.server.kernels.warm import WarmKernels
 from generator.runner.server.runs.folder import RunFolder
 from generator.runner.server.runs.model import Choice, Outcome, Run, RunState
 from generator.runner.server.storage import NotebookStorage
-from generator.runner.server.variables import set_for_a_while
+from generator.runner.server.variables import restore_variables, set_for_a_while
 from generator.runner.server.workers.delivery import deliver
 from generator.runner.server.workers.fetching import FetchRules, fetch_files
 from generator.runner.server.workers.plain_names import with_plain_names
@@ -222,6 +222,4 @@ def _own_surroundings(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.chdir("/")
-        if os.environ != before:
-            os.environ.clear()
-            os.environ.update(before)
+        restore_variables(before)
