@@ -70,7 +70,7 @@ def _validate(folder: Path, package: str, progress: Progress) -> list[CheckResul
     if missing := missing_validators(verdicts):
         progress.say(missing)
     for verdict in verdicts:
-        if verdict.missing:
+        if verdict.install:
             continue
         progress.say(f"{verdict.result.ljust(4)}  {verdict.document}: {verdict.oracle}")
         name = f"{verdict.document}: {verdict.oracle}"

@@ -13,8 +13,8 @@ from generator.shared.errors import UsageError
 
 _NOT_LOADED = Opinion(faults=("not loaded, because it has parts that packmill does not write",))
 """CWL's loader would read any file that such a document names."""
-_Opinions = dict[Path, Opinion | None]
-"""The opinion of one validator on each document; None if it is not installed."""
+_Opinions = dict[Path, Opinion | NotInstalledError]
+"""The opinion of one validator on each document, or that it is not installed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,15 +25,15 @@ class Verdict:
     oracle: str
     problem: str = ""
     warning: str = ""
-    missing: bool = False
-    """Whether the validator is not installed, so that nothing is known."""
+    install: str = ""
+    """The command that installs the validator; empty if it is installed."""
     seconds: float = 0.0
 
     @property
     def result(self) -> str:
         """The result in a word or two."""
-        if self.missing:
-            return "not installed"
+        if self.install:
+            return "not run"
         return "FAIL" if self.problem else "warning" if self.warning else "ok"
 
 
@@ -88,20 +88,20 @@ def _opinions(oracle: Oracle, documents: Sequence[Path]) -> _Opinions:
         return {}
     try:
         return dict(zip(documents, oracle.judge(documents), strict=True))
-    except NotInstalledError:
-        return dict.fromkeys(documents)
+    except NotInstalledError as error:
+        return dict.fromkeys(documents, error)
 
 
-def _count(opinions: Iterable[Opinion | None]) -> str:
-    known = [one for one in opinions if one]
+def _count(opinions: Iterable[Opinion | NotInstalledError]) -> str:
+    known = [one for one in opinions if isinstance(one, Opinion)]
     if not known and opinions:
-        return "not installed"
+        return "not run"
     return f"{sum(not one.faults for one in known)} of {len(known)} documents valid"
 
 
-def _verdict(document: str, oracle: Oracle, opinion: Opinion | None) -> Verdict:
-    if opinion is None:
-        return Verdict(document=document, oracle=oracle.name, missing=True)
+def _verdict(document: str, oracle: Oracle, opinion: Opinion | NotInstalledError) -> Verdict:
+    if isinstance(opinion, NotInstalledError):
+        return Verdict(document=document, oracle=oracle.name, install=opinion.install)
     return Verdict(
         document=document,
         oracle=oracle.name,

@@ -6,7 +6,6 @@ import json
 from collections.abc import Sequence
 
 from generator.package.oracles import Profile
-from generator.package.oracles.programs import INSTALL
 from generator.package.validation import Verdict
 from generator.shared.errors import DocumentError, UsageError
 from generator.shared.safe_text import printable
@@ -39,8 +38,12 @@ def report(verdicts: Sequence[Verdict], *, as_json: bool, profile: Profile = Pro
 
 def missing_validators(verdicts: Sequence[Verdict]) -> str:
     """Name the validators that are not installed, with the command that installs them; empty if all are installed."""
-    names = dict.fromkeys(one.oracle for one in verdicts if one.missing)
-    return f"not installed: {', '.join(names)}; install with: {INSTALL}" if names else ""
+    commands = {one.oracle: one.install for one in verdicts if one.install}
+    lines = []
+    for install in dict.fromkeys(commands.values()):
+        names = [oracle for oracle, command in commands.items() if command == install]
+        lines.append(f"not run: {', '.join(names)}; needed first: {install}")
+    return "\n".join(lines)
 
 
 def table(verdicts: Sequence[Verdict]) -> str:
@@ -60,8 +63,8 @@ def _row(one: Verdict) -> dict[str, str | bool | None]:
         "oracle": one.oracle,
         "document": one.document,
         "result": one.result,
-        "valid": None if one.missing else not one.problem,
+        "valid": None if one.install else not one.problem,
         "problem": one.problem,
         "warning": one.warning,
-        **({"install": INSTALL} if one.missing else {}),
+        **({"install": one.install} if one.install else {}),
     }

@@ -21,6 +21,7 @@ from generator.package.oracles import (
     maap,
     package_files,
     packmill_rules,
+    roc_validator,
 )
 from generator.package.oracles.opinion import Opinion
 
@@ -65,6 +66,7 @@ oracles: tuple[Oracle, ...] = (
     cwl2ogc,
     eoap_validator,
     maap,
+    roc_validator,
 )
 """All validators, in the order of the table."""
 

@@ -20,7 +20,7 @@ def documents(folder: Path) -> list[Path]:
 
 
 def judge(documents: Sequence[Path]) -> list[Opinion]:
-    """Report failed rules, and rules that need a review as warnings.
+    """Report failed rules; as warnings rules that need a review, and metadata that nobody states.
 
     Raises:
         NotInstalledError: the validator is not installed.

@@ -15,4 +15,8 @@ class Opinion:
 
 
 class NotInstalledError(Exception):
-    """The validator is not installed."""
+    """The validator is not installed; ``install`` is the command that installs it."""
+
+    def __init__(self, install: str) -> None:
+        self.install = install
+        super().__init__(install)

@@ -30,11 +30,11 @@ def judge_with(module: str, documents: Sequence[Path], *, program: str = "") -> 
     """Judge documents with ``inside/with_MODULE.py``; ``program`` is the validator's own command.
 
     Raises:
-        NotInstalledError: no Python has the module.
+        NotInstalledError: no Python has the module, or a part of the validator is missing.
     """
     python = _python_with(module, program)
     if python is None:
-        raise NotInstalledError(module)
+        raise NotInstalledError(INSTALL)
     with TemporaryDirectory(prefix="packmill-validate-") as temporary:
         done = run(
             (str(python), "-I", str(_INSIDE), module),
@@ -44,7 +44,10 @@ def judge_with(module: str, documents: Sequence[Path], *, program: str = "") -> 
             text=json.dumps([str(one.resolve()) for one in documents]),
         )
     try:
-        return [_opinion(**one) for one in json.loads(done.stdout)]
+        answer = json.loads(done.stdout)
+        if isinstance(answer, dict):
+            raise NotInstalledError(answer["install"])
+        return [_opinion(**one) for one in answer]
     except (ValueError, TypeError):
         last = done.stderr.strip().rpartition("\n")[2]
         return [Opinion(faults=(f"{module} ended with exit code {done.code}: {last}",))] * len(documents)

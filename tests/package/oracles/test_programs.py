@@ -83,6 +83,13 @@ def test_a_validator_that_no_python_has_is_not_installed(tmp_path: Path) -> None
         judge_with("no_such_validator", [tmp_path / "x.cwl"], program="no-such-validator")
 
 
+def test_a_validator_that_lacks_a_part_is_not_installed(validator: Validator) -> None:
+    with pytest.raises(NotInstalledError) as raised:
+        validator("def judge(path):\n    raise ImportError('validator cache warm')")
+
+    assert raised.value.install == "validator cache warm"
+
+
 def test_a_validator_is_found_by_its_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     environment = tmp_path / "pipx/venvs/validator"
     (environment / "lib/python3.12/site-packages/some_validator").mkdir(parents=True)

@@ -11,6 +11,7 @@ from support import Finished
 from generator.package import validation
 from generator.package.oracles import Profile, chosen, cwltool, oracles, packmill_rules
 from generator.package.oracles.opinion import NotInstalledError, Opinion
+from generator.package.oracles.programs import INSTALL
 
 _WRITES = "packmill does not write".split()
 _FOREIGN = "class: CommandLineTool\n"
@@ -30,7 +31,7 @@ class _Oracle:
     def judge(self, documents: Sequence[Path]) -> list[Opinion]:
         self.given += [one.name for one in documents]
         if self.opinion is None:
-            raise NotInstalledError
+            raise NotInstalledError(INSTALL)
         return [self.opinion] * len(documents)
 
 
@@ -86,7 +87,7 @@ def test_validators_that_are_not_installed_are_named_with_the_command(
     finished = packmill("validate", folder)
 
     assert finished.code == 0
-    assert finished.out.endswith("\nnot installed: other; install with: pip install 'packmill[validate]'\n")
+    assert finished.out.endswith("\nnot run: other; needed first: pip install 'packmill[validate]'\n")
     rows = packmill("validate", folder, "--json").json()
     assert [row["valid"] for row in rows] == [True, True, None]
     assert rows[2]["install"] == "pip install 'packmill[validate]'"
@@ -101,7 +102,7 @@ def test_a_requested_profile_requires_its_validators(
     finished = packmill("validate", folder, "--profile", "ogc")
 
     assert finished.code == 2
-    assert "not installed: other" in finished.err
+    assert "not run: other" in finished.err
 
 
 def test_a_profile_without_documents_is_refused(

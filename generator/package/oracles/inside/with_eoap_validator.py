@@ -14,14 +14,15 @@ _ALWAYS = ("EOAP.REQ14.COVERAGE",)
 
 
 def judge(path: str) -> tuple[list[str], list[str]]:
-    """Return failed and blocked rules as faults, rules that need a review as warnings."""
+    """Return failed and blocked rules as faults; rules that need a review, and incomplete metadata, as warnings."""
     faults: list[str] = []
     warnings: list[str] = []
     for finding in validate(path, profiles=PROFILES, staging=_staging(path)).findings:
         status, severity = (getattr(one, "value", one) for one in (finding.status, finding.severity))
         if status in ("passed", "not-applicable") or finding.rule_id in _ALWAYS:
             continue
-        kind = faults if status != "needs-review" and severity != "warning" else warnings
+        is_fault = status != "needs-review" and severity != "warning" and finding.profile != "metadata"
+        kind = faults if is_fault else warnings
         kind.append(f"{finding.rule_id}: {finding.location.path}: {finding.message}")
     return faults, warnings
 
