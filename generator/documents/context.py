@@ -9,6 +9,7 @@ from pathlib import Path
 
 from generator.metadata.metadata import Metadata
 from generator.metadata.sources import git
+from generator.notebook.text_formats import notebook_stem
 from generator.process.process import Process
 from generator.repository.places import process_folder
 from generator.repository.source import Source
@@ -63,7 +64,7 @@ class DocumentContext:
     @property
     def title(self) -> str:
         """The stated name, else the name of the file."""
-        return self.process.metadata.name or Path(self.process.path).name.removesuffix(".ipynb")
+        return self.process.metadata.name or notebook_stem(Path(self.process.path).name)
 
     @property
     def doc(self) -> str:

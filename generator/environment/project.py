@@ -13,6 +13,8 @@ from typing import Any
 from generator.notebook.parameters import Word
 from generator.shared.errors import EnvironmentSpecError
 
+NOTEBOOKS = (".ipynb", ".qmd", ".Rmd")
+"""Endings of files that are notebooks and nothing else."""
 _PACKAGING_FILES = ("pyproject.toml", "setup.py", "setup.cfg", "MANIFEST.in")
 
 
@@ -107,9 +109,9 @@ def packaged_notebooks(paths: Iterable[str], texts: Mapping[str, str]) -> tuple[
     of too many: an extra notebook only causes rebuilds, a missing one would break the package.
     """
     names = set(paths)
-    notebooks = sorted(name for name in names if name.endswith(".ipynb"))
+    notebooks = sorted(name for name in names if name.endswith(NOTEBOOKS))
     packaging_text = "\n".join(texts.get(file, "") for file in _PACKAGING_FILES)
-    if re.search(r"\bipynb\b", packaging_text):
+    if re.search(r"\b(?:ipynb|qmd|Rmd)\b", packaging_text):
         return tuple(notebooks)
     packages = {posixpath.dirname(name) for name in names if posixpath.basename(name) == "__init__.py"}
     if "" in packages:

@@ -7,7 +7,6 @@ interface to check and convert the values of a run.
 
 from __future__ import annotations
 
-import posixpath
 from dataclasses import dataclass, field, replace
 
 from generator.notebook.dialects import read_dialect, refine_reading
@@ -20,6 +19,7 @@ from generator.notebook.placement import Placement
 from generator.notebook.stage_ins import IsFolder, is_given_as_path, no_folder, stage_in_hint
 from generator.notebook.stage_outs import ends_in_slash, output_path, placeholder_name
 from generator.notebook.tag_advice import later_cells, untagged_advice
+from generator.notebook.text_formats import executed_name, is_text_name
 from generator.shared import contract
 from generator.shared.errors import Mistake, ParametersError
 from generator.shared.output_patterns import ambiguous_sets, has_wildcard
@@ -155,9 +155,10 @@ def read_interface(
     if dialect is not None:
         reading = dialect.reading
         remarks.append(Remark(line=0, message=f"the parameters cell is read with {dialect.name}"))
+    reading = reading.moved(cell.before)
     remarks += reading.remarks
     remarks += later_cells(notebook, tagged[1:])
-    where = f"{notebook.name}: cell {cell.number} (parameters)"
+    where = notebook.name if is_text_name(notebook.name) else f"{notebook.name}: cell {cell.number} (parameters)"
     interface = _interface(where, notebook, reading, remarks, folder=folder, is_folder=is_folder)
     return replace(interface, placement=dialect.placement) if dialect else interface
 
@@ -201,7 +202,7 @@ def _interface(
 def _collisions(reading: Reading, outputs: list[Output], notebook: str) -> list[Mistake]:
     """Report outputs that would be the same file in the output directory."""
     taken = {
-        posixpath.basename(notebook): "the executed notebook",
+        executed_name(notebook): "the executed notebook",
         contract.scraps_file: "scraps",
         contract.result_file: "result.json",
     }

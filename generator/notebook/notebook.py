@@ -20,6 +20,10 @@ from generator.shared.safe_text import printable
 
 METADATA_TAG = "metadata"
 """The tag of the cell with the metadata of the process, in Unity's dialect."""
+LINE_KEY = "packmill_line"
+"""In a cell's metadata: how many lines of a text notebook precede the cell's source."""
+REMARKS_KEY = "packmill_remarks"
+"""In a notebook's metadata: what the conversion of a text notebook does not take over."""
 _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -31,13 +35,17 @@ _BYTE_ORDER_MARKS = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cell:
-    """One cell; ``number`` counts all cells from 1, as in Jupyter; ``language`` is '' if it is the notebook's."""
+    """One cell; ``number`` counts all cells from 1, as in Jupyter; ``language`` is '' if it is the notebook's.
+
+    ``before`` is the number of lines before its source in the file of a text notebook.
+    """
 
     number: int
     kind: str
     source: str
     tags: tuple[str, ...] = ()
     language: str = ""
+    before: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -90,7 +98,7 @@ def read_notebook(data: bytes, name: str) -> Notebook:
             for cell, raw in zip(cells, raw_cells, strict=True)
         )
     kernel = kernelspec.get("name")
-    remarks = []
+    remarks = _remarks(metadata)
     if version < 4:
         message = f"nbformat {version} is outdated: open the notebook in Jupyter and save it"
         remarks.append(Remark(line=0, message=message))
@@ -99,7 +107,7 @@ def read_notebook(data: bytes, name: str) -> Notebook:
         kernel=kernel if isinstance(kernel, str) and kernel else None,
         language=language,
         cells=cells,
-        title=_title(cells),
+        title=_stated_title(metadata) or _title(cells),
         remarks=tuple(remarks),
     )
 
@@ -172,7 +180,28 @@ def _cell(number: int, raw: Any, name: str) -> Cell:
         raise NotebookError(f"{name}: the source of cell {number} is a {type(source).__name__} instead of text")
     tags = _mapping(raw.get("metadata")).get("tags")
     words = tuple(tag for tag in tags if isinstance(tag, str)) if isinstance(tags, list) else ()
-    return Cell(number=number, kind=str(raw.get("cell_type", "")), source=source, tags=words)
+    before = _mapping(raw.get("metadata")).get(LINE_KEY)
+    return Cell(
+        number=number,
+        kind=str(raw.get("cell_type", "")),
+        source=source,
+        tags=words,
+        before=before if isinstance(before, int) else 0,
+    )
+
+
+def _remarks(metadata: dict[str, Any]) -> list[Remark]:
+    """Return the remarks that the conversion of a text notebook left."""
+    listed = metadata.get(REMARKS_KEY)
+    found = [_mapping(one) for one in listed] if isinstance(listed, list) else []
+    lines = [(one.get("line"), printable(str(one.get("message", "")))) for one in found]
+    return [Remark(line=line, message=message) for line, message in lines if isinstance(line, int)]
+
+
+def _stated_title(metadata: dict[str, Any]) -> str:
+    """Return the title in the notebook's metadata (nbformat 4, "Top-level structure")."""
+    title = metadata.get("title")
+    return printable(" ".join(title[:300].split())) if isinstance(title, str) else ""
 
 
 def _language(kernelspec: dict[str, Any], metadata: dict[str, Any], raw_cells: list[Any]) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Union
 
@@ -94,3 +95,21 @@ class Reading:
     parameters: tuple[Parameter, ...] = ()
     remarks: tuple[Remark, ...] = ()
     mistakes: tuple[Mistake, ...] = ()
+
+    def moved(self, lines: int) -> Reading:
+        """Return the reading of a cell that begins after ``lines`` lines of a text notebook."""
+        if not lines:
+            return self
+        return Reading(
+            parameters=tuple(replace(one, line=one.line + lines) for one in self.parameters),
+            remarks=tuple(_moved_remark(one, lines) for one in self.remarks),
+            mistakes=tuple(replace(one, line=one.line + lines) for one in self.mistakes),
+        )
+
+
+def _moved_remark(remark: Remark, lines: int) -> Remark:
+    """Move a remark that is about a line, and the number of the line that it mentions."""
+    if not remark.line:
+        return remark
+    message = re.sub(r"\bin line (\d+)", lambda match: f"in line {int(match[1]) + lines}", remark.message)
+    return Remark(line=remark.line + lines, message=message)

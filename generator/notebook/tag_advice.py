@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from generator.notebook.languages import reader_of
 from generator.notebook.notebook import METADATA_TAG, Cell, Notebook
 from generator.notebook.parameters import Missing, Parameter, Remark
+from generator.notebook.text_formats import ending_of
 
 _PREVIEW_TAG_HELP = (
     "select it in JupyterLab, open the property inspector (the gear at the top right) and add the cell tag 'parameters'"
@@ -27,14 +28,30 @@ def later_cells(notebook: Notebook, later: Sequence[Cell]) -> list[Remark]:
 def untagged_advice(notebook: Notebook) -> str:
     """Explain how to tag a cell, and name the cell that looks like parameters."""
     advice = "no cell is tagged 'parameters': the process has no inputs"
+    how = _text_advice(notebook) or _PREVIEW_TAG_HELP
     for cell in notebook.cells:
         if cell.kind != "code" or METADATA_TAG in cell.tags or not cell.source.strip():
             continue
         literals = [p for p in _names_in(notebook, cell) if not isinstance(p.default, Missing)]
         if literals:
             names = ", ".join(parameter.name for parameter in literals[:5])
-            return f"{advice}. Cell {cell.number} looks like parameters ({names}): {_PREVIEW_TAG_HELP}"
-    return f"{advice}. To add inputs, set them in a cell of their own; {_PREVIEW_TAG_HELP}"
+            return f"{advice}. Cell {cell.number} looks like parameters ({names}): {how}"
+    return f"{advice}. To add inputs, set them in a cell of their own; {how}"
+
+
+def _text_advice(notebook: Notebook) -> str:
+    """Return how the cell of a text notebook gets the tag; empty for other notebooks."""
+    ending = ending_of(notebook.name)
+    if ending == ".rmd" and notebook.language == "r":
+        return "list them under params: in the header, as in R Markdown"
+    if ending in (".qmd", ".rmd"):
+        return "begin its chunk with the line #| tags: [parameters]"
+    if ending == ".py":
+        return 'begin it with the line # %% tags=["parameters"]'
+    if ending == ".md":
+        fence = f'```{notebook.language or "python"} tags=["parameters"]'
+        return f"begin it with the line {fence}, or in MyST :tags: [parameters]"
+    return ""
 
 
 def _names_in(notebook: Notebook, cell: Cell) -> list[Parameter]:

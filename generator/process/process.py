@@ -18,6 +18,7 @@ from generator.notebook.notebook import read_notebook
 from generator.notebook.parameters import Remark
 from generator.notebook.requested_cell import tag_parameters_cell
 from generator.notebook.stage_ins import folders_below
+from generator.notebook.text_formats import as_notebook, is_notebook_name
 from generator.repository.checkout import inside
 from generator.repository.places import default_process
 from generator.request.resources import Resources
@@ -42,7 +43,7 @@ class Process:
     @property
     def is_notebook(self) -> bool:
         """Whether it is a notebook; otherwise it is a shell script."""
-        return self.path.endswith(".ipynb")
+        return is_notebook_name(self.path)
 
     @property
     def name(self) -> str:
@@ -71,7 +72,7 @@ def read_process(
         raise ProcessError(f"{path}: cannot be read: {error.strerror}") from None
     if path.endswith(".sh"):
         return _read_script(folder, path)
-    notebook = read_notebook(tag_parameters_cell(data, parameters_cell, path), path)
+    notebook = read_notebook(tag_parameters_cell(as_notebook(data, path), parameters_cell, path), path)
     own = posixpath.dirname(path)
     interface = read_interface(
         notebook, folder=own, is_folder=folders_below(folder, own), sidecar=sidecar_of(folder, path)
@@ -146,5 +147,5 @@ def _list_processes(folder: Path) -> Iterator[str]:
     for root, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in files:
-            if name.endswith((".ipynb", ".sh")):
+            if name.endswith((".ipynb", ".sh", ".qmd", ".Rmd")):
                 yield str(Path(root, name).relative_to(folder))

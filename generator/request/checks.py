@@ -6,6 +6,7 @@ import posixpath
 import re
 from collections.abc import Iterable, Mapping
 
+from generator.notebook.text_formats import ENDINGS_IN_WORDS, is_notebook_name
 from generator.repository.places import process_folder
 from generator.request.resources import Resources, resources_of_options
 from generator.shared.errors import ProcessError, UsageError
@@ -31,8 +32,10 @@ def process_name(process: str) -> str:
     plain = posixpath.normpath(process.strip())
     if plain.startswith(("/", "..")) or plain == "." or not plain.isprintable():
         raise ProcessError(f"{process!r}: not a path in the repository; give it relative to the repository's top")
-    if not plain.endswith((".ipynb", ".sh")):
-        raise ProcessError(f"{process!r}: unknown kind of process; give a notebook (.ipynb) or a shell script (.sh)")
+    if not plain.endswith(".sh") and not is_notebook_name(plain):
+        raise ProcessError(
+            f"{process!r}: unknown kind of process; give a notebook ({ENDINGS_IN_WORDS}) or a shell script (.sh)"
+        )
     if plain.startswith(".") and process_folder(plain).lower() in ("", ".git"):
         raise ProcessError(f"{process!r}: a package's folder cannot be named after this file; rename it")
     return plain

@@ -219,7 +219,7 @@ def add_process(group: argparse._ArgumentGroup | argparse.ArgumentParser, *, req
         contract.process_option,
         required=required,
         metavar="PATH",
-        help="notebook (.ipynb) or script (.sh), relative to the repository's top",
+        help="notebook (.ipynb, .py, .md, .qmd, .Rmd) or script (.sh), relative to the repository's top",
     )
     group.add_argument("--repository", metavar="DIRECTORY", help="folder of the repository (default: the image's)")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-import posixpath
 import re
 from dataclasses import replace
 from typing import Any
@@ -16,6 +15,7 @@ from generator.notebook.declarations import output_declaration
 from generator.notebook.interface import Input, Output, label, type_name
 from generator.notebook.literals import describe
 from generator.notebook.parameters import CwlType, Hint, Literal, Missing, Role
+from generator.notebook.text_formats import executed_name
 from generator.process.process import Process
 from generator.request.resources import Resources
 from generator.shared import contract
@@ -212,8 +212,7 @@ def output_entries(process: Process) -> dict[str, Any]:
     """Return the entries for the process's own outputs and for those of every run."""
     entries = {one.id: _output_entry(one) for one in process.interface.outputs}
     if process.is_notebook:
-        notebook = posixpath.basename(process.path)
-        entries["output_nb"] = _file("executed notebook", glob.escape(notebook))
+        entries["output_nb"] = _file("executed notebook", glob.escape(executed_name(process.path)))
         entries["scraps"] = _file("results that the notebook glued", contract.scraps_file)
         entries["scrap_files"] = {
             **port("File[]", "figures and tables that the notebook glued"),

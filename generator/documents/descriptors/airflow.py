@@ -19,6 +19,7 @@ from generator.notebook.interface import Input, Interface, Output, type_name
 from generator.notebook.parameters import CwlType, Role
 from generator.notebook.schemas import is_file
 from generator.notebook.stage_ins import is_given_with_slash
+from generator.notebook.text_formats import NOTEBOOK, executed_name
 from generator.resources import render
 from generator.shared import contract
 from generator.shared.output_patterns import alternatives
@@ -33,11 +34,13 @@ _LOG = ("--progress-bar", "--log-output")
 def emit(context: DocumentContext) -> dict[str, str]:
     """Return the DAG that runs the image, and for a notebook without secrets the one that runs it in place.
 
-    papermill saves all parameters in the executed notebook, so a notebook with a secret has only the first.
+    papermill saves all parameters in the executed notebook, so a notebook with a secret has only the first. So has a
+    text notebook, which papermill does not read.
     """
     name = _short(re.sub(r"\W+", "_", context.identifier))
     files = {f"airflow/{name}_docker.py": _dag(context, "docker", name)}
-    if context.process.is_notebook and not _secrets(context.process.interface):
+    of_papermill = context.process.path.endswith(NOTEBOOK)
+    if of_papermill and not _secrets(context.process.interface):
         files[f"airflow/{name}_notebook.py"] = _dag(context, "notebook", name)
     return files
 
@@ -75,7 +78,7 @@ def _dag(context: DocumentContext, kind: str, name: str) -> str:
         clone=posixpath.join(context.source.owner, context.source.name),
         has_output_object=process.is_notebook or bool(interface.outputs),
         notebook=process.is_notebook and posixpath.join(context.source.owner, context.source.name, process.path),
-        executed=posixpath.basename(process.path),
+        executed=executed_name(process.path),
         kernel=None if process.kernel else process.language,
         parameters_cell=process.parameters_cell,
         params={key(one): param(one) for one in given},

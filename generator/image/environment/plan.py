@@ -14,7 +14,7 @@ from pathlib import Path
 from generator.environment.apt import read_apt
 from generator.environment.environment import Environment
 from generator.environment.pipfile_lock import read_pipfile_lock
-from generator.environment.project import Project, configures_uv, names_git, packaged_notebooks, read_project
+from generator.environment.project import NOTEBOOKS, Project, configures_uv, names_git, packaged_notebooks, read_project
 from generator.environment.requirements import Requirements, read_pylock, read_requirements
 from generator.environment.secret_addresses import refuse_secrets
 from generator.environment.versioning import version_variables
@@ -190,7 +190,7 @@ def _select_context_files(folder: Path, everything: Mapping[str, Path]) -> dict[
     """Return the files of a checkout without the notebooks that its package does not contain."""
     packaging = {name: read_text(folder, name) or "" for name in everything if "/" not in name}
     kept = set(packaged_notebooks(everything, packaging))
-    return {path: file for path, file in everything.items() if not path.endswith(".ipynb") or path in kept}
+    return {path: file for path, file in everything.items() if not path.endswith(NOTEBOOKS) or path in kept}
 
 
 def _list_files(folder: Path) -> Iterator[tuple[str, Path]]:

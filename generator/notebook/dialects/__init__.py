@@ -25,10 +25,15 @@ _marks = (
 
 _refinements = (("nb2workflow", ("oda:", "odahub.io/ontology#"), "outputs"), ("xcengine", ("xcengine_config",), ""))
 """The same for a parameters cell, with the tag of another cell that marks the dialect as well."""
+_KNITR_TAG = "knitr-params"
 
 
 def refine_reading(notebook: Notebook, cell: Cell, reading: Reading) -> Dialect | None:
     """Return the meaning of a parameters cell in the first dialect that it mentions."""
+    if _KNITR_TAG in cell.tags:
+        refine_knitr: Callable[[Notebook, Cell], Dialect | None]
+        refine_knitr = import_module("generator.notebook.dialects.knitr").refine
+        return refine_knitr(notebook, cell)
     if not _is_python(notebook):
         return None
     for name, marks, tag in _refinements:

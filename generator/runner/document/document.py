@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 from zlib import crc32
 
-from generator.notebook.notebook import decode_notebook, read_notebook
+from generator.notebook.notebook import LINE_KEY, REMARKS_KEY, decode_notebook, read_notebook
 from generator.runner.document.streams import plain_output
 from generator.shared.errors import NotebookError
 from generator.shared.json_text import json_text
@@ -176,6 +176,7 @@ def read_document(data: bytes, name: str) -> Document:
         for cell in cells:
             cell.pop("id", None)
     metadata = _mapping(raw.get("metadata"))
+    metadata.pop(REMARKS_KEY, None)
     for key in ("papermill", "kernelspec", "language_info", "widgets"):
         if key in metadata and not isinstance(metadata[key], dict):
             del metadata[key]
@@ -209,6 +210,7 @@ def _normalize_cell(cell: dict[str, Any]) -> dict[str, Any]:
     kind = cell.get("cell_type")
     sound = {**cell, "cell_type": kind if isinstance(kind, str) else "raw", "metadata": _mapping(cell.get("metadata"))}
     metadata = sound["metadata"]
+    metadata.pop(LINE_KEY, None)
     if "tags" in metadata and not isinstance(metadata["tags"], list):
         metadata["tags"] = []
     if not isinstance(metadata.get("papermill", {}), dict):

@@ -6,10 +6,6 @@ packmill's own translators or papermill's write the injected text. papermill's n
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
-import sys
-import types
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -21,6 +17,7 @@ from generator.runner.document import translators
 from generator.runner.document.document import Document
 from generator.runner.document.translators.papermill_languages import correct
 from generator.shared.json_text import spell_non_finite
+from generator.shared.lean_imports import import_lean
 
 _papermill_languages = {
     "r": "R",
@@ -36,18 +33,7 @@ INJECTED_TAG = "injected-parameters"
 @cache
 def papermill_module(name: str) -> Any:
     """Import a module of papermill without running papermill's ``__init__``."""
-    if "papermill" in sys.modules:
-        return importlib.import_module(f"papermill.{name}")
-    spec = importlib.util.find_spec("papermill")
-    if spec is None:
-        raise ModuleNotFoundError("papermill")
-    package = types.ModuleType("papermill")
-    package.__path__ = list(spec.submodule_search_locations or ())
-    sys.modules["papermill"] = package
-    try:
-        return importlib.import_module(f"papermill.{name}")
-    finally:
-        del sys.modules["papermill"]
+    return import_lean("papermill", name)
 
 
 def papermill_language(language: str) -> str:

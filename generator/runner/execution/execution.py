@@ -114,6 +114,15 @@ def _inject_parameters(task: Task, secrets: Secrets) -> int | None:
         raise BadInputsError(f"{task.input_path}: a value cannot be written in {task.language}: {error}") from None
 
 
+def _cells_with_secrets(task: Task, injected: int | None) -> frozenset[int]:
+    """Return the indexes of the cells into which the run wrote placeholders of secrets."""
+    edits = task.placement.edits if task.placement else ()
+    edited = {edit.cell - 1 for edit in edits if edit.parameter in task.secret}
+    if injected is None:
+        return frozenset(edited)
+    return frozenset({injected, *(index + (index >= injected) for index in edited)})
+
+
 def _run_cells(task: Task, kernel: StartedKernel, progress: Progress, secrets: Secrets) -> Stop | None:
     """Wait for the kernel, run the cells, and shut the kernel down."""
     from generator.runner.execution.cells import CellRunner
@@ -126,11 +135,12 @@ def _run_cells(task: Task, kernel: StartedKernel, progress: Progress, secrets: S
         traits = find_traits(info)
         if traits.unready_version:
             session.wait_for_language_version(task.start_timeout, other_than=traits.unready_version)
+        with_secrets = _cells_with_secrets(task, progress.injected)
         runner = CellRunner(
             task.document,
             session,
             progress,
-            reveal=lambda index, source: secrets.reveal(source) if index == progress.injected else source,
+            reveal=lambda index, source: secrets.reveal(source) if index in with_secrets else source,
             hide=secrets.hide_content,
             limit=task.cell_time_limit,
             traits=traits,

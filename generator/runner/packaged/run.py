@@ -17,6 +17,7 @@ from generator.notebook.interface import Interface, Output, read_interface
 from generator.notebook.notebook import Notebook, read_notebook
 from generator.notebook.requested_cell import tag_parameters_cell
 from generator.notebook.stage_ins import folders_below
+from generator.notebook.text_formats import as_notebook, executed_name, is_notebook_name
 from generator.runner.document.document import read_document
 from generator.runner.document.saving import Saver, file_writer
 from generator.runner.execution.execution import Start, execute
@@ -148,7 +149,7 @@ def _run(
             outputs=request.declared,
         )
         try:
-            (_run_notebook if record.process.endswith(".ipynb") else _run_shell)(one)
+            (_run_notebook if is_notebook_name(record.process) else _run_shell)(one)
         finally:
             ignore_signals()
             found = _collect(one)
@@ -192,13 +193,14 @@ def find_process(process: str, place: RepositoryLocation) -> str:
 def load_notebook(
     process: str, place: RepositoryLocation, parameters_cell: int | None = None
 ) -> tuple[bytes, Notebook, Interface]:
-    """Read a notebook: its bytes, its content and its interface.
+    """Read a notebook: its bytes as nbformat, its content and its interface.
 
     Raises:
         ProcessMissingError: the notebook cannot be read or is invalid.
     """
     try:
-        data = tag_parameters_cell((place.folder / process).read_bytes(), parameters_cell, process)
+        data = as_notebook((place.folder / process).read_bytes(), process)
+        data = tag_parameters_cell(data, parameters_cell, process)
         notebook = read_notebook(data, process)
         folder = posixpath.dirname(process)
         is_folder = folders_below(place.folder, folder)
@@ -219,7 +221,7 @@ def _run_notebook(run: _Run) -> None:
     folder = run.place.folder / workspace.folder
     parameters = notebook_values(run.inputs, interface, language=notebook.parameters_language, folder=folder)
     secret = tuple(one.name for one in interface.inputs if one.hint.secret)
-    executed = run.output / posixpath.basename(workspace.process)
+    executed = run.output / executed_name(workspace.process)
     if template:
         public = {name: value for name, value in parameters.items() if name not in secret}
         executed = _choose_notebook_path(run, template, public, interface)
@@ -231,7 +233,9 @@ def _run_notebook(run: _Run) -> None:
     globs = [pattern for _, pattern in request.expected] + [one.glob for one in interface.outputs]
     workspace.fill(run.place, written=globs, left_out=request.left_out, kept=request.kept_copy)
     document = read_document(data, workspace.process)
-    document.metadata.setdefault("kernelspec", {}).update(name=kernel.name, language=kernel.language)
+    kernelspec = document.metadata.setdefault("kernelspec", {})
+    kernelspec.update(name=kernel.name, language=kernel.language)
+    kernelspec.setdefault("display_name", kernel.name)
     often: dict[str, Any] = {} if request.save_while_running else {"at_least": None}
     task = Task(
         saver=Saver(document, file_writer(executed), folder=executed.parent, at_start=request.save_at_start, **often),

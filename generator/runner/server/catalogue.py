@@ -17,7 +17,9 @@ from generator.notebook.dialects.sidecar import sidecar_of
 from generator.notebook.interface import Interface, read_interface
 from generator.notebook.notebook import Notebook, read_notebook
 from generator.notebook.stage_ins import folders_below
+from generator.notebook.text_formats import NOTEBOOK, as_notebook, is_notebook_name, notebook_stem
 from generator.runner.server.problems import ProblemError
+from generator.runner.server.text_notebooks import TextNotebooks
 from generator.shared.errors import PackmillError
 from generator.shared.file_names import is_portable
 
@@ -53,7 +55,7 @@ class ServedNotebook:
     @property
     def title(self) -> str:
         """The first heading, or the file's name."""
-        return (self.notebook.title if self.notebook else "") or posixpath.basename(self.path)[: -len(".ipynb")]
+        return (self.notebook.title if self.notebook else "") or notebook_stem(posixpath.basename(self.path))
 
     @property
     def language(self) -> str:
@@ -81,6 +83,7 @@ class Catalogue:
         self._known: dict[str, tuple[_Version, ServedNotebook]] = {}
         self._listed: tuple[float, tuple[str, ...]] = (0.0, ())
         self._guard = threading.Lock()
+        self._texts = TextNotebooks()
 
     def get(self, path: str) -> ServedNotebook:
         """Return a notebook.
@@ -147,13 +150,18 @@ class Catalogue:
                 if entry.is_dir(follow_symlinks=False):
                     if _is_shown(entry.name) and f"{self.root}/{folder}{entry.name}" not in left_out:
                         waiting.append(f"{folder}{entry.name}/")
-                elif entry.name.endswith(".ipynb") and _is_shown(entry.name) and not _is_folder(entry):
+                elif self._may_list(entry) and not _is_folder(entry):
                     yield f"{folder}{entry.name}"
+
+    def _may_list(self, entry: os.DirEntry[str]) -> bool:
+        if not is_notebook_name(entry.name) or not _is_shown(entry.name):
+            return False
+        return entry.name.endswith(NOTEBOOK) or self._texts.has(entry.path)
 
     def _file(self, path: str) -> Path | None:
         """Return the file of a notebook's normal path; None if it may not be served."""
         parts = path.split("/")
-        if path.startswith("/") or "\0" in path or not path.endswith(".ipynb") or not all(map(_is_shown, parts)):
+        if path.startswith("/") or "\0" in path or not is_notebook_name(path) or not all(map(_is_shown, parts)):
             return None
         try:
             file = (self.root / path).resolve()
@@ -161,7 +169,7 @@ class Catalogue:
             served = served and not any(file.is_relative_to(folder) for folder in self.left_out)
         except (OSError, ValueError, RuntimeError):
             return None
-        return file if served else None
+        return file if served and (path.endswith(NOTEBOOK) or self._texts.has(str(file))) else None
 
     def _read(self, path: str, file: Path) -> ServedNotebook:
         version = _version(self.root / path)
@@ -181,7 +189,7 @@ class Catalogue:
         try:
             data = file.read_bytes()
             version = sha256(data).hexdigest()[:12]
-            notebook = read_notebook(data, path)
+            notebook = read_notebook(as_notebook(data, path), path)
             folder = posixpath.dirname(path)
             interface = read_interface(
                 notebook, folder=folder, is_folder=folders_below(self.root, folder), sidecar=sidecar_of(self.root, path)
@@ -207,7 +215,7 @@ def _unread(path: str) -> ServedNotebook:
 def _version(file: Path) -> _Version | None:
     """Return what changes with the notebook at this path, or with the YAML file next to it; None without a notebook."""
     own = _status(str(file))
-    stem = str(file).removesuffix(".ipynb")
+    stem = notebook_stem(str(file))
     return (*own, *_status(f"{stem}.yaml"), *_status(f"{stem}.yml")) if own else None
 
 

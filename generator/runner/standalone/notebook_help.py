@@ -6,6 +6,7 @@ from generator.notebook.interface import Input, read_interface, type_name
 from generator.notebook.notebook import read_notebook
 from generator.notebook.parameters import Missing
 from generator.notebook.requested_cell import tag_parameters_cell
+from generator.notebook.text_formats import as_notebook
 from generator.runner.standalone import addresses
 from generator.shared.errors import PackmillError
 from generator.shared.failures import ProcessMissingError
@@ -19,7 +20,7 @@ def show_parameters(address: str, parameters_cell: int | None = None) -> int:
     """
     name = addresses.redact_address(address)
     try:
-        data = tag_parameters_cell(addresses.read(address), parameters_cell, name)
+        data = tag_parameters_cell(as_notebook(addresses.read(address), name), parameters_cell, name)
         interface = read_interface(read_notebook(data, name), sidecar=addresses.sidecar(address))
     except PackmillError as error:
         raise ProcessMissingError(str(error)) from None

@@ -17,6 +17,7 @@ from generator.notebook.interface import Interface, read_interface
 from generator.notebook.languages import reader_of
 from generator.notebook.notebook import Notebook, read_notebook
 from generator.notebook.requested_cell import tag_parameters_cell
+from generator.notebook.text_formats import as_notebook, executed_name, is_text_name
 from generator.runner.document.document import read_document
 from generator.runner.document.saving import Saver, is_file_or_nothing
 from generator.runner.execution.execution import execute
@@ -96,6 +97,7 @@ def run(request: StandaloneRun) -> None:
 def _run(request: StandaloneRun, record: RunRecord) -> None:
     values = read_parameters(request.given, path_values(request))
     input_path = fill_path(request.notebook, values)
+    _check_text_notebook(input_path, request)
     data = _read_data(input_path, request.parameters_cell)
     notebook, understood = _read_interface(data, input_path, request)
     interface = understood or Interface()
@@ -144,6 +146,24 @@ def _run(request: StandaloneRun, record: RunRecord) -> None:
         console = ProgressOutput(request.say, cells=request.show_cells)
         with write_page_after(task, addresses.writer(_page_address(output_path)) if request.html else None, console):
             execute(task, record, console)
+
+
+def _check_text_notebook(input_path: str, request: StandaloneRun) -> None:
+    """Refuse what would replace a text notebook by JSON, and engines that read it themselves.
+
+    Raises:
+        BadInputsError: an option does not go together with a text notebook.
+    """
+    if request.output and is_text_name(request.output):
+        raise BadInputsError(
+            f"{addresses.redact_address(request.output)}: the executed notebook is an .ipynb; "
+            f"write OUT as {executed_name(request.output)}"
+        )
+    if request.engine not in (None, "packmill") and is_text_name(input_path):
+        name = addresses.redact_address(input_path)
+        raise BadInputsError(
+            f"{name}: --engine {request.engine} does not read text notebooks; use packmill's own engine"
+        )
 
 
 def _run_by_engine(
@@ -203,7 +223,8 @@ def path_values(request: StandaloneRun) -> dict[str, Any]:
 def _read_data(path: str, parameters_cell: int | None) -> bytes:
     """Read the notebook, with the tag on the requested parameters cell."""
     try:
-        return tag_parameters_cell(addresses.read(path), parameters_cell, addresses.redact_address(path))
+        name = addresses.redact_address(path)
+        return tag_parameters_cell(as_notebook(addresses.read(path), name), parameters_cell, name)
     except NotebookError as error:
         raise ProcessMissingError(str(error)) from None
 

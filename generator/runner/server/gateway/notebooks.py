@@ -11,6 +11,7 @@ from urllib.error import URLError
 from urllib.parse import urlsplit
 
 from generator.notebook.notebook import Notebook, read_notebook
+from generator.notebook.text_formats import as_notebook
 from generator.runner.kernels.specs import Kernel, choose_kernel, find_kernels
 from generator.runner.packaged.workspace import locate_repository
 from generator.runner.server.container import is_container
@@ -63,6 +64,7 @@ def _load(prefix: str, place: str, *, forced: str | None, default: str | None) -
     directory, data = read_place(place)
     name = Path(urlsplit(place).path if _is_address(place) else place).name
     try:
+        data = as_notebook(data, name)
         notebook = read_notebook(data, place)
     except NotebookError as error:
         raise ProcessMissingError(str(error)) from None

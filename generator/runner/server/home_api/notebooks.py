@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 
+from generator.notebook.text_formats import is_notebook_name
 from generator.runner.server.catalogue import ServedNotebook
 from generator.runner.server.context import Context
 from generator.runner.server.problems import ProblemError
@@ -78,7 +79,7 @@ def _of_name(context: Context, name: str) -> tuple[str, ...]:
 
 
 def _with_ending(path: str) -> str:
-    return path if path.endswith(_ENDING) else path + _ENDING
+    return path if is_notebook_name(path) else path + _ENDING
 
 
 def _missing(context: Context, field: str, given: str, path: str) -> ProblemError:

@@ -8,6 +8,7 @@ from typing import Any
 
 from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
+from starlette.convertors import PathConvertor, register_url_convertor
 
 from generator.notebook.interface import Interface
 from generator.notebook.schemas import is_file
@@ -32,6 +33,14 @@ from generator.runner.server.values.request import Body, discard, read_body, val
 from generator.runner.server.values.texts import typed_values
 from generator.runner.server.workers.execution import RunOptions
 
+
+class _NotebookConvertor(PathConvertor):
+    """The path of a notebook, which ends as one of its kinds does."""
+
+    regex = r".+\.(?:ipynb|py|md|qmd|[Rr]md)"
+
+
+register_url_convertor("notebook", _NotebookConvertor())
 router = page_router()
 _SCHEDULE = ("title", "cron", "time_zone", "time_parameters")
 """Fields of a schedule; in the form, their names have a prefix that no parameter has."""
@@ -49,12 +58,12 @@ class SentForm:
     inputs: Mapping[str, Any]
 
 
-@router.get("/notebooks/{path:path}.ipynb")
+@router.get("/notebooks/{path:notebook}")
 async def show_form(request: Request, path: str) -> Response:
     """Show the form of a notebook; values in the query are filled in, as the address of a colleague may have them."""
     context = context_of(request)
     identity = context.access.require(request, "read")
-    notebook = context.catalogue.get(f"{path}.ipynb")
+    notebook = context.catalogue.get(path)
     values = typed_values(notebook.interface, request.query_params.multi_items())
     return _form_page(request, identity, notebook, _texts_of_values(values, notebook.interface))
 
@@ -70,13 +79,13 @@ async def repeat(request: Request, run_id: str) -> Response:
     return _form_page(request, identity, notebook, _texts_of_values(values, notebook.interface), again=run.id)
 
 
-@router.post("/notebooks/{path:path}.ipynb")
+@router.post("/notebooks/{path:notebook}")
 async def start(request: Request, path: str) -> Response:
     """Start a run with the values of the form, or show the form again with what is wrong."""
     return await _handle(request, path, _start_run)
 
 
-@router.post("/notebooks/{path:path}.ipynb/schedule")
+@router.post("/notebooks/{path:notebook}/schedule")
 async def schedule(request: Request, path: str) -> Response:
     """Create a schedule with the values of the form, or show the form again with what is wrong."""
     return await _handle(request, path, _create_schedule)
@@ -86,7 +95,7 @@ async def _handle(request: Request, path: str, act: Callable[[SentForm], Awaitab
     """Hand the values of a form to ``act``, which returns the address of the next page."""
     context = context_of(request)
     identity = context.access.require(request, "run")
-    notebook = context.catalogue.get(f"{path}.ipynb")
+    notebook = context.catalogue.get(path)
     body = await read_body(request, context)
     sent = [(part.name, part.value) for part in body.parts if isinstance(part.value, str)]
     texts = texts_by_id(notebook.interface, sent)

@@ -8,6 +8,7 @@ from starlette.concurrency import run_in_threadpool
 
 from generator.notebook.interface import Interface, read_interface
 from generator.notebook.notebook import read_notebook
+from generator.notebook.text_formats import as_notebook
 from generator.runner.server.buckets import read_notebook_object
 from generator.runner.server.catalogue import ServedNotebook
 from generator.runner.server.context import Context
@@ -56,7 +57,7 @@ def _address(context: Context, request: RunRequest) -> str:
 
 def _understand(address: str, data: bytes) -> ServedNotebook:
     try:
-        notebook = read_notebook(data, address)
+        notebook = read_notebook(as_notebook(data, address), address)
         return ServedNotebook(path=address, notebook=notebook, interface=read_interface(notebook))
     except PackmillError as error:
         return ServedNotebook(path=address, notebook=None, interface=Interface(), error=str(error))

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from fastapi import Request
 
+from generator.notebook.text_formats import is_notebook_name
 from generator.runner.server.problems import ProblemError
 from generator.runner.server.values.strict_json import read_json_object
 
@@ -137,7 +138,7 @@ def _checked(request: RunRequest) -> RunRequest:
 def _notebook(path: str | None) -> str:
     if not path:
         raise ProblemError(400, "'notebook' is missing: the path of a notebook, as GET /notebooks lists it")
-    return path if path.endswith(".ipynb") else f"{path}.ipynb"
+    return path if is_notebook_name(path) else f"{path}.ipynb"
 
 
 def _location(text: str | None, *, optional: bool) -> Location | None:

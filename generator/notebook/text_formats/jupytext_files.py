@@ -1,0 +1,102 @@
+"""Convert the text notebooks of jupytext: scripts with cells (``.py``) and Markdown (``.md``), MyST's included.
+
+jupytext itself reads them. It is called with one of its own formats: for others, a header in the file would make it
+start programs (pandoc, Quarto).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from generator.notebook.notebook import LINE_KEY
+from generator.notebook.text_formats import ending_of
+from generator.notebook.text_formats.header import Header, read_header
+from generator.shared.errors import NotebookError
+from generator.shared.lean_imports import import_lean
+
+_FORMATS = {".py": ("percent", "light", "hydrogen", "nomarker", "sphinx"), ".md": ("markdown", "myst")}
+_FARTHEST = 2000
+"""Lines between two cells."""
+_OF_JUPYTEXT = ("lines_to_next_cell", "lines_to_end_of_cell_marker", "cell_marker")
+
+
+def convert(text: str, name: str) -> dict[str, Any]:
+    """Return the notebook as a dictionary of nbformat 4.
+
+    Raises:
+        NotebookError: jupytext is missing, does not read the format, or cannot read the file.
+    """
+    ending = ending_of(name)
+    header = read_header(text, name, script=ending == ".py")
+    try:
+        jupytext = import_lean("jupytext", "jupytext")  # __init__ imports Jupyter's server
+    except ImportError:
+        raise NotebookError(f"{name}: jupytext is needed to read it; install it: pip install jupytext") from None
+    form = {"extension": ending, "format_name": _format_name(text, name, header)}
+    try:
+        notebook = jupytext.reads(text, form)
+    except Exception as error:  # noqa: BLE001 - jupytext and its parsers raise many kinds of errors
+        cause = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        cause = cause.replace("'display_name' is a required property", "add a display_name to the header's kernelspec")
+        raise NotebookError(f"{name}: jupytext cannot read it as {form['format_name']}: {cause}") from None
+    return _as_document(notebook, text, ending, header)
+
+
+def _format_name(text: str, name: str, header: Header) -> str:
+    ending = ending_of(name)
+    own = header.mapping("jupyter").get("jupytext") or header.values.get("jupytext")
+    representation = own.get("text_representation") if isinstance(own, dict) else None
+    named = representation.get("format_name") if isinstance(representation, dict) else None
+    if named is None:
+        if ending == ".py":
+            return "percent" if re.search(r"(?m)^# ?%%(?:[ \t]|$)", text) else "light"
+        return "myst" if re.search(r"(?m)^ {0,3}[`:]{3,} *\{code-cell\}", text) else "markdown"
+    if named not in _FORMATS[ending]:
+        known = ", ".join(_FORMATS[ending])
+        raise NotebookError(
+            f"{name}: the jupytext format {str(named)[:40]!r} is not read; convert it to one of: {known}"
+        )
+    return str(named)
+
+
+def _as_document(notebook: Any, text: str, ending: str, header: Header) -> dict[str, Any]:
+    """Return the notebook without what jupytext needs to write the file again."""
+    own = notebook["metadata"].pop("jupytext", {})
+    metadata = {**notebook["metadata"]}
+    if not metadata.get("kernelspec"):
+        metadata.pop("kernelspec", None)
+        language = "python" if ending == ".py" else own.get("main_language") or "python"
+        metadata["language_info"] = {"name": language}
+    title = header.values.get("title")
+    if isinstance(title, str):
+        metadata.setdefault("title", title)
+    cells = [_cell(cell) for cell in notebook["cells"]]
+    _note_lines(cells, text)
+    return {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 4}
+
+
+def _cell(cell: Any) -> dict[str, Any]:
+    """Return a cell without the id, which jupytext draws at random."""
+    metadata = {key: value for key, value in cell["metadata"].items() if key not in _OF_JUPYTEXT}
+    return {key: value for key, value in cell.items() if key != "id"} | {"metadata": metadata}
+
+
+def _note_lines(cells: list[dict[str, Any]], text: str) -> None:
+    """Write how many lines of the file precede each code cell's source, if it is found there."""
+    lines = [_bare(line) for line in text.split("\n")]
+    position = 0
+    for cell in cells:
+        source = [_bare(line) for line in cell["source"].split("\n")]
+        if cell["cell_type"] != "code" or not cell["source"].strip():
+            continue
+        places = range(position, min(len(lines), position + _FARTHEST))
+        found = next((at for at in places if lines[at] == source[0] and lines[at : at + len(source)] == source), None)
+        if found is not None:
+            cell["metadata"][LINE_KEY] = found
+            position = found + len(source)
+
+
+def _bare(line: str) -> str:
+    """Return a line without the comment sign that jupytext removes from magics."""
+    return line.removeprefix("# ").rstrip()

@@ -1,0 +1,45 @@
+"""Which text files below the served folder are notebooks: their first lines are read once for each version."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from generator.notebook.text_formats import ending_of
+
+_MOST = 20_000
+"""Files whose answer is kept."""
+
+
+class TextNotebooks:
+    """Remembers which files are notebooks; for use from several threads."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[tuple[int, ...], bool]] = {}
+
+    def has(self, file: str) -> bool:
+        """Return whether a regular file is a text notebook."""
+        try:
+            status = os.stat(file)  # noqa: PTH116 - twice as quick
+        except (OSError, ValueError):
+            return False
+        version = (status.st_ino, status.st_mtime_ns, status.st_size)
+        known = self._known.get(file)
+        if known is None or known[0] != version:
+            if len(self._known) > _MOST:
+                self._known.clear()
+            known = self._known[file] = (version, _is_notebook(Path(file)))
+        return known[1]
+
+
+def _is_notebook(file: Path) -> bool:
+    from generator.notebook.text_formats.recognition import HEAD, is_notebook_text
+
+    try:
+        if not file.is_file():
+            return False
+        with file.open("rb") as stream:
+            text = stream.read(HEAD).decode("utf-8-sig", "replace")
+    except OSError:
+        return False
+    return is_notebook_text(text.replace("\r\n", "\n"), ending_of(file.name))

@@ -1,0 +1,3 @@
+"""Not a notebook."""
+
+print(1)
