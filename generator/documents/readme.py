@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from generator.documents.context import DocumentContext
+from generator.documents.cwl.application import workflow_id
+from generator.documents.cwl.platform_inputs import is_json_text
 from generator.documents.cwl.process import shown_type
 from generator.notebook.parameters import Missing
 from generator.request.resources import describe_resources
@@ -40,6 +42,7 @@ def readme_md(context: DocumentContext) -> str:
         }
         for one in interface.outputs
     ]
+    texts = [one for one in interface.values if is_json_text(one)]
     return render(
         "package/README.md",
         context=context,
@@ -52,6 +55,9 @@ def readme_md(context: DocumentContext) -> str:
         value=_example(context),
         staged=", ".join(f"`{one.id}`" for one in interface.stage_ins),
         delivered=bool(interface.outputs),
+        workflow=workflow_id(context),
+        texts=", ".join(f"`{one.id}`" for one in texts),
+        texts_several=len(texts) > 1,
     )
 
 

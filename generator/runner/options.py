@@ -211,6 +211,31 @@ def _add_package(group: argparse._ArgumentGroup) -> None:
         metavar="NAME=TYPE:GLOB",
         help="an output of a script, of type File, File[], Directory, File? or Directory?; may be given several times",
     )
+    _add_platform(group)
+
+
+def _add_platform(group: argparse._ArgumentGroup) -> None:
+    """Add the options of ``application.cwl``, whose inputs and outputs a platform stages."""
+    group.add_argument(
+        contract.staged_option,
+        action="append",
+        default=[],
+        metavar="NAME=TYPE",
+        help="an input given as a folder with a STAC catalog, whose files the process gets as File or File[]; "
+        "may be given several times",
+    )
+    group.add_argument(
+        contract.plain_option,
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="an input given as JSON text, or as a list that is empty without a value; may be given several times",
+    )
+    group.add_argument(
+        contract.catalog_option,
+        metavar="ID",
+        help="write a STAC catalog of the results to the output directory, which is then the only output",
+    )
 
 
 def add_process(group: argparse._ArgumentGroup | argparse.ArgumentParser, *, required: bool) -> None:

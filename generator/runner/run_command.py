@@ -51,6 +51,9 @@ def run_packaged(options: argparse.Namespace) -> int:
             repository=options.repository,
             expected=tuple(_parse_expectation(text) for text in options.expect),
             paths=tuple(_parse_assignment(text, contract.path_option) for text in options.paths),
+            staged=tuple(_parse_assignment(text, contract.staged_option) for text in options.staged),
+            plain=tuple(options.plain),
+            catalog=options.catalog,
             declared=_parse_declarations(options.declare),
             template=template.choose(),
             template_args=template.args,
@@ -70,7 +73,7 @@ def run_standalone(options: argparse.Namespace) -> int:
     from generator.runner.standalone.run import StandaloneRun, run
 
     restore_variables(os.environ)
-    for name in ("inputs", "repository", "expect", "declare"):
+    for name in ("inputs", "repository", "expect", "declare", "staged", "plain", "catalog"):
         if getattr(options, name):
             raise BadInputsError(f"--{name}: only allowed with --process")
     if options.paths:

@@ -20,6 +20,7 @@ from generator.staging.network.credentials import Credentials
 from generator.staging.network.settings import NetworkSettings
 from generator.staging.records import read_destination
 from generator.staging.stac.catalog import CatalogFile, write_catalog
+from generator.staging.stac.results import result_roles
 from generator.staging.stores import TransientError
 from generator.staging.targets import Target, open_target
 from generator.staging.transfer.batch import Meter, run_in_parallel
@@ -174,7 +175,7 @@ def _write_catalog(request: StageOutRequest, files: Sequence[_File], scratch: Pa
         link = scratch / file.relative
         link.parent.mkdir(parents=True, exist_ok=True)
         link.symlink_to(file.path)
-    members = [CatalogFile(path=file.relative, roles=_choose_roles(file.relative)) for file in files]
+    members = [CatalogFile(path=file.relative, roles=result_roles(file.relative)) for file in files]
     written = write_catalog(
         scratch,
         members,
@@ -183,12 +184,6 @@ def _write_catalog(request: StageOutRequest, files: Sequence[_File], scratch: Pa
         time=_read_end_time(request.folder),
     )
     return [_File(path=scratch / path, relative=path) for path in written]
-
-
-def _choose_roles(relative: str) -> tuple[str, ...]:
-    """Return the roles of a result; the runner's own files are metadata."""
-    own = relative.endswith(".ipynb") or relative in (contract.result_file, contract.scraps_file)
-    return ("metadata",) if own else ("data",)
 
 
 def _read_end_time(results: Path) -> datetime:

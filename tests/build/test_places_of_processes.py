@@ -144,7 +144,7 @@ def test_a_deposit_keeps_the_packages_of_other_processes(build: Build, bare: Pat
     assert _deposited(bare) == {".": "process.ipynb", "a": "a.ipynb", "b": "b.ipynb"}
     descriptor = json.loads(git(bare, "show", "main:ada/trees/main/a/applicationDescriptor.json"))
     offering = descriptor["processDescription"]["process"]["owsContext"]["offering"]
-    assert offering["content"]["href"].endswith(":ada/trees/main/a/process.cwl")
+    assert offering["content"]["href"].endswith(":ada/trees/main/a/application.cwl")
 
 
 @pytest.mark.parametrize(("first", "second"), [("a/b.ipynb", "a-b.ipynb"), ("x.sh", "x.ipynb")])

@@ -61,7 +61,7 @@ def test_a_process_that_stages_nothing_has_no_staging_documents() -> None:
     assert json.loads(files["package.json"])["documents"] == sorted(files)
 
 
-def test_a_deposited_package_s_descriptor_has_the_address_of_its_tool() -> None:
+def test_a_deposited_package_s_descriptor_has_the_address_of_its_document() -> None:
     files = package(_context("n = 1", address="https://x.org/p"), environment=(), image_digest=None, tools={})
 
-    assert '"href": "https://x.org/p/process.cwl"' in files["applicationDescriptor.json"]
+    assert '"href": "https://x.org/p/application.cwl"' in files["applicationDescriptor.json"]

@@ -56,8 +56,12 @@ class BareRunner:
         script: Mapping[str, str] | None = None,
         job: Mapping[str, Any] | None = None,
         globs: bool = False,
+        application: bool = False,
     ) -> Run:
-        """Run it with the package's values, changed by ``job``; ``globs`` takes the output object away."""
+        """Run it with the package's values, changed by ``job``; ``globs`` takes the output object away.
+
+        ``application`` runs ``application.cwl``, as a platform does.
+        """
         repository = self.folder / "ada" / "trees"
         for name, text in (script or {}).items():
             repository.mkdir(parents=True, exist_ok=True)
@@ -69,11 +73,12 @@ class BareRunner:
         built = self.packmill("build", repository, "--no-image", "--output", self.folder / "packages", *options)
         assert built.code == 0, built.err
         process = next((self.folder / "packages").rglob("process.cwl"))
-        _remove_container(process)
+        document = process.with_name("application.cwl") if application else process
+        entry = _remove_container(document)
         values = {**read_yaml(process.with_name("inputs.yml").read_text()), **(job or {})}
         (self.folder / "job.json").write_text(json.dumps(values))
         self._write_runner(repository, globs=globs)
-        return self._run(process)
+        return self._run(f"{document}{entry}")
 
     def _write_runner(self, repository: Path, *, globs: bool) -> None:
         runner = self.folder / "bin" / "packmill-runner"
@@ -81,13 +86,13 @@ class BareRunner:
         runner.write_text(_RUNNER.format(python=sys.executable, repository=repository, globs="yes" if globs else ""))
         runner.chmod(0o755)
 
-    def _run(self, document: Path) -> Run:
+    def _run(self, document: str) -> Run:
         path = os.pathsep.join((str(self.folder / "bin"), os.environ["PATH"]))
         environment = {**os.environ, "PATH": path, "PYTHONPATH": str(Path(__file__).parents[2])}
         cwltool = str(Path(sys.executable).with_name("cwltool"))
         options = ["--preserve-environment", "PYTHONPATH", "--outdir", "results"]
         done = subprocess.run(
-            [cwltool, "--quiet", *options, str(document), "job.json"],
+            [cwltool, "--quiet", *options, document, "job.json"],
             cwd=self.folder,
             env=environment,
             capture_output=True,
@@ -98,7 +103,10 @@ class BareRunner:
         return Run(code=done.returncode, log=done.stderr, outputs=outputs, folder=self.folder / "results" / "output")
 
 
-def _remove_container(process: Path) -> None:
-    document = read_yaml(process.read_text())
-    del document["requirements"]["DockerRequirement"], document["requirements"]["ResourceRequirement"]
-    process.write_text(json.dumps(document))
+def _remove_container(path: Path) -> str:
+    """Let a document run without a container; return its entry point, such as ``#trees``."""
+    document = read_yaml(path.read_text())
+    tool = document["$graph"][-1] if "$graph" in document else document
+    del tool["requirements"]["DockerRequirement"], tool["requirements"]["ResourceRequirement"]
+    path.write_text(json.dumps(document))
+    return f"#{document['$graph'][0]['id']}" if "$graph" in document else ""

@@ -103,7 +103,8 @@ def test_a_citation_file(inspect: Callable[..., dict[str, Any]]) -> None:
         "datePublished": "2026-02-01",
     }
     assert set(described["metadata"]["sources"].values()) == {"CITATION.cff"}
-    assert described["metadata"]["missing"] == ["publisher"]
+    parts = ("givenName", "familyName", "email", "affiliation")
+    assert described["metadata"]["missing"] == [*(f"author.{part}" for part in parts), "publisher"]
     assert described["warnings"] == []
 
 

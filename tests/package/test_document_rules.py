@@ -33,6 +33,17 @@ def test_what_packmill_writes_obeys_the_rules(document: Path) -> None:
 @pytest.mark.parametrize(
     ("document", "old", "new", "said"),
     [
+        ("application", "class: CommandLineTool", "class: ExpressionTool", "$graph: a Workflow and a CommandLineTool"),
+        ("application", "$graph:", "$schemas: [x]\n$graph:", "packmill writes no '$schemas'"),
+        ("application", "run: '#process'", "run: process.cwl", "'process.cwl' is not the tool of the graph"),
+        ("application", "run: '#process'", "run: '#other'", "'#other' is not the tool of the graph"),
+        ("application", "run: '#process'", "run: {class: ExpressionTool}", "is not the tool of the graph"),
+        ("application", "id: process", "id: process\n    cwlVersion: v1.0", "packmill writes no 'cwlVersion'"),
+        ("application", "id: process", "id: elsewhere#process", "is not a plain name"),
+        ("application", "dockerPull: {image}", "dockerPull: eve.trees:main", "is not the image of package.json"),
+        ("application", "glob: output", "glob: $(inputs.x)", "is not a pattern below output/"),
+        ("application", "- --process", "- $(runtime.outdir)", "the expression in '$(runtime.outdir)'"),
+        ("application", "s:version:", "s:x: {s:a: {s:b: {s:c: d}}}\ns:version:", "s:x/s:a/s:b: text"),
         ("process", "class: CommandLineTool", "class: ExpressionTool", "'ExpressionTool' is not a CommandLineTool"),
         ("process", "  DockerRequirement:\n    dockerPull: {image}\n", "", "DockerRequirement is missing"),
         ("process", "dockerPull:", "dockerFile: FROM x\n    dockerPull:", "packmill writes no 'dockerFile'"),

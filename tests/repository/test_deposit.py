@@ -390,7 +390,7 @@ def test_build_deposits_and_the_descriptor_names_the_place(
     assert built.json()["address"] == "https://raw.example.org/main/ada/trees/main"
     descriptor = json.loads(git(bare, "show", "main:ada/trees/main/applicationDescriptor.json"))
     offering = descriptor["processDescription"]["process"]["owsContext"]["offering"]
-    assert offering["content"]["href"] == "https://raw.example.org/main/ada/trees/main/process.cwl"
+    assert offering["content"]["href"] == "https://raw.example.org/main/ada/trees/main/application.cwl"
     again = packmill("build", repository, *options, "--publish-address", template)
     assert again.json()["changed"] is False
     assert ": unchanged" in again.err

@@ -39,7 +39,7 @@ def emit(context: DocumentContext) -> dict[str, str]:
 def process_cwl(context: DocumentContext) -> str:
     """Return the text of ``process.cwl``."""
     process = context.process
-    hints = _hints(process)
+    hints = process_hints(process)
     namespaces = {"s": "https://schema.org/"}
     if hints:
         namespaces["cwltool"] = "http://commonwl.org/cwltool#"
@@ -51,7 +51,7 @@ def process_cwl(context: DocumentContext) -> str:
         "label": context.title,
         "doc": prose(context.doc),
         **about(context),
-        "requirements": _requirements(context),
+        "requirements": process_requirements(context),
     }
     if hints:
         document["hints"] = hints
@@ -101,7 +101,8 @@ def escape(text: str) -> str:
     return re.sub(r"\\(?=\$[({])|\$(?=[({])", lambda match: "\\" + match[0], text)
 
 
-def _requirements(context: DocumentContext) -> dict[str, Any]:
+def process_requirements(context: DocumentContext) -> dict[str, Any]:
+    """Return the requirements of the tool, by class."""
     resources = context.process.resources
     least = {"coresMin": "cores", "ramMin": "ram", "outdirMin": "disk"}
     requirements: dict[str, Any] = {
@@ -116,7 +117,8 @@ def _requirements(context: DocumentContext) -> dict[str, Any]:
     return requirements
 
 
-def _hints(process: Process) -> dict[str, Any]:
+def process_hints(process: Process) -> dict[str, Any]:
+    """Return the hints of the tool, by class: secret inputs, GPUs."""
     hints: dict[str, Any] = {}
     if secrets := [one.id for one in process.interface.inputs if one.hint.secret]:
         hints["cwltool:Secrets"] = {"secrets": flow(secrets)}

@@ -1,15 +1,17 @@
-"""``applicationDescriptor.json``: the older descriptor (OGC Testbed 13 and 14), as the original system emits it."""
+"""``applicationDescriptor.json``: the older descriptor (OGC Testbed 13 and 14), as the original system emits it.
+
+It describes ``application.cwl``, which a platform deploys: its inputs and its output.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 from generator.documents.context import DocumentContext
+from generator.documents.cwl.platform_inputs import platform_type
 from generator.documents.text import json_text
-from generator.notebook.interface import Input, Output, label, type_name
-from generator.notebook.parameters import CwlType
+from generator.notebook.interface import Input, label
 from generator.shared import contract, media_types
-from generator.shared.media_types import media_type
 
 _profile = "http://www.opengis.net/profiles/eoc/dockerizedApplication"
 
@@ -21,14 +23,8 @@ def emit(context: DocumentContext) -> dict[str, str]:
 
 def application_descriptor(context: DocumentContext) -> str:
     """Return the text of ``applicationDescriptor.json``."""
-    href = f"{context.address}/process.cwl" if context.address else "process.cwl"
+    href = f"{context.address}/application.cwl" if context.address else "application.cwl"
     interface = context.process.interface
-    outputs = [*(_output(one) for one in interface.outputs)]
-    if context.process.is_notebook:
-        outputs.append(_entry("output_nb", "executed notebook", media_type("x.ipynb")))
-        outputs.append(_entry("scraps", "results that the notebook glued", media_type(contract.scraps_file)))
-        outputs.append(_entry("scrap_files", "figures and tables that the notebook glued", media_types.unknown))
-    outputs.append(_entry(contract.output_dir, "everything that the run left", media_types.folder))
     process = {
         "id": context.process_id,
         "title": _title(context),
@@ -38,7 +34,7 @@ def application_descriptor(context: DocumentContext) -> str:
             "offering": {"code": "http://www.opengis.net/eoc/applicationContext/cwl", "content": {"href": href}}
         },
         "inputs": [_input(one) for one in interface.inputs],
-        "outputs": outputs,
+        "outputs": [_entry(contract.output_dir, "all results, with a STAC catalog", media_types.folder)],
     }
     return json_text(
         {
@@ -69,15 +65,9 @@ def _input(one: Input) -> dict[str, Any]:
     return {
         "id": one.id,
         "title": one.doc or label(one.name),
-        "input": {"literalDataDomains": [{"dataType": {"name": type_name(one.hint)}}]},
+        "input": {"literalDataDomains": [{"dataType": {"name": platform_type(one)}}]},
         "minOccurs": "1" if one.required else "0",
     }
-
-
-def _output(one: Output) -> dict[str, Any]:
-    if one.type is CwlType.DIRECTORY:
-        return _entry(one.id, one.doc or label(one.name), media_types.folder)
-    return _entry(one.id, one.doc or label(one.name), media_type(one.glob))
 
 
 def _entry(name: str, title: str, media_type: str) -> dict[str, Any]:

@@ -57,29 +57,54 @@ def _document(path: Path, folder: Path, *, as_step: bool = False) -> Problems:
     except DocumentError as error:
         yield str(error)
         return
+    if not as_step and "$graph" in mapping(document):
+        yield from _graph(document, folder)
+        return
     kind = mapping(document).get("class")
     if not isinstance(kind, str) or kind not in ({"CommandLineTool"} if as_step else _own):
         yield f"class: {kind!r} is not a CommandLineTool{'' if as_step else ' or a Workflow'}"
         return
-    yield from _head(document, kind)
-    yield from _parameters("inputs", document.get("inputs"), _input)
-    yield from _parameters("outputs", document.get("outputs"), _output)
-    yield from _tool(document, folder) if kind == "CommandLineTool" else _workflow(document, folder)
+    yield from _file_head(document, _shared | _own[kind])
+    yield from _process(document, kind, folder)
 
 
-def _head(document: dict[str, Any], kind: str) -> Problems:
+def _graph(document: dict[str, Any], folder: Path) -> Problems:
+    """Check ``application.cwl``: a workflow, and the tool that its only step runs."""
+    yield from _file_head(document, {"cwlVersion", "$namespaces", "$graph"})
+    found = document["$graph"]
+    members = [mapping(one) for one in found] if isinstance(found, list) else []
+    if [one.get("class") for one in members] != ["Workflow", "CommandLineTool"]:
+        yield "$graph: a Workflow and a CommandLineTool are needed"
+        return
+    for member in members:
+        kind = str(member["class"])
+        yield from unknown(member, (_shared | _own[kind]) - {"cwlVersion", "$namespaces"}, f"$graph/{kind}")
+    workflow, tool = members
+    yield from _process(workflow, "Workflow", folder, tools=frozenset((f"#{tool.get('id')}",)))
+    yield from _process(tool, "CommandLineTool", folder)
+    yield from _image_rule(tool, folder)
+
+
+def _file_head(document: dict[str, Any], known: set[str]) -> Problems:
+    """Check the fields of a whole file: version, namespaces and metadata."""
     about = {key for key in document if re.fullmatch(r"s:\w+", key)}
-    yield from unknown(document, _shared | _own[kind] | about, "document")
+    yield from unknown(document, known | about, "document")
     if document.get("cwlVersion") != "v1.2":
         yield f"cwlVersion: {document.get('cwlVersion')!r} is not v1.2"
     namespaces = document.get("$namespaces", {})
     if any(_namespaces.get(name) != address for name, address in mapping(namespaces).items()):
         yield "$namespaces: packmill writes only those of schema.org and cwltool"
+    for key in about:
+        yield from about_rule(key, document[key])
+
+
+def _process(document: dict[str, Any], kind: str, folder: Path, *, tools: frozenset[str] = frozenset()) -> Problems:
     yield from name_rule("id", document.get("id"))  # addresses in a document are relative to its id
     for key in ("label", "doc"):
         yield from text_rule(key, document.get(key, ""))
-    for key in about:
-        yield from about_rule(key, document[key])
+    yield from _parameters("inputs", document.get("inputs"), _input)
+    yield from _parameters("outputs", document.get("outputs"), _output)
+    yield from _tool(document, folder) if kind == "CommandLineTool" else _workflow(document, folder, tools)
 
 
 def _tool(document: dict[str, Any], folder: Path) -> Problems:
@@ -96,12 +121,19 @@ def _tool(document: dict[str, Any], folder: Path) -> Problems:
             yield from text_rule(key, word)
             if isinstance(word, str) and has_expression(word):
                 yield f"{key}: the expression in {word!r} is not one of packmill's"
+    if document.get("id") == "process" and "cwlVersion" in document:
+        yield from _image_rule(document, folder)
+
+
+def _image_rule(tool: dict[str, Any], folder: Path) -> Problems:
+    requirements = mapping(tool.get("requirements"))
     image, recorded = mapping(requirements.get("DockerRequirement")).get("dockerPull"), _recorded_image(folder)
-    if document.get("id") == "process" and recorded and image and image != recorded:
+    if recorded and image and image != recorded:
         yield f"requirements/DockerRequirement: {image!r} is not the image of package.json, {recorded!r}"
 
 
-def _workflow(document: dict[str, Any], folder: Path) -> Problems:
+def _workflow(document: dict[str, Any], folder: Path, tools: frozenset[str]) -> Problems:
+    """Check a workflow, whose steps run ``tools`` of the same graph, or else documents of the package."""
     yield from requirement_rules("requirements", document.get("requirements", {}), workflow_requirements)
     yield from requirement_rules("hints", document.get("hints", {}), workflow_hints)
     steps = document.get("steps")
@@ -111,7 +143,10 @@ def _workflow(document: dict[str, Any], folder: Path) -> Problems:
         yield from name_rule("steps", name)
         yield from _step(f"steps/{name}", mapping(step))
     for runs in {str(mapping(step).get("run")): None for step in mapping(steps).values()}:
-        if not re.fullmatch(r"\w[\w.-]*\.cwl", runs) or not (folder / runs).is_file():
+        if tools:
+            if runs not in tools:
+                yield f"steps: run: {runs!r} is not the tool of the graph"
+        elif not re.fullmatch(r"\w[\w.-]*\.cwl", runs) or not (folder / runs).is_file():
             yield f"steps: run: {runs!r} is not a document of the package"
         else:
             yield from (f"{runs}: {problem}" for problem in _document(folder / runs, folder, as_step=True))

@@ -48,15 +48,23 @@ def text_rule(where: str, value: Any) -> Problems:
 
 
 def about_rule(where: str, value: Any) -> Problems:
-    """Check a property of schema.org: text, a person or an organization, or a list of these."""
+    """Check a property of schema.org: text, an object such as a person, or a list of these."""
     for one in value if isinstance(value, list) else [value]:
         if isinstance(one, dict):
-            for name, text in one.items():
-                if name != "class" and not re.fullmatch(r"s:\w+", str(name)):
-                    yield f"{where}: packmill writes no {name!r} here"
-                yield from text_rule(f"{where}/{name}", text)
+            yield from _object_rule(where, one)
         else:
             yield from text_rule(where, one)
+
+
+def _object_rule(where: str, value: dict[str, Any], *, inner: bool = False) -> Problems:
+    """Check an object of texts, which may hold further objects, such as a person's affiliation."""
+    for name, part in value.items():
+        if name != "class" and not re.fullmatch(r"s:\w+", str(name)):
+            yield f"{where}: packmill writes no {name!r} here"
+        if isinstance(part, dict) and not inner:
+            yield from _object_rule(f"{where}/{name}", part, inner=True)
+        else:
+            yield from text_rule(f"{where}/{name}", part)
 
 
 def has_expression(text: str) -> bool:

@@ -33,6 +33,8 @@ from generator.runner.packaged.network import advise_on_network, advise_script_o
 from generator.runner.packaged.output_object import write_output_object
 from generator.runner.packaged.outputs import Found, check_outputs, find_outputs
 from generator.runner.packaged.placeholders import placeholder_paths
+from generator.runner.packaged.platform_inputs import process_inputs
+from generator.runner.packaged.result_catalog import write_result_catalog
 from generator.runner.packaged.script import run_script
 from generator.runner.packaged.script_outputs import move_to_declared_places
 from generator.runner.packaged.tidying import tidy
@@ -65,6 +67,12 @@ class PackagedRun:
     expected: tuple[tuple[str, str], ...] = ()
     paths: tuple[tuple[str, str], ...] = ()
     """Inputs of a script that are texts of paths, with their defaults."""
+    staged: tuple[tuple[str, str], ...] = ()
+    """Inputs that are given as folders with a STAC catalog, with the types that the process gets."""
+    plain: tuple[str, ...] = ()
+    """Inputs that are given as JSON text, or as a list that is empty without a value."""
+    catalog: str | None = None
+    """The ID of the STAC catalog of the results, if one is written; the output directory is then the only output."""
     declared: tuple[Output, ...] = ()
     """The outputs of a script; those of a notebook are in the notebook."""
     template: str | None = None
@@ -99,7 +107,8 @@ def run(request: PackagedRun) -> None:
     Raises:
         RunFailedError: the run failed; files written before the failure are in the output directory.
     """
-    inputs = read_inputs(request.inputs) if request.inputs else {}
+    given = read_inputs(request.inputs) if request.inputs else {}
+    inputs = process_inputs(given, staged=request.staged, plain=request.plain)
     place = locate_repository(request.repository)
     place.variables.restore(os.environ)
     process = find_process(request.process, place)
@@ -157,6 +166,8 @@ def _run(
                 workspace.leave_to(kept)
         for warning in check_outputs(found, dict(request.expected), output):
             request.say(f"warning: {warning}")
+        if request.catalog:
+            write_result_catalog(output, name=request.catalog, time=record.started, say=request.say)
 
 
 def _collect(run: _Run) -> tuple[Found, ...]:
@@ -172,7 +183,9 @@ def _collect(run: _Run) -> tuple[Found, ...]:
     if run.executed is not None:
         own |= {path.relative_to(output).as_posix() for path in (run.executed, run.executed.with_suffix(".html"))}
     found = find_outputs(run.outputs, output, own=own)
-    if run.executed is not None or run.outputs:
+    if run.request.catalog:
+        write_output_object((), output)
+    elif run.executed is not None or run.outputs:
         write_output_object(found, output, executed=run.executed, scraps=run.record.scraps)
     return found
 

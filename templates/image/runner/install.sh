@@ -96,7 +96,7 @@ if [ -n "$KERNEL_PYTHON" ]; then
     compile "$KERNEL_PYTHON" "$site/generator/runner/kernel_modules"
 fi
 # Check that no package lost files that it needs.
-"$python" -I -B -c 'import boto3.s3.transfer, fsspec.implementations.sftp, obstore.fsspec, paramiko, pystac'
+"$python" -I -B -c 'import boto3.s3.transfer, fsspec.implementations.sftp, obstore.fsspec, paramiko'
 "$python" -I -B -c 'import generator.runner.server.serve, boto3.s3.transfer, prometheus_client, python_multipart'
 if [ -d $gateway ]; then
     "$python" -I -B -c 'import sys, tornado; tornado.__path__.append(sys.argv[1]); import generator.runner.server.gateway.websocket.serve' \
@@ -120,7 +120,7 @@ if [ -d $top/gateway ]; then
 fi
 mv "$site/generator/runner/server" "/packmill-root/server$site/generator/runner/"
 # Check that the runner works without the packages of staging and of the server: some images lack them.
-"$python" -I -B -c 'import jinja2, nbconvert, papermill.execute, papermill.iorw, requests, yaml, generator.runner.cli'
+"$python" -I -B -c 'import jinja2, nbconvert, papermill.execute, papermill.iorw, pystac, requests, yaml, generator.runner.cli'
 mv $top /packmill-root/runner/opt/
 chmod -R a+rX /packmill-root
 chmod 1777 /packmill-root/server/var/lib/packmill # for any user; a named volume that is mounted here gets the mode
