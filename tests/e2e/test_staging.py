@@ -147,6 +147,16 @@ def test_http_and_s3_in_s3_out(package: Path, web: HttpServer, s3: S3, tmp_path:
     assert {file["url"] for file in told["files"]} == {f"s3://results/{name}" for name in s3.objects("results")}
 
 
+def test_a_packed_workflow_runs(package: Path, web: HttpServer, s3: S3, tmp_path: Path) -> None:
+    packed = subprocess.run(["cwltool", "--pack", package / "workflow.cwl"], capture_output=True, check=True)
+    (tmp_path / "packed.cwl").write_bytes(packed.stdout)
+
+    ran = cwltool(tmp_path / "packed.cwl", job(web, s3), tmp_path / "run")
+
+    assert ran.code == 0, ran.log
+    assert "run/summary.json" in s3.objects("results")
+
+
 def test_the_notebook_gets_the_files_as_the_original_system_gives_them(
     package: Path, web: HttpServer, s3: S3, tmp_path: Path
 ) -> None:
