@@ -155,17 +155,24 @@ def _stage_in_inputs(options: argparse.Namespace) -> dict[str, Any]:
 def _choose_cache(given: dict[str, Any], *, in_step: bool) -> CacheFolder | None:
     """Return the cache folder; in a step the engine has put it into the working directory, writable.
 
-    A step that only fills the cache and has none creates one for the steps after it.
+    A step that only fills the cache and has none creates one for the steps after it. So does one that an engine gives a
+    copy, such as Toil, whose folders have addresses of its own store.
     """
     from generator.staging.stage_in import CacheFolder
 
     value = given.get(contract.cache_input)
     if isinstance(value, dict):
         created = given.get(contract.created_cache_input) or given.get("cache_is_new")
-        return CacheFolder(path=Path("cache"), is_new=bool(created))
+        return CacheFolder(path=Path("cache"), is_new=bool(created) or _is_copied(value))
     if value:
         return CacheFolder(path=Path(value))
     return CacheFolder(path=Path("cache"), is_new=True) if in_step and given.get("cache_only") else None
+
+
+def _is_copied(folder: dict[str, Any]) -> bool:
+    """Whether an engine has copied a folder from a store of its own, so that the user's one stays as it is."""
+    scheme, separator, _ = str(folder.get("location") or "").partition(":")
+    return bool(separator) and scheme not in ("file", "_")
 
 
 def _run_stage_out(options: argparse.Namespace, say: Callable[[str], None]) -> int:

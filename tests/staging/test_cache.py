@@ -168,6 +168,28 @@ def test_a_step_without_a_cache_begins_one_for_the_next(
     assert statuses(web) == [200, 304, 304, 304]
 
 
+def test_a_copy_of_the_cache_is_a_new_one(web: HttpServer, step: Runner, outputs: object) -> None:
+    """Toil copies folders to a store of its own, so that the user's cache stays as it is."""
+    copy = {"class": "Directory", "path": "/store/cache", "location": "toildir:e30="}
+
+    assert step("stage-in", {"input_path": web.put("/a", b"a"), "cache_only": True, "cache_dir": copy}).code == 0
+    assert outputs()["cache_new"] == {  # type: ignore[operator]
+        "class": "Directory",
+        "path": "cache",
+        "basename": "packmill-cache",
+    }
+
+
+def test_at_most_one_folder_of_a_cache_is_empty(web: HttpServer, runner: Runner, tmp_path: Path) -> None:
+    """Toil takes all empty folders of a cache for one, and fails."""
+    (tmp_path / "local.txt").write_text("not fetched")
+
+    runner("stage-in", web.put("/a", b"a"), web.put("/b", b"b"), "local.txt", "--cache-dir", "cache")
+
+    empty = [path for path in (tmp_path / "cache").rglob("*") if path.is_dir() and not any(path.iterdir())]
+    assert [path.name for path in empty] == ["partial"]
+
+
 def test_a_cache_that_cannot_be_written_is_named(web: HttpServer, runner: Runner, tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("a file")
 

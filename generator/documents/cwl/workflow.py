@@ -207,7 +207,7 @@ def cache_workflow_cwl(context: DocumentContext) -> str:
     inputs |= settings()
     outputs = {
         "cache_out": {
-            **port("Directory?", "the new cache; an existing one is updated in place"),
+            **port("Directory?", "the cache, unless it is an existing one that the engine updates in place"),
             "outputSource": f"{step_name(staged[-1], context)}/cache_new",
         }
     }

@@ -4,10 +4,14 @@
 unfinished transfers; ``locks/`` has a lock file for each URL, which the kernel unlocks when the process ends. Each use
 asks the server whether the file changed, and fetches it again if so, or if the cached content is damaged. The cache
 contains no credentials and no signatures.
+
+A folder is made when it gets a file, and ``partial/`` has none: Toil names a folder by its content, and refuses a cache
+in which two are empty (`findings/toil-empty-folders.sh`).
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -23,7 +27,6 @@ from generator.staging.stores import Source, Validator
 
 algorithm = "sha256"
 _BLOCK = 1024**2
-_FOLDERS = ("entries", "content", "partial", "locks")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,10 +51,10 @@ class Cache:
         """
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         self._mode = folder.stat().st_mode & 0o777
         """The folder's permissions, which all files in it get."""
-        for name in _FOLDERS:
-            self._make(folder / name)
 
     def _make(self, folder: Path) -> None:
         with suppress(FileExistsError):
@@ -65,10 +68,10 @@ class Cache:
         ``on_wait`` is called if another process has the lock. On file systems without locks, each process gets a
         partial file of its own.
         """
-        shared = self._path("partial", _cache_id(source))
+        shared = self._writable(self._folder / "partial" / _cache_id(source))
         with ExitStack() as held:
             try:
-                lock = self._path("locks", _cache_id(source))
+                lock = self._writable(self._path("locks", _cache_id(source)))
                 file = held.enter_context(lock.open("a+b"))
                 with suppress(OSError):
                     lock.chmod(self._mode & 0o666)
@@ -115,12 +118,12 @@ class Cache:
     def keep(self, entry: Entry, source: Source, part: Path) -> None:
         """Move a complete file into the cache."""
         part.chmod(self._mode & 0o666)
-        part.replace(self.content(entry))
+        part.replace(self._writable(self.content(entry)))
         part.with_name(part.name + ".json").unlink(missing_ok=True)
         self._write_entry(entry, source)
 
     def _write_entry(self, entry: Entry, source: Source) -> None:
-        target = self._path("entries", _cache_id(source))
+        target = self._writable(self._path("entries", _cache_id(source)))
         with tempfile.NamedTemporaryFile(
             "w", encoding="utf-8", dir=target.parent, prefix=".", suffix=".new", delete=False
         ) as file:
@@ -158,9 +161,13 @@ class Cache:
         return _is_valid(hashers.digests(), entry, required)
 
     def _path(self, kind: str, name: str) -> Path:
-        folder = self._folder / kind / name[:2]
-        self._make(folder)
-        return folder / name
+        return self._folder / kind / name[:2] / name
+
+    def _writable(self, path: Path) -> Path:
+        """Return a path below the cache, in a folder that exists."""
+        for folder in reversed(path.relative_to(self._folder).parents[:-1]):
+            self._make(self._folder / folder)
+        return path
 
 
 def _cache_id(source: Source) -> str:

@@ -184,6 +184,6 @@ steps:
 outputs:
   cache_out:
     type: Directory?
-    label: the new cache; an existing one is updated in place
-    doc: the new cache; an existing one is updated in place
+    label: the cache, unless it is an existing one that the engine updates in place
+    doc: the cache, unless it is an existing one that the engine updates in place
     outputSource: stage_in_scene/cache_new
