@@ -17,12 +17,11 @@ from generator.containers.engine import open_client
 from generator.containers.registry_session import (
     Login,
     auth_config,
-    is_loopback,
     open_registry,
     read_challenge,
     registry_session,
 )
-from generator.network.addresses import resolve_checked
+from generator.network.addresses import is_loopback, resolve_checked
 from generator.shared.errors import PublishError
 
 manifest_type = "application/vnd.oci.image.manifest.v1+json"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from generator.network.guarded_proxy import guarded_proxy
+from generator.network.addresses import is_loopback
+from generator.network.sessions import http_session
 
 if TYPE_CHECKING:
     import requests
@@ -62,16 +62,9 @@ def open_registry(target: str, login: Login | None) -> Iterator[tuple[Any, Any]]
 
 @contextmanager
 def registry_session(login: Login | None, *, plain: bool) -> Iterator[requests.Session]:
-    """Open a session with a registry; a guarded one checks each address, also of redirects, and ignores ``.netrc``."""
-    import requests
-
-    with requests.Session() as session, ExitStack() as stack:
-        session.verify = session.merge_environment_settings("", {}, None, None, None)["verify"]
-        if login and login.guarded:
-            session.trust_env = False
-            if not plain:
-                proxy = stack.enter_context(guarded_proxy(login.reachable))
-                session.proxies = {"http": proxy.url, "https": proxy.url}
+    """Open a session with a registry, guarded if its login is."""
+    guarded = login is not None and login.guarded
+    with http_session(guarded=guarded, reachable=login.reachable if login else (), plain=plain) as session:
         yield session
 
 
@@ -79,11 +72,3 @@ def read_challenge(session: requests.Session, host: str, *, plain: bool) -> str:
     """Request the authentication challenge of a registry (distribution spec, "Auth")."""
     address = f"{'http' if plain else 'https'}://{host}/v2/"
     return session.get(address, timeout=30).headers.get("WWW-Authenticate", "")
-
-
-def is_loopback(host: str) -> bool:
-    """Check whether a host is this machine, which Docker reaches without TLS."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

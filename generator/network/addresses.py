@@ -37,6 +37,14 @@ def resolve_checked(host: str, allowed: Iterable[str] = ()) -> list[str]:
     return found
 
 
+def is_loopback(host: str) -> bool:
+    """Check whether a host is this machine, which is reached without TLS."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def _covers(entry: str, host: str, address: public_addresses.Address) -> bool:
     try:
         network = ipaddress.ip_network(entry, strict=False)

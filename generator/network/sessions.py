@@ -1,0 +1,33 @@
+"""HTTP sessions for addresses that a request names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
+
+from generator.network.guarded_proxy import guarded_proxy
+
+if TYPE_CHECKING:
+    import requests
+
+
+@contextmanager
+def http_session(*, guarded: bool, reachable: tuple[str, ...] = (), plain: bool = False) -> Iterator[requests.Session]:
+    """Open a session; a guarded one checks each address, also of redirects, and ignores ``.netrc``.
+
+    Args:
+        guarded: reach only public and ``reachable`` addresses.
+        reachable: networks and hosts that may be private.
+        plain: the address is this machine, without TLS, and was checked before.
+    """
+    import requests
+
+    with requests.Session() as session, ExitStack() as stack:
+        session.verify = session.merge_environment_settings("", {}, None, None, None)["verify"]
+        if guarded:
+            session.trust_env = False
+            if not plain:
+                proxy = stack.enter_context(guarded_proxy(reachable))
+                session.proxies = {"http": proxy.url, "https": proxy.url}
+        yield session
