@@ -47,6 +47,14 @@ def spdx_expression(text: str) -> str:
         return ""
 
 
+def license_address(text: str) -> str:
+    """Return the address of a license's text: of a single license of the SPDX list, or an address as it is."""
+    if re.fullmatch(r"https?://\S+", text):
+        return text
+    is_listed = " " not in text and not text.startswith("LicenseRef-") and spdx_expression(text)
+    return f"https://spdx.org/licenses/{text}.html" if is_listed else ""
+
+
 def license_of_text(text: str) -> str:
     """Return the SPDX identifier of a license's text, or an empty text if it is unknown.
 

@@ -15,7 +15,7 @@ from ruamel.yaml.scalarstring import PlainScalarString
 from generator.documents.context import DocumentContext
 from generator.documents.cwl.about import about
 from generator.documents.text import prose
-from generator.metadata.licenses import spdx_expression
+from generator.metadata.licenses import license_address
 from generator.metadata.metadata import Person
 
 
@@ -60,8 +60,5 @@ def _organization(name: str, more: Person | None = None) -> dict[str, Any]:
 
 def _license(text: str) -> dict[str, Any]:
     """Return a license by its name, with the address of its text if it is one license of the SPDX list."""
-    is_listed = " " not in text and spdx_expression(text) and not text.startswith("LicenseRef-")
-    address = {"s:url": f"https://spdx.org/licenses/{text}.html"} if is_listed else {}
-    if re.fullmatch(r"https?://\S+", text):
-        address = {"s:url": text}
-    return {"class": "s:CreativeWork", "s:name": text, **address}
+    address = license_address(text)
+    return {"class": "s:CreativeWork", "s:name": text, **({"s:url": address} if address else {})}
