@@ -321,7 +321,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _trigger(client: Client, settings: Mapping[str, str], options: argparse.Namespace) -> int:
-    named = ("repository", "checkout", "env", "registry", "destination")
+    named = ("repository", "checkout", "env", "registry", "destination", "deploy")
     variables = {name: value for name in named if (value := getattr(options, name))}
     if options.process:
         variables["process"] = "\n".join(options.process)
@@ -554,6 +554,7 @@ exit codes: 0 success, also with warnings, 1 the pipeline failed, 2 the request 
     trigger.add_argument("--env", metavar="PATH|URL", help="environment that replaces the repository's own")
     trigger.add_argument("--registry", metavar="HOST/PATH", help="registry that the image is pushed to")
     trigger.add_argument("--destination", metavar="GIT-URL", help="repository that the package is deposited in")
+    trigger.add_argument("--deploy", metavar="URL", help="platform that the package is deployed to; needs --registry")
     trigger.add_argument(
         "--variable",
         action="append",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from generator.network.address_policy import Access
 from generator.network.addresses import check
+from generator.platforms.connection import check_platform_address
 from generator.repository.connection import check_repository
 from generator.request.build import BuildRequest
-from generator.request.settings import Settings
+from generator.request.settings import Settings, deploy_token
 
 
 def check_addresses(request: BuildRequest, settings: Settings) -> None:
@@ -16,13 +17,16 @@ def check_addresses(request: BuildRequest, settings: Settings) -> None:
 
     Raises:
         RepositoryError: the policy refuses the repository.
-        PublishError: the policy refuses the registry or the destination.
+        PublishError: the policy refuses the registry, the destination or the platform.
     """
     check_repository(settings.repositories, request.repository)
     if request.destination:
         check_repository(settings.destinations, request.destination.repository)
     if request.registry:
         check_registry_address(request.registry, settings)
+    if request.platform:
+        has_token = bool(deploy_token(request.platform, settings))
+        check_platform_address(request.platform, settings.platforms, has_token=has_token)
 
 
 def check_registry_address(registry: str, settings: Settings) -> Access:

@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from generator.build.address_checks import check_addresses
+from generator.build.deploy import check_platform, deploy_packages
 from generator.build.images import build_image, build_staging_image, check_runner, push_images
 from generator.build.packages import write_packages
 from generator.build.publish import address, check_room, publish_package
@@ -20,7 +21,10 @@ from generator.request.settings import Settings
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Built:
-    """The packages of a build on disk; ``folder`` is that of the package, or the one that holds several."""
+    """The packages of a build on disk; ``folder`` is that of the package, or the one that holds several.
+
+    ``address`` is where the package is deposited; ``deployed`` has the address of each process on the platform.
+    """
 
     folder: Path
     packages: tuple[Path, ...]
@@ -30,6 +34,7 @@ class Built:
     processes: tuple[str, ...]
     commit: str
     address: str = ""
+    deployed: tuple[str, ...] = ()
     layers: tuple[str, ...] = ()
 
 
@@ -47,6 +52,7 @@ def build(request: BuildRequest, settings: Settings, progress: Progress) -> Buil
         checkout = fetch_commit(request, settings, Path(temporary, "repository"), progress)
         job = read_commit(request, settings, checkout, progress)
         check_room(job)
+        check_platform(job)
         built = build_image(job, progress)
         job = check_runner(job, built, progress)
         staging = build_staging_image(job, built, progress)
@@ -54,6 +60,7 @@ def build(request: BuildRequest, settings: Settings, progress: Progress) -> Buil
         record = record_image(job, image, local=built.reference)
         changed = write_packages(job, image, staging, record, progress)
         publish_package(job, image, progress)
+        deployed = deploy_packages(job, image, progress)
         return Built(
             folder=job.package,
             packages=tuple(folder for _, folder in job.packages),
@@ -64,4 +71,5 @@ def build(request: BuildRequest, settings: Settings, progress: Progress) -> Buil
             processes=request.processes,
             commit=job.source.commit,
             address=address(request, job.package),
+            deployed=deployed,
         )

@@ -76,7 +76,7 @@ def main(stage: str | None, environment: Mapping[str, str]) -> None:
 
 def _build(request: BuildRequest, settings: Settings, progress: Progress) -> None:
     """Build the image and the package; publish nothing."""
-    built = build(replace(request, registry=None, destination=None), settings, progress)
+    built = build(replace(request, registry=None, destination=None, platform=None), settings, progress)
     _report(built)
 
 
@@ -87,7 +87,7 @@ def check_stage(request: BuildRequest, settings: Settings, progress: Progress) -
         DocumentError, RunError: a check failed.
         NotRunError: a process was not run, because the package has no values to run it with.
     """
-    built = build(replace(request, registry=None, destination=None, fresh=False), settings, progress)
+    built = build(replace(request, registry=None, destination=None, platform=None, fresh=False), settings, progress)
     checks = checking.check(
         built.packages,
         base=request.output,
@@ -106,7 +106,7 @@ def check_stage(request: BuildRequest, settings: Settings, progress: Progress) -
 
 
 def _publish(request: BuildRequest | None, settings: Settings, progress: Progress) -> None:
-    """Push the image to its registry, deposit the package in its destination.
+    """Push the image to its registry, deposit the package in its destination, deploy it to its platform.
 
     Raises:
         UsageError: the request has no registry and no destination.
@@ -123,6 +123,7 @@ def _report(built: Built) -> None:
         "PACKMILL_PACKAGE": str(built.folder),
         "PACKMILL_IMAGE": built.image,
         "PACKMILL_ADDRESS": built.address,
+        "PACKMILL_DEPLOYED": " ".join(built.deployed),
     }
     _dotenv.write_text(dotenv({name: value for name, value in known.items() if value}), encoding="utf-8")
     print(built.folder)

@@ -18,6 +18,7 @@ from generator.commands.parser import (
 )
 
 if TYPE_CHECKING:
+    from generator.platforms.platform import Platform
     from generator.repository.destination import Destination
 
 
@@ -89,6 +90,12 @@ environment."""
         help="address of deposited files, such as https://example.org/{branch}/{path} (default: the host's usual one)",
     )
     parser.add_argument(
+        "--deploy",
+        metavar="URL",
+        help="deploy the package to a platform with OGC API - Processes, Part 2, such as "
+        "https://platform.example.org/ogc-api; needs --push; the token is in PACKMILL_DEPLOY_TOKEN",
+    )
+    parser.add_argument(
         "--output-template",
         metavar="TEMPLATE",
         help="path of the executed notebook, as a template such as "
@@ -136,6 +143,7 @@ def run(options: argparse.Namespace) -> int:
         output_template=options.output_template,
         registry=options.push,
         destination=_destination(options),
+        platform=_platform(options),
         fresh=options.no_cache,
         standard=options.standard_buildpacks,
         kernel_gateway=options.kernel_gateway,
@@ -159,12 +167,19 @@ def run(options: argparse.Namespace) -> int:
                     "changed": built.changed,
                     "commit": built.commit,
                     **({"address": built.address} if built.address else {}),
+                    **({"deployed": list(built.deployed)} if built.deployed else {}),
                 }
             )
         )
     else:
         print(built.folder)
     return 0
+
+
+def _platform(options: argparse.Namespace) -> Platform | None:
+    from generator.platforms.platform import parse_platform
+
+    return parse_platform(options.deploy) if options.deploy else None
 
 
 def _destination(options: argparse.Namespace) -> Destination | None:

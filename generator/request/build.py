@@ -14,6 +14,7 @@ from generator.request.checks import (
     check_cell_number,
     check_commit,
     check_folders,
+    check_image_is_pushed,
     check_reference,
     check_registry,
     check_resources,
@@ -23,6 +24,7 @@ from generator.request.resources import Resources
 from generator.shared.errors import RepositoryError, UsageError
 
 if TYPE_CHECKING:  # inspecting a local folder loads neither
+    from generator.platforms.platform import Platform
     from generator.repository.destination import Destination
     from generator.request.settings import Settings
 
@@ -36,7 +38,8 @@ class BuildRequest:
     ``submodules``, their folders stay empty; ``lock`` (name and text) replaces the requirements in the environment's
     files; ``base_image`` replaces the base image in the settings; ``replace`` allows replacing a package or an image of
     another repository at the same place; ``emits`` are the optional documents, in a fixed order; ``resources`` precede
-    those that the repository states; ``parameters_cell`` is the number of the notebook's cell with the parameters.
+    those that the repository states; ``parameters_cell`` is the number of the notebook's cell with the parameters;
+    ``platform`` is where the packages are deployed.
     """
 
     repository: Repository
@@ -50,6 +53,7 @@ class BuildRequest:
     output_template: str | None = None
     registry: str | None = None
     destination: Destination | None = None
+    platform: Platform | None = None
     commit: str | None = None
     fresh: bool = False
     standard: bool = False
@@ -92,6 +96,7 @@ def build_request(
     output_template: str | None = None,
     registry: str | None = None,
     destination: Destination | None = None,
+    platform: Platform | None = None,
     commit: str | None = None,
     fresh: bool = False,
     standard: bool = False,
@@ -115,6 +120,8 @@ def build_request(
         check_template(output_template)
     if registry and not build_image:
         raise UsageError("--push needs an image; omit --push or --no-image")
+    if platform:
+        check_image_is_pushed(registry, image if not build_image else None)
     named = tuple(dict.fromkeys(process_name(process) for process in processes)) or (default_process,)
     check_folders(named)
     return BuildRequest(
@@ -129,6 +136,7 @@ def build_request(
         output_template=output_template or None,
         registry=check_registry(registry) if registry else None,
         destination=destination,
+        platform=platform,
         commit=check_commit(commit) if commit else None,
         fresh=fresh,
         standard=standard,

@@ -98,6 +98,22 @@ def check_registry(text: str) -> str:
     return plain
 
 
+def check_image_is_pushed(registry: str | None, image: str | None) -> None:
+    """Check that a platform can pull the image of a package that is deployed to it.
+
+    ``image`` is the name of an image that this build does not make.
+
+    Raises:
+        UsageError: the image is pushed to no registry, and its name has none.
+    """
+    host, slash, _ = (image or "").partition("/")
+    if not registry and not (slash and (host == "localhost" or "." in host or ":" in host)):
+        raise UsageError(
+            "--deploy: the platform pulls the image from a registry; add --push REGISTRY (CI variable: registry), or "
+            "name an image that is in one with --no-image --image"
+        )
+
+
 def check_reference(text: str) -> str:
     """Check the requested name of an image (distribution/reference).
 

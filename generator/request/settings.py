@@ -7,12 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from generator.network.address_policy import (
+    Access,
     AddressPolicy,
     any_destination,
+    any_platform,
     any_registry,
     any_repository,
     check_submodules,
 )
+from generator.platforms.platform import Platform
 from generator.repository.address import Repository
 from generator.repository.destination import Destination, default_branch
 from generator.repository.places import default_process
@@ -40,6 +43,7 @@ variables = {
     "destination": "git URL of the repository that the package is deposited in, at its path below packages/",
     "destination_branch": f"branch of that repository (default: {default_branch})",
     "destination_address": "address of deposited files, with {branch} and {path} (default: the host's usual one)",
+    "deploy": "address of a platform with OGC API - Processes that the package is deployed to; needs 'registry'",
     "output": "folder for packages (default: packages)",
     "emit": "documents to write as well, separated by spaces: airflow, maap, ro-crate",
     "replace": "'yes' replaces a package or an image of another repository or process that has the same place",
@@ -54,12 +58,15 @@ variables = {
     "PACKMILL_REPOSITORIES": "repositories that may be named: hosts, host/path or URLs (default: any, see docs/ci.md)",
     "PACKMILL_DESTINATIONS": "destinations that may be named, in the same form",
     "PACKMILL_REGISTRIES": "registries that may be named, in the same form",
+    "PACKMILL_PLATFORMS": "platforms that may be named, in the same form",
     "PACKMILL_LOCAL_REPOSITORIES": "'no' refuses local repositories and files",
     "PACKMILL_REGISTRY_USER": "user of the registry, if 'docker login' was not used",
     "PACKMILL_REGISTRY_PASSWORD": "password or token of that user",
     "PACKMILL_REGISTRY_HOST": "the one registry that gets this user and password (default: any requested registry)",
     "PACKMILL_PUBLISH_TOKEN": "token for a destination by https",
     "PACKMILL_PUBLISH_HOST": "the one host that gets PACKMILL_PUBLISH_TOKEN (default: the destination's host)",
+    "PACKMILL_DEPLOY_TOKEN": "bearer token for the platform of 'deploy'",
+    "PACKMILL_DEPLOY_HOST": "the one host that gets PACKMILL_DEPLOY_TOKEN (default: the platform's host)",
     "PACKMILL_STAGE_GUARD": "'1' limits staging steps to public addresses, in packages and in runs",
     "PACKMILL_STAGE_ALLOW": "networks and hosts that the guard allows, separated by spaces",
     "PACKMILL_RUN_MEMORY": "MiB of memory for a container of a run (default: three quarters of the machine's)",
@@ -83,6 +90,8 @@ class Settings:
     git_host: str = ""
     publish_token: str = field(default="", repr=False)
     publish_host: str = ""
+    deploy_token: str = field(default="", repr=False)
+    deploy_host: str = ""
     local_repositories: bool = True
     registry_user: str = ""
     registry_password: str = field(default="", repr=False)
@@ -103,6 +112,7 @@ class Settings:
     repositories: AddressPolicy = any_repository
     destinations: AddressPolicy = any_destination
     registries: AddressPolicy = any_registry
+    platforms: AddressPolicy = any_platform
     submodules: tuple[str, ...] = ()
 
     @property
@@ -136,6 +146,8 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         git_host=environment.get("PACKMILL_GIT_HOST", ""),
         publish_token=environment.get("PACKMILL_PUBLISH_TOKEN", ""),
         publish_host=environment.get("PACKMILL_PUBLISH_HOST", ""),
+        deploy_token=_header_text(environment, "PACKMILL_DEPLOY_TOKEN"),
+        deploy_host=environment.get("PACKMILL_DEPLOY_HOST", ""),
         local_repositories=local,
         registry_user=environment.get("PACKMILL_REGISTRY_USER", ""),
         registry_password=environment.get("PACKMILL_REGISTRY_PASSWORD", ""),
@@ -150,6 +162,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         repositories=policy(any_repository),
         destinations=policy(any_destination),
         registries=policy(any_registry),
+        platforms=policy(any_platform),
         submodules=check_submodules(_words(environment, "PACKMILL_SUBMODULES")),
         run_memory=int(_positive(environment, "PACKMILL_RUN_MEMORY")),
         run_cpus=_positive(environment, "PACKMILL_RUN_CPUS"),
@@ -162,6 +175,18 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
 
 def _words(environment: Mapping[str, str], name: str) -> tuple[str, ...]:
     return tuple(environment.get(name, "").replace(",", " ").split())
+
+
+def _header_text(environment: Mapping[str, str], name: str) -> str:
+    """Read a secret that is sent in the header of a request; the error does not show it.
+
+    Raises:
+        UsageError: the text has characters other than those of a header (RFC 9110, 5.5).
+    """
+    text = environment.get(name, "").strip()
+    if not text.isascii() or not text.isprintable():
+        raise UsageError(f"{name}: has line breaks or characters other than ASCII; set it to the token alone")
+    return text
 
 
 def _network(value: str) -> str:
@@ -204,6 +229,16 @@ def fetch_token(repository: Repository, settings: Settings) -> str:
 def publish_token(destination: Destination, settings: Settings) -> str:
     """Return the token for depositing in a destination; empty when it is for another host."""
     return settings.publish_token if _is_for(settings.publish_host, destination.repository.host) else ""
+
+
+def deploy_token(platform: Platform, settings: Settings) -> str:
+    """Return the token for a platform; empty when it is for another host.
+
+    A token without a host is only for platforms that the operator allows without restrictions.
+    """
+    if not settings.deploy_host and settings.platforms.access(platform.address) is Access.PUBLIC:
+        return ""
+    return settings.deploy_token if _is_for(settings.deploy_host, platform.host) else ""
 
 
 def registry_user(registry: str, settings: Settings) -> str:

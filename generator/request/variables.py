@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from generator.platforms.platform import parse_platform
 from generator.repository.destination import Destination, parse_destination
 from generator.request.build import BuildRequest, build_request
 from generator.request.resources import resource_names
@@ -13,7 +14,7 @@ from generator.shared.errors import UsageError
 
 _names = (
     "repository checkout process env parameters_cell output_template registry destination destination_branch "
-    "destination_address standard_buildpacks kernel_gateway no_submodules no_cache emit cores ram disk time gpu"
+    "destination_address deploy standard_buildpacks kernel_gateway no_submodules no_cache emit cores ram disk time gpu"
 ).split()
 
 
@@ -40,6 +41,7 @@ def from_variables(environment: Mapping[str, str]) -> BuildRequest | None:
         parameters_cell=value["parameters_cell"] or None,
         registry=value["registry"] or None,
         destination=_destination(value),
+        platform=parse_platform(value["deploy"]) if value["deploy"] else None,
         output=Path(value["output"] or "packages"),
         commit=value["PACKMILL_COMMIT"] or None,
         fresh=is_yes(value["no_cache"]),

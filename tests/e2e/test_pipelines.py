@@ -17,6 +17,7 @@ import gitlab
 import pytest
 import requests
 from ci_service import ACCESS, TRIGGER, Service
+from platform_server import Platform, platform_server
 from playwright.sync_api import expect, sync_playwright
 from support import commit_all, git, here, write_notebook
 
@@ -166,9 +167,12 @@ def test_two_pipelines_publish_at_once_and_the_second_time_nothing_changes(
     git(deposit, "init", "--quiet", "--bare", "--initial-branch=main")
     git(algorithm, "branch", "--force", "other")
     where = {"registry": f"{registry}/group", "destination": str(deposit)}
-    for _ in range(2):
-        numbers = [service.trigger(**{**_payload(algorithm), **where, "checkout": one}) for one in ("main", "other")]
-        jobs = [_wait(service, number)["publish"] for number in numbers]
+    with platform_server(Platform()) as platform:
+        where["deploy"] = platform.address
+        for _ in range(2):
+            checkouts = ("main", "other")
+            numbers = [service.trigger(**{**_payload(algorithm), **where, "checkout": one}) for one in checkouts]
+            jobs = [_wait(service, number)["publish"] for number in numbers]
 
     assert git(deposit, "rev-list", "--count", "main") == "2"
     package = json.loads(git(deposit, "show", "main:ada/squares/other/notebooks-squares/package.json"))
@@ -184,9 +188,13 @@ def test_two_pipelines_publish_at_once_and_the_second_time_nothing_changes(
     assert manifest["subject"]["digest"] == digest
     titles = {layer["annotations"]["org.opencontainers.image.title"] for layer in manifest["layers"]}
     assert titles == set(package["documents"])
+    assert set(platform.processes) == {f"ada.squares.{one}.notebooks-squares" for one in checkouts}
+    sent = json.loads(next(one.body for one in platform.asked if one.method == "PUT"))
+    assert f"{registry}/group/ada.squares@sha256:" in json.dumps(sent["executionUnit"])
     for job in jobs:
         trace = service.trace(int(str(job["id"])))
         assert ": unchanged" in trace
+        assert ": replaced" in trace
         assert "open sesame" not in trace
 
 
