@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from generator.package.oracles.opinion import Opinion
 from generator.package.record import read_json
@@ -38,14 +39,24 @@ def _opinion(document: Path) -> Opinion:
 def _fault(document: Path) -> str:
     from jsonschema.exceptions import best_match
     from jsonschema.validators import validator_for
+    from referencing import Registry, Resource
 
-    schema = json.loads(_folder().joinpath(f"{document.stem}.schema.json").read_text(encoding="utf-8"))
+    schema = _read(f"{document.stem}.schema.json")
     kind = validator_for(schema)
+    others: Registry[Any] = Registry().with_resources(
+        (one.name, Resource.from_contents(_read(one.name))) for one in _schemas()
+    )
     try:
-        fault = best_match(kind(schema, format_checker=kind.FORMAT_CHECKER).iter_errors(read_json(document)))
+        judge_with = kind(schema, format_checker=kind.FORMAT_CHECKER, registry=others)
+        fault = best_match(judge_with.iter_errors(read_json(document)))
     except (OSError, ValueError) as error:
         return str(error)
     return f"{'/'.join(map(str, fault.absolute_path)) or 'document'}: {fault.message}" if fault else ""
+
+
+def _read(name: str) -> dict[str, Any]:
+    """Read a schema; those of packmill refer to each other by the names of their files."""
+    return dict(json.loads(_folder().joinpath(name).read_text(encoding="utf-8")))
 
 
 def _schemas() -> Iterator[Path]:
