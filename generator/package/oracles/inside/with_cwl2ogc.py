@@ -32,13 +32,17 @@ def _differences(kind: str, read: Mapping[str, Any], described: Mapping[str, Any
     for name in sorted(read.keys() ^ described.keys()):
         yield f"{kind}/{name}: only in {'the CWL document' if name in read else 'processDescription.json'}"
     for name in sorted(read.keys() & described.keys()):
-        ours, theirs = _shape(described[name].get("schema", {})), _shape(read[name]["schema"])
+        theirs = _shape(read[name]["schema"])
+        ours = _shape(described[name].get("schema", {}), choices="enum" in str(theirs))
         if theirs and ours != theirs:
             yield f"{kind}/{name}: {ours} in processDescription.json, {theirs} in the CWL document"
 
 
-def _shape(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Return type, choices and items of a schema; empty for files, folders, unions, and values of any type."""
-    kept = {key: schema[key] for key in ("type", "enum") if key in schema}
-    items = _shape(schema["items"]) if isinstance(schema.get("items"), dict) else {}
+def _shape(schema: Mapping[str, Any], *, choices: bool = True) -> dict[str, Any]:
+    """Return type, choices and items of a schema; empty for files, folders, unions, and values of any type.
+
+    Without ``choices``, these are left out: CWL has no enum with a slash in a symbol, and no list of enums.
+    """
+    kept = {key: schema[key] for key in ("type", *(["enum"] if choices else [])) if key in schema}
+    items = _shape(schema["items"], choices=choices) if isinstance(schema.get("items"), dict) else {}
     return {**kept, "items": items} if items else kept
