@@ -29,7 +29,7 @@ def inspect(request: BuildRequest, variables: Mapping[str, str]) -> dict[str, An
     """
     with _folder(request, variables) as (folder, checkout):
         warnings, left_out = (checkout.warnings, checkout.left_out) if checkout else ((), ())
-        process = read_process(folder, request.processes[0], left_out=left_out, parameters_cell=request.parameters_cell)
+        process = read_process(folder, request.processes[0], request.choices, left_out=left_out)
         process = replace(process, resources=request.resources.over(process.resources))
         if checkout:
             from generator.metadata.sources import git

@@ -57,10 +57,7 @@ def read_commit(request: BuildRequest, settings: Settings, checkout: Checkout, p
         key = place(requested, folder, settings.repositories) if requested else names.own_environment
         if not request.submodules:
             key = f"{key} without submodules"
-        chosen = request.parameters_cell
-        read = (
-            read_process(folder, path, left_out=checkout.left_out, parameters_cell=chosen) for path in request.processes
-        )
+        read = (read_process(folder, path, request.choices, left_out=checkout.left_out) for path in request.processes)
         processes = tuple(replace(one, resources=request.resources.over(one.resources)) for one in read)
         environment = read_environment(folder, standard=request.standard)
         write_readably(folder, environment)

@@ -174,6 +174,8 @@ def _request(record: Provenance, *, output: Path, fresh: bool, image: str | None
         network=record.options.get("network") is True,
         output_template=text("output_template"),
         parameters_cell=text("parameters_cell"),
+        kernel=text("kernel"),
+        language=text("language"),
         emits=tuple(name for name in (text("emit") or "").split() if name in optional_documents),
         standard=record.options.get("standard_buildpacks") is True,
         kernel_gateway=record.options.get("kernel_gateway") is True,

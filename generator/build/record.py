@@ -87,6 +87,8 @@ def _build_options(request: BuildRequest, settings: Settings) -> dict[str, Any]:
         "network": request.network,
         "output_template": request.output_template,
         "parameters_cell": str(request.parameters_cell or ""),
+        "kernel": request.kernel,
+        "language": request.language,
         "standard_buildpacks": request.standard,
         "kernel_gateway": request.kernel_gateway,
         "no_submodules": not request.submodules,

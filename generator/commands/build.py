@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from generator.commands.parser import (
     Commands,
+    add_kernel,
     add_parameters_cell,
     add_repository,
     add_resources,
@@ -40,6 +41,7 @@ environment."""
         help="notebook or shell script; may be given several times (default: process.ipynb)",
     )
     add_parameters_cell(parser)
+    add_kernel(parser)
     parser.add_argument(
         "--env", metavar="PATH|URL", help="environment instead of the repository's own: a path in it, or an https URL"
     )
@@ -152,6 +154,8 @@ def run(options: argparse.Namespace) -> int:
         emits=tuple(options.emit),
         resources=requested_resources(options),
         parameters_cell=options.parameters_cell,
+        kernel=options.kernel,
+        language=options.language,
     )
     built = build(request, settings, Progress(sections=settings.gitlab_job))
     if options.json:

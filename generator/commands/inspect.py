@@ -7,6 +7,7 @@ import os
 
 from generator.commands.parser import (
     Commands,
+    add_kernel,
     add_parameters_cell,
     add_repository,
     add_resources,
@@ -27,6 +28,7 @@ warning. Starts no engine and runs nothing. A local folder is read as is, withou
         "--process", default="process.ipynb", metavar="PATH", help="notebook or shell script (default: %(default)s)"
     )
     add_parameters_cell(parser)
+    add_kernel(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     add_resources(parser)
     parser.set_defaults(command=run)
@@ -44,6 +46,8 @@ def run(options: argparse.Namespace) -> int:
         submodules=not options.no_submodules,
         resources=requested_resources(options),
         parameters_cell=options.parameters_cell,
+        kernel=options.kernel,
+        language=options.language,
     )
     described = inspect(request, os.environ)
     if options.json:

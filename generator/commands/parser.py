@@ -48,6 +48,18 @@ def add_parameters_cell(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_kernel(parser: argparse.ArgumentParser) -> None:
+    """Add the options for a kernel and a language instead of those that the notebook names."""
+    parser.add_argument(
+        contract.kernel_option,
+        metavar="NAME",
+        help="kernel that runs the notebook, by its name in the image (default: the notebook's)",
+    )
+    parser.add_argument(
+        contract.language_option, metavar="NAME", help="language of the notebook's code (default: the notebook's)"
+    )
+
+
 def requested_resources(options: argparse.Namespace) -> dict[str, str | None]:
     """Return the values of the options that `add_resources` adds, by their names."""
     return {name: getattr(options, name) for name in ("cores", "ram", "disk", "time", "gpu")}

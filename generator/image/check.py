@@ -51,7 +51,9 @@ def check_process(
 
 def _ask_image(process: Process, reference: str, declared_in: str) -> tuple[str | None, list[str]]:
     """Return the kernel that runs the process in the image, and the warnings of the check."""
-    kernel_words = (contract.kernel_option, process.kernel) if process.kernel else ()
+    kernel_words: tuple[str, ...] = (contract.kernel_option, process.kernel) if process.kernel else ()
+    kernel_words += (contract.exact_kernel_option,) if process.has_chosen_kernel else ()
+    kernel_words += (contract.language_option, process.chosen_language) if process.chosen_language else ()
     file_words = (f"{contract.declared_in_option}={declared_in}",) if declared_in else ()
     words = (contract.process_option, process.path, *kernel_words, contract.import_option, *file_words)
     command = ("packmill-runner", "check", *words)

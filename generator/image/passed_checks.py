@@ -40,6 +40,7 @@ def describe_check(process: Process, folder: Path) -> str:
         "place": process.path.rpartition("/")[0],
         "language": process.language,
         "kernel": process.kernel,
+        "exact": process.has_chosen_kernel,
         "inputs": bool(process.interface.inputs),
         "imports": sorted({(one.module, one.name, one.statement) for one in listed}),
         "modules": _digest_modules(folder),

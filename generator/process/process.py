@@ -11,12 +11,12 @@ from pathlib import Path, PurePosixPath
 from generator.metadata.metadata import Metadata
 from generator.metadata.read import Stated, read_notebook_statements, read_repository_statements
 from generator.metadata.sources import heading
+from generator.notebook.choices import Choices, no_choices
 from generator.notebook.dialects.sidecar import sidecar_of
 from generator.notebook.imports import Imports, read_imports
 from generator.notebook.interface import Interface, read_interface
-from generator.notebook.notebook import read_notebook
+from generator.notebook.notebook import Notebook, read_notebook
 from generator.notebook.parameters import Remark
-from generator.notebook.requested_cell import tag_parameters_cell
 from generator.notebook.stage_ins import folders_below
 from generator.notebook.text_formats import as_notebook, is_notebook_name
 from generator.repository.checkout import inside
@@ -39,6 +39,10 @@ class Process:
     imports: Imports = field(default_factory=Imports)
     parameters_cell: int | None = None
     """The number of the cell that a request chose for the parameters."""
+    has_chosen_kernel: bool = False
+    """Whether a request chose the kernel, which no other one replaces."""
+    chosen_language: str = ""
+    """The language if a request chose it, and the notebook states another."""
 
     @property
     def is_notebook(self) -> bool:
@@ -51,12 +55,10 @@ class Process:
         return posixpath.splitext(posixpath.basename(self.path))[0]
 
 
-def read_process(
-    folder: Path, path: str, *, left_out: Iterable[str] = (), parameters_cell: int | None = None
-) -> Process:
+def read_process(folder: Path, path: str, choices: Choices = no_choices, *, left_out: Iterable[str] = ()) -> Process:
     """Read the process at ``path`` in the checkout at ``folder``; ``left_out`` are its submodules with empty folders.
 
-    ``parameters_cell`` is the number of a notebook's cell that has the parameters instead of the tagged one.
+    A request's ``choices`` precede what a notebook states.
 
     Raises:
         ProcessError: the file is missing, cannot be read, or is a link that leaves the checkout.
@@ -71,8 +73,9 @@ def read_process(
     except OSError as error:
         raise ProcessError(f"{path}: cannot be read: {error.strerror}") from None
     if path.endswith(".sh"):
-        return _read_script(folder, path)
-    notebook = read_notebook(tag_parameters_cell(as_notebook(data, path), parameters_cell, path), path)
+        return _read_script(folder, path, choices)
+    data = as_notebook(data, path)
+    notebook = read_notebook(choices.apply(data, path), path)
     own = posixpath.dirname(path)
     interface = read_interface(
         notebook, folder=own, is_folder=folders_below(folder, own), sidecar=sidecar_of(folder, path)
@@ -88,8 +91,17 @@ def read_process(
         metadata=stated.metadata.over(heading.read(notebook)),
         resources=stated.resources,
         imports=imports,
-        parameters_cell=parameters_cell,
+        parameters_cell=choices.parameters_cell,
+        has_chosen_kernel=choices.kernel is not None,
+        chosen_language=_chosen_language(data, notebook, choices),
     )
+
+
+def _chosen_language(data: bytes, notebook: Notebook, choices: Choices) -> str:
+    """Return the language if the notebook states another one than the choices lead to."""
+    if not choices.kernel and not choices.language:
+        return ""
+    return notebook.language if read_notebook(data, notebook.name).language != notebook.language else ""
 
 
 def describe_repository(folder: Path) -> Metadata:
@@ -107,7 +119,7 @@ def describe_repository(folder: Path) -> Metadata:
     return read_repository_statements(folder).metadata
 
 
-def _read_script(folder: Path, path: str) -> Process:
+def _read_script(folder: Path, path: str, choices: Choices) -> Process:
     from generator.process.algorithm_config import find_algorithm_config, read_algorithm_config
 
     config = find_algorithm_config(folder, path)
@@ -119,6 +131,9 @@ def _read_script(folder: Path, path: str) -> Process:
     else:
         is_folder = folders_below(folder, posixpath.dirname(path))
         interface, stated = read_algorithm_config(folder / config, config, is_folder=is_folder)
+    if choices != no_choices:
+        remark = Remark(line=0, message="a shell script: kernel, language and parameters cell are for notebooks")
+        interface = replace(interface, warnings=(*interface.warnings, remark))
     stated = stated.over(read_repository_statements(folder, licensed=bool(stated.metadata.license)))
     return Process(
         path=path,

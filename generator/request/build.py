@@ -8,6 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from generator.notebook.choices import Choices
 from generator.repository.address import Repository, check_checkout, parse_repository
 from generator.repository.places import default_process
 from generator.request.checks import (
@@ -15,6 +16,8 @@ from generator.request.checks import (
     check_commit,
     check_folders,
     check_image_is_pushed,
+    check_kernel,
+    check_language,
     check_reference,
     check_registry,
     check_resources,
@@ -39,7 +42,8 @@ class BuildRequest:
     files; ``base_image`` replaces the base image in the settings; ``replace`` allows replacing a package or an image of
     another repository at the same place; ``emits`` are the optional documents, in a fixed order; ``resources`` precede
     those that the repository states; ``parameters_cell`` is the number of the notebook's cell with the parameters;
-    ``platform`` is where the packages are deployed.
+    ``platform`` is where the packages are deployed;
+    ``kernel`` and ``language`` replace those that the notebook names.
     """
 
     repository: Repository
@@ -65,6 +69,13 @@ class BuildRequest:
     emits: tuple[str, ...] = ()
     resources: Resources = field(default_factory=Resources)
     parameters_cell: int | None = None
+    kernel: str | None = None
+    language: str | None = None
+
+    @property
+    def choices(self) -> Choices:
+        """What the request chooses instead of what its notebooks state."""
+        return Choices(kernel=self.kernel, language=self.language, parameters_cell=self.parameters_cell)
 
 
 optional_documents = ("airflow", "maap", "ro-crate")
@@ -108,6 +119,8 @@ def build_request(
     emits: tuple[str, ...] = (),
     resources: Mapping[str, str | None] = MappingProxyType({}),
     parameters_cell: str | None = None,
+    kernel: str | None = None,
+    language: str | None = None,
 ) -> BuildRequest:
     """Validate the values of a request; ``resources`` has those of ``cores``, ``ram``, ``disk``, ``time``, ``gpu``.
 
@@ -148,6 +161,8 @@ def build_request(
         emits=_check_documents(emits),
         resources=check_resources(resources),
         parameters_cell=check_cell_number(parameters_cell) if parameters_cell else None,
+        kernel=check_kernel(kernel) if kernel else None,
+        language=check_language(language) if language else None,
     )
 
 

@@ -68,6 +68,33 @@ def check_cell_number(text: str) -> int:
     return int(text)
 
 
+def check_kernel(text: str) -> str:
+    """Check the name of a kernel (jupyter_client, "Kernel specs").
+
+    Raises:
+        UsageError: text is not a name that a kernel can have.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,200}", text):
+        raise UsageError(
+            f"kernel {text!r}: a kernel's name has letters, digits, '.', '_' and '-' only; list kernels with "
+            "'jupyter kernelspec list'"
+        )
+    return text
+
+
+def check_language(text: str) -> str:
+    """Check the name of a language, and return it in lower case, as in `generator.notebook.notebook`.
+
+    Raises:
+        UsageError: text is not a name that a language can have.
+    """
+    if not re.fullmatch(r"[A-Za-z][\w.+# -]{0,60}", text, re.ASCII):
+        raise UsageError(
+            f"language {text!r}: not the name of a language; write it as Jupyter does, such as python or r"
+        )
+    return text.lower()
+
+
 def check_resources(texts: Mapping[str, str | None]) -> Resources:
     """Check requested resources, by the names of their options.
 

@@ -28,6 +28,8 @@ variables = {
     "process": f"notebook or shell script in the repository; several on separate lines (default: {default_process})",
     "env": "environment instead of the repository's own: a path in the repository or an https URL",
     "parameters_cell": "number of the notebook's cell with the parameters, from 1 (default: the tagged cell)",
+    "kernel": "kernel that runs the notebook, by its name in the image (default: the notebook's)",
+    "language": "language of the notebook's code (default: the notebook's)",
     "standard_buildpacks": "'yes' builds every environment with repo2docker's own build packs",
     "kernel_gateway": "'yes' adds the Jupyter Kernel Gateway to the image, for its mode jupyter-websocket",
     "no_submodules": "'yes' leaves the folders of git submodules empty",

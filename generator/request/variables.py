@@ -13,8 +13,9 @@ from generator.request.settings import is_yes
 from generator.shared.errors import UsageError
 
 _names = (
-    "repository checkout process env parameters_cell output_template registry destination destination_branch "
-    "destination_address deploy standard_buildpacks kernel_gateway no_submodules no_cache emit cores ram disk time gpu"
+    "repository checkout process env parameters_cell kernel language output_template registry destination "
+    "destination_branch destination_address deploy standard_buildpacks kernel_gateway no_submodules no_cache emit "
+    "cores ram disk time gpu"
 ).split()
 
 
@@ -39,6 +40,8 @@ def from_variables(environment: Mapping[str, str]) -> BuildRequest | None:
         environment=value["env"] or None,
         output_template=value["output_template"] or None,
         parameters_cell=value["parameters_cell"] or None,
+        kernel=value["kernel"] or None,
+        language=value["language"] or None,
         registry=value["registry"] or None,
         destination=_destination(value),
         platform=parse_platform(value["deploy"]) if value["deploy"] else None,

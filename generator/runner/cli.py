@@ -94,6 +94,10 @@ def _parser(serves: Sequence[str] = ()) -> argparse.ArgumentParser:
     # prints the words that follow and exits with 42, to test the image's start script
     check.add_argument("--launch", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     check.add_argument(contract.kernel_option, metavar="NAME", help="kernel to use (default: the notebook's)")
+    check.add_argument(contract.exact_kernel_option, action="store_true", help="accept no other kernel in its place")
+    check.add_argument(
+        contract.language_option, metavar="NAME", help="language of the notebook's code (default: the notebook's)"
+    )
     check.add_argument(
         contract.import_option,
         action="store_true",
@@ -225,6 +229,8 @@ def _check(options: argparse.Namespace) -> int:
     request = Check(
         process=options.process,
         kernel=options.kernel,
+        exact_kernel=options.exact_kernel,
+        language=(options.language or "").lower(),
         repository=options.repository,
         execute_imports=options.execute_imports,
         declared_in=options.declared_in,

@@ -22,12 +22,12 @@ def run_packaged(options: argparse.Namespace) -> int:
     Raises:
         RunFailedError: an option is not allowed, or the run failed.
     """
+    from generator.notebook.choices import Choices
     from generator.runner.packaged.run import PackagedRun, run
 
     refused = {
         "IN": options.notebook_path,
         "--engine": options.engine,
-        "--language": options.language,
         "--cwd": options.cwd,
         "--results": options.results,
         "-p": options.parameters,
@@ -47,7 +47,7 @@ def run_packaged(options: argparse.Namespace) -> int:
             inputs=Path(options.inputs) if options.inputs else None,
             output=Path(options.output),
             kernel=options.kernel,
-            parameters_cell=options.parameters_cell,
+            choices=Choices(language=(options.language or "").lower(), parameters_cell=options.parameters_cell),
             repository=options.repository,
             expected=tuple(_parse_expectation(text) for text in options.expect),
             paths=tuple(_parse_assignment(text, contract.path_option) for text in options.paths),

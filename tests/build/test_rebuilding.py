@@ -61,6 +61,14 @@ def test_optional_documents_are_written_again(package: Callable[..., Path], tmp_
     assert _request(record, output=tmp_path, fresh=False, image=None).emits == ("airflow",)
 
 
+def test_a_chosen_kernel_is_chosen_again(package: Callable[..., Path], tmp_path: Path) -> None:
+    requested = build_request("https://example.org/ada/trees", kernel="ir", language="R", parameters_cell="2")
+
+    record = read_provenance(package(build__options=_build_options(requested, Settings())))
+
+    assert _request(record, output=tmp_path, fresh=False, image=None).choices == requested.choices
+
+
 def test_requested_resources_are_requested_again(package: Callable[..., Path], tmp_path: Path) -> None:
     texts = {"cores": "2", "ram": "2TB", "disk": None, "time": "1h", "gpu": "0"}
     requested = build_request("https://example.org/ada/trees", resources=texts)

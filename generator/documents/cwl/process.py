@@ -67,6 +67,7 @@ def process_cwl(context: DocumentContext) -> str:
 def arguments(process: Process) -> list[str]:
     """Return the arguments of ``packmill-runner run`` for a process."""
     kernel = [contract.kernel_option, process.kernel] if process.kernel else []
+    language = [contract.language_option, process.chosen_language] if process.chosen_language else []
     chosen = [contract.parameters_cell_option, str(process.parameters_cell)] if process.parameters_cell else []
     needed = [one for one in process.interface.outputs if not one.optional and not one.array]
     expected = [word for one in needed for word in (contract.expect_option, f"{one.name}={one.glob}")]
@@ -77,6 +78,7 @@ def arguments(process: Process) -> list[str]:
         contract.process_option,
         process.path,
         *kernel,
+        *language,
         *chosen,
         contract.inputs_option,
         contract.inputs_file,

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from generator.notebook.choices import Choices
 from generator.notebook.imports import Imports, read_imports
+from generator.notebook.kernel_names import language_of_kernel
 from generator.notebook.sos import is_sos
 from generator.runner.check.modules import report_imports
 from generator.runner.check.probe import ImportResults, probe_imports
@@ -36,6 +38,9 @@ class Check:
 
     process: str
     kernel: str | None = None
+    exact_kernel: bool = False
+    """Whether another kernel of the language may not replace it."""
+    language: str | None = None
     repository: str | None = None
     execute_imports: bool = False
     declared_in: str = ""
@@ -58,15 +63,16 @@ def check(request: Check) -> dict[str, Any]:
 
 
 def _check_notebook(request: Check, place: RepositoryLocation, process: str) -> dict[str, Any]:
-    _, notebook, interface = load_notebook(process, place)
+    _, notebook, interface = load_notebook(process, place, Choices(language=request.language))
     language = notebook.language or "python"
     name = request.kernel or notebook.kernel
-    kernel, warning = choose_kernel(find_kernels(os.environ), name=name, language=language)
+    found = find_kernels(os.environ)
+    kernel, warning = choose_kernel(found, name=name, language=language, exact=request.exact_kernel)
     changed = _compare_kernels(kernel, place.variables, name=name, language=language)
     written = notebook.parameters_language
     if interface.inputs and find_translator("" if is_sos(language) else kernel.name, written) is None:
         raise BadInputsError(f"{process}: parameters cannot be written in the language {written!r}")
-    warnings = [one for one in (warning, changed) if one]
+    warnings = [one for one in (warning, changed, _compare_languages(kernel, language)) if one]
     imports = read_imports(notebook.cells) if language.startswith("python") else Imports()
     results = _probe_kernel(kernel, imports, process, place, execute=request.execute_imports)
     warnings += report_imports(results, imports, process, file=request.declared_in, earlier=warnings)
@@ -76,6 +82,17 @@ def _check_notebook(request: Check, place: RepositoryLocation, process: str) -> 
         "kernel": kernel.name,
         "warnings": warnings,
     }
+
+
+def _compare_languages(kernel: Kernel, language: str) -> str:
+    """Return a warning if the kernel is of another language than the notebook."""
+    runs, written = language_of_kernel(kernel.language), language_of_kernel(language)
+    if not runs or not written or runs == written or is_sos(language):
+        return ""
+    return (
+        f"kernel {kernel.name!r} runs {runs}, but the notebook states {written}, and so its parameters are read and "
+        f"written; choose the language with --language {runs}, or another kernel with --kernel"
+    )
 
 
 def _compare_kernels(kernel: Kernel, variables: ImageVariables, *, name: str | None, language: str) -> str:

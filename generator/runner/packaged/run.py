@@ -12,10 +12,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from generator.notebook.choices import Choices, no_choices
 from generator.notebook.dialects.sidecar import sidecar_of
 from generator.notebook.interface import Interface, Output, read_interface
 from generator.notebook.notebook import Notebook, read_notebook
-from generator.notebook.requested_cell import tag_parameters_cell
 from generator.notebook.stage_ins import folders_below
 from generator.notebook.text_formats import as_notebook, executed_name, is_notebook_name
 from generator.runner.document.document import read_document
@@ -61,8 +61,8 @@ class PackagedRun:
     output: Path
     inputs: Path | None = None
     kernel: str | None = None
-    parameters_cell: int | None = None
-    """The number of the cell with the parameters, from 1, instead of the tagged one."""
+    choices: Choices = no_choices
+    """The language and the parameters cell instead of those of the notebook."""
     repository: str | None = None
     expected: tuple[tuple[str, str], ...] = ()
     paths: tuple[tuple[str, str], ...] = ()
@@ -204,7 +204,7 @@ def find_process(process: str, place: RepositoryLocation) -> str:
 
 
 def load_notebook(
-    process: str, place: RepositoryLocation, parameters_cell: int | None = None
+    process: str, place: RepositoryLocation, choices: Choices = no_choices
 ) -> tuple[bytes, Notebook, Interface]:
     """Read a notebook: its bytes as nbformat, its content and its interface.
 
@@ -213,7 +213,7 @@ def load_notebook(
     """
     try:
         data = as_notebook((place.folder / process).read_bytes(), process)
-        data = tag_parameters_cell(data, parameters_cell, process)
+        data = choices.apply(data, process)
         notebook = read_notebook(data, process)
         folder = posixpath.dirname(process)
         is_folder = folders_below(place.folder, folder)
@@ -228,7 +228,7 @@ def load_notebook(
 
 def _run_notebook(run: _Run) -> None:
     request, workspace, record = run.request, run.workspace, run.record
-    data, notebook, interface = load_notebook(workspace.process, run.place, request.parameters_cell)
+    data, notebook, interface = load_notebook(workspace.process, run.place, request.choices)
     language = notebook.language or "python"
     template = run.inputs.pop(contract.template_input, None) or request.template
     folder = run.place.folder / workspace.folder

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
+from generator.notebook.choices import name_kernel
 from generator.notebook.interface import Interface, read_interface
 from generator.notebook.languages import reader_of
 from generator.notebook.notebook import Notebook, read_notebook
@@ -232,7 +233,9 @@ def _read_data(path: str, parameters_cell: int | None) -> bytes:
 def _read_interface(data: bytes, path: str, request: StandaloneRun) -> tuple[Notebook, Interface | None]:
     """Read the notebook and its interface; None for a parameters cell that only papermill can use."""
     try:
-        notebook = read_notebook(data, addresses.redact_address(path))
+        name = addresses.redact_address(path)
+        language = request.language and request.language.lower()
+        notebook = read_notebook(name_kernel(data, request.kernel, language, name), name)
     except NotebookError as error:
         raise ProcessMissingError(str(error)) from None
     try:
