@@ -12,6 +12,7 @@ from generator.image import names
 from generator.image.build import BuiltImage, ImageSpec, ensure_image
 from generator.image.check import check_process
 from generator.image.environment.plan import Lock
+from generator.image.formats import needs_format_readers
 from generator.image.staging import StagingSpec, ensure_staging_image
 from generator.image.store import ImageStore
 from generator.image.walls import ensure_build_wall
@@ -65,7 +66,8 @@ def build_staging_image(job: BuildJob, image: BuiltImage, progress: Progress) ->
     if not any(map(has_staging, job.processes)):
         return None
     if not job.request.build_image:
-        return BuiltImage(reference=names.staging_reference(job.settings.base_image), built=False, digest=None)
+        reference = names.staging_reference(job.settings.base_image, formats=_needs_formats(job))
+        return BuiltImage(reference=reference, built=False, digest=None)
     return ensure_staging_image(_staging_spec(job, image, progress), progress)
 
 
@@ -106,10 +108,15 @@ def _staging_spec(job: BuildJob, image: BuiltImage, progress: Progress) -> Stagi
     """Specify the staging image. Its steps see credentials: its base is never the repository's or the package's."""
     return StagingSpec(
         base_image=job.settings.base_image,
+        formats=_needs_formats(job),
         store=_store(job, progress),
         made_runner=image.runner,
         find_pushed=partial(find_pushed, job.request.registry, settings=job.settings),
     )
+
+
+def _needs_formats(job: BuildJob) -> bool:
+    return any(map(needs_format_readers, job.processes))
 
 
 def _store(job: BuildJob, progress: Progress) -> ImageStore:

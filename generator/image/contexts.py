@@ -18,7 +18,7 @@ from typing import Any
 import uv
 
 from generator.containers.engine import host_ca_bundle
-from generator.image.keys import runner_files, runner_templates
+from generator.image.keys import runner_files, runner_templates, staging_templates
 from generator.resources import data_folder
 
 file_time = 315532800
@@ -38,19 +38,29 @@ def runner_context(dockerfile: str) -> Iterator[Path]:
             shutil.copyfile(path, target)
         for path in runner_templates():
             shutil.copy(path, context / path.name)
-        shutil.copy(uv.find_uv_bin(), context / "uv")
-        bundle = host_ca_bundle()
-        (context / "ca-certificates.crt").write_bytes(bundle.read_bytes() if bundle else b"")
+        _add_uv(context)
         (context / "Dockerfile").write_text(dockerfile)
         yield context
 
 
 @contextmanager
-def staging_context(dockerfile: str) -> Iterator[Path]:
-    """Write the Dockerfile alone to a temporary folder: the staging image copies from other images."""
+def staging_context(dockerfile: str, *, formats: bool) -> Iterator[Path]:
+    """Write the build context of the staging image: it copies from other images, and builds its layer of formats."""
     with TemporaryDirectory(prefix="packmill-staging-") as temporary:
-        Path(temporary, "Dockerfile").write_text(dockerfile)
-        yield Path(temporary)
+        context = Path(temporary)
+        (context / "Dockerfile").write_text(dockerfile)
+        if formats:
+            for path in staging_templates():
+                shutil.copy(path, context)
+            _add_uv(context)
+        yield context
+
+
+def _add_uv(context: Path) -> None:
+    """Add uv, and the certificates that this machine trusts."""
+    shutil.copy(uv.find_uv_bin(), context / "uv")
+    bundle = host_ca_bundle()
+    (context / "ca-certificates.crt").write_bytes(bundle.read_bytes() if bundle else b"")
 
 
 @contextmanager

@@ -72,8 +72,18 @@ def _exec_form(words: tuple[str, ...]) -> str:
     return json.dumps(words) if words else ""
 
 
-def staging_dockerfile(*, base: str, runner: str, key: str) -> str:
-    """Render the Dockerfile of the staging image."""
+def staging_dockerfile(*, base: str, runner: str, key: str, cache: str, formats: bool) -> str:
+    """Render the Dockerfile of the staging image.
+
+    ``cache`` names the package cache; ``formats`` adds a layer with the packages that read scientific formats.
+    """
     return render(
-        "image/staging/Dockerfile", base=base, runner=runner, version=__version__, key_label=key_label, key=key
+        "image/staging/Dockerfile",
+        base=base,
+        runner=runner,
+        version=__version__,
+        key_label=key_label,
+        key=key,
+        cache=cache,
+        formats=formats,
     )

@@ -42,9 +42,9 @@ def runner_key(pythons: ImagePythons, *, built_by: str, kernel_gateway: bool = F
     return digest_of(__version__, runner_digest(), built_by, *pythons.texts(), *_with_gateway(kernel_gateway))
 
 
-def staging_key(runner: str, *, base_id: str) -> str:
-    """Return the key of a staging image: of its Dockerfile, runner image and base."""
-    return digest_of(staging_template(), runner, base_id)
+def staging_key(runner: str, *, base_id: str, formats: bool) -> str:
+    """Return the key of a staging image: of the files that build it, its runner image and its base."""
+    return digest_of(staging_digest(formats=formats), runner, base_id)
 
 
 def runner_files() -> dict[str, Path]:
@@ -71,6 +71,14 @@ def runner_templates() -> list[Path]:
     return sorted(path for path in (data_folder("templates") / "image" / "runner").iterdir() if path.is_file())
 
 
-def staging_template() -> str:
-    """Return the template of the staging image's Dockerfile."""
-    return (data_folder("templates") / "image" / "staging" / "Dockerfile").read_text(encoding="utf-8")
+def staging_digest(*, formats: bool) -> str:
+    """Return the digest of the files that build the staging image, with or without its layer of formats."""
+    template = data_folder("templates") / "image" / "staging" / "Dockerfile"
+    paths = [template, *(staging_templates() if formats else ())]
+    return digest_of(*(path.read_text(encoding="utf-8") for path in paths))
+
+
+def staging_templates() -> list[Path]:
+    """Return the files that build the staging image's layer of formats: a script and a lock."""
+    folder = data_folder("templates") / "image" / "staging"
+    return [folder / "formats.sh", folder / "formats.txt"]

@@ -14,6 +14,7 @@ _TITLES = (
     (r"COPY /server/", "server"),
     (r"COPY /gateway/", "Kernel Gateway"),
     (r"COPY /staging/", "staging"),
+    (r"COPY /formats/", "formats"),
     (r"/packmill-root", "environment"),
     (r"settle\.py sh -c .?apt-get", "system packages"),
     (r"useradd|stubs\.tar", "user"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from generator import __version__
-from generator.image.keys import digest_of, runner_digest, staging_template
+from generator.image.keys import digest_of, runner_digest, staging_digest
 from generator.metadata.licenses import spdx_expression
 from generator.metadata.metadata import Metadata, Person
 from generator.metadata.sources import git
@@ -54,12 +54,12 @@ def runner_reference(key: str) -> str:
     return f"localhost/packmill/runner:{key[:24]}"
 
 
-def staging_reference(base_image: str | None) -> str:
-    """Return the name of the staging image in documents, which depends on packmill's version and ``base_image`` alone.
+def staging_reference(base_image: str | None, *, formats: bool = False) -> str:
+    """Return the name of the staging image in documents, which depends on packmill's version and the arguments alone.
 
     It needs no engine, so that documents written without an image can name it, too.
     """
-    made_of = digest_of(__version__, runner_digest(), staging_template(), base_image or "")
+    made_of = digest_of(__version__, runner_digest(), staging_digest(formats=formats), base_image or "")
     return f"localhost/packmill/staging:{_tag(__version__)}-{made_of[:12]}"
 
 

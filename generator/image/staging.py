@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from generator.containers import builder, engine
+from generator.containers.caches import cache_name
 from generator.image import contexts
 from generator.image import names as image
 from generator.image.base.find import Base, find_base
@@ -25,12 +26,14 @@ from generator.progress import Progress
 class StagingSpec:
     """A staging image to find or build.
 
-    ``base_image`` is the base that PACKMILL_BASE_IMAGE names; ``made_runner`` is a runner image that the same build
-    built before; ``find_pushed`` looks up a name and a key in the registry of the request.
+    ``base_image`` is the base that PACKMILL_BASE_IMAGE names; ``formats`` adds the packages that read NetCDF, HDF5,
+    Zarr and GeoTIFF for the STAC catalog of the results; ``made_runner`` is a runner image that the same build built
+    before; ``find_pushed`` looks up a name and a key in the registry of the request.
     """
 
     base_image: str | None
     store: ImageStore
+    formats: bool = False
     made_runner: str = ""
     find_pushed: Callable[[str, str], BuiltImage | None] = lambda _name, _key: None
 
@@ -47,7 +50,7 @@ def ensure_staging_image(spec: StagingSpec, progress: Progress) -> BuiltImage:
     """
     base = find_base(spec.base_image, say=progress.say)
     runners = Runners(base=base, address="", store=spec.store)
-    key = staging_key(runners.reference(runners.pythons(base.pinned)), base_id=base.id)
+    key = staging_key(runners.reference(runners.pythons(base.pinned)), base_id=base.id, formats=spec.formats)
     stored = image.staging_store_reference(key)
     is_present = spec.store.has(stored)
     pushed = None if spec.store.fresh else spec.find_pushed(image.pushed_staging_name(key), key)
@@ -56,7 +59,7 @@ def ensure_staging_image(spec: StagingSpec, progress: Progress) -> BuiltImage:
     if not is_present:
         _build(spec, base, runners, key, progress)
         spec.store.keep(stored)
-    name = image.staging_reference(spec.base_image)
+    name = image.staging_reference(spec.base_image, formats=spec.formats)
     engine.tag(stored, name)
     return BuiltImage(reference=name, built=not is_present, digest=None, layers=_layers(stored))
 
@@ -68,8 +71,15 @@ def _layers(reference: str) -> tuple[str, ...]:
 
 def _build(spec: StagingSpec, base: Base, runners: Runners, key: str, progress: Progress) -> None:
     runner = ensure_runner(runners, base.pinned, progress, built=spec.made_runner)
-    dockerfile = staging_dockerfile(base=base.pinned, runner=runner, key=key)
-    with progress.step("Building the staging image"), contexts.staging_context(dockerfile) as context:
+    dockerfile = staging_dockerfile(
+        base=base.pinned,
+        runner=runner,
+        key=key,
+        cache=cache_name("runner", runners.built_by),
+        formats=spec.formats,
+    )
+    context_of = contexts.staging_context(dockerfile, formats=spec.formats)
+    with progress.step("Building the staging image"), context_of as context:
         builder.build_context(
             context,
             image=image.staging_store_reference(key),

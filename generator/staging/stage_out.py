@@ -182,6 +182,7 @@ def _write_catalog(request: StageOutRequest, files: Sequence[_File], scratch: Pa
         name=request.name,
         description=f"results of {request.name}",
         time=_read_end_time(request.folder),
+        say=request.say,
     )
     return [_File(path=scratch / path, relative=path) for path in written]
 

@@ -14,6 +14,7 @@ import pytest
 from local_images import local_images, remove
 from staging_servers import HttpServer, http_server
 from support import Finished, commit_all, write_notebook
+from tiny_arrays import write_geotiff, write_zarr
 
 from generator.image import names as image
 from generator.package.job_file import read_yaml
@@ -163,6 +164,32 @@ def test_the_image_is_a_base_the_runner_and_what_moves_data(
     assert len(layers) == len(base) + 2
     assert layers[-2] in process["RootFS"]["Layers"], "registries and nodes hold the runner once"
     assert layers[-1] not in process["RootFS"]["Layers"], "a process moves no data"
+
+
+def test_declared_arrays_add_the_packages_that_read_them(build: Callable[..., Path], tmp_path: Path) -> None:
+    folder = tmp_path / "ada" / "arrays"
+    write_notebook(folder / "process.ipynb", "dem = 'dem.tif'  # type: stage-out")
+    commit_all(folder)
+    package = build(folder)
+    results = tmp_path / "results"
+    results.mkdir()
+    write_geotiff(results / "dem.tif", {1024: 1, 3072: 2154}, tie=(650_000, 6_870_000), scale=1000, size=40)
+    write_zarr(results / "cube.zarr")
+    job = {"output_path": {"directory": "delivered"}, "output_dir": {"class": "Directory", "path": str(results)}}
+    (tmp_path / "job.json").write_text(json.dumps(job))
+
+    ran = subprocess.run(
+        ["cwltool", "--outdir", str(tmp_path / "out"), str(package / "stage_out.cwl"), str(tmp_path / "job.json")],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert ran.returncode == 0, ran.stderr
+    items = {path.stem: json.loads(path.read_text()) for path in tmp_path.glob("out/delivered/*.stac/*.json")}
+    assert items["dem"]["assets"]["tif"]["proj:code"] == "EPSG:2154"
+    assert items["dem"]["bbox"] == pytest.approx([2.317613, 48.568288, 2.864456, 48.929902], abs=1e-5)  # by pyproj
+    assert items["cube"]["bbox"] == [9, 46, 12, 48]
+    assert items["cube"]["assets"]["zarr"]["href"] == "../cube.zarr"
+    assert inspected(record_of(package)["staging"]["reference"])["Size"] < 500e6
 
 
 def test_nothing_around_the_runner_is_imported_by_it(build: Callable[..., Path], tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ import hashlib
 import json
 import math
 import sqlite3
-import struct
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,10 @@ from typing import Any
 import pystac
 import pytest
 from staging_servers import S3, HttpServer, Runner, json_page
+from tiny_arrays import write_geotiff
 
-from generator.staging.stac.footprints import read_footprint
+from generator.staging.stac.footprints import Footprint
+from generator.staging.stac.formats.program import describe
 
 
 def item(name: str, assets: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -218,31 +219,6 @@ class TestStagedIn:
         assert (result.code, "/etc/passwd" in result.err) == (12, True)
 
 
-def geotiff(
-    path: Path, keys: dict[int, int], *, tie: tuple[float, float], scale: float, size: int, order: str = "<"
-) -> Path:
-    """A GeoTIFF's header: one image without pixels."""
-    directory = [1, 1, 0, len(keys)] + [value for key, one in sorted(keys.items()) for value in (key, 0, 1, one)]
-    blobs = [
-        struct.pack(order + "3d", scale, scale, 0),
-        struct.pack(order + "6d", 0, 0, 0, *tie, 0),
-        struct.pack(order + f"{len(directory)}H", *directory),
-    ]
-    start = 8 + 2 + 5 * 12 + 4
-    offsets = [start + sum(map(len, blobs[:index])) for index in range(3)]
-    entries = [
-        struct.pack(order + "HHIHH", 256, 3, 1, size, 0),
-        struct.pack(order + "HHIHH", 257, 3, 1, size, 0),
-        struct.pack(order + "HHII", 33550, 12, 3, offsets[0]),
-        struct.pack(order + "HHII", 33922, 12, 6, offsets[1]),
-        struct.pack(order + "HHII", 34735, 3, len(directory), offsets[2]),
-    ]
-    mark = b"II" if order == "<" else b"MM"
-    head = mark + struct.pack(order + "HI", 42, 8) + struct.pack(order + "H", 5)
-    path.write_bytes(head + b"".join(entries) + struct.pack(order + "I", 0) + b"".join(blobs))
-    return path
-
-
 def meridian(latitude: float) -> float:
     """Metres from the equator on WGS 84, by adding up small arcs."""
     a, e2, steps = 6378137.0, 0.0066943799901413165, 20_000
@@ -251,11 +227,16 @@ def meridian(latitude: float) -> float:
     return sum(a * (1 - e2) / (1 - e2 * math.sin(one) ** 2) ** 1.5 for one in middles) * arc
 
 
+def read_footprint(path: Path) -> Footprint | None:
+    found = describe(path)
+    return found.footprint if found else None
+
+
 class TestFootprints:
     @pytest.mark.parametrize("order", ["<", ">"])
     def test_an_image_in_degrees(self, tmp_path: Path, order: str) -> None:
         found = read_footprint(
-            geotiff(tmp_path / "a.tif", {1024: 2, 2048: 4326}, tie=(10, 50), scale=0.5, size=4, order=order)
+            write_geotiff(tmp_path / "a.tif", {1024: 2, 2048: 4326}, tie=(10, 50), scale=0.5, size=4, order=order)
         )
 
         assert found is not None
@@ -263,7 +244,7 @@ class TestFootprints:
 
     @pytest.mark.parametrize(("epsg", "north"), [(32633, 5_800_000), (32733, 8_000_000)])
     def test_utm_along_its_meridian_is_the_length_of_the_meridian(self, tmp_path: Path, epsg: int, north: int) -> None:
-        path = geotiff(tmp_path / "a.tif", {1024: 1, 3072: epsg}, tie=(500_000, north), scale=1, size=1)
+        path = write_geotiff(tmp_path / "a.tif", {1024: 1, 3072: epsg}, tie=(500_000, north), scale=1, size=1)
 
         found = read_footprint(path)
 
@@ -277,7 +258,7 @@ class TestFootprints:
         """The CN Tower: 43°38'33.24"N 79°23'13.7"W is 17T 630084 4833438 (Wikipedia, Universal Transverse Mercator)."""
         tie = (630_084, 4_833_438)
 
-        found = read_footprint(geotiff(tmp_path / "a.tif", {1024: 1, 3072: 32617}, tie=tie, scale=1, size=1))
+        found = read_footprint(write_geotiff(tmp_path / "a.tif", {1024: 1, 3072: 32617}, tie=tie, scale=1, size=1))
 
         assert found is not None
         west, _, _, north = found.bbox
@@ -285,7 +266,7 @@ class TestFootprints:
 
     def test_web_mercator(self, tmp_path: Path) -> None:
         half = 20037508.342789244
-        path = geotiff(tmp_path / "a.tif", {1024: 1, 3072: 3857}, tie=(-half, half), scale=half, size=2)
+        path = write_geotiff(tmp_path / "a.tif", {1024: 1, 3072: 3857}, tie=(-half, half), scale=half, size=2)
 
         found = read_footprint(path)
 
@@ -293,7 +274,10 @@ class TestFootprints:
         assert found.bbox == pytest.approx((-180, -85.05112878, 180, 85.05112878))
 
     def test_an_unknown_projection_is_no_footprint(self, tmp_path: Path) -> None:
-        assert read_footprint(geotiff(tmp_path / "a.tif", {1024: 1, 3072: 2154}, tie=(0, 0), scale=10, size=2)) is None
+        assert (
+            read_footprint(write_geotiff(tmp_path / "a.tif", {1024: 1, 3072: 2154}, tie=(0, 0), scale=10, size=2))
+            is None
+        )
 
     @pytest.mark.parametrize(
         "content", [b"", b"II", b"II*\0\xff\xff\xff\xff", b"II*\0\x08\0\0\0\xff\xff" + b"\xff" * 64]
@@ -353,7 +337,7 @@ class TestStagedOut:
     def test_a_catalog_of_results(self, step: Runner, tmp_path: Path) -> None:
         results = tmp_path / "output"
         (results / "maps").mkdir(parents=True)
-        geotiff(results / "maps" / "dem.tif", {1024: 2, 2048: 4326}, tie=(10, 50), scale=0.5, size=4)
+        write_geotiff(results / "maps" / "dem.tif", {1024: 2, 2048: 4326}, tie=(10, 50), scale=0.5, size=4)
         (results / "maps" / "dem.png").write_bytes(b"png")
         (results / "notes.txt").write_text("notes")
         (results / "process.ipynb").write_text("{}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path, PurePosixPath
@@ -15,17 +15,21 @@ from generator.shared.failures import BadInputsError
 from generator.shared.media_types import media_type
 from generator.staging.checksums import Checksum
 from generator.staging.file_names import safe_name
-from generator.staging.stac.footprints import Footprint, read_footprint
+from generator.staging.stac.footprints import footprint_of_all
+from generator.staging.stac.formats.description import Description
+from generator.staging.stac.formats.zarr_folders import marks_of, zarr_version
+from generator.staging.stac.reading import describe_files
 from generator.staging.transfer.transfer import compute_checksum
 
 _FILE_EXTENSION = "https://stac-extensions.github.io/file/v2.1.0/schema.json"
-_COG = "image/tiff; application=geotiff"
+_PROJECTION_EXTENSION = "https://stac-extensions.github.io/projection/v2.0.0/schema.json"
+_CUBE_EXTENSION = "https://stac-extensions.github.io/datacube/v2.2.0/schema.json"
 _PICTURES = (".png", ".jpg", ".jpeg", ".svg", ".gif", ".webp")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CatalogFile:
-    """A file of the catalog: its path below the folder, its roles, and its source if it was fetched."""
+    """A file of the catalog or a Zarr folder: its path below the catalog, its roles, its source if it was fetched."""
 
     path: str
     roles: tuple[str, ...] = ("data",)
@@ -35,12 +39,18 @@ class CatalogFile:
 
 
 def write_catalog(
-    folder: Path, members: Iterable[CatalogFile], *, name: str, description: str, time: datetime
+    folder: Path,
+    members: Iterable[CatalogFile],
+    *,
+    name: str,
+    description: str,
+    time: datetime,
+    say: Callable[[str], None] = print,
 ) -> list[str]:
     """Write ``catalog.json`` and its Items into ``folder``; return their paths, the catalog's last.
 
-    Files that differ only in their extension form one Item: an image, its preview, its metadata. ``time`` is the Items'
-    datetime, in UTC.
+    Files that differ only in their extension form one Item: an image, its preview, its metadata. ``time`` is the
+    datetime, in UTC, of Items whose files state none.
 
     Raises:
         BadInputsError: pystac is not installed, or a file would be overwritten.
@@ -50,28 +60,69 @@ def write_catalog(
     except ImportError:
         raise BadInputsError("a STAC catalog needs pystac: pip install 'packmill[staging]'") from None
     catalog = pystac.Catalog(id=name, description=description)
-    groups: dict[str, list[CatalogFile]] = {}
-    for member in members:
-        groups.setdefault(str(PurePosixPath(member.path).with_suffix("")), []).append(member)
     taken: set[str] = set()
-    for stem, group in groups.items():
+    for stem, group in _group(folder, list(members), say).items():
         identifier = _make_identifier(stem, taken)
         place = folder / f"{identifier}.stac" / f"{identifier}.json"
         item = _build_item(pystac, identifier, group, folder, time)
         item.set_self_href(str(place))
         for member, asset in zip(group, item.assets.values(), strict=True):
-            asset.href = os.path.relpath(folder / member.path, place.parent)
+            asset.href = os.path.relpath(folder / member.file.path, place.parent)
         catalog.add_item(item, set_parent=True)
         item.set_self_href(str(place))
-    for path in (folder / contract.catalog_file, *(Path(item.get_self_href()) for item in catalog.get_items())):
-        if path.exists() and path.name == contract.catalog_file:
-            raise BadInputsError(
-                f"{path.name}: the results have a file of this name, so no STAC catalog can be written"
-            )
+    if (folder / contract.catalog_file).exists():
+        raise BadInputsError(
+            f"{contract.catalog_file}: the results have a file of this name, so no STAC catalog can be written"
+        )
     catalog.set_self_href(str(folder / contract.catalog_file))
     catalog.save(catalog_type=pystac.CatalogType.SELF_CONTAINED)
     items = [os.path.relpath(item.get_self_href(), folder) for item in catalog.get_items()]
     return [*items, contract.catalog_file]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Member:
+    """A file of an Item, with the description of its content."""
+
+    file: CatalogFile
+    content: Description
+
+
+def _group(folder: Path, files: list[CatalogFile], say: Callable[[str], None]) -> dict[str, list[_Member]]:
+    """Describe the files, and group them by their path without the extension."""
+    groups: dict[str, list[_Member]] = {}
+    files = _join_zarr_folders(folder, files)
+    found = describe_files([_real_path(folder / one.path) for one in files])
+    for file, content in zip(files, found, strict=True):
+        if content and content.remark:
+            say(f"warning: {file.path}: no place in the STAC catalog: {content.remark}")
+        member = _Member(file=file, content=content or Description())
+        groups.setdefault(str(PurePosixPath(file.path).with_suffix("")), []).append(member)
+    return groups
+
+
+def _join_zarr_folders(folder: Path, files: list[CatalogFile]) -> list[CatalogFile]:
+    """Return the files, with one entry for all those of a Zarr folder."""
+    versions: dict[PurePosixPath, int | None] = {}
+
+    def find(path: str) -> str:
+        for parent in reversed(PurePosixPath(path).parents[:-1]):
+            if parent not in versions:
+                versions[parent] = zarr_version(folder / parent)
+            if versions[parent]:
+                return str(parent)
+        return path
+
+    joined = {find(one.path): one for one in reversed(files)}
+    paths = dict.fromkeys(find(one.path) for one in files)
+    return [joined[path] if joined[path].path == path else CatalogFile(path=path) for path in paths]
+
+
+def _real_path(path: Path) -> Path:
+    """Return the path without links; of a Zarr folder the one that its description is in."""
+    if path.is_dir():
+        return next((mark.resolve().parent for mark in marks_of(path)), path)
+    return path.resolve()
 
 
 def _make_identifier(stem: str, taken: set[str]) -> str:
@@ -85,38 +136,65 @@ def _make_identifier(stem: str, taken: set[str]) -> str:
     return one
 
 
-def _build_item(pystac: Any, identifier: str, group: list[CatalogFile], folder: Path, time: datetime) -> Any:
-    found: Footprint | None = None
+def _build_item(pystac: Any, identifier: str, group: list[_Member], folder: Path, time: datetime) -> Any:
+    place = footprint_of_all([one.content.footprint for one in group if one.content.footprint])
+    times = [(one.content.start, one.content.end) for one in group if one.content.start]
+    properties: dict[str, Any] = {"created": time.isoformat().replace("+00:00", "Z")}
+    if times:
+        start, end = min(first for first, _ in times), max(last for _, last in times)
+        time = datetime.fromisoformat(start.replace("Z", "+00:00"))
+        properties |= {"start_datetime": start, "end_datetime": end} if start != end else {}
     assets: dict[str, Any] = {}
     for member in group:
-        path = folder / member.path
-        where = read_footprint(path)
-        found = found or where
-        assets[_choose_key(member, assets)] = pystac.Asset(
-            href=member.path,
-            title=member.title or None,
-            media_type=_COG if where and path.suffix.lower() in (".tif", ".tiff") else media_type(path.name),
-            roles=_choose_roles(member, group),
-            extra_fields=_extra_fields(member, path),
-        )
+        assets[_choose_key(member.file, assets)] = _build_asset(pystac, member, group, folder)
     return pystac.Item(
         id=identifier,
-        geometry=found.geometry if found else None,
-        bbox=list(found.bbox) if found else None,
+        geometry=place.geometry if place else None,
+        bbox=list(place.bbox) if place else None,
         datetime=time,
-        properties={"created": time.isoformat().replace("+00:00", "Z")},
-        stac_extensions=[_FILE_EXTENSION],
+        properties=properties,
+        stac_extensions=_extensions(group),
         assets=assets,
     )
 
 
-def _extra_fields(member: CatalogFile, path: Path) -> dict[str, Any]:
+def _build_asset(pystac: Any, member: _Member, group: list[_Member], folder: Path) -> Any:
+    file, content = member.file, member.content
+    path = folder / file.path
+    described = {**content.projection, **content.cube, **({"bands": list(content.bands)} if content.bands else {})}
+    return pystac.Asset(
+        href=file.path,
+        title=file.title or None,
+        description=f"geometry unknown: {content.remark}" if content.remark else None,
+        media_type=content.media_type or media_type(path.name),
+        roles=_choose_roles(file, group),
+        extra_fields={
+            **_file_fields(path),
+            **described,
+            **file.facts,
+            **({"source": file.source} if file.source else {}),
+        },
+    )
+
+
+def _extensions(group: Sequence[_Member]) -> list[str]:
+    used = {
+        _FILE_EXTENSION: True,
+        _PROJECTION_EXTENSION: any(one.content.projection for one in group),
+        _CUBE_EXTENSION: any(one.content.cube for one in group),
+    }
+    return [url for url, is_used in used.items() if is_used]
+
+
+def _file_fields(path: Path) -> dict[str, Any]:
+    """Return the fields of the file extension; a folder has neither a size nor a checksum there."""
+    if path.is_dir():
+        return {}
     checksum: Checksum = compute_checksum(path)
-    facts = {"file:size": path.stat().st_size, "file:checksum": checksum.multihash, **member.facts}
-    return {**facts, "source": member.source} if member.source else facts
+    return {"file:size": path.stat().st_size, "file:checksum": checksum.multihash}
 
 
-def _choose_roles(member: CatalogFile, group: list[CatalogFile]) -> list[str]:
+def _choose_roles(member: CatalogFile, group: list[_Member]) -> list[str]:
     """Return the roles of a file; a picture next to data is its overview."""
     picture = member.path.lower().endswith(_PICTURES)
     return ["overview"] if picture and len(group) > 1 and member.roles == ("data",) else list(member.roles)

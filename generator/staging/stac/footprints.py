@@ -1,60 +1,158 @@
-"""Footprints of GeoJSON, GeoTIFF and GeoPackage files, read from their headers, in WGS 84 degrees."""
+"""Footprints on the Earth in WGS 84 degrees: geometries that stop at the antimeridian and go around the poles."""
 
 from __future__ import annotations
 
-import json
 import math
-import sqlite3
-import struct
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
-_LARGEST_GEOJSON = 16 * 1024**2
-"""Larger files are not read: parsing takes many times their size in memory."""
+Point = tuple[float, float]
 
-
-_UNREADABLE: tuple[type[Exception], ...] = (OSError, ValueError, LookupError, TypeError, AttributeError)
-_UNREADABLE += (ArithmeticError, RecursionError, struct.error, sqlite3.Error)
-"""Errors of a file whose content does not match its extension."""
+_CURVE = 1e-5
+"""Degrees, about a meter: sides of an outline that are straighter than this have no points between their ends."""
+_FULL_CIRCLE = 360 - 1e-3
+_DIGITS = 7
+"""Decimals of degrees, about a centimeter."""
 
 
 @dataclass(frozen=True, slots=True)
 class Footprint:
-    """A GeoJSON geometry and its bounding box: west, south, east, north."""
+    """A GeoJSON geometry and its bounding box: west, south, east, north; west > east across the antimeridian."""
 
     geometry: dict[str, Any]
     bbox: tuple[float, float, float, float]
 
 
-def read_footprint(path: Path) -> Footprint | None:
-    """Return the footprint of a file, None if it has none or it cannot be read."""
-    reader = _READERS.get(path.suffix.lower())
-    if reader is None:
-        return None
-    try:
-        return reader(path)
-    except _UNREADABLE:
-        return None
-
-
 def footprint_from_box(west: float, south: float, east: float, north: float) -> Footprint | None:
-    """Return the footprint of a bounding box, None if it is outside the valid range of degrees."""
-    box = (west, south, east, north)
-    if not all(math.isfinite(value) for value in box):
+    """Return the footprint of a bounding box, None if it is outside the valid range of degrees.
+
+    The longitudes may count from any meridian, such as 0 to 360; a box across the antimeridian becomes two (RFC 7946,
+    "The Antimeridian").
+    """
+    if not all(map(math.isfinite, (west, south, east, north))):
         return None
-    west, south, east, north = box = (_clamp(west, 180), _clamp(south, 90), _clamp(east, 180), _clamp(north, 90))
-    if not (-180 <= west <= east <= 180 and -90 <= south <= north <= 90):
+    south, north = _clamp(south, 90), _clamp(north, 90)
+    if not (west <= east and -90 <= south <= north <= 90 and west >= -720 and east <= 720):
         return None
-    if west == east and south == north:
-        return Footprint({"type": "Point", "coordinates": [west, south]}, box)
-    if west == east or south == north:
-        return Footprint({"type": "LineString", "coordinates": [[west, south], [east, north]]}, box)
-    ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
-    return Footprint({"type": "Polygon", "coordinates": [ring]}, box)
+    if east - west > _FULL_CIRCLE:
+        return _box(-180, south, 180, north) if east - west < 360 + 1e-3 else None
+    west, east = _normalize(west, east)
+    if east <= 180:
+        return _box(west, south, east, north)
+    parts = [_ring(west, south, 180, north), _ring(-180, south, east - 360, north)]
+    return Footprint(_multipolygon(parts), (west, south, east - 360, north)) if south < north else None
+
+
+def footprint_of_all(footprints: Sequence[Footprint]) -> Footprint | None:
+    """Return the footprint of several: the only one that there is, else a box around all."""
+    if len({one.bbox for one in footprints}) < 2:
+        return footprints[0] if footprints else None
+    west, south, east, north = zip(*(one.bbox for one in footprints), strict=True)
+    if any(a > b for a, b in zip(west, east, strict=True)):
+        return footprint_from_box(-180, min(south), 180, max(north))
+    return footprint_from_box(min(west), min(south), max(east), max(north))
+
+
+def footprint_from_points(points: Sequence[Point]) -> Footprint | None:
+    """Return the smallest box around points, across the antimeridian if that one is smaller."""
+    longitudes = sorted({(x + 180) % 360 - 180 for x, _ in points})
+    latitudes = [y for _, y in points]
+    gaps = [(b - a, b, a) for a, b in pairwise(longitudes)]
+    _, west, east = max([*gaps, (longitudes[0] + 360 - longitudes[-1], longitudes[0], longitudes[-1])])
+    return footprint_from_box(west, min(latitudes), east + 360 if east < west else east, max(latitudes))
+
+
+def footprint_from_outline(sides: Sequence[Sequence[Point]], poles: Iterable[int]) -> Footprint | None:
+    """Return the footprint of an image, whose sides are given by many points, in either direction.
+
+    ``poles`` are the latitudes (90, -90) of the poles within the image. The result is None if it would be ambiguous.
+    """
+    sides = _unwrap(sides)
+    points = [point for side in sides for point in side]
+    if not all(math.isfinite(x) and abs(y) <= 90 + 1e-6 for x, y in points):
+        return None
+    turns = round((points[-1][0] - points[0][0]) / 360)
+    south, north = min(y for _, y in points), max(y for _, y in points)
+    if turns:
+        return _around_a_pole(sides, list(poles), turns)
+    west, east = min(x for x, _ in points), max(x for x, _ in points)
+    if east - west > _FULL_CIRCLE:
+        return footprint_from_box(-180, south, 180, north)
+    if list(poles):
+        return None
+    shift = _normalize(west, east)[0] - west
+    ring = _counterclockwise([(x + shift, _clamp(y, 90)) for x, y in _corners(sides)])
+    west, east = west + shift, east + shift
+    if east <= 180 + 1e-9:
+        return Footprint(_polygon(ring), (west, south, min(east, 180), north))
+    parts = [_cut(ring, keep_west=True), [(x - 360, y) for x, y in _cut(ring, keep_west=False)]]
+    return Footprint(_multipolygon(parts), (west, south, east - 360, north))
+
+
+def _around_a_pole(sides: list[list[Point]], poles: list[int], turns: int) -> Footprint | None:
+    """Return the footprint of an image with a pole in it: everything between its outline and the pole."""
+    line = [point for side in sides for point in side[:-1]]
+    if len(poles) != 1 or abs(turns) != 1 or any((b[0] - a[0]) * turns <= 0 for a, b in pairwise(line)):
+        return None
+    line = sorted(((x + 180) % 360 - 180, y) for x, y in line)
+    (first_x, first_y), (last_x, last_y) = line[0], line[-1]
+    share = (180 - last_x) / (first_x + 360 - last_x)
+    edge = last_y + share * (first_y - last_y)
+    pole = float(poles[0])
+    ring = [(-180.0, pole), (-180.0, edge), *line, (180.0, edge), (180.0, pole)]
+    latitudes = [y for _, y in ring]
+    return Footprint(_polygon(_counterclockwise(ring)), (-180, min(latitudes), 180, max(latitudes)))
+
+
+def _unwrap(sides: Sequence[Sequence[Point]]) -> list[list[Point]]:
+    """Return the sides with longitudes that never jump: each is within 180 degrees of the one before it."""
+    unwrapped: list[list[Point]] = []
+    before: float | None = None
+    for side in sides:
+        unwrapped.append([])
+        for x, y in side:
+            before = x if before is None else x - 360 * round((x - before) / 360)
+            unwrapped[-1].append((before, y))
+    return unwrapped
+
+
+def _corners(sides: list[list[Point]]) -> list[Point]:
+    """Return the points of the outline, those between the ends of a side only if the side is curved."""
+    ring: list[Point] = []
+    for side in sides:
+        (x0, y0), (x1, y1) = side[0], side[-1]
+        length = math.hypot(x1 - x0, y1 - y0) or 1
+        bend = max(abs((x1 - x0) * (y0 - y) - (x0 - x) * (y1 - y0)) / length for x, y in side)
+        ring += side[:-1] if bend > _CURVE else side[:1]
+    return ring
+
+
+def _cut(ring: list[Point], *, keep_west: bool) -> list[Point]:
+    """Cut a ring at the antimeridian (Sutherland and Hodgman, 1974)."""
+    kept: list[Point] = []
+    for (x0, y0), (x1, y1) in pairwise([*ring, ring[0]]):
+        inside0, inside1 = ((x <= 180) == keep_west for x in (x0, x1))
+        if inside0:
+            kept.append((x0, y0))
+        if inside0 != inside1:
+            kept.append((180.0, y0 + (180 - x0) / (x1 - x0) * (y1 - y0)))
+    return kept
+
+
+def _counterclockwise(ring: list[Point]) -> list[Point]:
+    area = sum(a[0] * b[1] - b[0] * a[1] for a, b in pairwise([*ring, ring[0]]))
+    return ring if area >= 0 else ring[::-1]
+
+
+def _normalize(west: float, east: float) -> tuple[float, float]:
+    """Shift longitudes by whole circles until the western one is between -180 and 180."""
+    shift = -360 * math.floor((west + 180) / 360)
+    shift -= 360 * (math.isclose(west + shift, 180, abs_tol=1e-9) and east > west)
+    if east + shift > 180 and math.isclose(east + shift, 180, abs_tol=1e-6):
+        east = 180 - shift
+    return west + shift, east + shift
 
 
 def _clamp(degrees: float, limit: float) -> float:
@@ -62,167 +160,26 @@ def _clamp(degrees: float, limit: float) -> float:
     return math.copysign(limit, degrees) if limit < abs(degrees) < limit + 1e-6 else degrees
 
 
-def _read_geojson(path: Path) -> Footprint | None:
-    if path.stat().st_size > _LARGEST_GEOJSON:
-        return None
-    document = json.loads(path.read_bytes(), parse_constant=_refuse_constant)
-    crs = json.dumps(document.get("crs") or "")
-    if document["type"] not in _GEOJSON_TYPES or (document.get("crs") and "CRS84" not in crs and "4326" not in crs):
-        return None
-    points = list(_find_points(document))
-    if not points:
-        return None
-    longitudes, latitudes = [point[0] for point in points], [point[1] for point in points]
-    whole = footprint_from_box(min(longitudes), min(latitudes), max(longitudes), max(latitudes))
-    own = {"Feature": document.get("geometry"), "FeatureCollection": None}
-    geometry = own.get(document["type"], _geometry_only(document))
-    if geometry and geometry["type"] == "GeometryCollection":  # STAC has none (item-spec, "geometry")
-        geometry = None
-    return Footprint(geometry, whole.bbox) if whole and geometry and len(points) <= 1000 else whole
+def _box(west: float, south: float, east: float, north: float) -> Footprint:
+    box = (west, south, east, north)
+    if west == east and south == north:
+        return Footprint({"type": "Point", "coordinates": [west, south]}, box)
+    if west == east or south == north:
+        return Footprint({"type": "LineString", "coordinates": [[west, south], [east, north]]}, box)
+    return Footprint(_polygon(_ring(*box)), box)
 
 
-def _refuse_constant(constant: str) -> None:
-    """Refuse NaN and Infinity, which are not valid JSON."""
-    raise ValueError(constant)
+def _ring(west: float, south: float, east: float, north: float) -> list[Point]:
+    return [(west, south), (east, south), (east, north), (west, north)]
 
 
-def _geometry_only(document: dict[str, Any]) -> dict[str, Any]:
-    return {key: document[key] for key in ("type", "coordinates") if key in document}
+def _close(ring: list[Point]) -> list[list[float]]:
+    return [[round(x, _DIGITS), round(y, _DIGITS)] for x, y in (*ring, ring[0])]
 
 
-_GEOJSON_TYPES = {"FeatureCollection", "Feature", "GeometryCollection", "Point", "MultiPoint", "LineString"}
-_GEOJSON_TYPES |= {"MultiLineString", "Polygon", "MultiPolygon"}
+def _polygon(ring: list[Point]) -> dict[str, Any]:
+    return {"type": "Polygon", "coordinates": [_close(ring)]}
 
 
-def _find_points(part: Any) -> Iterator[tuple[float, float]]:
-    """Yield every position of a GeoJSON object (RFC 7946, "Position")."""
-    waiting = [part]
-    while waiting:
-        one = waiting.pop()
-        if isinstance(one, dict):
-            waiting += [one[key] for key in ("features", "geometry", "geometries", "coordinates") if one.get(key)]
-        elif isinstance(one, list) and len(one) >= 2 and all(isinstance(value, int | float) for value in one[:2]):
-            yield float(one[0]), float(one[1])
-        elif isinstance(one, list):
-            waiting += one
-
-
-def _read_geopackage(path: Path) -> Footprint | None:
-    """Read the bounding boxes of the layers in WGS 84 (OGC 12-128, ``gpkg_contents``)."""
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as database:
-        rows = database.execute(
-            "select min_x, min_y, max_x, max_y from gpkg_contents where srs_id = 4326 and min_x is not null"
-        ).fetchall()
-    if not rows:
-        return None
-    west, south, east, north = zip(*rows, strict=True)
-    return footprint_from_box(min(west), min(south), max(east), max(north))
-
-
-_SCALE, _TIEPOINT, _TRANSFORMATION, _GEO_KEYS = 33550, 33922, 34264, 34735
-_RASTER_TYPE, _PIXEL_IS_POINT = 1025, 2
-_LIKE_WGS84 = {4326, 4979, 4258, 4269, 4617, 4674, 4167, 7844, 4283}
-"""Geographic systems that differ from WGS 84 by a meter or two."""
-_FORMATS = {3: ("H", 2), 4: ("I", 4), 12: ("d", 8), 16: ("Q", 8)}
-
-
-def _read_geotiff(path: Path) -> Footprint | None:
-    """Read the corners of an image (OGC GeoTIFF 1.1): geographic coordinates, UTM on WGS 84, or Web Mercator."""
-    with path.open("rb") as file:
-        tags = _read_tiff_tags(file, {256, 257, _SCALE, _TIEPOINT, _TRANSFORMATION, _GEO_KEYS})
-    keys = tags[_GEO_KEYS]
-    geo = {keys[index]: keys[index + 3] for index in range(4, len(keys) - 3, 4) if keys[index + 1] == 0}
-    width, height = tags[256][0], tags[257][0]
-    half = 0.5 if geo.get(_RASTER_TYPE) == _PIXEL_IS_POINT else 0.0
-    corners = [_to_coordinates(tags, x - half, y - half) for x, y in ((0, 0), (width, 0), (width, height), (0, height))]
-    degrees = [_to_degrees(x, y, geo) for x, y in corners]
-    if any(point is None for point in degrees):
-        return None
-    points = [point for point in degrees if point]
-    west, east = min(x for x, _ in points), max(x for x, _ in points)
-    south, north = min(y for _, y in points), max(y for _, y in points)
-    whole = footprint_from_box(west, south, east, north)
-    if whole is None:
-        return None
-    ring = [[x, y] for x, y in points]
-    return Footprint({"type": "Polygon", "coordinates": [_make_counterclockwise([*ring, ring[0]])]}, whole.bbox)
-
-
-def _make_counterclockwise(ring: list[list[float]]) -> list[list[float]]:
-    area = sum(a[0] * b[1] - b[0] * a[1] for a, b in pairwise(ring))
-    return ring if area >= 0 else ring[::-1]
-
-
-def _read_tiff_tags(file: BinaryIO, requested: set[int]) -> dict[int, tuple[Any, ...]]:
-    """Read tags of the first image of a TIFF or BigTIFF."""
-    order = {b"II": "<", b"MM": ">"}[file.read(2)]
-    (version,) = struct.unpack(order + "H", file.read(2))
-    big = version == 43
-    if big:
-        file.read(4)
-    pointer, count, entry, inline = ("Q", "Q", 20, 8) if big else ("I", "H", 12, 4)
-    (start,) = struct.unpack(order + pointer, file.read(struct.calcsize(pointer)))
-    file.seek(start)
-    (number,) = struct.unpack(order + count, file.read(struct.calcsize(count)))
-    entries = file.read(min(number, 4096) * entry)
-    tags = {}
-    for index in range(0, len(entries), entry):
-        tag, kind, length = struct.unpack(order + "HH" + pointer, entries[index : index + 4 + struct.calcsize(pointer)])
-        if tag not in requested or kind not in _FORMATS or length > 65536:
-            continue
-        letter, width = _FORMATS[kind]
-        data = entries[index + entry - inline : index + entry]
-        if length * width > inline:
-            file.seek(struct.unpack(order + pointer, data)[0])
-            data = file.read(length * width)
-        tags[tag] = struct.unpack(order + letter * length, data[: length * width])
-    return tags
-
-
-def _to_coordinates(tags: dict[int, tuple[Any, ...]], column: float, row: float) -> tuple[float, float]:
-    """Return the coordinates of a pixel's corner."""
-    if _TRANSFORMATION in tags:
-        m = tags[_TRANSFORMATION]
-        return m[0] * column + m[1] * row + m[3], m[4] * column + m[5] * row + m[7]
-    i, j, _, x, y, _ = tags[_TIEPOINT][:6]
-    across, down = tags[_SCALE][:2]
-    return x + (column - i) * across, y - (row - j) * down
-
-
-def _to_degrees(x: float, y: float, geo: dict[int, int]) -> tuple[float, float] | None:
-    model, projected = geo.get(1024), geo.get(3072, 0)
-    if model == 2:
-        return (x, y) if geo.get(2048) in _LIKE_WGS84 else None
-    if projected in (3857, 900913):
-        return math.degrees(x / _A), math.degrees(2 * math.atan(math.exp(y / _A)) - math.pi / 2)
-    zone, south = projected % 100, projected // 100 == 327
-    if projected // 100 in (326, 327) and 1 <= zone <= 60:
-        return _from_utm(x, y - (10_000_000 if south else 0), zone)
-    return None
-
-
-_A, _F = 6378137.0, 1 / 298.257223563
-
-
-def _from_utm(easting: float, northing: float, zone: int) -> tuple[float, float]:
-    """Compute longitude and latitude on WGS 84, by Krüger's series to the third order (millimeters within a zone)."""
-    n = _F / (2 - _F)
-    radius = _A / (1 + n) * (1 + n**2 / 4 + n**4 / 64)
-    beta = (n / 2 - 2 * n**2 / 3 + 37 * n**3 / 96, n**2 / 48 + n**3 / 15, 17 * n**3 / 480)
-    delta = (2 * n - 2 * n**2 / 3 - 2 * n**3, 7 * n**2 / 3 - 8 * n**3 / 5, 56 * n**3 / 15)
-    xi, eta = northing / (0.9996 * radius), (easting - 500_000) / (0.9996 * radius)
-    xi1 = xi - sum(b * math.sin(2 * j * xi) * math.cosh(2 * j * eta) for j, b in enumerate(beta, 1))
-    eta1 = eta - sum(b * math.cos(2 * j * xi) * math.sinh(2 * j * eta) for j, b in enumerate(beta, 1))
-    chi = math.asin(math.sin(xi1) / math.cosh(eta1))
-    latitude = chi + sum(d * math.sin(2 * j * chi) for j, d in enumerate(delta, 1))
-    longitude = math.radians(zone * 6 - 183) + math.atan2(math.sinh(eta1), math.cos(xi1))
-    return math.degrees(longitude), math.degrees(latitude)
-
-
-_READERS = {
-    ".geojson": _read_geojson,
-    ".json": _read_geojson,
-    ".tif": _read_geotiff,
-    ".tiff": _read_geotiff,
-    ".gpkg": _read_geopackage,
-}
+def _multipolygon(rings: list[list[Point]]) -> dict[str, Any]:
+    return {"type": "MultiPolygon", "coordinates": [[_close(ring)] for ring in rings]}
