@@ -19,17 +19,20 @@ def glue(name, value, *, display=False):
 
     Accepts JSON values, None, NaN (which becomes null), dates (ISO 8601), paths, numpy scalars and arrays, pandas
     data frames (as a list of rows) and series, and sets. A matplotlib figure or anything else that Jupyter can show as
-    a picture or HTML is stored as a display.
+    a picture or HTML is stored as a display; a dataset or data array of xarray as a NetCDF file, geographic features of
+    geopandas as a GeoJSON file.
 
     Raises:
         TypeError: the name is not a string, or the value has none of these types.
+        ValueError, ImportError: a dataset is too large, or the environment has no package to write NetCDF.
     """
     from IPython.display import display as show
 
     if not isinstance(name, str) or not name:
         raise TypeError("glue needs a name: glue('mean', 3.2)")
-    if _is_figure(value):
-        show(_png_of(value), raw=True, metadata={"scrapbook": {"name": name, "data": False, "display": True}})
+    bundle = _png_of(value) if _is_figure(value) else _bundle_of(name, value)
+    if bundle is not None:
+        show(bundle, raw=True, metadata={"scrapbook": {"name": name, "data": False, "display": True}})
         return
     try:
         data = _plain(value)
@@ -79,6 +82,8 @@ def _plain_of_libraries(value):
         return value.isoformat()
     if getattr(getattr(value, "dtype", None), "kind", "") in "mM" and hasattr(value, "tolist"):
         return _times(value)
+    if getattr(value, "ndim", None) == 0 and hasattr(value, "to_netcdf"):  # xarray's result of mean()
+        return _plain(value.values)
     if hasattr(value, "tolist"):
         return _plain(value.tolist())
     if hasattr(value, "items") and hasattr(value, "keys"):
@@ -100,6 +105,15 @@ def _times(value):
 def _base(value):
     """Convert a subclass of int or str, such as an enum's member, to the plain type."""
     return str.__str__(value) if isinstance(value, str) else int(value)
+
+
+def _bundle_of(name, value):
+    """Return the display of an array or a table that has a place on the Earth, None for other values."""
+    if getattr(value, "ndim", None) == 0 or not any(hasattr(value, one) for one in ("to_netcdf", "total_bounds")):
+        return None
+    from packmill_geodata import bundle_of
+
+    return bundle_of(name, value)
 
 
 def _is_figure(value):

@@ -1,7 +1,7 @@
 """Results that a notebook glued, read from its outputs during the run (scrapbook 0.5.0; papermill's older records).
 
-Data goes to ``scraps.json``. Displays (a figure, a widget's HTML) and tables become files in ``scraps/``, and
-``scraps.json`` names them as CWL File objects.
+Data goes to ``scraps.json``. Displays (a figure, a dataset, a widget's HTML) and tables become files in ``scraps/``,
+and ``scraps.json`` names them as CWL File objects.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ _TABLE = "pandas"
 _PARQUET = "application/vnd.apache.parquet"
 
 _endings = {
+    "application/x-netcdf": "nc",
     "image/png": "png",
     "image/jpeg": "jpg",
     "image/gif": "gif",
@@ -39,7 +40,7 @@ _endings = {
     "text/latex": "tex",
     "text/plain": "txt",
 }
-"""Endings by media type of a display; the first type present becomes the file: pictures first, plain text last."""
+"""Endings by media type of a display; the first type present becomes the file: data first, plain text last."""
 
 
 class Scraps:
