@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
 from generator.network.address_policy import Access, AddressPolicy
 from generator.network.addresses import check, is_loopback
 from generator.network.sessions import http_session
+from generator.platforms.answer import Answer
 from generator.platforms.platform import Platform
 from generator.shared.errors import PublishError
 from generator.shared.safe_text import printable, redacted
@@ -31,36 +31,9 @@ _CONNECT, _READ, _DEPLOY = 10.0, 60.0, 300.0
 """Seconds to connect, to read a response, and to wait for a deployment: a platform may pull the image first."""
 _LARGEST = 4 << 20
 """Bytes of a response that are read."""
+_LONGEST_LOCATION = 2000
 _LONGEST = 600
 """Characters of a platform's message that are shown."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Answer:
-    """A response: ``location`` is its header ``Location`` as an absolute address, or empty."""
-
-    status: int
-    location: str = ""
-    content: bytes = b""
-
-    @property
-    def json(self) -> Any:
-        """The JSON value of the response; None if it has none."""
-        try:
-            return json.loads(self.content)
-        except ValueError:
-            return None
-
-    @property
-    def problem(self) -> str:
-        """The platform's message about a failure: title and detail of ``application/problem+json`` (RFC 9457)."""
-        found = self.json
-        if isinstance(found, dict):
-            told = [found.get(name) for name in ("title", "detail", "description", "message", "error")]
-            words = list(dict.fromkeys(text for text in told if isinstance(text, str) and text.strip()))
-        else:
-            words = [self.content[: 4 * _LONGEST].decode(errors="replace")] if not _is_page(self.content) else []
-        return redacted(": ".join(" ".join(printable(text).split()) for text in words))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -150,10 +123,9 @@ class Connection:
             stream=True,
             auth=_keep_headers if self.token else None,
         ) as answer:
-            location = answer.headers.get("Location", "")
             return Answer(
                 status=answer.status_code,
-                location=urljoin(address, location) if location else "",
+                location=_absolute(address, answer.headers.get("Location", "")),
                 content=_read(answer, time.monotonic() + seconds),
             )
 
@@ -186,6 +158,14 @@ def check_platform_address(platform: Platform, policy: AddressPolicy, *, has_tok
         raise PublishError(f"{platform.address}: the connection is not encrypted; give an https address")
 
 
+def _absolute(address: str, location: str) -> str:
+    """Return a header ``Location`` as an absolute address; empty if it is not one."""
+    try:
+        return urljoin(address, location) if 0 < len(location) <= _LONGEST_LOCATION else ""
+    except ValueError:
+        return ""
+
+
 def _keep_headers(request: requests.PreparedRequest) -> requests.PreparedRequest:
     """Keep the token; without this, requests replaces it with a password from ``.netrc``."""
     return request
@@ -203,10 +183,6 @@ def _read(answer: requests.Response, deadline: float) -> bytes:
         if time.monotonic() > deadline:
             raise requests.ReadTimeout
     return content[:_LARGEST]
-
-
-def _is_page(content: bytes) -> bool:
-    return content.lstrip()[:1] == b"<"
 
 
 def _reason(error: Exception) -> str:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
-from generator.platforms.connection import Answer, Connection
+from generator.platforms.answer import Answer
+from generator.platforms.connection import Connection
 from generator.repository.places import Holder, place_taken_error, repository_identity
 from generator.shared.errors import PublishError
 from generator.shared.safe_text import printable
@@ -18,6 +19,8 @@ PACKAGE_TYPE = "application/ogcapppkg+json"
 REPOSITORY_RELATION = "https://schema.org/codeRepository"
 """The relation of the link from a process to its repository."""
 _CWL_TYPES = ("application/cwl+yaml", "application/cwl")
+_LONGEST = 500
+"""Characters of an identifier that a platform may give."""
 _CLASS = re.compile(r"https?://www\.opengis\.net/spec/ogcapi-processes-2/[^/]+/(?:conf|req)/([\w-]+)")
 _DEPLOYS = frozenset(("deploy-replace-undeploy", "dru"))
 
@@ -178,7 +181,7 @@ def _address(connection: Connection, answer: Answer) -> str:
     found = answer.json
     summary = found.get("processSummary", found) if isinstance(found, dict) else None
     identifier = summary.get("id") if isinstance(summary, dict) else None
-    return platform.process(identifier) if isinstance(identifier, str) and identifier else ""
+    return platform.process(identifier) if isinstance(identifier, str) and 0 < len(identifier) <= _LONGEST else ""
 
 
 def _repository_of(description: Mapping[str, Any]) -> str:

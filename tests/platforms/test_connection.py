@@ -132,6 +132,8 @@ def test_a_long_response_is_cut_off(platform: Platform, monkeypatch: pytest.Monk
         (b'{"title": "Bad\\nrequest", "detail": "a \\u001b[31mred word"}', ": Bad request: a [31mred word"),
         (b'{"message": "token 0pen-s3same is old"}', ": token *** is old"),
         (b'{"detail": "see https://ada:secret@example.org/x?key=1"}', ": see https://example.org/x?"),
+        (b'{"detail": [{"loc": ["body", "inputs", 0], "msg": "no object"}, {"x": 1}]}', ": body/inputs/0: no object"),
+        (b"[" * 100_000, f": {'[' * 600}"),
         (b"<html>long page</html>", ""),
         (b"plain words", ": plain words"),
         (b'{"title": 5, "detail": ["x"]}', ""),

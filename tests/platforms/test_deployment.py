@@ -151,6 +151,8 @@ def test_a_queued_deployment_is_pending(platform: Platform, connection: Connecti
         ("/ogc-api/processes/other", "{address}/processes/other"),
         ("http://internal:8080/zoo/processes/other", "{address}/processes/other"),
         ("", "{address}/processes/ada.trees.main"),
+        ("http://[processes/other", "{address}/processes/ada.trees.main"),
+        ("/processes/" + "x" * 3000, "{address}/processes/ada.trees.main"),
     ],
 )
 def test_the_address_is_one_of_the_platform(
