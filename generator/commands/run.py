@@ -39,6 +39,12 @@ Options after -- go to the engine: packmill run PACKAGE -- --debug"""
     )
     parser.add_argument("--engine", choices=names, default=names[0], help="CWL engine (default: %(default)s)")
     parser.add_argument(
+        "--provenance",
+        type=Path,
+        metavar="DIR",
+        help="write a crate of the run to a new folder: a Workflow Run RO-Crate with copies of its inputs and outputs",
+    )
+    parser.add_argument(
         "--trust",
         action="store_true",
         help="run the package even if it has parts that packmill does not write; required for Toil, which does not "
@@ -73,6 +79,7 @@ def run(options: argparse.Namespace) -> int:
         limits=container_limits(settings),
         network=network,
         trust=options.trust,
+        provenance=options.provenance,
     )
     print(json.dumps(outputs, indent=2, ensure_ascii=False))
     return 0

@@ -37,6 +37,14 @@ class Graph:
         }
         return reference(identifier)
 
+    def link(self, identifier: str, name: str, target: Reference) -> None:
+        """Add a link to a property that may have several."""
+        entity = self._entities[identifier]
+        present = entity.get(name)
+        links = [] if present is None else present if isinstance(present, list) else [present]
+        if target not in links:
+            entity[name] = [*links, target] if links else target
+
     def add_file(self, path: str, kind: str | Iterable[str] = "File", /, **properties: Any) -> Reference:
         """Add a file of the crate by its relative path; a path that ends in ``/`` is a folder."""
         return self.add(file_identifier(path), kind, **properties)

@@ -20,9 +20,8 @@ _TYPES = {
     "enum": "Text",
     "File": "File",
     "Directory": "Dataset",
-    "Any": "DataType",
 }
-"""The types of schema.org for those of CWL, as runcrate has them; a record is a PropertyValue."""
+"""The types of schema.org for those of CWL, as runcrate has them; any other value is a PropertyValue."""
 
 
 def parameter_identifier(document: str, name: str) -> str:
@@ -42,11 +41,19 @@ def add_parameter(graph: Graph, document: str, name: str, entry: Mapping[str, An
         name=name,
         alternateName=str(entry.get("label", "")),
         description=str(entry.get("doc", "")).strip(),
-        additionalType=named[0] if len(named) == 1 else named or "DataType",
+        additionalType=named[0] if len(named) == 1 else named or "PropertyValue",
         multipleValues=True if any(map(_is_list, members)) else None,
         valueRequired=is_required if is_input else None,
         defaultValue=_text(entry["default"]) if "default" in entry else None,
     )
+
+
+def add_example(graph: Graph, document: str, name: str, identifier: str, *, is_declared: bool) -> None:
+    """Link the data of a run with the parameter that it was, both ways; parameters have to be in the graph later."""
+    if is_declared:
+        parameter = graph.add(parameter_identifier(document, name), "FormalParameter")
+        graph.link(identifier, "exampleOfWork", parameter)
+        graph.link(parameter["@id"], "workExample", reference(identifier))
 
 
 def _members(kind: Any) -> list[Any]:

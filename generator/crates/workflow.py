@@ -55,6 +55,7 @@ def add_workflow(graph: Graph, workflow: Workflow) -> Reference:
         version=metadata.version,
         dateCreated=metadata.date_created,
         codeRepository=metadata.code_repository,
+        url=metadata.code_repository if metadata.code_repository.startswith("https://") else None,
         creator=add_people(graph, "author", metadata.author),
         license=add_license(graph, metadata.license),
         softwareRequirements=add_image(graph, workflow.image, version=metadata.version),
@@ -68,8 +69,19 @@ def add_image(graph: Graph, image: str, *, version: str) -> Reference | None:
     return graph.add(IMAGE, "SoftwareApplication", name=image, softwareVersion=version) if image else None
 
 
-def add_root(graph: Graph, workflow: Workflow, *, published: str, files: Iterable[str], **more: Any) -> None:
-    """Add the root: what the crate is about, and its files; ``published`` is a date or a time in ISO 8601."""
+def add_root(
+    graph: Graph,
+    workflow: Workflow,
+    *,
+    published: str,
+    files: Iterable[str],
+    parts: Iterable[Reference] = (),
+    **more: Any,
+) -> None:
+    """Add the root: what the crate is about, and its files; ``published`` is a date or a time in ISO 8601.
+
+    ``parts`` are entities that are in the graph already.
+    """
     metadata, main = workflow.metadata, add_workflow(graph, workflow)
     others = [add_document(graph, path) for path in sorted(files) if path != workflow.document]
     graph.add(
@@ -86,7 +98,7 @@ def add_root(graph: Graph, workflow: Workflow, *, published: str, files: Iterabl
         citation=metadata.citation,
         version=metadata.version,
         mainEntity=main,
-        hasPart=[main, *others],
+        hasPart=[main, *others, *parts],
         **more,
     )
 

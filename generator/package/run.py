@@ -29,6 +29,7 @@ def run_package(
     limits: ContainerLimits | None = None,
     network: str | None = None,
     trust: bool = False,
+    provenance: Path | None = None,
 ) -> dict[str, Any]:
     """Run a package and return the CWL output object; progress goes to stderr.
 
@@ -38,6 +39,7 @@ def run_package(
     ``network`` is the engine's network for steps that reach out (default: the engine's own).
     ``trust`` runs documents that break `generator.package.document_rules`, and files outside of the package that
     ``inputs.yml`` names.
+    ``provenance`` is a folder for the crate of the run (`generator.package.run_crate`), also of one that fails.
 
     Raises:
         UsageError: the values do not fit the interface; nothing was started.
@@ -48,6 +50,9 @@ def run_package(
     from generator.package.document_rules.values import foreign_files
     from generator.package.engines.execution import execute
     from generator.package.engines.log import PlainLog
+    from generator.package.run_crate.crate import check_provenance
+    from generator.package.run_crate.recording import recorded
+    from generator.package.run_crate.run import Given
 
     folder = find_process(package).parent
     job_file = job or folder / "inputs.yml"
@@ -58,6 +63,8 @@ def run_package(
     job_values = check_job(given, hints, job_file)
     document = find_document(package, job_values, hints)
     _check_trust(broken_rules(document), progress, trust=trust)
+    if provenance:
+        check_provenance(provenance, engine=engine, outdir=outdir, document=document)
     if guarded:
         refuse_remote_files(job_values)
         options = (*(word for name in guarded for word in ("--preserve-environment", name)), *options)
@@ -72,16 +79,22 @@ def run_package(
         if plain:
             progress.say(plain)
 
-    return execute(
-        document,
-        job_values,
-        outdir=outdir,
-        engine=engine,
-        options=options,
-        on_line=show,
-        limits=limits,
-        trust=trust,
-    )
+    def run() -> dict[str, Any]:
+        return execute(
+            document,
+            job_values,
+            outdir=outdir,
+            engine=engine,
+            options=options,
+            on_line=show,
+            limits=limits,
+            trust=trust,
+        )
+
+    if provenance is None:
+        return run()
+    secrets = frozenset(name for name, hint in hints.items() if hint.secret)
+    return recorded(run, Given(document=document, job=job_values, secrets=secrets, outdir=outdir), provenance)
 
 
 def _require_staging_image(package: Path, options: tuple[str, ...]) -> None:

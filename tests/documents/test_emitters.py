@@ -3,36 +3,15 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timezone
 from pathlib import Path
 
-from support import notebook
+from document_context import context_of as _context
 
 import generator.documents
-from generator.documents.context import DocumentContext
 from generator.documents.package import catalogs, emitters, optional_emitters, package
-from generator.notebook.interface import read_interface
-from generator.notebook.notebook import read_notebook
-from generator.process.process import Process
-from generator.repository.source import Source
 from generator.request.build import optional_documents
 
 _STAGING = {"stage_in.cwl", "cache_workflow.cwl", "stage_out.cwl", "workflow.cwl"}
-
-
-def _context(cell: str, *, address: str = "") -> DocumentContext:
-    interface = read_interface(read_notebook(json.dumps(notebook(cell)).encode(), "process.ipynb"))
-    process = Process(path="process.ipynb", language="python", kernel="python3", interface=interface)
-    source = Source(
-        address="https://example.org/a/b",
-        owner="a",
-        name="b",
-        checkout="main",
-        commit="0" * 40,
-        message="m",
-        time=datetime(2026, 1, 1, tzinfo=timezone.utc),
-    )
-    return DocumentContext(process=process, source=source, image="a.b:main", address=address)
 
 
 def test_every_emitter_is_registered() -> None:

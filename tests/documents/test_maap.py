@@ -12,8 +12,8 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
+from document_context import context_of
 from support import Finished, cases, commit_all, write_notebook
-from test_emitters import _context as context_of
 
 from generator.documents.context import DocumentContext
 from generator.documents.cwl.process import input_entry, output_entries

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 from crate_rules import broken_rules, entities, links
+from document_context import context_of
 from support import Finished, cases, commit_all, write_notebook
-from test_emitters import _context as context_of
 
 from generator.documents.context import DocumentContext
 from generator.documents.descriptors import ro_crate
@@ -79,7 +79,7 @@ def test_an_input_is_a_formal_parameter(context: DocumentContext) -> None:
     assert shown("count") == ("Integer", None, False, "3")
     assert shown("mode") == ("Text", None, False, None)
     assert shown("numbers") == ("Float", True, False, "[1, 2]")
-    assert shown("table") == ("DataType", None, False, '{"a": 1}')
+    assert shown("table") == ("PropertyValue", None, False, '{"a": 1}')
     assert shown("gr%C3%B6%C3%9Fe") == ("Float", None, False, "1.5")
     assert shown("token") == ("Text", None, False, None)
     assert shown("tile") == ("File", None, True, None)

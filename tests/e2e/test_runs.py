@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import uv
+from crate_rules import broken_rules, broken_run_rules
 from local_images import Built
 from support import Finished, commit_all, git, write_notebook
 
@@ -95,16 +96,23 @@ def test_typed_values_reach_the_notebook(several: Built, tmp_path: Path, packmil
     assert "docker" not in finished.err
 
 
-def test_a_secret_travels_in_a_job_file_and_stays_out_of_the_engine_s_log(
+def test_a_secret_travels_in_a_job_file_and_stays_out_of_log_and_provenance(
     several: Built, tmp_path: Path, packmill: Callable[..., Finished]
 ) -> None:
     (tmp_path / "job.yml").write_text("token: hunter2hunter2\n")
 
-    finished = packmill("run", several.package / "good", tmp_path / "job.yml", "--outdir", tmp_path / "out")
+    words = ("--outdir", tmp_path / "out", "--provenance", tmp_path / "crate")
+    finished = packmill("run", several.package / "good", tmp_path / "job.yml", *words)
 
     assert finished.code == 0, finished.err
     assert json.loads((tmp_path / "out/output/scraps.json").read_text())["length"] == len("hunter2hunter2")
     assert "hunter2" not in finished.err + finished.out
+    crate = json.loads((tmp_path / "crate/ro-crate-metadata.json").read_text())
+    assert broken_rules(crate, tmp_path / "crate") == []
+    assert list(broken_run_rules(crate)) == []
+    assert (tmp_path / "crate/outputs/output/n.txt").is_file()
+    kept = [path.read_text(errors="replace") for path in (tmp_path / "crate").rglob("*") if path.is_file()]
+    assert not any("hunter2" in text for text in kept)
 
 
 def test_a_failing_cell_ends_badly_and_leaves_the_notebook_with_its_traceback(

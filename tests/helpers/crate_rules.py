@@ -84,7 +84,11 @@ def _value_rules(identifier: str, name: str, value: Any, known: dict[str, Any]) 
     for item in value if isinstance(value, list) else [value]:
         if isinstance(item, dict) and item.keys() != {"@id"}:
             yield f"{identifier}: {name} is nested"
-        elif isinstance(item, dict) and item["@id"] not in known and not item["@id"].startswith("https://"):
+        elif (
+            isinstance(item, dict)
+            and item["@id"] not in known
+            and not item["@id"].startswith(("https://", "http://schema.org/"))
+        ):
             yield f"{identifier}: {name} links to {item['@id']}, which is missing"
     if isinstance(value, list) and len(value) < 2 and name != "@type":
         yield f"{identifier}: {name} is a list of {len(value)}"

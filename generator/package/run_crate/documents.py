@@ -1,0 +1,89 @@
+"""The document that ran, its package's metadata and the files of the package that a crate repeats."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from generator.crates.workflow import Workflow
+from generator.metadata.metadata import Metadata
+from generator.metadata.words import Word, read_words
+from generator.package.plain_document import read_document
+from generator.package.record import read_record
+from generator.shared.safe_text import printable
+
+_RECORD = "package.json"
+
+
+def read_workflow(document: Path) -> Workflow:
+    """Read the document that ran; anyone may have written its package.
+
+    Raises:
+        DocumentError: the document is not YAML.
+    """
+    tool = read_document(document)
+    tool = tool if isinstance(tool, dict) else {}
+    record = _record(document.parent)
+    image = record.get("image")
+    return Workflow(
+        document=document.name,
+        title=_text(tool, "label") or document.stem,
+        doc=_text(tool, "doc") or _text(tool, "label") or document.name,
+        metadata=_metadata(record.get("metadata")),
+        image=_text(image, "reference") if isinstance(image, dict) else "",
+        inputs=_entries(tool.get("inputs")),
+        outputs=_entries(tool.get("outputs")),
+    )
+
+
+def copy_documents(document: Path, crate: Path) -> list[str]:
+    """Copy the CWL documents of a package, its README and its record to a crate; return their names.
+
+    Others are left out: their users write values, and so secrets, into ``inputs.yml``.
+    """
+    folder = document.parent
+    names = {document.name, *(path.name for path in folder.glob("*.cwl")), "README.md", _RECORD}
+    return [name for name in sorted(names) if _copy(folder / name, crate / name)]
+
+
+def _copy(source: Path, target: Path) -> bool:
+    """Copy a regular file; a link is not followed."""
+    try:
+        descriptor = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return False
+    with open(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return False
+        target.write_bytes(file.read())
+    return True
+
+
+def _record(folder: Path) -> Mapping[str, Any]:
+    try:
+        record = read_record(folder)
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def _metadata(stated: Any) -> Metadata:
+    if not isinstance(stated, dict):
+        return Metadata()
+    words = [Word(name=str(name), value=value) for name, value in stated.items() if name != "sources"]
+    return read_words(words, _RECORD)[0]
+
+
+def _entries(listed: Any) -> dict[str, dict[str, Any]]:
+    """Return the inputs or outputs of a document by name; a type alone is an entry too (CWL v1.2, "map")."""
+    if not isinstance(listed, dict):
+        return {}
+    return {str(name): one if isinstance(one, dict) else {"type": one} for name, one in listed.items()}
+
+
+def _text(mapping: Mapping[str, Any], name: str) -> str:
+    value = mapping.get(name)
+    return printable(value, lines=True) if isinstance(value, str) else ""

@@ -1,0 +1,85 @@
+"""The files of a run in its crate: copies of local ones, by their paths in the crate."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from generator.package.file_objects import address, is_file_object, local_path
+from generator.shared.safe_text import redacted
+
+INPUTS, OUTPUTS = "inputs", "outputs"
+
+
+def copy_input(value: dict[str, Any], crate: Path, place: str) -> str:
+    """Copy a File or Directory that a run was given to a folder of the crate; return its path, or its address.
+
+    A path in the crate is relative, and that of a folder ends in a slash.
+    """
+    if remote := address(value):
+        return redacted(remote)
+    source = local_path(value)
+    path = posixpath.join(place, str(value.get("basename") or (source.name if source else "literal")))
+    target = crate / path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if value["class"] == "Directory":
+        _copy_folder(value, source, target, crate, path)
+        return f"{path}/"
+    if source:
+        shutil.copyfile(source, target)
+    else:
+        target.write_text(str(value.get("contents", "")), encoding="utf-8")
+    return path
+
+
+def _copy_folder(value: dict[str, Any], source: Path | None, target: Path, crate: Path, path: str) -> None:
+    target.mkdir(parents=True, exist_ok=True)
+    if source:
+        shutil.copytree(source, target, dirs_exist_ok=True, ignore=_except(crate))
+        return
+    for item in value.get("listing", ()):
+        copy_input(item, crate, path)
+
+
+def copy_output(value: dict[str, Any], outdir: Path, crate: Path) -> str:
+    """Copy a result from ``outdir`` to the crate; return its path there. Links stay links.
+
+    Raises:
+        ValueError: the result is not in ``outdir``.
+    """
+    source = Path(os.path.abspath(str(value.get("path", ""))))  # noqa: PTH100 - links keep their names
+    path = Path(OUTPUTS, source.relative_to(os.path.abspath(outdir))).as_posix()  # noqa: PTH100
+    target = crate / path
+    if value["class"] == "Directory":
+        shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True, ignore=_except(crate))
+        return f"{path}/"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if not target.exists():
+        shutil.copyfile(source, target, follow_symlinks=False)
+    return path
+
+
+def _except(crate: Path) -> Callable[[str, list[str]], list[str]]:
+    """Leave out the crate itself, which may be in a folder that it describes."""
+
+    def ignore(folder: str, names: list[str]) -> list[str]:
+        return [name for name in names if name == crate.name and Path(folder, name).resolve() == crate.resolve()]
+
+    return ignore
+
+
+def top_files(value: Any) -> Iterator[dict[str, Any]]:
+    """Yield the File and Directory objects that are a value, or items of a list."""
+    for one in value if isinstance(value, list) else [value]:
+        if is_file_object(one):
+            yield one
+
+
+def are_files(value: Any) -> bool:
+    """Whether a value is a File or a Directory, or a list of these."""
+    items = value if isinstance(value, list) else [value]
+    return bool(items) and all(map(is_file_object, items))
