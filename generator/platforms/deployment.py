@@ -19,6 +19,9 @@ PACKAGE_TYPE = "application/ogcapppkg+json"
 REPOSITORY_RELATION = "https://schema.org/codeRepository"
 """The relation of the link from a process to its repository."""
 _CWL_TYPES = ("application/cwl+yaml", "application/cwl")
+_DONE = (200, 201, 202, 204)
+_OTHER_FORM = (400, 415, 422, 501)
+"""Statuses after which a platform may take the process in another form: there are several drafts of the standard."""
 _LONGEST = 500
 """Characters of an identifier that a platform may give."""
 _CLASS = re.compile(r"https?://www\.opengis\.net/spec/ogcapi-processes-2/[^/]+/(?:conf|req)/([\w-]+)")
@@ -112,38 +115,41 @@ def deploy(connection: Connection, deployable: Deployable, classes: frozenset[st
         PlaceTakenError: the process there is that of another repository.
         PublishError: the platform refuses the process; the message has the platform's own.
     """
-    answer = Answer(status=415)
+    refused: list[tuple[str, Answer]] = []
     for body in _bodies(deployable, classes):
-        answer = connection.send("POST", connection.platform.processes + body.query, body.text, body.media_type)
-        if answer.status == 409:
-            return _replace(connection, deployable, body, answer, replace=replace)
-        if answer.status in (200, 201, 202):
-            address = _address(connection, answer) or connection.platform.process(deployable.identifier)
-            return Deployed(address=address, pending=answer.status == 202)
-        if answer.status != 415:
+        place = connection.platform.processes
+        answer = connection.send("POST", place + body.query, body.text, body.media_type)
+        exists = answer.status == 409
+        if exists:
+            place = _replaceable(connection, deployable, answer, replace=replace)
+            answer = connection.send("PUT", place + body.query, body.text, body.media_type)
+        if answer.status in _DONE:
+            named = _address(connection, answer) if answer.status == 201 or not exists else ""
+            address = named or (place if exists else connection.platform.process(deployable.identifier))
+            return Deployed(address=address, replaced=exists, pending=answer.status == 202)
+        refused.append((place, answer))
+        if answer.status not in _OTHER_FORM:
             break
-    raise connection.refusal(f"{connection.platform.processes}: the platform refuses the process", answer)
+    place, answer = next((one for one in refused if one[1].status != 415), refused[-1])
+    raise connection.refusal(f"{place}: the platform refuses the process", answer)
 
 
-def _replace(
-    connection: Connection, deployable: Deployable, body: _Body, duplicate: Answer, *, replace: bool
-) -> Deployed:
-    """Replace a process; the response about the duplicate may have its address (/req/.../deploy-response-duplicate)."""
+def _replaceable(connection: Connection, deployable: Deployable, duplicate: Answer, *, replace: bool) -> str:
+    """Return the address of the process that exists; the response may name it (/req/.../deploy-response-duplicate).
+
+    Raises:
+        PlaceTakenError: it is that of another repository, and ``replace`` does not allow replacing it.
+    """
     identifier = deployable.identifier
     if found := _address(connection, duplicate):
         identifier = unquote(urlsplit(found).path.rpartition("/")[2])
     if not replace:
         check_holder(connection, identifier, deployable.repository)
-    address = connection.platform.process(identifier)
-    answer = connection.send("PUT", address + body.query, body.text, body.media_type)
-    if answer.status not in (200, 201, 202, 204):
-        raise connection.refusal(f"{address}: the platform does not replace the process", answer)
-    located = _address(connection, answer) if answer.status == 201 else ""
-    return Deployed(address=located or address, replaced=True, pending=answer.status == 202)
+    return connection.platform.process(identifier)
 
 
 def _bodies(deployable: Deployable, classes: frozenset[str]) -> Iterator[_Body]:
-    """Yield the ways to send a process, the preferred one first; the next one is for a platform that answers 415.
+    """Yield the ways to send a process, the preferred one first; the next one is for a platform that refuses it.
 
     A platform that declares neither encoding may have either.
     """

@@ -139,6 +139,39 @@ def test_a_platform_that_takes_no_encoding_is_quoted(platform: Platform, connect
         deploy_trees(connection)
 
 
+@pytest.mark.parametrize("status", [400, 422, 501])
+def test_a_platform_that_reads_another_draft_of_packages_gets_cwl(
+    status: int, platform: Platform, connection: Connection
+) -> None:
+    classes = read_classes(connection)
+    platform.answers.append((status, {}, b'{"detail": "processDescription: no field process"}'))
+
+    done = deploy(connection, _TREES, classes, replace=False)
+
+    assert [one.media_type for one in platform.asked[1:]] == [PACKAGE, "application/cwl+yaml"]
+    assert done == Deployed(address=f"{platform.address}/processes/ada.trees.main")
+
+
+def test_a_platform_that_refuses_every_form_is_quoted_about_the_first(
+    platform: Platform, connection: Connection
+) -> None:
+    classes = read_classes(connection)
+    platform.takes = ()
+    platform.answers += [(422, {}, b'{"detail": "too many cores"}'), (409, {}, b"")]
+
+    with pytest.raises(PublishError, match=r"/processes: the platform refuses the process: status 422: too many cores"):
+        deploy(connection, _TREES, classes, replace=False)
+
+
+def test_a_failure_of_the_platform_ends_the_deployment(platform: Platform, connection: Connection) -> None:
+    classes = read_classes(connection)
+    platform.answers.append((500, {}, b'{"detail": "out of disk"}'))
+
+    with pytest.raises(PublishError, match="500: out of disk"):
+        deploy(connection, _TREES, classes, replace=False)
+    assert len(platform.asked) == 2
+
+
 def test_a_queued_deployment_is_pending(platform: Platform, connection: Connection) -> None:
     platform.queues = True
 
