@@ -76,13 +76,24 @@ def _input(one: Input, *, with_files: bool) -> dict[str, Any]:
     description: dict[str, Any] = {"title": label(one.name)}
     if one.doc:
         description["description"] = one.doc
-    description["schema"] = _binary(item_schema(one)) if is_file(one) else value_schema(one)
+    description["schema"] = _binary(item_schema(one)) if is_file(one) else with_boolean_ends(value_schema(one))
     if one.hint.optional:
         description["schema"]["nullable"] = True
     description["minOccurs"] = int(is_needed(one, with_files=with_files))
     if is_file(one) and one.hint.array:
         description["maxOccurs"] = "unbounded"
     return description
+
+
+def with_boolean_ends(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return a schema of OpenAPI 3.0, where an end that is excluded is a minimum or a maximum with a boolean."""
+    found = dict(schema)
+    for word, name in (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")):
+        if word in found:
+            found |= {name: found[word], word: True}
+    if isinstance(found.get("items"), dict):
+        found["items"] = with_boolean_ends(found["items"])
+    return found
 
 
 def _output(one: Output) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from support import folders, notebook
 
 from generator.notebook.interface import Interface, read_interface
 from generator.notebook.notebook import read_notebook
-from generator.notebook.ogc_description import ProcessSummary, process_description
+from generator.notebook.ogc_description import ProcessSummary, process_description, with_boolean_ends
 from generator.notebook.schemas import inputs_schema
 from generator.shared.errors import ParametersError
 
@@ -94,6 +94,15 @@ def test_an_optional_input_may_be_null_and_a_secret_is_not_shown() -> None:
 
     assert found["a"]["schema"] == {"type": "integer", "nullable": True}
     assert found["key"]["schema"] == {"type": "string", "format": "password", "writeOnly": True, "nullable": True}
+
+
+def test_an_excluded_end_is_a_boolean_as_in_openapi_3_0() -> None:
+    schema = {"type": "array", "items": {"type": "number", "exclusiveMinimum": 0, "maximum": 1}}
+
+    assert with_boolean_ends(schema) == {
+        "type": "array",
+        "items": {"type": "number", "minimum": 0, "exclusiveMinimum": True, "maximum": 1},
+    }
 
 
 def test_outputs_of_several_files_and_of_folders() -> None:

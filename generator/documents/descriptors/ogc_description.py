@@ -11,7 +11,7 @@ from generator.documents.context import DocumentContext
 from generator.metadata.licenses import license_address
 from generator.metadata.metadata import Metadata, property_of
 from generator.notebook.interface import Input
-from generator.notebook.ogc_description import ProcessSummary
+from generator.notebook.ogc_description import ProcessSummary, with_boolean_ends
 from generator.notebook.parameters import CwlType
 from generator.notebook.schemas import is_file, item_schema, value_schema
 
@@ -89,7 +89,7 @@ def _schema(one: Input, kind: str) -> dict[str, Any]:
         return {**item_schema(one), "contentEncoding": "binary"}
     if one.hint.type is CwlType.ANY:
         return {"type": "string", "contentMediaType": "application/json"}
-    return {name: value for name, value in value_schema(one).items() if name != "default"}
+    return with_boolean_ends({name: value for name, value in value_schema(one).items() if name != "default"})
 
 
 def _texts(entry: dict[str, Any]) -> dict[str, str]:
