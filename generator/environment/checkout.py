@@ -28,7 +28,16 @@ def read_environment(folder: Path, *, standard: bool = False) -> Environment:
 
 
 def write_readably(folder: Path, environment: Environment) -> None:
-    """Rewrite the files of an environment that repo2docker's build packs read as UTF-8 with LF, in packmill's clone."""
+    """Rewrite the files of an environment that repo2docker's build packs read as UTF-8 with LF, in packmill's clone.
+
+    A ``conda-lock.yml``, which repo2docker does not read, is written as an ``environment.yml`` next to it.
+    """
+    for file in environment.files:
+        if environment.buildpack is BuildPack.REPO2DOCKER and posixpath.basename(file) == "conda-lock.yml":
+            from generator.environment.conda_lock import environment_of_lock
+
+            rendered = environment_of_lock(read_text(folder, file) or "", file)
+            (folder / posixpath.dirname(file) / "environment.yml").write_text(rendered, encoding="utf-8")
     for file in environment.files if environment.buildpack is BuildPack.REPO2DOCKER else ():
         path, text = inside(folder, file), read_text(folder, file)
         if path is not None and text is not None and "\ufffd" not in text and text.encode() != path.read_bytes():

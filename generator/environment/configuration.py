@@ -26,6 +26,7 @@ FILES = (
     "install.R",
     "environment.yml",
     "environment.yaml",
+    "conda-lock.yml",
     "Pipfile",
     "Pipfile.lock",
     "requirements.txt",
@@ -38,11 +39,13 @@ FILES = (
     "postBuild",
     "start",
 )
-_OURS_ONLY = {"pylock.toml", "uv.lock"}
+_OURS_ONLY = {"pylock.toml", "uv.lock", "conda-lock.yml"}
 TOP_ONLY = {"pyproject.toml", "setup.py", "uv.lock", "DESCRIPTION"}
 _ALWAYS = {"apt.txt", "postBuild", "start"}
 _PYTHON = {"requirements.txt", "pyproject.toml", "setup.py", "runtime.txt"} | _ALWAYS
 _CONDA = {"environment.yml", "environment.yaml"}
+_DECLARING = {"Pipfile", "Pipfile.lock", "requirements.txt", "pylock.toml", "setup.py", "install.R"}
+"""Files that describe the packages before a ``conda-lock.yml``."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -111,6 +114,8 @@ class ConfigurationFiles:
             return _build_pack(main, "install.R", *_PYTHON, *conda)
         if conda:
             return _build_pack(conda[0], *_ALWAYS)
+        if "conda-lock.yml" in here and not here & _DECLARING and self.project is Project.NONE:
+            return _build_pack("conda-lock.yml", *_ALWAYS)
         if runtime in ("", "python") and here & {"Pipfile", "Pipfile.lock"}:
             main = "Pipfile.lock" if "Pipfile.lock" in here else "Pipfile"
             return _build_pack(main, "Pipfile", *_ALWAYS)

@@ -19,7 +19,7 @@ from generator.shared.errors import EnvironmentSpecError
 
 _FOLDERS = ("binder", ".binder")
 _DECLARING = (
-    *("Dockerfile", "environment.yml", "environment.yaml", "Pipfile.lock", "Pipfile", "pylock.toml"),
+    *("Dockerfile", "environment.yml", "environment.yaml", "conda-lock.yml", "Pipfile.lock", "Pipfile", "pylock.toml"),
     *("requirements.txt", "uv.lock", "pyproject.toml", "setup.py"),
 )
 """Files that declare Python packages; of several, the first one decides."""
@@ -80,6 +80,7 @@ def find_environment(paths: Iterable[str], read: ReadText | None = None, *, stan
             from generator.environment.conda import check_conda_environment
 
             check_conda_environment(found.text(file), found.folder + file)
+    unsupported = _check_unsupported(found, used)
     requirements = read_python_requirements(found.python_texts(used)) if ours and read else ()
     return Environment(
         folder=found.folder.rstrip("/"),
@@ -87,8 +88,20 @@ def find_environment(paths: Iterable[str], read: ReadText | None = None, *, stan
         buildpack=buildpack,
         python=combine_requirements(requirements),
         python_from=" and ".join(one.file for one in requirements if str(one.specifier)),
-        remarks=tuple(_remarks(found, pack, used, requirements, buildpack)),
+        remarks=(*unsupported, *_remarks(found, pack, used, requirements, buildpack)),
     )
+
+
+def _check_unsupported(found: ConfigurationFiles, used: tuple[str, ...]) -> tuple[str, ...]:
+    """Return remarks on files of pixi and conda-lock; imports their reader only for them."""
+    suspects = ("pixi.toml", "pixi.lock")
+    named = any(name.endswith(suspects) or "conda-" in name for name in found.names)
+    project = "pyproject.toml" in found.names and found.read and "tool.pixi" in (found.read("pyproject.toml") or "")
+    if not named and not project:
+        return ()
+    from generator.environment.unsupported import check_unsupported
+
+    return tuple(check_unsupported(found, used))
 
 
 def configuration_name(file: str) -> str:
@@ -98,10 +111,16 @@ def configuration_name(file: str) -> str:
         EnvironmentSpecError: the file is not a configuration file, or is only read at the repository's top.
     """
     name = PurePosixPath(file).name
+    if "pixi" in name or "conda-" in name:
+        from generator.environment.unsupported import conversion, is_unsupported
+
+        if is_unsupported(name):
+            raise EnvironmentSpecError(f"{file}: neither packmill nor repo2docker reads it; {conversion(name)}")
     if name in FILES and name not in TOP_ONLY:
         return name
     shapes = (
         (r"(?i)(.*[._-])?dockerfile|dockerfile[._-].*", "Dockerfile"),
+        (r"(?i).*conda-lock\.ya?ml", "conda-lock.yml"),
         (r"(?i)(?!algorithm_config).*\.ya?ml", "environment.yml"),
         (r"(?i).*requirements?.*\.(txt|in)", "requirements.txt"),
         (r"(?i).*pipfile\.lock", "Pipfile.lock"),
