@@ -218,7 +218,12 @@ def _arrange_directory(
             for path, one in zip(paths, fetched, strict=True)
         ]
         write_catalog(
-            request.folder, members, name=request.name, description="staged in", time=datetime.now(timezone.utc)
+            request.folder,
+            members,
+            name=request.name,
+            description="staged in",
+            time=datetime.now(timezone.utc),
+            say=request.say,
         )
     return {"class": "Directory", "path": str(request.folder), "basename": safe_name(request.name)}
 

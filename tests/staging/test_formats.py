@@ -52,8 +52,18 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def delivered(made: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, dict[str, Any]], str]:
-    return deliver(tmp_path_factory.mktemp("step"), made)
+def step_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("step")
+
+
+@pytest.fixture(scope="module")
+def delivered(made: Path, step_folder: Path) -> tuple[dict[str, dict[str, Any]], str]:
+    return deliver(step_folder, made)
+
+
+@pytest.fixture(scope="module")
+def catalog(step_folder: Path) -> Path:
+    return step_folder / "delivered" / "catalog.json"
 
 
 @pytest.fixture(scope="module")
@@ -210,6 +220,7 @@ def test_a_file_without_a_clear_place_has_none_and_the_reason(
     reasons = {
         "full-disk": "a part of the image is not on the Earth",
         "no-mapping": "its axes are those of a projection that no grid mapping describes",
+        "zeros": "its outline on the Earth is ambiguous",
         "nowhere": "it has no coordinates that the CF Conventions or ACDD define",
     }
     for name, reason in reasons.items():
@@ -242,6 +253,33 @@ def test_all_items_are_valid(items: dict[str, dict[str, Any]]) -> None:
             jsonschema.Draft7Validator(known[url], registry=registry).validate(item)
             checked.add(url)
     assert checked == set(known)
+
+
+def test_stac_valid_accepts_the_catalog(
+    delivered: tuple[dict[str, dict[str, Any]], str], catalog: Path, tmp_path: Path
+) -> None:
+    """The validator that stac-validator has become, with local copies of the schemas that it would fetch."""
+    core = Path(pystac.__file__).parent / "validation" / "jsonschemas"
+    specification = "https://schemas.stacspec.org/v1.1.0"
+    schemas = {
+        f"{specification}/{path.stem if path.stem == 'catalog' else 'item'}-spec/json-schema/{path.name}": path
+        for path in core.glob("stac-spec/v1.1.0/*.json")
+    }
+    schemas |= {f"https://geojson.org/schema/{path.name}": path for path in core.glob("geojson/*.json")}
+    for path in _SCHEMAS.iterdir():
+        schemas[json.loads(path.read_text())["$id"].rstrip("#")] = path
+    draft = "http://json-schema.org/draft-07/schema#"
+    (tmp_path / "object.json").write_text(json.dumps({"$schema": draft, "type": "object"}))
+    schemas |= {
+        f"https://proj.org/schemas/{one}/projjson.schema.json": tmp_path / "object.json" for one in ("v0.4", "v0.7")
+    }
+    words = [str(word) for url, path in schemas.items() for word in ("--schema-map", url, path)]
+
+    command = [_ENVIRONMENT / "bin" / "stac-valid", "validate", "--recursive", *words, catalog]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert done.stdout.count('"valid_stac": true') == len(delivered[0]) + 1
 
 
 def test_files_that_would_run_code_or_lead_elsewhere_have_no_place(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ def write_result_catalog(output: Path, *, name: str, time: datetime, say: Callab
     paths = [path.relative_to(output).as_posix() for path in sorted(output.rglob("*")) if path.is_file()]
     folders = tuple(f"{posixpath.dirname(path)}/" for path in own)
     members = [CatalogFile(path=path, roles=result_roles(path)) for path in paths if not path.startswith(folders)]
-    write_catalog(output, members, name=name, description=f"results of {name}", time=time)
+    write_catalog(output, members, name=name, description=f"results of {name}", time=time, say=say)
     if own:
         _add_children(output / contract.catalog_file, own)
 

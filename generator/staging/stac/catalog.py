@@ -45,12 +45,12 @@ def write_catalog(
     name: str,
     description: str,
     time: datetime,
-    say: Callable[[str], None] = print,
+    say: Callable[[str], None],
 ) -> list[str]:
     """Write ``catalog.json`` and its Items into ``folder``; return their paths, the catalog's last.
 
     Files that differ only in their extension form one Item: an image, its preview, its metadata. ``time`` is the
-    datetime, in UTC, of Items whose files state none.
+    datetime, in UTC, of Items whose files state none. ``say`` gets a warning for each file without a clear place.
 
     Raises:
         BadInputsError: pystac is not installed, or a file would be overwritten.

@@ -197,6 +197,14 @@ def datasets(folder: Path) -> dict[str, Any]:
     with_wkt.to_zarr(folder / "meters.zarr", zarr_format=2)
     _rotated_pole().to_netcdf(folder / "rotated-pole.nc", engine="h5netcdf")
     _swath().to_netcdf(folder / "swath.nc", engine="h5netcdf")
+    missing = _swath() * 0
+    for name in ("lat", "lon"):
+        missing[name] = (
+            ("line", "sample"),
+            np.zeros((40, 30)),
+            {"units": "degrees_north" if name == "lat" else "degrees_east"},
+        )
+    missing.to_netcdf(folder / "zeros.nc", engine="h5netcdf")
     _months().to_netcdf(folder / "months.nc", engine="h5netcdf")
     no_leap = xr.Dataset(
         {"t": ("time", [1.0, 2.0])},

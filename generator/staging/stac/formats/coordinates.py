@@ -205,9 +205,15 @@ def _place_of_swath(longitude: Variable, latitude: Variable) -> Place:
         raise UnclearError("longitudes or latitudes at its edge are missing")
     pole = 90 if numpy.nanmean(grid[..., 1]) > 0 else -90
     found = footprint_from_outline(sides, ()) or footprint_from_outline(sides, (pole,))
-    if found is None or rows < 2 or columns < 2:
+    if found is None or _is_flat(found):
         raise UnclearError("its outline on the Earth is ambiguous")
     return Place(footprint=found, projection={"proj:code": None, "proj:shape": [rows, columns]})
+
+
+def _is_flat(footprint: Footprint) -> bool:
+    """Whether an outline has no area, as that of coordinates that are all the same, such as zero for missing ones."""
+    west, south, east, north = footprint.bbox
+    return west == east or south == north
 
 
 def place_of_attributes(attributes: Mapping[str, Any]) -> Place | None:
