@@ -218,9 +218,10 @@ def test_a_field_of_the_form_fits_its_input(context: DocumentContext) -> None:
     assert shown["count"] == {"type": "number", "default": "3", "optional": None}
     assert shown["flag"] == {"type": "boolean", "default": "true", "optional": None}
     assert shown["numbers"] == {"type": "object", "default": [1, 2], "optional": None}
-    assert shown["table"] == {"type": "object", "default": {"a": 1}, "optional": None}
+    assert shown["table"] == {"type": "text", "default": '{"a": 1}', "optional": None}
     assert shown["tile"] == {"type": "text", "default": None, "optional": None}
-    assert shown["tiles"] == {"type": "object", "default": None, "optional": None}
+    assert shown["tiles"] == {"type": "text", "default": None, "optional": None}
+    assert shown["texts"] == {"type": "object", "default": [], "optional": None}
     assert shown["extra"] == {"type": "text", "default": None, "optional": True}
     assert shown["token"] == {"type": "text", "default": None, "optional": True}
     assert shown["needed"] == {"type": "text", "default": None, "optional": None}
@@ -254,7 +255,7 @@ def test_a_stated_queue_is_recommended(context: DocumentContext) -> None:
 def test_maaps_wrapper_gets_the_address_of_the_document(context: DocumentContext) -> None:
     deposited = replace(context, address="https://example.org/raw/main")
 
-    assert job_spec(deposited)["command"] == "/app/dps_wrapper.sh https://example.org/raw/main/process.cwl"
+    assert job_spec(deposited)["command"] == "/app/dps_wrapper.sh https://example.org/raw/main/application.cwl"
     assert job_spec(context)["dependency_images"][0]["container_image_name"] == "a.b:main"
 
 

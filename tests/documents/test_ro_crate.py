@@ -72,20 +72,20 @@ def test_an_input_is_a_formal_parameter(context: DocumentContext) -> None:
     known = entities(crate(context))
 
     def shown(name: str) -> tuple[Any, ...]:
-        one = known[f"process.cwl#{name}"]
+        one = known[f"application.cwl#{name}"]
         return tuple(one.get(key) for key in ("additionalType", "multipleValues", "valueRequired", "defaultValue"))
 
     assert shown("city") == ("Text", None, False, "Lisbon")
     assert shown("count") == ("Integer", None, False, "3")
     assert shown("mode") == ("Text", None, False, None)
     assert shown("numbers") == ("Float", True, False, "[1, 2]")
-    assert shown("table") == ("PropertyValue", None, False, '{"a": 1}')
+    assert shown("table") == ("Text", None, False, '{"a": 1}')
     assert shown("gr%C3%B6%C3%9Fe") == ("Float", None, False, "1.5")
     assert shown("token") == ("Text", None, False, None)
-    assert shown("tile") == ("File", None, True, None)
+    assert shown("tile") == ("Dataset", None, True, None)
     assert shown("folders") == ("Dataset", True, True, None)
-    assert shown("logs") == ("File", True, None, None)
-    assert known["process.cwl#city"]["description"] == "the place"
+    assert shown("output_dir") == ("Dataset", None, None, None)
+    assert known["application.cwl#city"]["description"] == "the place"
 
 
 def test_people_and_license_are_entities(context: DocumentContext) -> None:

@@ -199,6 +199,16 @@ def test_records_of_the_workflow_keep_addresses_alone(made: Package, job: dict[s
     assert list(broken_run_rules(document)) == []
 
 
+def test_a_graph_is_described_by_its_workflow(made: Package, job: dict[str, Any]) -> None:
+    document = made.record(job, document="application.cwl")
+
+    assert links(entities(document)["./"], "mainEntity") == ["application.cwl"]
+    assert links(entities(document)["application.cwl#city"], "workExample") == ["#value-city"]
+    assert links(entities(document)["application.cwl#output_dir"], "workExample") == ["outputs/output/"]
+    assert broken_rules(document, made.crate) == []
+    assert list(broken_run_rules(document)) == []
+
+
 def test_a_presigned_address_loses_its_signature(made: Package, job: dict[str, Any]) -> None:
     job["tile"] = "https://bucket.example.org/x.tif?X-Amz-Signature=" + _TOKEN
 

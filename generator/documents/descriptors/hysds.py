@@ -1,33 +1,34 @@
 """The parameters of a job type of HySDS: the fields of its form, and where each value goes.
 
 The form is described in ``hysds-io.json``, the job in ``job-spec.json`` (``schemas`` of
-https://github.com/hysds/hysds_commons).
+https://github.com/hysds/hysds_commons). The values are those of ``application.cwl``, which the job runs.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from generator.notebook.interface import Input, label
+from generator.documents.cwl.platform_inputs import platform_input, platform_type
+from generator.notebook.interface import Input
+from generator.notebook.parameters import CwlType
 from generator.notebook.schemas import is_file, is_needed, value_schema
 
-_TYPES = {"integer": "number", "number": "number", "boolean": "boolean", "array": "object"}
-"""The type of a field for each type of JSON Schema; a value of any other type is a text."""
+_TYPES = {"int": "number", "long": "number", "float": "number", "double": "number", "boolean": "boolean"}
+"""The type of a field for each type of CWL; a value of any other type is a text."""
 _FORMATS = {"date": "date", "date-time": "datetime"}
 
 
 def form_field(one: Input) -> dict[str, Any]:
     """Return the entry of an input in ``hysds-io.json``; ``optional`` is for fields that may stay empty."""
-    schema = {} if is_file(one) else value_schema(one)
-    field: dict[str, Any] = {"name": one.id, "from": "submitter", "type": _field_type(one, schema)}
-    field["placeholder"] = label(one.name)
-    if one.doc:
-        field["description"] = one.doc
-    if field["type"] == "enum":
+    entry = platform_input(one)
+    kind, default = _field_type(one), entry.get("default")
+    field: dict[str, Any] = {"name": one.id, "from": "submitter", "type": kind, "placeholder": entry["label"]}
+    if (doc := str(entry.get("doc", "")).strip()) != entry["label"]:
+        field["description"] = doc
+    if kind == "enum":
         field["enumerables"] = list(one.hint.symbols)
-    default = schema.get("default")
     if default is not None:
-        field["default"] = default if field["type"] == "object" else _text(default)
+        field["default"] = default if kind == "object" else _text(default)
     elif not is_needed(one):
         field["optional"] = True
     return field
@@ -38,12 +39,14 @@ def destination(one: Input) -> dict[str, str]:
     return {"name": one.id, "destination": "localize" if is_file(one) else "context"}
 
 
-def _field_type(one: Input, schema: dict[str, Any]) -> str:
-    if one.hint.array or isinstance(schema.get("default"), dict):
+def _field_type(one: Input) -> str:
+    kind = platform_type(one)
+    if kind.endswith("[]"):
         return "object"
     if one.hint.symbols:
         return "enum"
-    return _FORMATS.get(str(schema.get("format"))) or _TYPES.get(str(schema.get("type")), "text")
+    stated = {} if is_file(one) or one.hint.type is CwlType.ANY else value_schema(one)
+    return _FORMATS.get(str(stated.get("format"))) or _TYPES.get(kind, "text")
 
 
 def _text(default: Any) -> str:

@@ -23,7 +23,7 @@ from generator.notebook.interface import Input, Output
 from generator.request.resources import Resources
 
 _FOLDER = "maap"
-_DOCUMENT = "process.cwl"
+_DOCUMENT = "application.cwl"
 _DAY = 86400
 _GRACE = 60
 """Seconds between the limits of time, without which HySDS loses track of a job (the schema of ``job-spec.json``)."""

@@ -11,9 +11,8 @@ from collections.abc import Iterable
 from generator.crates.graph import METADATA_FILE, Graph
 from generator.crates.workflow import Workflow, add_root
 from generator.documents.context import DocumentContext
-from generator.documents.cwl.process import input_entry, output_entries, template_entry
+from generator.documents.cwl.application import application
 from generator.documents.text import json_text
-from generator.shared import contract
 
 
 def emit_catalog(context: DocumentContext, files: Iterable[str]) -> dict[str, str]:
@@ -24,15 +23,13 @@ def emit_catalog(context: DocumentContext, files: Iterable[str]) -> dict[str, st
 
 
 def _workflow(context: DocumentContext) -> Workflow:
-    inputs = {one.id: input_entry(one) for one in context.process.interface.inputs}
-    if context.process.is_notebook:
-        inputs[contract.template_input] = template_entry(context)
+    main = application(context)["$graph"][0]
     return Workflow(
-        document="process.cwl",
+        document="application.cwl",
         title=context.title,
         doc=context.doc,
         metadata=context.metadata,
         image=context.image,
-        inputs=inputs,
-        outputs=output_entries(context.process),
+        inputs=main["inputs"],
+        outputs=main["outputs"],
     )

@@ -24,8 +24,7 @@ def read_workflow(document: Path) -> Workflow:
     Raises:
         DocumentError: the document is not YAML.
     """
-    tool = read_document(document)
-    tool = tool if isinstance(tool, dict) else {}
+    tool = _main(read_document(document))
     record = _record(document.parent)
     image = record.get("image")
     return Workflow(
@@ -37,6 +36,15 @@ def read_workflow(document: Path) -> Workflow:
         inputs=_entries(tool.get("inputs")),
         outputs=_entries(tool.get("outputs")),
     )
+
+
+def _main(document: Any) -> dict[str, Any]:
+    """Return the process that a document describes; of a graph, its workflow."""
+    graph = document.get("$graph") if isinstance(document, dict) else None
+    processes = [one for one in graph if isinstance(one, dict)] if isinstance(graph, list) else [document]
+    workflows = [one for one in processes if isinstance(one, dict) and one.get("class") == "Workflow"]
+    main = (workflows or processes or [{}])[0]
+    return main if isinstance(main, dict) else {}
 
 
 def copy_documents(document: Path, crate: Path) -> list[str]:
