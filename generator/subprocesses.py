@@ -10,8 +10,10 @@ import selectors
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, cast
 
 _detached: list[subprocess.Popen[bytes]] = []
 _apart: list[subprocess.Popen[bytes]] = []
@@ -207,3 +209,55 @@ def start_apart(command: tuple[str, ...], *, handing: int, text: str, log: Path)
         pipe.write(text.encode())
     _apart[:] = [one for one in (*_apart, process) if one.poll() is None]  # those that have ended leave no zombie
     return process.pid
+
+
+class Conversation:
+    """A program that is given lines and answers with lines; its stderr goes to a log."""
+
+    def __init__(self, command: tuple[str, ...], *, log: Path) -> None:
+        """Start the program in a session of its own, so that Ctrl-C on the terminal does not reach it.
+
+        Raises:
+            FileNotFoundError: it is not installed.
+        """
+        with log.open("ab") as file:
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=file, start_new_session=True
+            )
+        self._held = b""
+        self._stdin, self._stdout = cast("IO[bytes]", self._process.stdin), cast("IO[bytes]", self._process.stdout)
+
+    def fileno(self) -> int:
+        """Return the descriptor of the program's answers."""
+        return self._stdout.fileno()
+
+    def write(self, line: bytes) -> None:
+        """Give the program a line; nothing happens if it has ended, which `read` tells."""
+        with suppress(OSError, ValueError):
+            self._stdin.write(line)
+            self._stdin.flush()
+
+    def read(self) -> list[bytes] | None:
+        """Return the lines that have come since the last call; None after the program has closed its output."""
+        chunk = os.read(self.fileno(), 1 << 16)
+        if not chunk:
+            return None
+        *lines, self._held = (self._held + chunk).split(b"\n")
+        if len(self._held) > _LONGEST_LINE:
+            self._held = b""
+        return lines
+
+    def close(self) -> None:
+        """Give the program no more lines."""
+        with suppress(OSError):
+            self._stdin.close()
+
+    def end(self) -> int:
+        """Wait ten seconds for the program's end, then terminate it; return its exit code."""
+        self.close()
+        self._stdout.close()
+        try:
+            return self._process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            _stop(self._process)
+            return self._process.returncode

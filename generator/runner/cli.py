@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from textwrap import fill
 
 from generator.runner.options import add_process, add_run, take_pairs
-from generator.runner.run_command import run_packaged, run_standalone, say
+from generator.runner.run_command import packaged_run, run_packaged, run_standalone, say
 from generator.shared import contract
 from generator.shared.failures import BadInputsError, RunFailedError
 from generator.staging.options import add_stage_in, add_stage_out
@@ -57,7 +57,7 @@ def _parse(parser: argparse.ArgumentParser, words: list[str]) -> argparse.Namesp
     """Parse a command line with the parts that argparse cannot."""
     pairs: dict[str, list[tuple[str, str]]] = {}
     try:
-        if words[:1] == ["run"]:
+        if words[:1] in (["run"], ["rows"]):
             words, pairs = take_pairs(words)
         elif words[:1] == ["gateway"]:
             words = _translate(words)
@@ -113,6 +113,15 @@ def _parser(serves: Sequence[str] = ()) -> argparse.ArgumentParser:
     check.set_defaults(command=_check)
     serve = commands.add_parser("serve", help="serve notebooks over HTTP")
     token = commands.add_parser("token", help="manage the tokens of serve")
+    rows = commands.add_parser(
+        "rows",
+        help="run a process of the image for many rows of values, for packmill map",
+        description="Reads a JSON object a line, runs the process for it in a fresh kernel, and answers with a line.",
+    )
+    add_run(rows)
+    rows.usage = "packmill-runner rows --process PATH --output DIRECTORY [--way WAY] [OPTION]..."
+    rows.add_argument("--way", choices=("auto", "direct", "kernel", "cold"), default="auto", help=argparse.SUPPRESS)
+    rows.set_defaults(command=_rows)
     gateway = commands.add_parser("gateway", help="serve annotated cells, as the Jupyter Kernel Gateway does")
     hub = commands.add_parser("hub", help="serve the homes of JupyterHub's users, as a service of the hub")
     if serves[:1] == ["gateway"]:
@@ -195,7 +204,7 @@ def _add_template(parser: argparse.ArgumentParser) -> None:
 def _version(options: argparse.Namespace) -> int:
     if not options.version:
         _parser().error(
-            "COMMAND is missing; choose run, serve, gateway, hub, token, check, stage-in, stage-out or template"
+            "COMMAND is missing; choose run, rows, serve, gateway, hub, token, check, stage-in, stage-out or template"
         )
     from importlib.metadata import PackageNotFoundError, version
 
@@ -213,6 +222,18 @@ def _run(options: argparse.Namespace) -> int:
     if options.version:
         return _version(options)
     return (run_packaged if options.process is not None else run_standalone)(options)
+
+
+def _rows(options: argparse.Namespace) -> int:
+    if options.process is None:
+        raise BadInputsError("rows: --process PATH is missing")
+    try:
+        from generator.runner.server.rows.program import run_rows
+    except ModuleNotFoundError:
+        raise BadInputsError(
+            "this image cannot run rows; build the package again, or use packmill map --isolate container"
+        ) from None
+    return run_rows(packaged_run(options), options.way)
 
 
 def _check(options: argparse.Namespace) -> int:

@@ -9,11 +9,14 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from generator.runner.image_note import restore_variables
 from generator.shared import contract
 from generator.shared.failures import BadInputsError
+
+if TYPE_CHECKING:
+    from generator.runner.packaged.run import PackagedRun
 
 
 def run_packaged(options: argparse.Namespace) -> int:
@@ -22,8 +25,20 @@ def run_packaged(options: argparse.Namespace) -> int:
     Raises:
         RunFailedError: an option is not allowed, or the run failed.
     """
+    from generator.runner.packaged.run import run
+
+    run(packaged_run(options))
+    return 0
+
+
+def packaged_run(options: argparse.Namespace) -> PackagedRun:
+    """Return the run that the options of ``run --process`` ask for.
+
+    Raises:
+        BadInputsError: an option is not allowed with ``--process``.
+    """
     from generator.notebook.choices import Choices
-    from generator.runner.packaged.run import PackagedRun, run
+    from generator.runner.packaged.run import PackagedRun
 
     refused = {
         "IN": options.notebook_path,
@@ -41,26 +56,23 @@ def run_packaged(options: argparse.Namespace) -> int:
     if given:
         raise BadInputsError(f"{given[0]}: not allowed with --process; put values into the file of --inputs")
     template = _read_template_options(options)
-    run(
-        PackagedRun(
-            process=options.process,
-            inputs=Path(options.inputs) if options.inputs else None,
-            output=Path(options.output),
-            kernel=options.kernel,
-            choices=Choices(language=(options.language or "").lower(), parameters_cell=options.parameters_cell),
-            repository=options.repository,
-            expected=tuple(_parse_expectation(text) for text in options.expect),
-            paths=tuple(_parse_assignment(text, contract.path_option) for text in options.paths),
-            staged=tuple(_parse_assignment(text, contract.staged_option) for text in options.staged),
-            plain=tuple(options.plain),
-            catalog=options.catalog,
-            declared=_parse_declarations(options.declare),
-            template=template.choose(),
-            template_args=template.args,
-            **_common_options(options),
-        )
+    return PackagedRun(
+        process=options.process,
+        inputs=Path(options.inputs) if options.inputs else None,
+        output=Path(options.output),
+        kernel=options.kernel,
+        choices=Choices(language=(options.language or "").lower(), parameters_cell=options.parameters_cell),
+        repository=options.repository,
+        expected=tuple(_parse_expectation(text) for text in options.expect),
+        paths=tuple(_parse_assignment(text, contract.path_option) for text in options.paths),
+        staged=tuple(_parse_assignment(text, contract.staged_option) for text in options.staged),
+        plain=tuple(options.plain),
+        catalog=options.catalog,
+        declared=_parse_declarations(options.declare),
+        template=template.choose(),
+        template_args=template.args,
+        **_common_options(options),
     )
-    return 0
 
 
 def run_standalone(options: argparse.Namespace) -> int:

@@ -15,7 +15,7 @@ from typing import Any
 from generator.runner.packaged.kept_copy import KeptCopy, KeptHome
 from generator.runner.packaged.run import PackagedRun
 from generator.runner.packaged.run import run as run_process
-from generator.runner.server.kernels.warm import WarmKernels
+from generator.runner.server.kernels.warm import WarmKernels, WarmRun
 from generator.runner.server.runs.folder import RunFolder
 from generator.runner.server.runs.model import Choice, Outcome, Run, RunState
 from generator.runner.server.storage import NotebookStorage
@@ -97,7 +97,7 @@ def _execute(
     )
     reports = _Reports(folder.log_file)
     say = reports.take
-    with _own_surroundings(folder.path):
+    with own_surroundings(folder.path):
         failure = (
             _outcome(partial(_fetch, folder, settings, request.time_limit, say, on_cell), folder)
             if options.fetch
@@ -106,13 +106,7 @@ def _execute(
         if failure and failure.state is not RunState.SUCCEEDED:
             folder.remove_inputs()
             return failure
-        while True:
-            warm = kept.kernels.new_run(options.way)
-            outcome = _outcome(partial(run_process, replace(request, say=say, start=warm.start)), folder)
-            warm.finish()
-            if not warm.unsuited:
-                break
-            folder.clear_output()
+        outcome, warm = run_warm(replace(request, say=say), folder, kept.kernels, options.way)
         folder.remove_inputs()
     outcome = with_plain_names(outcome, folder, settings.root / posixpath.dirname(run.process))
     outcome = replace(outcome, way=warm.way, note=reports.note(warm.note))
@@ -121,6 +115,19 @@ def _execute(
         with set_for_a_while(settings.variables):
             outcome = deliver(outcome, folder, options.deliver, storage, replaces=options.replaces)
     return outcome
+
+
+def run_warm(
+    request: PackagedRun, folder: RunFolder, kernels: WarmKernels, way: Choice | None
+) -> tuple[Outcome, WarmRun]:
+    """Run a process with a kernel that is kept ready; again if a forked one did not suit the notebook."""
+    while True:
+        warm = kernels.new_run(way)
+        outcome = _outcome(partial(run_process, replace(request, start=warm.start)), folder)
+        warm.finish()
+        if not warm.unsuited:
+            return outcome, warm
+        folder.clear_output()
 
 
 def _fetch(
@@ -214,7 +221,7 @@ def _lowest(*limits: float | None) -> float | None:
 
 
 @contextmanager
-def _own_surroundings(folder: Path) -> Iterator[None]:
+def own_surroundings(folder: Path) -> Iterator[None]:
     """Run in the run's folder, and undo what a run changes in this process."""
     before = dict(os.environ)
     os.chdir(folder)

@@ -1,0 +1,1 @@
+"""Many runs of one process in one container, for ``packmill map``."""

@@ -1,0 +1,106 @@
+"""``packmill-runner rows``: runs one process for many rows of values, each in a fresh kernel, one after another.
+
+``packmill map`` keeps one such program in a container on each core. Requests arrive on stdin, a JSON object a line:
+``{"row": NAME, "inputs": {...}}``, where NAME is the name of a folder to be created below the output folder and
+``inputs`` is a CWL input object with the paths of the container. Each is answered on stdout by a line: ``{"row": NAME,
+"state": "succeeded" | "failed", "reason", "message", "exit_code", "way", "note"}``. The first line is ``{"ready":
+PID}``. The end of stdin, SIGTERM or SIGINT ends the program; a row that runs then is interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, BinaryIO
+
+from generator.runner.packaged.kept_copy import KeptCopy, KeptHome
+from generator.runner.packaged.run import PackagedRun
+from generator.runner.server.garbage_collection import exempt_loaded_objects
+from generator.runner.server.kernels.warm import WarmKernels
+from generator.runner.server.runs.folder import RunFolder
+from generator.runner.server.runs.model import Choice, Outcome
+from generator.runner.server.workers.execution import own_surroundings, run_warm
+
+
+def run_rows(request: PackagedRun, way: Choice) -> int:
+    """Run rows until stdin ends; ``request`` has what all rows share, its output is the folder of all."""
+    replies = _take_stdout()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with TemporaryDirectory(prefix="packmill-rows-") as temporary:
+        kernels = WarmKernels(default=way, folder=Path(temporary, "kernels"), log=request.say)
+        rows = Rows(request, kernels, Path(temporary))
+        try:
+            kernels.expect()
+            exempt_loaded_objects()
+            _answer(replies, {"ready": os.getpid()})
+            for line in sys.stdin.buffer:
+                asked = json.loads(line)
+                _answer(replies, {"row": asked["row"], **rows.run(asked["row"], asked["inputs"])})
+                kernels.tidy()
+        except KeyboardInterrupt:
+            return 130
+        finally:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            kernels.end()
+            rows.home.remove()
+    return 0
+
+
+class Rows:
+    """Runs rows of one process, one after another."""
+
+    def __init__(self, request: PackagedRun, kernels: WarmKernels, temporary: Path) -> None:
+        self._folder = request.output.resolve()
+        self._kernels = kernels
+        self.home = KeptHome()
+        self._request = replace(
+            request,
+            kernels=kernels.installed.find,
+            kept_copy=KeptCopy(temporary / "copy"),
+            kept_home=self.home,
+            save_while_running=False,
+            save_at_start=False,
+            show_cells=False,
+        )
+
+    def run(self, name: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """Run one row and say how it ended; its results are in the folder ``name``/output."""
+        folder = RunFolder(self._folder / name)
+        folder.create()
+        folder.write_inputs(inputs)
+        notes: list[str] = []
+        request = replace(self._request, inputs=folder.inputs_file, output=folder.output, say=notes.append)
+        with own_surroundings(folder.path):
+            outcome, warm = run_warm(request, folder, self._kernels, None)
+        folder.remove_inputs()
+        warnings = [line.removeprefix("warning: ") for line in notes if line.startswith("warning: ")]
+        return {**_reply(outcome), "way": warm.way, "note": "\n".join(filter(None, (warm.note, *warnings))) or None}
+
+
+def _reply(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "state": outcome.state.value,
+        "reason": outcome.reason,
+        "message": outcome.message,
+        "exit_code": outcome.exit_code,
+    }
+
+
+def _take_stdout() -> BinaryIO:
+    """Keep stdout for replies; what libraries and programs print goes to stderr."""
+    own = os.dup(1)
+    os.dup2(2, 1)
+    return os.fdopen(own, "wb")
+
+
+def _answer(replies: BinaryIO, message: Mapping[str, Any]) -> None:
+    with suppress(BrokenPipeError):
+        replies.write(json.dumps(message).encode() + b"\n")
+        replies.flush()

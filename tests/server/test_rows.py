@@ -1,0 +1,93 @@
+"""``packmill-runner rows``: one process for many rows of values, each in a fresh kernel."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support import commit_all, write_notebook
+
+Rows = Callable[..., list[dict[str, Any]]]
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> Rows:
+    """Run rows of a notebook or a script, and return the answers."""
+    repository = tmp_path / "repository"
+
+    def run(*inputs: dict[str, Any], process: str = "process.ipynb", options: tuple[str, ...] = ()) -> Any:
+        command = ("-m", "generator.runner", "rows", "--process", process, "--repository", str(repository))
+        asked = [json.dumps({"row": str(number), "inputs": one}) for number, one in enumerate(inputs, 1)]
+        done = subprocess.run(
+            [sys.executable, *command, "--output", str(tmp_path / "rows"), *options],
+            input="\n".join(asked) + "\n",
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        ready, *answers = map(json.loads, done.stdout.splitlines())
+        assert "ready" in ready
+        return answers
+
+    (tmp_path / "rows").mkdir()
+    return run
+
+
+def scraps(tmp_path: Path, row: int) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((tmp_path / "rows" / str(row) / "output" / "scraps.json").read_text())
+    return found
+
+
+def test_each_row_has_fresh_state_and_its_own_files(rows: Rows, tmp_path: Path) -> None:
+    code = (
+        "import os, builtins\nfrom packmill import glue\n"
+        "glue('before', [hasattr(builtins, 'seen'), os.path.exists('left.txt'), os.environ.get('LEFT')])\n"
+        "builtins.seen = os.environ['LEFT'] = 'x'\nopen('left.txt', 'w').write(str(n))\nprint('printed')\nglue('n', n)"
+    )
+    write_notebook(tmp_path / "repository" / "process.ipynb", "n = 0  # type: int", code)
+
+    answers = rows({"n": 1}, {"n": 2}, {})
+
+    assert [(one["row"], one["state"]) for one in answers] == [(str(number), "succeeded") for number in (1, 2, 3)]
+    assert [scraps(tmp_path, number) for number in (1, 2, 3)] == [
+        {"before": [False, False, None], "n": n} for n in (1, 2, 0)
+    ]
+    assert answers[-1]["way"] == "direct"
+    assert (tmp_path / "rows/2/output/left.txt").read_text() == "2"
+    assert not (tmp_path / "rows/2/inputs.json").exists()  # it may hold secrets
+
+
+def test_a_failed_row_says_why_and_does_not_end_the_others(rows: Rows, tmp_path: Path) -> None:
+    write_notebook(tmp_path / "repository" / "process.ipynb", "n = 1  # type: int", "1 / n")
+
+    failed, wrong, good = rows({"n": 0}, {"n": "x"}, {"n": 1})
+
+    assert (failed["state"], failed["reason"], failed["exit_code"]) == ("failed", "cell-error", 1)
+    assert failed["message"].startswith("cell 2 failed: ZeroDivisionError")
+    assert (wrong["state"], wrong["exit_code"]) == ("failed", 2)
+    assert good["state"] == "succeeded"
+
+
+def test_a_script_runs_for_each_row(rows: Rows, tmp_path: Path) -> None:
+    (tmp_path / "repository").mkdir()
+    (tmp_path / "repository" / "process.sh").write_text('grep -o "[0-9]" "$1" > digits.txt\n')
+    commit_all(tmp_path / "repository")
+
+    answers = rows({"n": 1}, {"n": 2}, process="process.sh")
+
+    assert [one["state"] for one in answers] == ["succeeded", "succeeded"]
+    assert (tmp_path / "rows/2/output/digits.txt").read_text() == "2\n"
+
+
+def test_a_time_limit_holds_for_each_row(rows: Rows, tmp_path: Path) -> None:
+    write_notebook(tmp_path / "repository" / "process.ipynb", "n = 1.0", "import time\ntime.sleep(n)")
+
+    slow, quick = rows({"n": 60}, {"n": 0}, options=("--timeout", "1"))
+
+    assert (slow["state"], slow["exit_code"]) == ("failed", 9)
+    assert quick["state"] == "succeeded"
