@@ -59,10 +59,10 @@ def run_package(
     hints = read_hints(folder)
     given = {**read_job(job_file), **typed_values(values, hints, Path.cwd())}
     progress = Progress()
-    _check_trust(foreign_files(job_file) if job is None else [], progress, trust=trust)
+    check_trust(foreign_files(job_file) if job is None else [], progress, trust=trust)
     job_values = check_job(given, hints, job_file)
     document = find_document(package, job_values, hints)
-    _check_trust(broken_rules(document), progress, trust=trust)
+    check_trust(broken_rules(document), progress, trust=trust)
     if provenance:
         check_provenance(provenance, engine=engine, outdir=outdir, document=document)
     if guarded:
@@ -113,7 +113,7 @@ def _require_staging_image(package: Path, options: tuple[str, ...]) -> None:
         )
 
 
-def _check_trust(problems: Sequence[str], progress: Progress, *, trust: bool) -> None:
+def check_trust(problems: Sequence[str], progress: Progress, *, trust: bool) -> None:
     """Refuse a package with parts that packmill does not write; if it is trusted, warn about them."""
     if problems and not trust:
         advice = "the package has parts that packmill does not write; read it, then run it with --trust"

@@ -1,0 +1,1 @@
+"""``packmill map``: a package for every row of a table."""

@@ -1,0 +1,64 @@
+"""The files among the values of rows: where containers see them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from generator.package.file_objects import file_objects, is_file_object, local_path
+from generator.shared.errors import UsageError
+
+_INSIDE = "/packmill/inputs"
+
+
+class Mounts:
+    """Folders of this machine that containers can read: those of the files, and the folders among the values."""
+
+    def __init__(self, values: Iterable[Mapping[str, Any]]) -> None:
+        """Collect the folders of the values' files.
+
+        Raises:
+            UsageError: a file is not on this machine.
+        """
+        folders = {_mounted(_path(one)) for row in values for one in file_objects(dict(row))}
+        self._inside = {folder: f"{_INSIDE}/{number}" for number, folder in enumerate(sorted(folders), 1)}
+
+    def options(self) -> Iterator[str]:
+        """Return the options of ``docker run``.
+
+        Raises:
+            UsageError: a folder has a comma in its name, which Docker's option cannot carry.
+        """
+        for folder, inside in self._inside.items():
+            if "," in str(folder):
+                raise UsageError(f"{folder}: Docker cannot mount a folder with a comma in its name; rename it")
+            yield f"--mount=type=bind,source={folder},target={inside},readonly"
+
+    def inside(self, value: Any) -> Any:
+        """Return a value with the paths that a container has."""
+        if isinstance(value, list):
+            return [self.inside(item) for item in value]
+        if not isinstance(value, dict):
+            return value
+        items = {name: self.inside(item) for name, item in value.items() if name != "location"}
+        return {**items, "path": self._path(value)} if is_file_object(value) else items
+
+    def _path(self, one: Mapping[str, Any]) -> str:
+        path = _path(one)
+        folder = _mounted(path)
+        return self._inside[folder] if path == folder else f"{self._inside[folder]}/{path.name}"
+
+
+def _mounted(path: Path) -> Path:
+    return path if path.is_dir() else path.parent
+
+
+def _path(one: Mapping[str, Any]) -> Path:
+    path = local_path(dict(one))
+    if path is None:
+        raise UsageError(
+            f"{one.get('location') or one.get('path')}: not a file of this machine; rows with addresses need "
+            "--engine cwltool"
+        )
+    return path.resolve()

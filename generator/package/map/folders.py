@@ -1,0 +1,43 @@
+"""The folders of rows: from their numbers, or from a template with their values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timezone
+
+from generator.package.map.rows import PlannedRow
+from generator.shared.errors import UsageError
+from generator.shared.path_templates import check_template, render_path
+
+rows_folder = "rows"
+"""The folder of all rows, in the output folder."""
+
+
+def row_folders(rows: Sequence[PlannedRow], template: str | None) -> dict[int, str]:
+    """Return the path of each row's folder below ``rows``, by the row's number.
+
+    Raises:
+        UsageError: the template is invalid, gives two rows one folder, or one row a folder inside another's.
+    """
+    width = len(str(len(rows)))
+    if template is None:
+        return {row.number: f"{row.number:0{width}d}" for row in rows}
+    check_template(template)
+    now = datetime.now(timezone.utc)
+    taken: dict[str, int] = {}
+    for row in rows:
+        args = {"row": f"{row.number:0{width}d}"}
+        path = render_path(template, notebook="row", time=now, parameters=row.values, args=args).removesuffix(".ipynb")
+        if path.startswith("/") or ".." in path.split("/"):
+            raise UsageError(f"--folder-template: row {row.number} gets {path!r}, which is outside of the results")
+        if path in taken:
+            raise UsageError(
+                f"--folder-template: rows {taken[path]} and {row.number} both get {path!r}; add {{{{ args.row }}}}"
+            )
+        taken[path] = row.number
+    for path, number in taken.items():
+        parts = path.split("/")
+        for above in ("/".join(parts[:length]) for length in range(1, len(parts))):
+            if above in taken:
+                raise UsageError(f"--folder-template: row {number} is in the folder {above!r} of row {taken[above]}")
+    return {number: path for path, number in taken.items()}

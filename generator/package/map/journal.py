@@ -1,0 +1,113 @@
+"""The journal of a map: which rows ended, and how. It is what ``--resume`` continues from.
+
+An SQLite file in the output folder; a row is stored once its folder has its final name, so that a killed map loses at
+most what ran at that moment.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from generator.package.map.rows import PlannedRow
+from generator.shared.errors import UsageError
+
+hidden_folder = ".packmill-map"
+"""The map's own files, in the output folder."""
+_SCHEMA = "CREATE TABLE IF NOT EXISTS rows (number INTEGER PRIMARY KEY, digest TEXT, folder TEXT, ended TEXT)"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ended:
+    """How a row ended; times in seconds, memory in bytes. ``outputs`` are paths below the row's folder."""
+
+    state: str
+    reason: str | None = None
+    message: str | None = None
+    cell: int | None = None
+    seconds: float | None = None
+    peak_memory: int | None = None
+    note: str | None = None
+    attempts: int = 1
+    scraps: dict[str, Any] = field(default_factory=dict)
+    outputs: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def has_succeeded(self) -> bool:
+        """Whether the row has its results."""
+        return self.state == "succeeded"
+
+
+class Journal:
+    """The journal of one output folder."""
+
+    def __init__(self, database: sqlite3.Connection) -> None:
+        self._database = database
+
+    def ended(self, row: PlannedRow, folder: str) -> Ended | None:
+        """Return how a row ended; None for one that has not, or that had other values or another folder."""
+        found = self._database.execute(
+            "SELECT ended FROM rows WHERE number = ? AND digest = ? AND folder = ?", (row.number, row.digest, folder)
+        ).fetchone()
+        return Ended(**json.loads(found[0])) if found else None
+
+    def store(self, row: PlannedRow, folder: str, ended: Ended) -> None:
+        """Store how a row ended."""
+        values = (row.number, row.digest, folder, json.dumps(asdict(ended)))
+        self._database.execute("INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?)", values)
+
+    def forget(self, numbers: Sequence[int]) -> None:
+        """Forget rows that the table no longer has."""
+        self._database.executemany("DELETE FROM rows WHERE number = ?", [(number,) for number in numbers])
+
+    def numbers(self) -> set[int]:
+        """Return the numbers of all rows that ended."""
+        return {number for (number,) in self._database.execute("SELECT number FROM rows")}
+
+
+@contextmanager
+def open_journal(outdir: Path, *, resume: bool) -> Iterator[Journal]:
+    """Open the journal of an output folder for one map at a time.
+
+    Raises:
+        UsageError: another map writes to the folder, or it has results and ``resume`` was not asked for.
+    """
+    folder = outdir / hidden_folder
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise UsageError(f"{outdir}: cannot be written: {error.strerror}; choose another --outdir") from None
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise UsageError(f"{outdir}: another packmill map writes here; wait, or choose another --outdir") from None
+        with closing(_connect(folder / "rows.sqlite")) as database:
+            journal = Journal(database)
+            if journal.numbers() and not resume:
+                raise UsageError(
+                    f"{outdir}: has the results of a map; add --resume to run what is missing or failed, "
+                    "or choose another --outdir"
+                )
+            yield journal
+    finally:
+        os.close(lock)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    try:
+        database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = NORMAL")  # kept if the program is killed; the last rows may be run again
+        database.execute(_SCHEMA)
+    except sqlite3.Error as error:
+        raise UsageError(f"{path}: the journal cannot be opened: {error}; choose another --outdir") from None
+    return database

@@ -1,0 +1,234 @@
+"""``packmill map``: run a package for every row of a table, and write a table of results."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import mkdtemp
+
+from generator.containers.limits import ContainerLimits, container_limits
+from generator.package.assignments import typed_values
+from generator.package.hints import find_document, find_process, read_hints
+from generator.package.image_presence import require_own_image
+from generator.package.job_file import read_job
+from generator.package.map.containers import ContainerPlan, remove_containers
+from generator.package.map.folders import row_folders, rows_folder
+from generator.package.map.journal import Ended, Journal, hidden_folder, open_journal
+from generator.package.map.reporting import Counter
+from generator.package.map.results import Result, write_results
+from generator.package.map.rows import PlannedRow, plan_rows
+from generator.package.map.scheduling import Schedule, Scheduler, TooManyFailuresError
+from generator.package.map.tables import Row
+from generator.package.map.tool import Tool, read_tool
+from generator.package.run import check_trust
+from generator.progress import Progress
+from generator.shared.errors import UsageError
+
+_LEAST_MEMORY = 256
+"""MiB of a container."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MapRequest:
+    """What ``packmill map`` was asked for."""
+
+    package: Path
+    table: Sequence[Row]
+    folder: Path
+    """Where the paths in the table start."""
+    outdir: Path
+    job: Path | None = None
+    values: Sequence[str] = ()
+    folder_template: str | None = None
+    parallel: int | None = None
+    isolated: bool = False
+    resume: bool = False
+    retries: int = 0
+    max_failures: int | None = None
+    way: str = "auto"
+    trust: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MapSummary:
+    """How a map ended: numbers of rows, and the files with the results."""
+
+    rows: int
+    succeeded: int
+    failed: int
+    missing: int
+    written: tuple[Path, ...]
+    first_failure: str = ""
+
+
+def map_package(
+    request: MapRequest,
+    *,
+    limits: ContainerLimits | None = None,
+    network: str | None = None,
+    guarded: Sequence[str] = (),
+) -> MapSummary:
+    """Run a package for every row of a table; progress goes to stderr.
+
+    ``limits`` apply to all containers together, ``network`` and ``guarded`` are those of `generator.package.run`.
+
+    Raises:
+        UsageError: rows do not fit the interface, or the output folder is in use; nothing was started.
+        DocumentError: the package has parts that packmill does not write, and is not trusted; nothing was started.
+        RunError: no container can be started.
+    """
+    progress = Progress()
+    tool, rows = _plan(request, progress)
+    folders = row_folders(rows, request.folder_template)
+    outdir = request.outdir.resolve()
+    with open_journal(outdir, resume=request.resume) as journal:
+        table = _Table(outdir, rows, folders, journal)
+        journal.forget(sorted(journal.numbers() - folders.keys()))
+        own = limits or container_limits()
+        left = table.left()
+        parallel = request.parallel or _default_parallel(tool, own, len(left))
+        _announce(request, progress, rows=len(rows), left=len(left), parallel=parallel)
+        with _work_folder(outdir, progress.warn) as (work, label):
+            plan = ContainerPlan(
+                tool=tool,
+                work=work,
+                limits=replace(own, memory=max(_LEAST_MEMORY, own.memory // parallel)),
+                network=network,
+                variables=tuple(guarded),
+                way=request.way,
+                label=label,
+            )
+            try:
+                _run(request, plan, table, left, parallel)
+            finally:
+                written = write_results(outdir, table.results())
+        return _summary(table.results(), written)
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """The rows of a map, and what the journal says of them."""
+
+    outdir: Path
+    rows: Sequence[PlannedRow]
+    folders: Mapping[int, str]
+    journal: Journal
+
+    def left(self) -> list[PlannedRow]:
+        """Return the rows without results."""
+        return [row for row, _, ended in self.results() if not (ended and ended.has_succeeded)]
+
+    def place(self, row: PlannedRow) -> Path:
+        """Return the folder of a row's results."""
+        return self.outdir / rows_folder / self.folders[row.number]
+
+    def store(self, row: PlannedRow, ended: Ended) -> None:
+        """Store how a row ended."""
+        self.journal.store(row, self.folders[row.number], ended)
+
+    def results(self) -> list[Result]:
+        """Return all rows, and how they ended."""
+        places = [(row, self.folders[row.number]) for row in self.rows]
+        return [(row, folder, self.journal.ended(row, folder)) for row, folder in places]
+
+
+def _run(
+    request: MapRequest,
+    plan: ContainerPlan,
+    table: _Table,
+    left: Sequence[PlannedRow],
+    parallel: int,
+) -> None:
+    """Run the rows that are left; progress says how it goes."""
+    progress = Progress()
+    counter = Counter(len(table.rows), len(table.rows) - len(left))
+
+    def note(row: PlannedRow, ended: Ended) -> None:
+        table.store(row, ended)
+        counter.note(failed=not ended.has_succeeded)
+
+    schedule = Schedule(
+        parallel=parallel, isolated=request.isolated, retries=request.retries, max_failures=request.max_failures
+    )
+    try:
+        Scheduler(plan=plan, schedule=schedule, place=table.place, on_end=note, on_wait=counter.show).run(left)
+    except TooManyFailuresError as error:
+        progress.warn(f"{error}, more than --max-failures {request.max_failures}: no further row was started")
+    except KeyboardInterrupt:
+        progress.warn(f"interrupted: the same command with --resume runs the {counter.left} rows that are left")
+        raise
+    finally:
+        counter.finish()
+
+
+def _plan(request: MapRequest, progress: Progress) -> tuple[Tool, list[PlannedRow]]:
+    from generator.package.document_rules import broken_rules
+    from generator.package.document_rules.values import foreign_files
+
+    folder = find_process(request.package).parent
+    job_file = request.job or folder / "inputs.yml"
+    hints = read_hints(folder)
+    shared = {**read_job(job_file), **typed_values(request.values, hints, Path.cwd())}
+    rows = plan_rows(request.table, shared, hints, folder=request.folder)
+    check_trust(foreign_files(job_file) if request.job is None else [], progress, trust=request.trust)
+    for row in rows:
+        if find_document(request.package, row.values, hints).name != "process.cwl":
+            raise UsageError(
+                f"row {row.number} needs the workflow, because it has an address to fetch or a destination; "
+                "fetch the files first (packmill-runner stage-in), and give their paths"
+            )
+    document = find_process(request.package)
+    check_trust(broken_rules(document), progress, trust=request.trust)
+    tool = read_tool(document)
+    require_own_image(tool.image, options=(), advice=f"build the package again: packmill rebuild {request.package}")
+    return tool, rows
+
+
+def _default_parallel(tool: Tool, limits: ContainerLimits, rows: int) -> int:
+    by_cores = int(limits.most_cpus // max(tool.cores, 1))
+    by_memory = int(limits.most_memory // max(tool.ram, _LEAST_MEMORY))
+    return max(1, min(by_cores, by_memory, rows))
+
+
+def _announce(request: MapRequest, progress: Progress, *, rows: int, left: int, parallel: int) -> None:
+    kept = f", {rows - left} of them have results" if left < rows else ""
+    with progress.step(f"Running {request.package} for {rows} rows{kept}"):
+        if left:
+            containers = "one container a row" if request.isolated else "fresh kernels"
+            progress.say(f"{parallel} at a time, {containers}; results in {request.outdir}")
+
+
+@contextmanager
+def _work_folder(outdir: Path, warn: Callable[[str], None]) -> Iterator[tuple[Path, str]]:
+    """Yield a folder for the rows that run, and the label of their containers; both are removed at the end.
+
+    Those of a killed map are removed first: its containers may still write.
+    """
+    label = hashlib.sha256(str(outdir).encode()).hexdigest()[:16]
+    remove_containers(label, warn)
+    for left in (outdir / hidden_folder).glob("work-*"):
+        shutil.rmtree(left, ignore_errors=True)
+    work = Path(mkdtemp(prefix="work-", dir=outdir / hidden_folder))
+    try:
+        yield work, label
+    finally:
+        remove_containers(label, warn)
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _summary(results: Sequence[Result], written: Sequence[Path]) -> MapSummary:
+    failed = [(row, ended) for row, _, ended in results if ended and not ended.has_succeeded]
+    succeeded = sum(1 for _, _, ended in results if ended and ended.has_succeeded)
+    first = f"row {failed[0][0].number}: {failed[0][1].message or failed[0][1].reason}" if failed else ""
+    return MapSummary(
+        rows=len(results),
+        succeeded=succeeded,
+        failed=len(failed),
+        missing=len(results) - succeeded - len(failed),
+        written=tuple(written),
+        first_failure=first.splitlines()[0] if first else "",
+    )

@@ -1,0 +1,70 @@
+"""The progress of a map on stderr: one line that changes on a terminal, and a line from time to time elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import deque
+from typing import TextIO
+
+_ON_TERMINAL, _ELSEWHERE = 0.2, 10.0
+"""Seconds between two lines."""
+_WINDOW = 200
+"""Rows whose rate tells the time left."""
+
+
+class Counter:
+    """Counts rows that ended, and shows how the map goes."""
+
+    def __init__(self, total: int, done: int, out: TextIO | None = None) -> None:
+        """``done`` rows of ``total`` have their results from an earlier map."""
+        self.total, self.done, self.failed = total, done, 0
+        self._out = out or sys.stderr
+        self._changing = self._out.isatty()
+        self._shown = time.monotonic()
+        self._ends: deque[float] = deque([time.monotonic()], maxlen=_WINDOW)
+
+    def note(self, *, failed: bool) -> None:
+        """Count a row that ended."""
+        self.done += 1
+        self.failed += failed
+        self._ends.append(time.monotonic())
+
+    @property
+    def left(self) -> int:
+        """How many rows have no results yet."""
+        return self.total - self.done
+
+    def show(self, running: int) -> None:
+        """Print the state if it is time to."""
+        now = time.monotonic()
+        if now - self._shown >= (_ON_TERMINAL if self._changing else _ELSEWHERE):
+            self._shown = now
+            self._print(self._line(running), end="" if self._changing else "\n")
+
+    def finish(self) -> None:
+        """Print the last state."""
+        if len(self._ends) > 1:
+            self._print(self._line(0), end="\n")
+
+    def _print(self, line: str, *, end: str) -> None:
+        start = "\r\x1b[K" if self._changing else ""
+        print(f"{start}    {line}", end=end, file=self._out, flush=True)
+
+    def _line(self, running: int) -> str:
+        rate = self._rate()
+        left = f", {_duration(self.left / rate)} left" if rate and self.left else ""
+        failed = f", {self.failed} failed" if self.failed else ""
+        at_work = f", {running} running" if running else ""
+        speed = f", {rate:.1f} rows/s" if rate >= 1 else f", {60 * rate:.1f} rows/min" if rate else ""
+        return f"{self.done} of {self.total} rows done{failed}{at_work}{speed}{left}"
+
+    def _rate(self) -> float:
+        spent = time.monotonic() - self._ends[0]
+        return (len(self._ends) - 1) / spent if spent > 0 and len(self._ends) > 1 else 0.0
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"

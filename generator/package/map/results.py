@@ -1,0 +1,130 @@
+"""``results.csv`` and ``results.parquet``: a row for each row of the table, in its order.
+
+Columns: ``row``, the columns of the table, ``state``, ``reason``, ``message``, ``cell``, ``attempts``, ``seconds``,
+``peak_memory`` (bytes), ``folder``, the paths of the outputs, and every scrap. A scrap or an output whose name is
+taken gets the prefix ``scrap_`` or ``output_``.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from generator.package.file_objects import file_objects
+from generator.package.map.folders import rows_folder
+from generator.package.map.journal import Ended
+from generator.package.map.rows import PlannedRow
+
+csv_file, parquet_file = "results.csv", "results.parquet"
+_OWN = ("state", "reason", "message", "cell", "attempts", "seconds", "peak_memory")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""First characters with which a spreadsheet takes a text for a formula (OWASP, "CSV Injection")."""
+Result = tuple[PlannedRow, str, Ended | None]
+"""A row, the path of its folder below ``rows``, and how it ended; None if it has not run."""
+
+
+def write_results(outdir: Path, results: Sequence[Result]) -> list[Path]:
+    """Write the table of results; ``results.parquet`` only if pyarrow is installed. Return the paths."""
+    columns, records = tabulate(results)
+    written = [outdir / csv_file]
+    _write_csv(written[0], columns, records)
+    if find_spec("pyarrow"):
+        written.append(outdir / parquet_file)
+        _write_parquet(written[1], columns, records)
+    return written
+
+
+def tabulate(results: Sequence[Result]) -> tuple[list[str], list[dict[str, Any]]]:
+    """Return the names of the columns, and the records."""
+    given = _names(row.given for row, _, _ in results)
+    ended = [one for _, _, one in results if one]
+    taken = {"row", *given, *_OWN, "folder"}
+    outputs = _columns(_names(one.outputs for one in ended), taken, "output_")
+    scraps = _columns(_names(one.scraps for one in ended), taken, "scrap_")
+    records = [_record(result, outputs, scraps) for result in results]
+    return ["row", *given, *_OWN, "folder", *outputs.values(), *scraps.values()], records
+
+
+def _names(mappings: Iterable[Mapping[str, Any]]) -> list[str]:
+    return list(dict.fromkeys(name for one in mappings for name in one))
+
+
+def _columns(names: Sequence[str], taken: set[str], prefix: str) -> dict[str, str]:
+    columns: dict[str, str] = {}
+    for name in names:
+        column = name if name not in taken else f"{prefix}{name}"
+        while column in taken:
+            column += "_"
+        taken.add(column)
+        columns[name] = column
+    return columns
+
+
+def _record(result: Result, outputs: Mapping[str, str], scraps: Mapping[str, str]) -> dict[str, Any]:
+    row, folder, ended = result
+    record: dict[str, Any] = {"row": row.number, **{name: _value(row, name) for name in row.given}}
+    if ended is None:
+        return {**record, "state": "missing"}
+    place = f"{rows_folder}/{folder}"
+    record |= {name: getattr(ended, name) for name in _OWN}
+    record["folder"] = place
+    record |= {column: _placed(ended.outputs.get(name), place) for name, column in outputs.items()}
+    return record | {column: ended.scraps.get(name) for name, column in scraps.items()}
+
+
+def _value(row: PlannedRow, name: str) -> Any:
+    """Return the value of an input; of files, what the table says."""
+    value = row.values.get(name)
+    return row.given[name] if any(file_objects(value)) else value
+
+
+def _placed(path: Any, place: str) -> Any:
+    if isinstance(path, list):
+        return [_placed(one, place) for one in path]
+    return f"{place}/{path}" if isinstance(path, str) else None
+
+
+def _write_csv(path: Path, columns: Sequence[str], records: Iterable[Mapping[str, Any]]) -> None:
+    temporary = path.with_name(f".{path.name}.new")
+    with temporary.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(map(_cell, columns))
+        for record in records:
+            writer.writerow([_cell(record.get(name)) for name in columns])
+    temporary.replace(path)
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, str):
+        return f"'{value}" if value.startswith(_FORMULA) else value
+    if isinstance(value, list | dict):
+        return json.dumps(value, ensure_ascii=False)
+    return json.dumps(value) if isinstance(value, bool) else value
+
+
+def _write_parquet(path: Path, columns: Sequence[str], records: Sequence[Mapping[str, Any]]) -> None:
+    import pyarrow
+    from pyarrow import parquet
+
+    arrays = [_array(pyarrow, [record.get(name) for record in records]) for name in columns]
+    temporary = path.with_name(f".{path.name}.new")
+    parquet.write_table(pyarrow.table(dict(zip(columns, arrays, strict=True))), temporary, compression="zstd")
+    temporary.replace(path)
+
+
+def _array(pyarrow: Any, values: list[Any]) -> Any:
+    """Return a column with the type of its values; numbers of both kinds become doubles, anything mixed JSON text."""
+    kinds = {type(value) for value in values if value is not None}
+    if kinds == {int, float}:
+        return pyarrow.array([None if value is None else float(value) for value in values])
+    try:
+        if len(kinds) <= 1 and dict not in kinds:
+            return pyarrow.array(values)
+    except (pyarrow.ArrowException, OverflowError):
+        pass
+    texts = [value if value is None or isinstance(value, str) else json.dumps(value) for value in values]
+    return pyarrow.array(texts, pyarrow.string())

@@ -1,0 +1,93 @@
+"""The rows of a map: values that fit the interface, and a folder for each."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from generator.notebook.literals import MisfitError
+from generator.notebook.parameters import CwlType, Hint
+from generator.package.assignments import typed_value
+from generator.package.inputs import check_job
+from generator.package.map.tables import Row, geometry
+from generator.shared.errors import UsageError
+from generator.shared.suggestions import did_you_mean
+
+_MOST_SHOWN = 20
+"""Mistakes that one message lists."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlannedRow:
+    """A row that is to run; ``number`` counts from 1."""
+
+    number: int
+    values: Mapping[str, Any]
+    given: Mapping[str, Any]
+    """The columns of the table."""
+
+    @property
+    def digest(self) -> str:
+        """What identifies the values: a row with others is another run."""
+        return hashlib.sha256(json.dumps(self.values, sort_keys=True).encode()).hexdigest()
+
+
+def plan_rows(
+    table: Sequence[Row], shared: Mapping[str, Any], hints: Mapping[str, Hint], *, folder: Path
+) -> list[PlannedRow]:
+    """Check all rows against the interface; ``shared`` are values of all rows, ``folder`` is where paths start.
+
+    Raises:
+        UsageError: columns or values do not fit; the message lists all of them with the numbers of their rows.
+    """
+    _check_columns(table, hints)
+    rows: list[PlannedRow] = []
+    wrong: list[str] = []
+    for number, given in enumerate(table, 1):
+        cells = {name: cell for name, cell in given.items() if name in hints}
+        try:
+            values = {name: _value(name, cell, hints[name], folder) for name, cell in cells.items()}
+            fitted = check_job({**shared, **values}, hints, folder / "the row")
+        except MisfitError as error:
+            wrong.append(f"row {number}: {error}")
+        except UsageError as error:
+            wrong += [f"row {number}: {line.strip()}" for line in str(error).splitlines()[1:]]
+        else:
+            rows.append(PlannedRow(number=number, values=fitted, given=cells))
+    if wrong:
+        raise UsageError("\n".join(["the table does not fit the package", *_shortened(wrong)]))
+    return rows
+
+
+def _check_columns(table: Sequence[Row], hints: Mapping[str, Hint]) -> None:
+    """Refuse columns that are no inputs; the geometry of features is one only where an input asks for it."""
+    columns = dict.fromkeys(name for row in table for name in row)
+    unknown = [name for name in columns if name not in hints and name != geometry]
+    if unknown:
+        known = ", ".join(hints) or "none"
+        listed = [f"  column {name!r} is no input{did_you_mean(name, hints)}" for name in unknown]
+        raise UsageError("\n".join(["the table does not fit the package", *listed, f"  inputs: {known}"]))
+    if secret := [name for name in columns if name in hints and hints[name].secret]:
+        raise UsageError(f"{secret[0]} is secret; put it into a job file for all rows, not into the table")
+
+
+def _value(name: str, cell: Any, hint: Hint, folder: Path) -> Any:
+    is_path = hint.type in (CwlType.FILE, CwlType.DIRECTORY)
+    try:
+        if isinstance(cell, str):
+            return typed_value(cell, hint, folder)
+        if isinstance(cell, list) and hint.array and is_path:
+            return [typed_value(item, hint, folder)[0] if isinstance(item, str) else item for item in cell]
+    except MisfitError as error:
+        raise MisfitError(f"{name} {error}") from None
+    return cell
+
+
+def _shortened(lines: Sequence[str]) -> Iterator[str]:
+    yield from (f"  {line}" for line in lines[:_MOST_SHOWN])
+    if len(lines) > _MOST_SHOWN:
+        yield f"  and {len(lines) - _MOST_SHOWN} more"

@@ -1,0 +1,171 @@
+"""Give rows to containers, and take what they left, until every row has ended."""
+
+from __future__ import annotations
+
+import selectors
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from generator.package.map.collecting import collect_row
+from generator.package.map.containers import Container, ContainerPlan
+from generator.package.map.files import Mounts
+from generator.package.map.journal import Ended
+from generator.package.map.rows import PlannedRow
+from generator.shared.errors import RunError
+
+_AHEAD = 2
+"""Rows that a container is asked for at once, so that it never waits for this process."""
+_MORE_MEMORY = 2.0
+_PASSING = frozenset(("out-of-memory", "kernel-died", "container-died"))
+"""Reasons that a second attempt may not meet; one with the first two gets more memory."""
+_WAIT = 1.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Schedule:
+    """How rows are distributed; ``isolated`` gives each row a container of its own."""
+
+    parallel: int
+    isolated: bool = False
+    retries: int = 0
+    max_failures: int | None = None
+
+
+@dataclass(slots=True)
+class _Attempt:
+    row: PlannedRow
+    number: int = 1
+    memory: float = 1.0
+    folder: str = ""
+
+
+class TooManyFailuresError(RunError):
+    """More rows failed than the user allows."""
+
+
+@dataclass(slots=True)
+class Scheduler:
+    """Runs rows in containers; ``on_end`` is called with each row that ended, ``on_wait`` with how many run."""
+
+    plan: ContainerPlan
+    schedule: Schedule
+    place: Callable[[PlannedRow], Path]
+    on_end: Callable[[PlannedRow, Ended], None]
+    on_wait: Callable[[int], None]
+    _queue: deque[_Attempt] = field(default_factory=deque)
+    _alone: deque[_Attempt] = field(default_factory=deque)
+    """Attempts that need a container of their own, because they get more memory."""
+    _containers: list[Container] = field(default_factory=list)
+    _selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
+    _failed: int = 0
+    _started: int = 0
+    _mounts: Mounts | None = None
+
+    def run(self, rows: Sequence[PlannedRow]) -> None:
+        """Run all rows.
+
+        Raises:
+            RunError: no container can be started.
+            TooManyFailuresError: too many rows failed; those that ran have ended.
+        """
+        self._queue.extend(_Attempt(row) for row in rows)
+        self._mounts = Mounts(row.values for row in rows)
+        try:
+            while self._queue or self._alone or self._containers:
+                self._start_containers()
+                for key, _ in self._selector.select(_WAIT):
+                    self._hear(key.fileobj)  # type: ignore[arg-type]
+                self.on_wait(sum(min(1, len(one.waiting)) for one in self._containers))
+        finally:
+            for container in self._containers:
+                container.close()
+
+    @property
+    def _is_full(self) -> bool:
+        most = self.schedule.max_failures
+        return most is not None and self._failed > most
+
+    def _start_containers(self) -> None:
+        if self._is_full:
+            self._queue.clear()
+            self._alone.clear()
+            if not self._containers:
+                raise TooManyFailuresError(f"{self._failed} rows failed")
+        while len(self._containers) < self.schedule.parallel and (self._alone or self._needed()):
+            alone = bool(self._alone) or self.schedule.isolated
+            first = (self._alone or self._queue).popleft()
+            mounts = Mounts([first.row.values]) if alone or self._mounts is None else self._mounts
+            container = Container(self.plan, mounts, memory=first.memory, log=self.plan.work / "containers.log")
+            self._containers.append(container)
+            self._selector.register(container, selectors.EVENT_READ)
+            self._ask(container, first)
+            if alone:
+                container.close()
+            else:
+                self._fill(container)
+
+    def _needed(self) -> bool:
+        """Whether rows wait that no container has been started for."""
+        return len(self._queue) > 0
+
+    def _fill(self, container: Container) -> None:
+        share = len(self._queue) >= 2 * self.schedule.parallel
+        while self._queue and len(container.waiting) < (_AHEAD if share else 1):
+            self._ask(container, self._queue.popleft())
+        if not self._queue and not container.waiting:
+            container.close()
+
+    def _ask(self, container: Container, attempt: _Attempt) -> None:
+        self._started += 1
+        attempt.folder = f"{self._started:07d}"
+        container.ask(attempt, attempt.folder, attempt.row.values)
+
+    def _hear(self, container: Container) -> None:
+        answers = container.answers()
+        if answers is None:
+            self._lose(container)
+            return
+        for answer in answers:
+            if not container.waiting or answer["row"] != container.waiting[0].folder:
+                continue  # not an answer of the runner
+            attempt = container.waiting.pop(0)
+            left = self.plan.work / attempt.folder
+            self._finish(attempt, collect_row(left, self.place(attempt.row), answer))
+        if not self.schedule.isolated:
+            self._fill(container)
+
+    def _lose(self, container: Container) -> None:
+        """Take what a container left that has ended: the row that ran failed, those that waited are for others."""
+        self._selector.unregister(container)
+        self._containers.remove(container)
+        code = container.end()
+        if not container.waiting:
+            return
+        running, *waiting = container.waiting
+        self._queue.extendleft(reversed(waiting))
+        left = self.plan.work / running.folder
+        if not container.is_ready:
+            advice = "an image of an older packmill cannot run rows: build the package again"
+            raise RunError(f"the runner did not start (exit code {code}); {self._last_words()}; {advice}")
+        message = f"the container of the row ended (exit code {code}); {self._last_words()}"
+        reason = "out-of-memory" if code == 137 else "container-died"
+        answer = {"state": "failed", "reason": reason, "message": message}
+        self._finish(running, collect_row(left, self.place(running.row), answer))
+
+    def _last_words(self) -> str:
+        try:
+            text = (self.plan.work / "containers.log").read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            text = ""
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        return f"its last line: {lines[-1][:500]}" if lines else "it printed nothing"
+
+    def _finish(self, attempt: _Attempt, ended: Ended) -> None:
+        if not ended.has_succeeded and ended.reason in _PASSING and attempt.number <= self.schedule.retries:
+            memory = attempt.memory * _MORE_MEMORY if ended.reason != "container-died" else attempt.memory
+            self._alone.append(_Attempt(attempt.row, attempt.number + 1, memory))
+            return
+        self._failed += not ended.has_succeeded
+        self.on_end(attempt.row, replace(ended, attempts=attempt.number))

@@ -1,0 +1,193 @@
+"""Read a table of inputs: CSV, JSON lines, GeoJSON, Parquet, or the product of lists of values.
+
+A cell of CSV is text, as after ``-p``; those of the other formats have types. An empty cell of CSV and a null give no
+value. A feature of GeoJSON (RFC 7946) is a row: its properties are columns, and its geometry is the column
+``geometry``.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from generator.shared.errors import UsageError
+
+Row = Mapping[str, Any]
+geometry = "geometry"
+"""The column with the geometry of a feature."""
+_RANGE = re.compile(r"(-?\d+)\.\.(-?\d+)")
+_LONGEST_PRODUCT = 1_000_000
+
+
+def read_table(path: Path) -> list[Row]:
+    """Read the rows of a table by the ending of its name.
+
+    Raises:
+        UsageError: the file cannot be read, or is not what its ending says.
+    """
+    read = _readers.get(path.suffix.lower())
+    if read is None:
+        known = ", ".join(_readers)
+        raise UsageError(f"{path}: unknown kind of table; its name has to end in one of {known}")
+    try:
+        rows = list(read(path))
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"{path}: not text in UTF-8; save the file in this encoding") from None
+    if not rows:
+        raise UsageError(f"{path}: has no rows")
+    return rows
+
+
+def product(assignments: Sequence[str]) -> list[Row]:
+    """Combine lists of values: ``year=2019..2023 tile=a,b`` gives ten rows, the last column changing first.
+
+    Raises:
+        UsageError: an assignment is not ``NAME=VALUES``, or there are too many rows.
+    """
+    columns: dict[str, list[str]] = {}
+    for assignment in assignments:
+        name, equals, text = assignment.partition("=")
+        if not name or not equals or not text:
+            raise UsageError(f"--product {assignment!r}: write it as NAME=VALUE,VALUE or NAME=FIRST..LAST")
+        if name in columns:
+            raise UsageError(f"--product {name}: given twice; separate its values by commas")
+        columns[name] = _values(text)
+    count = 1
+    for values in columns.values():
+        count *= len(values)
+    if count > _LONGEST_PRODUCT:
+        raise UsageError(f"--product gives {count:,} rows; the most is {_LONGEST_PRODUCT:,}")
+    return [dict(zip(columns, values, strict=True)) for values in itertools.product(*columns.values())]
+
+
+def _values(text: str) -> list[str]:
+    span = _RANGE.fullmatch(text)
+    if not span:
+        return next(csv.reader([text]))
+    first, last = int(span[1]), int(span[2])
+    if abs(last - first) >= _LONGEST_PRODUCT:
+        raise UsageError(f"--product {text}: more than {_LONGEST_PRODUCT:,} values")
+    width = len(span[1]) if span[1].startswith("0") and len(span[1]) == len(span[2]) else 0
+    step = 1 if last >= first else -1
+    return [f"{number:0{width}d}" for number in range(first, last + step, step)]
+
+
+def _read_csv(path: Path, delimiter: str = ",") -> Iterator[Row]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.reader(file, delimiter=delimiter, strict=True)
+        try:
+            names = [name.strip() for name in next(reader, [])]
+            _check_names(path, names)
+            for cells in reader:
+                if not cells:
+                    continue
+                if len(cells) > len(names):
+                    raise UsageError(
+                        f"{path} line {reader.line_num}: {len(cells)} cells for {len(names)} columns; "
+                        "put cells with a comma in quotes"
+                    )
+                yield {name: cell for name, cell in zip(names, cells, strict=False) if cell != ""}
+        except csv.Error as error:
+            raise UsageError(f"{path} line {reader.line_num}: not CSV: {error}") from None
+
+
+def _check_names(path: Path, names: Sequence[str]) -> None:
+    if not all(names):
+        raise UsageError(f"{path} line 1: column {names.index('') + 1} has no name")
+    if len(set(names)) < len(names):
+        doubled = next(name for name in names if names.count(name) > 1)
+        raise UsageError(f"{path} line 1: two columns are named {doubled!r}")
+
+
+def _read_tsv(path: Path) -> Iterator[Row]:
+    return _read_csv(path, "\t")
+
+
+def _read_json_lines(path: Path) -> Iterator[Row]:
+    with path.open(encoding="utf-8-sig") as file:
+        for number, line in enumerate(file, 1):
+            if line.strip():
+                yield _object(_parse(line, f"{path} line {number}"), f"{path} line {number}")
+
+
+def _read_json(path: Path) -> Iterator[Row]:
+    """Read a list of objects, or a GeoJSON document."""
+    document = _parse(path.read_text(encoding="utf-8-sig"), str(path))
+    if isinstance(document, dict) and document.get("type") in ("FeatureCollection", "Feature"):
+        yield from _features(document, path)
+        return
+    if not isinstance(document, list):
+        raise UsageError(f"{path}: neither a list of objects nor GeoJSON features")
+    for number, one in enumerate(document, 1):
+        yield _object(one, f"{path} item {number}")
+
+
+def _features(document: Mapping[str, Any], path: Path) -> Iterator[Row]:
+    features = document.get("features") if document["type"] == "FeatureCollection" else [document]
+    if not isinstance(features, list):
+        raise UsageError(f"{path}: the FeatureCollection has no list of features")
+    for number, one in enumerate(features, 1):
+        feature = _object(one, f"{path} feature {number}")
+        properties = feature.get("properties") or {}
+        row = _object(properties, f"{path} feature {number}: its properties")
+        yield {**row, geometry: feature[geometry]} if feature.get(geometry) and geometry not in row else row
+
+
+def _parse(text: str, where: str) -> Any:
+    def refuse(word: str) -> None:
+        raise ValueError(f"{word} is no number of JSON")
+
+    try:
+        return json.loads(text, parse_constant=refuse)
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{where}: not JSON: {error}") from None
+
+
+def _object(value: Any, where: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise UsageError(f"{where}: not an object of columns and values")
+    return {name: cell for name, cell in value.items() if cell is not None}
+
+
+def _read_parquet(path: Path) -> Iterator[Row]:
+    try:
+        from pyarrow import ArrowException, parquet
+    except ModuleNotFoundError:
+        raise UsageError(f"{path}: Parquet needs pyarrow; install it: pip install 'packmill[tables]'") from None
+    try:
+        with parquet.ParquetFile(io.BytesIO(path.read_bytes())) as file:
+            for batch in file.iter_batches():
+                for row in batch.to_pylist():
+                    yield {name: _plain(cell) for name, cell in row.items() if cell is not None}
+    except ArrowException as error:
+        raise UsageError(f"{path}: not Parquet: {error}") from None
+
+
+def _plain(cell: Any) -> Any:
+    """Return a cell as JSON has it; times become text in ISO 8601."""
+    if isinstance(cell, list):
+        return [_plain(item) for item in cell]
+    if isinstance(cell, dict):
+        return {name: _plain(item) for name, item in cell.items()}
+    if isinstance(cell, str | bool | int | float) or cell is None:
+        return cell
+    return cell.isoformat() if hasattr(cell, "isoformat") else str(cell)
+
+
+_readers: Mapping[str, Callable[[Path], Iterator[Row]]] = {
+    ".csv": _read_csv,
+    ".tsv": _read_tsv,
+    ".jsonl": _read_json_lines,
+    ".ndjson": _read_json_lines,
+    ".json": _read_json,
+    ".geojson": _read_json,
+    ".parquet": _read_parquet,
+}

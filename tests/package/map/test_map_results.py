@@ -1,0 +1,143 @@
+"""What rows left: checked, moved, remembered for --resume, and written as a table."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from generator.package.map.collecting import collect_row
+from generator.package.map.journal import Ended, open_journal
+from generator.package.map.results import write_results
+from generator.package.map.rows import PlannedRow
+from generator.shared.errors import UsageError
+
+_SUCCEEDED = {"state": "succeeded", "reason": None, "message": None}
+
+
+def left(folder: Path, **files: str) -> Path:
+    """Make what a container left of a row."""
+    (folder / "left" / "output").mkdir(parents=True)
+    names = {"result": "output/result.json", "scraps": "output/scraps.json", "outputs": "cwl.output.json"}
+    for name, text in files.items():
+        (folder / "left" / names[name]).write_text(text)
+    return folder / "left"
+
+
+def test_results_are_moved_and_summed_up(tmp_path: Path) -> None:
+    outputs = {"map": {"class": "File", "path": "output/map.png"}, "output_dir": {"path": "output"}}
+    row = left(
+        tmp_path,
+        result=json.dumps({"duration": 1.5, "peak_memory": 7, "reason": None, "cells": [{"cell": 1}]}),
+        scraps='{"mean": 3}',
+        outputs=json.dumps(outputs),
+    )
+
+    ended = collect_row(row, tmp_path / "rows" / "1", {**_SUCCEEDED, "note": "said"})
+
+    expected = Ended(
+        state="succeeded", seconds=1.5, peak_memory=7, note="said", scraps={"mean": 3}, outputs={"map": "map.png"}
+    )
+    assert ended == expected
+    assert (tmp_path / "rows" / "1" / "scraps.json").is_file()
+
+
+def test_results_of_an_earlier_attempt_are_replaced(tmp_path: Path) -> None:
+    final = tmp_path / "rows" / "1"
+    final.mkdir(parents=True)
+    (final / "earlier.txt").touch()
+
+    collect_row(left(tmp_path, scraps="{}"), final, _SUCCEEDED)
+
+    assert [path.name for path in final.iterdir()] == ["scraps.json"]
+
+
+def test_a_link_out_of_the_folder_fails_the_row(tmp_path: Path) -> None:
+    row = left(tmp_path)
+    (row / "output" / "plan.txt").symlink_to("/etc/hostname")
+
+    ended = collect_row(row, tmp_path / "rows" / "1", _SUCCEEDED)
+
+    assert (ended.state, ended.reason) == ("failed", "output-refused")
+    assert "plan.txt: the link leaves the output folder" in str(ended.message)
+    assert not (tmp_path / "rows").exists()
+
+
+@pytest.mark.parametrize("text", ["[1]", "{", "\0", '{"duration": "x", "peak_memory": [], "cells": 5}', "1" * 50])
+def test_records_of_a_notebook_may_be_anything(text: str, tmp_path: Path) -> None:
+    answer = {"state": "failed", "reason": 5, "message": ["x"]}
+
+    ended = collect_row(left(tmp_path, result=text, scraps=text, outputs=text), tmp_path / "1", answer)
+
+    assert (ended.state, ended.reason, ended.message, ended.seconds) == ("failed", None, None, None)
+
+
+def row(number: int, **values: Any) -> PlannedRow:
+    return PlannedRow(number=number, values=values, given=values)
+
+
+def test_the_journal_knows_rows_by_their_values_and_folders(tmp_path: Path) -> None:
+    ended = Ended(state="succeeded", scraps={"y": 1})
+    with open_journal(tmp_path, resume=False) as journal:
+        journal.store(row(1, n=1), "1", ended)
+    with open_journal(tmp_path, resume=True) as journal:
+        found = [journal.ended(row(1, n=1), "1"), journal.ended(row(1, n=2), "1"), journal.ended(row(1, n=1), "a")]
+
+    assert found == [ended, None, None]
+
+
+def test_results_are_not_mixed_with_those_of_an_earlier_map(tmp_path: Path) -> None:
+    with open_journal(tmp_path, resume=False) as journal:
+        journal.store(row(1), "1", Ended(state="failed"))
+
+    with pytest.raises(UsageError, match="add --resume"), open_journal(tmp_path, resume=False):
+        pass
+
+
+def test_two_maps_do_not_write_to_one_folder(tmp_path: Path) -> None:
+    with (
+        open_journal(tmp_path, resume=False),
+        pytest.raises(UsageError, match="another packmill map"),
+        open_journal(tmp_path, resume=True),
+    ):
+        pass
+
+
+_RESULTS = [
+    (row(1, n=1), "1", Ended(state="succeeded", seconds=0.5, scraps={"y": 2, "state": "=x", "m": [1]})),
+    (row(2, n=-2), "2", Ended(state="failed", reason="cell-error", message="-1", outputs={"map": "a.png"})),
+    (row(3, n=3), "3", None),
+]
+
+
+def test_the_table_has_a_row_for_each_row(tmp_path: Path) -> None:
+    write_results(tmp_path, _RESULTS)
+
+    with (tmp_path / "results.csv").open(newline="") as file:
+        first, second, third = csv.DictReader(file)
+    assert (first["row"], first["n"], first["state"], first["y"], first["m"]) == ("1", "1", "succeeded", "2", "[1]")
+    assert (second["n"], second["reason"], second["map"], second["y"]) == ("-2", "cell-error", "rows/2/a.png", "")
+    assert (third["state"], third["folder"]) == ("missing", "")
+
+
+def test_a_scrap_with_a_taken_name_and_texts_like_formulas_stay_readable(tmp_path: Path) -> None:
+    write_results(tmp_path, _RESULTS)
+
+    with (tmp_path / "results.csv").open(newline="") as file:
+        first, second, _ = csv.DictReader(file)
+    assert (first["scrap_state"], second["message"]) == ("'=x", "'-1")
+
+
+def test_parquet_keeps_types(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    write_results(tmp_path, _RESULTS)
+
+    table = parquet.read_table(tmp_path / "results.parquet").to_pydict()
+    assert table["n"] == [1, -2, 3]
+    assert table["m"] == [[1], None, None]
+    assert table["scrap_state"] == ["=x", None, None]

@@ -1,0 +1,102 @@
+"""The rows of a map: checked against the interface, all mistakes at once, and a folder for each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from generator.notebook.parameters import CwlType, Hint
+from generator.package.map.folders import row_folders
+from generator.package.map.rows import PlannedRow, plan_rows
+from generator.shared.errors import UsageError
+
+_HINTS = {
+    "n": Hint(type=CwlType.INT),
+    "name": Hint(type=CwlType.STRING),
+    "mode": Hint(type=CwlType.ENUM, symbols=("a", "b")),
+    "scene": Hint(type=CwlType.FILE),
+    "parts": Hint(type=CwlType.DOUBLE, array=True),
+    "token": Hint(type=CwlType.STRING, secret=True),
+    "area": Hint(type=CwlType.ANY),
+}
+
+
+def planned(folder: Path, *table: dict[str, Any], **shared: Any) -> list[PlannedRow]:
+    return plan_rows(table, shared, _HINTS, folder=folder)
+
+
+def test_cells_become_values_of_the_inputs_types(tmp_path: Path) -> None:
+    (tmp_path / "a.tif").touch()
+    rows = planned(
+        tmp_path,
+        {"n": "1", "name": "007", "parts": "[1, 2.5]", "scene": "a.tif", "area": "{a: 1}"},
+        {"n": 2, "parts": [3], "area": {"type": "Point", "coordinates": [1, 2]}},
+        name="of all",
+    )
+
+    assert [row.number for row in rows] == [1, 2]
+    first = dict(rows[0].values)
+    assert first.pop("scene")["location"] == (tmp_path / "a.tif").as_uri()
+    assert first == {"n": 1, "name": "007", "parts": [1.0, 2.5], "area": {"a": 1}}
+    area = {"type": "Point", "coordinates": [1, 2]}
+    assert rows[1].values == {"n": 2, "name": "of all", "parts": [3.0], "area": area}
+
+
+def test_all_mistakes_are_reported_with_their_rows(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        planned(tmp_path, {"n": "1"}, {"n": "x", "mode": "a"}, {"mode": "c"}, {"scene": "none.tif"})
+
+    first, *lines = str(caught.value).splitlines()
+    assert first == "the table does not fit the package"
+    assert [line.split(":")[0].strip() for line in lines] == ["row 2", "row 3", "row 4"]
+    assert "n is 'x'" in lines[0]
+    assert "'none.tif', but this file does not exist" in lines[2]
+
+
+def test_many_mistakes_are_counted(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="and 80 more"):
+        planned(tmp_path, *[{"n": "x"}] * 100)
+
+
+def test_a_column_that_is_no_input_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"column .modes. is no input.*mode"):
+        planned(tmp_path, {"modes": "a"})
+
+
+def test_a_secret_is_not_read_from_a_table(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="token is secret"):
+        planned(tmp_path, {"token": "x"})
+
+
+def test_a_geometry_that_no_input_asks_for_is_left_out(tmp_path: Path) -> None:
+    assert planned(tmp_path, {"n": 1, "geometry": {"type": "Point"}})[0].values == {"n": 1}
+
+
+def rows(*values: dict[str, Any]) -> list[PlannedRow]:
+    return [PlannedRow(number=number, values=one, given=one) for number, one in enumerate(values, 1)]
+
+
+def test_folders_are_numbers_of_equal_length() -> None:
+    assert list(row_folders(rows(*[{}] * 10), None).values())[:2] == ["01", "02"]
+
+
+def test_a_template_names_folders_by_values() -> None:
+    folders = row_folders(rows({"city": "Rome"}, {"city": "Oslo"}), "{{ city }}/{{ args.row }}")
+
+    assert folders == {1: "Rome/1", 2: "Oslo/2"}
+
+
+@pytest.mark.parametrize(
+    ("template", "message"),
+    [
+        ("{{ city }}", "rows 1 and 2 both get 'Rome'"),
+        ("../{{ args.row }}", "outside"),
+        ("{% if args.row == '1' %}a{% else %}a/b{% endif %}", "row 2 is in the folder 'a' of row 1"),
+        ("{{ missing }}", "missing"),
+    ],
+)
+def test_a_template_that_mixes_rows_is_refused(template: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        row_folders(rows({"city": "Rome"}, {"city": "Rome"}), template)
