@@ -69,12 +69,13 @@ def _judge(
     oracles: Sequence[Oracle], documents: Sequence[Sequence[Path]], say: Callable[[str], None]
 ) -> list[_Opinions]:
     """Ask all validators at once, most of which are processes; those that load documents get none that is refused."""
-    first = packmill_rules.judge(cwl := [one for found in documents for one in found if one.suffix == ".cwl"])
-    refused = {document for document, opinion in zip(cwl, first, strict=True) if opinion.faults}
+    cwl = list(dict.fromkeys(one for found in documents for one in found if one.suffix == ".cwl"))
+    rules: _Opinions = dict(zip(cwl, packmill_rules.judge(cwl), strict=True))
+    refused = {document for document, opinion in rules.items() if isinstance(opinion, Opinion) and opinion.faults}
 
     def ask(oracle: Oracle, found: Sequence[Path]) -> _Opinions:
         loaded = [one for one in found if not (oracle.loads and one in refused)]
-        opinions = _opinions(oracle, loaded)
+        opinions = rules if oracle is packmill_rules else _opinions(oracle, loaded)
         say(f"{oracle.name}: {_count(opinions.values())}")
         left_out = [one for one in found if one in refused] if oracle is cwltool else []
         return opinions | dict.fromkeys(left_out, _NOT_LOADED)
