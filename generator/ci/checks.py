@@ -1,4 +1,4 @@
-"""The checks of a pipeline: all validators, and a run on the package's example values, as a JUnit report."""
+"""The checks of a pipeline: the validators of every package, a run on example values, and a JUnit report of both."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from generator.package.folder import holder_of
 from generator.package.inputs import missing_values
 from generator.package.run import run_package
 from generator.package.validation import validate
-from generator.package.validation_report import missing_validators
 from generator.progress import Progress
 from generator.repository.places import process_folder
 from generator.shared.errors import PackmillError
@@ -66,12 +65,7 @@ def _results_name(package: Path) -> str:
 
 def _validate(folder: Path, package: str, progress: Progress) -> list[CheckResult]:
     found = []
-    verdicts = validate(folder)
-    if missing := missing_validators(verdicts):
-        progress.say(missing)
-    for verdict in verdicts:
-        if verdict.install:
-            continue
+    for verdict in validate(folder, profile=None):
         progress.say(f"{verdict.result.ljust(4)}  {verdict.document}: {verdict.oracle}")
         name = f"{verdict.document}: {verdict.oracle}"
         found.append(

@@ -38,9 +38,11 @@ class Verdict:
 
 
 def validate(
-    package: Path, *, profile: Profile = Profile.ALL, say: Callable[[str], None] = lambda _: None
+    package: Path, *, profile: Profile | None = Profile.ALL, say: Callable[[str], None] = lambda _: None
 ) -> list[Verdict]:
-    """Run the validators of a profile on the packages in a folder; ``say`` gets a line for each that has ended.
+    """Run validators on the packages in a folder; ``say`` gets a line for each that has ended.
+
+    Without a profile, these are the validators of every package, which are always installed.
 
     Raises:
         UsageError: the folder is not a package, or it has no document for the profile.
@@ -51,9 +53,8 @@ def validate(
         raise UsageError(f"{package}: not a package, process.cwl is missing")
     oracles = chosen(profile)
     documents = [[one for folder in folders for one in oracle.documents(folder)] for oracle in oracles]
-    if not any(
-        found for oracle, found in zip(oracles, documents, strict=True) if profile in (Profile.ALL, oracle.profile)
-    ):
+    of_profile = [found for oracle, found in zip(oracles, documents, strict=True) if oracle.profile == profile]
+    if profile not in (None, Profile.ALL) and not any(of_profile):
         raise UsageError(f"{package}: no document for the profile {profile}; build the package with this version")
     opinions = _judge(oracles, documents, say)
     ordered = dict.fromkeys(one for folder in folders for found in documents for one in found if one.parent == folder)

@@ -41,7 +41,7 @@ class Oracle(Protocol):
     name: str
     """The name of the validator in tables."""
     profile: str
-    """The `Profile` that it belongs to; empty for a validator of every package."""
+    """The `Profile` that it belongs to; empty for a validator of every package, which is always installed."""
     loads: bool
     """Whether the validator loads what a document names, and so may not see documents that `packmill_rules` refuses."""
 
@@ -71,6 +71,6 @@ oracles: tuple[Oracle, ...] = (
 """All validators, in the order of the table."""
 
 
-def chosen(profile: Profile) -> list[Oracle]:
-    """List the validators of a profile, and those of every package."""
+def chosen(profile: Profile | None) -> list[Oracle]:
+    """List the validators of a profile, and those of every package; None has the latter alone."""
     return [one for one in oracles if profile is Profile.ALL or one.profile in ("", profile)]

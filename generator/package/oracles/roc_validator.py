@@ -10,7 +10,7 @@ from generator.package.oracles.opinion import Opinion
 from generator.package.oracles.programs import judge_with
 
 name = "roc-validator"
-profile = ""
+profile = "all"
 loads = True
 
 

@@ -115,6 +115,7 @@ def test_a_profile_without_documents_is_refused(
 
 
 def test_each_profile_has_its_own_validators_and_the_general_ones() -> None:
-    assert {one.profile for one in oracles} == {"", "ogc", "eoap", "maap"}
+    assert {one.profile for one in oracles} == {"", *Profile}
     assert [one.name for one in chosen(Profile.EOAP) if one.profile] == ["eoap-validator"]
+    assert {one.profile for one in chosen(None)} == {""}
     assert chosen(Profile.ALL) == list(oracles)
