@@ -10,8 +10,8 @@ from generator.commands.parser import Commands, command
 
 _TEXT = """\
 Runs a package for every row of a table and writes a table of results. TABLE is a file: .csv, .tsv, .jsonl, .json (a
-list of objects), .geojson (a feature's properties are inputs; its geometry is the input named geometry, if there is
-one) or .parquet. --product makes the rows instead: --product year=2019..2023 tile=a,b,c
+list of objects), .geojson (a feature's properties are inputs; its geometry is the input named geometry, if it
+exists) or .parquet. --product makes the rows instead: --product year=2019..2023 tile=a,b,c
 Columns are inputs. An empty cell leaves an input to its default; paths start at the table's folder. All rows are
 checked before anything starts. Values for all rows come from the package's inputs.yml, --job and -p.
 
@@ -67,7 +67,7 @@ def add(commands: Commands) -> None:
         help="further attempts for a row that ran out of memory (with twice the memory) or whose container died",
     )
     parser.add_argument(
-        "--max-failures", type=_count, metavar="N", help="start no more rows once more than N failed (default: never)"
+        "--max-failures", type=_count, metavar="N", help="start no further rows after more than N failed (default: never)"
     )
     parser.add_argument("--isolate", choices=("container",), help="give each row a container of its own")
     parser.add_argument(

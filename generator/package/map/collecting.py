@@ -89,7 +89,7 @@ def _path(value: Any) -> Any:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """Read a record that may be anything; empty if it is no JSON object of bounded size in a regular file."""
+    """Read a record that may be anything; empty unless it is a JSON object of bounded size in a regular file."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         with os.fdopen(descriptor, "rb") as file:

@@ -1,4 +1,4 @@
-"""The containers of a map: each runs rows of the process one after another, as `generator.runner.server.rows` says."""
+"""The containers of a map: each runs rows of the process one after another, see `generator.runner.server.rows`."""
 
 from __future__ import annotations
 

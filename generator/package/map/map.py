@@ -111,7 +111,7 @@ def map_package(
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """The rows of a map, and what the journal says of them."""
+    """The rows of a map, and what the journal has of them."""
 
     outdir: Path
     rows: Sequence[PlannedRow]
@@ -143,7 +143,7 @@ def _run(
     left: Sequence[PlannedRow],
     parallel: int,
 ) -> None:
-    """Run the rows that are left; progress says how it goes."""
+    """Run the rows that are left; reports progress."""
     progress = Progress()
     counter = Counter(len(table.rows), len(table.rows) - len(left))
 

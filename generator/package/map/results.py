@@ -77,7 +77,7 @@ def _record(result: Result, outputs: Mapping[str, str], scraps: Mapping[str, str
 
 
 def _value(row: PlannedRow, name: str) -> Any:
-    """Return the value of an input; of files, what the table says."""
+    """Return the value of an input; of files, the cell of the table."""
     value = row.values.get(name)
     return row.given[name] if any(file_objects(value)) else value
 

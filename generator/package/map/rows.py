@@ -64,12 +64,12 @@ def plan_rows(
 
 
 def _check_columns(table: Sequence[Row], hints: Mapping[str, Hint]) -> None:
-    """Refuse columns that are no inputs; the geometry of features is one only where an input asks for it."""
+    """Refuse columns that are not inputs; the geometry of features is one only where an input asks for it."""
     columns = dict.fromkeys(name for row in table for name in row)
     unknown = [name for name in columns if name not in hints and name != geometry]
     if unknown:
         known = ", ".join(hints) or "none"
-        listed = [f"  column {name!r} is no input{did_you_mean(name, hints)}" for name in unknown]
+        listed = [f"  column {name!r} is not an input{did_you_mean(name, hints)}" for name in unknown]
         raise UsageError("\n".join(["the table does not fit the package", *listed, f"  inputs: {known}"]))
     if secret := [name for name in columns if name in hints and hints[name].secret]:
         raise UsageError(f"{secret[0]} is secret; put it into a job file for all rows, not into the table")

@@ -29,7 +29,7 @@ def read_table(path: Path) -> list[Row]:
     """Read the rows of a table by the ending of its name.
 
     Raises:
-        UsageError: the file cannot be read, or is not what its ending says.
+        UsageError: the file cannot be read, or does not have the format of its ending.
     """
     read = _readers.get(path.suffix.lower())
     if read is None:
@@ -143,7 +143,7 @@ def _features(document: Mapping[str, Any], path: Path) -> Iterator[Row]:
 
 def _parse(text: str, where: str) -> Any:
     def refuse(word: str) -> None:
-        raise ValueError(f"{word} is no number of JSON")
+        raise ValueError(f"{word} is not a number of JSON")
 
     try:
         return json.loads(text, parse_constant=refuse)

@@ -1,4 +1,4 @@
-"""What ``process.cwl`` says of the container of a run."""
+"""What ``process.cwl`` requires of the container of a run."""
 
 from __future__ import annotations
 

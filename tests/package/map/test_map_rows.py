@@ -61,7 +61,7 @@ def test_many_mistakes_are_counted(tmp_path: Path) -> None:
 
 
 def test_a_column_that_is_no_input_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"column .modes. is no input.*mode"):
+    with pytest.raises(UsageError, match=r"column .modes. is not an input.*mode"):
         planned(tmp_path, {"modes": "a"})
 
 
