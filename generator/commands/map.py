@@ -67,7 +67,7 @@ def add(commands: Commands) -> None:
         help="further attempts for a row that ran out of memory (with twice the memory) or whose container died",
     )
     parser.add_argument(
-        "--max-failures", type=_count, metavar="N", help="start no further rows after more than N failed (default: never)"
+        "--max-failures", type=_count, metavar="N", help="start no further rows after more than N failed (default: all)"
     )
     parser.add_argument("--isolate", choices=("container",), help="give each row a container of its own")
     parser.add_argument(
