@@ -66,6 +66,7 @@ def document(cell: str, **options: Any) -> Any:
         ("x = ['a']  # type: string[]?", "string[]", ["a"], []),
         ("x = None  # type: string[]", "string[]", [], ["--plain", "x"]),
         ("x: 'Any' = {'a': 1}", "string", '{"a": 1}', ["--plain", "x"]),
+        ("x = {'id': 1}", "string", '{"id": 1}', ["--plain", "x"]),
         ("x = None", "string?", None, ["--plain", "x"]),
         ("x = None  # type: Literal['a', 'b']", ["null", {"type": "enum", "symbols": ["a", "b"]}], None, []),
         ("x = 'a.csv'  # type: File", "File?", None, []),

@@ -11,7 +11,7 @@ import json
 from dataclasses import replace
 from typing import Any
 
-from generator.documents.cwl.process import carried_default, input_entry
+from generator.documents.cwl.process import input_entry
 from generator.documents.text import flow, plain, prose
 from generator.notebook.interface import Input, type_name
 from generator.notebook.parameters import CwlType, Missing, Role
@@ -81,9 +81,8 @@ def _is_empty_by_default(one: Input) -> bool:
 
 def _json_text(one: Input) -> dict[str, Any]:
     entry = input_entry(replace(one, default=Missing.UNSET if one.required else Missing.COMPUTED, hint=_as_text(one)))
-    default = carried_default(one)
-    if not isinstance(default, Missing):
-        entry |= {"type": "string", "default": plain(json.dumps(default, ensure_ascii=False))}
+    if not isinstance(one.default, Missing):  # text, in which CWL's loader changes nothing
+        entry |= {"type": "string", "default": plain(json.dumps(one.default, ensure_ascii=False))}
     entry["doc"] = _explained(entry, "A value in JSON; other text is the value itself.")
     return entry
 

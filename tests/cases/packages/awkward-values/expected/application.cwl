@@ -122,6 +122,7 @@ $graph:
         type: string
         label: keys
         doc: A value in JSON; other text is the value itself.
+        default: '{"id": 1, "path": "x"}'
       mode:
         type: string
         label: mode
@@ -311,6 +312,7 @@ $graph:
         type: string
         label: keys
         doc: A value in JSON; other text is the value itself.
+        default: '{"id": 1, "path": "x"}'
       mode:
         type: string
         label: mode
