@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import pystac
 import pytest
 from staging_servers import HttpServer, http_server
 from support import commit_all, write_notebook
@@ -134,6 +135,36 @@ def test_a_folder_flows_through_the_workflow_of_plain_cwltool(package: Path, giv
     assert (result["catalog"], result["files"]) == ("given", ["catalog.json", "items"])
     assert (result["mask"], result["tiles"], result["scene"]) == ("fetched", ["fetched", "given"], "given")
     assert (result["folders"], result["extra"]) == (["given", "given"], "in")
+
+
+def test_a_platform_runs_it_with_staged_folders_in_plain_cwltool(package: Path, given: Path) -> None:
+    asset = {"href": "./given.csv", "roles": ["data"]}
+    (given / "staged").mkdir()
+    (given / "staged" / "given.csv").write_text("given")
+    (given / "staged" / "item.json").write_text(json.dumps({"type": "Feature", "assets": {"csv": asset}}))
+    links = [{"rel": "item", "href": "./item.json"}]
+    (given / "staged" / "catalog.json").write_text(json.dumps({"id": "staged", "type": "Catalog", "links": links}))
+    folder = {"class": "Directory", "path": "staged"}
+    job = {"granules": folder, "mask": folder, "tiles": folder, "scene": folder, "folders": [folder]}
+    (given / "job.json").write_text(json.dumps(job))
+
+    done = subprocess.run(
+        ["cwltool", "--outdir", "out", f"{package}/application.cwl#tests.unity.main", "job.json"],
+        cwd=given,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "NO_COLOR": "1"},
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert [*json.loads(done.stdout)] == ["output_dir"]
+    result = found(given / "out/output/X")
+    assert (result["catalog"], result["files"]) == ("staged", ["catalog.json", "given.csv", "item.json"])
+    assert (result["mask"], result["tiles"], result["scene"]) == ("given", ["given"], "given")
+    assert (result["folders"], result["extra"]) == (["staged"], "in")
+    results = pystac.Catalog.from_file(f"{given}/out/output/catalog.json")
+    assert {item.id for item in results.get_items()} == {"X-found", "process", "scraps"}
 
 
 def test_an_address_becomes_a_folder_with_a_catalog(

@@ -6,20 +6,29 @@ import json
 import posixpath
 from collections.abc import Callable
 from datetime import datetime
+from importlib.util import find_spec
 from pathlib import Path
 
 from generator.shared import contract
+from generator.shared.failures import BadInputsError
 from generator.shared.json_text import json_text
 from generator.staging.stac.results import result_roles
+
+
+def require_catalogs() -> None:
+    """Check before a run that its results can be listed.
+
+    Raises:
+        BadInputsError: pystac is not installed.
+    """
+    if find_spec("pystac") is None:
+        raise BadInputsError(f"{contract.catalog_option} needs pystac: pip install 'packmill[staging]'")
 
 
 def write_result_catalog(output: Path, *, name: str, time: datetime, say: Callable[[str], None]) -> None:
     """Write ``catalog.json`` with an Item for each group of results; catalogs of the process become its children.
 
     A catalog of the process at the top of the output directory is the catalog of the results, and is kept.
-
-    Raises:
-        BadInputsError: pystac is not installed.
     """
     if (output / contract.catalog_file).exists():
         say(f"{contract.catalog_file}: written by the process, and kept")

@@ -34,7 +34,7 @@ from generator.runner.packaged.output_object import write_output_object
 from generator.runner.packaged.outputs import Found, check_outputs, find_outputs
 from generator.runner.packaged.placeholders import placeholder_paths
 from generator.runner.packaged.platform_inputs import process_inputs
-from generator.runner.packaged.result_catalog import write_result_catalog
+from generator.runner.packaged.result_catalog import require_catalogs, write_result_catalog
 from generator.runner.packaged.script import run_script
 from generator.runner.packaged.script_outputs import move_to_declared_places
 from generator.runner.packaged.tidying import tidy
@@ -107,6 +107,8 @@ def run(request: PackagedRun) -> None:
     Raises:
         RunFailedError: the run failed; files written before the failure are in the output directory.
     """
+    if request.catalog:
+        require_catalogs()
     given = read_inputs(request.inputs) if request.inputs else {}
     inputs = process_inputs(given, staged=request.staged, plain=request.plain)
     place = locate_repository(request.repository)
