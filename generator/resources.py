@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,13 @@ def data_folder(name: str) -> Path:
 
 def render(template: str, **values: Any) -> str:
     """Render one of packmill's own templates; a name missing from ``values`` is an error."""
-    environment = jinja2.Environment(
+    return _environment().get_template(template).render(**values)
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    """Return the environment of all templates, which keeps them compiled."""
+    return jinja2.Environment(
         loader=jinja2.FileSystemLoader(data_folder("templates")),
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
@@ -26,4 +33,3 @@ def render(template: str, **values: Any) -> str:
         lstrip_blocks=True,
         autoescape=False,  # noqa: S701 - Dockerfiles and Markdown; values are escaped by the caller's filters
     )
-    return environment.get_template(template).render(**values)
