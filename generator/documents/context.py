@@ -13,6 +13,7 @@ from generator.notebook.text_formats import notebook_stem
 from generator.process.process import Process
 from generator.repository.places import process_folder
 from generator.repository.source import Source
+from generator.shared.safe_names import safe_name
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,7 +43,7 @@ class DocumentContext:
     @property
     def example_names(self) -> dict[str, str]:
         """The file or folder in the package for each path in ``examples``."""
-        return {path: f"example/{index}_{Path(path).name}" for index, path in enumerate(self.examples)}
+        return {path: f"example/{index}_{safe_name(Path(path).name)}" for index, path in enumerate(self.examples)}
 
     @property
     def metadata(self) -> Metadata:

@@ -13,8 +13,9 @@ from typing import Any
 from generator.shared import contract
 from generator.shared.failures import BadInputsError, StagingError
 from generator.shared.json_text import json_text
+from generator.shared.safe_names import safe_name
 from generator.staging import urls
-from generator.staging.file_names import add_numbers, make_distinct, safe_name
+from generator.staging.file_names import add_numbers, make_distinct
 from generator.staging.network.credentials import Credentials
 from generator.staging.network.settings import NetworkSettings
 from generator.staging.records import Location, read_locations

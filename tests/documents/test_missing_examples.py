@@ -106,25 +106,26 @@ def test_inputs_yml_names_no_file_that_is_missing(
 ) -> None:
     """cwltool makes an empty folder of a missing one, and the run succeeds."""
     lines = (
-        "a = 'in/'  # type: stage-in",
+        "a = 'my in/'  # type: stage-in",
         "b = 'gone/'  # type: stage-in",
         "c = 's3://bucket/c/'  # type: stage-in[Directory]",
         "d = 'gone.csv'  # type: stage-in",
     )
     write_notebook(repository / "process.ipynb", "\n".join(lines))
-    (repository / "in").mkdir()
-    (repository / "in/x.csv").write_text("1")
+    (repository / "my in").mkdir()
+    (repository / "my in/x.csv").write_text("1")
     commit_all(repository)
 
     package = Path(packmill("build", repository, "--no-image", "--output", tmp_path / "out").out.strip())
 
     job = (package / "inputs.yml").read_text(encoding="utf-8")
     assert read_yaml(job) == {
-        "a": {"class": "Directory", "path": "example/0_in"},
+        "a": {"class": "Directory", "path": "example/0_my_in"},  # cwltool refuses spaces
         "b": None,
         "c": "s3://bucket/c/",
         "d": None,
     }
+    assert (package / "example/0_my_in/x.csv").is_file()
     assert "# for example {class: Directory, path: gone/}\nb: null" in job
     assert missing_values(package) == ["b", "c", "d"]
 

@@ -11,10 +11,11 @@ from urllib.parse import urljoin
 
 from generator.shared import contract
 from generator.shared.failures import BadInputsError, StagingError
+from generator.shared.safe_names import safe_name
 from generator.staging import checksums, urls
 from generator.staging.checksums import Checksum
 from generator.staging.documents import read_json
-from generator.staging.file_names import make_distinct, safe_name
+from generator.staging.file_names import make_distinct
 from generator.staging.records import Location
 from generator.staging.sources import SourceFinder
 from generator.staging.stores import Source

@@ -13,8 +13,8 @@ from typing import Any
 from generator.shared import contract
 from generator.shared.failures import BadInputsError
 from generator.shared.media_types import media_type
+from generator.shared.safe_names import safe_name
 from generator.staging.checksums import Checksum
-from generator.staging.file_names import safe_name
 from generator.staging.stac.footprints import footprint_of_all
 from generator.staging.stac.formats.description import Description
 from generator.staging.stac.formats.zarr_folders import marks_of, zarr_version

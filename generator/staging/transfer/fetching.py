@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from generator.shared.failures import StagingError
-from generator.staging.file_names import safe_name
+from generator.shared.safe_names import safe_name
 from generator.staging.network.settings import NetworkSettings
 from generator.staging.stores import NotModifiedError, Source, no_validator
 from generator.staging.stores.local import LocalSource
