@@ -17,7 +17,7 @@ from support import Finished, cases, commit_all, write_notebook
 
 from generator.documents.context import DocumentContext
 from generator.documents.cwl.process import input_entry, output_entries
-from generator.documents.descriptors import maap
+from generator.documents.descriptors import hysds, maap
 from generator.metadata.metadata import Person, state
 from generator.process.algorithm_config import read_algorithm_config
 from generator.process.process import read_process
@@ -227,6 +227,22 @@ def test_a_field_of_the_form_fits_its_input(context: DocumentContext) -> None:
     assert shown["needed"] == {"type": "text", "default": None, "optional": None}
     assert fields(context)["odd"]["enumerables"] == ["a/b", "c"]
     assert fields(context)["city"]["description"] == "the place to look at"
+
+
+@pytest.mark.parametrize(
+    ("format_", "default", "kind"),
+    [
+        ("date", "'2026-01-01'", "date"),
+        ("date-time", "'2026-01-01T00:00:00Z'", "datetime"),
+        ("date", "None  # type: string", "date"),
+        ("date", "'today-5d'", "text"),
+        ("uri", "'2026'", "text"),
+    ],
+)
+def test_a_date_has_a_field_for_dates(format_: str, default: str, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hysds, "value_schema", lambda _: {"type": "string", "format": format_})
+
+    assert fields(context_of(f"day = {default}"))["day"]["type"] == kind
 
 
 def test_files_are_fetched_and_other_values_are_context(context: DocumentContext) -> None:

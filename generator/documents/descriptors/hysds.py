@@ -21,7 +21,8 @@ _FORMATS = {"date": "date", "date-time": "datetime"}
 def form_field(one: Input) -> dict[str, Any]:
     """Return the entry of an input in ``hysds-io.json``; ``optional`` is for fields that may stay empty."""
     entry = platform_input(one)
-    kind, default = _field_type(one), entry.get("default")
+    default = entry.get("default")
+    kind = _field_type(one, default)
     field: dict[str, Any] = {"name": one.id, "from": "submitter", "type": kind, "placeholder": entry["label"]}
     if (doc := str(entry.get("doc", "")).strip()) != entry["label"]:
         field["description"] = doc
@@ -39,14 +40,16 @@ def destination(one: Input) -> dict[str, str]:
     return {"name": one.id, "destination": "localize" if is_file(one) else "context"}
 
 
-def _field_type(one: Input) -> str:
+def _field_type(one: Input, default: Any) -> str:
+    """Return the type of a field; one for dates cannot show a default such as ``today-5d``."""
     kind = platform_type(one)
     if kind.endswith("[]"):
         return "object"
     if one.hint.symbols:
         return "enum"
     stated = {} if is_file(one) or one.hint.type is CwlType.ANY else value_schema(one)
-    return _FORMATS.get(str(stated.get("format"))) or _TYPES.get(kind, "text")
+    is_date = default is None or str(default)[:1].isdigit()
+    return (_FORMATS.get(str(stated.get("format"))) if is_date else None) or _TYPES.get(kind, "text")
 
 
 def _text(default: Any) -> str:
