@@ -93,7 +93,8 @@ def table(described: dict[str, Any]) -> str:
     lines = [f"{described['process']}: {described['language']}{kernel}; environment: {environment}", ""]
     inputs = [_input_row(one) for one in described["inputs"]]
     inputs += [
-        (one["name"], f"{one['type']}, staged in", _short(one["default"]), one["doc"]) for one in described["stage_in"]
+        (one["name"], f"{one['type']}{_of_format(one)}, staged in", _short(one["default"]), one["doc"])
+        for one in described["stage_in"]
     ]
     lines += ["inputs", *_rows(("name", "type", "default", "doc"), inputs)] if inputs else ["inputs: none"]
     outputs = [(one["name"], one["type"], one["glob"], one["doc"]) for one in described["outputs"]]
@@ -126,12 +127,27 @@ def _words(value: Any) -> str:
 
 
 def _input_row(one: dict[str, Any]) -> tuple[str, str, str, str]:
-    kind = " | ".join(one["symbols"]) or one["type"]
-    kind += "[]" if one["array"] else ""
+    kind = " | ".join(one["symbols"]) or _kind(one)
     kind += ", optional" if one["optional"] else ""
     kind += ", secret" if one["secret"] else ""
     needed = "default" not in one and not one["optional"]
     return one["name"], kind, "(needed)" if needed else _short(one["default"]) if "default" in one else "", one["doc"]
+
+
+def _of_format(one: dict[str, Any]) -> str:
+    return f" ({one['format']})" if "format" in one else ""
+
+
+def _kind(one: dict[str, Any]) -> str:
+    """Return a type with its range and its unit, as a hint has them: ``int[1..10] K``."""
+    kind = {"date-time": "datetime"}.get(one.get("format", ""), one.get("format") or one["type"])
+    low, above = one.get("minimum", one.get("minLength")), one.get("exclusiveMinimum")
+    high, below = one.get("maximum", one.get("maxLength")), one.get("exclusiveMaximum")
+    start = f">{above}" if above is not None else "" if low is None else str(low)
+    end = f"<{below}" if below is not None else "" if high is None else str(high)
+    kind += f"[{start}..{end}]" if start or end else ""
+    kind += "[]" if one["array"] and one.get("format") != "bbox" else ""
+    return f"{kind} {one['unit']}" if one.get("unit") else kind
 
 
 def _short(value: Any) -> str:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from generator.notebook.bounds import describe_range
 from generator.notebook.dialects import read_dialect, refine_reading
 from generator.notebook.dialects.sidecar import Sidecar, no_sidecar
 from generator.notebook.languages import reader_of
 from generator.notebook.literals import MisfitError, fit_default, hint_of, widen_hint
 from generator.notebook.notebook import Notebook
-from generator.notebook.parameters import CwlType, Hint, Literal, Missing, Parameter, Reading, Remark, Role
+from generator.notebook.parameters import CwlType, Format, Hint, Literal, Missing, Parameter, Reading, Remark, Role
 from generator.notebook.placement import Placement
 from generator.notebook.stage_ins import IsFolder, is_given_as_path, no_folder, stage_in_hint
 from generator.notebook.stage_outs import ends_in_slash, output_path, placeholder_name
@@ -42,6 +43,8 @@ class Input:
     line: int = 0
     typed: bool = field(default=False, compare=False)
     """Whether the cell declares the type, so that it is not inferred from the default."""
+    native: bool = False
+    """Whether the process gets a date of its language, not a text; ``default`` is its text."""
 
     @property
     def id(self) -> str:
@@ -123,6 +126,17 @@ def label(name: str) -> str:
 def type_name(hint: Hint) -> str:
     """Return the name of a type, such as ``int`` or ``File[]``, without the question mark of an optional."""
     return f"{hint.type}[]" if hint.array else str(hint.type)
+
+
+def described_type(hint: Hint) -> str:
+    """Return a type in words with its form, its range and its unit: ``int from 1 to 10 K``, ``date[]``."""
+    name = " | ".join(hint.symbols) if hint.type is CwlType.ENUM else type_name(hint)
+    if hint.format:
+        is_list = hint.array and hint.format is not Format.BBOX
+        file = "File: " if hint.type is CwlType.FILE else ""
+        name = f"{file}{hint.format}{'[]' if is_list else ''}"
+    ranged = printable(describe_range(hint) or hint.unit)
+    return f"{name} {ranged}" if ranged else name
 
 
 def read_interface(
@@ -217,6 +231,8 @@ def _collisions(reading: Reading, outputs: list[Output], notebook: str) -> list[
 
 
 def _input(parameter: Parameter, remarks: list[Remark], is_folder: IsFolder) -> Input:
+    if parameter.hint is not None:
+        parameter = replace(parameter, hint=geojson_hint(parameter.hint, parameter.default))
     default = parameter.default
     if default is None:
         hint = replace(parameter.hint or Hint(), optional=True)
@@ -245,7 +261,17 @@ def _input(parameter: Parameter, remarks: list[Remark], is_folder: IsFolder) -> 
         doc=printable(parameter.doc),
         line=parameter.line,
         typed=parameter.hint is not None,
+        native=parameter.native,
     )
+
+
+def geojson_hint(hint: Hint, default: Literal | Missing) -> Hint:
+    """Choose between a file and a value, by the default: text that is not an object is the path of a file."""
+    if hint.format is not Format.GEOJSON or hint.type is CwlType.FILE or hint.role is Role.STAGE_IN:
+        return hint
+    items = default if isinstance(default, list | tuple) else [default]
+    is_file = bool(items) and all(isinstance(item, str) and not item.lstrip().startswith("{") for item in items)
+    return replace(hint, type=CwlType.FILE if is_file else CwlType.STRING)
 
 
 def _fit_default(parameter: Parameter, default: Literal) -> tuple[Hint, Literal]:

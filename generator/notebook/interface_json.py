@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from generator.notebook.bounds import bounds_to_dict
 from generator.notebook.interface import Input, Interface, type_name
-from generator.notebook.parameters import Literal, Missing
+from generator.notebook.parameters import Format, Hint, Literal, Missing
 
 
 def to_dict(interface: Interface) -> dict[str, Any]:
@@ -19,6 +20,7 @@ def to_dict(interface: Interface) -> dict[str, Any]:
                 "default": _json(one.default),
                 "doc": one.doc,
                 "line": one.line,
+                **hint_to_dict(one.hint),
             }
             for one in interface.stage_ins
         ],
@@ -48,7 +50,27 @@ def _input_dict(one: Input) -> dict[str, Any]:
         "secret": one.hint.secret,
         "doc": one.doc,
         "line": one.line,
+        **hint_to_dict(one.hint),
+        **_dynamic(one),
     }
+
+
+def hint_to_dict(hint: Hint) -> dict[str, Any]:
+    """Return the format, the bounds and the unit of a type, those that it has."""
+    return {
+        **({"format": str(hint.format)} if hint.format else {}),
+        **bounds_to_dict(hint),
+        **({"unit": hint.unit} if hint.unit else {}),
+    }
+
+
+def _dynamic(one: Input) -> dict[str, bool]:
+    """Mark a default that a run resolves, such as ``today-5d``."""
+    if one.hint.format not in (Format.DATE, Format.DATETIME):
+        return {}
+    from generator.notebook.dates import is_dynamic
+
+    return {"dynamic": True} if is_dynamic(one.default) else {}
 
 
 def _json(default: Literal | Missing) -> Any:

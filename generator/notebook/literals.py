@@ -9,7 +9,8 @@ import math
 import re
 from dataclasses import replace
 
-from generator.notebook.parameters import CwlType, Hint, Literal
+from generator.notebook.bounds import describe_range, is_within
+from generator.notebook.parameters import CwlType, Format, Hint, Literal
 
 _INT_32 = 2**31
 _INT_64 = 2**63
@@ -43,7 +44,7 @@ def _hint_of_items(items: list[Literal]) -> Hint:
 
 
 def widen_hint(hint: Hint, value: Literal) -> Hint:
-    """Widen a hint if the value needs it: an ``int`` beyond 32 bits is CWL's ``long``."""
+    """Widen a hint if the value, or a list of its bounds, needs it: an ``int`` beyond 32 bits is CWL's ``long``."""
     if hint.type is CwlType.INT and any(not -_INT_32 <= number < _INT_32 for number in _integers(value)):
         return replace(hint, type=CwlType.LONG)
     return hint
@@ -65,6 +66,8 @@ def fit(value: Literal, hint: Hint) -> Literal:
         if hint.optional:
             return None
         raise MisfitError(f"is null, but {describe(hint)} is needed")
+    if hint.format is Format.BBOX:
+        return _bbox(value)
     if hint.array:
         if not isinstance(value, list | tuple):
             raise MisfitError(f"is {shorten(value)}, but {describe(hint)} is needed")
@@ -72,6 +75,15 @@ def fit(value: Literal, hint: Hint) -> Literal:
         items = [fit(item, item_hint) for item in value]
         return tuple(items) if isinstance(value, tuple) else items
     return _fit_scalar(value, hint)
+
+
+def fits(default: Literal, hint: Hint) -> bool:
+    """Whether a default is a value of a type."""
+    try:
+        fit_default(default, hint)
+    except MisfitError:
+        return False
+    return True
 
 
 def require_text(value: object, hint: Hint) -> None:
@@ -105,6 +117,20 @@ def fit_default(value: Literal, hint: Hint) -> Literal:
 
 def _fit_scalar(value: Literal, hint: Hint) -> Literal:
     kind = hint.type
+    if hint.format is Format.GEOJSON and kind is not CwlType.FILE:
+        return _geojson(value)
+    fitted = _converted(value, hint)
+    is_fit = fitted is not None and is_within(fitted, hint) and (not hint.symbols or str(fitted) in hint.symbols)
+    if not is_fit:
+        raise MisfitError(f"is {shorten(value)}, but {describe(hint)} is needed")
+    if isinstance(fitted, int) and kind in (CwlType.INT, CwlType.LONG) and not -_INT_64 <= fitted < _INT_64:
+        raise MisfitError(f"is {shorten(value)}, which does not fit into 64 bits")
+    return fitted
+
+
+def _converted(value: Literal, hint: Hint) -> Literal:
+    """Return a value of the type; None if the value does not fit."""
+    kind = hint.type
     fitted: Literal = None
     if kind is CwlType.ANY:
         fitted = value
@@ -114,17 +140,43 @@ def _fit_scalar(value: Literal, hint: Hint) -> Literal:
         fitted = _number(value, whole=kind in (CwlType.INT, CwlType.LONG))
     elif kind is CwlType.ENUM:
         fitted = value if value in hint.symbols else None
+    elif kind is CwlType.STRING and hint.format:
+        fitted = _date(value, hint)
     elif kind is CwlType.STRING:
         fitted = value if isinstance(value, str) else str(value) if isinstance(value, int | float) else None
     elif isinstance(value, str) or (isinstance(value, dict) and _is_file_object(value)):
         fitted = value
-    if fitted is None:
-        raise MisfitError(f"is {shorten(value)}, but {describe(hint)} is needed")
-    if hint.symbols and str(fitted) not in hint.symbols:
-        raise MisfitError(f"is {shorten(value)}, but {describe(hint)} is needed")
-    if isinstance(fitted, int) and kind in (CwlType.INT, CwlType.LONG) and not -_INT_64 <= fitted < _INT_64:
-        raise MisfitError(f"is {shorten(value)}, which does not fit into 64 bits")
     return fitted
+
+
+def _date(value: Literal, hint: Hint) -> str | None:
+    from generator.notebook.dates import date_text
+
+    return date_text(value, hint.format) if isinstance(value, str) else None
+
+
+def _bbox(value: Literal) -> Literal:
+    """Convert a bounding box; a text, or a list of one text, has its numbers separated by commas."""
+    from generator.notebook.bbox import fit_bbox
+
+    fitted, problem = fit_bbox(value)
+    if problem:
+        raise MisfitError(f"is {shorten(value)}, {problem}")
+    return fitted
+
+
+def _geojson(value: Literal) -> Literal:
+    """Check GeoJSON, which stays an object or a text."""
+    from generator.notebook.geojson import GeoJsonError, check_geojson, parse_geojson
+
+    try:
+        if isinstance(value, str):
+            parse_geojson(value)
+        else:
+            check_geojson(value)
+    except GeoJsonError as error:
+        raise MisfitError(f"is {shorten(value)}, which is not GeoJSON: {error}") from None
+    return value
 
 
 def _is_file_object(value: dict[str, Literal]) -> bool:
@@ -160,6 +212,11 @@ def describe(hint: Hint) -> str:
     if hint.symbols:
         one = "one of " + ", ".join(map(repr, hint.symbols) if hint.type is CwlType.ENUM else hint.symbols)
         return f"a list with {one}" if hint.array else one
+    if hint.format:
+        name, example = _formats[hint.format]
+        found = describe_range(hint)
+        one = f"{name} {found}" if found else f"{name}{example}"
+        return f"a list, of which each is {one}" if hint.array and hint.format is not Format.BBOX else one
     names = {
         CwlType.INT: "an int",
         CwlType.ANY: "any value",
@@ -167,7 +224,20 @@ def describe(hint: Hint) -> str:
         CwlType.DIRECTORY: "a directory path",
     }
     one = names.get(hint.type, f"a {hint.type}")
-    return f"a list of {hint.type!s}" if hint.array else one
+    one = f"a list of {hint.type!s}" if hint.array else one
+    return one + _spaced(describe_range(hint))
+
+
+_formats = {
+    Format.DATE: ("a date", " such as 2020-01-31 or today-5d"),
+    Format.DATETIME: ("a date and time", " such as 2020-01-31T12:00:00Z or now-6h"),
+    Format.BBOX: ("a bounding box", " [west, south, east, north] in degrees"),
+    Format.GEOJSON: ("GeoJSON", ""),
+}
+
+
+def _spaced(text: str) -> str:
+    return f" {text}" if text else ""
 
 
 def shorten(value: Literal) -> str:

@@ -10,9 +10,10 @@ from typing import Union
 from generator.shared.errors import Mistake
 
 type_names = (
-    "string int integer long float double bool boolean file directory any secret stage-in stage_in stage-out stage_out"
+    "string int integer long float double bool boolean file directory any secret stage-in stage_in stage-out stage_out "
+    "date datetime bbox geojson"
 ).split()
-"""The hints of the original system plus ``long`` and ``secret``, as messages list them."""
+"""The hints of the original system and packmill's own, as messages list them."""
 
 Literal = Union[  # noqa: UP007 - a string inside cannot be joined by |
     None, bool, int, float, str, list["Literal"], tuple["Literal", ...], dict[str, "Literal"]
@@ -41,6 +42,15 @@ class CwlType(Word):
     ANY = "Any"
 
 
+class Format(Word):
+    """The form of a value that CWL has no type for; the words are those of JSON Schema where it has one."""
+
+    DATE = "date"
+    DATETIME = "date-time"
+    BBOX = "bbox"
+    GEOJSON = "geojson"
+
+
 class Role(Word):
     """The use of a parameter: a value, a file staged in, or a file staged out."""
 
@@ -57,6 +67,20 @@ class Missing(Enum):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Bounds:
+    """The range of a number or a date, or of the number of a text's characters; None is open.
+
+    The bounds of a date are texts such as ``2020-01-31`` or ``today``. ``step`` is for forms and is never checked.
+    """
+
+    minimum: int | float | str | None = None
+    maximum: int | float | str | None = None
+    exclusive_minimum: bool = False
+    exclusive_maximum: bool = False
+    step: int | float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Hint:
     """A type as written by a person: in a ``# type:`` comment or an annotation."""
 
@@ -66,6 +90,10 @@ class Hint:
     role: Role = Role.VALUE
     symbols: tuple[str, ...] = ()
     secret: bool = False
+    format: Format | None = None
+    bounds: Bounds | None = None
+    unit: str = ""
+    """The unit of a number, as the author writes it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,6 +106,8 @@ class Parameter:
     default: Literal | Missing
     hint: Hint | None = None
     doc: str = ""
+    native: bool = False
+    """Whether the cell has a date of its language, not a text; ``default`` is its text in ISO 8601."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

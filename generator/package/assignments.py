@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from generator.notebook.literals import MisfitError, describe
-from generator.notebook.parameters import CwlType, Hint, Role
+from generator.notebook.parameters import CwlType, Format, Hint, Role
 from generator.package.file_objects import local_path, resolve
 from generator.package.inputs import fit_for_cwl
 from generator.package.job_file import check_value, read_yaml
@@ -39,7 +40,8 @@ def typed_values(assignments: Sequence[str], hints: Mapping[str, Hint], folder: 
                 if name == contract.cache_input:
                     (folder / text).mkdir(parents=True, exist_ok=True)
                 value = typed_value(text, hint, folder)
-                values[name] = [*values[name], *value] if hint.array and name in values else value
+                is_list = hint.array and hint.format is not Format.BBOX and value is not None
+                values[name] = [*(values.get(name) or ()), *value] if is_list else value
             except MisfitError as error:
                 wrong.append(f"{name} {error}")
     if wrong:
@@ -54,14 +56,16 @@ def typed_value(text: str, hint: Hint, folder: Path) -> Any:
     Raises:
         MisfitError: the text is not a value of this type.
     """
+    if hint.optional and text == "null" and (hint.format or not (hint.array or hint.type is CwlType.STRING)):
+        return None
+    if hint.format is Format.BBOX:
+        return fit_for_cwl(text, hint)
     if hint.array:
         items = read_yaml(text, finite=False) if text.lstrip().startswith("[") else [text]
         if not isinstance(items, list):
             raise MisfitError(f"is {text!r}, but a list is needed, such as [1, 2]")
-        item_hint = Hint(type=hint.type, symbols=hint.symbols, role=hint.role)
+        item_hint = replace(hint, array=False, optional=False)
         return [_typed_scalar(item, item_hint, folder) for item in items]
-    if hint.optional and text == "null" and hint.type is not CwlType.STRING:
-        return None
     return _typed_scalar(text, hint, folder)
 
 

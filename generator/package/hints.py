@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from generator.notebook.parameters import CwlType, Hint, Role
+from generator.notebook.bounds import bounds_from_dict, takes_bounds
+from generator.notebook.dates import date_text
+from generator.notebook.parameters import Bounds, CwlType, Format, Hint, Role
 from generator.package.file_objects import address
 from generator.package.record import read_record
 from generator.shared import contract
@@ -88,13 +91,56 @@ _runner_inputs = {contract.template_input: Hint(type=CwlType.STRING, optional=Tr
 
 
 def _hint(one: Mapping[str, Any]) -> Hint:
-    return Hint(
+    hint = Hint(
         type=CwlType(one["type"]),
         array=one["array"],
         optional=one["optional"],
         symbols=tuple(one["symbols"]),
         secret=one["secret"],
+        format=_format(one),
+        unit=str(one.get("unit", "")),
     )
+    return replace(hint, bounds=_bounds(one, hint))
+
+
+_format_types = {
+    Format.DATE: (CwlType.STRING,),
+    Format.DATETIME: (CwlType.STRING,),
+    Format.BBOX: (CwlType.DOUBLE,),
+    Format.GEOJSON: (CwlType.STRING, CwlType.FILE),
+}
+
+
+def _format(one: Mapping[str, Any]) -> Format | None:
+    """Read a format.
+
+    Raises:
+        ValueError: the format is unknown, or not one of the type.
+    """
+    if "format" not in one:
+        return None
+    found = Format(one["format"])
+    if one["type"] not in _format_types[found]:
+        raise ValueError(f"{one['type']} has no format {found}")
+    return found
+
+
+def _bounds(one: Mapping[str, Any], hint: Hint) -> Bounds | None:
+    """Read bounds.
+
+    Raises:
+        ValueError: they are not bounds of the type.
+    """
+    bounds = bounds_from_dict(one)
+    if bounds is None:
+        return None
+    is_date = hint.format is not None
+    for bound in (bounds.minimum, bounds.maximum):
+        is_number = isinstance(bound, int | float) and not isinstance(bound, bool)
+        is_fit = date_text(bound, hint.format) is not None if isinstance(bound, str) else is_number
+        if bound is not None and not (takes_bounds(hint) and is_fit and isinstance(bound, str) == is_date):
+            raise ValueError(f"{bound!r} is not a bound of {hint.format or hint.type}")
+    return bounds
 
 
 def _staged_hint(kind: str) -> Hint:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from generator.notebook.literals import MisfitError, fit, require_text
-from generator.notebook.parameters import CwlType, Hint, Role
+from generator.notebook.parameters import CwlType, Format, Hint, Role
 from generator.package.file_objects import (
     address,
     file_objects,
@@ -33,10 +33,19 @@ def fit_for_cwl(value: Any, hint: Hint) -> Any:
     """
     require_text(value, hint)
     fitted = fit(value, hint)
+    if hint.format is Format.GEOJSON and hint.type is CwlType.STRING:
+        return _as_text(fitted)
     for item in fitted if isinstance(fitted, list) else [fitted]:
         if hint.type is CwlType.INT and isinstance(item, int) and not -_INT_32 <= item < _INT_32:
             raise MisfitError(f"is {item}, which is too large for an int of 32 bits; declare the parameter as long")
     return fitted
+
+
+def _as_text(value: Any) -> Any:
+    """Write GeoJSON as text: CWL's loader rewrites keys such as ``id`` in an object."""
+    if isinstance(value, list | tuple):
+        return [_as_text(item) for item in value]
+    return json.dumps(value) if isinstance(value, dict) else value
 
 
 def missing_values(package: Path) -> list[str]:

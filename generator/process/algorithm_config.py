@@ -15,8 +15,9 @@ from typing import Any
 
 from generator.metadata.read import Stated, read_statements
 from generator.metadata.sources import algorithm_config
+from generator.notebook.dates import is_dynamic
 from generator.notebook.hints import UnknownHintError, parse_hint
-from generator.notebook.interface import Input, Interface, Output, label
+from generator.notebook.interface import Input, Interface, Output, geojson_hint, label
 from generator.notebook.literals import MisfitError, fit_default, hint_of, widen_hint
 from generator.notebook.parameters import CwlType, Hint, Literal, Missing, Remark, Role
 from generator.notebook.stage_ins import IsFolder, no_folder, stage_in_hint
@@ -117,6 +118,9 @@ def _input(name: str, hint: Hint | None, record: dict[str, Any], written: dict[s
         value = written.get("default", record["default"]) if is_text else record["default"]
         default = json.loads(json.dumps(value, default=str))  # plain values; a date becomes text
     hint = hint or (Hint(type=CwlType.STRING) if isinstance(default, Missing) else hint_of(default))
+    hint = geojson_hint(hint, default)
+    if hint.format and is_dynamic(default):
+        raise MisfitError(f"is {default!r}, which only a notebook's run replaces by a date; compute it in the script")
     if hint.role is Role.STAGE_IN:
         hint = stage_in_hint(hint, default, is_folder)
     if not isinstance(default, Missing) and hint.type not in (CwlType.FILE, CwlType.DIRECTORY):

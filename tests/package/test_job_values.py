@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import Finished, commit_all, write_notebook
+from support import Finished, commit_all, here, write_notebook
 
 from generator.notebook.literals import MisfitError
 from generator.notebook.parameters import CwlType, Hint, Role
@@ -40,6 +40,70 @@ def package(repository: Path, tmp_path: Path, packmill: Callable[..., Finished])
     write_notebook(repository / "process.ipynb", _CELL)
     commit_all(repository)
     return Path(packmill("build", repository, "--no-image", "--output", tmp_path / "packages").out.strip())
+
+
+class TestTypesOfEarthScience:
+    """Dates, boxes, GeoJSON and bounds after ``-p``, in a job and in a form."""
+
+    package = here / "cases" / "packages" / "earth-types" / "expected"
+
+    def test_are_read_from_the_command_line(self) -> None:
+        point = '{"type": "Point", "coordinates": [1, 2]}'
+        given = ["area=1,2,3,4", "start=today-1d", "n=7", f"aoi={point}", "days=today", "days=2020-01-01"]
+
+        values = typed_values(given, read_hints(self.package), self.package)
+
+        dates = ["today", "2020-01-01"]
+        assert values == {"area": [1, 2, 3, 4], "start": "today-1d", "n": 7, "aoi": point, "days": dates}
+
+    def test_are_checked_before_an_engine_starts(self) -> None:
+        job = {"n": 30, "start": "2014-01-01", "area": [1, 2], "aoi": {"type": "Point"}, "name": "too long"}
+
+        with pytest.raises(UsageError) as caught:
+            check_job(job, read_hints(self.package), Path("job.yml"))
+
+        assert [line.split(",")[0] for line in str(caught.value).splitlines()[1:]] == [
+            "  n is 30",
+            "  start is '2014-01-01'",
+            "  area is [1",
+            "  aoi is {'type': 'Point'}",
+            "  name is 'too long'",
+        ]
+
+    def test_geojson_is_text_for_the_engine_which_rewrites_keys_of_objects(self) -> None:
+        feature = {"type": "Feature", "id": "f", "geometry": None, "properties": {"path": "x"}}
+
+        fitted = check_job({"aoi": feature}, read_hints(self.package), Path("job.yml"))
+
+        assert json.loads(fitted["aoi"]) == feature
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"type": "int", "format": "date"},
+            {"type": "Any", "minimum": 1},
+            {"type": "string", "format": "date", "minimum": 1},
+            {"type": "int", "minimum": "2020-01-31"},
+            {"type": "int", "maximum": True},
+            {"type": "string", "format": "email"},
+        ],
+    )
+    def test_of_a_package_that_packmill_did_not_write_are_refused(self, change: dict[str, Any], tmp_path: Path) -> None:
+        record = json.loads((self.package / "package.json").read_text(encoding="utf-8"))
+        known = {"name": "x", "array": False, "optional": False, "symbols": [], "secret": False}
+        record["interface"]["inputs"] = [{**known, **change}]
+        (tmp_path / "package.json").write_text(json.dumps(record), encoding="utf-8")
+
+        with pytest.raises(UsageError, match=r"package\.json cannot be read"):
+            read_hints(tmp_path)
+
+    def test_have_fields_in_the_form_of_a_package(self) -> None:
+        record = json.loads((self.package / "package.json").read_text(encoding="utf-8"))
+        form = {field.id: field for field in fields(record["interface"])}
+
+        assert (form["end"].control, form["start"].control, form["when"].control) == ("date", "text", "text")
+        assert form["n"].doc == "at least 1, at most 10, in K"
+        assert form["area"].doc == "west, south, east, north"
 
 
 class TestKeysOfTheLoader:

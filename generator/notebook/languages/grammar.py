@@ -124,6 +124,8 @@ class Grammar:
     closes: str = r"(?<![\w.:])end\b"
     scope: str = r"function\b|\w+\s*\("
     again: str = r"(?<![\w.$])([^\W\d][\w.]*)\s*(?:<<?-|=(?![=>]))"
+    date: re.Pattern[str] | None = None
+    """The beginning of a value that is a date of the language; the groups ``text`` or ``parts`` have a literal one."""
     declared: Callable[[str], str] = str
     """Translates a declared type to a hint."""
 

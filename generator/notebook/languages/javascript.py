@@ -52,6 +52,7 @@ _GRAMMAR = Grammar(
     key=r"[\w$]+",
     arrow=":",
     number=re.compile(r"-?(?:\d[\d_]*(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?(?![\w.])"),
+    date=re.compile(r"""new\s+Date\s*\(\s*["'](?P<text>\d{4}-\d\d-\d\d)["']\s*\)$|new\s+Date\s*\("""),
     comment="//",
     block_comment=(r"/\*", r"\*/"),
     keyword=re.compile(r"(?:export\s+)?(const|let|var)\b"),

@@ -24,6 +24,11 @@ _GRAMMAR = Grammar(
     words={"true": True, "false": False, "nothing": None, "missing": None},
     vector=r"\[",
     mapping=r"Dict\s*\(",
+    date=re.compile(
+        r"""(?:Dates\.)?(?:Date|DateTime)\s*\(\s*"(?P<text>\d{4}-\d\d-\d\d)"\s*\)$"""
+        r"|(?:Dates\.)?(?:Date|DateTime)\s*\(\s*(?P<parts>\d{1,4}(?:\s*,\s*\d{1,2}){0,2})\s*\)$"
+        r"|(?:Dates\.)?(?:Date|DateTime|today|now)\s*\("
+    ),
     number=re.compile(r"-?(?:\d[\d_]*(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?(?![\w.])"),
     quotes=(TRIPLE, escaping('"', interpolation=r"\$"), _CHARACTER),
     block_comment=("#=", "=#"),

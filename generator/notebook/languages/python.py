@@ -17,8 +17,8 @@ from dataclasses import replace
 from generator.notebook.hints import TYPE_COMMENT, UnknownHintError, parse_hint
 from generator.notebook.languages.python_magics import magic_remarks
 from generator.notebook.languages.python_text import blank_magics, comments_in, lines_of, syntax_mistake
-from generator.notebook.literals import hint_of
-from generator.notebook.parameters import Hint, Literal, Missing, Parameter, Reading, Remark
+from generator.notebook.literals import describe, fits, hint_of
+from generator.notebook.parameters import Format, Hint, Literal, Missing, Parameter, Reading, Remark
 from generator.shared.errors import Mistake
 
 _TOOL_COMMENT = re.compile(
@@ -149,14 +149,30 @@ class _Cell:
             message = f"{name} is assigned again in line {statement.lineno}; the last value counts"
             if not kept and not (isinstance(statement, ast.AnnAssign) and statement.value is None):
                 self.remarks.append(Remark(line=statement.lineno, message=message))
+        if annotated is not None and hint is None:
+            annotated = self.without_misfit(annotated, default, name, statement)
+        chosen = hint or annotated or (earlier.hint if earlier else None)
+        native = False
+        if chosen is not None and chosen.format in (Format.DATE, Format.DATETIME):
+            default, native = _date_default(default, statement, is_annotated=annotated is not None)
         self.parameters[name] = Parameter(
             name=name,
             line=statement.lineno,
             text=self.text(statement),
             default=default,
-            hint=hint or annotated or (earlier.hint if earlier else None),
+            hint=chosen,
             doc=doc or (earlier.doc if earlier else ""),
+            native=native,
         )
+
+    def without_misfit(self, hint: Hint, default: Literal | Missing, name: str, statement: ast.stmt) -> Hint:
+        """Return an annotation without a form and bounds that the default lacks: type checkers do not know them."""
+        plain = replace(hint, format=None, bounds=None)
+        if plain == hint or default is None or isinstance(default, Missing) or fits(default, hint):
+            return hint
+        message = f"{name}: its value is not {describe(hint)}, as its annotation has it; values are not checked for it"
+        self.remarks.append(Remark(line=statement.lineno, message=message))
+        return plain
 
     def comment_of(self, statement: ast.stmt) -> tuple[Hint | None, str]:
         """Read the hint and the doc from the comments on the statement's lines."""
@@ -238,6 +254,23 @@ def literal_of(value: ast.expr) -> Literal | Missing:
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         return Missing.COMPUTED
     return literal if _is_json(literal) else Missing.COMPUTED
+
+
+def _date_default(
+    default: Literal | Missing, statement: ast.stmt, *, is_annotated: bool
+) -> tuple[Literal | Missing, bool]:
+    """Return the default of a date, and whether the cell has a date object: by its value, else by the annotation."""
+    from generator.notebook.dates import is_dynamic
+    from generator.notebook.languages.python_dates import date_literal, gives_date
+
+    value = statement.value if isinstance(statement, ast.Assign | ast.AnnAssign) else None
+    if isinstance(default, str):
+        return default, is_annotated and is_dynamic(default)
+    if default is Missing.COMPUTED and value is not None:
+        literal = date_literal(value)
+        is_date = literal is not None or gives_date(value) or is_annotated
+        return default if literal is None else literal, is_date
+    return default, is_annotated and not isinstance(default, list | tuple)
 
 
 def _explain_annotation(name: str, annotation: ast.expr, *, has_value: bool) -> str:

@@ -16,6 +16,10 @@ _GRAMMAR = Grammar(
     scope=r"(?:[\w.]+\s*(?:<<?-|=)\s*)?function\b|(?!if\b|for\b|while\b|repeat\b)[\w.:]+\s*\(",
     vector=r"c\s*\(",
     mapping=r"list\s*\(",
+    date=re.compile(
+        r"""as\.(?:Date|POSIXct)\s*\(\s*["'](?P<text>\d{4}-\d\d-\d\d)["']\s*(?:,\s*tz\s*=\s*["']UTC["']\s*)?\)$"""
+        r"|(?:as\.Date|as\.POSIXct|Sys\.Date|Sys\.time|ISOdate|ISOdatetime|(?:lubridate::)?(?:ymd|ymd_hms|today|now))\s*\("
+    ),
     number=re.compile(r"-?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?L?(?![\w.])"),
 )
 

@@ -15,7 +15,8 @@ from generator.notebook.hints import TYPE_COMMENT, UnknownHintError, parse_hint
 from generator.notebook.languages.grammar import Grammar
 from generator.notebook.languages.literal_text import literal
 from generator.notebook.languages.statements import Statement, statements
-from generator.notebook.parameters import Hint, Missing, Parameter, Reading, Remark
+from generator.notebook.literals import fits
+from generator.notebook.parameters import Format, Hint, Literal, Missing, Parameter, Reading, Remark
 from generator.shared.errors import Mistake
 
 _LINE_ENDS = re.compile(r"\r\n|\r|\n")
@@ -51,12 +52,15 @@ def read_assignments(source: str, grammar: Grammar) -> Reading:
             continue
         name, default = match["name"], literal(match["value"], grammar)
         hint, doc = hint_and_doc(statement.comments, lines, mistakes)
-        hint = hint or _declared(statement, match.groupdict().get("type"), grammar, remarks)
+        hint = hint or _declared(statement, match.groupdict().get("type"), default, grammar, remarks)
         if name in parameters:
             message = f"{name} is assigned again in line {statement.line}; the last value counts"
             remarks.append(Remark(line=statement.line, message=message))
+        native = False
+        if default is Missing.COMPUTED and grammar.date and hint and hint.format in (Format.DATE, Format.DATETIME):
+            default, native = _date(match["value"], grammar.date)
         parameters[name] = Parameter(
-            name=name, line=statement.line, text=line_text, default=default, hint=hint, doc=doc
+            name=name, line=statement.line, text=line_text, default=default, hint=hint, doc=doc, native=native
         )
     return Reading(parameters=tuple(parameters.values()), remarks=tuple(remarks), mistakes=tuple(mistakes))
 
@@ -75,12 +79,29 @@ def _pass_over(statement: Statement, grammar: Grammar, parameters: dict[str, Par
             remarks.append(Remark(line=statement.line, message=message))
 
 
-def _declared(statement: Statement, declared: str | None, grammar: Grammar, remarks: list[Remark]) -> Hint | None:
+def _date(value: str, pattern: re.Pattern[str]) -> tuple[Literal | Missing, bool]:
+    """Return a literal date as text, and whether the value is a date of the language."""
+    match = pattern.match(value.strip())
+    if match is None:
+        return Missing.COMPUTED, False
+    found = match.groupdict()
+    if parts := found.get("parts"):
+        year, *others = (int(part) for part in parts.split(","))
+        month, day = (*others, 1, 1)[:2]
+        return f"{year:04}-{month:02}-{day:02}", True
+    return found.get("text") or Missing.COMPUTED, True
+
+
+def _declared(
+    statement: Statement, declared: str | None, default: Literal | Missing, grammar: Grammar, remarks: list[Remark]
+) -> Hint | None:
     """Read the type of a declaration."""
     if not declared or not declared.strip():
         return None
     try:
-        return parse_hint(grammar.declared(declared.strip()))[0]
+        hint = parse_hint(grammar.declared(declared.strip()))[0]
+        is_fit = default is None or isinstance(default, Missing) or fits(default, hint)
+        return hint if is_fit or not hint.format else replace(hint, format=None)
     except UnknownHintError:
         message = f"the declared type {declared.strip()!r} has no counterpart in CWL; the type comes from the value"
         remarks.append(Remark(line=statement.line, message=message))

@@ -1,0 +1,10 @@
+n = 3  # type: int[1..10] K
+m = 3  # type: int[1..10] count of things
+speed = 2.5  # type: float[>0..] m s-1, of the wind
+share = 50  # type: float[0..<100 step 5] %
+pace = 1.0  # type: float [furlong] per fortnight
+plain = 280.0  # type: float K
+large = 1  # type: int[1..5000000000]
+tile = '33UXP'  # type: string[5..5] MGRS
+some = [1, 2]  # type: int[0..9][]
+maybe = None  # type: int[1..10]?
