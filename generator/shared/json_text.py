@@ -37,13 +37,15 @@ def _strict_text(value: Any, *, sort_keys: bool) -> bytes:
 
 
 def spell_non_finite(value: Any) -> Any:
-    """Return a value in which infinite numbers and NaN, which JSON lacks, are the texts of options."""
+    """Return a value in which infinite numbers, NaN and dates, which JSON lacks, are the texts of options."""
     return _replace_non_finite(value, str)
 
 
 def _replace_non_finite(value: Any, change: Callable[[float], Any]) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return change(value)
+    if hasattr(value, "isoformat"):
+        return value.isoformat()
     if isinstance(value, Mapping):
         plain = {str(key) if isinstance(key, float) else key: item for key, item in value.items()}
         return {key: _replace_non_finite(item, change) for key, item in plain.items()}

@@ -121,6 +121,27 @@ def test_papermill_with_the_engine_of_packmill_uses_the_values(
     assert here.texts() == (case / "printed.txt").read_text(encoding="utf-8")
 
 
+def test_papermill_with_the_engine_of_packmill_gives_dates_in_the_form_of_the_cell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import papermill
+
+    here = Folder(tmp_path)
+    cell = (
+        "from datetime import date\nday = date(2020, 1, 31)  # type: date\nlast = 'today'  # type: date[2020-01-01..]"
+    )
+    here.write(cell, "print(repr(day), last[:2])")
+    monkeypatch.chdir(tmp_path)
+    options = {"engine_name": "packmill", "progress_bar": False}
+
+    papermill.execute_notebook("in.ipynb", "out.ipynb", {"day": "2021-02-03"}, **options)
+
+    assert here.texts() == "datetime.date(2021, 2, 3) 20\n"
+    assert here.executed()["metadata"]["papermill"]["parameters"]["day"] == "2021-02-03"
+    with pytest.raises(ValueError, match="last is '2019-01-01', but a date on or after 2020-01-01"):
+        papermill.execute_notebook("in.ipynb", "out.ipynb", {"last": "2019-01-01"}, **options)
+
+
 def test_any_notebook_runs_with_values_of_its_dialect(tmp_path: Path) -> None:
     here = Folder(tmp_path)
     here.write("n = 3 #@param {type:'integer'}\nprint(n)", tags=())

@@ -274,7 +274,7 @@ def test_help_notebook_shows_the_parameters(here: Folder) -> None:
     done = here.run("in.ipynb", "--help-notebook")
 
     assert done.returncode == 0
-    assert "  mode: enum (default: 'a')" in done.stdout
+    assert "  mode: a | b (default: 'a')" in done.stdout
     assert "  out: output o.png" in done.stdout
 
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Protocol
 
-from generator.notebook.parameters import Literal
 from generator.notebook.sos import is_sos, kernel_of_cell, language_of_cell
 from generator.runner.document import translators
 from generator.runner.document.document import Document
@@ -58,7 +57,7 @@ class Translator:
         """Return the text of an injected cell."""
         return str(self.of_papermill.codify(parameters))
 
-    def literal(self, value: Literal) -> str:
+    def literal(self, value: Any) -> str:
         """Return a value as a literal of the language."""
         return str(self.of_papermill.translate(value))
 

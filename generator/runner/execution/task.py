@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
-from generator.notebook.parameters import Literal
 from generator.notebook.placement import Placement
 from generator.runner.document.document import Document
 from generator.runner.document.saving import Saver
@@ -23,7 +22,7 @@ class Task:
     output_path: str
     kernel: Kernel
     language: str
-    parameters: Mapping[str, Literal]
+    parameters: Mapping[str, Any]
     directory: Path
     placement: Placement | None = None
     """Where the parameters go in a notebook of another tool's dialect."""

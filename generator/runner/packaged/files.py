@@ -9,8 +9,9 @@ from urllib.parse import unquote
 
 from generator.notebook.interface import Input, type_name
 from generator.notebook.literals import MisfitError, shorten
-from generator.notebook.parameters import CwlType, Literal
+from generator.notebook.parameters import CwlType, Format, Literal
 from generator.notebook.stage_ins import is_given_with_slash
+from generator.runner.packaged.earth_values import check_geojson_file
 
 if TYPE_CHECKING:
     from typing import TypeGuard
@@ -86,6 +87,8 @@ def _check_kind(path: str, one: Input, folder: Path) -> None:
         raise _misfit(f"the folder {path!r}", one)
     if one.hint.type is CwlType.DIRECTORY and os.path.isfile(folder / path):  # noqa: PTH113
         raise _misfit(f"the file {path!r}", one)
+    if one.hint.format is Format.GEOJSON and path and "://" not in path:
+        check_geojson_file(folder / path)
 
 
 def _path(value: dict[str, Any]) -> str:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from generator.notebook.dates import is_dynamic
 from generator.notebook.interface import Input, Interface
 from generator.notebook.literals import MisfitError, fit, require_text
-from generator.notebook.parameters import CwlType, Literal, Missing
+from generator.notebook.parameters import CwlType, Format, Literal, Missing
+from generator.runner.packaged.earth_values import as_geojson, resolved_defaults, with_dates
 from generator.runner.packaged.files import absolute_files, file_value, path_text
 from generator.shared.failures import BadInputsError
 from generator.shared.suggestions import did_you_mean
@@ -52,8 +55,9 @@ def notebook_values(
         BadInputsError: lists every value of the wrong type, unknown name and missing value.
     """
     known = {one.id: one for one in interface.inputs}
-    values: dict[str, Literal] = {}
+    values: dict[str, Any] = {}
     wrong: list[str] = []
+    now = datetime.now(timezone.utc)
     for name, value in inputs.items():
         one = known.get(name)
         if one is None:
@@ -61,12 +65,15 @@ def notebook_values(
         elif value is not None:
             try:
                 if not _is_written_otherwise(value, one.default, language):
-                    values[one.name] = with_floats(notebook_value(value, one, folder), one, language)
+                    fitted = with_floats(notebook_value(value, one, folder), one, language)
+                    values[one.name] = with_dates(fitted, one, now)
             except MisfitError as error:
                 wrong.append(explain_misfit(one, error))
     without = [one.name for one in interface.inputs if isinstance(one.default, Missing) and not one.hint.optional]
     missing = [name for name in without if name not in values]
     wrong += [f"{name}: no value is given, and the notebook has no default" for name in missing]
+    unset = [one for one in interface.inputs if inputs.get(one.id) is None]
+    values |= resolved_defaults(unset, now, wrong)
     if wrong:
         raise BadInputsError("the inputs do not fit the notebook:\n" + "\n".join(f"  {line}" for line in wrong))
     return values
@@ -95,7 +102,9 @@ def explain_misfit(one: Input, error: MisfitError) -> str:
 
 def _is_written_otherwise(value: Any, default: Literal | Missing, language: str) -> bool:
     """Check whether the cell has the same value in a form that papermill does not write, such as a tuple."""
-    if isinstance(default, Missing) or (language == "python" and not _holds_tuple(default)):
+    if isinstance(default, Missing) or is_dynamic(default):
+        return False
+    if language == "python" and not _holds_tuple(default):
         return False
     return json.dumps(value) == json.dumps(default)
 
@@ -118,7 +127,8 @@ def notebook_value(value: Any, one: Input, folder: Path = Path()) -> Literal:
     if one.hint.type in (CwlType.FILE, CwlType.DIRECTORY):
         return file_value(value, one, folder)
     require_text(value, one.hint)
-    return _like(fit(value, one.hint), one.default)
+    fitted = fit(value, one.hint)
+    return as_geojson(fitted, one) if one.hint.format is Format.GEOJSON else _like(fitted, one.default)
 
 
 def with_floats(value: Any, one: Input, language: str) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from generator.notebook.interface import Input, read_interface, type_name
+from generator.notebook.interface import Input, described_type, read_interface
 from generator.notebook.notebook import read_notebook
 from generator.notebook.parameters import Missing
 from generator.notebook.requested_cell import tag_parameters_cell
@@ -26,7 +26,7 @@ def show_parameters(address: str, parameters_cell: int | None = None) -> int:
         raise ProcessMissingError(str(error)) from None
     print(f"Parameters of {name}:")
     for one in interface.inputs:
-        print(f"  {one.name}: {type_name(one.hint)} (default: {_default(one)}){'  ' if one.doc else ''}{one.doc}")
+        print(f"  {one.name}: {described_type(one.hint)} (default: {_default(one)}){'  ' if one.doc else ''}{one.doc}")
     for output in interface.outputs:
         print(f"  {output.name}: output {output.glob}{'  ' if output.doc else ''}{output.doc}")
     for remark in interface.warnings:

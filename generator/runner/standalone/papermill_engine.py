@@ -57,6 +57,7 @@ class PackmillEngine(Engine):  # type: ignore[misc]
         """
         if (parameters_cell := options.pop("parameters_cell", None)) is not None:
             tag_cell(nb, parameters_cell)
+        reinject(NotebookCells(nb), kernel_name, _language(nb))
         hidden, path = bool(options.get("report_mode")), str(options.get("input_path") or "")
         follow_dialect(nb, kernel_name, _language(nb), report_mode=hidden, path=path)
         manager_options = ("output_path", "progress_bar", "log_output", "autosave_cell_every")
@@ -95,7 +96,6 @@ class PackmillEngine(Engine):  # type: ignore[misc]
         """
         language = _language(nb_man.nb)
         cells = NotebookCells(nb_man.nb)
-        reinject(cells, kernel_name, language)
         kernels = find_kernels(os.environ)
         kernel, warning = choose_kernel(kernels, name=kernel_name, language=language, in_image=False)
         results.record.kernel = kernel.name

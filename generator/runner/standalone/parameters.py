@@ -15,7 +15,8 @@ from generator.notebook.interface import Input, Interface
 from generator.notebook.languages import reader_of
 from generator.notebook.literals import MisfitError, fit, require_text
 from generator.notebook.notebook import Notebook
-from generator.notebook.parameters import CwlType, Hint
+from generator.notebook.parameters import CwlType, Format, Hint
+from generator.runner.packaged.earth_values import as_geojson, resolved_defaults, with_dates
 from generator.runner.packaged.files import file_value
 from generator.runner.packaged.values import explain_misfit, with_floats
 from generator.runner.standalone import addresses
@@ -150,6 +151,7 @@ def fit_parameters(
     texts = {**dict(given.words), **dict(given.raw)}
     fitted: dict[str, Any] = {}
     wrong = []
+    now = datetime.now(timezone.utc)
     for name, value in values.items():
         one = inputs.get(name)
         fitted[name] = value
@@ -162,20 +164,30 @@ def fit_parameters(
                 if value is not None:
                     fitted[name] = file_value(_files_of(texts[name], one) if name in texts else value, one, folder)
             elif one.typed:
-                is_text = one.hint.type in (CwlType.STRING, CwlType.ENUM) and not one.hint.array and value is not None
-                fitted[name] = _fit_text(texts.get(name, value) if is_text else value, one.hint)
+                fitted[name] = _fit_typed(value, texts.get(name), one)
             fitted[name] = with_floats(fitted[name], one, notebook.parameters_language)
+            fitted[name] = with_dates(fitted[name], one, now)
         except MisfitError as error:
             wrong.append(explain_misfit(one, error))
+    fitted |= resolved_defaults((one for name, one in inputs.items() if name not in fitted), now, wrong)
     if wrong:
         lines = "\n".join(f"  {line}" for line in wrong)
         raise BadInputsError(f"the parameters do not fit {notebook.name}:\n{lines}")
     return fitted
 
 
-def _fit_text(value: Any, hint: Hint) -> Any:
+def _fit_typed(value: Any, text: str | None, one: Input) -> Any:
+    """Convert a value; ``text`` is what a command line has of it, which papermill may have read as a number."""
+    hint = one.hint
+    if text is not None and value is not None and (hint.format is Format.BBOX or _is_text(hint)):
+        value = text
     require_text(value, hint)
-    return fit(value, hint)
+    fitted = fit(value, hint)
+    return as_geojson(fitted, one) if hint.format is Format.GEOJSON and fitted is not None else fitted
+
+
+def _is_text(hint: Hint) -> bool:
+    return hint.type in (CwlType.STRING, CwlType.ENUM) and not hint.array
 
 
 def _files_of(text: str, one: Input) -> Any:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
@@ -173,10 +173,11 @@ def _run_by_engine(
     """Run the notebook by an engine registered with papermill.
 
     Raises:
-        BadInputsError: an option or a secret parameter is not supported by papermill's engines.
+        BadInputsError: an option, a secret or a date is not supported by papermill's engines.
     """
-    if secret or request.html:
-        what = f"the secret {secret[0]!r}" if secret else "--html"
+    moments = [name for name, value in values.items() if isinstance(value, date)]
+    if secret or moments or request.html:
+        what = f"the secret {secret[0]!r}" if secret else f"the date {moments[0]!r}" if moments else "--html"
         raise BadInputsError(f"{what}: not supported by --engine {request.engine}; use packmill's own engine")
     input_path, output_path = paths
     with ExitStack() as files:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping
+from datetime import date
 from typing import Any, ClassVar
 
 _LONGEST_LINE = 900
@@ -79,6 +80,8 @@ class Translator:
             return self.mapping({str(key): item for key, item in value.items()})
         if isinstance(value, list | tuple):
             return self.sequence(list(value))
+        if isinstance(value, date):
+            return self.date(value)
         return self.text(_join_pairs(str(value)))
 
     def none(self) -> str:
@@ -104,6 +107,10 @@ class Translator:
     def text(self, value: str) -> str:
         """Return the literal of a text."""
         raise NotImplementedError
+
+    def date(self, value: date) -> str:
+        """Return the literal of a date or a datetime, here its text."""
+        return self.text(value.isoformat())
 
     def sequence(self, _values: list[Any]) -> str:
         """Return the literal of a list."""

@@ -10,6 +10,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 from generator.notebook.languages.javascript import read_declarations
@@ -44,6 +45,11 @@ class _JavaScript(Translator):
 
     def text(self, value: str) -> str:
         return json.dumps(value)
+
+    def date(self, value: date) -> str:
+        """Return a Date, which is in UTC."""
+        zone = "" if type(value) is date or value.isoformat().endswith("+00:00") else "Z"
+        return f"new Date({json.dumps(value.isoformat() + zone)})"
 
     def sequence(self, values: list[Any]) -> str:
         return "[" + ", ".join(map(self.translate, values)) + "]"

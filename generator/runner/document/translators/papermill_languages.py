@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import date, datetime
 from functools import cache
 from typing import Any
 
@@ -47,6 +48,25 @@ def _r_text(text: str) -> str:
     return _with_escapes(text)
 
 
+def _r_date(value: date) -> str:
+    if not isinstance(value, datetime):
+        return f'as.Date("{value.isoformat()}")'
+    return f'as.POSIXct("{value.replace(tzinfo=None).isoformat(sep=" ")}", tz = "UTC")'
+
+
+def _julia_date(value: date) -> str:
+    """Return a call that works after both ``using Dates`` and ``import Dates``."""
+    if not isinstance(value, datetime):
+        return f"Dates.Date({value.year}, {value.month}, {value.day})"
+    parts = (*value.timetuple()[:6], value.microsecond // 1000)
+    return f"Dates.DateTime({', '.join(map(str, parts))})"
+
+
+def _python_date(value: date) -> str:
+    """Return a call that needs no import: the notebook may have bound ``datetime`` to the module or to the class."""
+    return re.sub(r"\bdatetime\.(?=date\(|datetime\(|timezone\b)", '__import__("datetime").', repr(value))
+
+
 def _matlab_text(text: str) -> str:
     """Join the parts of a text and its control characters, which MATLAB has no escapes for."""
     parts = re.split("([\x00-\x1f\x7f])", text)
@@ -61,11 +81,13 @@ class _Correction:
     infinities: tuple[str, str, str] | None
     """Infinity, minus infinity and NaN."""
     text: Callable[[str], str] | None = None
+    date: Callable[[date], str] | None = None
+    """Writes a date or a datetime; without it, they are texts."""
 
 
 _corrections = {
-    "RTranslator": _Correction(("Inf", "-Inf", "NaN"), _r_text),
-    "JuliaTranslator": _Correction(("Inf", "-Inf", "NaN"), lambda text: _with_escapes(text, {"$": "\\$"})),
+    "RTranslator": _Correction(("Inf", "-Inf", "NaN"), _r_text, _r_date),
+    "JuliaTranslator": _Correction(("Inf", "-Inf", "NaN"), lambda text: _with_escapes(text, {"$": "\\$"}), _julia_date),
     "ScalaTranslator": _Correction(
         ("Double.PositiveInfinity", "Double.NegativeInfinity", "Double.NaN"),
         lambda text: _with_escapes(text, long_form=False),
@@ -82,19 +104,35 @@ _corrections = {
 
 def correct(translator: Any) -> Any:
     """Return a translator of papermill with the corrections of its language, if it has some."""
-    if getattr(translator, "__name__", "") == "PythonTranslator" and not _has_black():
-        return type(translator.__name__, (translator,), {"codify": classmethod(_codify_without_black)})
+    if getattr(translator, "__name__", "") == "PythonTranslator":
+        changed: dict[str, Any] = {"translate_escaped_str": _text_method(translator, _python_date)}
+        if not _has_black():
+            changed["codify"] = classmethod(_codify_without_black)
+        return type(translator.__name__, (translator,), changed)
     correction = _corrections.get(getattr(translator, "__name__", ""))
     if correction is None:
         return translator
     methods: dict[str, Any] = {"is_corrected": True}
     if words := correction.infinities:
         methods["translate_float"] = classmethod(lambda _cls, value: _number(translator, words, value))
-    if write := correction.text:
-        methods["translate_escaped_str"] = classmethod(lambda _cls, value: write(str(value)))
+    if correction.text or correction.date:
+        methods["translate_escaped_str"] = _text_method(translator, correction.date, correction.text)
     if translator.__name__ == "BashTranslator":
         methods["translate_list"] = classmethod(_bash_array)
     return type(translator.__name__, (translator,), methods)
+
+
+def _text_method(
+    translator: Any, write_date: Callable[[date], str] | None, write: Callable[[str], str] | None = None
+) -> Any:
+    """Return the method for texts, which papermill also calls for values of other types, such as dates."""
+
+    def translate_escaped_str(_cls: Any, value: Any) -> str:
+        if write_date and isinstance(value, date):
+            return write_date(value)
+        return write(str(value)) if write else str(translator.translate_escaped_str(value))
+
+    return classmethod(translate_escaped_str)
 
 
 @cache
