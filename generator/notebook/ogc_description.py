@@ -9,13 +9,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from generator.notebook.interface import Input, Interface, Output, label
-from generator.notebook.parameters import CwlType
-from generator.notebook.schemas import is_file, is_needed, item_schema, value_schema
+from generator.notebook.parameters import CwlType, Format
+from generator.notebook.schemas import described, is_file, is_needed, item_schema, value_schema
 from generator.shared import media_types
 
 notebook_output = "output_nb"
 scraps_output = "scraps"
 scrap_files_output = "scrap_files"
+crs84 = (
+    "http://www.opengis.net/def/crs/OGC/1.3/CRS84",
+    "http://www.opengis.net/def/crs/OGC/0/CRS84h",
+)
+"""The reference systems of a bounding box in degrees, longitude first, without and with heights."""
 folder_media_type = "application/zip"
 """How the standard's outputs, which are single values, carry a folder."""
 
@@ -74,9 +79,9 @@ def output_media_type(one: Output) -> str:
 def _input(one: Input, *, with_files: bool) -> dict[str, Any]:
     """Return an input; a list of files is a repeated input, because each may be a link or have its own media type."""
     description: dict[str, Any] = {"title": label(one.name)}
-    if one.doc:
-        description["description"] = one.doc
-    description["schema"] = _binary(item_schema(one)) if is_file(one) else with_boolean_ends(value_schema(one))
+    if doc := described(one):
+        description["description"] = doc
+    description["schema"] = _input_schema(one)
     if one.hint.optional:
         description["schema"]["nullable"] = True
     description["minOccurs"] = int(is_needed(one, with_files=with_files))
@@ -85,15 +90,38 @@ def _input(one: Input, *, with_files: bool) -> dict[str, Any]:
     return description
 
 
+def _input_schema(one: Input) -> dict[str, Any]:
+    if is_file(one):
+        return _binary(item_schema(one))
+    schema = value_schema(one)
+    if one.hint.format is Format.BBOX:
+        return bbox_schema(schema)
+    return with_boolean_ends(schema)
+
+
 def with_boolean_ends(schema: dict[str, Any]) -> dict[str, Any]:
     """Return a schema of OpenAPI 3.0, where an end that is excluded is a minimum or a maximum with a boolean."""
     found = dict(schema)
+    if isinstance(found.get("items"), dict):
+        found["items"] = with_boolean_ends(found["items"])
     for word, name in (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")):
         if word in found:
             found |= {name: found[word], word: True}
-    if isinstance(found.get("items"), dict):
-        found["items"] = with_boolean_ends(found["items"])
     return found
+
+
+def bbox_schema(box: dict[str, Any]) -> dict[str, Any]:
+    """Return the standard's schema of a bounding box (``bbox.yaml``, format ``ogc-bbox``), an object with the list."""
+    default = {"default": {"bbox": box["default"]}} if "default" in box else {}
+    numbers = {key: value for key, value in box.items() if key != "default"}
+    crs = {"type": "string", "format": "uri", "enum": list(crs84), "default": crs84[0]}
+    return {
+        "type": "object",
+        "format": "ogc-bbox",
+        "required": ["bbox"],
+        "properties": {"bbox": numbers, "crs": crs},
+        **default,
+    }
 
 
 def _output(one: Output) -> dict[str, Any]:

@@ -12,9 +12,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
+from generator.notebook import geojson
+from generator.notebook.bounds import bounds_to_dict, range_text
+from generator.notebook.dates import is_dynamic, utc_text
 from generator.notebook.interface import Input
 from generator.notebook.literals import fit
-from generator.notebook.parameters import CwlType, Hint, Literal, Missing
+from generator.notebook.parameters import CwlType, Format, Hint, Literal, Missing
 from generator.shared import media_types
 
 _types: dict[CwlType, dict[str, Any]] = {
@@ -51,17 +54,38 @@ def inputs_schema(
 
 
 def input_schema(one: Input) -> dict[str, Any]:
-    """Return the schema of one input: type, choices, description, and the default if JSON can carry it.
+    """Return the schema of one input: type, range, choices, description, and the default if JSON can carry it.
 
     A file is the bytes of an upload, a folder those of a ZIP archive.
     """
-    return {**value_schema(one), "description": one.doc} if one.doc else value_schema(one)
+    description = described(one)
+    return {**value_schema(one), "description": description} if description else value_schema(one)
+
+
+def described(one: Input) -> str:
+    """Return the description of an input with what its schema does not show: units, ranges of dates, `today`."""
+    dynamic = f"Default: {one.default}, when the run starts (UTC)." if _is_dynamic(one) else ""
+    return "\n".join(filter(None, (one.doc, range_text(one.hint, one.doc), dynamic)))
 
 
 def value_schema(one: Input) -> dict[str, Any]:
     """Return the schema of one input without its description."""
+    if one.hint.format is Format.BBOX:
+        return _with_default(dict(_bbox), one)
     item = item_schema(one)
     schema: dict[str, Any] = {"type": "array", "items": item} if one.hint.array else item
+    return _with_default(schema, one)
+
+
+_bbox: dict[str, Any] = {
+    "type": "array",
+    "items": {"type": "number", "format": "double"},
+    "minItems": 4,
+    "maxItems": 6,
+}
+
+
+def _with_default(schema: dict[str, Any], one: Input) -> dict[str, Any]:
     default = _default(one)
     return schema if isinstance(default, Missing) else {**schema, "default": default}
 
@@ -81,7 +105,13 @@ def item_schema(one: Input) -> dict[str, Any]:
     hint = one.hint
     if is_file(one):
         return {"type": "string", "format": "binary", "contentMediaType": input_media_type(one)}
+    if hint.format is Format.GEOJSON:
+        return _geojson(one)
     schema = dict(_types[hint.type])
+    if hint.format in (Format.DATE, Format.DATETIME):
+        schema["format"] = str(hint.format)
+    else:
+        schema |= {name: value for name, value in bounds_to_dict(hint).items() if name != "step"}
     if hint.symbols:
         schema["enum"] = _choices(hint)
     if hint.secret:
@@ -89,17 +119,45 @@ def item_schema(one: Input) -> dict[str, Any]:
     return schema
 
 
+def _geojson(one: Input) -> dict[str, Any]:
+    """Return the schema of GeoJSON in the form of the default: a text, or an object."""
+    defaults = one.default if isinstance(one.default, list | tuple) else (one.default,)
+    if defaults and all(isinstance(default, str) for default in defaults):
+        return {"type": "string", "contentMediaType": geojson.media_type}
+    kind = {"type": "string", "enum": list(geojson.types)}
+    return {
+        "type": "object",
+        "properties": {"type": kind},
+        "required": ["type"],
+        "contentMediaType": geojson.media_type,
+    }
+
+
+def _is_dynamic(one: Input) -> bool:
+    return one.hint.format in (Format.DATE, Format.DATETIME) and is_dynamic(one.default)
+
+
 def _default(one: Input) -> Literal | Missing:
-    """Return the default as JSON; UNSET for a file, whose path is the author's, and for numbers that JSON lacks."""
-    if isinstance(one.default, Missing) or is_file(one) or not _is_finite(one.default):
+    """Return the default as JSON; UNSET for an author's path, numbers that JSON lacks, and words such as `today`."""
+    if isinstance(one.default, Missing) or is_file(one) or not _is_finite(one.default) or _is_dynamic(one):
         return Missing.UNSET
-    return _as_json(one.default)
+    value = _as_json(one.default)
+    return _with_offsets(value) if one.hint.format is Format.DATETIME else value
+
+
+def _with_offsets(value: Literal) -> Literal:
+    """Return times with the offset that the format ``date-time`` requires."""
+    if isinstance(value, list | tuple):
+        return [_with_offsets(item) for item in value]
+    return utc_text(value) if isinstance(value, str) else value
 
 
 def input_media_type(one: Input) -> str:
     """Return the media type of a file, by the extension of the author's own, and of a folder as it is sent."""
     if one.hint.type is CwlType.DIRECTORY:
         return "application/zip"
+    if one.hint.format is Format.GEOJSON:
+        return geojson.media_type
     found = {media_types.media_type(path) for path in _paths(one.default)}
     return found.pop() if len(found) == 1 else media_types.unknown
 

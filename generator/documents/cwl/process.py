@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import json
 import re
 from dataclasses import replace
 from typing import Any
@@ -11,10 +12,12 @@ from generator.documents.context import DocumentContext
 from generator.documents.cwl.about import about
 from generator.documents.cwl.ports import port
 from generator.documents.text import block, flow, plain, prose, quoted, yaml_text
+from generator.notebook.bounds import range_text
+from generator.notebook.dates import is_dynamic
 from generator.notebook.declarations import output_declaration
-from generator.notebook.interface import Input, Output, label, type_name
+from generator.notebook.interface import Input, Output, described_type, label
 from generator.notebook.literals import describe
-from generator.notebook.parameters import CwlType, Hint, Literal, Missing, Role
+from generator.notebook.parameters import CwlType, Format, Hint, Literal, Missing, Role
 from generator.notebook.text_formats import executed_name
 from generator.process.process import Process
 from generator.request.resources import Resources
@@ -144,7 +147,7 @@ def input_entry(one: Input) -> dict[str, Any]:
     optional = one.hint.optional or (
         default is Missing.UNSET and not isinstance(one.default, Missing) and one.hint.role is Role.VALUE
     )
-    doc = "\n".join(filter(None, (one.doc, _choices(one.hint))))
+    doc = "\n".join(filter(None, (one.doc, _choices(one.hint), _form(one))))
     entry = port(cwl_type(one.hint, optional=optional), label(one.name), doc)
     if not isinstance(default, Missing):
         entry["default"] = plain(default)
@@ -156,6 +159,16 @@ def _choices(hint: Hint) -> str:
     if not hint.symbols or (hint.type is CwlType.ENUM and _is_cwl_enum(hint)):
         return ""
     return printable(f"O{describe(replace(hint, array=False))[1:]}")
+
+
+def _form(one: Input) -> str:
+    """Describe the form and the range of a value, for which CWL has no type; the runner checks them."""
+    hint = one.hint
+    if hint.format is None:
+        return printable(range_text(hint, one.doc))
+    what = describe(replace(hint, array=False) if hint.format is not Format.BBOX else hint)
+    default = f", by default {one.default} when the run starts (UTC)" if is_dynamic(one.default) else ""
+    return printable(f"{what[0].upper()}{what[1:]}{default}.")
 
 
 def template_entry(context: DocumentContext) -> dict[str, Any]:
@@ -200,7 +213,16 @@ def carried_default(one: Input) -> Literal | Missing:
     """
     if isinstance(one.default, Missing) or one.hint.type in (CwlType.FILE, CwlType.DIRECTORY):
         return Missing.UNSET
+    if one.hint.format is Format.GEOJSON:
+        return _geojson_text(one.default)
     return one.default if _survives(one.default) else Missing.UNSET
+
+
+def _geojson_text(value: Literal) -> Literal:
+    """Return GeoJSON as text, its type in CWL."""
+    if isinstance(value, list | tuple):
+        return [_geojson_text(item) for item in value]
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _survives(value: Literal) -> bool:
@@ -251,5 +273,4 @@ def _output_entry(one: Output) -> dict[str, Any]:
 def shown_type(one: Input) -> str:
     """Return an input's type in words, for comments and tables."""
     hint = one.hint
-    name = " | ".join(hint.symbols) if hint.type is CwlType.ENUM else type_name(hint)
-    return f"{name}{', optional' if hint.optional else ''}{', secret' if hint.secret else ''}"
+    return f"{described_type(hint)}{', optional' if hint.optional else ''}{', secret' if hint.secret else ''}"

@@ -10,10 +10,16 @@ from typing import Any
 
 from generator.notebook.interface import Input
 from generator.notebook.parameters import CwlType, Role
-from generator.notebook.schemas import is_file, value_schema
+from generator.notebook.schemas import described, is_file, value_schema
 
 _ANYTHING = ["null", "string", "number", "boolean", "array", "object"]
 """The types of a value of any type: the form has a text field for JSON. An object gets an editor without types."""
+
+
+_RANGE = tuple(
+    "minimum maximum exclusiveMinimum exclusiveMaximum minLength maxLength minItems maxItems".split(),
+)
+"""The keywords of JSON Schema that limit a value."""
 
 
 def param(one: Input) -> dict[str, Any]:
@@ -28,8 +34,11 @@ def param(one: Input) -> dict[str, Any]:
         arguments["type"] = _ANYTHING
     if choices := schema.get("enum"):
         arguments["enum"] = [*choices, None] if may_be_null else choices
+    arguments |= {name: schema[name] for name in _RANGE if name in schema}
     if kind == "array":
         arguments |= _items(schema["items"])
+    if schema.get("format") in ("date", "date-time"):
+        arguments["format"] = schema["format"]
     if kind == "string" and "\n" in str(default):
         arguments["format"] = "multiline"
     if doc := _description(one):
@@ -76,7 +85,7 @@ def _items(schema: dict[str, Any]) -> dict[str, Any]:
 def _description(one: Input) -> str:
     """Return the input's own description, and how to give a file."""
     if not is_file(one):
-        return one.doc
+        return described(one)
     kind = "folder" if one.hint.type is CwlType.DIRECTORY else "file"
     place = "in the data folder" + (", or a URL" if one.hint.role is Role.STAGE_IN else "")
     many = "paths of {}s, one a line, " if one.hint.array else "path of a {} "

@@ -11,6 +11,7 @@ from generator.documents.context import DocumentContext
 from generator.documents.cwl.platform_inputs import platform_type
 from generator.documents.text import json_text
 from generator.notebook.interface import Input, label
+from generator.notebook.parameters import Format
 from generator.shared import contract, media_types
 
 _profile = "http://www.opengis.net/profiles/eoc/dockerizedApplication"
@@ -65,9 +66,16 @@ def _input(one: Input) -> dict[str, Any]:
     return {
         "id": one.id,
         "title": one.doc or label(one.name),
-        "input": {"literalDataDomains": [{"dataType": {"name": platform_type(one)}}]},
+        "input": {"literalDataDomains": [{"dataType": {"name": _data_type(one)}}]},
         "minOccurs": "1" if one.required else "0",
     }
+
+
+def _data_type(one: Input) -> str:
+    """Return the name of a type; dates have those of XML Schema."""
+    dates = {Format.DATE: "date", Format.DATETIME: "dateTime"}
+    name = dates.get(one.hint.format) if one.hint.format else None
+    return f"{name}{'[]' if one.hint.array else ''}" if name else platform_type(one)
 
 
 def _entry(name: str, title: str, media_type: str) -> dict[str, Any]:

@@ -10,9 +10,10 @@ from typing import Any
 from generator.documents.context import DocumentContext
 from generator.metadata.licenses import license_address
 from generator.metadata.metadata import Metadata, property_of
+from generator.notebook import geojson
 from generator.notebook.interface import Input
 from generator.notebook.ogc_description import ProcessSummary, with_boolean_ends
-from generator.notebook.parameters import CwlType
+from generator.notebook.parameters import CwlType, Format
 from generator.notebook.schemas import is_file, item_schema, value_schema
 
 REPOSITORY_RELATION = "https://schema.org/codeRepository"
@@ -64,13 +65,13 @@ def _input(entry: dict[str, Any], one: Input | None) -> dict[str, Any]:
     """
     kind, may_be_null = _kind(entry["type"])
     schema: dict[str, Any] = _schema(one, kind.removesuffix("[]")) if one else {"type": kind}
-    default = entry.get("default")
+    default = _default(entry, one)
     if default is not None and is_finite(default):
         schema["default"] = default
     if may_be_null:
         schema["nullable"] = True
     repeated = {"maxOccurs": "unbounded"} if kind in ("File[]", "Directory[]") else {}
-    needed = not may_be_null and default is None
+    needed = not may_be_null and entry.get("default") is None
     return {**_texts(entry), "schema": schema, "minOccurs": int(needed), **repeated}
 
 
@@ -89,7 +90,17 @@ def _schema(one: Input, kind: str) -> dict[str, Any]:
         return {**item_schema(one), "contentEncoding": "binary"}
     if one.hint.type is CwlType.ANY:
         return {"type": "string", "contentMediaType": "application/json"}
+    if one.hint.format is Format.GEOJSON:
+        text = {"type": "string", "contentMediaType": geojson.media_type}
+        return {"type": "array", "items": text} if one.hint.array else text
     return with_boolean_ends({name: value for name, value in value_schema(one).items() if name != "default"})
+
+
+def _default(entry: dict[str, Any], one: Input | None) -> Any:
+    """Return the default of the CWL as its schema has it: a time has an offset, and ``today`` is not a date."""
+    if one is not None and one.hint.format in (Format.DATE, Format.DATETIME):
+        return value_schema(one).get("default")
+    return entry.get("default")
 
 
 def _texts(entry: dict[str, Any]) -> dict[str, str]:
