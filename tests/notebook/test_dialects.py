@@ -106,7 +106,7 @@ def test_the_configuration_of_xcengine_is_no_input() -> None:
         ("x = None  # oda:POSIXPath", "File?", ""),
         ("x = 'a'  # oda:AstrophysicalObject", "string", ""),
         ("x: float = 1  # oda:Integer", "float", ""),
-        ("x = 1  # oda:Energy; oda:lower_limit 1; oda:unit unit:keV", "int", "from 1 in keV"),
+        ("x = 1  # oda:Energy; oda:lower_limit 1; oda:unit unit:keV", "int", ""),
         ('x = "a"  # oda:String; oda:allowed_value "a","b"', "string", ""),
     ],
 )
@@ -114,6 +114,36 @@ def test_a_comment_of_the_ontology_means(line: str, kind: str, doc: str) -> None
     row = to_dict(read(notebook(line)))["inputs"][0]
 
     assert (type_of(row), row["doc"]) == (kind, doc)
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("x = 1  # oda:Energy; oda:lower_limit 1; oda:unit unit:keV", {"minimum": 1, "unit": "keV"}),
+        ("x = 0  # oda:Integer; oda:lower_limit 1", {}),
+        ("x = '2020-01-31T00:00:00'  # oda:StartTimeISOT", {"format": "date-time"}),
+        ("x = 'T0'  # oda:StartTimeISOT", {}),
+        ("x = 3 #@param {type:'slider', min:0, max:10, step:1}", {"minimum": 0, "maximum": 10, "step": 1}),
+        ("x = 30 #@param {type:'slider', min:0, max:10}", {}),
+        ("x = '2020-01-31' #@param {type:'date'}", {"format": "date"}),
+        ("x = '' #@param {type:'date'}", {}),
+    ],
+)
+def test_limits_of_a_dialect_fill_the_bounds_unless_the_default_is_outside(line: str, expected: dict[str, Any]) -> None:
+    document = notebook(line, tags=() if "@param" in line else ("parameters",))
+    row = to_dict(read(document))["inputs"][0]
+
+    assert {key: row[key] for key in ("minimum", "maximum", "step", "unit", "format") if key in row} == expected
+
+
+def test_a_dynamic_default_of_times_square_is_the_default_of_a_run(tmp_path: Path) -> None:
+    schemas = ["night: {type: string, format: date, dynamic_default: yesterday}"]
+    schemas += ["week: {type: string, format: date, dynamic_default: -7d}"]
+    schemas += ["other: {type: string, format: date, dynamic_default: week_start, default: 2026-01-05}"]
+    (tmp_path / "in.yaml").write_text("parameters:\n" + "".join(f"  {one}\n" for one in schemas), encoding="utf-8")
+    rows = to_dict(read(notebook("night = week = other = '2026-01-31'", tags=()), tmp_path))["inputs"]
+
+    assert [row["default"] for row in rows] == ["yesterday", "today-7d", "2026-01-05"]
 
 
 def test_what_kale_refuses_is_named() -> None:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import ast
 import re
+from dataclasses import replace
 
 from generator.notebook.dialects.dialect import Dialect
-from generator.notebook.dialects.literal_hints import hint_of_scalar
+from generator.notebook.dialects.literal_hints import fits, hint_of_scalar, with_limits
 from generator.notebook.dialects.python_cells import PythonCell, python_cells
 from generator.notebook.languages.python import literal_of
 from generator.notebook.notebook import Notebook
-from generator.notebook.parameters import CwlType, Hint, Literal, Missing, Parameter, Reading, Remark
+from generator.notebook.parameters import CwlType, Format, Hint, Literal, Missing, Parameter, Reading, Remark
 from generator.notebook.placement import Edit, Placement
 
 _FIELD = re.compile(r"#\s*@param\b\s*(?P<choices>\[.*\])?\s*(?P<options>\{.*\})?")
@@ -61,8 +62,7 @@ def _parameter(cell: PythonCell, statement: ast.Assign | ast.AnnAssign, name: st
     options = {key: value.strip("\"'") for key, value in _OPTION.findall(field["options"] or "")}
     choices = _choices(field["choices"])
     hint = _hint(options, choices, default)
-    doc = f"from {options['min']} to {options['max']}" if {"min", "max"} <= options.keys() else ""
-    return Parameter(name=name, line=statement.lineno, text=cell.text(statement), default=default, hint=hint, doc=doc)
+    return Parameter(name=name, line=statement.lineno, text=cell.text(statement), default=default, hint=hint)
 
 
 def _hint(options: dict[str, str], choices: list[Literal], default: Literal | Missing) -> Hint | None:
@@ -72,9 +72,14 @@ def _hint(options: dict[str, str], choices: list[Literal], default: Literal | Mi
     if kind == "slider":
         steps = [options.get(key, "1") for key in ("min", "max", "step")]
         whole = isinstance(default, int) and all(re.fullmatch(r"[+-]?\d+", step) for step in steps)
-        return Hint(type=CwlType.INT if whole else CwlType.FLOAT)
+        hint = Hint(type=CwlType.INT if whole else CwlType.FLOAT)
+        return with_limits(
+            hint, default, minimum=options.get("min"), maximum=options.get("max"), step=options.get("step")
+        )
     if kind in _types:
-        return Hint(type=_types[kind], optional=default is None)
+        hint = Hint(type=_types[kind], optional=default is None)
+        date = replace(hint, format=Format.DATE)
+        return date if kind == "date" and fits(date, default) else hint
     return hint_of_scalar(default)
 
 

@@ -12,11 +12,11 @@ import re
 from dataclasses import replace
 
 from generator.notebook.dialects.dialect import Dialect
-from generator.notebook.dialects.literal_hints import hint_of_scalar
+from generator.notebook.dialects.literal_hints import fits, hint_of_scalar, with_limits
 from generator.notebook.dialects.python_cells import PythonCell, python_cells
 from generator.notebook.languages.python import literal_of
 from generator.notebook.notebook import Cell, Notebook
-from generator.notebook.parameters import CwlType, Hint, Parameter, Reading, Remark, Role
+from generator.notebook.parameters import CwlType, Format, Hint, Parameter, Reading, Remark, Role
 from generator.notebook.placement import Placement
 
 _TAG = "outputs"
@@ -32,6 +32,8 @@ _types = {
     "FileReference": CwlType.FILE,
     "POSIXPath": CwlType.FILE,
 }
+_TIMES = ("StartTimeISOT", "EndTimeISOT", "TimeInstantISOT")
+"""Times as text in ISO 8601; other times of the ontology are numbers or texts in several forms."""
 _TEXT = re.compile(r'(?:rdfs:comment|rdfs:label|oda:description|oda:label)\s+"([^"]*)"')
 _LIMIT = re.compile(r"oda:(lower|upper)_limit\s+([-+.\deE]+)")
 _UNIT = re.compile(r"oda:unit\s+(?:unit:)?(\w+)")
@@ -78,22 +80,24 @@ def _refined(one: Parameter) -> Parameter:
         return replace(one, hint=one.hint or hint_of_scalar(one.default))
     kind = next((_types[term] for term in terms if term in _types), None)
     hint = Hint(type=kind) if kind else hint_of_scalar(one.default)
+    time = Hint(type=CwlType.STRING, format=Format.DATETIME)
+    if hint == Hint(type=CwlType.STRING) and any(term in _TIMES for term in terms) and fits(time, one.default):
+        hint = time
     allowed = _ALLOWED.search(one.doc)
     choices = tuple(dict.fromkeys(re.findall(r'"([^"]*)"', allowed[1]))) if allowed else ()
     if choices and isinstance(one.default, str) and one.default in choices:
         hint = Hint(type=CwlType.ENUM, symbols=choices)
-    return replace(one, hint=one.hint or hint, doc=_description(one.doc))
+    text = _TEXT.search(one.doc)
+    limited = _limited(hint, one) if hint else None
+    return replace(one, hint=one.hint or limited, doc=text[1] if text else "")
 
 
-def _description(comment: str) -> str:
-    """Return the text, the limits and the unit in a comment of the ontology."""
-    text = _TEXT.search(comment)
-    limits = dict(_LIMIT.findall(comment))
-    unit = _UNIT.search(comment)
-    words = [text[1]] if text else []
-    words += [f"{word} {limits[key]}" for key, word in (("lower", "from"), ("upper", "to")) if key in limits]
-    words += [f"in {unit[1]}"] if unit else []
-    return " ".join(words)
+def _limited(hint: Hint, one: Parameter) -> Hint:
+    """Return a type with the limits and the unit in the comment of a parameter."""
+    limits, unit = dict(_LIMIT.findall(one.doc)), _UNIT.search(one.doc)
+    if unit and hint.type in (CwlType.INT, CwlType.FLOAT):
+        hint = replace(hint, unit=unit[1])
+    return with_limits(hint, one.default, minimum=limits.get("lower"), maximum=limits.get("upper"))
 
 
 def _unused_comments(cell: Cell) -> list[Remark]:

@@ -5,13 +5,17 @@ Times Square replaces the first code cell, which has the defaults, by the values
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+from generator.notebook.dates import is_dynamic
 from generator.notebook.dialects.dialect import Dialect
+from generator.notebook.dialects.literal_hints import fits, schema_limits, with_limits
 from generator.notebook.languages import python
 from generator.notebook.notebook import Cell, Notebook
-from generator.notebook.parameters import CwlType, Hint, Literal, Missing, Parameter, Reading, Remark
+from generator.notebook.parameters import CwlType, Format, Hint, Literal, Missing, Parameter, Reading, Remark
 from generator.notebook.placement import Placement
 
 _types = {
@@ -20,6 +24,7 @@ _types = {
     "number": CwlType.FLOAT,
     "boolean": CwlType.BOOLEAN,
 }
+_formats = {"date": Format.DATE, "date-time": Format.DATETIME}
 
 
 def read(notebook: Notebook, text: str) -> Dialect | None:
@@ -71,9 +76,23 @@ def _parameter(name: str, schema: Mapping[str, Any], known: Mapping[str, Paramet
         default = schema["text"] if is_text else schema["default"]
     elif name in known:
         default = known[name].default
+    default = _dynamic(schema, hint) or default
+    if hint is not None and hint.format is not None and not fits(hint, default):
+        hint = replace(hint, format=None)
     line = known[name].line if name in known else 0
-    doc = " ".join([*_texts(schema, "description"), *_limits(schema)])
-    return Parameter(name=name, line=line, text=f"{name}: {default}", default=default, hint=hint, doc=doc)
+    doc = " ".join(_texts(schema, "description"))
+    limited = with_limits(hint, default, **schema_limits(schema, hint)) if hint else None
+    return Parameter(name=name, line=line, text=f"{name}: {default}", default=default, hint=limited, doc=doc)
+
+
+def _dynamic(schema: Mapping[str, Any], hint: Hint | None) -> str | None:
+    """Return a ``dynamic_default`` such as ``yesterday`` or ``-7d`` in packmill's words; None for other ones."""
+    text = schema.get("dynamic_default")
+    if not isinstance(text, str) or hint is None or hint.format is None:
+        return None
+    shift = re.fullmatch(r"([+-]\d{1,5})([dwmy])", text.strip())
+    word = f"today{shift[1]}{'mo' if shift[2] == 'm' else shift[2]}" if shift else text.strip()
+    return word if is_dynamic(word) and not word.startswith("now") else None
 
 
 def _hint(schema: Mapping[str, Any]) -> Hint | None:
@@ -84,16 +103,14 @@ def _hint(schema: Mapping[str, Any]) -> Hint | None:
     named = [kind for kind in listed if kind != "null"]
     if named == ["array"] and isinstance(schema.get("items"), dict):
         item = _hint(schema["items"])
-        return Hint(type=item.type, array=True, optional=optional) if item and not item.array else None
+        return replace(item, array=True, optional=optional) if item and not item.array else None
     choices = schema.get("enum")
     if isinstance(choices, list) and choices and all(isinstance(one, str) for one in choices):
         return Hint(type=CwlType.ENUM, symbols=tuple(dict.fromkeys(choices)), optional=optional)
-    return Hint(type=_types[named[0]], optional=optional) if len(named) == 1 and named[0] in _types else None
-
-
-def _limits(schema: Mapping[str, Any]) -> list[str]:
-    words = (("minimum", "from"), ("exclusiveMinimum", "above"), ("maximum", "to"), ("exclusiveMaximum", "below"))
-    return [f"{word} {schema[key]}" for key, word in words if isinstance(schema.get(key), int | float)]
+    if len(named) != 1 or named[0] not in _types:
+        return None
+    form = _formats.get(schema["format"]) if isinstance(schema.get("format"), str) and named == ["string"] else None
+    return Hint(type=_types[named[0]], optional=optional, format=form)
 
 
 def _texts(schema: Mapping[str, Any], key: str) -> list[str]:
