@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +21,10 @@ _FILES = ("File", "Directory")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Field:
-    """One input in a form; ``control`` is text, number, select, lines or json."""
+    """One input in a form; ``control`` is text, number, date, select, lines or json.
+
+    ``limits`` are the attributes ``min``, ``max`` and the like of the control, with their values.
+    """
 
     id: str
     name: str
@@ -32,6 +36,7 @@ class Field:
     required: bool
     secret: bool
     whole: bool
+    limits: tuple[tuple[str, str], ...] = ()
 
 
 class WrongValueError(Exception):
@@ -53,19 +58,48 @@ def _field(one: Mapping[str, Any]) -> Field:
         control = "select"
     else:
         control = "number" if kind in (*_WHOLE, *_REAL) else "json" if kind == "Any" else "text"
+    if control == "text" and one.get("format") == "date" and not one.get("dynamic"):
+        control = "date"
     default = one.get("default")
     return Field(
         id=cwl_id(str(one["name"])),
         name=str(one["name"]),
         type=f"{kind}{'[]' if array else ''}",
-        doc=str(one.get("doc") or ""),
+        doc=_doc(one),
         control=control,
         options=options,
         default=_format_default(default, control) if default is not None else "",
         required=not one.get("optional") and default is None and not one.get("secret"),
         secret=bool(one.get("secret")),
         whole=kind in _WHOLE,
+        limits=tuple(_limits(one, control)),
     )
+
+
+def _doc(one: Mapping[str, Any]) -> str:
+    """Return the description of an input with its form, its range and its unit."""
+    form = {"date-time": "date and time", "bbox": "west, south, east, north", "geojson": "GeoJSON"}
+    words = [form.get(str(one.get("format")), "")]
+    words += [f"{word} {one[key]}" for key, word in _RANGE.items() if key in one]
+    words += [f"in {one['unit']}"] if one.get("unit") else []
+    return "; ".join(filter(None, (str(one.get("doc") or ""), ", ".join(filter(None, words)))))
+
+
+_RANGE = {
+    "minimum": "at least",
+    "exclusiveMinimum": "above",
+    "maximum": "at most",
+    "exclusiveMaximum": "below",
+    "minLength": "characters at least",
+    "maxLength": "characters at most",
+}
+
+
+def _limits(one: Mapping[str, Any], control: str) -> Iterator[tuple[str, str]]:
+    """Yield the attributes of a date; a number's field is of text, for infinite ones."""
+    for name, key in (("min", "minimum"), ("max", "maximum")):
+        if control == "date" and re.fullmatch(r"\d{4}-\d{2}-\d{2}", str(one.get(key))):
+            yield name, str(one[key])
 
 
 def _stage_in_field(one: Mapping[str, Any]) -> Field:

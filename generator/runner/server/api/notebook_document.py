@@ -10,7 +10,7 @@ from fastapi import FastAPI
 
 from generator.notebook.interface import Input, Output
 from generator.notebook.ogc_description import output_media_type
-from generator.notebook.parameters import CwlType
+from generator.notebook.parameters import CwlType, Format
 from generator.notebook.schemas import input_media_type, input_schema, inputs_schema, is_file, is_needed, item_schema
 from generator.runner.server.api.server_document import part_of_document
 from generator.runner.server.catalogue import ServedNotebook
@@ -132,14 +132,27 @@ def _example(inputs: tuple[Input, ...]) -> dict[str, Any]:
     }
 
 
+_samples: dict[Format | None, Any] = {
+    Format.DATE: "2020-01-31",
+    Format.DATETIME: "2020-01-31T12:00:00Z",
+    Format.GEOJSON: {"type": "Point", "coordinates": [-9.1, 38.7]},
+}
+
+
 def _sample(one: Input) -> Any:
+    if one.hint.format is Format.BBOX:
+        return [-10.5, 36.0, -6.0, 42.2]
     if one.hint.array:
         return []
     if is_file(one):
         return {"class": str(one.hint.type), "contents": ""}
     if "enum" in (schema := item_schema(one)):
         return schema["enum"][0]
-    return {"integer": 1, "number": 1.0, "boolean": True}.get(schema.get("type", ""), "text")
+    if one.hint.format in _samples:
+        return _samples[one.hint.format]
+    least = schema.get("minimum", schema.get("maximum"))
+    numbers = {"integer": 1 if least is None else least, "number": 1.0 if least is None else least}
+    return {**numbers, "boolean": True}.get(schema.get("type", ""), "text")
 
 
 def _content_type(one: Input) -> str | None:

@@ -19,7 +19,8 @@ from typing import Any
 
 from generator.notebook.interface import Input, Interface
 from generator.notebook.literals import MisfitError
-from generator.notebook.parameters import CwlType
+from generator.notebook.ogc_description import crs84
+from generator.notebook.parameters import CwlType, Format
 from generator.notebook.schemas import input_media_type, is_file
 from generator.runner.server.ogc.errors import invalid_value
 from generator.runner.server.runs.folder import RunFolder
@@ -63,11 +64,23 @@ def input_object(given: Mapping[str, Any], interface: Interface, folder: RunFold
 
 def _inline(value: Any, one: Input | None, name: str) -> Any:
     """Return a value; one occurrence of a list is a list with it."""
-    if isinstance(value, list):
+    if isinstance(value, list) and not (one is not None and one.hint.format is Format.BBOX):
         return [_unqualified(item, name) for item in value]
+    if one is not None and one.hint.format is Format.BBOX:
+        return _bbox(value, name)
     plain = _unqualified(value, name)
     is_single = one is not None and one.hint.array and plain is not None and not isinstance(plain, list)
     return [plain] if is_single else plain
+
+
+def _bbox(value: Any, name: str) -> Any:
+    """Return the numbers of a bounding box, which the standard writes as an object (``bbox.yaml``)."""
+    plain = _unqualified(value, name)
+    if not isinstance(plain, dict) or "bbox" not in plain:
+        return plain
+    if plain.get("crs", crs84[0]) not in crs84 or not plain.keys() <= {"bbox", "crs"}:
+        raise invalid_value(f"input {name!r}: is a bounding box with 'crs' {crs84[0]!r}, in degrees, longitude first")
+    return plain["bbox"]
 
 
 def _unqualified(value: Any, name: str) -> Any:

@@ -6,9 +6,12 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from generator.notebook.bounds import range_text
 from generator.notebook.interface import Input, label
-from generator.notebook.parameters import CwlType, Literal, Missing
+from generator.notebook.parameters import CwlType, Format, Literal, Missing
 from generator.notebook.schemas import is_file, is_needed
+from generator.runner.packaged.earth_values import has_dynamic_default
+from generator.runner.server.pages.typed_controls import format_names, limits, local_text, typed_control
 from generator.runner.server.values.strict_json import read_json
 
 _RADIOS = 4
@@ -43,8 +46,8 @@ _plurals = {
 class Field:
     """One input in a form.
 
-    ``control`` is text, area, lines, checkbox, radios, select, checks, secret or file; ``texts`` are the values that
-    it shows, one for each item of a list.
+    ``control`` is text, number, date, datetime-local, area, lines, checkbox, radios, select, checks, secret or file;
+    ``texts`` are the values that it shows, one for each item of a list.
     """
 
     id: str
@@ -62,6 +65,8 @@ class Field:
     """What an empty field means, if that is not obvious."""
     many: bool = False
     """Whether several files may be chosen."""
+    limits: tuple[tuple[str, str], ...] = ()
+    """The attributes ``min``, ``max``, ``step``, ``minlength`` and ``maxlength`` with their values."""
     error: str = ""
 
     @property
@@ -81,18 +86,21 @@ def form_fields(
 def _field(one: Input, given: Sequence[str] | None, error: str) -> Field:
     texts = tuple(default_texts(one)) if given is None else tuple(given)
     control = _control(one, texts)
+    if control == "datetime-local":
+        texts = tuple(map(local_text, texts))
     return Field(
         id=one.id,
         label=label(one.name),
         control=control,
         kind=_kind(one, control),
-        doc=one.doc,
+        doc="\n".join(filter(None, (one.doc, range_text(one.hint, one.doc)))),
         texts=() if control in ("secret", "file") else texts,
         options=_options(one, control),
         keyboard=_keyboard(one),
         required=is_required(one),
         empty=_meaning_of_empty(one, control),
         many=one.hint.array or one.hint.type is CwlType.DIRECTORY,
+        limits=tuple(limits(one, control).items()),
         error=error,
     )
 
@@ -104,13 +112,15 @@ def is_required(one: Input) -> bool:
 
 def default_texts(one: Input) -> list[str]:
     """Return the default as the texts of a field; none for files, whose paths are the notebook's own, and secrets."""
-    if isinstance(one.default, Missing) or is_file(one) or one.hint.secret:
+    if isinstance(one.default, Missing) or is_file(one) or one.hint.secret or has_dynamic_default(one):
         return []
     return texts_of(one.default, one)
 
 
 def texts_of(value: Literal, one: Input) -> list[str]:
     """Return a value as the texts of a field, which `generator.runner.server.values.texts` reads as the same value."""
+    if one.hint.format is Format.BBOX and isinstance(value, list | tuple):
+        return [", ".join(map(str, value))]
     if one.hint.array and isinstance(value, list | tuple):
         texts = [_text(item, one) for item in value]
         one_a_line = all(text and text.strip() == text and "\n" not in text for text in texts)
@@ -141,6 +151,8 @@ def _control(one: Input, texts: Sequence[str]) -> str:
         return "secret"
     if hint.symbols:
         return "checks" if hint.array else "radios" if len(hint.symbols) <= _RADIOS else "select"
+    if hint.format or hint.bounds:
+        return typed_control(one, texts)
     if hint.array:
         return "lines"
     if hint.type is CwlType.BOOLEAN:
@@ -152,11 +164,14 @@ def _control(one: Input, texts: Sequence[str]) -> str:
 def _kind(one: Input, control: str) -> str:
     if control == "checks":
         return "any number of these"
+    if one.hint.format and not is_file(one):
+        return f"{format_names[one.hint.format]}{', one per line' if control == 'lines' else ''}"
     if control == "lines":
         return f"list of {_plurals.get(one.hint.type, 'values')}, one per line"
     if one.hint.secret:
         return "secret text"
-    return (_plurals if one.hint.array else _names)[one.hint.type]
+    name = (_plurals if one.hint.array else _names)[one.hint.type]
+    return f"{name}, {one.hint.unit}" if one.hint.unit else name
 
 
 def _options(one: Input, control: str) -> tuple[str, ...]:
@@ -176,6 +191,8 @@ def _keyboard(one: Input) -> str:
 def _meaning_of_empty(one: Input, control: str) -> str:
     if control == "file" and isinstance(one.default, str) and one.default:
         return f"Without a file, the notebook uses {one.default}."
+    if has_dynamic_default(one):
+        return f"Without a value, the run uses {one.default} (UTC)."
     if is_required(one) or control in ("checkbox", "radios", "select", "checks"):
         return ""
     if isinstance(one.default, Missing):

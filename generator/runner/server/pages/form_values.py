@@ -7,7 +7,7 @@ from pathlib import Path
 
 from generator.notebook.interface import Input, Interface
 from generator.notebook.literals import MisfitError
-from generator.notebook.parameters import CwlType, Missing
+from generator.notebook.parameters import CwlType, Format, Missing
 from generator.notebook.schemas import is_file
 from generator.runner.packaged.values import explain_misfit, notebook_value
 from generator.runner.server.pages.fields import is_required
@@ -28,6 +28,8 @@ def _texts(one: Input, sent: list[str] | None) -> list[str]:
     if sent is None:  # browsers do not send what is not checked
         is_checkbox = one.hint.type is CwlType.BOOLEAN and not isinstance(one.default, Missing)
         return ["false"] if is_checkbox and not one.hint.array else []
+    if one.hint.format is Format.BBOX:
+        return sent[:1]
     if one.hint.array and not one.hint.symbols:
         return _lines(sent[0])
     return sent if one.hint.array else sent[:1]
@@ -45,7 +47,8 @@ def form_pairs(interface: Interface, texts: Mapping[str, list[str]]) -> list[tup
     pairs: list[tuple[str, str]] = []
     for one in interface.inputs:
         items = texts.get(one.id, [])
-        if one.hint.array and not items and not isinstance(one.default, Missing) and not is_file(one):
+        is_list = one.hint.array and one.hint.format is not Format.BBOX
+        if is_list and not items and not isinstance(one.default, Missing) and not is_file(one):
             items = [""]  # an emptied list is an empty list
         if items == [""] and not _takes_empty_text(one):
             continue
@@ -54,7 +57,7 @@ def form_pairs(interface: Interface, texts: Mapping[str, list[str]]) -> list[tup
 
 
 def _takes_empty_text(one: Input) -> bool:
-    if one.hint.secret:
+    if one.hint.secret or one.hint.format:
         return False
     return not isinstance(one.default, Missing) and (one.hint.array or one.hint.type is CwlType.STRING)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from generator.notebook.interface import Input, Interface
 from generator.notebook.literals import MisfitError, fit
-from generator.notebook.parameters import CwlType, Hint
+from generator.notebook.parameters import CwlType, Format, Hint
 from generator.runner.server.values.strict_json import read_json
 
 _TEXTS = (CwlType.STRING, CwlType.ENUM, CwlType.FILE, CwlType.DIRECTORY)
@@ -43,15 +43,26 @@ def _value(texts: list[str], one: Input) -> Any:
     hint = one.hint
     if len(texts) == 1 and _is_null(texts[0], hint):
         return None
+    if hint.format is Format.BBOX:
+        return _bbox(texts, hint)
     if hint.array:
         return _items(texts, hint)
     return _scalar(texts[0], hint) if len(texts) == 1 else [_scalar(text, hint) for text in texts]
 
 
+def _bbox(texts: list[Any], hint: Hint) -> Any:
+    """Read ``bbox=1,2,3,4`` or a number for each time that the name is repeated; it stays as it is if it is wrong."""
+    try:
+        return fit(texts, hint)
+    except MisfitError:
+        return texts[0] if len(texts) == 1 else texts
+
+
 def _is_null(text: str, hint: Hint) -> bool:
     if hint.type in (CwlType.FILE, CwlType.DIRECTORY) and not text:
         return True
-    return hint.optional and (not text or (text == "null" and (hint.array or hint.type not in _TEXTS)))
+    is_word = bool(hint.array or hint.format or hint.type not in _TEXTS)
+    return hint.optional and (not text or (text == "null" and is_word))
 
 
 def _items(texts: list[str], hint: Hint) -> list[Any]:
