@@ -60,8 +60,8 @@ def stage_in(request: StageInRequest) -> dict[str, Any]:
     Depending on ``as_type``, ``output_files`` is a list of Files, ``output_file`` the only File,
     ``output_directory`` a Directory, or ``output_directories`` a Directory for each item of a list. The others are
     null; all are null if an optional parameter has no value.
-    ``cache_out`` is the cache for the next step, ``cache_new`` the same if this step created it, and ``cache_is_new``
-    passes that on.
+    ``cache_out`` is the cache for the next step, ``cache_new`` the same if a step of this run created or copied it, and
+    ``cache_is_new`` passes that on.
 
     Raises:
         BadInputsError: the inputs are invalid.
