@@ -76,6 +76,9 @@ def add(commands: Commands) -> None:
         default="auto",
         help="how kernels start (default: %(default)s; see packmill-runner serve --help)",
     )
+    parser.add_argument(
+        "--report", action="store_true", help="also write report.html: the table with pictures, and a plot"
+    )
     parser.add_argument("--trust", action="store_true", help="run parts of the package that packmill does not write")
     parser.add_argument("--json", action="store_true", help="print a summary in JSON on stdout")
     parser.set_defaults(command=run)
@@ -126,6 +129,7 @@ def run(options: argparse.Namespace) -> int:
             max_failures=options.max_failures,
             way=options.way,
             trust=options.trust,
+            report=options.report,
         ),
         limits=container_limits(settings),
         network=network,

@@ -16,14 +16,16 @@ from generator.package.hints import find_document, find_process, read_hints
 from generator.package.image_presence import require_own_image
 from generator.package.job_file import read_job
 from generator.package.map.containers import ContainerPlan, remove_containers
+from generator.package.map.counting import Counter
 from generator.package.map.folders import row_folders, rows_folder
 from generator.package.map.journal import Ended, Journal, hidden_folder, open_journal
-from generator.package.map.reporting import Counter
+from generator.package.map.report import write_report
 from generator.package.map.results import Result, write_results
 from generator.package.map.rows import PlannedRow, plan_rows
 from generator.package.map.scheduling import Schedule, Scheduler, TooManyFailuresError
 from generator.package.map.tables import Row
 from generator.package.map.tool import Tool, read_tool
+from generator.package.record import read_record
 from generator.package.run import check_trust
 from generator.progress import Progress
 from generator.shared.errors import UsageError
@@ -51,6 +53,7 @@ class MapRequest:
     max_failures: int | None = None
     way: str = "auto"
     trust: bool = False
+    report: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -106,6 +109,9 @@ def map_package(
                 _run(request, plan, table, left, parallel)
             finally:
                 written = write_results(outdir, table.results())
+                if request.report:
+                    title = _title(request.package)
+                    written.append(write_report(outdir, table.results(), package=title, tables=written))
         return _summary(table.results(), written)
 
 
@@ -186,6 +192,13 @@ def _plan(request: MapRequest, progress: Progress) -> tuple[Tool, list[PlannedRo
     tool = read_tool(document)
     require_own_image(tool.image, options=(), advice=f"build the package again: packmill rebuild {request.package}")
     return tool, rows
+
+
+def _title(package: Path) -> str:
+    """Return the name of a package's process for people."""
+    record = read_record(find_process(package).parent)
+    name = record.get("metadata", {}).get("name") or record.get("process", {}).get("path")
+    return str(name or package.name)
 
 
 def _default_parallel(tool: Tool, limits: ContainerLimits, rows: int) -> int:

@@ -1,0 +1,76 @@
+"""``report.html``: a page with the table of results, thumbnails of pictures, and a plot of a result against an input.
+
+The page is one file without foreign parts. What notebooks wrote is data in it: the script shows it as text alone.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import generator.shared
+from generator.package.map.results import Result, tabulate
+from generator.resources import data_folder, render
+
+report_file = "report.html"
+_MOST_REASONS = 10
+
+
+def write_report(outdir: Path, results: Sequence[Result], *, package: str, tables: Sequence[Path]) -> Path:
+    """Write the page next to the tables of results; return its path."""
+    columns, records = tabulate(results)
+    states = Counter(record["state"] for record in records)
+    counted = ", ".join(f"{states[state]} {state}" for state in ("succeeded", "failed", "missing") if states[state])
+    data = {
+        "columns": columns,
+        "records": [[record.get(name) for name in columns] for record in records],
+        "paths": sorted(_path_columns(columns, records)),
+    }
+    parts = data_folder("templates") / "package" / "map"
+    page = render(
+        "package/map/report.html",
+        nonce=secrets.token_urlsafe(16),
+        title=f"Results of {package}",
+        lead=f"{len(records)} rows: {counted}",
+        tables=[path.name for path in tables],
+        reasons=_reasons(records),
+        base=Path(generator.shared.__file__).with_name("pages").joinpath("base.css").read_text(encoding="utf-8"),
+        style=(parts / "report.css").read_text(encoding="utf-8"),
+        script=(parts / "report.js").read_text(encoding="utf-8"),
+        data=_as_script(data),
+    )
+    path = outdir / report_file
+    temporary = path.with_name(f".{path.name}.new")
+    temporary.write_text(page, encoding="utf-8")
+    temporary.replace(path)
+    return path
+
+
+def _as_script(data: Any) -> str:
+    """Return JSON that cannot end the script element (HTML, "Restrictions for contents of script elements")."""
+    return json.dumps(data, ensure_ascii=False, allow_nan=False, default=str).replace("<", "\\u003c")
+
+
+def _path_columns(columns: Sequence[str], records: Sequence[Mapping[str, Any]]) -> set[str]:
+    """Return the columns whose values are paths: of the outputs, which are below the row's folder."""
+    found = set()
+    for record in records:
+        place = record.get("folder")
+        for name in columns:
+            items = record.get(name)
+            first = items[0] if isinstance(items, list) and items else items
+            if place and isinstance(first, str) and first.startswith(f"{place}/"):
+                found.add(name)
+    return found
+
+
+def _reasons(records: Sequence[Mapping[str, Any]]) -> list[tuple[str, int, Mapping[str, Any]]]:
+    """Return the most frequent reasons of failures, how often each occurs, and the first row with it."""
+    failed = [record for record in records if record["state"] == "failed"]
+    counts = Counter(str(record.get("reason")) for record in failed)
+    first = {str(record.get("reason")): record for record in reversed(failed)}
+    return [(reason, count, first[reason]) for reason, count in counts.most_common(_MOST_REASONS)]

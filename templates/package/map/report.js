@@ -1,0 +1,168 @@
+// Shows the rows of a map: sorted, filtered, a page at a time; and a plot of two columns.
+"use strict";
+
+const { columns, records, paths } = JSON.parse(document.getElementById("data").textContent);
+const PAGE = 50;
+const MOST_POINTS = 5000;
+const PICTURE = /\.(png|jpe?g|gif|webp|svg)$/i;
+const filters = document.getElementById("filters");
+const body = document.querySelector("tbody");
+const numbers = new Intl.NumberFormat("en", { maximumSignificantDigits: 6, useGrouping: false });
+let order = { column: 0, down: false };
+let page = 0;
+
+const element = (name, properties = {}, ...children) => {
+  const made = Object.assign(document.createElement(name), properties);
+  made.append(...children);
+  return made;
+};
+const textOf = (value) =>
+  value === null ? "" : typeof value === "object" ? JSON.stringify(value) : String(value);
+const compare = (a, b) => {
+  if (a === null || b === null) return (a === null) - (b === null);
+  if (typeof a === "number" && typeof b === "number") return a - b;
+  return textOf(a).localeCompare(textOf(b), "en", { numeric: true });
+};
+const address = (path) => path.split("/").map(encodeURIComponent).join("/");
+
+function link(path) {
+  const name = path.slice(path.lastIndexOf("/") + 1);
+  if (!PICTURE.test(path)) return element("a", { href: address(path) }, name);
+  return element("a", { href: address(path) }, element("img", { src: address(path), alt: name, loading: "lazy" }));
+}
+
+function cell(value, column) {
+  if (value === null) return element("td");
+  if (paths.includes(columns[column])) {
+    return element("td", {}, ...(Array.isArray(value) ? value : [value]).filter(Boolean).map(link));
+  }
+  if (columns[column] === "state") return element("td", { className: value }, value);
+  if (typeof value === "number") return element("td", { className: "number" }, numbers.format(value));
+  return element("td", {}, textOf(value).slice(0, 500));
+}
+
+function chosen() {
+  const text = filters.elements.text.value.toLowerCase();
+  const state = filters.elements.state.value;
+  const column = columns.indexOf("state");
+  const found = records.filter(
+    (record) =>
+      (!state || record[column] === state) &&
+      (!text || record.some((value) => textOf(value).toLowerCase().includes(text))),
+  );
+  const sign = order.down ? -1 : 1;
+  return found.sort((a, b) => {
+    const [one, other] = [a[order.column], b[order.column]];
+    return one === null || other === null ? compare(one, other) : sign * compare(one, other);
+  });
+}
+
+function show() {
+  const found = chosen();
+  const last = Math.max(0, Math.ceil(found.length / PAGE) - 1);
+  page = Math.min(page, last);
+  const shown = found.slice(page * PAGE, (page + 1) * PAGE);
+  body.replaceChildren(...shown.map((record) => element("tr", {}, ...record.map(cell))));
+  filters.querySelector("output").value = `${found.length} of ${records.length} rows`;
+  const turn = (text, to) => {
+    const button = element("button", { type: "button", disabled: to < 0 || to > last }, text);
+    button.addEventListener("click", () => { page = to; show(); });
+    return button;
+  };
+  const pages = [turn("Previous", page - 1), element("span", {}, `page ${page + 1} of ${last + 1}`), turn("Next", page + 1)];
+  document.querySelector("nav.pages").replaceChildren(...(last ? pages : []));
+  document.querySelectorAll("th").forEach((head, index) => {
+    if (index === order.column) head.setAttribute("aria-sort", order.down ? "descending" : "ascending");
+    else head.removeAttribute("aria-sort");
+  });
+}
+
+function addHeads() {
+  document.querySelector("thead tr").append(
+    ...columns.map((name, column) => {
+      const button = element("button", { type: "button" }, name);
+      button.addEventListener("click", () => {
+        order = { column, down: order.column === column && !order.down };
+        show();
+      });
+      return element("th", { scope: "col" }, button);
+    }),
+  );
+}
+
+function ticks(from, to) {
+  const rough = (to - from) / 5 || Math.abs(from) || 1;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 5, 10].map((factor) => factor * power).find((one) => one >= rough);
+  const first = Math.ceil(from / step);
+  return Array.from({ length: Math.floor(to / step) - first + 1 }, (_, index) => (first + index) * step);
+}
+
+function plot(form, picture) {
+  const [x, y] = [Number(form.elements.x.value), Number(form.elements.y.value)];
+  const points = records.filter((one) => typeof one[x] === "number" && typeof one[y] === "number").slice(0, MOST_POINTS);
+  const range = (column) => {
+    const values = points.map((one) => one[column]);
+    const [low, high] = [values.reduce((a, b) => Math.min(a, b)), values.reduce((a, b) => Math.max(a, b))];
+    return low === high ? [low - 1, high + 1] : [low, high];
+  };
+  const [left, right] = range(x);
+  const [low, high] = range(y);
+  const across = (value) => 70 + (630 * (value - left)) / (right - left);
+  const up = (value) => 320 - (300 * (value - low)) / (high - low);
+  const draw = (name, attributes, text = "") => {
+    const made = document.createElementNS("http://www.w3.org/2000/svg", name);
+    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+    made.textContent = text;
+    return made;
+  };
+  const parts = [];
+  for (const value of ticks(left, right)) {
+    parts.push(draw("line", { x1: across(value), x2: across(value), y1: 20, y2: 320 }));
+    parts.push(draw("text", { x: across(value), y: 336, "text-anchor": "middle" }, numbers.format(value)));
+  }
+  for (const value of ticks(low, high)) {
+    parts.push(draw("line", { x1: 70, x2: 700, y1: up(value), y2: up(value) }));
+    parts.push(draw("text", { x: 64, y: up(value) + 4, "text-anchor": "end" }, numbers.format(value)));
+  }
+  for (const one of points) {
+    const dot = draw("circle", { cx: across(one[x]), cy: up(one[y]), r: 3 });
+    dot.append(draw("title", {}, `row ${one[0]}: ${numbers.format(one[x])}, ${numbers.format(one[y])}`));
+    parts.push(dot);
+  }
+  parts.push(draw("text", { x: 385, y: 354, "text-anchor": "middle" }, columns[x]));
+  parts.push(draw("text", { x: 8, y: 14 }, columns[y]));
+  picture.replaceChildren(...parts);
+  picture.setAttribute("aria-label", `${columns[y]} against ${columns[x]}, ${points.length} points`);
+}
+
+function addPlot() {
+  const numeric = columns.flatMap((name, column) => {
+    const values = records.map((record) => record[column]).filter((value) => value !== null);
+    return values.length > 1 && values.every((value) => typeof value === "number") && name !== "cell" ? [column] : [];
+  });
+  if (numeric.length < 2) return;
+  const section = document.getElementById("plot");
+  const form = section.querySelector("form");
+  for (const name of ["x", "y"]) {
+    form.elements[name].append(...numeric.map((column) => element("option", { value: column }, columns[column])));
+  }
+  const inputs = numeric.filter((column) => column > 0 && column < columns.indexOf("state"));
+  form.elements.x.value = inputs.length ? inputs[0] : numeric[0];
+  form.elements.y.value = numeric[numeric.length - 1];
+  const redraw = () => plot(form, section.querySelector("svg"));
+  form.addEventListener("change", redraw);
+  form.addEventListener("submit", (event) => event.preventDefault());
+  section.hidden = false;
+  redraw();
+}
+
+filters.elements.state.append(
+  ...[...new Set(records.map((record) => record[columns.indexOf("state")]))].map((state) => element("option", {}, state)),
+);
+filters.addEventListener("input", () => { page = 0; show(); });
+filters.addEventListener("submit", (event) => event.preventDefault());
+filters.hidden = false;
+addHeads();
+addPlot();
+show();

@@ -1,0 +1,89 @@
+"""The page of a map: the table with pictures, sorted and filtered, and a plot; shown without a network."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect, sync_playwright
+
+from generator.package.map.journal import Ended
+from generator.package.map.report import write_report
+from generator.package.map.results import Result
+from generator.package.map.rows import PlannedRow
+
+_CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+_EVIL = "</script><script>document.title='broken'</script><img src=x onerror=document.title='broken'>"
+_PICTURE = '<svg xmlns="http://www.w3.org/2000/svg" width="20" height="10"><rect width="20" height="10"/></svg>'
+
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(_CHROMIUM is None, reason="no Chromium is installed")]
+
+
+def result(number: int, **fields: Any) -> Result:
+    values = {"year": 2000 + number}
+    ended = Ended(**{"state": "succeeded", "seconds": 0.5, **fields})
+    return PlannedRow(number=number, values=values, given=values), f"{number:03d}", ended
+
+
+@pytest.fixture(params=[(1280, "light"), (390, "dark")])
+def page(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Page]:
+    """The page of 120 rows: the second failed, the first has a picture."""
+    width, scheme = request.param
+    rows = [result(number, scraps={"mean": number**0.5}) for number in range(1, 121)]
+    rows[0] = result(1, scraps={"mean": 1.0}, outputs={"map": "a map.svg"})
+    rows[1] = result(2, state="failed", reason="cell-error", message=_EVIL)
+    (tmp_path / "rows" / "001").mkdir(parents=True)
+    (tmp_path / "rows" / "001" / "a map.svg").write_text(_PICTURE)
+    report = write_report(tmp_path, rows, package=f"trees {_EVIL}", tables=[tmp_path / "results.csv"])
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=_CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        context = browser.new_context(offline=True, color_scheme=scheme, viewport={"width": width, "height": 800})
+        opened = context.new_page()
+        problems: list[str] = []
+        opened.on("console", lambda message: problems.append(message.text))
+        opened.on("pageerror", lambda error: problems.append(str(error)))
+        opened.goto(report.as_uri())
+        yield opened
+        browser.close()
+    assert not problems
+
+
+def test_the_page_shows_sorts_and_filters_rows(page: Page) -> None:
+    assert page.title() == f"Results of trees {_EVIL}"
+    expect(page.get_by_text("120 rows: 119 succeeded, 1 failed")).to_be_visible()
+    expect(page.get_by_text("1 × cell-error")).to_be_visible()
+    rows = page.locator("tbody tr")
+    assert rows.count() == 50
+    assert page.locator("tbody img").evaluate("image => image.decode().then(() => image.naturalWidth)") == 20
+
+    page.get_by_role("button", name="mean").click()
+    page.get_by_role("button", name="mean").click()
+    assert rows.first.locator("td").first.inner_text() == "120"
+
+    page.get_by_label("State").select_option("failed")
+    assert rows.count() == 1
+    expect(rows.get_by_text(_EVIL)).to_be_visible()
+
+    page.get_by_label("State").select_option("")
+    page.get_by_label("Search").fill("2007")
+    expect(page.get_by_text("1 of 120 rows")).to_be_visible()
+
+
+def test_the_plot_shows_a_result_against_an_input(page: Page) -> None:
+    plot = page.get_by_role("img", name="mean against year, 119 points")
+    assert plot.locator("circle").count() == 119
+
+    page.get_by_label("Up").select_option("seconds")
+    expect(page.get_by_role("img", name="seconds against year, 120 points")).to_be_attached()
+
+
+def test_everyone_can_use_the_page(page: Page) -> None:
+    assert page.evaluate("document.documentElement.scrollWidth") <= (page.viewport_size or {})["width"]
+    found = Axe().run(
+        page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+    )
+    assert found.violations_count == 0, found.generate_report()
