@@ -1,4 +1,4 @@
-"""Every validator accepts the documents of the example and of ten repositories; docs/platforms.md has the table."""
+"""Every validator accepts the documents of the example and of eleven repositories; docs/platforms.md has the table."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ _contents = {
     "awkward-texts": "names and texts with quotes, colons, brackets, umlauts; a notebook in a folder; `pyproject.toml`",
     "bash-script": "a shell script with `algorithm_config.yml`",
     "colab": "the forms of Colab (`#@param`)",
+    "earth-science-types": "dates, a box, GeoJSON, numbers with bounds and units",
     "enums": "choices, lists of choices, choices with a slash",
     "example": "the bundled example: a stage-in, a picture and a table",
     "ipython2cwl": "the annotations of ipython2cwl, in a notebook in a folder",
