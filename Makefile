@@ -2,8 +2,8 @@
 
 # A kernel that nobody sits in front of: no debugger, no completion.
 NO_RUN_NEEDS = debugpy jedi parso
-# Packages of the runner and of the staging layer.
-IN_RUNNER = certifi fsspec packaging pyyaml
+# Packages of the runner, for the layer of formats.
+IN_RUNNER = certifi packaging pyyaml
 NO_TEST_NEEDS = babel debugpy ipywidgets jupyter jupyter-builder jupyter-console jupyter-lsp jupyter-server-terminals jupyterlab \
 	jupyterlab-pygments jupyterlab-server jupyterlab-widgets notebook notebook-shim widgetsnbextension
 COMPILE = ../../../.venv/bin/uv pip compile -q --universal --no-header --no-annotate
@@ -44,12 +44,12 @@ lock: environment ## resolve the dependencies anew
 	.venv/bin/uv pip compile -q --universal --python-version 3.10 --no-header --no-annotate --group dev -c requirements.lock -o requirements-dev.lock
 	cd templates/image/runner && $(COMPILE) --python-version 3.10 runner.in -o runner.txt
 	cd templates/image/runner && $(COMPILE) --python-version 3.10 -c runner.txt staging.in -o staging.txt
-	cd templates/image/staging && $(COMPILE) --python-version 3.10 -c ../runner/runner.txt -c ../runner/staging.txt $(addprefix --no-emit-package ,$(IN_RUNNER)) formats.in -o formats.txt
+	cd templates/image/formats && $(COMPILE) --python-version 3.10 -c ../runner/runner.txt -c ../runner/staging.txt $(addprefix --no-emit-package ,$(IN_RUNNER)) formats.in -o formats.txt
 	cd templates/image/runner && $(COMPILE) --python-version 3.10 -c runner.txt server.in -o server.txt
 	cd templates/image/runner && $(COMPILE) --python-version 3.10 -c runner.txt -c server.txt gateway.in -o gateway.txt
 	cd templates/image/runner && $(COMPILE) --python-version 3.9 $(addprefix --no-emit-package ,$(NO_RUN_NEEDS)) --overrides kernel-overrides.in kernel.in -o kernel.txt
 	cd tests/helpers/kernels && $(COMPILE) --python-version 3.11 $(addprefix --no-emit-package ,$(NO_TEST_NEEDS)) requirements.in -o requirements.txt
-	cd tests/helpers/formats && $(COMPILE) --python-version 3.11 -c ../../../templates/image/staging/formats.txt --no-emit-package pyogrio requirements.in -o requirements.txt
+	cd tests/helpers/formats && $(COMPILE) --python-version 3.11 -c ../../../templates/image/formats/formats.txt --no-emit-package pyogrio requirements.in -o requirements.txt
 	cd tests/helpers/airflow && $(COMPILE) --python-version 3.11 $(addprefix --no-emit-package ,$(NO_RUN_NEEDS)) requirements.in -o requirements.txt
 	cd tests/helpers/validators && $(COMPILE) --python-version 3.10 requirements.in -o requirements.txt
 	cd tests/helpers/kernels && npm install --package-lock-only --silent --omit-lockfile-registry-resolved

@@ -98,6 +98,7 @@ def _image_spec(job: BuildJob, progress: Progress) -> ImageSpec:
         lock=Lock(name=request.lock[0], text=request.lock[1]) if request.lock else None,
         standard=request.standard,
         kernel_gateway=request.kernel_gateway,
+        formats=_needs_formats(job),
         metadata=describe_repository(job.folder),
         store=_store(job, progress),
         find_pushed=partial(find_pushed, request.registry, job.reference, settings=settings),

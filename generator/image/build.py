@@ -22,6 +22,7 @@ from generator.image.config import home_of_user, repository_folder, search_varia
 from generator.image.dockerfiles import image_dockerfile
 from generator.image.environment.context import plan_key
 from generator.image.environment.plan import Caches, Lock, Plan, make_plan
+from generator.image.format_layer import ensure_formats
 from generator.image.keys import digest_of, image_key
 from generator.image.layers import describe_layers, format_size
 from generator.image.runner import Runners, build_early, ensure_runner
@@ -37,8 +38,8 @@ class ImageSpec:
 
     ``environment_key`` identifies an environment that was requested in place of the repository's own; ``lock`` is
     installed as it is instead of resolving requirements again; ``standard`` leaves environments to repo2docker's own
-    build packs; ``kernel_gateway`` adds the Jupyter Kernel Gateway. ``metadata`` is the repository's. ``find_pushed``
-    looks up an image by its key in a registry.
+    build packs; ``kernel_gateway`` adds the Jupyter Kernel Gateway, ``formats`` the packages that read scientific
+    formats. ``metadata`` is the repository's. ``find_pushed`` looks up an image by its key in a registry.
     """
 
     reference: str
@@ -50,6 +51,7 @@ class ImageSpec:
     lock: Lock | None = None
     standard: bool = False
     kernel_gateway: bool = False
+    formats: bool = False
     metadata: Metadata = field(default_factory=Metadata)
     store: ImageStore = field(default_factory=ImageStore)
     find_pushed: Callable[[str], BuiltImage | None] = lambda _: None
@@ -93,8 +95,8 @@ def ensure_image(spec: ImageSpec, progress: Progress) -> BuiltImage:
     planned = _plan_environment(spec, progress)
     own = spec.environment_key == image.own_environment
     environment_key = planned.key if own else digest_of(spec.environment_key, planned.key)
-    key = image_key(spec.source, environment=environment_key, kernel_gateway=spec.kernel_gateway)
-    found = None if spec.store.fresh else spec.find_pushed(key) or _find_cached(spec.reference, key)
+    keys = _keys(spec, environment_key)
+    found = None if spec.store.fresh else _find(spec, keys)
     if found:
         progress.say(f"{found.reference} is up to date")
         return replace(found, base=planned.base)
@@ -105,9 +107,24 @@ def ensure_image(spec: ImageSpec, progress: Progress) -> BuiltImage:
         environment = _ensure_environment(spec, planned, progress)
     early.report(progress)
     runner = ensure_runner(runners, environment, progress, built=early.reference)
+    formats = ensure_formats(runners, runner, environment, progress) if spec.formats else ""
     with progress.step("Adding the runner and the repository"):
-        _compose(spec, environment, runner, key, progress)
+        _compose(spec, environment, (runner, formats), keys[0], progress)
     return replace(_describe_build(spec, planned.base, progress), runner=runner)
+
+
+def _keys(spec: ImageSpec, environment_key: str) -> list[str]:
+    """Return the key of the image, then that of the image with the readers of formats, which does as well."""
+    kinds = [True] if spec.formats else [False, True]
+    return [
+        image_key(spec.source, environment=environment_key, kernel_gateway=spec.kernel_gateway, formats=formats)
+        for formats in kinds
+    ]
+
+
+def _find(spec: ImageSpec, keys: list[str]) -> BuiltImage | None:
+    found = (spec.find_pushed(key) or _find_cached(spec.reference, key) for key in keys)
+    return next(filter(None, found), None)
 
 
 def _find_cached(reference: str, key: str) -> BuiltImage | None:
@@ -189,7 +206,8 @@ def _cache_names(base: Base, address: str) -> Caches:
     return Caches(own=cache_name("own", base.id, address), wheels=cache_name("wheels", base.id))
 
 
-def _compose(spec: ImageSpec, environment: str, runner: str, key: str, progress: Progress) -> None:
+def _compose(spec: ImageSpec, environment: str, layers: tuple[str, str], key: str, progress: Progress) -> None:
+    """Build the image from an environment, and the images of the runner and of the readers of formats."""
     present = engine.inspect(environment)
     config = present.config if present else {}
     inside = (present.labels if present else {}).get(image.repository_label) != "beside"
@@ -197,9 +215,10 @@ def _compose(spec: ImageSpec, environment: str, runner: str, key: str, progress:
         config,
         spec.source,
         environment=environment,
-        runner=runner,
+        runner=layers[0],
         inside=inside,
         kernel_gateway=spec.kernel_gateway,
+        formats=layers[1],
         image_key=key,
         metadata=spec.metadata,
     )

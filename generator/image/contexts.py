@@ -18,7 +18,7 @@ from typing import Any
 import uv
 
 from generator.containers.engine import host_ca_bundle
-from generator.image.keys import runner_files, runner_templates, staging_templates
+from generator.image.keys import formats_templates, runner_files, runner_templates
 from generator.resources import data_folder
 
 file_time = 315532800
@@ -44,16 +44,23 @@ def runner_context(dockerfile: str) -> Iterator[Path]:
 
 
 @contextmanager
-def staging_context(dockerfile: str, *, formats: bool) -> Iterator[Path]:
-    """Write the build context of the staging image: it copies from other images, and builds its layer of formats."""
-    with TemporaryDirectory(prefix="packmill-staging-") as temporary:
+def formats_context(dockerfile: str) -> Iterator[Path]:
+    """Write the build context of the packages that read scientific formats to a temporary folder."""
+    with TemporaryDirectory(prefix="packmill-formats-") as temporary:
         context = Path(temporary)
+        for path in formats_templates():
+            shutil.copy(path, context)
         (context / "Dockerfile").write_text(dockerfile)
-        if formats:
-            for path in staging_templates():
-                shutil.copy(path, context)
-            _add_uv(context)
+        _add_uv(context)
         yield context
+
+
+@contextmanager
+def staging_context(dockerfile: str) -> Iterator[Path]:
+    """Write the Dockerfile alone to a temporary folder: the staging image copies from other images."""
+    with TemporaryDirectory(prefix="packmill-staging-") as temporary:
+        Path(temporary, "Dockerfile").write_text(dockerfile)
+        yield Path(temporary)
 
 
 def _add_uv(context: Path) -> None:

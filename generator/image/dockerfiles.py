@@ -41,13 +41,15 @@ def image_dockerfile(
     runner: str,
     inside: bool,
     kernel_gateway: bool = False,
+    formats: str = "",
     image_key: str,
     metadata: Metadata,
 ) -> str:
     """Render the Dockerfile that adds the runner and the repository to an environment.
 
     ``config`` is the environment's, ``metadata`` the repository's; ``inside`` means that the environment contains files
-    of the repository already.
+    of the repository already; ``formats`` is the image with the packages that read scientific formats, empty if the
+    image needs none.
     """
     return render(
         "image/Dockerfile",
@@ -58,6 +60,7 @@ def image_dockerfile(
         workdir=str(config.get("WorkingDir") or "/"),
         inside=inside,
         kernel_gateway=kernel_gateway,
+        formats=formats,
         time=int(source.time.timestamp()),
         entrypoint=_exec_form(entrypoint(config)),
         command=_exec_form(command(config)),
@@ -72,10 +75,18 @@ def _exec_form(words: tuple[str, ...]) -> str:
     return json.dumps(words) if words else ""
 
 
-def staging_dockerfile(*, base: str, runner: str, key: str, cache: str, formats: bool) -> str:
+def formats_dockerfile(*, builder: str, runner: str, cache: str) -> str:
+    """Render the Dockerfile of an image with the packages that read scientific formats, built in the image ``builder``.
+
+    ``runner`` is the image of the runner that uses them; ``cache`` names the package cache.
+    """
+    return render("image/formats/Dockerfile", builder=builder, runner=runner, cache=cache)
+
+
+def staging_dockerfile(*, base: str, runner: str, formats: str, key: str) -> str:
     """Render the Dockerfile of the staging image.
 
-    ``cache`` names the package cache; ``formats`` adds a layer with the packages that read scientific formats.
+    ``formats`` is the image with the packages that read scientific formats, empty if they are not needed.
     """
     return render(
         "image/staging/Dockerfile",
@@ -84,6 +95,5 @@ def staging_dockerfile(*, base: str, runner: str, key: str, cache: str, formats:
         version=__version__,
         key_label=key_label,
         key=key,
-        cache=cache,
         formats=formats,
     )

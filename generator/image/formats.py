@@ -1,4 +1,4 @@
-"""Whether the staging steps of a process need the packages that read NetCDF, HDF5, Zarr and GeoTIFF."""
+"""Whether the STAC catalog of a process needs the packages that read NetCDF, HDF5, Zarr and GeoTIFF."""
 
 from __future__ import annotations
 

@@ -20,13 +20,13 @@ def digest_of(*parts: str) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def image_key(source: Source, *, environment: str, kernel_gateway: bool = False) -> str:
-    """Return the key of an image: of its address, commit, environment, the Kernel Gateway, and packmill itself."""
+def image_key(source: Source, *, environment: str, kernel_gateway: bool = False, formats: bool = False) -> str:
+    """Return the key of an image: of its address, commit, environment, further layers, and packmill itself."""
     last = (
         (data_folder("templates") / "image" / name).read_text(encoding="utf-8") for name in ("Dockerfile", "place.py")
     )
     parts = (source.address, source.commit, environment, __version__, runner_digest(), *last)
-    return digest_of(*parts, *_with_gateway(kernel_gateway))
+    return digest_of(*parts, *_with_gateway(kernel_gateway), *_with_formats(formats=formats))
 
 
 def _with_gateway(kernel_gateway: bool) -> tuple[str, ...]:  # noqa: FBT001 - a part of keys
@@ -43,8 +43,17 @@ def runner_key(pythons: ImagePythons, *, built_by: str, kernel_gateway: bool = F
 
 
 def staging_key(runner: str, *, base_id: str, formats: bool) -> str:
-    """Return the key of a staging image: of the files that build it, its runner image and its base."""
-    return digest_of(staging_digest(formats=formats), runner, base_id)
+    """Return the key of a staging image: of its Dockerfile, the layer of formats, its runner image and its base."""
+    return digest_of(staging_template(), runner, base_id, *_with_formats(formats=formats))
+
+
+def formats_key(runner: str) -> str:
+    """Return the key of an image with the packages that read scientific formats, for a runner image."""
+    return digest_of(runner, *_with_formats(formats=True))
+
+
+def _with_formats(*, formats: bool) -> tuple[str, ...]:
+    return tuple(path.read_text(encoding="utf-8") for path in formats_templates()) if formats else ()
 
 
 def runner_files() -> dict[str, Path]:
@@ -71,14 +80,11 @@ def runner_templates() -> list[Path]:
     return sorted(path for path in (data_folder("templates") / "image" / "runner").iterdir() if path.is_file())
 
 
-def staging_digest(*, formats: bool) -> str:
-    """Return the digest of the files that build the staging image, with or without its layer of formats."""
-    template = data_folder("templates") / "image" / "staging" / "Dockerfile"
-    paths = [template, *(staging_templates() if formats else ())]
-    return digest_of(*(path.read_text(encoding="utf-8") for path in paths))
+def staging_template() -> str:
+    """Return the template of the staging image's Dockerfile."""
+    return (data_folder("templates") / "image" / "staging" / "Dockerfile").read_text(encoding="utf-8")
 
 
-def staging_templates() -> list[Path]:
-    """Return the files that build the staging image's layer of formats: a script and a lock."""
-    folder = data_folder("templates") / "image" / "staging"
-    return [folder / "formats.sh", folder / "formats.txt"]
+def formats_templates() -> list[Path]:
+    """Return the files that build the layer with the packages that read scientific formats."""
+    return sorted(path for path in (data_folder("templates") / "image" / "formats").iterdir() if path.is_file())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from generator import __version__
-from generator.image.keys import digest_of, runner_digest, staging_digest
+from generator.image.keys import digest_of, formats_templates, runner_digest, staging_template
 from generator.metadata.licenses import spdx_expression
 from generator.metadata.metadata import Metadata, Person
 from generator.metadata.sources import git
@@ -54,12 +54,18 @@ def runner_reference(key: str) -> str:
     return f"localhost/packmill/runner:{key[:24]}"
 
 
+def formats_reference(key: str) -> str:
+    """Return the name of an image with the packages that read scientific formats in the engine."""
+    return f"localhost/packmill/formats:{key[:24]}"
+
+
 def staging_reference(base_image: str | None, *, formats: bool = False) -> str:
     """Return the name of the staging image in documents, which depends on packmill's version and the arguments alone.
 
     It needs no engine, so that documents written without an image can name it, too.
     """
-    made_of = digest_of(__version__, runner_digest(), staging_digest(formats=formats), base_image or "")
+    further = [path.read_text(encoding="utf-8") for path in formats_templates()] if formats else []
+    made_of = digest_of(__version__, runner_digest(), staging_template(), base_image or "", *further)
     return f"localhost/packmill/staging:{_tag(__version__)}-{made_of[:12]}"
 
 

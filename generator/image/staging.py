@@ -10,12 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from generator.containers import builder, engine
-from generator.containers.caches import cache_name
 from generator.image import contexts
 from generator.image import names as image
 from generator.image.base.find import Base, find_base
 from generator.image.build import BuiltImage
 from generator.image.dockerfiles import staging_dockerfile
+from generator.image.format_layer import ensure_formats
 from generator.image.keys import staging_key
 from generator.image.runner import Runners, ensure_runner
 from generator.image.store import ImageStore
@@ -71,15 +71,9 @@ def _layers(reference: str) -> tuple[str, ...]:
 
 def _build(spec: StagingSpec, base: Base, runners: Runners, key: str, progress: Progress) -> None:
     runner = ensure_runner(runners, base.pinned, progress, built=spec.made_runner)
-    dockerfile = staging_dockerfile(
-        base=base.pinned,
-        runner=runner,
-        key=key,
-        cache=cache_name("runner", runners.built_by),
-        formats=spec.formats,
-    )
-    context_of = contexts.staging_context(dockerfile, formats=spec.formats)
-    with progress.step("Building the staging image"), context_of as context:
+    formats = ensure_formats(runners, runner, base.pinned, progress) if spec.formats else ""
+    dockerfile = staging_dockerfile(base=base.pinned, runner=runner, formats=formats, key=key)
+    with progress.step("Building the staging image"), contexts.staging_context(dockerfile) as context:
         builder.build_context(
             context,
             image=image.staging_store_reference(key),

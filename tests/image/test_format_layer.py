@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
 from support import write_notebook
 
+from generator.environment.environment import BuildPack, Environment
+from generator.image import build
 from generator.image.dockerfiles import staging_dockerfile
 from generator.image.formats import needs_format_readers
-from generator.image.keys import staging_key
+from generator.image.keys import image_key, staging_key
 from generator.image.names import staging_reference
 from generator.process.process import read_process
+from generator.repository.source import Source
 
 
 @pytest.mark.parametrize(
@@ -45,5 +49,29 @@ def test_other_languages_may_write_any_file_into_a_folder(tmp_path: Path) -> Non
 def test_the_two_staging_images_have_names_and_keys_of_their_own() -> None:
     assert staging_reference(None, formats=True) != staging_reference(None)
     assert staging_key("runner", base_id="base", formats=True) != staging_key("runner", base_id="base", formats=False)
-    texts = [staging_dockerfile(base="b", runner="r", key="k", cache="c", formats=one) for one in (True, False)]
-    assert ["COPY --from=formats /formats/ /" in text for text in texts] == [True, False]
+    texts = [staging_dockerfile(base="b", runner="r", key="k", formats=one) for one in ("f", "")]
+    assert ["COPY --from=f /formats/ /" in text for text in texts] == [True, False]
+
+
+def test_an_image_with_the_readers_serves_processes_that_do_not_need_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    time = datetime(2026, 2, 3, tzinfo=timezone.utc)
+    source = Source(address="a", owner="o", name="n", checkout="main", commit="c" * 40, message="m", time=time)
+    plain, full = (image_key(source, environment="e", formats=one) for one in (False, True))
+    monkeypatch.setattr(build.engine, "inspect", lambda _: None)
+    found = build.BuiltImage(reference="r", built=False, digest=None)
+
+    def find(*, formats: bool, in_registry: str) -> bool:
+        spec = build.ImageSpec(
+            reference="r",
+            source=source,
+            folder=Path(),
+            environment=Environment(folder="", files=(), buildpack=BuildPack.PLAIN_PYTHON),
+            environment_key="e",
+            base_image=None,
+            formats=formats,
+            find_pushed=lambda key: found if key == in_registry else None,
+        )
+        return build._find(spec, build._keys(spec, "e")) is not None
+
+    assert [find(formats=False, in_registry=key) for key in (plain, full)] == [True, True]
+    assert [find(formats=True, in_registry=key) for key in (plain, full)] == [False, True]

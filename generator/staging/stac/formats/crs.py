@@ -47,10 +47,10 @@ def datacube_system(crs: Any) -> int | str:
 @lru_cache(maxsize=64)
 def _authority(crs: Any) -> tuple[str, str] | None:
     """Return the authority's code of a reference system. PROJ compares it with thousands of others."""
-    found = crs.to_authority(min_confidence=_SAME_DEFINITION)
-    found = found or next(
-        (one for one in [crs.to_authority(min_confidence=_SIMILAR)] if one and _agree(crs, one)), None
-    )
+    similar = crs.to_authority(min_confidence=_SIMILAR)
+    if similar is None:
+        return None
+    found = crs.to_authority(min_confidence=_SAME_DEFINITION) or (similar if _agree(crs, similar) else None)
     return found and (found[0], found[1])
 
 
