@@ -114,6 +114,19 @@ def test_no_header_makes_jupytext_start_a_program(monkeypatch: pytest.MonkeyPatc
         as_notebook(nested.encode(), "a.md")
 
 
+def test_no_line_makes_jupytext_start_marimo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """jupytext recognizes marimo's notebooks by their lines, and converts them with the program ``marimo``."""
+    program, note = tmp_path / "marimo", tmp_path / "called"
+    program.write_text(f"#!/bin/sh\ntouch {note}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+
+    found = cells("# %%\n" + "# long\n" * 5000 + "import marimo\napp = marimo.App()\n@app.cell\ndef _(): ...\n", "a.py")
+
+    assert len(found) == 1
+    assert not note.exists()
+
+
 def test_a_mistake_has_the_line_of_the_file() -> None:
     with pytest.raises(PackmillError) as refusal:
         read("# %% [markdown]\n# Text\n\n# %% tags=['parameters']\nn = 3\nm = 4  # type: number\n", "a.py")

@@ -81,7 +81,7 @@ done
 find $top -type f \( -name '*.pyi' -o -name '*.pxd' -o -name '*.h' -o -path '*.dist-info/RECORD' -o -name INSTALLER \
     -o -name REQUESTED -o -name direct_url.json -o -name uv_cache.json -o -name .lock -o -name CACHEDIR.TAG \
     -o -name .gitignore -o -name 'activate*' -o -name deactivate.bat \) -delete
-rm -rf $top/kernel/lib/bin $top/staging/lib/bin $top/server/lib/bin $top/gateway/lib/bin $top/share/jupyter/labextensions $top/share/man
+rm -rf $top/etc/jupyter $top/kernel/lib/bin $top/staging/lib/bin $top/server/lib/bin $top/gateway/lib/bin $top/share/jupyter/labextensions $top/share/man
 find $top/share/jupyter/nbconvert/templates -mindepth 1 -maxdepth 1 ! -name base ! -name lab -exec rm -rf {} +
 find $top/bin -type f ! -name 'python*' ! -name 'packmill-*' -delete
 # Compile now, because users of an image rarely have write access, and from files whose times do not change afterwards.
@@ -121,6 +121,8 @@ fi
 mv "$site/generator/runner/server" "/packmill-root/server$site/generator/runner/"
 # Check that the runner works without the packages of staging and of the server: some images lack them.
 "$python" -I -B -c 'import jinja2, nbconvert, papermill.execute, papermill.iorw, pystac, requests, yaml, generator.runner.cli'
+# shellcheck disable=SC2016 # the backticks are Markdown
+"$python" -I -B -c 'from generator.notebook.text_formats import as_notebook as read; read(b"# %%\n1\n", "a.py"); read(b"```{code-cell}\n1\n```\n", "a.md")'
 mv $top /packmill-root/runner/opt/
 chmod -R a+rX /packmill-root
 chmod 1777 /packmill-root/server/var/lib/packmill # for any user; a named volume that is mounted here gets the mode
