@@ -81,7 +81,7 @@ def _build(request: BuildRequest, settings: Settings, progress: Progress) -> Non
 
 
 def check_stage(request: BuildRequest, settings: Settings, progress: Progress) -> None:
-    """Run all validators and the example, and write a JUnit report.
+    """Run the validators of every package and the example, and write a JUnit report.
 
     Raises:
         DocumentError, RunError: a check failed.

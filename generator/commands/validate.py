@@ -15,8 +15,8 @@ def add(commands: Commands) -> None:
 Runs all validators on a package and prints a table: oracle, document, result, first fault. cwltool, cwl-utils, JSON
 Schema and the rules of packmill run are always there; these rules refuse document parts that packmill does not write,
 and files in inputs.yml that are not in the package. The validators of platforms judge application.cwl: ap-validator
-and cwl2ogc (OGC), eoap-validator (EOAP), and the rules of MAAP's API. Those that are not installed are named, with the
-command that installs them. Each runs in a process of its own, without network access."""
+and cwl2ogc (OGC), eoap-validator (EOAP), and the rules of MAAP's API; roc-validator judges RO-Crates. Those that are
+not installed are named, with the command that installs them. Each runs in its own process, without network access."""
     parser = command(commands, "validate", "check a package", text)
     parser.add_argument("package", type=Path, metavar="PACKAGE", help="folder of a package")
     parser.add_argument(

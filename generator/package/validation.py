@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,12 +77,15 @@ def _judge(
     def ask(oracle: Oracle, found: Sequence[Path]) -> _Opinions:
         loaded = [one for one in found if not (oracle.loads and one in refused)]
         opinions = rules if oracle is packmill_rules else _opinions(oracle, loaded)
-        say(f"{oracle.name}: {_count(opinions.values())}")
         left_out = [one for one in found if one in refused] if oracle is cwltool else []
         return opinions | dict.fromkeys(left_out, _NOT_LOADED)
 
     with ThreadPoolExecutor() as pool:
-        return list(pool.map(ask, oracles, documents))
+        asked = {pool.submit(ask, *pair): pair[0] for pair in zip(oracles, documents, strict=True)}
+        for ended in as_completed(asked):
+            if opinions := ended.result():
+                say(f"{asked[ended].name}: {_count(opinions.values())}")
+    return [one.result() for one in asked]
 
 
 def _opinions(oracle: Oracle, documents: Sequence[Path]) -> _Opinions:

@@ -78,6 +78,18 @@ def test_a_refused_document_is_given_to_no_validator_that_loads_it(package: Call
     assert oracle.given == ["process.cwl"]
 
 
+def test_every_validator_that_has_documents_is_reported_when_it_ends(package: Callable[[_Oracle], Path]) -> None:
+    said: list[str] = []
+
+    validation.validate(package(_Oracle()), say=said.append)
+
+    assert sorted(said) == [
+        "container and expressions: 1 of 2 documents valid",
+        "cwltool --validate --strict: 1 of 2 documents valid",
+        "other: not run",
+    ]
+
+
 def test_validators_that_are_not_installed_are_named_with_the_command(
     package: Callable[[_Oracle], Path], packmill: Callable[..., Finished]
 ) -> None:
