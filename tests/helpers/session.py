@@ -35,7 +35,7 @@ _IMAGES = (
     "packmill-tests*",
     "packmill/test-base:*",
     "127.0.0.1:*/*",
-    *(f"*packmill/{kind}:*" for kind in ("environment", "runner", "staging")),
+    *(f"*packmill/{kind}:*" for kind in ("environment", "formats", "runner", "staging")),
 )
 """Names of images that tests make. The base image stays: the next run needs the same one."""
 _ENGINE = ("dockerd", "containerd")
