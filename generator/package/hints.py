@@ -46,8 +46,14 @@ def find_process(package: Path) -> Path:
     """Find the ``process.cwl`` of a package.
 
     Raises:
-        UsageError: the folder is not a package, or has the packages of processes in folders below it.
+        UsageError: the folder is not a package, or has the packages of processes in folders below it; or the file is
+            the document for platforms.
     """
+    if package.is_file() and package.name == "application.cwl":
+        raise UsageError(
+            f"{package}: for platforms, which stage its folders; run the package {package.parent}, or "
+            f"cwltool {package}#ID with the ID of its Workflow"
+        )
     if package.is_file() and package.suffix == ".cwl":
         return package
     process = package / "process.cwl"
