@@ -25,7 +25,7 @@ def readme_md(context: DocumentContext) -> str:
     inputs = [
         {
             "name": one.id,
-            "type": shown_type(one),
+            "type": _cell(shown_type(one)).replace("\\[\\]", "[]"),
             "default": _cell(
                 "needed" if one.required else "" if isinstance(one.default, Missing) else repr(one.default)
             ),

@@ -8,6 +8,7 @@ from pathlib import Path
 from document_context import context_of as _context
 
 import generator.documents
+from generator.documents import readme
 from generator.documents.package import catalogs, emitters, optional_emitters, package
 from generator.request.build import optional_documents
 
@@ -44,3 +45,12 @@ def test_a_deposited_package_s_descriptor_has_the_address_of_its_document() -> N
     files = package(_context("n = 1", address="https://x.org/p"), environment=(), image_digest=None, tools={})
 
     assert '"href": "https://x.org/p/application.cwl"' in files["applicationDescriptor.json"]
+
+
+def test_a_type_of_the_author_s_words_stays_in_its_column_of_the_readme() -> None:
+    cell = 'a = 1.0  # type: float [a|b <script>] x\nb = "x"  # type: Literal["x", "y"]\nc = [1]  # type: int[]'
+    text = readme.readme_md(_context(cell))
+
+    assert r"| `a` | float a\|b \<script\> | 1.0 | x |" in text
+    assert r"| `b` | x \| y | 'x' |" in text
+    assert "| `c` | int[] |" in text
