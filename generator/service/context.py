@@ -11,6 +11,7 @@ from generator.service.access import Access
 from generator.service.http_errors import HttpError
 from generator.service.jobs.environment import rule_variables
 from generator.service.jobs.scheduler import Scheduler
+from generator.service.metrics import ServiceMetrics
 from generator.service.notebooks.pages import NotebookPages
 from generator.service.project.project import Commit, Project
 from generator.service.store.job_folders import DataFolder
@@ -30,6 +31,7 @@ class Context:
     address: str | None
     signing_key: bytes
     notebooks: NotebookPages
+    metrics: ServiceMetrics
 
     def base(self, request: Request) -> str:
         """Return the service's address as the client wrote it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
@@ -21,9 +22,9 @@ from starlette.staticfiles import StaticFiles
 
 from generator.resources import data_folder
 from generator.service.access import Access
-from generator.service.api import artifacts, jobs, pipelines, project
+from generator.service.api import artifacts, jobs, operation, pipelines, project
 from generator.service.api.addressing import ProjectAddresses
-from generator.service.context import Context
+from generator.service.context import Context, context
 from generator.service.http_errors import HttpError
 from generator.service.jobs.engine_setup import set_up_engine
 from generator.service.jobs.environment import JobContext, host_variable, operator_variables, secrets_without_host
@@ -31,6 +32,7 @@ from generator.service.jobs.inherited_variables import inherited_variables
 from generator.service.jobs.isolation import choose_isolation
 from generator.service.jobs.scheduler import Scheduler
 from generator.service.jobs.spec import Limits
+from generator.service.metrics import ServiceMetrics
 from generator.service.notebooks.pages import NotebookPages
 from generator.service.pages import jobs as job_pages
 from generator.service.pages import notebook, packages, sessions, signing_in
@@ -46,7 +48,7 @@ from generator.shared.errors import UsageError
 from generator.shared.http_connections import ConnectionLimits, Gate, GuardedProtocol, backlog, within_open_files
 from generator.shared.listening import bound_socket
 
-_api = (artifacts.router, jobs.router, pipelines.router, project.router)
+_api = (artifacts.router, jobs.router, operation.router, pipelines.router, project.router)
 _pages = (pipeline_pages.router, packages.router, notebook.router, job_pages.router)
 _FIRST_TOKENS = (
     ("trigger", ("trigger",), "PACKMILL_CI_TRIGGER_TOKEN"),
@@ -162,6 +164,7 @@ def serve(options: Options, environment: Mapping[str, str], say: Callable[[str],
                 address=options.address,
                 signing_key=sessions.signing_key(data.path),
                 notebooks=NotebookPages(),
+                metrics=ServiceMetrics(),
             )
         )
         say(f"packmill serves {checkout.path} (project {checkout.id}) at {address} (API and web pages)")
@@ -217,6 +220,7 @@ def application(parts: Context) -> FastAPI:
     app.add_exception_handler(sessions.SignInFirstError, _redirect_to_sign_in)
     app.add_exception_handler(HTTPException, _handle_http_exception)
     app.middleware("http")(_check_and_add_headers)
+    app.middleware("http")(_count_request)
     app.add_middleware(ProjectAddresses, project=parts.project)
     return app
 
@@ -233,6 +237,19 @@ async def _check_and_add_headers(request: Request, call: Callable[[Request], Awa
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     response.headers.setdefault("Cache-Control", "no-store" if "/api/" in request.url.path else "no-cache")
     return response
+
+
+async def _count_request(request: Request, call: Callable[[Request], Awaitable[Response]]) -> Response:
+    """Count a request for the metrics, by its route."""
+    begun, status = time.monotonic(), 500
+    try:
+        response = await call(request)
+        status = response.status_code
+        return response
+    finally:
+        route = getattr(request.scope.get("route"), "path", "(none)")
+        seconds = time.monotonic() - begun
+        context(request).metrics.count_request(method=request.method, route=route, status=status, seconds=seconds)
 
 
 def _redirect_to_sign_in(request: Request, error: Exception) -> Response:

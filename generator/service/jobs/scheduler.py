@@ -76,6 +76,16 @@ class Scheduler:
         self._wake.set()
         self._thread.join(timeout=5)
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether jobs are started."""
+        return self._thread.is_alive() and not self._stopping
+
+    @property
+    def concurrent(self) -> int:
+        """The number of jobs that may run at once."""
+        return self._limits.concurrent
+
     def cancel(self, numbers: Sequence[int]) -> None:
         """End running jobs."""
         for number in numbers:

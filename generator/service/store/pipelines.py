@@ -90,6 +90,11 @@ class Pipelines:
             total = int(connection.execute(counted).scalar_one())
             return total, rows(connection, statement.limit(limit).offset(offset))
 
+    def count_by_status(self) -> tuple[dict[str, int], dict[str, int]]:
+        """Return how many pipelines and how many jobs have each status."""
+        with self.database.connection() as connection:
+            return _count_statuses(connection, pipelines), _count_statuses(connection, jobs)
+
     def jobs_of(self, number: int, *, with_retried: bool = True) -> list[Row]:
         """Return a pipeline's jobs, by stage and then oldest first."""
         statement = sa.select(jobs).where(jobs.c.pipeline_id == number).order_by(jobs.c.stage_index, jobs.c.id)
@@ -186,6 +191,12 @@ class Pipelines:
             connection.execute(sa.delete(pipelines).where(pipelines.c.id == number))
             self.hidden.remove(number)
         return mine
+
+
+def _count_statuses(connection: sa.Connection, table: sa.Table) -> dict[str, int]:
+    statement = sa.select(table.c.status, sa.func.count()).group_by(table.c.status)
+    counts = {str(status): int(count) for status, count in connection.execute(statement)}
+    return dict.fromkeys(states.statuses, 0) | counts
 
 
 def _clone_job(connection: sa.Connection, old: Row, *, status: str) -> int:

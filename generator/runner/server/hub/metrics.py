@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Gauge, ProcessCollector, generate_latest
 
-from generator.runner.server.operation.request_metrics import RequestMetrics
+from generator.shared.request_metrics import RequestMetrics
 
 
 class HubMetrics:

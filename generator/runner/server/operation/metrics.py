@@ -15,7 +15,7 @@ from prometheus_client import (
     generate_latest,
 )
 
-from generator.runner.server.operation.request_metrics import SECONDS, RequestMetrics
+from generator.shared.request_metrics import SECONDS, RequestMetrics
 
 _MOST_NOTEBOOKS = 500
 """Notebooks with metrics of their own; others count together, so that the metrics stay bounded."""
