@@ -12,7 +12,8 @@ import pytest
 from support import notebook
 
 from generator.documents.context import DocumentContext
-from generator.documents.cwl.application import application_cwl
+from generator.documents.cwl.application import application, application_cwl
+from generator.documents.text import yaml_text
 from generator.metadata.metadata import Metadata, Person
 from generator.notebook.interface import read_interface
 from generator.notebook.notebook import read_notebook
@@ -169,6 +170,22 @@ def test_maap_reads_a_version_without_quotes(version: str) -> None:
 @pytest.mark.parametrize("version", ["1.0", "2026-01-01", "1e3", "yes", "010", "1.2.3: x", "1.2.3 #"])
 def test_a_version_that_is_not_text_for_yaml_is_quoted(version: str) -> None:
     assert document("n = 1", metadata=Metadata(version=version))["s:version"] == version
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "n = 1  # type: int\nx = []  # type: stage-in",
+        "",
+        "a = 'x\u2028y\x85z\\n\x1ca'\nb = ['\u2029']",
+        "a = 'x\\n\\n  y: z\\n'\nb = '    inputs: those-of-both'\nc = {'k': ['\\n    inputs: those-of-both\\n']}",
+    ],
+)
+@pytest.mark.parametrize("description", ["", "A\n  inputs: those-of-both\nB", "  indented\n\n\nmore"])
+def test_text_and_document_are_equal(cell: str, description: str) -> None:
+    one = context(cell, metadata=Metadata(description=description))
+
+    assert application_cwl(one) == yaml_text(application(one))
 
 
 def test_secrets_are_kept_from_the_workflow_on() -> None:

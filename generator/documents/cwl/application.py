@@ -8,6 +8,7 @@ one (``/req/app-pck-stage-out``). The runner in the image converts from and to t
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from generator.documents.context import DocumentContext
@@ -30,8 +31,15 @@ def emit(context: DocumentContext) -> dict[str, str]:
 
 
 def application_cwl(context: DocumentContext) -> str:
-    """Return the text of ``application.cwl``."""
-    return yaml_text(application(context))
+    """Return the text of ``application.cwl``; the inputs, which its workflow and its tool share, are formatted once."""
+    document = application(context)
+    inputs = document["$graph"][0]["inputs"]
+    members = [{**member, "inputs": _shared} for member in document["$graph"]]
+    parts = yaml_text(block(**{**document, "$graph": members})).split(f"\n    inputs: {_shared}\n")
+    if not inputs or len(parts) != len(members) + 1:  # texts of the author may have such a line
+        return yaml_text(document)
+    indented = re.sub(r"^(?=.)", " " * 6, yaml_text(inputs), flags=re.MULTILINE)
+    return f"\n    inputs:\n{indented}".join(parts)
 
 
 def application(context: DocumentContext) -> dict[str, Any]:
@@ -53,6 +61,8 @@ def workflow_id(context: DocumentContext) -> str:
     return f"{identifier}-application" if identifier in ("main", _tool_id) else identifier
 
 
+_shared = "those-of-both"
+"""Stands for the inputs in a text until they are inserted."""
 _tool_id = "process"
 _step = "run"
 _results = {
