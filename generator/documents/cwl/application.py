@@ -36,9 +36,11 @@ def application_cwl(context: DocumentContext) -> str:
     inputs = document["$graph"][0]["inputs"]
     members = [{**member, "inputs": _shared} for member in document["$graph"]]
     parts = yaml_text(block(**{**document, "$graph": members})).split(f"\n    inputs: {_shared}\n")
-    if not inputs or len(parts) != len(members) + 1:  # texts of the author may have such a line
+    text = yaml_text(inputs)
+    # texts of the author may have such a line, or line breaks of YAML 1.1, after which ruamel writes the indentation
+    if not inputs or len(parts) != len(members) + 1 or re.search("[\x85\u2028\u2029]", text):
         return yaml_text(document)
-    indented = re.sub(r"^(?=.)", " " * 6, yaml_text(inputs), flags=re.MULTILINE)
+    indented = re.sub(r"^(?=.)", " " * 6, text, flags=re.MULTILINE)
     return f"\n    inputs:\n{indented}".join(parts)
 
 
