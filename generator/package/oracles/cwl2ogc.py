@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from generator.package.oracles.documents import APPLICATION, existing
+from generator.package.oracles.documents import APPLICATION, existing, leaves_package
 from generator.package.oracles.opinion import Opinion
 from generator.package.oracles.programs import judge_with
 
@@ -16,7 +16,8 @@ loads = True
 
 def documents(folder: Path) -> list[Path]:
     """List the document for platforms, if the package has a description to compare it with."""
-    return existing(folder, APPLICATION) if existing(folder, "processDescription.json") else []
+    described = [one for one in existing(folder, "processDescription.json") if not leaves_package(one)]
+    return existing(folder, APPLICATION) if described else []
 
 
 def judge(documents: Sequence[Path]) -> list[Opinion]:

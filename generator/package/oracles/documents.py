@@ -16,3 +16,8 @@ def cwl_documents(folder: Path) -> list[Path]:
 def existing(folder: Path, *names: str) -> list[Path]:
     """List the named documents that the package has."""
     return [folder / name for name in names if (folder / name).is_file()]
+
+
+def leaves_package(document: Path) -> bool:
+    """Whether a document is a link to a file elsewhere, whose content a validator's message could show."""
+    return not document.resolve().is_relative_to(document.parent.resolve())

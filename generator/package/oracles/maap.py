@@ -20,7 +20,7 @@ from generator.shared.errors import DocumentError
 
 name = "MAAP"
 profile = "maap"
-loads = False
+loads = True  # it reads the text, which of a link would be that of another file
 _PATTERNS = (
     ("s:version", r"s:version:\s*(\S+)"),
     ("s:codeRepository", r"s:codeRepository:\s*(\S+)"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from generator.package.oracles.documents import existing
+from generator.package.oracles.documents import existing, leaves_package
 from generator.package.oracles.opinion import Opinion
 from generator.package.oracles.programs import judge_with
 
@@ -16,7 +16,7 @@ loads = True
 
 def documents(folder: Path) -> list[Path]:
     """List the metadata of a crate."""
-    return existing(folder, "ro-crate-metadata.json")
+    return [one for one in existing(folder, "ro-crate-metadata.json") if not leaves_package(one)]
 
 
 def judge(documents: Sequence[Path]) -> list[Opinion]:

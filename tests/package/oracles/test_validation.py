@@ -9,7 +9,16 @@ import pytest
 from support import Finished
 
 from generator.package import validation
-from generator.package.oracles import Profile, chosen, cwltool, oracles, packmill_rules
+from generator.package.oracles import (
+    Profile,
+    chosen,
+    cwl2ogc,
+    cwltool,
+    json_schema,
+    oracles,
+    packmill_rules,
+    roc_validator,
+)
 from generator.package.oracles.opinion import NotInstalledError, Opinion
 from generator.package.oracles.programs import INSTALL
 
@@ -124,6 +133,21 @@ def test_a_profile_without_documents_is_refused(
 
     assert finished.code == 2
     assert "no document for the profile eoap" in finished.err
+
+
+def test_no_validator_reads_a_document_that_is_a_link_to_a_file_elsewhere(tmp_path: Path) -> None:
+    folder = tmp_path / "package"
+    folder.mkdir()
+    (tmp_path / "secret.json").write_text('{"marker": 1}')
+    (folder / "application.cwl").touch()
+    for name in ("processDescription.json", "applicationDescriptor.json", "ro-crate-metadata.json"):
+        (folder / name).symlink_to(tmp_path / "secret.json")
+
+    described = json_schema.judge([folder / "processDescription.json", folder / "applicationDescriptor.json"])
+
+    assert {one.faults for one in described} == {("it is a link that leaves the package",)}
+    assert not cwl2ogc.documents(folder)
+    assert not roc_validator.documents(folder)
 
 
 def test_each_profile_has_its_own_validators_and_the_general_ones() -> None:
