@@ -29,7 +29,12 @@ def yaml_text(document: Any) -> str:
 
 
 def _text_node(representer: Any, text: str) -> Any:
-    """Quote text that YAML 1.1 readers misread: ``yes`` is true, ``1:30`` is 90 and ``1_000`` a number."""
+    """Quote text that YAML 1.1 readers misread: ``yes`` is true, ``1:30`` is 90 and ``1_000`` a number.
+
+    Its further line breaks, such as the next line character, are escaped in double quotes alone.
+    """
+    if re.search("[\x85\u2028\u2029]", text):
+        return representer.represent_scalar("tag:yaml.org,2002:str", text, style='"')
     ambiguous = re.fullmatch(r"(?i)y|n|yes|no|on|off|=|[-+]?[\d_.:]*\d[\d_.:]*(e[-+]?\d+)?|0o?[0-7_]+", text)
     return representer.represent_scalar("tag:yaml.org,2002:str", text, style="'" if ambiguous else None)
 

@@ -188,6 +188,11 @@ def test_text_and_document_are_equal(cell: str, description: str) -> None:
     assert application_cwl(one) == yaml_text(application(one))
 
 
+@pytest.mark.parametrize("text", ["x\x85y", "\u2028", "a\u2029\n b"])
+def test_line_breaks_of_yaml_1_1_stay_in_a_default(text: str) -> None:
+    assert document(f"x = {text!a}")["$graph"][0]["inputs"]["x"]["default"] == text
+
+
 def test_secrets_are_kept_from_the_workflow_on() -> None:
     workflow, tool = document("token = ''  # type: secret")["$graph"]
 
