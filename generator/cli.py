@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from generator import __version__
-from generator.commands.parser import exit_codes
+from generator.commands.parser import HelpFormatter, exit_codes
 from generator.shared.errors import PackmillError
 
 _COMMANDS = ("inspect", "build", "rebuild", "validate", "run", "map", "serve", "token", "setup", "ci")
@@ -67,7 +67,7 @@ def _parser(words: list[str]) -> argparse.ArgumentParser:
         prog="packmill",
         description="Turns a git repository with a notebook into a package: container image, CWL, descriptor JSON.",
         epilog=exit_codes,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"packmill {__version__}")
     # without a prog, argparse formats a usage to find it, and imports modules for compression with shutil
