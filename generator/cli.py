@@ -17,7 +17,7 @@ from generator import __version__
 from generator.commands.parser import HelpFormatter, exit_codes
 from generator.shared.errors import PackmillError
 
-_COMMANDS = ("inspect", "build", "rebuild", "validate", "run", "map", "serve", "token", "setup", "ci")
+_COMMANDS = ("init", "inspect", "build", "rebuild", "validate", "run", "map", "serve", "token", "setup", "ci")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

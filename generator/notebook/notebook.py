@@ -112,6 +112,12 @@ def read_notebook(data: bytes, name: str) -> Notebook:
     )
 
 
+def with_cell(notebook: Notebook, changed: Cell) -> Notebook:
+    """Return the notebook with another cell in the place of the one with its number."""
+    cells = tuple(changed if cell.number == changed.number else cell for cell in notebook.cells)
+    return replace(notebook, cells=cells)
+
+
 def decode_notebook(data: bytes, name: str) -> str:
     """Decode a notebook file in any of Unicode's encodings.
 
@@ -122,9 +128,7 @@ def decode_notebook(data: bytes, name: str) -> str:
         raise NotebookError(f"{name}: the file is empty; save the notebook and commit it")
     if data.startswith(b"version https://git-lfs"):
         raise NotebookError(f"{name}: a Git LFS pointer instead of the notebook; fetch the file with 'git lfs pull'")
-    encoding = next((encoding for mark, encoding in _BYTE_ORDER_MARKS if data.startswith(mark)), None)
-    if encoding is None:
-        encoding = "utf-16-le" if data[1:2] == b"\0" else "utf-16-be" if data[:1] == b"\0" else "utf-8"
+    encoding = encoding_of(data)
     try:
         return data.decode(encoding)
     except UnicodeDecodeError as error:
@@ -132,6 +136,12 @@ def decode_notebook(data: bytes, name: str) -> str:
         raise NotebookError(
             f"{name}:{line}: byte {error.start} is not {encoding.upper()}; save the file as UTF-8"
         ) from None
+
+
+def encoding_of(data: bytes) -> str:
+    """Return the name of the encoding of Unicode that a notebook file has."""
+    marked = next((encoding for mark, encoding in _BYTE_ORDER_MARKS if data.startswith(mark)), None)
+    return marked or ("utf-16-le" if data[1:2] == b"\0" else "utf-16-be" if data[:1] == b"\0" else "utf-8")
 
 
 def _parse(text: str, name: str) -> dict[str, Any]:

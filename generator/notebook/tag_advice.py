@@ -28,18 +28,24 @@ def later_cells(notebook: Notebook, later: Sequence[Cell]) -> list[Remark]:
 def untagged_advice(notebook: Notebook) -> str:
     """Explain how to tag a cell, and name the cell that looks like parameters."""
     advice = "no cell is tagged 'parameters': the process has no inputs"
-    how = _text_advice(notebook) or _PREVIEW_TAG_HELP
-    for cell in notebook.cells:
-        if cell.kind != "code" or METADATA_TAG in cell.tags or not cell.source.strip():
-            continue
-        literals = [p for p in _names_in(notebook, cell) if not isinstance(p.default, Missing)]
-        if literals:
-            names = ", ".join(parameter.name for parameter in literals[:5])
-            return f"{advice}. Cell {cell.number} looks like parameters ({names}): {how}"
+    how = text_advice(notebook) or _PREVIEW_TAG_HELP
+    if cell := likely_parameters_cell(notebook):
+        names = ", ".join(parameter.name for parameter in _literals(notebook, cell)[:5])
+        return f"{advice}. Cell {cell.number} looks like parameters ({names}): {how}"
     return f"{advice}. To add inputs, set them in a cell of their own; {how}"
 
 
-def _text_advice(notebook: Notebook) -> str:
+def likely_parameters_cell(notebook: Notebook) -> Cell | None:
+    """Return the first cell that sets a plain value."""
+    code = (cell for cell in notebook.cells if cell.kind == "code" and METADATA_TAG not in cell.tags)
+    return next((cell for cell in code if cell.source.strip() and _literals(notebook, cell)), None)
+
+
+def _literals(notebook: Notebook, cell: Cell) -> list[Parameter]:
+    return [one for one in _names_in(notebook, cell) if not isinstance(one.default, Missing)]
+
+
+def text_advice(notebook: Notebook) -> str:
     """Return how the cell of a text notebook gets the tag; empty for other notebooks."""
     ending = ending_of(notebook.name)
     if ending == ".rmd" and notebook.language == "r":

@@ -42,6 +42,8 @@ _modules = {
     "pwsh": "powershell",
 }
 
+_comment_marks = {"javascript": "//", "typescript": "//", "lua": "--", "scheme": ";"}
+
 
 def reader_of(language: str) -> Reader | None:
     """Return the reader of a language by its Jupyter name, or None if the language is not supported."""
@@ -50,3 +52,8 @@ def reader_of(language: str) -> Reader | None:
         return None
     read: Reader = import_module(f"generator.notebook.languages.{name}").read
     return read
+
+
+def comment_mark(language: str) -> str:
+    """Return what begins a comment in a language that has a reader."""
+    return _comment_marks.get(_modules.get(language.lower(), ""), "#")
