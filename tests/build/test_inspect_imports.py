@@ -11,7 +11,7 @@ from support import write_notebook
 
 _top = Path(__file__).parents[2]
 """The folder of ``generator``: ``-S`` leaves out installed packages, whose .pth files load modules."""
-_SLOW = {"shutil", "lzma", "tempfile", "subprocess", "docker", "requests", "jinja2", "ruamel", "yaml", "jupytext", "git"}
+_SLOW = set("docker git jinja2 jupytext lzma requests ruamel shutil subprocess tempfile yaml".split())
 """Modules that it loads only for files that this repository lacks, or never; each takes longer than most of its own."""
 
 
