@@ -27,6 +27,13 @@ from urllib.parse import quote, urljoin
 
 import requests
 
+_END_OF_LOG = 1 << 16
+_TIMESTAMP = r"(?:\d{4}-\d\d-\d\dT[\d:.]+Z \d\d[OE][+ ]?)?"
+"""What GitLab's runner may write in front of a line."""
+_FAILED_STAGE = re.compile(rf"^{_TIMESTAMP}packmill: (.+ \(exit code \d+(?:: [^()\n]*)?\))$", re.MULTILINE)
+"""The last line of a stage that failed."""
+_FAILED_JOB = re.compile(rf"^{_TIMESTAMP}ERROR: Job failed(?: \(system failure\))?: (.+)$", re.MULTILINE)
+"""The runner's line about a job that ended in another way."""
 FINISHED = ("success", "failed", "canceled", "skipped", "manual")
 SCOPES = "created pending running success failed canceling canceled skipped manual".split()
 _SETTINGS = {
@@ -108,6 +115,16 @@ class Client:
         if answer.status_code == 416:
             return b""
         return answer.content if answer.status_code == 206 else answer.content[start:]
+
+    def failure(self, job: Mapping[str, Any]) -> str:
+        """Return why a job failed, in one sentence, from the end of its log; empty if the log does not report it."""
+        if job["status"] != "failed":
+            return ""
+        text = _plain(self.log(int(job["id"])))[-_END_OF_LOG:]
+        reasons = (
+            _FAILED_STAGE.findall(text) if job.get("failure_reason") == "script_failure" else _FAILED_JOB.findall(text)
+        )
+        return str(reasons[-1]) if reasons else ""
 
     def follow(self, job: int, *, pause: float = 1.0) -> Iterator[bytes]:
         """Yield a job's log as it grows, until the job has finished."""
@@ -359,16 +376,23 @@ def _watch(client: Client, number: int, options: argparse.Namespace) -> int:
     jobs = client.jobs(number)
     _print_pipeline(pipeline, jobs, as_json=options.json)
     _print_reasons(client, pipeline, jobs, options)
-    failed = [job for job in jobs if job["status"] == "failed" and not job.get("allow_failure")]
+    failed = [job for job in jobs if _is_failure(job)]
     if failed and not options.json:
         with contextlib.suppress(QueryError):
-            print(f"last lines of {failed[0]['name']} (full log: query.py log {failed[0]['id']}):", file=sys.stderr)
-            print("\n".join(_plain(client.log(failed[0]["id"])).splitlines()[-12:]), file=sys.stderr)
+            name, number = failed[0]["name"], int(failed[0]["id"])
+            if not client.failure(failed[0]):
+                print(f"last lines of {name}:", file=sys.stderr)
+                print("\n".join(_plain(client.log(number)).splitlines()[-12:]), file=sys.stderr)
+            print(f"full log of {name}: query.py log {number}", file=sys.stderr)
     return 0 if pipeline["status"] == "success" else 1
 
 
 def _has_warnings(pipeline: Mapping[str, Any], jobs: Iterable[Mapping[str, Any]]) -> bool:
     return pipeline["status"] == "success" and any(map(_is_allowed_failure, jobs))
+
+
+def _is_failure(job: Mapping[str, Any]) -> bool:
+    return bool(job["status"] == "failed" and not job.get("allow_failure"))
 
 
 def _is_allowed_failure(job: Mapping[str, Any]) -> bool:
@@ -378,8 +402,16 @@ def _is_allowed_failure(job: Mapping[str, Any]) -> bool:
 def _print_reasons(
     client: Client, pipeline: Mapping[str, Any], jobs: list[dict[str, Any]], options: argparse.Namespace
 ) -> None:
-    """Print what a pipeline that passed with warnings did not run; a service without test reports has no reasons."""
-    if options.json or not _has_warnings(pipeline, jobs):
+    """Print why jobs failed, and what a pipeline that passed with warnings did not run.
+
+    A service without test reports has no reasons for the latter.
+    """
+    if options.json:
+        return
+    for job in filter(_is_failure, jobs):
+        with contextlib.suppress(QueryError):
+            print(_safe(f"  {job['name']} failed: {client.failure(job) or job.get('failure_reason') or 'see its log'}"))
+    if not _has_warnings(pipeline, jobs):
         return
     with contextlib.suppress(QueryError):
         for reason in client.reasons_not_run(int(pipeline["id"])):

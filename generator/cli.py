@@ -15,9 +15,11 @@ from importlib import import_module
 
 from generator import __version__
 from generator.commands.parser import HelpFormatter, exit_codes
-from generator.shared.errors import PackmillError
+from generator.shared.errors import PackmillError, describe_exit
 
 _COMMANDS = ("init", "inspect", "build", "rebuild", "validate", "run", "map", "serve", "token", "setup", "ci")
+_SCREEN = 8
+"""Lines of a message whose beginning is in sight when its end is."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code: int = options.command(options)
     except PackmillError as error:
-        _report(error, as_json=getattr(options, "json", False))
+        _report(error, as_json=getattr(options, "json", False), is_job=getattr(options, "is_job", False))
         return error.exit_code
     except KeyboardInterrupt:
         print("packmill: interrupted", file=sys.stderr)
@@ -53,8 +55,14 @@ def _without_engine_options(words: list[str]) -> list[str]:
     return words[: words.index("--")] if words[:1] == ["run"] and "--" in words else words
 
 
-def _report(error: PackmillError, *, as_json: bool) -> None:
-    print(f"packmill: {error}", file=sys.stderr)
+def _report(error: PackmillError, *, as_json: bool, is_job: bool) -> None:
+    """Print an error; that of a CI job, or a long one, ends with the reason and the exit code in one line."""
+    message = str(error)
+    ends_with_reason = is_job or len(message.splitlines()) > _SCREEN
+    if not ends_with_reason or message != error.reason:
+        print(f"packmill: {message}", file=sys.stderr)
+    if ends_with_reason:
+        print(f"packmill: {error.reason} ({describe_exit(error.exit_code)})", file=sys.stderr)
     if as_json:
         import json
 
@@ -66,7 +74,7 @@ def _parser(words: list[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="packmill",
         description="Turns a git repository with a notebook into a package: container image, CWL, descriptor JSON.",
-        epilog=exit_codes,
+        epilog=exit_codes(),
         formatter_class=HelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"packmill {__version__}")

@@ -17,12 +17,15 @@ from generator.package.run import run_package
 from generator.package.validation import validate
 from generator.progress import Progress
 from generator.repository.places import process_folder
-from generator.shared.errors import PackmillError
+from generator.shared.errors import PackmillError, describe_exit, one_sentence
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CheckResult:
-    """The result of one check; ``problem`` is empty on success, ``skipped`` is the reason for skipping it."""
+    """The result of one check; ``problem`` is empty on success, ``skipped`` is the reason for skipping it.
+
+    ``reason`` is the problem in one sentence (default: its first line).
+    """
 
     package: str
     name: str
@@ -30,6 +33,7 @@ class CheckResult:
     problem: str = ""
     skipped: str = ""
     exit_code: int = 0
+    reason: str = ""
 
 
 def check(
@@ -108,7 +112,14 @@ def _run_example(
         )
     except PackmillError as error:
         taken = time.monotonic() - began
-        return CheckResult(package=package, name=name, seconds=taken, problem=str(error), exit_code=error.exit_code)
+        return CheckResult(
+            package=package,
+            name=name,
+            seconds=taken,
+            problem=str(error),
+            exit_code=error.exit_code,
+            reason=error.reason,
+        )
     return CheckResult(package=package, name=name, seconds=time.monotonic() - began)
 
 
@@ -127,8 +138,8 @@ def junit(checks: Iterable[CheckResult]) -> str:
             suite, "testcase", {"classname": one.package, "name": one.name, "time": f"{one.seconds:.3f}"}
         )
         if one.problem:
-            problem = _xml(one.problem)
-            ElementTree.SubElement(case, "failure", {"message": problem.splitlines()[0]}).text = problem
+            reason, kind = _xml(one.reason or one_sentence(one.problem)), describe_exit(one.exit_code)
+            ElementTree.SubElement(case, "failure", {"message": reason, "type": kind}).text = _xml(one.problem)
         if one.skipped:
             ElementTree.SubElement(case, "skipped", {"message": _xml(one.skipped)}).text = _xml(one.skipped)
     suites = ElementTree.Element("testsuites")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from generator.build.address_checks import check_addresses
 from generator.build.pipeline import Built, build
 from generator.ci import checks as checking
 from generator.ci.artifacts import fetch_package
+from generator.ci.report import report_file, reported
 from generator.containers.limits import container_limits
 from generator.containers.setup import ensure_engine
 from generator.image.base.find import ensure_base_image
@@ -38,16 +40,21 @@ _RUN_ADVICE = (
     "all other checks passed; to run the process here, give these inputs defaults, and keep the files of stage-ins "
     "in the repository"
 )
-_junit, _dotenv, _results = Path("report.xml"), Path("packmill.env"), Path("results")
+_dotenv, _results = Path("packmill.env"), Path("results")
 """Artifacts that the jobs of ``.gitlab-ci.yml`` write next to their packages."""
 
 
 def main(stage: str | None, environment: Mapping[str, str]) -> None:
-    """Run one stage, or without a stage everything that the variables request.
+    """Run one stage and write its JUnit report, or without a stage run everything that the variables request.
 
     Raises:
         PackmillError: the stage failed; the exit code tells why.
     """
+    with reported(stage, environment) if stage else nullcontext():
+        _run_stage(stage, environment)
+
+
+def _run_stage(stage: str | None, environment: Mapping[str, str]) -> None:
     settings = read_settings(environment)
     progress = Progress(sections=settings.gitlab_job)
     request = from_variables(environment)
@@ -96,7 +103,7 @@ def check_stage(request: BuildRequest, settings: Settings, progress: Progress) -
         limits=container_limits(settings),
         network=network_for_steps(settings, progress.say),
     )
-    _junit.write_text(checking.junit(checks), encoding="utf-8")
+    report_file.write_text(checking.junit(checks), encoding="utf-8")
     failed = [one for one in checks if one.problem]
     if failed:
         kind = DocumentError if failed[0].exit_code == DocumentError.exit_code else RunError

@@ -18,15 +18,15 @@ Sets up the machine, reads the variables below from the environment, then builds
 command. Without 'repository' it builds the bundled example and runs its package.
 
 With a stage, one job of .gitlab-ci.yml: 'build' builds the image and the package, 'check' validates it and runs it
-on its example values (report.xml, JUnit; exit code 21 without such values), 'publish' pushes the image and deposits
+on its example values (exit code 21 without such values), 'publish' pushes the image and deposits
 the package, 'run' runs the package of an earlier job. 'build' and 'publish' write packmill.env, variables for later
-jobs.
+jobs. Every stage writes report.xml (JUnit), and the last line of one that fails has the reason and the exit code.
 
 variables:
 {listed}"""
     parser = command(commands, "ci", "build the package that the CI variables request", text)
     parser.add_argument("stage", nargs="?", choices=("build", "check", "publish", "run"))
-    parser.set_defaults(command=run)
+    parser.set_defaults(command=run, is_job=True)
 
 
 def run(options: argparse.Namespace) -> int:

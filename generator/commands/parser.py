@@ -7,13 +7,20 @@ import os
 import sys
 from typing import Protocol
 
-from generator.shared import contract
+from generator.shared import contract, errors
 
-exit_codes = """\
-exit codes:
-  0 done   2 wrong usage   10 repository or checkout   11 process missing or of an unknown kind   12 not a notebook
-  13 parameters cell   14 environment   15 image build   16 runner check in the image   17 a document is not valid
-  18 publish   19 no container engine   20 run of the package failed   21 check had no values   130 interrupted"""
+_LINE = 118
+
+
+def exit_codes() -> str:
+    """Return the exit codes of all commands with their words, for the end of a help text."""
+    lines = [""]
+    for code, words in errors.exit_codes.items():
+        entry = f"{code} {words}"
+        if len(lines[-1]) + len(entry) + 3 > _LINE:
+            lines.append("")
+        lines[-1] += f"   {entry}" if lines[-1] else f"  {entry}"
+    return "\n".join(["exit codes:", *lines])
 
 
 _COLUMNS = 80
@@ -51,7 +58,7 @@ class Commands(Protocol):
 
 def command(commands: Commands, name: str, brief: str, text: str) -> argparse.ArgumentParser:
     """Return a parser for a command, with the exit codes at the end of its help."""
-    return commands.add_parser(name, help=brief, description=text, epilog=exit_codes, formatter_class=HelpFormatter)
+    return commands.add_parser(name, help=brief, description=text, epilog=exit_codes(), formatter_class=HelpFormatter)
 
 
 def add_resources(parser: argparse.ArgumentParser) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -149,6 +149,18 @@ def summarize_failure(lines: deque[str]) -> str:
     failed = next((line for line in reversed(lines) if line.startswith("ERROR:")), "")
     explanation = explain_build(lines)
     listed = "\n".join(f"  {line}" for line in [*shown[-12:], failed] if line)
-    if explanation:
-        return f"{explanation}\nlast lines of the build:\n{listed}"
-    return f"image build failed; its last lines:\n{listed}"
+    summary = explanation or f"image build failed: {_cause(shown) or failed or 'the engine does not report why'}"
+    return f"{summary}\nlast lines of the build:\n{listed}"
+
+
+_ARROW = "╰─▶"
+_CAUSE = re.compile(r"\b(error|not found|no such|unsatisfiable|no matching|failed|cannot|conflict)\b", re.IGNORECASE)
+
+
+def _cause(lines: Sequence[str]) -> str:
+    """Return the last line that names a problem, else the last line; uv's explanation may continue on further lines."""
+    arrow = next((number for number, line in reversed([*enumerate(lines)]) if _ARROW in line), None)
+    if arrow is not None:
+        return " ".join(line.strip() for line in [lines[arrow].partition(_ARROW)[2], *lines[arrow + 1 :]])
+    plain = [re.sub(r"^(error|ERROR): ", "", line.strip()) for line in lines]
+    return next((line for line in reversed(plain) if _CAUSE.search(line)), plain[-1] if plain else "")

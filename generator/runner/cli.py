@@ -12,14 +12,10 @@ from textwrap import fill
 from generator.runner.options import add_process, add_run, take_pairs
 from generator.runner.run_command import packaged_run, run_packaged, run_standalone, say
 from generator.shared import contract
-from generator.shared.failures import BadInputsError, RunFailedError
+from generator.shared.failures import BadInputsError, RunFailedError, exit_codes
 from generator.staging.options import add_stage_in, add_stage_out
 
-_exit_codes = (
-    "exit codes: 0 done, 1 a cell failed, 2 inputs that do not fit, 3 process missing, 4 no kernel, "
-    "5 kernel died, 6 output missing, 7 out of memory, 8 cell time limit, 9 run time limit, 10 disk full, "
-    "11 the notebook's own statusCode, 12 staging failed, 130 and 143 interrupted"
-)
+_exit_codes = "exit codes: " + ", ".join(f"{code} {words}" for code, words in exit_codes.items())
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from generator.shared.errors import UsageError
@@ -14,6 +14,7 @@ class RunFailedError(Exception):
 
     exit_code = 1
     reason = "failed"
+    words = "failed"
 
 
 class ProcessFailedError(RunFailedError):
@@ -21,6 +22,7 @@ class ProcessFailedError(RunFailedError):
 
     exit_code = 1
     reason = "cell-error"
+    words = "a cell failed"
 
 
 class BadInputsError(RunFailedError):
@@ -28,6 +30,7 @@ class BadInputsError(RunFailedError):
 
     exit_code = 2
     reason = "bad-inputs"
+    words = "inputs that do not fit"
 
 
 class ProcessMissingError(RunFailedError):
@@ -35,6 +38,7 @@ class ProcessMissingError(RunFailedError):
 
     exit_code = 3
     reason = "process-missing"
+    words = "process missing"
 
 
 class KernelMissingError(RunFailedError):
@@ -42,6 +46,7 @@ class KernelMissingError(RunFailedError):
 
     exit_code = 4
     reason = "kernel-missing"
+    words = "no kernel"
 
 
 class KernelDiedError(RunFailedError):
@@ -49,6 +54,7 @@ class KernelDiedError(RunFailedError):
 
     exit_code = 5
     reason = "kernel-died"
+    words = "kernel died"
 
 
 class OutputMissingError(RunFailedError):
@@ -56,6 +62,7 @@ class OutputMissingError(RunFailedError):
 
     exit_code = 6
     reason = "output-missing"
+    words = "output missing"
 
 
 class OutOfMemoryError(RunFailedError):
@@ -63,6 +70,7 @@ class OutOfMemoryError(RunFailedError):
 
     exit_code = 7
     reason = "out-of-memory"
+    words = "out of memory"
 
 
 class CellTimeLimitError(RunFailedError):
@@ -70,6 +78,7 @@ class CellTimeLimitError(RunFailedError):
 
     exit_code = 8
     reason = "cell-time-limit"
+    words = "cell time limit"
 
 
 class RunTimeLimitError(RunFailedError):
@@ -77,6 +86,7 @@ class RunTimeLimitError(RunFailedError):
 
     exit_code = 9
     reason = "run-time-limit"
+    words = "run time limit"
 
 
 class DiskFullError(RunFailedError):
@@ -84,6 +94,7 @@ class DiskFullError(RunFailedError):
 
     exit_code = 10
     reason = "disk-full"
+    words = "disk full"
 
 
 class StatusCodeError(RunFailedError):
@@ -91,6 +102,7 @@ class StatusCodeError(RunFailedError):
 
     exit_code = 11
     reason = "status-code"
+    words = "the notebook's own statusCode"
 
     def __init__(self, status: int) -> None:
         super().__init__(f"the notebook ended with statusCode {status}")
@@ -101,6 +113,7 @@ class StagingError(RunFailedError):
 
     exit_code = 12
     reason = "staging-failed"
+    words = "staging failed"
 
 
 class ModuleMissingError(RunFailedError):
@@ -108,12 +121,14 @@ class ModuleMissingError(RunFailedError):
 
     exit_code = 13
     reason = "module-missing"
+    words = "module missing"
 
 
 class InterruptedRunError(RunFailedError):
     """SIGTERM or SIGINT ended the run; the exit code is 128 plus the signal's number, as in a shell."""
 
     reason = "interrupted"
+    words = "interrupted"
 
     def __init__(self, signal_number: int) -> None:
         super().__init__(f"interrupted by signal {signal_number}")
@@ -147,3 +162,11 @@ def disk_full_as_error() -> Iterator[None]:
             raise
         where = f"{error.filename}: " if error.filename else ""
         raise DiskFullError(f"{where}no space is left: {error.strerror}; free some space, and run again") from None
+
+
+exit_codes: Mapping[int, str] = {
+    0: "done",
+    **{error.exit_code: error.words for error in RunFailedError.__subclasses__() if error is not InterruptedRunError},
+    **dict.fromkeys((130, 143), InterruptedRunError.words),
+}
+"""The words for the exit codes of ``packmill-runner``."""

@@ -17,6 +17,7 @@ from typing import Any
 
 from generator.containers.limits import ContainerLimits, container_limits
 from generator.package.engines import engine_of
+from generator.package.engines.failure import FailureReason
 from generator.shared.errors import EngineMissingError, RunError
 from generator.subprocesses import run, stream
 
@@ -38,7 +39,7 @@ def execute(
 
     Raises:
         UsageError: the engine is unknown or not installed, or requires ``trust``.
-        RunError: the engine ends with an error.
+        RunError: the engine ends with an error; the message is the reason in one sentence.
     """
     label = f"org.packmill.run={secrets.token_hex(8)}"
     own = limits or container_limits()
@@ -58,16 +59,22 @@ def execute(
         folder = Path(temporary, "engine")
         folder.mkdir()
         environment = chosen.environment(os.environ, folder)
-        code = None
+        code, failure = None, FailureReason()
+
+        def read(line: str) -> None:
+            failure.read(line)
+            on_line(line)
+
         try:
-            code = stream(command, on_line=on_line, stdout=result, environment=environment, alone=True)
+            code = stream(command, on_line=read, stdout=result, environment=environment, alone=True)
         finally:
             job_file.unlink(missing_ok=True)
             if code != 0:
                 _remove_containers(label)
             _remove_folder(folder)
         if code != 0:
-            raise RunError(f"the run failed: {engine} ended with code {code}; its last lines are above")
+            otherwise = f"the run failed: {engine} ended with code {code}; its last lines are above"
+            raise RunError(failure.reason() or otherwise)
         try:
             outputs: dict[str, Any] = json.loads(result.read_text(encoding="utf-8"))
         except ValueError:

@@ -31,8 +31,8 @@ def _is_noise(text: str) -> bool:
     whose kernel does not count swap: the limit on memory applies anyway.
     """
     known = (
-        "Skipping Docker software container|exited with status|Final process status|Warning: checking|"
-        "--preserve-environment|object id .* previously defined"
+        "Skipping Docker software container|exited with status|completed permanentFail|Final process status|"
+        "Warning: checking|--preserve-environment|object id .* previously defined"
     )
     docker = "WARNING: Your kernel does not support"
     return re.match(rf"(INFO|DEBUG) |{docker}|WARNING .*({known})", text) is not None

@@ -19,6 +19,11 @@ def job_status(job: Mapping[str, Any]) -> str:
     return _NOT_RUN if job["exit_code"] == NotRunError.exit_code else _ALLOWED
 
 
+def is_not_run(job: Mapping[str, Any]) -> bool:
+    """Return whether a job is a check that had no values to run the process with."""
+    return job_status(job) == _NOT_RUN
+
+
 def pipeline_status(status: str, jobs: Iterable[Mapping[str, Any]]) -> str:
     """Return the words for a pipeline's status, which depend on its jobs if it passed."""
     words = set(map(job_status, states.latest(jobs))) if status == "success" else set[str]()
@@ -27,7 +32,7 @@ def pipeline_status(status: str, jobs: Iterable[Mapping[str, Any]]) -> str:
 
 def reasons_not_run(job: Mapping[str, Any]) -> list[str]:
     """Return why a job's report skipped cases, if that is why the job did not pass."""
-    if job_status(job) != _NOT_RUN:
+    if not is_not_run(job):
         return []
     cases = [case for suite in job["tests"] or () for case in suite["cases"] if case["status"] == "skipped"]
     reasons = [f"{case['classname']}: {case['system_output'] or case['name']}" for case in cases]

@@ -17,6 +17,7 @@ from generator.service.archives import Archive
 from generator.service.context import context
 from generator.service.http_errors import HttpError, raise_not_found
 from generator.service.pages import log
+from generator.service.pages.failures import failed_sections, failure
 from generator.service.pages.pipelines import requested_variables
 from generator.service.pages.rendering import hostile_policy, page
 from generator.service.pages.sessions import session
@@ -46,6 +47,7 @@ def job_page(request: Request, number: int) -> Response:
     skipped = log.offset_of_last_lines(chunk)
     start += skipped
     lines, taken = log.lines(chunk[skipped:])
+    failed = failed_sections(dict(job), lines)
     scraps, scraps_note = _read_scraps(archive, sizes)
     return page(
         request,
@@ -55,6 +57,9 @@ def job_page(request: Request, number: int) -> Response:
         pipeline=pipeline,
         requested=requested_variables(pipeline),
         lines=lines,
+        failure=failure(dict(job), file),
+        failed=failed,
+        failed_section=max(failed, default=-1),
         next=start + taken,
         left_out=start,
         files=dict(list(sizes.items())[:_MOST_FILES]),

@@ -86,6 +86,12 @@ def _convert_line(text: str) -> list[Line]:
     return found
 
 
+def plain_text(chunk: bytes) -> str:
+    """Return a part of a log without sections, colors and control characters."""
+    text = _SECTION.sub("", chunk.decode("utf-8", "replace"))
+    return _OTHER.sub("", _COLOR.sub("", text))
+
+
 def _to_html(text: str) -> str:
     """Escape a text and convert its colors; of an overwritten line only the last text remains."""
     text = text.rstrip("\r").rpartition("\r")[2]

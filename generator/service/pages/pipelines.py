@@ -14,6 +14,7 @@ from generator.service.archives import Archive
 from generator.service.context import context
 from generator.service.http_errors import HttpError, raise_not_found
 from generator.service.pages.badges import pipeline_status
+from generator.service.pages.failures import failure
 from generator.service.pages.rendering import page
 from generator.service.pages.sessions import check_writer_form, session
 from generator.service.project.pipeline_file import Variable
@@ -136,6 +137,7 @@ def pipeline_page(request: Request, number: int) -> Response:
         word=pipeline_status(pipeline["status"], [dict(job) for job in mine]),
         jobs=mine,
         packages=packages,
+        failures={job["id"]: failure(dict(job), here.data.job(job["id"]).trace) for job in current},
         image=next(
             (job["dotenv"]["PACKMILL_IMAGE"] for job in reversed(current) if job["dotenv"].get("PACKMILL_IMAGE")), ""
         ),

@@ -1,0 +1,63 @@
+"""Derive why a run failed, in one sentence, from the log of the CWL engine.
+
+The log has the notebook's output too, so a reason is for people only. The runner reports after that output, so
+the last report counts.
+"""
+
+from __future__ import annotations
+
+import re
+
+from generator.shared.errors import one_sentence
+
+_RUNNER = re.compile(r"(?:\[[^\]]*\]|\s)*packmill-runner: (.*)")  # Toil writes its own words in front
+_LINE = re.compile(r"\s*line (\d+): (.*)")
+_ENGINE = re.compile(r"(?:ERROR|docker:) (.+)")
+_DAEMON = re.compile(r"Error response from daemon: (.+)")
+_PULL = re.compile(r"'pull', '([^']+)'")
+_TIME_LIMIT = re.compile(r"\[job [^\]]*\] exceeded time limit of (\d+)")
+_STATUS = re.compile(r"\[job [^\]]*\] exited with status: (\d+)")
+_OUT_OF_MEMORY = (
+    "the container was killed (status 137), probably because memory ran out; build the package with a larger --ram"
+)
+
+
+class FailureReason:
+    """Reads the log of a run line by line, and derives from it why the run failed."""
+
+    def __init__(self) -> None:
+        self._runner = self._line = self._engine = self._daemon = self._image = ""
+        self._time_limit = self._status = ""
+        self._before = ""
+
+    def read(self, line: str) -> None:
+        """Note what a line of the log reports."""
+        text = line.rstrip()
+        if found := _RUNNER.match(text):
+            self._runner, self._line = found[1], ""
+        elif self._runner and not self._line and (found := _LINE.fullmatch(text)):
+            self._line = f" (line {found[1]}: {found[2]})"
+        if self._before and self._before == self._engine and self._engine.endswith(":"):
+            self._engine += f" {text}"
+        self._before = ""
+        if found := _ENGINE.match(text):
+            self._engine = self._before = found[1]
+        self._daemon = _first(_DAEMON, text) or self._daemon
+        self._image = _first(_PULL, text) or self._image
+        self._time_limit = _first(_TIME_LIMIT, text) or self._time_limit
+        self._status = _first(_STATUS, text) or self._status
+
+    def reason(self) -> str:
+        """Return why the run failed; empty if the log does not report it."""
+        if self._time_limit:
+            return f"the run exceeded its time limit of {self._time_limit} s; build the package with a longer --time"
+        if self._runner:
+            return one_sentence(self._runner) + self._line
+        if self._image:
+            return one_sentence(f"image {self._image}: missing, and it cannot be pulled: {self._daemon}").rstrip(": ")
+        return _OUT_OF_MEMORY if self._status == "137" else one_sentence(self._engine)
+
+
+def _first(pattern: re.Pattern[str], text: str) -> str:
+    found = pattern.search(text)
+    return found[1] if found else ""
