@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from generator.network.guarded_proxy import guarded_proxy
+from generator.shared.safe_text import printable, redacted
 
 if TYPE_CHECKING:
     import requests
@@ -31,3 +32,12 @@ def http_session(*, guarded: bool, reachable: tuple[str, ...] = (), plain: bool 
                 proxy = stack.enter_context(guarded_proxy(reachable))
                 session.proxies = {"http": proxy.url, "https": proxy.url}
         yield session
+
+
+def failure_reason(error: Exception) -> str:
+    """Return the innermost cause of a failed request, which has no addresses with secrets."""
+    while error.args and isinstance(error.args[0], Exception):
+        error = error.args[0]
+    cause = getattr(error, "reason", None) or error
+    lines = printable(redacted(str(cause).partition("object at")[2].partition(": ")[2] or str(cause)))
+    return lines[:200] or type(error).__name__

@@ -11,7 +11,7 @@ from urllib.parse import urljoin, urlsplit
 
 from generator.network.address_policy import Access, AddressPolicy
 from generator.network.addresses import check, is_loopback
-from generator.network.sessions import http_session
+from generator.network.sessions import failure_reason, http_session
 from generator.platforms.answer import Answer
 from generator.platforms.platform import Platform
 from generator.shared.errors import PublishError
@@ -104,7 +104,7 @@ class Connection:
             except requests.ReadTimeout:
                 raise PublishError(f"{address}: no response within {seconds:.0f} s; check the platform") from None
             except (requests.RequestException, OSError, ValueError) as error:
-                cause = _reason(error)
+                cause = failure_reason(error)
             if pause is not None:
                 time.sleep(pause)
         raise PublishError(f"{address}: no response from the platform: {cause}; check the address")
@@ -183,12 +183,3 @@ def _read(answer: requests.Response, deadline: float) -> bytes:
         if time.monotonic() > deadline:
             raise requests.ReadTimeout
     return content[:_LARGEST]
-
-
-def _reason(error: Exception) -> str:
-    """Return the innermost cause of a failed request, which has no addresses with secrets."""
-    while error.args and isinstance(error.args[0], Exception):
-        error = error.args[0]
-    cause = getattr(error, "reason", None) or error
-    lines = printable(redacted(str(cause).partition("object at")[2].partition(": ")[2] or str(cause)))
-    return lines[:200] or type(error).__name__

@@ -21,6 +21,7 @@ from generator.repository.destination import Destination, default_branch
 from generator.repository.places import default_process
 from generator.request.checks import check_registry
 from generator.shared.errors import UsageError
+from generator.shared.setting_text import is_yes, words
 
 variables = {
     "repository": "git URL or local path of the repository; without it the bundled example is built and run",
@@ -176,7 +177,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
 
 
 def _words(environment: Mapping[str, str], name: str) -> tuple[str, ...]:
-    return tuple(environment.get(name, "").replace(",", " ").split())
+    return words(environment.get(name, ""))
 
 
 def _header_text(environment: Mapping[str, str], name: str) -> str:
@@ -216,11 +217,6 @@ def _label(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9._-]{0,128}", text):
         raise UsageError(f"PACKMILL_CONTAINER_LABEL: {text!r} has characters other than letters, digits, '.', '_', '-'")
     return text
-
-
-def is_yes(value: str) -> bool:
-    """Return whether a variable's value means yes."""
-    return value.strip().lower() not in ("", "0", "no", "false")
 
 
 def fetch_token(repository: Repository, settings: Settings) -> str:

@@ -9,8 +9,8 @@ from generator.platforms.platform import parse_platform
 from generator.repository.destination import Destination, parse_destination
 from generator.request.build import BuildRequest, build_request
 from generator.request.resources import resource_names
-from generator.request.settings import is_yes
 from generator.shared.errors import UsageError
+from generator.shared.setting_text import is_yes
 
 _names = (
     "repository checkout process env parameters_cell kernel language output_template registry destination "
