@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from generator.service.store.states import next_statuses, pipeline_status
+from generator.service.store.states import active_seconds, next_statuses, pipeline_status
 
 
 def _job(status: str, stage: int = 0, **given: Any) -> dict[str, Any]:
@@ -63,3 +63,22 @@ def test_a_manual_job_waits_for_a_person() -> None:
     assert next_statuses([_job("success", 0), _job("created", 1, when="manual")]) == {10: "manual"}
     assert next_statuses([_job("manual", 0), _job("created", 1)]) == {}
     assert next_statuses([_job("manual", 0, allow_failure=True), _job("created", 1)]) == {10: "pending"}
+
+
+@pytest.mark.parametrize(
+    ("spans", "expected"),
+    [
+        ([], 0),
+        ([(10, 15)], 5),
+        ([(10, 15), (100, 110)], 15),
+        ([(10, 20), (12, 15), (18, 30)], 20),
+        ([(10, 20), (None, None), (25, None)], 10),
+    ],
+)
+def test_a_pipeline_lasts_as_long_as_its_jobs_run(
+    spans: list[tuple[float | None, float | None]], expected: float
+) -> None:
+    jobs = [_job("success", stage, started_at=begin, finished_at=end) for stage, (begin, end) in enumerate(spans)]
+    retried = _job("failed", 9, started_at=0.0, finished_at=1000.0, retried=True)
+
+    assert active_seconds([*jobs, retried]) == expected

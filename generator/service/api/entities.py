@@ -15,12 +15,6 @@ from generator.service.store import states
 from generator.service.store.database import Row
 
 _NO_COMMIT = "0" * 40
-_LABELS = {
-    "success": "passed",
-    "waiting_for_resource": "waiting for resource",
-    "manual": "manual action",
-    "canceling": "canceling",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +49,7 @@ class Entities:
 
     def pipeline(self, pipeline: Row, jobs: Iterable[Row] = ()) -> dict[str, Any]:
         """Return a pipeline with all its fields; ``jobs`` are its own."""
-        started, finished = pipeline["started_at"], pipeline["finished_at"]
+        started, finished, mine = pipeline["started_at"], pipeline["finished_at"], [dict(job) for job in jobs]
         return {
             **self.brief(pipeline),
             "before_sha": _NO_COMMIT,
@@ -65,19 +59,19 @@ class Entities:
             "started_at": iso(started),
             "finished_at": iso(finished),
             "committed_at": None,
-            "duration": round(finished - started) if started and finished else None,
+            "duration": round(states.active_seconds(mine)) if started and finished else None,
             "queued_duration": round(started - pipeline["created_at"]) if started else None,
             "coverage": None,
-            "detailed_status": self._detailed_status(pipeline, warned=states.has_warnings([dict(job) for job in jobs])),
+            "detailed_status": self._detailed_status(pipeline, warned=states.has_warnings(mine)),
         }
 
     def _detailed_status(self, pipeline: Row, *, warned: bool) -> dict[str, Any]:
         status = str(pipeline["status"])
-        label = _LABELS.get(status, status)
+        label = states.label(status, warned=warned)
         text = {"success": "Passed", "manual": "Manual", "waiting_for_resource": "Waiting"}.get(status)
         icon, group = status, status.replace("_", "-")
         if status == "success" and warned:  # GitLab's Ci::Status::SuccessWarning
-            icon, text, label, group = "warning", "Warning", "passed with warnings", "success-with-warnings"
+            icon, text, group = "warning", "Warning", "success-with-warnings"
         return {
             "icon": f"status_{icon}",
             "text": text or status.capitalize(),

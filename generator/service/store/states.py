@@ -14,6 +14,7 @@ statuses = (
 active = frozenset(("created", "waiting_for_resource", "preparing", "pending", "running", "canceling"))
 finished = frozenset(("success", "failed", "canceled", "skipped"))
 retryable = frozenset(("success", "failed", "canceled"))
+_LABELS = {"success": "passed", "waiting_for_resource": "waiting for resource", "manual": "manual action"}
 
 _Job = Mapping[str, Any]
 
@@ -53,6 +54,28 @@ def is_allowed_failure(job: _Job) -> bool:
 def has_warnings(jobs: Iterable[_Job]) -> bool:
     """Return whether a pipeline with these jobs, if it passed, passed with warnings."""
     return any(map(is_allowed_failure, latest(jobs)))
+
+
+def label(status: str, *, warned: bool) -> str:
+    """Return the words for a pipeline's status (``Gitlab::Ci::Status``)."""
+    if status == "success" and warned:
+        return "passed with warnings"
+    return _LABELS.get(status, status)
+
+
+def active_seconds(jobs: Iterable[_Job]) -> float:
+    """Return how long at least one of the finished jobs ran, without the time in which none did.
+
+    This is GitLab's duration of a pipeline (``Gitlab::Ci::Pipeline::Duration``).
+    """
+    spans = sorted(
+        (job["started_at"], job["finished_at"]) for job in latest(jobs) if job["started_at"] and job["finished_at"]
+    )
+    total, reached = 0.0, 0.0
+    for begin, end in spans:
+        total += max(0.0, end - max(begin, reached))
+        reached = max(reached, end)
+    return total
 
 
 def _effective_status(job: _Job) -> str:
