@@ -205,4 +205,5 @@ def is_listed(address: str, entries: Iterable[str]) -> bool:
 any_repository = AddressPolicy(variable="PACKMILL_REPOSITORIES", error=RepositoryError)
 any_destination = AddressPolicy(variable="PACKMILL_DESTINATIONS", error=PublishError)
 any_platform = AddressPolicy(variable="PACKMILL_PLATFORMS", error=PublishError)
+any_hook = AddressPolicy(variable="PACKMILL_HOOKS", error=UsageError)
 any_registry = AddressPolicy(variable="PACKMILL_REGISTRIES", error=PublishError)

@@ -8,12 +8,14 @@ from functools import lru_cache
 from fastapi import Request
 
 from generator.service.access import Access
+from generator.service.hooks.dispatcher import Dispatcher
 from generator.service.http_errors import HttpError
 from generator.service.jobs.environment import rule_variables
 from generator.service.jobs.scheduler import Scheduler
 from generator.service.metrics import ServiceMetrics
 from generator.service.notebooks.pages import NotebookPages
 from generator.service.project.project import Commit, Project
+from generator.service.store.hooks import Hooks
 from generator.service.store.job_folders import DataFolder
 from generator.service.store.pipelines import Pipelines, Variables
 from generator.shared.errors import UsageError
@@ -32,6 +34,12 @@ class Context:
     signing_key: bytes
     notebooks: NotebookPages
     metrics: ServiceMetrics
+    dispatcher: Dispatcher
+
+    @property
+    def hooks(self) -> Hooks:
+        """The hooks of the project."""
+        return self.dispatcher.hooks
 
     def base(self, request: Request) -> str:
         """Return the service's address as the client wrote it."""

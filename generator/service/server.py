@@ -20,11 +20,14 @@ from fastapi.responses import JSONResponse, RedirectResponse
 from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
 
+from generator.network.address_policy import any_hook
 from generator.resources import data_folder
 from generator.service.access import Access
-from generator.service.api import artifacts, jobs, operation, pipelines, project
+from generator.service.api import artifacts, hooks, jobs, operation, pipelines, project
 from generator.service.api.addressing import ProjectAddresses
-from generator.service.context import Context, context
+from generator.service.context import Context, commit_of, context
+from generator.service.hooks.dispatcher import Dispatcher
+from generator.service.hooks.payloads import Payloads
 from generator.service.http_errors import HttpError
 from generator.service.jobs.engine_setup import set_up_engine
 from generator.service.jobs.environment import JobContext, host_variable, operator_variables, secrets_without_host
@@ -42,13 +45,15 @@ from generator.service.pages.rendering import page
 from generator.service.project.project import Project
 from generator.service.store import tokens
 from generator.service.store.database import Database, sqlite_url
+from generator.service.store.hooks import Hooks
 from generator.service.store.job_folders import DataFolder
 from generator.service.store.pipelines import Pipelines
 from generator.shared.errors import UsageError
 from generator.shared.http_connections import ConnectionLimits, Gate, GuardedProtocol, backlog, within_open_files
 from generator.shared.listening import bound_socket
+from generator.shared.setting_text import is_yes, words
 
-_api = (artifacts.router, jobs.router, operation.router, pipelines.router, project.router)
+_api = (artifacts.router, hooks.router, jobs.router, operation.router, pipelines.router, project.router)
 _pages = (pipeline_pages.router, packages.router, notebook.router, job_pages.router)
 _FIRST_TOKENS = (
     ("trigger", ("trigger",), "PACKMILL_CI_TRIGGER_TOKEN"),
@@ -165,6 +170,7 @@ def serve(options: Options, environment: Mapping[str, str], say: Callable[[str],
                 signing_key=sessions.signing_key(data.path),
                 notebooks=NotebookPages(),
                 metrics=ServiceMetrics(),
+                dispatcher=_dispatcher(options, environment, rows, checkout, address),
             )
         )
         say(f"packmill serves {checkout.path} (project {checkout.id}) at {address} (API and web pages)")
@@ -188,6 +194,24 @@ def serve(options: Options, environment: Mapping[str, str], say: Callable[[str],
         say("packmill: stopped; running jobs continue, and the next 'packmill serve' adopts them")
 
 
+def _dispatcher(
+    options: Options, environment: Mapping[str, str], rows: Pipelines, project: Project, address: str
+) -> Dispatcher:
+    """Return the dispatcher of hooks, which reaches what jobs reach on behalf of others."""
+    policy = replace(
+        any_hook,
+        listed=words(environment.get(any_hook.variable, "")),
+        guarded=is_yes(environment.get("PACKMILL_STAGE_GUARD", "")) or not options.local_repositories,
+        reachable=words(environment.get("PACKMILL_STAGE_ALLOW", "")),
+    )
+    hooks = Hooks(rows.database, DataFolder(options.data.resolve()).hook_secrets)
+    payloads = Payloads(project=project, address=address, commit_of=partial(commit_of, project))
+    made = Dispatcher(hooks, payloads, policy)
+    hooks.on_change = made.wake
+    rows.listeners.append(made.wake)
+    return made
+
+
 def _protocol_factory(limits: ConnectionLimits, say: Callable[[str], None]) -> type[asyncio.Protocol]:
     """Return a factory of connection protocols that share one gate."""
     fitting, files = within_open_files(limits)
@@ -205,7 +229,9 @@ def application(parts: Context) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         parts.scheduler.start()
+        parts.dispatcher.start()
         yield
+        parts.dispatcher.stop()
         parts.scheduler.stop()
 
     app = FastAPI(openapi_url=None, lifespan=lifespan)

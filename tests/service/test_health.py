@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import pytest
 import requests
+import sqlalchemy as sa
 from ci_service import ACCESS, TRIGGER, Service
 from prometheus_client.parser import text_string_to_metric_families
+
+from generator.service.api import operation
+from generator.service.store.database import Database, sqlite_url
 
 
 def test_health_is_at_gitlab_s_addresses_and_needs_no_token(service: Service) -> None:
@@ -19,15 +27,35 @@ def test_health_is_at_gitlab_s_addresses_and_needs_no_token(service: Service) ->
     assert (ready.status_code, ready.json()) == (200, {"status": "ok", **checks})
 
 
-def test_a_service_without_its_data_is_alive_and_not_ready(another_service: Any) -> None:
-    service = another_service()
-    service.data.rename(service.data.with_name("elsewhere"))
-    answers = [requests.get(f"{service.url}/-/{name}", timeout=60) for name in ("health", "readiness", "liveness")]
-    service.data.with_name("elsewhere").rename(service.data)
+@pytest.mark.parametrize(
+    ("wrong", "check", "message"),
+    [
+        ({"data": "missing"}, "disk_check", "the data folder is unavailable"),
+        ({"is_alive": False}, "queue_check", "the job queue has stopped"),
+        ({"database": "postgresql"}, "db_check", "the database is unavailable"),
+    ],
+)
+def test_a_service_that_cannot_take_pipelines_is_not_ready(
+    tmp_path: Path, wrong: dict[str, Any], check: str, message: str
+) -> None:
+    def fail() -> None:
+        raise sa.exc.OperationalError("SELECT 1", {}, OSError("db.internal refused"))
 
-    assert [answer.status_code for answer in answers] == [503, 503, 200]
-    assert answers[1].json()["disk_check"] == [{"status": "failed", "message": "the data folder is unavailable"}]
-    assert str(service.data) not in answers[1].text
+    usual = Database(sqlite_url(tmp_path / "rows.sqlite3"))
+    database = SimpleNamespace(connection=fail) if "database" in wrong else usual
+    here = SimpleNamespace(
+        pipelines=SimpleNamespace(database=database),
+        data=SimpleNamespace(path=tmp_path / wrong.get("data", "")),
+        scheduler=SimpleNamespace(is_alive=wrong.get("is_alive", True)),
+    )
+    request: Any = SimpleNamespace(app=SimpleNamespace(state=SimpleNamespace(context=here)))
+    answer = json.loads(bytes(operation.readiness(request).body))
+
+    assert (operation.readiness(request).status_code, operation.health(request).status_code) == (503, 503)
+    assert answer.pop(check) == [{"status": "failed", "message": message}]
+    assert answer.pop("status") == "failed"
+    assert list(answer.values()) == [[{"status": "ok"}]] * 2
+    assert operation.liveness().status_code == 200
 
 
 def test_metrics_count_pipelines_jobs_and_requests(service: Service) -> None:

@@ -52,6 +52,7 @@ def metrics(request: Request) -> Response:
     text = here.metrics.text(
         pipelines=pipelines,
         jobs=jobs,
+        deliveries=here.hooks.count_deliveries(),
         concurrent=here.scheduler.concurrent,
         disk_free=shutil.disk_usage(here.data.path).free,
     )

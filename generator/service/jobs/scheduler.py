@@ -61,7 +61,7 @@ class Scheduler:
         self._turn = 0
         self._guard = threading.Lock()
         self._thread = threading.Thread(target=self._run_queue, name="scheduler", daemon=True)
-        queue.on_change = self._wake.set
+        queue.listeners.append(self._wake.set)
 
     def start(self) -> None:
         """Recover the jobs of an earlier service, then start the queue."""

@@ -13,6 +13,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 
+from generator.service.store import hook_tables
+from generator.service.store.upgrades import add_missing_columns
 from generator.shared.errors import UsageError
 
 _tables = sa.MetaData()
@@ -32,9 +34,13 @@ pipelines = sa.Table(
     sa.Column("updated_at", sa.Float, nullable=False, index=True),
     sa.Column("started_at", sa.Float),
     sa.Column("finished_at", sa.Float),
+    sa.Column("announced", sa.String(32), info={"fill": "status"}),
     sqlite_autoincrement=True,
 )
-"""``variables``: a list of ``{key, value, variable_type}``; the values of ``hidden`` ones are stored elsewhere."""
+"""``variables``: a list of ``{key, value, variable_type}``; the values of ``hidden`` ones are stored elsewhere.
+
+``announced``: the status of which hooks have got an event.
+"""
 
 jobs = sa.Table(
     "jobs",
@@ -62,6 +68,7 @@ jobs = sa.Table(
     sa.Column("artifacts_size", sa.BigInteger),
     sa.Column("artifacts_expire_at", sa.Float, index=True),
     sa.Column("erased_at", sa.Float),
+    sa.Column("announced", sa.String(32), info={"fill": "status"}),
     sqlite_autoincrement=True,
 )
 """``lane`` groups jobs for fair queueing; a ``retried`` job has a newer one of the same name."""
@@ -106,7 +113,9 @@ class Database:
             self._engine = sa.create_engine(url, hide_parameters=True, **_options(url))
             if self._engine.dialect.name == "sqlite":
                 sa.event.listen(self._engine, "connect", _tune_sqlite)
-            _tables.create_all(self._engine)
+            for tables in (_tables, hook_tables.metadata):
+                tables.create_all(self._engine)
+                add_missing_columns(self._engine, tables)
         except ModuleNotFoundError as error:
             raise UsageError(f"--database: the driver is not installed; run: pip install {error.name}") from None
         except (ArgumentError, OperationalError, SQLAlchemyError) as error:

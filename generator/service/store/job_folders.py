@@ -135,6 +135,11 @@ class DataFolder:
         """The secret values of pipelines."""
         return HiddenValues(self.path / "values")
 
+    @property
+    def hook_secrets(self) -> HiddenValues:
+        """The addresses and tokens of hooks."""
+        return HiddenValues(self.path / "hooks")
+
     def job(self, number: int) -> JobFolder:
         """Return the folder of a job."""
         return JobFolder(self.path / "jobs" / str(number))

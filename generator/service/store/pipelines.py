@@ -13,6 +13,7 @@ from generator.service.project.project import Revision
 from generator.service.store import states
 from generator.service.store.database import Database, Row, jobs, pipelines, row, rows
 from generator.service.store.hidden_values import HiddenValues
+from generator.service.store.outbox import store_events
 from generator.shared.safe_text import redacted
 
 Variables = list[dict[str, str]]
@@ -21,10 +22,16 @@ _LARGEST = 2**31 - 1
 
 
 class Pipelines:
-    """The rows of one project; ``on_change`` is called after each change that may make a job ready to start."""
+    """The rows of one project; each of ``listeners`` is called after each change of a status."""
 
-    def __init__(self, database: Database, hidden: HiddenValues, on_change: Callable[[], None] = lambda: None) -> None:
-        self.database, self.hidden, self.on_change = database, hidden, on_change
+    def __init__(self, database: Database, hidden: HiddenValues) -> None:
+        self.database, self.hidden = database, hidden
+        self.listeners: list[Callable[[], None]] = []
+
+    def on_change(self) -> None:
+        """Call the listeners."""
+        for listener in self.listeners:
+            listener()
 
     def create(
         self,
@@ -117,6 +124,7 @@ class Pipelines:
             pipeline = connection.execute(sa.select(jobs.c.pipeline_id).where(jobs.c.id == number)).scalar()
             if taken and pipeline is not None:
                 _advance(connection, pipeline)
+        self.on_change()
         return bool(taken)
 
     def update_job(self, number: int, values: Mapping[str, Any]) -> None:
@@ -234,3 +242,4 @@ def _advance(connection: sa.Connection, number: int) -> None:
     connection.execute(this.values(**values, updated_at=now))
     ended = pipelines.c.finished_at.is_(None) if status in states.finished else pipelines.c.finished_at.is_not(None)
     connection.execute(this.where(ended).values(finished_at=now if status in states.finished else None))
+    store_events(connection, number)

@@ -1,0 +1,210 @@
+"""The hooks API: create, change, test and delete hooks, and the log of deliveries.
+
+Source: https://docs.gitlab.com/api/project_webhooks/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+from starlette.concurrency import run_in_threadpool
+
+from generator.service.api.hook_entities import delivery_entity, hook_entity
+from generator.service.api.paging import page_of
+from generator.service.api.parameters import read_parameters, text
+from generator.service.context import context
+from generator.service.hooks.sending import Outcome, check_address
+from generator.service.http_errors import HttpError, raise_bad_parameter, raise_not_found
+from generator.service.store.database import Row
+from generator.service.store.outbox import JOB, PIPELINE, snapshot
+from generator.shared.errors import UsageError
+from generator.shared.safe_text import redacted
+from generator.shared.setting_text import is_yes
+
+router = APIRouter(prefix="/api/v4/projects/{project:int}/hooks")
+_EVENTS = (PIPELINE, JOB)
+_UNSUPPORTED = ("custom_headers", "custom_webhook_template", "signing_token", "url_variables")
+_LONGEST_URL, _LONGEST_TOKEN, _LONGEST_NAME = 2048, 1024, 255
+
+
+@router.get("")
+def hooks_list(request: Request) -> Response:
+    """List the hooks."""
+    here = context(request)
+    here.access.require_writer(request)
+    page, found = page_of(request), here.hooks.all()
+    shown = [hook_entity(hook, here.project.id) for hook in found[page.offset : page.offset + page.size]]
+    return JSONResponse(shown, headers=page.headers(request, here.base(request), len(found)))
+
+
+@router.post("")
+async def create(request: Request) -> Response:
+    """Create a hook."""
+    given = await read_parameters(request)
+    return await run_in_threadpool(_create, request, given)
+
+
+def _create(request: Request, given: dict[str, Any]) -> Response:
+    here = context(request)
+    here.access.require_writer(request)
+    url = _url(request, given)
+    fields = {"events": [], "name": None, "description": None, "verify": True, **_fields(given)}
+    made = here.hooks.create(url=url, token=_short(given, "token", _LONGEST_TOKEN) or "", **fields)
+    if made is None:
+        raise HttpError(422, {"message": {"base": ["Maximum number of project webhooks (100) exceeded"]}})
+    return JSONResponse(hook_entity(_find(request, made), here.project.id), status_code=201)
+
+
+@router.get("/{hook:int}")
+def show(request: Request, hook: int) -> Response:
+    """Return a hook, without its secret token."""
+    here = context(request)
+    here.access.require_writer(request)
+    return JSONResponse(hook_entity(_find(request, hook), here.project.id))
+
+
+@router.put("/{hook:int}")
+async def change(request: Request, hook: int) -> Response:
+    """Change a hook; fields that are not given stay as they are."""
+    given = await read_parameters(request)
+    return await run_in_threadpool(_change, request, hook, given)
+
+
+def _change(request: Request, number: int, given: dict[str, Any]) -> Response:
+    here = context(request)
+    here.access.require_writer(request)
+    hook = _find(request, number)
+    url, stored = _stored_secrets(request, hook)
+    if given.get("url") not in (None, redacted(url)):  # clients send back the address that they were shown
+        url = _url(request, given)
+    token = _short(given, "token", _LONGEST_TOKEN) if "token" in given else stored
+    events = {event: event in hook["events"] for event in _EVENTS}
+    here.hooks.update(number, url=url, token=token or "", **({"events": hook["events"]} | _fields(given, events)))
+    return JSONResponse(hook_entity(_find(request, number), here.project.id))
+
+
+@router.delete("/{hook:int}")
+def delete(request: Request, hook: int) -> Response:
+    """Remove a hook with its log; events that wait are not delivered."""
+    here = context(request)
+    here.access.require_writer(request)
+    _find(request, hook)
+    here.hooks.delete(hook)
+    return Response(status_code=204)
+
+
+@router.get("/{hook:int}/events")
+def events(request: Request, hook: int) -> Response:
+    """List the deliveries of a hook in the last week, newest first."""
+    here = context(request)
+    here.access.require_writer(request)
+    found, page = _find(request, hook), page_of(request)
+    statement = here.hooks.deliveries_of(hook)
+    total, some = here.pipelines.count_and_page(statement, limit=page.size, offset=page.offset)
+    shown = [delivery_entity(found, one, here.dispatcher) for one in some]
+    return JSONResponse(shown, headers=page.headers(request, here.base(request), total))
+
+
+@router.post("/{hook:int}/events/{event:int}/resend")
+def resend(request: Request, hook: int, event: int) -> Response:
+    """Send an event of the log again, now and once."""
+    here = context(request)
+    here.access.require_writer(request)
+    _find(request, hook)
+    old = here.hooks.delivery(event)
+    if old is None or old["hook_id"] != hook:
+        raise_not_found()
+    outcome = _send(request, hook, old["event"], old["happened"])
+    if outcome.error:
+        raise HttpError(422, {"message": outcome.error})
+    return JSONResponse({"response_status": outcome.status}, status_code=201)
+
+
+@router.post("/{hook:int}/test/{trigger}")
+def test(request: Request, hook: int, trigger: str) -> Response:
+    """Send an event about the latest pipeline."""
+    here = context(request)
+    here.access.require_writer(request)
+    _find(request, hook)
+    if trigger not in _EVENTS:
+        raise_bad_parameter("trigger does not have a valid value")
+    latest = here.pipelines.latest(None)
+    if latest is None:
+        raise HttpError(422, {"message": "Ensure the project has CI pipelines."})
+    mine = here.pipelines.jobs_of(latest["id"])
+    outcome = _send(request, hook, trigger, snapshot(latest, mine, job=mine[-1]["id"]))
+    if not outcome.delivered:
+        raise HttpError(422, {"message": outcome.error or f"the receiver answered with status {outcome.status}"})
+    return JSONResponse({"message": "201 Created"}, status_code=201)
+
+
+def _send(request: Request, hook: int, event: str, happened: Mapping[str, Any]) -> Outcome:
+    here = context(request)
+    delivery = here.hooks.delivery(here.hooks.add_delivery(hook, event, happened, pending=False))
+    if delivery is None:
+        raise_not_found()
+    return here.dispatcher.deliver(delivery)
+
+
+def _find(request: Request, number: int) -> Row:
+    found = context(request).hooks.get(number)
+    if found is None:
+        raise_not_found()
+    return found
+
+
+def _stored_secrets(request: Request, hook: Row) -> tuple[str, str]:
+    try:
+        return context(request).hooks.secrets(hook)
+    except UsageError:
+        return "", ""
+
+
+def _url(request: Request, given: Mapping[str, Any]) -> str:
+    """Return the address of a hook, if events may be sent there.
+
+    Raises:
+        HttpError: 400 or 422, the address is missing, invalid, or refused by the policy.
+    """
+    url = text(given, "url").strip()
+    if len(url) > _LONGEST_URL:
+        raise HttpError(422, {"message": {"url": [f"is longer than {_LONGEST_URL} characters"]}})
+    try:
+        check_address(context(request).dispatcher.policy, url)
+    except UsageError as error:
+        raise HttpError(422, {"message": {"url": [str(error)]}}) from None
+    return url
+
+
+def _fields(given: Mapping[str, Any], events: Mapping[str, bool] | None = None) -> dict[str, Any]:
+    """Return the given fields other than address and token; ``events`` are those of the hook so far."""
+    for name in _UNSUPPORTED:
+        if given.get(name):
+            raise_bad_parameter(f"{name} is not supported")
+    chosen = {**(events or {}), **{event: _flag(given, event) for event in _EVENTS if event in given}}
+    fields: dict[str, Any] = {"events": [event for event, wanted in chosen.items() if wanted]}
+    if "enable_ssl_verification" in given:
+        fields["verify"] = _flag(given, "enable_ssl_verification")
+    return fields | {name: _short(given, name, _LONGEST_NAME) for name in ("name", "description") if name in given}
+
+
+def _flag(given: Mapping[str, Any], name: str) -> bool:
+    value = given[name]
+    if not isinstance(value, bool) and value not in ("true", "false", "1", "0", "yes", "no", 0, 1):
+        raise_bad_parameter(f"{name} is invalid")
+    return is_yes(str(value))
+
+
+def _short(given: Mapping[str, Any], name: str, longest: int) -> str | None:
+    """Return an optional text that fits into one line and, as the token, into a header."""
+    value = given.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, str) or not value.isprintable() or (name == "token" and not value.isascii()):
+        raise_bad_parameter(f"{name} is invalid")
+    if len(value) > longest:
+        raise_bad_parameter(f"{name} is too long (maximum is {longest} characters)")
+    return value

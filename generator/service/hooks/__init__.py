@@ -1,0 +1,1 @@
+"""Notify other services of pipelines and jobs: payloads, requests and repeated attempts."""

@@ -1,0 +1,138 @@
+"""Send the events of hooks in the background, and repeat those that could not be delivered.
+
+One thread finds what is due. Each hook has at most one request at a time, in a thread of its own: a slow receiver
+delays no other one. Deliveries are rows, so a restarted service continues with them; after a crash, an event may arrive
+twice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+import threading
+import time
+import uuid
+
+from generator import __version__
+from generator.network.address_policy import AddressPolicy
+from generator.service.hooks.payloads import Payloads
+from generator.service.hooks.sending import Outcome, send
+from generator.service.store.database import Row
+from generator.service.store.hooks import Hooks
+from generator.service.store.outbox import JOB
+from generator.shared.errors import UsageError
+
+_PAUSES = (1.0, 5.0, 30.0, 120.0, 600.0, 3600.0)
+"""Seconds before each new attempt."""
+_AT_ONCE = 16
+_LONGEST_WAIT = 30.0
+_CLEANED_EVERY = 300.0
+
+
+class Dispatcher:
+    """Delivers the events of one project's hooks."""
+
+    def __init__(self, hooks: Hooks, payloads: Payloads, policy: AddressPolicy) -> None:
+        self.hooks, self.payloads, self.policy = hooks, payloads, policy
+        self._wake = threading.Event()
+        self._stopping = False
+        self._busy: set[int] = set()
+        self._guard = threading.Lock()
+        self._thread = threading.Thread(target=self._run, name="hooks", daemon=True)
+
+    def start(self) -> None:
+        """Start to deliver what is due, also of an earlier service."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Send nothing more; the next service continues."""
+        self._stopping = True
+        self._wake.set()
+        self._thread.join(timeout=5)
+
+    def wake(self) -> None:
+        """Look for due deliveries now."""
+        self._wake.set()
+
+    def deliver(self, delivery: Row) -> Outcome:
+        """Send an event once, and store the outcome without planning another attempt."""
+        return self._attempt(delivery, pauses=())
+
+    def headers(self, hook: Row, delivery: Row, token: str) -> dict[str, str]:
+        """Return the headers of an event's request."""
+        kind = "Job Hook" if delivery["event"] == JOB else "Pipeline Hook"
+        key = hashlib.sha256(f"{self.payloads.address} {hook['created_at']} {delivery['id']}".encode()).hexdigest()
+        return {
+            "Content-Type": "application/json",
+            "User-Agent": f"packmill/{__version__}",
+            "X-Gitlab-Event": kind,
+            "X-Gitlab-Instance": self.payloads.address,
+            "X-Gitlab-Event-UUID": str(uuid.UUID(key[:32])),
+            "Idempotency-Key": key,
+            **({"X-Gitlab-Token": token} if token else {}),
+        }
+
+    def _run(self) -> None:
+        cleaned = 0.0
+        while not self._stopping:
+            self._wake.clear()
+            try:
+                self._start_due()
+                if time.monotonic() - cleaned > _CLEANED_EVERY:
+                    cleaned = time.monotonic()
+                    self.hooks.remove_old()
+                wait = self._seconds_to_next()
+            except Exception as error:  # noqa: BLE001 - an unavailable database must not end the thread
+                print(f"packmill: hooks: {error}; retrying", file=sys.stderr, flush=True)
+                wait = 1.0
+            self._wake.wait(timeout=wait)
+
+    def _start_due(self) -> None:
+        for hook, number in self.hooks.due():
+            with self._guard:
+                if hook in self._busy or len(self._busy) >= _AT_ONCE or self._stopping:
+                    continue
+                self._busy.add(hook)
+            threading.Thread(target=self._work, args=(hook, number), name=f"hook {hook}", daemon=True).start()
+
+    def _work(self, hook: int, number: int) -> None:
+        try:
+            delivery = self.hooks.delivery(number)
+            if delivery is not None:
+                self._attempt(delivery, pauses=_PAUSES)
+        except Exception as error:  # noqa: BLE001 - a full disk or an unavailable database: the row is still due
+            print(f"packmill: hook {hook}: {error}; retrying", file=sys.stderr, flush=True)
+            time.sleep(1)
+        finally:
+            with self._guard:
+                self._busy.discard(hook)
+            self._wake.set()
+
+    def _seconds_to_next(self) -> float:
+        with self._guard:
+            busy = set(self._busy)
+        following = self.hooks.next_attempt_at(without=busy)
+        if following is None or len(busy) >= _AT_ONCE:  # a request that ends wakes the thread
+            return _LONGEST_WAIT
+        return min(max(0.05, following - time.time()), _LONGEST_WAIT)
+
+    def _attempt(self, delivery: Row, *, pauses: tuple[float, ...]) -> Outcome:
+        hook = self.hooks.get(delivery["hook_id"])
+        outcome = self._send(hook, delivery) if hook else Outcome(headers={}, error="the hook was deleted")
+        attempts = delivery["attempts"] + 1
+        again = outcome.may_succeed_later and attempts <= len(pauses)
+        status = "delivered" if outcome.delivered else "pending" if again else "failed"
+        following = time.time() + (pauses[attempts - 1] if again else 0.0)
+        values = {"status": status, "attempts": attempts, "next_attempt_at": following}
+        self.hooks.update_delivery(delivery["id"], values | outcome.columns())
+        return outcome
+
+    def _send(self, hook: Row, delivery: Row) -> Outcome:
+        try:
+            url, token = self.hooks.secrets(hook)
+        except UsageError as error:
+            return Outcome(headers={}, error=str(error))
+        body = json.dumps(self.payloads.body(delivery["event"], delivery["happened"])).encode()
+        outcome = send(self.policy, url, headers=self.headers(hook, delivery, token), body=body, verify=hook["verify"])
+        return outcome.without(token)

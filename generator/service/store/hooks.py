@@ -1,0 +1,138 @@
+"""The rows of hooks and of their deliveries."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from generator.service.store.database import Database, Row, row, rows
+from generator.service.store.hidden_values import HiddenValues
+from generator.service.store.hook_tables import deliveries, hooks
+from generator.service.store.outbox import delivery
+from generator.shared.errors import UsageError
+
+MOST = 100
+"""The number of hooks that a project may have, which is GitLab's."""
+_LARGEST = 2**31 - 1
+_KEPT = 7 * 24 * 3600.0
+
+
+class Hooks:
+    """The hooks of one project; secrets of a hook are files that only the service's user may read.
+
+    ``on_change`` is called when a delivery has become due.
+    """
+
+    def __init__(self, database: Database, hidden: HiddenValues, on_change: Callable[[], None] = lambda: None) -> None:
+        self._database, self._hidden, self.on_change = database, hidden, on_change
+
+    def all(self) -> list[Row]:
+        """Return all hooks, oldest first."""
+        with self._database.connection() as connection:
+            return rows(connection, sa.select(hooks).order_by(hooks.c.id))
+
+    def get(self, number: int) -> Row | None:
+        """Return a hook, None if it does not exist."""
+        with self._database.connection() as connection:
+            return _find(connection, hooks, number)
+
+    def create(self, *, url: str, token: str, **fields: Any) -> int | None:
+        """Create a hook; return its number, None if there are too many hooks."""
+        with self._database.transaction() as connection:
+            if connection.execute(sa.select(sa.func.count()).select_from(hooks)).scalar_one() >= MOST:
+                return None
+            values = {**fields, "target": [], "created_at": time.time()}
+            made = connection.execute(sa.insert(hooks).values(values)).inserted_primary_key
+            number = int(made[0]) if made else 0
+            self._keep(connection, number, url=url, token=token)
+        return number
+
+    def update(self, number: int, *, url: str, token: str, **fields: Any) -> None:
+        """Change a hook."""
+        with self._database.transaction() as connection:
+            connection.execute(sa.update(hooks).where(hooks.c.id == number).values(**fields))
+            self._keep(connection, number, url=url, token=token)
+
+    def _keep(self, connection: sa.Connection, number: int, *, url: str, token: str) -> None:
+        """Store url and token, the parts that may be secret outside of the database."""
+        given = [{"key": "url", "value": url}, {"key": "token", "value": token}]
+        masked = self._hidden.keep(number, given)
+        connection.execute(sa.update(hooks).where(hooks.c.id == number).values(target=masked))
+
+    def secrets(self, hook: Row) -> tuple[str, str]:
+        """Return the URL and the secret token of a hook.
+
+        Raises:
+            UsageError: they are no longer stored.
+        """
+        try:
+            found = self._hidden.restore(hook["id"], hook["target"])
+        except UsageError:
+            raise UsageError("URL and token of the hook are no longer stored; set them again") from None
+        given = {one["key"]: str(one["value"]) for one in found}
+        return given["url"], given["token"]
+
+    def delete(self, number: int) -> None:
+        """Remove a hook with its deliveries."""
+        with self._database.transaction() as connection:
+            connection.execute(sa.delete(deliveries).where(deliveries.c.hook_id == number))
+            connection.execute(sa.delete(hooks).where(hooks.c.id == number))
+            self._hidden.remove(number)
+
+    def add_delivery(self, hook: int, event: str, happened: Mapping[str, Any], *, pending: bool = True) -> int:
+        """Store a delivery; return its number. One that is not ``pending`` is sent by the caller."""
+        values = delivery(hook, event, happened) | ({} if pending else {"status": "failed"})
+        with self._database.transaction() as connection:
+            made = connection.execute(sa.insert(deliveries).values(values)).inserted_primary_key
+        self.on_change()
+        return int(made[0]) if made else 0
+
+    def delivery(self, number: int) -> Row | None:
+        """Return a delivery, None if it does not exist."""
+        with self._database.connection() as connection:
+            return _find(connection, deliveries, number)
+
+    def deliveries_of(self, hook: int) -> sa.Select[Any]:
+        """Return the query of a hook's deliveries that were attempted, newest first."""
+        mine = sa.select(deliveries).where(deliveries.c.hook_id == hook, deliveries.c.attempts > 0)
+        return mine.order_by(deliveries.c.id.desc())
+
+    def due(self) -> list[tuple[int, int]]:
+        """Return the hooks with due deliveries, each with the number of the first one."""
+        statement = sa.select(deliveries.c.hook_id, sa.func.min(deliveries.c.id)).group_by(deliveries.c.hook_id)
+        pending = (deliveries.c.status == "pending", deliveries.c.next_attempt_at <= time.time())
+        with self._database.connection() as connection:
+            return [(int(hook), int(first)) for hook, first in connection.execute(statement.where(*pending))]
+
+    def next_attempt_at(self, *, without: Collection[int]) -> float | None:
+        """Return when the next delivery of other hooks is due, None if none is pending."""
+        pending = (deliveries.c.status == "pending", deliveries.c.hook_id.not_in(without))
+        statement = sa.select(sa.func.min(deliveries.c.next_attempt_at)).where(*pending)
+        with self._database.connection() as connection:
+            found: float | None = connection.execute(statement).scalar()
+        return found
+
+    def update_delivery(self, number: int, values: Mapping[str, Any]) -> None:
+        """Store the outcome of an attempt."""
+        with self._database.transaction() as connection:
+            connection.execute(sa.update(deliveries).where(deliveries.c.id == number).values(**values))
+
+    def count_deliveries(self) -> dict[str, int]:
+        """Return how many stored deliveries have each status."""
+        statement = sa.select(deliveries.c.status, sa.func.count()).group_by(deliveries.c.status)
+        with self._database.connection() as connection:
+            found = {str(status): int(count) for status, count in connection.execute(statement)}
+        return {"pending": 0, "delivered": 0, "failed": 0, **found}
+
+    def remove_old(self) -> None:
+        """Remove the deliveries that ended and are older than a week."""
+        old = (deliveries.c.status != "pending", deliveries.c.created_at < time.time() - _KEPT)
+        with self._database.transaction() as connection:
+            connection.execute(sa.delete(deliveries).where(*old))
+
+
+def _find(connection: sa.Connection, table: sa.Table, number: int) -> Row | None:
+    return row(connection, sa.select(table).where(table.c.id == number)) if number <= _LARGEST else None

@@ -1,0 +1,68 @@
+"""Store the events of pipelines and jobs for hooks, in the transaction that changes a status: none is lost."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from generator.service.store.database import Row, jobs, pipelines, row, rows
+from generator.service.store.hook_tables import deliveries, hooks
+
+PIPELINE, JOB = "pipeline_events", "job_events"
+_OF_JOB = (
+    "id name stage stage_index when allow_failure status retried failure_reason artifacts_size created_at queued_at "
+    "started_at finished_at"
+).split()
+_Row = Mapping[str, Any] | Row
+
+
+def store_events(connection: sa.Connection, number: int) -> None:
+    """Store an event for each status of a pipeline and its jobs that has changed since the last call."""
+    pipeline = row(connection, sa.select(pipelines).where(pipelines.c.id == number))
+    mine = rows(connection, sa.select(jobs).where(jobs.c.pipeline_id == number).order_by(jobs.c.stage_index, jobs.c.id))
+    if pipeline is None:
+        return
+    changed = [job["id"] for job in mine if job["announced"] != job["status"]]
+    events: list[tuple[str, int | None]] = [(JOB, job) for job in changed]
+    if pipeline["announced"] != pipeline["status"]:
+        events.append((PIPELINE, None))
+    if events:
+        _mark_announced(connection, number, changed)
+        _insert(connection, [(event, snapshot(pipeline, mine, job=job)) for event, job in events])
+
+
+def snapshot(pipeline: _Row, mine: Iterable[_Row], *, job: int | None) -> dict[str, Any]:
+    """Return the state of a pipeline, and which of its jobs an event is about."""
+    return {
+        "pipeline": {name: value for name, value in pipeline.items() if name != "announced"},
+        "jobs": [{name: one[name] for name in _OF_JOB} for one in mine],
+        "job": job,
+    }
+
+
+def delivery(hook: int, event: str, happened: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the row of a delivery that is due now."""
+    now = time.time()
+    values = {"hook_id": hook, "event": event, "happened": happened, "status": "pending", "attempts": 0}
+    return {**values, "created_at": now, "next_attempt_at": now}
+
+
+def _mark_announced(connection: sa.Connection, number: int, changed: list[int]) -> None:
+    this = sa.update(pipelines).where(pipelines.c.id == number)
+    connection.execute(this.values(announced=pipelines.c.status))
+    connection.execute(sa.update(jobs).where(jobs.c.id.in_(changed)).values(announced=jobs.c.status))
+
+
+def _insert(connection: sa.Connection, events: list[tuple[str, dict[str, Any]]]) -> None:
+    listening = rows(connection, sa.select(hooks.c.id, hooks.c.events))
+    due = [
+        delivery(hook["id"], event, happened)
+        for event, happened in events
+        for hook in listening
+        if event in hook["events"]
+    ]
+    if due:
+        connection.execute(sa.insert(deliveries), due)

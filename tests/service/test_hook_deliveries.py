@@ -1,0 +1,139 @@
+"""Deliveries of hooks that outlive the service, and addresses that they do not reach."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from waiting import wait_until
+
+from generator.network.address_policy import any_hook
+from generator.service.hooks import dispatcher as dispatcher_module
+from generator.service.hooks.dispatcher import Dispatcher
+from generator.service.hooks.payloads import Payloads
+from generator.service.hooks.sending import Outcome, check_address, send
+from generator.service.project.project import Project
+from generator.service.store.database import Database, jobs, pipelines, rows, sqlite_url
+from generator.service.store.hidden_values import HiddenValues
+from generator.service.store.hooks import Hooks
+from generator.service.store.outbox import PIPELINE
+from generator.shared.errors import UsageError
+
+_GUARDED = replace(any_hook, guarded=True)
+
+
+@pytest.fixture
+def hooks(tmp_path: Path) -> Hooks:
+    return Hooks(Database(sqlite_url(tmp_path / "rows.sqlite3")), HiddenValues(tmp_path / "hooks"))
+
+
+def _dispatcher(hooks: Hooks, project: Path) -> Dispatcher:
+    checkout = Project(project, number=1, path="ada/toy", timeout=60.0, snapshots=project.parent / "snapshots")
+    return Dispatcher(hooks, Payloads(project=checkout, address="http://ci", commit_of=checkout.commit), any_hook)
+
+
+def _happened() -> dict[str, Any]:
+    pipeline = {"id": 1, "sha": "0" * 40, "ref": "main", "tag": False, "source": "api", "status": "success"}
+    times = {"created_at": 0.0, "started_at": 1.0, "finished_at": 2.0}
+    return {"pipeline": {**pipeline, **times, "user": "ada", "variables": []}, "jobs": [], "job": None}
+
+
+def test_a_restarted_service_delivers_what_an_earlier_one_could_not(
+    hooks: Hooks, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = [Outcome(headers={}, error="no route"), Outcome(headers={}, status=204)]
+    monkeypatch.setattr(dispatcher_module, "_PAUSES", (0.2,))
+    monkeypatch.setattr(dispatcher_module, "send", lambda *_, **__: answers.pop(0))
+    hook = hooks.create(url="http://example.org/", token="", events=[PIPELINE], verify=True)
+    assert hook is not None
+    number = hooks.add_delivery(hook, PIPELINE, _happened())
+
+    def status() -> Any:
+        found = hooks.delivery(number)
+        return found and (found["status"], found["attempts"], found["error"])
+
+    first = _dispatcher(hooks, project)
+    first.start()
+    wait_until(lambda: status() == ("pending", 1, "no route"), message="the first attempt fails")
+    first.stop()
+    second = _dispatcher(hooks, project)
+    second.start()
+    wait_until(lambda: status() == ("delivered", 2, ""), message="the second attempt succeeds")
+    second.stop()
+
+
+def test_attempts_end(hooks: Hooks, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dispatcher_module, "_PAUSES", (0.0,))
+    monkeypatch.setattr(dispatcher_module, "send", lambda *_, **__: Outcome(headers={}, status=502))
+    hook = hooks.create(url="http://example.org/", token="", events=[PIPELINE], verify=True)
+    assert hook is not None
+    number = hooks.add_delivery(hook, PIPELINE, _happened())
+    running = _dispatcher(hooks, project)
+    running.start()
+    wait_until(lambda: hooks.count_deliveries()["failed"] == 1, message="no attempt is left")
+    running.stop()
+    found = hooks.delivery(number)
+
+    assert found is not None
+    assert (found["attempts"], found["response_status"]) == (2, 502)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://127.0.0.1/",
+        "https://10.0.0.1/",
+        "https://169.254.169.254/latest/meta-data",
+        "https://[::ffff:169.254.169.254]/",
+        "https://localhost/",
+        "http://93.184.215.14/",
+    ],
+)
+def test_where_others_can_create_hooks_only_public_addresses_are_reached(url: str) -> None:
+    with pytest.raises(UsageError, match="PACKMILL_HOOKS"):
+        check_address(_GUARDED, url)
+
+    outcome = send(_GUARDED, url, headers={}, body=b"", verify=True)
+    assert (outcome.status, outcome.delivered) == (0, False)
+    assert "PACKMILL_HOOKS" in outcome.error
+
+
+def test_a_name_that_leads_to_a_private_address_later_is_not_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("generator.network.addresses.resolve_checked", lambda *_: ["93.184.215.14"])
+
+    outcome = send(_GUARDED, "https://localhost/", headers={}, body=b"", verify=True)
+
+    assert outcome.status == 0
+    assert "403" in outcome.error
+
+
+def test_an_operator_lists_private_receivers() -> None:
+    listed = replace(_GUARDED, listed=("chat.internal", "public"))
+
+    check_address(listed, "http://chat.internal/hooks/1")
+    with pytest.raises(UsageError, match="PACKMILL_HOOKS"):
+        check_address(listed, "https://10.0.0.1/")
+
+
+def test_a_database_of_an_earlier_version_gets_the_new_columns(tmp_path: Path) -> None:
+    file = tmp_path / "rows.sqlite3"
+    database = Database(sqlite_url(file))
+    at = {"created_at": 0.0, "updated_at": 0.0}
+    row = {"sha": "0", "ref": "main", "tag": False, "source": "api", "status": "failed", "user": "ada", "variables": []}
+    with database.transaction() as connection:
+        connection.execute(sa.insert(pipelines).values(**row, **at))
+    database.close()
+    with sqlite3.connect(file) as plain:
+        for table in ("pipelines", "jobs"):
+            plain.execute(f"ALTER TABLE {table} DROP COLUMN announced")
+    plain.close()
+
+    again = Database(sqlite_url(file))
+    with again.connection() as connection:
+        assert [one["announced"] for one in rows(connection, sa.select(pipelines))] == ["failed"]
+        assert rows(connection, sa.select(jobs)) == []
+    again.close()
