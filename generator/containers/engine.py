@@ -80,6 +80,29 @@ def _is_podman(client: docker.DockerClient) -> bool:
     return any("podman" in str(part.get("Name", "")).lower() for part in parts)
 
 
+def describe_engine() -> str:
+    """Return the name and the version of the engine.
+
+    Raises:
+        EngineMissingError: no engine answers.
+    """
+    with open_client() as client:
+        version = client.version()
+        name = "Podman" if _is_podman(client) else "Docker"
+        return f"{name} {version.get('Version', '')}, {version.get('Arch', '')}"
+
+
+def storage_folder() -> Path | None:
+    """Return the engine's folder for images; None if the engine does not report it.
+
+    Raises:
+        EngineMissingError: no engine answers.
+    """
+    with open_client() as client:
+        folder = client.info().get("DockerRootDir")
+        return Path(folder) if folder else None
+
+
 def engine_id() -> str:
     """Return the engine's ID, which containers cannot read; empty for Podman, which has none."""
     with open_client() as client:

@@ -1,0 +1,1 @@
+"""The machine as packmill uses it: what is installed, and what can be removed."""

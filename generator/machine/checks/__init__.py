@@ -1,0 +1,1 @@
+"""The checks of ``packmill doctor``, one module per subject."""
