@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,9 +29,9 @@ def add(commands: Commands) -> None:
     text = """\
 Builds the image of a repository at a commit and writes the package to DIR/<owner>/<name>/<checkout>/. A process other
 than process.ipynb has a folder of its own below it: that of a/b.ipynb is a-b. The last line on stdout is the package's
-path; with several processes, that of the folder of the checkout. Images and environments whose files have not changed
-are reused, from the engine or from the registry. For a private https repository set PACKMILL_GIT_TOKEN in the
-environment."""
+path; with several processes, that of the folder of the checkout. Progress, and then the commands that run and validate
+the package, go to stderr. Images and environments whose files have not changed are reused, from the engine or from the
+registry. For a private https repository set PACKMILL_GIT_TOKEN in the environment."""
     parser = command(commands, "build", "build the package of a repository", text)
     add_repository(parser)
     parser.add_argument(
@@ -176,7 +177,11 @@ def run(options: argparse.Namespace) -> int:
             )
         )
     else:
-        print(built.folder)
+        print(built.folder, flush=True)
+        if not settings.gitlab_job:
+            from generator.build.next_steps import next_steps
+
+            print(next_steps(built, has_image=request.build_image), file=sys.stderr)
     return 0
 
 
