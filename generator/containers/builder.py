@@ -162,5 +162,5 @@ def _cause(lines: Sequence[str]) -> str:
     arrow = next((number for number, line in reversed([*enumerate(lines)]) if _ARROW in line), None)
     if arrow is not None:
         return " ".join(line.strip() for line in [lines[arrow].partition(_ARROW)[2], *lines[arrow + 1 :]])
-    plain = [re.sub(r"^(error|ERROR): ", "", line.strip()) for line in lines]
+    plain = [re.sub(r"^(error|ERROR|cause): ", "", line.strip()) for line in lines]
     return next((line for line in reversed(plain) if _CAUSE.search(line)), plain[-1] if plain else "")
