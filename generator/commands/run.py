@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from pathlib import Path
 
 from generator.commands.parser import Commands, command
@@ -17,7 +18,8 @@ def add(commands: Commands) -> None:
     text = """\
 Runs a package with a CWL engine: its process, or its workflow when a value is a URL or a record, or when stage_out,
 cache_dir, credentials or config_dir is given. Values come from the job file (default: the package's inputs.yml); -p
-replaces one. All are checked against the interface first. Progress goes to stderr, CWL's output object to stdout.
+replaces one. All are checked against the interface first. Progress goes to stderr. On a terminal, the run ends with a
+summary of its results; CWL's output object goes to stdout if that is a file or a pipe, or with --json.
 Documents with parts that packmill does not write (a tool without a container, an expression, another requirement) and
 an inputs.yml with files from outside the package are refused with exit code 17; --trust runs them.
 Options after -- go to the engine: packmill run PACKAGE -- --debug"""
@@ -50,6 +52,9 @@ Options after -- go to the engine: packmill run PACKAGE -- --debug"""
         help="run the package even if it has parts that packmill does not write; required for Toil, which does not "
         "check outputs",
     )
+    parser.add_argument(
+        "--json", action="store_true", help="print CWL's output object on a terminal too, instead of the summary"
+    )
     parser.set_defaults(command=run)
 
 
@@ -59,6 +64,7 @@ def run(options: argparse.Namespace) -> int:
 
     from generator.containers.limits import container_limits
     from generator.package.run import run_package
+    from generator.package.summary import summarize
     from generator.progress import Progress
     from generator.request.settings import read_settings
 
@@ -81,5 +87,8 @@ def run(options: argparse.Namespace) -> int:
         trust=options.trust,
         provenance=options.provenance,
     )
-    print(json.dumps(outputs, indent=2, ensure_ascii=False))
+    if options.json or not sys.stdout.isatty():
+        print(json.dumps(outputs, indent=2, ensure_ascii=False))
+    else:
+        print(summarize(outputs, folder=Path.cwd()))
     return 0

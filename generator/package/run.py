@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,9 @@ from generator.package.job_file import read_job
 from generator.package.record import read_record
 from generator.progress import Progress
 from generator.shared.errors import DocumentError
+
+_CELL = re.compile(r"cell (\d+) of (\d+): ")
+"""The runner's line about a cell that starts."""
 
 
 def run_package(
@@ -76,20 +80,23 @@ def run_package(
 
     def show(line: str) -> None:
         plain = log.pick(line)
+        if plain and (cell := _CELL.match(plain)):
+            progress.count(int(cell[1]), int(cell[2]), "cell")
         if plain:
             progress.say(plain)
 
     def run() -> dict[str, Any]:
-        return execute(
-            document,
-            job_values,
-            outdir=outdir,
-            engine=engine,
-            options=options,
-            on_line=show,
-            limits=limits,
-            trust=trust,
-        )
+        with progress.timed():
+            return execute(
+                document,
+                job_values,
+                outdir=outdir,
+                engine=engine,
+                options=options,
+                on_line=show,
+                limits=limits,
+                trust=trust,
+            )
 
     if provenance is None:
         return run()
