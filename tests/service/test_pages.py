@@ -5,28 +5,16 @@ from __future__ import annotations
 import base64
 import json
 import re
-import shutil
 from collections.abc import Iterator
 
 import pytest
 import requests
 from ci_service import ACCESS, TRIGGER, Service
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 from support import notebook
 
-_ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-_CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 _EVIL = "<img src=x onerror=document.title='broken'><script>document.title='broken'</script>"
 expect.set_options(timeout=60_000)  # milliseconds, for a busy machine
-in_a_browser = pytest.mark.skipif(_CHROMIUM is None, reason="no Chromium is installed")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=_CHROMIUM, args=_ARGUMENTS)
-        yield started
-        started.close()
 
 
 @pytest.fixture
@@ -133,7 +121,6 @@ def test_a_form_sent_from_another_origin_is_refused(service: Service) -> None:
     assert answer.status_code == 403
 
 
-@in_a_browser
 def test_a_pipeline_is_started_by_a_form_and_followed_live(page: Page) -> None:
     page.get_by_role("link", name="New package").first.click()
     page.get_by_label("repository").fill("https://example.org/x.git")
@@ -147,7 +134,6 @@ def test_a_pipeline_is_started_by_a_form_and_followed_live(page: Page) -> None:
     expect(page.locator("#job-status")).to_contain_text("passed")
 
 
-@in_a_browser
 def test_what_a_log_or_a_variable_says_is_shown_and_not_run(page: Page, service: Service) -> None:
     number = service.trigger(script=f'echo "{_EVIL}"', repository=_EVIL)
     service.wait(number)
@@ -161,7 +147,6 @@ def test_what_a_log_or_a_variable_says_is_shown_and_not_run(page: Page, service:
     assert page.locator("main img").count() == 0
 
 
-@in_a_browser
 def test_a_hostile_notebook_has_no_rights(page: Page, service: Service) -> None:
     document = notebook("1")
     kinds = {"text/html": f"{_EVIL}<b>shown</b>", "application/javascript": "parent.document.title='broken'"}
@@ -182,7 +167,6 @@ def test_a_hostile_notebook_has_no_rights(page: Page, service: Service) -> None:
     assert "broken" not in page.title()
 
 
-@in_a_browser
 def test_files_with_odd_names_and_svg_with_scripts_do_no_harm(page: Page, service: Service) -> None:
     svg = "<svg xmlns='http://www.w3.org/2000/svg'><script>parent.document.title='broken'</script></svg>"
     number = service.trigger(script=f'mkdir out; echo "{svg}" > out/a.svg; echo x > \'out/<b>"x".txt\'')
@@ -197,7 +181,6 @@ def test_files_with_odd_names_and_svg_with_scripts_do_no_harm(page: Page, servic
     assert "broken" not in page.title()
 
 
-@in_a_browser
 def test_everything_is_reached_by_keyboard(page: Page) -> None:
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
@@ -213,7 +196,6 @@ def test_everything_is_reached_by_keyboard(page: Page) -> None:
     expect(page.get_by_text("by-keyboard.git").first).to_be_visible()
 
 
-@in_a_browser
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_pages_fit_a_phone_in_light_and_dark(browser: Browser, service: Service, scheme: str) -> None:
     number = service.trigger(repository="https://example.org/" + "long" * 40)
@@ -234,7 +216,6 @@ def test_pages_fit_a_phone_in_light_and_dark(browser: Browser, service: Service,
     assert (sum(map(int, re.findall(r"\d+", ground)[:3])) < 150) is (scheme == "dark")
 
 
-@in_a_browser
 def test_the_pages_work_without_scripts(browser: Browser, service: Service) -> None:
     number = service.trigger(script="echo no script needed")
     service.wait(number)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from xml.etree import ElementTree
 
-from generator.service.pages.picture import graph_of, svg
+from generator.service.pages.picture import draw, graph_of, interface_graph
 
 _WORKFLOW = {
     "class": "Workflow",
@@ -41,14 +41,14 @@ def test_a_record_type_is_called_by_its_name() -> None:
 
 
 def test_steps_stand_in_the_order_in_which_they_run() -> None:
-    drawn = ElementTree.fromstring(svg(graph_of(_WORKFLOW, title="")))
+    drawn = ElementTree.fromstring(draw(graph_of(_WORKFLOW, title="")))[0]
     across = {box[0].text.partition(":")[0]: int(box.get("transform", "")[10:].split()[0]) for box in drawn.iter("g")}
 
     assert across["url"] == across["n"] < across["fetch"] < across["work"] < across["result"]
 
 
 def test_names_are_escaped() -> None:
-    drawn = svg(graph_of({"inputs": {"<script>": "x"}, "outputs": {}}, title="</svg><script>"))
+    drawn = draw(graph_of({"inputs": {"<script>": "x"}, "outputs": {}}, title="</svg><script>"))
 
     assert "<script" not in drawn
     ElementTree.fromstring(drawn)
@@ -57,4 +57,27 @@ def test_names_are_escaped() -> None:
 def test_a_workflow_that_goes_in_circles_is_drawn_all_the_same() -> None:
     steps = {"a": {"in": {"x": "b/y"}, "out": ["y"]}, "b": {"in": {"x": "a/y"}, "out": ["y"]}}
 
-    ElementTree.fromstring(svg(graph_of({"class": "Workflow", "inputs": {}, "outputs": {}, "steps": steps}, title="")))
+    ElementTree.fromstring(draw(graph_of({"class": "Workflow", "inputs": {}, "outputs": {}, "steps": steps}, title="")))
+
+
+def test_a_narrow_picture_has_one_column_in_the_same_order() -> None:
+    drawn = ElementTree.fromstring(draw(graph_of(_WORKFLOW, title="")))[1]
+    places = [box.get("transform", "")[10:-1].split() for box in drawn.iter("g")]
+    down = {box[0].text.partition(":")[0]: int(y) for box, (_, y) in zip(drawn.iter("g"), places, strict=True)}
+
+    assert drawn.get("class") == "workflow down"
+    assert len({x for x, _ in places}) == 1
+    assert down["url"] < down["fetch"] < down["work"] < down["result"]
+    assert int(drawn.get("width", "")) < 390 - 2 * 16
+
+
+def test_an_interface_is_drawn_without_staging() -> None:
+    interface = {
+        "inputs": [{"name": "n", "type": "enum", "symbols": ["a", "b"], "array": True}],
+        "stage_in": [{"name": "scene", "type": "File"}],
+        "outputs": [{"name": "map", "type": "File", "glob": "map.png"}],
+    }
+    graph = interface_graph(interface, title="process.ipynb")
+
+    assert graph.edges == (("in/n", "step/"), ("in/scene", "step/"), ("step/", "out/map"))
+    assert graph.nodes["in/n"].note == "a | b[]"

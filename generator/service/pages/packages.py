@@ -133,6 +133,7 @@ def _render(
     archive = Archive(here.data.job(number).artifacts)
     found = archive.package(folder)
     names = _names(archive, folder, found)
+    title = str(found.get("process", {}).get("path", "process"))
     return page(
         request,
         "package.html",
@@ -145,7 +146,8 @@ def _render(
         given=given,
         wrong=wrong,
         message=message,
-        picture=_picture(archive, folder, str(found.get("process", {}).get("path", "process"))),
+        picture=picture.draw(picture.interface_graph(found["interface"], title=title)),
+        whole_picture=_whole_picture(archive, folder, title),
         documents=_documents(archive, folder, sorted(names)),
         more=max(0, len(names) - _MOST_DOCUMENTS),
     )
@@ -172,8 +174,8 @@ def _fields(found: Mapping[str, Any]) -> list[run_form.Field]:
     return run_form.fields(found["interface"])
 
 
-def _picture(archive: Archive, folder: str, title: str) -> str:
-    """Draw the package's workflow, or its tool if it has none; return an empty text if neither can be drawn."""
+def _whole_picture(archive: Archive, folder: str, title: str) -> str:
+    """Draw the package's workflow with its staging, or its tool if it has none; return an empty text on failure."""
     names = archive.sizes()
     name = next(one for one in ("workflow.cwl", "process.cwl") if f"{folder}/{one}" in names)
     if names[f"{folder}/{name}"] > _LARGEST_DRAWN:
@@ -183,7 +185,7 @@ def _picture(archive: Archive, folder: str, title: str) -> str:
         if not _is_plain(text):
             return ""
         document = YAML(typ="safe", pure=True).load(text)
-        return picture.svg(picture.graph_of(document, title=title)) if isinstance(document, dict) else ""
+        return picture.draw(picture.graph_of(document, title=title)) if isinstance(document, dict) else ""
     except (YAMLError, yaml.YAMLError, ValueError, TypeError, AttributeError, ArithmeticError, RecursionError):
         return ""
 

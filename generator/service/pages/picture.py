@@ -87,8 +87,30 @@ def _node(source: str, steps: Mapping[str, Any]) -> str:
     return f"step/{step}" if "/" in plain and step in steps else f"in/{plain}"
 
 
-def svg(graph: Graph) -> str:
-    """Render a graph as SVG; texts are escaped, and the stylesheet sets the colors."""
+def interface_graph(interface: Mapping[str, Any], *, title: str) -> Graph:
+    """Return the graph of a notebook with the inputs and outputs that it declares, without staging and its ports."""
+    listed = [*interface.get("inputs", ()), *interface.get("stage_in", ())]
+    inputs = {f"in/{one['name']}": Node("input", str(one["name"]), _declared_type(one)) for one in listed}
+    listed = interface.get("outputs", ())
+    outputs = {f"out/{one['name']}": Node("output", str(one["name"]), _declared_type(one)) for one in listed}
+    step = {"step/": Node("step", title, "")}
+    edges = [*((name, "step/") for name in inputs), *(("step/", name) for name in outputs)]
+    return Graph({**inputs, **step, **outputs}, tuple(edges))
+
+
+def _declared_type(one: Mapping[str, Any]) -> str:
+    return " | ".join(map(str, one.get("symbols") or (one["type"],))) + ("[]" if one.get("array") else "")
+
+
+def draw(graph: Graph) -> str:
+    """Render a graph as HTML with two SVGs: ``across`` for wide windows, and ``down`` for narrow ones.
+
+    Texts are escaped. The stylesheet sets the colors and shows one of the two.
+    """
+    return f'<div class="picture">{_draw_across(graph)}{_draw_down(graph)}</div>'
+
+
+def _draw_across(graph: Graph) -> str:
     columns = _columns(graph)
     most = max((len(column) for column in columns), default=1)
     height = 2 * _MARGIN + most * (_HEIGHT + _DOWN) - _DOWN
@@ -99,10 +121,25 @@ def svg(graph: Graph) -> str:
         for row, name in enumerate(column):
             places[name] = (_MARGIN + number * (_WIDTH + _ACROSS), top + row * (_HEIGHT + _DOWN))
     lines = [_draw_line(places[a], places[b]) for a, b in graph.edges]
+    return _svg(graph, places, lines, layout="across", width=width, height=height)
+
+
+def _draw_down(graph: Graph) -> str:
+    """Put all boxes in one column, in the order of `_columns`, with the connections as arcs at its right."""
+    names = [name for column in _columns(graph) for name in column]
+    places = {name: (_MARGIN, _MARGIN + row * (_HEIGHT + _DOWN)) for row, name in enumerate(names)}
+    height = 2 * _MARGIN + max(1, len(names)) * (_HEIGHT + _DOWN) - _DOWN
+    lines = [_draw_arc(places[a], places[b]) for a, b in graph.edges]
+    return _svg(graph, places, lines, layout="down", width=2 * _MARGIN + _WIDTH + _ACROSS, height=height)
+
+
+def _svg(
+    graph: Graph, places: Mapping[str, tuple[int, int]], lines: list[str], *, layout: str, width: int, height: int
+) -> str:
     boxes = [_draw_box(node, *places[name]) for name, node in graph.nodes.items()]
     steps = ", ".join(node.label for node in graph.nodes.values() if node.kind == "step")
     return (
-        f'<svg class="workflow" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img" '
+        f'<svg class="workflow {layout}" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img" '
         f'aria-label="The workflow: {escape(steps)}">{"".join(lines)}{"".join(boxes)}</svg>'
     )
 
@@ -129,8 +166,14 @@ def _draw_line(start: tuple[int, int], end: tuple[int, int]) -> str:
     return f'<path d="M{x1} {y1} C{middle} {y1} {middle} {y2} {x2} {y2}"/>'
 
 
+def _draw_arc(start: tuple[int, int], end: tuple[int, int]) -> str:
+    x, y1, y2 = start[0] + _WIDTH, start[1] + _HEIGHT // 2, end[1] + _HEIGHT // 2
+    bend = x + min(_ACROSS, 20 + abs(y2 - y1) // 6)
+    return f'<path d="M{x} {y1} C{bend} {y1} {bend} {y2} {x} {y2}"/>'
+
+
 def _draw_box(node: Node, x: int, y: int) -> str:
-    whole = f"{escape(node.label)}: {escape(node.note)}"
+    whole = escape(": ".join(filter(None, (node.label, node.note))))
     return (
         f'<g class="{node.kind}" transform="translate({x} {y})"><title>{whole}</title>'
         f'<rect width="{_WIDTH}" height="{_HEIGHT}" rx="6"/>'

@@ -1,0 +1,95 @@
+"""What the pages show of packages and runs, at the widths of a desk and of a phone, without barriers."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+
+import pytest
+import requests
+from axe_playwright_python.sync_playwright import Axe
+from ci_service import ACCESS, PIPELINE_FILE, Service, make_project
+from playwright.sync_api import Browser, Page, expect
+from support import here
+
+_PACKAGE = here / "cases" / "packages" / "everything" / "expected"
+_RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+_PLACE = "packages/ada/trees/main"
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service whose first job may leave packages."""
+    text = PIPELINE_FILE.replace("\none:\n", "\nbuild:\n").replace("paths: [out/]", "paths: [packages/, out/]", 1)
+    text = text.replace("\n  nothing:", "\n  package: ''\n  package_process: ''\n  inputs: ''\n  nothing:")
+    folder = tmp_path_factory.mktemp("contents")
+    running = Service(make_project(folder / "ada" / "toy", text), folder / "data", "--jobs", "2").start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="module")
+def built(service: Service) -> int:
+    """The pipeline that left a package."""
+    copied = f"mkdir -p {_PLACE} && cp {shlex.quote(str(_PACKAGE))}/* {_PLACE}"
+    script = f"{copied} && echo PACKMILL_PACKAGE={_PLACE} > made.env"
+    number = service.trigger(script=script, repository="https://example.org/ada/trees.git")
+    assert service.wait(number) == "success"
+    return number
+
+
+@pytest.fixture(scope="module")
+def package(service: Service, built: int) -> str:
+    """The address of the package's page."""
+    return f"{service.url}/ada/toy/-/jobs/{service.jobs(built)['build']['id']}/package/{_PLACE}"
+
+
+@pytest.fixture(scope="module")
+def session(service: Service) -> requests.Session:
+    session = requests.Session()
+    session.post(f"{service.url}/-/sign-in", data={"token": ACCESS}, timeout=60)
+    return session
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+def test_no_page_has_barriers(
+    browser: Browser, service: Service, built: int, package: str, width: int, scheme: str
+) -> None:
+    context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)  # type: ignore[arg-type]
+    opened = context.new_page()
+    opened.goto(f"{service.url}/")
+    found = [_barriers(opened, light=scheme == "light")]
+    opened.get_by_label("Access token").fill(ACCESS)
+    opened.keyboard.press("Enter")
+    expect(opened.get_by_role("heading", name="Pipelines")).to_be_visible()
+    job = service.jobs(built)["build"]["id"]
+    for path in ("pipelines", f"pipelines/{built}", f"jobs/{job}", "pipelines/new", "packages", "pipelines/999999"):
+        opened.goto(f"{service.url}/ada/toy/-/{path}")
+        found.append(_barriers(opened, light=scheme == "light"))
+    opened.goto(package)
+    for unfolded in opened.locator("details").all():
+        unfolded.evaluate("it => it.open = true")
+    found.append(_barriers(opened, light=scheme == "light"))
+    context.close()
+
+    assert [text for text in found if text] == []
+
+
+def _barriers(page: Page, *, light: bool) -> str:
+    """What axe finds on a page, and whether it is wider than the window."""
+    rules = _RULES if light else {"type": "rule", "values": ["color-contrast"]}
+    found = Axe().run(page, options={"runOnly": rules})
+    wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+    report = found.generate_report() if found.violations_count else ""
+    return f"{page.url}\n{report}" if report or wide > 0 else ""
+
+
+def test_the_picture_of_a_package_shows_its_interface_and_the_rest_on_request(
+    session: requests.Session, package: str
+) -> None:
+    shown, _, folded = session.get(package, timeout=60).text.partition("With staging and all ports")
+
+    assert "<title>threshold: float</title>" in shown
+    assert "stage_in" not in re.sub(r"<[^>]*>", "", shown.partition("<h2>Inputs")[0])
+    assert "<title>stage_in_scene: stage_in.cwl</title>" in folded
