@@ -17,7 +17,10 @@ from generator import __version__
 from generator.commands.parser import HelpFormatter, exit_codes
 from generator.shared.errors import PackmillError, describe_exit
 
-_COMMANDS = ("init", "inspect", "build", "rebuild", "validate", "run", "map", "serve", "token", "setup", "doctor", "ci")
+_COMMANDS = (
+    *("init", "inspect", "build", "rebuild", "validate", "run", "map"),
+    *("serve", "token", "setup", "doctor", "prune", "ci"),
+)
 _SCREEN = 8
 """Lines of a message whose beginning is in sight when its end is."""
 

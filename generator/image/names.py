@@ -16,6 +16,8 @@ key_label = "org.packmill.key"
 source_label = "org.opencontainers.image.source"
 repository_label = "org.packmill.repository"
 """``beside`` on environments without files of the repository; on others it may be ``inside``."""  # english: ignore
+holds_label = "org.packmill.holds"
+"""What an image that is a layer of others holds: ``runner`` or ``formats``."""
 own_environment = "repository"
 """Identifies the repository's own environment in an image name."""
 

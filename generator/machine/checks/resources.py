@@ -41,7 +41,7 @@ def _disk(name: str, place: Path) -> Finding:
     state = State.WARNING if free >= _DISK_NEEDED else State.MISSING
     least = f"; images need {size_text(_DISK_NEEDED)}, with conda {size_text(_DISK_COMFORTABLE)}"
     return Finding(
-        name=name, state=state, detail=detail + least, fix="docker system df", exit_code=ImageBuildError.exit_code
+        name=name, state=state, detail=detail + least, fix="packmill prune", exit_code=ImageBuildError.exit_code
     )
 
 

@@ -1,0 +1,81 @@
+"""Find what packages use, on disk and in the artifacts of a service: names of images, and the layers in records."""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from generator.package.record import read_record
+from generator.shared.errors import UsageError
+
+_RECORD = "package.json"
+_LARGEST = 16 * 1024**2
+"""Bytes of a record in an archive that are read."""
+_DEEPEST = 8
+"""Folders below the folder of packages: owner (with groups), name, checkout, process."""
+
+
+def used_by_packages(folder: Path) -> frozenset[str]:
+    """Return the names and layers that the packages below a folder use; nothing if the folder is missing.
+
+    Raises:
+        UsageError: a package cannot be read, so that what it uses is unknown.
+    """
+    used: set[str] = set()
+    for package in _packages(folder):
+        try:
+            used.update(_used_by(read_record(package)))
+        except (OSError, ValueError) as error:
+            reason = f"cannot be read: {error}; repair or remove this package"
+            raise UsageError(f"{package}/{_RECORD}: {reason}") from None
+    return frozenset(used)
+
+
+def used_by_artifacts(data: Path) -> frozenset[str]:
+    """Return the names and layers that the packages in a service's artifacts use; broken archives hold none."""
+    used: set[str] = set()
+    for archive in data.glob("jobs/[0-9]*/artifacts.zip"):
+        try:
+            used.update(_used_by_archive(archive))
+        except (OSError, ValueError, RecursionError, NotImplementedError, zipfile.BadZipFile):
+            continue
+    return frozenset(used)
+
+
+def _used_by_archive(archive: Path) -> Iterator[str]:
+    with zipfile.ZipFile(archive) as opened:
+        for name in opened.namelist():
+            if name.rpartition("/")[2] == _RECORD:
+                with opened.open(name) as file:
+                    yield from _used_by(json.loads(file.read(_LARGEST)))
+
+
+def _packages(folder: Path) -> Iterator[Path]:
+    top = len(folder.parts)
+    for root, folders, files in os.walk(folder):
+        if len(Path(root).parts) - top >= _DEEPEST:
+            folders.clear()
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        if _RECORD in files:
+            yield Path(root)
+
+
+def _used_by(record: object) -> Iterator[str]:
+    for key in ("image", "staging"):
+        image = _mapping(_mapping(record).get(key))
+        name, digest = image.get("reference"), image.get("digest")
+        if isinstance(name, str):
+            yield name
+            yield name.partition("@")[0]
+        if isinstance(digest, str):
+            yield digest
+    layers = _mapping(_mapping(record).get("build")).get("layers")
+    yield from (one for one in layers if isinstance(one, str)) if isinstance(layers, list) else ()
+
+
+def _mapping(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}

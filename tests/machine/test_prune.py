@@ -1,0 +1,245 @@
+"""``packmill prune``: what it removes, and what stays because something uses it or it is someone else's."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import secrets
+import subprocess
+import tarfile
+import time
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from support import Finished
+
+from generator.containers import local_images
+from generator.containers.local_images import LocalImage
+from generator.machine.pruning.images import old_images
+from generator.machine.pruning.packages import used_by_artifacts, used_by_packages
+from generator.service.store.database import Database, jobs, pipelines, sqlite_url
+from generator.service.store.job_folders import DataFolder
+from generator.shared.errors import UsageError
+
+_KEY = "0123456789abcdef01234567"
+_COMMIT = "0a" * 20
+_FINAL = f"ada.trees:main-{_COMMIT[:12]}-{'b' * 16}"
+_LABELS = {"org.packmill.key": "k", "org.packmill.repository": "beside", "org.opencontainers.image.revision": _COMMIT}
+
+
+def image(*names: str, labels: dict[str, str] | None = None, layers: str = "", **values: Any) -> LocalImage:
+    """An image that is a day old; ``layers`` has a letter for each."""
+    known = _LABELS if labels is None else labels
+    values = {"time": 100.0, "size": 10, **values}
+    return LocalImage(id=f"sha256:{names}", names=names, labels=known, layers=tuple(layers), **values)
+
+
+def removed(*images: LocalImage, used: frozenset[str] = frozenset(), before: float = 200) -> dict[str, str]:
+    return {one.name: str(one.kind) for one in old_images(images, before=before, used=used)}
+
+
+@pytest.mark.parametrize(
+    ("name", "labels", "kind"),
+    [
+        (_FINAL, _LABELS, "image"),
+        (f"registry.example.org/group/{_FINAL}", _LABELS, "image"),
+        (f"localhost/packmill/environment:{_KEY}", {"org.packmill.repository": "beside"}, "environment"),
+        (f"cache.example.org/group/environment:{_KEY}", {"org.packmill.repository": "inside"}, "environment"),
+        (f"localhost/packmill/runner:{_KEY}", {"org.packmill.holds": "runner"}, "layer"),
+        (f"localhost/packmill/formats:{_KEY}", {"org.packmill.holds": "formats"}, "layer"),
+        ("localhost/packmill/staging:0.1.0-0123456789ab", {"org.packmill.key": "k"}, "layer"),
+        ("localhost/packmill/base:bookworm", {"org.packmill.base": "r"}, "layer"),
+    ],
+)
+def test_packmill_s_old_images_are_removed(name: str, labels: dict[str, str], kind: str) -> None:
+    assert removed(image(name, labels=labels)) == {name: kind}
+
+
+@pytest.mark.parametrize(
+    ("names", "labels"),
+    [
+        ((_FINAL,), {}),
+        ((_FINAL,), {**_LABELS, "org.opencontainers.image.revision": "f" * 40}),
+        (("mine:latest",), _LABELS),
+        ((_FINAL, "mine:latest"), _LABELS),
+        ((), _LABELS),
+        (("postgres:16",), {}),
+        (("someone/base:bookworm",), {"org.packmill.base": "r"}),
+        ((f"localhost/packmill/runner:{_KEY}",), {}),
+        ((f"localhost/packmill/runner:{_KEY}",), _LABELS),
+    ],
+    ids=str,
+)
+def test_images_of_others_stay(names: tuple[str, ...], labels: dict[str, str]) -> None:
+    assert removed(image(*names, labels=labels)) == {}
+
+
+def test_what_is_young_or_used_stays() -> None:
+    assert removed(image(_FINAL, time=300)) == {}
+    assert removed(image(_FINAL, has_container=True)) == {}
+    assert removed(image(_FINAL), used=frozenset({_FINAL})) == {}
+    assert removed(image(_FINAL, layers="ab"), used=frozenset("ab")) == {}
+
+
+def test_an_environment_stays_while_an_image_with_it_stays() -> None:
+    environment = image(f"localhost/packmill/environment:{_KEY}", layers="ab")
+
+    assert removed(environment, image(_FINAL, layers="abc", time=300)) == {}
+    assert removed(environment, image("mine:latest", layers="abc")) == {}
+    assert removed(environment, image("mine:latest", layers="axb")) != {}
+    assert len(removed(environment, image(_FINAL, layers="abc"))) == 2
+
+
+def test_layers_that_images_share_are_counted_once() -> None:
+    base = image("debian:12", labels={}, layers="a", size=100)
+    environment = image(f"localhost/packmill/environment:{_KEY}", layers="ab", size=150)
+    final = image(_FINAL, layers="abc", size=160)
+    same = image(f"registry.example.org/{_FINAL}", layers="abc", size=160)
+
+    found = old_images((base, environment, final, same), before=200, used=())
+
+    assert [one.size for one in found] == [50, 10, 0]
+
+
+def record(reference: str) -> str:
+    staging = {"reference": "localhost/packmill/staging:0.1.0-ab", "digest": "sha256:d"}
+    return json.dumps({"image": {"reference": reference}, "staging": staging, "build": {"layers": ["sha256:l", 1]}})
+
+
+def test_packages_and_artifacts_name_what_they_use(tmp_path: Path) -> None:
+    package = tmp_path / "packages/group/ada/trees/main"
+    package.mkdir(parents=True)
+    (package / "package.json").write_text(record("registry.example.org/a:b@sha256:c"))
+    archives = [tmp_path / "data/jobs" / number / "artifacts.zip" for number in ("1", "2")]
+    for path in archives:
+        path.parent.mkdir(parents=True)
+    with zipfile.ZipFile(archives[0], "w") as archive:
+        archive.writestr("packages/ada/trees/main/package.json", record("c:d"))
+        archive.writestr("packages/broken/package.json", "{")
+    archives[1].write_text("no archive")
+
+    names = {"registry.example.org/a:b@sha256:c", "registry.example.org/a:b"}
+    common = {"localhost/packmill/staging:0.1.0-ab", "sha256:d", "sha256:l"}
+    assert used_by_packages(tmp_path / "packages") == names | common
+    assert used_by_packages(tmp_path / "missing") == set()
+    assert used_by_artifacts(tmp_path / "data") == {"c:d"} | common
+
+
+def test_a_package_that_cannot_be_read_stops_everything(tmp_path: Path) -> None:
+    (tmp_path / "package.json").write_text("{")
+
+    with pytest.raises(UsageError, match="repair or remove this package"):
+        used_by_packages(tmp_path)
+
+
+@pytest.fixture
+def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DataFolder:
+    """The data of a stopped service: an old pipeline, a young one, a running one, one whose artifacts are kept."""
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    data = DataFolder(tmp_path / "packmill-data")
+    data.path.mkdir()
+    database, now = Database(sqlite_url(data.database)), time.time()
+    for number, (status, ended, expires) in enumerate(
+        [("success", 40, 1.0), ("success", 1, 1.0), ("running", None, 1.0), ("failed", 40, None)], start=1
+    ):
+        finished = None if ended is None else now - ended * 86400
+        row = {"id": number, "sha": "a", "ref": "main", "tag": False, "source": "api", "status": status, "user": "ada"}
+        row |= {"variables": [], "created_at": 0.0, "updated_at": 0.0, "finished_at": finished}
+        job = {"id": number, "pipeline_id": number, "name": "build", "stage": "build", "stage_index": 0}
+        job |= {"when": "on_success", "allow_failure": False, "status": status, "lane": "", "created_at": 0.0}
+        with database.transaction() as connection:
+            connection.execute(sa.insert(pipelines).values(row))
+            connection.execute(sa.insert(jobs).values({**job, "artifacts_size": 5, "artifacts_expire_at": expires}))
+        data.job(number).prepare()
+        data.job(number).trace.write_text("x" * 1000)
+    database.close()
+    return data
+
+
+def test_old_pipelines_go_with_their_folders_and_others_stay(
+    service: DataFolder, packmill: Callable[..., Finished]
+) -> None:
+    shown = packmill("prune")
+    assert "1 with 1 jobs, success" in shown.out
+    assert "remove them with --yes" in shown.out
+    assert sorted(service.numbers()) == [1, 2, 3, 4]
+
+    done = packmill("prune", "--yes", "--json").json()
+    assert done == {
+        "removed": True,
+        "size": 1000,
+        "things": [{"kind": "pipeline", "name": "1 with 1 jobs, success", "size": 1000}],
+        "failed": [],
+    }
+    assert sorted(service.numbers()) == [2, 3, 4]
+    assert packmill("prune").out == "nothing to remove\n"
+
+
+def test_a_service_that_runs_is_not_changed(service: DataFolder, packmill: Callable[..., Finished]) -> None:
+    running = Database(sqlite_url(service.database))
+    running.claim()
+    try:
+        assert packmill("prune").code == 0
+        refused = packmill("prune", "--yes")
+    finally:
+        running.close()
+        assert isinstance(running._claim, int)
+        io.FileIO(running._claim, closefd=True).close()
+
+    assert refused.code == 2
+    assert "another 'packmill serve' uses this database" in refused.err
+    assert sorted(service.numbers()) == [1, 2, 3, 4]
+
+
+def test_old_records_of_images_go_and_the_secret_of_caches_stays(
+    service: DataFolder, packmill: Callable[..., Finished], tmp_path: Path
+) -> None:
+    notes = tmp_path / "cache/packmill/images"
+    notes.mkdir(parents=True)
+    (notes.parent / "cache-secret").write_text("s")
+    for name, days in (("old.json", 40), ("new.json", 1)):
+        (notes / name).write_text("{}")
+        os.utime(notes / name, (time.time() - days * 86400,) * 2)
+
+    packmill("prune", "--yes")
+
+    assert [path.name for path in notes.iterdir()] == ["new.json"]
+    assert (notes.parent / "cache-secret").exists()
+
+
+@pytest.mark.parametrize("days", ["-1", "nan", "1e9"])
+def test_an_age_has_to_be_a_number_of_days(packmill: Callable[..., Finished], days: str) -> None:
+    assert packmill("prune", f"--older-than={days}").code == 2
+
+
+@pytest.mark.engine
+def test_the_engine_removes_packmill_s_image_and_keeps_one_in_use() -> None:
+    word = secrets.token_hex(6)
+    own, in_use = (f"localhost/packmill/runner:{word}{ending}" for ending in ("a" * 12, "b" * 12))
+
+    def docker(*words: str, text: bytes = b"") -> str:
+        return subprocess.run(["docker", *words], input=text, capture_output=True, check=True).stdout.decode().strip()
+
+    for name in (own, in_use):
+        layer = io.BytesIO()
+        with tarfile.open(fileobj=layer, mode="w") as archive:
+            archive.addfile(tarfile.TarInfo(name))
+        docker("import", "--change", 'LABEL org.packmill.holds="runner"', "-", name, text=layer.getvalue())
+    container = docker("create", in_use, "true")
+    try:
+        mine = [one for one in local_images.list_images() if set(one.names) & {own, in_use}]
+        found = old_images(mine, before=time.time() + 60, used=())
+        assert [(one.name, one.remove()) for one in found] == [(own, True)]
+        assert not found[0].remove()
+        assert docker("images", "-q", own) == ""
+        assert docker("images", "-q", in_use) != ""
+    finally:
+        docker("rm", container)
+        docker("rmi", in_use)
