@@ -105,8 +105,10 @@ def _by_python_gitlab(service: Service, algorithm: Path) -> int:
         time.sleep(0.5)
         pipeline.refresh()
     report = pipeline.test_report.get()
-    names = [case["name"] for suite in report.test_suites for case in suite["test_cases"]]
-    assert report.success_count == 9, names
+    suites = {suite["name"]: [case["name"] for case in suite["test_cases"]] for suite in report.test_suites}
+    assert suites["build"] == ["build"]
+    assert len(suites["check"]) == 9, suites
+    assert report.failed_count == 0
     job = project.jobs.get(pipeline.jobs.list(get_all=True)[-1].id)
     assert b"Job succeeded" in job.trace()
     return int(pipeline.id)

@@ -152,11 +152,12 @@ def test_an_owner_is_the_whole_path_above_a_name(submodule: str, owner: bool, ho
     ],
 )
 def test_a_pipeline_s_addresses_are_refused_before_anything_is_done(
-    variables: dict[str, str], code: int, words: str
+    variables: dict[str, str], code: int, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from generator.ci.stages import main
     from generator.shared.errors import PackmillError
 
+    monkeypatch.chdir(tmp_path)  # the stage writes a report
     with pytest.raises(PackmillError, match=words) as refusal:
         main("build", {**variables, "PACKMILL_LOCAL_REPOSITORIES": "no"})
 
