@@ -15,8 +15,9 @@ _LINE = re.compile(r"\s*line (\d+): (.*)")
 _ENGINE = re.compile(r"(?:ERROR|docker:) (.+)")
 _DAEMON = re.compile(r"Error response from daemon: (.+)")
 _PULL = re.compile(r"'pull', '([^']+)'")
-_TIME_LIMIT = re.compile(r"\[job [^\]]*\] exceeded time limit of (\d+)")
-_STATUS = re.compile(r"\[job [^\]]*\] exited with status: (\d+)")
+_TIME_LIMIT = re.compile(r"\[job [^\[\]]*\] exceeded time limit of (\d+)")
+_STATUS = re.compile(r"\[job [^\[\]]*\] exited with status: (\d+)")
+_LONGEST = 4000
 _OUT_OF_MEMORY = (
     "the container was killed (status 137), probably because memory ran out; build the package with a larger --ram"
 )
@@ -32,7 +33,7 @@ class FailureReason:
 
     def read(self, line: str) -> None:
         """Note what a line of the log reports."""
-        text = line.rstrip()
+        text = line[:_LONGEST].rstrip()
         if found := _RUNNER.match(text):
             self._runner, self._line = found[1], ""
         elif self._runner and not self._line and (found := _LINE.fullmatch(text)):
