@@ -67,6 +67,52 @@ def test_a_parameters_cell_comes_first(case: Path) -> None:
     assert interface.placement is None
 
 
+def test_fields_of_colab_in_a_parameters_cell_give_types() -> None:
+    lines = [
+        "n = 3 #@param {type:'integer'}",
+        'band = "red" #@param ["red", "nir"]',
+        "x = 2.5 #@param {type:'integer'}",
+    ]
+    lines += ["own = 1  # type: long of mine", "plain = 1"]
+
+    interface = read(notebook("\n".join(lines)))
+
+    assert [(one.name, str(one.hint.type), one.doc) for one in interface.inputs] == [
+        ("n", "int", ""),
+        ("band", "enum", ""),
+        ("x", "float", ""),
+        ("own", "long", "of mine"),
+        ("plain", "float", ""),
+    ]
+    assert interface.placement is None
+
+
+def test_annotations_of_ipython2cwl_in_a_parameters_cell_give_types() -> None:
+    lines = ["table: 'CWLFilePathInput' = 'in.csv'", "many: List['CWLIntInput'] = [1]"]
+    lines += ["out: CWLFilePathOutput = 'o.txt'", "n: 'CWLIntInput' = 1  # type: long", "x: 'CWLDumpableFile' = 'x'"]
+
+    interface = read(notebook("\n".join(lines)))
+
+    rows = to_dict(interface)
+    assert [(row["name"], type_of(row)) for row in rows["inputs"]] == [
+        ("table", "File"),
+        ("many", "int[]"),
+        ("n", "long"),
+        ("x", "string"),
+    ]
+    assert [row["glob"] for row in rows["outputs"]] == ["o.txt"]
+    assert [one.line for one in interface.warnings if "no counterpart" in one.message] == [5]
+    assert interface.placement is None
+
+
+@pytest.mark.parametrize("source", ["n = 1  # CWL", "n = 1  # see @param"])
+def test_a_parameters_cell_that_only_mentions_a_dialect_is_an_ordinary_one(source: str) -> None:
+    interface = read(notebook(source))
+
+    assert not interface.warnings
+    assert interface.input("n").doc == source.partition("# ")[2]
+
+
 def test_variables_of_the_machine_are_no_inputs() -> None:
     source = (
         "import os\nn = os.environ.get('n', '1')\nhome = os.environ.get('HOME', '/')\njob = os.environ['SLURM_JOB_ID']"
@@ -108,6 +154,7 @@ def test_the_configuration_of_xcengine_is_no_input() -> None:
         ("x: float = 1  # oda:Integer", "float", ""),
         ("x = 1  # oda:Energy; oda:lower_limit 1; oda:unit unit:keV", "int", ""),
         ('x = "a"  # oda:String; oda:allowed_value "a","b"', "string", ""),
+        ("x = 1  # oda:Integer; oda:label 'how many'", "int", "how many"),
     ],
 )
 def test_a_comment_of_the_ontology_means(line: str, kind: str, doc: str) -> None:
@@ -134,6 +181,12 @@ def test_limits_of_a_dialect_fill_the_bounds_unless_the_default_is_outside(line:
     row = to_dict(read(document))["inputs"][0]
 
     assert {key: row[key] for key in ("minimum", "maximum", "step", "unit", "format") if key in row} == expected
+
+
+def test_allowed_values_of_the_ontology_may_have_both_quotes() -> None:
+    interface = read(notebook("""x = "a'b"  # oda:String; oda:allowed_value 'c', "a'b" """))
+
+    assert interface.input("x").hint.symbols == ("c", "a'b")
 
 
 def test_a_dynamic_default_of_times_square_is_the_default_of_a_run(tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
 """Read notebooks that follow another tool's conventions, one module for each dialect.
 
-Most have ``read(notebook)``, for notebooks in which no cell is tagged ``parameters``. The dialects of tools that use
-the tag have ``refine(notebook, cell, reading)``, for what their comments add to it. A module is imported only if a code
-cell mentions its dialect, so other notebooks pay a search for a few words.
+Most have ``read(notebook)``, for notebooks in which no cell is tagged ``parameters``. Dialects that may also be in a
+tagged cell have ``refine(notebook, cell, reading)``, for the types that their comments or annotations add to it. A
+module is imported only if a code cell mentions its dialect, so other notebooks pay a search for a few words.
 """
 
 from __future__ import annotations
@@ -23,7 +23,12 @@ _marks = (
 )
 """The modules in the order in which they are tried, and words without which a notebook is not of the dialect."""
 
-_refinements = (("nb2workflow", ("oda:", "odahub.io/ontology#"), "outputs"), ("xcengine", ("xcengine_config",), ""))
+_refinements = (
+    ("nb2workflow", ("oda:", "odahub.io/ontology#"), "outputs"),
+    ("xcengine", ("xcengine_config",), ""),
+    ("colab", ("@param",), ""),
+    ("ipython2cwl", ("CWL",), ""),
+)
 """The same for a parameters cell, with the tag of another cell that marks the dialect as well."""
 _KNITR_TAG = "knitr-params"
 
@@ -38,9 +43,10 @@ def refine_reading(notebook: Notebook, cell: Cell, reading: Reading) -> Dialect 
         return None
     for name, marks, tag in _refinements:
         if any(mark in cell.source for mark in marks) or (tag and notebook.cells_with_tag(tag)):
-            refine: Callable[[Notebook, Cell, Reading], Dialect]
+            refine: Callable[[Notebook, Cell, Reading], Dialect | None]
             refine = import_module(f"generator.notebook.dialects.{name}").refine
-            return refine(notebook, cell, reading)
+            if (dialect := refine(notebook, cell, reading)) is not None:
+                return dialect
     return None
 
 

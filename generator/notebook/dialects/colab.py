@@ -1,6 +1,6 @@
 """Colab's forms: assignments of any cell with a comment such as ``#@param {type:"integer"}`` or ``#@param ["a", "b"]``.
 
-As in Colab, a run replaces the value where it is assigned.
+As in Colab, a run replaces the value where it is assigned. In a parameters cell the comments give types alone.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from generator.notebook.dialects.dialect import Dialect
 from generator.notebook.dialects.literal_hints import fits, hint_of_scalar, with_limits
 from generator.notebook.dialects.python_cells import PythonCell, python_cells
 from generator.notebook.languages.python import literal_of
-from generator.notebook.notebook import Notebook
+from generator.notebook.notebook import Cell, Notebook
 from generator.notebook.parameters import CwlType, Format, Hint, Literal, Missing, Parameter, Reading, Remark
 from generator.notebook.placement import Edit, Placement
 
+_NAME = "Colab's forms (#@param)"
 _FIELD = re.compile(r"#\s*@param\b\s*(?P<choices>\[.*\])?\s*(?P<options>\{.*\})?")
 _OPTION = re.compile(r"""["']?([\w-]+)["']?\s*:\s*("[^"]*"|'[^']*'|[^,}\s]+)""")
 _types = {
@@ -51,18 +52,38 @@ def read(notebook: Notebook) -> Dialect:
             message = f"cell {cell.number}, line {line}: '#@param' is not after an assignment to a name; it is ignored"
             remarks.append(Remark(line=0, message=message))
     return Dialect(
-        name="Colab's forms (#@param)",
+        name=_NAME,
         reading=Reading(parameters=tuple(parameters.values()), remarks=tuple(remarks)),
         placement=Placement(edits=tuple(edits)),
     )
 
 
+def refine(_notebook: Notebook, _cell: Cell, reading: Reading) -> Dialect | None:
+    """Return a parameters cell with the types that its comments state; None if they state none."""
+    parameters = tuple(map(_refined, reading.parameters))
+    if parameters == reading.parameters:
+        return None
+    return Dialect(name=_NAME, reading=replace(reading, parameters=parameters), placement=None)
+
+
+def _refined(one: Parameter) -> Parameter:
+    """Return a parameter with the type in its comment; the type of its value where that differs."""
+    field = _FIELD.match(f"#{one.doc}")
+    if field is None:
+        return one
+    hint = _hint_of_field(field, one.default)
+    return replace(one, hint=hint if hint and fits(hint, one.default) else hint_of_scalar(one.default), doc="")
+
+
 def _parameter(cell: PythonCell, statement: ast.Assign | ast.AnnAssign, name: str, field: re.Match[str]) -> Parameter:
     default = literal_of(statement.value) if statement.value else Missing.UNSET
-    options = {key: value.strip("\"'") for key, value in _OPTION.findall(field["options"] or "")}
-    choices = _choices(field["choices"])
-    hint = _hint(options, choices, default)
+    hint = _hint_of_field(field, default)
     return Parameter(name=name, line=statement.lineno, text=cell.text(statement), default=default, hint=hint)
+
+
+def _hint_of_field(field: re.Match[str], default: Literal | Missing) -> Hint | None:
+    options = {key: value.strip("\"'") for key, value in _OPTION.findall(field["options"] or "")}
+    return _hint(options, _choices(field["choices"]), default)
 
 
 def _hint(options: dict[str, str], choices: list[Literal], default: Literal | Missing) -> Hint | None:

@@ -1,22 +1,24 @@
 """ipython2cwl: variables of any cell, annotated with an input, an output, or a value that is written to a file.
 
 As in ipython2cwl, a run replaces the value of an annotated input where it is assigned, ``CWLDumpableFile`` and the like
-write their file right after the assignment, and ``CWLDumpable.dump`` writes it at the end of the notebook.
+write their file right after the assignment, and ``CWLDumpable.dump`` writes it at the end of the notebook. In a
+parameters cell the annotations of inputs and files give types alone.
 """
 
 from __future__ import annotations
 
 import ast
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from generator.notebook.dialects.dialect import Dialect
 from generator.notebook.dialects.python_cells import PythonCell, python_cells
 from generator.notebook.languages.python import literal_of
-from generator.notebook.notebook import Notebook
+from generator.notebook.notebook import Cell, Notebook
 from generator.notebook.parameters import CwlType, Hint, Literal, Missing, Parameter, Reading, Remark, Role
 from generator.notebook.placement import Edit, Placement
 
+_NAME = "ipython2cwl's annotations"
 _inputs = {
     "CWLFilePathInput": CwlType.FILE,
     "CWLBooleanInput": CwlType.BOOLEAN,
@@ -46,10 +48,28 @@ def read(notebook: Notebook) -> Dialect:
             if isinstance(node.target, ast.Name):
                 found.add(cell, node, node.target.id)
     return Dialect(
-        name="ipython2cwl's annotations",
+        name=_NAME,
         reading=Reading(parameters=tuple(found.parameters.values()), remarks=tuple(found.remarks)),
         placement=Placement(edits=tuple(found.edits), closing="\n".join(found.closing)),
     )
+
+
+def refine(notebook: Notebook, cell: Cell, reading: Reading) -> Dialect | None:
+    """Return a parameters cell with the types that its annotations state; None if they state none."""
+    cells = python_cells(notebook, "CWL", [], numbers={cell.number})
+    hints = {
+        statement.target.id: hint
+        for one in cells
+        for statement in one.tree.body
+        if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name)
+        if (hint := _hint(_expression(statement.annotation))) is not None
+    }
+    parameters = tuple(replace(one, hint=one.hint or hints.get(one.name)) for one in reading.parameters)
+    if parameters == reading.parameters:
+        return None
+    starts = tuple(f"{name}: the annotation " for name in hints)
+    remarks = tuple(one for one in reading.remarks if not one.message.startswith(starts))
+    return Dialect(name=_NAME, reading=replace(reading, parameters=parameters, remarks=remarks), placement=None)
 
 
 @dataclass(slots=True)
@@ -65,16 +85,13 @@ class _Found:
         if isinstance(annotation, ast.Call):
             self.add_dump(cell, node, annotation)
             return
-        match = _INPUT_ANNOTATION.fullmatch(re.sub(r"[\s'\"]", "", ast.unparse(annotation)))
+        match = _match(annotation)
         if match is None:
             return
         form, word = match.groups()
-        if word in _inputs:
-            hint = Hint(type=_inputs[word], array=form == "List", optional=form == "Optional")
+        hint = _hint(annotation)
+        if hint is not None and (node.value is not None or hint is not _stage_out):
             self.add_parameter(cell, node, hint, Missing.UNSET if node.value is None else literal_of(node.value))
-            self.edits.append(_edit_of_value(cell, node, name))
-        elif word == _OUTPUT and node.value is not None and not form:
-            self.add_parameter(cell, node, _stage_out, literal_of(node.value))
             self.edits.append(_edit_of_value(cell, node, name))
         elif word in _dumps and node.value is not None and not form:
             self.add_dumped(cell, node, word)
@@ -111,6 +128,19 @@ class _Found:
         name = ast.unparse(node.target)
         one = Parameter(name=name, line=node.lineno, text=cell.text(node), default=default, hint=hint)
         self.parameters.setdefault(name, one)
+
+
+def _match(annotation: ast.expr) -> re.Match[str] | None:
+    return _INPUT_ANNOTATION.fullmatch(re.sub(r"[\s'\"]", "", ast.unparse(annotation)))
+
+
+def _hint(annotation: ast.expr) -> Hint | None:
+    """Return the type of an annotation of an input, or of a file that is an output."""
+    match = _match(annotation)
+    form, word = match.groups() if match else (None, "")
+    if word in _inputs:
+        return Hint(type=_inputs[word], array=form == "List", optional=form == "Optional")
+    return _stage_out if word == _OUTPUT and not form else None
 
 
 def _expression(annotation: ast.expr) -> ast.expr:

@@ -34,10 +34,12 @@ _types = {
 }
 _TIMES = ("StartTimeISOT", "EndTimeISOT", "TimeInstantISOT")
 """Times as text in ISO 8601; other times of the ontology are numbers or texts in several forms."""
-_TEXT = re.compile(r'(?:rdfs:comment|rdfs:label|oda:description|oda:label)\s+"([^"]*)"')
+_QUOTED = r"""(?:"([^"]*)"|'([^']*)')"""
+"""A text in Turtle, which has both quotes."""
+_TEXT = re.compile(rf"(?:rdfs:comment|rdfs:label|oda:description|oda:label)\s+{_QUOTED}")
 _LIMIT = re.compile(r"oda:(lower|upper)_limit\s+([-+.\deE]+)")
 _UNIT = re.compile(r"oda:unit\s+(?:unit:)?(\w+)")
-_ALLOWED = re.compile(r'oda:allowed_value\s+("[^"]*"(?:\s*,\s*"[^"]*")*)')
+_ALLOWED = re.compile(rf"oda:allowed_value\s+(?P<list>{_QUOTED}(?:\s*,\s*{_QUOTED})*)")
 _FILE_NAME = re.compile(r"[^\s/:]+(/[^\s/:]+)*\.[A-Za-z]\w{0,9}")
 
 _GLUE = """\
@@ -84,12 +86,13 @@ def _refined(one: Parameter) -> Parameter:
     if hint == Hint(type=CwlType.STRING) and any(term in _TIMES for term in terms) and fits(time, one.default):
         hint = time
     allowed = _ALLOWED.search(one.doc)
-    choices = tuple(dict.fromkeys(re.findall(r'"([^"]*)"', allowed[1]))) if allowed else ()
+    quoted = re.findall(_QUOTED, allowed["list"]) if allowed else []
+    choices = tuple(dict.fromkeys(double or single for double, single in quoted))
     if choices and isinstance(one.default, str) and one.default in choices:
         hint = Hint(type=CwlType.ENUM, symbols=choices)
     text = _TEXT.search(one.doc)
     limited = _limited(hint, one) if hint else None
-    return replace(one, hint=one.hint or limited, doc=text[1] if text else "")
+    return replace(one, hint=one.hint or limited, doc=(text[1] or text[2] or "") if text else "")
 
 
 def _limited(hint: Hint, one: Parameter) -> Hint:
