@@ -9,7 +9,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.scalarstring import DoubleQuotedScalarString, LiteralScalarString
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString, LiteralScalarString, SingleQuotedScalarString
 
 _line = 90
 
@@ -36,7 +36,8 @@ def _text_node(representer: Any, text: str) -> Any:
     if re.search("[\x85\u2028\u2029]", text):
         return representer.represent_scalar("tag:yaml.org,2002:str", text, style='"')
     ambiguous = re.fullmatch(r"(?i)y|n|yes|no|on|off|=|[-+]?[\d_.:]*\d[\d_.:]*(e[-+]?\d+)?|0o?[0-7_]+", text)
-    return representer.represent_scalar("tag:yaml.org,2002:str", text, style="'" if ambiguous else None)
+    style = '"' if "\x85" in text else "'" if ambiguous else None
+    return representer.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
 def _float_node(representer: Any, number: float) -> Any:
@@ -57,9 +58,16 @@ def block(**items: Any) -> CommentedMap:
 
 def flow(items: list[Any] | dict[str, Any]) -> CommentedSeq | CommentedMap:
     """Return a list or mapping on one line."""
-    node = CommentedMap(items) if isinstance(items, dict) else CommentedSeq(items)
+    node: CommentedSeq | CommentedMap = CommentedSeq(map(_in_flow, items))
+    if isinstance(items, dict):
+        node = CommentedMap({_in_flow(key): _in_flow(value) for key, value in items.items()})
     node.fa.set_flow_style()
     return node
+
+
+def _in_flow(item: Any) -> Any:
+    """Quote text with ``:`` or ``?``: YAML 1.1 has no such plain text within brackets, and ``[?-]`` is a mapping."""
+    return SingleQuotedScalarString(item) if type(item) is str and re.search("[:?]", item) else item
 
 
 def prose(text: str) -> Any:
