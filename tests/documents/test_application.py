@@ -91,6 +91,13 @@ def test_every_input_has_a_plain_type(cell: str, kind: Any, default: Any, option
     assert given == ([tuple(options)] if options else [])
 
 
+def test_an_input_named_as_the_step_keeps_ids_unique() -> None:
+    workflow, _ = document("run = 1\nrun_step = 2")["$graph"]
+
+    assert [*workflow["steps"]] == ["run_step_step"]
+    assert workflow["outputs"]["output_dir"]["outputSource"] == "run_step_step/output_dir"
+
+
 def test_the_only_output_is_a_folder_with_a_catalog() -> None:
     workflow, tool = document("plot = 'x.png'  # type: stage-out")["$graph"]
 

@@ -21,6 +21,7 @@ from generator.documents.cwl.process import (
     process_requirements,
     template_entry,
 )
+from generator.documents.cwl.workflow import step_id
 from generator.documents.text import block, flow, prose, yaml_text
 from generator.shared import contract
 
@@ -66,7 +67,6 @@ def workflow_id(context: DocumentContext) -> str:
 _shared = "those-of-both"
 """Stands for the inputs in a text until they are inserted."""
 _tool_id = "process"
-_step = "run"
 _results = {
     "type": "Directory",
     "label": "results",
@@ -90,7 +90,8 @@ def _workflow(context: DocumentContext, inputs: dict[str, Any]) -> dict[str, Any
     }
     if hints := _secrets(context):
         workflow["hints"] = hints
-    results = {**_results, "outputSource": f"{_step}/{contract.output_dir}"}
+    step_name = step_id("run", context)
+    results = {**_results, "outputSource": f"{step_name}/{contract.output_dir}"}
     step = {
         "label": context.title,
         "doc": f"Runs {context.process.path} in its image.",
@@ -98,7 +99,7 @@ def _workflow(context: DocumentContext, inputs: dict[str, Any]) -> dict[str, Any
         "in": {name: name for name in inputs},
         "out": flow([contract.output_dir]),
     }
-    return {**workflow, "inputs": inputs, "steps": {_step: step}, "outputs": {contract.output_dir: results}}
+    return {**workflow, "inputs": inputs, "steps": {step_name: step}, "outputs": {contract.output_dir: results}}
 
 
 def _tool(context: DocumentContext, inputs: dict[str, Any]) -> dict[str, Any]:

@@ -52,7 +52,7 @@ def workflow_cwl(context: DocumentContext) -> str:
     if context.process.is_notebook:
         inputs[contract.template_input] = template_entry(context)
     steps = _stage_in_steps(context)
-    process_step, stage_out_step = _step_id("process", context), _step_id("stage_out_results", context)
+    process_step, stage_out_step = step_id("process", context), step_id("stage_out_results", context)
     results = output_entries(context.process)
     steps[process_step] = {
         **described(context.title, context.doc),
@@ -149,10 +149,10 @@ def _stage_in_steps(context: DocumentContext, *, only_cache: bool = False) -> di
 
 def step_name(one: Input, context: DocumentContext) -> str:
     """Name the stage-in step of an input."""
-    return _step_id(f"stage_in_{one.id}", context)
+    return step_id(f"stage_in_{one.id}", context)
 
 
-def _step_id(name: str, context: DocumentContext) -> str:
+def step_id(name: str, context: DocumentContext) -> str:
     """Return a step's name that differs from all inputs and outputs: ids are unique (CWL v1.2, "Workflow")."""
     interface = context.process.interface
     taken = {one.id for one in interface.inputs} | {one.id for one in interface.outputs}
