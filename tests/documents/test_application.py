@@ -98,6 +98,14 @@ def test_an_input_named_as_the_step_keeps_ids_unique() -> None:
     assert workflow["outputs"]["output_dir"]["outputSource"] == "run_step_step/output_dir"
 
 
+@pytest.mark.parametrize(("cores", "whole"), [(0.5, 1), (2.5, 3), (4, 4)])
+def test_cores_are_whole_numbers(cores: float, whole: int) -> None:
+    _, tool = document("n = 1", resources=Resources(cores=cores))["$graph"]
+
+    limits = tool["requirements"]["ResourceRequirement"]
+    assert (limits["coresMin"], limits["coresMax"]) == (whole, whole)
+
+
 def test_the_only_output_is_a_folder_with_a_catalog() -> None:
     workflow, tool = document("plot = 'x.png'  # type: stage-out")["$graph"]
 

@@ -8,6 +8,7 @@ one (``/req/app-pck-stage-out``). The runner in the image converts from and to t
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
@@ -126,15 +127,17 @@ def _tool(context: DocumentContext, inputs: dict[str, Any]) -> dict[str, Any]:
 def _requirements(context: DocumentContext) -> dict[str, Any]:
     """Return the tool's requirements; validators of application packages require a maximum of each resource.
 
-    It is the amount that the author states. If nothing states the memory, it is 4 GiB, as in the original system.
+    It is the amount that the author states. If nothing states the memory, it is 4 GiB, as in the original system. Parts
+    of a core are rounded up: MAAP's API reads whole numbers alone.
     """
     requirements = process_requirements(context)
     resources = context.process.resources
     least = requirements["ResourceRequirement"]
     most = least["ramMin"] if resources.ram else 2 * least["ramMin"]
+    cores = math.ceil(least["coresMin"])
     limits = {
-        "coresMin": least["coresMin"],
-        "coresMax": least["coresMin"],
+        "coresMin": cores,
+        "coresMax": cores,
         "ramMin": least["ramMin"],
         "ramMax": most,
         "outdirMin": least["outdirMin"],
