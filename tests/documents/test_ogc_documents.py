@@ -155,6 +155,14 @@ def test_folders_are_stac_and_several_are_repeated_inputs() -> None:
     assert description["outputs"]["output_dir"]["schema"] == folder
 
 
+def test_a_list_of_files_has_no_empty_list_as_the_default_of_a_file() -> None:
+    description, _ = emit(context_of(read("x = ['a.tif']  # type: file[]")))
+
+    assert description["inputs"]["x"]["minOccurs"] == 0
+    assert description["inputs"]["x"]["maxOccurs"] == "unbounded"
+    assert "default" not in description["inputs"]["x"]["schema"]
+
+
 def test_the_package_has_the_image_with_its_resources_and_the_cwl() -> None:
     resources = Resources(cores=0.5, ram=8192, disk=50_000, time=5400)
     context = context_of(read("a = 1"), resources=resources)

@@ -61,16 +61,16 @@ def _input(entry: dict[str, Any], one: Input | None) -> dict[str, Any]:
     """Return the description of an input of the workflow; ``one`` is that of the notebook, None for the runner's own.
 
     A list of files or folders is a repeated input, because each may be a link. An input with a default, or one that may
-    be null, need not be given.
+    be null, need not be given. The default of a repeated input is an empty list, which is not a value of its schema.
     """
     kind, may_be_null = _kind(entry["type"])
+    repeated = {"maxOccurs": "unbounded"} if kind in ("File[]", "Directory[]") else {}
     schema: dict[str, Any] = _schema(one, kind.removesuffix("[]")) if one else {"type": kind}
     default = _default(entry, one)
-    if default is not None and is_finite(default):
+    if default is not None and is_finite(default) and not repeated:
         schema["default"] = default
     if may_be_null:
         schema["nullable"] = True
-    repeated = {"maxOccurs": "unbounded"} if kind in ("File[]", "Directory[]") else {}
     needed = not may_be_null and entry.get("default") is None
     return {**_texts(entry), "schema": schema, "minOccurs": int(needed), **repeated}
 

@@ -33,9 +33,14 @@ def _differences(kind: str, read: Mapping[str, Any], described: Mapping[str, Any
         yield f"{kind}/{name}: only in {'the CWL document' if name in read else 'processDescription.json'}"
     for name in sorted(read.keys() & described.keys()):
         theirs = _shape(read[name]["schema"])
-        ours = _shape(described[name].get("schema", {}), choices="enum" in str(theirs))
+        ours = _shape(_schema(described[name]), choices="enum" in str(theirs))
         if theirs and ours != theirs:
             yield f"{kind}/{name}: {ours} in processDescription.json, {theirs} in the CWL document"
+
+
+def _schema(described: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the schema of an input; for files and folders, a repeated input is a list in cwl2ogc."""
+    return {"type": "array"} if described.get("maxOccurs") == "unbounded" else described.get("schema", {})
 
 
 def _shape(schema: Mapping[str, Any], *, choices: bool = True) -> dict[str, Any]:
