@@ -17,7 +17,9 @@ from generator.service.notebooks.pages import NotebookPages
 from generator.service.project.project import Commit, Project
 from generator.service.store.hooks import Hooks
 from generator.service.store.job_folders import DataFolder
+from generator.service.store.masking import mask_value
 from generator.service.store.pipelines import Pipelines, Variables
+from generator.service.store.tokens import Identity
 from generator.shared.errors import UsageError
 
 
@@ -45,7 +47,7 @@ class Context:
         """Return the service's address as the client wrote it."""
         return self.address or str(request.base_url).rstrip("/")
 
-    def start_pipeline(self, *, ref: str, source: str, user: str, variables: Variables) -> int:
+    def start_pipeline(self, *, ref: str, source: str, user: Identity, variables: Variables) -> int:
         """Create a pipeline for a ref; return its number.
 
         Raises:
@@ -64,8 +66,15 @@ class Context:
         if not selected:
             why = "Pipeline will not run for the selected trigger. The rules configuration prevented any jobs from "
             raise HttpError(400, {"message": {"base": [why + "being added to the pipeline."]}})
+        shown = {name: mask_value(name, value) for name, value in known.items()}
         return self.pipelines.create(
-            revision, selected, stages=file.stages, source=source, user=user, variables=variables
+            revision,
+            selected,
+            stages=file.stages,
+            source=source,
+            user=user,
+            variables=variables,
+            name=file.name_for(shown),
         )
 
 

@@ -53,7 +53,14 @@ from generator.shared.http_connections import ConnectionLimits, Gate, GuardedPro
 from generator.shared.listening import bound_socket
 from generator.shared.setting_text import is_yes, words
 
-_api = (artifacts.router, hooks.router, jobs.router, operation.router, pipelines.router, project.router)
+_api = (
+    artifacts.router,
+    hooks.router,
+    jobs.router,
+    operation.router,
+    pipelines.router,
+    project.router,
+)
 _pages = (pipeline_pages.router, packages.router, notebook.router, job_pages.router)
 _FIRST_TOKENS = (
     ("trigger", ("trigger",), "PACKMILL_CI_TRIGGER_TOKEN"),

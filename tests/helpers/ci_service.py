@@ -18,6 +18,7 @@ TRIGGER, ACCESS = "trigger-token-of-the-tests", "access-token-of-the-tests"
 PIPELINE_FILE = """\
 stages: [first, second, third]
 workflow:
+  name: toy of ${repository}
   rules:
     - if: $nothing == "yes"
       when: never

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse, StreamingResponse
 
-from generator.service.api.jobs import find_job
+from generator.service.api.jobs import find_job, job_response
 from generator.service.archives import archive_errors, open_archive
 from generator.service.context import context
 from generator.service.http_errors import raise_bad_parameter, raise_not_found
@@ -62,6 +62,28 @@ def whole(request: Request, number: int) -> Response:
     here.access.require_reader(request)
     find_job(request, number)
     return archive(here.data.job(number).artifacts)
+
+
+@router.post("/{number:int}/artifacts/keep")
+def keep(request: Request, number: int) -> Response:
+    """Keep a job's artifacts instead of removing them when they expire."""
+    here = context(request)
+    here.access.require_writer(request)
+    if find_job(request, number)["artifacts_size"] is None:
+        raise_not_found()
+    here.pipelines.update_job(number, {"artifacts_expire_at": None})
+    return job_response(request, number)
+
+
+@router.delete("/{number:int}/artifacts")
+def delete(request: Request, number: int) -> Response:
+    """Remove a job's artifacts; its log stays."""
+    here = context(request)
+    here.access.require_writer(request)
+    find_job(request, number)
+    here.data.job(number).remove_artifacts()
+    here.pipelines.update_job(number, {"artifacts_size": None, "artifacts_expire_at": None})
+    return Response(status_code=204)
 
 
 @router.get("/{number:int}/artifacts/{path:path}")

@@ -44,7 +44,7 @@ class Entities:
             "created_at": iso(pipeline["created_at"]),
             "updated_at": iso(pipeline["updated_at"]),
             "web_url": self.page("pipelines", pipeline["id"]),
-            "name": None,
+            "name": pipeline["name"],
         }
 
     def pipeline(self, pipeline: Row, jobs: Iterable[Row] = ()) -> dict[str, Any]:
@@ -55,7 +55,7 @@ class Entities:
             "before_sha": _NO_COMMIT,
             "tag": pipeline["tag"],
             "yaml_errors": None,
-            "user": self.user(pipeline["user"]),
+            "user": self.user(pipeline["user"], pipeline["user_id"]),
             "started_at": iso(started),
             "finished_at": iso(finished),
             "committed_at": None,
@@ -84,10 +84,10 @@ class Entities:
             "favicon": "/static/icon.svg",
         }
 
-    def user(self, name: str) -> dict[str, Any]:
-        """Return a user; the name of the token stands for the user's name."""
+    def user(self, name: str, number: int | None) -> dict[str, Any]:
+        """Return a user: a token, or one that was deleted, which has the number 0."""
         return {
-            "id": 1,
+            "id": number or 0,
             "username": name,
             "name": name,
             "state": "active",
@@ -96,11 +96,11 @@ class Entities:
             "web_url": f"{self.address}/{name}",
         }
 
-    def job(self, job: Row, pipeline: Row, commit: Commit | None) -> dict[str, Any]:
-        """Return a job."""
+    def job(self, job: Row, pipeline: Row, commit: Commit | None, *, trace: int) -> dict[str, Any]:
+        """Return a job; ``trace`` is the size of its log in bytes."""
         started, finished, queued = job["started_at"], job["finished_at"], job["queued_at"]
         kept = job["artifacts_size"]
-        files = [{"file_type": "trace", "size": 0, "filename": "job.log", "file_format": None}] if started else []
+        files = [{"file_type": "trace", "size": trace, "filename": "job.log", "file_format": None}] if started else []
         if kept:
             archive = {"file_type": "archive", "size": kept, "filename": "artifacts.zip", "file_format": "zip"}
             files.insert(0, archive)
@@ -113,13 +113,14 @@ class Entities:
             "tag": pipeline["tag"],
             "coverage": None,
             "allow_failure": job["allow_failure"],
+            "source": pipeline["source"],
             "created_at": iso(job["created_at"]),
             "started_at": iso(started),
             "finished_at": iso(finished),
             "erased_at": iso(job["erased_at"]),
             "duration": round(finished - started, 6) if started and finished else None,
             "queued_duration": round(started - queued, 6) if started and queued else None,
-            "user": self.user(pipeline["user"]),
+            "user": self.user(pipeline["user"], pipeline["user_id"]),
             "commit": self.commit(commit) if commit else None,
             "pipeline": self.brief(pipeline),
             **({"failure_reason": job["failure_reason"]} if job["failure_reason"] else {}),

@@ -71,7 +71,7 @@ def _list_jobs(request: Request, statement: sa.Select[tuple[object, ...]], *, wi
 def show(request: Request, number: int) -> Response:
     """Return one job."""
     context(request).access.require_reader(request)
-    return _job_response(request, number)
+    return job_response(request, number)
 
 
 @router.get("/jobs/{number:int}/trace")
@@ -90,7 +90,7 @@ def cancel(request: Request, number: int) -> Response:
     here.access.require_writer(request)
     find_job(request, number)
     here.scheduler.cancel(here.pipelines.cancel_jobs([number]))
-    return _job_response(request, number, status=201)
+    return job_response(request, number, status=201)
 
 
 @router.post("/jobs/{number:int}/retry")
@@ -102,7 +102,7 @@ def retry(request: Request, number: int) -> Response:
     made = here.pipelines.retry(number)
     if made is None:
         raise_forbidden("Job is not retryable")
-    return _job_response(request, made, status=201)
+    return job_response(request, made, status=201)
 
 
 @router.post("/jobs/{number:int}/erase")
@@ -123,7 +123,7 @@ def erase(request: Request, number: int) -> Response:
         "dotenv": {},
     }
     here.pipelines.update_job(number, gone)
-    return _job_response(request, number, status=201)
+    return job_response(request, number, status=201)
 
 
 @router.post("/jobs/{number:int}/play")
@@ -134,7 +134,7 @@ def play(request: Request, number: int) -> Response:
     find_job(request, number)
     if not here.pipelines.play(number):
         raise HttpError(400, {"message": "400 Bad request - Unplayable Job"})
-    return _job_response(request, number)
+    return job_response(request, number)
 
 
 def find_job(request: Request, number: int) -> Row:
@@ -149,7 +149,8 @@ def find_job(request: Request, number: int) -> Row:
     return found
 
 
-def _job_response(request: Request, number: int, *, status: int = 200) -> Response:
+def job_response(request: Request, number: int, *, status: int = 200) -> Response:
+    """Return a job as a response."""
     job = find_job(request, number)
     pipeline = context(request).pipelines.get(job["pipeline_id"])
     if pipeline is None:
@@ -159,4 +160,5 @@ def _job_response(request: Request, number: int, *, status: int = 200) -> Respon
 
 def _job_entity(request: Request, job: Row, pipeline: Row) -> dict[str, object]:
     here = context(request)
-    return entities_of(request).job(job, pipeline, commit_of(here.project, pipeline["sha"]))
+    trace = here.data.job(job["id"]).trace_size()
+    return entities_of(request).job(job, pipeline, commit_of(here.project, pipeline["sha"]), trace=trace)

@@ -32,7 +32,7 @@ _SCOPES = {
     "branches": pipelines.c.tag.is_(False),
     "tags": pipelines.c.tag.is_(True),
 }
-_ORDERS = {"id": "id", "status": "status", "ref": "ref", "updated_at": "updated_at", "user_id": "user"}
+_ORDERS = {"id": "id", "status": "status", "ref": "ref", "updated_at": "updated_at", "user_id": "user_id"}
 
 
 @router.post("/trigger/pipeline")
@@ -54,7 +54,7 @@ def _trigger(request: Request, token: str, ref: str, variables: list[dict[str, s
     if inputs:
         wrong = "Given inputs not defined in the `spec` section of the included configuration file"
         raise HttpError(400, {"message": {"base": [wrong]}})
-    number = here.start_pipeline(ref=ref, source="trigger", user=identity.name, variables=variables)
+    number = here.start_pipeline(ref=ref, source="trigger", user=identity, variables=variables)
     return _pipeline_response(request, number, status=201)
 
 
@@ -70,7 +70,7 @@ def _create(request: Request, given: dict[str, Any]) -> Response:
     here = context(request)
     identity = here.access.require_writer(request)
     ref, variables = text(given, "ref"), variable_list(given)
-    number = here.start_pipeline(ref=ref, source="api", user=identity.name, variables=variables)
+    number = here.start_pipeline(ref=ref, source="api", user=identity, variables=variables)
     return _pipeline_response(request, number, status=201)
 
 
@@ -96,7 +96,7 @@ def _filter_query(request: Request) -> sa.Select[Any]:
         statement = statement.where(pipelines.c.status == _one_of(request, "status", states.statuses))
     if query.get("source"):
         statement = statement.where(pipelines.c.source == _one_of(request, "source", _SOURCES))
-    for name in ("ref", "sha"):
+    for name in ("ref", "sha", "name"):
         if query.get(name):
             statement = statement.where(pipelines.c[name] == query[name])
     if query.get("username"):

@@ -29,7 +29,7 @@ def user(request: Request) -> Response:
     """Return the user of the request's token."""
     here = context(request)
     identity = here.access.require_reader(request)
-    return JSONResponse({**entities_of(request).user(identity.name), "id": identity.id, "email": ""})
+    return JSONResponse({**entities_of(request).user(identity.name, identity.id), "email": ""})
 
 
 @router.get("/projects")

@@ -309,7 +309,8 @@ class Scheduler:
         with self._database.connection() as connection:
             over = rows(connection, sa.select(jobs.c.id).where(jobs.c.artifacts_expire_at < time.time()))
         for job in over:
-            self._data.job(job["id"]).remove_artifacts()
-            with self._database.transaction() as connection:
+            with self._database.transaction() as connection:  # excludes that they are kept meanwhile
                 gone = {"artifacts_size": None, "artifacts_expire_at": None}
-                connection.execute(sa.update(jobs).where(jobs.c.id == job["id"]).values(**gone))
+                this = sa.update(jobs).where(jobs.c.id == job["id"], jobs.c.artifacts_expire_at < time.time())
+                if connection.execute(this.values(**gone)).rowcount:
+                    self._data.job(job["id"]).remove_artifacts()

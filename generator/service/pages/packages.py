@@ -109,7 +109,7 @@ def _run(request: Request, number: int, folder: str, given: dict[str, Any]) -> R
     listed = [{"key": name, "value": value, "variable_type": "env_var"} for name, value in variables.items()]
     try:
         pipeline = _ref_of(request, number)
-        made = here.start_pipeline(ref=pipeline, source="web", user=who.identity.name, variables=listed)
+        made = here.start_pipeline(ref=pipeline, source="web", user=who.identity, variables=listed)
     except HttpError as error:
         return _render(request, number, folder, given=texts, wrong={}, message=error_text(error), status=error.status)
     job = here.pipelines.jobs_of(made)[0]

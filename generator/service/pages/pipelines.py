@@ -87,7 +87,7 @@ def _start(request: Request, given: dict[str, Any]) -> Response:
     ]
     try:
         ref = str(given.get("ref") or here.project.default_branch)
-        number = here.start_pipeline(ref=ref, source="web", user=who.identity.name, variables=variables)
+        number = here.start_pipeline(ref=ref, source="web", user=who.identity, variables=variables)
     except HttpError as error:
         return _form(request, given, wrong=error_text(error), status=error.status)
     return RedirectResponse(f"/{here.project.path}/-/pipelines/{number}", status_code=303)

@@ -26,10 +26,12 @@ from ruamel.yaml.error import YAMLError
 
 from generator.service.project import rules as expressions
 from generator.shared.errors import UsageError
+from generator.shared.safe_text import printable
 from generator.shared.yaml_problems import describe_problem
 
 name = ".gitlab-ci.yml"
 _GLOBAL = frozenset(("stages", "workflow", "variables", "default"))
+_LONGEST_NAME = 255
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "mo": 2592000, "y": 31557600}
 
 
@@ -153,6 +155,7 @@ class _JobKeywords(_Default):
 
 
 class _Workflow(_Keywords):
+    name: Text = ""
     rules: tuple[Rule, ...] = ()
 
 
@@ -199,6 +202,7 @@ class PipelineFile:
 
     stages: tuple[str, ...]
     workflow: tuple[Rule, ...]
+    title: str
     variables: tuple[Variable, ...]
     jobs: tuple[Job, ...]
 
@@ -212,6 +216,12 @@ class PipelineFile:
         )
         selected = [(job, when) for job, when in whens if when is not None and when != "never"]
         return sorted(selected, key=lambda one: self.stages.index(one[0].stage))
+
+    def name_for(self, variables: Mapping[str, str]) -> str | None:
+        """Return the name of a pipeline with these variables (``workflow:name``), None if it has none."""
+        given = {**{one.name: one.value for one in self.variables}, **variables}
+        found = re.sub(r"\$(?:(\w+)|\{(\w+)\})", lambda match: given.get(match[1] or match[2], ""), self.title)
+        return printable(found)[:_LONGEST_NAME] or None
 
 
 def _select_when(candidates: tuple[Rule, ...], variables: Mapping[str, str]) -> str | None:
@@ -239,9 +249,11 @@ def read(text: str, *, timeout: float) -> PipelineFile:
     variables = document.get("variables") or {}
     if not isinstance(variables, dict):
         raise UsageError(f"{name}: variables: {variables!r} is not a mapping")
+    workflow = _validate(_Workflow, document.get("workflow"), "workflow")
     return PipelineFile(
         stages=stages,
-        workflow=_validate(_Workflow, document.get("workflow"), "workflow").rules,
+        workflow=workflow.rules,
+        title=workflow.name,
         variables=tuple(_variable(str(key), value) for key, value in variables.items()),
         jobs=tuple(
             _job(str(key), {**default, **value} if isinstance(value, dict) else value, stages, timeout)

@@ -35,6 +35,12 @@ pipelines = sa.Table(
     sa.Column("started_at", sa.Float),
     sa.Column("finished_at", sa.Float),
     sa.Column("announced", sa.String(32), info={"fill": "status"}),
+    sa.Column("name", sa.String(255)),
+    sa.Column(
+        "user_id",
+        sa.Integer,
+        info={"fill": '(SELECT min(tokens.id) FROM tokens WHERE tokens.name = pipelines."user")'},
+    ),
     sqlite_autoincrement=True,
 )
 """``variables``: a list of ``{key, value, variable_type}``; the values of ``hidden`` ones are stored elsewhere.

@@ -27,6 +27,13 @@ class JobFolder:
         """The log."""
         return self.path / "trace"
 
+    def trace_size(self) -> int:
+        """Return the size of the log in bytes; 0 before it is created and after it was removed."""
+        try:
+            return self.trace.stat().st_size
+        except OSError:
+            return 0
+
     @property
     def artifacts(self) -> Path:
         """The archive of the job's artifacts."""

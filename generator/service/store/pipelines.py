@@ -14,6 +14,7 @@ from generator.service.store import states
 from generator.service.store.database import Database, Row, jobs, pipelines, row, rows
 from generator.service.store.hidden_values import HiddenValues
 from generator.service.store.outbox import store_events
+from generator.service.store.tokens import Identity
 from generator.shared.safe_text import redacted
 
 Variables = list[dict[str, str]]
@@ -40,14 +41,16 @@ class Pipelines:
         *,
         stages: tuple[str, ...],
         source: str,
-        user: str,
+        user: Identity,
         variables: Variables,
+        name: str | None,
     ) -> int:
         """Create a pipeline with its jobs in one transaction; return its number."""
         now = time.time()
         lane = redacted(next((one["value"] for one in variables if one["key"] == "repository"), ""))[:255]
         with self.database.transaction() as connection:
-            values = {"sha": revision.sha, "ref": revision.ref, "tag": revision.tag, "source": source, "user": user}
+            values = {"sha": revision.sha, "ref": revision.ref, "tag": revision.tag, "source": source, "name": name}
+            values |= {"user": user.name, "user_id": user.id}
             values |= {"status": "created", "variables": [], "created_at": now, "updated_at": now}
             made = connection.execute(sa.insert(pipelines).values(values)).inserted_primary_key
             number = int(made[0]) if made else 0
