@@ -135,6 +135,17 @@ class Entities:
             "tag_list": [],
         }
 
+    def commit_status(self, status: Row) -> dict[str, Any]:
+        """Return a commit's status, which is that of a job or of another service."""
+        kept = ("id", "sha", "ref", "status", "name", "description", "allow_failure", "coverage", "pipeline_id")
+        return {
+            **{name: status[name] for name in kept},
+            "allow_failure": bool(status["allow_failure"]),
+            "target_url": self.page("jobs", status["id"]) if status["is_job"] else status["target_url"],
+            **{name: iso(status[name]) for name in ("created_at", "started_at", "finished_at")},
+            "author": self.user(status["user"], status["user_id"]),
+        }
+
     def commit(self, commit: Commit) -> dict[str, Any]:
         """Return a commit of the project."""
         return {

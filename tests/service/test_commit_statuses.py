@@ -1,0 +1,73 @@
+"""Commit statuses: jobs, and what other services report."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gitlab
+import pytest
+from ci_service import ACCESS, TRIGGER, Service
+
+
+@pytest.fixture
+def commit(service: Service) -> Any:
+    return gitlab.Gitlab(service.url, private_token=ACCESS).projects.get(1).commits.get("main")
+
+
+def test_a_status_changes_until_it_is_finished(service: Service, commit: Any) -> None:
+    number = service.trigger()
+    first = commit.statuses.create({"state": "pending", "name": "review", "target_url": "https://example.org/1"})
+    second = commit.statuses.create({"state": "running", "name": "review", "description": "half", "coverage": 12.5})
+    third = commit.statuses.create({"state": "success", "name": "review"})
+    fourth = commit.statuses.create({"state": "failed", "name": "review"})
+
+    assert first.id == second.id == third.id != fourth.id
+    assert (third.status, third.target_url, third.description) == ("success", "https://example.org/1", "half")
+    assert (third.coverage, third.author["username"], third.ref) == (12.5, "access", "main")
+    assert third.started_at is not None
+    assert third.pipeline_id >= number
+    shown = commit.statuses.list(name="review", get_all=True)
+    assert [(one.id, one.status) for one in shown] == [(fourth.id, "failed")]
+    assert len(commit.statuses.list(name="review", all="true", get_all=True)) == 2
+
+
+def test_jobs_are_statuses_of_their_commit(service: Service, commit: Any) -> None:
+    number = service.trigger(script="exit 3")
+    service.wait(number)
+    mine = {one.name: one for one in commit.statuses.list(pipeline_id=number, get_all=True)}
+
+    assert {name: one.status for name, one in mine.items()} == {"one": "failed", "two": "skipped"}
+    assert mine["one"].target_url.endswith(f"/ada/toy/-/jobs/{mine['one'].id}")
+    first = service.ask("GET", f"/repository/commits/{commit.id}/statuses?per_page=1&sort=desc&order_by=pipeline_id")
+    assert (len(first.json()), int(first.headers["X-Total"]) >= 2) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [
+        ({"state": "odd"}, 400),
+        ({"state": None}, 400),
+        ({"target_url": "javascript:alert(1)"}, 400),
+        ({"description": "x" * 300}, 400),
+        ({"name": ["a"]}, 400),
+        ({"coverage": "nan"}, 400),
+        ({"coverage": 101}, 400),
+        ({"ref": "nowhere"}, 404),
+        ({"pipeline_id": 999999}, 404),
+        ({"pipeline_id": "x"}, 400),
+    ],
+)
+def test_a_status_that_cannot_be_meant_is_refused(
+    service: Service, commit: Any, change: dict[str, Any], status: int
+) -> None:
+    given = {name: value for name, value in {"state": "success", **change}.items() if value is not None}
+
+    assert service.ask("POST", f"/statuses/{commit.id}", json=given).status_code == status
+
+
+def test_statuses_are_reported_by_tokens_that_may_change_something(service: Service, commit: Any) -> None:
+    path = f"/statuses/{commit.id}"
+
+    assert service.ask("POST", path, json={"state": "success"}, token=TRIGGER).status_code == 403
+    assert service.ask("POST", path, json={"state": "success"}, token="").status_code == 401
+    assert service.ask("POST", "/statuses/0123456789", json={"state": "success"}).status_code == 404
