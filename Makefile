@@ -24,7 +24,7 @@ e2e: environment ## the tests that build and run images
 	.venv/bin/pytest --numprocesses=auto -m engine
 
 regenerate: environment ## write what is there now into the expected files; then read the diff
-	.venv/bin/pytest --regenerate tests/notebook/test_interface.py tests/build/test_refusals.py tests/documents/test_packages.py tests/test_docs.py tests/test_platforms.py
+	.venv/bin/pytest --regenerate tests/notebook/test_interface.py tests/build/test_refusals.py tests/build/test_terminal_session.py tests/documents/test_packages.py tests/test_docs.py tests/test_platforms.py
 
 bench: environment ## the figures of docs/performance.md
 	.venv/bin/python tests/bench/figures.py

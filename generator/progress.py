@@ -124,6 +124,7 @@ class _StatusLine:
         self._text = ""
         if not self._begun:
             self._ended.set()
+        self.write("")
 
     def show(self, text: str) -> None:
         """Show a text after the seconds."""
