@@ -113,11 +113,13 @@ class PackageEntry:
     address: str = ""
     checkout: str = ""
     process: str = ""
+    commit: str = ""
+    """The first line of the commit's message."""
 
 
 @lru_cache(maxsize=1024)
 def list_packages(file: Path) -> tuple[PackageEntry, ...]:
-    """List the packages in a job's artifacts with their repository, checkout and process.
+    """List the packages in a job's artifacts with their repository, checkout, process and commit.
 
     A job's artifacts never change, so each file is read once.
     """
@@ -140,7 +142,12 @@ def _entry(archive: Archive, folder: str) -> PackageEntry:
         address=_short_text(record["repository"].get("address")),
         checkout=_short_text(record.get("checkout")),
         process=_short_text(record["process"].get("path")),
+        commit=_short_text(_first_line(record["commit"].get("message"))),
     )
+
+
+def _first_line(value: Any) -> str:
+    return value[:_LONGEST_ADDRESS].strip().partition("\n")[0].rstrip() if isinstance(value, str) else ""
 
 
 def _short_text(value: Any) -> str:

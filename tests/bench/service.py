@@ -151,8 +151,9 @@ def many() -> None:
                 rows = [
                     {
                         "id": number, "sha": "0" * 40, "ref": "main", "tag": False, "source": "trigger",
-                        "status": "success" if number % 7 else "failed", "user": "trigger", "variables": [],
-                        "created_at": now, "updated_at": now, "started_at": now, "finished_at": now,
+                        "status": "success" if number % 7 else "failed", "user": "trigger",
+                        "variables": _requested(number), "created_at": now, "updated_at": now,
+                        "started_at": now, "finished_at": now,
                     }
                     for number in numbers
                 ]  # fmt: skip
@@ -179,6 +180,8 @@ def many() -> None:
                 "API, failed alone, last page": f"{service.root}/pipelines?status=failed&page=72",
                 "page": f"{service.url}/ada/toy/-/pipelines",
                 "page 400": f"{service.url}/ada/toy/-/pipelines?page=400",
+                "page of a search with 10 results": f"{service.url}/ada/toy/-/pipelines?search=river-77.git",
+                "page of a search with all": f"{service.url}/ada/toy/-/pipelines?search=river",
             }
             static = f"{service.url}/static/icon.svg"
             floor = statistics.median(_timed(session, static) for _ in range(50))
@@ -186,6 +189,12 @@ def many() -> None:
             for name, address in addresses.items():
                 took = statistics.median(_timed(session, address) for _ in range(50))
                 print(f"  list by {name}: {took * 1000:.0f} ms, {took / floor:.1f} times a static file")
+
+
+def _requested(number: int) -> list[dict[str, str]]:
+    """The variables of a pipeline, of one of 1,000 repositories."""
+    values = {"repository": f"https://example.org/ada/river-{number % 1000}.git", "checkout": "main", "cores": "4"}
+    return [{"key": key, "value": value, "variable_type": "env_var"} for key, value in values.items()]
 
 
 def _timed(session: requests.Session, address: str) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
+from urllib.parse import urlencode
 
 import pytest
 import requests
@@ -93,3 +94,53 @@ def test_the_picture_of_a_package_shows_its_interface_and_the_rest_on_request(
     assert "<title>threshold: float</title>" in shown
     assert "stage_in" not in re.sub(r"<[^>]*>", "", shown.partition("<h2>Inputs")[0])
     assert "<title>stage_in_scene: stage_in.cwl</title>" in folded
+
+
+def test_a_row_tells_the_notebook_the_commit_and_the_values(
+    service: Service, built: int, session: requests.Session
+) -> None:
+    job = service.jobs(built)["build"]["id"]
+    run = service.trigger(package=str(job), inputs="{threshold: 1}", later="echo ünder way", upload_token="a secret")
+    service.wait(run)
+
+    row = _rows(session, service)[run]
+    assert "<strong>process.ipynb</strong> of ada/trees" in row
+    assert "main: A first version" in row
+    assert "later=echo ünder way" in row
+    assert "secret" not in row
+    assert "threshold" not in row
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("TREES.git", True),
+        ("trees example", True),
+        ("trees rivers", False),
+        ("env_var", False),
+        ("%", False),
+        ("'", False),
+    ],
+)
+def test_a_search_finds_the_words_of_a_request(
+    service: Service, built: int, session: requests.Session, text: str, found: bool
+) -> None:
+    assert (built in _rows(session, service, search=text)) is found
+
+
+def test_a_search_finds_a_number_and_letters_with_accents(service: Service, session: requests.Session) -> None:
+    number = service.trigger(repository="https://example.org/ada/Flüsse")
+
+    assert number in _rows(session, service, search="Flüsse")
+    assert list(_rows(session, service, search=f"#{number}")) == [number]
+    assert _rows(session, service, search=f"#{number}", status="canceled") == {}
+    assert _rows(session, service, search="\ud800 " + "9" * 300) == {}
+
+
+def _rows(session: requests.Session, service: Service, **query: str) -> dict[int, str]:
+    """The rows of the page with pipelines, by number."""
+    encoded = urlencode(query, errors="surrogatepass")
+    answer = session.get(f"{service.url}/ada/toy/-/pipelines?{encoded}", timeout=60)
+    assert answer.status_code == 200
+    listed = re.findall(r'pipelines/(\d+)">#\d+</a>(.*?)</tr>', answer.text, re.DOTALL)
+    return {int(number): row for number, row in listed}

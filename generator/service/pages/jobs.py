@@ -18,9 +18,9 @@ from generator.service.context import context
 from generator.service.http_errors import HttpError, raise_not_found
 from generator.service.pages import log
 from generator.service.pages.failures import failed_sections, failure
-from generator.service.pages.pipelines import requested_variables
 from generator.service.pages.rendering import hostile_policy, page
 from generator.service.pages.sessions import session
+from generator.service.pages.summaries import requested_variables
 from generator.service.store import states
 from generator.shared import contract
 

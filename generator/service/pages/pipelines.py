@@ -17,30 +17,35 @@ from generator.service.pages.badges import pipeline_status
 from generator.service.pages.failures import failure
 from generator.service.pages.rendering import page
 from generator.service.pages.sessions import check_writer_form, session
+from generator.service.pages.summaries import requested_variables, summarize
 from generator.service.project.pipeline_file import Variable
 from generator.service.store import states
-from generator.service.store.database import Row, jobs, pipelines, rows
+from generator.service.store.database import jobs, pipelines, rows
+from generator.service.store.search import search
 from generator.shared.errors import UsageError
-from generator.shared.safe_text import redacted
 
 router = APIRouter()
 _PER_PAGE = 25
 _FOR_RUNS = ("package", "package_process", "inputs")
 _ONCE = 200
-_LISTED = "id pipeline_id name status stage_index retried allow_failure exit_code".split()
+_LISTED = "id pipeline_id name status stage_index retried allow_failure exit_code artifacts_size".split()
 
 
 @router.get("/pipelines")
 def pipelines_page(request: Request) -> Response:
     """List pipelines, newest first."""
     here, who = context(request), session(request)
-    status = request.query_params.get("status", "")
+    status, wanted = request.query_params.get("status", ""), request.query_params.get("search", "").strip()
     text = request.query_params.get("page", "")
     number = max(1, int(text)) if text.isdecimal() and len(text) < 10 else 1
     statement = sa.select(pipelines).order_by(pipelines.c.id.desc())
     if status in states.statuses:
         statement = statement.where(pipelines.c.status == status)
-    total, found = here.pipelines.count_and_page(statement, limit=_PER_PAGE, offset=(number - 1) * _PER_PAGE)
+    begin = (number - 1) * _PER_PAGE
+    if wanted:
+        total, found = search(here.pipelines.database, statement, wanted, limit=_PER_PAGE, offset=begin)
+    else:
+        total, found = here.pipelines.count_and_page(statement, limit=_PER_PAGE, offset=begin)
     with here.pipelines.database.connection() as connection:
         columns = (jobs.c[name] for name in _LISTED)
         statement = sa.select(*columns)
@@ -51,17 +56,12 @@ def pipelines_page(request: Request) -> Response:
     for row in found:
         mine = [dict(job) for job in listed if job["pipeline_id"] == row["id"]]
         word = pipeline_status(row["status"], mine)
-        shown.append({**row, "requested": requested_variables(row), "jobs": mine, "word": word})
+        shown.append({**row, "summary": summarize(row, mine, here.data), "jobs": mine, "word": word})
     pages = max(1, -(-total // _PER_PAGE))
     return page(
         request, "pipelines.html", who, pipelines=shown, chosen=status, number=number, pages=pages, total=total,
-        statuses=("running", "pending", "success", "failed", "canceled"),
+        search=wanted, statuses=("running", "pending", "success", "failed", "canceled"),
     )  # fmt: skip
-
-
-def requested_variables(pipeline: Row) -> dict[str, str]:
-    """Return the variables that a pipeline was started with, without passwords in URLs."""
-    return {one["key"]: redacted(one["value"]) for one in pipeline["variables"] if one["value"]}
 
 
 @router.get("/pipelines/new")

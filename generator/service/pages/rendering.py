@@ -79,6 +79,7 @@ def _environment() -> jinja2.Environment:
     environment.filters |= {"moment": _moment, "iso": _iso, "duration": duration, "size": size_text}
     environment.filters |= {"job_status": badges.job_status, "reasons_not_run": badges.reasons_not_run}
     environment.filters |= {"quoted": lambda path: quote(path, safe="/"), "shell": shlex.quote}
+    environment.filters["query"] = lambda text: quote(text, safe="", errors="replace")
     return environment
 
 

@@ -130,6 +130,11 @@ class Database:
         self._writing = threading.Lock()
         self._claim: sa.Connection | int | None = None
 
+    @property
+    def like_ignores_case(self) -> bool:
+        """Return whether LIKE ignores the case of ASCII letters, as in SQLite."""
+        return self._engine.dialect.name == "sqlite"
+
     def claim(self) -> None:
         """Lock the database for one service until the process exits.
 
