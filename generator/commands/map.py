@@ -21,8 +21,8 @@ A failed row does not end the others. After any interruption, the same command w
 failed, and no row twice.
 
 Rows run in as many containers as fit this machine, each row in a fresh kernel that is forked from a prepared process.
-A row sees no files of another one's, but it runs in the same container after others; --isolate container gives each
-row its own."""
+A row sees no results of another one, but it runs in the same container after others and shares /tmp with them;
+--isolate container gives each row its own."""
 
 
 def add(commands: Commands) -> None:

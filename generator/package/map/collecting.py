@@ -5,18 +5,14 @@ Everything here was written by a notebook. It is checked as `packmill run` check
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from generator.package.map.folders import remove_folder
 from generator.package.map.journal import Ended
+from generator.package.map.records import number, read_record, small_values, text
 from generator.shared import contract
-
-_LARGEST = 16 << 20
-"""Bytes of a record that is read."""
 
 
 def collect_row(left: Path, final: Path, answer: Mapping[str, Any]) -> Ended:
@@ -27,16 +23,23 @@ def collect_row(left: Path, final: Path, answer: Mapping[str, Any]) -> Ended:
 
     results = left / contract.output_folder
     try:
-        if results.is_symlink() or not results.is_dir():
-            return _ended(answer, {}, {}, {})
+        if any(path.is_symlink() or not path.is_dir() for path in (left, results)):
+            return _without_results(answer)
         OutputFolder(str(left), inside="").clear(str(results))
     except WorkflowException as error:
-        shutil.rmtree(results, ignore_errors=True)
+        remove_folder(results)
         return Ended(state="failed", reason="output-refused", message=str(error))
-    record = _read(results / contract.result_file)
-    scraps, outputs = _read(results / contract.scraps_file), _read(left / contract.output_object_file)
+    record = read_record(results / contract.result_file)
+    scraps, outputs = read_record(results / contract.scraps_file), read_record(left / contract.output_object_file)
     _put(results, final)
     return _ended(answer, record, scraps, _paths(outputs))
+
+
+def _without_results(answer: Mapping[str, Any]) -> Ended:
+    ended = _ended(answer, {}, {}, {})
+    if not ended.has_succeeded:
+        return ended
+    return Ended(state="failed", reason="output-refused", message="the folder of results was removed or replaced")
 
 
 def _put(results: Path, final: Path) -> None:
@@ -45,7 +48,7 @@ def _put(results: Path, final: Path) -> None:
     if final.exists():
         retired = results.with_name("retired")
         final.rename(retired)
-        shutil.rmtree(retired, ignore_errors=True)
+        remove_folder(retired)
     results.rename(final)
 
 
@@ -56,14 +59,14 @@ def _ended(
     message = answer.get("message") if "message" in answer else answer.get("error")
     return Ended(
         state=state,
-        reason=_text(answer.get("reason")),
-        message=_text(message),
+        reason=text(answer.get("reason")),
+        message=text(message),
         cell=_failing_cell(record) if state == "failed" else None,
-        seconds=_number(record.get("duration")),
-        peak_memory=record["peak_memory"] if isinstance(record.get("peak_memory"), int) else None,
-        note=_text(answer.get("note")),
-        scraps=dict(scraps),
-        outputs=dict(outputs),
+        seconds=number(record.get("duration")),
+        peak_memory=record["peak_memory"] if type(record.get("peak_memory")) is int else None,
+        note=text(answer.get("note")),
+        scraps=small_values(dict(scraps)),
+        outputs=small_values(dict(outputs)),
     )
 
 
@@ -71,8 +74,8 @@ def _failing_cell(record: Mapping[str, Any]) -> int | None:
     """Return the number of the last cell that began: the one that failed."""
     cells = record.get("cells")
     last = cells[-1] if isinstance(cells, list) and cells else None
-    number = last.get("cell") if isinstance(last, dict) else None
-    return number if isinstance(number, int) and record.get("reason") == "cell-error" else None
+    cell = last.get("cell") if isinstance(last, dict) else None
+    return cell if isinstance(cell, int) and record.get("reason") == "cell-error" else None
 
 
 def _paths(outputs: Mapping[str, Any]) -> dict[str, Any]:
@@ -85,23 +88,6 @@ def _path(value: Any) -> Any:
     if isinstance(value, list):
         return [_path(item) for item in value]
     path = value.get("path") if isinstance(value, dict) else None
-    return path.removeprefix(f"{contract.output_folder}/") if isinstance(path, str) else None
-
-
-def _read(path: Path) -> dict[str, Any]:
-    """Read a record that may be anything; empty unless it is a JSON object of bounded size in a regular file."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-        with os.fdopen(descriptor, "rb") as file:
-            document = json.loads(file.read(_LARGEST))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return document if isinstance(document, dict) else {}
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
-
-
-def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) else None
+    if not isinstance(path, str) or ".." in path.split("/") or path.startswith("/"):
+        return None
+    return path.removeprefix(f"{contract.output_folder}/")

@@ -6,18 +6,21 @@ import json
 import os
 import secrets
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from generator.containers.limits import ContainerLimits
-from generator.package.map.files import Mounts
+from generator.package.map.files import Mounts, mount_option
+from generator.package.map.folders import remove_folder
 from generator.package.map.tool import Tool
 from generator.shared import contract
 from generator.subprocesses import Conversation, run
 
 _LABEL = "org.packmill.map"
 _ROWS = "/packmill/rows"
+_TEMPORARY = "/tmp"  # noqa: S108 - in the container, where it is a folder of its own
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,7 +29,7 @@ class ContainerPlan:
 
     tool: Tool
     work: Path
-    """The folder in which rows leave their results, on the host."""
+    """The folder with a folder for each container, in which its rows leave their results; on the host."""
     limits: ContainerLimits
     network: str | None = None
     variables: tuple[str, ...] = ()
@@ -34,21 +37,20 @@ class ContainerPlan:
     way: str = "auto"
     label: str = ""
 
-    def command(self, mounts: Mounts, *, name: str, memory: float = 1) -> tuple[str, ...]:
-        """Return the command that starts a container; ``memory`` multiplies its limit."""
+    def command(self, mounts: Mounts, folder: Path, *, memory: float = 1) -> tuple[str, ...]:
+        """Return the command that starts a container with its own folder; ``memory`` multiplies its limit."""
         limits = replace(self.limits, memory=int(self.limits.memory * memory))
-        temporary = self.work / f"tmp-{name}"
-        temporary.mkdir(mode=0o700)
         network = (f"--network={self.network}",) if self.network else ()
         return (
             *("docker", "run", "--interactive", "--rm", "--init", "--read-only", "--log-driver=none"),
             *(network if self.tool.needs_network else ("--network=none",)),
             f"--user={os.getuid()}:{os.getgid()}",
-            f"--mount=type=bind,source={self.work},target={_ROWS}",
-            f"--mount=type=bind,source={temporary},target=/tmp",
+            mount_option(folder / "rows", _ROWS),
+            mount_option(folder / "tmp", _TEMPORARY),
             *mounts.options(),
             *limits.options(ram=self.tool.ram * memory, cores=self.tool.cores),
-            *("--env=HOME=/tmp", "--env=TMPDIR=/tmp", f"--workdir={_ROWS}", f"--label={_LABEL}={self.label}"),
+            *(f"--env=HOME={_TEMPORARY}", f"--env=TMPDIR={_TEMPORARY}"),
+            *(f"--workdir={_ROWS}", f"--label={_LABEL}={self.label}"),
             *(f"--env={variable}" for variable in self.variables),
             *(self.tool.image, "packmill-runner", "rows", *self.tool.arguments),
             *(contract.output_option, _ROWS, "--way", self.way, "--no-progress-bar"),
@@ -57,48 +59,71 @@ class ContainerPlan:
 
 
 class Container:
-    """One container: takes rows, and answers them in their order."""
+    """One container: runs a row at a time.
+
+    The rows of a container run as the same user. A row is therefore asked for after the results of the one before have
+    been taken out of the container, and nothing in the container knows the name of its folder earlier.
+    """
 
     def __init__(self, plan: ContainerPlan, mounts: Mounts, *, memory: float = 1, log: Path) -> None:
-        self.name = secrets.token_hex(4)
-        self.waiting: list[Any] = []
-        """What was asked and not answered, first in first out."""
+        self.row: Any = None
+        """What was asked for and has not been answered."""
         self.is_ready = False
         """Whether the runner has started."""
+        self.is_closed = False
+        """Whether it gets no further rows."""
         self._mounts = mounts
-        self._talk = Conversation(plan.command(mounts, name=self.name, memory=memory), log=log)
+        self._folder = plan.work / secrets.token_hex(4)
+        self._name = ""
+        for name in ("rows", "tmp"):
+            (self._folder / name).mkdir(mode=0o700, parents=True)
+        self._talk = Conversation(plan.command(mounts, self._folder, memory=memory), log=log)
 
     def fileno(self) -> int:
         """Return the descriptor that is readable when an answer has come, or the container has ended."""
         return self._talk.fileno()
 
-    def ask(self, row: Any, folder: str, values: Mapping[str, Any]) -> None:
-        """Ask for a row; its results will be in ``folder``."""
-        self.waiting.append(row)
-        self._talk.write(json.dumps({"row": folder, "inputs": self._mounts.inside(dict(values))}).encode() + b"\n")
+    def ask(self, row: Any, values: Mapping[str, Any]) -> None:
+        """Ask for a row."""
+        self.row, self._name = row, secrets.token_hex(8)
+        request = {"row": self._name, "inputs": self._mounts.inside(dict(values))}
+        self._talk.write(json.dumps(request).encode() + b"\n")
 
     def answers(self) -> list[dict[str, Any]] | None:
-        """Return the answers that have come; None after the container has ended."""
+        """Return the answers about the row that was asked for, at most one; None after the container has ended."""
         lines = self._talk.read()
         if lines is None:
             return None
         answers = [answer for answer in map(_parse, lines) if answer]
         self.is_ready = self.is_ready or bool(answers)
-        return [answer for answer in answers if "row" in answer]
+        return [answer for answer in answers if self._name and answer.get("row") == self._name][:1]
+
+    def take(self) -> Path:
+        """Move what the row left out of the container's sight, and return its folder, which may be missing."""
+        left, taken = self._folder / "rows" / self._name, self._folder / self._name
+        with suppress(OSError):
+            left.rename(taken)
+        self.row, self._name = None, ""
+        return taken
 
     def close(self) -> None:
         """Ask for no more: the container ends after what it was asked."""
+        self.is_closed = True
         self._talk.close()
 
     def end(self) -> int:
         """Wait for the container's end; return the exit code of ``docker run``."""
         return self._talk.end()
 
+    def remove(self) -> None:
+        """Remove the folder of a container that has ended."""
+        remove_folder(self._folder)
+
 
 def _parse(line: bytes) -> dict[str, Any] | None:
     try:
         answer = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return answer if isinstance(answer, dict) else None
 

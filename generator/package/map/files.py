@@ -25,15 +25,8 @@ class Mounts:
         self._inside = {folder: f"{_INSIDE}/{number}" for number, folder in enumerate(sorted(folders), 1)}
 
     def options(self) -> Iterator[str]:
-        """Return the options of ``docker run``.
-
-        Raises:
-            UsageError: a folder has a comma in its name, which Docker's option cannot carry.
-        """
-        for folder, inside in self._inside.items():
-            if "," in str(folder):
-                raise UsageError(f"{folder}: Docker cannot mount a folder with a comma in its name; rename it")
-            yield f"--mount=type=bind,source={folder},target={inside},readonly"
+        """Return the options of ``docker run``."""
+        yield from (mount_option(folder, inside, readonly=True) for folder, inside in self._inside.items())
 
     def inside(self, value: Any) -> Any:
         """Return a value with the paths that a container has."""
@@ -48,6 +41,12 @@ class Mounts:
         path = _path(one)
         folder = _mounted(path)
         return self._inside[folder] if path == folder else f"{self._inside[folder]}/{path.name}"
+
+
+def mount_option(source: Path, target: str, *, readonly: bool = False) -> str:
+    """Return the option of ``docker run`` that mounts a folder; its value is a line of CSV."""
+    quoted = str(source).replace('"', '""')
+    return f'--mount=type=bind,"source={quoted}",target={target}{",readonly" if readonly else ""}'
 
 
 def _mounted(path: Path) -> Path:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timezone
+from pathlib import Path
 
 from generator.package.map.rows import PlannedRow
 from generator.shared.errors import UsageError
@@ -41,3 +45,23 @@ def row_folders(rows: Sequence[PlannedRow], template: str | None) -> dict[int, s
             if above in taken:
                 raise UsageError(f"--folder-template: row {number} is in the folder {above!r} of row {taken[above]}")
     return {number: path for path, number in taken.items()}
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder that a notebook wrote, also folders in it whose owner may not write to them.
+
+    What the notebook put in the place of the folder is removed, too; a link is not followed.
+    """
+    if folder.is_symlink() or not folder.is_dir():
+        folder.unlink(missing_ok=True)
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+    if not folder.exists():
+        return
+    for path, names, _ in os.walk(folder):
+        for name in (".", *names):
+            below = Path(path, name)
+            with suppress(OSError):
+                if not below.is_symlink():
+                    below.chmod(0o700)
+    shutil.rmtree(folder, ignore_errors=True)

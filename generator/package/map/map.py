@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -17,7 +16,7 @@ from generator.package.image_presence import require_own_image
 from generator.package.job_file import read_job
 from generator.package.map.containers import ContainerPlan, remove_containers
 from generator.package.map.counting import Counter
-from generator.package.map.folders import row_folders, rows_folder
+from generator.package.map.folders import remove_folder, row_folders, rows_folder
 from generator.package.map.journal import Ended, Journal, hidden_folder, open_journal
 from generator.package.map.report import write_report
 from generator.package.map.results import Result, write_results
@@ -224,13 +223,13 @@ def _work_folder(outdir: Path, warn: Callable[[str], None]) -> Iterator[tuple[Pa
     label = hashlib.sha256(str(outdir).encode()).hexdigest()[:16]
     remove_containers(label, warn)
     for left in (outdir / hidden_folder).glob("work-*"):
-        shutil.rmtree(left, ignore_errors=True)
+        remove_folder(left)
     work = Path(mkdtemp(prefix="work-", dir=outdir / hidden_folder))
     try:
         yield work, label
     finally:
         remove_containers(label, warn)
-        shutil.rmtree(work, ignore_errors=True)
+        remove_folder(work)
 
 
 def _summary(results: Sequence[Result], written: Sequence[Path]) -> MapSummary:

@@ -17,6 +17,7 @@ from typing import Any
 from generator.package.file_objects import file_objects
 from generator.package.map.folders import rows_folder
 from generator.package.map.journal import Ended
+from generator.package.map.records import presentable
 from generator.package.map.rows import PlannedRow
 
 csv_file, parquet_file = "results.csv", "results.parquet"
@@ -79,7 +80,7 @@ def _record(result: Result, outputs: Mapping[str, str], scraps: Mapping[str, str
 def _value(row: PlannedRow, name: str) -> Any:
     """Return the value of an input; of files, the cell of the table."""
     value = row.values.get(name)
-    return row.given[name] if any(file_objects(value)) else value
+    return presentable(row.given[name] if any(file_objects(value)) else value)
 
 
 def _placed(path: Any, place: str) -> Any:

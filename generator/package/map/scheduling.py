@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import selectors
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from generator.package.map.collecting import collect_row
 from generator.package.map.containers import Container, ContainerPlan
 from generator.package.map.files import Mounts
+from generator.package.map.folders import remove_folder
 from generator.package.map.journal import Ended
 from generator.package.map.rows import PlannedRow
 from generator.shared.errors import RunError
 
-_AHEAD = 2
-"""Rows that a container is asked for at once, so that it never waits for this process."""
 _MORE_MEMORY = 2.0
 _PASSING = frozenset(("out-of-memory", "kernel-died", "container-died"))
 """Reasons that a second attempt may not meet; one with the first two gets more memory."""
 _WAIT = 1.0
+_DOCKER_FAILED = 125
+"""Exit code of ``docker run`` if the container was not started (docker run, "Exit status")."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,7 +40,6 @@ class _Attempt:
     row: PlannedRow
     number: int = 1
     memory: float = 1.0
-    folder: str = ""
 
 
 class TooManyFailuresError(RunError):
@@ -60,7 +61,6 @@ class Scheduler:
     _containers: list[Container] = field(default_factory=list)
     _selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
     _failed: int = 0
-    _started: int = 0
     _mounts: Mounts | None = None
 
     def run(self, rows: Sequence[PlannedRow]) -> None:
@@ -77,7 +77,7 @@ class Scheduler:
                 self._start_containers()
                 for key, _ in self._selector.select(_WAIT):
                     self._hear(key.fileobj)  # type: ignore[arg-type]
-                self.on_wait(sum(min(1, len(one.waiting)) for one in self._containers))
+                self.on_wait(sum(one.row is not None for one in self._containers))
         finally:
             for container in self._containers:
                 container.close()
@@ -100,27 +100,20 @@ class Scheduler:
             container = Container(self.plan, mounts, memory=first.memory, log=self.plan.work / "containers.log")
             self._containers.append(container)
             self._selector.register(container, selectors.EVENT_READ)
-            self._ask(container, first)
+            container.ask(first, first.row.values)
             if alone:
                 container.close()
-            else:
-                self._fill(container)
 
     def _needed(self) -> bool:
         """Whether rows wait that no container has been started for."""
         return len(self._queue) > 0
 
-    def _fill(self, container: Container) -> None:
-        share = len(self._queue) >= 2 * self.schedule.parallel
-        while self._queue and len(container.waiting) < (_AHEAD if share else 1):
-            self._ask(container, self._queue.popleft())
-        if not self._queue and not container.waiting:
+    def _ask_next(self, container: Container) -> None:
+        if self._queue:
+            attempt = self._queue.popleft()
+            container.ask(attempt, attempt.row.values)
+        else:
             container.close()
-
-    def _ask(self, container: Container, attempt: _Attempt) -> None:
-        self._started += 1
-        attempt.folder = f"{self._started:07d}"
-        container.ask(attempt, attempt.folder, attempt.row.values)
 
     def _hear(self, container: Container) -> None:
         answers = container.answers()
@@ -128,31 +121,36 @@ class Scheduler:
             self._lose(container)
             return
         for answer in answers:
-            if not container.waiting or answer["row"] != container.waiting[0].folder:
-                continue  # not an answer of the runner
-            attempt = container.waiting.pop(0)
-            left = self.plan.work / attempt.folder
-            self._finish(attempt, collect_row(left, self.place(attempt.row), answer))
-        if not self.schedule.isolated:
-            self._fill(container)
+            attempt, left = container.row, container.take()
+            if not container.is_closed:
+                self._ask_next(container)  # before the results are read: it does not wait for this process
+            self._collect(attempt, left, answer)
+
+    def _collect(self, attempt: _Attempt, left: Path, answer: Mapping[str, Any]) -> None:
+        ended = collect_row(left, self.place(attempt.row), answer)
+        remove_folder(left)
+        self._finish(attempt, ended)
 
     def _lose(self, container: Container) -> None:
-        """Take what a container left that has ended: the row that ran failed, those that waited are for others."""
+        """Take what a container left that has ended: the row that ran failed."""
         self._selector.unregister(container)
         self._containers.remove(container)
         code = container.end()
-        if not container.waiting:
-            return
-        running, *waiting = container.waiting
-        self._queue.extendleft(reversed(waiting))
-        left = self.plan.work / running.folder
-        if not container.is_ready:
-            advice = "an image of an older packmill cannot run rows: build the package again"
-            raise RunError(f"the runner did not start (exit code {code}); {self._last_words()}; {advice}")
-        message = f"the container of the row ended (exit code {code}); {self._last_words()}"
-        reason = "out-of-memory" if code == 137 else "container-died"
-        answer = {"state": "failed", "reason": reason, "message": message}
-        self._finish(running, collect_row(left, self.place(running.row), answer))
+        if container.row is not None:
+            if not container.is_ready:
+                raise RunError(self._why_not_started(code))
+            message = f"the container of the row ended (exit code {code}); {self._last_words()}"
+            reason = "out-of-memory" if code == 137 else "container-died"
+            answer = {"state": "failed", "reason": reason, "message": message}
+            attempt, left = container.row, container.take()
+            self._collect(attempt, left, answer)
+        container.remove()
+
+    def _why_not_started(self, code: int) -> str:
+        if code == _DOCKER_FAILED:
+            return f"Docker did not start a container; {self._last_words()}"
+        advice = "an image of an older packmill cannot run rows: build the package again"
+        return f"the runner did not start (exit code {code}); {self._last_words()}; {advice}"
 
     def _last_words(self) -> str:
         try:

@@ -11,6 +11,7 @@ import pytest
 
 from generator.package.map.collecting import collect_row
 from generator.package.map.journal import Ended, open_journal
+from generator.package.map.report import write_report
 from generator.package.map.results import write_results
 from generator.package.map.rows import PlannedRow
 from generator.shared.errors import UsageError
@@ -73,6 +74,46 @@ def test_records_of_a_notebook_may_be_anything(text: str, tmp_path: Path) -> Non
     ended = collect_row(left(tmp_path, result=text, scraps=text, outputs=text), tmp_path / "1", answer)
 
     assert (ended.state, ended.reason, ended.message, ended.seconds) == ("failed", None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("scraps", "expected"),
+    [
+        ('{"a": NaN, "b": [Infinity], "c": 1e999}', {"a": None, "b": [None], "c": None}),
+        (r'{"a": "\ud800", "\udc00": 1}', {"a": "?", "?": 1}),
+        (r'{"__proto__": {"x": 1}, "": 2, "a\u0000": 3}', {"__proto__": {"x": 1}, "": 2, "a\0": 3}),
+        (json.dumps({"small": 1, "large": "x" * 100_000}), {"small": 1}),
+        ('{"a": ' + "9" * 5000 + "}", {}),
+    ],
+)
+def test_scraps_that_no_table_can_have_do_not_end_a_map(scraps: str, expected: dict[str, Any], tmp_path: Path) -> None:
+    record = '{"duration": ' + "9" * 401 + ', "peak_memory": true}'
+    folder = left(tmp_path, scraps=scraps, result=record)
+
+    ended = collect_row(folder, tmp_path / "rows" / "1", _SUCCEEDED)
+
+    assert (ended.scraps, ended.seconds, ended.peak_memory) == (expected, None, None)
+    with open_journal(tmp_path, resume=False) as journal:
+        journal.store(row(1), "1", ended)
+        results = [(row(1, n=float("nan"), text="\ud800"), "1", journal.ended(row(1), "1"))]
+    write_report(tmp_path, results, package="<b>", tables=write_results(tmp_path, results))
+
+
+@pytest.mark.parametrize("nested", ["[" * 900 + "]" * 900, '{"a":' * 900 + "1" + "}" * 900, "[" * 100_000])
+def test_records_may_be_nested_deeply(nested: str, tmp_path: Path) -> None:
+    text = f'{{"a": {nested}}}'
+    ended = collect_row(left(tmp_path, scraps=text, outputs=text, result=text), tmp_path / "rows" / "1", _SUCCEEDED)
+
+    with open_journal(tmp_path, resume=False) as journal:
+        journal.store(row(1), "1", ended)
+    assert ended.state == "succeeded"
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "output/../../secret", "../x"])
+def test_an_output_outside_of_the_row_is_not_linked(path: str, tmp_path: Path) -> None:
+    outputs = json.dumps({"map": {"class": "File", "path": path}})
+
+    assert collect_row(left(tmp_path, outputs=outputs), tmp_path / "1", _SUCCEEDED).outputs == {"map": None}
 
 
 def row(number: int, **values: Any) -> PlannedRow:

@@ -1,0 +1,61 @@
+"""Records that a notebook may have written: read with bounds, so that any content can be stored and shown."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+_LARGEST = 16 << 20
+"""Bytes of a record that is read."""
+_LARGEST_VALUE = 64 << 10
+"""Characters of JSON that a value may have in the table of results."""
+_MOST_VALUES = 1000
+_DEEPEST = 50
+_LONGEST_TEXT = 4000
+"""Characters of a message."""
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """Return a JSON object from a regular file; empty if the file has none or is too large."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with os.fdopen(descriptor, "rb") as file:
+            document = presentable(json.loads(file.read(_LARGEST)))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def small_values(record: dict[str, Any]) -> dict[str, Any]:
+    """Return the values of a record that fit into a table."""
+    values = list(record.items())[:_MOST_VALUES]
+    return {name: value for name, value in values if len(json.dumps(value)) <= _LARGEST_VALUE}
+
+
+def presentable(value: Any, depth: int = _DEEPEST) -> Any:
+    """Return a value as JSON and UTF-8 can have it: not a number, infinity and what is nested too deep become null."""
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-8", "replace").decode()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, list):
+        return [presentable(item, depth - 1) for item in value] if depth else None
+    if isinstance(value, dict):
+        return {presentable(name): presentable(item, depth - 1) for name, item in value.items()} if depth else None
+    return value
+
+
+def text(value: Any) -> str | None:
+    """Return a text of bounded length; None for anything else."""
+    return str(presentable(value[:_LONGEST_TEXT])) if isinstance(value, str) else None
+
+
+def number(value: Any) -> float | None:
+    """Return a finite number; None for anything else."""
+    try:
+        return presentable(float(value)) if isinstance(value, int | float) else None
+    except OverflowError:
+        return None

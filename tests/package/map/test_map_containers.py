@@ -1,0 +1,124 @@
+"""The containers of a map: what rows in them can see of each other. A script stands in for Docker."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from generator.containers.limits import container_limits
+from generator.package.map.containers import ContainerPlan
+from generator.package.map.files import mount_option
+from generator.package.map.folders import remove_folder
+from generator.package.map.journal import Ended
+from generator.package.map.rows import PlannedRow
+from generator.package.map.scheduling import Schedule, Scheduler
+from generator.package.map.tool import Tool
+from generator.shared.errors import RunError
+
+_DOCKER = """\
+import csv, json, os, sys
+mounts = [dict(part.partition("=")[::2] for part in next(csv.reader([word.removeprefix("--mount=")])))
+          for word in sys.argv if word.startswith("--mount=")]
+rows = next(one["source"] for one in mounts if one["target"] == "/packmill/rows")
+print(json.dumps({"ready": 1}), flush=True)
+for line in sys.stdin:
+    asked = json.loads(line)
+    seen = sorted(os.listdir(rows)), sorted(os.listdir(os.path.join(rows, "..", "..")))
+    folder = os.path.join(rows, asked["row"])
+    exec(asked["inputs"].get("code", ""))
+    os.makedirs(os.path.join(folder, "output"), exist_ok=True)
+    with open(os.path.join(folder, "output", "scraps.json"), "w") as file:
+        json.dump({"seen": seen[0], "name": asked["row"]}, file)
+    print(json.dumps({"row": asked["row"], "state": "succeeded"}), flush=True)
+"""
+
+
+@pytest.fixture
+def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A ``docker`` that runs rows in its own process."""
+    program = tmp_path / "bin" / "docker"
+    program.parent.mkdir()
+    program.write_text(f"#!{sys.executable}\n{_DOCKER}")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+    return program
+
+
+def run_rows(folder: Path, *codes: str, parallel: int = 1, isolated: bool = False) -> dict[int, Ended]:
+    """Run rows that execute code; return how they ended."""
+    (folder / "work").mkdir()
+    tool = Tool(image="image", arguments=(), cores=1, ram=0, time=None, needs_network=False)
+    ended: dict[int, Ended] = {}
+    rows = [PlannedRow(number=number, values={"code": code}, given={}) for number, code in enumerate(codes, 1)]
+    Scheduler(
+        plan=ContainerPlan(tool=tool, work=folder / "work", limits=container_limits()),
+        schedule=Schedule(parallel=parallel, isolated=isolated),
+        place=lambda row: folder / "rows" / str(row.number),
+        on_end=lambda row, one: ended.update({row.number: one}),
+        on_wait=lambda _: None,
+    ).run(rows)
+    return ended
+
+
+@pytest.mark.usefixtures("docker")
+@pytest.mark.parametrize("isolated", [False, True])
+def test_a_row_sees_no_folder_of_another_row(isolated: bool, tmp_path: Path) -> None:
+    ended = run_rows(tmp_path, *[""] * 6, parallel=2, isolated=isolated)
+
+    assert [ended[number].scraps["seen"] for number in range(1, 7)] == [[]] * 6
+    assert len({one.scraps["name"] for one in ended.values()}) == 6
+    assert [path.name for path in (tmp_path / "work").iterdir()] == ["containers.log"]
+
+
+@pytest.mark.usefixtures("docker")
+@pytest.mark.parametrize(
+    ("code", "state"),
+    [
+        ("print('x' * 3000000)", "succeeded"),
+        ("print('[' * 100000)", "succeeded"),
+        ("print(json.dumps({'row': '0000001', 'state': 'failed'}), flush=True)", "succeeded"),
+        ("os.symlink(os.environ['ELSEWHERE'], folder)", "failed"),
+        ("os._exit(9)", "failed"),
+    ],
+)
+def test_a_hostile_row_harms_nothing_but_itself(
+    code: str, state: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = tmp_path / "elsewhere" / "output" / "kept.txt"
+    kept.parent.mkdir(mode=0o755, parents=True)
+    kept.touch()
+    monkeypatch.setenv("ELSEWHERE", str(tmp_path / "elsewhere"))
+
+    ended = run_rows(tmp_path, code, "")
+
+    assert (ended[1].state, ended[2].state) == (state, "succeeded")
+    assert kept.is_file()
+    assert kept.parent.stat().st_mode & 0o777 == 0o755
+    assert ended[2].scraps["seen"] == []
+
+
+def test_docker_that_starts_no_container_is_not_blamed_on_the_image(docker: Path, tmp_path: Path) -> None:
+    docker.write_text("#!/bin/sh\necho 'docker: cannot connect to the daemon' >&2\nexit 125\n")
+
+    with pytest.raises(RunError, match=r"Docker did not start a container; its last line: docker: cannot connect"):
+        run_rows(tmp_path, "")
+
+
+def test_a_folder_of_any_name_can_be_mounted() -> None:
+    option = mount_option(Path('/a, "b"'), "/in", readonly=True)
+
+    assert option == '--mount=type=bind,"source=/a, ""b""",target=/in,readonly'
+
+
+def test_folders_without_permissions_are_removed(tmp_path: Path) -> None:
+    (tmp_path / "a" / "b" / "c").mkdir(parents=True)
+    (tmp_path / "kept").mkdir(mode=0o755)
+    (tmp_path / "a" / "link").symlink_to(tmp_path / "kept")
+    (tmp_path / "a" / "b").chmod(0)
+
+    remove_folder(tmp_path / "a")
+
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
