@@ -11,6 +11,7 @@ import csv
 import io
 import itertools
 import json
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -23,6 +24,8 @@ geometry = "geometry"
 """The column with the geometry of a feature."""
 _RANGE = re.compile(r"(-?\d+)\.\.(-?\d+)")
 _LONGEST_PRODUCT = 1_000_000
+_LARGEST_CELL = 16 << 20
+"""Characters of a cell of CSV, such as a geometry."""
 
 
 def read_table(path: Path) -> list[Row]:
@@ -60,6 +63,8 @@ def product(assignments: Sequence[str]) -> list[Row]:
         if name in columns:
             raise UsageError(f"--product {name}: given twice; separate its values by commas")
         columns[name] = _values(text)
+    if empty := [name for name, values in columns.items() if not values]:
+        raise UsageError(f"--product {empty[0]}: has no values")
     count = 1
     for values in columns.values():
         count *= len(values)
@@ -71,7 +76,7 @@ def product(assignments: Sequence[str]) -> list[Row]:
 def _values(text: str) -> list[str]:
     span = _RANGE.fullmatch(text)
     if not span:
-        return next(csv.reader([text]))
+        return next(csv.reader([text]), [])
     first, last = int(span[1]), int(span[2])
     if abs(last - first) >= _LONGEST_PRODUCT:
         raise UsageError(f"--product {text}: more than {_LONGEST_PRODUCT:,} values")
@@ -81,6 +86,7 @@ def _values(text: str) -> list[str]:
 
 
 def _read_csv(path: Path, delimiter: str = ",") -> Iterator[Row]:
+    csv.field_size_limit(_LARGEST_CELL)
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.reader(file, delimiter=delimiter, strict=True)
         try:
@@ -100,6 +106,8 @@ def _read_csv(path: Path, delimiter: str = ",") -> Iterator[Row]:
 
 
 def _check_names(path: Path, names: Sequence[str]) -> None:
+    if len(names) == 1 and ";" in names[0]:
+        raise UsageError(f"{path} line 1: the columns are separated by ';'; save the file with commas")
     if not all(names):
         raise UsageError(f"{path} line 1: column {names.index('') + 1} has no name")
     if len(set(names)) < len(names):
@@ -145,8 +153,18 @@ def _parse(text: str, where: str) -> Any:
     def refuse(word: str) -> None:
         raise ValueError(f"{word} is not a number of JSON")
 
+    def finite(digits: str) -> float:
+        if math.isinf(value := float(digits)):
+            raise ValueError(f"{digits[:40]} is too large a number")
+        return value
+
     try:
-        return json.loads(text, parse_constant=refuse)
+        value = json.loads(text, parse_constant=refuse, parse_float=finite)
+        if "\\u" in text:
+            json.dumps(value, ensure_ascii=False).encode()
+        return value
+    except UnicodeEncodeError:
+        raise UsageError(f"{where}: a text has half of a surrogate pair, which is not a character") from None
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{where}: not JSON: {error}") from None
 
@@ -164,16 +182,26 @@ def _read_parquet(path: Path) -> Iterator[Row]:
         raise UsageError(f"{path}: Parquet needs pyarrow; install it: pip install 'packmill[tables]'") from None
     try:
         with parquet.ParquetFile(io.BytesIO(path.read_bytes())) as file:
+            first = 1
             for batch in file.iter_batches():
-                for row in batch.to_pylist():
+                for number, row in enumerate(batch.to_pylist(), first):
+                    _check_binary(row, f"{path} row {number}")
                     yield {name: _plain(cell) for name, cell in row.items() if cell is not None}
+                first += batch.num_rows
     except ArrowException as error:
         raise UsageError(f"{path}: not Parquet: {error}") from None
+    except ValueError as error:  # nanoseconds, which Python's times do not have
+        raise UsageError(f"{path}: a value cannot be read: {error}") from None
+
+
+def _check_binary(row: Mapping[str, Any], where: str) -> None:
+    if binary := [name for name, cell in row.items() if isinstance(cell, bytes)]:
+        raise UsageError(f"{where}: column {binary[0]!r} has bytes; convert them to text")
 
 
 def _plain(cell: Any) -> Any:
     """Return a cell as JSON has it; times become text in ISO 8601."""
-    if isinstance(cell, list):
+    if isinstance(cell, list | tuple):  # a tuple is an entry of a map
         return [_plain(item) for item in cell]
     if isinstance(cell, dict):
         return {name: _plain(item) for name, item in cell.items()}

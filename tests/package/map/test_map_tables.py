@@ -64,6 +64,9 @@ def test_parquet_gives_values_that_json_has(tmp_path: Path) -> None:
         ("t.csv", 'n\n"1\n', "not CSV"),
         ("t.jsonl", '{"n": 1}\n[1]\n', "line 2: not an object"),
         ("t.jsonl", '{"n": NaN}\n', "line 1: not JSON: NaN"),
+        ("t.jsonl", '{"n": 1}\n{"n": 1e999}\n', "line 2: not JSON: 1e999 is too large"),
+        ("t.jsonl", r'{"t": "\ud800"}', "line 1: a text has half of a surrogate pair"),
+        ("t.csv", "n;t\n1;a\n", "line 1: the columns are separated by ';'"),
         ("t.json", '{"n": 1}', "neither a list of objects nor GeoJSON"),
         ("t.parquet", "text", "not Parquet"),
     ],
@@ -102,7 +105,26 @@ def test_a_range_has_all_whole_numbers(text: str, values: list[str]) -> None:
     assert [row["n"] for row in product([text])] == values
 
 
-@pytest.mark.parametrize("words", [["n"], ["n="], ["=1"], ["n=1", "n=2"], ["n=1..9999999"], ["a=1..2000", "b=1..2000"]])
+@pytest.mark.parametrize(
+    "words",
+    [["n"], ["n="], ["=1"], ["n=1", "n=2"], ["n=1..9999999"], ["n=\n"], ["a=1..2000", "b=1..2000"]],
+)
 def test_a_product_that_is_none_is_refused(words: list[str]) -> None:
     with pytest.raises(UsageError):
         product(words)
+
+
+def test_a_cell_may_be_a_large_geometry(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("area\n" + "x" * 300_000 + "\n")
+
+    assert len(read_table(tmp_path / "t.csv")[0]["area"]) == 300_000
+
+
+def test_bytes_of_parquet_are_refused(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    parquet.write_table(pyarrow.table({"c": pyarrow.array([b"a"])}), tmp_path / "t.parquet")
+
+    with pytest.raises(UsageError, match="row 1: column 'c' has bytes"):
+        read_table(tmp_path / "t.parquet")
