@@ -18,7 +18,7 @@ from generator.notebook.interface import Interface, read_interface
 from generator.notebook.notebook import Notebook, read_notebook
 from generator.notebook.parameters import Remark
 from generator.notebook.stage_ins import folders_below
-from generator.notebook.text_formats import as_notebook, is_notebook_name
+from generator.notebook.text_formats import as_notebook, ending_of, is_notebook_name, is_text_name
 from generator.repository.checkout import inside
 from generator.repository.places import default_process
 from generator.request.resources import Resources
@@ -162,5 +162,18 @@ def _list_processes(folder: Path) -> Iterator[str]:
     for root, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in files:
-            if name.endswith((".ipynb", ".sh", ".qmd", ".Rmd")):
+            if name.endswith((".ipynb", ".sh")) or _is_text_notebook(Path(root, name)):
                 yield str(Path(root, name).relative_to(folder))
+
+
+def _is_text_notebook(path: Path) -> bool:
+    """Whether a file has a text notebook's ending and its marks; a link or a file that cannot be read is none."""
+    if not is_text_name(path.name) or path.is_symlink() or not path.is_file():
+        return False
+    from generator.notebook.text_formats.recognition import HEAD, is_notebook_text
+
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            return is_notebook_text(file.read(HEAD), ending_of(path.name))
+    except OSError:
+        return False

@@ -1,0 +1,2 @@
+# %% tags=["parameters"]
+n = 3
