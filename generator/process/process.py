@@ -167,7 +167,7 @@ def _list_processes(folder: Path) -> Iterator[str]:
 
 
 def _is_text_notebook(path: Path) -> bool:
-    """Whether a file has a text notebook's ending and its marks; a link or a file that cannot be read is none."""
+    """Check a file for the ending and the marks of a text notebook; links and unreadable files do not count."""
     if not is_text_name(path.name) or path.is_symlink() or not path.is_file():
         return False
     from generator.notebook.text_formats.recognition import HEAD, is_notebook_text
