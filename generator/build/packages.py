@@ -91,6 +91,7 @@ def _context(
         guard_allows=job.settings.stage_allow,
         address=address(job.request, folder),
         emits=job.request.emits,
+        scatter=job.request.scatter,
         examples=example_files(job.folder, process),
     )
 

@@ -13,6 +13,7 @@ from generator.image import names
 from generator.metadata.missing import describe_missing
 from generator.notebook.parameters import Remark
 from generator.process.process import Process, read_process
+from generator.process.scatter import check_scatter
 from generator.process.undeclared import describe_undeclared
 from generator.process.unread_environment import describe_unread
 from generator.progress import Progress
@@ -59,6 +60,7 @@ def read_commit(request: BuildRequest, settings: Settings, checkout: Checkout, p
             key = f"{key} without submodules"
         read = (read_process(folder, path, request.choices, left_out=checkout.left_out) for path in request.processes)
         processes = tuple(replace(one, resources=request.resources.over(one.resources)) for one in read)
+        check_scatter(processes, request.scatter)
         environment = read_environment(folder, standard=request.standard)
         write_readably(folder, environment)
         # a requested environment gets its binder folder from packmill, which needs no remark

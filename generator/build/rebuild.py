@@ -177,6 +177,7 @@ def _request(record: Provenance, *, output: Path, fresh: bool, image: str | None
         kernel=text("kernel"),
         language=text("language"),
         emits=tuple(name for name in (text("emit") or "").split() if name in optional_documents),
+        scatter=tuple((text("scatter") or "").split()),
         standard=record.options.get("standard_buildpacks") is True,
         kernel_gateway=record.options.get("kernel_gateway") is True,
         submodules=record.options.get("no_submodules") is not True,

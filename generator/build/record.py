@@ -94,6 +94,7 @@ def _build_options(request: BuildRequest, settings: Settings) -> dict[str, Any]:
         "no_submodules": not request.submodules,
         "stage_guard": settings.stage_guard,
         "emit": " ".join(request.emits),
+        "scatter": " ".join(request.scatter),
         **{name: str(amount) for name in resource_names if (amount := getattr(request.resources, name)) is not None},
     }
     return {name: value for name, value in options.items() if value}

@@ -114,6 +114,14 @@ registry. For a private https repository set PACKMILL_GIT_TOKEN in the environme
         "ro-crate (metadata that make the package a Workflow RO-Crate)",
     )
     parser.add_argument(
+        "--scatter",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="an input that scatter.cwl takes as a list, to run the process once for each item; may be given several "
+        "times (default: the staged input, if there is exactly one)",
+    )
+    parser.add_argument(
         "--replace",
         action="store_true",
         help="replace a package or an image of another repository or process at the same place",
@@ -153,6 +161,7 @@ def run(options: argparse.Namespace) -> int:
         submodules=not options.no_submodules,
         replace=options.replace,
         emits=tuple(options.emit),
+        scatter=tuple(options.scatter),
         resources=requested_resources(options),
         parameters_cell=options.parameters_cell,
         kernel=options.kernel,

@@ -32,6 +32,8 @@ class DocumentContext:
     guard_allows: tuple[str, ...] = ()
     emits: tuple[str, ...] = ()
     """The optional documents that the request asks for (`generator.request.build.optional_documents`)."""
+    scatter: tuple[str, ...] = ()
+    """The inputs that ``scatter.cwl`` scatters over; empty for the only stage-in, if there is exactly one."""
     address: str = ""
     """Address of the package's folder; empty when it is not deposited."""
     examples: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict)

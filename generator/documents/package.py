@@ -12,7 +12,7 @@ from typing import Protocol
 
 from generator.documents import readme
 from generator.documents.context import DocumentContext
-from generator.documents.cwl import application, job, process, workflow
+from generator.documents.cwl import application, job, process, scatter, workflow
 from generator.documents.descriptors import airflow, maap, ogc, ro_crate
 from generator.documents.descriptors import application as older_descriptor
 from generator.documents.provenance import BuildRecord, package_json
@@ -32,7 +32,7 @@ class Catalog(Protocol):
         """Return the text of the document by its name; ``files`` are all others."""
 
 
-emitters: tuple[Emitter, ...] = (process, workflow, application, job, older_descriptor, ogc, readme)
+emitters: tuple[Emitter, ...] = (process, workflow, application, scatter, job, older_descriptor, ogc, readme)
 """The documents of every package but ``package.json``, which lists the others."""
 optional_emitters: Mapping[str, Emitter] = MappingProxyType({"airflow": airflow, "maap": maap})
 """Documents that a request asks for, by the names in `generator.request.build.optional_documents`."""

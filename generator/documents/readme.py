@@ -8,6 +8,7 @@ from generator.documents.context import DocumentContext
 from generator.documents.cwl.application import workflow_id
 from generator.documents.cwl.platform_inputs import is_json_text
 from generator.documents.cwl.process import shown_type
+from generator.documents.cwl.scatter import scatter_id, scattered_inputs
 from generator.notebook.parameters import Missing
 from generator.request.resources import describe_resources
 from generator.resources import render
@@ -56,6 +57,9 @@ def readme_md(context: DocumentContext) -> str:
         staged=", ".join(f"`{one.id}`" for one in interface.stage_ins),
         delivered=bool(interface.outputs),
         workflow=workflow_id(context),
+        scattered=", ".join(f"`{name}`" for name in scattered_inputs(context)),
+        scattered_several=len(scattered_inputs(context)) > 1,
+        scatter=scatter_id(context),
         texts=", ".join(f"`{one.id}`" for one in texts),
         texts_several=len(texts) > 1,
     )

@@ -47,9 +47,9 @@ def find_process(package: Path) -> Path:
 
     Raises:
         UsageError: the folder is not a package, or has the packages of processes in folders below it; or the file is
-            the document for platforms.
+            a document for platforms.
     """
-    if package.is_file() and package.name == "application.cwl":
+    if package.is_file() and package.name in ("application.cwl", "scatter.cwl"):
         raise UsageError(
             f"{package}: for platforms, which stage its folders; run the package {package.parent}, or "
             f"cwltool {package}#ID with the ID of its Workflow"

@@ -43,7 +43,8 @@ class BuildRequest:
     another repository at the same place; ``emits`` are the optional documents, in a fixed order; ``resources`` precede
     those that the repository states; ``parameters_cell`` is the number of the notebook's cell with the parameters;
     ``platform`` is where the packages are deployed;
-    ``kernel`` and ``language`` replace those that the notebook names.
+    ``kernel`` and ``language`` replace those that the notebook names;
+    ``scatter`` are the inputs that ``scatter.cwl`` scatters over instead of the only stage-in.
     """
 
     repository: Repository
@@ -71,6 +72,7 @@ class BuildRequest:
     parameters_cell: int | None = None
     kernel: str | None = None
     language: str | None = None
+    scatter: tuple[str, ...] = ()
 
     @property
     def choices(self) -> Choices:
@@ -121,6 +123,7 @@ def build_request(
     parameters_cell: str | None = None,
     kernel: str | None = None,
     language: str | None = None,
+    scatter: tuple[str, ...] = (),
 ) -> BuildRequest:
     """Validate the values of a request; ``resources`` has those of ``cores``, ``ram``, ``disk``, ``time``, ``gpu``.
 
@@ -163,6 +166,7 @@ def build_request(
         parameters_cell=check_cell_number(parameters_cell) if parameters_cell else None,
         kernel=check_kernel(kernel) if kernel else None,
         language=check_language(language) if language else None,
+        scatter=tuple(dict.fromkeys(scatter)),
     )
 
 

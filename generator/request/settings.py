@@ -49,6 +49,7 @@ variables = {
     "deploy": "address of a platform with OGC API - Processes that the package is deployed to; needs 'registry'",
     "output": "folder for packages (default: packages)",
     "emit": "documents to write as well, separated by spaces: airflow, maap, ro-crate",
+    "scatter": "inputs that scatter.cwl scatters over, separated by spaces (default: the only staged input)",
     "replace": "'yes' replaces a package or an image of another repository or process that has the same place",
     "package": "for the stage 'run': number of the CI job whose package is run",
     "package_process": "for the stage 'run': path of the process, if that job has packages of several",

@@ -15,7 +15,7 @@ from generator.shared.setting_text import is_yes
 _names = (
     "repository checkout process env parameters_cell kernel language output_template registry destination "
     "destination_branch destination_address deploy standard_buildpacks kernel_gateway no_submodules no_cache emit "
-    "cores ram disk time gpu"
+    "scatter cores ram disk time gpu"
 ).split()
 
 
@@ -53,6 +53,7 @@ def from_variables(environment: Mapping[str, str]) -> BuildRequest | None:
         submodules=not is_yes(value["no_submodules"]),
         replace=is_replacing(environment),
         emits=tuple(value["emit"].replace(",", " ").split()),
+        scatter=tuple(value["scatter"].replace(",", " ").split()),
         resources={name: value[name] for name in resource_names},
     )
 

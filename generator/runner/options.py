@@ -215,7 +215,7 @@ def _add_package(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_platform(group: argparse._ArgumentGroup) -> None:
-    """Add the options of ``application.cwl``, whose inputs and outputs a platform stages."""
+    """Add the options of ``application.cwl`` and ``scatter.cwl``, whose inputs and outputs a platform stages."""
     group.add_argument(
         contract.staged_option,
         action="append",
@@ -235,6 +235,11 @@ def _add_platform(group: argparse._ArgumentGroup) -> None:
         contract.catalog_option,
         metavar="ID",
         help="write a STAC catalog of the results to the output directory, which is then the only output",
+    )
+    group.add_argument(
+        contract.all_outputs_option,
+        action="store_true",
+        help="with --catalog: the declared outputs are outputs, too, and the directory has a name of its own",
     )
 
 

@@ -68,6 +68,7 @@ def packaged_run(options: argparse.Namespace) -> PackagedRun:
         staged=tuple(_parse_assignment(text, contract.staged_option) for text in options.staged),
         plain=tuple(options.plain),
         catalog=options.catalog,
+        all_outputs=options.all_outputs,
         declared=_parse_declarations(options.declare),
         template=template.choose(),
         template_args=template.args,

@@ -56,11 +56,11 @@ class BareRunner:
         script: Mapping[str, str] | None = None,
         job: Mapping[str, Any] | None = None,
         globs: bool = False,
-        application: bool = False,
+        document: str = "process.cwl",
     ) -> Run:
         """Run it with the package's values, changed by ``job``; ``globs`` takes the output object away.
 
-        ``application`` runs ``application.cwl``, as a platform does.
+        ``document`` is the one that runs: a platform takes ``application.cwl``.
         """
         repository = self.folder / "ada" / "trees"
         for name, text in (script or {}).items():
@@ -73,12 +73,12 @@ class BareRunner:
         built = self.packmill("build", repository, "--no-image", "--output", self.folder / "packages", *options)
         assert built.code == 0, built.err
         process = next((self.folder / "packages").rglob("process.cwl"))
-        document = process.with_name("application.cwl") if application else process
-        entry = _remove_container(document)
+        chosen = process.with_name(document)
+        entry = _remove_container(chosen)
         values = {**read_yaml(process.with_name("inputs.yml").read_text()), **(job or {})}
         (self.folder / "job.json").write_text(json.dumps(values))
         self._write_runner(repository, globs=globs)
-        return self._run(f"{document}{entry}")
+        return self._run(f"{chosen}{entry}")
 
     def _write_runner(self, repository: Path, *, globs: bool) -> None:
         runner = self.folder / "bin" / "packmill-runner"

@@ -155,7 +155,7 @@ def test_a_platform_runs_it_from_staged_folders_to_a_folder_with_a_catalog(run: 
         "import pathlib\npathlib.Path('o').mkdir()",
         "pathlib.Path('o', 'x.txt').write_text(f'{len(tiles)} {settings[\"a\"] + 1} {names}')",
         job={"tiles": _directory(folder), "settings": '{"a": 2}', "names": []},
-        application=True,
+        document="application.cwl",
     )
 
     assert done.code == 0, done.log
@@ -168,6 +168,27 @@ def test_a_platform_runs_it_from_staged_folders_to_a_folder_with_a_catalog(run: 
     asset = items["o-x"].assets["txt"]
     assert Path(str(asset.get_absolute_href())) == done.folder / "o/x.txt"
     assert (asset.roles, items["process"].assets["ipynb"].roles) == (["data"], ["metadata"])
+
+
+@pytest.mark.slow
+def test_a_platform_runs_it_for_each_of_several_folders(run: BareRunner, tmp_path: Path) -> None:
+    for name in ("b", "a"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "tile.txt").write_text(name)
+
+    done = run(
+        "tile = 'x.txt'  # type: stage-in\nout = 'x.txt'  # type: stage-out\nmore = 'm*.txt'  # type: stage-out?",
+        "open(out, 'w').write(open(tile).read() * 2)\nif 'b' in open(tile).read(): open('m1.txt', 'w').close()",
+        job={"tile": [_directory(tmp_path / "b"), _directory(tmp_path / "a")]},
+        document="scatter.cwl",
+    )
+
+    assert done.code == 0, done.log
+    assert [*done.outputs] == ["more", "out", "output_dir"]
+    assert [Path(one["path"]).read_text() for one in done.outputs["out"]] == ["bb", "aa"]
+    assert [one["class"] for one in done.outputs["output_dir"]] == ["Directory", "Directory"]
+    catalogs = [Path(one["path"], "catalog.json") for one in done.outputs["output_dir"]]
+    assert all(pystac.Catalog.from_file(str(one)).id == "ada.trees.main" for one in catalogs)
 
 
 def _write_catalog(output: Path) -> list[str]:

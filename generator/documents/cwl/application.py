@@ -33,30 +33,19 @@ def emit(context: DocumentContext) -> dict[str, str]:
 
 
 def application_cwl(context: DocumentContext) -> str:
-    """Return the text of ``application.cwl``; the inputs, which its workflow and its tool share, are formatted once."""
-    document = application(context)
-    inputs = document["$graph"][0]["inputs"]
-    members = [{**member, "inputs": _shared} for member in document["$graph"]]
-    parts = yaml_text(block(**{**document, "$graph": members})).split(f"\n    inputs: {_shared}\n")
-    text = yaml_text(inputs)
-    # texts of the author may have such a line, or line breaks of YAML 1.1, after which ruamel writes the indentation
-    if not inputs or len(parts) != len(members) + 1 or re.search("[\x85\u2028\u2029]", text):
-        return yaml_text(document)
-    indented = re.sub(r"^(?=.)", " " * 6, text, flags=re.MULTILINE)
-    return f"\n    inputs:\n{indented}".join(parts)
+    """Return the text of ``application.cwl``."""
+    return _graph_text(application(context))
 
 
 def application(context: DocumentContext) -> dict[str, Any]:
     """Return the document; other descriptors may contain it."""
-    inputs = _inputs(context)
-    return block(
-        **{
-            "cwlVersion": "v1.2",
-            "$namespaces": {"s": "https://schema.org/", **_cwltool_namespace(context)},
-            **platform_metadata(context),
-            "$graph": [_workflow(context, inputs), _tool(context, inputs)],
-        }
-    )
+    inputs = platform_inputs(context)
+    return _graph(context, platform_workflow(context, inputs), platform_tool(context, inputs))
+
+
+def graph_text(context: DocumentContext, workflow: dict[str, Any], tool: dict[str, Any]) -> str:
+    """Return the text of a document with this workflow and the tool that it runs."""
+    return _graph_text(_graph(context, workflow, tool))
 
 
 def workflow_id(context: DocumentContext) -> str:
@@ -75,14 +64,41 @@ _results = {
 }
 
 
-def _inputs(context: DocumentContext) -> dict[str, Any]:
+def _graph(context: DocumentContext, workflow: dict[str, Any], tool: dict[str, Any]) -> dict[str, Any]:
+    return block(
+        **{
+            "cwlVersion": "v1.2",
+            "$namespaces": {"s": "https://schema.org/", **_cwltool_namespace(context)},
+            **platform_metadata(context),
+            "$graph": [workflow, tool],
+        }
+    )
+
+
+def _graph_text(document: dict[str, Any]) -> str:
+    """Format a document; inputs that its workflow and its tool share are formatted once."""
+    inputs = document["$graph"][-1]["inputs"]
+    members = [{**one, "inputs": _shared} if one["inputs"] is inputs else one for one in document["$graph"]]
+    parts = yaml_text(block(**{**document, "$graph": members})).split(f"\n    inputs: {_shared}\n")
+    text = yaml_text(inputs)
+    # texts of the author may have such a line, or line breaks of YAML 1.1, after which ruamel writes the indentation
+    shared = sum(one["inputs"] == _shared for one in members)
+    if not inputs or len(parts) != shared + 1 or re.search("[\x85\u2028\u2029]", text):
+        return yaml_text(document)
+    indented = re.sub(r"^(?=.)", " " * 6, text, flags=re.MULTILINE)
+    return f"\n    inputs:\n{indented}".join(parts)
+
+
+def platform_inputs(context: DocumentContext) -> dict[str, Any]:
+    """Return the inputs as platforms take them, by name."""
     inputs = {one.id: platform_input(one) for one in context.process.interface.inputs}
     if context.process.is_notebook:
         inputs[contract.template_input] = template_entry(context)
     return inputs
 
 
-def _workflow(context: DocumentContext, inputs: dict[str, Any]) -> dict[str, Any]:
+def platform_workflow(context: DocumentContext, inputs: dict[str, Any]) -> dict[str, Any]:
+    """Return the workflow, whose only step is the process."""
     workflow: dict[str, Any] = {
         "class": "Workflow",
         "id": workflow_id(context),
@@ -103,7 +119,8 @@ def _workflow(context: DocumentContext, inputs: dict[str, Any]) -> dict[str, Any
     return {**workflow, "inputs": inputs, "steps": {step_name: step}, "outputs": {contract.output_dir: results}}
 
 
-def _tool(context: DocumentContext, inputs: dict[str, Any]) -> dict[str, Any]:
+def platform_tool(context: DocumentContext, inputs: dict[str, Any]) -> dict[str, Any]:
+    """Return the tool, whose results are one folder with a STAC catalog."""
     process = context.process
     tool: dict[str, Any] = {
         "class": "CommandLineTool",

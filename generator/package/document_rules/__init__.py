@@ -69,7 +69,7 @@ def _document(path: Path, folder: Path, *, as_step: bool = False) -> Problems:
 
 
 def _graph(document: dict[str, Any], folder: Path) -> Problems:
-    """Check ``application.cwl``: a workflow, and the tool that its only step runs."""
+    """Check ``application.cwl`` or ``scatter.cwl``: a workflow, and the tool that its only step runs."""
     yield from _file_head(document, {"cwlVersion", "$namespaces", "$graph"})
     found = document["$graph"]
     members = [mapping(one) for one in found] if isinstance(found, list) else []
@@ -153,7 +153,11 @@ def _workflow(document: dict[str, Any], folder: Path, tools: frozenset[str]) -> 
 
 
 def _step(where: str, step: dict[str, Any]) -> Problems:
-    yield from unknown(step, {"label", "doc", "run", "in", "out"}, where)
+    yield from unknown(step, {"label", "doc", "run", "in", "out", "scatter", "scatterMethod"}, where)
+    if step.get("scatterMethod", "dotproduct") != "dotproduct":
+        yield f"{where}: scatterMethod: {step['scatterMethod']!r} is not packmill's"
+    for name in items(step.get("scatter", [])):
+        yield from name_rule(f"{where}/scatter", name)
     if not isinstance(step.get("run"), str) or not isinstance(step.get("in"), dict):
         yield f"{where}: the name of a document and a mapping of its inputs are needed"
     for name, source in mapping(step.get("in")).items():

@@ -98,6 +98,7 @@ tool_hints: dict[str, Rule] = {
     "InplaceUpdateRequirement": _scalars(_yes_or_no, "inplaceUpdate"),
 }
 workflow_requirements: dict[str, Rule] = {
+    "ScatterFeatureRequirement": _scalars(_yes_or_no),
     "SchemaDefRequirement": _records,
     "StepInputExpressionRequirement": _scalars(_yes_or_no),
 }

@@ -6,6 +6,8 @@ from pathlib import Path
 
 APPLICATION = "application.cwl"
 """The self-contained document for platforms."""
+FOR_PLATFORMS = (APPLICATION, "scatter.cwl")
+"""All self-contained documents for platforms."""
 
 
 def cwl_documents(folder: Path) -> list[Path]:

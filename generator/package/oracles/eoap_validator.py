@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from generator.package.oracles.documents import APPLICATION, existing
+from generator.package.oracles.documents import FOR_PLATFORMS, existing
 from generator.package.oracles.opinion import Opinion
 from generator.package.oracles.programs import judge_with
 
@@ -15,8 +15,8 @@ loads = True
 
 
 def documents(folder: Path) -> list[Path]:
-    """List the document for platforms."""
-    return existing(folder, APPLICATION)
+    """List the documents for platforms."""
+    return existing(folder, *FOR_PLATFORMS)
 
 
 def judge(documents: Sequence[Path]) -> list[Opinion]:

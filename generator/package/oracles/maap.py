@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from generator.package.document_rules.fields import items, mapping
-from generator.package.oracles.documents import APPLICATION, existing
+from generator.package.oracles.documents import FOR_PLATFORMS, existing
 from generator.package.oracles.opinion import Opinion
 from generator.package.plain_document import read_document
 from generator.shared.errors import DocumentError
@@ -30,8 +30,8 @@ _PATTERNS = (
 
 
 def documents(folder: Path) -> list[Path]:
-    """List the document for platforms."""
-    return existing(folder, APPLICATION)
+    """List the documents for platforms."""
+    return existing(folder, *FOR_PLATFORMS)
 
 
 def judge(documents: Sequence[Path]) -> list[Opinion]:

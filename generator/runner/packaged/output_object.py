@@ -7,6 +7,7 @@ templated name, tell a file from a folder, or search folders in folders; the run
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -18,18 +19,25 @@ from generator.shared import contract
 
 
 def write_output_object(
-    found: Iterable[Found], output: Path, *, executed: Path | None = None, scraps: Scraps | None = None
+    found: Iterable[Found],
+    output: Path,
+    *,
+    executed: Path | None = None,
+    scraps: Scraps | None = None,
+    is_one_of_many: bool = False,
 ) -> None:
     """Write the file next to the output directory: engines look for it in the working directory.
 
-    Missing outputs are null, including a notebook that was never written.
+    Missing outputs are null, including a notebook that was never written. ``is_one_of_many`` gives the directory a name
+    of its own: cwltool cannot gather directories of one name.
     """
     values: dict[str, Any] = {one.output.id: _value(one, output) for one in found}
     if executed is not None and scraps is not None:
         values["output_nb"] = _first(executed, output)
         values["scraps"] = _first(output / contract.scraps_file, output)
         values["scrap_files"] = [_object("File", path, output) for path in scraps.files]
-    values[contract.output_dir] = {"class": "Directory", "path": output.name}
+    own_name = {"basename": f"{output.name}-{secrets.token_hex(8)}"} if is_one_of_many else {}
+    values[contract.output_dir] = {"class": "Directory", "path": output.name, **own_name}
     (output.parent / contract.output_object_file).write_text(json.dumps(values, indent=1) + "\n", encoding="ascii")
 
 

@@ -73,6 +73,8 @@ class PackagedRun:
     """Inputs that are given as JSON text, or as a list that is empty without a value."""
     catalog: str | None = None
     """The ID of the STAC catalog of the results, if one is written; the output directory is then the only output."""
+    all_outputs: bool = False
+    """Whether the declared outputs are outputs next to a catalog, too."""
     declared: tuple[Output, ...] = ()
     """The outputs of a script; those of a notebook are in the notebook."""
     template: str | None = None
@@ -186,7 +188,8 @@ def _collect(run: _Run) -> tuple[Found, ...]:
         own |= {path.relative_to(output).as_posix() for path in (run.executed, run.executed.with_suffix(".html"))}
     found = find_outputs(run.outputs, output, own=own)
     if run.request.catalog:
-        write_output_object((), output)
+        is_scattered = run.request.all_outputs
+        write_output_object(found if is_scattered else (), output, is_one_of_many=is_scattered)
     elif run.executed is not None or run.outputs:
         write_output_object(found, output, executed=run.executed, scraps=run.record.scraps)
     return found
