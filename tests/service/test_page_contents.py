@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 import shlex
 from collections.abc import Iterator
@@ -96,8 +97,8 @@ def test_the_picture_of_a_package_shows_its_interface_and_the_rest_on_request(
     assert "<title>stage_in_scene: stage_in.cwl</title>" in folded
 
 
-def test_a_row_tells_the_notebook_the_commit_and_the_values(
-    service: Service, built: int, session: requests.Session
+def test_a_run_is_listed_with_its_notebook_commit_and_values(
+    service: Service, built: int, package: str, session: requests.Session
 ) -> None:
     job = service.jobs(built)["build"]["id"]
     run = service.trigger(package=str(job), inputs="{threshold: 1}", later="echo ünder way", upload_token="a secret")
@@ -109,6 +110,20 @@ def test_a_row_tells_the_notebook_the_commit_and_the_values(
     assert "later=echo ünder way" in row
     assert "secret" not in row
     assert "threshold" not in row
+    assert f"results of #{run}</a>" in session.get(package, timeout=60).text
+    shown = session.get(f"{service.url}/ada/toy/-/pipelines/{run}", timeout=60).text
+    assert f'href="{package.removeprefix(service.url)}#run">Repeat with changes</a>' in shown
+
+
+def test_a_pipeline_is_repeated_with_its_values_but_secret_ones(service: Service, session: requests.Session) -> None:
+    number = service.trigger(repository="https://example.org/a b&c", later="echo 'ü'", upload_token="sesame")
+    shown = session.get(f"{service.url}/ada/toy/-/pipelines/{number}", timeout=60).text
+    address = html.unescape(re.findall(r'href="([^"]*)">Repeat with changes', shown)[0])
+    form = html.unescape(session.get(service.url + address, timeout=60).text)
+
+    assert 'name="repository" value="https://example.org/a b&c"' in form
+    assert "value=\"echo 'ü'\"" in form
+    assert "token=" not in address
 
 
 @pytest.mark.parametrize(

@@ -23,16 +23,19 @@ from generator.service.archives import Archive, PackageEntry, list_packages
 from generator.service.context import context
 from generator.service.http_errors import HttpError, raise_not_found
 from generator.service.pages import picture, run_form
+from generator.service.pages.badges import pipeline_status
 from generator.service.pages.pipelines import error_text
 from generator.service.pages.rendering import page
 from generator.service.pages.sessions import check_writer_form, session
 from generator.service.store.database import jobs, rows
+from generator.service.store.search import runs_of_package
 
 router = APIRouter()
 _MOST_SHOWN = 50
 _LARGEST_DRAWN, _MOST_EVENTS = 1 << 17, 20_000
 _MOST_DOCUMENTS, _LONGEST_TEXT, _MOST_TEXT = 200, 200_000, 2_000_000
 _MOST_INPUTS = 1000
+_MOST_RUNS = 20
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MALFORMED = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError, jinja2.TemplateError)
 """The errors that a ``package.json`` not written by packmill can cause."""
@@ -150,7 +153,25 @@ def _render(
         whole_picture=_whole_picture(archive, folder, title),
         documents=_documents(archive, folder, sorted(names)),
         more=max(0, len(names) - _MOST_DOCUMENTS),
+        runs=_runs(request, archive, number, folder, found),
     )
+
+
+def _runs(
+    request: Request, archive: Archive, number: int, folder: str, found: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """Return the latest runs of a package, each with its jobs."""
+    here = context(request)
+    names = (found["process"].get("path"), folder.rpartition("/")[2])
+    is_only = len(archive.packages()) == 1
+    listed: list[dict[str, Any]] = []
+    for row in runs_of_package(here.pipelines.database, number, limit=_MOST_RUNS):
+        process = next((one["value"] for one in row["variables"] if one["key"] == "package_process"), "")
+        if is_only or process in names:
+            mine = [dict(job) for job in here.pipelines.jobs_of(row["id"], with_retried=False)]
+            if mine:
+                listed.append({**row, "word": pipeline_status(row["status"], mine), "jobs": mine})
+    return listed
 
 
 def _names(archive: Archive, folder: str, found: Mapping[str, Any]) -> list[str]:

@@ -15,9 +15,10 @@ from generator.service.context import context
 from generator.service.http_errors import HttpError, raise_not_found
 from generator.service.pages.badges import pipeline_status
 from generator.service.pages.failures import failure
+from generator.service.pages.package_form import groups
 from generator.service.pages.rendering import page
 from generator.service.pages.sessions import check_writer_form, session
-from generator.service.pages.summaries import requested_variables, summarize
+from generator.service.pages.summaries import form_to_repeat, requested_variables, summarize
 from generator.service.project.pipeline_file import Variable
 from generator.service.store import states
 from generator.service.store.database import jobs, pipelines, rows
@@ -102,9 +103,8 @@ def error_text(error: HttpError) -> str:
 def _form(request: Request, given: dict[str, Any], *, wrong: str, status: int = 200) -> Response:
     who = session(request)
     ref = str(given.get("ref") or context(request).project.default_branch)
-    return page(
-        request, "new.html", who, status=status, variables=_variables(request), given=given, wrong=wrong, ref=ref
-    )  # fmt: skip
+    listed = groups(_variables(request), given)
+    return page(request, "new.html", who, status=status, groups=listed, wrong=wrong, ref=ref)
 
 
 def _variables(request: Request) -> list[Variable]:
@@ -142,6 +142,7 @@ def pipeline_page(request: Request, number: int) -> Response:
             (job["dotenv"]["PACKMILL_IMAGE"] for job in reversed(current) if job["dotenv"].get("PACKMILL_IMAGE")), ""
         ),
         requested=requested_variables(pipeline),
+        again=form_to_repeat(pipeline, f"/{here.project.path}/-", here.data),
         retryable=any(job["status"] in ("failed", "canceled") for job in current),
     )
 

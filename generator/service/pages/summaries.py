@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
+from urllib.parse import quote, urlencode
 
 from generator.repository.places import repository_identity
 from generator.service.archives import PackageEntry, list_packages
@@ -14,7 +15,7 @@ from generator.service.store.job_folders import DataFolder
 from generator.shared.safe_text import redacted
 
 _ELSEWHERE = ("repository", "checkout", "process", "package", "package_process", "inputs")
-_MOST_VALUES, _LONGEST = 6, 60
+_MOST_VALUES, _LONGEST, _LONGEST_QUERY = 6, 60, 4000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,6 +33,21 @@ class Summary:
 def requested_variables(pipeline: Row) -> dict[str, str]:
     """Return the variables that a pipeline was started with, without passwords in URLs."""
     return {one["key"]: redacted(one["value"]) for one in pipeline["variables"] if one["value"]}
+
+
+def form_to_repeat(pipeline: Row, home: str, data: DataFolder) -> str:
+    """Return the address of the form that starts a pipeline again: with its values, except secret ones.
+
+    The values of a run are secret, so its form is the package's own; it is empty if the package no longer exists.
+    """
+    requested = requested_variables(pipeline)
+    number = requested.get("package", "")
+    if number:
+        folder = _package_of_run(requested, data).folder
+        return f"{home}/jobs/{number}/package/{quote(folder)}#run" if folder else ""
+    shown = {one["key"]: one["value"] for one in pipeline["variables"] if one["value"] and not one.get("hidden")}
+    query = urlencode({**shown, "ref": pipeline["ref"]}, errors="replace")
+    return f"{home}/pipelines/new?{query}" if len(query) <= _LONGEST_QUERY else ""
 
 
 def summarize(pipeline: Row, jobs: Iterable[Mapping[str, Any]], data: DataFolder) -> Summary:
