@@ -61,8 +61,7 @@ class DocumentContext:
     @property
     def process_id(self) -> str:
         """The identifier on platforms: the one that the notebook states, else that of the package."""
-        stated = self.process.metadata.identifier
-        return stated if re.fullmatch(r"(?a:[A-Za-z0-9][\w.-]*)", stated) else self.identifier
+        return self.process.metadata.process_id or self.identifier
 
     @property
     def title(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -57,6 +58,11 @@ class Metadata:
     software_help: str = ""
     others: tuple[Statement, ...] = ()
     sources: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def process_id(self) -> str:
+        """The identifier if platforms accept it as a process's ID, else an empty text."""
+        return self.identifier if re.fullmatch(r"(?a:[A-Za-z0-9][\w.-]*)", self.identifier) else ""
 
     def over(self, other: Metadata) -> Metadata:
         """Return this metadata, with the fields and words of ``other`` that it lacks."""

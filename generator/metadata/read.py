@@ -64,7 +64,8 @@ def read_statements(words: tuple[Word, ...], place: str) -> Stated:
     if mistakes:
         raise ParametersError(where=place, mistakes=mistakes)
     metadata, unused = read_words(others, place)
-    return Stated(metadata=metadata, resources=resources, remarks=_unused(place, [word.name for word in unused]))
+    remarks = (*_unused(place, [word.name for word in unused]), *_unfit_identifier(place, metadata))
+    return Stated(metadata=metadata, resources=resources, remarks=remarks)
 
 
 def _read_config(folder: Path, process: str) -> Stated:
@@ -141,6 +142,17 @@ def _read_licenses(folder: Path, names: list[str]) -> Stated:
 def _unused(place: str, names: Sequence[str]) -> tuple[Remark, ...]:
     shown = printable(", ".join(names))
     return (Remark(line=0, message=f"{place}: not used: {shown}"),) if names else ()
+
+
+def _unfit_identifier(place: str, metadata: Metadata) -> tuple[Remark, ...]:
+    stated = metadata.identifier
+    if not stated or metadata.process_id:
+        return ()
+    message = (
+        f"{place}: the identifier {printable(stated)!r} is not the process's ID on platforms, which has ASCII letters, "
+        "digits, '.', '_' and '-' only and starts with a letter or digit"
+    )
+    return (Remark(line=0, message=message),)
 
 
 def _unreadable(file: str, error: Exception) -> Remark:

@@ -81,6 +81,18 @@ def test_what_is_not_used_is_reported(inspect: Callable[..., dict[str, Any]]) ->
     ]
 
 
+@pytest.mark.parametrize(("identifier", "is_id"), [("tree-height", True), ("a b", False), ("é", False), ("-a", False)])
+def test_an_identifier_that_platforms_refuse_is_reported(
+    identifier: str, is_id: bool, inspect: Callable[..., dict[str, Any]]
+) -> None:
+    described = inspect(f"id = {identifier!r}")
+
+    assert _stated(described) == {"identifier": identifier}
+    assert [f"the identifier {identifier!r} is not the process's ID" in one for one in _messages(described)] == (
+        [] if is_id else [True]
+    )
+
+
 def test_a_cell_with_a_syntax_error_is_a_warning(inspect: Callable[..., dict[str, Any]]) -> None:
     assert "process.ipynb cell 1 (metadata) line 1" in _messages(inspect("author = 'Ada"))[0]
 
