@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from generator.documents.context import DocumentContext
@@ -78,15 +79,22 @@ def _graph(context: DocumentContext, workflow: dict[str, Any], tool: dict[str, A
 def _graph_text(document: dict[str, Any]) -> str:
     """Format a document; inputs that its workflow and its tool share are formatted once."""
     inputs = document["$graph"][-1]["inputs"]
-    members = [{**one, "inputs": _shared} if one["inputs"] is inputs else one for one in document["$graph"]]
+    members = [{**one, "inputs": _shared} for one in document["$graph"]]
     parts = yaml_text(block(**{**document, "$graph": members})).split(f"\n    inputs: {_shared}\n")
     text = yaml_text(inputs)
+    entries = re.findall(r"^\S.*\n(?:(?!\S).*\n)*", text, flags=re.MULTILINE)
     # texts of the author may have such a line, or line breaks of YAML 1.1, after which ruamel writes the indentation
-    shared = sum(one["inputs"] == _shared for one in members)
-    if not inputs or len(parts) != shared + 1 or re.search("[\x85\u2028\u2029]", text):
+    if len(parts) != len(members) + 1 or len(entries) != len(inputs) or re.search("[\x85\u2028\u2029]", text):
         return yaml_text(document)
-    indented = re.sub(r"^(?=.)", " " * 6, text, flags=re.MULTILINE)
-    return f"\n    inputs:\n{indented}".join(parts)
+    shared = {name: (inputs[name], entry) for name, entry in zip(inputs, entries, strict=True)}
+    blocks = [f"\n    inputs:\n{_inputs_text(one['inputs'], shared)}" for one in document["$graph"]]
+    return "".join(text for pair in zip(parts, [*blocks, ""], strict=True) for text in pair)
+
+
+def _inputs_text(inputs: dict[str, Any], shared: Mapping[str, tuple[dict[str, Any], str]]) -> str:
+    """Return the text of a member's inputs; ``shared`` has those of the tool with their texts."""
+    texts = [shared[name][1] if one is shared[name][0] else yaml_text({name: one}) for name, one in inputs.items()]
+    return re.sub(r"^(?=.)", " " * 6, "".join(texts), flags=re.MULTILINE)
 
 
 def platform_inputs(context: DocumentContext) -> dict[str, Any]:
