@@ -16,7 +16,7 @@ from urllib.parse import unquote
 
 import uvicorn
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import JSONResponse, RedirectResponse
+from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse
 from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
 
@@ -37,6 +37,7 @@ from generator.service.jobs.scheduler import Scheduler
 from generator.service.jobs.spec import Limits
 from generator.service.metrics import ServiceMetrics
 from generator.service.notebooks.pages import NotebookPages
+from generator.service.pages import api as api_pages
 from generator.service.pages import jobs as job_pages
 from generator.service.pages import notebook, packages, sessions, signing_in
 from generator.service.pages import pipelines as pipeline_pages
@@ -63,6 +64,8 @@ _api = (
     project.router,
 )
 _pages = (pipeline_pages.router, packages.router, notebook.router, job_pages.router)
+_STATIC = (("generator.shared", "pages"), ("fastapi_swagger", "resources"))
+"""Packages, and their folders with scripts and styles of pages."""
 _FIRST_TOKENS = (
     ("trigger", ("trigger",), "PACKMILL_CI_TRIGGER_TOKEN"),
     ("access", ("api",), "PACKMILL_CI_ACCESS_TOKEN"),
@@ -244,15 +247,16 @@ def application(parts: Context) -> FastAPI:
 
     app = FastAPI(openapi_url=None, lifespan=lifespan)
     app.state.context = parts
-    for router in (*_api, signing_in.router):
+    for router in (*_api, signing_in.router, api_pages.router):
         app.include_router(router)
     for router in _pages:
         app.include_router(router, prefix=f"/{parts.project.path}/-")
     static = data_folder("templates") / "pages" / "static"
-    app.mount("/static", StaticFiles(directory=static, packages=[("generator.shared", "pages")]))
+    app.mount("/static", StaticFiles(directory=static, packages=list(_STATIC)))
     app.add_exception_handler(HttpError, _handle_http_error)
     app.add_exception_handler(sessions.SignInFirstError, _redirect_to_sign_in)
     app.add_exception_handler(HTTPException, _handle_http_exception)
+    app.add_exception_handler(Exception, _handle_bug)
     app.middleware("http")(_check_and_add_headers)
     app.middleware("http")(_count_request)
     app.add_middleware(ProjectAddresses, project=parts.project)
@@ -296,7 +300,7 @@ def _redirect_to_sign_in(request: Request, error: Exception) -> Response:
 def _handle_http_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, HttpError):
         raise error
-    if not request.url.path.startswith("/api/"):
+    if not _wants_json(request):
         return page(request, "wrong.html", None, status=error.status, code=error.status, message=error_text(error))
     return JSONResponse(error.body, status_code=error.status, headers=error.headers)
 
@@ -304,9 +308,24 @@ def _handle_http_error(request: Request, error: Exception) -> Response:
 def _handle_http_exception(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     words = {404: "404 Not Found", 405: "405 Not Allowed"}
-    if not request.url.path.startswith("/api/"):
+    if not _wants_json(request):
         return page(request, "wrong.html", None, status=status, code=status, message="Page not found.")
     return JSONResponse({"error": words.get(status, str(status))}, status_code=status)
+
+
+def _handle_bug(request: Request, error: Exception) -> Response:
+    """Answer after an unexpected error, whose traceback is in the log."""
+    del error
+    if _wants_json(request):
+        return JSONResponse({"message": "500 Internal Server Error"}, status_code=500)
+    return PlainTextResponse("Internal Server Error", status_code=500)
+
+
+def _wants_json(request: Request) -> bool:
+    """Return whether a program sent a request: to the API, or for JSON."""
+    accepted = request.headers.get("accept", "")
+    of_api = re.match(r"/+api(/|$)", request.url.path) is not None
+    return of_api or ("application/json" in accepted and "text/html" not in accepted)
 
 
 def _reachable_host(host: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import requests
 from ci_service import ACCESS, TRIGGER, Service
+from openapi_spec_validator import validate
 
 _PIPELINE = (
     "id iid project_id sha ref status source created_at updated_at web_url name before_sha tag yaml_errors user "
@@ -109,6 +110,39 @@ def test_unknown_addresses_answer_as_gitlab_does(service: Service) -> None:
     assert service.ask("GET", "/pipelines/99999999").json() == {"message": "404 Not Found"}
     assert service.ask("GET", "/jobs/99999999").json() == {"message": "404 Not Found"}
     assert service.ask("GET", "/jobs/99999999999999999999999").status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/api", "/api/", "/api/v4", "/api/v3/projects", "/api/graphql", "//api/v4/version"])
+def test_programs_get_json_wherever_nothing_is(service: Service, path: str) -> None:
+    answer = requests.get(service.url + path, timeout=60)
+
+    assert (answer.status_code, answer.json()) == (404, {"error": "404 Not Found"})
+
+
+def test_who_asks_for_json_gets_json_elsewhere_too(service: Service) -> None:
+    def kind(accept: str) -> str:
+        answer = requests.get(f"{service.url}/-/nonsense", headers={"Accept": accept}, timeout=60)
+        assert answer.status_code == 404
+        return answer.headers["Content-Type"].partition(";")[0]
+
+    assert kind("application/json") == "application/json"
+    assert kind("text/html,application/json;q=0.9") == "text/html"
+
+
+def test_the_api_has_a_document_and_a_page(service: Service) -> None:
+    document = requests.get(f"{service.url}/-/openapi.json", timeout=60).json()
+    validate(document)
+
+    operation = document["paths"]["/api/v4/projects/{project}/hooks"]["post"]
+    assert (operation["tags"], operation["summary"]) == (["hooks"], "Create a hook")
+    assert operation["requestBody"]["content"]["application/json"]["schema"]["required"] == ["url"]
+    names = [one["name"] for one in document["paths"]["/api/v4/projects/{project}/pipelines"]["get"]["parameters"]]
+    assert {"project", "name", "sort", "page"} <= set(names)
+    assert not any("/-/pipelines" in path for path in document["paths"])
+    for name in ("swagger-ui-bundle.js", "swagger-ui.css", "docs.js", "docs.css"):
+        assert requests.get(f"{service.url}/static/{name}", timeout=60).status_code == 200
+    page = requests.get(f"{service.url}/-/api", allow_redirects=False, timeout=60)
+    assert page.headers["Location"].startswith("/-/sign-in")
 
 
 def test_head_answers_like_get_without_a_body(service: Service) -> None:

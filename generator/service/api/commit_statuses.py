@@ -11,6 +11,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
+from generator.service.api.descriptions import PAGES, queried, sent
 from generator.service.api.entities import entities_of
 from generator.service.api.paging import page_of
 from generator.service.api.parameters import read_parameters, text
@@ -22,11 +23,13 @@ from generator.shared.setting_text import is_yes
 
 router = APIRouter(prefix="/api/v4/projects/{project:int}")
 _STATES = ("pending", "running", "success", "failed", "canceled", "skipped")
+_FILTERS = ("ref", "stage", "name", "pipeline_id", "all", "order_by", "sort")
+_OPTIONAL = ("name", "context", "ref", "target_url", "description", "coverage", "pipeline_id")
 _ORDERS = ("id", "pipeline_id")
 _LONGEST = 255
 
 
-@router.get("/repository/commits/{sha}/statuses")
+@router.get("/repository/commits/{sha}/statuses", openapi_extra=queried(*_FILTERS, *PAGES))
 def statuses(request: Request, sha: str) -> Response:
     """List the statuses of a commit: jobs of its pipelines, and those that other services reported."""
     here = context(request)
@@ -47,7 +50,7 @@ def statuses(request: Request, sha: str) -> Response:
     return JSONResponse([entities.commit_status(one) for one in some], headers=headers)
 
 
-@router.post("/statuses/{sha}")
+@router.post("/statuses/{sha}", openapi_extra=sent(required=("state",), optional=_OPTIONAL))
 async def report(request: Request, sha: str) -> Response:
     """Report the status of a commit."""
     given = await read_parameters(request)

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
+from generator.service.api.descriptions import PAGES, queried, sent
 from generator.service.api.hook_entities import delivery_entity, hook_entity
 from generator.service.api.paging import page_of
 from generator.service.api.parameters import read_parameters, text
@@ -26,11 +27,12 @@ from generator.shared.setting_text import is_yes
 
 router = APIRouter(prefix="/api/v4/projects/{project:int}/hooks")
 _EVENTS = (PIPELINE, JOB)
+_OPTIONAL = (*_EVENTS, "token", "enable_ssl_verification", "name", "description")
 _UNSUPPORTED = ("custom_headers", "custom_webhook_template", "signing_token", "url_variables")
 _LONGEST_URL, _LONGEST_TOKEN, _LONGEST_NAME = 2048, 1024, 255
 
 
-@router.get("")
+@router.get("", openapi_extra=queried(*PAGES))
 def hooks_list(request: Request) -> Response:
     """List the hooks."""
     here = context(request)
@@ -40,7 +42,7 @@ def hooks_list(request: Request) -> Response:
     return JSONResponse(shown, headers=page.headers(request, here.base(request), len(found)))
 
 
-@router.post("")
+@router.post("", openapi_extra=sent(required=("url",), optional=_OPTIONAL))
 async def create(request: Request) -> Response:
     """Create a hook."""
     given = await read_parameters(request)
@@ -66,7 +68,7 @@ def show(request: Request, hook: int) -> Response:
     return JSONResponse(hook_entity(_find(request, hook), here.project.id))
 
 
-@router.put("/{hook:int}")
+@router.put("/{hook:int}", openapi_extra=sent(optional=("url", *_OPTIONAL)))
 async def change(request: Request, hook: int) -> Response:
     """Change a hook; fields that are not given stay as they are."""
     given = await read_parameters(request)
@@ -96,7 +98,7 @@ def delete(request: Request, hook: int) -> Response:
     return Response(status_code=204)
 
 
-@router.get("/{hook:int}/events")
+@router.get("/{hook:int}/events", openapi_extra=queried(*PAGES))
 def events(request: Request, hook: int) -> Response:
     """List the deliveries of a hook in the last week, newest first."""
     here = context(request)

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
+from generator.service.api.descriptions import PAGES, queried
 from generator.service.api.entities import entities_of
 from generator.service.api.growing_file import growing_file_response
 from generator.service.api.paging import page_of
@@ -19,13 +20,13 @@ from generator.service.store.database import Row, jobs, pipelines, rows
 router = APIRouter(prefix="/api/v4/projects/{project:int}")
 
 
-@router.get("/jobs")
+@router.get("/jobs", openapi_extra=queried("scope[]", *PAGES))
 def jobs_list(request: Request) -> Response:
     """List all jobs, newest first."""
     return _list_jobs(request, sa.select(jobs).order_by(jobs.c.id.desc()), with_retried=True)
 
 
-@router.get("/pipelines/{number:int}/jobs")
+@router.get("/pipelines/{number:int}/jobs", openapi_extra=queried("scope[]", "include_retried", *PAGES))
 def jobs_of_pipeline(request: Request, number: int) -> Response:
     """List a pipeline's jobs, newest first."""
     context(request).access.require_reader(request)

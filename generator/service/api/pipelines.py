@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
 from generator.service.access import client_address
+from generator.service.api.descriptions import PAGES, queried, sent
 from generator.service.api.entities import entities_of, test_suites
 from generator.service.api.paging import page_of
 from generator.service.api.parameters import read_parameters, text, variable_list, variable_map
@@ -32,11 +33,14 @@ _SCOPES = {
     "branches": pipelines.c.tag.is_(False),
     "tags": pipelines.c.tag.is_(True),
 }
+_FILTERS = (
+    "scope status source ref sha name username created_after created_before updated_after updated_before order_by sort"
+).split()
 _ORDERS = {"id": "id", "status": "status", "ref": "ref", "updated_at": "updated_at", "user_id": "user_id"}
 
 
-@router.post("/trigger/pipeline")
-@router.post("/ref/{ref:path}/trigger/pipeline")
+@router.post("/trigger/pipeline", openapi_extra=sent(required=("token", "ref"), optional=("variables",)))
+@router.post("/ref/{ref:path}/trigger/pipeline", openapi_extra=sent(required=("token",), optional=("variables",)))
 async def trigger(request: Request, ref: str | None = None) -> Response:
     """Start a pipeline with a trigger token."""
     given = await read_parameters(request)
@@ -58,8 +62,8 @@ def _trigger(request: Request, token: str, ref: str, variables: list[dict[str, s
     return _pipeline_response(request, number, status=201)
 
 
-@router.post("/pipeline")
-@router.post("/pipelines")
+@router.post("/pipeline", openapi_extra=sent(required=("ref",), optional=("variables",)))
+@router.post("/pipelines", openapi_extra=sent(required=("ref",), optional=("variables",)))
 async def create(request: Request) -> Response:
     """Start a pipeline with an access token."""
     given = await read_parameters(request)
@@ -74,7 +78,7 @@ def _create(request: Request, given: dict[str, Any]) -> Response:
     return _pipeline_response(request, number, status=201)
 
 
-@router.get("/pipelines")
+@router.get("/pipelines", openapi_extra=queried(*_FILTERS, *PAGES))
 def pipelines_list(request: Request) -> Response:
     """List pipelines, newest first by default."""
     here = context(request)
