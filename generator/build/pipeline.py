@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from generator.build.address_checks import check_addresses
 from generator.build.deploy import check_platform, deploy_packages
@@ -36,6 +37,19 @@ class Built:
     address: str = ""
     deployed: tuple[str, ...] = ()
     layers: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the object that ``packmill build --json`` prints."""
+        return {
+            "package": str(self.folder),
+            "packages": [str(folder) for folder in self.packages],
+            "image": self.image,
+            "image_built": self.image_built,
+            "changed": self.changed,
+            "commit": self.commit,
+            **({"address": self.address} if self.address else {}),
+            **({"deployed": list(self.deployed)} if self.deployed else {}),
+        }
 
 
 def build(request: BuildRequest, settings: Settings, progress: Progress) -> Built:

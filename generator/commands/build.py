@@ -20,8 +20,10 @@ from generator.commands.parser import (
 )
 
 if TYPE_CHECKING:
+    from generator.build.pipeline import Built
     from generator.platforms.platform import Platform
     from generator.repository.destination import Destination
+    from generator.request.settings import Settings
 
 
 def add(commands: Commands) -> None:
@@ -133,6 +135,22 @@ registry. For a private https repository set PACKMILL_GIT_TOKEN in the environme
 
 def run(options: argparse.Namespace) -> int:
     """Run the command; return its exit code."""
+    built, settings = execute(options)
+    if options.json:
+        import json
+
+        print(json.dumps(built.to_dict()))
+    else:
+        print(built.folder, flush=True)
+        if not settings.gitlab_job:
+            from generator.build.next_steps import next_steps
+
+            print(next_steps(built, has_image=not options.no_image), file=sys.stderr)
+    return 0
+
+
+def execute(options: argparse.Namespace) -> tuple[Built, Settings]:
+    """Build what the options request; return the packages and the settings."""
     from generator.build.pipeline import build
     from generator.progress import Progress
     from generator.request.build import build_request
@@ -167,31 +185,7 @@ def run(options: argparse.Namespace) -> int:
         kernel=options.kernel,
         language=options.language,
     )
-    built = build(request, settings, Progress(sections=settings.gitlab_job))
-    if options.json:
-        import json
-
-        print(
-            json.dumps(
-                {
-                    "package": str(built.folder),
-                    "packages": [str(folder) for folder in built.packages],
-                    "image": built.image,
-                    "image_built": built.image_built,
-                    "changed": built.changed,
-                    "commit": built.commit,
-                    **({"address": built.address} if built.address else {}),
-                    **({"deployed": list(built.deployed)} if built.deployed else {}),
-                }
-            )
-        )
-    else:
-        print(built.folder, flush=True)
-        if not settings.gitlab_job:
-            from generator.build.next_steps import next_steps
-
-            print(next_steps(built, has_image=request.build_image), file=sys.stderr)
-    return 0
+    return build(request, settings, Progress(sections=settings.gitlab_job)), settings
 
 
 def _platform(options: argparse.Namespace) -> Platform | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from typing import Any
 
 from generator.commands.parser import (
     Commands,
@@ -36,7 +37,21 @@ warning. Starts no engine and runs nothing. A local folder is read as is, withou
 
 def run(options: argparse.Namespace) -> int:
     """Run the command; return its exit code."""
-    from generator.build.inspect import inspect, table
+    described = execute(options)
+    if options.json:
+        import json
+
+        print(json.dumps(described, indent=1, ensure_ascii=False))
+    else:
+        from generator.build.inspect import table
+
+        print(table(described))
+    return 0
+
+
+def execute(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the object that ``--json`` prints."""
+    from generator.build.inspect import inspect
     from generator.request.build import build_request
 
     request = build_request(
@@ -49,11 +64,4 @@ def run(options: argparse.Namespace) -> int:
         kernel=options.kernel,
         language=options.language,
     )
-    described = inspect(request, os.environ)
-    if options.json:
-        import json
-
-        print(json.dumps(described, indent=1, ensure_ascii=False))
-    else:
-        print(table(described))
-    return 0
+    return inspect(request, os.environ)

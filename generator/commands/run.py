@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 from generator.commands.parser import Commands, command
 
@@ -55,16 +56,27 @@ Options after -- go to the engine: packmill run PACKAGE -- --debug"""
     parser.add_argument(
         "--json", action="store_true", help="print CWL's output object on a terminal too, instead of the summary"
     )
-    parser.set_defaults(command=run)
+    parser.set_defaults(command=run, given={})
 
 
 def run(options: argparse.Namespace) -> int:
     """Run the command; return its exit code."""
-    import json
+    outputs = execute(options)
+    if options.json or not sys.stdout.isatty():
+        import json
 
+        print(json.dumps(outputs, indent=2, ensure_ascii=False))
+    else:
+        from generator.package.summary import summarize
+
+        print(summarize(outputs, folder=Path.cwd()))
+    return 0
+
+
+def execute(options: argparse.Namespace) -> dict[str, Any]:
+    """Return CWL's output object of a run."""
     from generator.containers.limits import container_limits
     from generator.package.run import run_package
-    from generator.package.summary import summarize
     from generator.progress import Progress
     from generator.request.settings import read_settings
 
@@ -74,10 +86,11 @@ def run(options: argparse.Namespace) -> int:
         from generator.image.walls import network_for_steps
 
         network = network_for_steps(settings, Progress().say)
-    outputs = run_package(
+    return run_package(
         options.package,
         job=options.job,
         values=options.values,
+        given=options.given,
         outdir=options.outdir,
         engine=options.engine,
         options=options.engine_options,
@@ -87,8 +100,3 @@ def run(options: argparse.Namespace) -> int:
         trust=options.trust,
         provenance=options.provenance,
     )
-    if options.json or not sys.stdout.isatty():
-        print(json.dumps(outputs, indent=2, ensure_ascii=False))
-    else:
-        print(summarize(outputs, folder=Path.cwd()))
-    return 0

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from generator.containers.limits import ContainerLimits
 from generator.package.assignments import typed_values
+from generator.package.given_values import given_values
 from generator.package.hints import find_document, find_process, read_hints
 from generator.package.image_presence import require_own_image
 from generator.package.inputs import check_job, refuse_remote_files
@@ -26,6 +28,7 @@ def run_package(
     *,
     job: Path | None,
     values: Sequence[str],
+    given: Mapping[str, Any] = MappingProxyType({}),
     outdir: Path,
     engine: str,
     options: tuple[str, ...],
@@ -37,6 +40,7 @@ def run_package(
 ) -> dict[str, Any]:
     """Run a package and return the CWL output object; progress goes to stderr.
 
+    ``values`` are texts such as ``name=value``, ``given`` are Python values; both replace those of the job.
     ``guarded`` are the environment variables of the address guard, which steps in containers get.
 
     ``limits`` apply to its containers (default: those of this machine).
@@ -61,10 +65,10 @@ def run_package(
     folder = find_process(package).parent
     job_file = job or folder / "inputs.yml"
     hints = read_hints(folder)
-    given = {**read_job(job_file), **typed_values(values, hints, Path.cwd())}
+    replaced = {**given_values(given, hints, Path.cwd()), **typed_values(values, hints, Path.cwd())}
     progress = Progress()
     check_trust(foreign_files(job_file) if job is None else [], progress, trust=trust)
-    job_values = check_job(given, hints, job_file)
+    job_values = check_job({**read_job(job_file), **replaced}, hints, job_file)
     document = find_document(package, job_values, hints)
     check_trust(broken_rules(document), progress, trust=trust)
     if provenance:
