@@ -21,7 +21,7 @@ _COMMANDS = (
     *("init", "inspect", "build", "rebuild", "validate", "run", "map"),
     *("serve", "token", "setup", "doctor", "prune", "ci"),
 )
-_SCREEN = 8
+_SCREEN = 20
 """Lines of a message whose beginning is in sight when its end is."""
 
 

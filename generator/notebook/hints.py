@@ -20,6 +20,7 @@ from typing import TypeVar
 from generator.notebook.bounds import BoundsError, parse_bounds
 from generator.notebook.literals import widen_hint
 from generator.notebook.parameters import CwlType, Format, Hint, Role, type_names
+from generator.shared.errors import KNOWN_TYPES
 from generator.shared.safe_text import printable
 from generator.shared.suggestions import nearest
 
@@ -76,7 +77,7 @@ class UnknownHintError(ValueError):
         guess = nearest(hint.lower(), type_names) if re.fullmatch(r"[\w-]+", hint) else None
         did_you_mean = f"Did you mean {guess!r}? " if guess else ""
         known = ", ".join(type_names)
-        super().__init__(f"{hint!r} is not a type. {did_you_mean}Known types: {known}; also type[] and type?")
+        super().__init__(f"{hint!r} is not a type. {did_you_mean}{KNOWN_TYPES}{known}; also type[] and type?")
 
 
 class WrongRangeError(UnknownHintError):

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+KNOWN_TYPES = "Known types: "
+"""Starts the list of types at the end of a mistake's message, which its reason leaves out."""
 _LONGEST = 500
 """Characters of a reason."""
 
@@ -97,8 +99,9 @@ class ParametersError(PackmillError):
         if not self.mistakes:
             return one_sentence(self.where)
         first, others = self.mistakes[0], len(self.mistakes) - 1
+        problem = " ".join(first.message.partition(KNOWN_TYPES)[0].split())
         more = f" (and {others} more)" if others else ""
-        return one_sentence(f"{self.where}, line {first.line}: {' '.join(first.message.split())}") + more
+        return one_sentence(f"{self.where}, line {first.line}: {problem}") + more
 
     def to_dict(self) -> dict[str, Any]:
         """Return the failure with every mistake, as ``--json`` prints it."""

@@ -82,7 +82,8 @@ CASES = {
     ),
     "bad-parameter": Case(
         notebook="n = 1  # type: itn\nm = 'x'  # type: int",
-        reason="process.ipynb: cell 1 (parameters), line 1: 'itn' is not a type. Did you mean 'int'?",
+        reason="process.ipynb: cell 1 (parameters), line 1: 'itn' is not a type. Did you mean 'int'? (and 1 more) "
+        "(exit code 13: parameters cell)",
     ),
     "timeout": Case(
         stage="check",
