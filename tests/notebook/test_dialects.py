@@ -199,6 +199,20 @@ def test_a_dynamic_default_of_times_square_is_the_default_of_a_run(tmp_path: Pat
     assert [row["default"] for row in rows] == ["yesterday", "today-7d", "2026-01-05"]
 
 
+def test_unused_parts_of_a_times_square_file_are_named(tmp_path: Path) -> None:
+    schemas = ["a-b: {type: integer}", "w: {type: string, format: date, dynamic_default: week_start}"]
+    text = "title: T\ntimeout: 5m\nparameters:\n" + "".join(f"  {one}\n" for one in schemas)
+    (tmp_path / "in.yaml").write_text(text, encoding="utf-8")
+
+    interface = read(notebook("w = '2026-01-31'", tags=()), tmp_path)
+
+    assert [one.message.partition(";")[0] for one in interface.warnings[1:]] == [
+        "of Times Square's file, title, timeout are not used",
+        "'a-b' in Times Square's file is not the name of a variable",
+        "w: the dynamic default 'week_start' is not used",
+    ]
+
+
 def test_what_kale_refuses_is_named() -> None:
     interface = read(notebook("n = 1\nlist = [1]\nprint(n)", tags=("pipeline-parameters",)))
 

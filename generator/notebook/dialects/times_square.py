@@ -17,6 +17,7 @@ from generator.notebook.languages import python
 from generator.notebook.notebook import Cell, Notebook
 from generator.notebook.parameters import CwlType, Format, Hint, Literal, Missing, Parameter, Reading, Remark
 from generator.notebook.placement import Placement
+from generator.shared.safe_text import printable
 
 _types = {
     "string": CwlType.STRING,
@@ -29,13 +30,12 @@ _formats = {"date": Format.DATE, "date-time": Format.DATETIME}
 
 def read(notebook: Notebook, text: str) -> Dialect | None:
     """Read the parameters in the text of the file; None if it does not have any."""
-    described = _parameters(text)
+    described, remarks = _parameters(text)
     first = next((cell for cell in notebook.cells if cell.kind == "code"), None)
     if not described or first is None:
         return None
     known = _defaults(first)
     parameters = tuple(_parameter(name, schema, known) for name, schema in described.items())
-    remarks = []
     if any("{{" in cell.source and "params." in cell.source for cell in notebook.cells if cell.kind == "markdown"):
         message = "a run does not fill in the templates in the text, such as {{ params.name }}"
         remarks.append(Remark(line=0, message=message))
@@ -46,26 +46,46 @@ def read(notebook: Notebook, text: str) -> Dialect | None:
     )
 
 
-def _parameters(text: str) -> dict[str, Mapping[str, Any]]:
-    """Return the schemas by the names of variables; a file without them describes something else."""
+def _parameters(text: str) -> tuple[dict[str, Mapping[str, Any]], list[Remark]]:
+    """Return the schemas by the names of variables, and what is not used.
+
+    A file without schemas describes something else.
+    """
     import yaml
 
     try:
         if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text)):  # aliases can repeat a lot of text
-            return {}
+            return {}, []
         document = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - all scalars stay text
         typed = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError):
-        return {}
+        return {}, []
     listed = document.get("parameters") if isinstance(document, dict) else None
     if not isinstance(listed, dict) or not all(isinstance(one, dict) for one in listed.values()):
-        return {}
+        return {}, []
     schemas = zip(listed.items(), typed["parameters"].values(), strict=True)
-    return {
-        str(name): {**schema, "text": texts.get("default")}
+    found: dict[str, Mapping[str, Any]] = {
+        name: {**schema, "text": texts.get("default")}
         for (name, texts), schema in schemas
         if isinstance(name, str) and name.isidentifier()
     }
+    return found, _unused(document, found)
+
+
+def _unused(document: Mapping[Any, Any], found: Mapping[str, Mapping[str, Any]]) -> list[Remark]:
+    """Name the parts of the file that a package has in another place, or not at all."""
+    messages = []
+    if others := [printable(str(key)) for key in document if key != "parameters"]:
+        message = f"of Times Square's file, {', '.join(others)} are not used; a cell tagged 'metadata' states metadata"
+        messages.append(message)
+    strange = [printable(str(name)) for name in document["parameters"] if name not in found]
+    messages += [f"{one!r} in Times Square's file is not the name of a variable; it is ignored" for one in strange]
+    for name, schema in found.items():
+        word = schema.get("dynamic_default")
+        if word is not None and _dynamic(schema, _hint(schema)) is None:
+            shown = f"{name}: the dynamic default {printable(str(word))!r} is not used"
+            messages.append(f"{shown}; dates can have today, yesterday, tomorrow, and shifts such as -7d")
+    return [Remark(line=0, message=message) for message in messages]
 
 
 def _parameter(name: str, schema: Mapping[str, Any], known: Mapping[str, Parameter]) -> Parameter:
