@@ -49,11 +49,12 @@ def plan_rows(
     wrong: list[str] = []
     for number, given in enumerate(table, 1):
         cells = {name: cell for name, cell in given.items() if name in hints}
+        values, misfits = _values(cells, hints, folder)
+        wrong += [f"row {number}: {name} {problem}" for name, problem in misfits.items()]
+        fitting = {name: hint for name, hint in hints.items() if name not in misfits}
+        job = {name: value for name, value in {**shared, **values}.items() if name not in misfits}
         try:
-            values = {name: _value(name, cell, hints[name], folder) for name, cell in cells.items()}
-            fitted = check_job({**shared, **values}, hints, folder / "the row")
-        except MisfitError as error:
-            wrong.append(f"row {number}: {error}")
+            fitted = check_job(job, fitting, folder / "the row")
         except UsageError as error:
             wrong += [f"row {number}: {line.strip()}" for line in str(error).splitlines()[1:]]
         else:
@@ -75,15 +76,24 @@ def _check_columns(table: Sequence[Row], hints: Mapping[str, Hint]) -> None:
         raise UsageError(f"{secret[0]} is secret; put it into a job file for all rows, not into the table")
 
 
-def _value(name: str, cell: Any, hint: Hint, folder: Path) -> Any:
+def _values(cells: Row, hints: Mapping[str, Hint], folder: Path) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the values of a row's cells, and the problems of the others by name."""
+    values: dict[str, Any] = {}
+    misfits: dict[str, str] = {}
+    for name, cell in cells.items():
+        try:
+            values[name] = _value(cell, hints[name], folder)
+        except MisfitError as error:
+            misfits[name] = str(error)
+    return values, misfits
+
+
+def _value(cell: Any, hint: Hint, folder: Path) -> Any:
     is_path = hint.type in (CwlType.FILE, CwlType.DIRECTORY)
-    try:
-        if isinstance(cell, str):
-            return typed_value(cell, hint, folder)
-        if isinstance(cell, list) and hint.array and is_path:
-            return [typed_value(item, hint, folder)[0] if isinstance(item, str) else item for item in cell]
-    except MisfitError as error:
-        raise MisfitError(f"{name} {error}") from None
+    if isinstance(cell, str):
+        return typed_value(cell, hint, folder)
+    if isinstance(cell, list) and hint.array and is_path:
+        return [typed_value(item, hint, folder)[0] if isinstance(item, str) else item for item in cell]
     return cell
 
 

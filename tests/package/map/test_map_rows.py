@@ -44,6 +44,14 @@ def test_cells_become_values_of_the_inputs_types(tmp_path: Path) -> None:
     assert rows[1].values == {"n": 2, "name": "of all", "parts": [3.0], "area": area}
 
 
+def test_all_mistakes_of_a_row_are_reported(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        planned(tmp_path, {"n": "x", "mode": "c", "parts": ["y"]})
+
+    found = [line.split()[2] for line in str(caught.value).splitlines()[1:]]
+    assert found == ["n", "mode", "parts"]
+
+
 def test_all_mistakes_are_reported_with_their_rows(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         planned(tmp_path, {"n": "1"}, {"n": "x", "mode": "a"}, {"mode": "c"}, {"scene": "none.tif"})
