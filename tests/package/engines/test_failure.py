@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from types import SimpleNamespace
+
 import pytest
 
+from generator.package.engines import execution
 from generator.package.engines.failure import FailureReason
+from generator.shared.errors import RunError
 
 _LIMIT = "WARNING [job process] exceeded time limit of 20 seconds and will be terminated"
 _KILLED = "WARNING [job process] exited with status: 137"
@@ -36,3 +41,30 @@ def test_the_reason_is_the_last_report_of_the_runner_or_of_the_engine(log: str, 
 
     assert read.reason().startswith(reason)
     assert bool(read.reason()) == bool(reason)
+
+
+@pytest.mark.parametrize(
+    ("script", "message"),
+    [
+        (
+            "echo 'packmill-runner: cell 2 failed: KeyError' >&2; echo '  line 4: a[b]' >&2; exit 1",
+            "cell 2 failed: KeyError (line 4: a[b])",
+        ),
+        ("exit 33", "the run failed: cwltool ended with code 33; its last lines are above"),
+    ],
+)
+def test_a_failed_run_ends_with_the_reason(
+    script: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = SimpleNamespace(
+        command=lambda *_, **__: ("sh", "-c", script), environment=lambda variables, _: dict(variables)
+    )
+    monkeypatch.setattr(execution, "engine_of", lambda _: engine)
+    monkeypatch.setattr(execution, "_remove_containers", lambda _: None)
+
+    with pytest.raises(RunError) as failed:
+        execution.execute(
+            tmp_path / "process.cwl", {}, outdir=tmp_path, engine="cwltool", options=(), on_line=lambda _: None
+        )
+
+    assert str(failed.value) == message
