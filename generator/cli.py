@@ -19,7 +19,7 @@ from generator.shared.errors import PackmillError, describe_exit
 
 _COMMANDS = (
     *("init", "inspect", "build", "rebuild", "validate", "run", "map"),
-    *("serve", "token", "setup", "doctor", "prune", "ci"),
+    *("serve", "token", "setup", "doctor", "prune", "complete", "ci"),
 )
 _SCREEN = 20
 """Lines of a message whose beginning is in sight when its end is."""
@@ -31,6 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a repository may hold text that a terminal cannot show
+    if "_ARGCOMPLETE" in os.environ:  # the shell asks what can follow
+        _complete()
     words = list(sys.argv[1:] if arguments is None else arguments)
     options = _parser(words).parse_args(_without_engine_options(words))
     options.engine_options = tuple(words[len(_without_engine_options(words)) + 1 :])
@@ -46,6 +48,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return code
+
+
+def _complete() -> None:
+    """Answer a shell's request for completions, and exit."""
+    import argcomplete
+
+    words = os.environ.get("COMP_LINE", "").split()[1:]
+    typed = words[:-1] if words and not os.environ["COMP_LINE"].endswith(" ") else words
+    argcomplete.autocomplete(_parser(typed))
 
 
 def _terminate(_signal: int, _frame: object) -> None:
