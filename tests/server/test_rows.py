@@ -20,7 +20,9 @@ def rows(tmp_path: Path) -> Rows:
     """Run rows of a notebook or a script, and return the answers."""
     repository = tmp_path / "repository"
 
-    def run(*inputs: dict[str, Any], process: str = "process.ipynb", options: tuple[str, ...] = ()) -> Any:
+    def run(
+        *inputs: dict[str, Any], process: str = "process.ipynb", options: tuple[str, ...] = (), hostile: bool = False
+    ) -> Any:
         command = ("-m", "generator.runner", "rows", "--process", process, "--repository", str(repository))
         asked = [json.dumps({"row": str(number), "inputs": one}) for number, one in enumerate(inputs, 1)]
         done = subprocess.run(
@@ -30,7 +32,9 @@ def rows(tmp_path: Path) -> Rows:
             text=True,
             check=True,
         )
-        ready, *answers = map(json.loads, done.stdout.splitlines())
+        ready, *answers = (
+            json.loads(line) for line in done.stdout.splitlines() if line and not (hostile and "no line" in line)
+        )
         assert "ready" in ready
         return answers
 
@@ -91,3 +95,14 @@ def test_a_time_limit_holds_for_each_row(rows: Rows, tmp_path: Path) -> None:
 
     assert (slow["state"], slow["exit_code"]) == ("failed", 9)
     assert quick["state"] == "succeeded"
+
+
+def test_what_a_notebook_writes_to_the_runners_stdout_does_not_hide_the_answer(rows: Rows, tmp_path: Path) -> None:
+    code = (
+        "import os\nfrom pathlib import Path\nparent = os.getppid()\n"
+        "runner = Path(f'/proc/{parent}/stat').read_text().rpartition(')')[2].split()[1]\n"
+        "os.write(os.open(f'/proc/{runner}/fd/3', os.O_WRONLY), b'no line')"
+    )
+    write_notebook(tmp_path / "repository" / "process.ipynb", "n = 0  # type: int", code)
+
+    assert [one["state"] for one in rows({}, {}, hostile=True)] == ["succeeded", "succeeded"]

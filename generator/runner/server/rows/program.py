@@ -3,8 +3,9 @@
 ``packmill map`` keeps one such program in a container on each core. Requests arrive on stdin, a JSON object a line:
 ``{"row": NAME, "inputs": {...}}``, where NAME is the name of a folder to be created below the output folder and
 ``inputs`` is a CWL input object with the paths of the container. Each is answered on stdout by a line: ``{"row": NAME,
-"state": "succeeded" | "failed", "reason", "message", "exit_code", "way", "note"}``. The first line is ``{"ready":
-PID}``. The end of stdin, SIGTERM or SIGINT ends the program; a row that runs then is interrupted.
+"state": "succeeded" | "failed", "reason", "message", "exit_code", "way", "note"}``. The first answer is ``{"ready":
+PID}``. An empty line precedes each, so that it is a line of its own after anything a notebook wrote to stdout. The end of
+stdin, SIGTERM or SIGINT ends the program; a row that runs then is interrupted.
 """
 
 from __future__ import annotations
@@ -102,5 +103,5 @@ def _take_stdout() -> BinaryIO:
 
 def _answer(replies: BinaryIO, message: Mapping[str, Any]) -> None:
     with suppress(BrokenPipeError):
-        replies.write(json.dumps(message).encode() + b"\n")
+        replies.write(b"\n" + json.dumps(message).encode() + b"\n")
         replies.flush()
