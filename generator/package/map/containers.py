@@ -19,6 +19,8 @@ from generator.shared import contract
 from generator.subprocesses import Conversation, run
 
 _LABEL = "org.packmill.map"
+_REMOVED = ("No such container", "is already in progress")
+"""What Docker reports of a container that `docker run --rm` removes itself."""
 _ROWS = "/packmill/rows"
 _TEMPORARY = "/tmp"  # noqa: S108 - in the container, where it is a folder of its own
 
@@ -133,5 +135,5 @@ def remove_containers(label: str, say: Callable[[str], None]) -> None:
     found = run(("docker", "ps", "--all", "--quiet", "--filter", f"label={_LABEL}={label}"), timeout=60)
     if left := found.stdout.split():
         removed = run(("docker", "rm", "--force", "--volumes", *left), timeout=120)
-        if removed.code != 0 and "No such container" not in removed.stderr:
+        if removed.code != 0 and not any(words in removed.stderr for words in _REMOVED):
             say(f"containers of an earlier map cannot be removed: {removed.stderr.strip()}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -27,7 +28,7 @@ from generator.package.map.tool import Tool, read_tool
 from generator.package.record import read_record
 from generator.package.run import check_trust
 from generator.progress import Progress
-from generator.shared.errors import UsageError
+from generator.shared.errors import RunError, UsageError
 
 _LEAST_MEMORY = 256
 """MiB of a container."""
@@ -87,7 +88,7 @@ def map_package(
     tool, rows = _plan(request, progress)
     folders = row_folders(rows, request.folder_template)
     outdir = request.outdir.resolve()
-    with open_journal(outdir, resume=request.resume) as journal:
+    with open_journal(outdir, resume=request.resume) as journal, _written_to(outdir):
         table = _Table(outdir, rows, folders, journal)
         journal.forget(sorted(journal.numbers() - folders.keys()))
         own = limits or container_limits()
@@ -112,6 +113,20 @@ def map_package(
                     title = _title(request.package)
                     written.append(write_report(outdir, table.results(), package=title, tables=written))
         return _summary(table.results(), written)
+
+
+@contextmanager
+def _written_to(outdir: Path) -> Iterator[None]:
+    """Report that the results cannot be written, such as on a full disk, as what ended the map."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except (OSError, sqlite3.Error) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise RunError(
+            f"{outdir}: results cannot be written: {reason}; the same command with --resume runs what is missing"
+        ) from None
 
 
 @dataclass(frozen=True, slots=True)

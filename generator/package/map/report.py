@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import generator.shared
-from generator.package.map.results import Result, tabulate
+from generator.package.map.results import Result, replacing, tabulate
 from generator.resources import data_folder, render
 
 report_file = "report.html"
@@ -44,9 +44,8 @@ def write_report(outdir: Path, results: Sequence[Result], *, package: str, table
         data=_as_script(data),
     )
     path = outdir / report_file
-    temporary = path.with_name(f".{path.name}.new")
-    temporary.write_text(page, encoding="utf-8")
-    temporary.replace(path)
+    with replacing(path) as temporary:
+        temporary.write_text(page, encoding="utf-8")
     return path
 
 

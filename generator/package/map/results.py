@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,17 @@ def write_results(outdir: Path, results: Sequence[Result]) -> list[Path]:
         written.append(outdir / parquet_file)
         _write_parquet(written[1], columns, records)
     return written
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield the path of a file that gets the name ``path`` when it is complete."""
+    temporary = path.with_name(f".{path.name}.new")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def tabulate(results: Sequence[Result]) -> tuple[list[str], list[dict[str, Any]]]:
@@ -90,13 +102,11 @@ def _placed(path: Any, place: str) -> Any:
 
 
 def _write_csv(path: Path, columns: Sequence[str], records: Iterable[Mapping[str, Any]]) -> None:
-    temporary = path.with_name(f".{path.name}.new")
-    with temporary.open("w", encoding="utf-8", newline="") as file:
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(map(_cell, columns))
         for record in records:
             writer.writerow([_cell(record.get(name)) for name in columns])
-    temporary.replace(path)
 
 
 def _cell(value: Any) -> Any:
@@ -112,9 +122,8 @@ def _write_parquet(path: Path, columns: Sequence[str], records: Sequence[Mapping
     from pyarrow import parquet
 
     arrays = [_array(pyarrow, [record.get(name) for record in records]) for name in columns]
-    temporary = path.with_name(f".{path.name}.new")
-    parquet.write_table(pyarrow.table(dict(zip(columns, arrays, strict=True))), temporary, compression="zstd")
-    temporary.replace(path)
+    with replacing(path) as temporary:
+        parquet.write_table(pyarrow.table(dict(zip(columns, arrays, strict=True))), temporary, compression="zstd")
 
 
 def _array(pyarrow: Any, values: list[Any]) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,11 @@ import pytest
 
 from generator.package.map.collecting import collect_row
 from generator.package.map.journal import Ended, open_journal
+from generator.package.map.map import _written_to
 from generator.package.map.report import write_report
 from generator.package.map.results import write_results
 from generator.package.map.rows import PlannedRow
-from generator.shared.errors import UsageError
+from generator.shared.errors import RunError, UsageError
 
 _SUCCEEDED = {"state": "succeeded", "reason": None, "message": None}
 
@@ -182,3 +184,23 @@ def test_parquet_keeps_types(tmp_path: Path) -> None:
     assert table["n"] == [1, -2, 3]
     assert table["m"] == [[1], None, None]
     assert table["scrap_state"] == ["=x", None, None]
+
+
+def test_a_table_that_cannot_be_written_leaves_no_half_of_it(tmp_path: Path) -> None:
+    write_results(tmp_path, _RESULTS[:1])
+    before = (tmp_path / "results.csv").read_text()
+    circular: list[Any] = []
+    circular.append(circular)
+
+    with pytest.raises(ValueError, match="Circular"):
+        write_results(tmp_path, [_RESULTS[0], (row(2), "2", Ended(state="succeeded", scraps={"y": circular}))])
+
+    assert (tmp_path / "results.csv").read_text() == before
+    assert not list(tmp_path.glob(".results*"))
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), sqlite3.OperationalError("disk is full")])
+def test_a_full_disk_ends_a_map_with_advice(error: Exception, tmp_path: Path) -> None:
+    advice = "results cannot be written: .*; the same command with --resume"
+    with pytest.raises(RunError, match=advice), _written_to(tmp_path):
+        raise error
