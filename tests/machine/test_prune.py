@@ -53,6 +53,7 @@ def removed(*images: LocalImage, used: frozenset[str] = frozenset(), before: flo
         (f"localhost/packmill/runner:{_KEY}", {"org.packmill.holds": "runner"}, "layer"),
         (f"localhost/packmill/formats:{_KEY}", {"org.packmill.holds": "formats"}, "layer"),
         ("localhost/packmill/staging:0.1.0-0123456789ab", {"org.packmill.key": "k"}, "layer"),
+        (f"registry.example.org/group/packmill-staging:0.1.0-{_KEY[:12]}", {"org.packmill.key": "k"}, "layer"),
         ("localhost/packmill/base:bookworm", {"org.packmill.base": "r"}, "layer"),
     ],
 )
@@ -69,6 +70,9 @@ def test_packmill_s_old_images_are_removed(name: str, labels: dict[str, str], ki
         ((_FINAL, "mine:latest"), _LABELS),
         ((), _LABELS),
         (("postgres:16",), {}),
+        (("me/environment:latest",), {"org.packmill.repository": "beside"}),
+        (("localhost/packmill/environment:mine",), {"org.packmill.repository": "beside"}),
+        (("me/staging:latest",), {"org.packmill.key": "k"}),
         (("someone/base:bookworm",), {"org.packmill.base": "r"}),
         ((f"localhost/packmill/runner:{_KEY}",), {}),
         ((f"localhost/packmill/runner:{_KEY}",), _LABELS),

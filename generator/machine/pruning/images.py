@@ -16,7 +16,10 @@ from generator.image.names import holds_label, key_label, repository_label
 from generator.machine.pruning.removal import Kind, Removal
 
 _INTERMEDIATE = re.compile(
-    r"(?:[^@]+/)?(?:(?P<kind>environment|runner|formats|staging|base):|packmill-(?P<pushed>staging):)[\w][\w.-]*"
+    r"(?:[^@]+/)?(?:"
+    r"(?P<kind>environment|runner|formats):[0-9a-f]{24}"
+    r"|(?:packmill-)?(?P<staging>staging):(?:[0-9a-f]{24}|[\w.-]+-[0-9a-f]{12})"
+    r"|(?P<base>base):[\w.-]+)"
 )
 _OF_PROCESS = re.compile(r"(?:[^@]+/)?[a-z0-9._-]+:(?:[\w.-]+-)?(?P<commit>[0-9a-f]{12})-[0-9a-f]{16}")
 _REVISION = "org.opencontainers.image.revision"
@@ -58,7 +61,7 @@ def _kind(image: LocalImage) -> Kind | None:
 def _kind_of_name(name: str, image: LocalImage) -> Kind | None:
     intermediate = _INTERMEDIATE.fullmatch(name)
     if intermediate:
-        word = intermediate["kind"] or intermediate["pushed"]
+        word = intermediate["kind"] or intermediate["staging"] or intermediate["base"]
         if not any(label in image.labels for label in _LABELS[word]) or (word == "base" and not name.startswith(_OWN)):
             return None
         return Kind.ENVIRONMENT if word == "environment" else Kind.LAYER
