@@ -8,7 +8,7 @@ import os
 import posixpath
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -69,6 +69,25 @@ class Archive:
                 return packed.read(name)
         except archive_errors:
             raise_not_found()
+
+    def beginnings(self, names: Sequence[str], length: int) -> Iterator[tuple[str, bytes]]:
+        """Yield names with the first bytes of their files, of any size; damaged files are left out."""
+        with suppress(*archive_errors), open_archive(self.file) as packed:
+            for name in names:
+                with suppress(*archive_errors), packed.open(name) as member:
+                    yield name, member.read(length)
+
+    def without_copies(self, names: Sequence[str]) -> list[str]:
+        """Return names without those of files that have the content of an earlier one."""
+        found: dict[tuple[int, int], str] = {}
+        try:
+            with open_archive(self.file) as packed:
+                for name in names:
+                    one = packed.getinfo(name)
+                    found.setdefault((one.CRC, one.file_size), name)
+        except archive_errors:
+            return list(names)
+        return list(found.values())
 
     def packages(self) -> list[str]:
         """Return the folders with a package; only below ``packages/``, since a run may write anything elsewhere."""

@@ -158,7 +158,7 @@ def test_a_workflow_that_cannot_be_drawn_is_left_out(text: str, tmp_path: Path) 
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as packed:
         packed.writestr("packages/x/process.cwl", text)
 
-    assert packages._picture(Archive(tmp_path / "a.zip"), "packages/x", "title") == ""
+    assert packages._whole_picture(Archive(tmp_path / "a.zip"), "packages/x", "title") == ""
 
 
 _CASE = '<testcase name="{}" time="{}"/>'

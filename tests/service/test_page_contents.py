@@ -115,6 +115,33 @@ def test_a_run_is_listed_with_its_notebook_commit_and_values(
     assert f'href="{package.removeprefix(service.url)}#run">Repeat with changes</a>' in shown
 
 
+def test_results_begin_with_each_picture_once_and_the_first_rows_of_tables(
+    service: Service, session: requests.Session
+) -> None:
+    steps = [
+        "mkdir -p out/more",
+        "echo '<svg xmlns=\"http://www.w3.org/2000/svg\"/>' | tee out/map.svg > out/more/copy.svg",
+        "printf 'name;level\\n<b>;3\\n' > out/levels.csv",
+        "printf 'a\\0b' > out/binary.csv",
+        "seq 60 > out/long.tsv",
+        "python3 -c 'print(\"x\" * 200_000)' > out/wide.csv",
+        "echo '{\"area\": 3}' > out/scraps.json",
+    ]
+    number = service.trigger(script="; ".join(steps))
+    assert service.wait(number) == "success"
+    job = service.jobs(number)["build"]["id"]
+    shown = session.get(f"{service.url}/ada/toy/-/jobs/{job}", timeout=60).text
+    results = shown.partition("<h2>Results</h2>")[2].partition("</section>")[0]
+
+    assert re.findall(r"<img src=[^>]*files/([^\"]*)", results) == ["out/map.svg"]
+    assert re.findall(r'aria-label="Table ([^"]*)"', results) == ["out/levels.csv", "out/long.tsv"]
+    assert '<th scope="col">level</th>' in results
+    assert "<td>&lt;b&gt;</td><td>3</td>" in results
+    assert "<td>51</td>" in results
+    assert "<td>52</td>" not in results
+    assert results.index("<img") < results.index("<td>3</td>") < results.index("<code>area</code>")
+
+
 def test_a_pipeline_is_repeated_with_its_values_but_secret_ones(service: Service, session: requests.Session) -> None:
     number = service.trigger(repository="https://example.org/a b&c", later="echo 'ü'", upload_token="sesame")
     shown = session.get(f"{service.url}/ada/toy/-/pipelines/{number}", timeout=60).text

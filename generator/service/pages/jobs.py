@@ -16,7 +16,7 @@ from generator.service.api.jobs import find_job
 from generator.service.archives import Archive
 from generator.service.context import context
 from generator.service.http_errors import HttpError, raise_not_found
-from generator.service.pages import log
+from generator.service.pages import log, previews
 from generator.service.pages.failures import failed_sections, failure
 from generator.service.pages.rendering import hostile_policy, page
 from generator.service.pages.sessions import session
@@ -26,7 +26,6 @@ from generator.shared import contract
 
 router = APIRouter(prefix="/jobs/{number:int}")
 _CHUNK = 1 << 20
-_PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".svg")
 _MOST_FILES, _MOST_SHOWN, _MOST_SCRAPS = 500, 40, 200
 
 
@@ -64,7 +63,8 @@ def job_page(request: Request, number: int) -> Response:
         left_out=start,
         files=dict(list(sizes.items())[:_MOST_FILES]),
         more=max(0, len(sizes) - _MOST_FILES),
-        pictures=[name for name in sizes if name.lower().endswith(_PICTURES)][:_MOST_SHOWN],
+        pictures=previews.pictures(archive, sizes),
+        tables=previews.tables(archive, sizes),
         notebooks=[name for name in sizes if name.endswith(".ipynb")][:_MOST_SHOWN],
         depth=log.depth(lines),
         scraps=scraps,
@@ -138,7 +138,7 @@ def one_file(request: Request, number: int, path: str) -> Response:
     session(request)
     find_job(request, number)
     file = context(request).data.job(number).artifacts
-    picture = path.lower().endswith(_PICTURES)
+    picture = path.lower().endswith(previews.picture_suffixes)
     kind = mimetypes.guess_type(path)[0] if picture else None
     response = artifacts.member(file, path, media_type=kind or "application/octet-stream")
     if picture:

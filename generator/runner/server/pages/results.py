@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from generator.runner.server.pages.tables import Table, table_of_file, table_of_value
 from generator.runner.server.runs.folder import RunFolder
 from generator.shared import contract
+from generator.shared.tables import Table, table_of_file, table_of_value
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".svg", ".avif", ".bmp")
 _TABLE_KINDS = ("csv", "tsv", "json", "parquet")

@@ -10,8 +10,8 @@ import pytest
 
 from generator.runner.server.content_policy import hostile_headers
 from generator.runner.server.pages.results import read_results
-from generator.runner.server.pages.tables import table_of_file, table_of_value
 from generator.runner.server.runs.folder import RunFolder
+from generator.shared.tables import table_of_file, table_of_value
 
 
 @pytest.mark.parametrize(

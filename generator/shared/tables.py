@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 _ROWS, _COLUMNS, _CHARACTERS = 50, 20, 200
-_CSV_BYTES = 1 << 20
+csv_bytes = 1 << 20
 """How much of a CSV file is read."""
 _JSON_BYTES = 4 << 20
 """The largest JSON file that is read."""
@@ -50,19 +50,27 @@ def table_of_value(value: Any) -> Table | None:
     return _table_of_records(value) if _is_records(value) else None
 
 
-def _read_csv(path: Path) -> Table | None:
-    with path.open("rb") as stream:
-        data = stream.read(_CSV_BYTES)
+def table_of_csv(data: bytes, *, is_tsv: bool, is_cut: bool) -> Table | None:
+    """Return the table in the beginning of a CSV or TSV file, None if it is not text; ``is_cut``: the file is longer.
+
+    Raises:
+        csv.Error: a field is too long.
+    """
     if b"\0" in data:
         return None
     text = data.decode("utf-8-sig", "replace")
-    is_cut = path.stat().st_size > len(data)
     if is_cut:
         text = text[: text.rfind("\n") + 1]
-    separator = "\t" if path.suffix.lower() == ".tsv" else _separator(text.partition("\n")[0])
+    separator = "\t" if is_tsv else _separator(text.partition("\n")[0])
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
     header = next(rows, None)
     return _table(header, (row for row in rows if row), more=is_cut) if header else None
+
+
+def _read_csv(path: Path) -> Table | None:
+    with path.open("rb") as stream:
+        data = stream.read(csv_bytes)
+    return table_of_csv(data, is_tsv=path.suffix.lower() == ".tsv", is_cut=path.stat().st_size > len(data))
 
 
 def _separator(header: str) -> str:
