@@ -17,7 +17,7 @@ def judge(path: str) -> tuple[list[str], list[str]]:
     """Return failed and blocked rules as faults; rules that need a review, and incomplete metadata, as warnings."""
     faults: list[str] = []
     warnings: list[str] = []
-    for finding in validate(path, profiles=PROFILES, staging=_staging(path)).findings:
+    for finding in validate(Path(path).as_uri(), profiles=PROFILES, staging=_staging(path)).findings:
         status, severity = (getattr(one, "value", one) for one in (finding.status, finding.severity))
         if status in ("passed", "not-applicable") or finding.rule_id in _ALWAYS:
             continue
