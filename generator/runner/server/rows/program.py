@@ -4,8 +4,8 @@
 ``{"row": NAME, "inputs": {...}}``, where NAME is the name of a folder to be created below the output folder and
 ``inputs`` is a CWL input object with the paths of the container. Each is answered on stdout by a line: ``{"row": NAME,
 "state": "succeeded" | "failed", "reason", "message", "exit_code", "way", "note"}``. The first answer is ``{"ready":
-PID}``. An empty line precedes each, so that it is a line of its own after anything a notebook wrote to stdout. The end of
-stdin, SIGTERM or SIGINT ends the program; a row that runs then is interrupted.
+PID}``. An empty line precedes each, so that it is a line of its own after anything a notebook wrote to stdout. The end
+of stdin, SIGTERM or SIGINT ends the program; a row that runs then is interrupted.
 """
 
 from __future__ import annotations
