@@ -106,3 +106,19 @@ def test_what_a_notebook_writes_to_the_runners_stdout_does_not_hide_the_answer(r
     write_notebook(tmp_path / "repository" / "process.ipynb", "n = 0  # type: int", code)
 
     assert [one["state"] for one in rows({}, {}, hostile=True)] == ["succeeded", "succeeded"]
+
+
+def test_programs_that_a_row_leaves_running_are_ended_before_the_next_row(rows: Rows, tmp_path: Path) -> None:
+    name = f"left-{tmp_path.name}"
+    code = (
+        "import subprocess\nfrom pathlib import Path\nfrom packmill import glue\n"
+        "def words(one):\n    try:\n        return (one / 'cmdline').read_text()\n"
+        "    except OSError:\n        return ''\n"
+        f"glue('left', sum({name!r} in words(one) for one in Path('/proc').iterdir() if one.name.isdecimal()))\n"
+        f"command = 'sh -c \"sleep 300; echo {name}\" & sleep 300; echo {name}'\n"
+        "subprocess.Popen(['sh', '-c', command], start_new_session=True)"
+    )
+    write_notebook(tmp_path / "repository" / "process.ipynb", "n = 0  # type: int", code)
+
+    assert [one["state"] for one in rows({}, {}, {})] == ["succeeded"] * 3
+    assert [scraps(tmp_path, number) for number in (1, 2, 3)] == [{"left": 0}] * 3

@@ -192,12 +192,12 @@ class _Forks:
                     os.killpg(ended.si_pid, signal.SIGKILL)
             _, status = os.waitpid(ended.si_pid, 0)
             number = self.children.pop(ended.si_pid, None)
+            self._kill_strays()
             if number is not None:
-                self._kill_strays()
                 packmill_child.send(self.connection, {"exited": number, "status": status})
 
     def _kill_strays(self):
-        """End processes of ended children that left their process group."""
+        """End processes of ended children that left their process group; those that they started come here next."""
         for pid in _list_children() - self.children.keys() - self.own:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)

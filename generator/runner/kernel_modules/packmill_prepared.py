@@ -33,6 +33,8 @@ import packmill_child
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _LARGEST = 1 << 17
 """Bytes of one request."""
+_STRAYS_TIMEOUT = 2.0
+"""Seconds in which processes that a run left behind have to end after SIGKILL."""
 _INLINE = "module://matplotlib_inline.backend_inline"
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -117,14 +119,22 @@ class PreparedProcess:
                 self._send({"exited": pid, "status": status, "peak_memory": usage.ru_maxrss * 1024})
 
     def _kill_strays(self):
-        """End processes of a run that left its process group; only they and forked children are this one's."""
+        """End processes of a run that left its process group, and those that they started: these come here with it."""
+        deadline = time.monotonic() + _STRAYS_TIMEOUT
+        while (strays := self._list_strays()) and time.monotonic() < deadline:
+            for pid in strays:
+                _kill(pid)
+                with contextlib.suppress(ChildProcessError):
+                    os.waitpid(pid, os.WNOHANG)
+            time.sleep(0.001)
+
+    def _list_strays(self):
+        """Return the children of this process that it did not fork."""
         try:
             with open(f"/proc/self/task/{os.getpid()}/children", encoding="ascii") as file:
-                pids = {int(word) for word in file.read().split()}
+                return {int(word) for word in file.read().split()} - self.children
         except OSError:  # a kernel without CONFIG_PROC_CHILDREN
-            return
-        for pid in pids - self.children:
-            _kill(pid)
+            return set()
 
     def _send(self, message):
         with contextlib.suppress(OSError):
