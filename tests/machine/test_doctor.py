@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import Finished, here
+from support import Finished
 
 from generator.machine.checks import programs, python_packages, registries, resources
 from generator.machine.finding import State
@@ -100,7 +100,18 @@ def test_a_package_of_another_version_is_named(monkeypatch: pytest.MonkeyPatch) 
 
     assert (finding.state, finding.exit_code) == (State.MISSING, 14)
     assert "docker is 0.0.1, needs >=7.1" in finding.detail
-    assert str(here.parent) in finding.fix
+    assert "-m uv pip install" in finding.fix
+    assert "'docker>=7.1'" in finding.fix
+
+
+def test_validators_get_an_environment_of_their_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(python_packages, "_VALIDATORS", tmp_path / "validators")
+    monkeypatch.setattr(python_packages, "version", lambda name: "0.0.1")
+
+    [fix] = [one.fix for one in python_packages.check_extras() if one.name == "extra validate"]
+
+    assert f"-m uv venv {tmp_path}/validators && " in fix
+    assert f"--python {tmp_path}/validators/bin/python " in fix
 
 
 @pytest.mark.parametrize(("free", "state"), [(1, State.MISSING), (5 * 1024**3, State.WARNING), (10**12, State.OK)])

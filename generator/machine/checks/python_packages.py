@@ -7,7 +7,6 @@ import shlex
 import sys
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, distributions, requires, version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ _FEATURES = {
     "tables": "Parquet tables of 'packmill map'",
     "validate": "the validators of platforms",
 }
+_VALIDATORS = Path(sys.prefix, "validators")
 _PYPROJECT = Path(__file__).parents[3] / "pyproject.toml"
 
 
@@ -33,9 +33,9 @@ def check_required() -> Iterator[Finding]:
     """Check the versions of Python and of the packages that packmill cannot do without."""
     yield Finding(name="packmill", state=State.OK, detail=f"{__version__}, Python {platform.python_version()}")
     if problems := _problems(_requirements().get("", [])):
-        fix = pip_install(_project())
+        fix = pip_install(*problems)
         code = EnvironmentSpecError.exit_code
-        detail = "; ".join(problems)
+        detail = "; ".join(problems.values())
         yield Finding(name="Python packages", state=State.MISSING, detail=detail, fix=fix, exit_code=code)
     else:
         yield Finding(name="Python packages", state=State.OK, detail="all required ones are installed")
@@ -48,24 +48,23 @@ def check_extras() -> Iterator[Finding]:
         if not extra:
             continue
         if problems := _problems(requirements):
-            fix = pip_install(f"{_project()}[{extra}]")
-            detail = f"for {feature}: {'; '.join(problems)}"
+            fix = _install_validators(*problems) if extra == "validate" else pip_install(*problems)
+            detail = f"for {feature}: {'; '.join(problems.values())}"
             yield Finding(name=f"extra {extra}", state=State.OPTIONAL, detail=detail, fix=fix)
         else:
             yield Finding(name=f"extra {extra}", state=State.OK, detail=f"for {feature}")
 
 
-def pip_install(requirement: str) -> str:
-    """Return the command that installs a Python package next to packmill."""
-    pip = f"{shlex.quote(sys.executable)} -m pip install"
-    if find_spec("pip") is None:  # as in environments that uv created
-        pip = f"uv pip install --python {shlex.quote(sys.executable)}"
-    return f"{pip} {shlex.quote(requirement)}"
+def pip_install(*requirements: str, python: str = sys.executable) -> str:
+    """Return the command that installs Python packages, by default next to packmill; uv is one of its own packages."""
+    uv = (sys.executable, "-m", "uv", "pip", "install", "--python", python)
+    return shlex.join((*uv, *requirements))
 
 
-def _project() -> str:
-    """Return what pip installs: the clone that this is, or the name."""
-    return str(_PYPROJECT.parent) if _PYPROJECT.exists() else "packmill"
+def _install_validators(*requirements: str) -> str:
+    """Return the commands for the environment of validators, whose packages conflict with those of packmill."""
+    make = "" if _VALIDATORS.exists() else f"{shlex.join((sys.executable, '-m', 'uv', 'venv', str(_VALIDATORS)))} && "
+    return make + pip_install(*requirements, python=str(_VALIDATORS / "bin" / "python"))
 
 
 def _requirements() -> dict[str, list[Requirement]]:
@@ -93,18 +92,24 @@ def _read_project() -> dict[str, Any]:
     return project
 
 
-def _problems(requirements: list[Requirement]) -> list[str]:
-    """Describe the packages that are missing or of another version."""
-    missing, others = [], []
+def _problems(requirements: list[Requirement]) -> dict[str, str]:
+    """Map the requirements of missing packages, and of those with another version, to a description."""
+    found = {}
     for one in requirements:
         if one.marker and not any(one.marker.evaluate({"extra": extra}) for extra in ("", *_FEATURES)):
             continue
         installed = _installed_version(one.name)
         if installed is None:
-            missing.append(one.name)
+            found[_plain(one)] = f"{one.name} is not installed"
         elif not one.specifier.contains(installed, prereleases=True):
-            others.append(f"{one.name} is {installed}, needs {one.specifier}")
-    return [f"{', '.join(missing)} not installed", *others] if missing else others
+            found[_plain(one)] = f"{one.name} is {installed}, needs {one.specifier}"
+    return found
+
+
+def _plain(requirement: Requirement) -> str:
+    """Return a requirement without its marker."""
+    extras = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
+    return f"{requirement.name}{extras}{requirement.specifier}"
 
 
 def _installed_version(name: str) -> str | None:
@@ -112,5 +117,5 @@ def _installed_version(name: str) -> str | None:
     try:
         return version(name)
     except PackageNotFoundError:
-        folders = [str(one) for one in Path(sys.prefix, "validators").glob("lib/python3*/site-packages")]
+        folders = [str(one) for one in _VALIDATORS.glob("lib/python3*/site-packages")]
         return next((one.version for one in distributions(name=name, path=folders)), None) if folders else None
