@@ -254,3 +254,22 @@ def test_a_notebook_of_another_tool_stays_as_it_is(repository: Path, packmill: C
     assert finished.code == 0
     assert "Colab" in finished.out
     assert "nothing to change" in finished.out
+
+
+def test_a_disk_without_space_leaves_the_notebook_as_it_was(
+    repository: Path, packmill: Callable[..., Finished], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = repository / "process.ipynb"
+    file.write_text(json.dumps(untagged("n = 1")))
+    before = file.read_bytes()
+
+    def full(path: Path, _data: bytes) -> int:
+        path.touch()
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    refused = packmill("init", file, "--yes")
+
+    assert (refused.code, "No space left" in refused.err) == (11, True)
+    assert file.read_bytes() == before
+    assert [path.name for path in repository.iterdir()] == ["process.ipynb"]

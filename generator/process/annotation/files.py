@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 from generator.notebook.dialects.sidecar import sidecar_of
 from generator.notebook.notebook import read_notebook
@@ -44,13 +43,15 @@ def write(file: Path, data: bytes) -> None:
         ProcessError: the folder cannot be written to, or has no space.
     """
     target = file.resolve()
+    new = target.with_name(f".{target.name}.{os.getpid()}.new")
     try:
-        with NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as temporary:
-            temporary.write(data)
-        shutil.copymode(target, temporary.name)
-        Path(temporary.name).replace(target)
+        new.write_bytes(data)
+        shutil.copymode(target, new)
+        new.replace(target)
     except OSError as error:
         raise ProcessError(f"{file}: cannot be written: {error.strerror}") from None
+    finally:
+        new.unlink(missing_ok=True)
 
 
 def _refuse_text_notebook(data: bytes, name: str) -> None:
