@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 import shlex
 from collections.abc import Iterator
@@ -13,7 +14,9 @@ import requests
 from axe_playwright_python.sync_playwright import Axe
 from ci_service import ACCESS, PIPELINE_FILE, Service, make_project
 from playwright.sync_api import Browser, Page, expect
-from support import here
+from support import here, notebook
+
+from generator.service.notebooks.program import render
 
 _PACKAGE = here / "cases" / "packages" / "everything" / "expected"
 _RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -186,3 +189,16 @@ def _rows(session: requests.Session, service: Service, **query: str) -> dict[int
     assert answer.status_code == 200
     listed = re.findall(r'pipelines/(\d+)">#\d+</a>(.*?)</tr>', answer.text, re.DOTALL)
     return {int(number): row for number, row in listed}
+
+
+def test_an_executed_notebook_has_a_dark_page_for_those_who_prefer_it(browser: Browser) -> None:
+    page = render(json.dumps(notebook("1")).encode(), {"cells": 9, "text": 999, "output": 999}).decode()
+    grounds = []
+    for scheme in ("light", "dark"):
+        context = browser.new_context(color_scheme=scheme)  # type: ignore[arg-type]
+        opened = context.new_page()
+        opened.set_content(page)
+        grounds.append(opened.evaluate("getComputedStyle(document.body).backgroundColor"))
+        context.close()
+
+    assert grounds == ["rgb(255, 255, 255)", "rgb(17, 17, 17)"]

@@ -20,6 +20,7 @@ import signal
 import sys
 import warnings
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 NOT_A_NOTEBOOK, FAILED, OUT_OF_MEMORY, TOO_LARGE = 3, 4, 5, 6
@@ -105,7 +106,18 @@ def render(text: bytes, limits: Mapping[str, Any]) -> bytes:
         sys.exit(NOT_A_NOTEBOOK)
     exporter = HTMLExporter(mathjax_url="", require_js_url="", jquery_url="")
     body: str = exporter.from_notebook_node(notebook)[0]
-    return body.encode("utf-8", "replace")
+    head, end, rest = body.partition("</head>")
+    return f"{head}{_dark_style(exporter.template_paths)}{end}{rest}".encode("utf-8", "replace")
+
+
+def _dark_style(templates: list[str]) -> str:
+    """Return nbconvert's dark theme for readers who prefer it; pictures stay on white."""
+    files = (Path(folder) / "static" / "theme-dark.css" for folder in templates)
+    theme = next((file for file in files if file.is_file()), None)
+    if theme is None:
+        return ""
+    pictures = ".jp-OutputArea-output :is(img, svg) { background: #fff; }"
+    return f"<style>@media (prefers-color-scheme: dark) {{ {theme.read_text(encoding='utf-8')} {pictures} }}</style>"
 
 
 def main() -> None:
