@@ -58,6 +58,13 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--parallel", type=_positive, metavar="N", help="rows at a time (default: as cores and memory allow)"
     )
+    parser.add_argument(
+        "--engine",
+        choices=("auto", "local", "cwltool"),
+        default="auto",
+        help="local runs rows in long-lived containers, cwltool each as packmill run does, with the steps that fetch "
+        "inputs and deliver results (default: local, unless a row has an address to fetch or a destination)",
+    )
     parser.add_argument("--resume", action="store_true", help="keep the results in DIR; run what is missing or failed")
     parser.add_argument(
         "--retry",
@@ -128,6 +135,7 @@ def run(options: argparse.Namespace) -> int:
             retries=options.retry,
             max_failures=options.max_failures,
             way=options.way,
+            engine=options.engine,
             trust=options.trust,
             report=options.report,
         ),

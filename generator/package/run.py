@@ -75,11 +75,9 @@ def run_package(
         check_provenance(provenance, engine=engine, outdir=outdir, document=document)
     if guarded:
         refuse_remote_files(job_values)
-        options = (*(word for name in guarded for word in ("--preserve-environment", name)), *options)
-    if network:
-        options = ("--custom-net", network, *options)
+    options = engine_options(options, guarded=guarded, network=network)
     if document.name != "process.cwl":
-        _require_staging_image(folder, options)
+        require_staging_image(folder, options)
     log = PlainLog()
 
     def show(line: str) -> None:
@@ -108,7 +106,13 @@ def run_package(
     return recorded(run, Given(document=document, job=job_values, secrets=secrets, outdir=outdir), provenance)
 
 
-def _require_staging_image(package: Path, options: tuple[str, ...]) -> None:
+def engine_options(options: tuple[str, ...], *, guarded: Sequence[str], network: str | None) -> tuple[str, ...]:
+    """Return the engine's options, with those of the address guard and of the network for steps that reach out."""
+    kept = (word for name in guarded for word in ("--preserve-environment", name))
+    return (*(("--custom-net", network) if network else ()), *kept, *options)
+
+
+def require_staging_image(package: Path, options: tuple[str, ...]) -> None:
     """Check that the engine has a staging image that was never pushed (`generator.image.staging`).
 
     Raises:

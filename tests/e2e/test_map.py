@@ -55,6 +55,34 @@ def test_a_table_becomes_a_table_of_results(several: Built, tmp_path: Path, pack
     assert not list((tmp_path / "out" / ".packmill-map").glob("work-*"))
 
 
+def test_rows_with_a_destination_run_with_cwltool(several: Built, tmp_path: Path, packmill: Packmill) -> None:
+    (tmp_path / "rows.csv").write_text("n,stage_out\n3,delivered\n4,s3://\n5,\n")
+    command = ("map", several.package / "good", tmp_path / "rows.csv", "--outdir", tmp_path / "out")
+
+    done = packmill(*command, "--parallel", "3")
+
+    assert done.code == 20, done.err
+    assert "row 1 has an address to fetch or a destination: cwltool runs the rows" in done.err
+    rows = results(tmp_path / "out")
+    assert [(row["state"], row["reason"], row["scrap_n"]) for row in rows] == [
+        ("succeeded", "", "3"),
+        ("failed", "workflow-failed", "4"),
+        ("succeeded", "", "5"),
+    ]
+    assert rows[1]["message"]
+    assert (tmp_path / "out" / rows[0]["staged_dir"] / "n.txt").read_text() == "3"
+    assert json.loads((tmp_path / "out" / rows[0]["staged"]).read_text())
+    assert (tmp_path / "out" / rows[2]["out"]).read_text() == "5"
+    assert not containers()
+
+    (tmp_path / "rows.csv").write_text("n,stage_out\n3,delivered\n4,\n5,\n")
+    again = packmill(*command, "--resume")
+
+    assert again.code == 0, again.err
+    assert "2 of them have results" in again.err
+    assert [row["scrap_n"] for row in results(tmp_path / "out")] == ["3", "4", "5"]
+
+
 def test_nothing_starts_when_a_row_does_not_fit(several: Built, tmp_path: Path, packmill: Packmill) -> None:
     done = packmill("map", several.package / "good", "--product", "n=1,x", "--outdir", tmp_path / "out")
 

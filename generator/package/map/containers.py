@@ -52,7 +52,7 @@ class ContainerPlan:
             *mounts.options(),
             *limits.options(ram=self.tool.ram * memory, cores=self.tool.cores),
             *(f"--env=HOME={_TEMPORARY}", f"--env=TMPDIR={_TEMPORARY}"),
-            *(f"--workdir={_ROWS}", f"--label={_LABEL}={self.label}"),
+            *(f"--workdir={_ROWS}", f"--label={map_label(self.label)}"),
             *(f"--env={variable}" for variable in self.variables),
             *(self.tool.image, "packmill-runner", "rows", *self.tool.arguments),
             *(contract.output_option, _ROWS, "--way", self.way, "--no-progress-bar"),
@@ -128,6 +128,11 @@ def _parse(line: bytes) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return answer if isinstance(answer, dict) else None
+
+
+def map_label(label: str) -> str:
+    """Return the label of the containers of a map."""
+    return f"{_LABEL}={label}"
 
 
 def remove_containers(label: str, say: Callable[[str], None]) -> None:

@@ -14,9 +14,11 @@ from generator.containers.limits import ContainerLimits, container_limits
 from generator.package.assignments import typed_values
 from generator.package.hints import find_document, find_process, read_hints
 from generator.package.image_presence import require_own_image
+from generator.package.inputs import refuse_remote_files
 from generator.package.job_file import read_job
-from generator.package.map.containers import ContainerPlan, remove_containers
+from generator.package.map.containers import ContainerPlan, map_label, remove_containers
 from generator.package.map.counting import Counter
+from generator.package.map.engine_rows import EnginePlan, EngineScheduler
 from generator.package.map.folders import remove_folder, row_folders, rows_folder
 from generator.package.map.journal import Ended, Journal, hidden_folder, open_journal
 from generator.package.map.report import write_report
@@ -26,10 +28,12 @@ from generator.package.map.scheduling import Schedule, Scheduler, TooManyFailure
 from generator.package.map.tables import Row
 from generator.package.map.tool import Tool, read_tool
 from generator.package.record import read_record
-from generator.package.run import check_trust
+from generator.package.run import check_trust, engine_options, require_staging_image
 from generator.progress import Progress
 from generator.shared.errors import RunError, UsageError
 
+LOCAL, CWLTOOL = "local", "cwltool"
+"""Values of ``--engine``."""
 _LEAST_MEMORY = 256
 """MiB of a container."""
 
@@ -52,6 +56,7 @@ class MapRequest:
     retries: int = 0
     max_failures: int | None = None
     way: str = "auto"
+    engine: str = "auto"
     trust: bool = False
     report: bool = False
 
@@ -85,7 +90,7 @@ def map_package(
         RunError: no container can be started.
     """
     progress = Progress()
-    tool, rows = _plan(request, progress)
+    tool, rows, engine = _plan(request, progress, guarded)
     folders = row_folders(rows, request.folder_template)
     outdir = request.outdir.resolve()
     with open_journal(outdir, resume=request.resume) as journal, _written_to(outdir):
@@ -94,17 +99,28 @@ def map_package(
         own = limits or container_limits()
         left = table.left()
         parallel = request.parallel or _default_parallel(tool, own, len(left))
-        _announce(request, progress, rows=len(rows), left=len(left), parallel=parallel)
+        _announce(request, progress, rows=len(rows), left=len(left), parallel=parallel, engine=engine)
         with _work_folder(outdir, progress.warn) as (work, label):
-            plan = ContainerPlan(
+            shared = replace(own, memory=max(_LEAST_MEMORY, own.memory // parallel))
+            plan: ContainerPlan | EnginePlan = ContainerPlan(
                 tool=tool,
                 work=work,
-                limits=replace(own, memory=max(_LEAST_MEMORY, own.memory // parallel)),
+                limits=shared,
                 network=network,
                 variables=tuple(guarded),
                 way=request.way,
                 label=label,
             )
+            if engine != LOCAL:
+                hints = read_hints(find_process(request.package).parent)
+                plan = EnginePlan(
+                    engine=engine,
+                    document=lambda row: find_document(request.package, row.values, hints),
+                    options=engine_options((), guarded=guarded, network=network),
+                    limits=replace(shared, labels=(*shared.labels, map_label(label))),
+                    work=work,
+                    trust=request.trust,
+                )
             try:
                 _run(request, plan, table, left, parallel)
             finally:
@@ -158,7 +174,7 @@ class _Table:
 
 def _run(
     request: MapRequest,
-    plan: ContainerPlan,
+    plan: ContainerPlan | EnginePlan,
     table: _Table,
     left: Sequence[PlannedRow],
     parallel: int,
@@ -175,7 +191,12 @@ def _run(
         parallel=parallel, isolated=request.isolated, retries=request.retries, max_failures=request.max_failures
     )
     try:
-        Scheduler(plan=plan, schedule=schedule, place=table.place, on_end=note, on_wait=counter.show).run(left)
+        if isinstance(plan, EnginePlan):
+            EngineScheduler(plan=plan, schedule=schedule, place=table.place, on_end=note, on_wait=counter.show).run(
+                left
+            )
+        else:
+            Scheduler(plan=plan, schedule=schedule, place=table.place, on_end=note, on_wait=counter.show).run(left)
     except TooManyFailuresError as error:
         progress.warn(f"{error}, more than --max-failures {request.max_failures}: no further row was started")
     except KeyboardInterrupt:
@@ -185,7 +206,8 @@ def _run(
         counter.finish()
 
 
-def _plan(request: MapRequest, progress: Progress) -> tuple[Tool, list[PlannedRow]]:
+def _plan(request: MapRequest, progress: Progress, guarded: Sequence[str]) -> tuple[Tool, list[PlannedRow], str]:
+    """Check the rows and the package, and choose the engine."""
     from generator.package.document_rules import broken_rules
     from generator.package.document_rules.values import foreign_files
 
@@ -195,17 +217,41 @@ def _plan(request: MapRequest, progress: Progress) -> tuple[Tool, list[PlannedRo
     shared = {**read_job(job_file), **typed_values(request.values, hints, Path.cwd())}
     rows = plan_rows(request.table, shared, hints, folder=request.folder)
     check_trust(foreign_files(job_file) if request.job is None else [], progress, trust=request.trust)
-    for row in rows:
-        if find_document(request.package, row.values, hints).name != "process.cwl":
-            raise UsageError(
-                f"row {row.number} needs the workflow, because it has an address to fetch or a destination; "
-                "fetch the files first (packmill-runner stage-in), and give their paths"
-            )
+    documents = {row.number: find_document(request.package, row.values, hints) for row in rows}
+    staged = next((number for number, document in documents.items() if document.name != "process.cwl"), None)
+    engine = _engine(request, staged, progress)
     document = find_process(request.package)
-    check_trust(broken_rules(document), progress, trust=request.trust)
+    for one in {document, *documents.values()}:
+        check_trust(broken_rules(one), progress, trust=request.trust)
+    if engine != LOCAL and guarded:
+        for row in rows:
+            refuse_remote_files(dict(row.values))
+    if staged is not None:
+        require_staging_image(folder, ())
     tool = read_tool(document)
     require_own_image(tool.image, options=(), advice=f"build the package again: packmill rebuild {request.package}")
-    return tool, rows
+    return tool, rows, engine
+
+
+def _engine(request: MapRequest, staged: int | None, progress: Progress) -> str:
+    """Choose the engine; ``staged`` is the first row that needs the steps around the process.
+
+    Raises:
+        UsageError: the requested engine or way cannot run the rows.
+    """
+    why = f"row {staged} has an address to fetch or a destination"
+    if request.engine == LOCAL and staged is not None:
+        raise UsageError(
+            f"{why}, which takes --engine {CWLTOOL}; or fetch the files first (packmill-runner stage-in), and give "
+            "their paths"
+        )
+    if request.engine == LOCAL or (request.engine == "auto" and staged is None):
+        return LOCAL
+    if request.way != "auto":
+        raise UsageError(f"--way {request.way} is for --engine {LOCAL}; omit it")
+    if request.engine == "auto":
+        progress.say(f"{why}: {CWLTOOL} runs the rows, each in containers of its own")
+    return CWLTOOL
 
 
 def _title(package: Path) -> str:
@@ -221,11 +267,13 @@ def _default_parallel(tool: Tool, limits: ContainerLimits, rows: int) -> int:
     return max(1, min(by_cores, by_memory, rows))
 
 
-def _announce(request: MapRequest, progress: Progress, *, rows: int, left: int, parallel: int) -> None:
+def _announce(request: MapRequest, progress: Progress, *, rows: int, left: int, parallel: int, engine: str) -> None:
     kept = f", {rows - left} of them have results" if left < rows else ""
     with progress.step(f"Running {request.package} for {rows} rows{kept}"):
         if left:
-            containers = "one container a row" if request.isolated else "fresh kernels"
+            containers = (
+                "one container a row" if request.isolated else f"with {engine}" if engine != LOCAL else "fresh kernels"
+            )
             progress.say(f"{parallel} at a time, {containers}; results in {request.outdir}")
 
 

@@ -18,8 +18,10 @@ from generator.package.map.rows import PlannedRow
 from generator.shared.errors import RunError
 
 _MORE_MEMORY = 2.0
-_PASSING = frozenset(("out-of-memory", "kernel-died", "container-died"))
-"""Reasons that a second attempt may not meet; one with the first two gets more memory."""
+_MEMORY = frozenset(("out-of-memory", "kernel-died"))
+"""Reasons that a second attempt with more memory may not meet."""
+_PASSING = _MEMORY | {"container-died", "workflow-failed"}
+"""Reasons that a second attempt may not meet."""
 _WAIT = 1.0
 _DOCKER_FAILED = 125
 """Exit code of ``docker run`` if the container was not started (docker run, "Exit status")."""
@@ -36,10 +38,20 @@ class Schedule:
 
 
 @dataclass(slots=True)
-class _Attempt:
+class Attempt:
+    """One run of a row; ``memory`` multiplies the limit."""
+
     row: PlannedRow
     number: int = 1
     memory: float = 1.0
+
+
+def next_attempt(attempt: Attempt, ended: Ended, schedule: Schedule) -> Attempt | None:
+    """Return the attempt after one that failed; None if it would fail again, or the row has had all attempts."""
+    if ended.has_succeeded or ended.reason not in _PASSING or attempt.number > schedule.retries:
+        return None
+    memory = attempt.memory * (_MORE_MEMORY if ended.reason in _MEMORY else 1)
+    return Attempt(attempt.row, attempt.number + 1, memory)
 
 
 class TooManyFailuresError(RunError):
@@ -55,8 +67,8 @@ class Scheduler:
     place: Callable[[PlannedRow], Path]
     on_end: Callable[[PlannedRow, Ended], None]
     on_wait: Callable[[int], None]
-    _queue: deque[_Attempt] = field(default_factory=deque)
-    _alone: deque[_Attempt] = field(default_factory=deque)
+    _queue: deque[Attempt] = field(default_factory=deque)
+    _alone: deque[Attempt] = field(default_factory=deque)
     """Attempts that need a container of their own, because they get more memory."""
     _containers: list[Container] = field(default_factory=list)
     _selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
@@ -70,7 +82,7 @@ class Scheduler:
             RunError: no container can be started.
             TooManyFailuresError: too many rows failed; those that ran have ended.
         """
-        self._queue.extend(_Attempt(row) for row in rows)
+        self._queue.extend(Attempt(row) for row in rows)
         self._mounts = Mounts(row.values for row in rows)
         try:
             while self._queue or self._alone or self._containers:
@@ -126,7 +138,7 @@ class Scheduler:
                 self._ask_next(container)  # before the results are read: it does not wait for this process
             self._collect(attempt, left, answer)
 
-    def _collect(self, attempt: _Attempt, left: Path, answer: Mapping[str, Any]) -> None:
+    def _collect(self, attempt: Attempt, left: Path, answer: Mapping[str, Any]) -> None:
         ended = collect_row(left, self.place(attempt.row), answer)
         remove_folder(left)
         self._finish(attempt, ended)
@@ -160,10 +172,9 @@ class Scheduler:
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         return f"its last line: {lines[-1][:500]}" if lines else "it printed nothing"
 
-    def _finish(self, attempt: _Attempt, ended: Ended) -> None:
-        if not ended.has_succeeded and ended.reason in _PASSING and attempt.number <= self.schedule.retries:
-            memory = attempt.memory * _MORE_MEMORY if ended.reason != "container-died" else attempt.memory
-            self._alone.append(_Attempt(attempt.row, attempt.number + 1, memory))
+    def _finish(self, attempt: Attempt, ended: Ended) -> None:
+        if again := next_attempt(attempt, ended, self.schedule):
+            self._alone.append(again)
             return
         self._failed += not ended.has_succeeded
         self.on_end(attempt.row, replace(ended, attempts=attempt.number))

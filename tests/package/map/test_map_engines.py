@@ -1,0 +1,49 @@
+"""``packmill map --engine``: which engine runs the rows, and when nothing starts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support import Finished, commit_all, write_notebook
+
+from generator.package.map.journal import Ended
+from generator.package.map.rows import PlannedRow
+from generator.package.map.scheduling import Attempt, Schedule, next_attempt
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        (["--engine", "local"], "row 2 has an address to fetch or a destination, which takes --engine cwltool"),
+        (["--way", "kernel"], "--way kernel is for --engine local"),
+    ],
+)
+def test_an_engine_that_cannot_run_the_rows_is_refused(
+    options: list[str], problem: str, repository: Path, tmp_path: Path, packmill: Callable[..., Finished]
+) -> None:
+    write_notebook(repository / "process.ipynb", "n = 1\nscene = []  # type: stage-in?")
+    commit_all(repository)
+    package = packmill("build", repository, "--no-image", "--output", tmp_path / "packages").out.strip()
+    (tmp_path / "t.jsonl").write_text('{"n": 1}\n{"n": 2, "scene": ["https://example.org/a.tif"]}\n')
+
+    done = packmill("map", package, tmp_path / "t.jsonl", "--outdir", tmp_path / "out", *options)
+
+    assert done.code == 2
+    assert problem in done.err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("reason", "memory"),
+    [("out-of-memory", 2), ("kernel-died", 2), ("container-died", 1), ("workflow-failed", 1), ("cell-error", None)],
+)
+def test_a_row_is_repeated_for_reasons_that_may_pass(reason: str, memory: float | None) -> None:
+    row = PlannedRow(number=1, values={}, given={})
+    ended = Ended(state="failed", reason=reason)
+
+    again = next_attempt(Attempt(row), ended, Schedule(parallel=1, retries=1))
+
+    assert (again and again.memory) == memory
+    assert next_attempt(Attempt(row, number=2), ended, Schedule(parallel=1, retries=1)) is None
