@@ -5,18 +5,26 @@ from __future__ import annotations
 import io
 import json
 import re
-from typing import Any
+from typing import Any, ClassVar
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.emitter import Emitter, ScalarAnalysis
+from ruamel.yaml.nodes import ScalarNode
+from ruamel.yaml.resolver import VersionedResolver
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString, LiteralScalarString, SingleQuotedScalarString
+from ruamel.yaml.tag import Tag
 
 _line = 90
+_MOST_KNOWN = 10_000
+"""Scalars whose analysis is kept; documents repeat keys, names and texts."""
+_TEXT, _FLOAT = Tag(suffix="tag:yaml.org,2002:str"), Tag(suffix="tag:yaml.org,2002:float")
 
 
 def yaml_text(document: Any) -> str:
     """Format a document as YAML that versions 1.1 and 1.2 read alike; long strings are not folded."""
     yaml = YAML()
+    yaml.Resolver, yaml.Emitter = _Resolver, _Emitter
     yaml.indent(mapping=2, sequence=4, offset=2)
     yaml.width = 2**20
     yaml.allow_unicode = True
@@ -28,22 +36,53 @@ def yaml_text(document: Any) -> str:
     return str(stream.getvalue())
 
 
+class _Resolver(VersionedResolver):
+    """Finds the tag of each scalar once."""
+
+    known: ClassVar[dict[Any, Any]] = {}
+
+    def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
+        """Return the tag of a node."""
+        if kind is not ScalarNode:
+            return super().resolve(kind, value, implicit)
+        if len(self.known) > _MOST_KNOWN:
+            self.known.clear()
+        key = (value, tuple(implicit))
+        if key not in self.known:
+            self.known[key] = super().resolve(kind, value, implicit)
+        return self.known[key]
+
+
+class _Emitter(Emitter):
+    """Analyzes once in which styles a scalar can be written."""
+
+    known: ClassVar[dict[str, ScalarAnalysis]] = {}
+
+    def analyze_scalar(self, scalar: str) -> ScalarAnalysis:
+        """Return the analysis of a scalar."""
+        if len(self.known) > _MOST_KNOWN:
+            self.known.clear()
+        if scalar not in self.known:
+            self.known[scalar] = super().analyze_scalar(scalar)
+        return self.known[scalar]
+
+
 def _text_node(representer: Any, text: str) -> Any:
     """Quote text that YAML 1.1 readers misread: ``yes`` is true, ``1:30`` is 90 and ``1_000`` a number.
 
     Its further line breaks, such as the next line character, are escaped in double quotes alone.
     """
     if re.search("[\x85\u2028\u2029]", text):
-        return representer.represent_scalar("tag:yaml.org,2002:str", text, style='"')
+        return representer.represent_scalar(_TEXT, text, style='"')
     ambiguous = re.fullmatch(r"(?i)y|n|yes|no|on|off|=|[-+]?[\d_.:]*\d[\d_.:]*(e[-+]?\d+)?|0o?[0-7_]+", text)
     style = '"' if "\x85" in text else "'" if ambiguous else None
-    return representer.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+    return representer.represent_scalar(_TEXT, text, style=style)
 
 
 def _float_node(representer: Any, number: float) -> Any:
     """``1e-05`` is text in YAML 1.1, ``1.0e-05`` is a number everywhere."""
     text = re.sub(r"^(-?\d+)e", r"\1.0e", repr(number))
-    return representer.represent_scalar("tag:yaml.org,2002:float", text)
+    return representer.represent_scalar(_FLOAT, text)
 
 
 def json_text(document: Any) -> str:
