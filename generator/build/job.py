@@ -8,7 +8,8 @@ from pathlib import Path
 from generator.environment.environment import Environment
 from generator.image import names
 from generator.process.process import Process
-from generator.repository.places import Claim, Holder, process_folder
+from generator.repository.places import Claim, Holder
+from generator.repository.process_folders import process_folder
 from generator.repository.source import Source
 from generator.request.build import BuildRequest
 from generator.request.settings import Settings

@@ -20,13 +20,8 @@ from generator.process.process import Process
 from generator.progress import Progress
 from generator.repository.deposit import check_deposit, deposit
 from generator.repository.destination import Destination
-from generator.repository.places import (
-    Holder,
-    foreign_files_error,
-    place_taken_error,
-    process_folder,
-    repository_identity,
-)
+from generator.repository.places import Holder, foreign_files_error, place_taken_error, repository_identity
+from generator.repository.process_folders import process_folder
 from generator.request.build import BuildRequest
 from generator.request.settings import Settings, publish_token, registry_user
 from generator.shared.errors import PublishError

@@ -16,7 +16,7 @@ from generator.package.inputs import missing_values
 from generator.package.run import run_package
 from generator.package.validation import validate
 from generator.progress import Progress
-from generator.repository.places import process_folder
+from generator.repository.process_folders import process_folder
 from generator.shared.errors import PackmillError, describe_exit, one_sentence
 
 

@@ -11,7 +11,7 @@ from generator.metadata.metadata import Metadata
 from generator.metadata.sources import git
 from generator.notebook.text_formats import notebook_stem
 from generator.process.process import Process
-from generator.repository.places import process_folder
+from generator.repository.process_folders import process_folder
 from generator.repository.source import Source
 from generator.shared.safe_names import safe_name
 

@@ -7,7 +7,7 @@ Pure. ``runtime.txt`` has repo2docker's grammar (``BuildPack.runtime`` in its ``
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from itertools import combinations
@@ -26,8 +26,6 @@ _RUNTIME_HELP = "  write one line: python-3.12, or for R with a day's packages r
 _VERSION = re.compile(r"[0-9]{1,3}(\.[0-9]{1,3}){0,2}")
 _LONGEST = 200
 """Characters of a specifier."""
-# No patch release has gone beyond these; a specifier that fits none of them fits no Python.
-_EVERY_PYTHON = tuple(f"{minor}.{patch}" for minor in ("2.7", *(f"3.{n}" for n in range(40))) for patch in range(32))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -99,7 +97,7 @@ def combine_requirements(requirements: Sequence[PythonRequirement]) -> str:
 
 def _fits_any(requirements: Iterable[PythonRequirement]) -> bool:
     specifiers = [one.specifier for one in requirements]
-    return any(all(specifier.contains(version) for specifier in specifiers) for version in _EVERY_PYTHON)
+    return any(all(specifier.contains(version) for specifier in specifiers) for version in _every_python())
 
 
 def _runtime(text: str, file: str) -> PythonRequirement | None:
@@ -241,3 +239,8 @@ def _is_date(text: str) -> bool:
 
 def _describe(text: str, file: str) -> str:
     return f"{file} line {_line(text, chr(92) + 'S')}: {printable(text.strip()[:100])!r}"
+
+
+def _every_python() -> Iterator[str]:
+    """Yield all versions of Python up to numbers that no release has reached."""
+    return (f"{minor}.{patch}" for minor in ("2.7", *(f"3.{n}" for n in range(40))) for patch in range(32))

@@ -20,7 +20,7 @@ from generator.notebook.parameters import Remark
 from generator.notebook.stage_ins import folders_below
 from generator.notebook.text_formats import as_notebook, ending_of, is_notebook_name, is_text_name
 from generator.repository.checkout import inside
-from generator.repository.places import default_process
+from generator.repository.process_folders import default_process
 from generator.request.resources import Resources
 from generator.shared.errors import PackmillError, ProcessError
 from generator.shared.suggestions import did_you_mean, list_some

@@ -14,10 +14,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import quote, unquote, urlsplit
 
+from generator.repository.process_folders import process_folder
 from generator.shared.errors import PublishError
 from generator.shared.safe_text import printable, redacted
 
-default_process = "process.ipynb"
 _DEFAULT_PORTS = {"https": 443, "ssh": 22}
 _SCP = re.compile(r"(?:[^@/:]+@)?(?P<host>[^@/:]+):(?P<path>.+)", re.DOTALL)
 
@@ -78,11 +78,6 @@ class Claim:
         if is_claimed and not self.replace:
             raise _process_taken_error(where, present, folder, self.folders[folder], otherwise=otherwise)
         return is_claimed
-
-
-def process_folder(process: str) -> str:
-    """Return the folder of a process's package, relative to its place: empty for the default process."""
-    return "" if process == default_process else process.rpartition(".")[0].replace("/", "-")
 
 
 class PlaceTakenError(PublishError):

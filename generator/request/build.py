@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from generator.notebook.choices import Choices
 from generator.repository.address import Repository, check_checkout, parse_repository
-from generator.repository.places import default_process
+from generator.repository.process_folders import default_process
 from generator.request.checks import (
     check_cell_number,
     check_commit,

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from generator.notebook.text_formats import ENDINGS_IN_WORDS, is_notebook_name
-from generator.repository.places import process_folder
+from generator.repository.process_folders import process_folder
 from generator.request.resources import Resources, resources_of_options
 from generator.shared.errors import ProcessError, UsageError
 

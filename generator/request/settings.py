@@ -18,7 +18,7 @@ from generator.network.address_policy import (
 from generator.platforms.platform import Platform
 from generator.repository.address import Repository
 from generator.repository.destination import Destination, default_branch
-from generator.repository.places import default_process
+from generator.repository.process_folders import default_process
 from generator.request.checks import check_registry
 from generator.shared.errors import UsageError
 from generator.shared.setting_text import is_yes, words

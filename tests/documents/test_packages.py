@@ -15,7 +15,7 @@ from support import Finished, commit_all, copy_case, folders, here, write_notebo
 
 from generator.package.engines.cwltool import validate
 from generator.package.job_file import read_yaml
-from generator.repository.places import process_folder
+from generator.repository.process_folders import process_folder
 
 
 @pytest.mark.parametrize("case", folders("packages"), ids=lambda path: path.name)
