@@ -33,8 +33,9 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 def prepare(kind):
     """Load what children of a kind need, in the prepared process."""
-    import packmill  # noqa: F401
     import packmill_files  # noqa: F401
+
+    import packmill  # noqa: F401
 
     if kind in ("shell", "handlers"):
         import packmill_shell
