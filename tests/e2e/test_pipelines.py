@@ -107,7 +107,7 @@ def _by_python_gitlab(service: Service, algorithm: Path) -> int:
     report = pipeline.test_report.get()
     suites = {suite["name"]: [case["name"] for case in suite["test_cases"]] for suite in report.test_suites}
     assert suites["build"] == ["build"]
-    assert len(suites["check"]) == 9, suites
+    assert {"application.cwl: cwltool --validate --strict", "run on its example values"} <= set(suites["check"])
     assert report.failed_count == 0
     job = project.jobs.get(pipeline.jobs.list(get_all=True)[-1].id)
     assert b"Job succeeded" in job.trace()
