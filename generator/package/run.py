@@ -67,8 +67,9 @@ def run_package(
     hints = read_hints(folder)
     replaced = {**given_values(given, hints, Path.cwd()), **typed_values(values, hints, Path.cwd())}
     progress = Progress()
+    own = read_job(job_file)
     check_trust(foreign_files(job_file) if job is None else [], progress, trust=trust)
-    job_values = check_job({**read_job(job_file), **replaced}, hints, job_file)
+    job_values = check_job({**own, **replaced}, hints, job_file)
     document = find_document(package, job_values, hints)
     check_trust(broken_rules(document), progress, trust=trust)
     if provenance:

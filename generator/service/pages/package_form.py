@@ -13,7 +13,7 @@ _GROUPS = {
     "Image": ("standard_buildpacks", "kernel_gateway", "no_submodules", "no_cache"),
     "Resources of a run": ("cores", "ram", "disk", "time", "gpu"),
     "Documents and publishing": (
-        "emit", "registry", "destination", "destination_branch", "destination_address", "deploy", "replace",
+        "emit", "scatter", "registry", "destination", "destination_branch", "destination_address", "deploy", "replace",
     ),
 }  # fmt: skip
 _YES, _SWITCH = "yes", "'yes' "
