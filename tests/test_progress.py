@@ -7,6 +7,7 @@ import io
 import os
 import pty
 import re
+import select
 import struct
 import termios
 from collections.abc import Callable, Iterator
@@ -51,7 +52,8 @@ def _terminal() -> Iterator[tuple[TextIO, Callable[[], str]]]:
     got = bytearray()
 
     def read() -> str:
-        got.extend(os.read(ours, 1 << 16))
+        while select.select([ours], [], [], 0.1)[0]:
+            got.extend(os.read(ours, 1 << 16))
         return got.decode()
 
     with open(theirs, "w", encoding="utf-8") as out:
