@@ -120,13 +120,11 @@ class EngineScheduler:
             except BaseException:
                 self._stop()
                 raise
-        most = self.schedule.max_failures
-        if most is not None and self._failed > most:
+        if not self.schedule.allows(self._failed):
             raise TooManyFailuresError(f"{self._failed} rows failed")
 
     def _start(self, threads: ThreadPoolExecutor) -> None:
-        most = self.schedule.max_failures
-        if most is not None and self._failed > most:
+        if not self.schedule.allows(self._failed):
             self._queue.clear()
         while self._queue and len(self._running) < self.schedule.parallel:
             attempt = self._queue.popleft()

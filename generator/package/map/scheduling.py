@@ -36,6 +36,10 @@ class Schedule:
     retries: int = 0
     max_failures: int | None = None
 
+    def allows(self, failures: int) -> bool:
+        """Whether further rows may start after so many failures."""
+        return self.max_failures is None or failures <= self.max_failures
+
 
 @dataclass(slots=True)
 class Attempt:
@@ -93,19 +97,14 @@ class Scheduler:
         finally:
             for container in self._containers:
                 container.close()
-
-    @property
-    def _is_full(self) -> bool:
-        most = self.schedule.max_failures
-        return most is not None and self._failed > most
+        if not self.schedule.allows(self._failed):
+            raise TooManyFailuresError(f"{self._failed} rows failed")
 
     def _start_containers(self) -> None:
-        if self._is_full:
+        if not self.schedule.allows(self._failed):
             self._queue.clear()
             self._alone.clear()
-            if not self._containers:
-                raise TooManyFailuresError(f"{self._failed} rows failed")
-        while len(self._containers) < self.schedule.parallel and (self._alone or self._needed()):
+        while len(self._containers) < self.schedule.parallel and (self._alone or self._queue):
             alone = bool(self._alone) or self.schedule.isolated
             first = (self._alone or self._queue).popleft()
             mounts = Mounts([first.row.values]) if alone or self._mounts is None else self._mounts
@@ -115,10 +114,6 @@ class Scheduler:
             container.ask(first, first.row.values)
             if alone:
                 container.close()
-
-    def _needed(self) -> bool:
-        """Whether rows wait that no container has been started for."""
-        return len(self._queue) > 0
 
     def _ask_next(self, container: Container) -> None:
         if self._queue:

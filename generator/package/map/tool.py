@@ -44,7 +44,7 @@ def read_tool(document: Path) -> Tool:
             arguments=_shared_arguments([_unescape(str(word)) for word in tool["arguments"]]),
             cores=_number(resources.get("coresMin"), 1),
             ram=_number(resources.get("ramMin"), 0),
-            time=_number(needs["ToolTimeLimit"].get("timelimit"), 0) or None if "ToolTimeLimit" in needs else None,
+            time=_number(needs.get("ToolTimeLimit", {}).get("timelimit"), 0) or None,
             needs_network=needs.get("NetworkAccess", {}).get("networkAccess") is True,
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from generator.package.map.files import mount_option
 from generator.package.map.folders import remove_folder
 from generator.package.map.journal import Ended
 from generator.package.map.rows import PlannedRow
-from generator.package.map.scheduling import Schedule, Scheduler
+from generator.package.map.scheduling import Schedule, Scheduler, TooManyFailuresError
 from generator.package.map.tool import Tool
 from generator.shared.errors import RunError
 
@@ -27,12 +28,12 @@ print(json.dumps({"ready": 1}), flush=True)
 for line in sys.stdin:
     asked = json.loads(line)
     seen = sorted(os.listdir(rows)), sorted(os.listdir(os.path.join(rows, "..", "..")))
-    folder = os.path.join(rows, asked["row"])
+    folder, state = os.path.join(rows, asked["row"]), "succeeded"
     exec(asked["inputs"].get("code", ""))
     os.makedirs(os.path.join(folder, "output"), exist_ok=True)
     with open(os.path.join(folder, "output", "scraps.json"), "w") as file:
         json.dump({"seen": seen[0], "name": asked["row"]}, file)
-    print(json.dumps({"row": asked["row"], "state": "succeeded"}), flush=True)
+    print(json.dumps({"row": asked["row"], "state": state}), flush=True)
 """
 
 
@@ -47,15 +48,15 @@ def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return program
 
 
-def run_rows(folder: Path, *codes: str, parallel: int = 1, isolated: bool = False) -> dict[int, Ended]:
-    """Run rows that execute code; return how they ended."""
+def run_rows(folder: Path, *codes: str, parallel: int = 1, **options: Any) -> dict[int, Ended]:
+    """Run rows that execute code; return how they ended. ``options`` are those of a schedule."""
     (folder / "work").mkdir()
     tool = Tool(image="image", arguments=(), cores=1, ram=0, time=None, needs_network=False)
     ended: dict[int, Ended] = {}
     rows = [PlannedRow(number=number, values={"code": code}, given={}) for number, code in enumerate(codes, 1)]
     Scheduler(
         plan=ContainerPlan(tool=tool, work=folder / "work", limits=container_limits()),
-        schedule=Schedule(parallel=parallel, isolated=isolated),
+        schedule=Schedule(parallel=parallel, **options),
         place=lambda row: folder / "rows" / str(row.number),
         on_end=lambda row, one: ended.update({row.number: one}),
         on_wait=lambda _: None,
@@ -98,6 +99,13 @@ def test_a_hostile_row_harms_nothing_but_itself(
     assert kept.is_file()
     assert kept.parent.stat().st_mode & 0o777 == 0o755
     assert ended[2].scraps["seen"] == []
+
+
+@pytest.mark.usefixtures("docker")
+@pytest.mark.parametrize("isolated", [False, True])
+def test_too_many_failures_are_reported_when_the_last_container_has_ended(isolated: bool, tmp_path: Path) -> None:
+    with pytest.raises(TooManyFailuresError, match="1 rows failed"):
+        run_rows(tmp_path, "state = 'failed'", "", "", isolated=isolated, max_failures=0)
 
 
 def test_docker_that_starts_no_container_is_not_blamed_on_the_image(docker: Path, tmp_path: Path) -> None:
