@@ -106,7 +106,8 @@ def run(options: argparse.Namespace) -> int:
     import json
 
     from generator.containers.limits import container_limits
-    from generator.package.map.map import MapRequest, map_package
+    from generator.package.map.map import map_package
+    from generator.package.map.planning import MapRequest
     from generator.package.map.tables import product, read_table
     from generator.progress import Progress
     from generator.request.settings import read_settings

@@ -29,10 +29,11 @@ _SHOWN = 3
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EnginePlan:
-    """How the engine runs rows: the document of each, the options, and the limits of each container."""
+    """How the engine runs rows: the options, and the limits of each container."""
 
     engine: str
-    document: Callable[[PlannedRow], Path]
+    documents: Mapping[int, Path]
+    """The document of each row, by the row's number."""
     options: tuple[str, ...]
     limits: ContainerLimits
     work: Path
@@ -51,7 +52,7 @@ class EnginePlan:
         limits = replace(self.limits, memory=int(self.limits.memory * attempt.memory))
         try:
             outputs = execute(
-                self.document(attempt.row),
+                self.documents[attempt.row.number],
                 dict(attempt.row.values),
                 outdir=left,
                 engine=self.engine,

@@ -11,54 +11,21 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from generator.containers.limits import ContainerLimits, container_limits
-from generator.package.assignments import typed_values
-from generator.package.hints import find_document, find_process, read_hints
-from generator.package.image_presence import require_own_image
-from generator.package.inputs import refuse_remote_files
-from generator.package.job_file import read_job
+from generator.package.hints import find_process
 from generator.package.map.containers import ContainerPlan, map_label, remove_containers
 from generator.package.map.counting import Counter
 from generator.package.map.engine_rows import EnginePlan, EngineScheduler
 from generator.package.map.folders import remove_folder, row_folders, rows_folder
 from generator.package.map.journal import Ended, Journal, hidden_folder, open_journal
+from generator.package.map.planning import LEAST_MEMORY, LOCAL, MapRequest, plan_map
 from generator.package.map.report import write_report
 from generator.package.map.results import Result, write_results
-from generator.package.map.rows import PlannedRow, plan_rows
+from generator.package.map.rows import PlannedRow
 from generator.package.map.scheduling import Schedule, Scheduler, TooManyFailuresError
-from generator.package.map.tables import Row
-from generator.package.map.tool import Tool, read_tool
 from generator.package.record import read_record
-from generator.package.run import check_trust, engine_options, require_staging_image
+from generator.package.run import engine_options
 from generator.progress import Progress
-from generator.shared.errors import RunError, UsageError
-
-LOCAL, CWLTOOL = "local", "cwltool"
-"""Values of ``--engine``."""
-_LEAST_MEMORY = 256
-"""MiB of a container."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class MapRequest:
-    """What ``packmill map`` was asked for."""
-
-    package: Path
-    table: Sequence[Row]
-    folder: Path
-    """Where the paths in the table start."""
-    outdir: Path
-    job: Path | None = None
-    values: Sequence[str] = ()
-    folder_template: str | None = None
-    parallel: int | None = None
-    isolated: bool = False
-    resume: bool = False
-    retries: int = 0
-    max_failures: int | None = None
-    way: str = "auto"
-    engine: str = "auto"
-    trust: bool = False
-    report: bool = False
+from generator.shared.errors import RunError
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -90,20 +57,20 @@ def map_package(
         RunError: no container can be started.
     """
     progress = Progress()
-    tool, rows, engine = _plan(request, progress, guarded)
-    folders = row_folders(rows, request.folder_template)
+    planned = plan_map(request, progress, guarded)
+    folders = row_folders(planned.rows, request.folder_template)
     outdir = request.outdir.resolve()
     with open_journal(outdir, resume=request.resume) as journal, _written_to(outdir):
-        table = _Table(outdir, rows, folders, journal)
+        table = _Table(outdir, planned.rows, folders, journal)
         journal.forget(sorted(journal.numbers() - folders.keys()))
         own = limits or container_limits()
         left = table.left()
-        parallel = request.parallel or _default_parallel(tool, own, len(left))
-        _announce(request, progress, rows=len(rows), left=len(left), parallel=parallel, engine=engine)
+        parallel = request.parallel or planned.parallel(own, len(left))
+        _announce(request, progress, rows=len(planned.rows), left=len(left), parallel=parallel, engine=planned.engine)
         with _work_folder(outdir, progress.warn) as (work, label):
-            shared = replace(own, memory=max(_LEAST_MEMORY, own.memory // parallel))
+            shared = replace(own, memory=max(LEAST_MEMORY, own.memory // parallel))
             plan: ContainerPlan | EnginePlan = ContainerPlan(
-                tool=tool,
+                tool=planned.tool,
                 work=work,
                 limits=shared,
                 network=network,
@@ -111,11 +78,10 @@ def map_package(
                 way=request.way,
                 label=label,
             )
-            if engine != LOCAL:
-                hints = read_hints(find_process(request.package).parent)
+            if planned.engine != LOCAL:
                 plan = EnginePlan(
-                    engine=engine,
-                    document=lambda row: find_document(request.package, row.values, hints),
+                    engine=planned.engine,
+                    documents=planned.documents,
                     options=engine_options((), guarded=guarded, network=network),
                     limits=replace(shared, labels=(*shared.labels, map_label(label))),
                     work=work,
@@ -179,7 +145,7 @@ def _run(
     left: Sequence[PlannedRow],
     parallel: int,
 ) -> None:
-    """Run the rows that are left; reports progress."""
+    """Run the rows that are left, and report progress."""
     progress = Progress()
     counter = Counter(len(table.rows), len(table.rows) - len(left))
 
@@ -192,66 +158,17 @@ def _run(
     )
     try:
         if isinstance(plan, EnginePlan):
-            EngineScheduler(plan=plan, schedule=schedule, place=table.place, on_end=note, on_wait=counter.show).run(
-                left
-            )
+            EngineScheduler(plan, schedule, table.place, on_end=note, on_wait=counter.show).run(left)
         else:
-            Scheduler(plan=plan, schedule=schedule, place=table.place, on_end=note, on_wait=counter.show).run(left)
+            Scheduler(plan, schedule, table.place, on_end=note, on_wait=counter.show).run(left)
     except TooManyFailuresError as error:
         progress.warn(f"{error}, more than --max-failures {request.max_failures}: no further row was started")
     except KeyboardInterrupt:
-        progress.warn(f"interrupted: the same command with --resume runs the {counter.left} rows that are left")
+        failed = " and those that failed" if counter.failed else ""
+        progress.warn(f"interrupted: the same command with --resume runs the {counter.left} rows that are left{failed}")
         raise
     finally:
         counter.finish()
-
-
-def _plan(request: MapRequest, progress: Progress, guarded: Sequence[str]) -> tuple[Tool, list[PlannedRow], str]:
-    """Check the rows and the package, and choose the engine."""
-    from generator.package.document_rules import broken_rules
-    from generator.package.document_rules.values import foreign_files
-
-    folder = find_process(request.package).parent
-    job_file = request.job or folder / "inputs.yml"
-    hints = read_hints(folder)
-    shared = {**read_job(job_file), **typed_values(request.values, hints, Path.cwd())}
-    rows = plan_rows(request.table, shared, hints, folder=request.folder)
-    check_trust(foreign_files(job_file) if request.job is None else [], progress, trust=request.trust)
-    documents = {row.number: find_document(request.package, row.values, hints) for row in rows}
-    staged = next((number for number, document in documents.items() if document.name != "process.cwl"), None)
-    engine = _engine(request, staged, progress)
-    document = find_process(request.package)
-    for one in {document, *documents.values()}:
-        check_trust(broken_rules(one), progress, trust=request.trust)
-    if engine != LOCAL and guarded:
-        for row in rows:
-            refuse_remote_files(dict(row.values))
-    if staged is not None:
-        require_staging_image(folder, ())
-    tool = read_tool(document)
-    require_own_image(tool.image, options=(), advice=f"build the package again: packmill rebuild {request.package}")
-    return tool, rows, engine
-
-
-def _engine(request: MapRequest, staged: int | None, progress: Progress) -> str:
-    """Choose the engine; ``staged`` is the first row that needs the steps around the process.
-
-    Raises:
-        UsageError: the requested engine or way cannot run the rows.
-    """
-    why = f"row {staged} has an address to fetch or a destination"
-    if request.engine == LOCAL and staged is not None:
-        raise UsageError(
-            f"{why}, which takes --engine {CWLTOOL}; or fetch the files first (packmill-runner stage-in), and give "
-            "their paths"
-        )
-    if request.engine == LOCAL or (request.engine == "auto" and staged is None):
-        return LOCAL
-    if request.way != "auto":
-        raise UsageError(f"--way {request.way} is for --engine {LOCAL}; omit it")
-    if request.engine == "auto":
-        progress.say(f"{why}: {CWLTOOL} runs the rows, each in containers of its own")
-    return CWLTOOL
 
 
 def _title(package: Path) -> str:
@@ -261,20 +178,13 @@ def _title(package: Path) -> str:
     return str(name or package.name)
 
 
-def _default_parallel(tool: Tool, limits: ContainerLimits, rows: int) -> int:
-    by_cores = int(limits.most_cpus // max(tool.cores, 1))
-    by_memory = int(limits.most_memory // max(tool.ram, _LEAST_MEMORY))
-    return max(1, min(by_cores, by_memory, rows))
-
-
 def _announce(request: MapRequest, progress: Progress, *, rows: int, left: int, parallel: int, engine: str) -> None:
     kept = f", {rows - left} of them have results" if left < rows else ""
     with progress.step(f"Running {request.package} for {rows} rows{kept}"):
         if left:
-            containers = (
-                "one container a row" if request.isolated else f"with {engine}" if engine != LOCAL else "fresh kernels"
-            )
-            progress.say(f"{parallel} at a time, {containers}; results in {request.outdir}")
+            how = f"with {engine}" if engine != LOCAL else "fresh kernels"
+            how = "one container a row" if request.isolated else how
+            progress.say(f"{parallel} at a time, {how}; results in {request.outdir}")
 
 
 @contextmanager

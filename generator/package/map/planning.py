@@ -1,0 +1,118 @@
+"""What a map is to run: the checked rows, the document of each, and the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from generator.containers.limits import ContainerLimits
+from generator.package.assignments import typed_values
+from generator.package.hints import find_document, find_process, read_hints
+from generator.package.image_presence import require_own_image
+from generator.package.inputs import refuse_remote_files
+from generator.package.job_file import read_job
+from generator.package.map.rows import PlannedRow, plan_rows
+from generator.package.map.tables import Row
+from generator.package.map.tool import Tool, read_tool
+from generator.package.run import check_trust, require_staging_image
+from generator.progress import Progress
+from generator.shared.errors import UsageError
+
+LOCAL, CWLTOOL = "local", "cwltool"
+"""Values of ``--engine``."""
+LEAST_MEMORY = 256
+"""MiB of a container."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MapRequest:
+    """What ``packmill map`` was asked for."""
+
+    package: Path
+    table: Sequence[Row]
+    folder: Path
+    """Where the paths in the table start."""
+    outdir: Path
+    job: Path | None = None
+    values: Sequence[str] = ()
+    folder_template: str | None = None
+    parallel: int | None = None
+    isolated: bool = False
+    resume: bool = False
+    retries: int = 0
+    max_failures: int | None = None
+    way: str = "auto"
+    engine: str = "auto"
+    trust: bool = False
+    report: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MapPlan:
+    """The rows to run, the document of each by its number, the tool that all run, and the engine."""
+
+    tool: Tool
+    rows: Sequence[PlannedRow]
+    documents: Mapping[int, Path]
+    engine: str
+
+    def parallel(self, limits: ContainerLimits, rows: int) -> int:
+        """Return how many of some rows run at a time on this machine."""
+        by_cores = int(limits.most_cpus // max(self.tool.cores, 1))
+        by_memory = int(limits.most_memory // max(self.tool.ram, LEAST_MEMORY))
+        return max(1, min(by_cores, by_memory, rows))
+
+
+def plan_map(request: MapRequest, progress: Progress, guarded: Sequence[str]) -> MapPlan:
+    """Check the rows and the package, and choose the engine.
+
+    Raises:
+        UsageError: rows do not fit the interface, or the engine cannot run them.
+        DocumentError: the package has parts that packmill does not write, and is not trusted.
+        RunError: an image is missing that no registry has.
+    """
+    from generator.package.document_rules import broken_rules
+    from generator.package.document_rules.values import foreign_files
+
+    folder = find_process(request.package).parent
+    job_file = request.job or folder / "inputs.yml"
+    hints = read_hints(folder)
+    shared = {**read_job(job_file), **typed_values(request.values, hints, Path.cwd())}
+    rows = plan_rows(request.table, shared, hints, folder=request.folder)
+    check_trust(foreign_files(job_file) if request.job is None else [], progress, trust=request.trust)
+    documents = {row.number: find_document(request.package, row.values, hints) for row in rows}
+    staged = next((number for number, document in documents.items() if document.name != "process.cwl"), None)
+    engine = _engine(request, staged, progress)
+    document = find_process(request.package)
+    for one in {document, *documents.values()}:
+        check_trust(broken_rules(one), progress, trust=request.trust)
+    if engine != LOCAL and guarded:
+        for row in rows:
+            refuse_remote_files(dict(row.values))
+    if staged is not None:
+        require_staging_image(folder, ())
+    tool = read_tool(document)
+    require_own_image(tool.image, options=(), advice=f"build the package again: packmill rebuild {request.package}")
+    return MapPlan(tool=tool, rows=rows, documents=documents, engine=engine)
+
+
+def _engine(request: MapRequest, staged: int | None, progress: Progress) -> str:
+    """Choose the engine; ``staged`` is the first row that needs the steps around the process.
+
+    Raises:
+        UsageError: the requested engine or way cannot run the rows.
+    """
+    why = f"row {staged} has an address to fetch or a destination"
+    if request.engine == LOCAL and staged is not None:
+        raise UsageError(
+            f"{why}, which takes --engine {CWLTOOL}; or fetch the files first (packmill-runner stage-in), and give "
+            "their paths"
+        )
+    if request.engine == LOCAL or (request.engine == "auto" and staged is None):
+        return LOCAL
+    if request.way != "auto":
+        raise UsageError(f"--way {request.way} is for --engine {LOCAL}; omit it")
+    if request.engine == "auto":
+        progress.say(f"{why}: {CWLTOOL} runs the rows, each in containers of its own")
+    return CWLTOOL
