@@ -11,7 +11,7 @@ from typing import Any
 
 from generator.package.map.folders import remove_folder
 from generator.package.map.journal import Ended
-from generator.package.map.records import number, read_record, small_values, text
+from generator.package.map.records import number, read_object, small_values, text
 from generator.shared import contract
 
 
@@ -29,8 +29,8 @@ def collect_row(left: Path, final: Path, answer: Mapping[str, Any]) -> Ended:
     except WorkflowException as error:
         remove_folder(results)
         return Ended(state="failed", reason="output-refused", message=str(error))
-    record = read_record(results / contract.result_file)
-    scraps, outputs = read_record(results / contract.scraps_file), read_record(left / contract.output_object_file)
+    record = read_object(results / contract.result_file)
+    scraps, outputs = read_object(results / contract.scraps_file), read_object(left / contract.output_object_file)
     _put(results, final)
     return _ended(answer, record, scraps, _paths(outputs))
 

@@ -15,7 +15,7 @@ from generator.package.engines.execution import execute
 from generator.package.engines.log import PlainLog
 from generator.package.map.collecting import collect_row
 from generator.package.map.journal import Ended
-from generator.package.map.records import read_record
+from generator.package.map.records import read_object
 from generator.package.map.rows import PlannedRow
 from generator.package.map.scheduling import Attempt, Schedule, TooManyFailuresError, next_attempt
 from generator.shared import contract
@@ -62,7 +62,7 @@ class EnginePlan:
                 trust=self.trust,
             )
         except RunError as error:
-            return _failed(read_record(left / contract.output_folder / contract.result_file), lines, error)
+            return _failed(read_object(left / contract.output_folder / contract.result_file), lines, error)
         _describe_outputs(outputs, left)
         return {"state": "succeeded"}
 

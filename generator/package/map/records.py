@@ -18,7 +18,7 @@ _LONGEST_TEXT = 4000
 """Characters of a message."""
 
 
-def read_record(path: Path) -> dict[str, Any]:
+def read_object(path: Path) -> dict[str, Any]:
     """Return a JSON object from a regular file; empty if the file has none or is too large."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
