@@ -65,9 +65,7 @@ def product(assignments: Sequence[str]) -> list[Row]:
         columns[name] = _values(text)
     if empty := [name for name, values in columns.items() if not values]:
         raise UsageError(f"--product {empty[0]}: has no values")
-    count = 1
-    for values in columns.values():
-        count *= len(values)
+    count = math.prod(map(len, columns.values()))
     if count > _LONGEST_PRODUCT:
         raise UsageError(f"--product gives {count:,} rows; the most is {_LONGEST_PRODUCT:,}")
     return [dict(zip(columns, values, strict=True)) for values in itertools.product(*columns.values())]
