@@ -7,6 +7,7 @@ value. A feature of GeoJSON (RFC 7946) is a row: its properties are columns, and
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import itertools
@@ -84,8 +85,7 @@ def _values(text: str) -> list[str]:
 
 
 def _read_csv(path: Path, delimiter: str = ",") -> Iterator[Row]:
-    csv.field_size_limit(_LARGEST_CELL)
-    with path.open(encoding="utf-8-sig", newline="") as file:
+    with _long_cells(), path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.reader(file, delimiter=delimiter, strict=True)
         try:
             names = [name.strip() for name in next(reader, [])]
@@ -101,6 +101,16 @@ def _read_csv(path: Path, delimiter: str = ",") -> Iterator[Row]:
                 yield {name: cell for name, cell in zip(names, cells, strict=False) if cell != ""}
         except csv.Error as error:
             raise UsageError(f"{path} line {reader.line_num}: not CSV: {error}") from None
+
+
+@contextlib.contextmanager
+def _long_cells() -> Iterator[None]:
+    """Let the csv module read long cells; its limit applies to all readers of the process, so it is restored."""
+    limit = csv.field_size_limit(_LARGEST_CELL)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(limit)
 
 
 def _check_names(path: Path, names: Sequence[str]) -> None:

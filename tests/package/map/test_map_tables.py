@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from datetime import date
 from pathlib import Path
@@ -41,6 +42,14 @@ def test_rows_are_read_by_the_ending(name: str, text: str, rows: list[Any], tmp_
     (tmp_path / name).write_text(text, encoding="utf-8", newline="")
 
     assert read_table(tmp_path / name) == rows
+
+
+def test_a_long_cell_is_read_and_the_limit_of_other_readers_stays(tmp_path: Path) -> None:
+    limit = csv.field_size_limit()
+    (tmp_path / "t.csv").write_text(f"geometry\n{'x' * (limit + 1)}\n")
+
+    assert read_table(tmp_path / "t.csv") == [{"geometry": "x" * (limit + 1)}]
+    assert csv.field_size_limit() == limit
 
 
 def test_parquet_gives_values_that_json_has(tmp_path: Path) -> None:
