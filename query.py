@@ -32,6 +32,8 @@ _TIMESTAMP = r"(?:\d{4}-\d\d-\d\dT[\d:.]+Z \d\d[OE][+ ]?)?"
 """What GitLab's runner may write in front of a line."""
 _FAILED_STAGE = re.compile(rf"^{_TIMESTAMP}packmill: (.+ \(exit code \d+(?:: [^()\n]*)?\))$", re.MULTILINE)
 """The last line of a stage that failed."""
+_EXIT_CODE = re.compile(rf"^{_TIMESTAMP}ERROR: Job failed: exit (?:code|status) (\d+)$", re.MULTILINE)
+"""The runner's line about a script that failed."""
 _FAILED_JOB = re.compile(rf"^{_TIMESTAMP}ERROR: Job failed(?: \(system failure\))?: (.+)$", re.MULTILINE)
 """The runner's line about a job that ended in another way."""
 FINISHED = ("success", "failed", "canceled", "skipped", "manual")
@@ -118,13 +120,21 @@ class Client:
 
     def failure(self, job: Mapping[str, Any]) -> str:
         """Return why a job failed, in one sentence, from the end of its log; empty if the log does not report it."""
-        if job["status"] != "failed":
-            return ""
+        return self.explain(job)["reason"] if job["status"] == "failed" else ""
+
+    def explain(self, job: Mapping[str, Any]) -> dict[str, Any]:
+        """Return ``reason`` and ``exit_code`` of a failed job, from its log.
+
+        The reason is empty and the code is None if the log does not report them.
+        """
         text = _plain(self.log(int(job["id"])))[-_END_OF_LOG:]
-        reasons = (
-            _FAILED_STAGE.findall(text) if job.get("failure_reason") == "script_failure" else _FAILED_JOB.findall(text)
-        )
-        return str(reasons[-1]) if reasons else ""
+        if job.get("failure_reason") not in (None, "script_failure"):
+            ended = _FAILED_JOB.findall(text)
+            return {"reason": str(ended[-1]) if ended else "", "exit_code": None}
+        codes, reasons = _EXIT_CODE.findall(text), _FAILED_STAGE.findall(text)
+        code = int(codes[-1]) if codes else None
+        reasons = [one for one in reasons if code is None or f"(exit code {code}" in one]
+        return {"reason": str(reasons[-1]) if reasons else "", "exit_code": code}
 
     def follow(self, job: int, *, pause: float = 1.0) -> Iterator[bytes]:
         """Yield a job's log as it grows, until the job has finished."""
@@ -361,7 +371,7 @@ def _status(client: Client, settings: Mapping[str, str], options: argparse.Names
     if options.wait:
         options.watched.append(number)
         return _watch(client, number, options)
-    pipeline, jobs = client.pipeline(number), client.jobs(number)
+    pipeline, jobs = client.pipeline(number), _explained(client, client.jobs(number), options)
     _print_pipeline(pipeline, jobs, as_json=options.json)
     _print_reasons(client, pipeline, jobs, options)
     return 1 if pipeline["status"] in ("failed", "canceled") else 0
@@ -373,18 +383,42 @@ def _watch(client: Client, number: int, options: argparse.Namespace) -> int:
         pipeline = client.wait(number, tell=progress.show)
     finally:
         progress.end()
-    jobs = client.jobs(number)
+    jobs = _explained(client, client.jobs(number), options)
     _print_pipeline(pipeline, jobs, as_json=options.json)
     _print_reasons(client, pipeline, jobs, options)
     failed = [job for job in jobs if _is_failure(job)]
     if failed and not options.json:
         with contextlib.suppress(QueryError):
             name, number = failed[0]["name"], int(failed[0]["id"])
-            if not client.failure(failed[0]):
+            if not failed[0].get("reason"):
                 print(f"last lines of {name}:", file=sys.stderr)
                 print("\n".join(_plain(client.log(number)).splitlines()[-12:]), file=sys.stderr)
             print(f"full log of {name}: query.py log {number}", file=sys.stderr)
     return 0 if pipeline["status"] == "success" else 1
+
+
+def _explained(client: Client, jobs: Iterable[dict[str, Any]], options: argparse.Namespace) -> list[dict[str, Any]]:
+    """Add ``reason`` and ``exit_code`` to the jobs that failed; an allowed failure is explained in JSON alone."""
+    found = []
+    for job in jobs:
+        wanted = job["status"] == "failed" and (options.json or _is_failure(job))
+        explained: dict[str, Any] = {}
+        if wanted:
+            with contextlib.suppress(QueryError):
+                explained = client.explain(job)
+            explained = explained or {"reason": "", "exit_code": None}
+            if options.json:
+                explained["reason"] = _sentence({**job, **explained})
+        found.append({**job, **explained})
+    return found
+
+
+def _sentence(job: Mapping[str, Any]) -> str:
+    """Return why a job failed, for people."""
+    if job.get("reason"):
+        return str(job["reason"])
+    code = job.get("exit_code")
+    return f"the script ended with exit code {code}" if code else str(job.get("failure_reason") or "see its log")
 
 
 def _has_warnings(pipeline: Mapping[str, Any], jobs: Iterable[Mapping[str, Any]]) -> bool:
@@ -409,8 +443,7 @@ def _print_reasons(
     if options.json:
         return
     for job in filter(_is_failure, jobs):
-        with contextlib.suppress(QueryError):
-            print(_safe(f"  {job['name']} failed: {client.failure(job) or job.get('failure_reason') or 'see its log'}"))
+        print(_safe(f"  {job['name']} failed: {_sentence(job)}"))
     if not _has_warnings(pipeline, jobs):
         return
     with contextlib.suppress(QueryError):
@@ -454,7 +487,9 @@ def _seconds(job: Mapping[str, Any]) -> str:
 
 def _print_pipeline(pipeline: Mapping[str, Any], jobs: list[dict[str, Any]], *, as_json: bool) -> None:
     if as_json:
-        print(json.dumps({**pipeline, **({"jobs": jobs} if jobs else {})}, indent=1))
+        failed = [f"{job['name']} failed: {_sentence(job)}" for job in jobs if _is_failure(job)]
+        reason = {"reason": failed[0]} if failed else {}
+        print(json.dumps({**pipeline, **reason, **({"jobs": jobs} if jobs else {})}, indent=1))
         return
     warned = " (passed with warnings)" if _has_warnings(pipeline, jobs) else ""
     print(_safe(f"pipeline {pipeline['id']}  {pipeline['status']}{warned}  {pipeline['web_url']}"))
@@ -473,7 +508,8 @@ def _print_jobs(jobs: Iterable[Mapping[str, Any]]) -> None:
 def _jobs(client: Client, _: Mapping[str, str], options: argparse.Namespace) -> int:
     jobs = client.jobs(options.pipeline, scopes=options.scope)
     if options.json:
-        print(json.dumps(jobs, indent=1))
+        shown = jobs if options.pipeline is None else _explained(client, jobs, options)
+        print(json.dumps(shown, indent=1))
     else:
         _print_jobs(jobs)
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import sys
@@ -240,6 +241,12 @@ def test_everything_says_why_a_pipeline_failed(
     monkeypatch.setenv("PACKMILL_CI_ACCESS_TOKEN", ACCESS)
     assert query.main(["status", str(number)]) == 1
     assert f"  one failed: {whole}\n" in capsys.readouterr().out
+    assert query.main(["status", str(number), "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert found["reason"] == f"one failed: {whole}"
+    (failed,) = (one for one in found["jobs"] if one["status"] == "failed")
+    assert (failed["reason"], failed["exit_code"]) == (whole, ended[name].code)
+    assert f'<p class="reason">one failed: {whole[:100]}' in open_page("pipelines")
 
 
 def test_only_the_section_that_failed_is_unfolded(
@@ -259,6 +266,19 @@ def test_a_job_that_takes_too_long_says_so(service: Service, open_page: Callable
     assert service.wait(number) == "failed"
 
     assert "Failed: execution took longer than 1 seconds" in open_page(f"jobs/{service.jobs(number)['quick']['id']}")
+
+
+def test_a_script_that_reports_nothing_has_its_exit_code(
+    service: Service, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    number = service.trigger(script="echo 'packmill: printed (exit code 20: run of the package failed)'; exit 3")
+    assert service.wait(number) == "failed"
+
+    monkeypatch.setenv("PACKMILL_CI_URL", service.url)
+    monkeypatch.setenv("PACKMILL_CI_ACCESS_TOKEN", ACCESS)
+    assert query.main(["jobs", "--pipeline", str(number), "--json"]) == 0
+    job = json.loads(capsys.readouterr().out)[0]
+    assert (job["reason"], job["exit_code"]) == ("the script ended with exit code 3", 3)
 
 
 def test_a_line_of_a_notebook_is_not_the_reason_of_a_job(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ import sqlalchemy as sa
 
 from generator.service.jobs import junit_reports, leftovers
 from generator.service.jobs.environment import JobContext
+from generator.service.jobs.failure_reasons import LONGEST, describe_failure
 from generator.service.jobs.isolation import Isolation
 from generator.service.jobs.spec import Limits, job_spec
 from generator.service.project.pipeline_file import Job
@@ -158,8 +159,8 @@ class Scheduler:
             )
             self._start_shepherd(folder, spec)
         except Exception as error:  # noqa: BLE001 - after any error, the job must not stay running without a shepherd
-            self._end(number, {"status": "failed", "failure_reason": "runner_system_failure"})
             folder.note(f"ERROR: Job failed (system failure): {error}")
+            self._end(number, {"status": "failed", "failure_reason": "runner_system_failure"})
             return
         self._watch(number, lane)
         now = self._pipelines.job(number)
@@ -199,8 +200,8 @@ class Scheduler:
                 print(f"packmill: job {number}: cannot store the result: {error}", file=sys.stderr, flush=True)
                 time.sleep(attempt)
         with contextlib.suppress(sa.exc.SQLAlchemyError):  # otherwise the next service concludes it
-            self._end(number, {"status": "failed", "failure_reason": "runner_system_failure"})
             self._data.job(number).note("ERROR: Job failed (system failure): its result could not be stored")
+            self._end(number, {"status": "failed", "failure_reason": "runner_system_failure"})
 
     def _conclude(self, number: int) -> None:
         """Store how a job ended, once its shepherd has exited."""
@@ -265,8 +266,10 @@ class Scheduler:
 
     def _end(self, number: int, values: dict[str, Any]) -> None:
         if values["status"] == "failed":
-            code = values.get("exit_code") if values["failure_reason"] == "script_failure" else None
-            values = {"allow_failure": self._may_fail(number, code), **values}
+            kind = values["failure_reason"]
+            code = values.get("exit_code") if kind == "script_failure" else None
+            reason = describe_failure(kind, values.get("exit_code"), self._data.job(number).trace)[:LONGEST]
+            values = {"allow_failure": self._may_fail(number, code), "reason": reason, **values}
         self._pipelines.update_job(number, {"finished_at": time.time(), "token_hash": None, **values})
 
     def _may_fail(self, number: int, exit_code: int | None) -> bool:

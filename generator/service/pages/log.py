@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import html
-import re
 from collections.abc import Iterable
 from typing import Any
 
-_SECTION = re.compile(
-    r"(?:\x1b\[0K)?section_(start|end):(\d{1,12}):([\w.-]{1,200})(?:\[([^\]\r\n]{0,200})\])?\r(?:\x1b\[0K)?"
-)
-_COLOR = re.compile(r"\x1b\[([0-9;]{0,64})m")
-_OTHER = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])|[\x00-\x08\x0b-\x1f\x7f]")
+from generator.service.jobs.trace_text import COLOR, OTHER, SECTION
+
 _LONGEST_LINE, _LONGEST_WAIT = 10_000, 1 << 19
 _MOST_LINES = 5000
 """The most lines that a browser displays well at once; a megabyte of line ends has a million."""
@@ -68,7 +64,7 @@ def _convert_line(text: str) -> list[Line]:
         text = f"{text[:_LONGEST_LINE]} … {len(text) - _LONGEST_LINE} more characters"
     found: list[Line] = []
     position, header = 0, None
-    for mark in _SECTION.finditer(text):
+    for mark in SECTION.finditer(text):
         before = text[position : mark.start()]
         if before.strip("\r"):
             found.append({"html": _to_html(before)})
@@ -86,16 +82,10 @@ def _convert_line(text: str) -> list[Line]:
     return found
 
 
-def plain_text(chunk: bytes) -> str:
-    """Return a part of a log without sections, colors and control characters."""
-    text = _SECTION.sub("", chunk.decode("utf-8", "replace"))
-    return _OTHER.sub("", _COLOR.sub("", text))
-
-
 def _to_html(text: str) -> str:
     """Escape a text and convert its colors; of an overwritten line only the last text remains."""
     text = text.rstrip("\r").rpartition("\r")[2]
-    parts = _COLOR.split(text)
+    parts = COLOR.split(text)
     shown, classes = [_escape(parts[0])], set[str]()
     for codes, words in zip(parts[1::2], parts[2::2], strict=True):
         classes = _apply_codes(classes, codes)
@@ -106,7 +96,7 @@ def _to_html(text: str) -> str:
 
 
 def _escape(text: str) -> str:
-    return html.escape(_OTHER.sub("", text))
+    return html.escape(OTHER.sub("", text))
 
 
 def _apply_codes(classes: set[str], codes: str) -> set[str]:

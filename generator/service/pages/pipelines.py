@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -29,7 +30,9 @@ router = APIRouter()
 _PER_PAGE = 25
 _FOR_RUNS = ("package", "package_process", "inputs")
 _ONCE = 200
-_LISTED = "id pipeline_id name status stage_index retried allow_failure exit_code artifacts_size".split()
+_LISTED = (
+    "id pipeline_id name status stage_index retried allow_failure exit_code failure_reason reason artifacts_size"
+).split()
 
 
 @router.get("/pipelines")
@@ -57,12 +60,18 @@ def pipelines_page(request: Request) -> Response:
     for row in found:
         mine = [dict(job) for job in listed if job["pipeline_id"] == row["id"]]
         word = pipeline_status(row["status"], mine)
-        shown.append({**row, "summary": summarize(row, mine, here.data), "jobs": mine, "word": word})
+        failed = {job["name"]: failure(job, here.data.job(job["id"]).trace) for job in mine if _is_failure(job)}
+        summary = summarize(row, mine, here.data)
+        shown.append({**row, "summary": summary, "jobs": mine, "word": word, "failures": failed})
     pages = max(1, -(-total // _PER_PAGE))
     return page(
         request, "pipelines.html", who, pipelines=shown, chosen=status, number=number, pages=pages, total=total,
         search=wanted, statuses=("running", "pending", "success", "failed", "canceled"),
     )  # fmt: skip
+
+
+def _is_failure(job: Mapping[str, Any]) -> bool:
+    return job["status"] == "failed" and not job["allow_failure"]
 
 
 @router.get("/pipelines/new")

@@ -68,6 +68,7 @@ jobs = sa.Table(
     sa.Column("retried", sa.Boolean, nullable=False, default=False),
     sa.Column("exit_code", sa.Integer),
     sa.Column("failure_reason", sa.String(64)),
+    sa.Column("reason", sa.Text),
     sa.Column("token_hash", sa.String(64), index=True),
     sa.Column("dotenv", sa.JSON, nullable=False, default=dict),
     sa.Column("tests", sa.JSON),
@@ -77,7 +78,10 @@ jobs = sa.Table(
     sa.Column("announced", sa.String(32), info={"fill": "status"}),
     sqlite_autoincrement=True,
 )
-"""``lane`` groups jobs for fair queueing; a ``retried`` job has a newer one of the same name."""
+"""``lane`` groups jobs for fair queueing; a ``retried`` job has a newer one of the same name.
+
+``failure_reason`` is GitLab's word for a failure, ``reason`` a sentence about it.
+"""
 
 tokens = sa.Table(
     "tokens",

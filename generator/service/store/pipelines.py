@@ -123,7 +123,9 @@ class Pipelines:
         with self.database.transaction() as connection:
             this = sa.update(jobs).where(jobs.c.id == number, jobs.c.status == "pending")
             begun = {"status": "running", "started_at": time.time(), "token_hash": token_hash, "exit_code": None}
-            taken = connection.execute(this.values(**begun, failure_reason=None, attempts=jobs.c.attempts + 1)).rowcount
+            taken = connection.execute(
+                this.values(**begun, failure_reason=None, reason=None, attempts=jobs.c.attempts + 1)
+            ).rowcount
             pipeline = connection.execute(sa.select(jobs.c.pipeline_id).where(jobs.c.id == number)).scalar()
             if taken and pipeline is not None:
                 _advance(connection, pipeline)
