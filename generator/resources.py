@@ -17,6 +17,17 @@ def data_folder(name: str) -> Path:
     return installed if installed.is_dir() else _package.parent / name
 
 
+def checkout_folder() -> Path:
+    """Locate ``build.sh``, ``.gitlab-ci.yml`` and ``requirements.lock``: in a clone, or their copies in a package."""
+    installed = _package / "checkout"
+    return installed if installed.is_dir() else _package.parent
+
+
+def is_installed() -> bool:
+    """Return whether packmill runs from an installed package instead of a clone."""
+    return checkout_folder().parent == _package
+
+
 def render(template: str, **values: Any) -> str:
     """Render one of packmill's own templates; a name missing from ``values`` is an error."""
     return _environment().get_template(template).render(**values)

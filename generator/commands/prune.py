@@ -54,13 +54,14 @@ def run(options: argparse.Namespace) -> int:
     from generator.machine.pruning.cached_notes import old_notes
     from generator.machine.pruning.report import to_dict
     from generator.machine.pruning.service_data import old_pipelines
+    from generator.request.secret_files import with_secret_files
     from generator.shared.errors import UsageError
 
     if not 0 <= options.older_than <= 36500:
         raise UsageError(f"--older-than {options.older_than:g}: give a number of days from 0")
     before = time.time() - options.older_than * 86400
     images = _images(options, before)
-    database = options.database or os.environ.get("PACKMILL_DATABASE") or None
+    database = options.database or with_secret_files(os.environ).get("PACKMILL_DATABASE") or None
     with old_pipelines(options.data, database=database, before=before, is_removing=options.yes) as ended:
         removals = (*images, *old_notes(before=before), *ended)
         failed = [one for one in removals if not one.remove()] if options.yes else []

@@ -35,7 +35,8 @@ Jobs outlive the service: after a stop or a kill, the next start finds them agai
         "--project",
         type=Path,
         metavar="DIR",
-        help="git repository whose .gitlab-ci.yml is run (default: the clone that packmill runs from)",
+        help="git repository whose .gitlab-ci.yml is run "
+        "(default: the clone that packmill runs from; an installed packmill has its own)",
     )
     parser.add_argument(
         "--project-path", metavar="OWNER/NAME", help="the project's path for clients (default: its last two folders)"
@@ -117,6 +118,8 @@ Jobs outlive the service: after a stop or a kill, the next start finds them agai
 
 def run(options: argparse.Namespace) -> int:
     """Run the command; return its exit code."""
+    from generator.request.secret_files import with_secret_files
+    from generator.resources import checkout_folder, is_installed
     from generator.service.jobs.spec import Limits
     from generator.service.project.pipeline_file import seconds
     from generator.service.server import Options, serve
@@ -130,6 +133,8 @@ def run(options: argparse.Namespace) -> int:
     request = seconds(options.request_timeout, "--request-timeout")
     if request < 1:
         raise UsageError("--request-timeout must be at least 1 second")
+    environment = with_secret_files(os.environ)
+    own_path = "packmill/packmill" if is_installed() and not options.project else None
     local = options.local_repositories
     shared = None if options.external_url else max(1, options.connections // 5)
     serve(
@@ -137,10 +142,10 @@ def run(options: argparse.Namespace) -> int:
             host=options.host,
             port=options.port,
             data=options.data,
-            project=options.project or Path(__file__).resolve().parents[2],
-            project_path=options.project_path,
+            project=options.project or checkout_folder(),
+            project_path=options.project_path or own_path,
             project_id=options.project_id,
-            database=options.database or os.environ.get("PACKMILL_DATABASE") or None,
+            database=options.database or environment.get("PACKMILL_DATABASE") or None,
             address=options.external_url.rstrip("/") if options.external_url else None,
             limits=Limits(
                 concurrent=options.jobs, trace=options.log_limit << 20, artifacts=options.artifacts_limit << 20
@@ -158,7 +163,7 @@ def run(options: argparse.Namespace) -> int:
             job_variables=tuple(options.job_variable),
             require_confinement=options.require_confinement,
         ),
-        dict(os.environ),
+        environment,
         say=lambda line: print(line, flush=True),
     )
     return 0

@@ -26,6 +26,7 @@ Scopes: api (everything), read_api (reading), trigger (starting pipelines, nothi
 
 def run(options: argparse.Namespace) -> int:
     """Run the command; return its exit code."""
+    from generator.request.secret_files import with_secret_files
     from generator.service.project.pipeline_file import seconds
     from generator.service.server import open_database
     from generator.service.store import tokens
@@ -33,7 +34,7 @@ def run(options: argparse.Namespace) -> int:
 
     if options.action != "list" and not options.name:
         raise UsageError(f"packmill token {options.action} needs a name")
-    database = open_database(options.data, options.database or os.environ.get("PACKMILL_DATABASE") or None)
+    database = open_database(options.data, options.database or with_secret_files(os.environ).get("PACKMILL_DATABASE"))
     if options.action == "create":
         expires = seconds(options.expires, "--expires") if options.expires else None
         print(tokens.create(database, name=options.name, scopes=options.scope or ["api"], expires_in=expires))

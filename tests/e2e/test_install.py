@@ -14,6 +14,8 @@ from support import commit_all, git, here, write_notebook
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 _top = here.parent
+_ASK = "IFS=$'\\v' COMP_LINE='packmill ins' COMP_POINT=12 COMP_TYPE=9 _ARGCOMPLETE=1 packmill 8>&1"
+"""How argcomplete's shell code asks for completions, which it reads from descriptor 8."""
 
 
 def run(*command: str | Path, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -23,17 +25,36 @@ def run(*command: str | Path, cwd: Path, **variables: str) -> subprocess.Complet
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the programs of a wheel in a new environment."""
+def installed(clone: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the programs after ``uv tool install git+ADDRESS``."""
     place = tmp_path_factory.mktemp("installed")
-    for command in (
-        ["build", "--quiet", "--wheel", "--out-dir", place / "dist", _top],
-        ["venv", "--quiet", "--python", sys.executable, place / "venv"],
-        ["pip", "install", "--quiet", "--python", place / "venv", "packmill", "--find-links", place / "dist"],
-    ):
-        done = run(uv.find_uv_bin(), *command, cwd=place)
-        assert done.returncode == 0, done.stderr
-    return place / "venv" / "bin"
+    published = place / "packmill"
+    shutil.copytree(clone, published, ignore=shutil.ignore_patterns(".venv", "example-run", "packages"), symlinks=True)
+    commit_all(published)
+    folders = {"UV_TOOL_DIR": str(place / "tools"), "UV_TOOL_BIN_DIR": str(place / "bin")}
+    command = ("tool", "install", "--quiet", "--python", sys.executable, f"git+{published.as_uri()}")
+    done = run(uv.find_uv_bin(), *command, cwd=place, **folders)
+    assert done.returncode == 0, done.stderr
+    return place / "bin"
+
+
+def test_one_line_installs_all_commands_with_their_files(installed: Path, tmp_path: Path) -> None:
+    """An engine is missing, which ``doctor`` reports; documents and the shell's completion need none."""
+    commit_all(shutil.copytree(_top / "examples/city-temperatures", tmp_path / "ada/city"))
+    path = {"PATH": f"{installed}:/usr/bin:/bin", "DOCKER_HOST": "unix:///no/such.sock"}
+
+    help_text = run("packmill", "--help", cwd=tmp_path, **path)
+    missing = run("packmill", "doctor", cwd=tmp_path, **path)
+    built = run("packmill", "build", "--no-image", "ada/city", cwd=tmp_path, **path)
+    script = f'eval "$(packmill complete bash)"; complete -p packmill; {_ASK}'
+    completed = run("bash", "--noprofile", "--norc", "-c", script, cwd=tmp_path, **path)
+
+    assert "container image, CWL, descriptor JSON" in help_text.stdout
+    assert missing.returncode == 19
+    assert "missing: engine" in missing.stdout
+    assert (tmp_path / built.stdout.strip() / "process.cwl").is_file(), built.stderr
+    assert "_python_argcomplete packmill" in completed.stdout
+    assert "inspect" in completed.stdout
 
 
 def test_a_wheel_builds_and_runs_a_package_outside_of_the_checkout(

@@ -10,6 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from generator.resources import checkout_folder, is_installed
 from generator.service.archives import Archive
 from generator.service.jobs import environment
 from generator.service.jobs.environment import JobContext
@@ -121,8 +122,13 @@ def _own_virtual_environment(project: Project, sha: str) -> dict[str, str]:
     ):  # created by scripts/virtual-environment, which keeps its lock files there
         same = project.same_files(sha, _LOCKS, here)
     else:
-        same = project.same_files(sha, ("pyproject.toml",), code)
+        same = project.same_files(sha, ("pyproject.toml",), code) or _is_bundled(project, sha)
     return {"PACKMILL_VENV": str(here)} if same and (here / "bin" / "python").exists() else {}
+
+
+def _is_bundled(project: Project, sha: str) -> bool:
+    """Whether a commit is that of an installed packmill, which starts pipelines without any code of its own."""
+    return is_installed() and project.same_files(sha, ("build.sh", ".gitlab-ci.yml"), checkout_folder())
 
 
 def _folder_variables(number: int, data: DataFolder, isolation: Isolation) -> dict[str, str]:
