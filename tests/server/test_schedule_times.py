@@ -8,7 +8,8 @@ from itertools import islice
 import pytest
 
 from generator.runner.server.problems import ProblemError
-from generator.runner.server.schedules.times import check_expression, check_time_zone, next_time, times_after, upcoming
+from generator.runner.server.schedules.times import check_expression, check_time_zone
+from generator.shared.cron_times import next_time, times_after, upcoming
 
 BERLIN = "Europe/Berlin"
 

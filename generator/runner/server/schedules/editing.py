@@ -17,9 +17,10 @@ from generator.runner.server.schedules.model import Schedule, new_schedule_id, s
 from generator.runner.server.schedules.scheduler import utc_now
 from generator.runner.server.schedules.store import ScheduleMissingError
 from generator.runner.server.schedules.time_parameters import check_formats, time_values
-from generator.runner.server.schedules.times import check_expression, check_time_zone, next_time, upcoming
+from generator.runner.server.schedules.times import check_expression, check_time_zone
 from generator.runner.server.schedules.values import read_values, remove_values, write_values
 from generator.runner.server.submission import check
+from generator.shared.cron_times import next_time, upcoming
 
 _MOST = 1000
 _LONGEST_TITLE = 200

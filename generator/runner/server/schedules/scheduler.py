@@ -21,11 +21,11 @@ from generator.runner.server.runs.model import RunState
 from generator.runner.server.runs.store import RunFilter, StoreUnavailableError
 from generator.runner.server.schedules.model import Schedule
 from generator.runner.server.schedules.time_parameters import time_values
-from generator.runner.server.schedules.times import next_time, times_after
 from generator.runner.server.schedules.values import read_values
 from generator.runner.server.storage import dated_name
 from generator.runner.server.submission import KEY_REUSED, Submission, submit
 from generator.runner.server.workers.execution import RunOptions
+from generator.shared.cron_times import next_time, times_after
 
 _LONGEST_SLEEP = 2.0
 """Seconds after which a new schedule of another server, or a changed clock, is noticed."""

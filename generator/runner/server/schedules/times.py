@@ -1,31 +1,9 @@
-"""The times of a cron expression in a time zone.
-
-Where clocks change, times are those of Debian's cron (cronsim): a time that does not exist runs at the first moment
-after the gap, and a time that comes twice runs once, the first time; but where every hour or every minute has a run,
-each real hour or minute has one.
-"""
+"""Checks of the cron expression and the time zone that a client sets, with HTTP's problems."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import datetime, timezone
-from itertools import islice
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
-
-from cronsim import CronSim, CronSimError
-
 from generator.runner.server.problems import ProblemError
-
-_LONGEST = 200
-_NICKNAMES = {
-    "@yearly": "0 0 1 1 *",
-    "@annually": "0 0 1 1 *",
-    "@monthly": "0 0 1 * *",
-    "@weekly": "0 0 * * 0",
-    "@daily": "0 0 * * *",
-    "@midnight": "0 0 * * *",
-    "@hourly": "0 * * * *",
-}
+from generator.shared import cron_times
 
 
 def check_expression(text: str) -> str:
@@ -34,15 +12,10 @@ def check_expression(text: str) -> str:
     Raises:
         ProblemError: 400, the text is not an expression.
     """
-    expression = " ".join(_NICKNAMES.get(text.strip().lower(), text).split())
-    example = "write minute, hour, day of month, month and day of week, such as '30 6 * * 1-5'"
-    if len(expression.split(" ")) != 5 or len(expression) > _LONGEST:
-        raise ProblemError(400, f"cron: {text[:_LONGEST]!r} does not have five fields; {example}")
     try:
-        CronSim(expression, datetime.now(timezone.utc))
-    except CronSimError as error:
-        raise ProblemError(400, f"cron: {text!r}: {str(error).lower()}; {example}") from None
-    return expression
+        return cron_times.check_expression(text)
+    except ValueError as error:
+        raise ProblemError(400, f"cron: {error}") from None
 
 
 def check_time_zone(name: str) -> str:
@@ -52,30 +25,6 @@ def check_time_zone(name: str) -> str:
         ProblemError: 400, there is no such zone.
     """
     try:
-        return ZoneInfo(name).key
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ProblemError(
-            400, f"time_zone: {name[:_LONGEST]!r} not found; write a name such as 'Europe/Berlin'"
-        ) from None
-
-
-def times_after(time: datetime, expression: str, time_zone: str) -> Iterator[datetime]:
-    """Yield the times after ``time`` in UTC, each later than the one before."""
-    latest = time.astimezone(timezone.utc)
-    for local in CronSim(expression, time.astimezone(ZoneInfo(time_zone))):
-        found = local.astimezone(timezone.utc)
-        if found > latest:  # in the hour that comes twice, cronsim also yields times of the first one
-            yield found
-            latest = found
-
-
-def next_time(after: datetime, expression: str, time_zone: str) -> datetime | None:
-    """Return the first time after a time, in UTC; None if the next fifty years have no such time."""
-    return next(times_after(after, expression, time_zone), None)
-
-
-def upcoming(first: datetime | None, expression: str, time_zone: str, *, count: int) -> tuple[datetime, ...]:
-    """Return the next times, ``first`` included."""
-    if first is None:
-        return ()
-    return (first, *islice(times_after(first, expression, time_zone), count - 1))
+        return cron_times.check_time_zone(name)
+    except ValueError as error:
+        raise ProblemError(400, f"time_zone: {error}") from None
