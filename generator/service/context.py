@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
+import sqlalchemy as sa
 from fastapi import Request
 
 from generator.service.access import Access
@@ -19,8 +21,12 @@ from generator.service.store.hooks import Hooks
 from generator.service.store.job_folders import DataFolder
 from generator.service.store.masking import mask_value
 from generator.service.store.pipelines import Pipelines, Variables
+from generator.service.store.schedules import Schedules
 from generator.service.store.tokens import Identity
 from generator.shared.errors import UsageError
+
+Within = Callable[[sa.Connection, int], None]
+"""Adds to the transaction that creates a pipeline, given its number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +43,7 @@ class Context:
     notebooks: NotebookPages
     metrics: ServiceMetrics
     dispatcher: Dispatcher
+    schedules: Schedules
 
     @property
     def hooks(self) -> Hooks:
@@ -47,8 +54,17 @@ class Context:
         """Return the service's address as the client wrote it."""
         return self.address or str(request.base_url).rstrip("/")
 
-    def start_pipeline(self, *, ref: str, source: str, user: Identity, variables: Variables) -> int:
-        """Create a pipeline for a ref; return its number.
+    def start_pipeline(
+        self,
+        *,
+        ref: str,
+        source: str,
+        user: Identity,
+        variables: Variables,
+        schedule: int | None = None,
+        within: Within = lambda _connection, _number: None,
+    ) -> int:
+        """Create a pipeline for a ref; return its number. ``within`` adds to the transaction.
 
         Raises:
             HttpError: 400, the ref does not exist, its pipeline file is invalid, or its rules select no job.
@@ -75,6 +91,8 @@ class Context:
             user=user,
             variables=variables,
             name=file.name_for(shown),
+            schedule=schedule,
+            within=within,
         )
 
 

@@ -13,6 +13,12 @@ class HttpError(Exception):
         self.status, self.body, self.headers = status, body, headers or {}
 
 
+def error_text(error: HttpError) -> str:
+    """Return the message of an error response as a sentence."""
+    message = error.body.get("message", error.body.get("error", ""))
+    return "; ".join(map(str, message["base"])) if isinstance(message, dict) and "base" in message else str(message)
+
+
 def raise_unauthorized() -> NoReturn:
     """Refuse a request without a valid token."""
     raise HttpError(401, {"message": "401 Unauthorized"})

@@ -23,12 +23,12 @@ from starlette.staticfiles import StaticFiles
 from generator.network.address_policy import any_hook
 from generator.resources import data_folder
 from generator.service.access import Access
-from generator.service.api import artifacts, commit_statuses, hooks, jobs, operation, pipelines, project
+from generator.service.api import artifacts, commit_statuses, hooks, jobs, operation, pipelines, project, schedules
 from generator.service.api.addressing import ProjectAddresses
 from generator.service.context import Context, commit_of, context
 from generator.service.hooks.dispatcher import Dispatcher
 from generator.service.hooks.payloads import Payloads
-from generator.service.http_errors import HttpError
+from generator.service.http_errors import HttpError, error_text
 from generator.service.jobs.engine_setup import set_up_engine
 from generator.service.jobs.environment import JobContext, host_variable, operator_variables, secrets_without_host
 from generator.service.jobs.inherited_variables import inherited_variables
@@ -41,14 +41,15 @@ from generator.service.pages import api as api_pages
 from generator.service.pages import jobs as job_pages
 from generator.service.pages import notebook, packages, sessions, signing_in
 from generator.service.pages import pipelines as pipeline_pages
-from generator.service.pages.pipelines import error_text
 from generator.service.pages.rendering import page
 from generator.service.project.project import Project
+from generator.service.schedules.starter import ScheduleStarter
 from generator.service.store import tokens
 from generator.service.store.database import Database, sqlite_url
 from generator.service.store.hooks import Hooks
 from generator.service.store.job_folders import DataFolder
 from generator.service.store.pipelines import Pipelines
+from generator.service.store.schedules import Schedules
 from generator.shared.errors import UsageError
 from generator.shared.http_connections import ConnectionLimits, Gate, GuardedProtocol, backlog, within_open_files
 from generator.shared.listening import bound_socket
@@ -62,6 +63,7 @@ _api = (
     operation.router,
     pipelines.router,
     project.router,
+    schedules.router,
 )
 _pages = (pipeline_pages.router, packages.router, notebook.router, job_pages.router)
 _STATIC = (("generator.shared", "pages"), ("fastapi_swagger", "resources"))
@@ -182,6 +184,7 @@ def serve(options: Options, environment: Mapping[str, str], say: Callable[[str],
                 notebooks=NotebookPages(),
                 metrics=ServiceMetrics(),
                 dispatcher=_dispatcher(options, environment, rows, checkout, address),
+                schedules=Schedules(database, data.schedule_values),
             )
         )
         say(f"packmill serves {checkout.path} (project {checkout.id}) at {address} (API and web pages)")
@@ -236,12 +239,15 @@ def _protocol_factory(limits: ConnectionLimits, say: Callable[[str], None]) -> t
 
 def application(parts: Context) -> FastAPI:
     """Return the ASGI application."""
+    starter = ScheduleStarter(parts)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         parts.scheduler.start()
         parts.dispatcher.start()
+        starter.start()
         yield
+        starter.stop()
         parts.dispatcher.stop()
         parts.scheduler.stop()
 

@@ -15,7 +15,7 @@ _NUMBERS = frozenset(("page", "per_page", "pipeline_id"))
 _METHODS = frozenset(("get", "put", "post", "delete", "patch"))
 _PUBLIC = ("/-/health", "/-/readiness", "/-/liveness")
 _DESCRIPTION = (
-    "The part of GitLab's API for pipelines, jobs, artifacts, hooks and commit statuses. A project is its "
+    "The part of GitLab's API for pipelines, schedules, jobs, artifacts, hooks and commit statuses. A project is its "
     "number or its path, in which %2F stands for the slash."
 )
 

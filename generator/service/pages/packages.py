@@ -21,10 +21,9 @@ from generator.service.api.jobs import find_job
 from generator.service.api.parameters import read_parameters
 from generator.service.archives import Archive, PackageEntry, list_packages
 from generator.service.context import context
-from generator.service.http_errors import HttpError, raise_not_found
+from generator.service.http_errors import HttpError, error_text, raise_not_found
 from generator.service.pages import picture, run_form
 from generator.service.pages.badges import pipeline_status
-from generator.service.pages.pipelines import error_text
 from generator.service.pages.rendering import page
 from generator.service.pages.sessions import check_writer_form, session
 from generator.service.store.database import jobs, rows

@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from generator.service.api.parameters import read_parameters
 from generator.service.archives import Archive
 from generator.service.context import context
-from generator.service.http_errors import HttpError, raise_not_found
+from generator.service.http_errors import HttpError, error_text, raise_not_found
 from generator.service.pages.badges import pipeline_status
 from generator.service.pages.failures import failure
 from generator.service.pages.package_form import groups
@@ -101,12 +101,6 @@ def _start(request: Request, given: dict[str, Any]) -> Response:
     except HttpError as error:
         return _form(request, given, wrong=error_text(error), status=error.status)
     return RedirectResponse(f"/{here.project.path}/-/pipelines/{number}", status_code=303)
-
-
-def error_text(error: HttpError) -> str:
-    """Return the message of an error response as a sentence."""
-    message = error.body.get("message", error.body.get("error", ""))
-    return "; ".join(map(str, message["base"])) if isinstance(message, dict) and "base" in message else str(message)
 
 
 def _form(request: Request, given: dict[str, Any], *, wrong: str, status: int = 200) -> Response:

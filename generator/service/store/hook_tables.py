@@ -16,9 +16,14 @@ hooks = sa.Table(
     sa.Column("description", sa.Text),
     sa.Column("verify", sa.Boolean, nullable=False),
     sa.Column("created_at", sa.Float, nullable=False),
+    sa.Column("pipeline_id", sa.Integer, index=True),
+    sa.Column("schedule_id", sa.Integer, index=True),
     sqlite_autoincrement=True,
 )
-"""``target``: the variables ``url`` and ``token``; those of ``hidden`` ones are stored elsewhere, as for pipelines."""
+"""``target``: the variables ``url`` and ``token``; those of ``hidden`` ones are stored elsewhere, as for pipelines.
+
+A hook with ``pipeline_id`` gets the end of this pipeline, one with ``schedule_id`` that of each of the schedule.
+"""
 
 deliveries = sa.Table(
     "hook_deliveries",

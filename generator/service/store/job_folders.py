@@ -147,6 +147,11 @@ class DataFolder:
         """The addresses and tokens of hooks."""
         return HiddenValues(self.path / "hooks")
 
+    @property
+    def schedule_values(self) -> HiddenValues:
+        """The secret values of schedules."""
+        return HiddenValues(self.path / "schedules")
+
     def job(self, number: int) -> JobFolder:
         """Return the folder of a job."""
         return JobFolder(self.path / "jobs" / str(number))

@@ -44,13 +44,18 @@ class Pipelines:
         user: Identity,
         variables: Variables,
         name: str | None,
+        schedule: int | None = None,
+        within: Callable[[sa.Connection, int], None] = lambda _connection, _number: None,
     ) -> int:
-        """Create a pipeline with its jobs in one transaction; return its number."""
+        """Create a pipeline with its jobs in one transaction; return its number.
+
+        ``within`` adds to the transaction; an error that it raises leaves no pipeline.
+        """
         now = time.time()
         lane = redacted(next((one["value"] for one in variables if one["key"] == "repository"), ""))[:255]
         with self.database.transaction() as connection:
             values = {"sha": revision.sha, "ref": revision.ref, "tag": revision.tag, "source": source, "name": name}
-            values |= {"user": user.name, "user_id": user.id}
+            values |= {"user": user.name, "user_id": user.id, "schedule_id": schedule}
             values |= {"status": "created", "variables": [], "created_at": now, "updated_at": now}
             made = connection.execute(sa.insert(pipelines).values(values)).inserted_primary_key
             number = int(made[0]) if made else 0
@@ -76,6 +81,7 @@ class Pipelines:
                     for job, when in selected
                 ],
             )
+            within(connection, number)
             _advance(connection, number)
         self.on_change()
         return number

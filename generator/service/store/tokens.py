@@ -121,6 +121,15 @@ def _is_valid(found: Row) -> bool:
     return found["revoked_at"] is None and (found["expires_at"] is None or found["expires_at"] > time.time())
 
 
+def find_by_number(database: Database, number: int) -> Identity | None:
+    """Return the identity of a token's ID, None if the token is unknown, expired or revoked."""
+    with database.connection() as connection:
+        found = row(connection, sa.select(tokens).where(tokens.c.id == number))
+    if found is None or not _is_valid(found):
+        return None
+    return Identity(id=found["id"], name=found["name"], scopes=frozenset(found["scopes"]))
+
+
 def list_tokens(database: Database) -> list[Row]:
     """Return the rows of all tokens, which hold only their digests."""
     with database.connection() as connection:

@@ -1,0 +1,245 @@
+"""The schedules API: pipelines at the times of cron expressions.
+
+Source: https://docs.gitlab.com/api/pipeline_schedules/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+from starlette.concurrency import run_in_threadpool
+
+from generator.service.api.descriptions import PAGES, queried, sent
+from generator.service.api.entities import entities_of
+from generator.service.api.paging import page_of
+from generator.service.api.parameters import read_parameters, text, variable_list
+from generator.service.api.schedule_entities import schedule_entity, whole_schedule
+from generator.service.context import context
+from generator.service.http_errors import HttpError, raise_bad_parameter, raise_not_found
+from generator.service.schedules.checks import FieldError, check_fields, package_job
+from generator.service.schedules.starter import start_now
+from generator.service.store.database import Row, pipelines
+from generator.shared.errors import UsageError
+from generator.shared.setting_text import is_yes
+
+router = APIRouter(prefix="/api/v4/projects/{project:int}/pipeline_schedules")
+_TEXTS = ("description", "ref", "cron", "cron_timezone")
+_SCOPES = {"active": True, "inactive": False}
+
+
+@router.get("", openapi_extra=queried("scope", *PAGES))
+def schedules_list(request: Request) -> Response:
+    """List the schedules."""
+    here = context(request)
+    here.access.require_reader(request)
+    scope = request.query_params.get("scope", "")
+    if scope and scope not in _SCOPES:
+        raise_bad_parameter("scope does not have a valid value")
+    page, found, entities = page_of(request), here.schedules.all(active=_SCOPES.get(scope)), entities_of(request)
+    shown = [schedule_entity(one, entities) for one in found[page.offset : page.offset + page.size]]
+    return JSONResponse(shown, headers=page.headers(request, entities.address, len(found)))
+
+
+@router.post("", openapi_extra=sent(required=_TEXTS[:3], optional=("cron_timezone", "active", "variables")))
+async def create(request: Request) -> Response:
+    """Create a schedule."""
+    given = await read_parameters(request)
+    return await run_in_threadpool(_create, request, given)
+
+
+def _create(request: Request, given: dict[str, Any]) -> Response:
+    here = context(request)
+    user = here.access.require_writer(request)
+    texts = {name: text(given, name) for name in _TEXTS[:3]}
+    fields = _checked(request, {"cron_timezone": "UTC", **_texts(given), **texts})
+    variables = variable_list(given)
+    made = here.schedules.create(
+        variables, **fields, active=_flag(given, "active", default=True), user=user.name, user_id=user.id
+    )
+    if made is None:
+        raise HttpError(400, {"message": {"base": ["Maximum number of pipeline schedules exceeded"]}})
+    _keep_package(request, variables)
+    return _response(request, made, status=201)
+
+
+@router.get("/{schedule:int}")
+def show(request: Request, schedule: int) -> Response:
+    """Return a schedule, with its variables for those who may change it."""
+    context(request).access.require_reader(request)
+    return _response(request, schedule)
+
+
+@router.put("/{schedule:int}", openapi_extra=sent(optional=(*_TEXTS, "active")))
+async def change(request: Request, schedule: int) -> Response:
+    """Change a schedule; fields that are not given stay as they are."""
+    given = await read_parameters(request)
+    return await run_in_threadpool(_change, request, schedule, given)
+
+
+def _change(request: Request, number: int, given: dict[str, Any]) -> Response:
+    here = context(request)
+    here.access.require_writer(request)
+    found = _find(request, number)
+    fields: dict[str, Any] = dict(_checked(request, _texts(given)))
+    here.schedules.update(found, **fields, active=_flag(given, "active", default=found["active"]))
+    return _response(request, number)
+
+
+@router.delete("/{schedule:int}")
+def delete(request: Request, schedule: int) -> Response:
+    """Remove a schedule; its pipelines stay."""
+    here = context(request)
+    here.access.require_writer(request)
+    _find(request, schedule)
+    here.schedules.delete(schedule)
+    return Response(status_code=204)
+
+
+@router.post("/{schedule:int}/take_ownership")
+def take_ownership(request: Request, schedule: int) -> Response:
+    """Let a schedule's pipelines run as the user of this request."""
+    here = context(request)
+    user = here.access.require_writer(request)
+    here.schedules.update(_find(request, schedule), user=user.name, user_id=user.id)
+    return _response(request, schedule, status=201)
+
+
+@router.post("/{schedule:int}/play")
+def play(request: Request, schedule: int) -> Response:
+    """Start a schedule's pipeline now; its next time stays."""
+    here = context(request)
+    user = here.access.require_writer(request)
+    try:
+        start_now(here, _find(request, schedule), user)
+    except UsageError as error:
+        raise HttpError(400, {"message": {"base": [str(error)]}}) from None
+    return JSONResponse({"message": "201 Created"}, status_code=201)
+
+
+@router.get("/{schedule:int}/pipelines", openapi_extra=queried(*PAGES))
+def pipelines_list(request: Request, schedule: int) -> Response:
+    """List the pipelines that a schedule has started, oldest first."""
+    here = context(request)
+    here.access.require_reader(request)
+    _find(request, schedule)
+    page, entities = page_of(request), entities_of(request)
+    statement = sa.select(pipelines).where(pipelines.c.schedule_id == schedule).order_by(pipelines.c.id)
+    total, found = here.pipelines.count_and_page(statement, limit=page.size, offset=page.offset)
+    headers = page.headers(request, entities.address, total)
+    return JSONResponse([entities.brief(one) for one in found], headers=headers)
+
+
+@router.post("/{schedule:int}/variables", openapi_extra=sent(required=("key", "value"), optional=("variable_type",)))
+async def create_variable(request: Request, schedule: int) -> Response:
+    """Add a variable to a schedule."""
+    given = await read_parameters(request)
+    return await run_in_threadpool(_create_variable, request, schedule, given)
+
+
+def _create_variable(request: Request, number: int, given: dict[str, Any]) -> Response:
+    context(request).access.require_writer(request)
+    key = text(given, "key")
+    variables = _variables(request, _find(request, number))
+    if any(one["key"] == key for one in variables):
+        raise HttpError(400, {"message": {"variables": [f"have duplicate values ({key})"]}})
+    return _set_variable(request, number, variables, key, given, status=201)
+
+
+@router.put("/{schedule:int}/variables/{key}", openapi_extra=sent(optional=("value", "variable_type")))
+async def change_variable(request: Request, schedule: int, key: str) -> Response:
+    """Change a variable of a schedule."""
+    given = await read_parameters(request)
+    return await run_in_threadpool(_change_variable, request, schedule, key, given)
+
+
+def _change_variable(request: Request, number: int, key: str, given: dict[str, Any]) -> Response:
+    context(request).access.require_writer(request)
+    kept = _without(_variables(request, _find(request, number)), key)
+    return _set_variable(request, number, kept, key, given, status=200)
+
+
+@router.delete("/{schedule:int}/variables/{key}")
+def delete_variable(request: Request, schedule: int, key: str) -> Response:
+    """Remove a variable of a schedule."""
+    here = context(request)
+    here.access.require_writer(request)
+    found = _find(request, schedule)
+    here.schedules.update(found, _without(_variables(request, found), key))
+    shown = next(one for one in found["variables"] if one["key"] == key)
+    return JSONResponse(shown, status_code=202)
+
+
+def _set_variable(
+    request: Request, number: int, others: list[dict[str, Any]], key: str, given: Mapping[str, Any], *, status: int
+) -> Response:
+    here = context(request)
+    one = {"key": key, "value": given.get("value", ""), "variable_type": given.get("variable_type") or "env_var"}
+    variables = variable_list({"variables": [*others, one]})
+    here.schedules.update(_find(request, number), variables)
+    _keep_package(request, variables)
+    shown = next(one for one in _find(request, number)["variables"] if one["key"] == key)
+    return JSONResponse(shown, status_code=status)
+
+
+def _without(variables: list[dict[str, Any]], key: str) -> list[dict[str, Any]]:
+    """Return the other variables.
+
+    Raises:
+        HttpError: 404, there is no such variable.
+    """
+    if all(one["key"] != key for one in variables):
+        raise_not_found("Variable")
+    return [one for one in variables if one["key"] != key]
+
+
+def _variables(request: Request, schedule: Row) -> list[dict[str, Any]]:
+    try:
+        return context(request).schedules.variables(schedule)
+    except UsageError as error:
+        raise HttpError(400, {"message": {"base": [str(error)]}}) from None
+
+
+def _keep_package(request: Request, variables: list[dict[str, Any]]) -> None:
+    """Keep the package that a schedule runs: its job's artifacts would expire otherwise."""
+    if job := package_job(variables):
+        context(request).schedules.keep_package(job)
+
+
+def _find(request: Request, number: int) -> Row:
+    found = context(request).schedules.get(number)
+    if found is None:
+        raise_not_found("Pipeline Schedule")
+    return found
+
+
+def _response(request: Request, number: int, *, status: int = 200) -> Response:
+    here = context(request)
+    found = _find(request, number)
+    last = here.pipelines.get(found["last_pipeline"]) if found["last_pipeline"] else None
+    may_change = here.access.require_reader(request).may_write
+    shown = whole_schedule(found, last, entities_of(request), with_variables=may_change)
+    return JSONResponse(shown, status_code=status)
+
+
+def _texts(given: Mapping[str, Any]) -> dict[str, str]:
+    return {name: text(given, name) for name in _TEXTS if name in given}
+
+
+def _checked(request: Request, texts: Mapping[str, str]) -> dict[str, str]:
+    try:
+        return check_fields(context(request).project, texts)
+    except FieldError as error:
+        raise HttpError(400, {"message": {error.field: [error.message]}}) from None
+
+
+def _flag(given: Mapping[str, Any], name: str, *, default: bool) -> bool:
+    value = given.get(name)
+    if value is None:
+        return default
+    if not isinstance(value, bool) and value not in ("true", "false", "1", "0", 0, 1):
+        raise_bad_parameter(f"{name} is invalid")
+    return is_yes(str(value))

@@ -1,0 +1,121 @@
+"""The thread that starts the pipelines of schedules.
+
+A pipeline and the next time of its schedule are stored in one transaction: a service that is killed starts each once. A
+schedule has one pipeline at a time: a time that comes before the last one has ended waits for it. However many times
+have passed meanwhile, or while no service ran, one pipeline stands for all of them.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+
+import sqlalchemy as sa
+
+from generator.service.context import Context, Within
+from generator.service.http_errors import HttpError, error_text
+from generator.service.store import tokens
+from generator.service.store.database import Row
+from generator.service.store.schedules import AlreadyStartedError
+from generator.service.store.tokens import Identity
+from generator.shared.errors import UsageError
+
+_LONGEST_WAIT = 30.0
+_LONGEST_PROBLEM = 500
+
+
+class ScheduleStarter:
+    """Starts what is due, as long as the service runs."""
+
+    def __init__(self, context: Context) -> None:
+        self._context, self._schedules = context, context.schedules
+        self._wake = threading.Event()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="schedules", daemon=True)
+        context.schedules.on_change = self._wake.set
+        context.pipelines.listeners.append(self._wake.set)
+
+    def start(self) -> None:
+        """Start what became due while no service ran, and then each schedule at its times."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Start nothing more."""
+        self._stopping = True
+        self._wake.set()
+        self._thread.join(timeout=5)
+
+    def _run(self) -> None:
+        while not self._stopping:
+            self._wake.clear()
+            try:
+                for schedule in self._schedules.due():
+                    if not self._stopping:
+                        start_due(self._context, schedule)
+                wait = self._seconds_to_next()
+            except Exception as error:  # noqa: BLE001 - a full disk or an unavailable database must not end the thread
+                print(f"packmill: schedules: {error}; retrying", file=sys.stderr, flush=True)
+                wait = 1.0
+            self._wake.wait(timeout=wait)
+
+    def _seconds_to_next(self) -> float:
+        following = self._schedules.first_due()
+        return _LONGEST_WAIT if following is None else min(max(0.05, following - time.time()), _LONGEST_WAIT)
+
+
+def start_due(context: Context, schedule: Row) -> None:
+    """Start the pipeline of a due schedule, or store why it cannot start; either way the next time is set."""
+
+    def advance(connection: sa.Connection, pipeline: int) -> None:
+        context.schedules.advance(connection, schedule, pipeline=pipeline, problem=None)
+
+    try:
+        try:
+            _start(context, schedule, _owner(context, schedule), advance)
+        except (HttpError, UsageError) as error:
+            problem = error_text(error) if isinstance(error, HttpError) else str(error)
+            context.schedules.note_problem(schedule, problem[:_LONGEST_PROBLEM])
+    except AlreadyStartedError:
+        return
+
+
+def start_now(context: Context, schedule: Row, user: Identity) -> int:
+    """Start the pipeline of a schedule out of turn; its next time stays. Return the pipeline's number.
+
+    Raises:
+        HttpError: 400, the pipeline cannot start.
+        UsageError: the schedule's values are no longer stored.
+    """
+
+    def note(connection: sa.Connection, pipeline: int) -> None:
+        context.schedules.note_pipeline(connection, schedule["id"], pipeline)
+
+    return _start(context, schedule, user, note)
+
+
+def _start(context: Context, schedule: Row, user: Identity, within: Within) -> int:
+    variables = context.schedules.variables(schedule)
+    return context.start_pipeline(
+        ref=schedule["ref"],
+        source="schedule",
+        user=user,
+        variables=variables,
+        schedule=schedule["id"],
+        within=within,
+    )
+
+
+def _owner(context: Context, schedule: Row) -> Identity:
+    """Return the identity that a schedule's pipelines run as.
+
+    Raises:
+        UsageError: its token has expired or was revoked.
+    """
+    found = tokens.find_by_number(context.pipelines.database, schedule["user_id"])
+    if found is None or not found.may_write:
+        raise UsageError(
+            f"the token {schedule['user']!r}, which the schedule runs as, was revoked or has expired; take the "
+            "schedule over with another token"
+        )
+    return found

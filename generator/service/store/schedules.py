@@ -1,0 +1,158 @@
+"""The rows of schedules."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from datetime import datetime, timezone
+from typing import Any
+
+import sqlalchemy as sa
+
+from generator.service.store import states
+from generator.service.store.database import Database, Row, jobs, pipelines, row, rows
+from generator.service.store.hidden_values import HiddenValues
+from generator.service.store.hook_tables import deliveries, hooks
+from generator.service.store.schedule_tables import schedules
+from generator.shared.cron_times import next_time
+
+Variables = list[dict[str, Any]]
+MOST = 1000
+"""The number of schedules that a project may have."""
+_LARGEST = 2**31 - 1
+
+
+class AlreadyStartedError(Exception):
+    """The pipeline of a due time exists, or the schedule has changed since it was read."""
+
+
+class Schedules:
+    """The schedules of one project; their secret values are files that only the service's user may read.
+
+    ``on_change`` is called when a schedule has changed.
+    """
+
+    def __init__(self, database: Database, hidden: HiddenValues, on_change: Callable[[], None] = lambda: None) -> None:
+        self._database, self._hidden, self.on_change = database, hidden, on_change
+
+    def all(self, *, active: bool | None = None) -> list[Row]:
+        """Return all schedules, or those that are active or not, oldest first."""
+        statement = sa.select(schedules).order_by(schedules.c.id)
+        if active is not None:
+            statement = statement.where(schedules.c.active.is_(active))
+        with self._database.connection() as connection:
+            return rows(connection, statement)
+
+    def get(self, number: int) -> Row | None:
+        """Return a schedule, None if it does not exist."""
+        if number > _LARGEST:
+            return None
+        with self._database.connection() as connection:
+            return row(connection, sa.select(schedules).where(schedules.c.id == number))
+
+    def create(self, variables: Variables, **fields: Any) -> int | None:
+        """Create a schedule; return its number, None if there are too many."""
+        now = time.time()
+        values = {**fields, "variables": [], "created_at": now, "updated_at": now, "next_run_at": _next(fields, now)}
+        with self._database.transaction() as connection:
+            if connection.execute(sa.select(sa.func.count()).select_from(schedules)).scalar_one() >= MOST:
+                return None
+            made = connection.execute(sa.insert(schedules).values(values)).inserted_primary_key
+            number = int(made[0]) if made else 0
+            self._keep(connection, number, variables)
+        self.on_change()
+        return number
+
+    def update(self, schedule: Row, variables: Variables | None = None, **fields: Any) -> None:
+        """Change a schedule; its next time is computed again if the expression, the zone or its activity changes."""
+        of_time = ("cron", "cron_timezone", "active")
+        after = {**schedule, **fields}
+        if any(after[name] != schedule[name] for name in of_time):
+            fields["next_run_at"] = _next(after, time.time())
+        with self._database.transaction() as connection:
+            this = sa.update(schedules).where(schedules.c.id == schedule["id"])
+            connection.execute(this.values(**fields, updated_at=time.time(), problem=None))
+            if variables is not None:
+                self._keep(connection, schedule["id"], variables)
+        self.on_change()
+
+    def delete(self, number: int) -> None:
+        """Remove a schedule and its notifications; its pipelines stay."""
+        with self._database.transaction() as connection:
+            mine = sa.select(hooks.c.id).where(hooks.c.schedule_id == number)
+            connection.execute(sa.delete(deliveries).where(deliveries.c.hook_id.in_(mine)))
+            connection.execute(sa.delete(hooks).where(hooks.c.schedule_id == number))
+            connection.execute(sa.delete(schedules).where(schedules.c.id == number))
+            self._hidden.remove(number)
+
+    def variables(self, schedule: Row) -> Variables:
+        """Return the variables of a schedule with their values.
+
+        Raises:
+            UsageError: they are no longer stored.
+        """
+        found = self._hidden.restore(schedule["id"], schedule["variables"])
+        return [{name: value for name, value in one.items() if name != "hidden"} for one in found]
+
+    def due(self) -> list[Row]:
+        """Return the schedules whose time has come and whose last pipeline has ended, the longest due first."""
+        ended = sa.or_(pipelines.c.id.is_(None), pipelines.c.status.not_in(states.active))
+        statement = sa.select(schedules).outerjoin(pipelines, pipelines.c.id == schedules.c.last_pipeline)
+        statement = statement.where(schedules.c.next_run_at <= time.time(), ended).order_by(schedules.c.next_run_at)
+        with self._database.connection() as connection:
+            return rows(connection, statement)
+
+    def first_due(self) -> float | None:
+        """Return the next time of any schedule that has not come yet."""
+        statement = sa.select(sa.func.min(schedules.c.next_run_at)).where(schedules.c.next_run_at > time.time())
+        with self._database.connection() as connection:
+            found: float | None = connection.execute(statement).scalar()
+        return found
+
+    def advance(self, connection: sa.Connection, schedule: Row, *, pipeline: int | None, problem: str | None) -> None:
+        """Set the next time of a schedule whose time has come; all times that have passed count as this one.
+
+        Raises:
+            AlreadyStartedError: the time has been handled, or the schedule was changed or removed.
+        """
+        now = time.time()
+        this = sa.update(schedules).where(schedules.c.id == schedule["id"])
+        values: dict[str, Any] = {"next_run_at": _next({**schedule}, now), "problem": problem}
+        values |= {"last_pipeline": pipeline} if pipeline else {}
+        if not connection.execute(this.where(_same(schedule)).values(values)).rowcount:
+            raise AlreadyStartedError
+
+    def note_problem(self, schedule: Row, problem: str) -> None:
+        """Set the next time of a schedule whose pipeline could not start.
+
+        Raises:
+            AlreadyStartedError: the schedule was changed or removed.
+        """
+        with self._database.transaction() as connection:
+            self.advance(connection, schedule, pipeline=None, problem=problem)
+
+    def note_pipeline(self, connection: sa.Connection, number: int, pipeline: int) -> None:
+        """Store the pipeline that was started out of turn."""
+        this = sa.update(schedules).where(schedules.c.id == number)
+        connection.execute(this.values(last_pipeline=pipeline, problem=None))
+
+    def keep_package(self, job: int) -> None:
+        """Keep the artifacts of a job, whose package the runs of a schedule need, until they are deleted."""
+        with self._database.transaction() as connection:
+            connection.execute(sa.update(jobs).where(jobs.c.id == job).values(artifacts_expire_at=None))
+
+    def _keep(self, connection: sa.Connection, number: int, variables: Variables) -> None:
+        masked = self._hidden.keep(number, variables)
+        connection.execute(sa.update(schedules).where(schedules.c.id == number).values(variables=masked))
+
+
+def _next(schedule: Mapping[str, Any], now: float) -> float | None:
+    if not schedule["active"]:
+        return None
+    found = next_time(datetime.fromtimestamp(now, timezone.utc), schedule["cron"], schedule["cron_timezone"])
+    return found.timestamp() if found else None
+
+
+def _same(schedule: Row) -> sa.ColumnElement[bool]:
+    """Return the condition that a due schedule has not been handled or changed meanwhile."""
+    return sa.and_(schedules.c.next_run_at == schedule["next_run_at"], schedules.c.updated_at == schedule["updated_at"])

@@ -1,0 +1,216 @@
+"""Schedules: what python-gitlab does with them, when they start pipelines, and what a killed service leaves."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import gitlab
+import pytest
+import sqlalchemy as sa
+from ci_service import ACCESS, Service
+from waiting import wait_until
+
+from generator.service.store import tokens
+from generator.service.store.database import Database, sqlite_url
+from generator.service.store.schedule_tables import schedules as table
+
+_NEVER = {"ref": "main", "cron": "0 0 1 1 *"}
+
+
+@pytest.fixture
+def schedules(service: Service) -> Iterator[Any]:
+    """The schedules as python-gitlab has them; those that a test leaves are removed."""
+    manager = _schedules(service)
+    yield manager
+    for one in manager.list(get_all=True):
+        one.delete()
+
+
+def _schedules(service: Service, token: str = ACCESS) -> Any:
+    return gitlab.Gitlab(service.url, private_token=token).projects.get(1).pipelineschedules
+
+
+@pytest.fixture
+def reader(service: Service) -> str:
+    """A token that may only read."""
+    database = Database(sqlite_url(service.data / "packmill.sqlite3"))
+    token = tokens.create(database, name="reader", scopes=["read_api"])
+    database.close()
+    return token
+
+
+def _set(service: Service, number: int, **values: Any) -> None:
+    """Change a schedule's row, as the time that passes would."""
+    database = Database(sqlite_url(service.data / "packmill.sqlite3"))
+    with database.transaction() as connection:
+        connection.execute(sa.update(table).where(table.c.id == number).values(**values))
+    database.close()
+
+
+def _come_due(service: Service, schedule: Any, **values: Any) -> None:
+    """Let the time of a schedule have come an hour ago."""
+    _set(service, schedule.id, next_run_at=time.time() - 3600, **values)
+    schedule.description += ", changed"
+    schedule.save()  # wakes the thread that starts pipelines
+
+
+def _pipelines(schedule: Any) -> list[int]:
+    return [one.id for one in schedule.pipelines.list(get_all=True)]
+
+
+def test_a_schedule_is_created_changed_and_deleted(schedules: Any) -> None:
+    made = schedules.create({"description": "every morning", "ref": "main", "cron": "30 6 * * *"})
+    assert (made.cron_timezone, made.active, made.owner["username"]) == ("UTC", True, "access")
+    assert made.next_run_at.endswith("T06:30:00.000Z")
+
+    made.cron_timezone = "Asia/Kolkata"
+    made.save()
+    assert made.next_run_at.endswith("T01:00:00.000Z")
+    made.active = False
+    made.save()
+    assert made.next_run_at is None
+    assert [one.id for one in schedules.list(scope="inactive", get_all=True)] == [made.id]
+    assert schedules.list(scope="active", get_all=True) == []
+
+    made.delete()
+    with pytest.raises(gitlab.GitlabGetError, match="404"):
+        schedules.get(made.id)
+
+
+def test_variables_of_a_schedule_reach_its_pipelines_and_secret_ones_nothing_else(
+    service: Service, schedules: Any
+) -> None:
+    made = schedules.create({"description": "with values", **_NEVER})
+    made.variables.create({"key": "repository", "value": "https://example.org/scheduled.git"})
+    made.variables.create({"key": "SERVICE_TOKEN", "value": "token-of-ada"})
+    made.variables.create({"key": "script", "value": "exit 3"})
+    made.variables.update("script", {"key": "script", "value": 'echo "by $CI_PIPELINE_SOURCE"'})
+    with pytest.raises(gitlab.GitlabCreateError, match="duplicate"):
+        made.variables.create({"key": "script", "value": "true"})
+
+    number = made.id
+    assert made.play() == {"message": "201 Created"}
+
+    made = schedules.get(number)
+    found = made.pipelines.list(get_all=True)
+    assert service.wait(found[0].id) == "success"
+    assert "by schedule" in service.trace(service.jobs(found[0].id)["one"]["id"])
+    assert service.get(f"/pipelines/{found[0].id}")["source"] == "schedule"
+    shown = schedules.get(made.id)
+    assert shown.last_pipeline["status"] == "success"
+    values = {one["key"]: one["value"] for one in shown.asdict()["variables"]}
+    assert values["SERVICE_TOKEN"] == "••• (12 characters)"
+    assert values["repository"] == "https://example.org/scheduled.git"
+    stored = b"".join(file.read_bytes() for file in service.data.glob("packmill.sqlite3*"))
+    assert b"token-of-ada" not in stored
+
+    made.variables.delete("SERVICE_TOKEN")
+    assert {one["key"] for one in schedules.get(made.id).asdict()["variables"]} == {"repository", "script"}
+    with pytest.raises(gitlab.GitlabDeleteError, match="404"):
+        made.variables.delete("SERVICE_TOKEN")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"cron": "every day"}, "cron"),
+        ({"cron": "61 * * * *"}, "cron"),
+        ({"cron_timezone": "Mars/Olympus"}, "cron_timezone"),
+        ({"ref": "nowhere"}, "ref"),
+        ({"description": ""}, "description is empty"),
+    ],
+)
+def test_what_cannot_run_is_refused(change: dict[str, str], message: str, schedules: Any) -> None:
+    with pytest.raises(gitlab.GitlabCreateError, match=message):
+        schedules.create({"description": "wrong", **_NEVER, **change})
+
+    assert schedules.list(get_all=True) == []
+
+
+def test_a_time_that_has_come_starts_one_pipeline(service: Service, schedules: Any) -> None:
+    made = schedules.create({"description": "hourly", "ref": "main", "cron": "0 * * * *"})
+    _set(service, made.id, next_run_at=time.time() + 1)
+    made.description = "soon"
+    made.save()
+    assert _pipelines(made) == []
+
+    number = wait_until(lambda: _pipelines(made), message="a pipeline")[0]
+
+    service.wait(number)
+    assert _pipelines(made) == [number]
+    assert schedules.get(made.id).next_run_at > service.get(f"/pipelines/{number}")["created_at"]
+
+
+def test_missed_times_start_one_pipeline_and_a_kill_doubles_none(another_service: Callable[..., Service]) -> None:
+    """The service is killed as soon as it has started the pipeline."""
+    service = another_service()
+    made = _schedules(service).create({"description": "hourly", "ref": "main", "cron": "0 * * * *"})
+    made.variables.create({"key": "script", "value": "sleep 3"})
+    service.stop()
+    _set(service, made.id, next_run_at=time.time() - 5 * 3600)
+
+    service.start()
+    wait_until(lambda: service.get("/pipelines"), message="the pipeline")
+    service.stop(signal.SIGKILL)
+    service.start()
+
+    found = service.get("/pipelines")
+    assert len(found) == 1
+    service.wait(found[0]["id"])
+    assert len(service.get("/pipelines")) == 1
+
+
+def test_a_time_waits_for_the_last_pipeline_to_end(service: Service, schedules: Any) -> None:
+    made = schedules.create({"description": "long", **_NEVER})
+    made.variables.create({"key": "script", "value": "sleep 2"})
+    number = made.id
+    made.play()
+    made = schedules.get(number)
+    _come_due(service, made)
+
+    assert len(_pipelines(made)) == 1
+    first, second = wait_until(lambda: _pipelines(made)[1:] and _pipelines(made), message="the pipeline that waited")
+    assert service.get(f"/pipelines/{first}")["status"] == "success"
+    service.wait(second)
+
+
+def test_why_a_due_pipeline_could_not_start_is_shown(service: Service, schedules: Any) -> None:
+    made = schedules.create({"description": "of nothing", **_NEVER})
+    made.variables.create({"key": "nothing", "value": "yes"})
+    _come_due(service, made)
+
+    wait_until(lambda: schedules.get(made.id).problem, message="the problem")
+    shown = schedules.get(made.id)
+    assert shown.problem.startswith("Pipeline will not run for the selected trigger.")
+    assert shown.next_run_at is not None
+    assert _pipelines(made) == []
+
+
+def test_a_schedule_stops_with_its_token_and_can_be_taken_over(service: Service, schedules: Any) -> None:
+    made = schedules.create({"description": "of someone who left", **_NEVER})
+    _come_due(service, made, user="gone", user_id=4711)
+    wait_until(lambda: schedules.get(made.id).problem, message="the problem")
+    assert "'gone'" in schedules.get(made.id).problem
+
+    made.take_ownership()
+
+    assert schedules.get(made.id).owner["username"] == "access"
+    assert schedules.get(made.id).problem is None
+
+
+def test_a_token_that_may_only_read_sees_no_variables_and_changes_nothing(
+    service: Service, schedules: Any, reader: str
+) -> None:
+    made = schedules.create({"description": "for readers", **_NEVER})
+    made.variables.create({"key": "repository", "value": "x"})
+
+    seen = _schedules(service, reader).get(made.id)
+
+    assert "variables" not in seen.asdict()
+    with pytest.raises(gitlab.GitlabPipelinePlayError, match="403"):
+        seen.play()
+    with pytest.raises(gitlab.GitlabCreateError, match="403"):
+        _schedules(service, reader).create({"description": "not mine", **_NEVER})
