@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -116,3 +117,14 @@ def test_json_and_other_pictures_are_shown_and_glued_values_are_not(here: Folder
     assert 'src="data:image/gif;base64,R0lGODlhAQABAAAAACw="' in page
     assert "<i>own</i>" in page
     assert "A page cannot show" not in page
+
+
+def test_a_page_with_formulas_asks_no_other_host(here: Folder) -> None:
+    here.write("from IPython.display import Math\nMath(r'\\frac{1}{2}')")
+
+    done = here.run("in.ipynb", "out.ipynb", "--html")
+
+    assert done.returncode == 0, done.stderr
+    page = (here.folder / "out.html").read_text()
+    assert "<mfrac>" in page
+    assert not re.findall(r"(?:src|href)=.?https?:", page)

@@ -77,6 +77,23 @@ def test_long_sources_and_outputs_are_cut_with_a_note(folder: JobFolder) -> None
     assert "3 more cells are not shown" in cells.read_text(encoding="utf-8")
 
 
+def test_formulas_are_typeset_without_a_script_or_another_host(folder: JobFolder) -> None:
+    markdown = {"cell_type": "markdown", "metadata": {}, "source": "costs \\$5, $a<b$\n\n$$\\frac{1}{2}$$ and `$c$`"}
+    latex = {"text/latex": r"$\displaystyle \sqrt{x}$", "text/plain": "sqrt(x)"}
+    page = _rendered(
+        folder, _notebook(markdown, outputs=[{"output_type": "display_data", "metadata": {}, "data": latex}])
+    )
+    assert isinstance(page, Path)
+    body = page.read_text(encoding="utf-8").partition("<body")[2]
+
+    assert len(re.findall("<math ", body)) == 3
+    assert "<mo>&lt;</mo>" in body
+    assert "costs $5" in body
+    assert "<code>$c$</code>" in body
+    assert "sqrt(x)" not in body
+    assert not re.findall(r"(?:src|href)=.?https?:", page.read_text(encoding="utf-8"))
+
+
 @pytest.mark.parametrize(
     ("limits", "reason"),
     [

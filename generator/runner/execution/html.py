@@ -53,17 +53,18 @@ def html_page(document: Document, outputs: PageOutputs, *, report_mode: bool, sa
     import warnings
 
     import nbformat
-    from nbconvert import HTMLExporter
+
+    from generator.shared.notebook_pages import PageExporter
 
     nb = nbformat.reads(join_text(document.text()), as_version=4)
     outputs.change(nb)
-    exporter = HTMLExporter(
+    exporter = PageExporter(
         exclude_input=report_mode, exclude_input_prompt=report_mode, exclude_output_prompt=report_mode
     )
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        page, _ = exporter.from_notebook_node(nb)
+        page = exporter.page(nb)
     for text in dict.fromkeys(str(one.message).strip().splitlines()[0] for one in caught if str(one.message).strip()):
         if not any(word in text for word in _HARMLESS):
             say(f"warning: the HTML page: {text}")
-    return str(page).replace("</head>", f"{outputs.script()}</head>", 1).encode()
+    return page.replace("</head>", f"{outputs.script()}</head>", 1).encode()

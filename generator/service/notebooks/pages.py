@@ -21,7 +21,7 @@ from generator.service.store.job_folders import JobFolder
 from generator.subprocesses import feed
 
 _PROGRAM = Path(notebook_program.__file__)
-_VERSION = b"1"
+_VERSION = b"2"
 """The version of the pages; increase it when the same notebook renders differently."""
 _MOST_CACHED = 40
 _RETRY_AFTER = 600.0

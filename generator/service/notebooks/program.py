@@ -89,13 +89,15 @@ def _shorten_data(data: Mapping[str, Any], longest: int) -> dict[str, Any]:
 
 
 def render(text: bytes, limits: Mapping[str, Any]) -> bytes:
-    """Return the notebook as a page that loads no external resource.
+    """Return the notebook as a page that loads no external resource, with its formulas typeset.
 
     Raises:
         SystemExit: the text is not a notebook.
     """
+    sys.path.insert(0, str(Path(__file__).resolve().parents[3]))  # an isolated process has no path of its own
     import nbformat
-    from nbconvert import HTMLExporter
+
+    from generator.shared.notebook_pages import PageExporter
 
     try:
         notebook = nbformat.reads(text.decode("utf-8"), as_version=4)
@@ -104,20 +106,8 @@ def render(text: bytes, limits: Mapping[str, Any]) -> bytes:
         raise
     except Exception:  # noqa: BLE001 - the file may be anything that a job wrote
         sys.exit(NOT_A_NOTEBOOK)
-    exporter = HTMLExporter(mathjax_url="", require_js_url="", jquery_url="")
-    body: str = exporter.from_notebook_node(notebook)[0]
-    head, end, rest = body.partition("</head>")
-    return f"{head}{_dark_style(exporter.template_paths)}{end}{rest}".encode("utf-8", "replace")
-
-
-def _dark_style(templates: list[str]) -> str:
-    """Return nbconvert's dark theme for readers who prefer it; pictures stay on white."""
-    files = (Path(folder) / "static" / "theme-dark.css" for folder in templates)
-    theme = next((file for file in files if file.is_file()), None)
-    if theme is None:
-        return ""
-    pictures = ".jp-OutputArea-output :is(img, svg) { background: #fff; }"
-    return f"<style>@media (prefers-color-scheme: dark) {{ {theme.read_text(encoding='utf-8')} {pictures} }}</style>"
+    exporter = PageExporter(require_js_url="", jquery_url="")
+    return exporter.page(notebook).encode("utf-8", "replace")
 
 
 def main() -> None:
