@@ -4,6 +4,10 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 scripts/virtual-environment --dev
 export PATH="$PWD/.venv/bin:$PATH"
-scripts/lint
-scripts/test-programs
+# Downloads leave the processors to the checks.
+scripts/test-programs &
+programs=$!
+scripts/lint || { wait; exit 1; }
+wait "$programs"
+echo "==> Running the tests, ${SECONDS} s after the start" >&2
 exec pytest --numprocesses=auto "$@"
