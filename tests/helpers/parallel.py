@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -35,11 +36,13 @@ class GroupScheduling(LoadScopeScheduling):  # type: ignore[misc]
 
 
 def arrange(items: list[pytest.Item]) -> None:
-    """In a worker: put the longest tests first, and tell the scheduler which ones share a module's fixtures."""
+    """In a worker: put the longest groups first, and tell the scheduler which tests are in which."""
     if _WORKER is None:
         return
     groups = {item.nodeid: _group(item) for item in items}
-    items.sort(key=lambda item: _rank(item, groups[item.nodeid]))
+    sizes = Counter(groups.values())
+    ranks = _ranks(items, groups)
+    items.sort(key=lambda item: (ranks[groups[item.nodeid]], -sizes[groups[item.nodeid]]))
     file = session_folder() / f"groups.{_WORKER}.json"
     file.write_text(json.dumps(groups))
     file.replace(session_folder() / "groups.json")
@@ -54,8 +57,16 @@ def _group(item: pytest.Item) -> str:
     return item.location[0] if shared else item.nodeid
 
 
+def _ranks(items: list[pytest.Item], groups: dict[str, str]) -> dict[str, int]:
+    """Rank groups by their slowest test: those of engine tests take minutes, and the last to start ends the run."""
+    ranks: dict[str, int] = {}
+    for item in items:
+        group = groups[item.nodeid]
+        ranks[group] = min(ranks.get(group, 3), _rank(item, group))
+    return ranks
+
+
 def _rank(item: pytest.Item, group: str) -> int:
-    """Groups of engine tests take minutes: the last one to start decides when the run ends."""
     if item.get_closest_marker("engine"):
         return 0 if group != item.nodeid else 1
     return 2 if item.get_closest_marker("slow") else 3
