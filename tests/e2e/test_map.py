@@ -118,7 +118,7 @@ def test_no_more_rows_start_after_too_many_failures(several: Built, tmp_path: Pa
 
 def test_a_killed_map_goes_on_with_resume(several: Built, tmp_path: Path, packmill: Packmill) -> None:
     outdir = tmp_path / "out"
-    words = ["map", str(several.package / "good"), "--product", "n=1..120", "--outdir", str(outdir)]
+    words = ["map", str(several.package / "good"), "--outdir", str(outdir), "--product"]
 
     def stored() -> list[int]:
         try:
@@ -127,20 +127,21 @@ def test_a_killed_map_goes_on_with_resume(several: Built, tmp_path: Path, packmi
         except sqlite3.Error:
             return []
 
-    process = subprocess.Popen([sys.executable, "-m", "generator", *words], stderr=subprocess.DEVNULL)
+    process = subprocess.Popen([sys.executable, "-m", "generator", *words, "n=1..99"], stderr=subprocess.DEVNULL)
     wait_until(lambda: len(stored()) > 10, message="some rows have ended")
     process.send_signal(signal.SIGKILL)
     process.wait()
-    kept = {number: (outdir / "rows" / f"{number:03d}" / "result.json").read_text() for number in stored()}
-    assert packmill(*words).code == 2  # results of a map are not overwritten
+    kept = {number: (outdir / "rows" / f"{number:02d}" / "result.json").read_text() for number in stored()}
+    assert packmill(*words, "n=1..99").code == 2  # results of a map are not overwritten
 
-    done = packmill(*words, "--resume")
+    done = packmill(*words, "n=1..120", "--resume")
 
     assert done.code == 0, done.err
+    assert f"{len(kept)} of them have results" in done.err
     rows = results(outdir)
     assert [row["scrap_n"] for row in rows] == [str(number) for number in range(1, 121)]
     assert {row["attempts"] for row in rows} == {"1"}
     for number, text in kept.items():
-        assert (outdir / "rows" / f"{number:03d}" / "result.json").read_text() == text
+        assert (outdir / "rows" / f"{number:02d}" / "result.json").read_text() == text
     assert len(list((outdir / "rows").iterdir())) == 120
     assert containers() == ""

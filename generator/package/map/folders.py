@@ -17,13 +17,20 @@ rows_folder = "rows"
 """The folder of all rows, in the output folder."""
 
 
-def row_folders(rows: Sequence[PlannedRow], template: str | None) -> dict[int, str]:
+def digits_of(rows: Sequence[PlannedRow]) -> int:
+    """Return how many digits the numbers of rows need."""
+    return len(str(len(rows)))
+
+
+def row_folders(rows: Sequence[PlannedRow], template: str | None, *, digits: int | None = None) -> dict[int, str]:
     """Return the path of each row's folder below ``rows``, by the row's number.
+
+    Numbers are written with at least ``digits`` digits; by default, as many as the last one needs.
 
     Raises:
         UsageError: the template is invalid, gives two rows one folder, or one row a folder inside another's.
     """
-    width = len(str(len(rows)))
+    width = digits or digits_of(rows)
     if template is None:
         return {row.number: f"{row.number:0{width}d}" for row in rows}
     check_template(template)

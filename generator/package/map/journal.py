@@ -21,7 +21,10 @@ from generator.shared.errors import UsageError
 
 hidden_folder = ".packmill-map"
 """The map's own files, in the output folder."""
-_SCHEMA = "CREATE TABLE IF NOT EXISTS rows (number INTEGER PRIMARY KEY, digest TEXT, folder TEXT, ended TEXT)"
+_SCHEMA = (
+    "CREATE TABLE IF NOT EXISTS rows (number INTEGER PRIMARY KEY, digest TEXT, folder TEXT, ended TEXT)",
+    "CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value INTEGER)",
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,6 +65,13 @@ class Journal:
         """Store how a row ended."""
         values = (row.number, row.digest, folder, json.dumps(asdict(ended)))
         self._database.execute("INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?)", values)
+
+    def digits(self, needed: int) -> int:
+        """Return how many digits the folders' numbers have: as many as when the first row ended in this folder."""
+        if not self.numbers():
+            self._database.execute("DELETE FROM facts WHERE name = 'digits'")
+        self._database.execute("INSERT OR IGNORE INTO facts VALUES ('digits', ?)", (needed,))
+        return int(self._database.execute("SELECT value FROM facts WHERE name = 'digits'").fetchone()[0])
 
     def forget(self, numbers: Sequence[int]) -> None:
         """Forget rows that the table no longer has."""
@@ -107,7 +117,8 @@ def _connect(path: Path) -> sqlite3.Connection:
         database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = NORMAL")  # kept if the program is killed; the last rows may be run again
-        database.execute(_SCHEMA)
+        for statement in _SCHEMA:
+            database.execute(statement)
     except sqlite3.Error as error:
         raise UsageError(f"{path}: the journal cannot be opened: {error}; choose another --outdir") from None
     return database

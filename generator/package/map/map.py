@@ -15,7 +15,7 @@ from generator.package.hints import find_process
 from generator.package.map.containers import ContainerPlan, map_label, remove_containers
 from generator.package.map.counting import Counter
 from generator.package.map.engine_rows import EnginePlan, EngineScheduler
-from generator.package.map.folders import remove_folder, row_folders, rows_folder
+from generator.package.map.folders import digits_of, remove_folder, row_folders, rows_folder
 from generator.package.map.journal import Ended, Journal, hidden_folder, open_journal
 from generator.package.map.planning import LEAST_MEMORY, LOCAL, MapRequest, plan_map
 from generator.package.map.report import write_report
@@ -58,9 +58,11 @@ def map_package(
     """
     progress = Progress()
     planned = plan_map(request, progress, guarded)
-    folders = row_folders(planned.rows, request.folder_template)
+    row_folders(planned.rows, request.folder_template)  # a wrong template creates no folder
     outdir = request.outdir.resolve()
     with open_journal(outdir, resume=request.resume) as journal, _written_to(outdir):
+        digits = journal.digits(digits_of(planned.rows))
+        folders = row_folders(planned.rows, request.folder_template, digits=digits)
         table = _Table(outdir, planned.rows, folders, journal)
         journal.forget(sorted(journal.numbers() - folders.keys()))
         own = limits or container_limits()

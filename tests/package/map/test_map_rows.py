@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from generator.notebook.parameters import CwlType, Hint
-from generator.package.map.folders import row_folders
+from generator.package.map.folders import digits_of, row_folders
+from generator.package.map.journal import Ended, open_journal
 from generator.package.map.rows import PlannedRow, plan_rows
 from generator.shared.errors import UsageError
 
@@ -88,6 +89,21 @@ def rows(*values: dict[str, Any]) -> list[PlannedRow]:
 
 def test_folders_are_numbers_of_equal_length() -> None:
     assert list(row_folders(rows(*[{}] * 10), None).values())[:2] == ["01", "02"]
+
+
+def test_folders_keep_their_names_when_the_table_grows(tmp_path: Path) -> None:
+    first, grown = rows(*[{}] * 99), rows(*[{}] * 100)
+    with open_journal(tmp_path, resume=False) as journal:  # a map that ran no row decides nothing
+        assert journal.digits(5) == 5
+    with open_journal(tmp_path, resume=False) as journal:
+        folders = row_folders(first, None, digits=journal.digits(digits_of(first)))
+        journal.store(first[0], folders[1], Ended(state="succeeded"))
+
+    with open_journal(tmp_path, resume=True) as journal:
+        again = row_folders(grown, "{{ args.row }}", digits=journal.digits(digits_of(grown)))
+
+        assert (again[1], again[99], again[100]) == ("01", "99", "100")
+        assert journal.ended(grown[0], again[1])
 
 
 def test_a_template_names_folders_by_values() -> None:
