@@ -21,7 +21,11 @@ def rows(tmp_path: Path) -> Rows:
     repository = tmp_path / "repository"
 
     def run(
-        *inputs: dict[str, Any], process: str = "process.ipynb", options: tuple[str, ...] = (), hostile: bool = False
+        *inputs: dict[str, Any],
+        process: str = "process.ipynb",
+        options: tuple[str, ...] = (),
+        hostile: bool = False,
+        code: int = 0,
     ) -> Any:
         command = ("-m", "generator.runner", "rows", "--process", process, "--repository", str(repository))
         asked = [json.dumps({"row": str(number), "inputs": one}) for number, one in enumerate(inputs, 1)]
@@ -30,12 +34,13 @@ def rows(tmp_path: Path) -> Rows:
             input="\n".join(asked) + "\n",
             capture_output=True,
             text=True,
-            check=True,
+            check=False,
         )
-        ready, *answers = (
+        ready, *answers, last = (
             json.loads(line) for line in done.stdout.splitlines() if line and not (hostile and "no line" in line)
         )
         assert "ready" in ready
+        assert last["ended"] == done.returncode == code
         return answers
 
     (tmp_path / "rows").mkdir()
@@ -122,3 +127,26 @@ def test_programs_that_a_row_leaves_running_are_ended_before_the_next_row(rows: 
 
     assert [one["state"] for one in rows({}, {}, {})] == ["succeeded"] * 3
     assert [scraps(tmp_path, number) for number in (1, 2, 3)] == [{"left": 0}] * 3
+
+
+def test_the_end_of_a_runner_that_its_notebook_killed_is_reported(rows: Rows, tmp_path: Path) -> None:
+    code = (
+        "import os, signal\nfrom pathlib import Path\n"
+        "runner = Path(f'/proc/{os.getppid()}/stat').read_text().rpartition(')')[2].split()[1]\n"
+        "os.kill(int(runner), signal.SIGKILL)"
+    )
+    write_notebook(tmp_path / "repository" / "process.ipynb", "n = 0  # type: int", code)
+
+    assert rows({}, {}, code=137) == []
+
+
+def test_a_row_is_measured(rows: Rows, tmp_path: Path) -> None:
+    code = (
+        "import time\nheld = b'x' * 300_000_000\nend = time.process_time() + 0.5\nwhile time.process_time() < end: pass"
+    )
+    write_notebook(tmp_path / "repository" / "process.ipynb", "n = 0  # type: int", code)
+
+    [answer] = rows({})
+
+    assert answer["cpu_seconds"] >= 0.5
+    assert answer["container_memory"] >= 300_000_000  # outside of a container, of the whole machine

@@ -11,7 +11,7 @@ from typing import Any
 
 from generator.package.map.folders import remove_folder
 from generator.package.map.journal import Ended
-from generator.package.map.records import number, read_object, small_values, text
+from generator.package.map.records import number, read_object, small_values, text, whole_number
 from generator.shared import contract
 
 
@@ -63,7 +63,9 @@ def _ended(
         message=text(message),
         cell=_failing_cell(record) if state == "failed" else None,
         seconds=number(record.get("duration")),
-        peak_memory=record["peak_memory"] if type(record.get("peak_memory")) is int else None,
+        peak_memory=whole_number(record.get("peak_memory")),
+        container_memory=whole_number(answer.get("container_memory")),
+        cpu_seconds=number(answer.get("cpu_seconds")),
         note=text(answer.get("note")),
         scraps=small_values(dict(scraps)),
         outputs=small_values(dict(outputs)),

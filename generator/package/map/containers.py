@@ -14,6 +14,7 @@ from typing import Any
 from generator.containers.limits import ContainerLimits
 from generator.package.map.files import Mounts, mount_option
 from generator.package.map.folders import remove_folder
+from generator.package.map.records import whole_number
 from generator.package.map.tool import Tool
 from generator.shared import contract
 from generator.subprocesses import Conversation, run
@@ -74,7 +75,10 @@ class Container:
         """Whether the runner has started."""
         self.is_closed = False
         """Whether it gets no further rows."""
+        self.has_run_out_of_memory = False
+        """Whether a process was killed because memory ran out, after the last answer about a row."""
         self._mounts = mounts
+        self._oom_kills = 0
         self._folder = plan.work / secrets.token_hex(4)
         self._name = ""
         for name in ("rows", "tmp"):
@@ -97,7 +101,11 @@ class Container:
         if lines is None:
             return None
         answers = [answer for answer in map(_parse, lines) if answer]
-        self.is_ready = self.is_ready or bool(answers)
+        self.is_ready = self.is_ready or any("ended" not in answer for answer in answers)
+        for answer in answers:
+            kills = whole_number(answer.get("oom_kills")) or 0
+            self.has_run_out_of_memory = "ended" in answer and kills > self._oom_kills
+            self._oom_kills = max(kills, self._oom_kills)
         return [answer for answer in answers if self._name and answer.get("row") == self._name][:1]
 
     def take(self) -> Path:

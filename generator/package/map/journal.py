@@ -37,6 +37,11 @@ class Ended:
     cell: int | None = None
     seconds: float | None = None
     peak_memory: int | None = None
+    """Of the kernel's largest process."""
+    container_memory: int | None = None
+    """The most that all processes of the row's container used at a time; None if it was not measured."""
+    cpu_seconds: float | None = None
+    """Processor time of the container while the row ran."""
     note: str | None = None
     attempts: int = 1
     scraps: dict[str, Any] = field(default_factory=dict)

@@ -59,3 +59,8 @@ def number(value: Any) -> float | None:
         return presentable(float(value)) if isinstance(value, int | float) else None
     except OverflowError:
         return None
+
+
+def whole_number(value: Any) -> int | None:
+    """Return a whole number from 0; None for anything else."""
+    return value if type(value) is int and value >= 0 else None

@@ -146,8 +146,9 @@ class Scheduler:
         if container.row is not None:
             if not container.is_ready:
                 raise RunError(self._why_not_started(code))
-            message = f"the container of the row ended (exit code {code}); {self._last_words()}"
-            reason = "out-of-memory" if code == 137 else "container-died"
+            how = "because memory ran out " if container.has_run_out_of_memory else ""
+            message = f"the container of the row ended {how}(exit code {code}); {self._last_words()}"
+            reason = "out-of-memory" if container.has_run_out_of_memory else "container-died"
             answer = {"state": "failed", "reason": reason, "message": message}
             attempt, left = container.row, container.take()
             self._collect(attempt, left, answer)

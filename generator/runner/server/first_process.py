@@ -16,8 +16,12 @@ _PR_SET_CHILD_SUBREAPER = 36
 _FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
 
 
-def run_in_child(serve: Callable[[], int]) -> int:
+def run_in_child(
+    serve: Callable[[], int], *, on_wait: Callable[[], None] | None = None, interval: float | None = None
+) -> int:
     """Call ``serve`` in a child process, and return its exit code when it ends; in the child, return that of ``serve``.
+
+    Until then, ``on_wait`` is called every ``interval`` seconds in this process.
 
     The ENTRYPOINT of an image may be process 1 itself and collect nothing, so this process adopts what its own
     descendants leave (prctl(2), PR_SET_CHILD_SUBREAPER).
@@ -26,7 +30,7 @@ def run_in_child(serve: Callable[[], int]) -> int:
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {*_FORWARDED, signal.SIGCHLD, signal.SIGTTOU})
     child = os.fork()
     if child:
-        return _watch(child)
+        return _watch(child, on_wait or (lambda: None), interval if on_wait else None)
     os.setpgid(0, 0)  # Ctrl-C reaches the child alone, and once
     with suppress(OSError):  # no terminal
         os.tcsetpgrp(0, os.getpgrp())
@@ -34,10 +38,13 @@ def run_in_child(serve: Callable[[], int]) -> int:
     return serve()
 
 
-def _watch(child: int) -> int:
+def _watch(child: int, on_wait: Callable[[], None], interval: float | None) -> int:
     """Pass signals on and collect ended processes until the child ends; return its exit code as a shell reports it."""
     while True:
-        number = signal.sigwait({*_FORWARDED, signal.SIGCHLD})
+        number = _next_signal(interval)
+        if number is None:
+            on_wait()
+            continue
         if number != signal.SIGCHLD:
             os.kill(child, number)
             continue
@@ -45,3 +52,12 @@ def _watch(child: int) -> int:
             if ended[0] == child:
                 code = os.waitstatus_to_exitcode(ended[1])
                 return code if code >= 0 else 128 - code
+
+
+def _next_signal(interval: float | None) -> int | None:
+    """Wait for a signal; return None after ``interval`` seconds without one."""
+    numbers = {*_FORWARDED, signal.SIGCHLD}
+    if interval is None:
+        return signal.sigwait(numbers)
+    received = signal.sigtimedwait(numbers, interval)
+    return received.si_signo if received else None

@@ -25,6 +25,9 @@ mounts = [dict(part.partition("=")[::2] for part in next(csv.reader([word.remove
           for word in sys.argv if word.startswith("--mount=")]
 rows = next(one["source"] for one in mounts if one["target"] == "/packmill/rows")
 print(json.dumps({"ready": 1}), flush=True)
+def end(code, oom_kills):
+    print(json.dumps({"ended": code, "oom_kills": oom_kills}), flush=True)
+    os._exit(code)
 for line in sys.stdin:
     asked = json.loads(line)
     seen = sorted(os.listdir(rows)), sorted(os.listdir(os.path.join(rows, "..", "..")))
@@ -33,7 +36,7 @@ for line in sys.stdin:
     os.makedirs(os.path.join(folder, "output"), exist_ok=True)
     with open(os.path.join(folder, "output", "scraps.json"), "w") as file:
         json.dump({"seen": seen[0], "name": asked["row"]}, file)
-    print(json.dumps({"row": asked["row"], "state": state}), flush=True)
+    print(json.dumps({"row": asked["row"], "state": state, "oom_kills": asked["inputs"].get("kills", 0)}), flush=True)
 """
 
 
@@ -99,6 +102,28 @@ def test_a_hostile_row_harms_nothing_but_itself(
     assert kept.is_file()
     assert kept.parent.stat().st_mode & 0o777 == 0o755
     assert ended[2].scraps["seen"] == []
+
+
+@pytest.mark.usefixtures("docker")
+@pytest.mark.parametrize(
+    ("earlier", "code", "reason"),
+    [
+        ("", "end(137, 1)", "out-of-memory"),
+        ("", "end(137, 0)", "container-died"),  # the notebook killed the runner
+        ("", "os._exit(137)", "container-died"),  # it killed the other process, too
+        ("asked['inputs']['kills'] = 2", "end(137, 2)", "container-died"),  # memory ran out in an earlier row alone
+        ("asked['inputs']['kills'] = 2", "end(137, 3)", "out-of-memory"),
+        ("", "end(1, 0)", "container-died"),
+    ],
+)
+def test_a_container_ran_out_of_memory_only_if_linux_killed_a_process_of_the_row(
+    earlier: str, code: str, reason: str, tmp_path: Path
+) -> None:
+    ended = run_rows(tmp_path, earlier, code)
+
+    assert ended[1].state == "succeeded"
+    assert (ended[2].state, ended[2].reason) == ("failed", reason)
+    assert ("because memory ran out" in (ended[2].message or "")) is (reason == "out-of-memory")
 
 
 @pytest.mark.usefixtures("docker")

@@ -3,9 +3,14 @@
 ``packmill map`` keeps one such program in a container on each core. Requests arrive on stdin, a JSON object a line:
 ``{"row": NAME, "inputs": {...}}``, where NAME is the name of a folder to be created below the output folder and
 ``inputs`` is a CWL input object with the paths of the container. Each is answered on stdout by a line: ``{"row": NAME,
-"state": "succeeded" | "failed", "reason", "message", "exit_code", "way", "note"}``. The first answer is ``{"ready":
-PID}``. An empty line precedes each, so that it is a line of its own after anything a notebook wrote to stdout. The end
-of stdin, SIGTERM or SIGINT ends the program; a row that runs then is interrupted.
+"state": "succeeded" | "failed", "reason", "message", "exit_code", "way", "note", "cpu_seconds", "container_memory",
+"oom_kills"}``. The first answer is ``{"ready": PID}``, the last one ``{"ended": EXIT CODE, "oom_kills": NUMBER}``. An
+empty line precedes each, so that it is a line of its own after anything a notebook wrote to stdout. The end of stdin,
+SIGTERM or SIGINT ends the program; a row that runs then is interrupted.
+
+The program is two processes. One runs the rows; a notebook may kill it, and so may Linux when memory runs out. The
+other one measures the memory meanwhile, and reports which of the two it was: ``oom_kills`` counts the processes of the
+container that were killed because memory ran out.
 """
 
 from __future__ import annotations
@@ -21,10 +26,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO
 
+from generator.runner.execution.watching import oom_kills
 from generator.runner.packaged.kept_copy import KeptCopy, KeptHome
 from generator.runner.packaged.run import PackagedRun
+from generator.runner.server.first_process import run_in_child
 from generator.runner.server.garbage_collection import exempt_loaded_objects
 from generator.runner.server.kernels.warm import WarmKernels
+from generator.runner.server.rows.metering import Meter, interval
 from generator.runner.server.runs.folder import RunFolder
 from generator.runner.server.runs.model import Choice, Outcome
 from generator.runner.server.workers.execution import own_surroundings, run_warm
@@ -32,7 +40,14 @@ from generator.runner.server.workers.execution import own_surroundings, run_warm
 
 def run_rows(request: PackagedRun, way: Choice) -> int:
     """Run rows until stdin ends; ``request`` has what all rows share, its output is the folder of all."""
-    replies = _take_stdout()
+    replies, meter, watching = _take_stdout(), Meter(), os.getpid()
+    code = run_in_child(lambda: _run_rows(request, way, replies, meter), on_wait=meter.sample, interval=interval)
+    if os.getpid() == watching:
+        _answer(replies, {"ended": code, "oom_kills": oom_kills()})
+    return code
+
+
+def _run_rows(request: PackagedRun, way: Choice, replies: BinaryIO, meter: Meter) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with TemporaryDirectory(prefix="packmill-rows-") as temporary:
         kernels = WarmKernels(default=way, folder=Path(temporary, "kernels"), log=request.say)
@@ -43,7 +58,9 @@ def run_rows(request: PackagedRun, way: Choice) -> int:
             _answer(replies, {"ready": os.getpid()})
             for line in sys.stdin.buffer:
                 asked = json.loads(line)
-                _answer(replies, {"row": asked["row"], **rows.run(asked["row"], asked["inputs"])})
+                meter.begin()
+                answer = rows.run(asked["row"], asked["inputs"])
+                _answer(replies, {"row": asked["row"], **answer, **meter.read(), "oom_kills": oom_kills()})
                 kernels.tidy()
         except KeyboardInterrupt:
             return 130
