@@ -19,7 +19,7 @@ from generator.shared.errors import PackmillError, describe_exit
 
 _COMMANDS = (
     *("init", "inspect", "build", "rebuild", "validate", "run", "map"),
-    *("serve", "token", "setup", "doctor", "prune", "complete", "ci"),
+    *("serve", "token", "service", "setup", "doctor", "prune", "complete", "ci"),
 )
 _SCREEN = 20
 """Lines of a message whose beginning is in sight when its end is."""

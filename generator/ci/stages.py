@@ -19,6 +19,7 @@ from generator.ci.artifacts import fetch_package
 from generator.ci.report import report_file, reported
 from generator.containers.limits import container_limits
 from generator.containers.setup import ensure_engine
+from generator.containers.shared_folder import check_shared_folder
 from generator.image.base.find import ensure_base_image
 from generator.image.walls import network_for_steps, set_walls
 from generator.package.file_objects import is_inside, refuse_local_files
@@ -173,15 +174,19 @@ def _run(environment: Mapping[str, str], settings: Settings, progress: Progress)
     print(json.dumps(outputs, indent=2, ensure_ascii=False))
 
 
-def set_up(settings: Settings, progress: Progress, *, python: str = "") -> None:
+def set_up(settings: Settings, progress: Progress, *, python: str = "", shared: Path | None = None) -> None:
     """Set up a container engine, a base image and, if the settings ask for it, the firewall of builds and steps.
 
-    ``python`` is a PEP 440 specifier.
+    ``python`` is a PEP 440 specifier; ``shared`` is a folder that the engine's containers must see.
     """
     with progress.step("Looking for a container engine"):
         ensure_engine(docker_host=settings.docker_host, say=progress.say, confined=settings.confined)
     with progress.step("Looking for a base image"):
-        progress.say(ensure_base_image(settings.base_image, python=python, python_from="--python", say=progress.say))
+        base = ensure_base_image(settings.base_image, python=python, python_from="--python", say=progress.say)
+        progress.say(base)
+    if shared:
+        with progress.step(f"Checking that containers see {shared}"):
+            check_shared_folder(shared.resolve(), image=base)
     if settings.walled or settings.network:
         with progress.step("Looking at the network of builds and steps"):
             set_walls(settings, progress.say)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+from pathlib import Path
 
 from generator.commands.parser import Commands, command
 
@@ -18,6 +19,12 @@ the firewall rules for builds and steps, PACKMILL_NETWORK=open removes them."""
     parser = command(commands, "setup", "prepare this machine for image builds", text)
     parser.add_argument(
         "--python", default="", metavar="VERSION", help="Python version of the base image, such as 3.13 (default: any)"
+    )
+    parser.add_argument(
+        "--shared",
+        type=Path,
+        metavar="DIR",
+        help="also check that the engine's containers see this folder at the same path, as runs of packages need it",
     )
     parser.set_defaults(command=run)
 
@@ -33,5 +40,5 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError(f"--python {options.python}: invalid Python version; write it as 3.13")
     settings = read_settings(os.environ)
     python = f"=={options.python}.*" if options.python else ""
-    set_up(settings, Progress(sections=settings.gitlab_job), python=python)
+    set_up(settings, Progress(sections=settings.gitlab_job), python=python, shared=options.shared)
     return 0

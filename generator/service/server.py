@@ -170,7 +170,9 @@ def serve(options: Options, environment: Mapping[str, str], say: Callable[[str],
             data,
             options.limits,
             isolation=isolation,
-            prepare=(lambda: set_up_engine(say, operator_variables(job_context))) if sets_up else lambda: None,
+            prepare=(lambda: set_up_engine(say, operator_variables(job_context), data=data.path))
+            if sets_up
+            else lambda: None,
         )
         app = application(
             Context(
