@@ -7,6 +7,7 @@ import io
 import math
 import os
 import selectors
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -149,24 +150,28 @@ def feed(
 ) -> int:
     """Run a command with exactly this environment, give it bytes, write its output to a file; return its exit code.
 
-    The code is negative after a signal, 124 if the command takes longer than ``timeout`` seconds.
+    The code is negative after a signal, 124 if the command takes longer than ``timeout`` seconds. Processes that it
+    started and left are killed.
     """
     with output.open("wb") as file:
-        try:
-            done = subprocess.run(
-                command,
-                cwd=cwd,
-                env=dict(environment),
-                input=content,
-                stdout=file,
-                stderr=subprocess.DEVNULL,
-                timeout=timeout,
-                check=False,
-                start_new_session=True,
-            )
-        except subprocess.TimeoutExpired:
-            return 124
-    return done.returncode
+        process = subprocess.Popen(
+            command,
+            cwd=cwd,
+            env=dict(environment),
+            stdin=subprocess.PIPE,
+            stdout=file,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    try:
+        process.communicate(content, timeout=timeout)
+    except subprocess.TimeoutExpired:
+        return 124
+    finally:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    return process.returncode
 
 
 def stop_streams() -> None:

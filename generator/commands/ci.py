@@ -22,15 +22,23 @@ on its example values (exit code 21 without such values), 'publish' pushes the i
 the package, 'run' runs the package of an earlier job. 'build' and 'publish' write packmill.env, variables for later
 jobs. Every stage writes report.xml (JUnit), and the last line of one that fails has the reason and the exit code.
 
+'look-up' only prints, as JSON, what 'repository' offers: branches, tags, notebooks and scripts, and the interface of
+'process'. It fetches no other files, and needs no engine.
+
 variables:
 {listed}"""
     parser = command(commands, "ci", "build the package that the CI variables request", text)
-    parser.add_argument("stage", nargs="?", choices=("build", "check", "publish", "run"))
+    parser.add_argument("stage", nargs="?", choices=("build", "check", "publish", "run", "look-up"))
     parser.set_defaults(command=run, is_job=True)
 
 
 def run(options: argparse.Namespace) -> int:
     """Run the command; return its exit code."""
+    if options.stage == "look-up":
+        from generator.ci.lookup import main as look_up
+
+        look_up(os.environ)
+        return 0
     from generator.ci.stages import main as ci
 
     ci(options.stage, os.environ)

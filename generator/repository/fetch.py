@@ -96,7 +96,7 @@ def fetch(
         try:
             repo = git.Repo.init(folder, initial_branch="packmill")
             connection = connect(repo, repository, token, policy, stack=stack)
-            name, revision = _resolve(connection.refs, repository, checkout)
+            name, revision = resolve_checkout(connection.refs, repository, checkout)
             commit = check_out(repo, fetch_commit(repo, commit or revision))
             head = repo.commit(commit)
             version, warning = describe_version(repo, connection.refs) if versioned_projects(folder) else ("", "")
@@ -138,8 +138,12 @@ def _text(value: str | bytes) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
 
-def _resolve(refs: Mapping[str, str], repository: Repository, checkout: str | None) -> tuple[str, str]:
-    """Return the checkout's name and what to fetch for it: a full ref, a full commit or an abbreviated one."""
+def resolve_checkout(refs: Mapping[str, str], repository: Repository, checkout: str | None) -> tuple[str, str]:
+    """Return the checkout's name and what to fetch for it: a full ref, a full commit or an abbreviated one.
+
+    Raises:
+        RepositoryError: the repository has no such branch or tag, and the text is not a commit.
+    """
     if checkout in (None, "HEAD"):
         default = refs.get("HEAD ->", "")
         if default in refs:

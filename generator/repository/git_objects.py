@@ -33,12 +33,16 @@ def check_out(repo: git.Repo, commit: str) -> str:
     return commit
 
 
-def fetch_commit(repo: git.Repo, revision: str) -> str:
-    """Fetch a ref or commit and return the full commit; fetch all branches if the server refuses a bare commit."""
+def fetch_commit(repo: git.Repo, revision: str, *, contents: bool = True) -> str:
+    """Fetch a ref or commit and return the full commit; fetch all branches if the server refuses a bare commit.
+
+    Without ``contents``, git fetches those of a file when it is checked out, unless the server cannot leave them out.
+    """
     short = re.fullmatch(r"[0-9a-f]{4,39}", revision) is not None
     if not short:
         try:
-            repo.git.fetch("--quiet", "--depth=1", "--no-tags", "--", "origin", revision)
+            filtered = () if contents else ("--filter=blob:none",)
+            repo.git.fetch("--quiet", "--depth=1", "--no-tags", *filtered, "--", "origin", revision)
             return str(repo.git.rev_parse("--verify", "FETCH_HEAD^{commit}"))
         except git.GitCommandError:
             if not re.fullmatch(r"[0-9a-f]{40}", revision):

@@ -14,6 +14,7 @@ from generator.service.hooks.dispatcher import Dispatcher
 from generator.service.http_errors import HttpError
 from generator.service.jobs.environment import rule_variables
 from generator.service.jobs.scheduler import Scheduler
+from generator.service.lookups.lookups import Lookups
 from generator.service.metrics import ServiceMetrics
 from generator.service.notebooks.pages import NotebookPages
 from generator.service.project.project import Commit, Project
@@ -44,6 +45,7 @@ class Context:
     metrics: ServiceMetrics
     dispatcher: Dispatcher
     schedules: Schedules
+    lookups: Lookups
 
     @property
     def hooks(self) -> Hooks:

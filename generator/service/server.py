@@ -35,11 +35,12 @@ from generator.service.jobs.inherited_variables import inherited_variables
 from generator.service.jobs.isolation import choose_isolation
 from generator.service.jobs.scheduler import Scheduler
 from generator.service.jobs.spec import Limits
+from generator.service.lookups.lookups import Lookups
 from generator.service.metrics import ServiceMetrics
 from generator.service.notebooks.pages import NotebookPages
 from generator.service.pages import api as api_pages
 from generator.service.pages import jobs as job_pages
-from generator.service.pages import notebook, packages, sessions, signing_in
+from generator.service.pages import new_package, notebook, packages, sessions, signing_in
 from generator.service.pages import pipelines as pipeline_pages
 from generator.service.pages.rendering import page
 from generator.service.project.project import Project
@@ -65,7 +66,7 @@ _api = (
     project.router,
     schedules.router,
 )
-_pages = (pipeline_pages.router, packages.router, notebook.router, job_pages.router)
+_pages = (pipeline_pages.router, new_package.router, packages.router, notebook.router, job_pages.router)
 _STATIC = (("generator.shared", "pages"), ("fastapi_swagger", "resources"))
 """Packages, and their folders with scripts and styles of pages."""
 _FIRST_TOKENS = (
@@ -187,6 +188,7 @@ def serve(options: Options, environment: Mapping[str, str], say: Callable[[str],
                 metrics=ServiceMetrics(),
                 dispatcher=_dispatcher(options, environment, rows, checkout, address),
                 schedules=Schedules(database, data.schedule_values),
+                lookups=Lookups(job_context, data, isolation),
             )
         )
         say(f"packmill serves {checkout.path} (project {checkout.id}) at {address} (API and web pages)")
@@ -250,6 +252,7 @@ def application(parts: Context) -> FastAPI:
         starter.start()
         yield
         starter.stop()
+        parts.lookups.stop()
         parts.dispatcher.stop()
         parts.scheduler.stop()
 

@@ -3,9 +3,10 @@
 It is run by path and uses only the standard library; this docstring is its protocol:
 
 - **argument**: the number of a file descriptor for errors. It is closed when the program starts, so the other end reads
-  either nothing or the reason why the program did not start.
+  either nothing or the reason why the program did not start. Standard error, 2, stays open.
 - **stdin**: one JSON object: ``command`` (words), ``environment``, ``user`` (the account to run as, or null) and
-  ``files`` (null for no limits, or ``writable``, ``readable`` and ``hidden`` paths).
+  ``files`` (null for no limits, or ``writable``, ``readable`` and ``hidden`` paths). ``resources`` may have limits of
+  ``resource.setrlimit`` by their names, such as ``{"RLIMIT_CPU": 10}``.
 
 The environment comes by stdin because a variable such as ``LD_PRELOAD`` must not act before the limits do.
 
@@ -21,6 +22,7 @@ import ctypes
 import json
 import os
 import pwd
+import resource
 import stat
 import struct
 import sys
@@ -46,6 +48,7 @@ _DEVICES = ("null", "zero", "full", "random", "urandom", "tty", "ptmx", "pts")
 _SET_NO_NEW_PRIVS, _DROP_FROM_BOUNDING_SET = 38, 24
 _KEPT_CAPABILITIES = (0, 1, 3, 4)
 """CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_FOWNER, CAP_FSETID."""
+_STDERR = 2
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -154,11 +157,13 @@ def _check_result(answer: int) -> int:
 def main() -> None:
     """Limit this process and replace it with the job's program."""
     report = int(sys.argv[1])
-    os.set_inheritable(report, False)  # noqa: FBT003 - the parameter has no name
+    os.set_inheritable(report, report == _STDERR)
     try:
         spec: dict[str, Any] = json.load(sys.stdin)
         nothing = os.open(os.devnull, os.O_RDONLY)
         os.dup2(nothing, 0)
+        for name, limit in spec.get("resources", {}).items():
+            resource.setrlimit(getattr(resource, name), (limit, limit))
         confine(spec["files"], spec["user"])
         os.execvpe(spec["command"][0], spec["command"], spec["environment"])  # noqa: S606 - a tuple, no shell
     except (OSError, KeyError) as error:

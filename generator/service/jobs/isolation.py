@@ -8,6 +8,7 @@ import pwd
 import shutil
 import stat
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,14 +55,18 @@ class Isolation:
         return Path(account.pw_dir)
 
     def files(self, data: DataFolder, number: int, *, shared: tuple[Path, ...], read: tuple[Path, ...]) -> Any:
-        """Return the ``files`` for `generator.service.jobs.confinement`; None for no limits."""
+        """Return the ``files`` of a job for `generator.service.jobs.confinement`; None for no limits."""
+        own = (data.work(number), data.temporary(number), data.cache / "packmill")
+        return self.rules(data, writable=(*own, *shared, *self.writable), read=read)
+
+    def rules(self, data: DataFolder, *, writable: Iterable[Path], read: Iterable[Path]) -> Any:
+        """Return the ``files`` of a program that writes to no other folders; None for no limits."""
         if not self.confined:
             return None
         home = self.home.resolve() if self.home_hidden and self.home else None
         hidden = [data.path, *_ENGINE_STATE, *([home] if home and len(home.parts) > 1 else [])]
         settings = home_links(self.home) if self.home else {}
         readable = (Path(sys.prefix), Path(sys.base_prefix), *settings.values(), *read)
-        writable = (data.work(number), data.temporary(number), data.cache / "packmill", *shared, *self.writable)
         return {
             "hidden": [str(path) for path in hidden],
             "readable": [str(path.resolve()) for path in readable],

@@ -1,4 +1,4 @@
-"""The pages with all pipelines and with one pipeline, and the form that starts one."""
+"""The pages with all pipelines and with one pipeline."""
 
 from __future__ import annotations
 
@@ -13,22 +13,18 @@ from starlette.concurrency import run_in_threadpool
 from generator.service.api.parameters import read_parameters
 from generator.service.archives import Archive
 from generator.service.context import context
-from generator.service.http_errors import HttpError, error_text, raise_not_found
+from generator.service.http_errors import raise_not_found
 from generator.service.pages.badges import pipeline_status
 from generator.service.pages.failures import failure
-from generator.service.pages.package_form import groups
 from generator.service.pages.rendering import page
 from generator.service.pages.sessions import check_writer_form, session
 from generator.service.pages.summaries import form_to_repeat, requested_variables, summarize
-from generator.service.project.pipeline_file import Variable
 from generator.service.store import states
 from generator.service.store.database import jobs, pipelines, rows
 from generator.service.store.search import search
-from generator.shared.errors import UsageError
 
 router = APIRouter()
 _PER_PAGE = 25
-_FOR_RUNS = ("package", "package_process", "inputs")
 _ONCE = 200
 _LISTED = (
     "id pipeline_id name status stage_index retried allow_failure exit_code failure_reason reason artifacts_size"
@@ -72,53 +68,6 @@ def pipelines_page(request: Request) -> Response:
 
 def _is_failure(job: Mapping[str, Any]) -> bool:
     return job["status"] == "failed" and not job["allow_failure"]
-
-
-@router.get("/pipelines/new")
-def new_page(request: Request) -> Response:
-    """Show the form that starts a pipeline."""
-    return _form(request, dict(request.query_params), wrong="")
-
-
-@router.post("/pipelines/new")
-async def new(request: Request) -> Response:
-    """Start a pipeline."""
-    given = await read_parameters(request)
-    return await run_in_threadpool(_start, request, given)
-
-
-def _start(request: Request, given: dict[str, Any]) -> Response:
-    here, who = context(request), check_writer_form(request, given)
-    names = [one.name for one in _variables(request)]
-    variables = [
-        {"key": name, "value": str(given[name]).replace("\r\n", "\n").strip(), "variable_type": "env_var"}
-        for name in names
-        if str(given.get(name, "")).strip()
-    ]
-    try:
-        ref = str(given.get("ref") or here.project.default_branch)
-        number = here.start_pipeline(ref=ref, source="web", user=who.identity, variables=variables)
-    except HttpError as error:
-        return _form(request, given, wrong=error_text(error), status=error.status)
-    return RedirectResponse(f"/{here.project.path}/-/pipelines/{number}", status_code=303)
-
-
-def _form(request: Request, given: dict[str, Any], *, wrong: str, status: int = 200) -> Response:
-    who = session(request)
-    ref = str(given.get("ref") or context(request).project.default_branch)
-    listed = groups(_variables(request), given)
-    return page(request, "new.html", who, status=status, groups=listed, wrong=wrong, ref=ref)
-
-
-def _variables(request: Request) -> list[Variable]:
-    """Return the variables that the pipeline file describes, without those of runs, which have another form."""
-    project = context(request).project
-    revision = project.resolve(project.default_branch)
-    try:
-        described = project.file(revision.sha).variables if revision else ()
-    except UsageError:
-        described = ()
-    return [one for one in described if one.description and one.name not in _FOR_RUNS]
 
 
 @router.get("/pipelines/{number:int}")
