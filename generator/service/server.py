@@ -40,7 +40,7 @@ from generator.service.metrics import ServiceMetrics
 from generator.service.notebooks.pages import NotebookPages
 from generator.service.pages import api as api_pages
 from generator.service.pages import jobs as job_pages
-from generator.service.pages import new_package, notebook, packages, sessions, signing_in
+from generator.service.pages import new_package, notebook, packages, preview_pages, sessions, signing_in
 from generator.service.pages import pipelines as pipeline_pages
 from generator.service.pages.rendering import page
 from generator.service.project.project import Project
@@ -66,8 +66,19 @@ _api = (
     project.router,
     schedules.router,
 )
-_pages = (pipeline_pages.router, new_package.router, packages.router, notebook.router, job_pages.router)
-_STATIC = (("generator.shared", "pages"), ("fastapi_swagger", "resources"))
+_pages = (
+    pipeline_pages.router,
+    new_package.router,
+    packages.router,
+    notebook.router,
+    preview_pages.router,
+    job_pages.router,
+)
+_STATIC = (
+    ("generator.shared", "pages"),
+    ("generator.runner.server.pages", "static"),  # previews
+    ("fastapi_swagger", "resources"),
+)
 """Packages, and their folders with scripts and styles of pages."""
 _FIRST_TOKENS = (
     ("trigger", ("trigger",), "PACKMILL_CI_TRIGGER_TOKEN"),

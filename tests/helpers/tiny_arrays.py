@@ -33,6 +33,23 @@ def write_geotiff(
     return path
 
 
+def write_raster(path: Path, code: int, *, tie: tuple[float, float], scale: float, rows: list[list[int]]) -> Path:
+    """A GeoTIFF of bytes in one strip, in a projected reference system."""
+    keys = [1, 1, 0, 3, 1024, 0, 1, 1, 1025, 0, 1, 1, 3072, 0, 1, code]
+    blobs = [struct.pack("<3d", scale, scale, 0), struct.pack("<6d", 0, 0, 0, *tie, 0), struct.pack("<16H", *keys)]
+    start = 8 + 2 + 11 * 12 + 4
+    offsets = [start + sum(map(len, blobs[:index])) for index in range(4)]
+    height, width = len(rows), len(rows[0])
+    short = [(256, width), (257, height), (258, 8), (259, 1), (262, 1)]
+    entries = [struct.pack("<HHIHH", tag, 3, 1, value, 0) for tag, value in short]
+    entries += [struct.pack("<HHII", 273, 4, 1, offsets[3]), struct.pack("<HHIHH", 278, 3, 1, height, 0)]
+    entries += [struct.pack("<HHII", 279, 4, 1, width * height), struct.pack("<HHII", 33550, 12, 3, offsets[0])]
+    entries += [struct.pack("<HHII", 33922, 12, 6, offsets[1]), struct.pack("<HHII", 34735, 3, 16, offsets[2])]
+    head = b"II" + struct.pack("<HIH", 42, 8, len(entries)) + b"".join(entries) + struct.pack("<I", 0)
+    path.write_bytes(head + b"".join(blobs) + bytes(value for row in rows for value in row))
+    return path
+
+
 def write_zarr(folder: Path, *, compressor: Any = None, filters: Any = None) -> Path:
     """A Zarr folder of version 2: a variable on 2 latitudes and 3 longitudes of one degree."""
     _write_zarr_array(folder / "lat", ["lat"], [47.5, 46.5], compressor=compressor, filters=filters)

@@ -13,6 +13,7 @@ from axe_playwright_python.sync_playwright import Axe
 from notebook_server import NotebookServer
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from support import write_notebook
+from tiny_arrays import write_raster
 
 from generator.runner.server.pages.description import describe
 from generator.runner.server.pages.negotiation import accepts_page
@@ -70,11 +71,15 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NotebookServer]
     write_notebook(root / "deep" / "slow.ipynb", "seconds: float = 60", "import time", "time.sleep(seconds)", "1")
     write_notebook(root / "fails.ipynb", "x: int = 1", "print('before')", "1 / (x - x)")
     shutil.copytree(Path(__file__).parent / "parquet", root / "made")
+    write_raster(root / "made" / "height.tif", 32633, tie=(393000, 5820000), scale=10, rows=[[1, 2, 3]])
     write_notebook(
         root / "parquet.ipynb",
         "x: int = 1",
         "import shutil\nfor name in ('snappy', 'zstd'): shutil.copy(f'made/{name}.parquet', f'{name}.parquet')\n"
-        "open('broken.parquet', 'wb').write(b'PAR1' * 9)",
+        "open('broken.parquet', 'wb').write(b'PAR1' * 9)\n"
+        "shutil.copy('made/height.tif', 'height.tif')\n"
+        "open('place.geojson', 'w').write('{\"type\": \"Point\", \"coordinates\": [13, 52]}')\n"
+        "for name in 'ab': open(f'{name}.svg', 'w').write('<svg xmlns=\"http://www.w3.org/2000/svg\"/>')",
     )
     write_notebook(
         root / "files.ipynb",
@@ -303,7 +308,22 @@ def test_parquet_files_are_shown_as_tables(page: Page, server: NotebookServer) -
         table = page.get_by_role("region", name=f"Table {name}.parquet")
         expect(table.get_by_role("row")).to_have_count(51)
         expect(table.get_by_role("cell", name="CH49")).to_be_attached()
-    expect(page.get_by_role("region", name="Tables").get_by_role("link", name="broken.parquet")).to_be_visible()
+    tables = page.get_by_role("region", name="Tables")
+    expect(
+        tables.get_by_text("broken.parquet is not shown: it is damaged, or of a kind that cannot be read.")
+    ).to_be_visible()
+    expect(tables.get_by_role("link", name="broken.parquet")).to_be_visible()
+
+
+@in_a_browser
+def test_places_are_shown_as_maps_and_each_picture_once(page: Page, server: NotebookServer) -> None:
+    page.goto(f"{server.url}/runs/{server.run('parquet.ipynb')['run']['id']}")
+    page.get_by_role("heading", name="Maps").scroll_into_view_if_needed()
+
+    expect(page.get_by_role("img", name="Map of place.geojson: 13° E")).to_be_visible(timeout=30_000)
+    expect(page.get_by_role("img", name="Picture of height.tif")).to_be_visible(timeout=30_000)
+    expect(page.get_by_role("img", name="Map of height.tif: 13.423° E")).to_be_visible()
+    assert page.locator(".pictures img").evaluate_all("all => all.map((one) => one.alt)") == ["a.svg"]
 
 
 @in_a_browser

@@ -65,6 +65,7 @@ def job_page(request: Request, number: int) -> Response:
         more=max(0, len(sizes) - _MOST_FILES),
         pictures=previews.pictures(archive, sizes),
         tables=previews.tables(archive, sizes),
+        previews=previews.previews(sizes),
         notebooks=[name for name in sizes if name.endswith(".ipynb")][:_MOST_SHOWN],
         depth=log.depth(lines),
         scraps=scraps,

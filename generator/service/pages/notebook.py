@@ -27,20 +27,27 @@ _PATIENCE = 15.0
 @router.get("/{path:path}")
 async def notebook(request: Request, number: int, path: str) -> Response:
     """Show an executed notebook in a sandboxed page."""
-    here = context(request)
     folder, text = await run_in_threadpool(_read, request, number, path)
     if text is None:
-        return _note(request, number, path, "This notebook is not shown: it is too large or damaged.")
+        return not_shown(request, number, path, "This notebook is not shown: it is too large or damaged.")
+    return await rendered(request, number, path, folder, text)
+
+
+async def rendered(request: Request, number: int, path: str, folder: JobFolder, text: bytes) -> Response:
+    """Render a notebook, or what was made one; ``path`` is the file in the artifacts."""
+    here = context(request)
     try:
         rendering = await run_in_threadpool(here.notebooks.page, folder, text)
     except BusyError:
-        return _note(request, number, path, "Other notebooks are being rendered. Reload this page in a moment.", 503)
+        return not_shown(
+            request, number, path, "Other notebooks are being rendered. Reload this page in a moment.", 503
+        )
     await asyncio.wait((asyncio.wrap_future(rendering),), timeout=_PATIENCE)
     if not rendering.done():
-        return _note(request, number, path, "This notebook is being rendered. Reload this page in a moment.")
+        return not_shown(request, number, path, "This file is being rendered. Reload this page in a moment.")
     found = rendering.result()
     if isinstance(found, NotShown):
-        return _note(request, number, path, f"This notebook is not shown: {found.reason}.")
+        return not_shown(request, number, path, f"This file is not shown: {found.reason}.")
     return _page(found)
 
 
@@ -67,6 +74,7 @@ def _page(file: Path) -> Response:
     return FileResponse(file, media_type="text/html; charset=utf-8", headers=headers)
 
 
-def _note(request: Request, number: int, path: str, message: str, status: int = 200) -> Response:
+def not_shown(request: Request, number: int, path: str, message: str, status: int = 200) -> Response:
+    """Render a message in place of a file, with a link to it."""
     raw = f"/{context(request).project.path}/-/jobs/{number}/files/{quote(path, safe='/')}"
     return note(message, raw=raw, status=status)

@@ -46,9 +46,15 @@ def page(request: Request, template: str, session: Session | None, *, status: in
 
 
 def note(message: str, *, raw: str, status: int) -> HTMLResponse:
-    """Render a message in place of a notebook, for a frame in a page; ``raw`` is the notebook's address."""
+    """Render a message in place of a file, for a frame in a page; ``raw`` is the file's address."""
     text = _environment().get_template("note.html").render(message=message, raw=raw)
     return HTMLResponse(_encode(text), status_code=status, headers={"Content-Security-Policy": _NOTE_POLICY})
+
+
+def text_page(name: str, text: str, *, is_cut: bool) -> HTMLResponse:
+    """Render a text file as a page for a frame."""
+    made = _environment().get_template("text.html").render(name=name, text=text, is_cut=is_cut)
+    return HTMLResponse(_encode(made), headers={"Content-Security-Policy": _NOTE_POLICY})
 
 
 def _encode(text: str) -> bytes:

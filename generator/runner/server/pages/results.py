@@ -15,9 +15,10 @@ from generator.shared.tables import Table, table_of_file, table_of_value
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".svg", ".avif", ".bmp")
 _TABLE_KINDS = ("csv", "tsv", "json", "parquet")
+_MAPS = {".geojson": "geojson", ".tif": "geotiff", ".tiff": "geotiff"}
 _PAGES = (".html", ".htm")
 _FILES_SHOWN = 200
-_TABLES, _TABLES_TRIED, _PICTURES_SHOWN = 8, 24, 24
+_TABLES, _TABLES_TRIED, _PICTURES_SHOWN, _MAPS_SHOWN = 8, 24, 24, 8
 _SCRAPS_SHOWN = 100
 _LARGEST_SCRAPS = 20_000_000
 """Bytes of a ``scraps.json`` that is read for a page."""
@@ -27,11 +28,12 @@ _OWN_FILES = (contract.result_file, contract.scraps_file)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OutputFile:
-    """A file that a run wrote; ``kind`` is picture, page, parquet or other."""
+    """A file that a run wrote; ``kind`` is picture, page, parquet, geojson, geotiff or other."""
 
     path: str
     size: int
     kind: str
+    digest: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,6 +55,7 @@ class Results:
     more_scraps: bool
     pictures: tuple[OutputFile, ...]
     tables: tuple[Shown, ...]
+    maps: tuple[OutputFile, ...]
     files: tuple[OutputFile, ...]
     more_files: int
     notebook: OutputFile | None
@@ -74,13 +77,14 @@ def read_results(folder: RunFolder) -> Results:
     in_scraps = {one.file.path for one in scraps if one.file}
     notebook = by_path.get(str(result.get("notebook")))
     others = [one for one in files if one.path not in (*_OWN_FILES, *in_scraps) and one is not notebook]
-    pictures = [one for one in others if one.kind == "picture"][:_PICTURES_SHOWN]
+    pictures = _without_copies(others, {one.file.digest for one in scraps if one.file})[:_PICTURES_SHOWN]
     return Results(
         parameters={name: _short(value) for name, value in (result.get("parameters") or {}).items()},
         scraps=scraps,
         more_scraps=values is None or len(values) > len(scraps),
         pictures=tuple(pictures),
         tables=tuple(_file_tables(others, folder)),
+        maps=tuple(one for one in others if one.kind in _MAPS.values())[:_MAPS_SHOWN],
         files=tuple(files[:_FILES_SHOWN]),
         more_files=max(0, len(files) - _FILES_SHOWN),
         notebook=notebook,
@@ -94,8 +98,15 @@ def read_results(folder: RunFolder) -> Results:
 def _output(one: Mapping[str, Any]) -> OutputFile:
     path = str(one.get("path"))
     ending = PurePosixPath(path).suffix.lower()
-    kind = "picture" if ending in _PICTURES else "page" if ending in _PAGES else ending.lstrip(".")
-    return OutputFile(path=path, size=int(one.get("size") or 0), kind=kind)
+    known = "picture" if ending in _PICTURES else "page" if ending in _PAGES else _MAPS.get(ending, "")
+    kind = known or ending.lstrip(".")
+    return OutputFile(path=path, size=int(one.get("size") or 0), kind=kind, digest=str(one.get("sha256") or ""))
+
+
+def _without_copies(files: list[OutputFile], shown: set[str]) -> list[OutputFile]:
+    """Return the pictures whose content neither a scrap nor an earlier one has."""
+    pictures = (one for one in files if one.kind == "picture" and one.digest not in shown)
+    return list({one.digest or one.path: one for one in reversed(list(pictures))}.values())[::-1]
 
 
 def _read_scraps(folder: RunFolder) -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-// Follows runs by server-sent events, refreshes lists, and shows Parquet files.
+// Follows runs by server-sent events, and refreshes lists.
 "use strict";
 
 function speak(text) {
@@ -66,7 +66,7 @@ function follow(part) {
     if (ended) events.close();
     if (isFirst && !ended) return;
     speak(`The run is ${run.state}.`.replace("is succeeded", "has succeeded").replace("is failed", "has failed"));
-    refreshUntilItWorks(part.id).then(showParquetFiles);
+    refreshUntilItWorks(part.id).then(() => document.dispatchEvent(new Event("previews")));
   };
   for (const kind of ["state", "started", "cell", "ended"]) events.addEventListener(kind, take);
 }
@@ -78,66 +78,6 @@ async function refreshUntilItWorks(id) {
     } catch {
       await pause(3000);
     }
-  }
-}
-
-// Shows the first rows of Parquet files as tables; a file that cannot be read stays a link.
-const rowsShown = 50, columnsShown = 20, charactersShown = 200, bytesRead = 20e6;
-
-async function showParquet(place) {
-  const { asyncBufferFromUrl, compressors, parquetMetadataAsync, parquetReadObjects } = await import(place.dataset.reader);
-  const file = await asyncBufferFromUrl({ url: place.dataset.parquet, byteLength: Number(place.dataset.size) });
-  const metadata = await parquetMetadataAsync(file);
-  const groups = metadata.row_groups;
-  const chunks = groups.length ? groups[0].columns : [];
-  const names = [...new Set(chunks.map((chunk) => chunk.meta_data.path_in_schema[0]))];
-  const columns = names.slice(0, columnsShown);
-  const isShown = (chunk) => columns.includes(chunk.meta_data.path_in_schema[0]);
-  const bytes = chunks.filter(isShown).reduce((sum, chunk) => sum + Number(chunk.meta_data.total_uncompressed_size), 0);
-  if (!columns.length || bytes > bytesRead) return;
-  const rowEnd = Math.min(rowsShown, Number(groups[0].num_rows));
-  const rows = await parquetReadObjects({ file, metadata, columns, rowEnd, compressors });
-  const isMore = names.length > columns.length || Number(metadata.num_rows) > rowEnd;
-  place.replaceWith(...tableOf(columns, rows, place.dataset.name, isMore));
-}
-
-function textOf(value) {
-  if (value === null || value === undefined) return "";
-  if (value instanceof Date) return Number.isNaN(value.getTime()) ? "" : value.toISOString().replace("T00:00:00.000Z", "");
-  if (value instanceof Uint8Array) return `${value.length} bytes`;
-  if (typeof value !== "object") return String(value);
-  return JSON.stringify(value, (_, item) => (typeof item === "bigint" ? Number(item) : item));
-}
-
-function tableOf(columns, rows, name, isMore) {
-  const add = (parent, tag, text) => {
-    const child = parent.appendChild(document.createElement(tag));
-    if (text !== undefined) child.textContent = text.length > charactersShown ? `${text.slice(0, charactersShown)}…` : text;
-    return child;
-  };
-  const region = document.createElement("div");
-  region.className = "scrolled";
-  region.tabIndex = 0;
-  region.setAttribute("role", "region");
-  region.setAttribute("aria-label", `Table ${name}`);
-  const table = add(region, "table");
-  table.className = "data";
-  const header = add(add(table, "thead"), "tr");
-  for (const column of columns) add(header, "th", column).scope = "col";
-  const body = add(table, "tbody");
-  for (const row of rows) {
-    const line = add(body, "tr");
-    for (const column of columns) add(line, "td", textOf(row[column]));
-  }
-  const note = document.createElement("p");
-  note.className = "quiet-text";
-  note.textContent = "This is the beginning of a larger table.";
-  return isMore ? [region, note] : [region];
-}
-
-function showParquetFiles() {
-  for (const place of document.querySelectorAll("[data-parquet]")) {
-    showParquet(place).catch((error) => console.warn(`${place.dataset.parquet}: ${error}`));
   }
 }
 
@@ -158,7 +98,6 @@ function sendSchedule(part) {
   });
 }
 
-showParquetFiles();
 for (const part of document.querySelectorAll("details.schedule")) sendSchedule(part);
 for (const input of document.querySelectorAll("input[data-zone]")) {
   input.value = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
