@@ -16,7 +16,11 @@ class HttpError(Exception):
 def error_text(error: HttpError) -> str:
     """Return the message of an error response as a sentence."""
     message = error.body.get("message", error.body.get("error", ""))
-    return "; ".join(map(str, message["base"])) if isinstance(message, dict) and "base" in message else str(message)
+    if isinstance(message, dict) and "base" in message:
+        return "; ".join(map(str, message["base"]))
+    if isinstance(message, dict) and all(isinstance(found, list) for found in message.values()):
+        return "; ".join(f"{name} {one}" for name, found in message.items() for one in found)
+    return str(message)
 
 
 def raise_unauthorized() -> NoReturn:

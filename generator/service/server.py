@@ -39,6 +39,7 @@ from generator.service.lookups.lookups import Lookups
 from generator.service.metrics import ServiceMetrics
 from generator.service.notebooks.pages import NotebookPages
 from generator.service.pages import api as api_pages
+from generator.service.pages import hooks as hook_pages
 from generator.service.pages import jobs as job_pages
 from generator.service.pages import new_package, notebook, packages, preview_pages, sessions, signing_in
 from generator.service.pages import pipelines as pipeline_pages
@@ -69,6 +70,7 @@ _api = (
 _pages = (
     pipeline_pages.router,
     new_package.router,
+    hook_pages.router,
     packages.router,
     notebook.router,
     preview_pages.router,

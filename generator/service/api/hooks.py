@@ -52,12 +52,21 @@ async def create(request: Request) -> Response:
 def _create(request: Request, given: dict[str, Any]) -> Response:
     here = context(request)
     here.access.require_writer(request)
+    return JSONResponse(hook_entity(create_hook(request, given), here.project.id), status_code=201)
+
+
+def create_hook(request: Request, given: Mapping[str, Any]) -> Row:
+    """Create a hook from the fields of a request, whose access the caller has checked.
+
+    Raises:
+        HttpError: 400 or 422, a field is missing or invalid, or there are too many hooks.
+    """
     url = _url(request, given)
     fields = {"events": [], "name": None, "description": None, "verify": True, **_fields(given)}
-    made = here.hooks.create(url=url, token=_short(given, "token", _LONGEST_TOKEN) or "", **fields)
+    made = context(request).hooks.create(url=url, token=_short(given, "token", _LONGEST_TOKEN) or "", **fields)
     if made is None:
         raise HttpError(422, {"message": {"base": ["Maximum number of project webhooks (100) exceeded"]}})
-    return JSONResponse(hook_entity(_find(request, made), here.project.id), status_code=201)
+    return find_hook(request, made)
 
 
 @router.get("/{hook:int}")
@@ -65,7 +74,7 @@ def show(request: Request, hook: int) -> Response:
     """Return a hook, without its secret token."""
     here = context(request)
     here.access.require_writer(request)
-    return JSONResponse(hook_entity(_find(request, hook), here.project.id))
+    return JSONResponse(hook_entity(find_hook(request, hook), here.project.id))
 
 
 @router.put("/{hook:int}", openapi_extra=sent(optional=("url", *_OPTIONAL)))
@@ -78,14 +87,14 @@ async def change(request: Request, hook: int) -> Response:
 def _change(request: Request, number: int, given: dict[str, Any]) -> Response:
     here = context(request)
     here.access.require_writer(request)
-    hook = _find(request, number)
+    hook = find_hook(request, number)
     url, stored = _stored_secrets(request, hook)
     if given.get("url") not in (None, redacted(url)):  # clients send back the address that they were shown
         url = _url(request, given)
     token = _short(given, "token", _LONGEST_TOKEN) if "token" in given else stored
     events = {event: event in hook["events"] for event in _EVENTS}
     here.hooks.update(number, url=url, token=token or "", **({"events": hook["events"]} | _fields(given, events)))
-    return JSONResponse(hook_entity(_find(request, number), here.project.id))
+    return JSONResponse(hook_entity(find_hook(request, number), here.project.id))
 
 
 @router.delete("/{hook:int}")
@@ -93,7 +102,7 @@ def delete(request: Request, hook: int) -> Response:
     """Remove a hook with its log; events that wait are not delivered."""
     here = context(request)
     here.access.require_writer(request)
-    _find(request, hook)
+    find_hook(request, hook)
     here.hooks.delete(hook)
     return Response(status_code=204)
 
@@ -103,7 +112,7 @@ def events(request: Request, hook: int) -> Response:
     """List the deliveries of a hook in the last week, newest first."""
     here = context(request)
     here.access.require_writer(request)
-    found, page = _find(request, hook), page_of(request)
+    found, page = find_hook(request, hook), page_of(request)
     statement = here.hooks.deliveries_of(hook)
     total, some = here.pipelines.count_and_page(statement, limit=page.size, offset=page.offset)
     shown = [delivery_entity(found, one, here.dispatcher) for one in some]
@@ -115,32 +124,50 @@ def resend(request: Request, hook: int, event: int) -> Response:
     """Send an event of the log again, now and once."""
     here = context(request)
     here.access.require_writer(request)
-    _find(request, hook)
-    old = here.hooks.delivery(event)
-    if old is None or old["hook_id"] != hook:
-        raise_not_found()
-    outcome = _send(request, hook, old["event"], old["happened"])
+    outcome = resend_event(request, hook, event)
     if outcome.error:
         raise HttpError(422, {"message": outcome.error})
     return JSONResponse({"response_status": outcome.status}, status_code=201)
 
 
+def resend_event(request: Request, hook: int, event: int) -> Outcome:
+    """Send an event of a hook's log again.
+
+    Raises:
+        HttpError: 404, the hook has no such event.
+    """
+    find_hook(request, hook)
+    old = context(request).hooks.delivery(event)
+    if old is None or old["hook_id"] != hook:
+        raise_not_found()
+    return _send(request, hook, old["event"], old["happened"])
+
+
 @router.post("/{hook:int}/test/{trigger}")
 def test(request: Request, hook: int, trigger: str) -> Response:
     """Send an event about the latest pipeline."""
-    here = context(request)
-    here.access.require_writer(request)
-    _find(request, hook)
+    context(request).access.require_writer(request)
     if trigger not in _EVENTS:
         raise_bad_parameter("trigger does not have a valid value")
+    outcome = send_test(request, hook, trigger)
+    if not outcome.delivered:
+        raise HttpError(422, {"message": outcome.error or f"the receiver answered with status {outcome.status}"})
+    return JSONResponse({"message": "201 Created"}, status_code=201)
+
+
+def send_test(request: Request, hook: int, trigger: str) -> Outcome:
+    """Send an event about the latest pipeline to a hook.
+
+    Raises:
+        HttpError: 404 without the hook, 422 without a pipeline.
+    """
+    here = context(request)
+    find_hook(request, hook)
     latest = here.pipelines.latest(None)
     if latest is None:
         raise HttpError(422, {"message": "Ensure the project has CI pipelines."})
     mine = here.pipelines.jobs_of(latest["id"])
-    outcome = _send(request, hook, trigger, snapshot(latest, mine, job=mine[-1]["id"]))
-    if not outcome.delivered:
-        raise HttpError(422, {"message": outcome.error or f"the receiver answered with status {outcome.status}"})
-    return JSONResponse({"message": "201 Created"}, status_code=201)
+    return _send(request, hook, trigger, snapshot(latest, mine, job=mine[-1]["id"]))
 
 
 def _send(request: Request, hook: int, event: str, happened: Mapping[str, Any]) -> Outcome:
@@ -151,7 +178,12 @@ def _send(request: Request, hook: int, event: str, happened: Mapping[str, Any]) 
     return here.dispatcher.deliver(delivery)
 
 
-def _find(request: Request, number: int) -> Row:
+def find_hook(request: Request, number: int) -> Row:
+    """Return a hook.
+
+    Raises:
+        HttpError: 404, it does not exist.
+    """
     found = context(request).hooks.get(number)
     if found is None:
         raise_not_found()
