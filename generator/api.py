@@ -126,13 +126,16 @@ def run(
     outdir: StrPath = ".",
     engine: str = "cwltool",
     engine_options: Sequence[str] = (),
+    batch_system: str | None = None,
+    container: str | None = None,
+    resume: bool = False,
     provenance: StrPath | None = None,
     trust: bool = False,
 ) -> dict[str, Any]:
     """Run a package and return CWL's output object; progress goes to stderr.
 
     ``values`` replace those of the job file, whose default is the package's ``inputs.yml``. Files are paths, secrets
-    are text.
+    are text. ``batch_system``, ``container`` and ``resume`` are for the engine ``toil``.
 
     Raises:
         UsageError: the values do not fit the interface; nothing was started.
@@ -149,6 +152,9 @@ def run(
             outdir=Path(outdir),
             engine=engine,
             engine_options=tuple(engine_options),
+            batch_system=batch_system,
+            container=container,
+            resume=resume,
             provenance=None if provenance is None else Path(provenance),
             trust=trust,
         )

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from generator.commands.parser import Commands, command
+from generator.commands.toil_options import add_toil_options
 
 
 def add(commands: Commands) -> None:
@@ -41,6 +42,12 @@ Options after -- go to the engine: packmill run PACKAGE -- --debug"""
         "--outdir", type=Path, default=Path(), metavar="DIR", help="folder for outputs (default: the current folder)"
     )
     parser.add_argument("--engine", choices=names, default=names[0], help="CWL engine (default: %(default)s)")
+    add_toil_options(parser)
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="with toil and --batch-system: continue a run that ended early from its job store, in DIR/.packmill-toil",
+    )
     parser.add_argument(
         "--provenance",
         type=Path,
@@ -76,6 +83,7 @@ def run(options: argparse.Namespace) -> int:
 def execute(options: argparse.Namespace) -> dict[str, Any]:
     """Return CWL's output object of a run."""
     from generator.containers.limits import container_limits
+    from generator.package.engines.cluster import Cluster
     from generator.package.run import run_package
     from generator.progress import Progress
     from generator.request.settings import read_settings
@@ -86,6 +94,8 @@ def execute(options: argparse.Namespace) -> dict[str, Any]:
         from generator.image.walls import network_for_steps
 
         network = network_for_steps(settings, Progress().say)
+    cluster = Cluster(batch_system=options.batch_system, container=options.container)
+    cluster.check_engine(options.engine, resume=options.resume)
     return run_package(
         options.package,
         job=options.job,
@@ -98,5 +108,7 @@ def execute(options: argparse.Namespace) -> dict[str, Any]:
         limits=container_limits(settings),
         network=network,
         trust=options.trust,
+        cluster=cluster,
+        resume=options.resume,
         provenance=options.provenance,
     )

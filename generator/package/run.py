@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -10,6 +11,8 @@ from typing import Any
 
 from generator.containers.limits import ContainerLimits
 from generator.package.assignments import typed_values
+from generator.package.engines import toil
+from generator.package.engines.cluster import Cluster
 from generator.package.given_values import given_values
 from generator.package.hints import find_document, find_process, read_hints
 from generator.package.image_presence import require_own_image
@@ -19,6 +22,9 @@ from generator.package.record import read_record
 from generator.progress import Progress
 from generator.shared.errors import DocumentError
 
+_THIS_MACHINE = Cluster()
+_TOIL_FOLDER = ".packmill-toil"
+"""What Toil needs to continue a run that ended early, in the folder of outputs."""
 _CELL = re.compile(r"cell (\d+) of (\d+): ")
 """The runner's line about a cell that starts."""
 
@@ -36,6 +42,8 @@ def run_package(
     limits: ContainerLimits | None = None,
     network: str | None = None,
     trust: bool = False,
+    cluster: Cluster = _THIS_MACHINE,
+    resume: bool = False,
     provenance: Path | None = None,
 ) -> dict[str, Any]:
     """Run a package and return the CWL output object; progress goes to stderr.
@@ -47,6 +55,7 @@ def run_package(
     ``network`` is the engine's network for steps that reach out (default: the engine's own).
     ``trust`` runs documents that break `generator.package.document_rules`, and files outside of the package that
     ``inputs.yml`` names.
+    ``cluster`` is where Toil runs jobs; with ``resume`` it continues a run that ended early.
     ``provenance`` is a folder for the crate of the run (`generator.package.run_crate`), also of one that fails.
 
     Raises:
@@ -77,6 +86,8 @@ def run_package(
     if guarded:
         refuse_remote_files(job_values)
     options = engine_options(options, guarded=guarded, network=network)
+    if engine == toil.name:
+        options = cluster.options(outdir.absolute() / _TOIL_FOLDER, options, resume=resume)
     if document.name != "process.cwl":
         require_staging_image(folder, options)
     log = PlainLog()
@@ -90,7 +101,7 @@ def run_package(
 
     def run() -> dict[str, Any]:
         with progress.timed():
-            return execute(
+            outputs = execute(
                 document,
                 job_values,
                 outdir=outdir,
@@ -100,6 +111,8 @@ def run_package(
                 limits=limits,
                 trust=trust,
             )
+        shutil.rmtree(outdir / _TOIL_FOLDER, ignore_errors=True)
+        return outputs
 
     if provenance is None:
         return run()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from generator.containers.limits import ContainerLimits
@@ -13,7 +13,10 @@ from generator.shared.errors import UsageError
 
 name = "toil"
 
-_SCHEDULERS = ("TOIL_", "SLURM_", "PBS_", "LSB_", "SGE_")
+_SCHEDULERS = ("TOIL_", "SLURM_", "PBS_", "LSB_", "SGE_", "KUBERNETES_SERVICE_", "KUBECONFIG")
+_SINGULARITY_FOLDERS = tuple(
+    f"{prefix}{name}DIR" for prefix in ("SINGULARITY_", "APPTAINER_") for name in ("CACHE", "TMP")
+)
 
 
 def command(limits: ContainerLimits, *, trust: bool) -> tuple[str, ...]:  # noqa: ARG001 - Toil has no such limits
@@ -27,13 +30,46 @@ def command(limits: ContainerLimits, *, trust: bool) -> tuple[str, ...]:  # noqa
             "toil moves and reads every file that a container leaves, including links to files of this machine; run "
             "packages that you trust with --trust, others with --engine cwltool"
         )
-    found = shutil.which("toil-cwl-runner") or shutil.which("toil-cwl-runner", path=str(Path(sys.executable).parent))
-    if found is None:
-        raise UsageError("toil-cwl-runner is not installed: pip install 'toil[cwl]' in packmill's environment")
     # A locally built image cannot be pulled from a registry; Toil pulls other missing images when it runs them.
-    return (found, "--no-prepull")
+    return (str(_program("toil-cwl-runner")), "--no-prepull")
 
 
 def environment(variables: Mapping[str, str], folder: Path | None = None) -> dict[str, str]:  # noqa: ARG001 - see cwltool
-    """Return Toil's environment: needed variables, and those of Toil and of batch schedulers."""
-    return kept_variables(variables, prefixes=_SCHEDULERS)
+    """Return Toil's environment: needed variables, and those of Toil, batch schedulers and folders of Singularity."""
+    return kept_variables(variables, prefixes=(*_SCHEDULERS, *_SINGULARITY_FOLDERS))
+
+
+def toil_python() -> Path:
+    """Locate the Python that Toil is installed for.
+
+    Raises:
+        UsageError: Toil is not installed.
+    """
+    program = _program("toil")
+    first = program.read_bytes().partition(b"\n")[0].decode(errors="replace")
+    named = Path(first.removeprefix("#!").strip())
+    neighbors = (program.resolve().parent / name for name in ("python3", "python"))
+    return next((one for one in (*neighbors, named) if one.is_file()), Path(sys.executable))
+
+
+def split_job_store(options: Sequence[str]) -> tuple[tuple[str, ...], str | None]:
+    """Take ``--jobStore`` out of Toil's options, which workflows in Python have as an argument; None without it."""
+    kept: list[str] = []
+    job_store = None
+    words = iter(options)
+    for word in words:
+        name, equals, value = word.partition("=")
+        if name == "--jobStore":
+            job_store = value if equals else next(words, None)
+        else:
+            kept.append(word)
+    return tuple(kept), job_store
+
+
+def _program(name: str) -> Path:
+    found = shutil.which(name) or shutil.which(name, path=str(Path(sys.executable).parent))
+    if found is None:
+        raise UsageError(
+            f"{name} is not installed; install it, on a cluster where every node finds it: pip install 'packmill[toil]'"
+        )
+    return Path(found)
