@@ -65,8 +65,8 @@ def _terminate(_signal: int, _frame: object) -> None:
 
 
 def _without_engine_options(words: list[str]) -> list[str]:
-    """Return the words before ``--``; ``packmill run`` passes the words after it to the CWL engine."""
-    return words[: words.index("--")] if words[:1] == ["run"] and "--" in words else words
+    """Return the words before ``--``; ``packmill run`` and ``packmill map`` pass the words after it to the engine."""
+    return words[: words.index("--")] if words[:1] in (["run"], ["map"]) and "--" in words else words
 
 
 def _report(error: PackmillError, *, as_json: bool, is_job: bool) -> None:

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from generator.commands.parser import Commands, command
+from generator.commands.toil_options import add_toil_options
 
 _TEXT = """\
 Runs a package for every row of a table and writes a table of results. TABLE is a file: .csv, .tsv, .jsonl, .json (a
@@ -22,7 +23,10 @@ failed, and no row twice.
 
 Rows run in as many containers as fit this machine, each row in a fresh kernel that is forked from a prepared process.
 A row sees no results of another one, but it runs in the same container after others and shares /tmp with them;
---isolate container gives each row its own."""
+--isolate container gives each row its own.
+
+--engine toil runs groups of rows as jobs of a cluster: packmill map PACKAGE TABLE --engine toil --batch-system slurm
+Options after -- go to Toil: -- --slurmPartition long"""
 
 
 def add(commands: Commands) -> None:
@@ -60,10 +64,18 @@ def add(commands: Commands) -> None:
     )
     parser.add_argument(
         "--engine",
-        choices=("auto", "local", "cwltool"),
+        choices=("auto", "local", "cwltool", "toil"),
         default="auto",
         help="local runs rows in long-lived containers, cwltool each as packmill run does, with the steps that fetch "
-        "inputs and deliver results (default: local, unless a row has an address to fetch or a destination)",
+        "inputs and deliver results, toil as jobs of a cluster (default: local, unless a row has an address to fetch "
+        "or a destination)",
+    )
+    add_toil_options(parser)
+    parser.add_argument(
+        "--rows-per-job",
+        type=_positive,
+        metavar="N",
+        help="with toil: rows that a job runs in one container (default: chosen from the time of the first rows)",
     )
     parser.add_argument("--resume", action="store_true", help="keep the results in DIR; run what is missing or failed")
     parser.add_argument(
@@ -137,6 +149,10 @@ def run(options: argparse.Namespace) -> int:
             max_failures=options.max_failures,
             way=options.way,
             engine=options.engine,
+            batch_system=options.batch_system,
+            container=options.container,
+            rows_per_job=options.rows_per_job,
+            options=options.engine_options,
             trust=options.trust,
             report=options.report,
         ),

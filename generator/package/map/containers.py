@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,8 +22,8 @@ from generator.subprocesses import Conversation, run
 _LABEL = "org.packmill.map"
 _REMOVED = ("No such container", "is already in progress")
 """What Docker reports of a container that `docker run --rm` removes itself."""
-_ROWS = "/packmill/rows"
-_TEMPORARY = "/tmp"  # noqa: S108 - in the container, where it is a folder of its own
+ROWS = "/packmill/rows"
+TEMPORARY = "/tmp"  # noqa: S108 - in the container, where it is a folder of its own
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,24 +39,36 @@ class ContainerPlan:
     """Names of variables that containers get."""
     way: str = "auto"
     label: str = ""
+    program: str = "docker"
+    """The command that starts containers: docker or podman."""
 
-    def command(self, mounts: Mounts, folder: Path, *, memory: float = 1) -> tuple[str, ...]:
-        """Return the command that starts a container with its own folder; ``memory`` multiplies its limit."""
+    def command(self, mounts: Iterable[str], *, rows: Path, temporary: Path, memory: float = 1) -> tuple[str, ...]:
+        """Return the command that starts a container.
+
+        ``mounts`` are the options of the input files, ``rows`` and ``temporary`` the container's own folders;
+        ``memory`` multiplies its limit.
+        """
         limits = replace(self.limits, memory=int(self.limits.memory * memory))
         network = (f"--network={self.network}",) if self.network else ()
         return (
-            *("docker", "run", "--interactive", "--rm", "--init", "--read-only", "--log-driver=none"),
+            *(self.program, "run", "--interactive", "--rm", "--init", "--read-only", "--log-driver=none"),
             *(network if self.tool.needs_network else ("--network=none",)),
             f"--user={os.getuid()}:{os.getgid()}",
-            mount_option(folder / "rows", _ROWS),
-            mount_option(folder / "tmp", _TEMPORARY),
-            *mounts.options(),
+            mount_option(rows, ROWS),
+            mount_option(temporary, TEMPORARY),
+            *mounts,
             *limits.options(ram=self.tool.ram * memory, cores=self.tool.cores),
-            *(f"--env=HOME={_TEMPORARY}", f"--env=TMPDIR={_TEMPORARY}"),
-            *(f"--workdir={_ROWS}", f"--label={map_label(self.label)}"),
+            *(f"--env=HOME={TEMPORARY}", f"--env=TMPDIR={TEMPORARY}"),
+            *(f"--workdir={ROWS}", f"--label={map_label(self.label)}"),
             *(f"--env={variable}" for variable in self.variables),
-            *(self.tool.image, "packmill-runner", "rows", *self.tool.arguments),
-            *(contract.output_option, _ROWS, "--way", self.way, "--no-progress-bar"),
+            *(self.tool.image, *self.runner()),
+        )
+
+    def runner(self) -> tuple[str, ...]:
+        """Return the command in the container."""
+        return (
+            *("packmill-runner", "rows", *self.tool.arguments),
+            *(contract.output_option, ROWS, "--way", self.way, "--no-progress-bar"),
             *(("--timeout", f"{self.tool.time:g}") if self.tool.time else ()),
         )
 
@@ -83,7 +95,8 @@ class Container:
         self._name = ""
         for name in ("rows", "tmp"):
             (self._folder / name).mkdir(mode=0o700, parents=True)
-        self._talk = Conversation(plan.command(mounts, self._folder, memory=memory), log=log)
+        own = {"rows": self._folder / "rows", "temporary": self._folder / "tmp"}
+        self._talk = Conversation(plan.command(mounts.options(), **own, memory=memory), log=log)
 
     def fileno(self) -> int:
         """Return the descriptor that is readable when an answer has come, or the container has ended."""

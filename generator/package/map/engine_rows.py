@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from generator.containers.limits import ContainerLimits
+from generator.package.engines.cluster import Cluster
 from generator.package.engines.execution import execute
 from generator.package.engines.log import PlainLog
 from generator.package.map.collecting import collect_row
@@ -39,6 +40,8 @@ class EnginePlan:
     work: Path
     """The folder in which rows leave their results."""
     trust: bool = False
+    cluster: Cluster | None = None
+    """Where Toil runs the row's jobs; None for another engine."""
 
     def run(self, attempt: Attempt, left: Path) -> Mapping[str, Any]:
         """Run a row, which leaves its results in a folder, and return how it ended, as the runner answers."""
@@ -50,13 +53,16 @@ class EnginePlan:
                 lines.append(shown)
 
         limits = replace(self.limits, memory=int(self.limits.memory * attempt.memory))
+        options = self.options
+        if self.cluster:
+            options = self.cluster.options(left.with_name(f"{left.name}-toil"), options)
         try:
             outputs = execute(
                 self.documents[attempt.row.number],
                 dict(attempt.row.values),
                 outdir=left,
                 engine=self.engine,
-                options=self.options,
+                options=options,
                 on_line=note,
                 limits=limits,
                 trust=self.trust,

@@ -28,6 +28,11 @@ class Mounts:
         """Return the options of ``docker run``."""
         yield from (mount_option(folder, inside, readonly=True) for folder, inside in self._inside.items())
 
+    def of_row(self, values: Mapping[str, Any]) -> dict[Path, str]:
+        """Return the folders of a row's files, and where containers see them."""
+        folders = dict.fromkeys(_mounted(_path(one)) for one in file_objects(dict(values)))
+        return {folder: self._inside[folder] for folder in folders}
+
     def inside(self, value: Any) -> Any:
         """Return a value with the paths that a container has."""
         if isinstance(value, list):

@@ -17,15 +17,20 @@ from generator.package.map.counting import Counter
 from generator.package.map.engine_rows import EnginePlan, EngineScheduler
 from generator.package.map.folders import digits_of, remove_folder, row_folders, rows_folder
 from generator.package.map.journal import Ended, Journal, hidden_folder, open_journal
-from generator.package.map.planning import LEAST_MEMORY, LOCAL, MapRequest, plan_map
+from generator.package.map.planning import LEAST_MEMORY, LOCAL, TOIL, MapRequest, plan_map
 from generator.package.map.report import write_report
 from generator.package.map.results import Result, write_results
 from generator.package.map.rows import PlannedRow
 from generator.package.map.scheduling import Schedule, Scheduler, TooManyFailuresError
+from generator.package.map.toil.plan import SINGLE_MACHINE, ToilPlan
+from generator.package.map.toil.scheduler import ToilScheduler
 from generator.package.record import read_record
 from generator.package.run import engine_options
 from generator.progress import Progress
 from generator.shared.errors import RunError
+
+Plan = ContainerPlan | EnginePlan | ToilPlan
+"""How rows run."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,7 +76,7 @@ def map_package(
         _announce(request, progress, rows=len(planned.rows), left=len(left), parallel=parallel, engine=planned.engine)
         with _work_folder(outdir, progress.warn) as (work, label):
             shared = replace(own, memory=max(LEAST_MEMORY, own.memory // parallel))
-            plan: ContainerPlan | EnginePlan = ContainerPlan(
+            containers = ContainerPlan(
                 tool=planned.tool,
                 work=work,
                 limits=shared,
@@ -80,14 +85,18 @@ def map_package(
                 way=request.way,
                 label=label,
             )
-            if planned.engine != LOCAL:
+            plan: Plan = containers
+            if planned.engine == TOIL and not planned.is_staged:
+                plan = toil_plan(request, replace(containers, limits=own), outdir / hidden_folder / TOIL)
+            elif planned.engine != LOCAL:
                 plan = EnginePlan(
                     engine=planned.engine,
                     documents=planned.documents,
-                    options=engine_options((), guarded=guarded, network=network),
+                    options=engine_options(request.options, guarded=guarded, network=network),
                     limits=replace(shared, labels=(*shared.labels, map_label(label))),
                     work=work,
                     trust=request.trust,
+                    cluster=planned.cluster(request),
                 )
             try:
                 _run(request, plan, table, left, parallel)
@@ -97,6 +106,20 @@ def map_package(
                     title = _title(request.package)
                     written.append(write_report(outdir, table.results(), package=title, tables=written))
         return _summary(table.results(), written)
+
+
+def toil_plan(request: MapRequest, containers: ContainerPlan, folder: Path) -> ToilPlan:
+    """Return how Toil runs the rows that a request asks for."""
+    batch_system = request.batch_system or SINGLE_MACHINE
+    return ToilPlan(
+        containers=containers,
+        folder=folder,
+        batch_system=batch_system,
+        container=request.container or ("singularity" if batch_system == "kubernetes" else "docker"),
+        options=request.options,
+        rows_per_job=request.rows_per_job,
+        parallel=request.parallel,
+    )
 
 
 @contextmanager
@@ -142,7 +165,7 @@ class _Table:
 
 def _run(
     request: MapRequest,
-    plan: ContainerPlan | EnginePlan,
+    plan: Plan,
     table: _Table,
     left: Sequence[PlannedRow],
     parallel: int,
@@ -161,6 +184,8 @@ def _run(
     try:
         if isinstance(plan, EnginePlan):
             EngineScheduler(plan, schedule, table.place, on_end=note, on_wait=counter.show).run(left)
+        elif isinstance(plan, ToilPlan):
+            ToilScheduler(plan, schedule, table.place, on_end=note, on_wait=counter.show).run(left)
         else:
             Scheduler(plan, schedule, table.place, on_end=note, on_wait=counter.show).run(left)
     except TooManyFailuresError as error:
@@ -186,7 +211,10 @@ def _announce(request: MapRequest, progress: Progress, *, rows: int, left: int, 
         if left:
             how = f"with {engine}" if engine != LOCAL else "fresh kernels"
             how = "one container a row" if request.isolated else how
-            progress.say(f"{parallel} at a time, {how}; results in {request.outdir}")
+            how = f"{parallel} at a time, {how}"
+            if engine == TOIL:
+                how = f"jobs of Toil on {request.batch_system or SINGLE_MACHINE}"
+            progress.say(f"{how}; results in {request.outdir}")
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from generator.containers.limits import ContainerLimits
 from generator.package.assignments import typed_values
+from generator.package.engines.cluster import Cluster
 from generator.package.hints import find_document, find_process, read_hints
 from generator.package.image_presence import require_own_image
 from generator.package.inputs import refuse_remote_files
@@ -19,7 +20,7 @@ from generator.package.run import check_trust, require_staging_image
 from generator.progress import Progress
 from generator.shared.errors import UsageError
 
-LOCAL, CWLTOOL = "local", "cwltool"
+LOCAL, CWLTOOL, TOIL = "local", "cwltool", "toil"
 """Values of ``--engine``."""
 LEAST_MEMORY = 256
 """MiB of a container."""
@@ -44,6 +45,13 @@ class MapRequest:
     max_failures: int | None = None
     way: str = "auto"
     engine: str = "auto"
+    batch_system: str | None = None
+    """Toil's name of the cluster's scheduler."""
+    container: str | None = None
+    """The program that starts containers on nodes."""
+    rows_per_job: int | None = None
+    options: tuple[str, ...] = ()
+    """Options of Toil."""
     trust: bool = False
     report: bool = False
 
@@ -56,6 +64,13 @@ class MapPlan:
     rows: Sequence[PlannedRow]
     documents: Mapping[int, Path]
     engine: str
+    is_staged: bool = False
+    """Whether a row has an address to fetch or a destination."""
+
+    def cluster(self, request: MapRequest) -> Cluster | None:
+        """Return where Toil runs the documents of rows; None for another engine."""
+        wanted = Cluster(batch_system=request.batch_system, container=request.container)
+        return wanted if self.engine == TOIL else None
 
     def parallel(self, limits: ContainerLimits, rows: int) -> int:
         """Return how many of some rows run at a time on this machine."""
@@ -93,8 +108,9 @@ def plan_map(request: MapRequest, progress: Progress, guarded: Sequence[str]) ->
     if staged is not None:
         require_staging_image(folder, ())
     tool = read_tool(document)
-    require_own_image(tool.image, options=(), advice=f"build the package again: packmill rebuild {request.package}")
-    return MapPlan(tool=tool, rows=rows, documents=documents, engine=engine)
+    other = (f"--{request.container}",) if request.container else ()
+    require_own_image(tool.image, options=other, advice=f"build the package again: packmill rebuild {request.package}")
+    return MapPlan(tool=tool, rows=rows, documents=documents, engine=engine, is_staged=staged is not None)
 
 
 def _engine(request: MapRequest, staged: int | None, progress: Progress) -> str:
@@ -103,6 +119,7 @@ def _engine(request: MapRequest, staged: int | None, progress: Progress) -> str:
     Raises:
         UsageError: the requested engine or way cannot run the rows.
     """
+    _check_toil_options(request)
     why = f"row {staged} has an address to fetch or a destination"
     if request.engine == LOCAL and staged is not None:
         raise UsageError(
@@ -111,8 +128,24 @@ def _engine(request: MapRequest, staged: int | None, progress: Progress) -> str:
         )
     if request.engine == LOCAL or (request.engine == "auto" and staged is None):
         return LOCAL
-    if request.way != "auto":
+    if request.way != "auto" and (request.engine != TOIL or staged is not None):
         raise UsageError(f"--way {request.way} is for --engine {LOCAL}; omit it")
+    if request.engine == TOIL:
+        if staged is not None and not request.trust:
+            raise UsageError(f"{why}, for which Toil requires --trust; or use --engine {CWLTOOL}")
+        return TOIL
     if request.engine == "auto":
         progress.say(f"{why}: {CWLTOOL} runs the rows, each in containers of its own")
     return CWLTOOL
+
+
+def _check_toil_options(request: MapRequest) -> None:
+    """Refuse options of Toil for another engine.
+
+    Raises:
+        UsageError: the engine is not Toil.
+    """
+    Cluster(batch_system=request.batch_system, container=request.container).check_engine(request.engine)
+    given = {"--rows-per-job": request.rows_per_job, f"-- {' '.join(request.options)}": request.options}
+    if request.engine != TOIL and (names := [name for name, value in given.items() if value]):
+        raise UsageError(f"{names[0]} is for --engine {TOIL}; add that, or omit the option")

@@ -18,7 +18,7 @@ _OWN_OPTIONS = (contract.inputs_option, contract.output_option)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Tool:
-    """The image of a process and what it needs; memory in MiB, time in seconds."""
+    """The image of a process and what it needs; memory and disk in MiB, time in seconds."""
 
     image: str
     arguments: tuple[str, ...]
@@ -26,6 +26,8 @@ class Tool:
     ram: float
     time: float | None
     needs_network: bool
+    disk: float = 0
+    gpus: int = 0
 
 
 def read_tool(document: Path) -> Tool:
@@ -46,6 +48,8 @@ def read_tool(document: Path) -> Tool:
             ram=_number(resources.get("ramMin"), 0),
             time=_number(needs.get("ToolTimeLimit", {}).get("timelimit"), 0) or None,
             needs_network=needs.get("NetworkAccess", {}).get("networkAccess") is True,
+            disk=_number(resources.get("outdirMin"), 0),
+            gpus=int(_number(tool.get("hints", {}).get("cwltool:CUDARequirement", {}).get("cudaDeviceCountMin"), 0)),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DocumentError(f"{document}: cannot be run as packmill's own document: {error}") from None

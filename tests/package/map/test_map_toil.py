@@ -1,0 +1,222 @@
+"""Rows as jobs of a Toil workflow.
+
+A script stands in for Docker, and in most tests a module for Toil, which takes seconds to start.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from toil_engine import use_toil
+from waiting import processes_naming, wait_until
+
+from generator.containers.limits import container_limits
+from generator.package.map.containers import ContainerPlan
+from generator.package.map.journal import Ended
+from generator.package.map.rows import PlannedRow
+from generator.package.map.scheduling import Schedule, TooManyFailuresError
+from generator.package.map.toil.plan import ToilPlan
+from generator.package.map.toil.scheduler import ToilScheduler
+from generator.package.map.tool import Tool
+from generator.shared.errors import RunError
+
+_DOCKER = """\
+import csv, json, os, sys, time
+mounts = [dict(part.partition("=")[::2] for part in next(csv.reader([word.removeprefix("--mount=")])))
+          for word in sys.argv if word.startswith("--mount=")]
+rows = next(one["source"] for one in mounts if one["target"] == "/packmill/rows")
+print(json.dumps({"ready": 1}), flush=True)
+for line in sys.stdin:
+    asked = json.loads(line)
+    folder, answer = os.path.join(rows, asked["row"]), {"state": "succeeded"}
+    with open(RAN, "a") as ran:
+        ran.write(str(asked["inputs"]["n"]) + "\\n")
+    os.makedirs(os.path.join(folder, "output"))
+    with open(os.path.join(folder, "output", "scraps.json"), "w") as file:
+        json.dump({"container": os.getpid(), "memory": [w for w in sys.argv if w.startswith("--memory=")]}, file)
+    exec(asked["inputs"].get("code", ""))
+    print(json.dumps({"row": asked["row"], **answer}), flush=True)
+"""
+_TOIL = """\
+import argparse
+class Job:
+    tempDir = None
+    class Runner:
+        def getDefaultArgumentParser():
+            parser = argparse.ArgumentParser()
+            for name in ("--batchSystem", "--batchLogsDir", "--maxJobs", "--retryCount", "jobStore"):
+                parser.add_argument(name)
+            for name in ("--disableProgress", "--restart"):
+                parser.add_argument(name, action="store_true")
+            return parser
+    def __init__(self, **needs):
+        self.after = [], []
+    def addChild(self, job):
+        self.after[0].append(job)
+    def addFollowOn(self, job):
+        self.after[1].append(job)
+class Toil:
+    def __init__(self, options): pass
+    def __enter__(self): return self
+    def __exit__(self, *_): pass
+    def start(self, job):
+        job.run(None)
+        for one in [*job.after[0], *job.after[1]]:
+            self.start(one)
+"""
+_TOOL = Tool(image="image", arguments=(), cores=1, ram=300, time=60, needs_network=False)
+
+
+@pytest.fixture(autouse=True)
+def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A ``docker`` that runs rows in its own process, and notes the number of each row in the file ``ran``."""
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    return program(tmp_path / "bin" / "docker", f"#!{sys.executable}\nRAN = {str(tmp_path / 'ran')!r}\n{_DOCKER}")
+
+
+@pytest.fixture
+def quick_toil(tmp_path: Path) -> None:
+    """A Toil that runs one job after another in the leader."""
+    for name, text in {"common": "from toil.job import Toil", "job": _TOIL}.items():
+        module = tmp_path / "modules" / "toil" / f"{name}.py"
+        module.parent.mkdir(parents=True, exist_ok=True)
+        module.write_text(text)
+    program(tmp_path / "bin" / "toil", "")
+    start = f'PYTHONPATH={tmp_path / "modules"} exec {sys.executable} "$@"'
+    program(tmp_path / "bin" / "python3", f"#!/bin/sh\n{start}\n")
+
+
+def program(path: Path, text: str) -> Path:
+    """Write a file that can be run."""
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    path.chmod(0o755)
+    return path
+
+
+def plan(folder: Path, **options: Any) -> ToilPlan:
+    """A plan on this machine whose waves are in the folder ``work``."""
+    containers = ContainerPlan(tool=_TOOL, work=folder / "unused", limits=container_limits())
+    return ToilPlan(containers=containers, folder=folder / "work", batch_system="single_machine", **options)
+
+
+def rows(*codes: str) -> list[PlannedRow]:
+    """A row for each line of code, which the container executes."""
+    return [PlannedRow(number=n, values={"n": n, "code": code}, given={}) for n, code in enumerate(codes, 1)]
+
+
+def run(folder: Path, table: list[PlannedRow], schedule: Schedule | None = None, **options: Any) -> dict[int, Ended]:
+    """Run rows with Toil; return how they ended."""
+    ended: dict[int, Ended] = {}
+    ToilScheduler(
+        plan=plan(folder, **options),
+        schedule=schedule or Schedule(parallel=2),
+        place=lambda row: folder / "rows" / str(row.number),
+        on_end=lambda row, one: ended.update({row.number: one}),
+        on_wait=lambda _: None,
+    ).run(table)
+    return ended
+
+
+def ran(folder: Path) -> list[int]:
+    """The numbers of the rows that ran, as often as they did."""
+    return sorted(int(line) for line in (folder / "ran").read_text().split())
+
+
+@pytest.mark.usefixtures("quick_toil")
+def test_a_job_runs_its_rows_in_one_container_and_a_row_that_breaks_it_fails_alone(tmp_path: Path) -> None:
+    codes = ["", "answer = {'state': 'failed', 'reason': 'cell-error'}", "", "os._exit(9)", "", ""]
+
+    ended = run(tmp_path, rows(*codes), rows_per_job=3)
+
+    assert {n: (one.state, one.reason) for n, one in sorted(ended.items()) if not one.has_succeeded} == {
+        2: ("failed", "cell-error"),
+        4: ("failed", "container-died"),
+    }
+    containers = [ended[number].scraps["container"] for number in range(1, 7)]
+    assert containers[0] == containers[1] == containers[2]
+    assert containers[4] == containers[5]
+    assert len(set(containers)) == 3
+    assert ran(tmp_path) == [1, 2, 3, 4, 5, 6]
+    assert (tmp_path / "rows" / "4" / "scraps.json").is_file()
+    assert not (tmp_path / "work").exists()
+
+
+@pytest.mark.usefixtures("quick_toil")
+def test_rows_are_grouped_by_the_time_of_the_first_ones(tmp_path: Path) -> None:
+    ended = run(tmp_path, rows(*["time.sleep(0.01)"] * 12))
+
+    containers = [ended[number].scraps["container"] for number in range(1, 13)]
+    assert len(set(containers[:4])) == len(set(containers[4:])) == 1
+    assert containers[0] != containers[4]
+
+
+@pytest.mark.usefixtures("quick_toil")
+def test_a_row_that_ran_out_of_memory_is_repeated_alone_with_twice_as_much(tmp_path: Path) -> None:
+    code = "answer = {'state': 'failed', 'reason': 'out-of-memory'} if '--memory=300m' in sys.argv else answer"
+
+    ended = run(tmp_path, rows(code, code, ""), Schedule(parallel=2, retries=1), rows_per_job=3)
+
+    assert [ended[number].attempts for number in (1, 2, 3)] == [2, 2, 1]
+    assert ended[1].scraps["memory"] == ["--memory=600m"]
+    assert ended[1].scraps["container"] != ended[2].scraps["container"]
+
+
+@pytest.mark.usefixtures("quick_toil")
+def test_isolated_rows_have_containers_of_their_own(tmp_path: Path) -> None:
+    ended = run(tmp_path, rows("", "", ""), Schedule(parallel=1, isolated=True), rows_per_job=3)
+
+    assert len({one.scraps["container"] for one in ended.values()}) == 3
+
+
+@pytest.mark.usefixtures("quick_toil")
+def test_no_more_rows_start_after_too_many_failures(tmp_path: Path) -> None:
+    failing = ["answer = {'state': 'failed'}"] * 3
+    schedule = Schedule(parallel=1, max_failures=2)
+
+    with pytest.raises(TooManyFailuresError, match="3 rows failed"):
+        run(tmp_path, rows(*failing, *["time.sleep(0.3)"] * 40), schedule, rows_per_job=43)
+
+    assert len(ran(tmp_path)) < 15
+
+
+@pytest.mark.usefixtures("quick_toil")
+def test_a_node_without_containers_is_named_and_no_row_counts_as_failed(docker: Path, tmp_path: Path) -> None:
+    docker.write_text("#!/bin/sh\necho 'docker: cannot connect to the daemon' >&2\nexit 125\n")
+
+    with pytest.raises(RunError, match=r"2 rows were not run; no container starts on .* cannot connect to the daemon"):
+        run(tmp_path, rows("", ""), rows_per_job=2, options=("--retryCount", "0"))
+
+
+@pytest.mark.usefixtures("quick_toil")
+def test_an_option_that_toil_does_not_know_is_reported(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="unrecognized arguments: --no-such-option"):
+        run(tmp_path, rows(""), options=("--no-such-option",))
+
+
+@pytest.mark.slow
+def test_after_a_kill_the_rest_runs_and_no_row_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With real Toil: its leader ends with packmill, and the next one continues from the job store."""
+    use_toil(monkeypatch, tmp_path)
+    codes = ["time.sleep(0.1)"] * 23 + ["answer = {'state': 'failed', 'reason': 'cell-error'}"]
+    code = f"from pathlib import Path; import test_map_toil as tests; tests.run(Path({str(tmp_path)!r}), tests.rows(*{codes}), rows_per_job=6)"  # fmt: skip # noqa: E501
+    modules = (Path(__file__).parent, Path(__file__).parents[2] / "helpers", Path(__file__).parents[3])
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, modules))}
+    process = subprocess.Popen((sys.executable, "-c", code), env=environment)
+    wait_until(lambda: (tmp_path / "ran").exists() and len(ran(tmp_path)) > 3, message="some rows ran")
+
+    process.kill()
+    process.wait()
+    before = ran(tmp_path)
+    ended = run(tmp_path, rows(*codes), rows_per_job=6)
+
+    assert len(before) < 24
+    assert [number for number, one in ended.items() if not one.has_succeeded] == [24]
+    assert ran(tmp_path) == list(range(1, 25))
+    assert not processes_naming(str(tmp_path / "work"))
+    assert not (tmp_path / "work").exists()
