@@ -18,5 +18,5 @@ def add_toil_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--container",
         choices=_CONTAINERS,
-        help="with toil: the program that runs containers where jobs run (default: docker; kubernetes: singularity)",
+        help="with toil: the program that runs containers where jobs run (default: docker)",
     )

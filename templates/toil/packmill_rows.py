@@ -269,6 +269,7 @@ class Container:
         """Seconds until the runner was ready."""
         self._log = group.folder / "containers.log"
         self._began, self._is_ready, self._untold_start = time.monotonic(), False, 0.0
+        self._oom_kills, self._has_run_out_of_memory = 0, False
         replaced = {"@inputs@": mounts, "@gpus@": group.plan.gpu_options}
         words = [word for given in group.plan.command for word in replaced.get(given, [given])]
         marks = {"@group@": group.folder.name, "@tmp@": temporary, "@devices@": devices(group.plan.gpus)}
@@ -302,13 +303,22 @@ class Container:
             self._process.stdin.write(json.dumps({"row": name, "inputs": inputs}).encode() + b"\n")
             self._process.stdin.flush()
         while line := self._process.stdout.readline(_LONGEST_ANSWER):
-            answer = _parse(line)
-            if answer and not self._is_ready:
+            if not (answer := _parse(line)):
+                continue
+            if not self._is_ready and "ended" not in answer:
                 self._is_ready = True
                 self.started = self._untold_start = time.monotonic() - self._began
-            if answer and answer.get("row") == name:
+            self._count_kills(answer)
+            if answer.get("row") == name:
                 return name, answer
         return name, None
+
+    def _count_kills(self, answer: dict) -> None:
+        """Note whether the container ends because memory ran out; its last answer has the number of kills."""
+        kills = answer.get("oom_kills")
+        kills = kills if type(kills) is int else 0
+        self._has_run_out_of_memory = "ended" in answer and kills > self._oom_kills
+        self._oom_kills = max(kills, self._oom_kills)
 
     def take_start(self) -> float:
         """Return the seconds of the start, to the first caller alone: they are not the row's."""
@@ -326,8 +336,9 @@ class Container:
             raise NotStartedError(
                 f"no container starts on {os.uname().nodename} (exit code {code}); {self._last_words()}"
             )
-        reason = "out-of-memory" if code in (137, -9) else "container-died"
-        message = f"the container of the row ended (exit code {code}); {self._last_words()}"
+        reason = "out-of-memory" if self._has_run_out_of_memory else "container-died"
+        how = "because memory ran out " if self._has_run_out_of_memory else ""
+        message = f"the container of the row ended {how}(exit code {code}); {self._last_words()}"
         return {"state": "failed", "reason": reason, "message": message}
 
     def _last_words(self) -> str:

@@ -15,6 +15,7 @@ import uv
 from crate_rules import broken_rules, broken_run_rules
 from local_images import Built
 from support import Finished, commit_all, git, write_notebook
+from toil_engine import use_toil
 
 from generator.cli import main
 
@@ -300,24 +301,16 @@ def example(base_image: str, place: Path, request: pytest.FixtureRequest) -> Pat
     return place / "packages/packmill/city-temperatures/main"
 
 
-@pytest.fixture(scope="module")
-def toil(place: Path) -> Path:
-    """Toil in an environment of its own; the folder of its commands."""
-    for command in (["venv", "--quiet", "--python", sys.executable], ["pip", "install", "--quiet", "toil[cwl]==9.6.0", "--python"]):  # fmt: skip # noqa: E501
-        subprocess.run([uv.find_uv_bin(), *command, str(place / "toil")], check=True)
-    return place / "toil" / "bin"
-
-
 @pytest.mark.parametrize("cwl_engine", ["cwltool", "toil"])
 def test_a_templated_notebook_scraps_and_their_files_are_outputs(
     cwl_engine: str,
     example: Path,
-    toil: Path,
     tmp_path: Path,
     packmill: Callable[..., Finished],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("PATH", f"{toil}:{os.environ['PATH']}")
+    if cwl_engine == "toil":
+        use_toil(monkeypatch, tmp_path)
     template = "runs/{{ args.year }}/{{ city | lower }}/{{ args.notebook_name }}"
     values = (f"-poutput_template={template}", "-pcity=Nairobi")
 

@@ -115,7 +115,7 @@ def toil_plan(request: MapRequest, containers: ContainerPlan, folder: Path) -> T
         containers=containers,
         folder=folder,
         batch_system=batch_system,
-        container=request.container or ("singularity" if batch_system == "kubernetes" else "docker"),
+        container=request.container or "docker",
         options=request.options,
         rows_per_job=request.rows_per_job,
         parallel=request.parallel,

@@ -22,6 +22,8 @@ from generator.shared.errors import UsageError
 
 LOCAL, CWLTOOL, TOIL = "local", "cwltool", "toil"
 """Values of ``--engine``."""
+_WITHOUT_SHARED_FOLDERS = ("kubernetes", "aws_batch", "mesos")
+"""Batch systems of Toil whose jobs see the files of the job store alone."""
 LEAST_MEMORY = 256
 """MiB of a container."""
 
@@ -131,6 +133,11 @@ def _engine(request: MapRequest, staged: int | None, progress: Progress) -> str:
     if request.way != "auto" and (request.engine != TOIL or staged is not None):
         raise UsageError(f"--way {request.way} is for --engine {LOCAL}; omit it")
     if request.engine == TOIL:
+        if staged is None and request.batch_system in _WITHOUT_SHARED_FOLDERS:
+            raise UsageError(
+                f"--batch-system {request.batch_system}: its nodes share no folder, which jobs of packmill map need; "
+                "run the package's scatter.cwl with toil-cwl-runner"
+            )
         if staged is not None and not request.trust:
             raise UsageError(f"{why}, for which Toil requires --trust; or use --engine {CWLTOOL}")
         return TOIL
