@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from parallel import GroupScheduling, arrange
 from postgresql import Cluster, running_cluster
+from process_state import same_state_afterwards
 from session import begin_session, end_session
 from support import Finished
 
@@ -71,6 +72,13 @@ def same_environment_afterwards() -> Iterator[None]:
         os.environ.clear()
         os.environ.update(before)
     assert not changed, f"the test has changed {', '.join(sorted(changed))}"
+
+
+@pytest.fixture(autouse=True)
+def same_process_afterwards() -> Iterator[None]:
+    """No test passes on other state of the process, such as the working directory or a signal's handler."""
+    with same_state_afterwards():
+        yield
 
 
 @pytest.fixture
