@@ -10,4 +10,4 @@ programs=$!
 scripts/lint || { wait; exit 1; }
 wait "$programs"
 echo "==> Running the tests, ${SECONDS} s after the start" >&2
-exec pytest --numprocesses=auto "$@"
+exec pytest --numprocesses=auto --durations=25 --durations-min=10 "$@"

@@ -6,6 +6,7 @@ import gc
 import os
 import secrets
 import signal
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -36,7 +37,10 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_unconfigure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
+        begin = time.monotonic()
         end_session()
+        if (seconds := time.monotonic() - begin) > 10:
+            print(f"==> Removed what the tests left on this machine, in {seconds:.0f} s")
 
 
 @pytest.hookimpl(optionalhook=True)
