@@ -17,6 +17,7 @@ from generator.build.pipeline import Built, build
 from generator.ci import checks as checking
 from generator.ci.artifacts import fetch_package
 from generator.ci.report import report_file, reported
+from generator.ci.uploads import add_uploads
 from generator.containers.limits import container_limits
 from generator.containers.setup import ensure_engine
 from generator.containers.shared_folder import check_shared_folder
@@ -153,6 +154,7 @@ def _run(environment: Mapping[str, str], settings: Settings, progress: Progress)
     """
     with progress.step("Fetching the package"):
         folder = fetch_package(environment, Path("package")).resolve()
+    add_uploads(folder)
     values = job_values(environment.get("inputs", ""), folder, name="the variable 'inputs'")
     if not settings.local_repositories:
         refuse_local_files(values, folder)

@@ -9,6 +9,8 @@ from pathlib import Path
 from generator.commands.parser import Commands, command
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_SLOWEST_UPLOAD = 16 << 10
+"""Bytes a second for which the body of an upload gets more time than a request's."""
 
 
 def add(commands: Commands) -> None:
@@ -157,6 +159,7 @@ def run(options: argparse.Namespace) -> int:
                 total=options.connections,
                 per_address=options.connections_per_address or shared,
                 request=request,
+                slowest_body=_SLOWEST_UPLOAD,
             ),
             job_user=options.job_user,
             job_writes=tuple(options.job_writes),

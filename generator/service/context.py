@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 import sqlalchemy as sa
 from fastapi import Request
@@ -18,10 +19,12 @@ from generator.service.lookups.lookups import Lookups
 from generator.service.metrics import ServiceMetrics
 from generator.service.notebooks.pages import NotebookPages
 from generator.service.project.project import Commit, Project
+from generator.service.runs.recording import run_record
 from generator.service.store.hooks import Hooks
 from generator.service.store.job_folders import DataFolder
 from generator.service.store.masking import mask_value
 from generator.service.store.pipelines import Pipelines, Variables
+from generator.service.store.runs import Runs, add_run
 from generator.service.store.schedules import Schedules
 from generator.service.store.tokens import Identity
 from generator.shared.errors import UsageError
@@ -52,6 +55,11 @@ class Context:
         """The hooks of the project."""
         return self.dispatcher.hooks
 
+    @property
+    def runs(self) -> Runs:
+        """The runs of packages."""
+        return Runs(self.pipelines.database)
+
     def base(self, request: Request) -> str:
         """Return the service's address as the client wrote it."""
         return self.address or str(request.base_url).rstrip("/")
@@ -65,8 +73,11 @@ class Context:
         variables: Variables,
         schedule: int | None = None,
         within: Within = lambda _connection, _number: None,
+        files: Path | None = None,
     ) -> int:
-        """Create a pipeline for a ref; return its number. ``within`` adds to the transaction.
+        """Create a pipeline for a ref; return its number.
+
+        ``within`` adds to the transaction; ``files`` were received for a run (`generator.service.store.run_files`).
 
         Raises:
             HttpError: 400, the ref does not exist, its pipeline file is invalid, or its rules select no job.
@@ -84,6 +95,17 @@ class Context:
         if not selected:
             why = "Pipeline will not run for the selected trigger. The rules configuration prevented any jobs from "
             raise HttpError(400, {"message": {"base": [why + "being added to the pipeline."]}})
+        record = run_record(self.data, variables)
+        if record and record.has_secrets:
+            variables = [{**one, "once": True} if one["key"] == "inputs" else one for one in variables]
+
+        def add(connection: sa.Connection, number: int) -> None:
+            if record:
+                add_run(connection, number, record)
+            if files:
+                self.data.run_files.keep(files, number)
+            within(connection, number)
+
         shown = {name: mask_value(name, value) for name, value in known.items()}
         return self.pipelines.create(
             revision,
@@ -94,7 +116,7 @@ class Context:
             variables=variables,
             name=file.name_for(shown),
             schedule=schedule,
-            within=within,
+            within=add,
         )
 
 

@@ -41,10 +41,22 @@ from generator.service.notebooks.pages import NotebookPages
 from generator.service.pages import api as api_pages
 from generator.service.pages import hooks as hook_pages
 from generator.service.pages import jobs as job_pages
-from generator.service.pages import new_package, notebook, packages, preview_pages, sessions, signing_in
+from generator.service.pages import (
+    new_package,
+    notebook,
+    packages,
+    preview_pages,
+    run_submission,
+    runs,
+    sessions,
+    signing_in,
+)
 from generator.service.pages import pipelines as pipeline_pages
+from generator.service.pages import schedules as schedule_pages
 from generator.service.pages.rendering import page
+from generator.service.pages.run_reports import describe_run
 from generator.service.project.project import Project
+from generator.service.runs.recording import record_earlier
 from generator.service.schedules.starter import ScheduleStarter
 from generator.service.store import tokens
 from generator.service.store.database import Database, sqlite_url
@@ -72,6 +84,9 @@ _pages = (
     new_package.router,
     hook_pages.router,
     packages.router,
+    run_submission.router,
+    runs.router,
+    schedule_pages.router,
     notebook.router,
     preview_pages.router,
     job_pages.router,
@@ -176,6 +191,7 @@ def serve(options: Options, environment: Mapping[str, str], say: Callable[[str],
         )
         if hidden := data.hidden.hide_earlier(database):
             say(f"{hidden} earlier pipelines: removed values that may be secret from the database")
+        record_earlier(database, data)
         rows = Pipelines(database, data.hidden)
         sets_up = (isolation.confined or isolation.user) and checkout.has_file("build.sh")
         scheduler = Scheduler(
@@ -235,8 +251,14 @@ def _dispatcher(
         guarded=is_yes(environment.get("PACKMILL_STAGE_GUARD", "")) or not options.local_repositories,
         reachable=words(environment.get("PACKMILL_STAGE_ALLOW", "")),
     )
-    hooks = Hooks(rows.database, DataFolder(options.data.resolve()).hook_secrets)
-    payloads = Payloads(project=project, address=address, commit_of=partial(commit_of, project))
+    data = DataFolder(options.data.resolve())
+    hooks = Hooks(rows.database, data.hook_secrets)
+    payloads = Payloads(
+        project=project,
+        address=address,
+        commit_of=partial(commit_of, project),
+        describe_run=partial(describe_run, rows, data),
+    )
     made = Dispatcher(hooks, payloads, policy)
     hooks.on_change = made.wake
     rows.listeners.append(made.wake)

@@ -252,9 +252,10 @@ def test_a_package_is_run_from_its_page_with_other_values(service: Service, algo
         expect(page.get_by_role("cell", name="n", exact=True)).to_be_visible()
         page.get_by_text("Executed notebook").click()
         expect(page.frame_locator("iframe").get_by_text("stage-out").first).to_be_visible()
-        job = int(page.url.partition("#")[0].rpartition("/")[2])
+        run = int(page.url.partition("#")[0].rpartition("/")[2])
         browser.close()
 
+    job = service.jobs(run)["run"]["id"]
     assert service.ask("GET", f"/jobs/{job}/artifacts/results/output/squares.txt").text == "0 1 4 9"
 
 

@@ -113,9 +113,9 @@ def test_a_run_is_listed_with_its_notebook_commit_and_values(
     assert "later=echo ünder way" in row
     assert "secret" not in row
     assert "threshold" not in row
-    assert f"results of #{run}</a>" in session.get(package, timeout=60).text
+    assert f'href="/ada/toy/-/runs/{run}">#{run}</a>' in session.get(package, timeout=60).text
     shown = session.get(f"{service.url}/ada/toy/-/pipelines/{run}", timeout=60).text
-    assert f'href="{package.removeprefix(service.url)}#run">Repeat with changes</a>' in shown
+    assert f'href="{package.removeprefix(service.url)}?repeat={run}#run">Repeat with changes</a>' in shown
 
 
 def test_results_begin_with_each_picture_once_and_the_first_rows_of_tables(

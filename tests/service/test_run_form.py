@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from generator.service.pages.run_form import fields, values
+from generator.service.pages.run_form import fields, texts, values
 
 _INTERFACE = {
     "inputs": [
@@ -46,7 +46,7 @@ def test_each_type_has_its_control_and_shows_its_default() -> None:
         "kind": ("select", "a", False),
         "many": ("lines", "1\n2", False),
         "any": ("json", "", False),
-        "key": ("text", "", False),
+        "key": ("password", "", False),
         "table": ("lines", "", False),
     }
 
@@ -64,11 +64,14 @@ def test_each_type_has_its_control_and_shows_its_default() -> None:
         ({"any": '{"a": [1]}'}, {"x": 1.5, "any": {"a": [1]}}),
         ({"any": "just words"}, {"x": 1.5, "any": "just words"}),
         ({"table": "https://x/a.csv"}, {"x": 1.5, "table": [{"class": "File", "location": "https://x/a.csv"}]}),
-        ({"key": "sesame"}, {"x": 1.5}),
+        ({"key": "sesame"}, {"x": 1.5, "key": "sesame"}),
     ],
 )
 def test_values_come_back_as_their_types(given: dict[str, str], expected: dict[str, Any]) -> None:
-    assert _values(**given) == (expected, {})
+    found = _values(**given)
+    assert found == (expected, {})
+    again = texts(found[0], fields(_INTERFACE))
+    assert values(again, fields(_INTERFACE))[0] == {name: one for name, one in expected.items() if name != "key"}
 
 
 @pytest.mark.parametrize(

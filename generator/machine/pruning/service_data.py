@@ -66,6 +66,7 @@ def _removal(data: DataFolder, database: Database, pipeline: Row) -> Removal:
 
 
 def _remove(data: DataFolder, database: Database, number: int) -> bool:
+    data.run_files.remove(number)
     for job in Pipelines(database, data.hidden).delete(number):
         data.job(job).remove()
         data.remove_work(job)

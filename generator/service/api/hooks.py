@@ -185,7 +185,7 @@ def find_hook(request: Request, number: int) -> Row:
         HttpError: 404, it does not exist.
     """
     found = context(request).hooks.get(number)
-    if found is None:
+    if found is None or found["pipeline_id"] or found["schedule_id"]:
         raise_not_found()
     return found
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from generator.service.project.project import Commit, Project
 from generator.service.store import states
-from generator.service.store.outbox import JOB
+from generator.service.store.outbox import JOB, RUN
 
 _NO_COMMIT = "0" * 40
 _Row = Mapping[str, Any]
@@ -20,11 +20,15 @@ _Row = Mapping[str, Any]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Payloads:
-    """The bodies of one project's events; ``address`` is the service's for people."""
+    """The bodies of one project's events; ``address`` is the service's for people.
+
+    ``describe_run`` returns what a pipeline ran, and why it failed.
+    """
 
     project: Project
     address: str
     commit_of: Callable[[str], Commit | None]
+    describe_run: Callable[[_Row], Mapping[str, Any]] = lambda _pipeline: {}
 
     def body(self, event: str, happened: _Row) -> dict[str, Any]:
         """Return the body of an event, from the state that `generator.service.store.outbox` stored."""
@@ -32,7 +36,8 @@ class Payloads:
         if event == JOB:
             job = next(one for one in jobs if one["id"] == happened["job"])
             return self._job_event(pipeline, jobs, job)
-        return self._pipeline_event(pipeline, jobs)
+        found = self._pipeline_event(pipeline, jobs)
+        return {**found, "run": self._run(pipeline)} if event == RUN else found
 
     def _pipeline_event(self, pipeline: _Row, jobs: list[_Row]) -> dict[str, Any]:
         current = states.latest(jobs)
@@ -64,6 +69,12 @@ class Payloads:
             "commit": self._commit(commit) if commit else None,
             "builds": [self._build(job, pipeline) for job in current],
         }
+
+    def _run(self, pipeline: _Row) -> dict[str, Any]:
+        """Return the part that GitLab's event lacks: what ran, why it failed, and where people see it."""
+        described = dict(self.describe_run(pipeline))
+        page = self._page("runs" if described.get("package") else "pipelines", pipeline["id"])
+        return {"id": pipeline["id"], "status": pipeline["status"], "reason": None, "url": page, **described}
 
     def _build(self, job: _Row, pipeline: _Row) -> dict[str, Any]:
         kept = job["artifacts_size"]

@@ -32,6 +32,7 @@ from generator.service.store import tokens
 from generator.service.store.database import Database, Row, jobs, rows
 from generator.service.store.job_folders import DataFolder, JobFolder
 from generator.service.store.pipelines import Pipelines
+from generator.service.store.run_tables import runs
 from generator.shared.errors import UsageError
 from generator.subprocesses import start_apart
 
@@ -307,9 +308,10 @@ class Scheduler:
                 self._data.job(number).remove()
 
     def _remove_expired(self) -> None:
-        """Remove expired artifacts and hidden values that no job needs any more."""
+        """Remove expired artifacts, and hidden values and uploaded files that no job needs any more."""
         self._pipelines.hidden.remove_old(self._database)
         with self._database.connection() as connection:
+            self._data.run_files.remove_stale(connection.execute(sa.select(runs.c.pipeline_id)).scalars())
             over = rows(connection, sa.select(jobs.c.id).where(jobs.c.artifacts_expire_at < time.time()))
         for job in over:
             with self._database.transaction() as connection:  # excludes that they are kept meanwhile

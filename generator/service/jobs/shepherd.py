@@ -44,8 +44,9 @@ _COPIED = frozenset((".docker/buildx/current",))
 _CONFINEMENT, _LEFTOVERS = (Path(__file__).with_name(name) for name in ("confinement.py", "leftovers.py"))
 _Spec = dict[str, Any]
 """script (lines), environment, project (a git repository), sha, work and temporary (folders), home (link targets by
-path in the job's home folder), user, files (as in ``confinement.py``), label, artifacts (zips of earlier jobs), keep
-({paths, when, junit, dotenv}), timeout (seconds), trace_limit and artifacts_limit (bytes), secrets (texts)."""
+path in the job's home folder), user, files (as in ``confinement.py``), label, artifacts (zips of earlier jobs),
+files_of_run (pairs of an uploaded file and its path in the work folder), keep ({paths, when, junit, dotenv}), timeout
+(seconds), trace_limit and artifacts_limit (bytes), secrets (texts)."""
 
 
 class SystemFailureError(Exception):
@@ -102,8 +103,15 @@ class Shepherd:
             with Section(self._trace, "download_artifacts", "Downloading artifacts"):
                 for archive in self._spec["artifacts"]:
                     self._unpack(Path(archive))
+        for source, path in self._spec["files_of_run"]:
+            self._copy_upload(Path(source), self._work / path)
         self._make_home()
         self._hand_over()
+
+    def _copy_upload(self, source: Path, target: Path) -> None:
+        self._trace.say(f"Copying {target.relative_to(self._work)}")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
 
     def _make_home(self) -> None:
         """Create the temporary folder, and in it a home folder with the account's settings, as links where possible."""

@@ -85,6 +85,7 @@ def job_spec(
         "files": isolation.files(data, number, shared=shared, read=(job_context.project.folder,)),
         "label": data.label(number),
         "artifacts": [str(archive) for archive in archives if archive.is_file()],
+        "files_of_run": [(str(file), path) for file, path in data.run_files.listed(pipeline["id"])],
         "keep": _artifact_rules(described),
         "timeout": described.timeout,
         "trace_limit": limits.trace,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
@@ -11,23 +11,18 @@ import jinja2
 import sqlalchemy as sa
 import yaml
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import RedirectResponse
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
-from starlette.concurrency import run_in_threadpool
 
 from generator.repository.places import repository_identity
 from generator.service.api.jobs import find_job
-from generator.service.api.parameters import read_parameters
 from generator.service.archives import Archive, PackageEntry, list_packages
 from generator.service.context import context
-from generator.service.http_errors import HttpError, error_text, raise_not_found
 from generator.service.pages import picture, run_form
-from generator.service.pages.badges import pipeline_status
 from generator.service.pages.rendering import page
-from generator.service.pages.sessions import check_writer_form, session
+from generator.service.pages.run_views import run_rows
+from generator.service.pages.sessions import session
 from generator.service.store.database import jobs, rows
-from generator.service.store.search import runs_of_package
 
 router = APIRouter()
 _MOST_SHOWN = 50
@@ -36,10 +31,25 @@ _MOST_DOCUMENTS, _LONGEST_TEXT, _MOST_TEXT = 200, 200_000, 2_000_000
 _MOST_INPUTS = 1000
 _MOST_RUNS = 20
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_MALFORMED = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError, jinja2.TemplateError)
+MALFORMED = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError, jinja2.TemplateError)
 """The errors that a ``package.json`` not written by packmill can cause."""
-_NOT_SHOWN = "This package is not shown: its package.json was not written by packmill."
+NOT_SHOWN = "This package is not shown: its package.json was not written by packmill."
 _TEXTS = (".cwl", ".json", ".yml", ".yaml", ".md", ".txt", ".csv")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FormState:
+    """What the form of a package shows: texts by control, errors by field, and the run that it repeats.
+
+    ``asked_again`` are inputs whose values in that run are not shown, ``files`` the paths of its uploads by field.
+    """
+
+    given: Mapping[str, str] = field(default_factory=dict)
+    wrong: Mapping[str, str] = field(default_factory=dict)
+    message: str = ""
+    repeated: int = 0
+    asked_again: tuple[str, ...] = ()
+    files: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 @router.get("/packages")
@@ -77,59 +87,33 @@ def _identity(package: PackageEntry, job: int) -> tuple[str, ...]:
 
 @router.get("/jobs/{number:int}/package/{folder:path}")
 def package_page(request: Request, number: int, folder: str) -> Response:
-    """Show one package."""
+    """Show one package; with ``repeat``, the form has the values of this run."""
     try:
-        return _render(request, number, folder, given={}, wrong={}, message="")
-    except _MALFORMED:
-        return page(request, "wrong.html", session(request), code="Package", message=_NOT_SHOWN)
+        return render_package(request, number, folder, state=_state_of_run(request, number, folder))
+    except MALFORMED:
+        return page(request, "wrong.html", session(request), code="Package", message=NOT_SHOWN)
 
 
-@router.post("/jobs/{number:int}/package/{folder:path}")
-async def run(request: Request, number: int, folder: str) -> Response:
-    """Run the package with the values of the form, as a new pipeline."""
-    given = await read_parameters(request)
-    return await run_in_threadpool(_run, request, number, folder, given)
+def _state_of_run(request: Request, number: int, folder: str) -> FormState:
+    """Return the form with the values of an earlier run of the package, or with its defaults."""
+    session(request)
+    text = request.query_params.get("repeat", "")
+    run = context(request).runs.get(int(text)) if text.isdecimal() and len(text) < 10 else None
+    if run is None or (run["job"], run["folder"]) != (number, folder):
+        return FormState()
+    known = package_fields(Archive(context(request).data.job(number).artifacts).package(folder))
+    names = tuple(field.name for field in known if field.id in run["withheld"])
+    files = run_form.uploads(run["values"], known)
+    return FormState(given=run_form.texts(run["values"], known), repeated=run["id"], asked_again=names, files=files)
 
 
-def _run(request: Request, number: int, folder: str, given: dict[str, Any]) -> Response:
-    here, who = context(request), check_writer_form(request, given)
-    archive = Archive(here.data.job(number).artifacts)
-    found = archive.package(folder)
-    texts = {name: str(value) for name, value in given.items()}
-    try:
-        values, wrong = run_form.values(texts, _fields(found))
-    except _MALFORMED:
-        raise HttpError(400, {"message": _NOT_SHOWN}) from None
-    if wrong:
-        return _render(
-            request, number, folder, given=texts, wrong=wrong, message="Some values are invalid.", status=400
-        )
-    variables = {"package": str(number), "inputs": json.dumps(values, ensure_ascii=False)}
-    if len(archive.packages()) > 1:
-        process = found["process"].get("path")
-        variables["package_process"] = process if isinstance(process, str) else folder.rpartition("/")[2]
-    listed = [{"key": name, "value": value, "variable_type": "env_var"} for name, value in variables.items()]
-    try:
-        pipeline = _ref_of(request, number)
-        made = here.start_pipeline(ref=pipeline, source="web", user=who.identity, variables=listed)
-    except HttpError as error:
-        return _render(request, number, folder, given=texts, wrong={}, message=error_text(error), status=error.status)
-    job = here.pipelines.jobs_of(made)[0]
-    return RedirectResponse(f"/{here.project.path}/-/jobs/{job['id']}", status_code=303)
+def render_package(request: Request, number: int, folder: str, *, state: FormState, status: int = 200) -> Response:
+    """Show a package with a form in some state.
 
-
-def _ref_of(request: Request, number: int) -> str:
-    """Return the ref of a job's pipeline."""
-    pipeline = context(request).pipelines.get(find_job(request, number)["pipeline_id"])
-    if pipeline is None:
-        raise_not_found()
-    return str(pipeline["ref"])
-
-
-def _render(
-    request: Request, number: int, folder: str, *, given: dict[str, str], wrong: dict[str, str], message: str,
-    status: int = 200,
-) -> Response:  # fmt: skip
+    Raises:
+        HttpError: 404, the job has no such package.
+        ValueError or another error of `MALFORMED`: packmill did not write the package's record.
+    """
     here, who = context(request), session(request)
     job = find_job(request, number)
     archive = Archive(here.data.job(number).artifacts)
@@ -144,33 +128,14 @@ def _render(
         job=job,
         folder=folder,
         package=found,
-        fields=_fields(found),
-        given=given,
-        wrong=wrong,
-        message=message,
+        fields=package_fields(found),
+        form=state,
         picture=picture.draw(picture.interface_graph(found["interface"], title=title)),
         whole_picture=_whole_picture(archive, folder, title),
         documents=_documents(archive, folder, sorted(names)),
         more=max(0, len(names) - _MOST_DOCUMENTS),
-        runs=_runs(request, archive, number, folder, found),
+        runs=run_rows(request, number, folder),
     )
-
-
-def _runs(
-    request: Request, archive: Archive, number: int, folder: str, found: Mapping[str, Any]
-) -> list[dict[str, Any]]:
-    """Return the latest runs of a package, each with its jobs."""
-    here = context(request)
-    names = (found["process"].get("path"), folder.rpartition("/")[2])
-    is_only = len(archive.packages()) == 1
-    listed: list[dict[str, Any]] = []
-    for row in runs_of_package(here.pipelines.database, number, limit=_MOST_RUNS):
-        process = next((one["value"] for one in row["variables"] if one["key"] == "package_process"), "")
-        if is_only or process in names:
-            mine = [dict(job) for job in here.pipelines.jobs_of(row["id"], with_retried=False)]
-            if mine:
-                listed.append({**row, "word": pipeline_status(row["status"], mine), "jobs": mine})
-    return listed
 
 
 def _names(archive: Archive, folder: str, found: Mapping[str, Any]) -> list[str]:
@@ -182,11 +147,11 @@ def _names(archive: Archive, folder: str, found: Mapping[str, Any]) -> list[str]
     return [name.removeprefix(f"{folder}/") for name in names if name in own or not name.startswith(below)]
 
 
-def _fields(found: Mapping[str, Any]) -> list[run_form.Field]:
+def package_fields(found: Mapping[str, Any]) -> list[run_form.Field]:
     """Return the fields of a package's form.
 
     Raises:
-        ValueError or another error of `_MALFORMED`: packmill did not write the interface.
+        ValueError or another error of `MALFORMED`: packmill did not write the interface.
     """
     lists = [found["interface"].get(name, []) for name in ("inputs", "stage_in", "outputs")]
     if not all(isinstance(one, list) and len(one) <= _MOST_INPUTS for one in lists):

@@ -94,6 +94,7 @@ def pipeline_page(request: Request, number: int) -> Response:
             (job["dotenv"]["PACKMILL_IMAGE"] for job in reversed(current) if job["dotenv"].get("PACKMILL_IMAGE")), ""
         ),
         requested=requested_variables(pipeline),
+        run=here.runs.get(number),
         again=form_to_repeat(pipeline, f"/{here.project.path}/-", here.data),
         retryable=any(job["status"] in ("failed", "canceled") for job in current),
     )

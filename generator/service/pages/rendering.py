@@ -16,6 +16,7 @@ from generator.resources import data_folder
 from generator.service.context import context
 from generator.service.pages import badges
 from generator.service.pages.sessions import Session
+from generator.service.pages.value_texts import value_text
 from generator.service.store import states
 from generator.shared.size_text import size_text
 
@@ -85,6 +86,7 @@ def _environment() -> jinja2.Environment:
     environment.filters |= {"moment": _moment, "iso": _iso, "duration": duration, "size": size_text}
     environment.filters |= {"job_status": badges.job_status, "reasons_not_run": badges.reasons_not_run}
     environment.filters |= {"quoted": lambda path: quote(path, safe="/"), "shell": shlex.quote}
+    environment.filters["value_text"] = value_text
     environment.filters["query"] = lambda text: quote(text, safe="", errors="replace")
     return environment
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from generator.notebook.interface import cwl_id
@@ -21,7 +22,7 @@ _FILES = ("File", "Directory")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Field:
-    """One input in a form; ``control`` is text, number, date, select, lines or json.
+    """One input in a form; ``control`` is text, number, date, select, lines, json or password.
 
     ``limits`` are the attributes ``min``, ``max`` and the like of the control, with their values.
     """
@@ -37,6 +38,16 @@ class Field:
     secret: bool
     whole: bool
     limits: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def takes_files(self) -> bool:
+        """Whether files can be uploaded for the input."""
+        return self.type.removesuffix("[]") == "File"
+
+    @property
+    def is_list(self) -> bool:
+        """Whether the input has several values."""
+        return self.type.endswith("[]")
 
 
 class WrongValueError(Exception):
@@ -60,7 +71,9 @@ def _field(one: Mapping[str, Any]) -> Field:
         control = "number" if kind in (*_WHOLE, *_REAL) else "json" if kind == "Any" else "text"
     if control == "text" and one.get("format") == "date" and not one.get("dynamic"):
         control = "date"
-    default = one.get("default")
+    if one.get("secret") and control in ("text", "number", "date"):
+        control = "password"
+    default = None if one.get("secret") else one.get("default")
     return Field(
         id=cwl_id(str(one["name"])),
         name=str(one["name"]),
@@ -69,7 +82,7 @@ def _field(one: Mapping[str, Any]) -> Field:
         control=control,
         options=options,
         default=_format_default(default, control) if default is not None else "",
-        required=not one.get("optional") and default is None and not one.get("secret"),
+        required=not one.get("optional") and default is None and not (one.get("secret") and one.get("default")),
         secret=bool(one.get("secret")),
         whole=kind in _WHOLE,
         limits=tuple(_limits(one, control)),
@@ -125,21 +138,83 @@ def _format_default(value: Any, control: str) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def values(form: Mapping[str, str], known: list[Field]) -> tuple[dict[str, Any], dict[str, str]]:
-    """Return a form's values and its errors, both by field ID; an empty field means the default."""
+def values(
+    form: Mapping[str, str], known: list[Field], files: Mapping[str, Sequence[Mapping[str, Any]]] = MappingProxyType({})
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return a form's values and its errors, both by field ID; an empty field means the default.
+
+    ``files`` are uploaded files by field ID, as CWL's File objects (`generator.service.store.run_files`).
+    """
     found: dict[str, Any] = {}
     wrong: dict[str, str] = {}
     for field in known:
         text = form.get(f"input-{field.id}", "").replace("\r\n", "\n").strip("\n")
-        if not text.strip() or field.secret:
+        uploaded = files.get(field.id, ())
+        if not text.strip() and not uploaded:
             if field.required:
                 wrong[field.id] = "a value is required"
             continue
         try:
-            found[field.id] = _value(text, field)
+            found[field.id] = _file_value(text, field, uploaded) if uploaded else _value(text, field)
         except WrongValueError as error:
             wrong[field.id] = str(error)
     return found, wrong
+
+
+def texts(given: Mapping[str, Any], known: list[Field]) -> dict[str, str]:
+    """Return the texts of a form for values, by name of the control: the way back from `values`.
+
+    Uploaded files are left out, and so are fields whose value a form cannot show, such as a record of a stage-in.
+    """
+    shown = {}
+    for field in known:
+        if field.id in given and not field.secret:
+            text = _text(given[field.id], field)
+            if text is not None:
+                shown[f"input-{field.id}"] = text
+    return shown
+
+
+def uploads(given: Mapping[str, Any], known: list[Field]) -> dict[str, list[str]]:
+    """Return the paths of the uploaded files among values, by field ID."""
+    found = {}
+    for field in known:
+        value = given.get(field.id)
+        items = value if isinstance(value, list) else [value]
+        paths = [str(one["path"]) for one in items if isinstance(one, dict) and "path" in one]
+        if field.takes_files and paths:
+            found[field.id] = paths
+    return found
+
+
+def _text(value: Any, field: Field) -> str | None:
+    if field.control == "json":
+        return json.dumps(value, ensure_ascii=False)
+    if field.control == "lines":
+        items = [_line(one) for one in (value if isinstance(value, list) else [value])]
+        return None if None in items else "\n".join(one for one in items if one)
+    if isinstance(value, bool):
+        return json.dumps(value)
+    return str(value) if isinstance(value, str | int | float) else None
+
+
+def _line(value: Any) -> str | None:
+    """Return a value in a line of its own, an empty text for an uploaded file, None if it does not fit."""
+    if isinstance(value, dict):
+        if value.get("class") not in _FILES:
+            return None
+        return "" if "path" in value else str(value.get("location", ""))
+    return value if isinstance(value, str) and "\n" not in value else json.dumps(value, ensure_ascii=False)
+
+
+def _file_value(text: str, field: Field, uploaded: Sequence[Mapping[str, Any]]) -> Any:
+    items = [_scalar(line.strip(), "File", field) for line in text.split("\n") if line.strip()]
+    items += uploaded
+    if field.is_list:
+        return items
+    if len(items) != 1:
+        raise WrongValueError("give one file: by its URL or as an upload")
+    return items[0]
 
 
 def _value(text: str, field: Field) -> Any:

@@ -38,13 +38,13 @@ def requested_variables(pipeline: Row) -> dict[str, str]:
 def form_to_repeat(pipeline: Row, home: str, data: DataFolder) -> str:
     """Return the address of the form that starts a pipeline again: with its values, except secret ones.
 
-    The values of a run are secret, so its form is the package's own; it is empty if the package no longer exists.
+    The form of a run is the package's own, with the values that may be read; it is empty without the package.
     """
     requested = requested_variables(pipeline)
     number = requested.get("package", "")
     if number:
         folder = _package_of_run(requested, data).folder
-        return f"{home}/jobs/{number}/package/{quote(folder)}#run" if folder else ""
+        return f"{home}/jobs/{number}/package/{quote(folder)}?repeat={pipeline['id']}#run" if folder else ""
     shown = {one["key"]: one["value"] for one in pipeline["variables"] if one["value"] and not one.get("hidden")}
     query = urlencode({**shown, "ref": pipeline["ref"]}, errors="replace")
     return f"{home}/pipelines/new?{query}" if len(query) <= _LONGEST_QUERY else ""

@@ -2,7 +2,8 @@
 
 The database has only masked values (`generator.service.store.masking`) and marks their variables as ``hidden``. The
 values are in a file for each pipeline, which only the service's user may read. It is removed with its pipeline, or a
-week after the pipeline has ended: until then jobs can be retried.
+week after the pipeline has ended: until then jobs can be retried. Values that include a secret of a package are removed
+as soon as the pipeline has ended.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,15 +62,22 @@ class HiddenValues:
         """Remove the values of a pipeline."""
         self._file(number).unlink(missing_ok=True)
 
+    def remove_others(self, known: Collection[int]) -> None:
+        """Remove the values of all numbers but the known ones."""
+        for path in self.folder.glob("*.json"):
+            if path.stem.isdecimal() and int(path.stem) not in known:
+                path.unlink(missing_ok=True)
+
     def remove_old(self, database: Database) -> None:
         """Remove the values of pipelines that were deleted or ended a week ago."""
         numbers = [int(path.stem) for path in self.folder.glob("*.json") if path.stem.isdecimal()]
         for some in (numbers[first : first + 500] for first in range(0, len(numbers), 500)):
             with database.transaction() as connection:  # excludes that a pipeline is created meanwhile
-                statement = sa.select(pipelines.c.id, pipelines.c.finished_at).where(pipelines.c.id.in_(some))
-                found = {row["id"]: row["finished_at"] for row in rows(connection, statement)}
+                found = {
+                    row["id"]: row for row in rows(connection, sa.select(pipelines).where(pipelines.c.id.in_(some)))
+                }
                 for number in some:
-                    if number not in found or (found[number] or time.time()) < time.time() - _KEPT:
+                    if number not in found or _is_over(found[number]):
                         self.remove(number)
 
     def hide_earlier(self, database: Database) -> int:
@@ -102,6 +111,18 @@ class HiddenValues:
             os.fsync(opened.fileno())
         new.replace(self._file(number))
         _flush_folder(self.folder)
+
+
+def has_secrets_of_one_run(variables: Variables) -> bool:
+    """Return whether a variable has the mark ``once``: its values are not kept after the pipeline has ended."""
+    return any(one.get("once") for one in variables)
+
+
+def _is_over(row: Row) -> bool:
+    """Return whether no job of a pipeline needs its values any more."""
+    if row["status"] in states.finished and has_secrets_of_one_run(row["variables"]):
+        return True
+    return bool((row["finished_at"] or time.time()) < time.time() - _KEPT)
 
 
 def _must_hide(one: dict[str, Any]) -> bool:

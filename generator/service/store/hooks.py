@@ -8,10 +8,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from generator.service.store.database import Database, Row, row, rows
+from generator.service.store import states
+from generator.service.store.database import Database, Row, pipelines, row, rows
 from generator.service.store.hidden_values import HiddenValues
 from generator.service.store.hook_tables import deliveries, hooks
-from generator.service.store.outbox import delivery
+from generator.service.store.outbox import RUN, delivery
 from generator.shared.errors import UsageError
 
 MOST = 100
@@ -30,9 +31,9 @@ class Hooks:
         self._database, self._hidden, self.on_change = database, hidden, on_change
 
     def all(self) -> list[Row]:
-        """Return all hooks, oldest first."""
+        """Return all hooks of the project, oldest first."""
         with self._database.connection() as connection:
-            return rows(connection, sa.select(hooks).order_by(hooks.c.id))
+            return rows(connection, sa.select(hooks).where(_of_project()).order_by(hooks.c.id))
 
     def get(self, number: int) -> Row | None:
         """Return a hook, None if it does not exist."""
@@ -42,13 +43,44 @@ class Hooks:
     def create(self, *, url: str, token: str, **fields: Any) -> int | None:
         """Create a hook; return its number, None if there are too many hooks."""
         with self._database.transaction() as connection:
-            if connection.execute(sa.select(sa.func.count()).select_from(hooks)).scalar_one() >= MOST:
+            counted = sa.select(sa.func.count()).select_from(hooks).where(_of_project())
+            if connection.execute(counted).scalar_one() >= MOST:
                 return None
             values = {**fields, "target": [], "created_at": time.time()}
             made = connection.execute(sa.insert(hooks).values(values)).inserted_primary_key
             number = int(made[0]) if made else 0
             self._keep(connection, number, url=url, token=token)
         return number
+
+    def add_notification(
+        self,
+        connection: sa.Connection,
+        *,
+        url: str,
+        token: str,
+        pipeline: int | None = None,
+        schedule: int | None = None,
+    ) -> None:
+        """Add an address that gets the end of a pipeline, or of each pipeline of a schedule, in a transaction."""
+        values = {"target": [], "events": [RUN], "verify": True, "created_at": time.time()}
+        values |= {"pipeline_id": pipeline, "schedule_id": schedule}
+        made = connection.execute(sa.insert(hooks).values(values)).inserted_primary_key
+        self._keep(connection, int(made[0]) if made else 0, url=url, token=token)
+
+    def set_notification(self, schedule: int, *, url: str, token: str) -> None:
+        """Replace the address that gets the ends of a schedule's pipelines; none if it is empty."""
+        mine = sa.select(hooks.c.id).where(hooks.c.schedule_id == schedule)
+        with self._database.transaction() as connection:
+            connection.execute(sa.delete(deliveries).where(deliveries.c.hook_id.in_(mine)))
+            connection.execute(sa.delete(hooks).where(hooks.c.schedule_id == schedule))
+            if url:
+                self.add_notification(connection, url=url, token=token, schedule=schedule)
+
+    def notifications(self, *, pipeline: int | None = None, schedule: int | None = None) -> list[Row]:
+        """Return the hooks of a pipeline or of a schedule."""
+        mine = hooks.c.pipeline_id == pipeline if schedule is None else hooks.c.schedule_id == schedule
+        with self._database.connection() as connection:
+            return rows(connection, sa.select(hooks).where(mine).order_by(hooks.c.id))
 
     def update(self, number: int, *, url: str, token: str, **fields: Any) -> None:
         """Change a hook."""
@@ -128,10 +160,23 @@ class Hooks:
         return {"pending": 0, "delivered": 0, "failed": 0, **found}
 
     def remove_old(self) -> None:
-        """Remove the deliveries that ended and are older than a week."""
+        """Remove the deliveries that ended and are older than a week, and the hooks of runs that ended before."""
         old = (deliveries.c.status != "pending", deliveries.c.created_at < time.time() - _KEPT)
+        recent = pipelines.c.status.in_(states.active) | (pipelines.c.finished_at > time.time() - _KEPT)
+        over = (
+            hooks.c.pipeline_id.is_not(None),
+            hooks.c.pipeline_id.not_in(sa.select(pipelines.c.id).where(recent)),
+            hooks.c.id.not_in(sa.select(deliveries.c.hook_id)),
+        )
         with self._database.transaction() as connection:
             connection.execute(sa.delete(deliveries).where(*old))
+            connection.execute(sa.delete(hooks).where(*over))
+            known = set(connection.execute(sa.select(hooks.c.id)).scalars())
+            self._hidden.remove_others(known)
+
+
+def _of_project() -> sa.ColumnElement[bool]:
+    return sa.and_(hooks.c.pipeline_id.is_(None), hooks.c.schedule_id.is_(None))
 
 
 def _find(connection: sa.Connection, table: sa.Table, number: int) -> Row | None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from generator.service.store.hidden_values import HiddenValues
+from generator.service.store.run_files import RunFiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +152,11 @@ class DataFolder:
     def schedule_values(self) -> HiddenValues:
         """The secret values of schedules."""
         return HiddenValues(self.path / "schedules")
+
+    @property
+    def run_files(self) -> RunFiles:
+        """The files that people uploaded for runs."""
+        return RunFiles(self.path / "run-files")
 
     def job(self, number: int) -> JobFolder:
         """Return the folder of a job."""

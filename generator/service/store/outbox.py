@@ -8,10 +8,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from generator.service.store import states
 from generator.service.store.database import Row, jobs, pipelines, row, rows
 from generator.service.store.hook_tables import deliveries, hooks
 
 PIPELINE, JOB = "pipeline_events", "job_events"
+RUN = "run_events"
+"""The end of one pipeline, or of those of a schedule, for an address that was given with it."""
 _OF_JOB = (
     "id name stage stage_index when allow_failure status retried failure_reason artifacts_size created_at queued_at "
     "started_at finished_at"
@@ -31,7 +34,7 @@ def store_events(connection: sa.Connection, number: int) -> None:
         events.append((PIPELINE, None))
     if events:
         _mark_announced(connection, number, changed)
-        _insert(connection, [(event, snapshot(pipeline, mine, job=job)) for event, job in events])
+        _insert(connection, pipeline, [(event, snapshot(pipeline, mine, job=job)) for event, job in events])
 
 
 def snapshot(pipeline: _Row, mine: Iterable[_Row], *, job: int | None) -> dict[str, Any]:
@@ -56,13 +59,23 @@ def _mark_announced(connection: sa.Connection, number: int, changed: list[int]) 
     connection.execute(sa.update(jobs).where(jobs.c.id.in_(changed)).values(announced=jobs.c.status))
 
 
-def _insert(connection: sa.Connection, events: list[tuple[str, dict[str, Any]]]) -> None:
-    listening = rows(connection, sa.select(hooks.c.id, hooks.c.events))
+def _insert(connection: sa.Connection, pipeline: Row, events: list[tuple[str, dict[str, Any]]]) -> None:
+    if events[-1][0] == PIPELINE and pipeline["status"] in states.finished:
+        events = [*events, (RUN, events[-1][1])]
+    listening = rows(connection, sa.select(hooks))
     due = [
         delivery(hook["id"], event, happened)
         for event, happened in events
         for hook in listening
-        if event in hook["events"]
+        if event in hook["events"] and _is_about(hook, pipeline)
     ]
     if due:
         connection.execute(sa.insert(deliveries), due)
+
+
+def _is_about(hook: Row, pipeline: Row) -> bool:
+    """Return whether a hook gets the events of a pipeline: those of the project do, others have one or a schedule."""
+    if hook["pipeline_id"] is None and hook["schedule_id"] is None:
+        return True
+    of_schedule = hook["schedule_id"] is not None and hook["schedule_id"] == pipeline["schedule_id"]
+    return of_schedule or bool(hook["pipeline_id"] == pipeline["id"])

@@ -12,12 +12,13 @@ from generator.service.project.pipeline_file import Job
 from generator.service.project.project import Revision
 from generator.service.store import states
 from generator.service.store.database import Database, Row, jobs, pipelines, row, rows
-from generator.service.store.hidden_values import HiddenValues
+from generator.service.store.hidden_values import HiddenValues, has_secrets_of_one_run
 from generator.service.store.outbox import store_events
+from generator.service.store.run_tables import runs
 from generator.service.store.tokens import Identity
 from generator.shared.safe_text import redacted
 
-Variables = list[dict[str, str]]
+Variables = list[dict[str, Any]]
 _LARGEST = 2**31 - 1
 """The largest number that an ID column holds."""
 
@@ -146,6 +147,7 @@ class Pipelines:
                 return
             connection.execute(sa.update(jobs).where(jobs.c.id == number).values(**values))
             _advance(connection, pipeline)
+        self._forget_secrets([pipeline])
         self.on_change()
 
     def cancel(self, number: int) -> list[int]:
@@ -162,8 +164,10 @@ class Pipelines:
                     _set(connection, job["id"], status="canceling")
                 elif job["status"] in states.active - {"canceling"} | {"manual"}:
                     _set(connection, job["id"], status="canceled", finished_at=now)
-            for pipeline in {job["pipeline_id"] for job in found}:
+            changed = {job["pipeline_id"] for job in found}
+            for pipeline in changed:
                 _advance(connection, pipeline)
+        self._forget_secrets(changed)
         self.on_change()
         return [job["id"] for job in found if job["status"] in ("running", "canceling")]
 
@@ -208,8 +212,16 @@ class Pipelines:
             mine = list(connection.execute(sa.select(jobs.c.id).where(jobs.c.pipeline_id == number)).scalars())
             connection.execute(sa.delete(jobs).where(jobs.c.pipeline_id == number))
             connection.execute(sa.delete(pipelines).where(pipelines.c.id == number))
+            connection.execute(sa.delete(runs).where(runs.c.pipeline_id == number))
             self.hidden.remove(number)
         return mine
+
+    def _forget_secrets(self, numbers: Iterable[int]) -> None:
+        """Remove the values of pipelines that have ended, if they have secrets for one run only."""
+        for number in numbers:
+            found = self.get(number)
+            if found and found["status"] in states.finished and has_secrets_of_one_run(found["variables"]):
+                self.hidden.remove(number)
 
 
 def _count_statuses(connection: sa.Connection, table: sa.Table) -> dict[str, int]:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from generator.service.store.database import Database, Row, pipelines, rows
 
-_LONGEST, _MOST_WORDS, _MOST_CANDIDATES = 200, 8, 200
+_LONGEST, _MOST_WORDS = 200, 8
 _MARKS = ('"variable_type": "env_var"', '"variable_type": "file"', '"hidden": true', '"key": ', '"value": ')
 """The parts of stored variables that are not their names or values."""
 
@@ -44,14 +44,3 @@ def _has(word: str, *, like_ignores_case: bool) -> sa.ColumnElement[bool]:
     if number.isascii() and number.isdecimal() and len(number) < 10:
         found.append(pipelines.c.id == int(number))
     return sa.or_(*found)
-
-
-def runs_of_package(database: Database, job: int, *, limit: int) -> list[Row]:
-    """Return the latest pipelines that run a package of a job, newest first."""
-    variables = sa.cast(pipelines.c.variables, sa.Text)
-    likely = variables.like('%"package"%'), variables.like(f'%"{job}"%')
-    statement = sa.select(pipelines).where(*likely).order_by(pipelines.c.id.desc()).limit(_MOST_CANDIDATES)
-    with database.connection() as connection:
-        found = rows(connection, statement)
-    wanted = {("package", str(job))}
-    return [row for row in found if wanted & {(one["key"], one["value"]) for one in row["variables"]}][:limit]

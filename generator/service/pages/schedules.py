@@ -1,0 +1,254 @@
+"""The pages of schedules: all of them, one with its pipelines, and the forms that make and change one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from datetime import datetime, timezone
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
+from starlette.concurrency import run_in_threadpool
+
+from generator.service.api.parameters import read_parameters, variable_map
+from generator.service.context import Context, context
+from generator.service.http_errors import HttpError, error_text, raise_not_found
+from generator.service.pages.badges import pipeline_status
+from generator.service.pages.rendering import page
+from generator.service.pages.run_submission import InvalidFormError, checked_target
+from generator.service.pages.sessions import Session, check_writer_form, session
+from generator.service.pages.summaries import requested_variables, summarize
+from generator.service.runs.recording import run_record
+from generator.service.schedules.checks import FieldError, check_fields, package_job
+from generator.service.schedules.starter import start_now
+from generator.service.store.database import Row, pipelines, rows
+from generator.service.store.runs import RunRecord
+from generator.shared.cron_times import upcoming
+from generator.shared.errors import UsageError
+
+router = APIRouter(prefix="/schedules")
+_FIELDS = ("description", "cron", "cron_timezone", "ref")
+_MOST_PIPELINES, _NEXT = 20, 5
+_Actions = dict[str, Callable[[Context, Row, Session], str]]
+
+
+@router.get("")
+def schedules_page(request: Request) -> Response:
+    """List the schedules."""
+    here, who = context(request), session(request)
+    listed = []
+    for one in here.schedules.all():
+        last = here.pipelines.get(one["last_pipeline"]) if one["last_pipeline"] else None
+        listed.append({**one, "last": last and _with_word(here, last), "summary": summarize(one, (), here.data)})
+    return page(request, "schedules.html", who, schedules=listed)
+
+
+@router.get("/new")
+def new_page(request: Request) -> Response:
+    """Show the form that makes a schedule of a pipeline."""
+    return _form(request, {"cron_timezone": "UTC", "ref": context(request).project.default_branch}, {})
+
+
+@router.post("/new")
+async def create(request: Request) -> Response:
+    """Make a schedule."""
+    given = await read_parameters(request)
+    return await run_in_threadpool(_create, request, given)
+
+
+def _create(request: Request, given: dict[str, Any]) -> Response:
+    here, who = context(request), check_writer_form(request, given)
+    texts = {name: str(value) for name, value in given.items()}
+    try:
+        fields, target = _checked(here, texts), checked_target(here, texts)
+        variables = _variables(texts.get("variables", ""))
+    except InvalidFormError as error:
+        return _form(request, texts, error.wrong, message=error.message, status=400)
+    made = here.schedules.create(variables, **fields, active=True, user=who.identity.name, user_id=who.identity.id)
+    if made is None:
+        return _form(request, texts, {}, message="There are too many schedules. Delete one.", status=400)
+    if job := package_job(variables):
+        here.schedules.keep_package(job)
+    if target:
+        here.hooks.set_notification(made, url=target[0], token=target[1])
+    return _to(here, made)
+
+
+def _form(
+    request: Request, given: Mapping[str, str], wrong: Mapping[str, str], *, message: str = "", status: int = 200
+) -> Response:
+    who = session(request)
+    return page(request, "schedule_new.html", who, status=status, given=given, wrong=wrong, message=message)
+
+
+@router.get("/{number:int}")
+def schedule_page(request: Request, number: int) -> Response:
+    """Show a schedule: its next times, its pipelines, and the form that changes it."""
+    return _page(request, number, {}, {})
+
+
+def _page(
+    request: Request, number: int, given: Mapping[str, str], wrong: Mapping[str, str], *, message: str = "",
+    status: int = 200,
+) -> Response:  # fmt: skip
+    here, who, found = context(request), session(request), _find(request, number)
+    statement = sa.select(pipelines).where(pipelines.c.schedule_id == number)
+    with here.pipelines.database.connection() as connection:
+        mine = rows(connection, statement.order_by(pipelines.c.id.desc()).limit(_MOST_PIPELINES))
+    first = datetime.fromtimestamp(found["next_run_at"], timezone.utc) if found["next_run_at"] else None
+    zone = ZoneInfo(found["cron_timezone"])
+    times = upcoming(first, found["cron"], found["cron_timezone"], count=_NEXT)
+    shown = {**found, "notify_url": next(map(_shown_url, here.hooks.notifications(schedule=number)), "")}
+    return page(
+        request,
+        "schedule.html",
+        who,
+        status=status,
+        schedule=found,
+        given=given or shown,
+        wrong=wrong,
+        message=message,
+        times=[(one.astimezone(zone).strftime("%a %Y-%m-%d %H:%M"), one.timestamp()) for one in times],
+        package=_package(here, found),
+        pipelines=[_with_word(here, one) for one in mine],
+        runs=here.runs.of_pipelines([one["id"] for one in mine]),
+        requested=requested_variables(found),
+    )
+
+
+def _package(here: Context, schedule: Row) -> RunRecord | None:
+    """Return the package that a schedule runs, with the readable values; None if it runs none that exists."""
+    try:
+        return run_record(here.data, here.schedules.variables(schedule))
+    except UsageError:
+        return None
+
+
+def _with_word(here: Context, pipeline: Row) -> dict[str, Any]:
+    mine = [dict(job) for job in here.pipelines.jobs_of(pipeline["id"], with_retried=False)]
+    return {**pipeline, "word": pipeline_status(pipeline["status"], mine)}
+
+
+@router.post("/{number:int}")
+async def change(request: Request, number: int) -> Response:
+    """Change a schedule's times, description and notification."""
+    given = await read_parameters(request)
+    return await run_in_threadpool(_change, request, number, given)
+
+
+def _change(request: Request, number: int, given: dict[str, Any]) -> Response:
+    here, _ = context(request), check_writer_form(request, given)
+    found = _find(request, number)
+    texts = {name: str(value) for name, value in given.items()}
+    try:
+        fields, target = _checked(here, texts), checked_target(here, texts)
+    except InvalidFormError as error:
+        return _page(request, number, texts, error.wrong, message=error.message, status=400)
+    here.schedules.update(found, None, **fields)
+    _set_notification(here, number, *(target or ("", "")))
+    return _to(here, number)
+
+
+def _set_notification(here: Context, number: int, url: str, token: str) -> None:
+    """Change where a schedule's ends are sent; the address and the token that are not shown stay unless replaced."""
+    kept = here.hooks.notifications(schedule=number)
+    if kept and url and url == _shown_url(kept[0]):
+        with suppress(UsageError):
+            url, stored = here.hooks.secrets(kept[0])
+            token = token or stored
+    here.hooks.set_notification(number, url=url, token=token)
+
+
+def _shown_url(hook: Row) -> str:
+    """Return the address of a notification without its user, password and query."""
+    return next((str(one["value"]) for one in hook["target"] if one["key"] == "url"), "")
+
+
+@router.post("/{number:int}/{action}")
+async def act(request: Request, number: int, action: str) -> Response:
+    """Pause, resume, run, take over or delete a schedule."""
+    given = await read_parameters(request)
+
+    def run() -> Response:
+        here, who = context(request), check_writer_form(request, given)
+        found = _find(request, number)
+        if action not in _ACTIONS:
+            raise_not_found()
+        try:
+            return RedirectResponse(_ACTIONS[action](here, found, who), status_code=303)
+        except (HttpError, UsageError) as error:
+            text = error_text(error) if isinstance(error, HttpError) else str(error)
+            return _page(request, number, {}, {}, message=text, status=400)
+
+    return await run_in_threadpool(run)
+
+
+def _pause(here: Context, schedule: Row, _who: Session) -> str:
+    here.schedules.update(schedule, active=False)
+    return _address(here, schedule["id"])
+
+
+def _resume(here: Context, schedule: Row, _who: Session) -> str:
+    here.schedules.update(schedule, active=True)
+    return _address(here, schedule["id"])
+
+
+def _run(here: Context, schedule: Row, who: Session) -> str:
+    made = start_now(here, schedule, who.identity)
+    return f"/{here.project.path}/-/{'runs' if here.runs.get(made) else 'pipelines'}/{made}"
+
+
+def _take_over(here: Context, schedule: Row, who: Session) -> str:
+    here.schedules.update(schedule, user=who.identity.name, user_id=who.identity.id)
+    return _address(here, schedule["id"])
+
+
+def _delete(here: Context, schedule: Row, _who: Session) -> str:
+    here.schedules.delete(schedule["id"])
+    return f"/{here.project.path}/-/schedules"
+
+
+_ACTIONS: _Actions = {"pause": _pause, "resume": _resume, "run": _run, "take-over": _take_over, "delete": _delete}
+
+
+def _checked(here: Context, texts: Mapping[str, str]) -> dict[str, str]:
+    given = {name: texts[name].strip() for name in _FIELDS if name in texts}
+    if not given.get("description"):
+        raise InvalidFormError("The schedule is invalid.", {"description": "a description is required"})
+    try:
+        return check_fields(here.project, given)
+    except FieldError as error:
+        raise InvalidFormError("The schedule is invalid.", {error.field: error.message}) from None
+
+
+def _variables(text: str) -> list[dict[str, Any]]:
+    """Return variables from lines ``NAME=value``."""
+    found = {}
+    for line in filter(str.strip, text.replace("\r\n", "\n").split("\n")):
+        name, equals, value = line.strip().partition("=")
+        if not equals or not re.fullmatch(r"\w{1,255}", name, re.ASCII):
+            raise InvalidFormError("The variables are invalid.", {"variables": f"{line[:80]} is not NAME=value"})
+        found[name] = value
+    try:
+        return variable_map({"variables": found})
+    except HttpError as error:
+        raise InvalidFormError("The variables are invalid.", {"variables": error_text(error)}) from None
+
+
+def _find(request: Request, number: int) -> Row:
+    found = context(request).schedules.get(number)
+    if found is None:
+        raise_not_found()
+    return found
+
+
+def _address(here: Context, number: int) -> str:
+    return f"/{here.project.path}/-/schedules/{number}"
+
+
+def _to(here: Context, number: int) -> Response:
+    return RedirectResponse(_address(here, number), status_code=303)

@@ -1,0 +1,1 @@
+"""Runs of packages: what is stored of their values, what they left, and how two of them differ."""

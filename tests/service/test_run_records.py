@@ -1,0 +1,96 @@
+"""What is stored of a run's values in readable form, and how two results are compared."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from generator.service.archives import Archive
+from generator.service.runs.comparison import compare_files, compare_values, number_change
+from generator.service.runs.recording import split_values
+from generator.service.runs.results import read_result
+
+_INTERFACE = {
+    "inputs": [{"name": "n"}, {"name": "class"}, {"name": "word", "secret": True}, {"name": "api_token"}, "malformed"],
+    "stage_in": [{"name": "scene", "type": "File"}],
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "readable", "withheld", "secret"),
+    [
+        ("", {}, (), False),
+        ("n: 3", {"n": 3}, (), False),
+        ('{"n": [1, {"a": null}]}', {"n": [1, {"a": None}]}, (), False),
+        ("class_: x", {"class_": "x"}, (), False),
+        ("{n: 3, word: open}", {"n": 3}, ("word",), True),
+        ("api_token: abc", {}, ("api_token",), False),
+        ("undeclared: abc", {}, ("undeclared",), False),
+        ("n: {password: abc}", {}, ("n",), False),
+        ("n: [{deep: {my_key: abc}}]", {}, ("n",), False),
+        ("n: https://ada:word@example.org/x", {}, ("n",), False),
+        ("n: https://example.org/x?sig=abc", {}, ("n",), False),
+        ("scene: {class: File, location: 'https://example.org/x'}", "same", (), False),
+        (f"n: {'x' * 20000}", {}, ("n",), False),
+        ("{not: [closed", {}, (), True),
+        ("[1, 2]", {}, (), True),
+    ],
+)
+def test_values_are_readable_unless_something_suggests_a_secret(
+    text: str, readable: Any, withheld: tuple[str, ...], secret: bool
+) -> None:
+    expected = {"scene": {"class": "File", "location": "https://example.org/x"}} if readable == "same" else readable
+
+    assert split_values(text, _INTERFACE) == (expected, withheld, secret)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "change"),
+    [(2, 4, "+2 (+100 %)"), (4, 3.5, "-0.5 (-12.5 %)"), (0, 3, "+3"), (-2, 2, "+4 (+200 %)"), (1, float("inf"), "")],
+)
+def test_the_difference_of_numbers_is_shown(first: float, second: float, change: str) -> None:
+    assert number_change(first, second) == change
+
+
+def test_values_are_compared_by_name_in_the_order_of_the_first() -> None:
+    found = compare_values({"b": 1, "a": "x", "c": 1}, {"a": "y", "b": 1.0, "d": None})
+
+    assert [(one.name, one.differs, one.second) for one in found] == [
+        ("b", False, "1.0"), ("a", True, "y"), ("c", True, ""), ("d", True, "null"),
+    ]  # fmt: skip
+
+
+def _artifacts(file: Path, **contents: Any) -> Archive:
+    with zipfile.ZipFile(file, "w") as packed:
+        for name, content in contents.items():
+            packed.writestr(f"results/output/{name}", content if isinstance(content, str) else json.dumps(content))
+    return Archive(file)
+
+
+def test_files_of_one_size_differ_by_their_digest(tmp_path: Path) -> None:
+    listed = [{"path": "a", "size": 1, "sha256": "1" * 64}]
+    first = _artifacts(tmp_path / "1.zip", **{"a": "x", "result.json": {"outputs": listed, "peak_memory": 5}})
+    listed = [{"path": "a", "size": 1, "sha256": "2" * 64}]
+    second = _artifacts(tmp_path / "2.zip", **{"a": "y", "b": "", "result.json": {"outputs": listed}})
+
+    found = compare_files(read_result(first), read_result(second))
+
+    assert [(one.name, one.differs) for one in found] == [("a", True), ("b", True)]
+    assert read_result(first).peak_memory == 5
+
+
+@pytest.mark.parametrize(
+    "record",
+    ["[]", "{", '{"outputs": 1, "duration": "x", "peak_memory": true}', '{"outputs": [1, {"path": 2}]}', "9" * 9],
+)
+def test_a_malformed_record_leaves_the_names_of_files(record: str, tmp_path: Path) -> None:
+    archive = _artifacts(tmp_path / "1.zip", **{"a": "x", "result.json": record, "scraps.json": record})
+
+    found = read_result(archive)
+
+    assert list(found.files) == ["a"]
+    assert (found.seconds, found.peak_memory) == (None, None)
