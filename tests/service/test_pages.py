@@ -174,7 +174,7 @@ def test_files_with_odd_names_and_svg_with_scripts_do_no_harm(page: Page, servic
     job = service.jobs(number)["one"]["id"]
     page.goto(f"{service.url}/ada/toy/-/jobs/{job}")
 
-    expect(page.get_by_role("link", name='out/<b>"x".txt')).to_be_visible()
+    expect(page.get_by_role("link", name='out/<b>"x".txt', exact=True)).to_be_visible()
     answer = _session(service).get(f"{service.url}/ada/toy/-/jobs/{job}/files/out/a.svg", timeout=60)
     assert answer.headers["Content-Security-Policy"].startswith("sandbox")
     page.goto(f"{service.url}/ada/toy/-/jobs/{job}/files/out/a.svg")
