@@ -100,6 +100,28 @@ def test_the_picture_of_a_package_shows_its_interface_and_the_rest_on_request(
     assert "<title>stage_in_scene: stage_in.cwl</title>" in folded
 
 
+def test_the_page_of_a_package_needs_less_than_100_kilobytes_and_no_other_host(
+    browser: Browser, service: Service, package: str
+) -> None:
+    """The first paint; documents are fetched when they are opened."""
+    opened = browser.new_context().new_page()
+    opened.goto(f"{service.url}/")
+    opened.get_by_label("Access token").fill(ACCESS)
+    opened.keyboard.press("Enter")
+    expect(opened.get_by_role("heading", name="Pipelines")).to_be_visible()
+    opened.goto(package, wait_until="networkidle")
+    loaded = opened.evaluate(
+        "performance.getEntries().filter((one) => 'transferSize' in one).map((one) => one.toJSON())"
+    )
+
+    assert len(loaded) >= 4
+    assert sum(one["encodedBodySize"] for one in loaded) < 100_000
+    assert {one["name"].startswith(service.url) for one in loaded} == {True}
+    opened.locator("details.document summary", has_text="process.cwl").click()
+    expect(opened.frame_locator('iframe[title="process.cwl"]').get_by_text("cwlVersion")).to_be_visible()
+    opened.context.close()
+
+
 def test_a_run_is_listed_with_its_notebook_commit_and_values(
     service: Service, built: int, package: str, session: requests.Session
 ) -> None:

@@ -47,6 +47,7 @@ def job_page(request: Request, number: int) -> Response:
     start += skipped
     lines, taken = log.lines(chunk[skipped:])
     failed = failed_sections(dict(job), lines)
+    tables = previews.tables(archive, sizes)
     scraps, scraps_note = _read_scraps(archive, sizes)
     return page(
         request,
@@ -64,8 +65,8 @@ def job_page(request: Request, number: int) -> Response:
         files=dict(list(sizes.items())[:_MOST_FILES]),
         more=max(0, len(sizes) - _MOST_FILES),
         pictures=previews.pictures(archive, sizes),
-        tables=previews.tables(archive, sizes),
-        previews=previews.previews(sizes),
+        tables=tables,
+        previews=previews.previews(sizes, shown=tables),
         notebooks=[name for name in sizes if name.endswith(".ipynb")][:_MOST_SHOWN],
         depth=log.depth(lines),
         scraps=scraps,

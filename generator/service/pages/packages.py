@@ -19,6 +19,7 @@ from generator.service.api.jobs import find_job
 from generator.service.archives import Archive, PackageEntry, list_packages
 from generator.service.context import context
 from generator.service.pages import picture, run_form
+from generator.service.pages.previews import kind_of
 from generator.service.pages.rendering import page
 from generator.service.pages.run_views import run_rows
 from generator.service.pages.sessions import session
@@ -27,14 +28,13 @@ from generator.service.store.database import jobs, rows
 router = APIRouter()
 _MOST_SHOWN = 50
 _LARGEST_DRAWN, _MOST_EVENTS = 1 << 17, 20_000
-_MOST_DOCUMENTS, _LONGEST_TEXT, _MOST_TEXT = 200, 200_000, 2_000_000
+_MOST_DOCUMENTS = 200
 _MOST_INPUTS = 1000
 _MOST_RUNS = 20
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 MALFORMED = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError, jinja2.TemplateError)
 """The errors that a ``package.json`` not written by packmill can cause."""
 NOT_SHOWN = "This package is not shown: its package.json was not written by packmill."
-_TEXTS = (".cwl", ".json", ".yml", ".yaml", ".md", ".txt", ".csv")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -132,7 +132,7 @@ def render_package(request: Request, number: int, folder: str, *, state: FormSta
         form=state,
         picture=picture.draw(picture.interface_graph(found["interface"], title=title)),
         whole_picture=_whole_picture(archive, folder, title),
-        documents=_documents(archive, folder, sorted(names)),
+        documents={name: kind_of(name) == "text" for name in sorted(names)[:_MOST_DOCUMENTS]},
         more=max(0, len(names) - _MOST_DOCUMENTS),
         runs=run_rows(request, number, folder),
     )
@@ -179,20 +179,3 @@ def _is_plain(text: str) -> bool:
     """Return whether YAML is short and has no aliases, which could multiply it; packmill writes none."""
     events = list(islice(yaml.parse(text, Loader=_LOADER), _MOST_EVENTS + 1))
     return len(events) <= _MOST_EVENTS and not any(isinstance(event, yaml.AliasEvent) for event in events)
-
-
-def _documents(archive: Archive, folder: str, names: list[str]) -> dict[str, str | None]:
-    """Return the texts of a package's documents, None for those that do not fit on a page."""
-    found: dict[str, str | None] = {}
-    left = _MOST_TEXT
-    for name in names[:_MOST_DOCUMENTS]:
-        found[name] = _text(archive, f"{folder}/{name}") if left > 0 else None
-        left -= len(found[name] or "")
-    return found
-
-
-def _text(archive: Archive, name: str) -> str | None:
-    """Return a document's text, None if it is not text or too long."""
-    if not name.endswith(_TEXTS) or archive.sizes()[name] > _LONGEST_TEXT:
-        return None
-    return archive.read(name).decode("utf-8", "replace")

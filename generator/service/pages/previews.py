@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -25,7 +25,10 @@ _KINDS = {
     "geotiff": (".tif", ".tiff"),
     "arrays": (".nc", ".nc4", ".cdf", ".h5", ".hdf5", ".he5"),
     "page": (".html", ".htm"),
-    "text": (".md", ".txt", ".log", ".json", ".jsonl", ".yml", ".yaml", ".xml", ".toml", ".ini", ".tex"),
+    "text": (
+        *(".md", ".txt", ".log", ".json", ".jsonl", ".yml", ".yaml", ".xml", ".toml", ".ini", ".tex", ".cwl"),
+        *(".csv", ".tsv"),
+    ),
 }
 _BY_SUFFIX = {suffix: kind for kind, suffixes in _KINDS.items() for suffix in suffixes}
 _ON_THE_PAGE = ("parquet", "geojson", "geotiff", "arrays")
@@ -51,9 +54,12 @@ def kind_of(name: str) -> str:
     return _BY_SUFFIX.get(PurePosixPath(name).suffix.lower(), "")
 
 
-def previews(sizes: Mapping[str, int]) -> list[Preview]:
-    """Return the files with a preview, maps and tables first; those of packages have a page of their own."""
-    files = {name: size for name, size in sizes.items() if not name.startswith("packages/")}
+def previews(sizes: Mapping[str, int], shown: Container[str] = ()) -> list[Preview]:
+    """Return the files with a preview, maps and tables first, without those that are ``shown`` otherwise.
+
+    Those of packages have a page of their own.
+    """
+    files = {name: size for name, size in sizes.items() if not name.startswith("packages/") and name not in shown}
     stores = dict.fromkeys(name.partition(".zarr/")[0] + ".zarr" for name in files if ".zarr/" in name)
     listed = [Preview(name=name, kind="arrays", size=0) for name in stores]
     named = (
