@@ -48,11 +48,12 @@ def test_after_a_killed_leader_the_rest_of_the_rows_run_on_slurm_and_no_row_twic
     several: Built, tmp_path: Path, packmill: Callable[..., Finished]
 ) -> None:
     outdir = tmp_path / "out"
-    (tmp_path / "t.csv").write_text("n,out\n" + "".join(f"{n},{'no/n.txt' if n == 12 else ''}\n" for n in range(1, 13)))
+    (tmp_path / "not-text").write_bytes(b"\xff")
+    (tmp_path / "t.csv").write_text("n,path\n" + "".join(f"{n},\n" for n in range(1, 12)) + "12,not-text\n")
     words = ["map", str(several.package / "good"), str(tmp_path / "t.csv"), "--outdir", str(outdir)]
     words += ["--engine", "toil", "--batch-system", "slurm", "--rows-per-job", "4"]
     process = subprocess.Popen([sys.executable, "-m", "generator", *words], stderr=subprocess.PIPE, text=True)
-    wait_until(lambda: len(list(outdir.glob("rows/*/result.json"))) > 3, message="rows of a job have ended")
+    wait_until(lambda: process.poll() or len(list(outdir.glob("rows/*/result.json"))) > 3, message="rows have ended")
     (leader,) = processes_naming(f"{outdir}/.packmill-map/toil/1/packmill_rows.py")
 
     os.kill(leader, signal.SIGKILL)
@@ -65,7 +66,7 @@ def test_after_a_killed_leader_the_rest_of_the_rows_run_on_slurm_and_no_row_twic
     assert done.code == 20, done.err
     with (outdir / "results.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert [row["scrap_n"] for row in rows] == [*map(str, range(1, 12)), ""]
+    assert [row["scrap_n"] for row in rows] == [*map(str, range(1, 12)), "12"]
     assert (rows[11]["reason"], {row["attempts"] for row in rows}) == ("cell-error", {"1"})
     assert (outdir / rows[0]["out"]).read_text() == "1"
     assert all(path.read_text() == text for path, text in kept.items())

@@ -19,16 +19,21 @@ _PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch")
 
 def require_slurm() -> None:
     """Skip a test on a machine without Slurm."""
+    if problem := why_no_slurm():
+        pytest.skip(problem)
+
+
+def why_no_slurm() -> str:
+    """Return why this user cannot run Slurm's daemons; empty if that is possible."""
     missing = [program for program in _PROGRAMS if shutil.which(program, path=_path()) is None]
     if missing:
-        pytest.skip(f"{', '.join(missing)}: not installed; scripts/test-programs installs Slurm on Debian as root")
-    if os.getuid():
-        pytest.skip("slurmd starts jobs as root alone")
+        return f"{', '.join(missing)}: not installed; scripts/test-programs installs Slurm on Debian as root"
+    return "slurmd starts jobs as root alone" if os.getuid() else ""
 
 
 @contextmanager
 def slurm_cluster(folder: Path) -> Iterator[dict[str, str]]:
-    """Run the daemons of a cluster; yield the variables with which Slurm's commands find it.
+    """Run the daemons of a cluster; yield the variables with which Slurm's commands find it, PATH included.
 
     The folder's path must be short: the path of munge's socket has at most 107 characters.
     """

@@ -43,7 +43,7 @@ for line in sys.stdin:
     print(json.dumps({"row": asked["row"], **answer}), flush=True)
 """
 _TOIL = """\
-import argparse
+import argparse, os, sys
 class Job:
     tempDir = None
     class Runner:
@@ -65,9 +65,13 @@ class Toil:
     def __enter__(self): return self
     def __exit__(self, *_): pass
     def start(self, job):
+        os.makedirs(sys.argv[-1], exist_ok=True)
         job.run(None)
         for one in [*job.after[0], *job.after[1]]:
             self.start(one)
+    def restart(self):
+        open(os.path.join(sys.argv[-1], "..", "..", "..", "restarted"), "w").close()
+        self.start(sys.modules["__main__"].Begin(sys.argv[1]))
 """
 _TOOL = Tool(image="image", arguments=(), cores=1, ram=300, time=60, needs_network=False)
 
@@ -197,6 +201,21 @@ def test_a_node_without_containers_is_named_and_no_row_counts_as_failed(docker: 
 def test_an_option_that_toil_does_not_know_is_reported(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="unrecognized arguments: --no-such-option"):
         run(tmp_path, rows(""), options=("--no-such-option",))
+
+
+@pytest.mark.usefixtures("quick_toil")
+@pytest.mark.parametrize("changed", [False, True])
+def test_a_killed_leader_is_restarted_unless_the_rows_changed(changed: bool, tmp_path: Path) -> None:
+    once = "if open(RAN).read().split().count('3') == 1: os.kill(os.getppid(), 9)"
+    with pytest.raises(RunError, match="3 rows were not run"):
+        run(tmp_path, rows("", "", once, "", ""), rows_per_job=5)
+
+    ended = run(tmp_path, rows("", "", once, "", "pass" if changed else "")[2:], rows_per_job=5)
+
+    assert sorted(ended) == [3, 4, 5]
+    assert all(one.has_succeeded for one in ended.values())
+    assert ran(tmp_path) == [1, 2, 3, 3, 4, 5]
+    assert (tmp_path / "restarted").exists() != changed
 
 
 @pytest.mark.slow

@@ -1,0 +1,100 @@
+"""What jobs of Toil request, and the command of their containers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from generator.containers.limits import container_limits
+from generator.package.engines.cluster import Cluster
+from generator.package.map.containers import ContainerPlan
+from generator.package.map.toil.plan import ToilPlan
+from generator.package.map.tool import Tool
+from generator.shared.errors import UsageError
+
+_TOOL = Tool(
+    image="ada/trees:1", arguments=(), cores=2, ram=1000, time=90, needs_network=False, disk=2048, gpus=1
+)  # fmt: skip
+_GROUPS = Path("/shared/out/groups")
+
+
+def plan(container: str = "docker", **options: Any) -> ToilPlan:
+    containers = ContainerPlan(tool=_TOOL, work=Path("/unused"), limits=container_limits())
+    given = {"batch_system": "slurm", **options}
+    return ToilPlan(containers=containers, folder=Path("/shared/out"), container=container, **given)
+
+
+def test_what_a_package_asks_for_is_what_a_job_requests() -> None:
+    shared = plan().shared(_GROUPS, rows=10, memory=1, isolated=False)
+
+    assert (shared["cores"], shared["memory"], shared["disk"], shared["gpus"], shared["row_limit"]) == (
+        2,
+        (1000 + 256) << 20,
+        2048 << 20,
+        1,
+        90,
+    )
+    assert {"--memory=1000m", "--cpus=2"} <= set(shared["command"])
+
+
+def test_a_repeated_row_gets_more_memory_and_a_job_of_its_own() -> None:
+    shared = plan(rows_per_job=5).shared(_GROUPS, rows=10, memory=2, isolated=False)
+
+    assert (shared["memory"], shared["rows_per_job"]) == ((2000 + 256) << 20, 1)
+
+
+def test_on_this_machine_a_container_gets_no_more_memory_than_there_is() -> None:
+    limits = container_limits()
+
+    shared = plan(batch_system="single_machine").shared(_GROUPS, rows=1, memory=1e6, isolated=False)
+
+    assert f"--memory={limits.most_memory}m" in shared["command"]
+
+
+@pytest.mark.parametrize("container", ["docker", "podman"])
+def test_containers_are_confined_and_see_the_folders_of_their_group(container: str) -> None:
+    command = plan(container).shared(_GROUPS, rows=1, memory=1, isolated=False)["command"]
+
+    assert command[:2] == [container, "run"]
+    assert {"--network=none", "--read-only", "--cap-drop=ALL", "@inputs@", "@gpus@"} <= set(command)
+    assert '--mount=type=bind,"source=/shared/out/groups/@group@/rows",target=/packmill/rows' in command
+
+
+def test_singularity_gets_the_image_of_the_registry_or_a_file_of_the_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CWL_SINGULARITY_CACHE", str(tmp_path))
+
+    command = plan("singularity").shared(_GROUPS, rows=1, memory=1, isolated=False)["command"]
+    (tmp_path / "ada_trees:1.sif").touch()
+    cached = plan("singularity").shared(_GROUPS, rows=1, memory=1, isolated=False)["command"]
+
+    assert command[:3] == ["singularity", "--quiet", "exec"]
+    assert {"--contain", "--cleanenv", "--net", "--network=none"} <= set(command)
+    assert "--bind=/shared/out/groups/@group@/rows:/packmill/rows" in command
+    assert command[command.index("packmill-runner") - 1] == "docker://ada/trees:1"
+    assert cached[cached.index("packmill-runner") - 1] == f"{tmp_path}/ada_trees:1.sif"
+
+
+def test_a_folder_that_singularity_cannot_mount_is_refused() -> None:
+    with pytest.raises(UsageError, match="Singularity mounts no folder"):
+        plan("singularity").mounts({Path("/a:b"): "/packmill/inputs/1"})
+
+
+def test_a_run_on_a_cluster_has_its_job_store_among_its_outputs_and_continues_from_it(tmp_path: Path) -> None:
+    cluster = Cluster(batch_system="slurm", container="podman")
+    own = ("--batchSystem", "slurm", "--podman", "--jobStore", f"{tmp_path}/jobstore")
+
+    assert cluster.options(tmp_path, ("--retryCount", "0"))[:5] == own
+    (tmp_path / "jobstore").mkdir()
+    with pytest.raises(UsageError, match="--resume continues that run"):
+        cluster.options(tmp_path)
+    assert "--restart" in cluster.options(tmp_path, resume=True)
+    assert "aws:r:n" in cluster.options(tmp_path, ("--jobStore=aws:r:n",))
+
+
+def test_options_of_toil_are_for_toil() -> None:
+    with pytest.raises(UsageError, match="--batch-system is for --engine toil"):
+        Cluster(batch_system="slurm").check_engine("cwltool")
