@@ -143,6 +143,7 @@ class Rows(Job):
 
     def run(self, _store: object) -> None:
         """Run the rows that have no answer."""
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # a canceled job ends its container
         with TemporaryDirectory(prefix="packmill-rows-", dir=self.tempDir, ignore_cleanup_errors=True) as temporary:
             Group(self.folder, self.start, self.stop, temporary).run()
 
@@ -286,7 +287,9 @@ class Container:
     def __enter__(self) -> Container:  # noqa: PYI034 - Self is in typing from Python 3.11 on
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind:
+            self._process.terminate()
         with suppress(OSError):
             self._process.stdin.close()
         try:

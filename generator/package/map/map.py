@@ -112,7 +112,8 @@ def toil_plan(request: MapRequest, containers: ContainerPlan, folder: Path) -> T
     """Return how Toil runs the rows that a request asks for."""
     batch_system = request.batch_system or SINGLE_MACHINE
     return ToilPlan(
-        containers=containers,
+        # With a label of its own: jobs that outlived their leader still use their containers when a map begins or ends.
+        containers=replace(containers, label=f"{containers.label}-{TOIL}"),
         folder=folder,
         batch_system=batch_system,
         container=request.container or "docker",

@@ -193,7 +193,9 @@ def test_no_more_rows_start_after_too_many_failures(tmp_path: Path) -> None:
 def test_a_node_without_containers_is_named_and_no_row_counts_as_failed(docker: Path, tmp_path: Path) -> None:
     docker.write_text("#!/bin/sh\necho 'docker: cannot connect to the daemon' >&2\nexit 125\n")
 
-    with pytest.raises(RunError, match=r"2 rows were not run; no container starts on .* cannot connect to the daemon"):
+    with pytest.raises(
+        RunError, match=r"2 rows were not run, .* code 1; no container starts on .* cannot connect to the daemon"
+    ):
         run(tmp_path, rows("", ""), rows_per_job=2, options=("--retryCount", "0"))
 
 

@@ -8,13 +8,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from generator.package.map.collecting import collect_row
+from generator.package.map.containers import remove_containers
 from generator.package.map.folders import remove_folder
 from generator.package.map.journal import Ended
 from generator.package.map.rows import PlannedRow
 from generator.package.map.scheduling import Attempt, Schedule, TooManyFailuresError, next_attempt
 from generator.package.map.toil.leader import Leader
-from generator.package.map.toil.plan import ToilPlan
+from generator.package.map.toil.plan import SINGLE_MACHINE, ToilPlan
 from generator.package.map.toil.waves import Wave, left_waves, write_wave
+from generator.progress import Progress
 from generator.shared.errors import RunError
 from generator.subprocesses import stop_streams
 
@@ -70,7 +72,10 @@ class ToilScheduler:
     def _run(self, wave: Wave) -> None:
         last_words = self._lead(wave)
         if wave.left() and self._may_start():
-            raise RunError(f"{len(wave.left())} rows were not run; {last_words}\nToil's log: {wave.log}")
+            raise RunError(
+                f"{len(wave.left())} rows were not run, the same command with --resume runs them; {last_words}\n"
+                f"Toil's log: {wave.log}"
+            )
         wave.remove()
 
     def _lead(self, wave: Wave, *, restart: bool = False) -> str:
@@ -83,10 +88,15 @@ class ToilScheduler:
             except BaseException:
                 wave.stop()
                 _end(running)
+                if self.plan.batch_system == SINGLE_MACHINE:
+                    remove_containers(self.plan.containers.label, Progress().warn)
                 self._collect(wave)
                 raise
         self._collect(wave)
-        return leader.last_words()
+        code = running.result()
+        return (
+            f"Toil's leader ended with code {code}; {leader.last_words()}" if code >= 0 else "Toil's leader was killed"
+        )
 
     def _follow(self, wave: Wave, running: Future[int]) -> None:
         while not running.done():
