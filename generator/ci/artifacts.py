@@ -1,7 +1,12 @@
-"""Fetch the package of an earlier job with the current job's token (GitLab's job artifacts API)."""
+"""Fetch files of earlier jobs, and tables, with the current job's token.
+
+Sources: GitLab's `job artifacts <https://docs.gitlab.com/api/job_artifacts/>`_ and `generic packages
+<https://docs.gitlab.com/user/packages/generic_packages/>`_.
+"""
 
 from __future__ import annotations
 
+import re
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +20,10 @@ from generator.shared.errors import UsageError
 from generator.shared.safe_text import printable
 
 _LIMIT = 2 << 30
+_LARGEST_RESULTS = 64 << 30
+_LARGEST_TABLE = 256 << 20
+_TABLE = re.compile(r"[A-Za-z0-9][\w.+-]*(/[A-Za-z0-9][\w.+-]*){2}")
+"""Name, version and file of a generic package."""
 
 
 def fetch_package(environment: Mapping[str, str], folder: Path) -> Path:
@@ -26,30 +35,79 @@ def fetch_package(environment: Mapping[str, str], folder: Path) -> Path:
         UsageError: the variable is not a job number, this is not a CI job, or the job has no such package.
     """
     number = environment.get("package", "").strip()
-    names = ("CI_API_V4_URL", "CI_PROJECT_ID", "CI_JOB_TOKEN")
     if not number.isdecimal():
         raise UsageError(f"the variable 'package' is {number!r}; set it to the number of a job that built a package")
-    if not all(environment.get(name) for name in names):
-        raise UsageError("the package of another job can only be run in a CI job; use packmill run PACKAGE here")
-    api, project, token = (environment[name] for name in names)
-    folder.mkdir(parents=True, exist_ok=True)
-    archive = folder / "artifacts.zip"
-    _download(f"{api}/projects/{project}/jobs/{number}/artifacts", token, archive)
-    try:
-        with zipfile.ZipFile(archive) as packed:
-            if sum(one.file_size for one in packed.infolist()) > _LIMIT:
-                raise UsageError(f"the artifacts of job {number} are larger than {_LIMIT} bytes")
-            packed.extractall(folder)  # which keeps every name inside the folder
-    except zipfile.BadZipFile as error:
-        raise UsageError(f"the artifacts of job {number} cannot be read: {error}") from None
-    finally:
-        archive.unlink(missing_ok=True)
+    _unpack(environment, number, folder, "", _LIMIT)
     # Files elsewhere in the archive were written by a run, which is untrusted.
     places = sorted(path.parent for path in (folder / "packages").rglob("package.json"))
     packages = {place: holder for place in places if (holder := holder_of(place))}
     if not packages:
         raise UsageError(f"job {number} has no package in its artifacts; choose a job of the stage 'build'")
     return _choose(packages, environment.get("package_process", "").strip())
+
+
+def fetch_results(environment: Mapping[str, str], folder: Path) -> None:
+    """Download the results of the map in the variable ``resume`` into ``folder``, where they are ``results``.
+
+    Raises:
+        UsageError: the variable is not the number of a job with results.
+    """
+    number = environment["resume"].strip()
+    if not number.isdecimal():
+        raise UsageError(f"the variable 'resume' is {number!r}; set it to the number of a job that ran a table")
+    _unpack(environment, number, folder, "results/", _LARGEST_RESULTS)
+    if not (folder / "results" / ".packmill-map").is_dir():
+        raise UsageError(f"job {number} has no results of a table; set 'resume' to the number of a job that ran one")
+
+
+def fetch_table(environment: Mapping[str, str], folder: Path) -> Path:
+    """Download the table in the variable ``table``, a file of a generic package, into ``folder``; return its path.
+
+    Raises:
+        UsageError: the variable is not NAME/VERSION/FILE, or the project has no such file.
+    """
+    place = environment["table"].strip()
+    if not _TABLE.fullmatch(place):
+        raise UsageError(
+            f"the variable 'table' is {place!r}; upload the table to the project's generic packages, and set it to "
+            "NAME/VERSION/FILE"
+        )
+    api, project, token = _service(environment)
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / place.rpartition("/")[2]
+    _download(f"{api}/projects/{project}/packages/generic/{place}", token, target, largest=_LARGEST_TABLE)
+    return target
+
+
+def _service(environment: Mapping[str, str]) -> tuple[str, str, str]:
+    """Return the address of the API, the number of the project and the job's token.
+
+    Raises:
+        UsageError: this is not a CI job.
+    """
+    names = ("CI_API_V4_URL", "CI_PROJECT_ID", "CI_JOB_TOKEN")
+    if not all(environment.get(name) for name in names):
+        raise UsageError("files of another job can only be fetched in a CI job; use packmill run or packmill map here")
+    api, project, token = (environment[name] for name in names)
+    return api, project, token
+
+
+def _unpack(environment: Mapping[str, str], number: str, folder: Path, below: str, largest: int) -> None:
+    """Unpack the artifacts of a job whose names start with ``below``; ``largest`` in bytes."""
+    api, project, token = _service(environment)
+    folder.mkdir(parents=True, exist_ok=True)
+    archive = folder / "artifacts.zip"
+    _download(f"{api}/projects/{project}/jobs/{number}/artifacts", token, archive)
+    try:
+        with zipfile.ZipFile(archive) as packed:
+            wanted = [one for one in packed.infolist() if one.filename.startswith(below)]
+            if sum(one.file_size for one in wanted) > largest:
+                raise UsageError(f"the artifacts of job {number} are larger than {largest} bytes")
+            packed.extractall(folder, wanted)  # which keeps every name inside the folder
+    except zipfile.BadZipFile as error:
+        raise UsageError(f"the artifacts of job {number} cannot be read: {error}") from None
+    finally:
+        archive.unlink(missing_ok=True)
 
 
 def _choose(packages: Mapping[Path, Holder], process: str) -> Path:
@@ -61,20 +119,23 @@ def _choose(packages: Mapping[Path, Holder], process: str) -> Path:
     return chosen[0]
 
 
-def _save(answer: requests.Response, url: str, target: Path) -> None:
+def _save(answer: requests.Response, url: str, target: Path, largest: int | None) -> None:
     if answer.status_code != 200:
-        raise UsageError(f"{url}: {answer.status_code} {answer.reason}; the job has no artifacts, or they have expired")
+        raise UsageError(f"{url}: {answer.status_code} {answer.reason}; the file does not exist, or has expired")
     with answer, target.open("wb") as file:
         for chunk in answer.iter_content(1 << 20):
             file.write(chunk)
+            if largest is not None and file.tell() > largest:
+                raise UsageError(f"{url}: larger than {largest} bytes")
 
 
-def _download(url: str, token: str, target: Path) -> None:
+def _download(url: str, token: str, target: Path, largest: int | None = None) -> None:
     try:
         with requests.get(url, headers={"JOB-TOKEN": token}, stream=True, timeout=60, allow_redirects=False) as answer:
             if answer.is_redirect:  # the storage of the artifacts must not get the token
-                _save(requests.get(urljoin(url, answer.headers["Location"]), stream=True, timeout=60), url, target)
+                url = urljoin(url, answer.headers["Location"])
+                _save(requests.get(url, stream=True, timeout=60), url.partition("?")[0], target, largest)
             else:
-                _save(answer, url, target)
+                _save(answer, url, target, largest)
     except requests.RequestException as error:
         raise UsageError(f"{url}: cannot be fetched: {error}") from None

@@ -16,6 +16,7 @@ from generator.build.address_checks import check_addresses
 from generator.build.pipeline import Built, build
 from generator.ci import checks as checking
 from generator.ci.artifacts import fetch_package
+from generator.ci.mapping import map_stage, write_job
 from generator.ci.report import report_file, reported
 from generator.ci.uploads import add_uploads
 from generator.containers.limits import container_limits
@@ -23,8 +24,6 @@ from generator.containers.setup import ensure_engine
 from generator.containers.shared_folder import check_shared_folder
 from generator.image.base.find import ensure_base_image
 from generator.image.walls import network_for_steps, set_walls
-from generator.package.file_objects import is_inside, refuse_local_files
-from generator.package.job_file import job_values, read_job
 from generator.package.run import run_package
 from generator.progress import Progress
 from generator.repository.fetch import commit_folder
@@ -79,6 +78,7 @@ def _run_stage(stage: str | None, environment: Mapping[str, str]) -> None:
         "check": lambda: check_stage(*requested(), progress),
         "publish": lambda: _publish(request, settings, progress),
         "run": lambda: _run(environment, settings, progress),
+        "map": lambda: map_stage(environment, settings, _results, progress),
     }
     stages[stage]()
 
@@ -155,12 +155,7 @@ def _run(environment: Mapping[str, str], settings: Settings, progress: Progress)
     with progress.step("Fetching the package"):
         folder = fetch_package(environment, Path("package")).resolve()
     add_uploads(folder)
-    values = job_values(environment.get("inputs", ""), folder, name="the variable 'inputs'")
-    if not settings.local_repositories:
-        refuse_local_files(values, folder)
-    job = Path("job.json")
-    own = {name: value for name, value in read_job(folder / "inputs.yml").items() if is_inside(value, folder)}
-    job.write_text(json.dumps({**own, **values}), encoding="utf-8")
+    job = write_job(environment, folder, settings)
     with progress.step("Running the package with cwltool"):
         outputs = run_package(
             folder,

@@ -19,8 +19,9 @@ command. Without 'repository' it builds the bundled example and runs its package
 
 With a stage, one job of .gitlab-ci.yml: 'build' builds the image and the package, 'check' validates it and runs it
 on its example values (exit code 21 without such values), 'publish' pushes the image and deposits
-the package, 'run' runs the package of an earlier job. 'build' and 'publish' write packmill.env, variables for later
-jobs. Every stage writes report.xml (JUnit), and the last line of one that fails has the reason and the exit code.
+the package, 'run' runs the package of an earlier job, 'map' runs it for every row of a table. 'build' and 'publish'
+write packmill.env, variables for later jobs. Every stage writes report.xml (JUnit), and the last line of one that
+fails has the reason and the exit code.
 
 'look-up' only prints, as JSON, what 'repository' offers: branches, tags, notebooks and scripts, and the interface of
 'process'. It fetches no other files, and needs no engine.
@@ -28,7 +29,7 @@ jobs. Every stage writes report.xml (JUnit), and the last line of one that fails
 variables:
 {listed}"""
     parser = command(commands, "ci", "build the package that the CI variables request", text)
-    parser.add_argument("stage", nargs="?", choices=("build", "check", "publish", "run", "look-up"))
+    parser.add_argument("stage", nargs="?", choices=("build", "check", "publish", "run", "map", "look-up"))
     parser.set_defaults(command=run, is_job=True)
 
 

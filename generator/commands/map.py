@@ -118,12 +118,12 @@ def run(options: argparse.Namespace) -> int:
     import json
 
     from generator.containers.limits import container_limits
-    from generator.package.map.map import map_package
+    from generator.package.map.map import map_package, require_success
     from generator.package.map.planning import MapRequest
     from generator.package.map.tables import product, read_table
     from generator.progress import Progress
     from generator.request.settings import read_settings
-    from generator.shared.errors import RunError, UsageError
+    from generator.shared.errors import UsageError
 
     if (options.table is None) == (not options.product):
         raise UsageError("give a TABLE, or --product NAME=VALUES…")
@@ -165,7 +165,5 @@ def run(options: argparse.Namespace) -> int:
         print(json.dumps({**counts, "missing": summary.missing, "results": [str(one) for one in summary.written]}))
     else:
         print(summary.written[0])
-    if summary.failed or summary.missing:
-        not_run = f", {summary.missing} were not run" if summary.missing else ""
-        raise RunError(f"{summary.failed} of {summary.rows} rows failed{not_run}; {summary.first_failure}")
+    require_success(summary)
     return 0

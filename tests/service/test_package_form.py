@@ -33,4 +33,5 @@ def test_every_variable_of_packmill_s_own_pipeline_file_but_the_source_has_a_gro
     source = groups([one for one in file.variables if one.description], {})[0]
 
     names = [one.name for one in source.controls]
-    assert names == ["repository", "checkout", "process", "env", "package", "package_process", "inputs"]
+    of_runs = "package package_process inputs table product values row_retries max_failures resume".split()
+    assert names == ["repository", "checkout", "process", "env", *of_runs]

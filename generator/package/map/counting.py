@@ -7,6 +7,9 @@ import time
 from collections import deque
 from typing import TextIO
 
+from generator.package.map.journal import Ended
+from generator.package.map.rows import PlannedRow
+
 _ON_TERMINAL, _ELSEWHERE = 0.2, 10.0
 """Seconds between two lines."""
 _WINDOW = 200
@@ -24,10 +27,11 @@ class Counter:
         self._shown = time.monotonic()
         self._ends: deque[float] = deque([time.monotonic()], maxlen=_WINDOW)
 
-    def note(self, *, failed: bool) -> None:
+    def note(self, row: PlannedRow, ended: Ended) -> None:
         """Count a row that ended."""
+        del row  # for those that print it
         self.done += 1
-        self.failed += failed
+        self.failed += not ended.has_succeeded
         self._ends.append(time.monotonic())
 
     @property
@@ -35,10 +39,15 @@ class Counter:
         """How many rows have no results yet."""
         return self.total - self.done
 
+    @property
+    def pause(self) -> float:
+        """Seconds between two lines."""
+        return _ON_TERMINAL if self._changing else _ELSEWHERE
+
     def show(self, running: int) -> None:
         """Print the state if it is time to."""
         now = time.monotonic()
-        if now - self._shown >= (_ON_TERMINAL if self._changing else _ELSEWHERE):
+        if now - self._shown >= self.pause:
             self._shown = now
             self._print(self._line(running), end="" if self._changing else "\n")
 

@@ -51,10 +51,12 @@ def map_package(
     limits: ContainerLimits | None = None,
     network: str | None = None,
     guarded: Sequence[str] = (),
+    counter: Callable[[int, int], Counter] = Counter,
 ) -> MapSummary:
     """Run a package for every row of a table; progress goes to stderr.
 
     ``limits`` apply to all containers together, ``network`` and ``guarded`` are those of `generator.package.run`.
+    ``counter`` makes what shows the progress, from the number of rows and of those that have results.
 
     Raises:
         UsageError: rows do not fit the interface, or the output folder is in use; nothing was started.
@@ -99,7 +101,8 @@ def map_package(
                     cluster=planned.cluster(request),
                 )
             try:
-                _run(request, plan, table, left, parallel)
+                shown = counter(len(table.rows), len(table.rows) - len(left))
+                _run(request, plan, table, left, parallel=parallel, counter=shown)
             finally:
                 written = write_results(outdir, table.results())
                 if request.report:
@@ -121,6 +124,17 @@ def toil_plan(request: MapRequest, containers: ContainerPlan, folder: Path) -> T
         rows_per_job=request.rows_per_job,
         parallel=request.parallel,
     )
+
+
+def require_success(summary: MapSummary) -> None:
+    """Fail if a row failed or is missing.
+
+    Raises:
+        RunError: one did.
+    """
+    if summary.failed or summary.missing:
+        not_run = f", {summary.missing} were not run" if summary.missing else ""
+        raise RunError(f"{summary.failed} of {summary.rows} rows failed{not_run}; {summary.first_failure}")
 
 
 @contextmanager
@@ -169,15 +183,16 @@ def _run(
     plan: Plan,
     table: _Table,
     left: Sequence[PlannedRow],
+    *,
     parallel: int,
+    counter: Counter,
 ) -> None:
     """Run the rows that are left, and report progress."""
     progress = Progress()
-    counter = Counter(len(table.rows), len(table.rows) - len(left))
 
     def note(row: PlannedRow, ended: Ended) -> None:
         table.store(row, ended)
-        counter.note(failed=not ended.has_succeeded)
+        counter.note(row, ended)
 
     schedule = Schedule(
         parallel=parallel, isolated=request.isolated, retries=request.retries, max_failures=request.max_failures

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from generator.containers.limits import ContainerLimits
-from generator.package.assignments import typed_values
 from generator.package.engines.cluster import Cluster
 from generator.package.hints import find_document, find_process, read_hints
 from generator.package.image_presence import require_own_image
 from generator.package.inputs import refuse_remote_files
 from generator.package.job_file import read_job
+from generator.package.map.checking import values_of_all
 from generator.package.map.rows import PlannedRow, plan_rows
 from generator.package.map.tables import Row
 from generator.package.map.tool import Tool, read_tool
@@ -56,6 +56,10 @@ class MapRequest:
     """Options of Toil."""
     trust: bool = False
     report: bool = False
+    only: Path | None = None
+    """The one folder of this machine whose files rows may have; None for any."""
+    is_job: bool = False
+    """Whether this is a job of a CI system, in which the package is at another place each time."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -95,8 +99,10 @@ def plan_map(request: MapRequest, progress: Progress, guarded: Sequence[str]) ->
     folder = find_process(request.package).parent
     job_file = request.job or folder / "inputs.yml"
     hints = read_hints(folder)
-    shared = {**read_job(job_file), **typed_values(request.values, hints, Path.cwd())}
-    rows = plan_rows(request.table, shared, hints, folder=request.folder)
+    start = request.folder if request.is_job else Path.cwd()
+    shared = {**read_job(job_file), **values_of_all(request.values, hints, start, request.only)}
+    home = folder.resolve() if request.is_job else None
+    rows = plan_rows(request.table, shared, hints, folder=request.folder, only=request.only, package=home)
     check_trust(foreign_files(job_file) if request.job is None else [], progress, trust=request.trust)
     documents = {row.number: find_document(request.package, row.values, hints) for row in rows}
     staged = next((number for number, document in documents.items() if document.name != "process.cwl"), None)

@@ -12,6 +12,7 @@ from typing import Any
 from generator.notebook.literals import MisfitError
 from generator.notebook.parameters import CwlType, Hint
 from generator.package.assignments import typed_value
+from generator.package.file_objects import refuse_local_files
 from generator.package.inputs import check_job
 from generator.package.map.tables import Row, geometry
 from generator.shared.errors import UsageError
@@ -19,6 +20,14 @@ from generator.shared.suggestions import did_you_mean
 
 _MOST_SHOWN = 20
 """Mistakes that one message lists."""
+
+
+class TableMisfitError(UsageError):
+    """A table does not fit a package; ``mistakes`` has a line for each mistake."""
+
+    def __init__(self, mistakes: Sequence[str]) -> None:
+        self.mistakes = tuple(mistakes)
+        super().__init__("\n".join(["the table does not fit the package:", *_shortened(mistakes)]))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,27 +38,35 @@ class PlannedRow:
     values: Mapping[str, Any]
     given: Mapping[str, Any]
     """The columns of the table."""
+    package: Path | None = None
+    """The folder of the package if that is another one in each job of a CI system."""
 
     @property
     def digest(self) -> str:
-        """What identifies the values: a row with others is another run."""
-        return hashlib.sha256(json.dumps(self.values, sort_keys=True).encode()).hexdigest()
+        """What identifies the values: a row with others is another run. Files of the package are at any place."""
+        text = json.dumps(self.values, sort_keys=True)
+        if self.package is not None:
+            text = text.replace(f'"{self.package.as_uri()}/', '"package:')
+        return hashlib.sha256(text.encode()).hexdigest()
 
 
 def plan_rows(
-    table: Sequence[Row], shared: Mapping[str, Any], hints: Mapping[str, Hint], *, folder: Path
-) -> list[PlannedRow]:
+    table: Sequence[Row], shared: Mapping[str, Any], hints: Mapping[str, Hint], *, folder: Path,
+    only: Path | None = None, package: Path | None = None,
+) -> list[PlannedRow]:  # fmt: skip
     """Check all rows against the interface; ``shared`` are values of all rows, ``folder`` is where paths start.
 
+    ``only`` is the one folder of this machine whose files rows may have. ``package`` is that of `PlannedRow`.
+
     Raises:
-        UsageError: columns or values do not fit; the message lists all of them with the numbers of their rows.
+        TableMisfitError: columns or values do not fit; it has all mistakes with the numbers of their rows.
     """
     _check_columns(table, hints)
     rows: list[PlannedRow] = []
     wrong: list[str] = []
     for number, given in enumerate(table, 1):
         cells = {name: cell for name, cell in given.items() if name in hints}
-        values, misfits = _values(cells, hints, folder)
+        values, misfits = _values(cells, hints, folder, only)
         wrong += [f"row {number}: {name} {problem}" for name, problem in misfits.items()]
         fitting = {name: hint for name, hint in hints.items() if name not in misfits}
         job = {name: value for name, value in {**shared, **values}.items() if name not in misfits}
@@ -58,9 +75,9 @@ def plan_rows(
         except UsageError as error:
             wrong += [f"row {number}: {line.strip()}" for line in str(error).splitlines()[1:]]
         else:
-            rows.append(PlannedRow(number=number, values=fitted, given=cells))
+            rows.append(PlannedRow(number=number, values=fitted, given=cells, package=package))
     if wrong:
-        raise UsageError("\n".join(["the table does not fit the package", *_shortened(wrong)]))
+        raise TableMisfitError(wrong)
     return rows
 
 
@@ -70,19 +87,25 @@ def _check_columns(table: Sequence[Row], hints: Mapping[str, Hint]) -> None:
     unknown = [name for name in columns if name not in hints and name != geometry]
     if unknown:
         known = ", ".join(hints) or "none"
-        listed = [f"  column {name!r} is not an input{did_you_mean(name, hints)}" for name in unknown]
-        raise UsageError("\n".join(["the table does not fit the package", *listed, f"  inputs: {known}"]))
+        listed = [f"column {name!r} is not an input{did_you_mean(name, hints)}" for name in unknown]
+        raise TableMisfitError([*listed[: _MOST_SHOWN - 1], f"inputs: {known}"])
     if secret := [name for name in columns if name in hints and hints[name].secret]:
         raise UsageError(f"{secret[0]} is secret; put it into a job file for all rows, not into the table")
 
 
-def _values(cells: Row, hints: Mapping[str, Hint], folder: Path) -> tuple[dict[str, Any], dict[str, str]]:
+def _values(
+    cells: Row, hints: Mapping[str, Hint], folder: Path, only: Path | None
+) -> tuple[dict[str, Any], dict[str, str]]:
     """Return the values of a row's cells, and the problems of the others by name."""
     values: dict[str, Any] = {}
     misfits: dict[str, str] = {}
     for name, cell in cells.items():
         try:
+            if only is not None:
+                check_places(cell, hints[name], folder, only)
             values[name] = _value(cell, hints[name], folder)
+            if only is not None:
+                _refuse_outside(values[name], only)
         except MisfitError as error:
             misfits[name] = str(error)
     return values, misfits
@@ -95,6 +118,25 @@ def _value(cell: Any, hint: Hint, folder: Path) -> Any:
     if isinstance(cell, list) and hint.array and is_path:
         return [typed_value(item, hint, folder)[0] if isinstance(item, str) else item for item in cell]
     return cell
+
+
+def check_places(cell: Any, hint: Hint, folder: Path, only: Path) -> None:
+    """Refuse files outside a folder before anybody looks whether they exist.
+
+    Raises:
+        MisfitError: the cell has one.
+    """
+    if hint.type in (CwlType.FILE, CwlType.DIRECTORY):
+        for item in cell if isinstance(cell, list) else [cell]:
+            if isinstance(item, str) and "://" not in item:
+                _refuse_outside({"class": str(hint.type), "path": str(folder / item)}, only)
+
+
+def _refuse_outside(value: Any, only: Path) -> None:
+    try:
+        refuse_local_files(value, only)
+    except UsageError as error:
+        raise MisfitError(f"is not allowed: {error}") from None
 
 
 def _shortened(lines: Sequence[str]) -> Iterator[str]:

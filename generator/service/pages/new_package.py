@@ -21,7 +21,7 @@ from generator.service.project.pipeline_file import Variable
 from generator.shared.errors import UsageError
 
 router = APIRouter()
-_FOR_RUNS = ("package", "package_process", "inputs")
+_FOR_RUNS = "package package_process inputs table product values row_retries max_failures resume".split()
 _LOOKED_UP = "repository checkout process parameters_cell kernel language env standard_buildpacks".split()
 """The variables on which the offers depend."""
 _BUSY = "too many lookups at once; try again in a moment"

@@ -12,7 +12,7 @@ from generator.shared.safe_text import redacted
 from generator.shared.staging_records import secret_fields
 
 _SECRET_NAME = re.compile(r"(token|passw(or)?d|passphrase|secret|key|credentials?)$", re.IGNORECASE)
-_OPAQUE = ("inputs",)
+_OPAQUE = ("inputs", "values")
 """Variables whose values are documents that may hold secrets."""
 _SHORTEST, _MOST, _LONGEST = 4, 500, 1 << 18
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

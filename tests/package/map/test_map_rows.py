@@ -58,7 +58,7 @@ def test_all_mistakes_are_reported_with_their_rows(tmp_path: Path) -> None:
         planned(tmp_path, {"n": "1"}, {"n": "x", "mode": "a"}, {"mode": "c"}, {"scene": "none.tif"})
 
     first, *lines = str(caught.value).splitlines()
-    assert first == "the table does not fit the package"
+    assert first == "the table does not fit the package:"
     assert [line.split(":")[0].strip() for line in lines] == ["row 2", "row 3", "row 4"]
     assert "n is 'x'" in lines[0]
     assert "'none.tif', but this file does not exist" in lines[2]
@@ -81,6 +81,43 @@ def test_a_secret_is_not_read_from_a_table(tmp_path: Path) -> None:
 
 def test_a_geometry_that_no_input_asks_for_is_left_out(tmp_path: Path) -> None:
     assert planned(tmp_path, {"n": 1, "geometry": {"type": "Point"}})[0].values == {"n": 1}
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"scene": "/etc/hostname"},
+        {"scene": "../secret.tif"},
+        {"scene": "/no/such/file"},
+        {"scene": {"class": "File", "path": "/etc/hostname"}},
+        {"area": "{class: File, path: /etc/hostname}"},
+        {"scene": "file:///etc/hostname"},
+    ],
+    ids=["absolute", "above", "missing", "object", "text", "address"],
+)
+def test_rows_of_others_have_files_of_one_folder_alone(row: dict[str, Any], tmp_path: Path) -> None:
+    folder = tmp_path / "package"
+    folder.mkdir()
+    (folder / "a.tif").touch()
+    inside = plan_rows(
+        [{"scene": "a.tif"}, {"scene": "https://example.org/a.tif"}], {}, _HINTS, folder=folder, only=folder
+    )
+    assert len(inside) == 2
+
+    with pytest.raises(UsageError, match=r"row 1: \w+ is not allowed: .*local files are not allowed here"):
+        plan_rows([row], {}, _HINTS, folder=folder, only=folder)
+
+
+def test_a_package_at_another_place_has_the_same_rows(tmp_path: Path) -> None:
+    digests = []
+    for name in ("one", "another"):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "a.tif").touch()
+        digests += [row.digest for row in plan_rows([{"scene": "a.tif"}], {}, _HINTS, folder=folder, package=folder)]
+
+    assert digests[0] == digests[1]
+    assert planned(tmp_path / "one", {"scene": "a.tif"})[0].digest != digests[0]
 
 
 def rows(*values: dict[str, Any]) -> list[PlannedRow]:
