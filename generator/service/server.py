@@ -23,7 +23,17 @@ from starlette.staticfiles import StaticFiles
 from generator.network.address_policy import any_hook
 from generator.resources import data_folder
 from generator.service.access import Access
-from generator.service.api import artifacts, commit_statuses, hooks, jobs, operation, pipelines, project, schedules
+from generator.service.api import (
+    artifacts,
+    commit_statuses,
+    generic_packages,
+    hooks,
+    jobs,
+    operation,
+    pipelines,
+    project,
+    schedules,
+)
 from generator.service.api.addressing import ProjectAddresses
 from generator.service.context import Context, commit_of, context
 from generator.service.hooks.dispatcher import Dispatcher
@@ -72,6 +82,7 @@ from generator.shared.setting_text import is_yes, words
 _api = (
     artifacts.router,
     commit_statuses.router,
+    generic_packages.router,
     hooks.router,
     jobs.router,
     operation.router,

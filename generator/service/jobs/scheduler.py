@@ -79,6 +79,11 @@ class Scheduler:
         self._thread.join(timeout=5)
 
     @property
+    def takes_local_files(self) -> bool:
+        """Whether jobs may use files of this machine."""
+        return self._job_context.local_repositories
+
+    @property
     def is_alive(self) -> bool:
         """Whether jobs are started."""
         return self._thread.is_alive() and not self._stopping
@@ -310,6 +315,7 @@ class Scheduler:
     def _remove_expired(self) -> None:
         """Remove expired artifacts, and hidden values and uploaded files that no job needs any more."""
         self._pipelines.hidden.remove_old(self._database)
+        self._data.uploads.remove_old()
         with self._database.connection() as connection:
             self._data.run_files.remove_stale(connection.execute(sa.select(runs.c.pipeline_id)).scalars())
             over = rows(connection, sa.select(jobs.c.id).where(jobs.c.artifacts_expire_at < time.time()))

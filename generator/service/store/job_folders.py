@@ -15,6 +15,7 @@ from typing import Any
 
 from generator.service.store.hidden_values import HiddenValues
 from generator.service.store.run_files import RunFiles
+from generator.service.store.uploads import Uploads
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +158,11 @@ class DataFolder:
     def run_files(self) -> RunFiles:
         """The files that people uploaded for runs."""
         return RunFiles(self.path / "run-files")
+
+    @property
+    def uploads(self) -> Uploads:
+        """The files that clients uploaded for jobs."""
+        return Uploads(self.path / "uploads")
 
     def job(self, number: int) -> JobFolder:
         """Return the folder of a job."""

@@ -1,0 +1,61 @@
+"""Files uploaded for jobs, as GitLab's generic packages (https://docs.gitlab.com/user/packages/generic_packages/)."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import FileResponse, JSONResponse
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
+
+from generator.service.context import context
+from generator.service.http_errors import HttpError, raise_not_found
+from generator.service.store.uploads import BadNameError
+
+largest = 100 << 20
+"""Bytes of a file."""
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
+_BODY = {"requestBody": {"required": True, "content": {"application/octet-stream": _BINARY}}}
+router = APIRouter(prefix="/api/v4/projects/{project:int}/packages/generic/{package}/{version}/{file}")
+
+
+@router.put("", openapi_extra=_BODY)
+async def upload(request: Request, package: str, version: str, file: str) -> Response:
+    """Store a file; one with the same names is replaced."""
+    await run_in_threadpool(context(request).access.require_writer, request)
+    path = _path(request, package, version, file)
+    try:
+        with context(request).data.uploads.writing(path) as target:
+            length = 0
+            async for chunk in request.stream():
+                length += len(chunk)
+                if length > largest:
+                    raise HttpError(413, {"message": "413 Payload Too Large"})
+                await run_in_threadpool(target.write, chunk)
+    except ClientDisconnect:
+        raise HttpError(400, {"error": "the connection closed before the body was complete"}) from None
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise HttpError(507, {"message": "507 Insufficient Storage"}) from None
+    return JSONResponse({"message": "201 Created"}, status_code=201)
+
+
+@router.get("")
+@router.head("", include_in_schema=False)
+def download(request: Request, package: str, version: str, file: str) -> Response:
+    """Return a file."""
+    context(request).access.require_reader(request)
+    path = _path(request, package, version, file)
+    if not path.is_file():
+        raise_not_found()
+    return FileResponse(path, media_type="application/octet-stream", filename=file)
+
+
+def _path(request: Request, package: str, version: str, file: str) -> Path:
+    try:
+        return context(request).data.uploads.path(package, version, file)
+    except BadNameError as error:
+        raise HttpError(400, {"error": str(error)}) from None

@@ -1,0 +1,105 @@
+"""Files uploaded for jobs, as GitLab's generic packages."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import gitlab
+import pytest
+import requests
+from ci_service import ACCESS, Service
+
+from generator.service.store.uploads import Uploads
+
+_PLACE = "/packages/generic/packmill-tables/0a1b/cities.csv"
+
+
+def test_a_file_comes_back_as_it_was_sent(service: Service) -> None:
+    assert service.ask("HEAD", _PLACE).status_code == 404
+    answer = service.ask("PUT", _PLACE, data=b"n\n1\n")
+
+    assert (answer.status_code, answer.json()) == (201, {"message": "201 Created"})
+    assert service.ask("HEAD", _PLACE).status_code == 200
+    assert service.ask("GET", _PLACE).content == b"n\n1\n"
+    service.ask("PUT", _PLACE, data=b"n\n2\n")
+    assert service.ask("GET", _PLACE).content == b"n\n2\n"
+
+
+def test_python_gitlab_uploads_and_downloads(service: Service, tmp_path: Path) -> None:
+    file = tmp_path / "table.parquet"
+    file.write_bytes(os.urandom(3 << 20))
+    packages = gitlab.Gitlab(service.url, private_token=ACCESS).projects.get(1).generic_packages
+
+    packages.upload(package_name="mine", package_version="v1", file_name=file.name, path=file)
+
+    assert packages.download(package_name="mine", package_version="v1", file_name=file.name) == file.read_bytes()
+
+
+def test_a_job_reads_a_file_with_its_token_and_writes_none(service: Service) -> None:
+    service.ask("PUT", _PLACE, data=b"of the job")
+    address = f"$CI_API_V4_URL/projects/$CI_PROJECT_ID{_PLACE}"
+    curl = f"curl --silent --header JOB-TOKEN:$CI_JOB_TOKEN {address}"
+    number = service.trigger(
+        script=f"echo \"<$({curl})>\"; {curl} --upload-file /etc/hostname --write-out '%{{http_code}}'"
+    )
+    service.wait(number)
+
+    trace = service.trace(service.jobs(number)["one"]["id"])
+    assert "<of the job>" in trace
+    assert "403" in trace
+    assert service.ask("GET", _PLACE).content == b"of the job"
+
+
+@pytest.mark.parametrize("method", ["PUT", "GET"])
+def test_only_those_with_a_token_reach_files(method: str, service: Service) -> None:
+    assert service.ask(method, _PLACE, token="", data=b"x").status_code == 401
+
+
+@pytest.mark.parametrize("names", ["..%2F../a/b", "a/.b/c", "a/b/..%2F..%2Fjobs", "a/b/c%20d", "a/b/%2Fetc", "-a/b/c"])
+def test_names_stay_inside_of_the_folder(names: str, service: Service) -> None:
+    answer = requests.put(
+        f"{service.root}/packages/generic/{names}", data=b"x", headers={"PRIVATE-TOKEN": ACCESS}, timeout=60
+    )
+
+    assert answer.status_code in (400, 404, 405)
+
+
+def test_a_file_that_is_too_large_leaves_nothing(service: Service) -> None:
+    def endless() -> object:
+        for _ in range(101):
+            yield bytes(1 << 20)
+
+    place = "/packages/generic/large/1/large.csv"
+    with suppress(requests.ConnectionError):  # the service may stop reading
+        assert service.ask("PUT", place, data=endless()).status_code == 413
+    assert service.ask("GET", place).status_code == 404
+    assert not list((service.data / "uploads").glob(".*"))
+
+
+def test_files_are_removed_after_a_month(tmp_path: Path) -> None:
+    uploads = Uploads(tmp_path)
+    for name, age in (("old.csv", 31), ("new.csv", 29)):
+        with uploads.writing(uploads.path("tables", name, name)) as file:
+            file.write(b"x")
+        os.utime(uploads.path("tables", name, name), (time.time() - age * 86400,) * 2)
+
+    uploads.remove_old()
+
+    assert sorted(path.name for path in tmp_path.rglob("*.csv") if path.is_file()) == ["new.csv"]
+    assert not (tmp_path / "tables" / "old.csv").exists()
+
+
+def test_the_same_table_has_the_same_place(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("n\n1\n")
+    uploads = Uploads(tmp_path / "uploads")
+
+    place = uploads.keep_table(tmp_path / "t.csv")
+
+    digest = hashlib.sha256((tmp_path / "t.csv").read_bytes()).hexdigest()
+    assert place == f"packmill-tables/{digest[:32]}/t.csv"
+    assert uploads.keep_table(tmp_path / "t.csv") == place
+    assert (tmp_path / "uploads" / place).read_text() == "n\n1\n"
