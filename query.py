@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import getpass
+import hashlib
 import json
 import os
 import re
@@ -36,6 +37,11 @@ _EXIT_CODE = re.compile(rf"^{_TIMESTAMP}ERROR: Job failed: exit (?:code|status) 
 """The runner's line about a script that failed."""
 _FAILED_JOB = re.compile(rf"^{_TIMESTAMP}ERROR: Job failed(?: \(system failure\))?: (.+)$", re.MULTILINE)
 """The runner's line about a job that ended in another way."""
+_EXIT_CODE = re.compile(r"\(exit code (\d+)(?:: [^()\n]*)?\)$")
+_MAP_PROGRESS = re.compile(rf"^{_TIMESTAMP} {{4}}(\d+ of \d+ rows done.*|row \d+ failed: .*)$")
+"""A line of a map's log: its counts, or a row that failed."""
+_TABLES = "packmill-tables"
+"""The generic package with the tables of maps."""
 FINISHED = ("success", "failed", "canceled", "skipped", "manual")
 SCOPES = "created pending running success failed canceling canceled skipped manual".split()
 _SETTINGS = {
@@ -111,6 +117,10 @@ class Client:
         cases = [case for suite in suites for case in suite.get("test_cases") or () if case.get("status") == "skipped"]
         return [f"{case.get('classname')}: {_reason_of(case)}" for case in cases]
 
+    def job(self, number: int) -> dict[str, Any]:
+        """Return a job."""
+        return self._object("GET", f"/jobs/{number}")
+
     def log(self, job: int, *, start: int = 0) -> bytes:
         """Return a job's log from a byte offset."""
         answer = self._ask("GET", f"/jobs/{job}/trace", headers={"Range": f"bytes={start}-"}, accept=(200, 206, 416))
@@ -163,9 +173,43 @@ class Client:
             except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError) as error:
                 raise QueryError(f"job {job}: cannot unpack the artifacts into {folder}: {error}") from None
 
-    def _artifacts(self, job: int) -> requests.Response:
-        """Request a job's archive; GitLab may redirect to another host, which must not get the token."""
-        answer = self._ask("GET", f"/jobs/{job}/artifacts", stream=True, accept=(200, 302, 307))
+    def artifact(self, job: int, path: str, folder: Path) -> Path:
+        """Download one file of a job's artifacts into a folder.
+
+        Raises:
+            QueryError: the job has no such file, or it cannot be written.
+        """
+        answer = self._artifacts(job, f"/{quote(path)}")
+        target = folder / path.rpartition("/")[2]
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with answer, target.open("wb") as file:
+                for chunk in answer.iter_content(1 << 20):
+                    file.write(chunk)
+        except OSError as error:
+            raise QueryError(f"{target}: cannot be written: {error.strerror}") from None
+        return target
+
+    def upload(self, file: Path) -> str:
+        """Upload a table to the project's generic packages, unless it is there; return its NAME/VERSION/FILE.
+
+        Raises:
+            QueryError: the file cannot be read, or the service refuses it.
+        """
+        try:
+            content = file.read_bytes()
+        except OSError as error:
+            raise QueryError(f"{file}: cannot be read: {error.strerror}") from None
+        name = re.sub(r"[^A-Za-z0-9.+-]", "_", file.stem).lstrip("._+-") or "table"
+        place = f"{_TABLES}/{hashlib.sha256(content).hexdigest()[:32]}/{name[:100]}{file.suffix.lower()}"
+        path = f"/packages/generic/{place}"
+        if self._ask("HEAD", path, accept=(200, 302, 307, 404)).status_code == 404:
+            self._ask("PUT", path, data=content, headers={"PRIVATE-TOKEN": self._access_token})
+        return place
+
+    def _artifacts(self, job: int, file: str = "") -> requests.Response:
+        """Request a job's archive or a file of it; GitLab may redirect to a host that must not get the token."""
+        answer = self._ask("GET", f"/jobs/{job}/artifacts{file}", stream=True, accept=(200, 302, 307))
         if not answer.is_redirect:
             return answer
         redirected = requests.get(urljoin(answer.url, answer.headers["Location"]), stream=True, timeout=60)
@@ -505,6 +549,67 @@ def _print_jobs(jobs: Iterable[Mapping[str, Any]]) -> None:
         print(_safe(line.rstrip()))
 
 
+def _map(client: Client, settings: Mapping[str, str], options: argparse.Namespace) -> int:
+    """Run a package for every row of a table; return the exit code of ``packmill map``."""
+    if (options.table is None) == (not options.product):
+        raise QueryError("give a TABLE, or --product NAME=VALUES...")
+    variables = {
+        "package": str(options.package),
+        "package_process": options.process,
+        "table": client.upload(options.table) if options.table else "",
+        "product": "\n".join(options.product),
+        "values": "\n".join(options.values),
+        "row_retries": options.retry,
+        "max_failures": options.max_failures,
+        "resume": options.resume,
+    }
+    pipeline = client.trigger({name: str(value) for name, value in variables.items() if value}, ref=settings["ref"])
+    number = int(pipeline["id"])
+    options.watched.append(number)
+    print(_safe(f"pipeline {number}: {pipeline['web_url']}"), file=sys.stderr)
+    jobs = [job for job in client.jobs(number) if job["name"] == "map"]
+    if not jobs:
+        raise QueryError(f"pipeline {number} has no job 'map'; the project's packmill is too old")
+    job = int(jobs[0]["id"])
+    _follow_map(client, job)
+    return _end_map(client, client.job(job), options)
+
+
+def _follow_map(client: Client, job: int) -> None:
+    """Show the progress and the failed rows of a map until its job has finished."""
+    live, held = sys.stderr.isatty(), b""
+    for chunk in client.follow(job):
+        whole, _, held = (held + chunk).rpartition(b"\n")
+        for found in filter(None, map(_MAP_PROGRESS.match, _plain(whole).splitlines())):
+            is_count = not found[1].startswith("row ")
+            end = "" if live and is_count else "\n"
+            print("\r\x1b[2K" * live + found[1], end=end, file=sys.stderr, flush=True)
+    if live:
+        print(file=sys.stderr)
+
+
+def _end_map(client: Client, job: Mapping[str, Any], options: argparse.Namespace) -> int:
+    """Download the tables of a map that has ended, print their paths, and why rows or the job failed."""
+    number, written = int(job["id"]), []
+    for name in ("results.csv", "results.parquet", "report.html"):
+        with contextlib.suppress(QueryError):  # a map that did not start has none
+            written.append(str(client.artifact(number, f"results/{name}", options.outdir)))
+    reason = client.failure(job) or ("" if job["status"] == "success" else str(job["status"]))
+    code = int(found[1]) if (found := _EXIT_CODE.search(reason)) else int(job["status"] != "success")
+    summary = {"job": number, "status": job["status"], "exit_code": code, "reason": reason, "results": written}
+    print(json.dumps(summary) if options.json else _safe_lines(written))
+    if reason and not written:
+        print(_safe_lines(_plain(client.log(number)).splitlines()[-25:]), file=sys.stderr)
+    if reason:
+        advice = f"\n  to run what failed or is missing, add --resume {number}" if written else ""
+        print(f"query.py: {_safe(reason)}\n  {_safe(job['web_url'])}{advice}", file=sys.stderr)
+    return code
+
+
+def _safe_lines(lines: Iterable[str]) -> str:
+    return "\n".join(map(_safe, lines))
+
+
 def _jobs(client: Client, _: Mapping[str, str], options: argparse.Namespace) -> int:
     jobs = client.jobs(options.pipeline, scopes=options.scope)
     if options.json:
@@ -607,7 +712,8 @@ def _parser() -> argparse.ArgumentParser:
 environment (query.py configure stores the same settings in a file):
 {listed}
 
-exit codes: 0 success, also with warnings, 1 the pipeline failed, 2 the request failed, 130 interrupted""",
+exit codes: 0 success, also with warnings, 1 the pipeline failed, 2 the request failed, 130 interrupted;
+of map: those of packmill map, 20 if a row failed""",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     _add_settings(parser)
@@ -639,6 +745,21 @@ exit codes: 0 success, also with warnings, 1 the pipeline failed, 2 the request 
     jobs = _add(commands, "jobs", _jobs, "list jobs")
     jobs.add_argument("--pipeline", type=int, metavar="N", help="jobs of one pipeline (default: the latest 100 jobs)")
     jobs.add_argument("--scope", action="append", default=[], choices=SCOPES, help="jobs with this status (repeatable)")
+
+    table = _add(commands, "map", _map, "run a package for every row of a table, and download the table of results")
+    table.add_argument("package", type=int, metavar="PACKAGE_JOB", help="number of the job that built the package")
+    table.add_argument("table", type=Path, nargs="?", metavar="TABLE", help="as of packmill map: .csv, .geojson, ...")
+    table.add_argument(
+        "--product", nargs="+", action="extend", default=[], metavar="NAME=VALUES", help="lists and ranges, not TABLE"
+    )
+    table.add_argument(
+        "-p", action="append", default=[], metavar="NAME=VALUE", dest="values", help="a value for all rows (repeatable)"
+    )
+    table.add_argument("--process", default="", metavar="PATH", help="process, if the job has packages of several")
+    table.add_argument("--retry", type=int, metavar="N", help="further attempts at a row that ran out of memory")
+    table.add_argument("--max-failures", metavar="N", help="start no further rows after more failures than this")
+    table.add_argument("--resume", type=int, metavar="JOB", help="keep the good rows of an earlier job with this table")
+    table.add_argument("--outdir", type=Path, default=Path("results"), metavar="DIR", help="(default: results)")
 
     log = _add(commands, "log", _log, "print a job's log")
     log.add_argument("job", type=int, help="job number")
