@@ -52,6 +52,8 @@ from generator.service.pages import api as api_pages
 from generator.service.pages import hooks as hook_pages
 from generator.service.pages import jobs as job_pages
 from generator.service.pages import (
+    map_report,
+    maps,
     new_package,
     notebook,
     packages,
@@ -98,6 +100,8 @@ _pages = (
     run_submission.router,
     runs.router,
     schedule_pages.router,
+    maps.router,
+    map_report.router,
     notebook.router,
     preview_pages.router,
     job_pages.router,

@@ -18,6 +18,8 @@ from generator.service.context import context
 from generator.service.http_errors import HttpError, raise_not_found
 from generator.service.pages import log, previews
 from generator.service.pages.failures import failed_sections, failure
+from generator.service.pages.map_progress import JOB, read_progress
+from generator.service.pages.map_report import report, report_key, result_table, result_tables
 from generator.service.pages.rendering import hostile_policy, page
 from generator.service.pages.sessions import session
 from generator.service.pages.summaries import requested_variables
@@ -47,8 +49,10 @@ def job_page(request: Request, number: int) -> Response:
     start += skipped
     lines, taken = log.lines(chunk[skipped:])
     failed = failed_sections(dict(job), lines)
-    tables = previews.tables(archive, sizes)
-    scraps, scraps_note = _read_scraps(archive, sizes)
+    progress = read_progress(file, sizes) if job["name"] == JOB else None
+    shown = result_table(sizes) if progress else sizes  # the report has what rows left
+    tables = previews.tables(archive, shown)
+    scraps, scraps_note = _read_scraps(archive, shown)
     return page(
         request,
         "job.html",
@@ -64,15 +68,18 @@ def job_page(request: Request, number: int) -> Response:
         left_out=start,
         files=dict(list(sizes.items())[:_MOST_FILES]),
         more=max(0, len(sizes) - _MOST_FILES),
-        pictures=previews.pictures(archive, sizes),
+        pictures=previews.pictures(archive, shown),
         tables=tables,
-        previews=previews.previews(sizes, shown=tables),
-        notebooks=[name for name in sizes if name.endswith(".ipynb")][:_MOST_SHOWN],
+        previews=previews.previews(shown, shown=tables),
+        notebooks=[name for name in shown if name.endswith(".ipynb")][:_MOST_SHOWN],
         depth=log.depth(lines),
         scraps=scraps,
         scraps_note=scraps_note,
         unlisted=not archive.is_listed(),
         packages=archive.packages(),
+        map=progress,
+        report=report_key(request, number) if report in sizes else "",
+        map_tables=[name for name in result_tables if name in sizes],
         over=job["status"] in states.finished,
     )
 

@@ -104,7 +104,18 @@ def check_writer_form(request: Request, form: Mapping[str, Any]) -> Session:
         SignInFirstError: the request has no valid session.
         HttpError: 403, the form token is invalid, the form is another site's, or the access token may only read.
     """
-    found = check_form(request, form)
+    check_form(request, form)
+    return require_writer(request)
+
+
+def require_writer(request: Request) -> Session:
+    """Return the session of a user who may change something.
+
+    Raises:
+        SignInFirstError: the request has no valid session.
+        HttpError: 403, the access token may only read.
+    """
+    found = session(request)
     if not found.identity.may_write:
         raise HttpError(
             403, {"message": "Your access token can only read. Sign in with a token that has the scope api."}

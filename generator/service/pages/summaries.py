@@ -44,7 +44,11 @@ def form_to_repeat(pipeline: Row, home: str, data: DataFolder) -> str:
     number = requested.get("package", "")
     if number:
         folder = _package_of_run(requested, data).folder
-        return f"{home}/jobs/{number}/package/{quote(folder)}?repeat={pipeline['id']}#run" if folder else ""
+        if not folder:
+            return ""
+        if requested.get("table") or requested.get("product"):
+            return f"{home}/jobs/{number}/map/{quote(folder)}#run"
+        return f"{home}/jobs/{number}/package/{quote(folder)}?repeat={pipeline['id']}#run"
     shown = {one["key"]: one["value"] for one in pipeline["variables"] if one["value"] and not one.get("hidden")}
     query = urlencode({**shown, "ref": pipeline["ref"]}, errors="replace")
     return f"{home}/pipelines/new?{query}" if len(query) <= _LONGEST_QUERY else ""

@@ -1,0 +1,1 @@
+"""Check tables of inputs before a job runs them."""
