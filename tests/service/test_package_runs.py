@@ -215,7 +215,9 @@ def test_values_that_look_secret_are_not_kept_readable(
     assert "abc-def-ghi" not in _page(service, session, f"runs/{number}")
 
 
-def test_uploaded_files_reach_the_run_and_go_with_it(service: Service, run: Callable[..., int]) -> None:
+def test_uploaded_files_reach_the_run_and_go_with_it(
+    service: Service, session: requests.Session, run: Callable[..., int]
+) -> None:
     given = [
         ("file-scene", ("my trees (1).csv", b"height\n12\n")),
         ("file-tiles", ("a.tif", b"one")),
@@ -229,6 +231,9 @@ def test_uploaded_files_reach_the_run_and_go_with_it(service: Service, run: Call
     assert service.ask("GET", f"/jobs/{job}/artifacts/results/output/found-tiles-b.tif").text == "two"
     assert '"path": "uploads/scene/my_trees__1_.csv"' in service.trace(job)
     assert "https://example.org/c.tif" in service.trace(job)
+    assert 'data-preview="geotiff" data-name="results/output/found-tiles-b.tif"' in _page(
+        service, session, f"runs/{number}"
+    )
 
     assert service.ask("DELETE", f"/pipelines/{number}").status_code == 204
     assert not (service.data / "run-files" / str(number)).exists()

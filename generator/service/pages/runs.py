@@ -121,11 +121,13 @@ def run_page(request: Request, number: int) -> Response:
 
 
 def contents(archive: Archive) -> dict[str, Any]:
-    """Return what a run's page shows of its artifacts: pictures, tables and notebooks."""
+    """Return what a run's page shows of its artifacts: pictures, tables, previews and notebooks."""
     sizes = {name: size for name, size in archive.sizes().items() if name.startswith("results/")}
+    tables = previews.tables(archive, sizes)
     return {
         "pictures": previews.pictures(archive, sizes),
-        "tables": previews.tables(archive, sizes),
+        "tables": tables,
+        "previews": previews.previews(sizes, shown=tables),
         "notebooks": [name for name in sizes if name.endswith(".ipynb")][:_MOST_NOTEBOOKS],
     }
 

@@ -18,6 +18,7 @@ async function refresh() {
     writeTimes(next);
     if (!holdsFocus(part) && next.innerHTML !== part.innerHTML) part.replaceWith(document.adoptNode(next));
   }
+  document.dispatchEvent(new Event("previews"));
   return going;
 }
 
