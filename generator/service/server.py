@@ -61,6 +61,7 @@ from generator.service.pages import (
     run_submission,
     runs,
     sessions,
+    shared_runs,
     signing_in,
 )
 from generator.service.pages import pipelines as pipeline_pages
@@ -99,6 +100,7 @@ _pages = (
     packages.router,
     run_submission.router,
     runs.router,
+    shared_runs.router,
     schedule_pages.router,
     maps.router,
     map_report.router,
@@ -308,7 +310,7 @@ def application(parts: Context) -> FastAPI:
 
     app = FastAPI(openapi_url=None, lifespan=lifespan)
     app.state.context = parts
-    for router in (*_api, signing_in.router, api_pages.router):
+    for router in (*_api, signing_in.router, api_pages.router, shared_runs.public):
         app.include_router(router)
     for router in _pages:
         app.include_router(router, prefix=f"/{parts.project.path}/-")

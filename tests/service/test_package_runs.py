@@ -343,6 +343,43 @@ def test_a_schedule_of_the_form_runs_the_package_and_notifies(
         assert seen in shown.text, action
 
 
+def test_a_link_shows_a_run_to_people_who_cannot_sign_in(
+    service: Service, session: requests.Session, run: Callable[..., int]
+) -> None:
+    number = run(n="3", word="not-for-others")
+    address = f"{service.url}/ada/toy/-/runs/{number}"
+    token = re.findall(r'name="form_token" value="([0-9a-f]+)"', session.get(address, timeout=60).text)[0]
+    made = session.post(f"{address}/share", data={"form_token": token, "days": "7"}, timeout=60).text
+    link = re.findall(r'value="([^"]+/-/shared/[^"]+)"', made)[0]
+
+    shown = requests.get(link, timeout=60)
+    assert shown.status_code == 200
+    assert "plot.png" in shown.text
+    assert "not-for-others" not in shown.text
+    assert "form_token" not in shown.text
+    assert shown.headers["Referrer-Policy"] == "no-referrer"
+    assert requests.get(f"{link}/files/results/output/table.csv", timeout=60).text == "a,b\n3,1\n"
+    for path in ("/files/report.xml", "/files/results/../report.xml", "x", "/files/results/missing"):
+        assert requests.get(link + path, timeout=60).status_code == 404, path
+    assert link.rpartition("/")[2] not in session.get(address, timeout=60).text, "it is shown once"
+    stored = b"".join(file.read_bytes() for file in service.data.glob("packmill.sqlite3*"))
+    assert link.rpartition("/")[2].encode() not in stored
+
+    session.post(f"{address}/unshare", data={"form_token": token}, timeout=60)
+
+    assert requests.get(link, timeout=60).status_code == 404
+
+
+@pytest.mark.parametrize("form", [{}, {"form_token": "wrong", "days": "7"}])
+def test_a_link_is_made_by_the_form_alone(
+    form: dict[str, str], service: Service, session: requests.Session, run: Callable[..., int]
+) -> None:
+    number = run()
+    answer = session.post(f"{service.url}/ada/toy/-/runs/{number}/share", data=form, timeout=60)
+
+    assert answer.status_code == 403
+
+
 def test_two_runs_are_compared(service: Service, browser: Browser, run: Callable[..., int]) -> None:
     first, second = run(n="2", word="first-secret"), run(n="4", names="elm")
     context = browser.new_context(viewport={"width": 1280, "height": 900})

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from generator.service.archives import Archive
-from generator.service.runs.comparison import compare_files, compare_values, number_change
+from generator.service.runs.comparison import Withheld, compare_files, compare_values, number_change
 from generator.service.runs.recording import split_values
 from generator.service.runs.results import read_result
 
@@ -62,6 +62,12 @@ def test_values_are_compared_by_name_in_the_order_of_the_first() -> None:
     assert [(one.name, one.differs, one.second) for one in found] == [
         ("b", False, "1.0"), ("a", True, "y"), ("c", True, ""), ("d", True, "null"),
     ]  # fmt: skip
+
+
+def test_secrets_of_two_runs_are_not_called_equal() -> None:
+    found = compare_values({"word": Withheld()}, {"word": Withheld()})
+
+    assert (found[0].differs, found[0].change) == (False, "not compared")
 
 
 def _artifacts(file: Path, **contents: Any) -> Archive:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import mimetypes
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -146,7 +147,15 @@ def one_file(request: Request, number: int, path: str) -> Response:
     """Return an artifact: images are shown, other files are downloaded."""
     session(request)
     find_job(request, number)
-    file = context(request).data.job(number).artifacts
+    return artifact_response(context(request).data.job(number).artifacts, path)
+
+
+def artifact_response(file: Path, path: str) -> Response:
+    """Return a file of an archive: images are shown, other files are downloaded.
+
+    Raises:
+        HttpError: 404, the archive has no such file.
+    """
     picture = path.lower().endswith(previews.picture_suffixes)
     kind = mimetypes.guess_type(path)[0] if picture else None
     response = artifacts.member(file, path, media_type=kind or "application/octet-stream")

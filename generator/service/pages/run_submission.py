@@ -91,6 +91,7 @@ def _start(request: Request, place: tuple[int, str], form: RunForm, received: Pa
     if form.texts.get("action") == "schedule":
         if any(received.iterdir()):
             raise InvalidFormError("A schedule cannot keep uploaded files. Give their addresses instead.")
+        form.texts["description"] = form.texts.get("description") or f"run of {folder.removeprefix('packages/')}"
         made = _schedule(here, form, listed, ref, user)
         if target:
             here.hooks.set_notification(made, url=target[0], token=target[1])
@@ -111,7 +112,6 @@ def _start(request: Request, place: tuple[int, str], form: RunForm, received: Pa
 
 def _schedule(here: Context, form: RunForm, variables: list[dict[str, Any]], ref: str, user: Identity) -> int:
     texts = {name: form.texts.get(name, "").strip() for name in ("description", "cron", "cron_timezone")}
-    texts["description"] = texts["description"] or f"run of the package of job {variables[0]['value']}"
     texts["cron_timezone"] = texts["cron_timezone"] or "UTC"
     try:
         fields = check_fields(here.project, {**texts, "ref": ref})

@@ -23,6 +23,7 @@ from generator.service.pages.value_texts import short_values
 from generator.service.runs import comparison
 from generator.service.runs.comparison import Difference
 from generator.service.store.database import pipelines
+from generator.service.store.run_links import list_links
 from generator.service.store.run_tables import runs
 from generator.shared.size_text import size_text
 
@@ -104,6 +105,15 @@ def _of_another_package(first: RunView, second: RunView) -> bool:
 @router.get("/{number:int}")
 def run_page(request: Request, number: int) -> Response:
     """Show a run: its values, what came out, and what it took."""
+    return render_run(request, number)
+
+
+def render_run(request: Request, number: int, *, link: str = "") -> Response:
+    """Show a run, and a new ``link`` to share it.
+
+    Raises:
+        HttpError: 404, there is no such run.
+    """
     here, who = context(request), session(request)
     view = run_view(here, number)
     archive = Archive(here.data.job(view.job["id"]).artifacts)
@@ -114,6 +124,8 @@ def run_page(request: Request, number: int) -> Response:
         who,
         run=view,
         schedule=schedule,
+        link=link,
+        links=list_links(here.pipelines.database, number),
         others=[one["id"] for one in here.runs.of_package(view.row["job"], view.row["folder"], limit=20)],
         **contents(archive),
         notified=[_host_of(hook["target"]) for hook in here.hooks.notifications(pipeline=number)],

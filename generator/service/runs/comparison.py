@@ -86,6 +86,8 @@ def _difference(name: str, first: Mapping[str, Any], second: Mapping[str, Any]) 
     numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in (one, two))
     differs = texts[0] != texts[1] and not (numbers and one == two)
     change = _safe_change(one, two) if numbers and differs else ""
+    if isinstance(one, Withheld) and isinstance(two, Withheld):
+        change = "not compared"
     return Difference(name=name, first=texts[0], second=texts[1], differs=differs, change=change)
 
 
@@ -121,9 +123,16 @@ def _upload_text(value: Mapping[str, Any]) -> str:
 def _file_difference(name: str, first: OutputFile | None, second: OutputFile | None) -> Difference:
     known = bool(first and second and first.sha256 and second.sha256)
     same = bool(first and second and first.size == second.size and (not known or first.sha256 == second.sha256))
-    change = number_change(first.size, second.size) if first and second and first.size != second.size else ""
+    change = _size_change(first.size, second.size) if first and second else ""
     texts = [_file_text(file) for file in (first, second)]
-    return Difference(name=name, first=texts[0], second=texts[1], differs=not same, change=change and f"{change} bytes")
+    return Difference(name=name, first=texts[0], second=texts[1], differs=not same, change=change)
+
+
+def _size_change(first: int, second: int) -> str:
+    if first == second:
+        return ""
+    percent = percent_change(first, second)
+    return f"{second - first:+d} bytes ({percent})" if percent else f"{second - first:+d} bytes"
 
 
 def _file_text(file: OutputFile | None) -> str:

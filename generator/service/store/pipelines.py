@@ -14,7 +14,7 @@ from generator.service.store import states
 from generator.service.store.database import Database, Row, jobs, pipelines, row, rows
 from generator.service.store.hidden_values import HiddenValues, has_secrets_of_one_run
 from generator.service.store.outbox import store_events
-from generator.service.store.run_tables import runs
+from generator.service.store.run_tables import links, runs
 from generator.service.store.tokens import Identity
 from generator.shared.safe_text import redacted
 
@@ -212,7 +212,8 @@ class Pipelines:
             mine = list(connection.execute(sa.select(jobs.c.id).where(jobs.c.pipeline_id == number)).scalars())
             connection.execute(sa.delete(jobs).where(jobs.c.pipeline_id == number))
             connection.execute(sa.delete(pipelines).where(pipelines.c.id == number))
-            connection.execute(sa.delete(runs).where(runs.c.pipeline_id == number))
+            for table in (runs, links):
+                connection.execute(sa.delete(table).where(table.c.pipeline_id == number))
             self.hidden.remove(number)
         return mine
 

@@ -17,3 +17,14 @@ runs = sa.Table(
     sa.Column("withheld", sa.JSON, nullable=False),
 )
 """``job`` built the package in ``folder`` of its artifacts. ``withheld``: inputs whose values are not stored here."""
+
+links = sa.Table(
+    "run_links",
+    metadata,
+    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("pipeline_id", sa.Integer, nullable=False, index=True),
+    sa.Column("user", sa.String(255), nullable=False),
+    sa.Column("created_at", sa.Float, nullable=False),
+    sa.Column("expires_at", sa.Float, nullable=False),
+)
+"""Links that show a run to people who cannot sign in; ``id`` is the digest of the secret in the address."""
