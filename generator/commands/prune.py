@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,17 @@ logs and artifacts, except those whose artifacts are kept; stop the service firs
     parser.add_argument(
         "--database", metavar="URL", help="database of the service, as for 'packmill serve' (default: SQLite in DIR)"
     )
+    parser.add_argument(
+        "--only", choices=("images", "pipelines"), help="remove images with their records, or pipelines (default: both)"
+    )
+    parser.add_argument(
+        "--image-quota",
+        metavar="SIZE",
+        help="also remove younger unused images, the oldest first, until packmill's images fit, such as 50GB",
+    )
+    parser.add_argument(
+        "--keep-bases", action="store_true", help="keep the base images that packmill made, which only root can rebuild"
+    )
     parser.add_argument("--yes", action="store_true", help="remove what is listed")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(command=run)
@@ -60,25 +72,50 @@ def run(options: argparse.Namespace) -> int:
     if not 0 <= options.older_than <= 36500:
         raise UsageError(f"--older-than {options.older_than:g}: give a number of days from 0")
     before = time.time() - options.older_than * 86400
-    images = _images(options, before)
+    images, size = _images(options, before) if options.only != "pipelines" else ((), None)
+    notes = old_notes(before=before) if options.only != "pipelines" else ()
     database = options.database or with_secret_files(os.environ).get("PACKMILL_DATABASE") or None
-    with old_pipelines(options.data, database=database, before=before, is_removing=options.yes) as ended:
-        removals = (*images, *old_notes(before=before), *ended)
+    pipelines = old_pipelines(options.data, database=database, before=before, is_removing=options.yes)
+    with pipelines if options.only != "images" else nullcontext(()) as ended:
+        removals = (*images, *notes, *ended)
         failed = [one for one in removals if not one.remove()] if options.yes else []
+    left = None if size is None else size - sum(one.size for one in images if one not in failed)
     if options.json:
         import json
 
-        print(json.dumps(to_dict(removals, failed, is_removed=options.yes), indent=1, ensure_ascii=False))
+        print(json.dumps(to_dict(removals, failed, is_removed=options.yes, images=left), indent=1, ensure_ascii=False))
     else:
         _print(removals, failed, is_removed=options.yes)
+    _warn_of_quota(options, left)
     return 0
 
 
-def _images(options: argparse.Namespace, before: float) -> tuple[Removal, ...]:
+def _warn_of_quota(options: argparse.Namespace, left: int | None) -> None:
+    """Report that images in use do not fit the quota; without --yes, ``left`` is what --yes would leave."""
+    import sys
+
+    from generator.shared.size_text import size_text
+
+    if options.image_quota and left is not None and left > _quota(options):
+        print(f"packmill's images take {size_text(left)}; the rest is in use", file=sys.stderr)
+
+
+def _quota(options: argparse.Namespace) -> int:
+    from generator.shared.errors import UsageError
+    from generator.shared.size_text import read_size
+
+    try:
+        return read_size(options.image_quota)
+    except ValueError as error:
+        raise UsageError(f"--image-quota {error}") from None
+
+
+def _images(options: argparse.Namespace, before: float) -> tuple[tuple[Removal, ...], int | None]:
+    """Return the images to remove, and the bytes of all of packmill's images, None without an engine."""
     import sys
 
     from generator.containers.local_images import list_images
-    from generator.machine.pruning.images import old_images
+    from generator.machine.pruning.images import images_over, old_images, own_base, total_size
     from generator.machine.pruning.packages import used_by_artifacts, used_by_packages
     from generator.shared.errors import EngineMissingError
 
@@ -87,11 +124,18 @@ def _images(options: argparse.Namespace, before: float) -> tuple[Removal, ...]:
         if not folder.is_dir():
             print(f"{folder}: no such folder; name the folders of your packages with --output", file=sys.stderr)
     used = used_by_artifacts(options.data).union(*map(used_by_packages, folders))
+    quota = _quota(options) if options.image_quota else None
     try:
-        return old_images(list_images(), before=before, used=used)
+        images = list_images()
     except EngineMissingError:
         print("no container engine answers: images are not listed", file=sys.stderr)
-        return ()
+        return (), None
+    if options.keep_bases:
+        used |= {name for image in images for name in image.names if name.startswith(own_base)}
+    found = old_images(images, before=before, used=used)
+    if quota is not None:
+        found = max(found, images_over(images, quota=quota, used=used), key=len)  # the longer one has the other
+    return found, total_size(images)
 
 
 def _print(removals: tuple[Removal, ...], failed: list[Removal], *, is_removed: bool) -> None:

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 from generator.commands.parser import Commands, command
 
+if TYPE_CHECKING:
+    from generator.service.retention.policy import Policy
+
+_Value = TypeVar("_Value")
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _SLOWEST_UPLOAD = 16 << 10
 """Bytes a second for which the body of an upload gets more time than a request's."""
@@ -115,7 +121,54 @@ Jobs outlive the service: after a stop or a kill, the next start finds them agai
         action="store_true",
         help="refuse to start if the kernel cannot confine jobs (default: warn)",
     )
+    group = parser.add_argument_group("retention", "what the service removes by itself; kept and running things stay")
+    group.add_argument(
+        "--quota",
+        metavar="SIZE",
+        help="space of the data folder, such as 100GB: the oldest artifacts, then pipelines go",
+    )
+    group.add_argument(
+        "--image-quota", metavar="SIZE", help="space of packmill's images: the oldest go that nothing uses"
+    )
+    group.add_argument(
+        "--prune-older-than", type=float, metavar="DAYS", help="age at which ended pipelines and unused images go"
+    )
+    group.add_argument(
+        "--prune-at",
+        default="0 3 * * *",
+        metavar="CRON",
+        help="times at which images and old pipelines are removed, in UTC (default: %(default)s)",
+    )
     parser.set_defaults(command=run)
+
+
+def _retention(options: argparse.Namespace) -> Policy:
+    """Return the limits on what the service stores.
+
+    Raises:
+        UsageError: a size, the age or the cron expression is invalid.
+    """
+    from generator.service.retention.policy import Policy
+    from generator.shared.cron_times import check_expression
+    from generator.shared.errors import UsageError
+    from generator.shared.size_text import read_size
+
+    def read(name: str, reader: Callable[[str], _Value]) -> _Value | None:
+        text = getattr(options, name)
+        try:
+            return reader(text) if text else None
+        except ValueError as error:
+            raise UsageError(f"--{name.replace('_', '-')}: {error}") from None
+
+    days = options.prune_older_than
+    if days is not None and not 0 <= days <= 36500:
+        raise UsageError(f"--prune-older-than {days:g}: give a number of days from 0")
+    return Policy(
+        quota=read("quota", read_size),
+        image_quota=read("image_quota", read_size),
+        older_than=None if days is None else days * 86400,
+        schedule=read("prune_at", check_expression) or "0 3 * * *",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -165,6 +218,7 @@ def run(options: argparse.Namespace) -> int:
             job_writes=tuple(options.job_writes),
             job_variables=tuple(options.job_variable),
             require_confinement=options.require_confinement,
+            retention=_retention(options),
         ),
         environment,
         say=lambda line: print(line, flush=True),

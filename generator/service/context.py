@@ -19,6 +19,7 @@ from generator.service.lookups.lookups import Lookups
 from generator.service.metrics import ServiceMetrics
 from generator.service.notebooks.pages import NotebookPages
 from generator.service.project.project import Commit, Project
+from generator.service.retention.keeper import Keeper
 from generator.service.runs.recording import run_record
 from generator.service.store.hooks import Hooks
 from generator.service.store.job_folders import DataFolder
@@ -49,6 +50,7 @@ class Context:
     dispatcher: Dispatcher
     schedules: Schedules
     lookups: Lookups
+    keeper: Keeper
 
     @property
     def hooks(self) -> Hooks:
@@ -80,7 +82,8 @@ class Context:
         ``within`` adds to the transaction; ``files`` were received for a run (`generator.service.store.run_files`).
 
         Raises:
-            HttpError: 400, the ref does not exist, its pipeline file is invalid, or its rules select no job.
+            HttpError: 400, the ref does not exist, its pipeline file is invalid, or its rules select no job; 507, the
+                storage quota is reached.
         """
         revision = self.project.resolve(ref)
         if revision is None:
@@ -95,6 +98,8 @@ class Context:
         if not selected:
             why = "Pipeline will not run for the selected trigger. The rules configuration prevented any jobs from "
             raise HttpError(400, {"message": {"base": [why + "being added to the pipeline."]}})
+        if problem := self.keeper.problem():
+            raise HttpError(507, {"message": {"base": [problem]}})
         record = run_record(self.data, variables)
         if record and record.has_secrets:
             variables = [{**one, "once": True} if one["key"] == "inputs" else one for one in variables]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from prometheus_client import CollectorRegistry, Gauge, ProcessCollector, generate_latest
 
+from generator.service.retention.keeper import Keeper
 from generator.shared.request_metrics import RequestMetrics
 
 
@@ -23,6 +24,29 @@ class ServiceMetrics:
         )
         self._places = Gauge("packmill_ci_concurrent_jobs", "Jobs that may run at once", registry=registry)
         self._disk = Gauge("packmill_disk_free_bytes", "Free space of the data folder", registry=registry)
+
+        self._data = Gauge(
+            "packmill_data_bytes", "Space of the data folder, as measured last", ["kind"], registry=registry
+        )
+        self._images = Gauge("packmill_images_bytes", "Space of packmill's images, as measured last", registry=registry)
+        self._quotas = Gauge("packmill_quota_bytes", "Quotas that the operator set", ["of"], registry=registry)
+        self._removed = Gauge(
+            "packmill_removed", "Things removed since the start to stay within limits", ["kind"], registry=registry
+        )
+        self._removed_bytes = Gauge("packmill_removed_bytes", "Space of the removed things", registry=registry)
+
+    def set_storage(self, keeper: Keeper) -> None:
+        """Set the metrics of what the service stores."""
+        for kind, size in keeper.usage.by_kind().items():
+            self._data.labels(kind).set(size)
+        if keeper.images:
+            self._images.set(keeper.images.size)
+        for name, quota in (("data", keeper.policy.quota), ("images", keeper.policy.image_quota)):
+            if quota is not None:
+                self._quotas.labels(name).set(quota)
+        for kind in ("artifacts", "pipelines", "images"):
+            self._removed.labels(kind).set(getattr(keeper.removed, kind))
+        self._removed_bytes.set(keeper.removed.size)
 
     def count_request(self, *, method: str, route: str, status: int, seconds: float) -> None:
         """Count an HTTP request."""

@@ -63,12 +63,16 @@ from generator.service.pages import (
     sessions,
     shared_runs,
     signing_in,
+    storage,
 )
 from generator.service.pages import pipelines as pipeline_pages
 from generator.service.pages import schedules as schedule_pages
 from generator.service.pages.rendering import page
 from generator.service.pages.run_reports import describe_run
 from generator.service.project.project import Project
+from generator.service.retention.images import prune_images
+from generator.service.retention.keeper import Keeper
+from generator.service.retention.policy import Policy
 from generator.service.runs.recording import record_earlier
 from generator.service.schedules.starter import ScheduleStarter
 from generator.service.store import tokens
@@ -107,6 +111,7 @@ _pages = (
     notebook.router,
     preview_pages.router,
     job_pages.router,
+    storage.router,
 )
 _STATIC = (
     ("generator.shared", "pages"),
@@ -144,6 +149,7 @@ class Options:
     job_user: str | None
     job_writes: tuple[Path, ...]
     job_variables: tuple[str, ...]
+    retention: Policy
     require_confinement: bool
 
 
@@ -235,6 +241,13 @@ def serve(options: Options, environment: Mapping[str, str], say: Callable[[str],
                 dispatcher=_dispatcher(options, environment, rows, checkout, address),
                 schedules=Schedules(database, data.schedule_values),
                 lookups=Lookups(job_context, data, isolation),
+                keeper=Keeper(
+                    rows,
+                    data,
+                    options.retention,
+                    hold=scheduler.held,
+                    prune_images=partial(prune_images, data=data.path, variables=operator_variables(job_context)),
+                ),
             )
         )
         say(f"packmill serves {checkout.path} (project {checkout.id}) at {address} (API and web pages)")
@@ -301,10 +314,12 @@ def application(parts: Context) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         parts.scheduler.start()
         parts.dispatcher.start()
+        parts.keeper.start()
         starter.start()
         yield
         starter.stop()
         parts.lookups.stop()
+        parts.keeper.stop()
         parts.dispatcher.stop()
         parts.scheduler.stop()
 

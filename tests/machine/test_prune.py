@@ -20,7 +20,7 @@ from support import Finished
 
 from generator.containers import local_images
 from generator.containers.local_images import LocalImage
-from generator.machine.pruning.images import old_images
+from generator.machine.pruning.images import images_over, old_images, total_size
 from generator.machine.pruning.packages import used_by_artifacts, used_by_packages
 from generator.service.store.database import Database, jobs, pipelines, sqlite_url
 from generator.service.store.job_folders import DataFolder
@@ -110,6 +110,22 @@ def test_layers_that_images_share_are_counted_once() -> None:
     assert [one.size for one in found] == [50, 10, 0]
 
 
+def test_a_quota_takes_the_oldest_images_that_nothing_uses_and_only_as_many_as_needed() -> None:
+    base = image("localhost/packmill/base:bookworm", labels={"org.packmill.base": "r"}, layers="a", size=100, time=1)
+    other = image("postgres:16", labels={}, layers="z", size=10_000)
+    made = [image(f"ada.trees{n}:main-{_FINAL[-29:]}", layers=f"a{n}", size=110 + n, time=100 + n) for n in range(5)]
+
+    def over(quota: int, *used: str) -> list[str]:
+        return [one.name for one in images_over((base, other, *made), quota=quota, used=used)]
+
+    assert total_size((base, other, *made)) == 160
+    assert over(160) == []
+    assert over(159) == [made[0].names[0]]
+    assert over(139) == [one.names[0] for one in made[:2]]
+    assert over(139, *made[0].names) == [one.names[0] for one in made[1:3]]
+    assert over(0, *made[4].names) == [one.names[0] for one in made[:4]]
+
+
 def record(reference: str) -> str:
     staging = {"reference": "localhost/packmill/staging:0.1.0-ab", "digest": "sha256:d"}
     return json.dumps({"image": {"reference": reference}, "staging": staging, "build": {"layers": ["sha256:l", 1]}})
@@ -181,6 +197,7 @@ def test_old_pipelines_go_with_their_folders_and_others_stay(
         "size": 1000,
         "things": [{"kind": "pipeline", "name": "1 with 1 jobs, success", "size": 1000}],
         "failed": [],
+        "images": None,
     }
     assert sorted(service.numbers()) == [2, 3, 4]
     assert packmill("prune").out == "nothing to remove\n"

@@ -69,7 +69,15 @@ def test_no_page_has_barriers(
     opened.keyboard.press("Enter")
     expect(opened.get_by_role("heading", name="Pipelines")).to_be_visible()
     job = service.jobs(built)["build"]["id"]
-    for path in ("pipelines", f"pipelines/{built}", f"jobs/{job}", "pipelines/new", "packages", "pipelines/999999"):
+    for path in (
+        "pipelines",
+        f"pipelines/{built}",
+        f"jobs/{job}",
+        "pipelines/new",
+        "packages",
+        "storage",
+        "pipelines/999999",
+    ):
         opened.goto(f"{service.url}/ada/toy/-/{path}")
         found.append(_barriers(opened, light=scheme == "light"))
     opened.goto(package)

@@ -6,7 +6,9 @@ be those that packmill gives, too; images with names of people (``--image``) and
 
 from __future__ import annotations
 
+import math
 import re
+from bisect import bisect_left
 from collections.abc import Collection, Iterable, Sequence
 from functools import partial
 
@@ -31,6 +33,8 @@ _LABELS = {
     "base": (recipe_label,),
 }
 _OWN = "localhost/packmill/"
+own_base = f"{_OWN}base:"
+"""The beginning of the names of base images that packmill made."""
 
 
 def old_images(images: Sequence[LocalImage], *, before: float, used: Collection[str]) -> tuple[Removal, ...]:
@@ -50,6 +54,26 @@ def old_images(images: Sequence[LocalImage], *, before: float, used: Collection[
         )
         for image in removed
     )
+
+
+def images_over(images: Sequence[LocalImage], *, quota: int, used: Collection[str]) -> tuple[Removal, ...]:
+    """Return the oldest images to remove so that packmill's images fit a quota in bytes; as many as can be removed."""
+    excess = total_size(images) - quota
+    if excess <= 0:
+        return ()
+
+    def older(time: float) -> tuple[Removal, ...]:
+        return old_images(images, before=math.nextafter(time, math.inf), used=used)
+
+    times = sorted({image.time for image in images})
+    least = bisect_left(times, excess, key=lambda time: sum(one.size for one in older(time)))
+    return older(times[min(least, len(times) - 1)])
+
+
+def total_size(images: Sequence[LocalImage]) -> int:
+    """Return the bytes of packmill's images, without the layers of the images of others that they begin with."""
+    own = [image for image in images if _kind(image) is not None]
+    return sum(_own_size(image, images, own) for image in own)
 
 
 def _kind(image: LocalImage) -> Kind | None:

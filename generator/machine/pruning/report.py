@@ -26,11 +26,14 @@ def total(removals: Sequence[Removal]) -> str:
     )
 
 
-def to_dict(removals: Sequence[Removal], failed: Collection[Removal], *, is_removed: bool) -> dict[str, Any]:
-    """Return the object that ``packmill prune --json`` prints."""
+def to_dict(
+    removals: Sequence[Removal], failed: Collection[Removal], *, is_removed: bool, images: int | None
+) -> dict[str, Any]:
+    """Return the object that ``packmill prune --json`` prints; ``images`` are the bytes of those left, if known."""
     return {
         "removed": is_removed,
         "size": sum(one.size for one in removals if one not in failed),
         "things": [one.to_dict() for one in removals if one not in failed],
         "failed": [one.to_dict() for one in failed],
+        "images": images,
     }

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -11,8 +10,8 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from generator.machine.pruning.removal import Kind, Removal
-from generator.service.store import states
-from generator.service.store.database import Database, Row, jobs, pipelines, rows, sqlite_url
+from generator.service.retention.ended import ended_pipelines, pipeline_size, remove_pipeline
+from generator.service.store.database import Database, Row, jobs, sqlite_url
 from generator.service.store.job_folders import DataFolder
 from generator.service.store.pipelines import Pipelines
 
@@ -36,50 +35,21 @@ def old_pipelines(
     try:
         if is_removing:
             opened.claim()
-        yield tuple(_removal(data, opened, pipeline) for pipeline in _ended(opened, before))
+        yield tuple(_removal(data, opened, pipeline) for pipeline in ended_pipelines(opened, before=before))
         if is_removing:
             opened.forget_deleted()
     finally:
         opened.close()
 
 
-def _ended(database: Database, before: float) -> Sequence[Row]:
-    is_kept = sa.exists().where(
-        jobs.c.pipeline_id == pipelines.c.id, jobs.c.artifacts_size > 0, jobs.c.artifacts_expire_at.is_(None)
-    )
-    ended = pipelines.c.status.in_(states.finished) & (pipelines.c.finished_at < before)
-    with database.connection() as connection:
-        return rows(connection, sa.select(pipelines).where(ended, ~is_kept).order_by(pipelines.c.id))
-
-
 def _removal(data: DataFolder, database: Database, pipeline: Row) -> Removal:
     number = pipeline["id"]
     with database.connection() as connection:
-        mine = [row["id"] for row in rows(connection, sa.select(jobs.c.id).where(jobs.c.pipeline_id == number))]
+        count = connection.execute(sa.select(sa.func.count()).where(jobs.c.pipeline_id == number)).scalar()
     return Removal(
         kind=Kind.PIPELINE,
-        name=f"{number} with {len(mine)} jobs, {pipeline['status']}",
-        size=sum(_size(data.job(job).path) for job in mine),
+        name=f"{number} with {count} jobs, {pipeline['status']}",
+        size=pipeline_size(data, database, number),
         time=pipeline["finished_at"],
-        remove=partial(_remove, data, database, number),
+        remove=partial(remove_pipeline, data, Pipelines(database, data.hidden), number),
     )
-
-
-def _remove(data: DataFolder, database: Database, number: int) -> bool:
-    data.run_files.remove(number)
-    for job in Pipelines(database, data.hidden).delete(number):
-        data.job(job).remove()
-        data.remove_work(job)
-    return True
-
-
-def _size(folder: Path) -> int:
-    """Return the bytes of the files below a folder, without following links."""
-    total = 0
-    for root, _, files in os.walk(folder):
-        for name in files:
-            try:
-                total += os.lstat(os.path.join(root, name)).st_size
-            except OSError:
-                continue
-    return total

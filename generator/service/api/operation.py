@@ -49,6 +49,7 @@ def metrics(request: Request) -> Response:
     here = context(request)
     here.access.require_reader(request)
     pipelines, jobs = here.pipelines.count_by_status()
+    here.metrics.set_storage(here.keeper)
     text = here.metrics.text(
         pipelines=pipelines,
         jobs=jobs,

@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import ParseError
@@ -61,7 +61,7 @@ class Scheduler:
         self._running: dict[int, str] = {}
         self._served: dict[str, int] = {}
         self._turn = 0
-        self._guard = threading.Lock()
+        self._guard, self._starting = threading.Lock(), threading.Lock()
         self._thread = threading.Thread(target=self._run_queue, name="scheduler", daemon=True)
         queue.listeners.append(self._wake.set)
 
@@ -93,6 +93,14 @@ class Scheduler:
         """The number of jobs that may run at once."""
         return self._limits.concurrent
 
+    @contextlib.contextmanager
+    def held(self) -> Iterator[bool]:
+        """Start no job within the block, which gets whether none runs; the queue goes on afterwards."""
+        with self._starting:
+            with self._guard:
+                is_idle = not self._running
+            yield is_idle
+
     def cancel(self, numbers: Sequence[int]) -> None:
         """End running jobs."""
         for number in numbers:
@@ -118,7 +126,7 @@ class Scheduler:
         while not self._stopping:
             self._wake.clear()
             try:
-                while not self._stopping and self._start_next():
+                while not self._stopping and self._start_next_unless_held():
                     pass
                 if time.monotonic() - cleaned > 300:
                     cleaned = time.monotonic()
@@ -127,6 +135,10 @@ class Scheduler:
                 print(f"packmill: job queue: {error}; retrying", file=sys.stderr, flush=True)
                 time.sleep(1)
             self._wake.wait(timeout=30)
+
+    def _start_next_unless_held(self) -> bool:
+        with self._starting:
+            return self._start_next()
 
     def _start_next(self) -> bool:
         with self._guard:

@@ -206,9 +206,15 @@ class Pipelines:
         self.on_change()
         return bool(done)
 
-    def delete(self, number: int) -> list[int]:
-        """Remove a pipeline's rows; return the numbers of its jobs, whose folders the caller must remove."""
+    def delete(self, number: int, *, only: sa.ColumnElement[bool] | None = None) -> list[int]:
+        """Remove a pipeline's rows; return the numbers of its jobs, whose folders the caller must remove.
+
+        A pipeline for which ``only`` is not true stays, and none of its jobs is returned.
+        """
         with self.database.transaction() as connection:
+            this = sa.select(pipelines.c.id).where(pipelines.c.id == number)
+            if only is not None and row(connection, this.where(only)) is None:
+                return []
             mine = list(connection.execute(sa.select(jobs.c.id).where(jobs.c.pipeline_id == number)).scalars())
             connection.execute(sa.delete(jobs).where(jobs.c.pipeline_id == number))
             connection.execute(sa.delete(pipelines).where(pipelines.c.id == number))

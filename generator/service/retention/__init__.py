@@ -1,0 +1,1 @@
+"""How much the service stores, and what it removes to stay within its limits."""

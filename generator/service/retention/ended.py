@@ -1,0 +1,68 @@
+"""What may be removed: ended pipelines and expiring artifacts, oldest first. What is kept stays.
+
+Artifacts are kept if they do not expire: because somebody kept them, or because the pipeline file gives no time. Their
+pipeline stays with them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from generator.service.retention.usage import folder_size
+from generator.service.store import states
+from generator.service.store.database import Database, Row, jobs, pipelines, rows
+from generator.service.store.job_folders import DataFolder
+from generator.service.store.pipelines import Pipelines
+
+_is_kept = sa.exists().where(
+    jobs.c.pipeline_id == pipelines.c.id, jobs.c.artifacts_size > 0, jobs.c.artifacts_expire_at.is_(None)
+)
+_is_over = pipelines.c.status.in_(states.finished)
+
+
+def ended_pipelines(database: Database, *, before: float | None = None) -> Sequence[Row]:
+    """Return the pipelines that may be removed, those that ended first at first; ``before`` is in Unix seconds."""
+    statement = sa.select(pipelines).where(_is_over, ~_is_kept)
+    if before is not None:
+        statement = statement.where(pipelines.c.finished_at < before)
+    with database.connection() as connection:
+        return rows(connection, statement.order_by(pipelines.c.finished_at, pipelines.c.id))
+
+
+def pipeline_size(data: DataFolder, database: Database, number: int) -> int:
+    """Return the bytes of a pipeline's folders."""
+    uploads = sum(file.stat().st_size for file, _ in data.run_files.listed(number))
+    with database.connection() as connection:
+        mine = connection.execute(sa.select(jobs.c.id).where(jobs.c.pipeline_id == number)).scalars()
+        return uploads + sum(folder_size(data.job(job).path) for job in mine)
+
+
+def remove_pipeline(data: DataFolder, stored: Pipelines, number: int) -> bool:
+    """Remove a pipeline with logs and artifacts, unless it runs again or is kept by now; return whether it went."""
+    removed = stored.delete(number, only=_is_over & ~_is_kept)
+    if removed:
+        data.run_files.remove(number)
+    for job in removed:
+        data.job(job).remove()
+        data.remove_work(job)
+    return bool(removed)
+
+
+def expiring_artifacts(database: Database) -> Sequence[Row]:
+    """Return the jobs of ended pipelines whose artifacts may be removed before they expire, oldest first."""
+    statement = sa.select(jobs.c.id, jobs.c.artifacts_size).join(pipelines, pipelines.c.id == jobs.c.pipeline_id)
+    removable = (_is_over, jobs.c.artifacts_size > 0, jobs.c.artifacts_expire_at.is_not(None))
+    with database.connection() as connection:
+        return rows(connection, statement.where(*removable).order_by(pipelines.c.finished_at, jobs.c.id))
+
+
+def remove_artifacts(data: DataFolder, database: Database, number: int) -> bool:
+    """Remove a job's artifacts, unless they are kept by now; return whether they went."""
+    with database.transaction() as connection:  # excludes that they are kept meanwhile
+        this = sa.update(jobs).where(jobs.c.id == number, jobs.c.artifacts_expire_at.is_not(None))
+        removed = connection.execute(this.values(artifacts_size=None, artifacts_expire_at=None)).rowcount
+        if removed:
+            data.job(number).remove_artifacts()
+    return bool(removed)

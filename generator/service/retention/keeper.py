@@ -1,0 +1,193 @@
+"""The thread that keeps what the service stores within its limits."""
+
+from __future__ import annotations
+
+import math
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime, timezone
+
+from generator.service.retention import ended
+from generator.service.retention.images import ImageReport
+from generator.service.retention.policy import Policy
+from generator.service.retention.usage import Usage, folder_size, measure
+from generator.service.store.job_folders import DataFolder
+from generator.service.store.pipelines import Pipelines
+from generator.shared.cron_times import next_time
+from generator.shared.size_text import size_text
+
+_LONGEST_WAIT = 60.0
+_SHORTEST_BREAK, _BREAK_WITHOUT_QUOTA = 5.0, 600.0
+_QUICK = 0.5
+"""Seconds of a measurement that a request can wait for."""
+_SHARE = 20
+"""Measuring takes at most a twentieth of the time."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Removed:
+    """What the service has removed since its start, to stay within the limits."""
+
+    pipelines: int = 0
+    artifacts: int = 0
+    images: int = 0
+    size: int = 0
+    """Bytes of all of them."""
+    time: float | None = None
+    """Of the latest removal, in Unix seconds."""
+
+
+class Keeper:
+    """Measures the data folder, and removes the oldest things that are neither kept nor in use."""
+
+    def __init__(
+        self,
+        stored: Pipelines,
+        data: DataFolder,
+        policy: Policy,
+        *,
+        hold: Callable[[], AbstractContextManager[bool]],
+        prune_images: Callable[[Policy], ImageReport | None],
+    ) -> None:
+        """Prepare the thread.
+
+        ``hold`` starts no jobs within its block and yields whether none runs; ``prune_images`` removes images and
+        returns None if that is impossible.
+        """
+        self.policy, self.usage, self.removed = policy, Usage(), Removed()
+        self.images: ImageReport | None = None
+        self._stored, self._data, self._hold, self._prune_images = stored, data, hold, prune_images
+        self._lock, self._wake = threading.Lock(), threading.Event()
+        self._stopping = False
+        self._due = self._next_due()
+        self._thread = threading.Thread(target=self._run, name="retention", daemon=True)
+        self._has_changed = True
+        stored.listeners.append(self._note_change)
+
+    def start(self) -> None:
+        """Measure now, and then after each change."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Remove nothing more."""
+        self._stopping = True
+        self._wake.set()
+        self._thread.join(timeout=5)
+
+    @property
+    def due(self) -> float | None:
+        """The next time of the schedule in Unix seconds, None without one."""
+        return self._due
+
+    def problem(self) -> str:
+        """Return why there is no room for another pipeline; empty if there is."""
+        quota = self.policy.quota
+        if quota is None:
+            return ""
+        is_known = not self._has_changed or self.usage.seconds > _QUICK
+        if self.usage.total > quota or not self.usage.time or not is_known:
+            self.enforce()
+        if self.usage.total <= quota:
+            return ""
+        stored = f"{size_text(self.usage.total)} of {size_text(quota)}"
+        return (
+            f"the storage quota is reached: the service stores {stored}, and all of it is kept or in use; delete kept "
+            "artifacts or pipelines, or start the service with a larger --quota"
+        )
+
+    def enforce(self) -> None:
+        """Measure; over the quota, remove expiring artifacts and then whole pipelines, the oldest first."""
+        with self._lock:
+            self._has_changed = False
+            self.usage = measure(self._data)
+            excess = self.usage.total - self.policy.quota if self.policy.quota is not None else 0
+            if excess <= 0:
+                return
+            for job in ended.expiring_artifacts(self._stored.database):
+                if excess > 0:
+                    excess -= self._remove_artifacts(job["id"])
+            for pipeline in ended.ended_pipelines(self._stored.database) if excess > 0 else ():
+                if excess > 0:
+                    excess -= self._remove_pipeline(pipeline["id"])
+            self.usage = measure(self._data)
+
+    def prune(self) -> bool:
+        """Remove what is too old, and images; return whether it is done, which needs a moment without jobs."""
+        if self.policy.older_than is not None:
+            before = time.time() - self.policy.older_than
+            with self._lock:
+                for pipeline in ended.ended_pipelines(self._stored.database, before=before):
+                    self._remove_pipeline(pipeline["id"])
+                self.usage = measure(self._data)
+        with self._hold() as is_idle:
+            if not is_idle:
+                return False
+            report = self._prune_images(self.policy)
+        if report is not None:
+            self.images = report
+            self._count(size=report.removed_size, images=report.removed)
+        return True
+
+    def _remove_artifacts(self, job: int) -> int:
+        """Remove a job's artifacts unless they are kept by now; return the bytes."""
+        folder = self._data.job(job).path
+        before = folder_size(folder)
+        if not ended.remove_artifacts(self._data, self._stored.database, job):
+            return 0
+        return self._count(size=before - folder_size(folder), artifacts=1)
+
+    def _remove_pipeline(self, number: int) -> int:
+        """Remove a pipeline unless it is kept or runs by now; return the bytes."""
+        size = ended.pipeline_size(self._data, self._stored.database, number)
+        if not ended.remove_pipeline(self._data, self._stored, number):
+            return 0
+        return self._count(size=size, pipelines=1)
+
+    def _count(self, *, size: int, pipelines: int = 0, artifacts: int = 0, images: int = 0) -> int:
+        """Add removed things to those since the start; return their bytes."""
+        self.removed = Removed(
+            pipelines=self.removed.pipelines + pipelines,
+            artifacts=self.removed.artifacts + artifacts,
+            images=self.removed.images + images,
+            size=self.removed.size + size,
+            time=time.time() if pipelines or artifacts or images else self.removed.time,
+        )
+        return size
+
+    def _run(self) -> None:
+        while not self._stopping:
+            self._wake.clear()
+            try:
+                if self._is_stale():
+                    self.enforce()
+                if self._due is not None and time.time() >= self._due and self.prune():
+                    self._due = self._next_due()
+            except Exception as error:  # noqa: BLE001 - an unavailable database or engine must not end the thread
+                print(f"packmill: retention: {error}; retrying", file=sys.stderr, flush=True)
+                time.sleep(1)
+            self._wake.wait(timeout=self._seconds_to_wait())
+
+    def _note_change(self) -> None:
+        self._has_changed = True
+        self._wake.set()
+
+    def _is_stale(self) -> bool:
+        return not self.usage.time or (self._has_changed and time.time() >= self.usage.time + self._break())
+
+    def _break(self) -> float:
+        """Return the seconds between two measurements."""
+        shortest = _BREAK_WITHOUT_QUOTA if self.policy.quota is None else _SHORTEST_BREAK
+        return max(shortest, _SHARE * self.usage.seconds)
+
+    def _seconds_to_wait(self) -> float:
+        stale = self.usage.time + self._break() if self._has_changed else math.inf
+        first = min(stale, self._due or math.inf) - time.time()
+        return min(_LONGEST_WAIT, max(1.0, first))
+
+    def _next_due(self) -> float | None:
+        found = next_time(datetime.now(timezone.utc), self.policy.schedule, "UTC") if self.policy.is_scheduled else None
+        return found.timestamp() if found else None

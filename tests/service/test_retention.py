@@ -1,0 +1,209 @@
+"""The service stays within its quota: the oldest things go, and what is kept or running stays."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import sqlalchemy as sa
+from ci_service import ACCESS, TRIGGER, Service
+from prometheus_client.parser import text_string_to_metric_families
+from waiting import wait_until
+
+from generator.service.retention.images import ImageReport, prune_images
+from generator.service.retention.keeper import Keeper
+from generator.service.retention.policy import Policy
+from generator.service.store.database import Database, jobs, pipelines, sqlite_url
+from generator.service.store.job_folders import DataFolder
+from generator.service.store.pipelines import Pipelines
+from generator.shared.size_text import read_size
+
+_LOG, _ARTIFACTS = 1_000_000, 9_000_000
+_EXPIRES = 4e9
+
+
+class Stored:
+    """Pipelines of one job, each with a log of 1 MB and artifacts of 9 MB, that ended one day after the other."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir()
+        self.data = DataFolder(folder)
+        self.rows = Pipelines(Database(sqlite_url(self.data.database)), self.data.hidden)
+
+    def add(self, number: int, *, status: str = "success", expires: float | None = _EXPIRES) -> None:
+        ended = None if status == "running" else time.time() - (100 - number) * 86400
+        row = {"id": number, "sha": "a", "ref": "main", "tag": False, "source": "api", "status": status, "user": "ada"}
+        row |= {"variables": [], "created_at": 0.0, "updated_at": 0.0, "finished_at": ended}
+        job = {"id": number, "pipeline_id": number, "name": "build", "stage": "build", "stage_index": 0, "lane": ""}
+        job |= {"when": "on_success", "allow_failure": False, "status": status, "created_at": 0.0}
+        job |= {"artifacts_size": _ARTIFACTS, "artifacts_expire_at": expires}
+        with self.rows.database.transaction() as connection:
+            connection.execute(sa.insert(pipelines).values(row))
+            connection.execute(sa.insert(jobs).values(job))
+        self.data.job(number).prepare()
+        self.data.job(number).trace.write_bytes(b"x" * _LOG)
+        self.data.job(number).artifacts.write_bytes(b"x" * _ARTIFACTS)
+
+    def keeper(self, *, is_idle: bool = True, report: ImageReport | None = None, **policy: Any) -> Keeper:
+        @contextmanager
+        def hold() -> Iterator[bool]:
+            yield is_idle
+
+        return Keeper(self.rows, self.data, Policy(**policy), hold=hold, prune_images=lambda _: report)
+
+    def state(self) -> dict[int, str]:
+        """What each pipeline has on disk: its log alone, or artifacts too."""
+        return {
+            number: "artifacts" if self.data.job(number).artifacts.exists() else "log"
+            for number in sorted(self.data.numbers())
+        }
+
+
+@pytest.fixture
+def stored(tmp_path: Path) -> Iterator[Stored]:
+    made = Stored(tmp_path / "data")
+    for number in (1, 2, 3, 4):
+        made.add(number)
+    yield made
+    made.rows.database.close()
+
+
+def test_the_oldest_artifacts_go_first_and_only_as_many_as_needed(stored: Stored) -> None:
+    keeper = stored.keeper(quota=30_000_000)
+
+    assert keeper.problem() == ""
+    assert stored.state() == {1: "log", 2: "log", 3: "artifacts", 4: "artifacts"}
+    assert (keeper.removed.artifacts, keeper.removed.pipelines, keeper.removed.size) == (2, 0, 2 * _ARTIFACTS)
+    assert stored.rows.job(1)["artifacts_size"] is None  # type: ignore[index]
+
+
+def test_then_the_oldest_pipelines_go_with_their_logs(stored: Stored) -> None:
+    keeper = stored.keeper(quota=4_000_000)
+    keeper.enforce()
+
+    left = stored.state()
+    assert 0 < len(left) < 4
+    assert list(left) == [1, 2, 3, 4][-len(left) :]
+    assert set(left.values()) == {"log"}
+    assert keeper.usage.total <= 4_000_000
+
+
+def test_what_is_kept_or_running_stays_and_a_quota_that_it_exceeds_refuses_pipelines(stored: Stored) -> None:
+    stored.add(5, expires=None)
+    stored.add(6, status="running")
+    keeper = stored.keeper(quota=10_000_000)
+
+    assert keeper.problem().startswith("the storage quota is reached: the service stores 2")
+    assert "of 10 MB" in keeper.problem()
+    assert stored.state() == {5: "artifacts", 6: "artifacts"}
+    stored.rows.delete(5)
+    stored.data.job(5).remove()
+    assert "the storage quota is reached" in keeper.problem()
+    stored.data.job(6).remove_artifacts()
+    assert keeper.problem() == ""
+
+
+def test_without_a_quota_nothing_goes_and_nothing_is_refused(stored: Stored) -> None:
+    keeper = stored.keeper()
+    keeper.enforce()
+
+    assert keeper.problem() == ""
+    assert len(stored.state()) == 4
+    assert keeper.usage.artifacts == 4 * _ARTIFACTS
+    assert keeper.usage.logs >= 4 * _LOG
+
+
+def test_a_pipeline_that_is_retried_meanwhile_stays(stored: Stored) -> None:
+    keeper = stored.keeper(older_than=0.0)
+    stored.rows.retry(1)
+
+    assert keeper.prune()
+    assert list(stored.state()) == [1]
+
+
+def test_at_the_times_of_the_schedule_old_pipelines_and_images_go(stored: Stored) -> None:
+    report = ImageReport(size=7, removed=2, removed_size=50)
+    keeper = stored.keeper(older_than=97.5 * 86400, report=report, schedule="0 3 * * *")
+
+    assert keeper.due is not None
+    assert keeper.due % 86400 == 3 * 3600
+    assert keeper.prune()
+    assert list(stored.state()) == [3, 4]
+    assert keeper.images == report
+    assert (keeper.removed.pipelines, keeper.removed.images) == (2, 2)
+
+
+def test_images_stay_while_a_job_runs(stored: Stored) -> None:
+    keeper = stored.keeper(is_idle=False, image_quota=1, report=ImageReport(size=0, removed=9, removed_size=9))
+
+    assert not keeper.prune()
+    assert keeper.images is None
+
+
+@pytest.mark.engine
+def test_images_are_measured_by_packmill_prune(tmp_path: Path) -> None:
+    """Nothing is old enough, so nothing goes."""
+    found = prune_images(Policy(older_than=36500.0 * 86400), data=tmp_path, variables={})
+
+    assert found is not None
+    assert (found.removed, found.removed_size) == (0, 0)
+    assert found.size >= 0
+
+
+def test_an_engine_that_does_not_answer_is_reported_and_nothing_else_happens(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Without its images, the service still removes pipelines."""
+    found = prune_images(Policy(image_quota=1), data=tmp_path, variables={"DOCKER_HOST": "unix:///no/such.sock"})
+
+    assert found is None
+    assert "packmill: retention: images: no container engine answers" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("100GB", 10**11), ("1.5 TB", 1_500_000_000_000), ("64GiB", 2**36), ("500 mb", 5 * 10**8), ("12", 12)],
+)
+def test_sizes_have_units(text: str, size: int) -> None:
+    assert read_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "GB", "-1GB", "1e9", "5 XB", "many"])
+def test_other_sizes_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="write it as 100GB"):
+        read_size(text)
+
+
+def test_a_running_service_refuses_pipelines_over_its_quota_until_there_is_room(
+    another_service: Callable[..., Service],
+) -> None:
+    before = another_service()
+    kept, expiring = (before.trigger(script="mkdir out; head -c 3000000 /dev/urandom > out/big") for _ in range(2))
+    assert {before.wait(kept), before.wait(expiring)} == {"success"}
+    job = before.jobs(kept)["one"]["id"]
+    assert before.ask("POST", f"/jobs/{job}/artifacts/keep").status_code == 200
+    before.stop()
+    service = another_service("--quota", "2MB")
+
+    refused = service.ask("POST", "/trigger/pipeline", token="", data={"token": TRIGGER, "ref": "main"})
+    assert refused.status_code == 507, refused.text
+    sentence = refused.json()["message"]["base"][0]
+    assert sentence.startswith("the storage quota is reached: the service stores 3.")
+    assert [one["id"] for one in service.get("/pipelines")] == [kept]
+
+    def metrics() -> dict[tuple[str, str], float]:
+        answer = requests.get(f"{service.url}/metrics", headers={"PRIVATE-TOKEN": ACCESS}, timeout=60)
+        families = text_string_to_metric_families(answer.text)
+        samples = [one for family in families for one in family.samples]
+        return {(one.name, one.labels.get("kind", one.labels.get("of", ""))): one.value for one in samples}
+
+    assert metrics()["packmill_data_bytes", "artifacts"] > 3_000_000
+    assert metrics()["packmill_quota_bytes", "data"] == 2_000_000
+    assert service.ask("DELETE", f"/jobs/{job}/artifacts").status_code == 204
+    assert service.wait(service.trigger()) == "success"
+    wait_until(lambda: metrics()["packmill_data_bytes", "artifacts"] < 3_000_000, message="the data is measured again")
