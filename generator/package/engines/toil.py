@@ -14,9 +14,11 @@ from generator.shared.errors import UsageError
 name = "toil"
 
 _SCHEDULERS = ("TOIL_", "SLURM_", "PBS_", "LSB_", "SGE_", "KUBERNETES_SERVICE_", "KUBECONFIG")
-_SINGULARITY_FOLDERS = tuple(
-    f"{prefix}{name}DIR" for prefix in ("SINGULARITY_", "APPTAINER_") for name in ("CACHE", "TMP")
+_CONTAINER_SETTINGS = (
+    *("CONTAINERS_CONF", "CONTAINERS_STORAGE_CONF", "CONTAINERS_REGISTRIES_CONF", "STORAGE_DRIVER"),
+    *(f"{prefix}{name}DIR" for prefix in ("SINGULARITY_", "APPTAINER_") for name in ("CACHE", "TMP")),
 )
+"""Variables of Podman, Singularity and Apptainer."""
 
 
 def command(limits: ContainerLimits, *, trust: bool) -> tuple[str, ...]:  # noqa: ARG001 - Toil has no such limits
@@ -35,8 +37,8 @@ def command(limits: ContainerLimits, *, trust: bool) -> tuple[str, ...]:  # noqa
 
 
 def environment(variables: Mapping[str, str], folder: Path | None = None) -> dict[str, str]:  # noqa: ARG001 - see cwltool
-    """Return Toil's environment: needed variables, and those of Toil, batch schedulers and folders of Singularity."""
-    return kept_variables(variables, prefixes=(*_SCHEDULERS, *_SINGULARITY_FOLDERS))
+    """Return Toil's environment: needed variables, and those of Toil, batch schedulers, Podman and Singularity."""
+    return kept_variables(variables, prefixes=(*_SCHEDULERS, *_CONTAINER_SETTINGS))
 
 
 def toil_python() -> Path:

@@ -51,7 +51,9 @@ class ContainerPlan:
         limits = replace(self.limits, memory=int(self.limits.memory * memory))
         network = (f"--network={self.network}",) if self.network else ()
         return (
-            *(self.program, "run", "--interactive", "--rm", "--init", "--read-only", "--log-driver=none"),
+            *(self.program, "run", "--interactive", "--rm", "--read-only", "--log-driver=none"),
+            # Podman's init is a package that nodes may lack; the runner collects ended processes itself.
+            *(("--init",) if self.program == "docker" else ()),
             *(network if self.tool.needs_network else ("--network=none",)),
             f"--user={os.getuid()}:{os.getgid()}",
             mount_option(rows, ROWS),

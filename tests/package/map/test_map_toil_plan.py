@@ -59,6 +59,7 @@ def test_containers_are_confined_and_see_the_folders_of_their_group(container: s
 
     assert command[:2] == [container, "run"]
     assert {"--network=none", "--read-only", "--cap-drop=ALL", "@inputs@", "@gpus@"} <= set(command)
+    assert ("--init" in command) == (container == "docker")
     assert '--mount=type=bind,"source=/shared/out/groups/@group@/rows",target=/packmill/rows' in command
 
 
