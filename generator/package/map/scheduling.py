@@ -5,6 +5,7 @@ from __future__ import annotations
 import selectors
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,8 @@ class Scheduler:
     """Attempts that need a container of their own, because they get more memory."""
     _containers: list[Container] = field(default_factory=list)
     _selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
+    _removal: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
+    """Removes the folders that rows leave: on some file systems that takes longer than a row."""
     _failed: int = 0
     _mounts: Mounts | None = None
 
@@ -97,6 +100,7 @@ class Scheduler:
         finally:
             for container in self._containers:
                 container.close()
+            self._removal.shutdown()
         if not self.schedule.allows(self._failed):
             raise TooManyFailuresError(f"{self._failed} rows failed")
 
@@ -135,7 +139,7 @@ class Scheduler:
 
     def _collect(self, attempt: Attempt, left: Path, answer: Mapping[str, Any]) -> None:
         ended = collect_row(left, self.place(attempt.row), answer)
-        remove_folder(left)
+        self._removal.submit(remove_folder, left)
         self._finish(attempt, ended)
 
     def _lose(self, container: Container) -> None:
@@ -152,7 +156,7 @@ class Scheduler:
             answer = {"state": "failed", "reason": reason, "message": message}
             attempt, left = container.row, container.take()
             self._collect(attempt, left, answer)
-        container.remove()
+        self._removal.submit(container.remove)
 
     def _why_not_started(self, code: int) -> str:
         if code == _DOCKER_FAILED:
