@@ -63,6 +63,14 @@ def add(commands: Commands) -> None:
         "--parallel", type=_positive, metavar="N", help="rows at a time (default: as cores and memory allow)"
     )
     parser.add_argument(
+        "--tune",
+        action="store_true",
+        help="run the first rows only, one at a time; propose cores, memory, time and --parallel from what they use",
+    )
+    parser.add_argument(
+        "--tune-rows", type=_positive, default=5, metavar="N", help="rows that --tune measures (default: %(default)s)"
+    )
+    parser.add_argument(
         "--engine",
         choices=("auto", "local", "cwltool", "toil"),
         default="auto",
@@ -121,12 +129,17 @@ def run(options: argparse.Namespace) -> int:
     from generator.package.map.map import map_package, require_success
     from generator.package.map.planning import MapRequest
     from generator.package.map.tables import product, read_table
+    from generator.package.map.tuning_text import describe_proposal
     from generator.progress import Progress
     from generator.request.settings import read_settings
     from generator.shared.errors import UsageError
 
     if (options.table is None) == (not options.product):
         raise UsageError("give a TABLE, or --product NAME=VALUES…")
+    if options.tune and options.parallel:
+        raise UsageError("--tune runs rows one at a time and proposes --parallel; omit one of them")
+    if options.tune and options.engine == "toil":
+        raise UsageError("--tune measures rows on this machine, before they go to a cluster; omit --engine toil")
     settings = read_settings(os.environ)
     network = None
     if settings.walled:
@@ -155,15 +168,20 @@ def run(options: argparse.Namespace) -> int:
             options=options.engine_options,
             trust=options.trust,
             report=options.report,
+            tune=options.tune_rows if options.tune else None,
         ),
         limits=container_limits(settings),
         network=network,
         guarded=settings.guard_variables,
     )
     counts = {"rows": summary.rows, "succeeded": summary.succeeded, "failed": summary.failed}
+    tuned = {"tune": summary.proposal and summary.proposal.to_dict()} if options.tune else {}
     if options.json:
-        print(json.dumps({**counts, "missing": summary.missing, "results": [str(one) for one in summary.written]}))
+        written = [str(one) for one in summary.written]
+        print(json.dumps({**counts, "missing": summary.missing, "results": written, **tuned}))
     else:
         print(summary.written[0])
+        if summary.proposal:
+            print(describe_proposal(summary.proposal, process=summary.process, left=summary.missing + summary.failed))
     require_success(summary)
     return 0

@@ -83,6 +83,27 @@ def test_rows_with_a_destination_run_with_cwltool(several: Built, tmp_path: Path
     assert [row["scrap_n"] for row in results(tmp_path / "out")] == ["3", "4", "5"]
 
 
+def test_tuning_measures_the_first_rows_and_keeps_them(several: Built, tmp_path: Path, packmill: Packmill) -> None:
+    command = ("map", several.package / "good", "--product", "n=1..4", "--outdir", tmp_path / "out")
+
+    done = packmill(*command, "--tune", "--tune-rows", "2", "--json")
+
+    assert done.code == 0, done.err
+    summary = json.loads(done.out)
+    assert (summary["succeeded"], summary["missing"], summary["tune"]["rows"]) == (2, 2, 2)
+    measured, proposed = summary["tune"]["measured"], summary["tune"]["proposed"]
+    assert measured["cores"] > 0
+    assert 20 < measured["ram"] < 1000
+    assert proposed["time"] == 120
+    assert min(proposed["cores"], proposed["parallel"]) >= 1
+
+    again = packmill(*command, "--resume")
+
+    assert again.code == 0, again.err
+    assert "2 of them have results" in again.err
+    assert [row["attempts"] for row in results(tmp_path / "out")] == ["1"] * 4
+
+
 def test_nothing_starts_when_a_row_does_not_fit(several: Built, tmp_path: Path, packmill: Packmill) -> None:
     done = packmill("map", several.package / "good", "--product", "n=1,x", "--outdir", tmp_path / "out")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -24,6 +25,8 @@ from generator.package.map.rows import PlannedRow
 from generator.package.map.scheduling import Schedule, Scheduler, TooManyFailuresError
 from generator.package.map.toil.plan import SINGLE_MACHINE, ToilPlan
 from generator.package.map.toil.scheduler import ToilScheduler
+from generator.package.map.tuning import Proposal, propose
+from generator.package.map.tuning import retries as tuning_retries
 from generator.package.record import read_record
 from generator.package.run import engine_options
 from generator.progress import Progress
@@ -43,6 +46,10 @@ class MapSummary:
     missing: int
     written: tuple[Path, ...]
     first_failure: str = ""
+    process: str = ""
+    """The path of the process in its repository."""
+    proposal: Proposal | None = None
+    """The resources that rows need, if the map was to measure them."""
 
 
 def map_package(
@@ -72,10 +79,10 @@ def map_package(
         folders = row_folders(planned.rows, request.folder_template, digits=digits)
         table = _Table(outdir, planned.rows, folders, journal)
         journal.forget(sorted(journal.numbers() - folders.keys()))
-        own = limits or container_limits()
-        left = table.left()
-        parallel = request.parallel or planned.parallel(own, len(left))
-        _announce(request, progress, rows=len(planned.rows), left=len(left), parallel=parallel, engine=planned.engine)
+        own, load = limits or container_limits(), os.getloadavg()[0]
+        left = table.to_run(request.tune)
+        parallel = 1 if request.tune else request.parallel or planned.parallel(own, len(left))
+        _announce(request, progress, table, left=len(left), parallel=parallel, engine=planned.engine)
         with _work_folder(outdir, progress.warn) as (work, label):
             shared = replace(own, memory=max(LEAST_MEMORY, own.memory // parallel))
             containers = ContainerPlan(
@@ -101,14 +108,18 @@ def map_package(
                     cluster=planned.cluster(request),
                 )
             try:
-                shown = counter(len(table.rows), len(table.rows) - len(left))
+                total = len(left) if request.tune else len(table.rows)
+                shown = counter(total, total - len(left))
                 _run(request, plan, table, left, parallel=parallel, counter=shown)
             finally:
                 written = write_results(outdir, table.results())
                 if request.report:
                     title = _title(request.package)
                     written.append(write_report(outdir, table.results(), package=title, tables=written))
-        return _summary(table.results(), written)
+        results = table.results()
+        ended = [one for _, _, one in results if one]
+        proposal = propose(ended, tool=planned.tool, limits=own, load=load) if request.tune else None
+        return replace(_summary(results, written), process=_process(request.package), proposal=proposal)
 
 
 def toil_plan(request: MapRequest, containers: ContainerPlan, folder: Path) -> ToilPlan:
@@ -127,12 +138,12 @@ def toil_plan(request: MapRequest, containers: ContainerPlan, folder: Path) -> T
 
 
 def require_success(summary: MapSummary) -> None:
-    """Fail if a row failed or is missing.
+    """Fail if a row failed, or is missing although the map was to run all.
 
     Raises:
         RunError: one did.
     """
-    if summary.failed or summary.missing:
+    if summary.failed or (summary.missing and not summary.proposal):
         not_run = f", {summary.missing} were not run" if summary.missing else ""
         raise RunError(f"{summary.failed} of {summary.rows} rows failed{not_run}; {summary.first_failure}")
 
@@ -163,6 +174,13 @@ class _Table:
     def left(self) -> list[PlannedRow]:
         """Return the rows without results."""
         return [row for row, _, ended in self.results() if not (ended and ended.has_succeeded)]
+
+    def to_run(self, tune: int | None) -> list[PlannedRow]:
+        """Return the rows to run: those without results, or as many as are missing of ``tune`` measured ones."""
+        if tune is None:
+            return self.left()
+        left = self.left()
+        return left[: max(0, tune - (len(self.rows) - len(left)))]
 
     def place(self, row: PlannedRow) -> Path:
         """Return the folder of a row's results."""
@@ -195,7 +213,10 @@ def _run(
         counter.note(row, ended)
 
     schedule = Schedule(
-        parallel=parallel, isolated=request.isolated, retries=request.retries, max_failures=request.max_failures
+        parallel=parallel,
+        isolated=request.isolated,
+        retries=max(request.retries, tuning_retries) if request.tune else request.retries,
+        max_failures=request.max_failures,
     )
     try:
         if isinstance(plan, EnginePlan):
@@ -214,16 +235,21 @@ def _run(
         counter.finish()
 
 
+def _process(package: Path) -> str:
+    return str(read_record(find_process(package).parent).get("process", {}).get("path") or "")
+
+
 def _title(package: Path) -> str:
     """Return the name of a package's process for people."""
     record = read_record(find_process(package).parent)
-    name = record.get("metadata", {}).get("name") or record.get("process", {}).get("path")
-    return str(name or package.name)
+    return str(record.get("metadata", {}).get("name") or _process(package) or package.name)
 
 
-def _announce(request: MapRequest, progress: Progress, *, rows: int, left: int, parallel: int, engine: str) -> None:
+def _announce(request: MapRequest, progress: Progress, table: _Table, *, left: int, parallel: int, engine: str) -> None:
+    rows = len(table.rows)
     kept = f", {rows - left} of them have results" if left < rows else ""
-    with progress.step(f"Running {request.package} for {rows} rows{kept}"):
+    which = f"{left} of {rows} rows, to measure them" if request.tune else f"{rows} rows{kept}"
+    with progress.step(f"Running {request.package} for {which}"):
         if left:
             how = f"with {engine}" if engine != LOCAL else "fresh kernels"
             how = "one container a row" if request.isolated else how

@@ -60,6 +60,8 @@ class MapRequest:
     """The one folder of this machine whose files rows may have; None for any."""
     is_job: bool = False
     """Whether this is a job of a CI system, in which the package is at another place each time."""
+    tune: int | None = None
+    """How many rows to measure, one at a time, instead of running all."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
