@@ -1,28 +1,52 @@
-"""``packmill map`` against a loop of papermill and against cwltool; prints rates and ratios.
+"""``packmill map`` against a loop of papermill and against cwltool: ratios of rates in the same run.
 
-    make bench            (with an engine running)
+    make bench
+    python tests/bench/map.py [--rows N] [--few N] [PART...]
 
-The rows of *local* run on their own; the references run a few rows each, as they take seconds a row.
+Parts: trivial, science (numpy, pandas and matplotlib), isolated (a container for each row), large (10,000 rows). Each
+takes less than three minutes once the images are built. References run a few rows before and after, because each of
+theirs takes seconds. The processor time per row shows what does not depend on what else the machine does.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
+import os
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
 
+from processor_time import Usage, run_measured
 from support import commit_all, write_notebook
 
 _bin = Path(sys.executable).parent
-_ROWS, _FEW = 1000, 10
-_SCIENCE = "import numpy, pandas, matplotlib.pyplot"
 _GLUE = "from packmill import glue\nglue('y', x * 2)"
+_CODE = {"trivial": _GLUE, "science": f"import numpy, pandas, matplotlib.pyplot\n{_GLUE}"}
+_LARGE = 10
+"""How many times as many rows the part ``large`` has."""
+
+
+def build(place: Path, name: str) -> Path:
+    """Build the package of a notebook; its commit is always the same, so that its image is built once."""
+    repository = place / "bench" / name
+    package = place / "packages" / "bench" / name / "main"
+    if package.is_dir():
+        return package
+    write_notebook(repository / "process.ipynb", "x = 1  # type: int", _CODE[name])
+    if name == "science":
+        (repository / "requirements.txt").write_text("numpy\npandas\nmatplotlib\n")
+    os.environ.update(GIT_AUTHOR_DATE="2026-11-01T00:00:00Z", GIT_COMMITTER_DATE="2026-11-01T00:00:00Z")
+    commit_all(repository)
+    seconds([_bin / "packmill", "build", repository, "--scatter", "x", "--output", place / "packages"], place)
+    return package
 
 
 def seconds(command: Sequence[str | Path], cwd: Path) -> float:
@@ -33,64 +57,109 @@ def seconds(command: Sequence[str | Path], cwd: Path) -> float:
     return time.perf_counter() - started
 
 
-def build(repository: Path, place: Path) -> Path:
-    """Build the package of a repository."""
-    command = [_bin / "packmill", "build", repository, "--output", place / "packages"]
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=True)
-    return Path(done.stdout.splitlines()[-1])
+def mapped(package: Path, place: Path, rows: int, *options: str) -> tuple[Usage, Path]:
+    """Map rows; return what that used, and the results."""
+    out = place / f"out-{time.monotonic_ns()}"
+    words = ["map", str(package), "--product", f"x=1..{rows}", "--outdir", str(out), *options]
+    return run_measured([str(_bin / "packmill"), *words], place), out
 
 
-def measure(name: str, repository: Path, place: Path, *, papermill: bool) -> None:
-    """Print the rates of one notebook."""
-    package = build(repository, place)
-    out = place / name
-
-    def mapped(rows: int, *options: str) -> float:
-        words = ["map", package, "--product", f"x=1..{rows}", "--outdir", f"{out}-{rows}-{len(options)}", *options]
-        return seconds([_bin / "packmill", *words], place)
-
-    start = mapped(2)
-    spent = mapped(_ROWS)
-    print(f"{name}: {_ROWS} rows in {spent:.1f} s, {_ROWS / spent:.1f} rows/s (2 rows: {start:.1f} s)", flush=True)
-    alone = mapped(_FEW, "--isolate", "container") / _FEW
-    scattered = scatter(package, place) / _FEW
-    print(f"{name}: a row in {alone:.2f} s with --isolate container, in {scattered:.2f} s with cwltool --parallel")
-    print(f"{name}: {scattered / (spent / _ROWS):.0f} and {scattered / alone:.1f} times cwltool --parallel", flush=True)
-    if papermill:
-        loop = [_bin / "papermill", repository / "process.ipynb", "out.ipynb", "-p", "x", "1"]
-        each = min(seconds(loop, place) for _ in range(3))
-        print(f"{name}: {each / (spent / _ROWS):.0f} times a loop of papermill ({each:.2f} s a row)", flush=True)
-
-
-def scatter(package: Path, place: Path) -> float:
-    """Seconds in which cwltool scatters the process over a few rows."""
-    step = {"run": str(package / "process.cwl"), "scatter": "x", "in": {"x": "x"}, "out": ["output_dir"]}
-    document = {
-        "cwlVersion": "v1.2",
-        "class": "Workflow",
-        "requirements": {"ScatterFeatureRequirement": {}},
-        "inputs": {"x": "int[]"},
-        "outputs": {"all": {"type": "Directory[]", "outputSource": "run/output_dir"}},
-        "steps": {"run": step},
-    }
-    (place / "scatter.cwl").write_text(json.dumps(document))
-    (place / "job.json").write_text(json.dumps({"x": list(range(1, _FEW + 1))}))
+def scattered(package: Path, place: Path, rows: int) -> float:
+    """Seconds a row in which cwltool scatters the process over a few rows."""
+    document = package / "scatter.cwl"
+    main = next(line.split("id: ")[1].strip() for line in document.read_text().splitlines() if "-scatter" in line)
+    (place / "job.json").write_text(json.dumps({"x": list(range(1, rows + 1))}))
     options = ("--parallel", "--quiet", "--outdir", "scattered")
-    return seconds([_bin / "cwltool", *options, "scatter.cwl", "job.json"], place)
+    return seconds([_bin / "cwltool", *options, f"{document}#{main}", "job.json"], place) / rows
+
+
+def looped(place: Path, rows: int) -> float:
+    """Seconds a row of a loop of papermill."""
+    repository = place / "bench" / "trivial"
+    loop = [_bin / "papermill", repository / "process.ipynb", place / "out.ipynb", "-k", "python3", "-p", "x", "1"]
+    return sum(seconds(loop, place) for _ in range(rows)) / rows
+
+
+def report(name: str, value: float, goal: str, how: str) -> None:
+    """Print a figure and its goal."""
+    print(f"{name}: {value:.3g} {how} (goal: {goal})", flush=True)
+
+
+def trivial(place: Path, rows: int, few: int) -> None:
+    """Rates of a trivial notebook, and of the references."""
+    package = build(place, "trivial")
+    loops, scatters = [looped(place, few)], [scattered(package, place, few)]
+    used, _ = mapped(package, place, rows)
+    loops, scatters = [*loops, looped(place, few)], [*scatters, scattered(package, place, few)]
+    rate = rows / used.seconds
+    report(f"trivial, {rows} rows", rate, "80", "rows/s")
+    print(f"  processor time {used.describe(rows)}")
+    report("trivial, times a loop of papermill", rate * sum(loops) / 2, "80", f"({sum(loops) / 2:.2f} s a row)")
+    report("trivial, times cwltool --parallel", rate * sum(scatters) / 2, "50", f"({sum(scatters) / 2:.2f} s a row)")
+
+
+def science(place: Path, rows: int, _few: int) -> None:
+    """The rate of a notebook that imports large packages."""
+    used, _ = mapped(build(place, "science"), place, rows)
+    report(f"science, {rows} rows", rows / used.seconds, "50", "rows/s")
+    print(f"  processor time {used.describe(rows)}")
+
+
+def isolated(place: Path, _rows: int, few: int) -> None:
+    """The rate with a container for each row."""
+    package = build(place, "trivial")
+    before = scattered(package, place, 2 * few)
+    used, _ = mapped(package, place, 2 * few, "--isolate", "container")
+    reference = (before + scattered(package, place, 2 * few)) / 2
+    alone = used.seconds / (2 * few)
+    report("isolated, times cwltool --parallel", reference / alone, "3", f"({alone:.2f} and {reference:.2f} s a row)")
+
+
+def large(place: Path, rows: int, _few: int) -> None:
+    """Memory, rate and leaks of many rows."""
+    count = _LARGE * rows
+    used, out = mapped(build(place, "trivial"), place, count)
+    ends = sorted(_end(path) for path in (out / "rows").iterdir())
+    settled, part = ends[rows // 10 :], rows // 2
+    first, last = settled[part] - settled[0], settled[-1] - settled[-1 - part]
+    report(f"large, {count} rows", count / used.seconds, "80", "rows/s")
+    print(f"  processor time {used.describe(count)}")
+    report("large, memory of the coordinator", used.peak_memory, "under 200", "MB")
+    report("large, rate of the last rows", first / last, "at least 0.9", "of that of the first ones")
+    for name, values in (("open files", used.files), ("processes", used.processes)):
+        quarter = max(1, len(values) // 4)
+        print(f"large, most {name}: {max(values[quarter : 2 * quarter])} early, {max(values[-quarter:])} late")
+    left = [path.name for path in (out / ".packmill-map").iterdir() if path.name.startswith("work")]
+    listed = ["docker", "ps", "--all", "--quiet", "--filter", "label=org.packmill.map"]
+    containers = subprocess.run(listed, capture_output=True, text=True, check=True).stdout.split()
+    print(f"large, left behind: {len(left)} folders, {len(containers)} containers of maps (goal: none)", flush=True)
+
+
+def _end(folder: Path) -> float:
+    """Return when a row ended, in seconds."""
+    return datetime.fromisoformat(json.loads((folder / "result.json").read_text())["ended"]).timestamp()
+
+
+_PARTS = {"trivial": trivial, "science": science, "isolated": isolated, "large": large}
 
 
 def main() -> None:
-    """Measure both notebooks."""
+    """Measure the parts."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"some of {', '.join(_PARTS)} (default: all)")
+    parser.add_argument("--rows", type=int, default=1000, help="rows of a map (default: %(default)s)")
+    parser.add_argument("--few", type=int, default=5, help="rows of a reference (default: %(default)s)")
+    options = parser.parse_args()
+    if unknown := set(options.parts) - _PARTS.keys():
+        parser.error(f"unknown parts: {', '.join(sorted(unknown))}")
+    with suppress(OSError):
+        print(f"load before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores", flush=True)
     with TemporaryDirectory(prefix="packmill-bench-") as temporary:
         place = Path(temporary)
         place.chmod(0o755)
-        for name, code in (("trivial", _GLUE), ("science", f"{_SCIENCE}\n{_GLUE}")):
-            repository = place / "bench" / name
-            write_notebook(repository / "process.ipynb", "x = 1  # type: int", code)
-            if name == "science":
-                (repository / "requirements.txt").write_text("numpy\npandas\nmatplotlib\n")
-            commit_all(repository)
-            measure(name, repository, place, papermill=name == "trivial")
+        for name in options.parts or _PARTS:
+            _PARTS[name](place, options.rows, options.few)
+    print(f"load after: {os.getloadavg()[0]:.1f}")
 
 
 if __name__ == "__main__":
