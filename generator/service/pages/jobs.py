@@ -17,6 +17,7 @@ from generator.service.api.jobs import find_job
 from generator.service.archives import Archive
 from generator.service.context import context
 from generator.service.http_errors import HttpError, raise_not_found
+from generator.service.jobs.cell_progress import cell_progress
 from generator.service.pages import log, previews
 from generator.service.pages.failures import failed_sections, failure
 from generator.service.pages.map_progress import JOB, read_progress
@@ -82,6 +83,7 @@ def job_page(request: Request, number: int) -> Response:
         report=report_key(request, number) if report in sizes else "",
         map_tables=[name for name in result_tables if name in sizes],
         over=job["status"] in states.finished,
+        cells=None if job["status"] in states.finished else cell_progress(file),
     )
 
 
@@ -113,7 +115,10 @@ def lines(request: Request, number: int) -> Response:
     start = int(text) if text.isdecimal() and len(text) < 16 else 0
     found, taken = log.lines(_read_log(request, number, start))
     over = job["status"] in states.finished
-    return JSONResponse({"lines": found, "next": start + taken, "status": job["status"], "over": over and not taken})
+    cells = None if over else cell_progress(context(request).data.job(number).trace)
+    shown = {"cell": cells.cell, "total": cells.total} if cells else None
+    answer = {"lines": found, "next": start + taken, "status": job["status"], "over": over and not taken}
+    return JSONResponse({**answer, "cells": shown})
 
 
 def _read_log(request: Request, number: int, start: int) -> bytes:

@@ -62,6 +62,8 @@ def _convert_line(text: str) -> list[Line]:
     """Convert one line; section markers may occur anywhere in it."""
     if len(text) > _LONGEST_LINE:
         text = f"{text[:_LONGEST_LINE]} … {len(text) - _LONGEST_LINE} more characters"
+    if text.isprintable():  # no section, no color: nearly every line
+        return [{"html": html.escape(text)}]
     found: list[Line] = []
     position, header = 0, None
     for mark in SECTION.finditer(text):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,6 +14,7 @@ from generator.service.api.parameters import read_parameters
 from generator.service.archives import Archive
 from generator.service.context import context
 from generator.service.http_errors import raise_not_found
+from generator.service.jobs.cell_progress import CellProgress, cell_progress
 from generator.service.pages.badges import pipeline_status
 from generator.service.pages.failures import failure
 from generator.service.pages.rendering import page
@@ -58,12 +59,21 @@ def pipelines_page(request: Request) -> Response:
         word = pipeline_status(row["status"], mine)
         failed = {job["name"]: failure(job, here.data.job(job["id"]).trace) for job in mine if _is_failure(job)}
         summary = summarize(row, mine, here.data)
-        shown.append({**row, "summary": summary, "jobs": mine, "word": word, "failures": failed})
+        shown.append(
+            {**row, "summary": summary, "jobs": mine, "word": word, "failures": failed, "cells": _cells(request, mine)}
+        )
     pages = max(1, -(-total // _PER_PAGE))
     return page(
         request, "pipelines.html", who, pipelines=shown, chosen=status, number=number, pages=pages, total=total,
         search=wanted, statuses=("running", "pending", "success", "failed", "canceled"),
     )  # fmt: skip
+
+
+def _cells(request: Request, mine: Iterable[Mapping[str, Any]]) -> dict[int, CellProgress]:
+    """Return how far the notebooks of running jobs are, by the IDs of the jobs."""
+    data = context(request).data
+    running = (job["id"] for job in mine if job["status"] == "running")
+    return {number: cells for number in running if (cells := cell_progress(data.job(number).trace))}
 
 
 def _is_failure(job: Mapping[str, Any]) -> bool:
@@ -90,6 +100,7 @@ def pipeline_page(request: Request, number: int) -> Response:
         jobs=mine,
         packages=packages,
         failures={job["id"]: failure(dict(job), here.data.job(job["id"]).trace) for job in current},
+        cells=_cells(request, map(dict, current)),
         image=next(
             (job["dotenv"]["PACKMILL_IMAGE"] for job in reversed(current) if job["dotenv"].get("PACKMILL_IMAGE")), ""
         ),

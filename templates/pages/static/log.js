@@ -15,6 +15,16 @@ function showStatus(word) {
   badge.textContent = word === "success" ? "passed" : word;
 }
 
+function showCells(cells) {
+  const part = document.getElementById("cells");
+  if (!part || !cells) return;
+  const bar = part.querySelector("progress");
+  bar.max = cells.total;
+  bar.value = cells.cell - 1;
+  part.querySelector("progress + span").textContent = `cell ${cells.cell} of ${cells.total}`;
+  part.hidden = false;
+}
+
 function append(line) {
   if ("start" in line) {
     const section = document.createElement("details");
@@ -70,6 +80,7 @@ async function follow() {
     update.lines.forEach(append);
     log.dataset.next = update.next;
     showStatus(update.status);
+    showCells(update.cells);
     if (atEnd) log.scrollTop = log.scrollHeight;
     if (update.over) return location.reload();
   }
@@ -82,7 +93,5 @@ unfold.addEventListener("click", () => {
   sections.forEach((section) => { section.open = open; });
   unfold.textContent = open ? "Fold all" : "Unfold all";
 });
-if (!("over" in log.dataset)) {
-  log.scrollTop = log.scrollHeight;
-  follow();
-}
+if (!location.hash) log.scrollTop = log.scrollHeight;
+if (!("over" in log.dataset)) follow();
