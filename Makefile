@@ -34,6 +34,7 @@ bench: environment ## the figures of docs/performance.md
 	.venv/bin/python tests/bench/map.py
 	.venv/bin/python tests/bench/map_toil.py
 	.venv/bin/python tests/bench/service.py
+	.venv/bin/python tests/bench/service_pages.py
 	.venv/bin/python tests/bench/staging.py
 	.venv/bin/python tests/bench/images.py
 

@@ -161,8 +161,8 @@ def many() -> None:
                 more = [
                     {
                         "pipeline_id": number, "name": name, "stage": "one", "stage_index": 1, "when": "on_success",
-                        "allow_failure": False, "status": "success", "lane": "", "created_at": now, "attempts": 1,
-                        "retried": False, "dotenv": {},
+                        "allow_failure": False, "lane": "", "created_at": now, "attempts": 1,
+                        "retried": False, "dotenv": {}, **_ended(number, name),
                     }
                     for number in numbers for name in ("build", "check", "publish")
                 ]  # fmt: skip
@@ -195,6 +195,14 @@ def _requested(number: int) -> list[dict[str, str]]:
     """The variables of a pipeline, of one of 1,000 repositories."""
     values = {"repository": f"https://example.org/ada/river-{number % 1000}.git", "checkout": "main", "cores": "4"}
     return [{"key": key, "value": value, "variable_type": "env_var"} for key, value in values.items()]
+
+
+def _ended(number: int, job: str) -> dict[str, object]:
+    """How a job ended: one of each seventh pipeline failed, with a reason."""
+    if number % 7 or job != "check":
+        return {"status": "success", "exit_code": 0, "failure_reason": None, "reason": None}
+    why = "ada/river/main: run on its example values: cell 2 failed: ZeroDivisionError: division by zero (exit code 20)"
+    return {"status": "failed", "exit_code": 20, "failure_reason": "script_failure", "reason": why}
 
 
 def _timed(session: requests.Session, address: str) -> float:

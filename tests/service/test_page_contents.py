@@ -98,6 +98,38 @@ def _barriers(page: Page, *, light: bool) -> str:
     return f"{page.url}\n{report}" if report or wide > 0 else ""
 
 
+def test_the_page_of_a_package_opens_with_less_than_100_kb_of_its_own_host(
+    browser: Browser, package: str, session: requests.Session
+) -> None:
+    host = package.partition("/ada/")[0]
+    context = browser.new_context()
+    context.add_cookies([{"name": one.name, "value": str(one.value), "url": f"{host}/"} for one in session.cookies])
+    opened, addresses = context.new_page(), set[str]()
+    opened.on("request", lambda request: addresses.add(request.url))
+    opened.goto(package, wait_until="networkidle")
+
+    assert {url for url in addresses if not url.startswith(host)} == set()
+    assert sum(len(session.get(url, timeout=60).content) for url in addresses) < 100_000
+    context.close()
+
+
+def test_a_long_log_opens_at_its_end(browser: Browser, service: Service, session: requests.Session) -> None:
+    number = service.trigger(script="seq 1 20000")
+    service.wait(number)
+    context = browser.new_context()
+    page = context.new_page()
+    address = f"{service.url}/ada/toy/-/jobs/{service.jobs(number)['build']['id']}"
+    context.add_cookies(
+        [{"name": one.name, "value": str(one.value), "url": f"{service.url}/"} for one in session.cookies]
+    )
+    page.goto(address)
+    page.get_by_text("Job succeeded").wait_for()
+
+    left = page.locator("#log").evaluate("log => log.scrollHeight - log.scrollTop - log.clientHeight")
+    assert left <= 5
+    context.close()
+
+
 def test_the_picture_of_a_package_shows_its_interface_and_the_rest_on_request(
     session: requests.Session, package: str
 ) -> None:
