@@ -195,6 +195,7 @@ def test_a_running_service_refuses_pipelines_over_its_quota_until_there_is_room(
     sentence = refused.json()["message"]["base"][0]
     assert sentence.startswith("the storage quota is reached: the service stores 3.")
     assert [one["id"] for one in service.get("/pipelines")] == [kept]
+    assert service.ask("PUT", "/packages/generic/a/1/b", data=b"c").status_code == 507
 
     def metrics() -> dict[tuple[str, str], float]:
         answer = requests.get(f"{service.url}/metrics", headers={"PRIVATE-TOKEN": ACCESS}, timeout=60)

@@ -26,6 +26,8 @@ async def upload(request: Request, package: str, version: str, file: str) -> Res
     """Store a file; one with the same names is replaced."""
     await run_in_threadpool(context(request).access.require_writer, request)
     path = _path(request, package, version, file)
+    if problem := await run_in_threadpool(context(request).keeper.problem):
+        raise HttpError(507, {"message": problem})
     try:
         with context(request).data.uploads.writing(path) as target:
             length = 0
@@ -40,6 +42,7 @@ async def upload(request: Request, package: str, version: str, file: str) -> Res
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise HttpError(507, {"message": "507 Insufficient Storage"}) from None
+    context(request).keeper.note_change()
     return JSONResponse({"message": "201 Created"}, status_code=201)
 
 

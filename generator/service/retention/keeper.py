@@ -66,7 +66,7 @@ class Keeper:
         self._due = self._next_due()
         self._thread = threading.Thread(target=self._run, name="retention", daemon=True)
         self._has_changed = True
-        stored.listeners.append(self._note_change)
+        stored.listeners.append(self.note_change)
 
     def start(self) -> None:
         """Measure now, and then after each change."""
@@ -83,8 +83,13 @@ class Keeper:
         """The next time of the schedule in Unix seconds, None without one."""
         return self._due
 
+    def note_change(self) -> None:
+        """Measure again soon: something was stored or removed."""
+        self._has_changed = True
+        self._wake.set()
+
     def problem(self) -> str:
-        """Return why there is no room for another pipeline; empty if there is."""
+        """Return why there is no room for another pipeline or upload; empty if there is."""
         quota = self.policy.quota
         if quota is None:
             return ""
@@ -170,10 +175,6 @@ class Keeper:
                 print(f"packmill: retention: {error}; retrying", file=sys.stderr, flush=True)
                 time.sleep(1)
             self._wake.wait(timeout=self._seconds_to_wait())
-
-    def _note_change(self) -> None:
-        self._has_changed = True
-        self._wake.set()
 
     def _is_stale(self) -> bool:
         return not self.usage.time or (self._has_changed and time.time() >= self.usage.time + self._break())
