@@ -11,8 +11,9 @@ import pytest
 
 from generator.service.archives import Archive
 from generator.service.runs.comparison import Withheld, compare_files, compare_values, number_change
-from generator.service.runs.recording import split_values
+from generator.service.runs.recording import run_record, split_values
 from generator.service.runs.results import read_result
+from generator.service.store.job_folders import DataFolder
 
 _INTERFACE = {
     "inputs": [{"name": "n"}, {"name": "class"}, {"name": "word", "secret": True}, {"name": "api_token"}, "malformed"],
@@ -46,6 +47,36 @@ def test_values_are_readable_unless_something_suggests_a_secret(
     expected = {"scene": {"class": "File", "location": "https://example.org/x"}} if readable == "same" else readable
 
     assert split_values(text, _INTERFACE) == (expected, withheld, secret)
+
+
+@pytest.mark.parametrize(
+    ("variables", "folder"),
+    [
+        ({"package": "7"}, "packages/ada/trees/a"),
+        ({"package": "7", "package_process": "b.ipynb"}, "packages/ada/trees/b"),
+        ({"package": "7", "package_process": "b"}, "packages/ada/trees/b"),
+        ({"package": "7", "package_process": "c.ipynb"}, ""),
+        ({"package": "7", "table": "tables/1/rows.csv"}, ""),
+        ({"package": "8"}, ""),
+        ({"package": "x"}, ""),
+        ({}, ""),
+    ],
+)
+def test_the_package_of_a_run_is_the_one_that_its_job_chooses(
+    variables: dict[str, str], folder: str, tmp_path: Path
+) -> None:
+    data = DataFolder(tmp_path)
+    data.job(7).path.mkdir(parents=True)
+    with zipfile.ZipFile(data.job(7).artifacts, "w") as packed:
+        for name in "ab":
+            empty: dict[str, Any] = {part: {} for part in ("repository", "commit", "image", "interface")}
+            about = json.dumps({**empty, "process": {"path": f"{name}.ipynb"}})
+            packed.writestr(f"packages/ada/trees/{name}/package.json", about)
+            packed.writestr(f"packages/ada/trees/{name}/process.cwl", "")
+
+    found = run_record(data, [{"key": key, "value": value} for key, value in variables.items()])
+
+    assert (found.folder if found else "") == folder
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,8 @@ from generator.service.store.runs import RunRecord, add_run
 from generator.shared.errors import UsageError
 from generator.shared.safe_text import redacted
 
+_OF_MAPS = ("table", "product", "resume")
+"""Variables of pipelines that run a package for every row of a table, which have pages of their own."""
 _LONGEST_TEXT, _LONGEST_VALUE, _MOST_VALUES = 1 << 18, 1 << 14, 500
 _Interface = Mapping[str, Any]
 
@@ -35,7 +37,7 @@ def run_record(data: DataFolder, variables: Sequence[Mapping[str, Any]]) -> RunR
     """Return the record of a pipeline with these variables, None if it runs no package that exists."""
     given = {one["key"]: str(one["value"]) for one in variables}
     number = given.get("package", "").strip()
-    if not (number.isascii() and number.isdecimal() and len(number) < 10):
+    if any(given.get(name) for name in _OF_MAPS) or not (number.isascii() and number.isdecimal() and len(number) < 10):
         return None
     archive = Archive(data.job(int(number)).artifacts)
     folder, package = _choose(archive, given.get("package_process", "").strip())
