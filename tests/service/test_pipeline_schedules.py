@@ -11,6 +11,7 @@ import gitlab
 import pytest
 import sqlalchemy as sa
 from ci_service import ACCESS, Service
+from test_hooks import Receiver, receiver  # noqa: F401 - a fixture
 from waiting import wait_until
 
 from generator.service.store import tokens
@@ -113,6 +114,35 @@ def test_variables_of_a_schedule_reach_its_pipelines_and_secret_ones_nothing_els
         made.variables.delete("SERVICE_TOKEN")
 
 
+def test_the_end_of_a_schedule_s_pipelines_is_sent_to_its_address(
+    service: Service,
+    schedules: Any,
+    receiver: Receiver,  # noqa: F811
+) -> None:
+    target = {"notify_url": f"{receiver.url}?key=of-the-receiver", "notify_token": "from-packmill"}
+    made = schedules.create({"description": "with an address", **_NEVER, **target})
+    assert made.notify_url == f"{receiver.url}?"
+    number = made.id
+    made.play()
+    made = schedules.get(number)
+
+    wait_until(lambda: receiver.received, message="the notification")
+    headers, body = receiver.received[0]
+    assert headers["X-Gitlab-Token"] == "from-packmill"
+    assert (body["run"]["id"], body["run"]["schedule_id"]) == (_pipelines(made)[0], number)
+    assert body["run"]["status"] == body["object_attributes"]["status"] == "success"
+    stored = b"".join(file.read_bytes() for file in service.data.glob("packmill.sqlite3*"))
+    assert b"of-the-receiver" not in stored
+    schedules.update(number, {"notify_url": made.notify_url, "description": "as it was shown"})
+    made.play()
+    wait_until(lambda: len(receiver.received) == 2, message="the second notification")
+    assert receiver.received[1][0]["X-Gitlab-Token"] == "from-packmill"
+    made = schedules.get(number)
+    made.notify_url = ""
+    made.save()
+    assert schedules.get(number).notify_url is None
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -121,6 +151,8 @@ def test_variables_of_a_schedule_reach_its_pipelines_and_secret_ones_nothing_els
         ({"cron_timezone": "Mars/Olympus"}, "cron_timezone"),
         ({"ref": "nowhere"}, "ref"),
         ({"description": ""}, "description is empty"),
+        ({"notify_url": "ftp://example.org"}, "notify_url"),
+        ({"notify_url": "http://127.0.0.1:1/", "notify_token": "two\nlines"}, "notify_token"),
     ],
 )
 def test_what_cannot_run_is_refused(change: dict[str, str], message: str, schedules: Any) -> None:

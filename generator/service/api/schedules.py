@@ -21,6 +21,7 @@ from generator.service.api.schedule_entities import schedule_entity, whole_sched
 from generator.service.context import context
 from generator.service.http_errors import HttpError, raise_bad_parameter, raise_not_found
 from generator.service.schedules.checks import FieldError, check_fields, package_job
+from generator.service.schedules.notification import checked_target, set_notification, shown_url
 from generator.service.schedules.starter import start_now
 from generator.service.store.database import Row, pipelines
 from generator.shared.errors import UsageError
@@ -28,6 +29,7 @@ from generator.shared.setting_text import is_yes
 
 router = APIRouter(prefix="/api/v4/projects/{project:int}/pipeline_schedules")
 _TEXTS = ("description", "ref", "cron", "cron_timezone")
+_NOTIFY = ("notify_url", "notify_token")
 _SCOPES = {"active": True, "inactive": False}
 
 
@@ -44,7 +46,7 @@ def schedules_list(request: Request) -> Response:
     return JSONResponse(shown, headers=page.headers(request, entities.address, len(found)))
 
 
-@router.post("", openapi_extra=sent(required=_TEXTS[:3], optional=("cron_timezone", "active", "variables")))
+@router.post("", openapi_extra=sent(required=_TEXTS[:3], optional=("cron_timezone", "active", "variables", *_NOTIFY)))
 async def create(request: Request) -> Response:
     """Create a schedule."""
     given = await read_parameters(request)
@@ -56,13 +58,15 @@ def _create(request: Request, given: dict[str, Any]) -> Response:
     user = here.access.require_writer(request)
     texts = {name: text(given, name) for name in _TEXTS[:3]}
     fields = _checked(request, {"cron_timezone": "UTC", **_texts(given), **texts})
-    variables = variable_list(given)
+    variables, target = variable_list(given), _target(request, given)
     made = here.schedules.create(
         variables, **fields, active=_flag(given, "active", default=True), user=user.name, user_id=user.id
     )
     if made is None:
         raise HttpError(400, {"message": {"base": ["Maximum number of pipeline schedules exceeded"]}})
     _keep_package(request, variables)
+    if target:
+        here.hooks.set_notification(made, url=target[0], token=target[1])
     return _response(request, made, status=201)
 
 
@@ -73,7 +77,7 @@ def show(request: Request, schedule: int) -> Response:
     return _response(request, schedule)
 
 
-@router.put("/{schedule:int}", openapi_extra=sent(optional=(*_TEXTS, "active")))
+@router.put("/{schedule:int}", openapi_extra=sent(optional=(*_TEXTS, "active", *_NOTIFY)))
 async def change(request: Request, schedule: int) -> Response:
     """Change a schedule; fields that are not given stay as they are."""
     given = await read_parameters(request)
@@ -85,6 +89,9 @@ def _change(request: Request, number: int, given: dict[str, Any]) -> Response:
     here.access.require_writer(request)
     found = _find(request, number)
     fields: dict[str, Any] = dict(_checked(request, _texts(given)))
+    url, token = _target(request, given) or ("", "")
+    if "notify_url" in given:
+        set_notification(here, number, url, token)
     here.schedules.update(found, **fields, active=_flag(given, "active", default=found["active"]))
     return _response(request, number)
 
@@ -219,10 +226,18 @@ def _find(request: Request, number: int) -> Row:
 def _response(request: Request, number: int, *, status: int = 200) -> Response:
     here = context(request)
     found = _find(request, number)
+    notified = next(map(shown_url, here.hooks.notifications(schedule=number)), None)
     last = here.pipelines.get(found["last_pipeline"]) if found["last_pipeline"] else None
     may_change = here.access.require_reader(request).may_write
     shown = whole_schedule(found, last, entities_of(request), with_variables=may_change)
-    return JSONResponse(shown, status_code=status)
+    return JSONResponse({**shown, **({"notify_url": notified} if may_change else {})}, status_code=status)
+
+
+def _target(request: Request, given: Mapping[str, Any]) -> tuple[str, str] | None:
+    try:
+        return checked_target(context(request), {name: str(given[name] or "") for name in _NOTIFY if name in given})
+    except FieldError as error:
+        raise HttpError(400, {"message": {error.field: [error.message]}}) from None
 
 
 def _texts(given: Mapping[str, Any]) -> dict[str, str]:

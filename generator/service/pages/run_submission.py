@@ -16,21 +16,19 @@ from starlette.concurrency import run_in_threadpool
 from generator.service.api.jobs import find_job
 from generator.service.archives import Archive
 from generator.service.context import Context, context
-from generator.service.hooks.sending import check_address
 from generator.service.http_errors import HttpError, error_text, raise_not_found
 from generator.service.pages import run_form
 from generator.service.pages.packages import MALFORMED, NOT_SHOWN, FormState, package_fields, render_package
 from generator.service.pages.run_uploads import RunForm, read_run_form
 from generator.service.pages.sessions import check_writer_form, session
 from generator.service.schedules.checks import FieldError, check_fields
+from generator.service.schedules.notification import checked_target
 from generator.service.store.run_files import SameNameError, add_file, add_link
 from generator.service.store.tokens import Identity
-from generator.shared.errors import UsageError
 from generator.shared.safe_text import printable
 
 router = APIRouter()
 _READ_ONLY = "Your access token can only read. Sign in with a token that has the scope api."
-_LONGEST_TOKEN = 1024
 
 
 class InvalidFormError(Exception):
@@ -85,7 +83,7 @@ def _start(request: Request, place: tuple[int, str], form: RunForm, received: Pa
         process = package["process"].get("path")
         variables["package_process"] = process if isinstance(process, str) else folder.rpartition("/")[2]
     listed = [{"key": name, "value": value, "variable_type": "env_var"} for name, value in variables.items()]
-    target = checked_target(here, form.texts)
+    target = form_target(here, form.texts)
     ref = _ref_of(request, number)
     home = f"/{here.project.path}/-"
     if form.texts.get("action") == "schedule":
@@ -151,22 +149,16 @@ def _repeated(form: RunForm) -> int:
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 0
 
 
-def checked_target(here: Context, texts: Mapping[str, str]) -> tuple[str, str] | None:
+def form_target(here: Context, texts: Mapping[str, str]) -> tuple[str, str] | None:
     """Return the address and the token of a form's notification, None without an address.
 
     Raises:
         InvalidFormError: one of them is invalid, or the policy refuses the address.
     """
-    url, token = texts.get("notify_url", "").strip(), texts.get("notify_token", "").strip()
-    if not url:
-        return None
     try:
-        check_address(here.dispatcher.policy, url)
-    except UsageError as error:
-        raise InvalidFormError("The address to notify is invalid.", {"notify_url": str(error)}) from None
-    if not (token.isascii() and token.isprintable() and len(token) <= _LONGEST_TOKEN):
-        raise InvalidFormError("The token is invalid.", {"notify_token": "must be printable ASCII text in one line"})
-    return url, token
+        return checked_target(here, texts)
+    except FieldError as error:
+        raise InvalidFormError("The address to notify is invalid.", {error.field: error.message}) from None
 
 
 def _ref_of(request: Request, number: int) -> str:

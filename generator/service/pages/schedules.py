@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from datetime import datetime, timezone
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -19,11 +18,12 @@ from generator.service.context import Context, context
 from generator.service.http_errors import HttpError, error_text, raise_not_found
 from generator.service.pages.badges import pipeline_status
 from generator.service.pages.rendering import page
-from generator.service.pages.run_submission import InvalidFormError, checked_target
+from generator.service.pages.run_submission import InvalidFormError, form_target
 from generator.service.pages.sessions import Session, check_writer_form, session
 from generator.service.pages.summaries import requested_variables, summarize
 from generator.service.runs.recording import run_record
 from generator.service.schedules.checks import FieldError, check_fields, package_job
+from generator.service.schedules.notification import set_notification, shown_url
 from generator.service.schedules.starter import start_now
 from generator.service.store.database import Row, pipelines, rows
 from generator.service.store.runs import RunRecord
@@ -64,7 +64,7 @@ def _create(request: Request, given: dict[str, Any]) -> Response:
     here, who = context(request), check_writer_form(request, given)
     texts = {name: str(value) for name, value in given.items()}
     try:
-        fields, target = _checked(here, texts), checked_target(here, texts)
+        fields, target = _checked(here, texts), form_target(here, texts)
         variables = _variables(texts.get("variables", ""))
     except InvalidFormError as error:
         return _form(request, texts, error.wrong, message=error.message, status=400)
@@ -102,7 +102,7 @@ def _page(
     first = datetime.fromtimestamp(found["next_run_at"], timezone.utc) if found["next_run_at"] else None
     zone = ZoneInfo(found["cron_timezone"])
     times = upcoming(first, found["cron"], found["cron_timezone"], count=_NEXT)
-    shown = {**found, "notify_url": next(map(_shown_url, here.hooks.notifications(schedule=number)), "")}
+    shown = {**found, "notify_url": next(map(shown_url, here.hooks.notifications(schedule=number)), "")}
     return page(
         request,
         "schedule.html",
@@ -145,27 +145,12 @@ def _change(request: Request, number: int, given: dict[str, Any]) -> Response:
     found = _find(request, number)
     texts = {name: str(value) for name, value in given.items()}
     try:
-        fields, target = _checked(here, texts), checked_target(here, texts)
+        fields, target = _checked(here, texts), form_target(here, texts)
     except InvalidFormError as error:
         return _page(request, number, texts, error.wrong, message=error.message, status=400)
     here.schedules.update(found, None, **fields)
-    _set_notification(here, number, *(target or ("", "")))
+    set_notification(here, number, *(target or ("", "")))
     return _to(here, number)
-
-
-def _set_notification(here: Context, number: int, url: str, token: str) -> None:
-    """Change where a schedule's ends are sent; the address and the token that are not shown stay unless replaced."""
-    kept = here.hooks.notifications(schedule=number)
-    if kept and url and url == _shown_url(kept[0]):
-        with suppress(UsageError):
-            url, stored = here.hooks.secrets(kept[0])
-            token = token or stored
-    here.hooks.set_notification(number, url=url, token=token)
-
-
-def _shown_url(hook: Row) -> str:
-    """Return the address of a notification without its user, password and query."""
-    return next((str(one["value"]) for one in hook["target"] if one["key"] == "url"), "")
 
 
 @router.post("/{number:int}/{action}")
