@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from generator.shared.errors import EnvironmentSpecError
 from generator.shared.yaml_limits import YamlLimitError, check_events, check_size
-from generator.shared.yaml_problems import find_problem
+from generator.shared.yaml_problems import find_problem, unfit_values
 
 
 def check_conda_environment(text: str, file: str) -> None:
@@ -22,7 +22,7 @@ def check_conda_environment(text: str, file: str) -> None:
         document = YAML(typ="safe", pure=True).load(text)
     except YamlLimitError as error:
         raise EnvironmentSpecError(f"{file}: the document is too large: {error}") from None
-    except (YAMLError, ValueError, TypeError, RecursionError) as error:
+    except (YAMLError, *unfit_values, RecursionError) as error:
         line, problem = find_problem(error)
         raise EnvironmentSpecError(f"{file}{f' line {line}' if line else ''}: {problem}") from None
     if document is not None and not isinstance(document, dict):

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from generator.shared.errors import EnvironmentSpecError
 from generator.shared.safe_text import printable
 from generator.shared.yaml_limits import YamlLimitError, check_events, check_size
-from generator.shared.yaml_problems import find_problem
+from generator.shared.yaml_problems import find_problem, unfit_values
 
 CONDA_LOCK = "conda-lock.yml"
 _PLATFORMS = {"aarch64": "linux-aarch64", "arm64": "linux-aarch64", "ppc64le": "linux-ppc64le"}
@@ -101,7 +101,7 @@ def _parse(text: str, file: str) -> Mapping[str, Any]:
         document = yaml.load(text, Loader=loader)  # noqa: S506 - a safe loader
     except YamlLimitError as error:
         raise EnvironmentSpecError(f"{file}: the document is too large: {error}") from None
-    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
+    except (yaml.YAMLError, *unfit_values, RecursionError) as error:
         line, problem = find_problem(error)
         raise EnvironmentSpecError(f"{file}{f' line {line}' if line else ''}: {problem}") from None
     if not isinstance(document, dict):

@@ -12,7 +12,7 @@ from generator.notebook.literals import MisfitError
 from generator.package.file_objects import resolve
 from generator.shared import yaml_limits
 from generator.shared.errors import UsageError
-from generator.shared.yaml_problems import describe_problem, find_problem, refuse_doubles
+from generator.shared.yaml_problems import describe_problem, find_problem, refuse_doubles, unfit_values
 
 _of_the_loader = ("$", "cwl:", "cwltool:", "https://w3id.org/cwl/", "http://commonwl.org/cwltool#")
 """Prefixes of keys that the loader of CWL engines acts on or renames (Schema Salad, "Document preprocessing")."""
@@ -113,7 +113,7 @@ def read_yaml(text: str, *, finite: bool = True) -> Any:
         return value
     except yaml_limits.YamlLimitError as error:
         raise MisfitError(f"is beyond the limits of a document: {error}") from None
-    except (YAMLError, ValueError, TypeError, RecursionError) as error:
+    except (YAMLError, *unfit_values, RecursionError) as error:
         raise YamlMistakeError(error) from None
 
 

@@ -26,7 +26,7 @@ from generator.shared.errors import Mistake, ParametersError
 from generator.shared.output_patterns import has_wildcard
 from generator.shared.safe_text import printable
 from generator.shared.yaml_limits import YamlLimitError, check_events, check_size
-from generator.shared.yaml_problems import find_problem
+from generator.shared.yaml_problems import find_problem, unfit_values
 
 _NAMES = ("algorithm_config.yml", "algorithm_config.yaml")
 _SHAPE = "not a list of records with 'name' and 'type'"
@@ -64,7 +64,7 @@ def read_algorithm_config(path: Path, name: str, *, is_folder: IsFolder = no_fol
         raise ParametersError(where=name, mistakes=[Mistake(line=1, text="", message=message)]) from None
     except RecursionError:
         raise ParametersError(where=name, mistakes=[Mistake(line=1, text="", message="nested too deeply")]) from None
-    except (YAMLError, ValueError, OSError, TypeError) as error:
+    except (YAMLError, *unfit_values, OSError) as error:
         line, problem = find_problem(error)
         mistake = Mistake(line=line or 1, text="", message=f"not valid YAML: {problem}")
         raise ParametersError(where=name, mistakes=[mistake]) from None

@@ -6,6 +6,8 @@ import json
 import re
 from typing import Any
 
+unfit_values = (ValueError, TypeError, LookupError, AttributeError)
+"""What ruamel.yaml and PyYAML raise, besides their own errors, for a value that does not fit its tag: ``!!bool x``."""
 _plain = (
     (r"found duplicate key [\"'](.*?)[\"'](?: with value.*)?", r"'\1' is given twice"),
     (r"found character '\\t' that cannot start any token", "the line begins with a tab; indent with spaces"),
@@ -23,6 +25,8 @@ def find_problem(error: Exception) -> tuple[int, str]:
     """Return the line of a parser's error, from 1 (0 if unknown), and the problem in plain words."""
     if isinstance(error, json.JSONDecodeError):
         return error.lineno, error.msg
+    if isinstance(error, LookupError | AttributeError):
+        return 0, "a value does not fit its tag"
     mark: Any = getattr(error, "problem_mark", None)
     start: Any = getattr(error, "context_mark", None)
     problem = str(getattr(error, "problem", None) or error).partition("\n")[0] or type(error).__name__

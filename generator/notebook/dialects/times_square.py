@@ -18,6 +18,7 @@ from generator.notebook.notebook import Cell, Notebook
 from generator.notebook.parameters import CwlType, Format, Hint, Literal, Missing, Parameter, Reading, Remark
 from generator.notebook.placement import Placement
 from generator.shared.safe_text import printable
+from generator.shared.yaml_problems import unfit_values
 
 _types = {
     "string": CwlType.STRING,
@@ -58,7 +59,7 @@ def _parameters(text: str) -> tuple[dict[str, Mapping[str, Any]], list[Remark]]:
             return {}, []
         document = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - all scalars stay text
         typed = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError):
+    except (yaml.YAMLError, *unfit_values, RecursionError):
         return {}, []
     listed = document.get("parameters") if isinstance(document, dict) else None
     if not isinstance(listed, dict) or not all(isinstance(one, dict) for one in listed.values()):

@@ -9,7 +9,7 @@ from typing import Any
 
 from generator.shared.errors import NotebookError
 from generator.shared.yaml_limits import YamlLimitError, check_events
-from generator.shared.yaml_problems import find_problem
+from generator.shared.yaml_problems import find_problem, unfit_values
 
 _OF_PAGES = re.compile(r"\A(?P<before>(?:[ \t]*\n)*)---[ \t]*\n(?P<yaml>(?:.*\n)*?)(?:---|\.\.\.)[ \t]*(?:\n|\Z)")
 _OF_SCRIPTS = re.compile(
@@ -85,7 +85,7 @@ def load_yaml(text: str, name: str, *, line: int) -> Any:
         return yaml.load(text, Loader=_loader())  # noqa: S506 - a subclass of SafeLoader
     except YamlLimitError as error:
         raise NotebookError(f"{name}:{line + 1}: the YAML is too large: {error}") from None
-    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
+    except (yaml.YAMLError, *unfit_values, RecursionError) as error:
         where, problem = find_problem(error)
         raise NotebookError(f"{name}:{line + max(where, 1)}: invalid YAML: {problem}") from None
 

@@ -23,7 +23,7 @@ from generator.runner.standalone import addresses
 from generator.shared.failures import BadInputsError
 from generator.shared.suggestions import did_you_mean
 from generator.shared.yaml_limits import YamlLimitError, check_events, check_size
-from generator.shared.yaml_problems import find_problem
+from generator.shared.yaml_problems import find_problem, unfit_values
 
 built_in_names = ("PAPERMILL_INPUT_PATH", "PAPERMILL_OUTPUT_PATH")
 
@@ -81,7 +81,7 @@ def _yaml(text: str, where: str) -> dict[str, Any]:
         document = yaml.load(text, Loader=ParameterLoader)  # noqa: S506 - a SafeLoader
     except YamlLimitError as error:
         raise BadInputsError(f"{where}: the document is too large: {error}") from None
-    except (yaml.YAMLError, RecursionError) as error:
+    except (yaml.YAMLError, *unfit_values, RecursionError) as error:
         line, problem = find_problem(error)
         raise BadInputsError(f"{where}{f' line {line}' if line else ''}: {problem}") from None
     if document is None:
@@ -204,7 +204,7 @@ def _files_of(text: str, one: Input) -> Any:
             check_size(text)
             check_events(yaml.parse(text, Loader=yaml.SafeLoader))
             value = yaml.safe_load(text)
-        except (YamlLimitError, yaml.YAMLError, RecursionError, ValueError):
+        except (YamlLimitError, yaml.YAMLError, *unfit_values, RecursionError):
             message = 'is not a path, JSON or YAML; write {"class": "File", "path": "…"}, or ./ before a path'
             raise MisfitError(message) from None
     return [value] if one.hint.array and not isinstance(value, list) else value

@@ -24,6 +24,7 @@ from generator.service.pages.rendering import page
 from generator.service.pages.run_views import run_rows
 from generator.service.pages.sessions import session
 from generator.service.store.database import jobs, rows
+from generator.shared.yaml_problems import unfit_values
 
 router = APIRouter()
 _MOST_SHOWN = 50
@@ -171,7 +172,7 @@ def _whole_picture(archive: Archive, folder: str, title: str) -> str:
             return ""
         document = YAML(typ="safe", pure=True).load(text)
         return picture.draw(picture.graph_of(document, title=title)) if isinstance(document, dict) else ""
-    except (YAMLError, yaml.YAMLError, ValueError, TypeError, AttributeError, ArithmeticError, RecursionError):
+    except (YAMLError, yaml.YAMLError, *unfit_values, ArithmeticError, RecursionError):
         return ""
 
 

@@ -27,7 +27,7 @@ from ruamel.yaml.error import YAMLError
 from generator.service.project import rules as expressions
 from generator.shared.errors import UsageError
 from generator.shared.safe_text import printable
-from generator.shared.yaml_problems import describe_problem
+from generator.shared.yaml_problems import describe_problem, unfit_values
 
 name = ".gitlab-ci.yml"
 _GLOBAL = frozenset(("stages", "workflow", "variables", "default"))
@@ -239,7 +239,7 @@ def read(text: str, *, timeout: float) -> PipelineFile:
     """
     try:
         document = YAML(typ="safe", pure=True).load(text)
-    except YAMLError as error:
+    except (YAMLError, *unfit_values, RecursionError) as error:
         raise UsageError(f"{name}: {describe_problem(error)}") from None
     if not isinstance(document, dict):
         raise UsageError(f"{name}: must be a mapping of jobs")

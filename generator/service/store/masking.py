@@ -10,6 +10,7 @@ import yaml
 
 from generator.shared.safe_text import redacted
 from generator.shared.staging_records import secret_fields
+from generator.shared.yaml_problems import unfit_values
 
 _SECRET_NAME = re.compile(r"(token|passw(or)?d|passphrase|secret|key|credentials?)$", re.IGNORECASE)
 _OPAQUE = ("inputs", "values")
@@ -39,7 +40,7 @@ def secret_texts(document: str, names: Collection[str]) -> list[str]:
         return maskable_forms(document.splitlines())
     try:
         found = list(_secret_scalars(yaml.compose(document, Loader=_LOADER), names))
-    except (yaml.YAMLError, RecursionError, ValueError):
+    except (yaml.YAMLError, *unfit_values, RecursionError):
         found = document.splitlines()
     return maskable_forms(found)
 
