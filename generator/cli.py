@@ -16,6 +16,7 @@ from importlib import import_module
 from generator import __version__
 from generator.commands.parser import HelpFormatter, exit_codes
 from generator.shared.errors import PackmillError, describe_exit
+from generator.shared.safe_text import for_terminal
 
 _COMMANDS = (
     *("init", "inspect", "build", "rebuild", "validate", "run", "map"),
@@ -71,12 +72,12 @@ def _without_engine_options(words: list[str]) -> list[str]:
 
 def _report(error: PackmillError, *, as_json: bool, is_job: bool) -> None:
     """Print an error; that of a CI job, or a long one, ends with the reason and the exit code in one line."""
-    message = str(error)
+    message, reason = for_terminal(str(error)), for_terminal(error.reason)
     ends_with_reason = is_job or len(message.splitlines()) > _SCREEN
-    if not ends_with_reason or message != error.reason:
+    if not ends_with_reason or message != reason:
         print(f"packmill: {message}", file=sys.stderr)
     if ends_with_reason:
-        print(f"packmill: {error.reason} ({describe_exit(error.exit_code)})", file=sys.stderr)
+        print(f"packmill: {reason} ({describe_exit(error.exit_code)})", file=sys.stderr)
     if as_json:
         import json
 

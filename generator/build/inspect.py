@@ -17,6 +17,7 @@ from generator.process.process import Process, read_process
 from generator.process.undeclared import describe_undeclared
 from generator.process.unread_environment import describe_unread
 from generator.request.build import BuildRequest
+from generator.shared.safe_text import for_terminal
 
 if TYPE_CHECKING:  # inspecting a local folder needs neither git nor settings
     from generator.repository.fetch import Checkout
@@ -110,7 +111,7 @@ def table(described: dict[str, Any]) -> str:
         lines += [
             f"  {'line ' + str(w['line']) + ': ' if w['line'] else ''}{w['message']}" for w in described["warnings"]
         ]
-    return "\n".join(lines)
+    return for_terminal("\n".join(lines))
 
 
 def _stated(title: str, stated: dict[str, Any]) -> list[str]:

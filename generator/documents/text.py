@@ -87,7 +87,9 @@ def _float_node(representer: Any, number: float) -> Any:
 
 def json_text(document: Any) -> str:
     """Format a document as indented JSON, with keys in the given order."""
-    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    text = json.dumps(document, indent=2, ensure_ascii=False)
+    # JSON leaves these as they are, and some terminals take them for commands
+    return re.sub("[\x7f-\x9f]", lambda found: f"\\u{ord(found[0]):04x}", text) + "\n"
 
 
 def block(**items: Any) -> CommentedMap:

@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Union
 
 from generator.shared.errors import Mistake
+from generator.shared.safe_text import for_terminal
 
 type_names = (
     "string int integer long float double bool boolean file directory any secret stage-in stage_in stage-out stage_out "
@@ -112,10 +113,16 @@ class Parameter:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Remark:
-    """A message about a part of the cell that is not used; line 0 is the whole notebook."""
+    """A message about a part of the cell that is not used; line 0 is the whole notebook.
+
+    The message has no control characters: it is shown on terminals and pages, and written to documents.
+    """
 
     line: int
     message: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "message", for_terminal(self.message))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -19,4 +19,13 @@ def printable(text: str, *, lines: bool = False) -> str:
     """Replace control characters in a text; keep line breaks only if ``lines``."""
     if lines:
         return "\n".join(printable(line) for line in text.split("\n")).strip("\n")
-    return "".join(character if character.isprintable() else " " for character in text).strip()
+    return _without_controls(text).strip()
+
+
+def for_terminal(text: str) -> str:
+    """Replace control characters, such as those of a terminal's commands, in lines that keep their indentation."""
+    return "\n".join(map(_without_controls, text.split("\n")))
+
+
+def _without_controls(text: str) -> str:
+    return text if text.isprintable() else "".join(one if one.isprintable() else " " for one in text)

@@ -273,4 +273,6 @@ def _output_entry(one: Output) -> dict[str, Any]:
 def shown_type(one: Input) -> str:
     """Return an input's type in words, for comments and tables."""
     hint = one.hint
-    return f"{described_type(hint)}{', optional' if hint.optional else ''}{', secret' if hint.secret else ''}"
+    return printable(
+        f"{described_type(hint)}{', optional' if hint.optional else ''}{', secret' if hint.secret else ''}"
+    )
