@@ -14,7 +14,7 @@ from generator.notebook.dialects import read_dialect, refine_reading
 from generator.notebook.dialects.sidecar import Sidecar, no_sidecar
 from generator.notebook.languages import reader_of
 from generator.notebook.literals import MisfitError, fit_default, hint_of, widen_hint
-from generator.notebook.notebook import Notebook
+from generator.notebook.notebook import LONGEST_READ_CELL, Cell, Notebook
 from generator.notebook.parameters import CwlType, Format, Hint, Literal, Missing, Parameter, Reading, Remark, Role
 from generator.notebook.placement import Placement
 from generator.notebook.stage_ins import IsFolder, is_given_as_path, no_folder, stage_in_hint
@@ -164,6 +164,9 @@ def read_interface(
     if not tagged:
         return _read_untagged(notebook, remarks, sidecar, folder=folder, is_folder=is_folder)
     cell = tagged[0]
+    where = notebook.name if is_text_name(notebook.name) else f"{notebook.name}: cell {cell.number} (parameters)"
+    _check_length(where, cell)
+    notebook = notebook.without_long_cells()
     reading = read(cell.source)
     dialect = refine_reading(notebook, cell, reading)
     if dialect is not None:
@@ -172,16 +175,24 @@ def read_interface(
     reading = reading.moved(cell.before)
     remarks += reading.remarks
     remarks += later_cells(notebook, tagged[1:])
-    where = notebook.name if is_text_name(notebook.name) else f"{notebook.name}: cell {cell.number} (parameters)"
     interface = _interface(where, notebook, reading, remarks, folder=folder, is_folder=is_folder)
     return replace(interface, placement=dialect.placement) if dialect else interface
+
+
+def _check_length(where: str, cell: Cell) -> None:
+    if len(cell.source) > LONGEST_READ_CELL:
+        message = (
+            f"the cell has {len(cell.source):,} characters, and the most is {LONGEST_READ_CELL:,}; "
+            "put large values into a file of the repository"
+        )
+        raise ParametersError(where=where, mistakes=[Mistake(line=cell.before + 1, text="", message=message)])
 
 
 def _read_untagged(
     notebook: Notebook, remarks: list[Remark], sidecar: Sidecar, *, folder: str, is_folder: IsFolder
 ) -> Interface:
     """Read a notebook without a parameters cell in the dialect of another tool, if it is in one."""
-    dialect = read_dialect(notebook, sidecar)
+    dialect = read_dialect(notebook.without_long_cells(), sidecar)
     if dialect is None:
         return Interface(warnings=(*remarks, Remark(line=0, message=untagged_advice(notebook))))
     message = f"no cell is tagged 'parameters': inputs and outputs are read from {dialect.name}"

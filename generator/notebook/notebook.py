@@ -24,6 +24,8 @@ LINE_KEY = "packmill_line"
 """In a cell's metadata: how many lines of a text notebook precede the cell's source."""
 REMARKS_KEY = "packmill_remarks"
 """In a notebook's metadata: what the conversion of a text notebook does not take over."""
+LONGEST_READ_CELL = 200_000
+"""Characters of the longest cell that is parsed. A tree of Python takes some hundred times the size of its text."""
 _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -65,6 +67,13 @@ class Notebook:
     def cells_with_tag(self, tag: str) -> tuple[Cell, ...]:
         """Return the code cells with a tag."""
         return tuple(cell for cell in self.cells if cell.kind == "code" and tag in cell.tags)
+
+    def without_long_cells(self) -> Notebook:
+        """Return the notebook with an empty text in place of cells that are too long to be parsed."""
+        if all(len(cell.source) <= LONGEST_READ_CELL for cell in self.cells):
+            return self
+        short = (cell if len(cell.source) <= LONGEST_READ_CELL else replace(cell, source="") for cell in self.cells)
+        return replace(self, cells=tuple(short))
 
     @property
     def parameters_language(self) -> str:

@@ -81,7 +81,7 @@ def read_process(folder: Path, path: str, choices: Choices = no_choices, *, left
         notebook, folder=own, is_folder=folders_below(folder, own), sidecar=sidecar_of(folder, path)
     )
     language = notebook.language or "python"
-    imports = read_imports(notebook.cells) if language.startswith("python") else Imports()
+    imports = read_imports(notebook.without_long_cells().cells) if language.startswith("python") else Imports()
     stated = read_notebook_statements(folder, notebook)
     return Process(
         path=path,

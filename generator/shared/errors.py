@@ -69,6 +69,10 @@ class NotebookError(PackmillError):
     words = "not a notebook"
 
 
+_LONGEST_LINE = 200
+"""Characters of a line of a cell that a message repeats."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Mistake:
     """A mistake in a parameters cell: its line (from 1), the line's text, and the problem."""
@@ -78,7 +82,9 @@ class Mistake:
     message: str
 
     def __str__(self) -> str:
-        return f"line {self.line}: {self.text.strip()}\n    {self.message}"
+        text = self.text.strip()
+        shown = text if len(text) <= _LONGEST_LINE else f"{text[:_LONGEST_LINE]}…"
+        return f"line {self.line}: {shown}\n    {self.message}"
 
 
 class ParametersError(PackmillError):

@@ -1,0 +1,94 @@
+"""Cells that are long, deep, or full of parameters are read in time, or refused with the limit."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+from notebook_texts import write_repository
+from support import notebook
+
+from generator.build.inspect import describe, table
+from generator.notebook.notebook import LONGEST_READ_CELL
+from generator.notebook.parameters import Missing
+from generator.process.process import read_process
+from generator.shared.errors import ParametersError
+
+_SECONDS = 30
+"""Many times what the slowest of these takes; what grows with the square of the size takes longer."""
+
+
+def _lines(form: str) -> str:
+    return "".join(f"{form.format(number)}\n" for number in range(LONGEST_READ_CELL // (len(form) + 4)))
+
+
+def _filled(begin: str, item: str, end: str = "") -> str:
+    return begin + item * ((LONGEST_READ_CELL - len(begin) - len(end)) // len(item)) + end
+
+
+@pytest.mark.parametrize(
+    ("language", "cell"),
+    [
+        pytest.param("python", _lines("x{0} = 1"), id="python-parameters"),
+        pytest.param("python", _filled("x = [", "1,", "]"), id="python-list"),
+        pytest.param("python", _filled("x = '", "y", "'"), id="python-text"),
+        pytest.param("python", _filled("x = 1  # type: int ", "[1..2] "), id="python-hint"),
+        pytest.param("R", _lines("x{0} <- 1"), id="r-parameters"),
+        pytest.param("R", _filled("x <- c(", "1,", "2)"), id="r-vector"),
+        pytest.param("bash", _lines("x{0}=1"), id="bash-parameters"),
+        pytest.param("zsh", _filled("x=(", "a ", ")"), id="zsh-array"),
+        pytest.param("julia", _filled('x = "', '\\"', '"'), id="julia-text"),
+        pytest.param("octave", _filled("x = [", "1 ", "]"), id="octave-matrix"),
+        pytest.param("javascript", _lines("let x{0} = 1"), id="javascript-parameters"),
+        pytest.param("lua", _filled("x = {{", "1,", "}}"), id="lua-table"),
+        pytest.param("PowerShell", _lines("$x{0} = 1"), id="powershell-parameters"),
+    ],
+)
+def test_a_cell_of_the_largest_size_is_read(language: str, cell: str, tmp_path: Path) -> None:
+    begin = time.process_time()
+    process = read_process(tmp_path, _written(tmp_path, cell, language))
+
+    assert table(describe(process, ()))
+    assert time.process_time() - begin < _SECONDS
+
+
+@pytest.mark.parametrize(
+    ("language", "cell"),
+    [
+        ("python", "x = " + "[" * 5000 + "]" * 5000),
+        ("R", "x <- " + "c(" * 5000 + ")" * 5000),
+        ("julia", "x = " + "[" * 5000 + "]" * 5000),
+        ("javascript", "const x = " + "[" * 5000 + "]" * 5000),
+        ("bash", "x=" + "$(" * 5000 + ")" * 5000),
+        ("lua", "x = " + "{" * 5000 + "}" * 5000),
+        ("scheme", "(define x '" + "(" * 5000 + ")" * 5000 + ")"),
+    ],
+    ids=["python", "r", "julia", "javascript", "bash", "lua", "scheme"],
+)
+def test_a_deep_value_is_computed_or_a_mistake(language: str, cell: str, tmp_path: Path) -> None:
+    name = _written(tmp_path, cell, language)
+    if language == "python":  # its own parser has a limit
+        with pytest.raises(ParametersError, match=r"\[…\n"):
+            read_process(tmp_path, name)
+    else:
+        assert read_process(tmp_path, name).interface.input("x").default is Missing.COMPUTED
+
+
+def test_a_longer_parameters_cell_is_refused_with_the_limit(tmp_path: Path) -> None:
+    with pytest.raises(ParametersError, match=r"the cell has 200,002 characters, and the most is 200,000; put large"):
+        read_process(tmp_path, _written(tmp_path, "#" * (LONGEST_READ_CELL + 2), "python"))
+
+
+def test_a_longer_cell_elsewhere_is_not_parsed(tmp_path: Path) -> None:
+    data = json.dumps(notebook("x = 1", "y = [" + "1," * 2_500_000 + "]")).encode()
+    begin = time.process_time()
+    process = read_process(tmp_path, write_repository(tmp_path, data))
+
+    assert [one.name for one in process.interface.inputs] == ["x"]
+    assert time.process_time() - begin < _SECONDS
+
+
+def _written(folder: Path, cell: str, language: str) -> str:
+    return write_repository(folder, json.dumps(notebook(cell, language=language)).encode())
