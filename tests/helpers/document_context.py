@@ -18,6 +18,11 @@ def context_of(cell: str, *, address: str = "") -> DocumentContext:
     """Return the context of a notebook with this parameters cell."""
     interface = read_interface(read_notebook(json.dumps(notebook(cell)).encode(), "process.ipynb"))
     process = Process(path="process.ipynb", language="python", kernel="python3", interface=interface)
+    return context_of_process(process, address=address)
+
+
+def context_of_process(process: Process, *, address: str = "", emits: tuple[str, ...] = ()) -> DocumentContext:
+    """Return the context of a process, of a repository at a fixed commit."""
     source = Source(
         address="https://example.org/a/b",
         owner="a",
@@ -27,4 +32,4 @@ def context_of(cell: str, *, address: str = "") -> DocumentContext:
         message="m",
         time=datetime(2026, 1, 1, tzinfo=timezone.utc),
     )
-    return DocumentContext(process=process, source=source, image="a.b:main", address=address)
+    return DocumentContext(process=process, source=source, image="a.b:main", address=address, emits=emits)
