@@ -136,7 +136,7 @@ def test_the_architecture_s_first_answers_name_files_that_exist() -> None:
     page = (top / "docs" / "architecture.md").read_text(encoding="utf-8")
     questions = re.findall(r"^\| [^|]+\? \|(.*)\|$", page, re.MULTILINE)
 
-    assert len(questions) == 10
+    assert len(questions) == 11
     for answer in questions:
         for path in re.findall(r"`([^`]+)`", answer):
             assert (top / "generator" / path).exists(), path

@@ -224,7 +224,7 @@ function scaleBar(frame) {
 function locator(rings, [west, south, east, north]) {
   const [width, height] = [mapWidth / 4, mapWidth / 8];
   const frame = { x: (longitude) => ((longitude + 180) * width) / 360, y: (latitude) => ((90 - latitude) * height) / 180 };
-  const inset = svg("g", { class: "locator", transform: `translate(8 ${mapHeight - height - 8})` });
+  const inset = svg("svg", { class: "locator", x: 8, y: mapHeight - height - 8, width, height });
   inset.append(svg("rect", { width, height }), svg("path", { class: "land", d: rings.map((ring) => path(ring, frame, true)).join("") }));
   inset.append(svg("circle", { r: 4, cx: frame.x((west + east) / 2), cy: frame.y((south + north) / 2) }));
   return inset;
