@@ -357,6 +357,9 @@ def test_a_link_shows_a_run_to_people_who_cannot_sign_in(
     assert "plot.png" in shown.text
     assert "not-for-others" not in shown.text
     assert "form_token" not in shown.text
+    assert "/preview/" not in shown.text, (
+        "previews of files that need an address of their own are for those who sign in"
+    )
     assert shown.headers["Referrer-Policy"] == "no-referrer"
     assert requests.get(f"{link}/files/results/output/table.csv", timeout=60).text == "a,b\n3,1\n"
     for path in ("/files/report.xml", "/files/results/../report.xml", "x", "/files/results/missing"):

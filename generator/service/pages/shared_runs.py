@@ -19,6 +19,8 @@ from generator.service.store.run_links import create_link, find_link, remove_lin
 
 router = APIRouter(prefix="/runs/{number:int}")
 public = APIRouter(prefix="/-/shared/{secret}")
+_DESCRIBED = ("arrays", "geotiff")
+"""Previews that ask the service, at addresses for those who sign in."""
 _DAYS = ("1", "7", "30", "365")
 
 
@@ -59,6 +61,7 @@ def shared_page(request: Request, secret: str) -> Response:
     """Show a run to anyone with a link to it: its values and results."""
     view, archive = _find(request, secret)
     shown = contents(archive)
+    shown["previews"] = [one for one in shown["previews"] if not one.is_framed and one.kind not in _DESCRIBED]
     response = page(request, "shared_run.html", None, run=view, files=f"/-/shared/{secret}/files", **shown)
     return _private(response)
 
