@@ -89,6 +89,22 @@ def test_no_page_has_barriers(
     assert [text for text in found if text] == []
 
 
+def test_the_page_of_the_api_has_no_barriers_but_swagger_s_own_main(
+    browser: Browser, service: Service, session: requests.Session
+) -> None:
+    context = browser.new_context()
+    context.add_cookies(
+        [{"name": one.name, "value": str(one.value), "url": f"{service.url}/"} for one in session.cookies]
+    )
+    page = context.new_page()
+    page.goto(f"{service.url}/-/api")
+    page.locator("main[role=region]").wait_for()
+    found = Axe().run(page, options={"runOnly": _RULES})
+    context.close()
+
+    assert {one["id"] for one in found.response["violations"]} <= {"aria-allowed-role"}
+
+
 def _barriers(page: Page, *, light: bool) -> str:
     """What axe finds on a page, and whether it is wider than the window."""
     rules = _RULES if light else {"type": "rule", "values": ["color-contrast"]}

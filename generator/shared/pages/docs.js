@@ -6,10 +6,21 @@ const dark = matchMedia("(prefers-color-scheme: dark)");
 const setScheme = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
 setScheme();
 dark.addEventListener("change", setScheme);
+
+// Swagger UI nests <main>, and its headings start at the third level.
+function mend() {
+  for (const part of place.querySelectorAll("main")) {
+    part.setAttribute("role", "region");
+    part.setAttribute("aria-label", "Operations");
+  }
+  for (const heading of place.querySelectorAll("h3.opblock-tag")) heading.setAttribute("aria-level", "2");
+}
+
 SwaggerUIBundle({
   url: place.dataset.document,
   domNode: place,
-  deepLinking: true,
+  deepLinking: false, // its links are within buttons, which assistive technology cannot reach
+  onComplete: () => setTimeout(mend),
   docExpansion: "list",
   defaultModelsExpandDepth: 0,
   validatorUrl: null,
