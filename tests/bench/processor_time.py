@@ -119,4 +119,5 @@ def _kind(pid: str, own: int) -> str:
     if "packmill_prepared.py" in " ".join(words[:2]):
         is_child = "packmill_prepared.py" in " ".join(_words(_stat(pid)[1])[:2])
         return "" if is_child else "prepared process"  # children count with the process that they were forked from
-    return "runner" if "rows" in words[:4] and name.startswith("python") else ""
+    program = words[words.index("-m") + 1 :][:2] if "-m" in words else []
+    return "runner" if program == ["generator.runner", "rows"] else ""
