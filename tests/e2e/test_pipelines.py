@@ -229,6 +229,34 @@ def test_failures_are_told_apart_by_exit_codes(
     assert f"Job failed: exit code {code}\x1b" in service.trace(service.jobs(number)["build"]["id"])
 
 
+def test_a_table_is_run_and_a_second_map_keeps_its_rows(service: Service, algorithm: Path, tmp_path: Path) -> None:
+    number = service.trigger(**_payload(algorithm))
+    build = _wait(service, number)["build"]["id"]
+    (tmp_path / "table.csv").write_text("n\n2\n-1\n3\n")
+    tokens = {"PACKMILL_CI_TRIGGER_TOKEN": TRIGGER, "PACKMILL_CI_ACCESS_TOKEN": ACCESS}
+    environment = {**os.environ, **tokens, "PACKMILL_CI_URL": service.url}
+    command = [sys.executable, str(here.parent / "query.py"), "map", str(build), "table.csv", "--json"]
+
+    def run(*words: str) -> dict[str, object]:
+        done = subprocess.run(
+            [*command, *words], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.stdout, done.stderr
+        return dict(json.loads(done.stdout))
+
+    first = run()
+    assert first["exit_code"] == 0, service.trace(int(str(first["job"])))
+    table = (tmp_path / "results" / "results.csv").read_text()
+    assert [line.split(",")[:3] for line in table.splitlines()[1:]] == [
+        ["1", "2", "succeeded"], ["2", "-1", "succeeded"], ["3", "3", "succeeded"],
+    ]  # fmt: skip
+    squares = service.ask("GET", f"/jobs/{first['job']}/artifacts/results/rows/3/squares.txt")
+    assert squares.text == "0 1 4"
+    again = run("--resume", str(first["job"]))
+    assert again["exit_code"] == 0
+    assert "3 of them have results" in service.trace(int(str(again["job"])))
+
+
 def test_a_package_is_run_from_its_page_with_other_values(service: Service, algorithm: Path) -> None:
     number = service.trigger(**_payload(algorithm))
     build = _wait(service, number)["build"]["id"]
