@@ -37,7 +37,8 @@ _EXIT_CODE = re.compile(rf"^{_TIMESTAMP}ERROR: Job failed: exit (?:code|status) 
 """The runner's line about a script that failed."""
 _FAILED_JOB = re.compile(rf"^{_TIMESTAMP}ERROR: Job failed(?: \(system failure\))?: (.+)$", re.MULTILINE)
 """The runner's line about a job that ended in another way."""
-_EXIT_CODE = re.compile(r"\(exit code (\d+)(?:: [^()\n]*)?\)$")
+_CODE_OF_REASON = re.compile(r"\(exit code (\d+)(?:: [^()\n]*)?\)$")
+"""The exit code at the end of a reason."""
 _MAP_PROGRESS = re.compile(rf"^{_TIMESTAMP} {{4}}(\d+ of \d+ rows done.*|row \d+ failed: .*)$")
 """A line of a map's log: its counts, or a row that failed."""
 _TABLES = "packmill-tables"
@@ -595,7 +596,7 @@ def _end_map(client: Client, job: Mapping[str, Any], options: argparse.Namespace
         with contextlib.suppress(QueryError):  # a map that did not start has none
             written.append(str(client.artifact(number, f"results/{name}", options.outdir)))
     reason = client.failure(job) or ("" if job["status"] == "success" else str(job["status"]))
-    code = int(found[1]) if (found := _EXIT_CODE.search(reason)) else int(job["status"] != "success")
+    code = int(found[1]) if (found := _CODE_OF_REASON.search(reason)) else int(job["status"] != "success")
     summary = {"job": number, "status": job["status"], "exit_code": code, "reason": reason, "results": written}
     print(json.dumps(summary) if options.json else _safe_lines(written))
     if reason and not written:
