@@ -23,6 +23,7 @@ _FEATURES = {
     "postgresql": "a database that several servers share",
     "staging": "S3, Google Cloud, Azure, SFTP and STAC on this machine",
     "tables": "Parquet tables of 'packmill map'",
+    "toil": "'--engine toil' of 'packmill run' and 'packmill map'",
     "validate": "the validators of platforms",
 }
 _VALIDATORS = Path(sys.prefix, "validators")
