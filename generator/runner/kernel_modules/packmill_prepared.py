@@ -72,7 +72,10 @@ class PreparedProcess:
                     os.read(self.waking, 4096)
                 self._reap()
             if self.control in ready:
-                message, descriptors, _, _ = socket.recv_fds(self.control, _LARGEST, 1)
+                try:
+                    message, descriptors, _, _ = socket.recv_fds(self.control, _LARGEST, 1)
+                except ConnectionResetError:  # the other side closed without reading an answer
+                    message, descriptors = b"", []
                 if not message:
                     self._end()
                 self._answer(json.loads(message), *descriptors)
