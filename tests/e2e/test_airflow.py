@@ -249,7 +249,7 @@ def images(airflow: Airflow, base_image: str, tmp_path_factory: pytest.TempPathF
     options = (cases / "packages" / "airflow" / "options").read_text().split()
     assert main(["build", str(repository), "--output", str(output), *options]) == 0
     built = {path.name: path.read_text() for path in output.rglob("airflow/*.py")}
-    assert built == {path.name: path.read_text() for path in (airflow.home / "dags").glob("*.py")}
+    assert built == {name: (airflow.home / "dags" / name).read_text() for name in built}
     yield airflow
     remove(json.loads((output / "ada/trees/main/package.json").read_text())["image"]["reference"])
 

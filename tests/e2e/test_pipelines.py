@@ -279,7 +279,7 @@ def test_a_package_is_run_from_its_page_with_other_values(service: Service, algo
         expect(page.get_by_role("heading", name="Results")).to_be_visible()
         expect(page.get_by_role("cell", name="n", exact=True).first).to_be_visible()
         page.get_by_text("Executed notebook").click()
-        expect(page.frame_locator("iframe").get_by_text("stage-out").first).to_be_visible()
+        expect(page.frame_locator('iframe[title$=".ipynb"]').get_by_text("stage-out").first).to_be_visible()
         run = int(page.url.partition("#")[0].rpartition("/")[2])
         browser.close()
 

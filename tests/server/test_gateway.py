@@ -21,6 +21,7 @@ from waiting import has_ended, wait_until
 
 from generator.notebook.notebook import Cell
 from generator.runner.cli import main as runner_main
+from generator.runner.kernels.specs import find_kernels
 from generator.runner.server.gateway import original
 from generator.runner.server.gateway.annotations import read_annotations
 from generator.runner.server.gateway.routes import compile_path
@@ -360,6 +361,8 @@ def test_silent_clients_leave_room_for_others(start: Start) -> None:
 
 
 def test_r_shares_the_state_of_a_kernel(folder: Path, start: Start) -> None:
+    if not any(kernel.name == "ir" for kernel in find_kernels(os.environ)):
+        pytest.skip("the kernel ir is not installed here")
     write_notebook(
         folder / "r.ipynb",
         "library(jsonlite)\ncount <- 0",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -148,12 +149,16 @@ def test_heads_that_are_too_long_or_invalid_are_refused(limited: NotebookServer,
 
 def test_a_token_has_so_many_requests_a_minute(limited: NotebookServer) -> None:
     rated = {"Authorization": f"Bearer {RATED}"}
-    answers = [limited.ask("GET", "/runs", headers=rated, params={"limit": 1}) for _ in range(330)]
+    answers = [limited.ask("GET", "/runs", headers=rated, params={"limit": 1})]
+    deadline = time.monotonic() + 600  # a busy machine answers so few a minute that more are needed
+    while answers[-1].status_code == 200 and time.monotonic() < deadline:
+        with ThreadPoolExecutor(3) as clients:
+            asked = [clients.submit(limited.ask, "GET", "/runs", headers=rated, params={"limit": 1}) for _ in range(90)]
+        answers += sorted((one.result() for one in asked), key=lambda answer: answer.status_code)
 
-    refused = [answer for answer in answers if answer.status_code == 429]
     assert answers[0].status_code == 200
-    assert refused
-    assert int(refused[0].headers["Retry-After"]) >= 1
+    assert answers[-1].status_code == 429
+    assert int(answers[-1].headers["Retry-After"]) >= 1
     assert limited.ask("GET", "/runs", headers=HEADERS).status_code == 200, "the limit is the token's own"
 
 
