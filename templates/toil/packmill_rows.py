@@ -11,7 +11,8 @@ FOLDER is shared by all nodes. packmill writes, before it starts the leader:
 
 A job runs the rows [start, stop) of ``rows.jsonl`` in one container, by ``packmill-runner rows``, and leaves:
 
-    groups/START/answers.jsonl    a line for each row that ended: the runner's answer, "number", and "seconds"
+    groups/START/answers.jsonl    a line for each row that ended: the runner's answer, "number", "left" (whether it left
+                                  a folder), and "seconds"
     groups/START/done/NUMBER/     what the row left, see ``packmill-runner rows``
     groups/START/containers.log   what containers printed
     groups/START/problem          why the job could not start a container
@@ -240,19 +241,22 @@ class Group:
                 has_died = answer is None
                 answer = answer or container.last_answer()
                 spent = time.monotonic() - began - container.take_start()
-                with suppress(FileNotFoundError):
-                    self._take(name, row["number"])
-                self._store({**answer, "number": row["number"], "seconds": spent, "started": container.started})
+                has_left = self._take(name, row["number"])
+                facts = {"number": row["number"], "left": has_left, "seconds": spent, "started": container.started}
+                self._store({**answer, **facts})
                 left.popleft()
                 if has_died or self.plan.isolated:
                     return
 
-    def _take(self, name: str, number: int) -> None:
+    def _take(self, name: str, number: int) -> bool:
         """Move what a row left out of the container's sight; what a job left that ended before is moved aside."""
+        if not (self.folder / "rows" / name).exists():
+            return False
         final = self.folder / "done" / str(number)
         if os.path.lexists(final):
             final.rename(self.folder / f"aside-{secrets.token_hex(4)}")
         (self.folder / "rows" / name).rename(final)
+        return True
 
     def _store(self, answer: dict) -> None:
         line = b"\n" + json.dumps(answer).encode() + b"\n"  # after anything that a killed job did not complete

@@ -220,6 +220,22 @@ def test_a_killed_leader_is_restarted_unless_the_rows_changed(changed: bool, tmp
     assert (tmp_path / "restarted").exists() != changed
 
 
+@pytest.mark.usefixtures("quick_toil")
+def test_a_row_that_failed_before_a_leader_was_killed_runs_again(tmp_path: Path) -> None:
+    failing = "answer = {'state': 'failed', 'reason': 'cell-error'}"
+    once = "if open(RAN).read().split().count('3') == 1: os.kill(os.getppid(), 9)"
+    with pytest.raises(RunError, match="2 rows were not run"):
+        run(tmp_path, rows("", failing, once, ""), rows_per_job=4)
+
+    ended = run(tmp_path, rows("", failing, once, "")[1:], rows_per_job=4)
+
+    assert ran(tmp_path) == [1, 2, 2, 3, 3, 4]
+    assert {number: (one.reason, one.attempts) for number, one in ended.items()} == {
+        2: ("cell-error", 1), 3: (None, 1), 4: (None, 1),
+    }  # fmt: skip
+    assert ended[2].scraps, "what it left is kept"
+
+
 @pytest.mark.slow
 def test_after_a_kill_the_rest_runs_and_no_row_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With real Toil: its leader ends with packmill, and the next one continues from the job store."""

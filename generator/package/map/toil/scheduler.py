@@ -115,6 +115,7 @@ class ToilScheduler:
             ended = collect_row(left, self.place(attempt.row), answer)
             remove_folder(left)
             self._finish(attempt, ended)
+            wave.note_taken(attempt.row.number)
 
     def _finish(self, attempt: Attempt, ended: Ended) -> None:
         if again := next_attempt(attempt, ended, self.schedule):

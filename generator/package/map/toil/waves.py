@@ -23,7 +23,7 @@ from generator.package.map.scheduling import Attempt
 from generator.package.map.toil.plan import ToilPlan
 from generator.resources import data_folder
 
-_PLAN, _ROWS, _PROGRAM, _STOP = "plan.json", "rows.jsonl", "packmill_rows.py", "stop"
+_PLAN, _ROWS, _PROGRAM, _STOP, _TAKEN = "plan.json", "rows.jsonl", "packmill_rows.py", "stop", "taken"
 
 
 @dataclass(slots=True)
@@ -65,9 +65,14 @@ class Wave:
                 if attempt is None or number in self.answered:
                     continue
                 left = group / "done" / str(number)
-                if left.is_dir() or answer.get("state") != "succeeded":
+                if left.is_dir() or not answer.get("left"):
                     self.answered.add(attempt.row.number)
                     yield attempt, left, answer
+
+    def note_taken(self, number: int) -> None:
+        """Note that a row's results were taken and recorded: a later map must not take its answer again."""
+        with (self.folder / _TAKEN).open("a", encoding="ascii") as file:
+            file.write(f"{number}\n")
 
     def running(self) -> int:
         """Count the jobs that run: each runs one row at a time."""
@@ -148,15 +153,17 @@ def _line(plan: ToilPlan, mounts: Mounts, attempt: Attempt) -> dict[str, Any]:
 def left_waves(plan: ToilPlan, rows: Sequence[PlannedRow], *, isolated: bool) -> Iterator[tuple[Wave, bool]]:
     """Yield the waves of an interrupted map, and whether Toil can continue each.
 
-    It can if it would run the same rows in the same way. Rows whose values changed since are not in the waves.
+    It can if it would run the same rows in the same way. Rows whose values changed since are not in the waves, nor are
+    those whose results were taken: they failed, and run again.
     """
     by_number = {row.number: row for row in rows}
     for folder in sorted(plan.folder.glob("[0-9]*"), key=lambda path: int(path.name)):
         lines = _read_lines(folder / _ROWS)
+        expected = by_number.keys() - _read_lines(folder / _TAKEN)
         attempts = {
             line["number"]: Attempt(by_number[line["number"]], line["attempt"], line["memory"])
             for line in lines
-            if line["number"] in by_number and by_number[line["number"]].digest == line["digest"]
+            if line["number"] in expected and by_number[line["number"]].digest == line["digest"]
         }
         wave = Wave(folder, attempts)
         (folder / _STOP).unlink(missing_ok=True)
@@ -173,7 +180,7 @@ def _answered(folder: Path) -> Iterator[int]:
         yield from (line["number"] for line in _read_lines(path))
 
 
-def _read_lines(path: Path) -> list[dict[str, Any]]:
+def _read_lines(path: Path) -> list[Any]:
     """Return the lines of a file of packmill's own; a line that was not completed is left out."""
     lines = []
     with suppress(FileNotFoundError):
