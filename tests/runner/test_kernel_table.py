@@ -64,7 +64,7 @@ def observe(name: str, cell: str, folder: Path) -> tuple[dict[str, Any], str]:
         process = KernelProcess(kernel, connection=connection, runtime=folder, cwd=folder, log=log.fileno())
     session = Session(process)
     try:
-        info = session.wait_until_ready(60)
+        info = session.wait_until_ready(180)
         reply = session.execute(ExecuteRequest(code=cell, take=messages.append)).content
     finally:
         session.end()

@@ -15,7 +15,10 @@ from notebook_server import NotebookServer, serve_command, write_notebooks
 from support import here
 
 READER, RUNNER, OTHER, ADMIN = (f"{name}-0123456789abcdefghij" for name in ("reader", "runner", "other", "admin"))
-GIVEN = f"reader:read:{READER}, runner:run:{RUNNER}\nother:run:{OTHER} admin:admin:{ADMIN}"
+SPARE = [f"spare{number}-0123456789abcdefghij" for number in range(10)]
+GIVEN = f"reader:read:{READER}, runner:run:{RUNNER}\nother:run:{OTHER} admin:admin:{ADMIN}" + "".join(
+    f" {token.partition('-')[0]}:read:{token}" for token in SPARE
+)
 BODY = {"notebook": "double.ipynb"}
 
 
@@ -118,7 +121,8 @@ def test_an_address_that_guesses_is_slowed_down_but_its_users_are_not(closed: No
     assert guesses[-1].status_code == 429
     assert int(guesses[-1].headers["Retry-After"]) >= 1
     assert ask(READER).status_code == 200, "a token that was valid here before"
-    assert ask(ADMIN).status_code == 429, "a right guess is refused like a wrong one"
+    # A slow machine may answer after a second, when the address may guess once more.
+    assert any(ask("guess").status_code == ask(token).status_code == 429 for token in SPARE), "a right guess is refused"
     assert ask(ADMIN, "192.0.2.8").status_code == 200
 
 
