@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NoReturn
 
 
@@ -41,3 +42,14 @@ def raise_not_found(what: str = "") -> NoReturn:
 def raise_bad_parameter(message: str) -> NoReturn:
     """Refuse a parameter as GitLab's validation does."""
     raise HttpError(400, {"error": message})
+
+
+def check_declared_length(headers: Mapping[str, str], largest: int) -> None:
+    """Refuse a body whose declared length is above a limit, before any of it is read; ``largest`` in bytes.
+
+    Raises:
+        HttpError: 413.
+    """
+    length = headers.get("content-length", "")
+    if length.isdecimal() and int(length) > largest:
+        raise HttpError(413, {"message": "413 Payload Too Large"})

@@ -119,6 +119,8 @@ _STATIC = (
     ("fastapi_swagger", "resources"),
 )
 """Packages, and their folders with scripts and styles of pages."""
+_POLICY_OF_DATA = "default-src 'none'; frame-ancestors 'none'"
+"""The policy of answers that are not pages, as of GitLab's API."""
 _FIRST_TOKENS = (
     ("trigger", ("trigger",), "PACKMILL_CI_TRIGGER_TOKEN"),
     ("access", ("api",), "PACKMILL_CI_ACCESS_TOKEN"),
@@ -342,16 +344,27 @@ def application(parts: Context) -> FastAPI:
 
 
 async def _check_and_add_headers(request: Request, call: Callable[[Request], Awaitable[Response]]) -> Response:
-    """Refuse other projects, and add the headers that stop browsers from guessing types and caching."""
+    """Refuse other projects, and add the headers that stop browsers from guessing types, caching and framing."""
+    return _with_headers(request, _refusal(request) or await call(request))
+
+
+def _refusal(request: Request) -> Response | None:
+    """Return the answer to a request for another project or with an address that no row can have."""
     if request.scope.get("known_project") is False:
         trigger = request.url.path.endswith("/trigger/pipeline")
         return JSONResponse({"message": "404 Not Found" if trigger else "404 Project Not Found"}, status_code=404)
     address = f"{request.url.path}?{unquote(request.url.query)}"
     if "\0" in address or re.search(r"/\d{19,}(/|$|\?)", address):
         return JSONResponse({"error": "404 Not Found"}, status_code=404)
-    response = await call(request)
+    return None
+
+
+def _with_headers(request: Request, response: Response) -> Response:
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     response.headers.setdefault("Cache-Control", "no-store" if "/api/" in request.url.path else "no-cache")
+    response.headers.setdefault("Referrer-Policy", "same-origin")
+    if not request.url.path.startswith("/static/"):  # a script of ours that runs as a worker would obey it
+        response.headers.setdefault("Content-Security-Policy", _POLICY_OF_DATA)
     return response
 
 
@@ -394,9 +407,10 @@ def _handle_http_exception(request: Request, error: Exception) -> Response:
 def _handle_bug(request: Request, error: Exception) -> Response:
     """Answer after an unexpected error, whose traceback is in the log."""
     del error
+    made: Response = PlainTextResponse("Internal Server Error", status_code=500)
     if _wants_json(request):
-        return JSONResponse({"message": "500 Internal Server Error"}, status_code=500)
-    return PlainTextResponse("Internal Server Error", status_code=500)
+        made = JSONResponse({"message": "500 Internal Server Error"}, status_code=500)
+    return _with_headers(request, made)  # Starlette answers so outside of all middleware
 
 
 def _wants_json(request: Request) -> bool:

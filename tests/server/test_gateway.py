@@ -317,6 +317,17 @@ def test_more_requests_than_can_wait_are_refused(shared: GatewayServer) -> None:
     assert 200 in {reply.status for reply in replies}
 
 
+def test_every_route_needs_the_token(shared: GatewayServer) -> None:
+    """The routes are those that the server itself describes."""
+    described = shared.ask("GET", "/_api/spec/swagger.json", [("Authorization", "token T")])
+    routes = [(method, path) for path, item in json.loads(described.text)["paths"].items() for method in item]
+    asked = [("GET", "/_api/spec/swagger.json"), *((method.upper(), path) for method, path in routes)]
+    answers = {(method, path): shared.ask(method, path, body=b"").status for method, path in asked}
+
+    assert len(answers) > 3
+    assert set(answers.values()) == {401}, answers
+
+
 def test_wrong_tokens_are_counted(shared: GatewayServer) -> None:
     statuses = [shared.ask("GET", f"/rows?token={number}").status for number in range(70)]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,6 +16,10 @@ from pathlib import Path
 import pytest
 from gateway_server import GatewayServer
 from kernel_client import KernelClient
+from kernel_gateway.jupyter_websocket.handlers import default_handlers as spec_handlers
+from kernel_gateway.services.kernels.handlers import default_handlers as kernel_handlers
+from kernel_gateway.services.kernelspecs.handlers import default_handlers as kernelspec_handlers
+from kernel_gateway.services.sessions.handlers import default_handlers as session_handlers
 from ports import free_port, is_listening
 from real_kernels import data_folder, require_kernel
 from support import here, write_notebook
@@ -346,6 +351,21 @@ def test_tokens_are_needed(closed: GatewayServer) -> None:
     assert "KERNEL_GATEWAY" in found.text
     assert _ADMIN not in found.text
     assert _ADMIN not in closed.log.read_text()
+
+
+def test_every_route_needs_a_token(closed: GatewayServer) -> None:
+    """The gate is in front of the Kernel Gateway's handlers, whose own patterns are asked for here."""
+    handlers = (spec_handlers, kernel_handlers, kernelspec_handlers, session_handlers)
+    patterns = {pattern for listed in handlers for pattern, *_ in listed}
+    paths = {re.sub(r"\(\?P<[^>]*>[^)]*\)", "1", pattern).strip("$").replace("\\", "") for pattern in patterns}
+    answers = {
+        (method, path): closed.ask(method, f"/gw{path}", body=b"").status
+        for path in sorted({*paths, "/metrics", "/nowhere", "/api/kernels/1/channels"})
+        for method in ("GET", "POST", "DELETE", "PATCH", "PUT", "HEAD")
+    }
+
+    assert len(paths) > 6
+    assert set(answers.values()) == {401}, answers
 
 
 def test_roles(closed: GatewayServer) -> None:

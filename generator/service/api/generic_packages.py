@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
 from generator.service.context import context
-from generator.service.http_errors import HttpError, raise_not_found
+from generator.service.http_errors import HttpError, check_declared_length, raise_not_found
 from generator.service.store.uploads import BadNameError
 
 largest = 100 << 20
@@ -26,6 +26,7 @@ async def upload(request: Request, package: str, version: str, file: str) -> Res
     """Store a file; one with the same names is replaced."""
     await run_in_threadpool(context(request).access.require_writer, request)
     path = _path(request, package, version, file)
+    check_declared_length(request.headers, largest)
     if problem := await run_in_threadpool(context(request).keeper.problem):
         raise HttpError(507, {"message": problem})
     try:

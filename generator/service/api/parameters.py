@@ -12,7 +12,7 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from generator.service.http_errors import HttpError, raise_bad_parameter
+from generator.service.http_errors import HttpError, check_declared_length, raise_bad_parameter
 
 _LIMIT = 1 << 20
 _MOST_VARIABLES = 200
@@ -25,6 +25,7 @@ async def read_parameters(request: Request) -> dict[str, Any]:
     Raises:
         HttpError: 400 for an invalid body, 413 for one that is too large.
     """
+    check_declared_length(request.headers, _LIMIT)
     given = _nest(request.query_params.multi_items())
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     body = await _body(request)

@@ -10,7 +10,7 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 
-from generator.service.http_errors import HttpError
+from generator.service.http_errors import HttpError, check_declared_length
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,6 +29,7 @@ async def read_upload_form(request: Request, *, largest: int) -> UploadForm:
     """
     if not request.headers.get("content-type", "").startswith("multipart/form-data"):
         raise HttpError(400, {"error": "the body must be a multipart form"})
+    check_declared_length(request.headers, largest)
     try:
         form = await MultiPartParser(request.headers, _bounded(request, largest), max_files=1, max_fields=50).parse()
     except ClientDisconnect:

@@ -31,7 +31,13 @@ LARGEST_HEAD = 32 << 10
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,100}")
 _READING = ("GET", "HEAD", "OPTIONS", "DELETE")
 _QUIET = ("/health", "/health/live", "/metrics")
-_HEADERS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
+_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"cache-control", b"no-store"),
+    (b"referrer-policy", b"same-origin"),
+)
+_POLICY = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
+"""The policy of responses without one; scripts have none, because a worker obeys the policy of its script."""
 _LINGER_BYTES, _LINGER_SECONDS = 64 << 20, 5.0
 """How much of a body that is too large is still read, since a client may read the response only after sending it."""
 
@@ -244,7 +250,9 @@ class _Exchange:
     def _with_headers(self, headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
         present = {name.lower(): value for name, value in headers}
         self.is_stream = present.get(b"content-type", b"").startswith(b"text/event-stream")
-        headers += [(name, value) for name, value in _HEADERS if name not in present]
+        is_script = b"javascript" in present.get(b"content-type", b"")
+        added = _HEADERS if is_script else (*_HEADERS, _POLICY)
+        headers += [(name, value) for name, value in added if name not in present]
         return [*headers, (b"x-request-id", self.id.encode())]
 
 
