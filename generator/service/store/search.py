@@ -27,9 +27,17 @@ def search(
         statement = statement.where(_has(word, like_ignores_case=database.like_ignores_case))
     with database.connection() as connection:
         # one scan in place of two, for the count and for the page
-        found = list(connection.execute(statement.with_only_columns(pipelines.c.id)).scalars())
-        shown = pipelines.c.id.in_(found[offset : offset + limit])
-        return len(found), rows(connection, statement.where(shown)) if found else []
+        total = sa.func.count().over()
+        found = connection.execute(statement.with_only_columns(pipelines.c.id, total).limit(limit).offset(offset)).all()
+        if not found:
+            return _count(connection, statement) if offset else 0, []
+        shown = pipelines.c.id.in_([number for number, _ in found])
+        return found[0][1], rows(connection, statement.where(shown))
+
+
+def _count(connection: sa.Connection, statement: sa.Select[Any]) -> int:
+    counted = statement.with_only_columns(sa.func.count()).order_by(None)
+    return int(connection.execute(counted).scalar_one())
 
 
 def _has(word: str, *, like_ignores_case: bool) -> sa.ColumnElement[bool]:
