@@ -20,8 +20,11 @@ from generator.service.pages.sessions import session
 from generator.service.store.job_folders import JobFolder
 
 router = APIRouter(prefix="/jobs/{number:int}/notebook")
-_PATIENCE = 15.0
-"""Seconds that a request waits for a page, without blocking a thread."""
+_PATIENCE = 50.0
+"""Seconds that a request waits for a page, without blocking a thread: less than the minute after which proxies give up.
+
+A sandboxed frame cannot reload itself.
+"""
 
 
 @router.get("/{path:path}")
