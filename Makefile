@@ -6,7 +6,7 @@ NO_RUN_NEEDS = debugpy jedi parso
 IN_RUNNER = certifi packaging pyyaml
 NO_TEST_NEEDS = babel debugpy ipywidgets jupyter jupyter-builder jupyter-console jupyter-lsp jupyter-server-terminals jupyterlab \
 	jupyterlab-pygments jupyterlab-server jupyterlab-widgets notebook notebook-shim widgetsnbextension
-COMPILE = ../../../.venv/bin/uv pip compile -q --universal --no-header --no-annotate
+COMPILE = ../../../.venv/bin/uv pip compile -q --universal --generate-hashes --no-header --no-annotate
 
 help: ## list these entry points
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -45,8 +45,8 @@ check: ## everything, as CI runs it
 	./test.sh
 
 lock: environment ## resolve the dependencies anew
-	.venv/bin/uv pip compile -q --universal --python-version 3.10 --no-header --no-annotate pyproject.toml -o requirements.lock
-	.venv/bin/uv pip compile -q --universal --python-version 3.10 --no-header --no-annotate --group dev -c requirements.lock -o requirements-dev.lock
+	.venv/bin/uv pip compile -q --universal --generate-hashes --python-version 3.10 --no-header --no-annotate --group build pyproject.toml -o requirements.lock
+	.venv/bin/uv pip compile -q --universal --generate-hashes --python-version 3.10 --no-header --no-annotate --group dev -c requirements.lock -o requirements-dev.lock
 	cd templates/image/runner && $(COMPILE) --python-version 3.10 runner.in -o runner.txt
 	cd templates/image/runner && $(COMPILE) --python-version 3.10 -c runner.txt staging.in -o staging.txt
 	cd templates/image/formats && $(COMPILE) --python-version 3.10 -c ../runner/runner.txt -c ../runner/staging.txt $(addprefix --no-emit-package ,$(IN_RUNNER)) formats.in -o formats.txt

@@ -10,7 +10,7 @@ export UV_CACHE_DIR=/tmp/packmill-cache UV_LINK_MODE=copy UV_NO_PROGRESS=1
 umask 022
 cd /
 
-"$here/uv" pip install --quiet --no-deps --only-binary :all: --python $top/bin/python --target $lib --requirement "$here/formats.txt"
+"$here/uv" pip install --quiet --no-deps --require-hashes --only-binary :all: --python $top/bin/python --target $lib --requirement "$here/formats.txt"
 # Remove what reading does not use: tests, sources, headers, notes of installers, compilers' helpers.
 find $lib -type d \( -name tests -o -name test \) -prune -exec rm -rf {} +
 find $lib -type f \( -name '*.pyi' -o -name '*.pyx' -o -name '*.pxd' -o -name '*.pxi' -o -name '*.c' -o -name '*.h' -o -name '*.a' \

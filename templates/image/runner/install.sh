@@ -15,14 +15,14 @@ umask 022
 version_of() { "$1" -I -c 'import sys; print(sys.implementation.cache_tag)'; }
 # The names of the packages in folders, as lock files write them.
 installed_in() { find "$@" -maxdepth 1 -name '*.dist-info' | sed 's|.*/||; s|-.*||' | tr '_.A-Z' '--a-z'; }
-# The lines of a lock file whose packages are missing in these folders. Comparing lock files would not be enough: cffi is
-# in the runner's for PyPy alone.
+# The packages of a lock file that are missing in these folders, with their digests in the lines that follow. Comparing lock
+# files would not be enough: cffi is in the runner's for PyPy alone.
 missing_of() { # LOCK FOLDER...
     lock=$1 && shift
-    { [ $# = 0 ] || installed_in "$@"; } | awk -F '==' 'FILENAME != ARGV[2] { seen[$1]; next } !($1 in seen)' - "$lock"
+    { [ $# = 0 ] || installed_in "$@"; } | awk -F '==' 'FILENAME != ARGV[2] { seen[$1]; next } /^[^ ]/ { missing = !($1 in seen) } missing' - "$lock"
 }
 install_into() { # FOLDER PYTHON LOCK
-    "$here/uv" pip install --quiet --no-deps --python "$2" --target "$1" --requirement "$3"
+    "$here/uv" pip install --quiet --no-deps --require-hashes --python "$2" --target "$1" --requirement "$3"
 }
 compile() { "$1" -I -S -m compileall -q -j 0 "$2" > /dev/null || true; }
 settle() { find "$1" -exec touch -h -d @315532800 {} +; }
@@ -46,7 +46,7 @@ if [ -n "$KERNEL_PYTHON" ]; then
     fi
 fi
 missing_of "$here/runner.txt" $shared > runner.txt
-"$here/uv" pip install --quiet --no-deps --python "$python" --requirement runner.txt
+"$here/uv" pip install --quiet --no-deps --require-hashes --python "$python" --requirement runner.txt
 missing_of "$here/staging.txt" "$site" $shared > staging.txt
 install_into $top/staging/lib "$python" staging.txt
 echo $top/staging/lib >> "$site/packmill.pth"
