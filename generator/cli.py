@@ -20,7 +20,7 @@ from generator.shared.safe_text import for_terminal
 
 _COMMANDS = (
     *("init", "inspect", "build", "rebuild", "validate", "run", "map"),
-    *("serve", "token", "service", "setup", "doctor", "prune", "complete", "ci"),
+    *("serve", "token", "audit", "service", "setup", "doctor", "prune", "complete", "ci"),
 )
 _SCREEN = 20
 """Lines of a message whose beginning is in sight when its end is."""

@@ -13,10 +13,18 @@ def add(commands: Commands) -> None:
     """Add the command."""
     text = """\
 Creates, lists and revokes tokens of 'packmill serve', also while it runs. A token is shown once, when it is created.
-Scopes: api (everything), read_api (reading), trigger (starting pipelines, nothing else)."""
+
+Roles:
+  read   read everything but hooks and the audit log
+  run    also start, cancel and repeat pipelines, and make schedules
+  admin  also delete pipelines, logs and artifacts, have hooks, and read the audit log
+
+Scopes limit what a token may do further: api (all that the role may), read_api (reading), trigger (starting pipelines).
+Without --role, a token has the scope api and the role admin."""
     parser = command(commands, "token", "create, list and revoke tokens of the service", text)
     parser.add_argument("action", choices=("create", "list", "revoke"))
     parser.add_argument("name", nargs="?", help="name of the token: its owner or purpose")
+    parser.add_argument("--role", choices=("read", "run", "admin"), help="role of a new token (default: admin)")
     parser.add_argument("--scope", action="append", default=[], metavar="SCOPE", help="may be given several times")
     parser.add_argument("--expires", metavar="TIME", help="such as '30 days' (default: never)")
     parser.add_argument("--data", type=Path, default=Path("packmill-data"), metavar="DIR", help="as for packmill serve")
@@ -37,7 +45,9 @@ def run(options: argparse.Namespace) -> int:
     database = open_database(options.data, options.database or with_secret_files(os.environ).get("PACKMILL_DATABASE"))
     if options.action == "create":
         expires = seconds(options.expires, "--expires") if options.expires else None
-        print(tokens.create(database, name=options.name, scopes=options.scope or ["api"], expires_in=expires))
+        scopes = options.scope or tokens.roles.get(options.role, ("api",))
+        role = options.role or "admin"
+        print(tokens.create(database, name=options.name, scopes=scopes, role=role, expires_in=expires))
     elif options.action == "revoke":
         if not tokens.revoke(database, options.name):
             raise UsageError(f"{options.name!r}: no valid token of this name; see packmill token list")
@@ -46,7 +56,8 @@ def run(options: argparse.Namespace) -> int:
             state = (
                 "revoked" if one["revoked_at"] else f"expires {_day(one['expires_at'])}" if one["expires_at"] else ""
             )
-            print(f"{one['name']:<24}{','.join(one['scopes']):<20}{_day(one['created_at'])}  {state}".rstrip())
+            role = one["role"] or "admin"
+            print(f"{one['name']:<24}{role:<8}{','.join(one['scopes']):<20}{_day(one['created_at'])}  {state}".rstrip())
     return 0
 
 

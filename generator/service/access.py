@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from fastapi import Request
 
 from generator.service.http_errors import HttpError, raise_forbidden, raise_unauthorized
-from generator.service.store import tokens
+from generator.service.store import audit, tokens
 from generator.service.store.database import Database, jobs, row
 from generator.service.store.tokens import Identity
 from generator.shared.rate_limits import RateLimit
@@ -19,6 +19,7 @@ class Access:
         self._database = database
         self._limit = RateLimit(per_minute=per_minute)
         self._failures = RateLimit(per_minute=60)
+        self._noted = RateLimit(per_minute=1)
 
     def find(self, token: str, caller: str) -> Identity | None:
         """Return the identity of a token, None if it is invalid; callers who guess are rate-limited.
@@ -64,6 +65,22 @@ class Access:
             raise_forbidden()
         return found
 
+    def require_admin(self, request: Request) -> Identity:
+        """Return the identity of a request that deletes, is about hooks, or reads the audit log.
+
+        Raises:
+            HttpError: 401 without a valid token, 403 without the scope ``api`` or the role ``admin``, or 429.
+        """
+        found = self._identity(request)
+        if not found.may_administer:
+            raise_forbidden()
+        return found
+
+    def note_failure(self, caller: str) -> None:
+        """Add a failed attempt to sign in to the audit log, once a minute for an address."""
+        if not self._noted.take(caller):
+            tokens.note_failed_sign_in(self._database, caller)
+
     def _identity(self, request: Request) -> Identity:
         job_token = request.headers.get("job-token") or request.query_params.get("job_token")
         token = _token(request)
@@ -74,6 +91,7 @@ class Access:
             found = self.find(token or job_token or "", client_address(request))
         if found is None:
             raise_unauthorized()
+        audit.note_author(found.author(client_address(request)))
         return found
 
 

@@ -25,6 +25,7 @@ from generator.resources import data_folder
 from generator.service.access import Access
 from generator.service.api import (
     artifacts,
+    audit_events,
     commit_statuses,
     generic_packages,
     hooks,
@@ -49,6 +50,7 @@ from generator.service.lookups.lookups import Lookups
 from generator.service.metrics import ServiceMetrics
 from generator.service.notebooks.pages import NotebookPages
 from generator.service.pages import api as api_pages
+from generator.service.pages import audit as audit_pages
 from generator.service.pages import hooks as hook_pages
 from generator.service.pages import jobs as job_pages
 from generator.service.pages import (
@@ -88,6 +90,7 @@ from generator.shared.setting_text import is_yes, words
 
 _api = (
     artifacts.router,
+    audit_events.router,
     commit_statuses.router,
     generic_packages.router,
     hooks.router,
@@ -112,6 +115,7 @@ _pages = (
     preview_pages.router,
     job_pages.router,
     storage.router,
+    audit_pages.router,
 )
 _STATIC = (
     ("generator.shared", "pages"),

@@ -76,6 +76,7 @@ def test_no_page_has_barriers(
         "pipelines/new",
         "packages",
         "storage",
+        "audit",
         "pipelines/999999",
     ):
         opened.goto(f"{service.url}/ada/toy/-/{path}")

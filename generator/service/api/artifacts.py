@@ -16,6 +16,7 @@ from generator.service.api.jobs import find_job, job_response
 from generator.service.archives import archive_errors, open_archive
 from generator.service.context import context
 from generator.service.http_errors import raise_bad_parameter, raise_not_found
+from generator.service.store.audit import Event
 from generator.service.store.database import jobs, pipelines, row
 
 router = APIRouter(prefix="/api/v4/projects/{project:int}/jobs")
@@ -79,10 +80,11 @@ def keep(request: Request, number: int) -> Response:
 def delete(request: Request, number: int) -> Response:
     """Remove a job's artifacts; its log stays."""
     here = context(request)
-    here.access.require_writer(request)
+    here.access.require_admin(request)
     find_job(request, number)
     here.data.job(number).remove_artifacts()
-    here.pipelines.update_job(number, {"artifacts_size": None, "artifacts_expire_at": None})
+    gone = {"artifacts_size": None, "artifacts_expire_at": None}
+    here.pipelines.update_job(number, gone, event=Event.ARTIFACTS_DELETED)
     return Response(status_code=204)
 
 

@@ -36,7 +36,7 @@ _LONGEST_URL, _LONGEST_TOKEN, _LONGEST_NAME = 2048, 1024, 255
 def hooks_list(request: Request) -> Response:
     """List the hooks."""
     here = context(request)
-    here.access.require_writer(request)
+    here.access.require_admin(request)
     page, found = page_of(request), here.hooks.all()
     shown = [hook_entity(hook, here.project.id) for hook in found[page.offset : page.offset + page.size]]
     return JSONResponse(shown, headers=page.headers(request, here.base(request), len(found)))
@@ -51,7 +51,7 @@ async def create(request: Request) -> Response:
 
 def _create(request: Request, given: dict[str, Any]) -> Response:
     here = context(request)
-    here.access.require_writer(request)
+    here.access.require_admin(request)
     return JSONResponse(hook_entity(create_hook(request, given), here.project.id), status_code=201)
 
 
@@ -73,7 +73,7 @@ def create_hook(request: Request, given: Mapping[str, Any]) -> Row:
 def show(request: Request, hook: int) -> Response:
     """Return a hook, without its secret token."""
     here = context(request)
-    here.access.require_writer(request)
+    here.access.require_admin(request)
     return JSONResponse(hook_entity(find_hook(request, hook), here.project.id))
 
 
@@ -86,7 +86,7 @@ async def change(request: Request, hook: int) -> Response:
 
 def _change(request: Request, number: int, given: dict[str, Any]) -> Response:
     here = context(request)
-    here.access.require_writer(request)
+    here.access.require_admin(request)
     hook = find_hook(request, number)
     url, stored = _stored_secrets(request, hook)
     if given.get("url") not in (None, redacted(url)):  # clients send back the address that they were shown
@@ -101,7 +101,7 @@ def _change(request: Request, number: int, given: dict[str, Any]) -> Response:
 def delete(request: Request, hook: int) -> Response:
     """Remove a hook with its log; events that wait are not delivered."""
     here = context(request)
-    here.access.require_writer(request)
+    here.access.require_admin(request)
     find_hook(request, hook)
     here.hooks.delete(hook)
     return Response(status_code=204)
@@ -111,7 +111,7 @@ def delete(request: Request, hook: int) -> Response:
 def events(request: Request, hook: int) -> Response:
     """List the deliveries of a hook in the last week, newest first."""
     here = context(request)
-    here.access.require_writer(request)
+    here.access.require_admin(request)
     found, page = find_hook(request, hook), page_of(request)
     statement = here.hooks.deliveries_of(hook)
     total, some = here.pipelines.count_and_page(statement, limit=page.size, offset=page.offset)
@@ -123,7 +123,7 @@ def events(request: Request, hook: int) -> Response:
 def resend(request: Request, hook: int, event: int) -> Response:
     """Send an event of the log again, now and once."""
     here = context(request)
-    here.access.require_writer(request)
+    here.access.require_admin(request)
     outcome = resend_event(request, hook, event)
     if outcome.error:
         raise HttpError(422, {"message": outcome.error})
@@ -146,7 +146,7 @@ def resend_event(request: Request, hook: int, event: int) -> Outcome:
 @router.post("/{hook:int}/test/{trigger}")
 def test(request: Request, hook: int, trigger: str) -> Response:
     """Send an event about the latest pipeline."""
-    context(request).access.require_writer(request)
+    context(request).access.require_admin(request)
     if trigger not in _EVENTS:
         raise_bad_parameter("trigger does not have a valid value")
     outcome = send_test(request, hook, trigger)

@@ -15,6 +15,7 @@ from generator.service.api.paging import page_of
 from generator.service.context import commit_of, context
 from generator.service.http_errors import HttpError, raise_bad_parameter, raise_forbidden, raise_not_found
 from generator.service.store import states
+from generator.service.store.audit import Event
 from generator.service.store.database import Row, jobs, pipelines, rows
 
 router = APIRouter(prefix="/api/v4/projects/{project:int}")
@@ -110,7 +111,7 @@ def retry(request: Request, number: int) -> Response:
 def erase(request: Request, number: int) -> Response:
     """Remove a job's log and artifacts."""
     here = context(request)
-    here.access.require_writer(request)
+    here.access.require_admin(request)
     job = find_job(request, number)
     if job["status"] not in states.finished or job["erased_at"]:
         raise_forbidden("Job is not erasable!")
@@ -123,7 +124,7 @@ def erase(request: Request, number: int) -> Response:
         "tests": None,
         "dotenv": {},
     }
-    here.pipelines.update_job(number, gone)
+    here.pipelines.update_job(number, gone, event=Event.JOB_ERASED)
     return job_response(request, number, status=201)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from datetime import datetime, timezone
 from typing import Any
 
 from fastapi import Request
@@ -120,6 +121,22 @@ def text(given: Mapping[str, Any], name: str) -> str:
     if not value.strip():
         raise_bad_parameter(f"{name} is empty")
     return str(value)
+
+
+def time_of(request: Request, name: str) -> float | None:
+    """Return a time of the query in Unix seconds, None if it is not given.
+
+    Raises:
+        HttpError: 400, the time is not one of ISO 8601.
+    """
+    given = request.query_params.get(name)
+    if not given:
+        return None
+    try:
+        found = datetime.fromisoformat(given.strip().replace("Z", "+00:00").replace(" ", "+"))
+        return (found if found.tzinfo else found.replace(tzinfo=timezone.utc)).timestamp()
+    except (ValueError, OverflowError):
+        raise_bad_parameter(f"{name} is invalid")
 
 
 def variable_map(given: Mapping[str, Any]) -> list[dict[str, str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,11 +13,11 @@ from generator.service.access import client_address
 from generator.service.api.descriptions import PAGES, queried, sent
 from generator.service.api.entities import entities_of, test_suites
 from generator.service.api.paging import page_of
-from generator.service.api.parameters import read_parameters, text, variable_list, variable_map
+from generator.service.api.parameters import read_parameters, text, time_of, variable_list, variable_map
 from generator.service.context import context
 from generator.service.http_errors import HttpError, raise_bad_parameter, raise_not_found
 from generator.service.jobs import junit_reports
-from generator.service.store import states
+from generator.service.store import audit, states
 from generator.service.store.database import Row, pipelines
 
 router = APIRouter(prefix="/api/v4/projects/{project:int}")
@@ -55,6 +54,7 @@ def _trigger(request: Request, token: str, ref: str, variables: list[dict[str, s
     identity = here.access.find(token, client_address(request))
     if identity is None or "trigger" not in identity.scopes:
         raise_not_found()
+    audit.note_author(identity.author(client_address(request)))
     if inputs:
         wrong = "Given inputs not defined in the `spec` section of the included configuration file"
         raise HttpError(400, {"message": {"base": [wrong]}})
@@ -106,10 +106,9 @@ def _filter_query(request: Request) -> sa.Select[Any]:
     if query.get("username"):
         statement = statement.where(pipelines.c.user == query["username"])
     for name, column in (("created", pipelines.c.created_at), ("updated", pipelines.c.updated_at)):
-        if query.get(f"{name}_after"):
-            statement = statement.where(column > _time(request, f"{name}_after"))
-        if query.get(f"{name}_before"):
-            statement = statement.where(column < _time(request, f"{name}_before"))
+        after, before = time_of(request, f"{name}_after"), time_of(request, f"{name}_before")
+        statement = statement if after is None else statement.where(column > after)
+        statement = statement if before is None else statement.where(column < before)
     column = pipelines.c[_ORDERS[_one_of(request, "order_by", _ORDERS, "id")]]
     descending = _one_of(request, "sort", ("asc", "desc"), "desc") == "desc"
     return statement.order_by(column.desc() if descending else column.asc(), pipelines.c.id.desc())
@@ -120,14 +119,6 @@ def _one_of(request: Request, name: str, allowed: Any, default: str = "") -> str
     if value not in allowed:
         raise_bad_parameter(f"{name} does not have a valid value")
     return value
-
-
-def _time(request: Request, name: str) -> float:
-    try:
-        found = datetime.fromisoformat(request.query_params[name].strip().replace("Z", "+00:00").replace(" ", "+"))
-    except ValueError:
-        raise_bad_parameter(f"{name} is invalid")
-    return (found if found.tzinfo else found.replace(tzinfo=timezone.utc)).timestamp()
 
 
 @router.get("/pipelines/latest")
@@ -199,7 +190,7 @@ def retry(request: Request, number: int) -> Response:
 def delete(request: Request, number: int) -> Response:
     """Cancel a pipeline, and remove it with its jobs, their logs and artifacts."""
     here = context(request)
-    here.access.require_writer(request)
+    here.access.require_admin(request)
     _find_pipeline(request, number)
     here.scheduler.cancel(here.pipelines.cancel(number))
     here.data.run_files.remove(number)

@@ -16,20 +16,19 @@ from generator.service.api.parameters import read_parameters
 from generator.service.context import context
 from generator.service.http_errors import HttpError, error_text
 from generator.service.pages.rendering import page
-from generator.service.pages.sessions import Session, check_writer_form, session
+from generator.service.pages.sessions import Session, check_form, require_admin
 from generator.service.store.database import Row
 from generator.service.store.outbox import JOB, PIPELINE
 
 router = APIRouter(prefix="/hooks")
 _MOST_SHOWN = 50
 _LONGEST_BODY = 20_000
-_READ_ONLY = "Hooks are for access tokens with the scope api, because their addresses may be secret."
 
 
 @router.get("")
 def hooks_page(request: Request) -> Response:
     """List the hooks, each with its latest delivery, and show the form for another one."""
-    return _list(request, _writer(request), given={PIPELINE: "yes"})
+    return _list(request, require_admin(request), given={PIPELINE: "yes"})
 
 
 @router.post("")
@@ -42,7 +41,7 @@ async def add(request: Request) -> Response:
 @router.get("/{hook:int}")
 def hook_page(request: Request, hook: int) -> Response:
     """Show a hook and its latest deliveries."""
-    return _show(request, _writer(request), hook)
+    return _show(request, require_admin(request), hook)
 
 
 @router.post("/{hook:int}/test/{trigger}")
@@ -64,15 +63,8 @@ async def delete(request: Request, hook: int) -> Response:
     return await _act(request, hook, lambda: context(request).hooks.delete(hook), target="")
 
 
-def _writer(request: Request) -> Session:
-    who = session(request)
-    if not who.identity.may_write:
-        raise HttpError(403, {"message": _READ_ONLY})
-    return who
-
-
 def _add(request: Request, given: dict[str, Any]) -> Response:
-    who = check_writer_form(request, given)
+    who = _check_form(request, given)
     texts = {name: given.get(name) for name in ("url", "name", "token") if given.get(name)}
     flags = {event: bool(given.get(event)) for event in (PIPELINE, JOB)}
     if not any(flags.values()):
@@ -89,7 +81,7 @@ async def _act(request: Request, hook: int, action: Callable[[], object], *, tar
     given = await read_parameters(request)
 
     def act() -> Response:
-        who = check_writer_form(request, given)
+        who = _check_form(request, given)
         find_hook(request, hook)
         try:
             action()
@@ -99,6 +91,11 @@ async def _act(request: Request, hook: int, action: Callable[[], object], *, tar
         return RedirectResponse(place, status_code=303)
 
     return await run_in_threadpool(act)
+
+
+def _check_form(request: Request, given: dict[str, Any]) -> Session:
+    check_form(request, given)
+    return require_admin(request)
 
 
 def _home(request: Request) -> str:

@@ -19,9 +19,10 @@ from urllib.parse import quote, urlsplit
 
 from fastapi import Request, Response
 
+from generator.service.access import client_address
 from generator.service.context import Context, context
 from generator.service.http_errors import HttpError
-from generator.service.store import tokens
+from generator.service.store import audit, tokens
 from generator.service.store.tokens import Identity
 
 cookie = "packmill_session"
@@ -60,6 +61,7 @@ def signing_key(folder: Path) -> bytes:
 
 def begin(request: Request, response: Response, identity: Identity) -> None:
     """Start a session and set its cookie."""
+    audit.note_author(identity.author(client_address(request)))
     expires = int(time.time()) + _LIFETIME
     secret = tokens.begin_session(context(request).pipelines.database, identity, expires_at=expires)
     content = f"{identity.id}.{expires}.{secret}"
@@ -94,6 +96,7 @@ def session(request: Request) -> Session:
     if identity is None or not identity.may_read:
         path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         raise SignInFirstError(f"/-/sign-in?next={quote(path, safe='')}")
+    audit.note_author(identity.author(client_address(request)))
     return Session(identity=identity, form_token=_signature(request, f"form {value}"))
 
 
@@ -120,6 +123,19 @@ def require_writer(request: Request) -> Session:
         raise HttpError(
             403, {"message": "Your access token can only read. Sign in with a token that has the scope api."}
         )
+    return found
+
+
+def require_admin(request: Request) -> Session:
+    """Return the session of a user who may administer the service.
+
+    Raises:
+        SignInFirstError: the request has no valid session.
+        HttpError: 403, the access token has not the role ``admin``.
+    """
+    found = session(request)
+    if not found.identity.may_administer:
+        raise HttpError(403, {"message": "This page is for access tokens with the scope api and the role admin."})
     return found
 
 

@@ -39,6 +39,8 @@ async def sign_in(request: Request) -> Response:
 def _sign_in(request: Request, token: str, target: str) -> Response:
     identity = context(request).access.find(token.strip(), client_address(request))
     if identity is None or not identity.may_read:
+        if identity is None and token.strip():
+            context(request).access.note_failure(client_address(request))
         wrong = "This token is invalid. Use an access token with the scope api or read_api."
         return page(request, "sign_in.html", None, status=401, wrong=wrong, next=_local_target(target))
     response = RedirectResponse(_local_target(target) or "/", status_code=303)

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from generator.service.retention.usage import folder_size
 from generator.service.store import states
+from generator.service.store.audit import Event, record
 from generator.service.store.database import Database, Row, jobs, pipelines, rows
 from generator.service.store.job_folders import DataFolder
 from generator.service.store.pipelines import Pipelines
@@ -65,4 +66,5 @@ def remove_artifacts(data: DataFolder, database: Database, number: int) -> bool:
         removed = connection.execute(this.values(artifacts_size=None, artifacts_expire_at=None)).rowcount
         if removed:
             data.job(number).remove_artifacts()
+            record(connection, Event.ARTIFACTS_DELETED, number)
     return bool(removed)

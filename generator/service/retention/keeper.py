@@ -15,6 +15,7 @@ from generator.service.retention import ended
 from generator.service.retention.images import ImageReport
 from generator.service.retention.policy import Policy
 from generator.service.retention.usage import Usage, folder_size, measure
+from generator.service.store.audit import Event, record
 from generator.service.store.job_folders import DataFolder
 from generator.service.store.pipelines import Pipelines
 from generator.shared.cron_times import next_time
@@ -135,6 +136,9 @@ class Keeper:
         if report is not None:
             self.images = report
             self._count(size=report.removed_size, images=report.removed)
+            if report.removed:
+                with self._stored.database.transaction() as connection:
+                    record(connection, Event.IMAGES_PRUNED, report.removed)
         return True
 
     def _remove_artifacts(self, job: int) -> int:

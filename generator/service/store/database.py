@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 
-from generator.service.store import hook_tables, run_tables, schedule_tables, status_tables
+from generator.service.store import audit_tables, hook_tables, run_tables, schedule_tables, status_tables
 from generator.service.store.upgrades import add_missing_columns
 from generator.shared.errors import UsageError
 
@@ -94,6 +94,7 @@ tokens = sa.Table(
     sa.Column("created_at", sa.Float, nullable=False),
     sa.Column("expires_at", sa.Float),
     sa.Column("revoked_at", sa.Float),
+    sa.Column("role", sa.String(16), info={"fill": "'admin'"}),
 )
 
 sessions = sa.Table(
@@ -124,7 +125,7 @@ class Database:
             self._engine = sa.create_engine(url, hide_parameters=True, **_options(url))
             if self._engine.dialect.name == "sqlite":
                 sa.event.listen(self._engine, "connect", _tune_sqlite)
-            others = (hook_tables, run_tables, schedule_tables, status_tables)
+            others = (audit_tables, hook_tables, run_tables, schedule_tables, status_tables)
             for tables in (_tables, *(one.metadata for one in others)):
                 tables.create_all(self._engine)
                 add_missing_columns(self._engine, tables)

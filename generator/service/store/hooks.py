@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from generator.service.store import states
+from generator.service.store.audit import Event, record
 from generator.service.store.database import Database, Row, pipelines, row, rows
 from generator.service.store.hidden_values import HiddenValues
 from generator.service.store.hook_tables import deliveries, hooks
@@ -50,6 +51,7 @@ class Hooks:
             made = connection.execute(sa.insert(hooks).values(values)).inserted_primary_key
             number = int(made[0]) if made else 0
             self._keep(connection, number, url=url, token=token)
+            record(connection, Event.HOOK_CREATED, number)
         return number
 
     def add_notification(
@@ -87,6 +89,7 @@ class Hooks:
         with self._database.transaction() as connection:
             connection.execute(sa.update(hooks).where(hooks.c.id == number).values(**fields))
             self._keep(connection, number, url=url, token=token)
+            record(connection, Event.HOOK_CHANGED, number)
 
     def _keep(self, connection: sa.Connection, number: int, *, url: str, token: str) -> None:
         """Store url and token, the parts that may be secret outside of the database."""
@@ -113,6 +116,7 @@ class Hooks:
             connection.execute(sa.delete(deliveries).where(deliveries.c.hook_id == number))
             connection.execute(sa.delete(hooks).where(hooks.c.id == number))
             self._hidden.remove(number)
+            record(connection, Event.HOOK_DELETED, number)
 
     def add_delivery(self, hook: int, event: str, happened: Mapping[str, Any], *, pending: bool = True) -> int:
         """Store a delivery; return its number. One that is not ``pending`` is sent by the caller."""

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from generator.service.project.pipeline_file import Job
 from generator.service.project.project import Revision
 from generator.service.store import states
+from generator.service.store.audit import Event, author_as, record
 from generator.service.store.database import Database, Row, jobs, pipelines, row, rows
 from generator.service.store.hidden_values import HiddenValues, has_secrets_of_one_run
 from generator.service.store.outbox import store_events
@@ -84,6 +85,7 @@ class Pipelines:
             )
             within(connection, number)
             _advance(connection, number)
+            record(connection, Event.PIPELINE_STARTED, number, author=author_as(user.id, user.name))
         self.on_change()
         return number
 
@@ -139,14 +141,16 @@ class Pipelines:
         self.on_change()
         return bool(taken)
 
-    def update_job(self, number: int, values: Mapping[str, Any]) -> None:
-        """Update a job, and its pipeline accordingly."""
+    def update_job(self, number: int, values: Mapping[str, Any], *, event: Event | None = None) -> None:
+        """Update a job, and its pipeline accordingly; ``event`` is added to the audit log."""
         with self.database.transaction() as connection:
             pipeline = connection.execute(sa.select(jobs.c.pipeline_id).where(jobs.c.id == number)).scalar()
             if pipeline is None:
                 return
             connection.execute(sa.update(jobs).where(jobs.c.id == number).values(**values))
             _advance(connection, pipeline)
+            if event:
+                record(connection, event, number)
         self._forget_secrets([pipeline])
         self.on_change()
 
@@ -220,6 +224,7 @@ class Pipelines:
             connection.execute(sa.delete(pipelines).where(pipelines.c.id == number))
             for table in (runs, links):
                 connection.execute(sa.delete(table).where(table.c.pipeline_id == number))
+            record(connection, Event.PIPELINE_DELETED, number)
             self.hidden.remove(number)
         return mine
 

@@ -7,6 +7,7 @@ import time
 
 import sqlalchemy as sa
 
+from generator.service.store.audit import Event, record
 from generator.service.store.database import Database, Row, rows
 from generator.service.store.run_tables import links
 from generator.service.store.tokens import digest
@@ -19,6 +20,7 @@ def create_link(database: Database, number: int, *, user: str, expires_in: float
     with database.transaction() as connection:
         connection.execute(sa.delete(links).where(links.c.expires_at < now))
         connection.execute(sa.insert(links).values(**values, created_at=now, expires_at=now + expires_in))
+        record(connection, Event.RUN_SHARED, number)
     return secret
 
 
@@ -40,4 +42,5 @@ def list_links(database: Database, number: int) -> list[Row]:
 def remove_links(database: Database, number: int) -> None:
     """Remove all links to a run."""
     with database.transaction() as connection:
-        connection.execute(sa.delete(links).where(links.c.pipeline_id == number))
+        if connection.execute(sa.delete(links).where(links.c.pipeline_id == number)).rowcount:
+            record(connection, Event.RUN_UNSHARED, number)

@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from generator.service.store import states
+from generator.service.store.audit import Event, record
 from generator.service.store.database import Database, Row, jobs, pipelines, row, rows
 from generator.service.store.hidden_values import HiddenValues
 from generator.service.store.hook_tables import deliveries, hooks
@@ -60,6 +61,7 @@ class Schedules:
             made = connection.execute(sa.insert(schedules).values(values)).inserted_primary_key
             number = int(made[0]) if made else 0
             self._keep(connection, number, variables)
+            record(connection, Event.SCHEDULE_CREATED, number)
         self.on_change()
         return number
 
@@ -74,6 +76,7 @@ class Schedules:
             connection.execute(this.values(**fields, updated_at=time.time(), problem=None))
             if variables is not None:
                 self._keep(connection, schedule["id"], variables)
+            record(connection, Event.SCHEDULE_CHANGED, schedule["id"])
         self.on_change()
 
     def delete(self, number: int) -> None:
@@ -84,6 +87,7 @@ class Schedules:
             connection.execute(sa.delete(hooks).where(hooks.c.schedule_id == number))
             connection.execute(sa.delete(schedules).where(schedules.c.id == number))
             self._hidden.remove(number)
+            record(connection, Event.SCHEDULE_DELETED, number)
 
     def variables(self, schedule: Row) -> Variables:
         """Return the variables of a schedule with their values.

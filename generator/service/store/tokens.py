@@ -1,7 +1,9 @@
 """Access tokens: shown once when created, stored as digests, and limited by scopes.
 
 The scopes are named as in GitLab (https://docs.gitlab.com/user/profile/personal_access_tokens/): ``api`` allows
-everything, ``read_api`` reading, ``trigger`` only starting pipelines.
+everything that the role allows, ``read_api`` reading, ``trigger`` only starting pipelines. The roles are those of
+``packmill-runner serve``: ``read`` reads, ``run`` also starts, cancels and repeats, ``admin`` also deletes, has
+hooks, and reads the audit log.
 """
 
 from __future__ import annotations
@@ -15,10 +17,14 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from generator.service.store import audit
+from generator.service.store.audit import Event, record
 from generator.service.store.database import Database, Row, row, rows, sessions, tokens
 from generator.shared.errors import UsageError
 
 known_scopes = ("api", "read_api", "trigger")
+roles = {"read": ("read_api",), "run": ("api", "trigger"), "admin": ("api", "trigger")}
+"""The roles, with the scopes that their tokens have by default."""
 _PREFIX = {"trigger": "glptt-"}
 """GitLab's prefix of trigger tokens; other tokens have that of access tokens."""
 _SHORTEST = 20
@@ -31,11 +37,21 @@ class Identity:
     id: int
     name: str
     scopes: frozenset[str]
+    role: str = "admin"
 
     @property
     def may_write(self) -> bool:
-        """Whether the token may change anything."""
-        return "api" in self.scopes
+        """Whether the token may change something."""
+        return "api" in self.scopes and self.role != "read"
+
+    @property
+    def may_administer(self) -> bool:
+        """Whether the token may delete, has hooks, and reads the audit log."""
+        return "api" in self.scopes and self.role == "admin"
+
+    def author(self, address: str = "") -> audit.Author:
+        """Return the author of events that this identity causes; ``address`` is that of the request."""
+        return audit.Author(self.id, self.name, address)
 
     @property
     def may_read(self) -> bool:
@@ -53,19 +69,22 @@ def new_token(prefix: str = "glpat-") -> str:
     return prefix + secrets.token_urlsafe(32)
 
 
-def create(database: Database, *, name: str, scopes: Iterable[str], expires_in: float | None = None) -> str:
+def create(
+    database: Database, *, name: str, scopes: Iterable[str], role: str = "admin", expires_in: float | None = None
+) -> str:
     """Create a token and return it, which is possible only once; ``expires_in`` in seconds.
 
     Raises:
         UsageError: a scope is unknown.
     """
-    return create_all(database, [(name, scopes, None)], expires_in=expires_in)[0]
+    return create_all(database, [(name, scopes, None)], role=role, expires_in=expires_in)[0]
 
 
 def create_all(
     database: Database,
     specs: Sequence[tuple[str, Iterable[str], str | None]],
     *,
+    role: str = "admin",
     expires_in: float | None = None,
 ) -> list[str]:
     """Create tokens, all or none; each is given as its name, scopes, and optionally the token itself.
@@ -81,6 +100,7 @@ def create_all(
             "name": name,
             "hash": digest(text),
             "scopes": scopes,
+            "role": role,
             "created_at": now,
             "expires_at": now + expires_in if expires_in else None,
         }
@@ -89,6 +109,8 @@ def create_all(
     try:
         with database.transaction() as connection:
             connection.execute(sa.insert(tokens), values)
+            for name, _, _ in made:
+                record(connection, Event.TOKEN_CREATED, name)
     except sa.exc.IntegrityError:
         raise UsageError("this token is already in use; choose another one") from None
     return texts
@@ -114,7 +136,12 @@ def find(database: Database, token: str) -> Identity | None:
         found = row(connection, sa.select(tokens).where(tokens.c.hash == token_digest))
     if found is None or not hmac.compare_digest(found["hash"], token_digest) or not _is_valid(found):
         return None
-    return Identity(id=found["id"], name=found["name"], scopes=frozenset(found["scopes"]))
+    return _identity(found)
+
+
+def _identity(found: Row) -> Identity:
+    scopes = frozenset(found["scopes"])
+    return Identity(id=found["id"], name=found["name"], scopes=scopes, role=found["role"] or "admin")
 
 
 def _is_valid(found: Row) -> bool:
@@ -127,7 +154,7 @@ def find_by_number(database: Database, number: int) -> Identity | None:
         found = row(connection, sa.select(tokens).where(tokens.c.id == number))
     if found is None or not _is_valid(found):
         return None
-    return Identity(id=found["id"], name=found["name"], scopes=frozenset(found["scopes"]))
+    return _identity(found)
 
 
 def list_tokens(database: Database) -> list[Row]:
@@ -142,7 +169,10 @@ def revoke(database: Database, name: str) -> int:
     changed = sa.update(tokens).where(tokens.c.name == name, tokens.c.revoked_at.is_(None))
     with database.transaction() as connection:
         connection.execute(sa.delete(sessions).where(sessions.c.token_id.in_(mine)))
-        return connection.execute(changed.values(revoked_at=time.time())).rowcount
+        revoked = connection.execute(changed.values(revoked_at=time.time())).rowcount
+        if revoked:
+            record(connection, Event.TOKEN_REVOKED, name)
+    return revoked
 
 
 def begin_session(database: Database, identity: Identity, *, expires_at: float) -> str:
@@ -152,6 +182,7 @@ def begin_session(database: Database, identity: Identity, *, expires_at: float) 
         connection.execute(sa.delete(sessions).where(sessions.c.expires_at < time.time()))
         values = {"id": digest(secret), "token_id": identity.id, "expires_at": expires_at}
         connection.execute(sa.insert(sessions).values(**values))
+        record(connection, Event.SIGNED_IN)
     return secret
 
 
@@ -163,10 +194,18 @@ def find_by_session(database: Database, secret: str) -> Identity | None:
         found = row(connection, statement.where(*valid))
     if found is None or not _is_valid(found):
         return None
-    return Identity(id=found["id"], name=found["name"], scopes=frozenset(found["scopes"]))
+    return _identity(found)
+
+
+def note_failed_sign_in(database: Database, address: str) -> None:
+    """Add an attempt to sign in with an invalid token to the audit log."""
+    with database.transaction() as connection:
+        record(connection, Event.SIGN_IN_FAILED, author=audit.Author(0, "", address))
 
 
 def end_session(database: Database, secret: str) -> None:
     """End a session, which invalidates all copies of its cookie."""
     with database.transaction() as connection:
-        connection.execute(sa.delete(sessions).where(sessions.c.id == digest(secret)))
+        ended = connection.execute(sa.delete(sessions).where(sessions.c.id == digest(secret))).rowcount
+        if ended:
+            record(connection, Event.SIGNED_OUT)

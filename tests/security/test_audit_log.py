@@ -1,0 +1,170 @@
+"""Roles of tokens, and the audit log of ``packmill serve``: who did what, without secrets, never changed."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import sqlalchemy as sa
+from ci_service import ACCESS, TRIGGER, Service, make_project
+from routes import WRITING, ask_raw, filled, service_routes
+from support import Finished
+
+from generator.service.server import open_database
+from generator.service.store import tokens
+
+ROLES = tuple(tokens.roles)
+HOOK = {"url": "http://ada:word-in-an-address@127.0.0.1:9/", "token": "token-of-a-hook", "pipeline_events": "true"}
+SCHEDULE = {"description": "d", "ref": "main", "cron": "@daily", "variables[password]": "value-of-a-schedule"}
+SECRETS = (ACCESS, TRIGGER, "word-in-an-address", "token-of-a-hook", "value-of-a-schedule", "value-of-a-run")
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    folder = tmp_path_factory.mktemp("audit")
+    running = Service(make_project(folder / "ada" / "toy"), folder / "data", "--jobs", "2").start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="module")
+def of_role(service: Service) -> dict[str, str]:
+    """A token of each role."""
+    database = open_database(service.data, None)
+    made = {role: tokens.create(database, name=role, scopes=scopes, role=role) for role, scopes in tokens.roles.items()}
+    database.close()
+    return made
+
+
+def _events(service: Service, **query: Any) -> list[tuple[str, str, str]]:
+    found = service.get("/audit_events", params={"per_page": 100, **query})
+    return [(one["event_name"], one["details"]["target_details"], one["details"]["author_name"]) for one in found]
+
+
+def _session(service: Service, token: str) -> requests.Session:
+    session = requests.Session()
+    session.post(f"{service.url}/-/sign-in", data={"token": token}, timeout=60)
+    return session
+
+
+def test_everything_that_matters_is_in_the_log(service: Service, packmill: Callable[..., Finished]) -> None:
+    def ask(method: str, path: str, **data: str) -> Any:
+        answer = service.ask(method, path, data=data)
+        assert answer.status_code in (200, 201, 204), answer.text
+        return answer.json() if answer.content else None
+
+    made = packmill("token", "create", "ada", "--role", "run", "--data", service.data).out.strip()
+    session = _session(service, made)
+    form = session.get(f"{service.url}/ada/toy/-/pipelines/new", timeout=60).text
+    word = re.findall(r'name="form_token" value="([0-9a-f]+)"', form)[0]
+    session.post(f"{service.url}/-/sign-out", data={"form_token": word}, timeout=60)
+    _session(service, "of-nobody")
+    pipeline = service.trigger(script="mkdir out; touch out/a", secret_key="value-of-a-run")
+    service.wait(pipeline)
+    one, two = (service.jobs(pipeline)[name]["id"] for name in ("one", "two"))
+    ask("DELETE", f"/jobs/{one}/artifacts")
+    ask("POST", f"/jobs/{two}/erase")
+    ask("DELETE", f"/pipelines/{pipeline}")
+    hook = ask("POST", "/hooks", **HOOK)["id"]
+    ask("PUT", f"/hooks/{hook}", name="other")
+    ask("DELETE", f"/hooks/{hook}")
+    schedule = ask("POST", "/pipeline_schedules", **SCHEDULE)["id"]
+    ask("PUT", f"/pipeline_schedules/{schedule}", description="e")
+    ask("DELETE", f"/pipeline_schedules/{schedule}")
+    assert packmill("token", "revoke", "ada", "--data", service.data).code == 0
+
+    expected = [
+        ("token_created", "ada", "packmill"),
+        ("signed_in", "", "ada"),
+        ("signed_out", "", "ada"),
+        ("sign_in_failed", "", ""),
+        ("pipeline_started", str(pipeline), "trigger"),
+        ("artifacts_deleted", str(one), "access"),
+        ("job_erased", str(two), "access"),
+        ("pipeline_deleted", str(pipeline), "access"),
+        ("hook_created", str(hook), "access"),
+        ("hook_changed", str(hook), "access"),
+        ("hook_deleted", str(hook), "access"),
+        ("schedule_created", str(schedule), "access"),
+        ("schedule_changed", str(schedule), "access"),
+        ("schedule_deleted", str(schedule), "access"),
+        ("token_revoked", "ada", "packmill"),
+    ]
+    assert _events(service)[::-1][-len(expected) :] == expected
+    printed = packmill("audit", "--json", "--last", str(len(expected)), "--data", service.data).out
+    page = _session(service, ACCESS).get(f"{service.url}/ada/toy/-/audit?per_page=100", timeout=60).text
+    assert [json.loads(line)["event_name"] for line in printed.splitlines()] == [one[0] for one in expected]
+    assert "Pipeline deleted" in page
+    for text in (printed, page, service.ask("GET", "/audit_events").text):
+        assert not [secret for secret in (*SECRETS, made) if secret in text]
+
+
+def test_an_event_has_gitlab_s_shape_and_the_address_of_its_author(service: Service) -> None:
+    service.ask("POST", "/pipeline_schedules", data=SCHEDULE)
+    event = service.get("/audit_events")[0]
+
+    assert {"id", "author_id", "entity_id", "entity_type", "details", "created_at"} <= set(event)
+    assert event["details"]["ip_address"] == "127.0.0.1"
+    assert service.get(f"/audit_events/{event['id']}") == event
+    assert service.ask("GET", "/audit_events/999999").status_code == 404
+    assert service.get("/audit_events", params={"created_before": "2020-01-01"}) == []
+
+
+def test_the_log_is_kept_and_not_even_its_database_changes_it(service: Service) -> None:
+    before = _events(service)
+    database = open_database(service.data, None)
+    for change in ("DELETE FROM audit_events", "UPDATE audit_events SET author_name = 'nobody'"):
+        with pytest.raises(sa.exc.DatabaseError, match="append-only"), database.transaction() as connection:
+            connection.execute(sa.text(change))
+    database.close()
+    service.stop()
+    service.start()
+
+    assert before
+    assert _events(service) == before
+
+
+def test_what_a_role_may_do(service: Service, of_role: dict[str, str]) -> None:
+    def statuses(method: str, path: str, **data: str) -> dict[str, int]:
+        return {role: service.ask(method, path, token=of_role[role], data=data).status_code for role in ROLES}
+
+    assert statuses("GET", "/pipelines") == {"read": 200, "run": 200, "admin": 200}
+    assert statuses("POST", "/pipelines", ref="main") == {"read": 403, "run": 201, "admin": 201}
+    assert statuses("POST", "/trigger/pipeline") == {"read": 400, "run": 400, "admin": 400}
+    for path in ("/hooks", "/audit_events"):
+        assert statuses("GET", path) == {"read": 403, "run": 403, "admin": 200}
+    for method, path in (("DELETE", "/pipelines/9"), ("POST", "/jobs/9/erase"), ("DELETE", "/jobs/9/artifacts")):
+        assert statuses(method, path.replace("9", "99999")) == {"read": 403, "run": 403, "admin": 404}
+    for role in ROLES:
+        page = _session(service, of_role[role]).get(f"{service.url}/ada/toy/-/audit", timeout=60)
+        assert page.status_code == (200 if role == "admin" else 403)
+        assert ("/-/hooks" in page.text) == (role == "admin")
+
+
+def test_a_token_of_the_role_read_writes_nothing_whatever_its_scopes(service: Service) -> None:
+    database = open_database(service.data, None)
+    made = tokens.create(database, name="odd", scopes=("api",), role="read")
+    database.close()
+    for method, path in service_routes():
+        if method in WRITING and path.startswith("/api/") and not path.endswith("/trigger/pipeline"):
+            assert ask_raw(service.port, method, filled(path, {}), {"PRIVATE-TOKEN": made})[0] == 403, (method, path)
+
+
+def test_tokens_of_an_earlier_version_stay_what_they_were(tmp_path: Path) -> None:
+    database = open_database(tmp_path, None)
+    made = tokens.create(database, name="old", scopes=["api"])
+    with database.transaction() as connection:
+        connection.execute(sa.text("ALTER TABLE tokens DROP COLUMN role"))
+        connection.execute(sa.text("DROP TABLE audit_events"))
+    database.close()
+    database = open_database(tmp_path, None)
+    found = tokens.find(database, made)
+    database.close()
+
+    assert found is not None
+    assert found.may_administer
