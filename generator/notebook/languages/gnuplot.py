@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from generator.notebook.languages.escapes import OCTAL
 from generator.notebook.languages.grammar import Grammar, doubling, escaping
 from generator.notebook.languages.scanner import read_assignments
 from generator.notebook.parameters import Reading
@@ -14,7 +15,7 @@ _GRAMMAR = Grammar(
         r"(array\s+)?(?P<name>[A-Za-z_]\w*)\s*(?(1)(?:\[\d*\]\s*)?)=(?!=)\s*(?P<value>.+)", re.DOTALL
     ),
     words={},
-    quotes=(escaping('"', interpolation="`", one_line=True), doubling("'")),
+    quotes=(escaping('"', interpolation="`", numbered=OCTAL, one_line=True), doubling("'")),
     vector=r"\[",
     key=r"(?!)",
     number=re.compile(r"-?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?(?![\w.])"),

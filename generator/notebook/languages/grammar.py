@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from generator.notebook.languages.escapes import Numbered, WrongEscapeError, unescape
 from generator.notebook.parameters import Literal
 
 ESCAPES = {
@@ -46,12 +47,14 @@ def escaping(
     interpolation: str = "",
     escapes: Mapping[str, str] = ESCAPES,
     escape: str = "\\",
+    numbered: tuple[Numbered, ...] = (),
     one_line: bool = False,
     before: str = "",
 ) -> Quote:
     """Return strings in ``mark`` in which a backslash begins an escape; ``interpolation`` begins code.
 
-    ``before`` checks what precedes the mark, if it has another meaning too.
+    ``numbered`` are the language's escapes with numbers; ``before`` checks what precedes the mark, if it has another
+    meaning too.
     """
     begin = re.escape(escape)
 
@@ -60,9 +63,10 @@ def escaping(
         without_escapes = re.sub(rf"{begin}.", "  ", inner, flags=re.DOTALL)
         if interpolation and re.search(interpolation, without_escapes):
             raise NotLiteralError
-        if not all(one in escapes for one in re.findall(rf"{begin}(.)", inner, re.DOTALL)):
-            raise NotLiteralError
-        return re.sub(rf"{begin}(.)", lambda match: escapes[match[1]], inner, flags=re.DOTALL)
+        try:
+            return unescape(inner, escape, escapes, numbered)
+        except WrongEscapeError:
+            raise NotLiteralError from None
 
     line_end = r"\n" if one_line else ""
     pattern = rf"{before}{mark}(?:[^{mark}{begin}{line_end}]|{begin}.)*{mark}"

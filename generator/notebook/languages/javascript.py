@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from generator.notebook.languages.escapes import JAVASCRIPT
 from generator.notebook.languages.grammar import ESCAPES, Grammar, escaping
 from generator.notebook.languages.scanner import declarations, read_assignments
 from generator.notebook.parameters import Reading
@@ -42,9 +43,9 @@ _GRAMMAR = Grammar(
     ),
     words={"true": True, "false": False, "null": None, "undefined": None},
     quotes=(
-        escaping('"', one_line=True, escapes=_escapes),
-        escaping("'", one_line=True, escapes=_escapes),
-        escaping("`", interpolation=r"\$\{", escapes=_escapes),
+        escaping('"', one_line=True, escapes=_escapes, numbered=JAVASCRIPT),
+        escaping("'", one_line=True, escapes=_escapes, numbered=JAVASCRIPT),
+        escaping("`", interpolation=r"\$\{", escapes=_escapes, numbered=JAVASCRIPT),
     ),
     vector=r"\[",
     mapping=r"\{",

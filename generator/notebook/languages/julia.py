@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from generator.notebook.languages.escapes import JULIA
 from generator.notebook.languages.grammar import TRIPLE, Grammar, escaping
 from generator.notebook.languages.scanner import read_assignments
 from generator.notebook.parameters import Reading
@@ -13,7 +14,7 @@ def _hint(declared: str) -> str:
     return re.sub(r"(?i)^(u?int|float)\d*$", r"\1", declared).removeprefix("U").replace("AbstractString", "string")
 
 
-_CHARACTER = escaping("'", interpolation=r"\$", one_line=True, before=r"(?<![\w)\]}'.\\])")
+_CHARACTER = escaping("'", interpolation=r"\$", numbered=JULIA, one_line=True, before=r"(?<![\w)\]}'.\\])")
 """A character; after a name or a bracket, the mark transposes a matrix."""
 _GRAMMAR = Grammar(
     name="Julia",
@@ -30,7 +31,7 @@ _GRAMMAR = Grammar(
         r"|(?:Dates\.)?(?:Date|DateTime|today|now)\s*\("
     ),
     number=re.compile(r"-?(?:\d[\d_]*(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?(?![\w.])"),
-    quotes=(TRIPLE, escaping('"', interpolation=r"\$"), _CHARACTER),
+    quotes=(TRIPLE, escaping('"', interpolation=r"\$", numbered=JULIA), _CHARACTER),
     block_comment=("#=", "=#"),
     declared=_hint,
     empty_mapping=True,

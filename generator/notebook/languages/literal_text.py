@@ -84,7 +84,9 @@ class _Parser:
             return None
         if self.match(grammar.arrow) is None:
             raise NotLiteralError
-        return name.strip("[] \t").strip("\"'")
+        name = name[1:-1].strip() if name.startswith("[") else name
+        quote = next((one for one in grammar.quotes if re.fullmatch(one.pattern, name, re.DOTALL)), None)
+        return quote.decode(name) if quote else name
 
     def match(self, pattern: str) -> str | None:
         found = re.compile(rf"\s*({pattern})", re.DOTALL).match(self.text, self.position)

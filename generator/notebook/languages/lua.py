@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from generator.notebook.languages.escapes import LUA
 from generator.notebook.languages.grammar import Grammar, Quote, escaping
 from generator.notebook.languages.scanner import read_assignments
 from generator.notebook.parameters import Reading
@@ -13,10 +14,10 @@ _GRAMMAR = Grammar(
     name="Lua",
     assignment=re.compile(r"(?:local\s+)?(?P<name>[A-Za-z_]\w*)\s*=(?!=)\s*(?P<value>.+)", re.DOTALL),
     words={"true": True, "false": False, "nil": None},
-    quotes=(escaping('"', one_line=True), escaping("'", one_line=True), _LONG),
+    quotes=(escaping('"', numbered=LUA, one_line=True), escaping("'", numbered=LUA, one_line=True), _LONG),
     vector=r"\{",
     mapping=r"\{",
-    key=r"""[A-Za-z_]\w*|\[\s*(?:"[^"\\]*"|'[^'\\]*')\s*\]""",
+    key=r"""[A-Za-z_]\w*|\[\s*(?:"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')\s*\]""",
     arrow="=(?!=)",
     separator="[,;]",
     number=re.compile(r"-?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?(?![\w.])"),

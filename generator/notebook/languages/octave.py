@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from generator.notebook.languages.escapes import C_LIKE
 from generator.notebook.languages.grammar import Grammar, doubling, escaping
 from generator.notebook.languages.scanner import read_assignments
 from generator.notebook.parameters import Missing, Parameter, Reading
@@ -15,7 +16,7 @@ _GRAMMAR = Grammar(
     name="Octave",
     assignment=re.compile(r"(?P<name>[A-Za-z_]\w*)\s*=(?!=)\s*(?P<value>.+)", re.DOTALL),
     words={"true": True, "false": False},
-    quotes=(escaping('"', one_line=True), doubling("'", before=_VALUE)),
+    quotes=(escaping('"', numbered=C_LIKE, one_line=True), doubling("'", before=_VALUE)),
     vector=r"[\[{]",
     separator=",",
     spaces_separate=True,

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 
-from generator.notebook.languages.grammar import Grammar, doubling, escaping
+from generator.notebook.languages.grammar import Grammar, Quote, escaping
 from generator.notebook.languages.scanner import read_assignments
 from generator.notebook.parameters import Reading
 
+_SINGLE = "['‘’‚‛]"
+"""PowerShell takes each of these marks for a single quote, and two in a string for the second."""
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "0": "\0", "`": "`", '"': '"', "$": "$", "a": "\a", "b": "\b", "'": "'"}
 _TYPES = {"int32": "int", "int64": "long", "single": "float", "decimal": "double", "switch": "bool", "hashtable": "any"}
 
@@ -25,7 +27,11 @@ _GRAMMAR = Grammar(
     words={"$true": True, "$false": False, "$null": None, "$True": True, "$False": False, "$Null": None},
     quotes=(
         escaping('"', interpolation=r"\$", escapes=_ESCAPES, escape="`"),
-        doubling("'", one_line=False),
+        Quote(
+            rf"{_SINGLE}(?:{_SINGLE}{{2}}|(?!{_SINGLE}).)*{_SINGLE}",
+            lambda text: re.sub(rf"{_SINGLE}({_SINGLE})", r"\1", text[1:-1]),
+            unclosed=rf"{_SINGLE}.*",
+        ),
     ),
     vector=r"@\(",
     mapping=r"@\{",
