@@ -132,6 +132,7 @@ def test_dictionaries(language: str, expected: str) -> None:
     ("language", "value"),
     [
         ("octave", 2**70 + 1),
+        ("octave", {"": 1}),
         ("lua", 2**70 + 1),
         ("lua", [1, None]),
         ("gnuplot", 2**70 + 1),
@@ -164,6 +165,12 @@ def test_javascript_declares_a_name_as_the_parameters_cell_does() -> None:
     text = _translator("typescript").after(cell).codify({"a": 3, "b": "y", "c": 4, "d": 5, "new": 6})
 
     assert text == '// Parameters\nconst a: number = 3;\nlet b = "y";\nvar c = 4;\nlet d = 5;\nvar new = 6;\n'
+
+
+def test_gnuplot_gets_neighboring_apostrophes_as_escapes() -> None:
+    expected = "_\\047_.'a''b'._\\047\\047_.'c'".replace("_", '"')
+
+    assert _literal("gnuplot", "'a'b''c") == expected
 
 
 def test_an_array_of_one_array_is_not_unrolled_by_powershell() -> None:
@@ -251,5 +258,7 @@ def test_bash_has_no_nested_arrays() -> None:
 
     assert translator is not None
     assert translator.literal([1, "a b", None]) == "(1 'a b' '')"
+    with pytest.raises(NotImplementedError, match="null character"):
+        translator.literal("a\0b")
     with pytest.raises(NotImplementedError, match="holds no lists"):
         translator.literal([["a"]])

@@ -20,6 +20,8 @@ from generator.runner.document.translators.base import (
 
 _LONGEST = 4000
 """Bytes of a statement; gnuplot's kernel loses the rest in silence."""
+_ESCAPED = re.compile(f"((?:{CONTROL.pattern})+'*|^'+|'{{2,}})")
+"""What needs octal escapes; gnuplot 5.4 misreads a doubled quote at the beginning of a string, and two in a row."""
 
 
 class _Gnuplot(Translator):
@@ -49,7 +51,7 @@ class _Gnuplot(Translator):
     def text(self, value: str) -> str:
         if "\0" in value:
             raise UnwritableError("a string has no character 0")
-        parts = re.split(f"({CONTROL.pattern}+)", value)
+        parts = re.split(_ESCAPED, value)
         quoted = [f'"{octal_bytes(part)}"' if odd % 2 else _quote(part) for odd, part in enumerate(parts)]
         return ".".join(part for part in quoted if part != "''") or "''"
 

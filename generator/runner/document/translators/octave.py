@@ -50,6 +50,8 @@ class _Octave(Translator):
     def mapping(self, values: Mapping[str, Any]) -> str:
         if not values:
             return "containers.Map()"
+        if "" in values:
+            raise UnwritableError("containers.Map has no empty key")
         keys = fold(map(self.text, values), ", ", ", ...\n")
         items = fold(map(self.translate, values.values()), ", ", ", ...\n")
         return f"containers.Map({{{keys}}}, {{{items}}}, 'UniformValues', false)"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import math
 import re
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -46,6 +47,12 @@ def _r_text(text: str) -> str:
     if "\0" in text:
         raise UnwritableError("a text in R cannot have a null character")
     return _with_escapes(text)
+
+
+def _bash_text(text: str) -> str:
+    if "\0" in text:
+        raise UnwritableError("a text in bash cannot have a null character")
+    return shlex.quote(text)
 
 
 def _r_date(value: date) -> str:
@@ -97,7 +104,7 @@ _corrections = {
     ),
     "FSharpTranslator": _Correction(("infinity", "-infinity", "nan"), _with_escapes),
     "MatlabTranslator": _Correction(None, _matlab_text),
-    "BashTranslator": _Correction(None),
+    "BashTranslator": _Correction(None, _bash_text),
 }
 """By papermill's class."""
 
