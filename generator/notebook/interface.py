@@ -29,6 +29,7 @@ from generator.shared.safe_text import printable
 _TAG = "parameters"
 _RESERVED = {"id", "__id", "class", "cwl:tool", "cwl:requirements", "output_nb", "output_dir", "scraps"}
 _RESERVED |= {"scrap_files", "output_template"}
+_RESERVED |= {"path", "location"}  # cwltool and Toil take their values in a job for addresses of files
 _RESERVED |= {"stage_out", "stac_catalog", "cache_dir", "credentials", "config_dir", "staged", "staged_dir"}
 
 
@@ -116,6 +117,11 @@ class Interface:
 def cwl_id(name: str) -> str:
     """Return the CWL identifier of a parameter; unique, as `_` is also appended to reserved names with underscores."""
     return f"{name}_" if name.rstrip("_") in _RESERVED else name
+
+
+def parameter_name(identifier: str) -> str:
+    """Return the name of the parameter with this CWL identifier."""
+    return identifier[:-1] if identifier.endswith("_") and identifier.rstrip("_") in _RESERVED else identifier
 
 
 def label(name: str) -> str:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from generator.notebook.literals import MisfitError
-from generator.package.file_objects import resolve
+from generator.package.file_objects import is_file_object, resolve
 from generator.shared import yaml_limits
 from generator.shared.errors import UsageError
 from generator.shared.yaml_problems import describe_problem, find_problem, refuse_doubles, unfit_values
@@ -84,6 +84,34 @@ def refuse_directives(value: Any) -> None:
     for key in _keys(value):
         if key.startswith(_of_the_loader) or key == "__id":
             raise MisfitError(f"has the key {key!r}, which CWL engines act on while they load a job; rename the key")
+
+
+def refuse_address_keys(job: Mapping[str, Any]) -> None:
+    """Refuse texts below the keys ``path`` and ``location``, except those of files, for an engine that changes them.
+
+    Raises:
+        UsageError: a value has one.
+    """
+    for name, value in job.items():
+        for one in _mappings(value):
+            key = next((key for key in ("path", "location") if _has_text(one.get(key, {}))), None)
+            if key and not is_file_object(one):
+                raise UsageError(
+                    f"{name}: Toil takes the value of the key {key!r} for an address and changes it; rename the "
+                    "key, or use --engine cwltool"
+                )
+
+
+def _has_text(value: Any) -> bool:
+    return any(not isinstance(item, dict) for item in (value if isinstance(value, list) else [value]))
+
+
+def _mappings(value: Any) -> Iterator[dict[str, Any]]:
+    items = value if isinstance(value, list) else list(value.values()) if isinstance(value, dict) else []
+    if isinstance(value, dict):
+        yield value
+    for item in items:
+        yield from _mappings(item)
 
 
 def _keys(value: Any) -> Iterator[str]:

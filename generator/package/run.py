@@ -17,7 +17,7 @@ from generator.package.given_values import given_values
 from generator.package.hints import find_document, find_process, read_hints
 from generator.package.image_presence import require_own_image
 from generator.package.inputs import check_job, refuse_remote_files
-from generator.package.job_file import read_job
+from generator.package.job_file import read_job, refuse_address_keys
 from generator.package.record import read_record
 from generator.progress import Progress
 from generator.shared.errors import DocumentError
@@ -87,6 +87,7 @@ def run_package(
         refuse_remote_files(job_values)
     options = engine_options(options, guarded=guarded, network=network)
     if engine == toil.name:
+        refuse_address_keys(job_values)
         options = cluster.options(outdir.absolute() / _TOIL_FOLDER, options, resume=resume)
     if document.name != "process.cwl":
         require_staging_image(folder, options)

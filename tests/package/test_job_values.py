@@ -17,7 +17,7 @@ from generator.package.assignments import typed_value, typed_values
 from generator.package.file_objects import is_inside, local_path, refuse_local_files
 from generator.package.hints import read_hints
 from generator.package.inputs import check_job, refuse_remote_files
-from generator.package.job_file import job_values, read_job, read_yaml
+from generator.package.job_file import job_values, read_job, read_yaml, refuse_address_keys
 from generator.package.run import run_package
 from generator.runner.standalone.parameters import ParameterOptions, read_parameters
 from generator.service.pages.run_form import fields, values
@@ -595,3 +595,15 @@ def test_a_job_file_names_files_from_its_own_folder(tmp_path: Path) -> None:
         {"class": "File", "location": f"file://{tmp_path}/a.txt"},
         {"deep": {"class": "Directory", "location": f"file://{tmp_path}"}},
     ]
+
+
+@pytest.mark.parametrize("value", [{"path": "a.csv"}, [{"a": {"location": 3}}], {"path": ["a"]}])
+def test_an_engine_that_changes_addresses_gets_no_text_below_their_keys(value: Any) -> None:
+    with pytest.raises(UsageError, match="v: Toil takes the value of the key"):
+        refuse_address_keys({"v": value})
+
+
+def test_files_are_no_texts_below_the_key_of_an_address() -> None:
+    file = {"class": "File", "location": "file:///a"}
+
+    refuse_address_keys({"v": file, "staged": {"path": file}, "many": [{"path": [file]}]})

@@ -14,7 +14,7 @@ from typing import Any
 
 from generator.notebook.choices import Choices, no_choices
 from generator.notebook.dialects.sidecar import sidecar_of
-from generator.notebook.interface import Interface, Output, read_interface
+from generator.notebook.interface import Interface, Output, parameter_name, read_interface
 from generator.notebook.notebook import Notebook, read_notebook
 from generator.notebook.stage_ins import folders_below
 from generator.notebook.text_formats import as_notebook, executed_name, is_notebook_name
@@ -314,7 +314,8 @@ def _run_shell(run: _Run) -> None:
     workspace, inputs = run.workspace, run.request.inputs
     globs = [pattern for _, pattern in run.request.expected] + [one.glob for one in run.outputs]
     workspace.fill(run.place, written=globs, left_out=run.request.left_out, kept=run.request.kept_copy)
-    if run.request.paths or (inputs and run.inputs != read_inputs(inputs, absolute=False)):
+    has_other_names = any(parameter_name(name) != name for name in run.inputs)
+    if run.request.paths or (inputs and (has_other_names or run.inputs != read_inputs(inputs, absolute=False))):
         inputs = run.scratch / contract.inputs_file
         inputs.write_bytes(json_text(script_values(run.inputs, dict(run.request.paths))))
     script = workspace.directory / posixpath.basename(workspace.process)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from generator.notebook.dates import is_dynamic
-from generator.notebook.interface import Input, Interface
+from generator.notebook.interface import Input, Interface, parameter_name
 from generator.notebook.literals import MisfitError, fit, require_text
 from generator.notebook.parameters import CwlType, Format, Literal, Missing
 from generator.runner.packaged.earth_values import as_geojson, resolved_defaults, with_dates
@@ -80,7 +80,7 @@ def notebook_values(
 
 
 def script_values(inputs: Mapping[str, Any], defaults: Mapping[str, str]) -> dict[str, Any]:
-    """Return the input object of a script, with paths as text for the names in ``defaults``.
+    """Return the input object of a script by the script's own names, with paths as text for those in ``defaults``.
 
     Raises:
         BadInputsError: one of these values has no path.
@@ -92,7 +92,7 @@ def script_values(inputs: Mapping[str, Any], defaults: Mapping[str, str]) -> dic
             values[name] = (default or None) if value is None else path_text(value, slash=default.endswith("/"))
         except MisfitError as error:
             raise BadInputsError(f"{name} {error}") from None
-    return values
+    return {parameter_name(name): value for name, value in values.items()}
 
 
 def explain_misfit(one: Input, error: MisfitError) -> str:

@@ -14,18 +14,19 @@ from __future__ import annotations
 import io
 import json
 import time
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
+import cwltool.main
 from cwltool.argparser import arg_parser
 from cwltool.command_line_tool import CommandLineTool
 from cwltool.context import LoadingContext, RuntimeContext
 from cwltool.docker import DockerCommandLineJob, PodmanCommandLineJob
 from cwltool.errors import WorkflowException
 from cwltool.job import CommandLineJob, JobBase
-from cwltool.main import run
+from cwltool.load_tool import jobloaderctx
 from cwltool.pathmapper import MapperEnt
 from cwltool.process import Process
 from cwltool.workflow import default_make_tool
@@ -63,9 +64,12 @@ def main(arguments: Sequence[str], output: TextIO | None = None, **options_of_ru
     loading.construct_tool_object = _maker(limits)
     if not limits.bare:
         loading.fetcher_constructor = _fetcher(options.workflow, options.job_order)
+    vars(cwltool.main)["jobloaderctx"] = _plain_job(jobloaderctx)
     running.path_mapper, running.log_dir_handler = CheckedPaths, keep_logs
     streams = {"stdout": output, "stderr": output} if output else {}
-    return int(run(args=options, loadingContext=loading, runtimeContext=running, **streams, **options_of_run))
+    return int(
+        cwltool.main.run(args=options, loadingContext=loading, runtimeContext=running, **streams, **options_of_run)
+    )
 
 
 def validate(arguments: Sequence[str]) -> int:
@@ -83,6 +87,15 @@ def validate(arguments: Sequence[str]) -> int:
 
 def _keep_schemas() -> None:
     """Leave CWL's schemas as they are: cwltool takes half a second to read them, for each document."""
+
+
+def _plain_job(context: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the context of a job without the fields that the loader takes for addresses, at any depth.
+
+    packmill's jobs have the absolute address of each file. Every other ``path`` or ``location``, such as the key of a
+    dictionary, is the user's own text.
+    """
+    return {name: meaning for name, meaning in context.items() if name not in ("path", "location")}
 
 
 def _fetcher(document: str, job: Sequence[str]) -> Any:
