@@ -56,7 +56,7 @@ def run(
         done = subprocess.run(
             command,
             cwd=cwd,
-            env={**({} if alone else os.environ), **(environment or {})},
+            env={**({} if alone else _inherited()), **(environment or {})},
             stdin=subprocess.DEVNULL if text is None else None,
             input=text,
             capture_output=True,
@@ -70,6 +70,11 @@ def run(
     except subprocess.TimeoutExpired:
         return Finished(command=command, code=124, stdout="", stderr=f"{command[0]}: timed out after {timeout:.0f} s")
     return Finished(command=command, code=done.returncode, stdout=done.stdout, stderr=done.stderr)
+
+
+def _inherited() -> dict[str, str]:
+    """Return the variables that programs inherit: none of them signs."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PACKMILL_SIGN_")}
 
 
 def stream(
@@ -91,7 +96,7 @@ def stream(
         process = subprocess.Popen(
             command,
             cwd=cwd,
-            env={**({} if alone else os.environ), **(environment or {})},
+            env={**({} if alone else _inherited()), **(environment or {})},
             stdin=subprocess.DEVNULL,
             stdout=file if stdout else subprocess.PIPE,
             stderr=subprocess.PIPE if stdout else subprocess.STDOUT,

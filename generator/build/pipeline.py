@@ -11,7 +11,7 @@ from generator.build.address_checks import check_addresses
 from generator.build.deploy import check_platform, deploy_packages
 from generator.build.images import build_image, build_staging_image, check_runner, push_images
 from generator.build.packages import write_packages
-from generator.build.publish import address, check_room, publish_package
+from generator.build.publish import address, check_room, publish_package, sign_images
 from generator.build.reading import fetch_commit, read_commit
 from generator.build.record import record_image
 from generator.containers.podman import check_engine
@@ -72,6 +72,7 @@ def build(request: BuildRequest, settings: Settings, progress: Progress) -> Buil
         staging = build_staging_image(job, built, progress)
         image, staging = push_images(job, built, staging, progress)
         record = record_image(job, image, local=built.reference)
+        sign_images(job, [image, *([staging] if staging else [])], record, progress)
         changed = write_packages(job, image, staging, record, progress)
         publish_package(job, image, progress)
         deployed = deploy_packages(job, image, progress)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from generator.build.address_checks import check_registry_address
 from generator.build.job import BuildJob
+from generator.build.record import ImageRecord
 from generator.containers import engine
 from generator.containers.package_artifact import push_package
 from generator.containers.registry import look_up, pull, push
 from generator.containers.registry_session import Login, anonymous
+from generator.containers.signatures import is_signed, sign_image
 from generator.image import names as image
 from generator.image.build import BuiltImage
 from generator.network.address_policy import Access
@@ -72,6 +75,8 @@ def find_pushed(registry: str | None, reference: str, key: str, *, settings: Set
     if remote is None or remote.labels.get(image.key_label) != key:
         return None
     by_digest = f"{target.rpartition(':')[0]}@{remote.digest}"
+    if settings.sign_key and not is_signed(by_digest, settings.sign_key.public, login=login):
+        return None  # anyone who may push there can set a label, and its signature would be the operator's
     present = engine.inspect(by_digest)
     if present is None and pull(by_digest, login=login):
         present = engine.inspect(by_digest)
@@ -125,6 +130,21 @@ def push_staging_image(staging: BuiltImage, registry: str, settings: Settings, p
     present = engine.inspect(staging.reference)
     name = image.pushed_staging_name((present.labels if present else {}).get(image.key_label, ""))
     return _push(staging, image.pushed_reference(registry, name), registry, settings, progress)
+
+
+def sign_images(job: BuildJob, images: Sequence[BuiltImage], record: ImageRecord, progress: Progress) -> None:
+    """Sign the pushed images, and attest how the first one was built and what it contains.
+
+    Raises:
+        PublishError: the registry refuses a signature.
+    """
+    key, registry = job.settings.sign_key, job.request.registry
+    if not key or not registry:
+        return
+    for one in images:
+        with progress.step(f"Signing {one.reference}"):
+            predicates = record.predicates if one is images[0] else {}
+            sign_image(one.reference, key, predicates, login=_requested_login(registry, job.settings))
 
 
 def _push(found: BuiltImage, target: str, registry: str, settings: Settings, progress: Progress) -> BuiltImage:

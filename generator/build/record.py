@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 from generator.build.job import BuildJob
 from generator.documents.provenance import BuildRecord
 from generator.documents.sbom import sbom_json
+from generator.documents.slsa import predicate_type, slsa_name, slsa_predicate
+from generator.documents.text import json_text
 from generator.environment.secret_addresses import refuse_secrets
 from generator.image.build import BuiltImage
 from generator.image.check import read_contents
@@ -18,9 +21,12 @@ from generator.request.resources import resource_names
 from generator.request.settings import Settings
 from generator.shared.errors import RunnerCheckError
 from generator.shared.safe_text import redacted
+from generator.signing.formats import statement
 
 sbom_name = "sbom.cdx.json"
 """CycloneDX's own ending for a bill of materials in JSON (https://cyclonedx.org/specification/overview/)."""
+_SBOM_TYPE = "https://cyclonedx.org/bom"
+"""The predicate type of a bill of materials (in-toto, spec/predicates/cyclonedx.md)."""
 _surrogate = frozenset(map(chr, range(0xD800, 0xE000)))
 
 
@@ -30,6 +36,8 @@ class ImageRecord:
 
     texts: Mapping[str, str] = field(default_factory=dict)
     build: BuildRecord | None = None
+    predicates: Mapping[str, Any] = field(default_factory=dict)
+    """What is attested of a pushed image, by the type of each predicate."""
 
 
 def record_image(job: BuildJob, image: BuiltImage, *, local: str) -> ImageRecord:
@@ -61,7 +69,24 @@ def record_image(job: BuildJob, image: BuiltImage, *, local: str) -> ImageRecord
         sbom=sbom_name,
         options=_build_options(job.request, job.settings),
     )
-    return ImageRecord(texts={sbom_name: sbom, **({lock.name: lock.text} if lock else {})}, build=build)
+    texts = {sbom_name: sbom, **({lock.name: lock.text} if lock else {})}
+    if not image.digest:
+        return ImageRecord(texts=texts, build=build)
+    predicates = {predicate_type: _slsa_predicate(job, build), _SBOM_TYPE: json.loads(sbom)}
+    name = image.reference.partition("@")[0]
+    stated = statement(predicate_type, predicates[predicate_type], name=name, digest=image.digest)
+    return ImageRecord(texts={**texts, slsa_name: json_text(stated)}, build=build, predicates=predicates)
+
+
+def _slsa_predicate(job: BuildJob, build: BuildRecord) -> dict[str, Any]:
+    return slsa_predicate(
+        address=job.source.address,
+        checkout=job.source.checkout,
+        commit=job.source.commit,
+        processes=job.request.processes,
+        base=build.base,
+        options=build.options,
+    )
 
 
 def _parse_contents(contents: Any, reference: str) -> tuple[list[dict[str, str]], Lock | None]:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from generator.platforms.platform import Platform
     from generator.repository.destination import Destination
     from generator.request.settings import Settings
+    from generator.signing.keys import SigningKey
 
 
 def add(commands: Commands) -> None:
@@ -82,6 +83,12 @@ registry. For a private https repository set PACKMILL_GIT_TOKEN in the environme
         "--push",
         metavar="REGISTRY",
         help="push the image to a registry, such as registry.example.org/group; the documents then name it by digest",
+    )
+    parser.add_argument(
+        "--sign",
+        metavar="KEY",
+        help="sign the pushed images, and attest how they were built, with a private key in PEM or of cosign: ECDSA "
+        "P-256 or Ed25519; its password is in PACKMILL_SIGN_PASSWORD",
     )
     parser.add_argument(
         "--publish",
@@ -160,6 +167,8 @@ def execute(options: argparse.Namespace) -> tuple[Built, Settings]:
     settings = read_settings(os.environ)
     if options.cache_registry:
         settings = replace(settings, cache_registry=check_registry(options.cache_registry))
+    if options.sign:
+        settings = replace(settings, sign_key=_signing_key(options))
     request = build_request(
         options.repository,
         checkout=options.checkout,
@@ -186,6 +195,15 @@ def execute(options: argparse.Namespace) -> tuple[Built, Settings]:
         language=options.language,
     )
     return build(request, settings, Progress(sections=settings.gitlab_job)), settings
+
+
+def _signing_key(options: argparse.Namespace) -> SigningKey:
+    from generator.request.settings import read_signing_key
+    from generator.shared.errors import UsageError
+
+    if not options.push:
+        raise UsageError("--sign needs --push: signatures are in the registry of the image; add --push")
+    return read_signing_key(options.sign, os.environ)
 
 
 def _platform(options: argparse.Namespace) -> Platform | None:

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from generator.commands.parser import Commands, command
+from generator.commands.run import verification
 from generator.commands.toil_options import add_toil_options
 
 _TEXT = """\
@@ -106,6 +107,13 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--report", action="store_true", help="also write report.html: the table with pictures, and a plot"
     )
+    parser.add_argument(
+        "--verify",
+        type=Path,
+        metavar="KEY",
+        help="run only if every image has a signature of this public key in PEM, as packmill build --sign and cosign "
+        "write them; an image without one is refused with exit code 22",
+    )
     parser.add_argument("--trust", action="store_true", help="run parts of the package that packmill does not write")
     parser.add_argument("--json", action="store_true", help="print a summary in JSON on stdout")
     parser.set_defaults(command=run)
@@ -167,6 +175,7 @@ def run(options: argparse.Namespace) -> int:
             rows_per_job=options.rows_per_job,
             options=options.engine_options,
             trust=options.trust,
+            verification=verification(options.verify, settings),
             report=options.report,
             tune=options.tune_rows if options.tune else None,
         ),

@@ -6,10 +6,14 @@ import argparse
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from generator.commands.parser import Commands, command
 from generator.commands.toil_options import add_toil_options
+
+if TYPE_CHECKING:
+    from generator.package.image_signatures import Verification
+    from generator.request.settings import Settings
 
 
 def add(commands: Commands) -> None:
@@ -59,6 +63,13 @@ Options after -- go to the engine: packmill run PACKAGE -- --debug"""
         action="store_true",
         help="run the package even if it has parts that packmill does not write; required for Toil, which does not "
         "check outputs",
+    )
+    parser.add_argument(
+        "--verify",
+        type=Path,
+        metavar="KEY",
+        help="run only if every image has a signature of this public key in PEM, as packmill build --sign and cosign "
+        "write them; an image without one is refused with exit code 22",
     )
     parser.add_argument(
         "--json", action="store_true", help="print CWL's output object on a terminal too, instead of the summary"
@@ -111,4 +122,20 @@ def execute(options: argparse.Namespace) -> dict[str, Any]:
         cluster=cluster,
         resume=options.resume,
         provenance=options.provenance,
+        verification=verification(options.verify, settings),
     )
+
+
+def verification(key: Path | None, settings: Settings) -> Verification | None:
+    """Return the check of signatures with a public key, and the settings' logins; None without a key."""
+    if key is None:
+        return None
+    from generator.containers.registry_session import Login
+    from generator.package.image_signatures import Verification
+    from generator.request.settings import read_verifying_key, registry_user
+
+    def login_for(image: str) -> Login | None:
+        user = registry_user(image, settings)
+        return Login(user=user, password=settings.registry_password) if user else None
+
+    return Verification(key=read_verifying_key(key), login_for=login_for)

@@ -16,6 +16,7 @@ from generator.package.engines.cluster import Cluster
 from generator.package.given_values import given_values
 from generator.package.hints import find_document, find_process, read_hints
 from generator.package.image_presence import require_own_image
+from generator.package.image_signatures import Verification
 from generator.package.inputs import check_job, refuse_remote_files
 from generator.package.job_file import read_job, refuse_address_keys
 from generator.package.record import read_record
@@ -45,6 +46,7 @@ def run_package(
     cluster: Cluster = _THIS_MACHINE,
     resume: bool = False,
     provenance: Path | None = None,
+    verification: Verification | None = None,
 ) -> dict[str, Any]:
     """Run a package and return the CWL output object; progress goes to stderr.
 
@@ -56,11 +58,13 @@ def run_package(
     ``trust`` runs documents that break `generator.package.document_rules`, and files outside of the package that
     ``inputs.yml`` names.
     ``cluster`` is where Toil runs jobs; with ``resume`` it continues a run that ended early.
+    ``verification`` checks the signatures of its images; then ``trust`` does not extend to its documents.
     ``provenance`` is a folder for the crate of the run (`generator.package.run_crate`), also of one that fails.
 
     Raises:
         UsageError: the values do not fit the interface; nothing was started.
         DocumentError: the package has parts that packmill does not write, and is not trusted; nothing was started.
+        SignatureError: an image has no valid signature; nothing was started.
         RunError: the run failed.
     """
     from generator.package.document_rules import broken_rules
@@ -80,7 +84,10 @@ def run_package(
     check_trust(foreign_files(job_file) if job is None else [], progress, trust=trust)
     job_values = check_job({**own, **replaced}, hints, job_file)
     document = find_document(package, job_values, hints)
-    check_trust(broken_rules(document), progress, trust=trust)
+    # a document that breaks the rules can name images in places that nobody looks for them
+    check_trust(broken_rules(document), progress, trust=trust and verification is None)
+    if verification:
+        verification.check([document], progress)
     if provenance:
         check_provenance(provenance, engine=engine, outdir=outdir, document=document)
     if guarded:

@@ -15,6 +15,8 @@ secrets = (
     "PACKMILL_GIT_TOKEN",
     "PACKMILL_PUBLISH_TOKEN",
     "PACKMILL_REGISTRY_PASSWORD",
+    "PACKMILL_SIGN_KEY",
+    "PACKMILL_SIGN_PASSWORD",
 )
 """Variables whose value may be in the file that the variable with the ending ``_FILE`` names."""
 _LARGEST = 64 << 10

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from generator.network.address_policy import (
     Access,
@@ -22,6 +23,10 @@ from generator.repository.process_folders import default_process
 from generator.request.checks import check_registry
 from generator.shared.errors import UsageError
 from generator.shared.setting_text import is_yes, words
+from generator.signing.keys import SigningKey, VerifyingKey, parse_signing_key, parse_verifying_key
+
+_LARGEST_KEY = 64 << 10
+"""Characters of a key's file that are read."""
 
 variables = {
     "repository": "git URL or local path of the repository; without it the bundled example is built and run",
@@ -77,6 +82,8 @@ variables = {
     "PACKMILL_PUBLISH_HOST": "the one host that gets PACKMILL_PUBLISH_TOKEN (default: the destination's host)",
     "PACKMILL_DEPLOY_TOKEN": "bearer token for the platform of 'deploy'",
     "PACKMILL_DEPLOY_HOST": "the one host that gets PACKMILL_DEPLOY_TOKEN (default: the platform's host)",
+    "PACKMILL_SIGN_KEY": "private key that signs pushed images, or the path of its file",
+    "PACKMILL_SIGN_PASSWORD": "password of that key, if it is encrypted",
     "PACKMILL_STAGE_GUARD": "'1' limits staging steps to public addresses, in packages and in runs",
     "PACKMILL_STAGE_ALLOW": "networks and hosts that the guard allows, separated by spaces",
     "PACKMILL_RUN_MEMORY": "MiB of memory for a container of a run (default: three quarters of the machine's)",
@@ -106,6 +113,7 @@ class Settings:
     registry_user: str = ""
     registry_password: str = field(default="", repr=False)
     registry_host: str = ""
+    sign_key: SigningKey | None = None
     base_image: str | None = None
     cache_registry: str | None = None
     docker_host: str | None = None
@@ -162,6 +170,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         registry_user=environment.get("PACKMILL_REGISTRY_USER", ""),
         registry_password=environment.get("PACKMILL_REGISTRY_PASSWORD", ""),
         registry_host=environment.get("PACKMILL_REGISTRY_HOST", ""),
+        sign_key=read_signing_key(key, environment) if (key := environment.get("PACKMILL_SIGN_KEY", "")) else None,
         base_image=environment.get("PACKMILL_BASE_IMAGE") or None,
         cache_registry=check_registry(cache) if (cache := environment.get("PACKMILL_CACHE_REGISTRY", "")) else None,
         docker_host=environment.get("DOCKER_HOST") or None,
@@ -181,6 +190,35 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         network=_network(environment.get("PACKMILL_NETWORK", "")),
         network_allow=_words(environment, "PACKMILL_NETWORK_ALLOW"),
     )
+
+
+def read_signing_key(key: str, environment: Mapping[str, str]) -> SigningKey:
+    """Read the key that signs images: a text in PEM, or the path of a file with one.
+
+    Raises:
+        UsageError: the file cannot be read, or the key cannot be used.
+    """
+    where = "PACKMILL_SIGN_KEY" if "-----BEGIN" in key else key
+    text = key if "-----BEGIN" in key else _read_key(Path(key))
+    return parse_signing_key(text, environment.get("PACKMILL_SIGN_PASSWORD", ""), where=where)
+
+
+def read_verifying_key(file: Path) -> VerifyingKey:
+    """Read the public key that images are verified with.
+
+    Raises:
+        UsageError: the file cannot be read, or is not a public key.
+    """
+    return parse_verifying_key(_read_key(file), where=str(file))
+
+
+def _read_key(file: Path) -> str:
+    try:
+        with file.open(encoding="utf-8") as opened:
+            return opened.read(_LARGEST_KEY)
+    except (OSError, UnicodeDecodeError, ValueError) as error:
+        reason = getattr(error, "strerror", "") or "not a text"
+        raise UsageError(f"{file}: the key cannot be read: {reason}; name a file with a key in PEM") from None
 
 
 def _words(environment: Mapping[str, str], name: str) -> tuple[str, ...]:

@@ -171,6 +171,13 @@ class NotRunError(PackmillError):
     words = "check had no values"
 
 
+class SignatureError(PackmillError):
+    """An image has no valid signature of the given key."""
+
+    exit_code = 22
+    words = "signature of an image"
+
+
 exit_codes: Mapping[int, str] = {
     0: "done",
     **{error.exit_code: error.words for error in PackmillError.__subclasses__()},

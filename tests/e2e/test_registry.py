@@ -124,13 +124,21 @@ def test_a_push_is_repeated_after_a_server_error(
 
 
 def test_a_pushed_image_is_named_by_digest_and_runs_from_the_registry(
-    registry: str, login: None, base_image: str, repository: Path, tmp_path: Path, packmill: Callable[..., Finished]
+    registry: str,
+    login: None,
+    base_image: str,
+    repository: Path,
+    tmp_path: Path,
+    packmill: Callable[..., Finished],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     write_notebook(repository / "process.ipynb", "n = 1  # type: int", "from packmill import glue\nglue('n', n)")
     commit_all(repository)
-    target = f"{registry}/group"
+    target, keys = f"{registry}/group", Path(__file__).parents[1] / "containers/cosign"
+    monkeypatch.setenv("PACKMILL_SIGN_PASSWORD", "harmless")
+    options = ("--output", tmp_path / "packages", "--push", target, "--sign", keys / "cosign.key", "--json")
 
-    built = packmill("build", repository, "--output", tmp_path / "packages", "--push", target, "--json")
+    built = packmill("build", repository, *options)
 
     assert built.code == 0, built.err
     package, image = Path(built.json()["package"]), built.json()["image"]
@@ -139,17 +147,20 @@ def test_a_pushed_image_is_named_by_digest_and_runs_from_the_registry(
     assert f"dockerPull: {image}" in (package / "process.cwl").read_text()
     assert json.loads((package / "package.json").read_text())["image"] == {"reference": image, "digest": digest}
     assert packmill("validate", package).code == 0
+    stated = json.loads((package / "provenance.slsa.json").read_text())
+    assert stated["subject"] == [{"name": name, "digest": {"sha256": digest.removeprefix("sha256:")}}]
+    assert stated["predicate"]["buildDefinition"]["externalParameters"]["processes"] == ["process.ipynb"]
     assert _PASSWORD not in built.err + "".join(path.read_text() for path in package.iterdir())
 
     subprocess.run(["docker", "rmi", "--force", image], capture_output=True, check=True)
     subprocess.run(["docker", "login", registry, "-u", _USER, "--password-stdin"], input=_PASSWORD, text=True, capture_output=True, check=True, env={**os.environ, "DOCKER_CONFIG": str(tmp_path)})  # fmt: skip # noqa: E501
     pulled = subprocess.run(["docker", "--config", str(tmp_path), "pull", "--quiet", image], capture_output=True, text=True, check=False)  # fmt: skip # noqa: E501
     assert pulled.returncode == 0, pulled.stderr
-    ran = packmill("run", package, "-pn=7", "--outdir", tmp_path / "out")
+    ran = packmill("run", package, "-pn=7", "--outdir", tmp_path / "out", "--verify", keys / "cosign.pub")
     assert ran.code == 0, ran.err
     assert json.loads((tmp_path / "out/output/scraps.json").read_text()) == {"n": 7}
 
-    again = packmill("build", repository, "--output", tmp_path / "packages", "--push", target, "--json")
+    again = packmill("build", repository, *options)
     assert again.code == 0, again.err
     assert (again.json()["image"], again.json()["changed"]) == (image, False)
 

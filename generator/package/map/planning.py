@@ -10,6 +10,7 @@ from generator.containers.limits import ContainerLimits
 from generator.package.engines.cluster import Cluster
 from generator.package.hints import find_document, find_process, read_hints
 from generator.package.image_presence import require_own_image
+from generator.package.image_signatures import Verification
 from generator.package.inputs import refuse_remote_files
 from generator.package.job_file import read_job
 from generator.package.map.checking import values_of_all
@@ -55,6 +56,8 @@ class MapRequest:
     options: tuple[str, ...] = ()
     """Options of Toil."""
     trust: bool = False
+    verification: Verification | None = None
+    """The check of the images' signatures."""
     report: bool = False
     only: Path | None = None
     """The one folder of this machine whose files rows may have; None for any."""
@@ -111,7 +114,9 @@ def plan_map(request: MapRequest, progress: Progress, guarded: Sequence[str]) ->
     engine = _engine(request, staged, progress)
     document = find_process(request.package)
     for one in {document, *documents.values()}:
-        check_trust(broken_rules(one), progress, trust=request.trust)
+        check_trust(broken_rules(one), progress, trust=request.trust and request.verification is None)
+    if request.verification:
+        request.verification.check({document, *documents.values()}, progress)
     if engine != LOCAL and guarded:
         for row in rows:
             refuse_remote_files(dict(row.values))

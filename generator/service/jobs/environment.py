@@ -24,6 +24,9 @@ _HOSTS = {
     "PACKMILL_DEPLOY_TOKEN": "PACKMILL_DEPLOY_HOST",
 }
 """Secrets of the operator, and for each the variable with the host that it is for."""
+_FOR_PUBLISHING = ("PACKMILL_SIGN_KEY", "PACKMILL_SIGN_PASSWORD")
+"""Variables of the job that publishes alone: others run code of repositories in containers, and sign nothing."""
+_PUBLISHING = "publish"
 _NOT_FOR_JOBS = ("PACKMILL_DATABASE", "PACKMILL_CI_TRIGGER_TOKEN", "PACKMILL_CI_ACCESS_TOKEN")
 
 
@@ -62,10 +65,16 @@ def job_environment(
     """
     declared = {one.name: one.value for one in file.variables}
     own = {name: value for name, value in operator_variables(job_context).items() if name not in declared}
+    own = without_signing_key(own, job["name"])
     given = {name: requested.get(name, value) for name, value in declared.items()}
     predefined = _predefined_variables(job_context, pipeline=pipeline, job=job, token=token, work=work)
     left_out = [name for name in requested if name not in declared]
     return {**own, **given, **job_variables, **dotenv, **predefined}, left_out
+
+
+def without_signing_key(own: Mapping[str, str], job: str) -> dict[str, str]:
+    """Return the variables of a job by its name: only the one that publishes gets the key."""
+    return {name: value for name, value in own.items() if job == _PUBLISHING or name not in _FOR_PUBLISHING}
 
 
 def operator_variables(job_context: JobContext) -> dict[str, str]:

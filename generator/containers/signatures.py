@@ -1,0 +1,201 @@
+"""Signatures and attestations of images in a registry, at the tags where cosign has them.
+
+``sha256-<digest>.sig`` is an image whose layers are signed payloads, ``sha256-<digest>.att`` one whose layers are
+envelopes (cosign, specs/SIGNATURE_SPEC.md, "Storage"). Layers that others added stay.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from generator.containers.registry import manifest_type, manifest_types, require_login
+from generator.containers.registry_session import Login, open_registry
+from generator.shared.errors import PublishError, SignatureError
+from generator.signing.formats import (
+    envelope,
+    envelope_type,
+    is_payload_of,
+    open_envelope,
+    payload_type,
+    signature_payload,
+    statement,
+)
+from generator.signing.keys import SigningKey, VerifyingKey
+
+_annotation = "dev.cosignproject.cosign/signature"
+_config_type = "application/vnd.oci.image.config.v1+json"
+_LARGEST = 4 << 20
+"""Bytes of a manifest and of a payload that are read."""
+_MOST = 100
+"""Signatures of an image that are checked."""
+
+
+def sign_image(image: str, key: SigningKey, predicates: Mapping[str, Any], *, login: Login | None) -> None:
+    """Sign the image ``registry/name@digest``, and attest each predicate by its type.
+
+    A signature of this key is not repeated; an attestation replaces that of this key with the same type.
+
+    Raises:
+        PublishError: the registry rejects a signature.
+    """
+    name, _, digest = image.partition("@")
+    payload = signature_payload(name, digest)
+    signature = base64.b64encode(key.sign(payload)).decode()
+    try:
+        with _open(image, "sig", login) as signatures:
+            if not any(_is_signature(one, digest, key.public, signatures) for one in signatures.layers()):
+                signatures.add([(payload, payload_type, {_annotation: signature})])
+        with _open(image, "att", login) as attestations:
+            others = [one for one in attestations.layers() if not _attests(one, predicates, key.public, attestations)]
+            stated = [
+                (
+                    envelope(statement(kind, predicate, name=name, digest=digest), key),
+                    envelope_type,
+                    {_annotation: "", "predicateType": kind},
+                )
+                for kind, predicate in predicates.items()
+            ]
+            attestations.add(stated, keep=others)
+    except _failures() as error:
+        raise PublishError(f"{image}: the registry rejects the signature: {_line(error)}") from None
+
+
+def verify_image(image: str, key: VerifyingKey, *, login: Login | None) -> None:
+    """Check that the image ``registry/name@digest`` has a signature of the key.
+
+    Raises:
+        SignatureError: the image is not named by digest, has no signature of this key, or its registry does not answer.
+    """
+    digest = image.partition("@")[2]
+    if not digest:
+        raise SignatureError(f"{image}: images without a digest have no signature; build it with --push and --sign")
+    try:
+        with _open(image, "sig", login) as signatures:
+            layers = signatures.layers()
+            signed = any(_is_signature(one, digest, key, signatures) for one in layers)
+    except _failures() as error:
+        raise SignatureError(f"{image}: its signature cannot be read: {_line(error)}") from None
+    if not layers:
+        raise SignatureError(f"{image}: not signed; sign it with packmill build --sign, or run it without --verify")
+    if not signed:
+        raise SignatureError(f"{image}: no signature is of the given key; check the key, and who made the image")
+
+
+def is_signed(image: str, key: VerifyingKey, *, login: Login | None) -> bool:
+    """Whether the image ``registry/name@digest`` has a signature of the key."""
+    try:
+        verify_image(image, key, login=login)
+    except SignatureError:
+        return False
+    return True
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    import requests
+
+    return (requests.RequestException, ValueError, LookupError, TypeError, AttributeError, OSError)
+
+
+def _line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def _is_signature(layer: Any, digest: str, key: VerifyingKey, tag: _Tag) -> bool:
+    if layer.get("mediaType") != payload_type:
+        return False
+    try:
+        signature = base64.b64decode((layer.get("annotations") or {}).get(_annotation, ""), validate=True)
+    except ValueError:
+        return False
+    payload = tag.read(layer)
+    return key.verifies(payload, signature) and is_payload_of(payload, digest)
+
+
+def _attests(layer: Any, kinds: Mapping[str, Any], key: VerifyingKey, tag: _Tag) -> bool:
+    if layer.get("mediaType") != envelope_type:
+        return False
+    stated = open_envelope(tag.read(layer), key)
+    return stated is not None and stated.get("predicateType") in kinds
+
+
+@contextmanager
+def _open(image: str, ending: str, login: Login | None) -> Iterator[_Tag]:
+    name, _, digest = image.partition("@")
+    with open_registry(f"{name}:{digest.replace(':', '-')}.{ending}", login) as (registry, container):
+        require_login(registry)
+        yield _Tag(registry, container)
+
+
+class _Tag:
+    """A tag of a registry with signatures or attestations."""
+
+    def __init__(self, registry: Any, container: Any) -> None:
+        self._registry, self._container = registry, container
+
+    def layers(self) -> list[Any]:
+        """Return the descriptors of the layers; empty if the registry lacks the tag."""
+        address = f"{self._registry.prefix}://{self._container.manifest_url()}"
+        answer = self._get(address, {"Accept": manifest_types})
+        if answer.status_code == 404:
+            return []
+        _require_success(answer)
+        if len(answer.content) > _LARGEST:
+            raise ValueError("the list of signatures is too large")
+        return list(json.loads(answer.content)["layers"])[:_MOST]
+
+    def read(self, layer: Any) -> bytes:
+        """Read a blob, and check its digest."""
+        digest = str(layer["digest"])
+        if int(layer["size"]) > _LARGEST * 8:
+            raise ValueError("a signature is too large")
+        answer = self._get(f"{self._registry.prefix}://{self._container.get_blob_url(digest)}", {})
+        _require_success(answer)
+        content = bytes(answer.content)
+        if f"sha256:{hashlib.sha256(content).hexdigest()}" != digest:
+            raise ValueError("the registry returned another blob than requested")
+        return content
+
+    def add(self, blobs: list[tuple[bytes, str, dict[str, str]]], keep: list[Any] | None = None) -> None:
+        """Upload blobs and the manifest that lists them after those to keep (default: all present ones)."""
+        layers = self.layers() if keep is None else list(keep)
+        layers += [{**self._upload(content, kind), "annotations": notes} for content, kind, notes in blobs]
+        config = {
+            "architecture": "",
+            "created": "0001-01-01T00:00:00Z",
+            "os": "",
+            "config": {},
+            "history": [{"created": "0001-01-01T00:00:00Z"} for _ in layers],
+            "rootfs": {"type": "layers", "diff_ids": [one["digest"] for one in layers]},
+        }
+        manifest = {
+            "schemaVersion": 2,
+            "mediaType": manifest_type,
+            "config": self._upload(json.dumps(config).encode(), _config_type),
+            "layers": layers,
+        }
+        _require_success(self._registry.upload_manifest(manifest, self._container))
+
+    def _upload(self, content: bytes, kind: str) -> dict[str, Any]:
+        blob = {"mediaType": kind, "size": len(content), "digest": f"sha256:{hashlib.sha256(content).hexdigest()}"}
+        with TemporaryDirectory(prefix="packmill-signature-") as temporary:
+            file = Path(temporary, "blob")
+            file.write_bytes(content)
+            _require_success(self._registry.upload_blob(str(file), self._container, blob))
+        return blob
+
+    def _get(self, address: str, headers: Mapping[str, str]) -> Any:
+        request = type(self._registry).do_request
+        request = getattr(request, "__wrapped__", request)  # without retries, as generator.containers.registry has it
+        return request(self._registry, address, "GET", headers=dict(headers))
+
+
+def _require_success(answer: Any) -> None:
+    if answer.status_code not in (200, 201, 202):
+        raise ValueError(f"{answer.status_code} {answer.reason}: {answer.text[:200]}")

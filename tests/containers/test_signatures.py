@@ -1,0 +1,276 @@
+"""Signatures of images: written and read in a real registry, and the same that cosign writes and reads."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+from ports import free_port
+from waiting import wait_until
+
+from generator.cli import main
+from generator.containers.registry_session import anonymous
+from generator.containers.signatures import sign_image, verify_image
+from generator.documents.slsa import predicate_type, slsa_predicate
+from generator.request.settings import read_settings
+from generator.shared.errors import SignatureError, UsageError
+from generator.signing.formats import envelope, open_envelope, statement
+from generator.signing.keys import SigningKey, VerifyingKey, parse_signing_key, parse_verifying_key
+
+_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+_PASSWORD = "harmless"
+here = Path(__file__).parent / "cosign"
+"""A key pair of ``cosign generate-key-pair`` (2.5.0), for these tests alone, and what ``cosign sign`` wrote with it."""
+
+
+def key_pair(kind: str, password: str = "") -> tuple[str, str]:
+    """Return a private and a public key in PEM, as openssl writes them."""
+    from cryptography.hazmat.primitives import serialization as pem
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+
+    key = ed25519.Ed25519PrivateKey.generate() if kind == "ed25519" else ec.generate_private_key(ec.SECP256R1())
+    hidden = pem.BestAvailableEncryption(password.encode()) if password else pem.NoEncryption()
+    private = key.private_bytes(pem.Encoding.PEM, pem.PrivateFormat.PKCS8, hidden)
+    public = key.public_key().public_bytes(pem.Encoding.PEM, pem.PublicFormat.SubjectPublicKeyInfo)
+    return private.decode(), public.decode()
+
+
+def keys(kind: str) -> tuple[SigningKey, VerifyingKey]:
+    private, public = key_pair(kind, _PASSWORD)
+    return parse_signing_key(private, _PASSWORD, where="key"), parse_verifying_key(public, where="key")
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A registry on loopback, without an engine."""
+    if shutil.which("docker-registry") is None:
+        pytest.skip("Debian's docker-registry is not installed")
+    folder, port = tmp_path_factory.mktemp("registry"), free_port()
+    storage = f"storage: {{filesystem: {{rootdirectory: {folder}/storage}}}}"
+    (folder / "config.yml").write_text(f"version: 0.1\n{storage}\nhttp: {{addr: '127.0.0.1:{port}'}}\n")
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(["docker-registry", "serve", str(folder / "config.yml")], stdout=log, stderr=log)
+    try:
+        wait_until(lambda: _answers(f"http://127.0.0.1:{port}/v2/"), message="the registry answers")
+        yield f"127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _answers(address: str) -> bool:
+    try:
+        return requests.get(address, timeout=10).ok
+    except requests.ConnectionError:
+        return False
+
+
+@pytest.fixture
+def image(registry: str, request: pytest.FixtureRequest) -> str:
+    """The smallest image, of a name for each test."""
+    name = "tests/" + hashlib.sha256(request.node.name.encode()).hexdigest()[:12]
+    base = f"http://{registry}/v2/{name}"
+    config = json.dumps({"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": []}}).encode()
+    digest = f"sha256:{hashlib.sha256(config).hexdigest()}"
+    place = requests.post(f"{base}/blobs/uploads/", timeout=60).headers["Location"]
+    requests.put(place, params={"digest": digest}, data=config, timeout=60).raise_for_status()
+    described = {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": digest, "size": len(config)}
+    manifest = json.dumps({"schemaVersion": 2, "mediaType": _MANIFEST, "config": described, "layers": []}).encode()
+    put = requests.put(f"{base}/manifests/x", data=manifest, headers={"Content-Type": _MANIFEST}, timeout=60)
+    put.raise_for_status()
+    return f"{registry}/{name}@sha256:{hashlib.sha256(manifest).hexdigest()}"
+
+
+def predicate() -> dict[str, object]:
+    return slsa_predicate(
+        address="https://example.org/a/b",
+        checkout="main",
+        commit="0" * 40,
+        processes=("process.ipynb",),
+        base="docker.io/library/debian@sha256:" + "1" * 64,
+        options={},
+    )
+
+
+@pytest.mark.parametrize("kind", ["ecdsa", "ed25519"])
+def test_an_image_is_signed_and_verified(image: str, kind: str) -> None:
+    private, public = keys(kind)
+
+    sign_image(image, private, {predicate_type: predicate()}, login=anonymous)
+
+    verify_image(image, public, login=anonymous)
+
+
+def test_signatures_of_others_stay_and_the_own_is_not_repeated(image: str) -> None:
+    first, second = keys("ecdsa"), keys("ed25519")
+    for private, _ in (first, second, first):
+        sign_image(image, private, {predicate_type: predicate()}, login=anonymous)
+
+    for _, public in (first, second):
+        verify_image(image, public, login=anonymous)
+    assert len(layers(image, "sig")) == len(layers(image, "att")) == 2
+
+
+def layers(image: str, ending: str) -> list[dict[str, object]]:
+    name, _, digest = image.partition("@")
+    host, _, path = name.partition("/")
+    address = f"http://{host}/v2/{path}/manifests/{digest.replace(':', '-')}.{ending}"
+    listed: list[dict[str, object]] = requests.get(address, headers={"Accept": _MANIFEST}, timeout=60).json()["layers"]
+    return listed
+
+
+def test_an_image_without_a_signature_is_refused(image: str) -> None:
+    with pytest.raises(SignatureError, match="not signed"):
+        verify_image(image, keys("ecdsa")[1], login=anonymous)
+
+
+def test_an_image_with_a_signature_of_another_key_is_refused(image: str) -> None:
+    sign_image(image, keys("ecdsa")[0], {}, login=anonymous)
+
+    with pytest.raises(SignatureError, match="no signature is of the given key"):
+        verify_image(image, keys("ecdsa")[1], login=anonymous)
+
+
+def test_the_signature_of_another_image_is_refused(image: str) -> None:
+    private, public = keys("ecdsa")
+    sign_image(image, private, {}, login=anonymous)
+    name, _, digest = image.partition("@")
+    host, _, path = name.partition("/")
+    other = "sha256:" + "2" * 64
+    base, accept = f"http://{host}/v2/{path}/manifests/", {"Accept": _MANIFEST}
+    stolen = requests.get(f"{base}{digest.replace(':', '-')}.sig", headers=accept, timeout=60).content
+    tag = f"{base}{other.replace(':', '-')}.sig"
+    requests.put(tag, data=stolen, headers={"Content-Type": _MANIFEST}, timeout=60).raise_for_status()
+
+    with pytest.raises(SignatureError, match="no signature is of the given key"):
+        verify_image(f"{name}@{other}", public, login=anonymous)
+
+
+def test_an_image_without_a_digest_is_refused() -> None:
+    with pytest.raises(SignatureError, match="without a digest"):
+        verify_image("registry.example.org/a:b", keys("ecdsa")[1], login=anonymous)
+
+
+def test_a_run_starts_nothing_if_an_image_is_not_signed(
+    image: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    repository = Path(__file__).parents[1] / "cases/packages/no-inputs/expected"
+    package = shutil.copytree(repository, tmp_path / "package")
+    record = json.loads((package / "package.json").read_text())
+    for name in ("process.cwl", "package.json"):
+        text = (package / name).read_text()
+        (package / name).write_text(text.replace(record["image"]["reference"], image))
+    (tmp_path / "key.pub").write_text(key_pair("ed25519")[1])
+
+    code = main(["run", str(package), "--outdir", str(tmp_path / "out"), "--verify", str(tmp_path / "key.pub")])
+
+    assert code == 22
+    assert f"{image}: not signed" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_cosigns_own_keys_and_signatures_are_read() -> None:
+    public = parse_verifying_key((here / "cosign.pub").read_text(), where="cosign.pub")
+    private = parse_signing_key((here / "cosign.key").read_text(), _PASSWORD, where="cosign.key")
+    payload, signature = (here / "payload.json").read_bytes(), (here / "payload.sig").read_bytes()
+
+    assert public.verifies(payload, signature)
+    assert public.verifies(b"text", private.sign(b"text"))
+    assert not public.verifies(payload + b" ", signature)
+
+
+@pytest.mark.skipif(shutil.which("cosign") is None, reason="cosign is not installed (Debian 13 has it)")
+@pytest.mark.parametrize("kind", ["ecdsa", "ed25519", "cosign"])
+def test_cosign_verifies_images_that_packmill_signs(image: str, kind: str, tmp_path: Path) -> None:
+    private, public = key_pair(kind, _PASSWORD)
+    if kind == "cosign":
+        private, public = (here / "cosign.key").read_text(), (here / "cosign.pub").read_text()
+    (tmp_path / "key.pub").write_text(public)
+    sign_image(
+        image,
+        parse_signing_key(private, _PASSWORD, where="key"),
+        {predicate_type: predicate(), "https://cyclonedx.org/bom": {"bomFormat": "CycloneDX", "specVersion": "1.6"}},
+        login=anonymous,
+    )
+
+    for words in (("verify",), *(("verify-attestation", "--type", one) for one in ("slsaprovenance1", "cyclonedx"))):
+        command = ["cosign", *words, "--key", "key.pub", "--insecure-ignore-tlog", "--allow-http-registry", image]
+        home = {**os.environ, "HOME": str(tmp_path)}
+        done = subprocess.run(command, cwd=tmp_path, env=home, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+
+
+def test_an_envelope_of_another_key_is_not_opened() -> None:
+    private, public = keys("ed25519")
+    stated = statement(predicate_type, predicate(), name="registry.example.org/a", digest="sha256:" + "3" * 64)
+
+    assert open_envelope(envelope(stated, private), public) == stated
+    assert open_envelope(envelope(stated, private), keys("ed25519")[1]) is None
+    assert open_envelope(b"[]", public) is None
+
+
+@pytest.mark.parametrize(
+    ("password", "message"), [("", "set PACKMILL_SIGN_PASSWORD"), ("wrong", "its password .* is wrong")]
+)
+def test_a_key_without_its_password_is_refused_and_not_shown(password: str, message: str) -> None:
+    private, _ = key_pair("ecdsa", _PASSWORD)
+
+    with pytest.raises(UsageError, match=message) as refused:
+        read_settings({"PACKMILL_SIGN_KEY": private, "PACKMILL_SIGN_PASSWORD": password})
+
+    assert private.splitlines()[1] not in str(refused.value)
+    readable = read_settings({"PACKMILL_SIGN_KEY": private, "PACKMILL_SIGN_PASSWORD": _PASSWORD})
+    assert private.splitlines()[1] not in repr(readable)
+
+
+def test_keys_of_other_kinds_are_refused() -> None:
+    from cryptography.hazmat.primitives import serialization as pem
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    text = key.private_bytes(pem.Encoding.PEM, pem.PrivateFormat.PKCS8, pem.NoEncryption()).decode()
+
+    with pytest.raises(UsageError, match="use ECDSA P-256 or Ed25519"):
+        parse_signing_key(text, "", where="key")
+
+
+def test_an_image_with_forged_labels_is_not_reused_and_signed(image: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from generator.build import publish
+    from generator.containers.registry import RemoteImage
+    from generator.image.names import key_label
+
+    name, _, digest = image.partition("@")
+    private, _ = key_pair("ed25519")
+    monkeypatch.setattr(publish, "look_up", lambda *_, **__: RemoteImage(digest=digest, labels={key_label: "key"}))
+    monkeypatch.setattr(publish.engine, "inspect", lambda _: pytest.fail("the image is reused"))
+
+    settings = read_settings({"PACKMILL_SIGN_KEY": private})
+
+    assert (
+        publish.find_pushed(name.rpartition("/")[0], f"{name.rpartition('/')[2]}:x", "key", settings=settings) is None
+    )
+
+
+def test_only_the_job_that_publishes_gets_the_key() -> None:
+    from generator.service.jobs.environment import without_signing_key
+
+    own = {"PACKMILL_SIGN_KEY": "key", "PACKMILL_SIGN_PASSWORD": "harmless", "PATH": "/bin"}
+
+    assert without_signing_key(own, "publish") == own
+    assert without_signing_key(own, "build") == {"PATH": "/bin"}
+
+
+def test_programs_that_packmill_starts_do_not_inherit_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    from generator.subprocesses import run
+
+    monkeypatch.setenv("PACKMILL_SIGN_KEY", "-----BEGIN")
+    monkeypatch.setenv("PACKMILL_SIGN_PASSWORD", "harmless")
+
+    assert "PACKMILL_SIGN" not in run(("env",)).stdout
