@@ -63,6 +63,7 @@ def _folder(request: BuildRequest, variables: Mapping[str, str]) -> Iterator[tup
             token=fetch_token(request.repository, settings),
             policy=settings.repositories,
             submodules=settings.submodules,
+            limits=settings.fetch_limits,
             with_submodules=request.submodules,
         )
         yield checkout.folder, checkout

@@ -38,6 +38,7 @@ def fetch_commit(request: BuildRequest, settings: Settings, folder: Path, progre
             commit=request.commit,
             policy=settings.repositories,
             submodules=settings.submodules,
+            limits=settings.fetch_limits,
             with_submodules=request.submodules,
         )
         progress.say(f"{checkout.name} is commit {checkout.commit[:12]}: {checkout.source.title}")

@@ -20,6 +20,7 @@ from pathlib import Path
 from generator.network.address_policy import AddressPolicy, any_repository
 from generator.repository.address import Repository, check_checkout
 from generator.repository.connection import connect
+from generator.repository.fetch_limits import FetchLimits, usual_limits, within_limits
 from generator.repository.git_environment import git_environment, identity, leave_hook
 from generator.repository.git_messages import explain_git_error
 from generator.repository.git_objects import FetchRequest, check_out, fetch_commit
@@ -81,6 +82,7 @@ def fetch(
     policy: AddressPolicy = any_repository,
     submodules: tuple[str, ...] = (),
     with_submodules: bool = True,
+    limits: FetchLimits = usual_limits,
 ) -> Checkout:
     """Fetch one commit into the empty ``folder``; without ``checkout``, that of the default branch.
 
@@ -88,11 +90,13 @@ def fetch(
     one. ``submodules`` are the words of ``PACKMILL_SUBMODULES``; without ``with_submodules``, their folders stay empty.
 
     Raises:
-        RepositoryError: the repository, the checkout or a submodule cannot be fetched, or the policy refuses it.
+        RepositoryError: the repository, the checkout or a submodule cannot be fetched, the policy refuses it, or it is
+            beyond the ``limits``.
     """
     top = FetchRequest(repository=repository, token=token, policy=policy, submodules=submodules)
     leave_hook()
-    with ExitStack() as stack:
+    folder.mkdir(parents=True, exist_ok=True)
+    with within_limits(folder, limits, repository.address), ExitStack() as stack:
         try:
             repo = git.Repo.init(folder, initial_branch="packmill")
             connection = connect(repo, repository, token, policy, stack=stack)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -19,6 +20,7 @@ from generator.network.address_policy import (
 from generator.platforms.platform import Platform
 from generator.repository.address import Repository
 from generator.repository.destination import Destination, default_branch
+from generator.repository.fetch_limits import FetchLimits, usual_limits
 from generator.repository.process_folders import default_process
 from generator.request.checks import check_registry
 from generator.shared.errors import UsageError
@@ -70,6 +72,8 @@ variables = {
     "PACKMILL_GIT_TOKEN": "token for private https repositories; used only for the requested repository",
     "PACKMILL_GIT_HOST": "the one host that gets PACKMILL_GIT_TOKEN (default: the repository's host)",
     "PACKMILL_SUBMODULES": "submodules that get credentials: 'owner', 'host' or addresses (default: none)",
+    "PACKMILL_REPOSITORY_SIZE": "MiB that a repository may take, with history and submodules (default: 20480)",
+    "PACKMILL_REPOSITORY_TIME": "seconds that fetching a repository may take (default: 3600)",
     "PACKMILL_REPOSITORIES": "repositories that may be named: hosts, host/path or URLs (default: any, see docs/ci.md)",
     "PACKMILL_DESTINATIONS": "destinations that may be named, in the same form",
     "PACKMILL_REGISTRIES": "registries that may be named, in the same form",
@@ -132,6 +136,7 @@ class Settings:
     registries: AddressPolicy = any_registry
     platforms: AddressPolicy = any_platform
     submodules: tuple[str, ...] = ()
+    fetch_limits: FetchLimits = usual_limits
 
     @property
     def walled(self) -> bool:
@@ -183,6 +188,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         registries=policy(any_registry),
         platforms=policy(any_platform),
         submodules=check_submodules(_words(environment, "PACKMILL_SUBMODULES")),
+        fetch_limits=_fetch_limits(environment),
         run_memory=int(_positive(environment, "PACKMILL_RUN_MEMORY")),
         run_cpus=_positive(environment, "PACKMILL_RUN_CPUS"),
         run_processes=int(_positive(environment, "PACKMILL_RUN_PROCESSES")),
@@ -219,6 +225,12 @@ def _read_key(file: Path) -> str:
     except (OSError, UnicodeDecodeError, ValueError) as error:
         reason = getattr(error, "strerror", "") or "not a text"
         raise UsageError(f"{file}: the key cannot be read: {reason}; name a file with a key in PEM") from None
+
+
+def _fetch_limits(environment: Mapping[str, str]) -> FetchLimits:
+    size = _positive(environment, "PACKMILL_REPOSITORY_SIZE") or usual_limits.size
+    seconds = _positive(environment, "PACKMILL_REPOSITORY_TIME") or usual_limits.seconds
+    return FetchLimits(size=math.ceil(size), seconds=seconds)
 
 
 def _words(environment: Mapping[str, str], name: str) -> tuple[str, ...]:
