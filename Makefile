@@ -1,4 +1,4 @@
-.PHONY: help lint test e2e fuzz regenerate bench check lock
+.PHONY: help lint test e2e fuzz regenerate bench check audit lock
 
 # A kernel that nobody sits in front of: no debugger, no completion.
 NO_RUN_NEEDS = debugpy jedi parso
@@ -43,6 +43,9 @@ bench: environment ## the figures of docs/performance.md
 
 check: ## everything, as CI runs it
 	./test.sh
+
+audit: environment ## look up the locked packages in a database of vulnerabilities
+	PATH="$(CURDIR)/.venv/bin:$$PATH" scripts/audit
 
 lock: environment ## resolve the dependencies anew
 	.venv/bin/uv pip compile -q --universal --generate-hashes --python-version 3.10 --no-header --no-annotate --group build pyproject.toml -o requirements.lock

@@ -23,8 +23,8 @@ def _jobs(**given: str) -> list[str]:
 
 
 def test_a_push_tests_the_project_and_a_trigger_packages_a_repository() -> None:
-    assert _jobs(CI_PIPELINE_SOURCE="push") == ["test"]
-    assert _jobs(CI_PIPELINE_SOURCE="merge_request_event") == ["test"]
+    assert _jobs(CI_PIPELINE_SOURCE="push") == ["test", "audit"]
+    assert _jobs(CI_PIPELINE_SOURCE="merge_request_event") == ["test", "audit"]
     assert _jobs(CI_PIPELINE_SOURCE="push", CI_COMMIT_TAG="v1") == []
     assert _jobs(CI_PIPELINE_SOURCE="trigger", repository="https://x") == ["build", "check"]
     assert _jobs(CI_PIPELINE_SOURCE="web", repository="https://x", registry="r.io") == ["build", "check", "publish"]
