@@ -24,6 +24,15 @@ missing_of() { # LOCK FOLDER...
 install_into() { # FOLDER PYTHON LOCK
     "$here/uv" pip install --quiet --no-deps --require-hashes --python "$2" --target "$1" --requirement "$3"
 }
+# The packages of the second lock file that the first has in the same version.
+common_of() { awk 'FILENAME == ARGV[1] { if (/^[^ ]/) seen[$0]; next } /^[^ ]/ { common = $0 in seen } common' "$1" "$2"; }
+# Services of AWS other than S3, unless they are removed already.
+trim_aws() { # FOLDER
+    [ -d "$1/botocore/data/ec2" ] || return 0
+    find "$1/botocore/data" "$1/boto3/data" -mindepth 1 -maxdepth 1 -type d \
+        ! -name s3 ! -name sts ! -name sso ! -name sso-oidc ! -name signin -exec rm -rf {} +
+    "$python" -I -B "$here/endpoints.py" "$1/botocore/data/endpoints.json" s3 sts portal.sso oidc signin
+}
 compile() { "$1" -I -S -m compileall -q -j 0 "$2" > /dev/null || true; }
 settle() { find "$1" -exec touch -h -d @315532800 {} +; }
 
@@ -48,11 +57,21 @@ fi
 missing_of "$here/runner.txt" $shared > runner.txt
 "$here/uv" pip install --quiet --no-deps --require-hashes --python "$python" --requirement runner.txt
 missing_of "$here/staging.txt" "$site" $shared > staging.txt
-install_into $top/staging/lib "$python" staging.txt
-echo $top/staging/lib >> "$site/packmill.pth"
 # generator.runner.server puts this folder on the path, so that no other command searches it.
 missing_of "$here/server.txt" "$site" $shared > server.txt
-install_into $top/server/lib "$python" server.txt
+# Packages of both are installed once and copied without the services of AWS other than S3, which are most of their files.
+common_of server.txt staging.txt > both.txt
+install_into $top/staging/lib "$python" both.txt
+trim_aws $top/staging/lib
+mkdir $top/server
+cp -R $top/staging/lib $top/server/lib
+missing_of staging.txt $top/staging/lib > staging-alone.txt
+install_into $top/staging/lib "$python" staging-alone.txt
+trim_aws $top/staging/lib
+echo $top/staging/lib >> "$site/packmill.pth"
+missing_of server.txt $top/server/lib > server-alone.txt
+install_into $top/server/lib "$python" server-alone.txt
+trim_aws $top/server/lib
 gateway=$top/gateway/lib
 if [ -n "$KERNEL_GATEWAY" ]; then
     missing_of "$here/gateway.txt" "$site" $shared $top/server/lib > gateway.txt
@@ -65,13 +84,8 @@ fi
 cp -R "$here/generator" "$site/generator"
 install -m 755 "$here/packmill-runner" "$here/packmill-entrypoint" "$here/packmill-launch" $top/bin/
 
-# Remove what no run reads: tests, headers, notes of installers, services of AWS other than S3, programs of packages.
+# Remove what no run reads: tests, headers, notes of installers, programs of packages.
 find $top -type d \( -name tests -o -name test \) -path '*/lib/*' -prune -exec rm -rf {} +
-for lib in $top/staging/lib $top/server/lib; do
-    find "$lib"/botocore/data "$lib"/boto3/data -mindepth 1 -maxdepth 1 -type d \
-        ! -name s3 ! -name sts ! -name sso ! -name sso-oidc ! -name signin -exec rm -rf {} +
-    "$python" -I -B "$here/endpoints.py" "$lib"/botocore/data/endpoints.json s3 sts portal.sso oidc signin
-done
 for folder in "$site" $top/kernel/lib $top/staging/lib $top/server/lib $gateway; do
     if [ -d "$folder" ]; then
         # shellcheck disable=SC2046 # the words are patterns in this folder
