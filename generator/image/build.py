@@ -17,7 +17,7 @@ from generator.containers.caches import cache_name
 from generator.environment.environment import BuildPack, Environment
 from generator.image import contexts
 from generator.image import names as image
-from generator.image.base.find import Base, find_base
+from generator.image.base.find import Base, find_base, list_present
 from generator.image.config import home_of_user, repository_folder, search_variables, start_script
 from generator.image.dockerfiles import image_dockerfile
 from generator.image.environment.context import plan_key
@@ -101,11 +101,16 @@ def ensure_image(spec: ImageSpec, progress: Progress) -> BuiltImage:
         progress.say(f"{found.reference} is up to date")
         return replace(found, base=planned.base)
     runners = Runners(
-        base=planned.base, address=spec.source.address, store=spec.store, kernel_gateway=spec.kernel_gateway
+        base=planned.base,
+        address=spec.source.address,
+        store=spec.store,
+        kernel_gateway=spec.kernel_gateway,
+        other_bases=() if planned.base else tuple(list_present(spec.base_image)),
     )
     with build_early(runners) as early:
         environment = _ensure_environment(spec, planned, progress)
     early.report(progress)
+    runners = runners.suit(environment)
     runner = ensure_runner(runners, environment, progress, built=early.reference)
     formats = ensure_formats(runners, runner, environment, progress) if spec.formats else ""
     with progress.step("Adding the runner and the repository"):

@@ -28,6 +28,17 @@ class ImagePythons:
             self.runner_python, self.runner_version, self.kernel_python, self.kernel_version, self.machine, self.libc
         )  # fmt: skip
 
+    def run_like(self, other: ImagePythons) -> bool:
+        """Check whether a runner for the other Pythons runs here: same path, versions and platform.
+
+        A kernel may be present here, because the runner without one is a runner of its own.
+        """
+        kernels = ("", other.kernel_version)
+        return bool(self.runner_python) and self.kernel_version in kernels and self._runs_on() == other._runs_on()
+
+    def _runs_on(self) -> tuple[str, ...]:
+        return (self.runner_python, self.runner_version, self.machine, self.libc)
+
 
 def parse_pythons(printed: str) -> ImagePythons:
     """Parse the output of ``templates/image/probe.sh``; leave out invalid values."""

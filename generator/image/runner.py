@@ -1,8 +1,8 @@
 """The runner image: found, or built; in parallel with the environment if the environment's Pythons can be predicted.
 
 The image that builds a runner can tamper with it. So an environment of packmill's own build pack gets the runner that
-its base image builds, which is shared by everything on that base; an environment on an image that the repository chose
-gets a runner that no other repository uses.
+its base image builds, which is shared by everything on that base. An environment on an image that the repository chose
+gets such a runner, too, if a base has the same Pythons; otherwise it builds a runner that no other repository uses.
 """
 
 from __future__ import annotations
@@ -36,13 +36,26 @@ _DOWNLOAD = "python-build-standalone"
 class Runners:
     """The runner images for environments of the repository at ``address``, on ``base`` if packmill chose it.
 
-    With ``kernel_gateway`` they have a layer with the Jupyter Kernel Gateway.
+    With ``kernel_gateway`` they have a layer with the Jupyter Kernel Gateway. Without a base, ``other_bases`` are those
+    whose runners an environment with the same Pythons can use.
     """
 
     base: Base | None
     address: str
     store: ImageStore
     kernel_gateway: bool = False
+    other_bases: tuple[Base, ...] = ()
+
+    def suit(self, environment: str) -> Runners:
+        """Return the runners that a base builds, if it has the same Pythons as an environment without a base.
+
+        A probe may lie, because the repository chose its image; then the image gets an honest runner that does not fit.
+        """
+        if self.base or not self.other_bases:
+            return self
+        found = probe_pythons(environment)
+        same = (base for base in self.other_bases if found.run_like(probe_pythons(base.pinned)))
+        return replace(self, base=next(same, None), other_bases=())
 
     @property
     def built_by(self) -> str:

@@ -324,15 +324,15 @@ def test_an_image_that_the_registry_has_is_neither_built_nor_pushed(
 
 @needs_registry
 def test_a_runner_that_starts_empty_takes_environment_and_runner_from_the_shared_registry(
-    builder: Builder, registry: str, login: None, own_base: str, monkeypatch: pytest.MonkeyPatch
+    builder: Builder, registry: str, login: None, own_base_of_module: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PACKMILL_BASE_IMAGE", own_base)  # other tests need the runner of the usual one
-    runners = Runners(base=find_base(own_base, say=print), address="", store=ImageStore())
+    monkeypatch.setenv("PACKMILL_BASE_IMAGE", own_base_of_module)  # other tests need the runner of the usual one
+    runners = Runners(base=find_base(own_base_of_module, say=print), address="", store=ImageStore())
     cache = ("--cache-registry", f"{registry}/cache")
     first = builder.build(builder.repository("cached", requirements="tabulate==0.8.7\n"), *cache)
     before = layers(first["image"])
-    own = local_images("localhost/packmill/environment", label=f"test={own_base}")
-    remove(first["image"], *own, runners.reference(runners.pythons(own_base)))
+    own = local_images("localhost/packmill/environment", label=f"test={own_base_of_module}")
+    remove(first["image"], *own, runners.reference(runners.pythons(own_base_of_module)))
 
     second = builder.build(builder.folder / "ada" / "cached", *cache)
 

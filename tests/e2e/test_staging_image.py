@@ -55,6 +55,13 @@ USER 1000
 
 
 @pytest.fixture
+def own_base(own_base_of_module: str) -> str:
+    """A base image of this module, with its runner, on which there is no staging image yet."""
+    remove(*local_images("localhost/packmill/staging", label=f"test={own_base_of_module}"))
+    return own_base_of_module
+
+
+@pytest.fixture
 def web() -> Iterator[HttpServer]:
     with http_server() as server:
         server.put("/hello.txt", b"hello")

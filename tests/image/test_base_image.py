@@ -229,3 +229,22 @@ def test_a_base_that_cannot_be_rebuilt_is_used(monkeypatch: pytest.MonkeyPatch) 
     machine = _installed(Machine(here=[_BOOKWORM], root=False), monkeypatch)
 
     assert machine.find().id == f"sha256:{_BOOKWORM}"
+
+
+@pytest.mark.parametrize(
+    ("named", "listed"),
+    [
+        (None, [_official("3.13"), _BOOKWORM]),
+        ("mine", ["mine"]),
+        ("mine:{python}", ["mine:3.11"]),
+        ("missing", []),
+    ],
+)
+def test_bases_in_the_engine_are_listed_without_a_registry(
+    named: str | None, listed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = [_official("3.13"), _BOOKWORM, "mine", "mine:3.11", "other"]
+    machine = _installed(Machine(here=here, registry=["missing"]), monkeypatch)
+
+    assert [base.reference for base in base_image.list_present(named)] == listed
+    assert machine.pulled == []

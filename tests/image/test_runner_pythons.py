@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from generator.image import runner
@@ -53,3 +55,45 @@ def test_a_runner_without_a_python_is_explained_if_none_can_be_downloaded(
     with pytest.raises(error, match=output[:10]) as refused:
         runners.build(ImagePythons(runner_python=runner_python), "environment", print)
     assert ("python:3.9-bookworm" in str(refused.value)) == (error is EnvironmentSpecError)
+
+
+_DEBIAN = ImagePythons(
+    runner_python="/usr/bin/python3",
+    runner_version="cpython-311",
+    kernel_python="python3",
+    kernel_version="cpython-311",
+    machine="x86_64",
+    libc="glibc-2.36",
+)
+
+
+@pytest.mark.parametrize(
+    ("different", "shared"),
+    [
+        ({}, True),
+        ({"kernel_python": "python"}, True),
+        ({"kernel_python": "", "kernel_version": ""}, True),
+        ({"kernel_version": "cpython-312"}, False),
+        ({"runner_version": "cpython-312"}, False),
+        ({"runner_python": "/usr/local/bin/python3"}, False),
+        ({"libc": "glibc-2.31"}, False),
+        ({"machine": "aarch64"}, False),
+        ({"runner_python": "", "runner_version": "", "machine": "", "libc": ""}, False),
+    ],
+    ids=["same", "python", "kernel", "other-kernel", "version", "path", "libc", "machine", "none"],
+)
+def test_an_image_of_the_repository_gets_the_runner_of_a_base_with_its_pythons(
+    different: dict[str, str], shared: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The base builds it, so that programs of the repository's image take no part in what others use."""
+    images = {"mine": replace(_DEBIAN, **different), "debian": _DEBIAN, "empty": ImagePythons()}
+    monkeypatch.setattr(runner, "probe_pythons", images.get)
+    empty, debian = (Base(reference=name, id=f"sha256:{name}", digest=None) for name in ("empty", "debian"))
+    own = Runners(base=None, address="https://example.org/a/b", store=ImageStore(), other_bases=(empty, debian))
+
+    suited = own.suit("mine")
+
+    assert suited.built_by == ("base sha256:debian" if shared else "repository https://example.org/a/b")
+    expected = replace(own, base=debian) if shared else own
+    assert suited.reference(suited.pythons("mine")) == expected.reference(images["mine"])
+    assert suited.pythons("mine") == images["mine"]

@@ -123,6 +123,18 @@ def find_base(named: str | None, *, python: str = "", python_from: str = "", say
     return _find_default(needed, say)
 
 
+def list_present(named: str | None) -> Iterator[Base]:
+    """List the images in the engine that `find_base` may choose, without pulling or building any."""
+    if named and _PLACEHOLDER not in named:
+        names = [named]
+    elif named:
+        names = [named.replace(_PLACEHOLDER, minor) for minor in _MINORS]
+    else:
+        names = [*map(_official_image, _MINORS), *(release.reference for release in debian.releases)]
+    any_python = _PythonRequirement(specifier=SpecifierSet(), source="")
+    return filter(None, (_match(name, any_python) for name in names))
+
+
 def _use_named(named: str, needed: _PythonRequirement, say: Say) -> Base:
     own = next((release for release in debian.releases if release.reference == named), None)
     if own and inspect(named) is None:  # for a rebuild of a package: no registry has it
