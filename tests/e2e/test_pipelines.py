@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -276,14 +277,15 @@ def test_a_package_is_run_from_its_page_with_other_values(service: Service, algo
         expect(page.get_by_role("cell", name="how many")).to_be_visible()
         page.get_by_label("n int").fill("4")
         page.get_by_role("button", name="Run").click()
+        page.wait_for_url(re.compile(r"/\d+(#.*)?$"), timeout=60_000)
+        run = int(page.url.partition("#")[0].rpartition("/")[2])
+        job = _wait(service, run)["run"]["id"]
         expect(page.get_by_role("heading", name="Results")).to_be_visible()
         expect(page.get_by_role("cell", name="n", exact=True).first).to_be_visible()
         page.get_by_text("Executed notebook").click()
         expect(page.frame_locator('iframe[title$=".ipynb"]').get_by_text("stage-out").first).to_be_visible()
-        run = int(page.url.partition("#")[0].rpartition("/")[2])
         browser.close()
 
-    job = service.jobs(run)["run"]["id"]
     assert service.ask("GET", f"/jobs/{job}/artifacts/results/output/squares.txt").text == "0 1 4 9"
 
 
