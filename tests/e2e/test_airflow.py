@@ -277,7 +277,7 @@ def _bridge_address() -> str:
 def test_a_trigger_runs_the_image(runs: dict[str, Run]) -> None:
     run = runs["notebook"]
 
-    assert run.end() == "success", run.log("run")
+    assert run.end() == "success", run.report()
     assert run.states() == {"stage_in": "success", "run": "success"}
     results = run.result("run")
     scraps, outputs = results["scraps"], results["outputs"]
@@ -300,7 +300,7 @@ def test_a_trigger_runs_the_image(runs: dict[str, Run]) -> None:
 def test_a_script_gets_its_values_as_they_are(runs: dict[str, Run]) -> None:
     run = runs["script"]
 
-    assert run.end() == "success", run.log("run")
+    assert run.end() == "success", run.report()
     results = run.result("run")
     assert json.loads(Path(results["outputs"]["out"]).read_text()) == {"word": "{{ 7*7 }}.sh", "n": 3}
 
@@ -309,7 +309,7 @@ def test_a_script_gets_its_values_as_they_are(runs: dict[str, Run]) -> None:
 def test_a_secret_comes_from_a_variable(runs: dict[str, Run]) -> None:
     run = runs["secret"]
 
-    assert run.end() == "success", run.log("run")
+    assert run.end() == "success", run.report()
     folder = Path(run.result("run")["folder"]).parent
     assert json.loads((folder / "output" / "secret.ipynb").read_text())["cells"][-1]["outputs"][0]["text"] == ["9\n"]
     assert [path for path in folder.rglob("*") if path.is_file() and b"hush-hush" in path.read_bytes()] == []

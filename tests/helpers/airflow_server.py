@@ -167,6 +167,13 @@ class Run:
         """Return what a task returned."""
         return self._airflow.get(f"{self._path}/taskInstances/{task}/xcomEntries/return_value")["value"]
 
+    def report(self) -> str:
+        """Describe why a run ended as it did: the state of each task, and the logs of those that started."""
+        tasks = self._airflow.get(f"{self._path}/taskInstances")["task_instances"]
+        started = [task["task_id"] for task in tasks if task["try_number"]]
+        logs = {task: self._airflow.ask("GET", f"{self._path}/taskInstances/{task}/logs/1").text for task in started}
+        return json.dumps({"states": self.states(), "logs": logs})
+
     def log(self, task: str) -> str:
         """Return the log of a task's first try."""
         return json.dumps(self._airflow.get(f"{self._path}/taskInstances/{task}/logs/1?full_content=true"))
