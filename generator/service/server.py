@@ -83,6 +83,7 @@ from generator.service.store.hooks import Hooks
 from generator.service.store.job_folders import DataFolder
 from generator.service.store.pipelines import Pipelines
 from generator.service.store.schedules import Schedules
+from generator.shared.core_dumps import disable_core_dumps
 from generator.shared.errors import UsageError
 from generator.shared.http_connections import ConnectionLimits, Gate, GuardedProtocol, backlog, within_open_files
 from generator.shared.listening import bound_socket
@@ -200,6 +201,7 @@ def serve(options: Options, environment: Mapping[str, str], say: Callable[[str],
     database = open_database(options.data, options.database)
     database.claim()
     data = DataFolder(options.data.resolve())
+    disable_core_dumps()
     isolation, sentences = choose_isolation(
         data,
         user=options.job_user,

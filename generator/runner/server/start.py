@@ -9,6 +9,7 @@ from collections.abc import Callable
 from generator.runner.server.container import is_container
 from generator.runner.server.first_process import run_in_child
 from generator.runner.server.variables import hidden_names, overwrite_values
+from generator.shared.core_dumps import disable_core_dumps
 
 
 def start(options: argparse.Namespace, say: Callable[[str], None]) -> int:
@@ -31,4 +32,5 @@ def start(options: argparse.Namespace, say: Callable[[str], None]) -> int:
         database=bool(options.database),
     )
     overwrite_values(hidden)
+    disable_core_dumps()
     return run_in_child(serve) if is_container() else serve()

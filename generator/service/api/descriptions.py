@@ -85,7 +85,9 @@ def _responses(operation: dict[str, Any], path: str) -> dict[str, Any]:
     kinds = {one["name"] for one in operation["parameters"]}
     shown: dict[str, Any] = {"description": "done"}
     if path.startswith("/api/") and not _DOWNLOADS.search(path):
-        schema = {"type": "array", "items": {"type": "object"}} if "per_page" in kinds else {"type": ["object", "array"]}
+        schema = (
+            {"type": "array", "items": {"type": "object"}} if "per_page" in kinds else {"type": ["object", "array"]}
+        )
         shown["content"] = {"application/json": {"schema": schema}}
     error = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
     return {

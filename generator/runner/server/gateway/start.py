@@ -10,6 +10,7 @@ from collections.abc import Callable
 from generator.runner.server.container import is_container
 from generator.runner.server.first_process import run_in_child
 from generator.runner.server.variables import hidden_names, overwrite_values
+from generator.shared.core_dumps import disable_core_dumps
 from generator.shared.failures import BadInputsError
 
 _PACKAGES = ("jupyter_client", "jupyter_core", "jupyter_server", "kernel_gateway", "tornado", "traitlets")
@@ -34,6 +35,7 @@ def start(options: argparse.Namespace, say: Callable[[str], None]) -> int:
     _check_temporary_folder()
     hidden = hidden_names(os.environ, storage=False, database=False)
     overwrite_values(hidden)
+    disable_core_dumps()
     return run_in_child(serve) if is_container() else serve()
 
 
