@@ -1,4 +1,4 @@
-.PHONY: help lint test e2e fuzz regenerate bench check audit lock
+.PHONY: help lint test e2e fuzz load regenerate bench check audit lock
 
 # A kernel that nobody sits in front of: no debugger, no completion.
 NO_RUN_NEEDS = debugpy jedi parso
@@ -23,8 +23,11 @@ test: environment ## the quick tests, without an engine
 e2e: environment ## the tests that build and run images
 	.venv/bin/pytest --numprocesses=auto -m engine
 
-fuzz: environment ## many more notebooks that nobody would write
+fuzz: environment ## many more notebooks and requests that nobody would write
 	PACKMILL_FUZZ_EXAMPLES=20000 .venv/bin/pytest --numprocesses=auto tests/security
+
+load: environment ## 500 triggers from 20 clients and 500 served runs, all kept
+	.venv/bin/python tests/bench/load.py
 
 regenerate: environment ## write what is there now into the expected files; then read the diff
 	.venv/bin/pytest --regenerate tests/notebook/test_interface.py tests/build/test_refusals.py tests/build/test_terminal_session.py tests/documents/test_packages.py tests/test_docs.py tests/test_platforms.py
