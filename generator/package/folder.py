@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from tempfile import mkdtemp
 
+from generator.package.exchange import exchange
 from generator.repository.places import Claim, Holder, foreign_files_error, read_holder
 from generator.shared.errors import UsageError
 
 otherwise = "choose another --output"
 """The advice for a place that is taken."""
+_LEFTOVERS = ("new", "ready", "earlier")
+"""Folders next to a package while it is replaced: incomplete, complete, and the one that it replaces."""
 
 
 def replace_folder(
@@ -40,6 +45,7 @@ def replace_folder(
     with failures_named(final):
         final.parent.mkdir(parents=True, exist_ok=True)
         with locked(final.parent):
+            _settle(final)
             if _is_same(final, contents):
                 return False
             if not replace:
@@ -74,26 +80,49 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def _replace(final: Path, contents: Mapping[str, bytes], check: Callable[[Path], None]) -> None:
-    earlier = documents_of(final)
-    staging = Path(mkdtemp(prefix=f".{final.name[:40]}.new.", dir=final.parent))
-    retired = staging.with_name(staging.name.replace(".new.", ".old."))
+    """Write the files next to ``final``, then exchange the folders, so that a package is there at any moment."""
+    new, ready, earlier = map(partial(_leftover, final), _LEFTOVERS)
     try:
+        new.mkdir(mode=0o700)
         for name, content in contents.items():
-            path = staging / name
+            path = new / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
-        staging.chmod(0o755)
-        check(staging)
-        if final.exists():
-            final.rename(retired)
-        staging.rename(final)
-    finally:
-        if retired.exists() and not final.exists():
-            retired.rename(final)
-        shutil.rmtree(staging, ignore_errors=True)
-    if retired.exists():
-        _hand_over(retired, final, earlier or frozenset())
-        shutil.rmtree(retired)
+        new.chmod(0o755)
+        check(new)
+        new.rename(ready)
+        if not final.exists():
+            ready.rename(final)
+        elif not exchange(ready, final):
+            final.rename(earlier)
+            ready.rename(final)
+        _settle(final)
+    finally:  # again, if any of this was interrupted
+        _settle(final)
+
+
+def _settle(final: Path) -> None:
+    """Finish or undo a replacement, also one that was killed earlier; files that packmill did not write are kept."""
+    new, ready, earlier = map(partial(_leftover, final), _LEFTOVERS)
+    shutil.rmtree(new, ignore_errors=True)
+    if earlier.exists() and not final.exists():
+        earlier.rename(final)
+    for folder in (ready, earlier):  # ``ready`` is the earlier package once it was exchanged
+        if folder.exists():
+            if final.exists():
+                _hand_over(folder, final, documents_of(folder) or frozenset())
+            folder.rename(new)  # a folder of this name has nothing to keep, should its removal be interrupted
+            shutil.rmtree(new)
+
+
+def _leftover(final: Path, kind: str) -> Path:
+    digest = hashlib.sha256(final.name.encode()).hexdigest()[:12]
+    return final.with_name(f".{final.name[:40]}.{digest}.{kind}")
+
+
+def _is_leftover(path: Path) -> bool:
+    """Whether a folder belongs to a replacement that was killed, which the next one finishes."""
+    return re.fullmatch(rf"\..+\.[0-9a-f]{{12}}\.({'|'.join(_LEFTOVERS)})", path.name) is not None
 
 
 def check_folder(final: Path, claim: Claim | None, folder: str, *, names: Iterable[str] = ()) -> None:
@@ -133,7 +162,11 @@ def _holds_packages(path: Path) -> bool:
     """Whether a path is the folder of a package, or holds such folders: of processes, or of a checkout ``main/x``."""
     if path.is_symlink() or not path.is_dir():
         return False
-    return holder_of(path) is not None or (any(path.iterdir()) and all(map(_holds_packages, path.iterdir())))
+    return (
+        _is_leftover(path)
+        or holder_of(path) is not None
+        or (any(path.iterdir()) and all(map(_holds_packages, path.iterdir())))
+    )
 
 
 def holder_of(folder: Path) -> Holder | None:
@@ -152,7 +185,8 @@ def documents_of(folder: Path) -> frozenset[str] | None:
 
 def holders_below(top: Path) -> dict[str, Holder]:
     """Return the holders of the packages in a folder, by the folder's name: empty for ``top`` itself."""
-    folders = [top, *(path.parent for path in sorted(top.glob("*/package.json")))]
+    below = (path.parent for path in sorted(top.glob("*/package.json")))
+    folders = [top, *(folder for folder in below if not _is_leftover(folder))]
     found = {folder.relative_to(top).as_posix(): holder_of(folder) for folder in folders}
     return {"" if name == "." else name: holder for name, holder in found.items() if holder}
 

@@ -47,7 +47,8 @@ def _list_replaced(top: Path, claim: Claim) -> list[str]:
 
 
 def _remove_package(folder: Path) -> None:
-    for name in documents_of(folder) or ():
+    # package.json, which lists the others, goes last: a removal that is killed can then be repeated
+    for name in sorted(documents_of(folder) or (), key=lambda name: name == "package.json"):
         if ".." not in Path(name).parts and not Path(name).is_absolute():
             (folder / name).unlink(missing_ok=True)
             with suppress(OSError):  # not empty: a user's files are there

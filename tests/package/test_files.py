@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 from support import Finished, commit_all, write_notebook
 
+from generator.package import folder
 from generator.package.folder import replace_folder
 from generator.shared.errors import UsageError
 
@@ -26,15 +28,16 @@ def nothing(_: Path) -> None:
 @pytest.fixture
 def final(tmp_path: Path) -> Path:
     """A package with a file of its user."""
-    folder = tmp_path / "packages" / "main"
-    replace_folder(folder, documents("one"), check=nothing)
-    (folder / "mine.txt").write_text("mine")
-    return folder
+    place = tmp_path / "packages" / "main"
+    replace_folder(place, documents("one"), check=nothing)
+    (place / "mine.txt").write_text("mine")
+    return place
 
 
-@pytest.mark.parametrize("fails_at", [1, 2])
-def test_an_interruption_leaves_the_earlier_package_and_the_user_s_files(
-    fails_at: int, final: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("exchanges", [True, False])
+@pytest.mark.parametrize("fails_at", [1, 2, 3])
+def test_an_interruption_leaves_a_whole_package_and_the_user_s_files(
+    fails_at: int, exchanges: bool, final: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rename, calls = Path.rename, []
 
@@ -45,10 +48,36 @@ def test_an_interruption_leaves_the_earlier_package_and_the_user_s_files(
         return rename(path, target)
 
     monkeypatch.setattr(Path, "rename", interrupted)
+    if not exchanges:
+        monkeypatch.setattr(folder, "exchange", lambda *_: False)
     with pytest.raises(KeyboardInterrupt):
         replace_folder(final, documents("two"), check=nothing)
 
-    assert (final / "process.cwl").read_text() == "one"
+    was_exchanged = fails_at > (1 if exchanges else 3)
+    assert (final / "process.cwl").read_text() == ("two" if was_exchanged else "one")
+    assert (final / "mine.txt").read_text() == "mine"
+    assert [path.name for path in final.parent.iterdir()] == ["main"]
+
+
+@pytest.mark.parametrize("exchanges", [True, False])
+@pytest.mark.parametrize("killed_at", range(1, 5))
+def test_a_killed_replacement_is_finished_or_undone_by_the_next_one(
+    killed_at: int, exchanges: bool, final: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kill = (
+        "import os, signal, sys; from pathlib import Path; from generator.package import folder\n"
+        "rename, calls = Path.rename, []\n"
+        "def killed(path, target):\n"
+        f"    calls.append(target); len(calls) < {killed_at} or os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    return rename(path, target)\n"
+        f"Path.rename = killed; {exchanges} or setattr(folder, 'exchange', lambda *_: False)\n"
+        f"folder.replace_folder(Path(sys.argv[1]), {documents('two')!r}, check=lambda _: None)"
+    )
+    done = subprocess.run([sys.executable, "-c", kill, final], check=False)
+
+    assert done.returncode == -signal.SIGKILL or killed_at > 3
+    replace_folder(final, documents("three"), check=nothing)
+    assert (final / "process.cwl").read_text() == "three"
     assert (final / "mine.txt").read_text() == "mine"
     assert [path.name for path in final.parent.iterdir()] == ["main"]
 
