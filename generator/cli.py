@@ -6,6 +6,7 @@ Every command imports what it needs when it runs, so that ``packmill inspect`` s
 from __future__ import annotations
 
 import argparse
+import errno
 import io
 import os
 import signal
@@ -15,7 +16,7 @@ from importlib import import_module
 
 from generator import __version__
 from generator.commands.parser import HelpFormatter, exit_codes
-from generator.shared.errors import PackmillError, describe_exit
+from generator.shared.errors import DiskFullError, PackmillError, describe_exit
 from generator.shared.safe_text import for_terminal
 
 _COMMANDS = (
@@ -40,14 +41,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code: int = options.command(options)
     except PackmillError as error:
-        _report(error, as_json=getattr(options, "json", False), is_job=getattr(options, "is_job", False))
-        return error.exit_code
+        return _report(error, options)
     except KeyboardInterrupt:
         print("packmill: interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        return _report(DiskFullError(error), options)
     return code
 
 
@@ -70,18 +74,22 @@ def _without_engine_options(words: list[str]) -> list[str]:
     return words[: words.index("--")] if words[:1] in (["run"], ["map"]) and "--" in words else words
 
 
-def _report(error: PackmillError, *, as_json: bool, is_job: bool) -> None:
-    """Print an error; that of a CI job, or a long one, ends with the reason and the exit code in one line."""
+def _report(error: PackmillError, options: argparse.Namespace) -> int:
+    """Print an error and return its exit code.
+
+    That of a CI job, or a long one, ends with the reason and the exit code in one line.
+    """
     message, reason = for_terminal(str(error)), for_terminal(error.reason)
-    ends_with_reason = is_job or len(message.splitlines()) > _SCREEN
+    ends_with_reason = getattr(options, "is_job", False) or len(message.splitlines()) > _SCREEN
     if not ends_with_reason or message != reason:
         print(f"packmill: {message}", file=sys.stderr)
     if ends_with_reason:
         print(f"packmill: {reason} ({describe_exit(error.exit_code)})", file=sys.stderr)
-    if as_json:
+    if getattr(options, "json", False):
         import json
 
         print(json.dumps({"error": error.to_dict()}, indent=1, ensure_ascii=False))
+    return error.exit_code
 
 
 def _parser(words: list[str]) -> argparse.ArgumentParser:

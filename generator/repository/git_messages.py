@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from tempfile import gettempdir
 
 from generator.repository.address import Repository
 from generator.repository.connection import REDIRECTED
@@ -17,6 +18,9 @@ def explain_git_error(repository: Repository, error: Exception, secret: str) -> 
     """Return an error message for a failed git command: what failed, why, and what to do."""
     output = git_messages(error, secret)
     advice = "check the address and that it can be reached"
+    if is_disk_full(output):
+        advice = f"git could not write its files: is the disk full? Free some space in {gettempdir()}"
+        return f"{repository.address}: {advice}\n{output}"
     if repository.local:
         advice = "is it the top of a git repository with a commit? For a notebook in a subfolder, use --process"
     elif re.search(REDIRECTED, output):
@@ -26,6 +30,17 @@ def explain_git_error(repository: Repository, error: Exception, secret: str) -> 
     elif "Permission denied (publickey" in output:
         advice = "the ssh agent or ~/.ssh holds no key that the server accepts"
     return f"{repository.address}: {advice}\n{output}"
+
+
+def is_disk_full(output: str) -> bool:
+    """Whether git stopped because of a full disk; of some files it only prints that it could not write them."""
+    if re.search(r"No space left on device|Disk quota exceeded", output):
+        return True
+    unwritten = (
+        r"failed to write new configuration file|couldn't (write|set) '|unable to (create|write|append|copy)"
+        r"|Needed a single revision"  # git fetch ends with 0 although it could not write FETCH_HEAD
+    )
+    return bool(re.search(unwritten, output)) and not re.search(r"Permission denied|Read-only file system", output)
 
 
 def git_messages(error: Exception, *secrets: str) -> str:

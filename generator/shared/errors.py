@@ -178,6 +178,17 @@ class SignatureError(PackmillError):
     words = "signature of an image"
 
 
+class DiskFullError(PackmillError):
+    """The disk is full, or the user's quota is used up."""
+
+    exit_code = 23
+    words = "disk is full"
+
+    def __init__(self, error: OSError) -> None:
+        place = f"{error.filename}: " if error.filename else ""
+        super().__init__(f"{place}{error.strerror}; free some space, and run the command again")
+
+
 exit_codes: Mapping[int, str] = {
     0: "done",
     **{error.exit_code: error.words for error in PackmillError.__subclasses__()},
