@@ -1,4 +1,4 @@
-"""A disk that fails, or that remembers what was synced, for a program and everything that it starts.
+"""A disk that fails, for a program and everything that it starts.
 
 Every system call that may change a file (`supervised_start`) waits for an answer of `Disk`: it goes on, or fails with
 ENOSPC. So nothing is missed: SQLite, git and any other program without Python are included.
@@ -10,10 +10,8 @@ import errno
 import fcntl
 import os
 import select
-import shutil
 import signal
 import socket
-import stat
 import struct
 import subprocess
 import sys
@@ -56,10 +54,6 @@ class Disk:
     def __init__(self, folder: Path, *, fails: Callable[[int, Write], bool] = lambda _number, _write: False) -> None:
         self.folder, self.fails = folder, fails
         self.writes: list[Write] = []
-        self.lock = threading.RLock()
-        """Who holds it stops the disk."""
-        self.synced: dict[int, bytes] = {}
-        """Content by inode, as of its last fsync."""
 
     @contextmanager
     def started(
@@ -106,8 +100,7 @@ class Disk:
             except OSError:  # the process was killed
                 continue
             number, process, _, call, _, _, *arguments = struct.unpack("QIIiIQ6Q", request)
-            with self.lock:
-                refused = self._refuses(process, _NAMES[call], arguments)
+            refused = self._refuses(process, _NAMES[call], arguments)
             answer = (number, 0, -errno.ENOSPC, 0) if refused else (number, 0, 0, _CONTINUE)
             with suppress(OSError):
                 fcntl.ioctl(listener, _ANSWER, bytearray(struct.pack("QqiI", *answer)))
@@ -118,7 +111,6 @@ class Disk:
             path = _path_of(process, call, arguments)
             if not path.is_relative_to(self.folder):
                 return False
-            self._remember(path, call)
         except (OSError, ValueError):
             return False
         if call in ("open", "openat") and not (
@@ -129,28 +121,6 @@ class Disk:
         if write.needs_space:
             self.writes.append(write)
         return write.needs_space and self.fails(len(self.writes), write)
-
-    def _remember(self, path: Path, call: str) -> None:
-        if call in ("fsync", "fdatasync") and path.is_file():
-            self.synced[path.stat().st_ino] = path.read_bytes()
-        elif call.startswith(("unlink", "rename")) and path.is_file() and path.stat().st_nlink == 1:
-            self.synced.pop(path.stat().st_ino, None)  # its number may become another file's
-
-    def settle(self) -> None:
-        """Take everything in the folder for synced, as it is minutes later."""
-        with self.lock:
-            self.synced = {path.stat().st_ino: path.read_bytes() for path in _files(self.folder)}
-
-    def lose_power(self, target: Path) -> None:
-        """Copy the folder as a power loss may leave it: names are kept, and of contents what was synced.
-
-        Journaling file systems that delay allocation do so (XFS, ext4 with ``noauto_da_alloc``): a file that was not
-        synced is empty, or as of its last sync.
-        """
-        with self.lock:
-            shutil.copytree(self.folder, target, symlinks=True, ignore=_special)
-            for path in _files(self.folder):
-                (target / path.relative_to(self.folder)).write_bytes(self.synced.get(path.stat().st_ino, b""))
 
 
 def received(channel: socket.socket) -> int | None:
@@ -175,16 +145,6 @@ def is_available() -> bool:
             return process.wait(60) == 0
     except (OSError, ValueError):
         return False
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    return (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
-
-
-def _special(folder: str, names: list[str]) -> list[str]:
-    return [
-        name for name in names if stat.S_IFMT(os.lstat(f"{folder}/{name}").st_mode) in (stat.S_IFSOCK, stat.S_IFIFO)
-    ]
 
 
 def _path_of(process: int, call: str, arguments: Sequence[int]) -> Path:

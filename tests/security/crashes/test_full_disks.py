@@ -60,8 +60,10 @@ def _problem(job: Builds, saved: Path, fails: Callable[[int, Write], bool]) -> s
     last = disk.writes[-1]
     if "Traceback" in ended.err or ended.code == 1:
         return f"{last}: {ended.err}"
-    if files not in ((job.later,) if ended.code == 0 else (job.earlier, job.later)):
-        return f"{last}: exit code {ended.code} and other files: {files.items() ^ job.earlier.items()}"
+    # A disk that stays full refuses removals as well: the next build removes what is left under a hidden name.
+    named = {name: digest for name, digest in files.items() if "/." not in f"/{name}"}
+    if named not in ((job.later,) if ended.code == 0 else (job.earlier, job.later)):
+        return f"{last}: exit code {ended.code} and other files: {named.items() ^ job.earlier.items()}"
     if ended.code and not ("space" in ended.err and ended.err.count("packmill:") == 1):
         return f"{last}: no clear message: {ended.err}"
     if left := list((job.disk / "tmp").iterdir()):
