@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 from ruamel.yaml import YAML
 from support import Finished, here
 
 from generator.request.settings import variables
 from generator.runner.cli import main as runner_main
 from generator.shared import errors
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 top = here.parent
 _VARIABLES = re.compile(r"(\| variable \| \|\n\|---\|---\|\n)(?:\| .*\n)*")
@@ -140,6 +147,15 @@ def test_the_architecture_s_first_answers_name_files_that_exist() -> None:
     for answer in questions:
         for path in re.findall(r"`([^`]+)`", answer):
             assert (top / "generator" / path).exists(), path
+
+
+def test_every_dependency_has_a_row_that_says_why() -> None:
+    project = tomllib.loads((top / "pyproject.toml").read_text())["project"]
+    wanted = [*project["dependencies"], *(one for extra in project["optional-dependencies"].values() for one in extra)]
+    page = (top / "docs" / "dependencies.md").read_text()
+
+    rows = re.findall(r"^\| ([\w.-]+) \|", page, re.MULTILINE)
+    assert sorted(name for name in rows if name != "package") == sorted(Requirement(one).name for one in wanted)
 
 
 def test_the_findings_readme_lists_every_finding() -> None:
