@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 from tempfile import gettempdir
 
@@ -12,6 +14,12 @@ from generator.shared.safe_text import redacted
 NEEDS_LOGIN = (
     r"(?i:could not read (Username|Password)|Authentication failed|401|403|Repository not found|terminal prompts)"
 )
+_UNWRITTEN = (
+    r"failed to write new configuration file|couldn't (write|set) '|unable to (create|write|append|copy)"
+    r"|Needed a single revision"  # git fetch ends with 0 although it could not write FETCH_HEAD
+)
+_CAUSES = tuple(f": {os.strerror(number)}" for number in errno.errorcode)
+"""How a line ends if git knows the cause, here another one than a full disk."""
 
 
 def explain_git_error(repository: Repository, error: Exception, secret: str) -> str:
@@ -20,8 +28,9 @@ def explain_git_error(repository: Repository, error: Exception, secret: str) -> 
     advice = "check the address and that it can be reached"
     if is_disk_full(output):
         advice = f"git could not write its files: is the disk full? Free some space in {gettempdir()}"
-        return f"{repository.address}: {advice}\n{output}"
-    if repository.local:
+    elif "expected commit type" in output:
+        advice = "the checkout is not a commit; name a branch, a commit, or a tag of a commit"
+    elif repository.local:
         advice = "is it the top of a git repository with a commit? For a notebook in a subfolder, use --process"
     elif re.search(REDIRECTED, output):
         advice = "the server redirects to another address: give that one (secrets are not sent along redirects)"
@@ -36,11 +45,9 @@ def is_disk_full(output: str) -> bool:
     """Whether git stopped because of a full disk; of some files it only prints that it could not write them."""
     if re.search(r"No space left on device|Disk quota exceeded", output):
         return True
-    unwritten = (
-        r"failed to write new configuration file|couldn't (write|set) '|unable to (create|write|append|copy)"
-        r"|Needed a single revision"  # git fetch ends with 0 although it could not write FETCH_HEAD
-    )
-    return bool(re.search(unwritten, output)) and not re.search(r"Permission denied|Read-only file system", output)
+    if re.search(r"Permission denied|Read-only file system|expected commit type", output):
+        return False
+    return any(re.search(_UNWRITTEN, line) and not line.endswith(_CAUSES) for line in output.splitlines())
 
 
 def git_messages(error: Exception, *secrets: str) -> str:

@@ -171,6 +171,29 @@ def test_a_repository_without_a_commit_is_refused(repository: Path, tmp_path: Pa
         checkout_of(repository, None, tmp_path)
 
 
+@pytest.mark.parametrize("kind", ["blob", "tree"])
+def test_a_tag_without_a_commit_is_named(kind: str, repository: Path, grown: dict[str, str], tmp_path: Path) -> None:
+    git(repository, "tag", "other", {"blob": "HEAD:file", "tree": "HEAD^{tree}"}[kind])
+
+    with pytest.raises(RepositoryError, match="the checkout is not a commit") as refused:
+        checkout_of(repository, "other", tmp_path)
+
+    assert "disk" not in str(refused.value)
+
+
+def test_a_name_that_is_too_long_is_no_full_disk(repository: Path, tmp_path: Path) -> None:
+    commit_all(repository)
+    entry = f"100644,{git(repository, 'hash-object', '-w', '/dev/null')},{'n' * 300}"
+    git(repository, "update-index", "--add", "--cacheinfo", entry)
+    commit = git(repository, "commit-tree", "-m", "long", git(repository, "write-tree"))
+    git(repository, "update-ref", "refs/heads/main", commit)
+
+    with pytest.raises(RepositoryError, match="name too long") as refused:
+        checkout_of(repository, "main", tmp_path)
+
+    assert "disk" not in str(refused.value)
+
+
 def test_what_is_not_committed_is_named_and_not_packaged(repository: Path, tmp_path: Path) -> None:
     (repository / "file").write_text("committed")
     commit_all(repository)
