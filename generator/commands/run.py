@@ -135,7 +135,8 @@ def verification(key: Path | None, settings: Settings) -> Verification | None:
     from generator.request.settings import read_verifying_key, registry_user
 
     def login_for(image: str) -> Login | None:
-        user = registry_user(image, settings)
+        # the package chooses the host, so a login that is for any requested registry is not for it
+        user = registry_user(image, settings) if settings.registry_host else ""
         return Login(user=user, password=settings.registry_password) if user else None
 
     return Verification(key=read_verifying_key(key), login_for=login_for)

@@ -122,7 +122,7 @@ def require_login(registry: Any) -> None:
     except AttributeError:
         raise ValueError(
             "a password is required, but missing in the engine's configuration file; set PACKMILL_REGISTRY_USER and "
-            "PACKMILL_REGISTRY_PASSWORD"
+            "PACKMILL_REGISTRY_PASSWORD, for --verify PACKMILL_REGISTRY_HOST, too"
         ) from None
 
 

@@ -7,7 +7,10 @@ import json
 import os
 import shutil
 import subprocess
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -158,15 +161,42 @@ def test_an_image_without_a_digest_is_refused() -> None:
         verify_image("registry.example.org/a:b", keys("ecdsa")[1], login=anonymous)
 
 
-def test_a_run_starts_nothing_if_an_image_is_not_signed(
-    image: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    repository = Path(__file__).parents[1] / "cases/packages/no-inputs/expected"
-    package = shutil.copytree(repository, tmp_path / "package")
+def package_with(image: str, case: str, folder: Path) -> Path:
+    """Return a copy of a case's package whose process has this image."""
+    package = shutil.copytree(Path(__file__).parents[1] / "cases/packages" / case / "expected", folder / "package")
     record = json.loads((package / "package.json").read_text())
     for name in ("process.cwl", "package.json"):
         text = (package / name).read_text()
         (package / name).write_text(text.replace(record["image"]["reference"], image))
+    return package
+
+
+@contextmanager
+def asking_registry() -> Iterator[tuple[str, list[str]]]:
+    """A registry that requires a password, and what it gets as one."""
+    logins: list[str] = []
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            logins.append(self.headers.get("Authorization", ""))
+            self.send_response(401)
+            self.send_header("WWW-Authenticate", 'Basic realm="registry"')
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Answer) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        yield f"127.0.0.1:{server.server_port}", logins
+        server.shutdown()
+
+
+def test_a_run_starts_nothing_if_an_image_is_not_signed(
+    image: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    package = package_with(image, "no-inputs", tmp_path)
     (tmp_path / "key.pub").write_text(key_pair("ed25519")[1])
 
     code = main(["run", str(package), "--outdir", str(tmp_path / "out"), "--verify", str(tmp_path / "key.pub")])
@@ -174,6 +204,31 @@ def test_a_run_starts_nothing_if_an_image_is_not_signed(
     assert code == 22
     assert f"{image}: not signed" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("host", "gets"),
+    [("", False), ("registry.example.org", False), ("127.0.0.1", True)],
+    ids=["no host set", "another host set", "its host set"],
+)
+@pytest.mark.parametrize("words", [("run",), ("map", "--product", "n=1..2")], ids=["run", "map"])
+def test_a_registry_that_a_package_names_gets_no_password_of_another(
+    host: str, gets: bool, words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PACKMILL_REGISTRY_USER", "ada")
+    monkeypatch.setenv("PACKMILL_REGISTRY_PASSWORD", _PASSWORD)
+    monkeypatch.setenv("PACKMILL_REGISTRY_HOST", host)
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    command, *options = words
+    with asking_registry() as (address, logins):
+        package = package_with(f"{address}/a@sha256:{'4' * 64}", "r-notebook", tmp_path)
+        (tmp_path / "key.pub").write_text(key_pair("ed25519")[1])
+
+        out = str(tmp_path / "out")
+        code = main([command, str(package), *options, "--outdir", out, "--verify", str(tmp_path / "key.pub")])
+
+    assert code == 22
+    assert any(logins) == gets
 
 
 def test_cosigns_own_keys_and_signatures_are_read() -> None:
