@@ -15,7 +15,8 @@ from generator.documents.examples import example_files
 from generator.documents.package import package
 from generator.image.build import BuiltImage
 from generator.package.engines.cwltool import load
-from generator.package.folder import failures_named, locked, replace_folder
+from generator.package.folder import failures_named, replace_folder
+from generator.package.folder_lock import locked
 from generator.package.job_file import read_job
 from generator.package.place import check_place, remove_replaced
 from generator.process.process import Process

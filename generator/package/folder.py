@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import re
@@ -13,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from generator.package.exchange import exchange
+from generator.package.folder_lock import locked
 from generator.repository.places import Claim, Holder, foreign_files_error, read_holder
 from generator.shared.errors import UsageError
 
@@ -34,7 +34,8 @@ def replace_folder(
     """Write ``files`` to a temporary folder, check them, and move them to ``final``; whether anything changed.
 
     ``claim`` is that of the build, ``folder`` the name of ``final`` in it; the default is the place of this package.
-    Files that packmill did not write stay: only those listed in the earlier ``package.json`` are replaced.
+    Files that packmill did not write stay: only those listed in the earlier ``package.json`` are replaced. Where
+    ``final`` is a link to a folder, the package is written there, and the link stays.
     ``replace`` also replaces the package of another repository or process, and files of the same name.
 
     Raises:
@@ -43,14 +44,15 @@ def replace_folder(
     """
     contents = {name: text.encode() if isinstance(text, str) else text for name, text in files.items()}
     with failures_named(final):
-        final.parent.mkdir(parents=True, exist_ok=True)
-        with locked(final.parent):
-            _settle(final)
+        real = Path(os.path.realpath(final))  # a folder is exchanged where it is, on its own file system
+        real.parent.mkdir(parents=True, exist_ok=True)
+        with locked(real.parent):
+            _settle(real)
             if _is_same(final, contents):
                 return False
             if not replace:
                 check_folder(final, claim or _claim_of(contents["package.json"]), folder, names=contents)
-            _replace(final, contents, check)
+            _replace(real, contents, check)
     return True
 
 
@@ -66,17 +68,6 @@ def failures_named(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise UsageError(f"{folder} cannot be written: {error.strerror or error}; {otherwise}") from None
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold a folder's lock: one writer at a time; the lock goes with the process that holds it."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _replace(final: Path, contents: Mapping[str, bytes], check: Callable[[Path], None]) -> None:
@@ -104,6 +95,8 @@ def _replace(final: Path, contents: Mapping[str, bytes], check: Callable[[Path],
 def _settle(final: Path) -> None:
     """Finish or undo a replacement, also one that was killed earlier; files that packmill did not write are kept."""
     new, ready, earlier = map(partial(_leftover, final), _LEFTOVERS)
+    for link in filter(Path.is_symlink, (new, ready, earlier)):  # a user's: a replacement makes folders alone
+        link.unlink()
     shutil.rmtree(new, ignore_errors=True)
     if earlier.exists() and not final.exists():
         earlier.rename(final)

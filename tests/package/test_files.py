@@ -14,6 +14,7 @@ from support import Finished, commit_all, write_notebook
 
 from generator.package import folder
 from generator.package.folder import replace_folder
+from generator.package.folder_lock import locked
 from generator.shared.errors import UsageError
 
 
@@ -79,6 +80,50 @@ def test_a_killed_replacement_is_finished_or_undone_by_the_next_one(
     replace_folder(final, documents("three"), check=nothing)
     assert (final / "process.cwl").read_text() == "three"
     assert (final / "mine.txt").read_text() == "mine"
+    assert [path.name for path in final.parent.iterdir()] == ["main"]
+
+
+def test_a_package_behind_a_link_is_replaced_where_the_link_leads(final: Path, tmp_path: Path) -> None:
+    link = tmp_path / "linked" / "main"
+    link.parent.mkdir()
+    link.symlink_to(final)
+
+    for text in ("two", "three"):
+        assert replace_folder(link, documents(text), check=nothing)
+        assert link.readlink() == final
+        assert (final / "process.cwl").read_text() == text
+        assert (final / "mine.txt").read_text() == "mine"
+        assert [path.name for folder in (link, final) for path in folder.parent.iterdir()] == ["main", "main"]
+
+
+def test_a_package_is_made_where_a_link_leads_to_nothing_yet(tmp_path: Path) -> None:
+    (tmp_path / "main").symlink_to(tmp_path / "large" / "trees")
+
+    assert replace_folder(tmp_path / "main", documents("one"), check=nothing)
+    assert (tmp_path / "large/trees/process.cwl").read_text() == "one"
+
+
+def test_a_link_to_a_folder_next_to_the_places_does_not_wait_for_the_build_s_own_lock(tmp_path: Path) -> None:
+    (tmp_path / "ada").mkdir()
+    (tmp_path / "ada/main").symlink_to(tmp_path / "trees")
+
+    with locked(tmp_path):
+        assert replace_folder(tmp_path / "ada/main", documents("one"), check=nothing)
+
+
+@pytest.mark.parametrize("kind", ["new", "ready", "earlier"])
+@pytest.mark.parametrize("leads_to", ["elsewhere", "nowhere"])
+def test_links_that_are_in_the_way_are_removed_and_not_followed(
+    leads_to: str, kind: str, final: Path, tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    replace_folder(elsewhere, documents("other"), check=nothing)
+    (elsewhere / "theirs.txt").write_text("theirs")
+    folder._leftover(final, kind).symlink_to(tmp_path / leads_to)
+
+    assert replace_folder(final, documents("two"), check=nothing)
+    assert sorted(path.name for path in elsewhere.iterdir()) == ["package.json", "process.cwl", "theirs.txt"]
+    assert sorted(path.name for path in final.iterdir()) == ["mine.txt", "package.json", "process.cwl"]
     assert [path.name for path in final.parent.iterdir()] == ["main"]
 
 
