@@ -180,6 +180,23 @@ def test_secrets_are_found_in_the_values_of_a_run(document: str, masked: list[st
 
 
 @pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("https://h/x?sig=abc123", ["sig=abc123"]),
+        ('{"u": "https://h/x?sig=abc123"}', ["sig=abc123"]),
+        ("https://h/x?a=0123456789abcdef&b=1#top", ["a=0123456789abcdef&b=1", "0123456789abcdef"]),
+        ("https://a/x?one=1234,https://b/y?two=5678", ["one=1234", "two=5678"]),
+        ("see (https://h/x?sig=abc123).", ["sig=abc123"]),
+        ("is it https://h/x#top ? yes", []),
+        pytest.param("://" * 300_000, [], id="many-schemes"),
+        pytest.param("https://h/x?k=12345678 " * 40_000, ["k=12345678"], id="one-url-often"),
+    ],
+)
+def test_queries_of_urls_are_masked_in_a_time_that_grows_with_the_text(text: str, masked: list[str]) -> None:
+    assert sorted(masking.query_texts([text])) == sorted(masked)
+
+
+@pytest.mark.parametrize(
     ("name", "secret"),
     [
         ("AWS_SECRET_ACCESS_KEY", True),

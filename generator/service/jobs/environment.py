@@ -6,7 +6,7 @@ Source: https://docs.gitlab.com/ci/variables/predefined_variables/
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -27,8 +27,6 @@ _HOSTS = {
 _FOR_PUBLISHING = ("PACKMILL_SIGN_KEY", "PACKMILL_SIGN_PASSWORD")
 """Variables of the job that publishes alone: others run code of repositories in containers, and sign nothing."""
 _PUBLISHING = "publish"
-_SIGNATURE = 16
-"""Characters of a value in a query that may be a signature."""
 _NOT_FOR_JOBS = ("PACKMILL_DATABASE", "PACKMILL_CI_TRIGGER_TOKEN", "PACKMILL_CI_ACCESS_TOKEN")
 
 
@@ -123,15 +121,8 @@ def secrets_to_mask(values: Mapping[str, str], token: str, *, secret_inputs: Col
     in_urls = (password for value in values.values() for password in re.findall(r"://[^\s/:@]*:([^\s/@]+)@", value))
     named = masking.maskable_forms(value for name, value in values.items() if masking.is_secret(name))
     of_run = masking.secret_texts(values.get("inputs", ""), secret_inputs)
-    of_queries = (text for value in values.values() for text in _query_texts(value))
+    of_queries = masking.query_texts(values.values())
     return [token, *(values[name] for name in _HOSTS if values.get(name)), *in_urls, *of_queries, *named, *of_run]
-
-
-def _query_texts(value: str) -> Iterator[str]:
-    """Yield the queries of the URLs in a text and their long values, which may be signatures."""
-    for query in re.findall(r"://[^\s?#]*\?([^\s#]{4,})", value):
-        yield query
-        yield from (text for text in re.findall(r"=([^&]*)", query) if len(text) >= _SIGNATURE)
 
 
 def _predefined_variables(

@@ -16,6 +16,9 @@ _SECRET_NAME = re.compile(r"(token|passw(or)?d|passphrase|secret|key|credentials
 _OPAQUE = ("inputs", "values")
 """Variables whose values are documents that may hold secrets."""
 _SHORTEST, _MOST, _LONGEST = 4, 500, 1 << 18
+_SIGNATURE = 16
+"""Characters of a value in a query that may be a signature."""
+_AROUND_URLS = re.compile(r"[\s\"'<>\\]+")
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -71,3 +74,24 @@ def maskable_forms(texts: Iterable[str]) -> list[str]:
             if len(form.strip()) >= _SHORTEST:
                 found[form.strip()] = None
     return list(found)[:_MOST]
+
+
+def query_texts(values: Iterable[str]) -> list[str]:
+    """Return the queries of the URLs in texts, JSON and YAML included, and their long values, as for `maskable_forms`.
+
+    The time grows with the length alone: a request may hold a million characters.
+    """
+    found: dict[str, None] = {}
+    for query in (query for value in values for query in _queries(value)):
+        long = (text for text in (part.partition("=")[2] for part in query.split("&")) if len(text) >= _SIGNATURE)
+        found.update(dict.fromkeys((query, *long)))
+    return sorted(found, key=len, reverse=True)[:_MOST]
+
+
+def _queries(text: str) -> Iterator[str]:
+    for word in dict.fromkeys(_AROUND_URLS.split(text)):
+        *others, last = word.split("://")[1:] or [""]
+        for address in (*(other.rpartition(",")[0] or other for other in others), last):
+            query = address.partition("#")[0].partition("?")[2].rstrip(".,;)]}")
+            if len(query) >= _SHORTEST:
+                yield query
