@@ -148,8 +148,9 @@ def test_what_a_role_may_do(service: Service, of_role: dict[str, str]) -> None:
 
 def test_a_token_of_the_role_read_writes_nothing_whatever_its_scopes(service: Service) -> None:
     database = open_database(service.data, None)
-    made = tokens.create(database, name="odd", scopes=("api",), role="read")
+    made = tokens.create(database, name="odd", scopes=("api", "trigger"), role="read")
     database.close()
+    assert service.ask("POST", "/trigger/pipeline", token="", data={"token": made, "ref": "main"}).status_code == 404
     for method, path in service_routes():
         if method in WRITING and path.startswith("/api/") and not path.endswith("/trigger/pipeline"):
             assert ask_raw(service.port, method, filled(path, {}), {"PRIVATE-TOKEN": made})[0] == 403, (method, path)

@@ -52,7 +52,7 @@ async def trigger(request: Request, ref: str | None = None) -> Response:
 def _trigger(request: Request, token: str, ref: str, variables: list[dict[str, str]], inputs: object) -> Response:
     here = context(request)
     identity = here.access.find(token, client_address(request))
-    if identity is None or "trigger" not in identity.scopes:
+    if identity is None or not identity.may_trigger:
         raise_not_found()
     audit.note_author(identity.author(client_address(request)))
     if inputs:

@@ -45,6 +45,11 @@ class Identity:
         return "api" in self.scopes and self.role != "read"
 
     @property
+    def may_trigger(self) -> bool:
+        """Whether the token may start pipelines as a trigger token."""
+        return "trigger" in self.scopes and self.role != "read"
+
+    @property
     def may_administer(self) -> bool:
         """Whether the token may delete, has hooks, and reads the audit log."""
         return "api" in self.scopes and self.role == "admin"
