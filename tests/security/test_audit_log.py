@@ -129,6 +129,19 @@ def test_the_log_is_kept_and_not_even_its_database_changes_it(service: Service) 
     assert _events(service) == before
 
 
+def test_a_start_after_a_kill_gives_the_log_its_guards(tmp_path: Path) -> None:
+    database = open_database(tmp_path, None)
+    tokens.create(database, name="ada", scopes=["api"])
+    with database.transaction() as connection:  # as if the first start was killed before it made them
+        connection.execute(sa.text("DROP TRIGGER audit_events_no_DELETE"))
+    database.close()
+
+    database = open_database(tmp_path, None)
+    with pytest.raises(sa.exc.DatabaseError, match="append-only"), database.transaction() as connection:
+        connection.execute(sa.text("DELETE FROM audit_events"))
+    database.close()
+
+
 def test_what_a_role_may_do(service: Service, of_role: dict[str, str]) -> None:
     def statuses(method: str, path: str, **data: str) -> dict[str, int]:
         return {role: service.ask(method, path, token=of_role[role], data=data).status_code for role in ROLES}

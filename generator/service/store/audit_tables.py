@@ -20,15 +20,36 @@ audit_events = sa.Table(
 )
 """``author_id`` is a token's, 0 for packmill itself; ``address`` is empty if no request caused the event."""
 
-_SQLITE = "CREATE TRIGGER audit_events_no_{name} BEFORE {name} ON audit_events BEGIN SELECT RAISE(ABORT, '{why}'); END"
-_POSTGRESQL = "CREATE RULE audit_events_no_{name} AS ON {name} TO audit_events DO INSTEAD NOTHING"
+_WHY = "the audit log is append-only"
+_SQLITE = [
+    f"CREATE TRIGGER IF NOT EXISTS audit_events_no_{name} BEFORE {name} ON audit_events "
+    f"BEGIN SELECT RAISE(ABORT, '{_WHY}'); END"
+    for name in ("UPDATE", "DELETE")
+]
+_POSTGRESQL = [
+    f"""
+    CREATE OR REPLACE FUNCTION audit_events_refuse() RETURNS trigger LANGUAGE plpgsql
+    AS $$ BEGIN RAISE EXCEPTION '{_WHY}'; END $$
+    """,
+    """
+    CREATE TRIGGER audit_events_keep BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_events
+    FOR EACH STATEMENT EXECUTE FUNCTION audit_events_refuse()
+    """,
+]
+_HAS_TRIGGER = "SELECT 1 FROM pg_trigger WHERE tgname = 'audit_events_keep'"
 
 
-def _keep(_table: sa.Table, connection: sa.Connection, **_: object) -> None:
-    """Let the database itself refuse that rows are changed or removed."""
-    text = {"sqlite": _SQLITE, "postgresql": _POSTGRESQL}.get(connection.dialect.name, "")
-    for name in ("UPDATE", "DELETE") if text else ():
-        connection.execute(sa.text(text.format(name=name, why="the audit log is append-only")))
+def refuse_changes(engine: sa.Engine) -> None:
+    """Let the database itself refuse that rows are changed or removed.
 
-
-sa.event.listen(audit_events, "after_create", _keep)
+    At every start, because a kill may have come between the table and its triggers.
+    """
+    with engine.begin() as connection:
+        if engine.dialect.name == "sqlite":
+            statements = _SQLITE
+        elif connection.execute(sa.text(_HAS_TRIGGER)).first():  # replacing it would wait for the writers
+            return
+        else:
+            statements = _POSTGRESQL
+        for statement in statements:
+            connection.execute(sa.text(statement))

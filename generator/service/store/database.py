@@ -129,6 +129,7 @@ class Database:
             for tables in (_tables, *(one.metadata for one in others)):
                 tables.create_all(self._engine)
                 add_missing_columns(self._engine, tables)
+            audit_tables.refuse_changes(self._engine)
         except ModuleNotFoundError as error:
             raise UsageError(f"--database: the driver is not installed; run: pip install {error.name}") from None
         except (ArgumentError, OperationalError, SQLAlchemyError) as error:
