@@ -133,7 +133,7 @@ def test_a_served_run_with_secrets_leaves_none(tmp_path: Path) -> None:
         tmp_path / "root" / "a.ipynb",
         cell,
         "assert 'marked' in secret\nprint(len(secret))",
-        "import resource\nassert resource.getrlimit(resource.RLIMIT_CORE) == (0, 0)",
+        "import resource\nassert resource.getrlimit(resource.RLIMIT_CORE) == (1, 1)",
     )
     write_notebook(tmp_path / "root" / "fails.ipynb", cell, "1 / (other - 1)")
     given = f"ada:admin:{_secret('served-token')}"

@@ -167,6 +167,6 @@ class Lookups:
                 self._data, writable=(folder,), read=(_CODE, self._job_context.project.folder)
             ),
             "resources": {
-                "RLIMIT_CPU": limits.cpu, "RLIMIT_AS": limits.memory, "RLIMIT_FSIZE": limits.file, "RLIMIT_CORE": 0,
+                "RLIMIT_CPU": limits.cpu, "RLIMIT_AS": limits.memory, "RLIMIT_FSIZE": limits.file, "RLIMIT_CORE": 1,
             },
         }  # fmt: skip

@@ -35,7 +35,7 @@ def apply_limits(limits: Mapping[str, Any]) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (limits["memory"], limits["memory"]))
     resource.setrlimit(resource.RLIMIT_FSIZE, (limits["page"], limits["page"]))
     resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CORE, (1, 1))  # as generator.shared.core_dumps
     signal.alarm(limits["seconds"])
 
 
