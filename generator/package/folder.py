@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from generator.package.exchange import exchange
 from generator.package.folder_lock import locked
@@ -130,9 +130,28 @@ def check_folder(final: Path, claim: Claim | None, folder: str, *, names: Iterab
         raise UsageError(f"{final} exists and is not a package of packmill; {otherwise}")
     if present and claim:
         claim.replaces(present, folder, where=str(final), otherwise=otherwise)
-    others = {name for name in names if os.path.lexists(final / name)}.difference(present.documents if present else ())
+    others = _in_the_way(final, names, ours=frozenset(present.documents if present else ()))
     if others and claim:
         raise foreign_files_error(str(final), others, claim.own, otherwise=otherwise)
+
+
+def _in_the_way(final: Path, names: Iterable[str], *, ours: frozenset[str]) -> set[str]:
+    """Return what packmill did not write where a file or one of its folders will be."""
+    found = set()
+    for name in names:
+        if os.path.lexists(final / name) and (name not in ours or _is_real_folder(final / name)):
+            found.add(name)
+        above = (parent.as_posix() for parent in PurePosixPath(name).parents)
+        found |= {
+            parent
+            for parent in above
+            if parent not in (".", *ours) and os.path.lexists(final / parent) and not _is_real_folder(final / parent)
+        }
+    return found
+
+
+def _is_real_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
 
 
 def _is_shared(folder: Path, claim: Claim | None, name: str) -> bool:
@@ -189,8 +208,7 @@ def _hand_over(retired: Path, final: Path, ours: frozenset[str]) -> None:
     for path in sorted(retired.iterdir()):
         target = final / path.name
         below = frozenset(name.partition("/")[2] for name in ours if name.startswith(f"{path.name}/"))
-        is_folder = path.is_dir() and not path.is_symlink()
-        if is_folder and (below or target.is_dir()):
+        if _is_real_folder(path) and (below or target.is_dir()):
             _hand_over(path, target, below)
         elif path.name not in ours and not os.path.lexists(target):
             target.parent.mkdir(parents=True, exist_ok=True)

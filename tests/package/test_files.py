@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -15,11 +16,13 @@ from support import Finished, commit_all, write_notebook
 from generator.package import folder
 from generator.package.folder import replace_folder
 from generator.package.folder_lock import locked
+from generator.repository.places import PlaceTakenError
 from generator.shared.errors import UsageError
 
 
-def documents(text: str) -> dict[str, str | bytes]:
-    return {"process.cwl": text, "package.json": json.dumps({"documents": ["process.cwl", "package.json"]})}
+def documents(text: str, *more: str) -> dict[str, str | bytes]:
+    names = ["process.cwl", *more, "package.json"]
+    return {**dict.fromkeys(names, text), "package.json": json.dumps({"documents": names})}
 
 
 def nothing(_: Path) -> None:
@@ -145,6 +148,37 @@ def test_a_folder_of_someone_else_is_refused(tmp_path: Path) -> None:
         replace_folder(tmp_path, documents("one"), check=nothing)
 
     assert [path.name for path in tmp_path.iterdir()] == ["README.md"]
+
+
+@pytest.mark.parametrize("kind", ["file", "link", "link to nothing"])
+def test_a_user_s_file_with_the_name_of_a_new_folder_is_kept(kind: str, final: Path) -> None:
+    if kind == "file":
+        (final / "examples").write_text("mine")
+    else:
+        (final / "examples").symlink_to("." if kind == "link" else "nothing")
+
+    with pytest.raises(PlaceTakenError, match=r"did not write \(examples\)"):
+        replace_folder(final, documents("two", "examples/a.txt", "examples/b/c.txt"), check=nothing)
+
+    assert os.path.lexists(final / "examples")
+    assert (final / "process.cwl").read_text() == "one"
+
+
+def test_a_user_s_folder_with_the_name_of_a_document_is_kept(final: Path) -> None:
+    (final / "process.cwl").unlink()
+    (final / "process.cwl").mkdir()
+    (final / "process.cwl/mine.txt").write_text("mine")
+
+    with pytest.raises(PlaceTakenError, match=r"did not write \(process.cwl\)"):
+        replace_folder(final, documents("two"), check=nothing)
+
+    assert (final / "process.cwl/mine.txt").read_text() == "mine"
+
+
+def test_a_document_may_become_a_folder_of_documents(final: Path) -> None:
+    for names in (("examples",), ("examples/a.txt",), ("examples/a.txt", "examples/b.txt")):
+        assert replace_folder(final, documents("two", *names), check=nothing)
+        assert {path.relative_to(final).as_posix() for path in final.glob("examples/*")} == {*names} - {"examples"}
 
 
 def test_a_place_that_cannot_be_written_is_named() -> None:
