@@ -72,10 +72,10 @@ def several(base_image: str, place: Path, request: pytest.FixtureRequest) -> Bui
     repository = place / "tests" / "several"
     write_notebook(
         repository / "good.ipynb",
-        "token = ''  # type: secret\nn = 1  # type: int\nsource = []  # type: stage-in?\npath = None  # type: file\n"
+        "token = ''  # type: secret\nn = 1  # type: int\nsource = []  # type: stage-in?\npage = None  # type: file\n"
         "mode = 'a'  # type: Literal['a', 'b']\nout = 'n.txt'  # type: stage-out",
         "import os\nfrom packmill import glue\nopen(out, 'w').write(str(n))\nglue('n', n)\nglue('mode', mode)\n"
-        "glue('names', [item['basename'] for item in source])\nglue('text', open(path).read() if path else None)\n"
+        "glue('names', [item['basename'] for item in source])\nglue('text', open(page).read() if page else None)\n"
         "glue('length', len(token))\nglue('uid', os.getuid())\nglue('home', os.environ['HOME'])",
     )
     write_notebook(

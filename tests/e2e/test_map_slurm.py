@@ -49,7 +49,7 @@ def test_after_a_killed_leader_the_rest_of_the_rows_run_on_slurm_and_no_row_twic
 ) -> None:
     outdir = tmp_path / "out"
     (tmp_path / "not-text").write_bytes(b"\xff")
-    (tmp_path / "t.csv").write_text("n,path\n" + "".join(f"{n},\n" for n in range(1, 12)) + "12,not-text\n")
+    (tmp_path / "t.csv").write_text("n,page\n" + "".join(f"{n},\n" for n in range(1, 12)) + "12,not-text\n")
     words = ["map", str(several.package / "good"), str(tmp_path / "t.csv"), "--outdir", str(outdir)]
     words += ["--engine", "toil", "--batch-system", "slurm", "--rows-per-job", "4"]
     process = subprocess.Popen([sys.executable, "-m", "generator", *words], stderr=subprocess.PIPE, text=True)

@@ -83,7 +83,7 @@ def test_typed_values_reach_the_notebook(several: Built, tmp_path: Path, packmil
     for name in ("a.txt", "b.txt"):
         (tmp_path / name).write_text(f"this is {name}")
 
-    values = ("n=7", f"source={tmp_path}/a.txt", f"source={tmp_path}/b.txt", f"path={tmp_path}/a.txt", "mode=b")
+    values = ("n=7", f"source={tmp_path}/a.txt", f"source={tmp_path}/b.txt", f"page={tmp_path}/a.txt", "mode=b")
     options = (word for value in values for word in ("-p", value))
 
     finished = packmill("run", several.package / "good", *options, "--outdir", tmp_path / "out")
@@ -233,7 +233,7 @@ def test_a_kernel_that_the_image_lacks_gives_exit_16(
         (["n=x"], "n is 'x', but an int is needed"),
         (["tokn=1"], "tokn: no such input; did you mean 'token'?"),
         (["mode=c"], "mode is 'c', but one of 'a', 'b' is needed"),
-        (["path=/no/such"], "path is '/no/such', but this file does not exist"),
+        (["page=/no/such"], "page is '/no/such', but this file does not exist"),
         (["token=x"], "token is secret, and other users can read command lines"),
         (["n"], "'n': write it as name=value"),
     ],
