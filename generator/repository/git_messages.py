@@ -18,8 +18,11 @@ _UNWRITTEN = (
     r"failed to write new configuration file|couldn't (write|set) '|unable to (create|write|append|copy)"
     r"|Needed a single revision"  # git fetch ends with 0 although it could not write FETCH_HEAD
 )
-_CAUSES = tuple(f": {os.strerror(number)}" for number in errno.errorcode)
-"""How a line ends if git knows the cause, here another one than a full disk."""
+_CAUSES = tuple(f": {os.strerror(number)}" for number in errno.errorcode if number != errno.ENOENT)
+"""How a line ends if git knows the cause, here another one than a full disk.
+
+"No such file or directory" is left out: git prints it in a new clone if it could not make a folder before.
+"""
 
 
 def explain_git_error(repository: Repository, error: Exception, secret: str) -> str:

@@ -15,6 +15,7 @@ from support import Finished, commit_all, git, write_notebook
 from generator.image.names import reference
 from generator.repository.address import check_checkout, parse_repository
 from generator.repository.fetch import Checkout, fetch
+from generator.repository.git_messages import is_disk_full
 from generator.repository.source import Source
 from generator.shared.errors import PackmillError, RepositoryError, UsageError
 
@@ -192,6 +193,12 @@ def test_a_name_that_is_too_long_is_no_full_disk(repository: Path, tmp_path: Pat
         checkout_of(repository, "main", tmp_path)
 
     assert "disk" not in str(refused.value)
+
+
+def test_a_folder_that_git_could_not_make_is_a_full_disk() -> None:
+    missing = "unable to create directory for '.git/logs/refs/remotes/origin/main': No such file or directory"
+
+    assert is_disk_full(f"  error: cannot update the ref 'refs/remotes/origin/main': {missing}")
 
 
 def test_what_is_not_committed_is_named_and_not_packaged(repository: Path, tmp_path: Path) -> None:
