@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from json import encoder
 from typing import Any
 
@@ -14,26 +15,37 @@ def json_text(value: Any, *, sort_keys: bool = False) -> bytes:
 
     Infinite numbers and NaN, which JSON lacks, become null, as in JavaScript.
     """
-    try:
-        return _text(value, sort_keys=sort_keys)
-    except RecursionError:  # nested too deeply for an indentation, which json does in Python
-        return json.dumps(value, sort_keys=sort_keys, default=str).encode()
+    for write in (_quickly, _deeply):
+        with suppress(RecursionError):
+            return _text(write, value, sort_keys=sort_keys)
+    # nested too deeply for an indentation, which json does in Python
+    return json.dumps(value, sort_keys=sort_keys, default=str).encode()
 
 
-def _text(value: Any, *, sort_keys: bool) -> bytes:
+def _text(write: Callable[..., str], value: Any, *, sort_keys: bool) -> bytes:
     try:
-        return _strict_text(value, sort_keys=sort_keys)
+        return _strict_text(write, value, sort_keys=sort_keys)
     except UnicodeError:
         raise
     except ValueError:
-        return _strict_text(_replace_non_finite(value, lambda _number: None), sort_keys=sort_keys)
+        return _strict_text(write, _replace_non_finite(value, lambda _number: None), sort_keys=sort_keys)
 
 
-def _strict_text(value: Any, *, sort_keys: bool) -> bytes:
+def _strict_text(write: Callable[..., str], value: Any, *, sort_keys: bool) -> bytes:
     try:
-        return _Indented(encoder.encode_basestring, sort_keys=sort_keys).text(value, "\n").encode()
+        return write(value, ascii_only=False, sort_keys=sort_keys).encode()
     except UnicodeEncodeError:
-        return _Indented(encoder.encode_basestring_ascii, sort_keys=sort_keys).text(value, "\n").encode()
+        return write(value, ascii_only=True, sort_keys=sort_keys).encode()
+
+
+def _quickly(value: Any, *, ascii_only: bool, sort_keys: bool) -> str:
+    quoted = encoder.encode_basestring_ascii if ascii_only else encoder.encode_basestring
+    return _Indented(quoted, sort_keys=sort_keys).text(value, "\n")
+
+
+def _deeply(value: Any, *, ascii_only: bool, sort_keys: bool) -> str:
+    """Write the same text with one call for a level of nesting, where `_Indented` needs two."""
+    return json.dumps(value, indent=1, default=str, allow_nan=False, ensure_ascii=ascii_only, sort_keys=sort_keys)
 
 
 _plain = json.JSONEncoder(allow_nan=False).encode

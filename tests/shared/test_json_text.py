@@ -51,6 +51,17 @@ def test_a_lone_surrogate_is_escaped() -> None:
     assert json_text({"\ud800": "é"}) == b'{\n "\\ud800": "\\u00e9"\n}'
 
 
+@pytest.mark.parametrize("text", ["é", "\ud800"], ids=["UTF-8", "escaped"])
+def test_deeply_nested_values_are_indented(text: str) -> None:
+    value: Any = {"text": text}
+    for _ in range(300):
+        value = {"b": [value], "a": 1}
+
+    for sort_keys in (False, True):
+        expected = json.dumps(value, indent=1, sort_keys=sort_keys, ensure_ascii=text != "é")
+        assert json_text(value, sort_keys=sort_keys).decode() == expected
+
+
 @pytest.mark.parametrize("depth", [400, 900])
 def test_deeply_nested_lists_are_valid(depth: int) -> None:
     value: list[Any] = []
