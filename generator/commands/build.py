@@ -203,7 +203,7 @@ def _signing_key(options: argparse.Namespace) -> SigningKey:
 
     if not options.push:
         raise UsageError("--sign needs --push: signatures are in the registry of the image; add --push")
-    return read_signing_key(options.sign, os.environ)
+    return read_signing_key(options.sign, os.environ, where="--sign")
 
 
 def _platform(options: argparse.Namespace) -> Platform | None:

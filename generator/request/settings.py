@@ -175,7 +175,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         registry_user=environment.get("PACKMILL_REGISTRY_USER", ""),
         registry_password=environment.get("PACKMILL_REGISTRY_PASSWORD", ""),
         registry_host=environment.get("PACKMILL_REGISTRY_HOST", ""),
-        sign_key=read_signing_key(key, environment) if (key := environment.get("PACKMILL_SIGN_KEY", "")) else None,
+        sign_key=_sign_key(environment),
         base_image=environment.get("PACKMILL_BASE_IMAGE") or None,
         cache_registry=check_registry(cache) if (cache := environment.get("PACKMILL_CACHE_REGISTRY", "")) else None,
         docker_host=environment.get("DOCKER_HOST") or None,
@@ -198,14 +198,20 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     )
 
 
-def read_signing_key(key: str, environment: Mapping[str, str]) -> SigningKey:
+def _sign_key(environment: Mapping[str, str]) -> SigningKey | None:
+    key = environment.get("PACKMILL_SIGN_KEY", "")
+    return read_signing_key(key, environment, where="PACKMILL_SIGN_KEY") if key else None
+
+
+def read_signing_key(key: str, environment: Mapping[str, str], *, where: str) -> SigningKey:
     """Read the key that signs images: a text in PEM, or the path of a file with one.
+
+    ``where`` names the variable or the option in errors, which never show its value: a part of a key could be in it.
 
     Raises:
         UsageError: the file cannot be read, or the key cannot be used.
     """
-    where = "PACKMILL_SIGN_KEY" if "-----BEGIN" in key else key
-    text = key if "-----BEGIN" in key else _read_key(Path(key))
+    text = key if "-----BEGIN" in key else _read_key(Path(key), where=where)
     return parse_signing_key(text, environment.get("PACKMILL_SIGN_PASSWORD", ""), where=where)
 
 
@@ -215,16 +221,16 @@ def read_verifying_key(file: Path) -> VerifyingKey:
     Raises:
         UsageError: the file cannot be read, or is not a public key.
     """
-    return parse_verifying_key(_read_key(file), where=str(file))
+    return parse_verifying_key(_read_key(file, where=str(file)), where=str(file))
 
 
-def _read_key(file: Path) -> str:
+def _read_key(file: Path, *, where: str) -> str:
     try:
         with file.open(encoding="utf-8") as opened:
             return opened.read(_LARGEST_KEY)
     except (OSError, UnicodeDecodeError, ValueError) as error:
         reason = getattr(error, "strerror", "") or "not a text"
-        raise UsageError(f"{file}: the key cannot be read: {reason}; name a file with a key in PEM") from None
+        raise UsageError(f"{where}: the key cannot be read: {reason}; name a file with a key in PEM") from None
 
 
 def _fetch_limits(environment: Mapping[str, str]) -> FetchLimits:

@@ -285,6 +285,19 @@ def test_a_key_without_its_password_is_refused_and_not_shown(password: str, mess
     assert private.splitlines()[1] not in repr(readable)
 
 
+def test_a_key_without_its_first_line_is_not_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    body = key_pair("ed25519")[0].splitlines()[1]
+
+    with pytest.raises(UsageError, match="^PACKMILL_SIGN_KEY: the key cannot be read") as refused:
+        read_settings({"PACKMILL_SIGN_KEY": body})
+    code = main(["build", "https://example.org/a/b", "--push", "registry.example.org/a", "--sign", body])
+
+    assert body not in str(refused.value)
+    assert code == 2
+    assert body not in (shown := capsys.readouterr().err)
+    assert "--sign: the key cannot be read" in shown
+
+
 def test_keys_of_other_kinds_are_refused() -> None:
     from cryptography.hazmat.primitives import serialization as pem
     from cryptography.hazmat.primitives.asymmetric import rsa
