@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
 
+signing_variables = tuple(f"PACKMILL_SIGN_{word}" for word in ("KEY", "KEY_FILE", "PASSWORD", "PASSWORD_FILE"))
+"""Variables that no program inherits."""
 _detached: list[subprocess.Popen[bytes]] = []
 _apart: list[subprocess.Popen[bytes]] = []
 _streaming: set[subprocess.Popen[bytes]] = set()
@@ -73,8 +75,8 @@ def run(
 
 
 def _inherited() -> dict[str, str]:
-    """Return the variables that programs inherit: none of them signs."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("PACKMILL_SIGN_")}
+    """Return the variables that programs inherit."""
+    return {name: value for name, value in os.environ.items() if name not in signing_variables}
 
 
 def stream(
@@ -198,7 +200,12 @@ def start_detached(command: tuple[str, ...], *, log: Path) -> int:
     """Start a daemon that outlives this process and its terminal; return its process ID."""
     with log.open("ab") as file:
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, start_new_session=True
+            command,
+            env=_inherited(),
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
     _detached.append(process)  # without a reference, Popen warns that the child is still running
     return process.pid
@@ -212,7 +219,13 @@ def start_apart(command: tuple[str, ...], *, handing: int, text: str, log: Path)
     reading, writing = os.pipe()
     with log.open("ab") as file:
         process = subprocess.Popen(
-            command, stdin=reading, stdout=file, stderr=file, start_new_session=True, pass_fds=(handing,)
+            command,
+            env=_inherited(),
+            stdin=reading,
+            stdout=file,
+            stderr=file,
+            start_new_session=True,
+            pass_fds=(handing,),
         )
     os.close(reading)
     with os.fdopen(writing, "wb") as pipe:
@@ -232,7 +245,12 @@ class Conversation:
         """
         with log.open("ab") as file:
             self._process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=file, start_new_session=True
+                command,
+                env=_inherited(),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=file,
+                start_new_session=True,
             )
         self._held = b""
         self._stdin, self._stdout = cast("IO[bytes]", self._process.stdin), cast("IO[bytes]", self._process.stdout)

@@ -18,7 +18,7 @@ from urllib.parse import quote, unquote, urlsplit
 from generator.network.address_policy import Access
 from generator.network.guarded_proxy import GuardedProxy
 from generator.repository.address import Repository
-from generator.subprocesses import run
+from generator.subprocesses import run, signing_variables
 
 _ASKPASS = """#!/bin/sh
 # The prompt is compared whole: a part of it could be a hostile submodule's address. git 2.48 began to encode its parts.
@@ -82,6 +82,7 @@ def git_environment(
     """
     leave_hook()
     with ExitStack() as stack:
+        stack.enter_context(_without_variables(signing_variables))  # GitPython's git inherits all others
         temporary = stack.enter_context(TemporaryDirectory(prefix="packmill-git-"))
         password = token or repository.password
         settings = [*_secret_settings(password), ("http.followRedirects", "initial" if redirects else "false")]

@@ -13,15 +13,20 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
+import git
 import pytest
 import requests
 from ports import free_port
 from waiting import wait_until
 
+from generator import subprocesses
 from generator.cli import main
 from generator.containers.registry_session import anonymous
 from generator.containers.signatures import sign_image, verify_image
 from generator.documents.slsa import predicate_type, slsa_predicate
+from generator.network.address_policy import Access
+from generator.repository.address import parse_repository
+from generator.repository.git_environment import git_environment
 from generator.request.settings import read_settings
 from generator.shared.errors import SignatureError, UsageError
 from generator.signing.formats import envelope, open_envelope, statement
@@ -288,7 +293,7 @@ def test_a_key_without_its_password_is_refused_and_not_shown(password: str, mess
 def test_a_key_without_its_first_line_is_not_shown(capsys: pytest.CaptureFixture[str]) -> None:
     body = key_pair("ed25519")[0].splitlines()[1]
 
-    with pytest.raises(UsageError, match="^PACKMILL_SIGN_KEY: the key cannot be read") as refused:
+    with pytest.raises(UsageError, match=r"^PACKMILL_SIGN_KEY: the key cannot be read") as refused:
         read_settings({"PACKMILL_SIGN_KEY": body})
     code = main(["build", "https://example.org/a/b", "--push", "registry.example.org/a", "--sign", body])
 
@@ -335,10 +340,43 @@ def test_only_the_job_that_publishes_gets_the_key() -> None:
     assert without_signing_key(own, "build") == {"PATH": "/bin"}
 
 
-def test_programs_that_packmill_starts_do_not_inherit_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    from generator.subprocesses import run
-
+@pytest.fixture
+def key_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PACKMILL_SIGN_KEY", "-----BEGIN")
     monkeypatch.setenv("PACKMILL_SIGN_PASSWORD", "harmless")
 
-    assert "PACKMILL_SIGN" not in run(("env",)).stdout
+
+@pytest.mark.usefixtures("key_in_the_environment")
+@pytest.mark.parametrize("way", ["run", "stream", "start_detached", "start_apart", "Conversation"])
+def test_programs_that_packmill_starts_do_not_inherit_the_key(way: str, tmp_path: Path) -> None:
+    seen, log = tmp_path / "seen", tmp_path / "log"
+    command = ("sh", "-c", 'env > "$0.part"; mv "$0.part" "$0"', str(seen))
+
+    if way == "run":
+        subprocesses.run(command)
+    elif way == "stream":
+        subprocesses.stream(command, on_line=print)
+    elif way == "start_detached":
+        subprocesses.start_detached(command, log=log)
+    elif way == "start_apart":
+        with log.open("wb") as file:
+            subprocesses.start_apart(command, handing=file.fileno(), text="", log=log)
+    else:
+        subprocesses.Conversation(command, log=log).end()
+
+    wait_until(seen.exists, message="the program has printed its environment")
+    assert "PATH=" in seen.read_text()
+    assert "PACKMILL_SIGN" not in seen.read_text()
+
+
+@pytest.mark.usefixtures("key_in_the_environment")
+@pytest.mark.parametrize("access", [Access.FULL, Access.PUBLIC], ids=lambda one: one.name)
+def test_git_does_not_inherit_the_key(access: Access, tmp_path: Path) -> None:
+    repository = parse_repository("https://example.org/a/b")
+
+    with git_environment(repository, "", access=access) as environment:
+        printed = git.Git(tmp_path).execute(["git", "-c", "alias.print=!env", "print"], env=environment)
+
+    assert "GIT_ASKPASS" in printed
+    assert "PACKMILL_SIGN" not in printed
+    assert os.environ["PACKMILL_SIGN_KEY"]
