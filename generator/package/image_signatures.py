@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from generator.containers.registry_session import Login
-from generator.package.job_file import read_yaml
+from generator.package.document_rules.fields import items, mapping
+from generator.package.plain_document import read_document
 from generator.progress import Progress
-from generator.shared.yaml_limits import read_text
+from generator.shared.errors import DocumentError
 from generator.signing.keys import VerifyingKey
 
 
@@ -25,6 +26,7 @@ class Verification:
         """Check the images of documents that follow `generator.package.document_rules`.
 
         Raises:
+            DocumentError: a document names no image.
             SignatureError: an image has no valid signature.
         """
         from generator.containers.signatures import verify_image
@@ -34,17 +36,30 @@ class Verification:
             progress.say(f"{image}: signature verified")
 
 
-def images_of(document: Path) -> Iterator[str]:
-    """Return the images that a document names, those of the documents of its steps included."""
-    for node in _mappings(read_yaml(read_text(document))):
-        if isinstance(image := node.get("dockerPull"), str):
-            yield image
-        if isinstance(run := node.get("run"), str) and run.endswith(".cwl"):
-            yield from images_of(document.with_name(Path(run).name))
+def images_of(document: Path) -> list[str]:
+    """List the images that a document names, those of the documents of its steps included.
+
+    The document follows `generator.package.document_rules`, so no other place of it names an image.
+
+    Raises:
+        DocumentError: a document cannot be read, or names no image.
+    """
+    try:
+        top = mapping(read_document(document))
+    except DocumentError as error:
+        raise DocumentError(f"{document}: {error}") from None
+    found = []
+    for process in map(mapping, items(top["$graph"]) if "$graph" in top else [top]):
+        found += _own_images(process)
+        for step in mapping(process.get("steps")).values():
+            run = mapping(step).get("run")
+            if isinstance(run, str) and not run.startswith("#"):
+                found += images_of(document.parent / run)
+    if not found:
+        raise DocumentError(f"{document}: names no image whose signature can be verified; build the package again")
+    return found
 
 
-def _mappings(value: Any) -> Iterator[dict[str, Any]]:
-    if isinstance(value, dict):
-        yield value
-    for below in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-        yield from _mappings(below)
+def _own_images(process: dict[str, Any]) -> list[str]:
+    needs = [mapping(mapping(process.get(place)).get("DockerRequirement")) for place in ("requirements", "hints")]
+    return [image for need in needs if isinstance(image := need.get("dockerPull"), str)]
