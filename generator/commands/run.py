@@ -50,7 +50,8 @@ Options after -- go to the engine: packmill run PACKAGE -- --debug"""
     parser.add_argument(
         "--resume",
         action="store_true",
-        help="with toil and --batch-system: continue a run that ended early from its job store, in DIR/.packmill-toil",
+        help="with toil and --batch-system: continue a run that ended early from its job store, in DIR/.packmill-toil; "
+        "not with --verify",
     )
     parser.add_argument(
         "--provenance",

@@ -21,7 +21,7 @@ from generator.package.inputs import check_job, refuse_remote_files
 from generator.package.job_file import read_job, refuse_address_keys
 from generator.package.record import read_record
 from generator.progress import Progress
-from generator.shared.errors import DocumentError
+from generator.shared.errors import DocumentError, UsageError
 
 _THIS_MACHINE = Cluster()
 _TOIL_FOLDER = ".packmill-toil"
@@ -62,7 +62,7 @@ def run_package(
     ``provenance`` is a folder for the crate of the run (`generator.package.run_crate`), also of one that fails.
 
     Raises:
-        UsageError: the values do not fit the interface; nothing was started.
+        UsageError: the values do not fit the interface, or ``verification`` is to continue a run; nothing was started.
         DocumentError: the package has parts that packmill does not write, and is not trusted; nothing was started.
         SignatureError: an image has no valid signature; nothing was started.
         RunError: the run failed.
@@ -75,6 +75,11 @@ def run_package(
     from generator.package.run_crate.recording import recorded
     from generator.package.run_crate.run import Given
 
+    if verification and (resume or "--restart" in options):
+        raise UsageError(
+            "--verify: a continued run starts the images of the workflow that Toil stored, which are not verified; "
+            "omit --resume and choose another --outdir, or omit --verify"
+        )
     folder = find_process(package).parent
     job_file = job or folder / "inputs.yml"
     hints = read_hints(folder)

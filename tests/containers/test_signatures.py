@@ -211,6 +211,20 @@ def test_a_run_starts_nothing_if_an_image_is_not_signed(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("words", [("--resume",), ("--", "--restart")], ids=["--resume", "Toil's --restart"])
+def test_a_run_that_continues_is_not_verified(
+    words: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    package = package_with(f"registry.example.org/a@sha256:{'5' * 64}", "no-inputs", tmp_path)
+    (tmp_path / "key.pub").write_text(key_pair("ed25519")[1])
+    key, out = str(tmp_path / "key.pub"), str(tmp_path / "out")
+
+    code = main(["run", str(package), "--outdir", out, "--engine", "toil", "--trust", "--verify", key, *words])
+
+    assert code == 2
+    assert "omit --resume and choose another --outdir" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("host", "gets"),
     [("", False), ("registry.example.org", False), ("127.0.0.1", True)],
