@@ -90,7 +90,7 @@ def run_package(
     job_values = check_job({**own, **replaced}, hints, job_file)
     document = find_document(package, job_values, hints)
     # a document that breaks the rules can name images in places that nobody looks for them
-    check_trust(broken_rules(document), progress, trust=trust and verification is None)
+    check_trust(broken_rules(document), progress, trust=trust, verified=verification is not None)
     if verification:
         verification.check([document], progress)
     if provenance:
@@ -155,10 +155,14 @@ def require_staging_image(package: Path, options: tuple[str, ...]) -> None:
         )
 
 
-def check_trust(problems: Sequence[str], progress: Progress, *, trust: bool) -> None:
-    """Refuse a package with parts that packmill does not write; if it is trusted, warn about them."""
-    if problems and not trust:
-        advice = "the package has parts that packmill does not write; read it, then run it with --trust"
-        raise DocumentError("\n".join([*problems, advice]))
+def check_trust(problems: Sequence[str], progress: Progress, *, trust: bool, verified: bool = False) -> None:
+    """Refuse a package with parts that packmill does not write; if it is trusted and not verified, warn about them."""
+    if problems and (verified or not trust):
+        advice = "read it, then run it with --trust"
+        if verified:
+            advice = (
+                "--verify does not find all of its images; build it again, or read it and omit --verify for --trust"
+            )
+        raise DocumentError("\n".join([*problems, f"the package has parts that packmill does not write; {advice}"]))
     for problem in problems:
         progress.warn(f"trusted: {problem}")

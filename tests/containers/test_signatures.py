@@ -225,6 +225,25 @@ def test_a_run_that_continues_is_not_verified(
     assert "omit --resume and choose another --outdir" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("words", [("run",), ("map", "--product", "n=1..2")], ids=["run", "map"])
+def test_trust_does_not_extend_to_what_is_verified(
+    words: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    package = package_with(f"registry.example.org/a@sha256:{'6' * 64}", "r-notebook", tmp_path)
+    with (package / "process.cwl").open("a") as document:
+        document.write("stdin: /dev/null\n")
+    (tmp_path / "key.pub").write_text(key_pair("ed25519")[1])
+    command, *options = words
+    key, out = str(tmp_path / "key.pub"), str(tmp_path / "out")
+
+    code = main([command, str(package), *options, "--outdir", out, "--trust", "--verify", key])
+
+    assert code == 17
+    shown = capsys.readouterr().err
+    assert "omit --verify for --trust" in shown
+    assert "run it with --trust" not in shown
+
+
 @pytest.mark.parametrize(
     ("host", "gets"),
     [("", False), ("registry.example.org", False), ("127.0.0.1", True)],

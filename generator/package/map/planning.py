@@ -114,7 +114,7 @@ def plan_map(request: MapRequest, progress: Progress, guarded: Sequence[str]) ->
     engine = _engine(request, staged, progress)
     document = find_process(request.package)
     for one in {document, *documents.values()}:
-        check_trust(broken_rules(one), progress, trust=request.trust and request.verification is None)
+        check_trust(broken_rules(one), progress, trust=request.trust, verified=request.verification is not None)
     if request.verification:
         request.verification.check({document, *documents.values()}, progress)
     if engine != LOCAL and guarded:
