@@ -40,7 +40,8 @@ _MOST = 100
 def sign_image(image: str, key: SigningKey, predicates: Mapping[str, Any], *, login: Login | None) -> None:
     """Sign the image ``registry/name@digest``, and attest each predicate by its type.
 
-    A signature of this key is not repeated; an attestation replaces that of this key with the same type.
+    A signature of this key is not repeated; an attestation replaces that of this key with the same type,
+    unless both are equal. Without a change, nothing is written.
 
     Raises:
         PublishError: the registry rejects a signature.
@@ -52,17 +53,10 @@ def sign_image(image: str, key: SigningKey, predicates: Mapping[str, Any], *, lo
         with _open(image, "sig", login) as signatures:
             if not any(_is_signature(one, digest, key.public, signatures) for one in signatures.layers()):
                 signatures.add([(payload, payload_type, {_annotation: signature})])
-        with _open(image, "att", login) as attestations:
-            others = [one for one in attestations.layers() if not _attests(one, predicates, key.public, attestations)]
-            stated = [
-                (
-                    envelope(statement(kind, predicate, name=name, digest=digest), key),
-                    envelope_type,
-                    {_annotation: "", "predicateType": kind},
-                )
-                for kind, predicate in predicates.items()
-            ]
-            attestations.add(stated, keep=others)
+        if predicates:
+            with _open(image, "att", login) as attestations:
+                stated = [statement(kind, one, name=name, digest=digest) for kind, one in predicates.items()]
+                _attest(json.loads(json.dumps(stated)), key, attestations)  # as they are read from the registry
     except _failures() as error:
         raise PublishError(f"{image}: the registry rejects the signature: {_line(error)}") from None
 
@@ -118,11 +112,23 @@ def _is_signature(layer: Any, digest: str, key: VerifyingKey, tag: _Tag) -> bool
     return key.verifies(payload, signature) and is_payload_of(payload, digest)
 
 
-def _attests(layer: Any, kinds: Mapping[str, Any], key: VerifyingKey, tag: _Tag) -> bool:
-    if layer.get("mediaType") != envelope_type:
-        return False
-    stated = open_envelope(tag.read(layer), key)
-    return stated is not None and stated.get("predicateType") in kinds
+def _attest(stated: list[dict[str, Any]], key: SigningKey, tag: _Tag) -> None:
+    """Add what is stated, without what the key attested of the same types before; write nothing if all is there."""
+    layers, kinds = tag.layers(), {one["predicateType"] for one in stated}
+    attested = [(layer, _attested(layer, key.public, tag)) for layer in layers]
+    kept = [layer for layer, one in attested if one is None or one in stated or one.get("predicateType") not in kinds]
+    missing = [one for one in stated if one not in [known for _, known in attested]]
+    if missing or len(kept) < len(layers):
+        blobs = [
+            (envelope(one, key), envelope_type, {_annotation: "", "predicateType": one["predicateType"]})
+            for one in missing
+        ]
+        tag.add(blobs, keep=kept)
+
+
+def _attested(layer: Any, key: VerifyingKey, tag: _Tag) -> dict[str, Any] | None:
+    """Return what a layer states; None if the key did not sign it."""
+    return open_envelope(tag.read(layer), key) if layer.get("mediaType") == envelope_type else None
 
 
 @contextmanager

@@ -126,12 +126,36 @@ def test_signatures_of_others_stay_and_the_own_is_not_repeated(image: str) -> No
     assert len(layers(image, "sig")) == len(layers(image, "att")) == 2
 
 
+def test_signing_an_unchanged_image_again_writes_nothing(image: str) -> None:
+    private = keys("ecdsa")[0]
+    sign_image(image, private, {predicate_type: predicate()}, login=anonymous)
+    before = layers(image, "att"), layers(image, "sig")
+
+    sign_image(image, private, {predicate_type: predicate()}, login=anonymous)
+    assert (layers(image, "att"), layers(image, "sig")) == before
+
+    sign_image(image, private, {predicate_type: {**predicate(), "more": 1}}, login=anonymous)
+    assert len(layers(image, "att")) == 1
+    assert layers(image, "att") != before[0]
+
+
+def test_an_image_without_attestations_has_no_tag_for_them(image: str) -> None:
+    sign_image(image, keys("ecdsa")[0], {}, login=anonymous)
+
+    assert len(layers(image, "sig")) == 1
+    assert manifest(image, "att").status_code == 404
+
+
 def layers(image: str, ending: str) -> list[dict[str, object]]:
+    listed: list[dict[str, object]] = manifest(image, ending).json()["layers"]
+    return listed
+
+
+def manifest(image: str, ending: str) -> requests.Response:
     name, _, digest = image.partition("@")
     host, _, path = name.partition("/")
     address = f"http://{host}/v2/{path}/manifests/{digest.replace(':', '-')}.{ending}"
-    listed: list[dict[str, object]] = requests.get(address, headers={"Accept": _MANIFEST}, timeout=60).json()["layers"]
-    return listed
+    return requests.get(address, headers={"Accept": _MANIFEST}, timeout=60)
 
 
 def test_an_image_without_a_signature_is_refused(image: str) -> None:
