@@ -55,9 +55,11 @@ def database() -> Iterator[str]:
         server.shutdown()
 
 
-def audit(folder: Path, package: str, address: str) -> subprocess.CompletedProcess[str]:
+def audit(
+    folder: Path, package: str, address: str, digest: str = f" --hash=sha256:{'0' * 64}"
+) -> subprocess.CompletedProcess[str]:
     lock = folder / "some.lock"
-    lock.write_text(f"{package}==1.0 \\\n    --hash=sha256:{'0' * 64}\n")
+    lock.write_text(f"{package}==1.0{digest}\n")
     path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
     environment = {**os.environ, "PATH": path, "OSV_URL": address, "NO_PROXY": "127.0.0.1"}
     return subprocess.run([top / "scripts/audit", lock], env=environment, capture_output=True, text=True, check=False)
@@ -79,3 +81,10 @@ def test_a_database_that_is_not_available_is_no_success(tmp_path: Path) -> None:
 
     assert done.returncode == 3, done.stderr
     assert "some.lock: not audited" in done.stderr
+
+
+def test_a_file_that_cannot_be_audited_is_no_lack_of_a_connection(database: str, tmp_path: Path) -> None:
+    done = audit(tmp_path, "other", database, digest="")
+
+    assert done.returncode == 2, done.stderr
+    assert "does not contain a hash" in done.stderr
