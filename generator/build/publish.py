@@ -86,7 +86,10 @@ def find_pushed(registry: str | None, reference: str, key: str, *, settings: Set
 
 
 def fetch_cached(reference: str, *, settings: Settings, progress: Progress) -> bool:
-    """Pull an environment or a runner from the cache registry; whether it is in the engine now."""
+    """Pull an environment or a runner from the cache registry; whether it is in the engine now.
+
+    Signatures are not checked: the cache registry is trusted (docs/security.md, "Signed images").
+    """
     if not settings.cache_registry:
         return False
     there = image.cached_reference(settings.cache_registry, reference)
