@@ -7,13 +7,13 @@ const setScheme = () => document.documentElement.classList.toggle("dark-mode", d
 setScheme();
 dark.addEventListener("change", setScheme);
 
-// Swagger UI nests <main>, and its headings start at the third level.
+// Swagger UI nests <main>, and its headings start at the third and, of schemas, at the fourth level.
 function mend() {
   for (const part of place.querySelectorAll("main")) {
     part.setAttribute("role", "region");
     part.setAttribute("aria-label", "Operations");
   }
-  for (const heading of place.querySelectorAll("h3.opblock-tag")) heading.setAttribute("aria-level", "2");
+  for (const heading of place.querySelectorAll("h3.opblock-tag, .models h4")) heading.setAttribute("aria-level", "2");
 }
 
 SwaggerUIBundle({
