@@ -156,6 +156,7 @@ def test_a_pushed_image_is_named_by_digest_and_runs_from_the_registry(
     subprocess.run(["docker", "login", registry, "-u", _USER, "--password-stdin"], input=_PASSWORD, text=True, capture_output=True, check=True, env={**os.environ, "DOCKER_CONFIG": str(tmp_path)})  # fmt: skip # noqa: E501
     pulled = subprocess.run(["docker", "--config", str(tmp_path), "pull", "--quiet", image], capture_output=True, text=True, check=False)  # fmt: skip # noqa: E501
     assert pulled.returncode == 0, pulled.stderr
+    monkeypatch.setenv("PACKMILL_REGISTRY_HOST", registry)  # the package names the host, so the login needs its own
     ran = packmill("run", package, "-pn=7", "--outdir", tmp_path / "out", "--verify", keys / "cosign.pub")
     assert ran.code == 0, ran.err
     assert json.loads((tmp_path / "out/output/scraps.json").read_text()) == {"n": 7}
