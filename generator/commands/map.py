@@ -7,8 +7,8 @@ import os
 from pathlib import Path
 
 from generator.commands.parser import Commands, command
-from generator.commands.run import verification
 from generator.commands.toil_options import add_toil_options
+from generator.commands.verify_option import add_verify_option, verification
 
 _TEXT = """\
 Runs a package for every row of a table and writes a table of results. TABLE is a file: .csv, .tsv, .jsonl, .json (a
@@ -107,13 +107,7 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--report", action="store_true", help="also write report.html: the table with pictures, and a plot"
     )
-    parser.add_argument(
-        "--verify",
-        type=Path,
-        metavar="KEY",
-        help="run only if every image has a signature of this public key in PEM, as packmill build --sign and cosign "
-        "write them; an image without one is refused with exit code 22",
-    )
+    add_verify_option(parser)
     parser.add_argument("--trust", action="store_true", help="run parts of the package that packmill does not write")
     parser.add_argument("--json", action="store_true", help="print a summary in JSON on stdout")
     parser.set_defaults(command=run)

@@ -6,14 +6,11 @@ import argparse
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from generator.commands.parser import Commands, command
 from generator.commands.toil_options import add_toil_options
-
-if TYPE_CHECKING:
-    from generator.package.image_signatures import Verification
-    from generator.request.settings import Settings
+from generator.commands.verify_option import add_verify_option, verification
 
 
 def add(commands: Commands) -> None:
@@ -65,13 +62,7 @@ Options after -- go to the engine: packmill run PACKAGE -- --debug"""
         help="run the package even if it has parts that packmill does not write; required for Toil, which does not "
         "check outputs",
     )
-    parser.add_argument(
-        "--verify",
-        type=Path,
-        metavar="KEY",
-        help="run only if every image has a signature of this public key in PEM, as packmill build --sign and cosign "
-        "write them; an image without one is refused with exit code 22",
-    )
+    add_verify_option(parser)
     parser.add_argument(
         "--json", action="store_true", help="print CWL's output object on a terminal too, instead of the summary"
     )
@@ -125,19 +116,3 @@ def execute(options: argparse.Namespace) -> dict[str, Any]:
         provenance=options.provenance,
         verification=verification(options.verify, settings),
     )
-
-
-def verification(key: Path | None, settings: Settings) -> Verification | None:
-    """Return the check of signatures with a public key, and the settings' logins; None without a key."""
-    if key is None:
-        return None
-    from generator.containers.registry_session import Login
-    from generator.package.image_signatures import Verification
-    from generator.request.settings import read_verifying_key, registry_user
-
-    def login_for(image: str) -> Login | None:
-        # the package chooses the host, so a login that is for any requested registry is not for it
-        user = registry_user(image, settings) if settings.registry_host else ""
-        return Login(user=user, password=settings.registry_password) if user else None
-
-    return Verification(key=read_verifying_key(key), login_for=login_for)
