@@ -84,6 +84,7 @@ def build(
     cache_registry: str | None = None,
     network: bool = False,
     push: str | None = None,
+    sign: StrPath | None = None,
     publish: str | None = None,
     publish_branch: str | None = None,
     publish_address: str | None = None,
@@ -131,6 +132,7 @@ def run(
     resume: bool = False,
     provenance: StrPath | None = None,
     trust: bool = False,
+    verify: StrPath | None = None,
 ) -> dict[str, Any]:
     """Run a package and return CWL's output object; progress goes to stderr.
 
@@ -157,12 +159,13 @@ def run(
             resume=resume,
             provenance=None if provenance is None else Path(provenance),
             trust=trust,
+            verify=None if verify is None else Path(verify),
         )
     )
 
 
 def _options(given: dict[str, Any]) -> Namespace:
     """Return the arguments of a call as the command line has them: paths and numbers are texts."""
-    texts = ("repository", "parameters_cell", "cores", "ram", "disk", "time", "gpu")
+    texts = ("repository", "sign", "parameters_cell", "cores", "ram", "disk", "time", "gpu")
     values = {name: value for name, value in given.items() if name != "execute"}
-    return Namespace(**{**values, **{name: str(given[name]) for name in texts if given[name] is not None}})
+    return Namespace(**{**values, **{name: str(given[name]) for name in texts if given.get(name) is not None}})
