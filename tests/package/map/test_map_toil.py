@@ -237,23 +237,33 @@ def test_a_row_that_failed_before_a_leader_was_killed_runs_again(tmp_path: Path)
 
 
 @pytest.mark.slow
-def test_after_a_kill_the_rest_runs_and_no_row_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_after_a_kill_the_rest_runs_and_no_ended_row_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With real Toil: its leader ends with packmill, and the next one continues from the job store."""
     use_toil(monkeypatch, tmp_path)
-    codes = ["time.sleep(0.1)"] * 23 + ["answer = {'state': 'failed', 'reason': 'cell-error'}"]
+    wait = "while not os.path.exists(RAN + '.go'): time.sleep(0.05)"
+    codes = ([""] * 3 + [wait] * 3) * 4  # a job has six rows, and stops after three until told
+    codes[-1] = "answer = {'state': 'failed', 'reason': 'cell-error'}"
     code = f"from pathlib import Path; import test_map_toil as tests; tests.run(Path({str(tmp_path)!r}), tests.rows(*{codes}), rows_per_job=6)"  # fmt: skip # noqa: E501
     modules = (Path(__file__).parent, Path(__file__).parents[2] / "helpers", Path(__file__).parents[3])
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, modules))}
     process = subprocess.Popen((sys.executable, "-c", code), env=environment)
-    wait_until(lambda: (tmp_path / "ran").exists() and len(ran(tmp_path)) > 3, message="some rows ran")
+    wait_until(
+        lambda: (tmp_path / "ran").exists() and any(number % 6 == 4 for number in ran(tmp_path)),
+        message="a job came to its fourth row",
+    )
 
     process.kill()
     process.wait()
     before = ran(tmp_path)
+    (tmp_path / "ran.go").touch()
     ended = run(tmp_path, rows(*codes), rows_per_job=6)
 
-    assert len(before) < 24
+    after = ran(tmp_path)
+    assert set(after) == set(range(1, 25))
     assert [number for number, one in ended.items() if not one.has_succeeded] == [24]
-    assert ran(tmp_path) == list(range(1, 25))
+    # a row has ended if the next one of its job has begun; the one that was interrupted runs again
+    had_ended = [number for number in before if number % 6 and number + 1 in before]
+    assert len(had_ended) >= 3
+    assert [after.count(number) for number in had_ended] == [1] * len(had_ended)
     assert not processes_naming(str(tmp_path / "work"))
     assert not (tmp_path / "work").exists()
