@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sized
 from dataclasses import replace
 from pathlib import Path
 
@@ -88,13 +89,17 @@ def read_commit(request: BuildRequest, settings: Settings, checkout: Checkout, p
 
 def _report(process: Process, progress: Progress) -> None:
     interface = process.interface
-    progress.say(f"{process.path}: {len(interface.inputs)} inputs, {len(interface.outputs)} outputs")
+    progress.say(f"{process.path}: {_counted(interface.inputs, 'input')}, {_counted(interface.outputs, 'output')}")
     if resources := describe_resources(process.resources):
         progress.say(f"{process.path}: asks for {resources}")
     if missing := describe_missing(process.metadata):
         progress.say(f"{process.path}: {missing}")
     for remark in interface.warnings:
         progress.warn(f"{_place(process, remark)}: {remark.message}")
+
+
+def _counted(things: Sized, noun: str) -> str:
+    return f"{len(things)} {noun}{'' if len(things) == 1 else 's'}"
 
 
 def _place(process: Process, remark: Remark) -> str:
