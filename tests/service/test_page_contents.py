@@ -6,7 +6,9 @@ import html
 import json
 import re
 import shlex
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from urllib.parse import urlencode
 
 import pytest
@@ -195,6 +197,19 @@ def test_a_run_is_listed_with_its_notebook_commit_and_values(
     assert f'href="/ada/toy/-/runs/{run}">#{run}</a>' in session.get(package, timeout=60).text
     shown = session.get(f"{service.url}/ada/toy/-/pipelines/{run}", timeout=60).text
     assert f'href="{package.removeprefix(service.url)}?repeat={run}#run">Repeat with changes</a>' in shown
+
+
+def test_lists_show_a_duration_without_the_time_between_jobs(
+    service: Service, built: int, package: str, session: requests.Session
+) -> None:
+    run = service.trigger(package=str(service.jobs(built)["build"]["id"]), inputs="{threshold: 1}")
+    service.wait(run)
+    with closing(sqlite3.connect(service.data / "packmill.sqlite3", timeout=60)) as stored, stored:
+        stored.execute("UPDATE pipelines SET finished_at = finished_at + 7200 WHERE id = ?", (run,))
+
+    assert service.get(f"/pipelines/{run}")["duration"] < 7200
+    for address in (f"{service.url}/ada/toy/-/pipelines", f"{service.url}/ada/toy/-/runs", package):
+        assert not re.search(r"\d+ h \d+ min", session.get(address, timeout=60).text), address
 
 
 def test_results_begin_with_each_picture_once_and_the_first_rows_of_tables(

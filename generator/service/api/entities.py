@@ -50,6 +50,7 @@ class Entities:
     def pipeline(self, pipeline: Row, jobs: Iterable[Row] = ()) -> dict[str, Any]:
         """Return a pipeline with all its fields; ``jobs`` are its own."""
         started, finished, mine = pipeline["started_at"], pipeline["finished_at"], [dict(job) for job in jobs]
+        seconds = states.pipeline_seconds(pipeline, mine)
         return {
             **self.brief(pipeline),
             "before_sha": _NO_COMMIT,
@@ -59,7 +60,7 @@ class Entities:
             "started_at": iso(started),
             "finished_at": iso(finished),
             "committed_at": None,
-            "duration": round(states.active_seconds(mine)) if started and finished else None,
+            "duration": None if seconds is None else round(seconds),
             "queued_duration": round(started - pipeline["created_at"]) if started else None,
             "coverage": None,
             "detailed_status": self._detailed_status(pipeline, warned=states.has_warnings(mine)),
@@ -195,7 +196,7 @@ class Entities:
 
 def test_suites(found: Iterable[Row]) -> list[dict[str, Any]]:
     """Return the JUnit suites of jobs, each named after its job."""
-    return [{**suite, "name": job["name"]} for job in found for suite in job["tests"] or ()]
+    return [{**suite, "name": job["name"], "build_ids": [job["id"]]} for job in found for suite in job["tests"] or ()]
 
 
 def entities_of(request: Request) -> Entities:

@@ -28,7 +28,8 @@ router = APIRouter()
 _PER_PAGE = 25
 _ONCE = 200
 _LISTED = (
-    "id pipeline_id name status stage_index retried allow_failure exit_code failure_reason reason artifacts_size"
+    "id pipeline_id name status stage_index retried allow_failure exit_code failure_reason reason artifacts_size "
+    "started_at finished_at"
 ).split()
 
 
@@ -61,6 +62,7 @@ def pipelines_page(request: Request) -> Response:
         summary = summarize(row, mine, here.data)
         shown.append(
             {**row, "summary": summary, "jobs": mine, "word": word, "failures": failed, "cells": _cells(request, mine)}
+            | {"seconds": states.pipeline_seconds(row, mine)}
         )
     pages = max(1, -(-total // _PER_PAGE))
     return page(

@@ -65,7 +65,6 @@ def run_view(here: Context, number: int) -> RunView:
     job = next((one for one in mine if one["name"] == "run"), mine[0])
     inputs = _inputs(here, row)
     values = with_defaults(row["values"], row["withheld"], inputs)
-    finished = row["status"] in states.finished
     return RunView(
         row=row,
         word=pipeline_status(row["status"], mine),
@@ -73,7 +72,7 @@ def run_view(here: Context, number: int) -> RunView:
         values=values,
         defaults=frozenset(values) - {*row["values"], *row["withheld"]},
         result=read_result(Archive(here.data.job(job["id"]).artifacts)),
-        seconds=states.active_seconds(mine) if finished and row["started_at"] else None,
+        seconds=states.pipeline_seconds(row, mine),
         failure=failure_of(here.pipelines, here.data, number),
     )
 
@@ -104,5 +103,6 @@ def run_rows(request: Request, job: int, folder: str) -> list[dict[str, Any]]:
     listed = []
     for row in here.runs.of_package(job, folder, limit=_MOST_RUNS):
         mine = [dict(one) for one in here.pipelines.jobs_of(row["id"], with_retried=False)]
-        listed.append({**row, "word": pipeline_status(row["status"], mine), "shown": short_values(row["values"])})
+        seen = {"word": pipeline_status(row["status"], mine), "seconds": states.pipeline_seconds(row, mine)}
+        listed.append({**row, **seen, "shown": short_values(row["values"])})
     return listed

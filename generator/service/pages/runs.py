@@ -22,6 +22,7 @@ from generator.service.pages.sessions import check_writer_form, session
 from generator.service.pages.value_texts import short_values
 from generator.service.runs import comparison
 from generator.service.runs.comparison import Difference
+from generator.service.store import states
 from generator.service.store.database import pipelines
 from generator.service.store.run_links import list_links
 from generator.service.store.run_tables import runs
@@ -46,7 +47,8 @@ def runs_page(request: Request) -> Response:
     for row in found:
         mine = [dict(one) for one in here.pipelines.jobs_of(row["id"], with_retried=False)]
         word = pipeline_status(row["status"], mine)
-        listed.append({**row, "word": word, "shown": short_values(row["values"])})
+        seconds = states.pipeline_seconds(row, mine)
+        listed.append({**row, "word": word, "seconds": seconds, "shown": short_values(row["values"])})
     pages = max(1, -(-total // _PER_PAGE))
     return page(request, "runs.html", who, runs=listed, number=number, pages=pages, total=total)
 

@@ -25,6 +25,7 @@ from generator.service.runs.recording import run_record
 from generator.service.schedules.checks import FieldError, check_fields, package_job
 from generator.service.schedules.notification import set_notification, shown_url
 from generator.service.schedules.starter import start_now
+from generator.service.store import states
 from generator.service.store.database import Row, pipelines, rows
 from generator.service.store.runs import RunRecord
 from generator.shared.cron_times import upcoming
@@ -130,7 +131,8 @@ def _package(here: Context, schedule: Row) -> RunRecord | None:
 
 def _with_word(here: Context, pipeline: Row) -> dict[str, Any]:
     mine = [dict(job) for job in here.pipelines.jobs_of(pipeline["id"], with_retried=False)]
-    return {**pipeline, "word": pipeline_status(pipeline["status"], mine)}
+    seconds = states.pipeline_seconds(pipeline, mine)
+    return {**pipeline, "word": pipeline_status(pipeline["status"], mine), "seconds": seconds}
 
 
 @router.post("/{number:int}")

@@ -78,6 +78,11 @@ def active_seconds(jobs: Iterable[_Job]) -> float:
     return total
 
 
+def pipeline_seconds(pipeline: Mapping[Any, Any], jobs: Iterable[_Job]) -> float | None:
+    """Return how long an ended pipeline with these jobs ran (`active_seconds`), None if it has not ended or begun."""
+    return active_seconds(jobs) if pipeline["started_at"] and pipeline["finished_at"] else None
+
+
 def _effective_status(job: _Job) -> str:
     """Return a job's status for its pipeline; an allowed failure and an optional manual job count as success."""
     if job["allow_failure"] and job["status"] in ("failed", "manual"):
