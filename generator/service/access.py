@@ -36,12 +36,26 @@ class Access:
 
     def find_job_identity(self, token: str) -> Identity | None:
         """Return the identity of the running job with this ``CI_JOB_TOKEN``; None if there is no such job."""
+        job = self._running_job(token)
+        return Identity(id=0, name=f"job {job}", scopes=frozenset(("read_api",))) if job else None
+
+    def own_job(self, request: Request) -> int | None:
+        """Return the number of the running job that sends a request, None if another client does.
+
+        Raises:
+            HttpError: 401 without a valid token, 403 without the scope to read, or 429 over the limit.
+        """
+        given = request.headers.get("job-token") or request.query_params.get("job_token") or _token(request)
+        job = self._running_job(given) if given else None
+        if job is None:
+            self.require_reader(request)
+        return job
+
+    def _running_job(self, token: str) -> int | None:
         with self._database.connection() as connection:
             condition = jobs.c.token_hash == tokens.digest(token)
             job = row(connection, sa.select(jobs.c.id, jobs.c.status).where(condition))
-        if job is None or job["status"] not in ("running", "canceling"):
-            return None
-        return Identity(id=0, name=f"job {job['id']}", scopes=frozenset(("read_api",)))
+        return int(job["id"]) if job and job["status"] in ("running", "canceling") else None
 
     def require_reader(self, request: Request) -> Identity:
         """Return the identity of a request that may read.

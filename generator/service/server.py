@@ -95,6 +95,7 @@ _api = (
     commit_statuses.router,
     generic_packages.router,
     hooks.router,
+    jobs.own,
     jobs.router,
     operation.router,
     pipelines.router,

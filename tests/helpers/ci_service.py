@@ -50,6 +50,15 @@ short-lived:
   artifacts:
     paths: [out/]
     expire_in: 1 second
+may-fail:
+  stage: first
+  rules:
+    - if: $repository == "may fail"
+  allow_failure: true
+  script: [mkdir out, echo kept > out/a.txt, exit 3]
+  artifacts:
+    paths: [out/]
+    when: always
 two:
   stage: second
   script:

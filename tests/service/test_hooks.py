@@ -147,6 +147,13 @@ def test_a_refusal_and_a_redirect_are_final(service: Service, hooks: Any, receiv
     log = _events(service, hook.id)
     assert [one["response_status"] for one in log[:3]] == ["200", "307", "400"]
     assert [one["status"] for one in log[:3]] == ["delivered", "failed", "failed"]
+    filtered = {
+        status: [one["response_status"] for one in service.get(f"/hooks/{hook.id}/events?status={status}")]
+        for status in ("client_failure", "307", "server_failure")
+    }
+    assert filtered == {"client_failure": ["400"], "307": ["307"], "server_failure": []}
+    assert len(service.get(f"/hooks/{hook.id}/events?status=successful")) == 4
+    assert service.ask("GET", f"/hooks/{hook.id}/events?status=odd").status_code == 400
     again = service.ask("POST", f"/hooks/{hook.id}/events/{log[1]['id']}/resend")
     assert (again.status_code, again.json()) == (201, {"response_status": 200})
 

@@ -113,7 +113,9 @@ def test_a_junit_report_is_part_of_the_pipeline(service: Service) -> None:
     cases = found["test_suites"][0]["test_cases"]
     assert [case["status"] for case in cases] == ["success", "failed", "skipped"]
     assert cases[1]["system_output"] == "because"
-    assert service.get(f"/pipelines/{number}/test_report_summary")["total"]["count"] == 3
+    summary = service.get(f"/pipelines/{number}/test_report_summary")
+    assert summary["total"]["count"] == 3
+    assert summary["test_suites"][0]["build_ids"] == [service.jobs(number)["one"]["id"]]
 
 
 def test_a_report_with_entities_is_left_out(service: Service) -> None:

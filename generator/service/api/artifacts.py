@@ -38,6 +38,13 @@ def latest_file(request: Request, ref: str, path: str, job: str | None = None) -
 
 
 def _latest(request: Request, ref: str, name: str | None) -> Path:
+    """Return the archive of the newest successful pipeline that ran a job, also of a job that was allowed to fail.
+
+    Source: https://docs.gitlab.com/api/job_artifacts/#download-job-artifacts-by-reference-name
+
+    Raises:
+        HttpError: 400 without the name of a job, 404 without such a pipeline.
+    """
     if not name:
         raise_bad_parameter("job is missing")
     here = context(request)
@@ -45,8 +52,8 @@ def _latest(request: Request, ref: str, name: str | None) -> Path:
         sa.select(jobs.c.id)
         .join(pipelines, pipelines.c.id == jobs.c.pipeline_id)
         .where(pipelines.c.ref == ref, pipelines.c.status == "success")
-        .where(jobs.c.name == name, jobs.c.status == "success", jobs.c.retried.is_(False))
-        .order_by(jobs.c.id.desc())
+        .where(jobs.c.name == name, jobs.c.status.in_(("success", "failed")), jobs.c.retried.is_(False))
+        .order_by(pipelines.c.id.desc(), jobs.c.id.desc())
         .limit(1)
     )
     with here.pipelines.database.connection() as connection:

@@ -5,6 +5,7 @@ Source: https://docs.gitlab.com/api/project_webhooks/
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -29,6 +30,7 @@ router = APIRouter(prefix="/api/v4/projects/{project:int}/hooks")
 _EVENTS = (PIPELINE, JOB)
 _OPTIONAL = (*_EVENTS, "token", "enable_ssl_verification", "name", "description")
 _UNSUPPORTED = ("custom_headers", "custom_webhook_template", "signing_token", "url_variables")
+_CATEGORIES = {"successful": range(200, 300), "client_failure": range(400, 500), "server_failure": range(500, 600)}
 _LONGEST_URL, _LONGEST_TOKEN, _LONGEST_NAME = 2048, 1024, 255
 
 
@@ -107,16 +109,27 @@ def delete(request: Request, hook: int) -> Response:
     return Response(status_code=204)
 
 
-@router.get("/{hook:int}/events", openapi_extra=queried(*PAGES))
+@router.get("/{hook:int}/events", openapi_extra=queried("status", *PAGES))
 def events(request: Request, hook: int) -> Response:
     """List the deliveries of a hook in the last week, newest first."""
     here = context(request)
     here.access.require_admin(request)
     found, page = find_hook(request, hook), page_of(request)
-    statement = here.hooks.deliveries_of(hook)
+    query = request.query_params
+    chosen = [_statuses(one) for name in ("status", "status[]") for one in query.getlist(name) if one]
+    statement = here.hooks.deliveries_of(hook, response_statuses=chosen)
     total, some = here.pipelines.count_and_page(statement, limit=page.size, offset=page.offset)
     shown = [delivery_entity(found, one, here.dispatcher) for one in some]
     return JSONResponse(shown, headers=page.headers(request, here.base(request), total))
+
+
+def _statuses(text: str) -> range:
+    """Return the statuses of responses that a filter means: those of a category, or one."""
+    if text in _CATEGORIES:
+        return _CATEGORIES[text]
+    if not re.fullmatch(r"[1-5]\d\d", text):
+        raise_bad_parameter("status does not have a valid value")
+    return range(int(text), int(text) + 1)
 
 
 @router.post("/{hook:int}/events/{event:int}/resend")

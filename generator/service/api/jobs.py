@@ -19,6 +19,7 @@ from generator.service.store.audit import Event
 from generator.service.store.database import Row, jobs, pipelines, rows
 
 router = APIRouter(prefix="/api/v4/projects/{project:int}")
+own = APIRouter(prefix="/api/v4")
 
 
 @router.get("/jobs", openapi_extra=queried("scope[]", *PAGES))
@@ -73,6 +74,15 @@ def _list_jobs(request: Request, statement: sa.Select[tuple[object, ...]], *, wi
 def show(request: Request, number: int) -> Response:
     """Return one job."""
     context(request).access.require_reader(request)
+    return job_response(request, number)
+
+
+@own.get("/job")
+def show_own(request: Request) -> Response:
+    """Return the running job whose ``CI_JOB_TOKEN`` the request has."""
+    number = context(request).access.own_job(request)
+    if number is None:
+        raise_not_found("Job")
     return job_response(request, number)
 
 

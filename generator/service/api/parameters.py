@@ -171,7 +171,9 @@ def variable_list(given: Mapping[str, Any]) -> list[dict[str, str]]:
         if not isinstance(one, dict) or not all(isinstance(one.get(name), str) for name in ("key", "value")):
             raise_bad_parameter("variables is invalid")
         kind = one.get("variable_type", "env_var")
-        if kind not in ("env_var", "file"):
+        if kind == "file":  # such a variable would hold the path of a file with the value
+            raise_bad_parameter("variables[variable_type] file is not supported; give env_var")
+        if kind != "env_var":
             raise_bad_parameter("variables[variable_type] does not have a valid value")
         listed.append({"key": one["key"], "value": one["value"], "variable_type": "env_var"})
     return _check_variables(listed)

@@ -19,6 +19,7 @@ from generator.service.http_errors import HttpError, raise_bad_parameter, raise_
 from generator.service.jobs import junit_reports
 from generator.service.store import audit, states
 from generator.service.store.database import Row, pipelines
+from generator.shared.setting_text import is_yes
 
 router = APIRouter(prefix="/api/v4/projects/{project:int}")
 _SOURCES = (
@@ -33,7 +34,8 @@ _SCOPES = {
     "tags": pipelines.c.tag.is_(True),
 }
 _FILTERS = (
-    "scope status source ref sha name username created_after created_before updated_after updated_before order_by sort"
+    "scope status source ref sha name username yaml_errors created_after created_before updated_after updated_before "
+    "order_by sort"
 ).split()
 _ORDERS = {"id": "id", "status": "status", "ref": "ref", "updated_at": "updated_at", "user_id": "user_id"}
 
@@ -55,11 +57,16 @@ def _trigger(request: Request, token: str, ref: str, variables: list[dict[str, s
     if identity is None or not identity.may_trigger:
         raise_not_found()
     audit.note_author(identity.author(client_address(request)))
+    _refuse_inputs(inputs)
+    number = here.start_pipeline(ref=ref, source="trigger", user=identity, variables=variables)
+    return _pipeline_response(request, number, status=201)
+
+
+def _refuse_inputs(inputs: object) -> None:
+    """Refuse GitLab's ``inputs``, which a pipeline file declares with a keyword that is not supported here."""
     if inputs:
         wrong = "Given inputs not defined in the `spec` section of the included configuration file"
         raise HttpError(400, {"message": {"base": [wrong]}})
-    number = here.start_pipeline(ref=ref, source="trigger", user=identity, variables=variables)
-    return _pipeline_response(request, number, status=201)
 
 
 @router.post("/pipeline", openapi_extra=sent(required=("ref",), optional=("variables",)))
@@ -74,6 +81,7 @@ def _create(request: Request, given: dict[str, Any]) -> Response:
     here = context(request)
     identity = here.access.require_writer(request)
     ref, variables = text(given, "ref"), variable_list(given)
+    _refuse_inputs(given.get("inputs"))
     number = here.start_pipeline(ref=ref, source="api", user=identity, variables=variables)
     return _pipeline_response(request, number, status=201)
 
@@ -105,6 +113,8 @@ def _filter_query(request: Request) -> sa.Select[Any]:
             statement = statement.where(pipelines.c[name] == query[name])
     if query.get("username"):
         statement = statement.where(pipelines.c.user == query["username"])
+    if is_yes(query.get("yaml_errors", "")):  # a pipeline whose file is invalid is not created
+        statement = statement.where(sa.false())
     for name, column in (("created", pipelines.c.created_at), ("updated", pipelines.c.updated_at)):
         after, before = time_of(request, f"{name}_after"), time_of(request, f"{name}_before")
         statement = statement if after is None else statement.where(column > after)

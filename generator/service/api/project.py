@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import sqlalchemy as sa
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from generator import __version__
 from generator.service.api.entities import entities_of
 from generator.service.api.paging import page_of
-from generator.service.context import commit_of, context
+from generator.service.context import Context, commit_of, context
 from generator.service.http_errors import raise_not_found
+from generator.service.store.database import Row, pipelines, row
 
 router = APIRouter(prefix="/api/v4")
 _GITLAB_VERSION = "17.0.0"
@@ -21,7 +23,9 @@ _GITLAB_VERSION = "17.0.0"
 def version(request: Request) -> Response:
     """Return the version of the API, with packmill's own as its revision."""
     context(request).access.require_reader(request)
-    return JSONResponse({"version": f"{_GITLAB_VERSION}-packmill", "revision": __version__, "enterprise": False})
+    kas = {"enabled": False, "externalUrl": None, "version": None}  # GitLab's agent for Kubernetes
+    shown = {"version": f"{_GITLAB_VERSION}-packmill", "revision": __version__, "kas": kas, "enterprise": False}
+    return JSONResponse(shown)
 
 
 @router.get("/user")
@@ -59,13 +63,29 @@ def merge_requests(request: Request) -> Response:
 
 @router.get("/projects/{project:int}/repository/commits/{ref:path}")
 def commit(request: Request, ref: str) -> Response:
-    """Return the commit of a ref or SHA."""
+    """Return the commit of a ref or SHA, with its latest pipeline."""
     here = context(request)
     here.access.require_reader(request)
     found = here.project.commit(ref)
     if found is None:
         raise_not_found("Commit")
-    return JSONResponse(entities_of(request).commit(commit_of(here.project, found.sha) or found))
+    entities = entities_of(request)
+    shown = entities.commit(commit_of(here.project, found.sha) or found)
+    latest = _latest_pipeline(here, found.sha)
+    return JSONResponse(
+        {
+            **shown,
+            "project_id": here.project.id,
+            "status": latest["status"] if latest else None,
+            "last_pipeline": entities.brief(latest) if latest else None,
+        }
+    )
+
+
+def _latest_pipeline(here: Context, sha: str) -> Row | None:
+    statement = sa.select(pipelines).where(pipelines.c.sha == sha).order_by(pipelines.c.id.desc()).limit(1)
+    with here.pipelines.database.connection() as connection:
+        return row(connection, statement)
 
 
 @router.get("/projects/{project:int}/repository/branches/{ref:path}")

@@ -68,11 +68,13 @@ def report(suites: Iterable[Mapping[str, Any]], *, whole: bool) -> dict[str, Any
         cases = suite["cases"]
         counts: dict[str, Any] = {
             "name": suite["name"],
+            "build_ids": suite["build_ids"],
             "total_time": sum(case["execution_time"] for case in cases),
             "total_count": len(cases),
             **{name: sum(case["status"] == status for case in cases) for name, status in _COUNTS.items()},
         }
-        listed.append({**counts, **({"suite_error": None, "test_cases": cases} if whole else {})})
+        shown = {"test_cases": [{**case, "stack_trace": None} for case in cases]} if whole else {}
+        listed.append({**counts, "suite_error": None, **shown})
     totals = {name: sum(suite[name] for suite in listed) for name in ("total_time", "total_count", *_COUNTS)}
     if whole:
         return {**totals, "test_suites": listed}

@@ -131,9 +131,15 @@ class Hooks:
         with self._database.connection() as connection:
             return _find(connection, deliveries, number)
 
-    def deliveries_of(self, hook: int) -> sa.Select[Any]:
-        """Return the query of a hook's deliveries that were attempted, newest first."""
+    def deliveries_of(self, hook: int, *, response_statuses: Collection[range] = ()) -> sa.Select[Any]:
+        """Return the query of a hook's deliveries that were attempted, newest first.
+
+        With ``response_statuses``, only those whose response has one of these.
+        """
         mine = sa.select(deliveries).where(deliveries.c.hook_id == hook, deliveries.c.attempts > 0)
+        if response_statuses:
+            found = deliveries.c.response_status
+            mine = mine.where(sa.or_(*(found.between(one.start, one.stop - 1) for one in response_statuses)))
         return mine.order_by(deliveries.c.id.desc())
 
     def due(self) -> list[tuple[int, int]]:
