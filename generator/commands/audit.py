@@ -14,8 +14,9 @@ def add(commands: Commands) -> None:
     """Add the command."""
     text = """\
 Prints the audit log of 'packmill serve', oldest event first, also while it runs: created and revoked tokens, sign-ins,
-started and deleted pipelines, hooks, schedules and prunes. Each line has the time (UTC), the event, its target, its
-author and the author's address. The log has no secrets, and is never changed."""
+started, canceled, repeated and deleted pipelines and jobs, uploads, kept artifacts, hooks, schedules and prunes. Each
+line has the time (UTC), the event, its target, its author and the author's address. The log has no secrets, and is
+never changed."""
     parser = command(commands, "audit", "print the audit log of the service", text)
     parser.add_argument("--last", type=int, metavar="N", help="the last N events only")
     parser.add_argument("--json", action="store_true", help="one JSON object a line, as of the API")

@@ -16,7 +16,7 @@ Creates, lists and revokes tokens of 'packmill serve', also while it runs. A tok
 
 Roles:
   read   read everything but hooks and the audit log
-  run    also start, cancel and repeat pipelines, and make schedules
+  run    also start, cancel and repeat pipelines, and make schedules and change its own
   admin  also delete pipelines, logs and artifacts, have hooks, and read the audit log
 
 Scopes limit what a token may do further: api (all that the role may), read_api (reading), trigger (starting pipelines).

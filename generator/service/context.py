@@ -21,6 +21,7 @@ from generator.service.notebooks.pages import NotebookPages
 from generator.service.project.project import Commit, Project
 from generator.service.retention.keeper import Keeper
 from generator.service.runs.recording import run_record
+from generator.service.store import audit
 from generator.service.store.hooks import Hooks
 from generator.service.store.job_folders import DataFolder
 from generator.service.store.masking import mask_value
@@ -109,6 +110,7 @@ class Context:
                 add_run(connection, number, record)
             if files:
                 self.data.run_files.keep(files, number)
+                audit.record(connection, audit.Event.FILE_UPLOADED, f"pipeline {number}")
             within(connection, number)
 
         shown = {name: mask_value(name, value) for name, value in known.items()}

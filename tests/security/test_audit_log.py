@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from ci_service import ACCESS, TRIGGER, Service, make_project
 from routes import WRITING, ask_raw, filled, service_routes
 from support import Finished
+from waiting import wait_until
 
 from generator.service.server import open_database
 from generator.service.store import tokens
@@ -66,7 +67,19 @@ def test_everything_that_matters_is_in_the_log(service: Service, packmill: Calla
     _session(service, "of-nobody")
     pipeline = service.trigger(script="mkdir out; touch out/a", secret_key="value-of-a-run")
     service.wait(pipeline)
+    first = service.jobs(pipeline)["two"]["id"]
+    ask("POST", f"/jobs/{first}/retry")
+    service.wait(pipeline)
+    ask("PUT", "/packages/generic/tables/1/a.csv")
+    long = service.trigger(script="sleep 600")
+    wait_until(lambda: service.jobs(long)["one"]["status"] == "running", message="the job runs")
+    ask("POST", f"/pipelines/{long}/cancel")
+    service.wait(long)
+    ask("POST", f"/pipelines/{long}/retry")
+    again = service.jobs(long)["one"]["id"]
+    ask("POST", f"/jobs/{again}/cancel")
     one, two = (service.jobs(pipeline)[name]["id"] for name in ("one", "two"))
+    ask("POST", f"/jobs/{one}/artifacts/keep")
     ask("DELETE", f"/jobs/{one}/artifacts")
     ask("POST", f"/jobs/{two}/erase")
     ask("DELETE", f"/pipelines/{pipeline}")
@@ -84,6 +97,13 @@ def test_everything_that_matters_is_in_the_log(service: Service, packmill: Calla
         ("signed_out", "", "ada"),
         ("sign_in_failed", "", ""),
         ("pipeline_started", str(pipeline), "trigger"),
+        ("job_retried", str(first), "access"),
+        ("file_uploaded", "tables/1/a.csv", "access"),
+        ("pipeline_started", str(long), "trigger"),
+        ("pipeline_canceled", str(long), "access"),
+        ("pipeline_retried", str(long), "access"),
+        ("job_canceled", str(again), "access"),
+        ("artifacts_kept", str(one), "access"),
         ("artifacts_deleted", str(one), "access"),
         ("job_erased", str(two), "access"),
         ("pipeline_deleted", str(pipeline), "access"),
@@ -157,6 +177,30 @@ def test_what_a_role_may_do(service: Service, of_role: dict[str, str]) -> None:
         page = _session(service, of_role[role]).get(f"{service.url}/ada/toy/-/audit", timeout=60)
         assert page.status_code == (200 if role == "admin" else 403)
         assert ("/-/hooks" in page.text) == (role == "admin")
+
+
+def test_the_role_run_changes_no_schedule_of_others(service: Service, of_role: dict[str, str]) -> None:
+    def ask(role: str, method: str, path: str, **data: str) -> requests.Response:
+        return service.ask(method, path, token=of_role[role], data=data)
+
+    made = {role: ask(role, "POST", "/pipeline_schedules", **SCHEDULE).json()["id"] for role in ("run", "admin")}
+    theirs, own = (f"/pipeline_schedules/{made[role]}" for role in ("admin", "run"))
+    variable = {"key": "a", "value": "b"}
+    changes = (("PUT", "", {"cron": "@hourly"}), ("POST", "/take_ownership", {}), ("POST", "/variables", variable))
+    changes += (("PUT", "/variables/password", variable), ("DELETE", "/variables/password", {}), ("DELETE", "", {}))
+    page, form = _session(service, of_role["run"]), f"{service.url}/ada/toy/-/schedules/{made['admin']}"
+    shown = page.get(form, timeout=60).text
+    data = {"form_token": re.findall(r'name="form_token" value="([0-9a-f]+)"', shown)[0], **SCHEDULE}
+
+    for method, path, given in changes:
+        assert ask("run", method, theirs + path, **given).status_code == 403, (method, path)
+    for action in ("", "/pause", "/resume", "/take-over", "/delete"):
+        assert page.post(form + action, data=data, timeout=60).status_code == 403, action
+    assert [name for name in ("/pause", "/delete", "/take-over", "#change") if name in shown] == []
+    assert "variables" not in ask("run", "GET", theirs).json()
+    assert ask("admin", "GET", theirs).json()["cron"] == "0 0 * * *"
+    for method, path, given in changes:
+        assert ask("run", method, own + path, **given).ok, (method, path)
 
 
 def test_a_token_of_the_role_read_writes_nothing_whatever_its_scopes(service: Service) -> None:

@@ -79,7 +79,7 @@ def keep(request: Request, number: int) -> Response:
     here.access.require_writer(request)
     if find_job(request, number)["artifacts_size"] is None:
         raise_not_found()
-    here.pipelines.update_job(number, {"artifacts_expire_at": None})
+    here.pipelines.update_job(number, {"artifacts_expire_at": None}, event=Event.ARTIFACTS_KEPT)
     return job_response(request, number)
 
 

@@ -10,8 +10,11 @@ from fastapi.responses import FileResponse, JSONResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
+from generator.service.access import client_address
 from generator.service.context import context
 from generator.service.http_errors import HttpError, check_declared_length, raise_not_found
+from generator.service.store.audit import Event, record
+from generator.service.store.tokens import Identity
 from generator.service.store.uploads import BadNameError
 
 largest = 100 << 20
@@ -24,7 +27,7 @@ router = APIRouter(prefix="/api/v4/projects/{project:int}/packages/generic/{pack
 @router.put("", openapi_extra=_BODY)
 async def upload(request: Request, package: str, version: str, file: str) -> Response:
     """Store a file; one with the same names is replaced."""
-    await run_in_threadpool(context(request).access.require_writer, request)
+    user = await run_in_threadpool(context(request).access.require_writer, request)
     path = _path(request, package, version, file)
     check_declared_length(request.headers, largest)
     if problem := await run_in_threadpool(context(request).keeper.problem):
@@ -37,6 +40,7 @@ async def upload(request: Request, package: str, version: str, file: str) -> Res
                 if length > largest:
                     raise HttpError(413, {"message": "413 Payload Too Large"})
                 await run_in_threadpool(target.write, chunk)
+            await run_in_threadpool(_note_upload, request, user, path)
     except ClientDisconnect:
         raise HttpError(400, {"error": "the connection closed before the body was complete"}) from None
     except OSError as error:
@@ -56,6 +60,13 @@ def download(request: Request, package: str, version: str, file: str) -> Respons
     if not path.is_file():
         raise_not_found()
     return FileResponse(path, media_type="application/octet-stream", filename=file)
+
+
+def _note_upload(request: Request, user: Identity, path: Path) -> None:
+    """Add the upload to the audit log, before the file gets its name: no file is there without an event."""
+    here, author = context(request), user.author(client_address(request))
+    with here.pipelines.database.transaction() as connection:
+        record(connection, Event.FILE_UPLOADED, path.relative_to(here.data.uploads.folder), author=author)
 
 
 def _path(request: Request, package: str, version: str, file: str) -> Path:

@@ -19,7 +19,7 @@ from generator.service.api.paging import page_of
 from generator.service.api.parameters import read_parameters, text, variable_list
 from generator.service.api.schedule_entities import schedule_entity, whole_schedule
 from generator.service.context import context
-from generator.service.http_errors import HttpError, raise_bad_parameter, raise_not_found
+from generator.service.http_errors import HttpError, raise_bad_parameter, raise_forbidden, raise_not_found
 from generator.service.schedules.checks import FieldError, check_fields, package_job
 from generator.service.schedules.notification import checked_target, set_notification, shown_url
 from generator.service.schedules.starter import start_now
@@ -85,9 +85,7 @@ async def change(request: Request, schedule: int) -> Response:
 
 
 def _change(request: Request, number: int, given: dict[str, Any]) -> Response:
-    here = context(request)
-    here.access.require_writer(request)
-    found = _find(request, number)
+    here, found = context(request), _find_own(request, number)
     fields: dict[str, Any] = dict(_checked(request, _texts(given)))
     url, token = _target(request, given) or ("", "")
     if "notify_url" in given:
@@ -99,10 +97,8 @@ def _change(request: Request, number: int, given: dict[str, Any]) -> Response:
 @router.delete("/{schedule:int}")
 def delete(request: Request, schedule: int) -> Response:
     """Remove a schedule; its pipelines stay."""
-    here = context(request)
-    here.access.require_writer(request)
-    _find(request, schedule)
-    here.schedules.delete(schedule)
+    _find_own(request, schedule)
+    context(request).schedules.delete(schedule)
     return Response(status_code=204)
 
 
@@ -111,7 +107,7 @@ def take_ownership(request: Request, schedule: int) -> Response:
     """Let a schedule's pipelines run as the user of this request."""
     here = context(request)
     user = here.access.require_writer(request)
-    here.schedules.update(_find(request, schedule), user=user.name, user_id=user.id)
+    here.schedules.update(_find_own(request, schedule), user=user.name, user_id=user.id)
     return _response(request, schedule, status=201)
 
 
@@ -148,9 +144,9 @@ async def create_variable(request: Request, schedule: int) -> Response:
 
 
 def _create_variable(request: Request, number: int, given: dict[str, Any]) -> Response:
-    context(request).access.require_writer(request)
+    found = _find_own(request, number)
     key = text(given, "key")
-    variables = _variables(request, _find(request, number))
+    variables = _variables(request, found)
     if any(one["key"] == key for one in variables):
         raise HttpError(400, {"message": {"variables": [f"have duplicate values ({key})"]}})
     return _set_variable(request, number, variables, key, given, status=201)
@@ -164,18 +160,15 @@ async def change_variable(request: Request, schedule: int, key: str) -> Response
 
 
 def _change_variable(request: Request, number: int, key: str, given: dict[str, Any]) -> Response:
-    context(request).access.require_writer(request)
-    kept = _without(_variables(request, _find(request, number)), key)
+    kept = _without(_variables(request, _find_own(request, number)), key)
     return _set_variable(request, number, kept, key, given, status=200)
 
 
 @router.delete("/{schedule:int}/variables/{key}")
 def delete_variable(request: Request, schedule: int, key: str) -> Response:
     """Remove a variable of a schedule."""
-    here = context(request)
-    here.access.require_writer(request)
-    found = _find(request, schedule)
-    here.schedules.update(found, _without(_variables(request, found), key))
+    found = _find_own(request, schedule)
+    context(request).schedules.update(found, _without(_variables(request, found), key))
     shown = next(one for one in found["variables"] if one["key"] == key)
     return JSONResponse(shown, status_code=202)
 
@@ -223,12 +216,25 @@ def _find(request: Request, number: int) -> Row:
     return found
 
 
+def _find_own(request: Request, number: int) -> Row:
+    """Return a schedule that the request's token may change: its own, or any for the role ``admin``.
+
+    Raises:
+        HttpError: 403, the token may only read, or the schedule is another token's; 404, there is no such schedule.
+    """
+    user = context(request).access.require_writer(request)
+    found = _find(request, number)
+    if not user.may_change_of(found["user_id"]):
+        raise_forbidden("The schedule is another token's")
+    return found
+
+
 def _response(request: Request, number: int, *, status: int = 200) -> Response:
     here = context(request)
     found = _find(request, number)
     notified = next(map(shown_url, here.hooks.notifications(schedule=number)), None)
     last = here.pipelines.get(found["last_pipeline"]) if found["last_pipeline"] else None
-    may_change = here.access.require_reader(request).may_write
+    may_change = here.access.require_reader(request).may_change_of(found["user_id"])
     shown = whole_schedule(found, last, entities_of(request), with_variables=may_change)
     return JSONResponse({**shown, **({"notify_url": notified} if may_change else {})}, status_code=status)
 

@@ -25,6 +25,7 @@ from generator.service.pages.map_progress import JOB
 from generator.service.pages.rendering import page
 from generator.service.pages.sessions import check_writer_form, require_writer, session
 from generator.service.store import states
+from generator.service.store.audit import Event, record
 from generator.service.store.tokens import Identity
 from generator.service.tables.check import TableRequest, find_mistakes
 from generator.shared.errors import UsageError
@@ -77,7 +78,7 @@ def _start(request: Request, number: int, folder: str, form: UploadForm) -> Resp
         wrong, more = find_mistakes(asked, archive, folder, Path(temporary))
         if wrong:
             return _form(request, number, folder, given=given, wrong=wrong, more=more)
-        table = here.data.uploads.keep_table(Path(temporary, name)) if name else ""
+        table = _keep_table(here, Path(temporary, name)) if name else ""
     process = str(package["process"].get("path") or "") if len(archive.packages()) > 1 else ""
     variables = {"package": str(number), "package_process": process, "table": table, **given}
     try:
@@ -102,6 +103,13 @@ def _resume(request: Request, number: int, given: Mapping[str, Any]) -> Response
         variables["resume"] = str(number)  # else it goes on from the job that this one went on from, if any
     made = _run(here, str(pipeline["ref"]), variables, who.identity)
     return RedirectResponse(f"/{here.project.path}/-/jobs/{made}", status_code=303)
+
+
+def _keep_table(here: Context, file: Path) -> str:
+    table = here.data.uploads.keep_table(file)
+    with here.pipelines.database.transaction() as connection:
+        record(connection, Event.FILE_UPLOADED, table)
+    return table
 
 
 def _run(here: Context, ref: str, variables: Mapping[str, str], user: Identity) -> int:

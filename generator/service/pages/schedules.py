@@ -143,8 +143,8 @@ async def change(request: Request, number: int) -> Response:
 
 
 def _change(request: Request, number: int, given: dict[str, Any]) -> Response:
-    here, _ = context(request), check_writer_form(request, given)
-    found = _find(request, number)
+    here, who = context(request), check_writer_form(request, given)
+    found = _find_own(request, number, who)
     texts = {name: str(value) for name, value in given.items()}
     try:
         fields, target = _checked(here, texts), form_target(here, texts)
@@ -157,14 +157,14 @@ def _change(request: Request, number: int, given: dict[str, Any]) -> Response:
 
 @router.post("/{number:int}/{action}")
 async def act(request: Request, number: int, action: str) -> Response:
-    """Pause, resume, run, take over or delete a schedule."""
+    """Pause, resume, run, take over or delete a schedule; others than its owner and admins can only run it."""
     given = await read_parameters(request)
 
     def run() -> Response:
         here, who = context(request), check_writer_form(request, given)
-        found = _find(request, number)
         if action not in _ACTIONS:
             raise_not_found()
+        found = _find(request, number) if action == "run" else _find_own(request, number, who)
         try:
             return RedirectResponse(_ACTIONS[action](here, found, who), status_code=303)
         except (HttpError, UsageError) as error:
@@ -230,6 +230,13 @@ def _find(request: Request, number: int) -> Row:
     found = context(request).schedules.get(number)
     if found is None:
         raise_not_found()
+    return found
+
+
+def _find_own(request: Request, number: int, who: Session) -> Row:
+    found = _find(request, number)
+    if not who.identity.may_change_of(found["user_id"]):
+        raise HttpError(403, {"message": "This schedule is another token's. Tokens with the role admin may change it."})
     return found
 
 

@@ -156,11 +156,14 @@ class Pipelines:
 
     def cancel(self, number: int) -> list[int]:
         """Cancel a pipeline's unfinished jobs; return the numbers of those that run and must be ended."""
-        return self.cancel_jobs([job["id"] for job in self.jobs_of(number)])
+        return self.cancel_jobs([job["id"] for job in self.jobs_of(number)], pipeline=number)
 
-    def cancel_jobs(self, numbers: Iterable[int]) -> list[int]:
-        """Cancel jobs; only mark those that run, and return their numbers."""
-        now = time.time()
+    def cancel_jobs(self, numbers: Iterable[int], *, pipeline: int | None = None) -> list[int]:
+        """Cancel jobs; only mark those that run, and return their numbers.
+
+        The audit log gets an event for each job, or one for the ``pipeline`` if it was canceled as a whole.
+        """
+        now, canceled = time.time(), list[int]()
         with self.database.transaction() as connection:
             found = rows(connection, sa.select(jobs).where(jobs.c.id.in_(list(numbers))))
             for job in found:
@@ -168,9 +171,16 @@ class Pipelines:
                     _set(connection, job["id"], status="canceling")
                 elif job["status"] in states.active - {"canceling"} | {"manual"}:
                     _set(connection, job["id"], status="canceled", finished_at=now)
+                else:
+                    continue
+                canceled.append(job["id"])
+            for one in canceled if pipeline is None else ():
+                record(connection, Event.JOB_CANCELED, one)
+            if canceled and pipeline is not None:
+                record(connection, Event.PIPELINE_CANCELED, pipeline)
             changed = {job["pipeline_id"] for job in found}
-            for pipeline in changed:
-                _advance(connection, pipeline)
+            for owner in changed:
+                _advance(connection, owner)
         self._forget_secrets(changed)
         self.on_change()
         return [job["id"] for job in found if job["status"] in ("running", "canceling")]
@@ -184,6 +194,7 @@ class Pipelines:
             made = _clone_job(connection, old, status="pending")
             _requeue_skipped(connection, old["pipeline_id"], old["stage_index"])
             _advance(connection, old["pipeline_id"])
+            record(connection, Event.JOB_RETRIED, number)
         self.on_change()
         return made
 
@@ -196,6 +207,7 @@ class Pipelines:
                 _clone_job(connection, job, status="created")
             if again:
                 _requeue_skipped(connection, number, min(job["stage_index"] for job in again))
+                record(connection, Event.PIPELINE_RETRIED, number)
             _advance(connection, number)
         self.on_change()
 
@@ -207,6 +219,7 @@ class Pipelines:
             pipeline = connection.execute(sa.select(jobs.c.pipeline_id).where(jobs.c.id == number)).scalar()
             if done and pipeline is not None:
                 _advance(connection, pipeline)
+                record(connection, Event.JOB_PLAYED, number)
         self.on_change()
         return bool(done)
 

@@ -54,6 +54,10 @@ class Identity:
         """Whether the token may delete, has hooks, and reads the audit log."""
         return "api" in self.scopes and self.role == "admin"
 
+    def may_change_of(self, owner: int) -> bool:
+        """Whether the token may change what the token with this ID owns, such as its schedules."""
+        return self.may_write and (self.role == "admin" or self.id == owner)
+
     def author(self, address: str = "") -> audit.Author:
         """Return the author of events that this identity causes; ``address`` is that of the request."""
         return audit.Author(self.id, self.name, address)
