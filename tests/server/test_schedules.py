@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import stat
 import time
@@ -20,9 +21,11 @@ from generator.runner.server.access import Access, Identity
 from generator.runner.server.catalogue import Catalogue
 from generator.runner.server.context import Context, Limits
 from generator.runner.server.events import RunEvents
+from generator.runner.server.operation.retention import Retention
+from generator.runner.server.runs import sqlite as sqlite_runs
 from generator.runner.server.runs.model import Outcome, Run, RunState
 from generator.runner.server.runs.sqlite import SqliteRunStore
-from generator.runner.server.runs.store import RunFilter
+from generator.runner.server.runs.store import RunFilter, RunMissingError
 from generator.runner.server.schedules.editing import (
     ScheduleChange,
     change_schedule,
@@ -39,6 +42,7 @@ from generator.runner.server.storage import NotebookStorage
 from generator.runner.server.tokens.role import Role
 from generator.runner.server.tokens.store import TokenStore
 from generator.runner.template_store import TemplateStore
+from generator.shared.clock_watch import ClockWatch
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=timezone.utc)
 EVERY_HOUR = {"notebook": "double.ipynb", "cron": "0 * * * *", "parameters": {"x": 4}}
@@ -190,6 +194,13 @@ def runs_of(context: Context, schedule: Schedule) -> tuple[Run, ...]:
     return context.store.list(RunFilter(schedule=schedule.id))
 
 
+def a_run(context: Context, clock: Clock) -> str:
+    """A queued run; its id."""
+    schedule = added(context)
+    run(Scheduler(context, now=clock).start_due_runs())
+    return runs_of(context, schedule)[0].id
+
+
 def finish_all(context: Context) -> None:
     while (run := context.store.claim("test")) is not None:
         context.store.finish(run.id, Outcome(state=RunState.SUCCEEDED))
@@ -293,6 +304,69 @@ def test_times_of_a_pause_are_not_caught_up(context: Context, clock: Clock) -> N
     assert runs_of(context, schedule) == ()
     assert resumed.due is not None
     assert resumed.due > datetime.now(timezone.utc)
+
+
+def test_a_clock_that_is_set_back_does_not_put_off_a_schedule(context: Context, clock: Clock) -> None:
+    schedule = added(context)
+    context.schedules.advance(schedule, due=NOON + timedelta(days=365), problem="why")
+    run(Scheduler(context, now=clock).bring_forward())
+
+    found = context.schedules.get(schedule.id)
+    assert (found.due, found.problem) == (NOON + timedelta(hours=1), "why")
+
+
+def test_a_server_notices_that_its_clock_is_set_back(context: Context, clock: Clock) -> None:
+    schedule, steady = added(context), 0.0
+    clock.advance(days=365)
+    scheduler = Scheduler(context, now=clock)
+    scheduler._clock = ClockWatch(wall=lambda: clock().timestamp(), steady=lambda: steady)
+
+    async def work() -> None:
+        task = asyncio.create_task(scheduler.work())
+        while not runs_of(context, schedule):  # the check at the start is over
+            await asyncio.sleep(0.01)
+        clock.advance(days=-365)
+        while context.schedules.get(schedule.id).due != NOON + timedelta(hours=1):
+            await asyncio.sleep(0.01)
+        task.cancel()
+
+    run(asyncio.wait_for(work(), 60))
+
+
+def test_a_small_step_back_of_the_clock_repeats_no_time(context: Context, clock: Clock) -> None:
+    schedule, scheduler = added(context), Scheduler(context, now=clock)
+    run(scheduler.start_due_runs())
+    clock.advance(seconds=-20)
+    run(scheduler.bring_forward())
+
+    assert context.schedules.get(schedule.id).due == NOON + timedelta(hours=1)
+
+
+def test_a_clock_that_is_set_forward_deletes_no_runs_for_an_hour(context: Context, clock: Clock) -> None:
+    times = {"wall": 0.0, "steady": 0.0}
+    retention = Retention(context, clock=ClockWatch(wall=lambda: times["wall"], steady=lambda: times["steady"]))
+    started = a_run(context, clock)
+    finish_all(context)
+    with closing(sqlite3.connect(context.data / "runs.sqlite", timeout=30)) as database, database:
+        database.execute("UPDATE run SET ended = 1")  # years ago, by the clock that was set forward
+    times["wall"] += 10 * 365 * 86400
+    retention.tidy()
+    assert context.store.get(started).state is RunState.SUCCEEDED
+
+    times = {name: seconds + 3600 for name, seconds in times.items()}
+    retention.tidy()
+    with pytest.raises(RunMissingError):
+        context.store.get(started)
+
+
+def test_a_run_does_not_end_before_it_starts(context: Context, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    started = a_run(context, clock)
+    claimed = context.store.claim("test")
+    assert claimed is not None
+    monkeypatch.setattr(sqlite_runs, "_now", lambda: 0.0)
+    context.store.finish(started, Outcome(state=RunState.SUCCEEDED))
+
+    assert context.store.get(started).ended == claimed.started
 
 
 def test_values_are_in_a_file_of_their_own(context: Context) -> None:

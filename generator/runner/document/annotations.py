@@ -5,7 +5,8 @@ Readers of papermill's notebooks (its own markers in nbconvert, scrapbook, dashb
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+import time
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from generator.runner.document.document import Document
@@ -37,7 +38,7 @@ class Annotations:
     def __init__(self, document: Document) -> None:
         """Clear the results of an earlier run from the cells."""
         self._document = document
-        self._began = datetime.now(timezone.utc)
+        self._began, self._steady, self._cell_began = datetime.now(timezone.utc), time.monotonic(), 0.0
         notes = document.metadata["papermill"]
         notes.update(start_time=self._began.isoformat(), end_time=None, duration=None, exception=None)
         for index in range(len(document)):
@@ -49,23 +50,26 @@ class Annotations:
 
     def start_cell(self, cell: dict[str, Any]) -> None:
         """Note the start of a cell."""
-        now = datetime.now(timezone.utc).isoformat()
+        self._cell_began, now = time.monotonic(), self._now().isoformat()
         cell["metadata"]["papermill"].update(start_time=now, status="running", exception=False)
 
     def finish_cell(self, cell: dict[str, Any], *, failed: bool) -> None:
         """Note the end of a cell."""
-        now = datetime.now(timezone.utc)
+        duration = round(time.monotonic() - self._cell_began, 6)
         notes = cell["metadata"]["papermill"]
-        duration = (now - datetime.fromisoformat(notes["start_time"])).total_seconds()
-        notes.update(end_time=now.isoformat(), duration=duration, status="failed" if failed else "completed")
+        notes.update(end_time=self._now().isoformat(), duration=duration, status="failed" if failed else "completed")
         if failed:
             notes["exception"] = self._document.metadata["papermill"]["exception"] = True
 
     def finish_run(self) -> None:
         """Note the end of the run; cells that were not reached stay pending."""
-        now = datetime.now(timezone.utc)
+        now = self._now()
         duration = (now - self._began).total_seconds()
         self._document.metadata["papermill"].update(end_time=now.isoformat(), duration=duration)
+
+    def _now(self) -> datetime:
+        """Return the time by a clock that only runs forward: no duration is negative if the system's clock is set."""
+        return self._began + timedelta(seconds=time.monotonic() - self._steady)
 
 
 _STYLE = 'style="color:red; font-family:Helvetica Neue, Helvetica, Arial, sans-serif; font-size:2em;"'

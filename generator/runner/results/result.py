@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +30,11 @@ class RunRecord:
     cells: list[dict[str, Any]] = field(default_factory=list)
     peak_memory: int | None = None
     notebooks: list[Path] = field(default_factory=list)
+    _began: float = field(default_factory=time.monotonic, repr=False)
 
     def write(self, folder: Path, error: BaseException | None, *, outputs: Iterable[Path]) -> None:
         """Write ``result.json`` into ``folder``; ``error`` is the exception that ended the run, if any."""
-        ended = datetime.now(timezone.utc)
+        duration = time.monotonic() - self._began  # the system's clock may have been set meanwhile
         failure = error if isinstance(error, RunFailedError) else None
         document = {
             "state": "succeeded" if error is None else "failed",
@@ -44,8 +46,8 @@ class RunRecord:
             "notebook": os.path.relpath(self.notebooks[0], folder) if self.notebooks else None,
             "kernel": self.kernel,
             "started": self.started.isoformat(),
-            "ended": ended.isoformat(),
-            "duration": round((ended - self.started).total_seconds(), 3),
+            "ended": (self.started + timedelta(seconds=duration)).isoformat(),
+            "duration": round(duration, 3),
             "peak_memory": self.peak_memory,
             "parameters": spell_non_finite(dict(self.parameters)),
             "cells": self.cells,

@@ -59,7 +59,7 @@ class Payloads:
                 "created_at": _time(pipeline["created_at"]),
                 "finished_at": _time(pipeline["finished_at"]),
                 "duration": _whole(states.active_seconds(jobs)) if pipeline["finished_at"] else None,
-                "queued_duration": _whole(_between(pipeline["created_at"], pipeline["started_at"])),
+                "queued_duration": _whole(states.seconds_between(pipeline["created_at"], pipeline["started_at"])),
                 "variables": [{"key": one["key"], "value": one["value"]} for one in pipeline["variables"]],
                 "url": self._page("pipelines", pipeline["id"]),
             },
@@ -86,8 +86,8 @@ class Payloads:
             "created_at": _time(job["created_at"]),
             "started_at": _time(job["started_at"]),
             "finished_at": _time(job["finished_at"]),
-            "duration": _between(job["started_at"], job["finished_at"]),
-            "queued_duration": _between(job["queued_at"], job["started_at"]),
+            "duration": states.seconds_between(job["started_at"], job["finished_at"]),
+            "queued_duration": states.seconds_between(job["queued_at"], job["started_at"]),
             "failure_reason": job["failure_reason"],
             "when": job["when"],
             "manual": job["when"] == "manual",
@@ -114,8 +114,8 @@ class Payloads:
             "build_created_at": _time(job["created_at"]),
             "build_started_at": _time(job["started_at"]),
             "build_finished_at": _time(job["finished_at"]),
-            "build_duration": _between(job["started_at"], job["finished_at"]),
-            "build_queued_duration": _between(job["queued_at"], job["started_at"]),
+            "build_duration": states.seconds_between(job["started_at"], job["finished_at"]),
+            "build_queued_duration": states.seconds_between(job["queued_at"], job["started_at"]),
             "build_allow_failure": job["allow_failure"],
             "build_failure_reason": job["failure_reason"] or "unknown_failure",
             "pipeline_id": pipeline["id"],
@@ -190,10 +190,6 @@ def _time(seconds: float | None) -> str | None:
     return (
         None if seconds is None else datetime.fromtimestamp(seconds, tz=timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
     )
-
-
-def _between(begin: float | None, end: float | None) -> float | None:
-    return round(end - begin, 6) if begin is not None and end is not None else None
 
 
 def _whole(seconds: float | None) -> int | None:

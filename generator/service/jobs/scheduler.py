@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
+import math
 import os
 import sys
 import threading
@@ -33,6 +34,7 @@ from generator.service.store.database import Database, Row, jobs, rows
 from generator.service.store.job_folders import DataFolder, JobFolder
 from generator.service.store.pipelines import Pipelines
 from generator.service.store.run_tables import runs
+from generator.shared.clock_watch import ClockWatch
 from generator.shared.errors import UsageError
 from generator.subprocesses import start_apart
 
@@ -120,7 +122,7 @@ class Scheduler:
             self._conclude_with_retries(job["id"])
 
     def _run_queue(self) -> None:
-        cleaned = 0.0
+        cleaned, clock = -math.inf, ClockWatch()
         self._prepare()
         self._end_containers()
         while not self._stopping:
@@ -128,7 +130,8 @@ class Scheduler:
             try:
                 while not self._stopping and self._start_next_unless_held():
                     pass
-                if time.monotonic() - cleaned > 300:
+                clock.look()
+                if time.monotonic() - cleaned > 300 and clock.is_settled:
                     cleaned = time.monotonic()
                     self._remove_expired()
             except Exception as error:  # noqa: BLE001 - a full disk or an unavailable database must not end the queue

@@ -146,7 +146,7 @@ def _find_cached(folder: JobFolder, key: str) -> Path | NotShown | None:
     if page.is_file():
         return page
     with suppress(OSError):
-        if time.time() - failed.stat().st_mtime < _RETRY_AFTER:
+        if abs(time.time() - failed.stat().st_mtime) < _RETRY_AFTER:  # in the future, if the clock was set back
             return NotShown(failed.read_text(encoding="utf-8"))
     return None
 

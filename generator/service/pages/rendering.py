@@ -106,6 +106,7 @@ def duration(seconds: float | None) -> str:
     """Format a duration."""
     if seconds is None:
         return ""
+    seconds = max(0.0, seconds)  # the clock may have been set back
     if seconds < 60:
         return f"{seconds:.0f} s"
     minutes, rest = divmod(int(seconds), 60)

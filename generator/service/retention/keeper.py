@@ -18,6 +18,7 @@ from generator.service.retention.usage import Usage, folder_size, measure
 from generator.service.store.audit import Event, record
 from generator.service.store.job_folders import DataFolder
 from generator.service.store.pipelines import Pipelines
+from generator.shared.clock_watch import ClockWatch
 from generator.shared.cron_times import next_time
 from generator.shared.size_text import size_text
 
@@ -64,6 +65,7 @@ class Keeper:
         self._stored, self._data, self._hold, self._prune_images = stored, data, hold, prune_images
         self._lock, self._wake = threading.Lock(), threading.Event()
         self._stopping = False
+        self._clock, self._measured = ClockWatch(), -math.inf
         self._due = self._next_due()
         self._thread = threading.Thread(target=self._run, name="retention", daemon=True)
         self._has_changed = True
@@ -109,7 +111,7 @@ class Keeper:
         """Measure; over the quota, remove expiring artifacts and then whole pipelines, the oldest first."""
         with self._lock:
             self._has_changed = False
-            self.usage = measure(self._data)
+            self.usage, self._measured = measure(self._data), time.monotonic()
             excess = self.usage.total - self.policy.quota if self.policy.quota is not None else 0
             if excess <= 0:
                 return
@@ -173,15 +175,26 @@ class Keeper:
             try:
                 if self._is_stale():
                     self.enforce()
-                if self._due is not None and time.time() >= self._due and self.prune():
-                    self._due = self._next_due()
+                self._prune_if_due()
             except Exception as error:  # noqa: BLE001 - an unavailable database or engine must not end the thread
                 print(f"packmill: retention: {error}; retrying", file=sys.stderr, flush=True)
                 time.sleep(1)
             self._wake.wait(timeout=self._seconds_to_wait())
 
+    def _prune_if_due(self) -> None:
+        """Prune at the time of the schedule, but not by a clock that was just set forward, perhaps by mistake."""
+        shift = self._clock.look()
+        if shift < 0 and self._due is not None:
+            self._due = min(self._due, self._next_due() or self._due)
+        if shift > 0:
+            print(
+                f"packmill: the clock was set forward by {shift:.0f} s: nothing is pruned for an hour", file=sys.stderr
+            )
+        if self._due is not None and time.time() >= self._due and self._clock.is_settled and self.prune():
+            self._due = self._next_due()
+
     def _is_stale(self) -> bool:
-        return not self.usage.time or (self._has_changed and time.time() >= self.usage.time + self._break())
+        return not self.usage.time or (self._has_changed and time.monotonic() >= self._measured + self._break())
 
     def _break(self) -> float:
         """Return the seconds between two measurements."""
@@ -189,10 +202,11 @@ class Keeper:
         return max(shortest, _SHARE * self.usage.seconds)
 
     def _seconds_to_wait(self) -> float:
-        stale = self.usage.time + self._break() if self._has_changed else math.inf
-        first = min(stale, self._due or math.inf) - time.time()
-        return min(_LONGEST_WAIT, max(1.0, first))
+        stale = self._measured + self._break() - time.monotonic() if self._has_changed else math.inf
+        due = math.inf if self._due is None else self._due - time.time()
+        return min(_LONGEST_WAIT, max(1.0, min(stale, due)))
 
     def _next_due(self) -> float | None:
-        found = next_time(datetime.now(timezone.utc), self.policy.schedule, "UTC") if self.policy.is_scheduled else None
+        now = datetime.fromtimestamp(time.time(), timezone.utc)
+        found = next_time(now, self.policy.schedule, "UTC") if self.policy.is_scheduled else None
         return found.timestamp() if found else None

@@ -2,7 +2,8 @@
 
 A pipeline and the next time of its schedule are stored in one transaction: a service that is killed starts each once. A
 schedule has one pipeline at a time: a time that comes before the last one has ended waits for it. However many times
-have passed meanwhile, or while no service ran, one pipeline stands for all of them.
+have passed meanwhile, or while no service ran, one pipeline stands for all of them. If the clock is set back, the times
+that were computed before are computed again.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from generator.service.store import tokens
 from generator.service.store.database import Row
 from generator.service.store.schedules import AlreadyStartedError
 from generator.service.store.tokens import Identity
+from generator.shared.clock_watch import ClockWatch
 from generator.shared.errors import UsageError
 
 _LONGEST_WAIT = 30.0
@@ -32,6 +34,7 @@ class ScheduleStarter:
         self._context, self._schedules = context, context.schedules
         self._wake = threading.Event()
         self._stopping = False
+        self._clock = ClockWatch()
         self._thread = threading.Thread(target=self._run, name="schedules", daemon=True)
         context.schedules.on_change = self._wake.set
         context.pipelines.listeners.append(self._wake.set)
@@ -47,9 +50,14 @@ class ScheduleStarter:
         self._thread.join(timeout=5)
 
     def _run(self) -> None:
+        is_checked = False
         while not self._stopping:
             self._wake.clear()
             try:
+                if not is_checked or self._clock.look() < 0:
+                    is_checked = False  # also if it fails
+                    self._schedules.bring_forward()
+                    is_checked = True
                 for schedule in self._schedules.due():
                     if not self._stopping:
                         start_due(self._context, schedule)

@@ -21,6 +21,8 @@ Variables = list[dict[str, Any]]
 MOST = 1000
 """The number of schedules that a project may have."""
 _LARGEST = 2**31 - 1
+_STEP = 300.0
+"""Seconds by which a clock may be set back without that a time that has come comes again."""
 
 
 class AlreadyStartedError(Exception):
@@ -113,6 +115,19 @@ class Schedules:
             found: float | None = connection.execute(statement).scalar()
         return found
 
+    def bring_forward(self) -> None:
+        """Compute the times again that were computed while the clock was ahead, and are too late by the present one."""
+        now, changed = time.time(), 0
+        later = sa.select(schedules).where(schedules.c.next_run_at > now + _STEP)
+        with self._database.transaction() as connection:
+            for schedule in rows(connection, later):
+                following = _next({**schedule}, now + _STEP)
+                if following is not None and following < schedule["next_run_at"]:
+                    this = sa.update(schedules).where(schedules.c.id == schedule["id"], _same(schedule))
+                    changed += connection.execute(this.values(next_run_at=following)).rowcount
+        if changed:
+            self.on_change()
+
     def advance(self, connection: sa.Connection, schedule: Row, *, pipeline: int | None, problem: str | None) -> None:
         """Set the next time of a schedule whose time has come; all times that have passed count as this one.
 
@@ -143,7 +158,9 @@ class Schedules:
     def keep_package(self, job: int) -> None:
         """Keep the artifacts of a job, whose package the runs of a schedule need, until they are deleted."""
         with self._database.transaction() as connection:
-            connection.execute(sa.update(jobs).where(jobs.c.id == job).values(artifacts_expire_at=None))
+            this = sa.update(jobs).where(jobs.c.id == job, jobs.c.artifacts_expire_at.is_not(None))
+            if connection.execute(this.values(artifacts_expire_at=None)).rowcount:
+                record(connection, Event.ARTIFACTS_KEPT, job)
 
     def _keep(self, connection: sa.Connection, number: int, variables: Variables) -> None:
         masked = self._hidden.keep(number, variables)

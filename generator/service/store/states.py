@@ -63,6 +63,11 @@ def label(status: str, *, warned: bool) -> str:
     return _LABELS.get(status, status)
 
 
+def seconds_between(begin: float | None, end: float | None) -> float | None:
+    """Return the seconds between two times, 0 if the clock was set back meanwhile; None without one of the times."""
+    return round(max(0.0, end - begin), 6) if begin is not None and end is not None else None
+
+
 def active_seconds(jobs: Iterable[_Job]) -> float:
     """Return how long at least one of the finished jobs ran, without the time in which none did.
 

@@ -67,7 +67,7 @@ class JobFilter:
             return True
         if run.started is None:
             return False
-        duration = ((run.ended or now) - run.started).total_seconds()
+        duration = max(0.0, ((run.ended or now) - run.started).total_seconds())
         return (self.shortest is None or duration >= self.shortest) and (
             self.longest is None or duration <= self.longest
         )

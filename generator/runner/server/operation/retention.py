@@ -16,6 +16,7 @@ from generator.runner.server.operation.logs import log
 from generator.runner.server.runs.folder import RunFolder
 from generator.runner.server.runs.model import Run
 from generator.runner.server.runs.store import RunMissingError, StoreUnavailableError
+from generator.shared.clock_watch import ClockWatch
 
 _LONGEST_INTERVAL, _SHORTEST_INTERVAL = 60.0, 0.5
 _UPLOAD_TIME = 24 * 3600
@@ -46,8 +47,8 @@ async def _tidy_repeatedly(context: Context, retention: Retention) -> None:
 class Retention:
     """What `keep_tidy` does; a run that has not ended stays."""
 
-    def __init__(self, context: Context) -> None:
-        self._context = context
+    def __init__(self, context: Context, *, clock: ClockWatch | None = None) -> None:
+        self._context, self._clock = context, clock or ClockWatch()
         self._sizes: dict[str, int] = {}
         self._next_search = 0.0
         self._stopped = threading.Event()
@@ -57,11 +58,14 @@ class Retention:
         self._stopped.set()
 
     def tidy(self) -> None:
-        """Delete what is too old, too much, or without a row."""
-        self._delete_old()
+        """Delete what is too old, too much, or without a row; nothing by age if the clock was just set forward."""
+        if (shift := self._clock.look()) > 0:
+            log("clock set forward; nothing is deleted by age for an hour", level=logging.WARNING, seconds=round(shift))
+        if self._clock.is_settled:
+            self._delete_old()
         if self._context.limits.retained_size is not None:
             self._delete_oldest(self._context.limits.retained_size)
-        if time.monotonic() >= self._next_search:
+        if self._clock.is_settled and time.monotonic() >= self._next_search:
             self._next_search = time.monotonic() + 3600
             self._remove_orphans()
 

@@ -128,7 +128,7 @@ def _in_zone(time: datetime, zone: str) -> str:
 
 def _seconds(run: Run) -> float | None:
     """Return how long a run took; None before its end."""
-    return (run.ended - run.started).total_seconds() if run.started and run.ended else None
+    return max(0.0, (run.ended - run.started).total_seconds()) if run.started and run.ended else None
 
 
 def _duration(seconds: float | None) -> str:

@@ -149,7 +149,8 @@ class SqliteRunStore:
         """End a running run (`RunStore.finish`)."""
         with self._writing() as database:
             database.execute(
-                "UPDATE run SET ended = :ended, state = :state, reason = :reason, message = :message, way = :way, "
+                "UPDATE run SET ended = max(:ended, coalesce(started, :ended)), "
+                "state = :state, reason = :reason, message = :message, way = :way, "
                 "exit_code = :exit_code, status_code = :status_code, note = :note WHERE id = :id AND state = 'running'",
                 {"id": run_id, "ended": _now(), **ending(outcome)},
             )

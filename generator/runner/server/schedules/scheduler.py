@@ -2,7 +2,8 @@
 
 A run's idempotency key holds its schedule and its due time, so that servers with one database start it once. A schedule
 has one run at a time: a time that comes before the last run has ended waits for it. However many times have passed
-meanwhile, or while no server ran, one run stands for all of them.
+meanwhile, or while no server ran, one run stands for all of them. If the clock is set back, times that were computed
+before are computed again.
 """
 
 from __future__ import annotations
@@ -25,11 +26,14 @@ from generator.runner.server.schedules.values import read_values
 from generator.runner.server.storage import dated_name
 from generator.runner.server.submission import KEY_REUSED, Submission, submit
 from generator.runner.server.workers.execution import RunOptions
+from generator.shared.clock_watch import ClockWatch
 from generator.shared.cron_times import next_time, times_after
 
 _LONGEST_SLEEP = 2.0
 """Seconds after which a new schedule of another server, or a changed clock, is noticed."""
 _PUNCTUAL = timedelta(seconds=60)
+_STEP = timedelta(minutes=5)
+"""By how much a clock may be set back without that a time that has come comes again."""
 _MOST_COUNTED = 10_000
 _UNFINISHED = (RunState.QUEUED, RunState.RUNNING)
 _log = logging.getLogger(__name__)
@@ -46,11 +50,17 @@ class Scheduler:
     def __init__(self, context: Context, *, now: Callable[[], datetime] = utc_now) -> None:
         self._context = context
         self._now = now
+        self._clock = ClockWatch()
+        self._is_checked = False
 
     async def work(self) -> None:
         """Start what is due, as long as the server runs."""
         while True:
             try:
+                if not self._is_checked or self._clock.look() < 0:
+                    self._is_checked = False  # also if it fails
+                    await self.bring_forward()
+                    self._is_checked = True
                 await self.start_due_runs()
             except StoreUnavailableError:
                 pass  # the store logs it
@@ -63,6 +73,16 @@ class Scheduler:
         now = self._now()
         for schedule in await self._context.stored(self._context.schedules.due, now):
             await self._start(schedule, now)
+
+    async def bring_forward(self) -> None:
+        """Compute the times again that were computed while the clock was ahead, and are too late by the present one."""
+        now, schedules = self._now() + _STEP, self._context.schedules
+        for schedule in await self._context.stored(schedules.list):
+            if schedule.due is None or schedule.due <= now:
+                continue
+            following = next_time(now, schedule.cron, schedule.time_zone)
+            if following is not None and following < schedule.due:
+                await self._context.stored(schedules.advance, schedule, due=following, problem=schedule.problem)
 
     async def _start(self, schedule: Schedule, now: datetime) -> None:
         if schedule.due is None or await self._has_unfinished_run(schedule):

@@ -218,7 +218,8 @@ class PostgresqlRunStore(RunRows):
                 values,
             )
             row = connection.execute(
-                "UPDATE packmill_run SET ended = now(), state = %(state)s, reason = %(reason)s, message = %(message)s, "
+                "UPDATE packmill_run SET ended = greatest(now(), started), "
+                "state = %(state)s, reason = %(reason)s, message = %(message)s, "
                 "exit_code = %(exit_code)s, status_code = %(status_code)s, way = %(way)s, note = %(note)s "
                 f"WHERE {_OWNED} RETURNING job",
                 values,

@@ -1,0 +1,59 @@
+"""Whether the system's clock was set, from two clocks that a test moves."""
+
+from __future__ import annotations
+
+from generator.shared.clock_watch import ClockWatch
+
+
+class Clocks:
+    """The system's clock and a steady one, in seconds."""
+
+    def __init__(self) -> None:
+        self.wall, self.steady = 1e9, 500.0
+
+    def watch(self) -> ClockWatch:
+        return ClockWatch(wall=lambda: self.wall, steady=lambda: self.steady)
+
+    def pass_by(self, seconds: float) -> None:
+        self.wall, self.steady = self.wall + seconds, self.steady + seconds
+
+
+def test_time_that_passes_is_no_change() -> None:
+    clocks = Clocks()
+    watch = clocks.watch()
+    clocks.pass_by(100 * 86400)
+
+    assert (watch.look(), watch.is_settled) == (0.0, True)
+
+
+def test_a_clock_that_is_set_back_is_noticed_once() -> None:
+    clocks = Clocks()
+    watch = clocks.watch()
+    clocks.pass_by(10)
+    clocks.wall -= 7200
+
+    assert watch.look() == -7200
+    assert watch.look() == 0
+    assert watch.is_settled
+
+
+def test_ages_are_not_trusted_for_an_hour_after_a_clock_was_set_forward() -> None:
+    clocks = Clocks()
+    watch = clocks.watch()
+    clocks.wall += 86400
+
+    assert watch.look() == 86400
+    assert not watch.is_settled
+    clocks.pass_by(3599)
+    assert (watch.look(), watch.is_settled) == (0, False)
+    clocks.pass_by(1)
+    assert watch.is_settled
+
+
+def test_the_corrections_of_a_time_server_change_nothing() -> None:
+    clocks = Clocks()
+    watch = clocks.watch()
+    for step in (-50, 50, -50, 50, 50, 50):
+        clocks.pass_by(60)
+        clocks.wall += step
+        assert (watch.look(), watch.is_settled) == (0, True)
