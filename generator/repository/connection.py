@@ -14,6 +14,7 @@ from generator.network.addresses import check
 from generator.network.guarded_proxy import GuardedProxy, guarded_proxy
 from generator.repository.address import Repository
 from generator.repository.git_environment import git_environment
+from generator.repository.temporary_failures import repeat
 
 REDIRECTED = r"returned error: 30[1278]\b"
 
@@ -111,7 +112,7 @@ def _raise_refused(policy: AddressPolicy, repository: Repository, proxy: Guarded
 def _list_refs(repo: git.Repo) -> dict[str, str]:
     """Map the repository's refs to their commits; the key ``HEAD ->`` has the branch of HEAD."""
     refs = {}
-    for line in str(repo.git.ls_remote("--symref", "origin")).splitlines():
+    for line in repeat(lambda: str(repo.git.ls_remote("--symref", "origin"))).splitlines():
         target, _, ref = line.partition("\t")
         refs["HEAD ->" if target.startswith("ref: ") and ref == "HEAD" else ref] = target.removeprefix("ref: ")
     return refs

@@ -21,6 +21,7 @@ from generator.repository.deposited import list_replaceable
 from generator.repository.destination import Destination
 from generator.repository.git_environment import git_environment, identity
 from generator.repository.places import Claim, Holder, read_holder
+from generator.repository.temporary_failures import explain_temporary, is_temporary, pauses, repeat
 from generator.shared.errors import PublishError
 from generator.shared.safe_text import redacted
 
@@ -118,28 +119,33 @@ def _open_destination(destination: Destination, token: str, policy: AddressPolic
 def _commit_and_push(
     repo: git.Repo, files: Mapping[str, Path], destination: Destination, claim: Claim, message: str
 ) -> Deposited:
+    waits, own = list(pauses), set[str]()
     for attempt in range(_ATTEMPTS):
         parent = _fetch_branch(repo, destination.branch)
         tree = _write_tree(repo, parent, files, claim)
         if parent and tree == str(repo.git.rev_parse(f"{parent}^{{tree}}")):
-            return Deposited(commit=parent, changed=False)
+            return Deposited(commit=parent, changed=parent in own)
         commit = str(repo.git.commit_tree(tree, *(("-p", parent) if parent else ()), "-m", message))
+        own.add(commit)
+        pause = random.uniform(0.1, 0.4) * (attempt + 1)  # noqa: S311 - spreads competing pushes, hides nothing
         try:
             repo.git.push("--quiet", "origin", f"{commit}:refs/heads/{destination.branch}")
             return Deposited(commit=commit, changed=True)
         except git.GitCommandError as error:
-            if attempt + 1 == _ATTEMPTS or not re.search(_LOST_RACE, str(error.stderr)):
+            if is_temporary(error) and waits:  # the server may have taken it: the next round compares
+                pause = waits.pop(0)
+            elif attempt + 1 == _ATTEMPTS or not re.search(_LOST_RACE, str(error.stderr)):
                 raise
-        time.sleep(random.uniform(0.1, 0.4) * (attempt + 1))  # noqa: S311 - spreads competing pushes, hides nothing
+        time.sleep(pause)
     raise AssertionError("the last attempt returns or raises")
 
 
 def _fetch_branch(repo: git.Repo, branch: str) -> str | None:
     """Fetch a branch, without file contents if the server can omit them; return its commit, or None if missing."""
     ref = f"refs/heads/{branch}"
-    if not str(repo.git.ls_remote("origin", ref)):
+    if not repeat(lambda: str(repo.git.ls_remote("origin", ref))):
         return None
-    repo.git.fetch("--quiet", "--depth=1", "--no-tags", "--filter=blob:none", "origin", ref)
+    repeat(lambda: repo.git.fetch("--quiet", "--depth=1", "--no-tags", "--filter=blob:none", "origin", ref))
     return str(repo.git.rev_parse("FETCH_HEAD^{commit}"))
 
 
@@ -168,6 +174,8 @@ def _explain(destination: Destination, error: Exception, token: str) -> str:
     advice = "check the address, that it can be reached and that you may push there"
     if re.search(REDIRECTED, output):
         advice = "the server redirects to another address: give that one (secrets are not sent along redirects)"
+    elif temporary := explain_temporary(output):
+        advice = temporary
     elif re.search(r"(?i)could not read (Username|Password)|Authentication failed|401|403|terminal prompts", output):
         advice = "log in by an ssh key, or for https set PACKMILL_PUBLISH_TOKEN in the environment"
     return f"{where}: the package could not be deposited; {advice}\n{lines}"

@@ -50,6 +50,8 @@ _NO_KEYS = (
 )
 
 
+_SILENCE = 300
+"""Seconds without a byte after which git gives up; servers send something every 5 s (``uploadpack.keepAlive``)."""
 _FIXED_DATE = "2026-01-01T00:00:00+00:00"
 
 
@@ -86,6 +88,7 @@ def git_environment(
         temporary = stack.enter_context(TemporaryDirectory(prefix="packmill-git-"))
         password = token or repository.password
         settings = [*_secret_settings(password), ("http.followRedirects", "initial" if redirects else "false")]
+        settings += [("http.lowSpeedLimit", "1"), ("http.lowSpeedTime", str(_SILENCE))]
         settings += [("http.proxy", proxy.url)] if proxy else []
         account = {}
         included = _own_configuration()

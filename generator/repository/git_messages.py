@@ -9,11 +9,13 @@ from tempfile import gettempdir
 
 from generator.repository.address import Repository
 from generator.repository.connection import REDIRECTED
+from generator.repository.temporary_failures import explain_temporary
 from generator.shared.safe_text import redacted
 
 NEEDS_LOGIN = (
     r"(?i:could not read (Username|Password)|Authentication failed|401|403|Repository not found|terminal prompts)"
 )
+_CERTIFICATE = r"(?i)certificate (verification|verify) failed|SSL certificate problem|certificate has expired"
 _UNWRITTEN = (
     r"failed to write new configuration file|couldn't (write|set) '|unable to (create|write|append|copy)"
     r"|Needed a single revision"  # git fetch ends with 0 although it could not write FETCH_HEAD
@@ -37,6 +39,13 @@ def explain_git_error(repository: Repository, error: Exception, secret: str) -> 
         advice = "is it the top of a git repository with a commit? For a notebook in a subfolder, use --process"
     elif re.search(REDIRECTED, output):
         advice = "the server redirects to another address: give that one (secrets are not sent along redirects)"
+    elif temporary := explain_temporary(output):
+        advice = temporary
+    elif re.search(_CERTIFICATE, output):
+        advice = (
+            "its certificate is not trusted or has expired; name its authority with the setting http.sslCAInfo of git, "
+            "and check this machine's clock"
+        )
     elif re.search(NEEDS_LOGIN, output):
         advice = "it is private or missing: for a private https repository set PACKMILL_GIT_TOKEN in the environment"
     elif "Permission denied (publickey" in output:

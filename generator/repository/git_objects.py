@@ -9,6 +9,7 @@ import git
 
 from generator.network.address_policy import AddressPolicy
 from generator.repository.address import Repository
+from generator.repository.temporary_failures import is_temporary, repeat
 from generator.shared.errors import RepositoryError
 
 
@@ -42,13 +43,14 @@ def fetch_commit(repo: git.Repo, revision: str, *, contents: bool = True) -> str
     if not short:
         try:
             filtered = () if contents else ("--filter=blob:none",)
-            repo.git.fetch("--quiet", "--depth=1", "--no-tags", *filtered, "--", "origin", revision)
+            words = ("--quiet", "--depth=1", "--no-tags", *filtered, "--", "origin", revision)
+            repeat(lambda: repo.git.fetch(*words))
             return str(repo.git.rev_parse("--verify", "FETCH_HEAD^{commit}"))
-        except git.GitCommandError:
-            if not re.fullmatch(r"[0-9a-f]{40}", revision):
+        except git.GitCommandError as error:
+            if is_temporary(error) or not re.fullmatch(r"[0-9a-f]{40}", revision):
                 raise
     everything = ("origin", "+refs/heads/*:refs/packmill/heads/*", "+refs/tags/*:refs/packmill/tags/*")
-    repo.git.fetch("--quiet", "--filter=blob:none", "--no-tags", "--", *everything)
+    repeat(lambda: repo.git.fetch("--quiet", "--filter=blob:none", "--no-tags", "--", *everything))
     try:
         return str(repo.git.rev_parse("--verify", "--quiet", "--end-of-options", revision + "^{commit}"))
     except git.GitCommandError:
