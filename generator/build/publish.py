@@ -106,9 +106,9 @@ def keep_cached(reference: str, *, settings: Settings, progress: Progress) -> No
     if not settings.cache_registry:
         return
     there, login = image.cached_reference(settings.cache_registry, reference), _login(settings.cache_registry, settings)
-    if look_up(there, login=login):
-        return
     try:
+        if look_up(there, login=login):
+            return
         push(reference, there, login=login, on_line=progress.say)
         engine.untag(there)
     except PublishError as error:

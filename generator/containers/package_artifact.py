@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from generator.containers.registry import manifest_type, manifest_types, require_login
+from generator.containers.registry_requests import require_success, upload_blob
 from generator.containers.registry_session import Login, open_registry
 from generator.shared.errors import PublishError
 
@@ -50,7 +51,7 @@ def push_package(folder: Path, files: Iterable[str], image: str, *, name: str = 
             require_login(registry)
             manifest = _upload_files(registry, container, {file: folder / file for file in files})
             manifest["subject"] = _describe_image(registry, container, digest)
-            _require_success(registry.upload_manifest(manifest, container))
+            require_success(registry.upload_manifest(manifest, container))
     except (requests.RequestException, ValueError, OSError) as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise PublishError(f"{target}: the registry rejects the package: {lines[0]}") from None
@@ -82,7 +83,7 @@ def _upload(registry: Any, container: Any, path: Path, media_type: str) -> dict[
     content = path.read_bytes()
     digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
     blob = {"mediaType": media_type, "digest": digest, "size": len(content)}
-    _require_success(registry.upload_blob(str(path), container, blob))
+    upload_blob(registry, container, path, blob)
     return blob
 
 
@@ -90,11 +91,6 @@ def _describe_image(registry: Any, container: Any, digest: str) -> dict[str, Any
     """Return the descriptor of the image, whose manifest may be in Docker's own format."""
     address = f"{registry.prefix}://{container.manifest_url(digest)}"
     answer = registry.do_request(address, "GET", headers={"Accept": manifest_types})
-    _require_success(answer)
+    require_success(answer)
     media_type = json.loads(answer.content).get("mediaType", manifest_type)
     return {"mediaType": media_type, "digest": digest, "size": len(answer.content)}
-
-
-def _require_success(answer: Any) -> None:
-    if answer.status_code not in (200, 201, 202):
-        raise ValueError(f"{answer.status_code} {answer.reason}: {answer.text[:200]}")

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import docker.errors
 
 from generator.containers.engine import open_client
+from generator.containers.registry_requests import TEMPORARY
 from generator.containers.registry_session import (
     Login,
     auth_config,
@@ -34,6 +35,9 @@ manifest_types = (
 
 _PAUSES = (2, 10)
 """Seconds before each new attempt at a push."""
+_TEMPORARY_WORDS = (
+    r"\bHTTP (status: )?(429|5\d\d)\b|status code (429|5\d\d)\b|toomanyrequests|connection reset|broken pipe|\bEOF\b"
+)
 
 
 def push(reference: str, target: str, *, login: Login | None, on_line: Callable[[str], None]) -> str:
@@ -67,8 +71,8 @@ class _PushFailedError(Exception):
 
 
 def _is_temporary(cause: str) -> bool:
-    """Check for a server error (RFC 9110, 15.6) or a broken connection in the engine's words."""
-    return bool(re.search(r"HTTP status: 5\d\d|status code 5\d\d|connection reset|\bEOF\b", cause))
+    """Check for a server error (RFC 9110, 15.6), a limit (RFC 6585) or a broken connection in the engine's words."""
+    return bool(re.search(_TEMPORARY_WORDS, cause, re.IGNORECASE))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,26 +84,45 @@ class RemoteImage:
 
 
 def look_up(target: str, *, login: Login | None) -> RemoteImage | None:
-    """Look up the image ``target`` (``registry/name:tag``); None if the registry lacks it or does not answer.
+    """Look up the image ``target`` (``registry/name:tag``); None if the registry lacks it or cannot be reached.
 
     An index has the labels of its first image; other artifacts have none.
+
+    Raises:
+        PublishError: the registry reports a failure of its own, so that nothing is known of the image.
     """
     import requests
 
     try:
         with open_registry(target, login) as (registry, container):
             answer = _request_manifest(registry, f"{registry.prefix}://{container.manifest_url()}")
+            _check_available(target, answer)
             if answer.status_code != 200:
                 return None
             digest = f"sha256:{hashlib.sha256(answer.content).hexdigest()}"
             manifest = json.loads(answer.content)
             if "manifests" in manifest:
                 manifest = _read_first_image(registry, container, manifest)
-            blob = registry.get_blob(container, manifest["config"]["digest"])
+            expected = manifest["config"]["digest"]
+            blob = registry.get_blob(container, expected)
+            _check_available(target, blob)
+            if f"sha256:{hashlib.sha256(blob.content).hexdigest()}" != expected:
+                return None
         labels = (json.loads(blob.content).get("config") or {}).get("Labels") or {}
     except (requests.RequestException, ValueError, LookupError, TypeError, AttributeError, OSError, StopIteration):
         return None
     return RemoteImage(digest=digest, labels=labels)
+
+
+def _check_available(target: str, answer: Any) -> None:
+    """Check that the registry answers, with any status.
+
+    Raises:
+        PublishError: it reports a failure of its own.
+    """
+    if answer.status_code in TEMPORARY:
+        status = f"{answer.status_code} {answer.reason}".strip()
+        raise PublishError(f"{target}: the registry answers {status}, also when asked again; try again later")
 
 
 def _read_first_image(registry: Any, container: Any, index: Mapping[str, Any]) -> Any:
@@ -127,25 +150,23 @@ def require_login(registry: Any) -> None:
 
 
 def _request_manifest(registry: Any, address: str) -> Any:
-    """Request a manifest without oras's retries.
-
-    They take two minutes if a registry requires a password and none is known, which oras 0.2.43 treats as a temporary
-    failure. If the registry does not answer now, the push tries again.
-    """
-    request = type(registry).do_request
-    request = getattr(request, "__wrapped__", request)
-    return request(registry, address, "GET", headers={"Accept": manifest_types})
+    return registry.do_request(address, "GET", headers={"Accept": manifest_types})
 
 
 def pull(target: str, *, login: Login | None) -> bool:
     """Pull ``registry/name:tag`` or ``registry/name@digest`` into the engine; return whether that succeeded."""
     _check_engine(target, login)
     with open_client() as client:
-        try:
-            client.images.pull(target, auth_config=auth_config(login))
-        except docker.errors.APIError:
-            return False
-    return True
+        for pause in (_PAUSES[0], None):
+            try:
+                client.images.pull(target, auth_config=auth_config(login))
+            except docker.errors.APIError as error:
+                if pause is None or not _is_temporary(str(error.explanation or error)):
+                    return False
+                time.sleep(pause)
+            else:
+                return True
+    return False
 
 
 def _check_engine(target: str, login: Login | None) -> None:

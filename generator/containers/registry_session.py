@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from generator.containers.registry_requests import make_patient, repeat
 from generator.network.addresses import is_loopback
 from generator.network.sessions import http_session
 
@@ -52,6 +53,7 @@ def open_registry(target: str, login: Login | None) -> Iterator[tuple[Any, Any]]
     with registry_session(login, plain=plain) as session:
         backend = "basic" if read_challenge(session, host, plain=plain).lower().startswith("basic") else "token"
         registry = oras.provider.Registry(insecure=plain, tls_verify=session.verify, auth_backend=backend)
+        make_patient(registry)
         registry.session.proxies, registry.session.trust_env = session.proxies, session.trust_env
         if login and login.user:
             registry.auth.set_basic_auth(login.user, login.password)
@@ -71,4 +73,5 @@ def registry_session(login: Login | None, *, plain: bool) -> Iterator[requests.S
 def read_challenge(session: requests.Session, host: str, *, plain: bool) -> str:
     """Request the authentication challenge of a registry (distribution spec, "Auth")."""
     address = f"{'http' if plain else 'https'}://{host}/v2/"
-    return session.get(address, timeout=30).headers.get("WWW-Authenticate", "")
+    answer = repeat(lambda: session.get(address, timeout=30), broken=False)
+    return str(answer.headers.get("WWW-Authenticate", ""))

@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from generator.containers.registry import manifest_type, manifest_types, require_login
+from generator.containers.registry_requests import require_success, upload_blob
 from generator.containers.registry_session import Login, open_registry
 from generator.shared.errors import PublishError, SignatureError
 from generator.signing.formats import (
@@ -151,7 +152,7 @@ class _Tag:
         answer = self._get(address, {"Accept": manifest_types})
         if answer.status_code == 404:
             return []
-        _require_success(answer)
+        require_success(answer)
         if len(answer.content) > _LARGEST:
             raise ValueError("the list of signatures is too large")
         return list(json.loads(answer.content)["layers"])[:_MOST]
@@ -162,7 +163,7 @@ class _Tag:
         if int(layer["size"]) > _LARGEST * 8:
             raise ValueError("a signature is too large")
         answer = self._get(f"{self._registry.prefix}://{self._container.get_blob_url(digest)}", {})
-        _require_success(answer)
+        require_success(answer)
         content = bytes(answer.content)
         if f"sha256:{hashlib.sha256(content).hexdigest()}" != digest:
             raise ValueError("the registry returned another blob than requested")
@@ -186,22 +187,15 @@ class _Tag:
             "config": self._upload(json.dumps(config).encode(), _config_type),
             "layers": layers,
         }
-        _require_success(self._registry.upload_manifest(manifest, self._container))
+        require_success(self._registry.upload_manifest(manifest, self._container))
 
     def _upload(self, content: bytes, kind: str) -> dict[str, Any]:
         blob = {"mediaType": kind, "size": len(content), "digest": f"sha256:{hashlib.sha256(content).hexdigest()}"}
         with TemporaryDirectory(prefix="packmill-signature-") as temporary:
             file = Path(temporary, "blob")
             file.write_bytes(content)
-            _require_success(self._registry.upload_blob(str(file), self._container, blob))
+            upload_blob(self._registry, self._container, file, blob)
         return blob
 
     def _get(self, address: str, headers: Mapping[str, str]) -> Any:
-        request = type(self._registry).do_request
-        request = getattr(request, "__wrapped__", request)  # without retries, as generator.containers.registry has it
-        return request(self._registry, address, "GET", headers=dict(headers))
-
-
-def _require_success(answer: Any) -> None:
-    if answer.status_code not in (200, 201, 202):
-        raise ValueError(f"{answer.status_code} {answer.reason}: {answer.text[:200]}")
+        return self._registry.do_request(address, "GET", headers=dict(headers))

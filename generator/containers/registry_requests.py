@@ -1,0 +1,85 @@
+"""Requests to a registry: repeated if their failure is temporary, and never without a time limit."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from generator.shared.retry_after import read_retry_after
+
+TEMPORARY = frozenset((429, 500, 502, 503, 504))
+"""Statuses after which the same request may succeed (RFC 9110, 15.6; RFC 6585)."""
+_PAUSES = (0.5, 2.0, 8.0)
+"""Seconds before each new attempt."""
+_LONGEST_WAIT = 60.0
+_TIMEOUTS = (10.0, 120.0)
+"""Seconds to connect, and without a byte of the answer."""
+
+
+def make_patient(registry: Any) -> None:
+    """Replace the requests of an oras registry by requests that are repeated.
+
+    oras 0.2.43 has no time limit, and repeats nothing but the status 500, for two minutes, also without a password.
+    """
+    once = type(registry).do_request
+    once = getattr(once, "__wrapped__", once)
+    registry.session.request = partial(registry.session.request, timeout=_TIMEOUTS)
+
+    def do_request(url: str, method: str = "GET", **options: Any) -> Any:
+        return repeat(lambda: once(registry, url, method, **options))
+
+    registry.do_request = do_request
+
+
+def repeat(request: Callable[[], Any], *, broken: bool = True) -> Any:
+    """Send a request until its answer is not a temporary failure, or attempts are used up; return the last answer.
+
+    Args:
+        request: sends it; sending it twice must do no harm.
+        broken: whether a connection that breaks is temporary, too.
+
+    Raises:
+        requests.RequestException: the last attempt has no answer.
+    """
+    import requests
+
+    for pause in (*_PAUSES, None):
+        try:
+            answer = request()
+        except requests.exceptions.SSLError:
+            raise
+        except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError):
+            if pause is None or not broken:
+                raise
+            time.sleep(pause)
+            continue
+        wait = read_retry_after(answer.headers.get("Retry-After")) or 0.0
+        if answer.status_code not in TEMPORARY or pause is None or wait > _LONGEST_WAIT:
+            return answer
+        time.sleep(max(pause, wait))
+    raise AssertionError("the last attempt returns or raises")
+
+
+def upload_blob(registry: Any, container: Any, file: Path, descriptor: Mapping[str, Any]) -> None:
+    """Upload a file as a blob, again from the start if the registry lost the upload meanwhile.
+
+    Raises:
+        ValueError: the registry refuses it.
+    """
+    answer = registry.upload_blob(str(file), container, dict(descriptor))
+    if answer.status_code in (404, 416):  # distribution specification, "Pushing a blob in chunks"
+        answer = registry.upload_blob(str(file), container, dict(descriptor))
+    require_success(answer)
+
+
+def require_success(answer: Any) -> None:
+    """Check the status of an answer.
+
+    Raises:
+        ValueError: it is a failure.
+    """
+    if answer.status_code not in (200, 201, 202):
+        raise ValueError(f"{answer.status_code} {answer.reason}: {answer.text[:200]}")

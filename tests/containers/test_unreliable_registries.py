@@ -1,0 +1,165 @@
+"""A registry that fails, limits requests or breaks connections: what is read and written there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from faulty_proxy import Fault, FaultyProxy, faulty_proxy
+from test_signatures import keys, predicate
+
+from generator.build.publish import _check_registry
+from generator.containers import registry as registry_module
+from generator.containers import registry_requests
+from generator.containers.package_artifact import push_package
+from generator.containers.registry import look_up
+from generator.containers.registry_session import anonymous
+from generator.containers.signatures import sign_image, verify_image
+from generator.documents.slsa import predicate_type
+from generator.repository.places import Holder
+from generator.shared.errors import PublishError
+
+_BLOBS, _MANIFESTS, _UPLOADS = "/blobs/sha256:", "/manifests/", "/blobs/uploads/"
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The seconds that packmill would wait."""
+    found: list[float] = []
+    monkeypatch.setattr(registry_requests.time, "sleep", found.append)
+    return found
+
+
+@pytest.fixture
+def proxy(registry: str, pauses: list[float]) -> Iterator[FaultyProxy]:
+    """The registry behind a proxy that breaks its answers."""
+    with faulty_proxy(f"http://{registry}") as running:
+        yield running
+
+
+@pytest.fixture
+def there(image: str, registry: str, proxy: FaultyProxy) -> str:
+    """The image by the proxy's name."""
+    return image.replace(registry, proxy.place)
+
+
+_FAULTS = [
+    pytest.param({"status": 500}, id="fails"),
+    pytest.param({"status": 503, "retry_after": "1"}, id="overloaded"),
+    pytest.param({"status": 429, "retry_after": "1"}, id="limits"),
+    pytest.param({"closed": True}, id="ends the connection"),
+    pytest.param({"half": True}, id="sends half an answer"),
+]
+
+
+@pytest.mark.parametrize("fault", _FAULTS)
+def test_an_image_is_found_after_a_failure_of_each_request(proxy: FaultyProxy, there: str, fault: Any) -> None:
+    proxy.faults = [Fault(path=_MANIFESTS, **fault), Fault(path=_BLOBS, **fault)]
+
+    found = look_up(there.partition("@")[0] + ":x", login=anonymous)
+
+    assert found is not None
+    assert found.digest == there.partition("@")[2]
+    assert proxy.faults == []
+
+
+@pytest.mark.parametrize("fault", [*_FAULTS, pytest.param({"lost": True}, id="loses its answer")])
+def test_signatures_and_packages_outlast_a_failure_of_each_request(
+    proxy: FaultyProxy, there: str, tmp_path: Path, fault: Any
+) -> None:
+    private, public = keys("ecdsa")
+    (tmp_path / "process.cwl").write_text("{}")
+    uploads = [Fault(path=_UPLOADS, method=method, **fault) for method in ("POST", "PUT")]
+    manifest = Fault(path=_MANIFESTS, method="PUT", **fault)
+
+    proxy.faults = [*uploads, manifest]
+    sign_image(there, private, {predicate_type: predicate()}, login=anonymous)
+    assert proxy.faults == []
+    proxy.faults = [*uploads, manifest, Fault(path=_MANIFESTS, method="GET", **fault)]
+    place = push_package(tmp_path, ["process.cwl"], there, login=anonymous)
+
+    assert proxy.faults == []
+    verify_image(there, public, login=anonymous)
+    tag = place.rpartition(":")[2]
+    accept = {"Accept": registry_module.manifest_type}
+    name = there.partition("/")[2].partition("@")[0]
+    pushed = requests.get(f"{proxy.url}/v2/{name}/manifests/{tag}", headers=accept, timeout=60).json()
+    assert [layer["annotations"]["org.opencontainers.image.title"] for layer in pushed["layers"]] == ["process.cwl"]
+
+
+def test_a_registry_that_keeps_failing_is_one_error_and_gets_no_manifest(
+    proxy: FaultyProxy, there: str, tmp_path: Path
+) -> None:
+    (tmp_path / "process.cwl").write_text("{}")
+    proxy.faults = [Fault(path=_UPLOADS, method="PUT", status=503)] * 9
+
+    with pytest.raises(PublishError, match="the registry rejects the package: 503 Service Unavailable") as failed:
+        push_package(tmp_path, ["process.cwl"], there, login=anonymous)
+
+    assert failed.value.exit_code == 18
+    assert [path for method, path in proxy.asked if method == "PUT" and _MANIFESTS in path] == []
+
+
+@pytest.mark.parametrize("path", [_MANIFESTS, _BLOBS])
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_registry_that_fails_does_not_pass_for_an_empty_one(
+    proxy: FaultyProxy, there: str, path: str, status: int
+) -> None:
+    """Nobody knows whose image has the name, so a build must not replace it."""
+    proxy.faults = [Fault(path=path, status=status)] * 9
+    own = Holder(address="https://a.example.org/ada/trees", checkout="main", place="x")
+
+    with pytest.raises(PublishError, match=f"the registry answers {status} .* try again later"):
+        _check_registry(there.partition("@")[0] + ":x", own, anonymous)
+
+    assert len([one for _, one in proxy.asked if path in one]) == 4
+
+
+def test_a_registry_decides_how_long_to_wait_up_to_a_minute(
+    proxy: FaultyProxy, there: str, pauses: list[float]
+) -> None:
+    target = there.partition("@")[0] + ":x"
+    proxy.faults = [Fault(path=_MANIFESTS, status=429, retry_after="7")]
+    assert look_up(target, login=anonymous) is not None
+    assert pauses == [7.0]
+    proxy.faults = [Fault(path=_MANIFESTS, status=429, retry_after="3600")]
+    with pytest.raises(PublishError, match="429"):
+        look_up(target, login=anonymous)
+    assert pauses == [7.0]
+
+
+def test_a_refusal_is_not_repeated(proxy: FaultyProxy, there: str, pauses: list[float]) -> None:
+    proxy.faults = [Fault(path=_MANIFESTS, status=403)] * 9
+
+    assert look_up(there.partition("@")[0] + ":x", login=anonymous) is None
+    assert pauses == []
+
+
+def test_a_silent_registry_ends_a_request(
+    proxy: FaultyProxy, there: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry_requests, "_TIMEOUTS", (5.0, 0.5))
+    (tmp_path / "process.cwl").write_text("{}")
+    proxy.faults = [Fault(path=_UPLOADS, silent=True)] * 9
+
+    with pytest.raises(PublishError, match="timed out"):
+        push_package(tmp_path, ["process.cwl"], there, login=anonymous)
+
+
+@pytest.mark.parametrize(
+    ("cause", "temporary"),
+    [
+        ("received unexpected HTTP status: 503 Service Unavailable", True),
+        ("received unexpected HTTP status: 429 Too Many Requests", True),
+        ("toomanyrequests: You have reached your pull rate limit", True),
+        ("error parsing HTTP 429 response body: unexpected end of JSON input", True),
+        ("failed to copy: httpReadSeeker: failed open: unexpected status code 502 Bad Gateway", True),
+        ("write tcp 10.0.0.1:5000: write: broken pipe", True),
+        ("denied: requested access to the resource is denied", False),
+    ],
+)
+def test_which_failures_of_the_engine_are_temporary(cause: str, *, temporary: bool) -> None:
+    assert registry_module._is_temporary(cause) is temporary
