@@ -21,14 +21,17 @@ import sys
 import time
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import quote, urljoin
 
 import requests
 
 _END_OF_LOG = 1 << 16
+_PAUSES = (1.0, 5.0)
+"""Seconds before each new attempt at a download."""
 _TIMESTAMP = r"(?:\d{4}-\d\d-\d\dT[\d:.]+Z \d\d[OE][+ ]?)?"
 """What GitLab's runner may write in front of a line."""
 _FAILED_STAGE = re.compile(rf"^{_TIMESTAMP}packmill: (.+ \(exit code \d+(?:: [^()\n]*)?\))$", re.MULTILINE)
@@ -164,13 +167,10 @@ class Client:
         """Unpack a job's artifacts into a folder; return the files."""
         with TemporaryDirectory(prefix="packmill-") as temporary:
             archive = Path(temporary, "artifacts.zip")
+            self._download(job, "", archive)
             try:
-                with self._artifacts(job) as answer, archive.open("wb") as file:
-                    for chunk in answer.iter_content(1 << 20):
-                        file.write(chunk)
                 with zipfile.ZipFile(archive) as packed:
-                    folder.mkdir(parents=True, exist_ok=True)
-                    return [Path(packed.extract(one, folder)) for one in packed.infolist() if not one.is_dir()]
+                    return _unpack(packed, folder)
             except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError) as error:
                 raise QueryError(f"job {job}: cannot unpack the artifacts into {folder}: {error}") from None
 
@@ -180,16 +180,30 @@ class Client:
         Raises:
             QueryError: the job has no such file, or it cannot be written.
         """
-        answer = self._artifacts(job, f"/{quote(path)}")
         target = folder / path.rpartition("/")[2]
+        self._download(job, f"/{quote(path)}", target)
+        return target
+
+    def _download(self, job: int, file: str, target: Path) -> None:
+        """Download a job's archive or a file of it, again if the connection breaks; a half file never has its name."""
+        part = target.with_name(f".{target.name}.part")
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with answer, target.open("wb") as file:
-                for chunk in answer.iter_content(1 << 20):
-                    file.write(chunk)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            for pause in (*_PAUSES, None):
+                try:
+                    with self._artifacts(job, file) as answer, part.open("wb") as opened:
+                        _copy_body(answer, opened)
+                    part.replace(target)
+                    return
+                except requests.RequestException as error:
+                    if pause is None:
+                        raise QueryError(f"job {job}: the download of artifacts broke off: {_reason(error)}") from None
+                    time.sleep(pause)
         except OSError as error:
             raise QueryError(f"{target}: cannot be written: {error.strerror}") from None
-        return target
+        finally:
+            with contextlib.suppress(OSError):
+                part.unlink()
 
     def upload(self, file: Path) -> str:
         """Upload a table to the project's generic packages, unless it is there; return its NAME/VERSION/FILE.
@@ -256,7 +270,8 @@ class Client:
             try:
                 answer = self._session.request(method, self._root + path, timeout=60, allow_redirects=False, **given)
             except requests.RequestException as error:
-                if (tries == 1 and not _is_unsent(error)) or time.monotonic() > deadline:
+                is_final = isinstance(error, requests.exceptions.SSLError) or (tries == 1 and not _is_unsent(error))
+                if is_final or time.monotonic() > deadline:
                     raise QueryError(f"{self._root}: no response from the service: {_reason(error)}") from None
                 wait = pause
             else:
@@ -269,6 +284,30 @@ class Client:
                     raise QueryError(_refusal(answer, self._root + path))
             time.sleep(wait)
             pause = min(pause * 2, 10.0)
+
+
+def _copy_body(answer: requests.Response, file: BinaryIO) -> None:
+    """Write the body of a response to a file.
+
+    Raises:
+        requests.RequestException: the connection ended before its end; not every version of urllib3 reports that.
+    """
+    file.writelines(answer.iter_content(1 << 20))
+    length = answer.headers.get("Content-Length", "")
+    if length.isdecimal() and "Content-Encoding" not in answer.headers and file.tell() != int(length):
+        raise requests.ConnectionError(f"{file.tell()} of {length} bytes arrived")
+
+
+def _unpack(packed: zipfile.ZipFile, folder: Path) -> list[Path]:
+    """Unpack an archive next to the folder, and give the files their names when all are complete."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=".packmill-", dir=folder) as temporary:
+        files = [Path(packed.extract(one, temporary)) for one in packed.infolist() if not one.is_dir()]
+        names = [folder / file.relative_to(temporary) for file in files]
+        for file, name in zip(files, names, strict=True):
+            name.parent.mkdir(parents=True, exist_ok=True)
+            file.replace(name)
+    return names
 
 
 def _json(answer: requests.Response, kind: type) -> Any:
@@ -299,7 +338,12 @@ def _is_unsent(error: requests.RequestException) -> bool:
 
 def _retry_after(answer: requests.Response, otherwise: float) -> float:
     value = answer.headers.get("Retry-After", "")
-    return float(value) if value.isdecimal() else otherwise
+    if value.isdecimal():
+        return float(value[:9])
+    try:
+        return max(parsedate_to_datetime(value).timestamp() - time.time(), otherwise)
+    except (TypeError, ValueError):
+        return otherwise
 
 
 def _reason(error: Exception) -> str:

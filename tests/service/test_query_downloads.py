@@ -1,0 +1,120 @@
+"""Downloads of ``query.py`` from a server that fails: whole files or none, and one error."""
+
+from __future__ import annotations
+
+import io
+import sys
+import time
+import zipfile
+from collections.abc import Iterator
+from email.utils import formatdate
+from pathlib import Path
+
+import pytest
+from certificates import Authority
+from staging_servers import Handler, HttpServer, http_server
+from support import here
+
+sys.path.insert(0, str(here.parent))
+import query
+
+_JOB = "/api/v4/projects/1/jobs/7"
+_FILE = f"{_JOB}/artifacts/results/a.txt"
+_TEXT = b"a result\n" * 1000
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[HttpServer]:
+    monkeypatch.setattr(query, "_PAUSES", (0.01, 0.01))
+    with http_server() as running:
+        yield running
+
+
+@pytest.fixture
+def client(server: HttpServer) -> query.Client:
+    return query.Client(server.url, access_token="of-a-test")
+
+
+def _archive(**files: bytes) -> bytes:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as packed:
+        for name, content in files.items():
+            packed.writestr(f"results/{name}.txt", content)
+    return made.getvalue()
+
+
+def _files(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def test_a_file_is_downloaded_again_after_the_connection_breaks(
+    server: HttpServer, client: query.Client, tmp_path: Path
+) -> None:
+    server.put(_FILE, _TEXT, cut=[10, 0])
+
+    assert client.artifact(7, "results/a.txt", tmp_path).read_bytes() == _TEXT
+    assert _files(tmp_path) == ["a.txt"]
+
+
+def test_half_a_file_never_has_the_file_s_name(server: HttpServer, client: query.Client, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("of an earlier job")
+    server.put(_FILE, _TEXT, cut=[10] * 9)
+
+    with pytest.raises(query.QueryError, match="job 7: the download of artifacts broke off"):
+        client.artifact(7, "results/a.txt", tmp_path)
+
+    assert _files(tmp_path) == ["a.txt"]
+    assert (tmp_path / "a.txt").read_text() == "of an earlier job"
+
+
+def test_an_archive_is_unpacked_when_it_is_complete(server: HttpServer, client: query.Client, tmp_path: Path) -> None:
+    content = _archive(a=_TEXT, b=b"")
+    server.put(f"{_JOB}/artifacts", content, cut=[len(content) // 2])
+
+    assert client.artifacts(7, tmp_path / "here") == [tmp_path / "here/results/a.txt", tmp_path / "here/results/b.txt"]
+    assert _files(tmp_path / "here") == ["results/a.txt", "results/b.txt"]
+
+
+def test_a_broken_archive_leaves_no_part_of_it(server: HttpServer, client: query.Client, tmp_path: Path) -> None:
+    content = bytearray(_archive(a=_TEXT, b=_TEXT))
+    content[content.index(_TEXT, len(_TEXT)) + 5] ^= 1  # in the second file, which the first one precedes
+    server.put(f"{_JOB}/artifacts", bytes(content))
+
+    with pytest.raises(query.QueryError, match="cannot unpack the artifacts"):
+        client.artifacts(7, tmp_path)
+
+    assert _files(tmp_path) == []
+
+
+def test_a_busy_service_is_asked_again_when_it_says(server: HttpServer, client: query.Client) -> None:
+    moments: list[float] = []
+
+    def limit(handler: Handler) -> bool:
+        moments.append(time.monotonic())
+        if len(moments) > 1:
+            return False
+        handler.answer(429, b"", **{"Retry-After": formatdate(time.time() + 2, usegmt=True)})
+        return True
+
+    server.put(_JOB, b'{"id": 7}', handler=limit)
+
+    assert client.job(7) == {"id": 7}
+    assert moments[1] - moments[0] > 0.9
+
+
+def test_a_certificate_that_expires_between_two_requests_is_an_error_at_once(
+    server: HttpServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority = Authority(tmp_path)
+    context = authority.server_context()
+    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority.file))
+    client = query.Client(f"https://localhost:{server.server_address[1]}", access_token="of-a-test")
+    server.put(_JOB, b'{"id": 7}')
+    assert client.job(7) == {"id": 7}
+    context.load_cert_chain(authority.issue(days=-1))
+    client._session.close()
+
+    with pytest.raises(query.QueryError, match="certificate has expired"):
+        client.job(7)
+    assert len(server.asked) == 1
