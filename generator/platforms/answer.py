@@ -15,11 +15,12 @@ _NAMES = ("title", "detail", "description", "message", "error")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Answer:
-    """A response: ``location`` is its header ``Location`` as an absolute address, or empty."""
+    """A response: ``location`` is its header ``Location`` as an absolute address, or empty; ``wait`` in seconds."""
 
     status: int
     location: str = ""
     content: bytes = b""
+    wait: float = 0.0
 
     @property
     def json(self) -> Any:

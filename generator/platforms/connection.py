@@ -15,6 +15,7 @@ from generator.network.sessions import failure_reason, http_session
 from generator.platforms.answer import Answer
 from generator.platforms.platform import Platform
 from generator.shared.errors import PublishError
+from generator.shared.retry_after import read_retry_after
 from generator.shared.safe_text import printable, redacted
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ _PAUSES = (2.0, 10.0)
 """Seconds before each new attempt."""
 _TEMPORARY = (429, 502, 503, 504)
 """Statuses after which the same request may succeed (RFC 9110, 15.6; RFC 6585)."""
+_LONGEST_WAIT = 60.0
+"""Seconds that a platform may ask to wait; with more, its refusal is the result."""
 _REDIRECTS = (301, 302, 303, 307, 308)
 _KEEPS_METHOD = (307, 308)
 _MOST_REDIRECTS = 3
@@ -97,16 +100,20 @@ class Connection:
 
         cause = ""
         for pause in (*_PAUSES, None):
+            wait = 0.0
             try:
                 answer = self._ask(method, address, headers, body, seconds)
-                if answer.status not in _TEMPORARY or pause is None:
+                if answer.status not in _TEMPORARY or pause is None or answer.wait > _LONGEST_WAIT:
                     return answer
+                wait = answer.wait
             except requests.ReadTimeout:
                 raise PublishError(f"{address}: no response within {seconds:.0f} s; check the platform") from None
             except (requests.RequestException, OSError, ValueError) as error:
                 cause = failure_reason(error)
+                if isinstance(error, requests.exceptions.SSLError) and "CERTIFICATE_VERIFY_FAILED" in repr(error):
+                    break
             if pause is not None:
-                time.sleep(pause)
+                time.sleep(max(pause, wait))
         raise PublishError(f"{address}: no response from the platform: {cause}; check the address")
 
     def _ask(self, method: str, address: str, headers: Mapping[str, str], body: bytes, seconds: float) -> Answer:
@@ -125,6 +132,7 @@ class Connection:
         ) as answer:
             return Answer(
                 status=answer.status_code,
+                wait=read_retry_after(answer.headers.get("Retry-After")) or 0.0,
                 location=_absolute(address, answer.headers.get("Location", "")),
                 content=_read(answer, time.monotonic() + seconds),
             )

@@ -92,6 +92,17 @@ def test_a_busy_platform_is_asked_again(platform: Platform) -> None:
     assert len(platform.asked) == 3
 
 
+def test_a_platform_decides_how_long_to_wait_up_to_a_minute(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr(connection.time, "sleep", waits.append)
+    platform.answers += [(429, {"Retry-After": "7"}, b""), (503, {"Retry-After": "3600"}, b"")]
+
+    assert ask(platform).status == 503
+    assert waits == [7.0]
+
+
 def test_a_platform_that_stays_busy_is_quoted(platform: Platform) -> None:
     platform.answers += [(503, {}, b'{"title": "maintenance"}')] * 3
 

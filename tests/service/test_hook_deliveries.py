@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from socketserver import StreamRequestHandler, ThreadingTCPServer
 from typing import Any
 
 import pytest
@@ -109,6 +114,56 @@ def test_a_name_that_leads_to_a_private_address_later_is_not_reached(monkeypatch
 
     assert outcome.status == 0
     assert "403" in outcome.error
+
+
+@contextmanager
+def _receiver(answer: bytes) -> Iterator[str]:
+    """A server that sends these bytes to each request and ends the connection; its address."""
+
+    class Handler(StreamRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(1 << 16)
+            self.wfile.write(answer)
+
+    with ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("answer", "delivered", "again"),
+    [
+        pytest.param(b"HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\nhalf", True, False, id="half a body"),
+        pytest.param(b"HTTP/1.1 500 No\r\nContent-Length: 900\r\n\r\nhalf", False, True, id="half an error"),
+        pytest.param(b"HTTP/1.", False, True, id="half a head"),
+        pytest.param(b"", False, True, id="nothing"),
+    ],
+)
+def test_a_receiver_that_ends_the_connection(answer: bytes, *, delivered: bool, again: bool) -> None:
+    with _receiver(answer) as url:
+        outcome = send(any_hook, url, headers={}, body=b"{}", verify=True)
+
+    assert (outcome.delivered, not outcome.delivered and outcome.may_succeed_later) == (delivered, again)
+
+
+def test_a_receiver_decides_how_long_to_wait_up_to_an_hour(
+    hooks: Hooks, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hook = hooks.create(url="http://example.org/", token="", events=[PIPELINE], verify=True)
+    assert hook is not None
+    for given, seconds in (("120", 120.0), ("86400", 3600.0), ("0", 1.0)):
+        answer = Outcome(headers={"retry-after": given}, status=429)
+        monkeypatch.setattr(dispatcher_module, "send", lambda *_, answer=answer, **__: answer)
+        delivery = hooks.delivery(hooks.add_delivery(hook, PIPELINE, _happened()))
+        assert delivery is not None
+        before = time.time()
+        _dispatcher(hooks, project)._attempt(delivery, pauses=(1.0,))
+        stored = hooks.delivery(delivery["id"])
+        assert stored is not None
+        assert before + seconds <= stored["next_attempt_at"] <= time.time() + seconds
 
 
 def test_an_operator_lists_private_receivers() -> None:

@@ -19,11 +19,11 @@ from generator.network.address_policy import AddressPolicy
 from generator.service.hooks.payloads import Payloads
 from generator.service.hooks.sending import Outcome, send
 from generator.service.store.database import Row
-from generator.service.store.hooks import Hooks
+from generator.service.store.hooks import LONGEST_PAUSE, Hooks
 from generator.service.store.outbox import JOB
 from generator.shared.errors import UsageError
 
-_PAUSES = (1.0, 5.0, 30.0, 120.0, 600.0, 3600.0)
+_PAUSES = (1.0, 5.0, 30.0, 120.0, 600.0, LONGEST_PAUSE)
 """Seconds before each new attempt."""
 _AT_ONCE = 16
 _LONGEST_WAIT = 30.0
@@ -123,7 +123,8 @@ class Dispatcher:
         attempts = delivery["attempts"] + 1
         again = outcome.may_succeed_later and attempts <= len(pauses)
         status = "delivered" if outcome.delivered else "pending" if again else "failed"
-        following = time.time() + (pauses[attempts - 1] if again else 0.0)
+        pause = max(pauses[attempts - 1], outcome.requested_wait) if again else 0.0
+        following = time.time() + pause
         values = {"status": status, "attempts": attempts, "next_attempt_at": following}
         self.hooks.update_delivery(delivery["id"], values | outcome.columns())
         return outcome

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
@@ -11,7 +12,9 @@ from urllib.parse import unquote, urlsplit
 from generator.network.address_policy import Access, AddressPolicy
 from generator.network.addresses import check
 from generator.network.sessions import failure_reason, http_session
+from generator.service.store.hooks import LONGEST_PAUSE
 from generator.shared.errors import UsageError
+from generator.shared.retry_after import read_retry_after
 from generator.shared.safe_text import printable, redacted
 
 if TYPE_CHECKING:
@@ -43,6 +46,12 @@ class Outcome:
     def may_succeed_later(self) -> bool:
         """Whether another attempt is useful: not after a redirect or a refusal by the receiver."""
         return self.status == 0 or self.status >= 500 or self.status in (408, 425, 429)
+
+    @property
+    def requested_wait(self) -> float:
+        """The seconds that the receiver asks to wait before the next attempt, an hour at most."""
+        given = next((value for name, value in self.headers.items() if name.lower() == "retry-after"), None)
+        return min(read_retry_after(given) or 0.0, LONGEST_PAUSE)
 
     def without(self, secret: str) -> Outcome:
         """Return the outcome with a secret masked, which some receivers repeat in their response."""
@@ -130,10 +139,13 @@ def _account(url: str) -> requests.auth.AuthBase:
 
 
 def _read(answer: requests.Response, deadline: float) -> bytes:
-    """Read the beginning of a response, up to a time."""
+    """Read the beginning of a response, up to a time; its status counts, however its body ends."""
+    import requests
+
     content = b""
-    for chunk in answer.iter_content(1024):
-        content += chunk
-        if len(content) >= _LARGEST or time.monotonic() > deadline:
-            break
+    with suppress(requests.RequestException):
+        for chunk in answer.iter_content(1024):
+            content += chunk
+            if len(content) >= _LARGEST or time.monotonic() > deadline:
+                break
     return content[:_LARGEST]

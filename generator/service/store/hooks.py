@@ -20,6 +20,9 @@ MOST = 100
 """The number of hooks that a project may have, which is GitLab's."""
 _LARGEST = 2**31 - 1
 _KEPT = 7 * 24 * 3600.0
+LONGEST_PAUSE = 3600.0
+"""Seconds between two attempts at a delivery, at most."""
+_SLACK = 60.0
 
 
 class Hooks:
@@ -143,9 +146,16 @@ class Hooks:
         return mine.order_by(deliveries.c.id.desc())
 
     def due(self) -> list[tuple[int, int]]:
-        """Return the hooks with due deliveries, each with the number of the first one."""
+        """Return the hooks with due deliveries, each with the number of the first one.
+
+        A time that is further away than any pause was set by a clock that was ahead: the delivery is due.
+        """
         statement = sa.select(deliveries.c.hook_id, sa.func.min(deliveries.c.id)).group_by(deliveries.c.hook_id)
-        pending = (deliveries.c.status == "pending", deliveries.c.next_attempt_at <= time.time())
+        now = time.time()
+        is_due = sa.or_(
+            deliveries.c.next_attempt_at <= now, deliveries.c.next_attempt_at > now + LONGEST_PAUSE + _SLACK
+        )
+        pending = (deliveries.c.status == "pending", is_due)
         with self._database.connection() as connection:
             return [(int(hook), int(first)) for hook, first in connection.execute(statement.where(*pending))]
 

@@ -6,9 +6,7 @@ import ssl
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
 from io import BytesIO
-from time import time
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,6 +15,7 @@ import urllib3
 from requests.adapters import HTTPAdapter
 
 from generator.shared.failures import StagingError
+from generator.shared.retry_after import read_retry_after
 from generator.staging import checksums, urls
 from generator.staging.checksums import Checksum
 from generator.staging.file_names import disposition_name
@@ -44,6 +43,8 @@ from generator.staging.stores.origins import (
 
 _REDIRECTS = 20
 _MAAP = ".maap-project.org"
+_OUT_OF_TIME = (9, 10)
+"""X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED of OpenSSL."""
 _TRANSIENT = {408, 425, 429, 500, 502, 503, 504}
 _BROKEN = (
     requests.ConnectionError,
@@ -221,7 +222,10 @@ class HttpSource(UrlSource):
             # nothing is left to send: the partial file is complete
             return Download(stream=BytesIO(), offset=offset, size=offset, validator=expected)
         if status in _TRANSIENT:
-            raise TransientError(f"the server answers {_format_status(response)}", wait=_read_retry_after(response))
+            raise TransientError(
+                f"the server answers {_format_status(response)}",
+                wait=read_retry_after(response.headers.get("Retry-After")),
+            )
         if status not in (200, 203, 206):
             raise StagingError(f"{self.url}: {self._describe_refusal(response)}")
         start, size = _read_range(response)
@@ -310,17 +314,6 @@ def _format_status(response: requests.Response) -> str:
     return f"{response.status_code} {response.reason or ''}".strip()
 
 
-def _read_retry_after(response: requests.Response) -> float | None:
-    """Read the seconds in either form of the header (RFC 9110, "Retry-After")."""
-    text = response.headers.get("Retry-After", "")
-    if (seconds := _parse_number(text)) is not None:
-        return float(seconds)
-    try:
-        return max(parsedate_to_datetime(text).timestamp() - time(), 0.0)
-    except (TypeError, ValueError):
-        return None
-
-
 def _describe_failure(error: BaseException) -> str:
     """Describe a failure without the library's message, which repeats the URL and its secrets."""
     text = repr(error)
@@ -346,4 +339,7 @@ def _describe_certificate_problem(error: BaseException) -> str | None:
     if found is None:
         return None
     why = found.verify_message or "it is not for this host"
-    return f"certificate verification failed ({why}); give your company's certificates with --ca-bundle"
+    advice = "give your company's certificates with --ca-bundle"
+    if found.verify_code in _OUT_OF_TIME:
+        advice = "its operator has to renew it, or this machine's clock is wrong"
+    return f"certificate verification failed ({why}); {advice}"
