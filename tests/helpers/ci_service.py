@@ -125,7 +125,7 @@ class Service:
         assert answer.status_code == 201, answer.text
         return int(answer.json()["id"])
 
-    def wait(self, pipeline: int, *statuses: str, seconds: float = 300) -> str:
+    def wait(self, pipeline: int, *statuses: str, seconds: float = 300, interval: float = 0.05) -> str:
         """Waits until a pipeline is over, or in one of some states."""
         wanted = statuses or ("success", "failed", "canceled", "skipped", "manual")
 
@@ -133,7 +133,8 @@ class Service:
             status = str(self.get(f"/pipelines/{pipeline}")["status"])
             return status if status in wanted else ""
 
-        return wait_until(status_if_wanted, seconds=seconds, message=f"pipeline {pipeline} is {' or '.join(wanted)}")
+        message = f"pipeline {pipeline} is {' or '.join(wanted)}"
+        return wait_until(status_if_wanted, seconds=seconds, interval=interval, message=message)
 
     def jobs(self, pipeline: int) -> dict[str, dict[str, Any]]:
         return {job["name"]: job for job in self.get(f"/pipelines/{pipeline}/jobs")}

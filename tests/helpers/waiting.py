@@ -15,15 +15,19 @@ Answer = TypeVar("Answer")
 def wait_until(
     condition: Callable[[], Answer], *, seconds: float = 120, interval: float = 0.05, message: str = "the condition"
 ) -> Answer:
-    """Return the first true answer of ``condition``; fail the test when there is none in time."""
+    """Return the first true answer of ``condition``; fail the test when there is none in time.
+
+    A condition that takes long, such as one that starts a program, is asked less often: it would keep a processor busy.
+    """
     deadline = time.monotonic() + seconds
     while True:
+        begin = time.monotonic()
         answer = condition()
         if answer:
             return answer
         if time.monotonic() > deadline:
             pytest.fail(f"{message}: not fulfilled within {seconds:g} s")
-        time.sleep(interval)
+        time.sleep(max(interval, 2 * (time.monotonic() - begin)))
 
 
 def processes_naming(text: str) -> list[int]:
