@@ -41,9 +41,10 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         begin = time.monotonic()
-        end_session()
+        parts = end_session()
         if (seconds := time.monotonic() - begin) > 10:
-            print(f"==> Removed what the tests left on this machine, in {seconds:.0f} s")
+            listed = ", ".join(f"{name} {took:.0f}" for name, took in parts.items())
+            print(f"==> Removed what the tests left on this machine, in {seconds:.0f} s ({listed})")
 
 
 @pytest.hookimpl(optionalhook=True)

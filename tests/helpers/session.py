@@ -12,6 +12,7 @@ import signal
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -74,7 +75,7 @@ def note_engine(daemon: int | None) -> None:
     if note.exists():
         return
     for folder in _dead_sessions():
-        _clean_engine(folder / "engine.json")
+        _clean_engine(folder / "engine.json", Seconds())
         shutil.rmtree(folder, ignore_errors=True)
     with _engine() as engine:
         tags = [tag for image in engine.images() for tag in image["RepoTags"] or ()]
@@ -86,17 +87,35 @@ def was_present(image: str) -> bool:
     return image in json.loads((session_folder() / "engine.json").read_text())["tags"]
 
 
-def end_session() -> None:
-    """Remove what this run left: processes, containers, images, build caches, and the engine if the run started it."""
-    folder = session_folder()
+def end_session() -> dict[str, float]:
+    """Remove what this run left: processes, containers, images, build caches, and the engine if the run started it.
+
+    Return the seconds that each part took.
+    """
+    folder, seconds = session_folder(), Seconds()
     daemon = _read_number(folder / "dockerd.pid")
-    _end_processes(folder, but=_ENGINE if daemon else ())
+    with seconds.of("processes"):
+        _end_processes(folder, but=_ENGINE if daemon else ())
     if (folder / "engine.json").exists():
-        _clean_engine(folder / "engine.json")
+        _clean_engine(folder / "engine.json", seconds)
     if daemon:
-        _end(daemon)
-        _end_processes(folder)
-    shutil.rmtree(folder, ignore_errors=True)
+        with seconds.of("engine"):
+            _end(daemon)
+            _end_processes(folder)
+    with seconds.of("files"):
+        shutil.rmtree(folder, ignore_errors=True)
+    return seconds
+
+
+class Seconds(dict[str, float]):
+    """The seconds that parts of the removal took, by their names."""
+
+    @contextmanager
+    def of(self, part: str) -> Iterator[None]:
+        """Measure the body."""
+        begin = time.monotonic()
+        yield
+        self[part] = time.monotonic() - begin
 
 
 def _remove_unless_engine_used(folder: Path) -> None:
@@ -128,9 +147,8 @@ def _read_number(path: Path) -> int | None:
 
 def _end_processes(folder: Path, *, but: tuple[str, ...] = ()) -> None:
     """End the processes of a run, except for programs whose names begin with one of ``but``."""
-    for process in _processes_of(folder):
-        if process != os.getpid() and not (but and _program(process).startswith(but)):
-            _end(process)
+    found = [one for one in _processes_of(folder) if one != os.getpid()]
+    _end(*(one for one in found if not (but and _program(one).startswith(but))))
 
 
 def _program(process: int) -> str:
@@ -150,14 +168,15 @@ def _processes_of(folder: Path) -> Iterator[int]:
             continue
 
 
-def _end(process: int) -> None:
+def _end(*processes: int) -> None:
+    """End processes, which all have the same time to end by themselves."""
+    left = set(processes)
     for number, seconds in ((signal.SIGTERM, 20), (signal.SIGKILL, 10)):
-        try:
-            os.kill(process, number)
-        except ProcessLookupError:
-            return
+        for process in left:
+            with suppress(ProcessLookupError):
+                os.kill(process, number)
         deadline = time.monotonic() + seconds
-        while _is_alive(process) and time.monotonic() < deadline:
+        while (left := set(filter(_is_alive, left))) and time.monotonic() < deadline:
             time.sleep(0.05)
 
 
@@ -181,12 +200,14 @@ class _engine:  # noqa: N801 - used as a function
         self.client.close()
 
 
-def _clean_engine(note: Path) -> None:
+def _clean_engine(note: Path, seconds: Seconds) -> None:
     before = json.loads(note.read_text())
     try:
         with _engine() as engine:
-            _remove_images(engine, set(before["tags"]), before["begin"])
-            _remove_caches(engine, before["begin"])
+            with seconds.of("images"):
+                _remove_images(engine, set(before["tags"]), before["begin"])
+            with seconds.of("caches"):
+                _remove_caches(engine, before["begin"])
     except DockerException as error:
         print(f"the container engine was not cleaned up: {error}")
 
