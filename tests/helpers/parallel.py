@@ -19,6 +19,8 @@ except ImportError:  # one process runs the tests as well
     LoadScopeScheduling = object
 
 _WORKER = os.environ.get("PYTEST_XDIST_WORKER")
+_ENGINE_GROUP, _ENGINE_TEST, _SLOW, _QUICK = range(4)
+"""The ranks of groups."""
 
 
 class GroupScheduling(LoadScopeScheduling):  # type: ignore[misc]
@@ -42,7 +44,8 @@ def arrange(items: list[pytest.Item]) -> None:
     groups = {item.nodeid: _group(item) for item in items}
     sizes = Counter(groups.values())
     ranks = _ranks(items, groups)
-    items.sort(key=lambda item: (ranks[groups[item.nodeid]], -sizes[groups[item.nodeid]]))
+    early = _early_groups(ranks, sizes)
+    items.sort(key=lambda item: _place(groups[item.nodeid], early, ranks, sizes))
     file = session_folder() / f"groups.{_WORKER}.json"
     file.write_text(json.dumps(groups))
     file.replace(session_folder() / "groups.json")
@@ -62,11 +65,23 @@ def _ranks(items: list[pytest.Item], groups: dict[str, str]) -> dict[str, int]:
     ranks: dict[str, int] = {}
     for item in items:
         group = groups[item.nodeid]
-        ranks[group] = min(ranks.get(group, 3), _rank(item, group))
+        ranks[group] = min(ranks.get(group, _QUICK), _rank(item, group))
     return ranks
+
+
+def _early_groups(ranks: dict[str, int], sizes: Counter[str]) -> set[str]:
+    """Choose groups that half of the workers start with: tests of the engine wait until one has made the base."""
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    slow = [group for group, rank in ranks.items() if rank == _SLOW]
+    return set(sorted(slow, key=lambda group: (-sizes[group], group))[: workers // 2])
+
+
+def _place(group: str, early: set[str], ranks: dict[str, int], sizes: Counter[str]) -> tuple[int, int, int]:
+    """Return the place of a group in the order of tests."""
+    return (0 if group in early else 1, ranks[group], -sizes[group])
 
 
 def _rank(item: pytest.Item, group: str) -> int:
     if item.get_closest_marker("engine"):
-        return 0 if group != item.nodeid else 1
-    return 2 if item.get_closest_marker("slow") else 3
+        return _ENGINE_GROUP if group != item.nodeid else _ENGINE_TEST
+    return _SLOW if item.get_closest_marker("slow") else _QUICK
