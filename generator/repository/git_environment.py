@@ -176,7 +176,7 @@ def _global_config(
 ) -> str:
     """Write a git configuration: the included files, then the settings that must override them."""
     local = repository.local
-    trusted = f'[safe]\n\tdirectory = "{local}"\n\tdirectory = "{local}/.git"' if local else ""
+    trusted = "".join(_setting("safe.directory", f"{local}{end}") for end in ("", "/.git")) if local else ""
     file = "always" if local else "never"
     no_hooks = "" if hooks else "\thooksPath = /dev/null\n"
     return f"""[core]

@@ -28,10 +28,29 @@ class FetchRequest:
         return self.token or self.repository.password
 
 
+DEEPEST = 200
+"""Folders in each other that a tree may have: Python's functions that walk trees call themselves for each."""
+
+
 def check_out(repo: git.Repo, commit: str) -> str:
-    """Check out a commit without a branch, and return it."""
+    """Check out a commit without a branch, and return it.
+
+    Raises:
+        RepositoryError: its folders are nested too deep.
+    """
+    folders = str(repo.git.ls_tree("-r", "-d", "-z", "--name-only", "--full-tree", commit)).split("\0")
+    if deep := next((path for path in folders if is_too_deep(path)), ""):
+        raise RepositoryError(
+            f"{repo.remote('origin').url}: folders are nested more than {DEEPEST} deep below {deep.split('/')[0]!r}; "
+            "move their files up"
+        )
     repo.git.checkout("--quiet", "--force", "--detach", commit)
     return commit
+
+
+def is_too_deep(path: str) -> bool:
+    """Return whether a path of a tree has more folders in each other than programs can walk."""
+    return path.count("/") > DEEPEST
 
 
 def fetch_commit(repo: git.Repo, revision: str, *, contents: bool = True) -> str:
