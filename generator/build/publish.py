@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -25,9 +26,11 @@ from generator.repository.deposit import check_deposit, deposit
 from generator.repository.destination import Destination
 from generator.repository.places import Holder, foreign_files_error, place_taken_error, repository_identity
 from generator.repository.process_folders import process_folder
+from generator.repository.source import Source
 from generator.request.build import BuildRequest
 from generator.request.settings import Settings, publish_token, registry_user
 from generator.shared.errors import PublishError
+from generator.shared.safe_text import printable
 
 
 def check_room(job: BuildJob) -> None:
@@ -190,7 +193,7 @@ def _deposit_packages(job: BuildJob, destination: Destination, progress: Progres
             [str((folder / name).relative_to(job.top)) for _, folder in job.packages for name in _documents_in(folder)],
             destination,
             path=job.place,
-            message=f"{place}: {source.commit[:12]}\n\n{source.address}\n{source.title}",
+            message=_deposit_message(source, place),
             token=publish_token(destination, job.settings),
             replace=job.request.replace,
             policy=job.settings.destinations,
@@ -230,3 +233,13 @@ def _requested_login(registry: str, settings: Settings) -> Login | None:
 def _login(registry: str, settings: Settings) -> Login | None:
     user = registry_user(registry, settings)
     return Login(user=user, password=settings.registry_password) if user else None
+
+
+def _deposit_message(source: Source, place: str) -> str:
+    """Return the message of the commit that deposits a package.
+
+    Hosts act on words in a message, such as ``[skip ci]``, ``Closes #1``, ``@ada`` and trailers. In the title of the
+    repository's commit, they get neither the marks nor the beginning of a line.
+    """
+    title = re.sub(r"[\[\]#@!*]|://|:(?=\s)", " ", printable(source.title))
+    return f'{place}: {source.commit[:12]}\n\n{source.address}\n\nBuilt from "{" ".join(title.split())}"'

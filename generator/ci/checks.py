@@ -135,7 +135,7 @@ def junit(checks: Iterable[CheckResult]) -> str:
     suite = ElementTree.Element("testsuite", {name: str(value) for name, value in counts.items()})
     for one in checks:
         case = ElementTree.SubElement(
-            suite, "testcase", {"classname": one.package, "name": one.name, "time": f"{one.seconds:.3f}"}
+            suite, "testcase", {"classname": _xml(one.package), "name": _xml(one.name), "time": f"{one.seconds:.3f}"}
         )
         if one.problem:
             reason, kind = _xml(one.reason or one_sentence(one.problem)), describe_exit(one.exit_code)

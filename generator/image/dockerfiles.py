@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 
 from generator import __version__
@@ -12,6 +13,7 @@ from generator.image.pythons import ImagePythons
 from generator.metadata.metadata import Metadata
 from generator.repository.source import Source
 from generator.resources import render
+from generator.shared.errors import ImageBuildError
 
 
 def runner_dockerfile(
@@ -55,8 +57,8 @@ def image_dockerfile(
         "image/Dockerfile",
         environment=environment,
         runner=runner,
-        user=str(config.get("User") or "root"),
-        folder=repository_folder(config),
+        user=_plain(str(config.get("User") or "root"), "user"),
+        folder=_plain(repository_folder(config), "folder of the repository"),
         workdir=str(config.get("WorkingDir") or "/"),
         inside=inside,
         kernel_gateway=kernel_gateway,
@@ -69,6 +71,22 @@ def image_dockerfile(
             for name, value in sorted(labels(source, image_key, metadata).items())
         },
     )
+
+
+def _plain(text: str, what: str) -> str:
+    """Return a text of an image's configuration, which a base image chooses, for a Dockerfile and a shell.
+
+    A line break would begin an instruction, such as COPY from another image, past the check of the Dockerfile.
+
+    Raises:
+        ImageBuildError: it has other characters than a plain name or path.
+    """
+    if not re.fullmatch(r"[\w ./:@%+,~=()-]+", text):
+        raise ImageBuildError(
+            f"the environment's image has the {what} {text[:200]!r}, with characters that a Dockerfile or a shell may "
+            "read as its own; use another base image, or set USER and WORKDIR in the Dockerfile"
+        )
+    return text
 
 
 def _exec_form(words: tuple[str, ...]) -> str:

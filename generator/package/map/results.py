@@ -23,8 +23,8 @@ from generator.package.map.rows import PlannedRow
 
 csv_file, parquet_file = "results.csv", "results.parquet"
 _OWN = ("state", "reason", "message", "cell", "attempts", "seconds", "peak_memory")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""First characters with which a spreadsheet takes a text for a formula (OWASP, "CSV Injection")."""
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""First characters that begin a formula in spreadsheets (OWASP, "CSV Injection"); four of them are full-width."""
 Result = tuple[PlannedRow, str, Ended | None]
 """A row, the path of its folder below ``rows``, and how it ended; None if it has not run."""
 
