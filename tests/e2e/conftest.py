@@ -104,12 +104,17 @@ def several(base_image: str, place: Path, request: pytest.FixtureRequest) -> Bui
 
 
 @pytest.fixture(scope="session")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def registry_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the registry keeps everything that is pushed to it."""
+    return tmp_path_factory.mktemp("registry")
+
+
+@pytest.fixture(scope="session")
+def registry(registry_folder: Path) -> Iterator[str]:
     """A registry on loopback, stopped by its own process id."""
     if shutil.which("docker-registry") is None:
         pytest.skip("Debian's docker-registry is not installed")
-    folder = tmp_path_factory.mktemp("registry")
-    port = free_port()
+    folder, port = registry_folder, free_port()
     (folder / "htpasswd").write_text(_HTPASSWD)
     (folder / "config.yml").write_text(_CONFIG.format(folder=folder, port=port))
     with (folder / "log").open("wb") as log:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import http.client
 import io
 import json
 import os
+import re
 import secrets
 import shutil
 import subprocess
 import tarfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -21,6 +24,7 @@ import requests
 from support import Finished, commit_all, write_notebook
 
 from generator.containers import registry as registries
+from generator.containers.image_notes import notes_folder
 from generator.containers.registry import look_up, push
 from generator.containers.registry_session import Login
 from generator.shared.errors import PublishError
@@ -123,8 +127,36 @@ def test_a_push_is_repeated_after_a_server_error(
     assert sum("trying again" in line for line in said) == min(failures, 2)
 
 
+_MARK = "marked-0f3a9c17d2e84b65"
+_SECRETS = {
+    name: f"{name.lower()}-{_MARK}"
+    for name in ("PACKMILL_GIT_TOKEN", "PACKMILL_PUBLISH_TOKEN", "PACKMILL_DEPLOY_TOKEN", "UNRELATED_CLOUD_KEY")
+}
+
+
+def _with_a_secret(image: str, folders: Iterable[Path], secrets: Iterable[bytes]) -> list[str]:
+    """Where a secret is: in layers, configuration and history of an image, or in files, unpacked if they are gzip."""
+    pattern = re.compile(b"|".join(map(re.escape, secrets)))
+    found = []
+    for command in (("history", "--no-trunc"), ("inspect",)):
+        told = subprocess.run(["docker", *command, image], capture_output=True, check=True).stdout
+        found += [command[0]] if pattern.search(told) else []
+    with subprocess.Popen(["docker", "save", image], stdout=subprocess.PIPE) as saving:
+        before, size = b"", 0
+        for chunk in iter(lambda: saving.stdout.read(1 << 24) if saving.stdout else b"", b""):
+            found += ["layers"] if pattern.search(before + chunk) else []
+            before, size = chunk[-100:], size + len(chunk)
+    assert size > 1 << 26, "the layers of the image have been read"
+    for path in (path for folder in folders for path in folder.rglob("*") if path.is_file()):
+        content = path.read_bytes() if path.stat().st_size < 1 << 23 else b""  # large ones are layers, read above
+        packed = gzip.decompress(content) if content.startswith(b"\x1f\x8b") else b""
+        found += [str(path)] if pattern.search(content + packed) else []
+    return found
+
+
 def test_a_pushed_image_is_named_by_digest_and_runs_from_the_registry(
     registry: str,
+    registry_folder: Path,
     login: None,
     base_image: str,
     repository: Path,
@@ -136,6 +168,8 @@ def test_a_pushed_image_is_named_by_digest_and_runs_from_the_registry(
     commit_all(repository)
     target, keys = f"{registry}/group", Path(__file__).parents[1] / "containers/cosign"
     monkeypatch.setenv("PACKMILL_SIGN_PASSWORD", "harmless")
+    for secret, value in _SECRETS.items():
+        monkeypatch.setenv(secret, value)
     options = ("--output", tmp_path / "packages", "--push", target, "--sign", keys / "cosign.key", "--json")
 
     built = packmill("build", repository, *options)
@@ -150,7 +184,10 @@ def test_a_pushed_image_is_named_by_digest_and_runs_from_the_registry(
     stated = json.loads((package / "provenance.slsa.json").read_text())
     assert stated["subject"] == [{"name": name, "digest": {"sha256": digest.removeprefix("sha256:")}}]
     assert stated["predicate"]["buildDefinition"]["externalParameters"]["processes"] == ["process.ipynb"]
-    assert _PASSWORD not in built.err + "".join(path.read_text() for path in package.iterdir())
+    key = (keys / "cosign.key").read_bytes().splitlines()[1]
+    secrets_of_build = (_MARK.encode(), _PASSWORD.encode(), base64.b64encode(f"{_USER}:{_PASSWORD}".encode()), key)
+    assert not [secret for secret in secrets_of_build if secret in built.err.encode()]
+    assert _with_a_secret(image, (package, registry_folder, notes_folder()), secrets_of_build) == []
 
     subprocess.run(["docker", "rmi", "--force", image], capture_output=True, check=True)
     subprocess.run(["docker", "login", registry, "-u", _USER, "--password-stdin"], input=_PASSWORD, text=True, capture_output=True, check=True, env={**os.environ, "DOCKER_CONFIG": str(tmp_path)})  # fmt: skip # noqa: E501
