@@ -1,4 +1,4 @@
-"""Limits of a run's container: memory, processor time, processes, and no privileges."""
+"""Limits of a run's container: memory, processor time, processes, what it writes, and no privileges."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from dataclasses import asdict, dataclass
 
 from generator.containers.machine_memory import largest_memory, ordinary_memory
 from generator.request.settings import Settings
+from generator.shared.write_limits import WriteLimits
 
 job_label = "org.packmill.job"
 """The label of every container that a job of the service starts, so that it can be removed with its job."""
 _PROCESSES = 4096
+_OUTPUT, _FILES = 100 * 1024, 1_000_000
+"""MiB and files that a run may write if neither its package nor the operator states another number."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -20,7 +23,8 @@ class ContainerLimits:
 
     Any container gets ``memory`` MiB and ``cpus``. A package that requests more (``ramMax`` and ``coresMax`` of its
     ResourceRequirement) gets it, up to ``most_memory`` and ``most_cpus``. ``processes`` counts threads, too. ``bare``
-    lets a tool without a DockerRequirement run on the host.
+    lets a tool without a DockerRequirement run on the host. Its folders may hold ``output`` MiB, or the disk space that
+    the package requests, up to ``most_output``, and ``files`` files and folders; 0 for no limit.
     """
 
     memory: int
@@ -30,6 +34,9 @@ class ContainerLimits:
     processes: int = _PROCESSES
     labels: tuple[str, ...] = ()
     bare: bool = False
+    output: int = 0
+    most_output: int = 0
+    files: int = 0
 
     def options(self, *, ram: float, cores: float) -> list[str]:
         """Return the options of ``docker run`` for a tool that requests ``ram`` MiB and ``cores``."""
@@ -44,6 +51,11 @@ class ContainerLimits:
             "--security-opt=no-new-privileges",
             *(f"--label={label}" for label in self.labels),
         ]
+
+    def writing(self, *, disk: float) -> WriteLimits:
+        """Return what a tool may write that requests ``disk`` MiB."""
+        size = max(disk, self.output) if self.output else 0
+        return WriteLimits(size=int(min(size, self.most_output or size)) << 20, files=self.files)
 
     def to_json(self) -> str:
         """Serialize the limits for another process."""
@@ -66,5 +78,8 @@ def container_limits(settings: Settings | None = None) -> ContainerLimits:
         cpus=min(settings.run_cpus or cores, cores),
         most_cpus=min(settings.run_cpus or cores, cores),
         processes=settings.run_processes or _PROCESSES,
+        output=settings.run_output or _OUTPUT,
+        most_output=settings.run_output,
+        files=settings.run_files or _FILES,
         labels=(f"{job_label}={settings.container_label}",) if settings.container_label else (),
     )

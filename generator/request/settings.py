@@ -93,6 +93,8 @@ variables = {
     "PACKMILL_RUN_MEMORY": "MiB of memory for a container of a run (default: three quarters of the machine's)",
     "PACKMILL_RUN_CPUS": "processors for a container of a run (default: all)",
     "PACKMILL_RUN_PROCESSES": "processes and threads in a container of a run (default: 4096)",
+    "PACKMILL_RUN_OUTPUT": "MiB that a container of a run may write (default: 102400, or the package's disk space)",
+    "PACKMILL_RUN_FILES": "files and folders that a container of a run may write (default: 1000000)",
     "PACKMILL_CONTAINER_LABEL": "value of the label org.packmill.job on the containers of a job (default: none)",
     "PACKMILL_NETWORK": "'guarded' blocks private networks for builds and steps, 'open' does not (default: as guard)",
     "PACKMILL_NETWORK_ALLOW": "networks and hosts that builds and steps may reach anyway, separated by spaces",
@@ -128,6 +130,8 @@ class Settings:
     run_memory: int = 0
     run_cpus: float = 0.0
     run_processes: int = 0
+    run_output: int = 0
+    run_files: int = 0
     container_label: str = ""
     network: str = ""
     network_allow: tuple[str, ...] = ()
@@ -192,6 +196,8 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         run_memory=int(_positive(environment, "PACKMILL_RUN_MEMORY")),
         run_cpus=_positive(environment, "PACKMILL_RUN_CPUS"),
         run_processes=int(_positive(environment, "PACKMILL_RUN_PROCESSES")),
+        run_output=math.ceil(_positive(environment, "PACKMILL_RUN_OUTPUT")),
+        run_files=int(_positive(environment, "PACKMILL_RUN_FILES")),
         container_label=_label(environment.get("PACKMILL_CONTAINER_LABEL", "")),
         network=_network(environment.get("PACKMILL_NETWORK", "")),
         network_allow=_words(environment, "PACKMILL_NETWORK_ALLOW"),

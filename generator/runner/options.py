@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 
 from generator.shared import contract
+from generator.shared.size_text import read_size
 
 _PAIRS = {"-p": "parameters", "--parameters": "parameters", "-r": "parameters_raw"}
 _PAIRS |= {"--parameters_raw": "parameters_raw", "--parameters-raw": "parameters_raw"}
@@ -17,6 +18,29 @@ Runs a notebook and saves it with its outputs: any notebook, as papermill does a
 process of the image, as its CWL does.
 
 IN and OUT are files, - for a pipe, or addresses (http, s3, gs, abs, … and all of fsspec's)."""
+
+
+def size(text: str) -> int:
+    """Parse a number of bytes.
+
+    Raises:
+        ArgumentTypeError: the text is not an amount.
+    """
+    try:
+        return read_size(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def number_of_files(text: str) -> int:
+    """Parse a number of files; 0 means no limit.
+
+    Raises:
+        ArgumentTypeError: the text is not a whole number.
+    """
+    if not text.isascii() or not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
+    return int(text)
 
 
 def seconds(text: str) -> float | None:
@@ -128,6 +152,20 @@ def _add_execution(group: argparse._ArgumentGroup) -> None:
         "--execution-timeout", type=seconds, metavar="SECONDS", help="time limit of a cell (default: no limit)"
     )
     group.add_argument("--timeout", type=seconds, metavar="SECONDS", help="time limit of the run (default: no limit)")
+    group.add_argument(
+        "--max-output",
+        type=size,
+        default=0,
+        metavar="SIZE",
+        help="what a run with --process may write, such as 10GB (default: no limit)",
+    )
+    group.add_argument(
+        "--max-files",
+        type=number_of_files,
+        default=0,
+        metavar="N",
+        help="files and folders that it may write (default: no limit)",
+    )
     _add_switch(group, "prepare-only", "prepare-execute", default=False, what="inject the parameters, do not run")
 
 

@@ -39,6 +39,7 @@ def packaged_run(options: argparse.Namespace) -> PackagedRun:
     """
     from generator.notebook.choices import Choices
     from generator.runner.packaged.run import PackagedRun
+    from generator.shared.write_limits import WriteLimits
 
     refused = {
         "IN": options.notebook_path,
@@ -69,6 +70,7 @@ def packaged_run(options: argparse.Namespace) -> PackagedRun:
         plain=tuple(options.plain),
         catalog=options.catalog,
         all_outputs=options.all_outputs,
+        write_limits=WriteLimits(size=options.max_output, files=options.max_files),
         declared=_parse_declarations(options.declare),
         template=template.choose(),
         template_args=template.args,
@@ -86,9 +88,9 @@ def run_standalone(options: argparse.Namespace) -> int:
     from generator.runner.standalone.run import StandaloneRun, run
 
     restore_variables(os.environ)
-    for name in ("inputs", "repository", "expect", "declare", "staged", "plain", "catalog"):
+    for name in ("inputs", "repository", "expect", "declare", "staged", "plain", "catalog", "max_output", "max_files"):
         if getattr(options, name):
-            raise BadInputsError(f"--{name}: only allowed with --process")
+            raise BadInputsError(f"--{name.replace('_', '-')}: only allowed with --process")
     if options.paths:
         raise BadInputsError(f"{contract.path_option}: only allowed with --process")
     template = _read_template_options(options)

@@ -124,6 +124,14 @@ class ModuleMissingError(RunFailedError):
     words = "module missing"
 
 
+class OutputLimitError(RunFailedError):
+    """The run wrote more, or more files, than it may."""
+
+    exit_code = 14
+    reason = "output-limit"
+    words = "too much output"
+
+
 class InterruptedRunError(RunFailedError):
     """SIGTERM or SIGINT ended the run; the exit code is 128 plus the signal's number, as in a shell."""
 

@@ -21,6 +21,7 @@ from generator.package.engines import cwltool, toil
 from generator.package.engines.execution import execute
 from generator.request.settings import Settings
 from generator.shared.errors import RunError, UsageError
+from generator.shared.write_limits import WriteLimits
 
 pytestmark = pytest.mark.engine
 _TOOL = {
@@ -322,3 +323,32 @@ def test_folders_that_are_too_deep_end_the_run_and_leave_nothing(
 def containers(label: str) -> list[str]:
     asked = ("docker", "ps", "--all", "--quiet", "--filter", f"label=org.packmill.test={label}")
     return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.split()
+
+
+@pytest.mark.parametrize(
+    ("script", "limit"),
+    [
+        ("head -c 3000000 /dev/zero > output/a", "the run wrote more than 1 MiB"),
+        ("head -c 3000000 /dev/zero > $TMPDIR/a", "the run wrote more than 1 MiB"),
+        ("for n in $(seq 30); do : > output/$n; done", "the run wrote more than 20 files and folders"),
+    ],
+    ids=["output", "temporary", "files"],
+)
+def test_a_container_that_writes_too_much_is_ended_with_the_limit(
+    run: Run, tmp_path: Path, script: str, limit: str
+) -> None:
+    limits = replace(container_limits(), output=1, most_output=1, files=20)
+
+    with pytest.raises(RunError, match=f"{limit}.*PACKMILL_RUN_OUTPUT"):
+        run(f"mkdir output; {script}; sleep 600", limits=limits)
+
+    assert not [path for path in (tmp_path / "results").rglob("*") if path.is_file()]
+
+
+def test_a_package_gets_the_disk_space_that_it_requests_within_the_operator_s_limit() -> None:
+    usual, set_by_operator = container_limits(), container_limits(Settings(run_output=10, run_files=5))
+
+    assert usual.writing(disk=1 << 20).size == 1 << 40
+    assert usual.writing(disk=1).size == usual.output << 20
+    assert set_by_operator.writing(disk=1 << 20) == WriteLimits(size=10 << 20, files=5)
+    assert replace(usual, output=0).writing(disk=5).size == 0

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import requests
 from notebook_server import NotebookServer, serve_command, write_notebooks
+from support import write_notebook
 from waiting import wait_until
 
 TOKEN, RATED, QUEUED = (f"{name}-0123456789abcdefghij" for name in ("token", "rated", "queued"))
@@ -25,6 +26,8 @@ BEGUN = b"POST /runs HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " + TO
 def limited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NotebookServer]:
     folder = tmp_path_factory.mktemp("limited")
     write_notebooks(folder / "root")
+    code = "open('a', 'wb').truncate(size)\nfor n in range(files):\n    open(f'{n}.txt', 'w').close()"
+    write_notebook(folder / "root" / "writes.ipynb", "size = 0\nfiles = 0", code)
     options = {
         "WORKERS": "1",
         "MAX_BODY": "2K",
@@ -35,6 +38,8 @@ def limited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NotebookServer
         "QUEUE_PER_TOKEN": "1",
         "REQUESTS_PER_TOKEN": "3",
         "TIMEOUT": "3s",
+        "MAX_OUTPUT": "20M",
+        "MAX_FILES": "500",
         "TOKENS": GIVEN,
     }
     variables = {f"PACKMILL_SERVE_{name}": value for name, value in options.items()}
@@ -212,6 +217,25 @@ def test_clients_lower_the_time_limits_but_do_not_raise_them(
 
     assert answer.json()["reason"] == reason
     assert answer.json()["run"]["state"] == "failed"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "limit"),
+    [({"size": 21 << 20}, "more than 20 MiB"), ({"files": 600}, "more than 500 files and folders")],
+    ids=["size", "files"],
+)
+def test_a_run_that_writes_too_much_fails_with_the_limit(
+    limited: NotebookServer, parameters: dict[str, int], limit: str
+) -> None:
+    body = {"notebook": "writes.ipynb", "parameters": parameters}
+    answer = limited.ask("POST", "/runs?wait=60", json=body, headers=HEADERS).json()
+
+    assert (answer["run"]["state"], answer["reason"]) == ("failed", "output-limit")
+    assert limit in str(answer)
+    left = [path for path in limited.data.rglob("*.txt") if path.stem.isdecimal()]
+    assert left == []
+    again = limited.ask("POST", "/runs?wait=60", json={"notebook": "writes.ipynb"}, headers=HEADERS).json()
+    assert again["run"]["state"] == "succeeded"
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ _ENGINE = re.compile(r"(?:ERROR|docker:) (.+)")
 _DAEMON = re.compile(r"Error response from daemon: (.+)")
 _PULL = re.compile(r"'pull', '([^']+)'")
 _TIME_LIMIT = re.compile(r"\[job [^\[\]]*\] exceeded time limit of (\d+)")
+_WRITTEN = re.compile(r"\s*(the run wrote more than .*, which is the limit.*)")
 _STATUS = re.compile(r"\[job [^\[\]]*\] exited with status: (\d+)")
 _LONGEST = 4000
 _OUT_OF_MEMORY = (
@@ -28,7 +29,7 @@ class FailureReason:
 
     def __init__(self) -> None:
         self._runner = self._line = self._engine = self._daemon = self._image = ""
-        self._time_limit = self._status = ""
+        self._time_limit = self._written = self._status = ""
         self._before = ""
 
     def read(self, line: str) -> None:
@@ -46,12 +47,15 @@ class FailureReason:
         self._daemon = _first(_DAEMON, text) or self._daemon
         self._image = _first(_PULL, text) or self._image
         self._time_limit = _first(_TIME_LIMIT, text) or self._time_limit
+        self._written = found[1] if (found := _WRITTEN.fullmatch(text)) else self._written
         self._status = _first(_STATUS, text) or self._status
 
     def reason(self) -> str:
         """Return why the run failed; empty if the log does not report it."""
         if self._time_limit:
             return f"the run exceeded its time limit of {self._time_limit} s; build the package with a longer --time"
+        if self._written:
+            return one_sentence(self._written)
         if self._runner:
             return one_sentence(self._runner) + self._line
         if self._image:

@@ -17,6 +17,7 @@ from generator.package.map.folders import remove_folder
 from generator.package.map.records import whole_number
 from generator.package.map.tool import Tool
 from generator.shared import contract
+from generator.shared.write_limits import WriteLimits
 from generator.subprocesses import Conversation, run
 
 _LABEL = "org.packmill.map"
@@ -42,11 +43,13 @@ class ContainerPlan:
     program: str = "docker"
     """The command that starts containers: docker or podman."""
 
-    def command(self, mounts: Iterable[str], *, rows: Path, temporary: Path, memory: float = 1) -> tuple[str, ...]:
+    def command(
+        self, mounts: Iterable[str], *, rows: Path, temporary: Path, memory: float = 1, name: str = ""
+    ) -> tuple[str, ...]:
         """Return the command that starts a container.
 
         ``mounts`` are the options of the input files, ``rows`` and ``temporary`` the container's own folders;
-        ``memory`` multiplies its limit.
+        ``memory`` multiplies its limit; ``name`` is the container's, if it is to be known.
         """
         limits = replace(self.limits, memory=int(self.limits.memory * memory))
         network = (f"--network={self.network}",) if self.network else ()
@@ -54,6 +57,7 @@ class ContainerPlan:
             *(self.program, "run", "--interactive", "--rm", "--read-only", "--log-driver=none"),
             # Podman's init is a package that nodes may lack; the runner collects ended processes itself.
             *(("--init",) if self.program == "docker" else ()),
+            *((f"--name={name}",) if name else ()),
             *(network if self.tool.needs_network else ("--network=none",)),
             f"--user={os.getuid()}:{os.getgid()}",
             mount_option(rows, ROWS),
@@ -65,6 +69,11 @@ class ContainerPlan:
             *(f"--env={variable}" for variable in self.variables),
             *(self.tool.image, *self.runner()),
         )
+
+    @property
+    def writing(self) -> WriteLimits:
+        """What a row may write."""
+        return self.limits.writing(disk=self.tool.disk)
 
     def runner(self) -> tuple[str, ...]:
         """Return the command in the container."""
@@ -93,12 +102,17 @@ class Container:
         """Whether a process was killed because memory ran out, after the last answer about a row."""
         self._mounts = mounts
         self._oom_kills = 0
+        self.excess = ""
+        """The limit that the row exceeds with what it writes; then the container is killed."""
+        self._limits = plan.writing
         self._folder = plan.work / secrets.token_hex(4)
+        self._kill = (plan.program, "kill", f"packmill-rows-{secrets.token_hex(8)}")
         self._name = ""
         for name in ("rows", "tmp"):
             (self._folder / name).mkdir(mode=0o700, parents=True)
         own = {"rows": self._folder / "rows", "temporary": self._folder / "tmp"}
-        self._talk = Conversation(plan.command(mounts.options(), **own, memory=memory), log=log)
+        command = plan.command(mounts.options(), **own, memory=memory, name=self._kill[-1])
+        self._talk = Conversation(command, log=log)
 
     def fileno(self) -> int:
         """Return the descriptor that is readable when an answer has come, or the container has ended."""
@@ -122,6 +136,14 @@ class Container:
             self.has_run_out_of_memory = "ended" in answer and kills > self._oom_kills
             self._oom_kills = max(kills, self._oom_kills)
         return [answer for answer in answers if self._name and answer.get("row") == self._name][:1]
+
+    def end_beyond_limits(self) -> None:
+        """Kill the container if its row writes more than it may."""
+        if self.row is not None and not self.excess:
+            self.excess = self._limits.problem((self._folder / "rows", self._folder / "tmp"))
+            if self.excess:
+                self.close()  # a row that it ended meanwhile is answered, and no other one begins in it
+                run(self._kill, timeout=60)
 
     def take(self) -> Path:
         """Move what the row left out of the container's sight, and return its folder, which may be missing."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import selectors
+import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,7 @@ from generator.package.map.folders import remove_folder
 from generator.package.map.journal import Ended
 from generator.package.map.rows import PlannedRow
 from generator.shared.errors import RunError
+from generator.shared.failures import OutputLimitError
 
 _MORE_MEMORY = 2.0
 _MEMORY = frozenset(("out-of-memory", "kernel-died"))
@@ -81,6 +83,7 @@ class Scheduler:
     """Removes the folders that rows leave: on some file systems that takes longer than a row."""
     _failed: int = 0
     _mounts: Mounts | None = None
+    _measure_at: float = 0.0
 
     def run(self, rows: Sequence[PlannedRow]) -> None:
         """Run all rows.
@@ -96,6 +99,7 @@ class Scheduler:
                 self._start_containers()
                 for key, _ in self._selector.select(_WAIT):
                     self._hear(key.fileobj)  # type: ignore[arg-type]
+                self._end_beyond_limits()
                 self.on_wait(sum(one.row is not None for one in self._containers))
         finally:
             for container in self._containers:
@@ -126,6 +130,16 @@ class Scheduler:
         else:
             container.close()
 
+    def _end_beyond_limits(self) -> None:
+        """Kill the containers whose rows write more than they may; measured rarely if that takes long."""
+        began = time.monotonic()
+        if began < self._measure_at:
+            return
+        for container in self._containers:
+            container.end_beyond_limits()
+        now = time.monotonic()
+        self._measure_at = now + max(_WAIT, 10 * (now - began))
+
     def _hear(self, container: Container) -> None:
         answers = container.answers()
         if answers is None:
@@ -135,10 +149,15 @@ class Scheduler:
             attempt, left = container.row, container.take()
             if not container.is_closed:
                 self._ask_next(container)  # before the results are read: it does not wait for this process
-            self._collect(attempt, left, answer)
+            self._collect(attempt, left, answer, container.excess)
 
-    def _collect(self, attempt: Attempt, left: Path, answer: Mapping[str, Any]) -> None:
-        ended = collect_row(left, self.place(attempt.row), answer)
+    def _collect(self, attempt: Attempt, left: Path, answer: Mapping[str, Any], excess: str = "") -> None:
+        excess = excess or self.plan.writing.problem((left,))
+        if excess:
+            message = f"{excess}; the operator's PACKMILL_RUN_OUTPUT and PACKMILL_RUN_FILES set it"
+            ended = Ended(state="failed", reason=OutputLimitError.reason, message=message)
+        else:
+            ended = collect_row(left, self.place(attempt.row), answer)
         self._removal.submit(remove_folder, left)
         self._finish(attempt, ended)
 
@@ -155,7 +174,7 @@ class Scheduler:
             reason = "out-of-memory" if container.has_run_out_of_memory else "container-died"
             answer = {"state": "failed", "reason": reason, "message": message}
             attempt, left = container.row, container.take()
-            self._collect(attempt, left, answer)
+            self._collect(attempt, left, answer, container.excess)
         self._removal.submit(container.remove)
 
     def _why_not_started(self, code: int) -> str:

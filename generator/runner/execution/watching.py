@@ -1,19 +1,22 @@
-"""External events that end a run: signals, time limits, lack of memory."""
+"""External events that end a run: signals, time limits, limits of what it writes, lack of memory."""
 
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from generator.shared.failures import InterruptedRunError, RunFailedError, RunTimeLimitError
+from generator.shared.failures import InterruptedRunError, OutputLimitError, RunFailedError, RunTimeLimitError
+from generator.shared.write_limits import WriteLimits, watched
 
 _OOM_COUNTERS = (Path("/sys/fs/cgroup/memory.events"), Path("/sys/fs/cgroup/memory/memory.oom_control"))
 
 
 _watching = False
 _deferring = False
+_requested: list[RunFailedError] = []
 _AGAIN = 1.0
 """Seconds until an exception that an event loop swallowed is raised again."""
 
@@ -34,8 +37,7 @@ def signals_as_failures(time_limit: float | None) -> Iterator[None]:
 
     def raise_cause(number: int, _frame: object) -> None:
         if not causes:
-            limit = f"the run exceeded its time limit of {time_limit or 0:g} s"
-            causes.append(RunTimeLimitError(limit) if number == signal.SIGALRM else InterruptedRunError(number))
+            causes.append(_cause(number, time_limit))
             signal.setitimer(signal.ITIMER_REAL, _AGAIN, _AGAIN)
         if not _deferring:
             raise causes[0]
@@ -53,11 +55,38 @@ def signals_as_failures(time_limit: float | None) -> Iterator[None]:
         raise
     finally:
         ignore_signals()
+        _requested.clear()
         _watching = False
         for number, handler in before.items():
             signal.signal(number, handler)
     if causes:
         raise causes[0]
+
+
+def _cause(number: int, time_limit: float | None) -> RunFailedError:
+    if number != signal.SIGALRM:
+        return InterruptedRunError(number)
+    if _requested:
+        return _requested.pop()
+    return RunTimeLimitError(f"the run exceeded its time limit of {time_limit or 0:g} s")
+
+
+@contextmanager
+def limited_writing(limits: WriteLimits, folders: Sequence[Path]) -> Iterator[None]:
+    """Limit what the block writes to folders; within `signals_as_failures`.
+
+    Raises:
+        OutputLimitError: the folders exceed a limit, while the block runs or when it has ended.
+    """
+
+    def end(problem: str) -> None:
+        _requested.append(OutputLimitError(problem))
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGALRM)
+
+    with watched(limits, folders, end):
+        yield
+    if problem := limits.problem(folders):
+        raise OutputLimitError(problem)
 
 
 @contextmanager

@@ -24,7 +24,7 @@ from generator.runner.execution.execution import Start, execute
 from generator.runner.execution.html import write_page_after
 from generator.runner.execution.recording import recorded_run
 from generator.runner.execution.task import ProgressOutput, Task
-from generator.runner.execution.watching import ignore_signals
+from generator.runner.execution.watching import ignore_signals, limited_writing
 from generator.runner.kernels.specs import Kernel, choose_kernel, find_kernels
 from generator.runner.packaged.home import prepare_home
 from generator.runner.packaged.in_place import NotebookFolder, prepare_own_home
@@ -34,6 +34,7 @@ from generator.runner.packaged.output_object import write_output_object
 from generator.runner.packaged.outputs import Found, check_outputs, find_outputs
 from generator.runner.packaged.placeholders import placeholder_paths
 from generator.runner.packaged.platform_inputs import process_inputs
+from generator.runner.packaged.process_limit import advise_on_processes
 from generator.runner.packaged.result_catalog import require_catalogs, write_result_catalog
 from generator.runner.packaged.script import run_script
 from generator.runner.packaged.script_outputs import move_to_declared_places
@@ -46,11 +47,13 @@ from generator.shared import contract
 from generator.shared.errors import PackmillError
 from generator.shared.failures import (
     BadInputsError,
+    OutputLimitError,
     ProcessFailedError,
     ProcessMissingError,
 )
 from generator.shared.json_text import json_text
 from generator.shared.path_templates import render_path_inside
+from generator.shared.write_limits import WriteLimits, no_limits
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,6 +88,8 @@ class PackagedRun:
     show_cells: bool = True
     say: Callable[[str], None] = print
     time_limit: float | None = None
+    write_limits: WriteLimits = no_limits
+    """What the process may write to the output directory, its working copy and its HOME, together."""
     execution: Mapping[str, Any] = field(default_factory=dict)
     """Fields of `Task` that come directly from options."""
     start: Start | None = None
@@ -147,7 +152,7 @@ def _run(
     request: PackagedRun, inputs: dict[str, Any], place: RepositoryLocation, output: Path, record: RunRecord
 ) -> None:
     kept, kept_home = (None, None) if request.in_place else (request.kept_copy, request.kept_home)
-    with _homes(place.home, kept_home, in_place=request.in_place), _scratch_folder(kept) as scratch:
+    with _homes(place.home, kept_home, in_place=request.in_place) as homes, _scratch_folder(kept) as scratch:
         workspace: Workspace | NotebookFolder = Workspace(top=scratch / "repository", process=record.process)
         if request.in_place:
             workspace = NotebookFolder(top=place.folder, process=record.process)
@@ -162,7 +167,12 @@ def _run(
             outputs=request.declared,
         )
         try:
-            (_run_notebook if is_notebook_name(record.process) else _run_shell)(one)
+            with limited_writing(request.write_limits, (output, scratch, homes)):
+                (_run_notebook if is_notebook_name(record.process) else _run_shell)(one)
+        except OutputLimitError:
+            one.workspace = Workspace(top=scratch / "discarded", process=record.process)
+            _discard(one)
+            raise
         finally:
             ignore_signals()
             found = _collect(one)
@@ -172,6 +182,14 @@ def _run(
             request.say(f"warning: {warning}")
         if request.catalog:
             write_result_catalog(output, name=request.catalog, time=record.started, say=request.say)
+
+
+def _discard(run: _Run) -> None:
+    """Remove what a run beyond its limits wrote, but for the executed notebook."""
+    own = {run.executed, run.executed.with_suffix(".html")} if run.executed else set[Path]()
+    for path in run.output.rglob("*"):
+        if path not in own and (path.is_symlink() or not path.is_dir()):
+            path.unlink()
 
 
 def _collect(run: _Run) -> tuple[Found, ...]:
@@ -274,7 +292,8 @@ def _run_notebook(run: _Run) -> None:
         with placeholder_paths(interface, run.output) as paths, write_page_after(task, page, console):
             execute(replace(task, parameters={**parameters, **paths}), record, console, start=request.start)
     except ProcessFailedError as error:
-        raise ProcessFailedError(f"{error}{advise_on_network(str(error), document)}") from None
+        advice = advise_on_network(str(error), document) + advise_on_processes(str(error))
+        raise ProcessFailedError(f"{error}{advice}") from None
     finally:
         record.scraps.write()
 
@@ -348,8 +367,8 @@ def _scratch_folder(kept: KeptCopy | None) -> Iterator[Path]:
 
 
 @contextmanager
-def _homes(image_home: Path | None, kept: KeptHome | None, *, in_place: bool) -> Iterator[None]:
-    """Set HOME and the caches of programs to a folder in TMPDIR, so that results stay clean.
+def _homes(image_home: Path | None, kept: KeptHome | None, *, in_place: bool) -> Iterator[Path]:
+    """Set HOME and the caches of programs to a folder in TMPDIR, so that results stay clean; yield it.
 
     A run ``in_place`` keeps the user's.
     """
@@ -359,7 +378,7 @@ def _homes(image_home: Path | None, kept: KeptHome | None, *, in_place: bool) ->
     else:
         prepare_home(homes, image_home, os.environ)
     try:
-        yield
+        yield homes
     finally:
         if not (kept and kept.keep(homes)):
             shutil.rmtree(homes, ignore_errors=True)

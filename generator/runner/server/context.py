@@ -45,6 +45,10 @@ class Limits:
     """The longest that a request waits for its run (`Prefer: wait`)."""
     run_time: float | None = None
     cell_time: float | None = None
+    run_output: int = 0
+    """What a run may write; 0 for any size."""
+    run_files: int = 0
+    """Files and folders that a run may write; 0 for any number."""
     retention: float = 7 * 86_400.0
     """How long ended runs are kept."""
     retained_size: int | None = None

@@ -95,6 +95,8 @@ def serve(options: argparse.Namespace, say: Callable[[str], None], *, hidden: Co
             database=options.database,
             time_limit=started.limits.run_time,
             cell_time_limit=started.limits.cell_time,
+            output_limit=started.limits.run_output,
+            file_limit=started.limits.run_files,
             output_root=storage.root,
             in_place=options.in_place,
             kernels=options.kernels,
@@ -162,6 +164,8 @@ def _limits(options: argparse.Namespace) -> Limits:
         upload=options.max_upload,
         run_time=options.timeout,
         cell_time=options.execution_timeout,
+        run_output=options.max_output or 0,
+        run_files=options.max_files,
         retention=options.keep,
         retained_size=options.keep_size,
     )

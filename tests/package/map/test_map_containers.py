@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,13 @@ from generator.package.map.tool import Tool
 from generator.shared.errors import RunError
 
 _DOCKER = """\
-import csv, json, os, sys
+import csv, json, os, signal, sys, time
+if sys.argv[1] == "kill":
+    os.kill(int(os.path.basename(os.readlink(os.path.join(os.environ["KILLED"], sys.argv[2])))), signal.SIGKILL)
+    sys.exit()
+if "KILLED" in os.environ:
+    name = next(word.removeprefix("--name=") for word in sys.argv if word.startswith("--name="))
+    os.symlink(str(os.getpid()), os.path.join(os.environ["KILLED"], name))
 mounts = [dict(part.partition("=")[::2] for part in next(csv.reader([word.removeprefix("--mount=")])))
           for word in sys.argv if word.startswith("--mount=")]
 rows = next(one["source"] for one in mounts if one["target"] == "/packmill/rows")
@@ -54,11 +61,12 @@ def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def run_rows(folder: Path, *codes: str, parallel: int = 1, **options: Any) -> dict[int, Ended]:
     """Run rows that execute code; return how they ended. ``options`` are those of a schedule."""
     (folder / "work").mkdir()
+    limits = replace(container_limits(), **options.pop("limits", {}))
     tool = Tool(image="image", arguments=(), cores=1, ram=0, time=None, needs_network=False)
     ended: dict[int, Ended] = {}
     rows = [PlannedRow(number=number, values={"code": code}, given={}) for number, code in enumerate(codes, 1)]
     Scheduler(
-        plan=ContainerPlan(tool=tool, work=folder / "work", limits=container_limits()),
+        plan=ContainerPlan(tool=tool, work=folder / "work", limits=limits),
         schedule=Schedule(parallel=parallel, **options),
         place=lambda row: folder / "rows" / str(row.number),
         on_end=lambda row, one: ended.update({row.number: one}),
@@ -124,6 +132,30 @@ def test_a_container_ran_out_of_memory_only_if_linux_killed_a_process_of_the_row
     assert ended[1].state == "succeeded"
     assert (ended[2].state, ended[2].reason) == ("failed", reason)
     assert ("because memory ran out" in (ended[2].message or "")) is (reason == "out-of-memory")
+
+
+@pytest.mark.usefixtures("docker")
+@pytest.mark.parametrize("wait", ["", "; time.sleep(600)"], ids=["ends", "runs"])
+@pytest.mark.parametrize(
+    ("write", "limit"),
+    [
+        ("open(folder + '/a', 'wb').truncate(2 << 20)", "more than 1 MiB"),
+        ("[open(f'{folder}/{n}', 'w').close() for n in range(30)]", "more than 20 files and folders"),
+    ],
+    ids=["size", "files"],
+)
+def test_a_row_that_writes_too_much_fails_with_the_limit(
+    write: str, limit: str, wait: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "killed").mkdir()
+    monkeypatch.setenv("KILLED", str(tmp_path / "killed"))
+
+    ended = run_rows(tmp_path, f"os.mkdir(folder); {write}{wait}", "", limits={"output": 1, "files": 20})
+
+    assert (ended[1].state, ended[1].reason, ended[2].state) == ("failed", "output-limit", "succeeded")
+    assert limit in (ended[1].message or "")
+    assert "PACKMILL_RUN_OUTPUT" in (ended[1].message or "")
+    assert not (tmp_path / "rows" / "1").exists()
 
 
 @pytest.mark.usefixtures("docker")

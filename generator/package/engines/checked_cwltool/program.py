@@ -14,7 +14,7 @@ from __future__ import annotations
 import io
 import json
 import time
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
@@ -44,8 +44,10 @@ from generator.package.engines.checked_cwltool.mounts import (
     keep_logs,
 )
 from generator.package.engines.checked_cwltool.outputs import OutputFolder, OutputRefusedError
+from generator.shared.write_limits import watched
 from generator.subprocesses import run as run_command
 
+_ADVICE = "the operator's PACKMILL_RUN_OUTPUT and PACKMILL_RUN_FILES set it"
 _NO_CONTAINER = "{name}: has no DockerRequirement, and nothing of a package runs outside of a container"
 
 
@@ -185,7 +187,7 @@ class _GuardedJob(DockerCommandLineJob):
 
         cwltool calls this while the container runs, to watch its memory.
         """
-        code = process.wait()
+        code = self._wait(process, partial(_remove_container, docker_exe, Path(cidfile)))
         if code < 0 or code == 125:  # the docker command ended; its container need not have
             _remove_container(docker_exe, Path(cidfile))
         if cleanup_cidfile:
@@ -195,6 +197,28 @@ class _GuardedJob(DockerCommandLineJob):
         except WorkflowException:
             self.generatemapper = None  # or cwltool would go on to remove secrets at places that it names
             raise
+
+    def _wait(self, process: Any, remove: Callable[[], None]) -> int:
+        """Wait until the container has ended, and remove it beyond a limit of what it may write.
+
+        Raises:
+            OutputRefusedError: it wrote more; the message names the limit.
+        """
+        requirement = self.builder.get_requirement("ResourceRequirement")[0] or {}
+        kinds = ("outdir", "tmpdir")
+        disk = sum(_number(requirement.get(f"{kind}Max", requirement.get(f"{kind}Min", 0))) for kind in kinds)
+        limits, folders, problems = self.limits.writing(disk=disk), [Path(self.outdir), Path(self.tmpdir)], list[str]()
+
+        def end(problem: str) -> None:
+            problems.append(problem)
+            remove()
+
+        with watched(limits, folders, end):
+            code = int(process.wait())
+        if problem := (problems or [limits.problem(folders)])[0]:
+            self.generatemapper = None
+            raise OutputRefusedError(f"{problem}; {_ADVICE}")
+        return code
 
     def _check_left(self) -> None:
         for mapped in self._mapped():

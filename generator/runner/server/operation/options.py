@@ -100,6 +100,21 @@ def add_limits(group: argparse._ArgumentGroup) -> None:
     )
     add_option(
         group,
+        "--max-output",
+        type=size,
+        metavar="SIZE",
+        help="what a run may write to its results, working copy and HOME (default: no limit)",
+    )
+    add_option(
+        group,
+        "--max-files",
+        type=count,
+        default=0,
+        metavar="N",
+        help="files and folders that a run may write there, 0 for any number (default: 0)",
+    )
+    add_option(
+        group,
         "--max-body",
         type=size,
         default="16M",

@@ -25,6 +25,7 @@ from generator.runner.server.workers.fetching import FetchRules, fetch_files
 from generator.runner.server.workers.plain_names import with_plain_names
 from generator.runner.server.workers.settings import WorkerSettings
 from generator.shared.failures import DiskFullError, InterruptedRunError, RunFailedError, StagingError
+from generator.shared.write_limits import WriteLimits
 
 _WARNING = "warning: "
 _LONGEST_NOTE = 4000
@@ -209,6 +210,7 @@ def _request(run: Run, options: RunOptions, folder: RunFolder, settings: WorkerS
         save_at_start=False,
         show_cells=False,
         time_limit=_lowest(options.time_limit, settings.time_limit),
+        write_limits=WriteLimits(size=settings.output_limit, files=settings.file_limit),
         execution={
             "report_mode": options.report_mode,
             "cell_time_limit": _lowest(options.cell_time_limit, settings.cell_time_limit),

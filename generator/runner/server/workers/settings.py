@@ -22,6 +22,10 @@ class WorkerSettings:
     time_limit: float | None = None
     """The longest that a run may take."""
     cell_time_limit: float | None = None
+    output_limit: int = 0
+    """Bytes that a run may write; 0 for any."""
+    file_limit: int = 0
+    """Files and folders that a run may write; 0 for any."""
     output_root: Path = Path()
     """Where executed notebooks are stored that a request gives a relative path."""
     in_place: bool = False

@@ -1,0 +1,63 @@
+"""Limits of what a run may write: how space and files are counted, and when a watch reports."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from waiting import wait_until
+
+from generator.shared.write_limits import WriteLimits, no_limits, watched
+
+_SIZE = "the run wrote more than 1 MiB, which is the limit of its output"
+_FILES = "the run wrote more than 3 files and folders, which is the limit"
+
+
+def _write(folder: Path, kind: str) -> None:
+    folder.mkdir()
+    if kind == "large":
+        (folder / "a").write_bytes(b"x" * (1 << 20))
+        (folder / "b").write_bytes(b"x")
+    elif kind == "holes":
+        with (folder / "a").open("wb") as file:
+            file.truncate(1 << 40)
+    elif kind == "many":
+        for number in range(4):
+            (folder / str(number)).touch()
+    elif kind == "links":
+        for number in range(4):
+            (folder / str(number)).symlink_to("/")
+    elif kind == "deep":
+        (folder / "a" / "b" / "c" / "d").mkdir(parents=True)
+    else:
+        (folder / "a").write_bytes(b"x" * (1 << 19))
+
+
+@pytest.mark.parametrize(
+    ("kind", "problem"),
+    [("large", _SIZE), ("holes", _SIZE), ("many", _FILES), ("links", _FILES), ("deep", _FILES), ("little", "")],
+)
+def test_a_limit_that_is_exceeded_is_named(kind: str, problem: str, tmp_path: Path) -> None:
+    _write(tmp_path / "written", kind)
+    folders = (tmp_path / "written", tmp_path / "missing")
+
+    assert WriteLimits(size=1 << 20, files=3).problem(folders) == problem
+    assert no_limits.problem(folders) == ""
+
+
+def test_folders_count_together(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        _write(tmp_path / name, "little")
+
+    assert WriteLimits(size=1 << 20).problem([tmp_path / "a", tmp_path / "b"]) == ""
+    assert WriteLimits(size=(1 << 20) - 1).problem([tmp_path / "a", tmp_path / "b"]) != ""
+
+
+def test_a_watch_reports_once_while_the_folder_grows(tmp_path: Path) -> None:
+    reports: list[str] = []
+    with watched(WriteLimits(files=3), [tmp_path], reports.append):
+        for number in range(10):
+            (tmp_path / str(number)).touch()
+        wait_until(lambda: bool(reports), message="the watch has measured", seconds=60)
+
+    assert reports == [_FILES]
