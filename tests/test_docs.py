@@ -126,6 +126,22 @@ def test_every_test_that_the_security_page_names_exists() -> None:
             assert re.search(rf"^\s*(def|class) {name}\b", text, re.MULTILINE), f"{file}::{name}"
 
 
+def test_every_row_of_the_security_page_names_its_tests() -> None:
+    page = (top / "docs" / "security.md").read_text(encoding="utf-8")
+    tables = re.findall(r"(?:^\|.*\n)+", page, re.MULTILINE)
+
+    assert len(tables) > 10
+    for table in tables:
+        head, _, *rows = table.splitlines()
+        assert re.search(r"\| tests? \|$", head), head
+        for row in rows:
+            cells = re.split(r"(?<!\\)\|", row.strip("|"))
+            assert len(cells) == head.count("|") - 1, row
+            named = re.findall(r"`[\w/]+\.py((?:::\w+)+)`", cells[-1])
+            assert named, row
+            assert all(re.match(r"(Test|test_)", name) for one in named for name in one.split("::")[1:]), row
+
+
 def test_the_architecture_s_map_lists_the_top_of_the_generator() -> None:
     page = (top / "docs" / "architecture.md").read_text(encoding="utf-8")
     table = page.split("\n## Map\n")[1].split("\n|---|---|---|\n")[1].split("\n\n")[0]
