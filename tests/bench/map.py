@@ -5,7 +5,8 @@
 
 Parts: trivial, science (numpy, pandas and matplotlib), isolated (a container for each row), large (10,000 rows). Each
 takes less than three minutes once the images are built. References run a few rows before and after, because each of
-theirs takes seconds. The processor time per row shows what does not depend on what else the machine does.
+theirs takes seconds. A bare fork (`bare_fork`) in the same image shows how fast the machine is. The processor time per
+row shows what does not depend on what else the machine does.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -80,6 +82,25 @@ def looped(place: Path, rows: int) -> float:
     return sum(seconds(loop, place) for _ in range(rows)) / rows
 
 
+def bare_fork(package: Path, *modules: str) -> float:
+    """Runs a second of children that do nothing but run cells, in a container of the package's image."""
+    image = re.search(r"^\s*dockerPull: (\S+)$", (package / "process.cwl").read_text(), re.MULTILINE)
+    assert image, "process.cwl names the image"
+    script = Path(__file__).with_name("bare_fork.py")
+    mount = f"--mount=type=bind,source={script},target=/bare_fork.py,readonly"
+    imports = (word for module in modules for word in ("--import", module))
+    options = ("--rm", "--network=none", mount, "--entrypoint=python3", "--env=PYTHONPATH=/opt/packmill/kernel/lib")
+    words = ["docker", "run", *options, image[1], "/bare_fork.py", *imports]  # the image's kernel brings IPython
+    return float(subprocess.run(words, capture_output=True, text=True, check=True).stdout)
+
+
+def report_rate(name: str, rate: float, goal: str, floors: Sequence[float]) -> None:
+    """Print a rate, and its ratio to that of bare forks before and after it."""
+    report(name, rate, goal, "rows/s")
+    floor = sum(floors) / len(floors)
+    print(f"  {rate / floor:.2f} of a bare fork ({', '.join(f'{one:.0f}' for one in floors)} runs/s)", flush=True)
+
+
 def report(name: str, value: float, goal: str, how: str) -> None:
     """Print a figure and its goal."""
     print(f"{name}: {value:.3g} {how} (goal: {goal})", flush=True)
@@ -89,10 +110,12 @@ def trivial(place: Path, rows: int, few: int) -> None:
     """Rates of a trivial notebook, and of the references."""
     package = build(place, "trivial")
     loops, scatters = [looped(place, few)], [scattered(package, place, few)]
+    floors = [bare_fork(package)]
     used, _ = mapped(package, place, rows)
+    floors.append(bare_fork(package))
     loops, scatters = [*loops, looped(place, few)], [*scatters, scattered(package, place, few)]
     rate = rows / used.seconds
-    report(f"trivial, {rows} rows", rate, "80", "rows/s")
+    report_rate(f"trivial, {rows} rows", rate, "80", floors)
     print(f"  processor time {used.describe(rows)}")
     report("trivial, times a loop of papermill", rate * sum(loops) / 2, "80", f"({sum(loops) / 2:.2f} s a row)")
     report("trivial, times cwltool --parallel", rate * sum(scatters) / 2, "50", f"({sum(scatters) / 2:.2f} s a row)")
@@ -100,8 +123,11 @@ def trivial(place: Path, rows: int, few: int) -> None:
 
 def science(place: Path, rows: int, _few: int) -> None:
     """The rate of a notebook that imports large packages."""
-    used, _ = mapped(build(place, "science"), place, rows)
-    report(f"science, {rows} rows", rows / used.seconds, "50", "rows/s")
+    package = build(place, "science")
+    modules = ("numpy", "pandas", "matplotlib.pyplot")
+    before = bare_fork(package, *modules)
+    used, _ = mapped(package, place, rows)
+    report_rate(f"science, {rows} rows", rows / used.seconds, "50", (before, bare_fork(package, *modules)))
     print(f"  processor time {used.describe(rows)}")
 
 

@@ -98,9 +98,16 @@ def ours(name: str, way: str) -> Ask:
     return lambda number: request("POST", "/runs?wait=60", _ASKED.format(name=name, x=number, way=way))
 
 
-def show(name: str, measured: Measured, *references: tuple[str, Measured]) -> None:
-    """Print a line: a figure, and its ratio to references."""
-    ratios = "".join(f", {measured.rate / other.rate:.1f} times {label}" for label, other in references if other.rate)
+def bare_fork(python: Path, *modules: str) -> float:
+    """Runs a second of children that do nothing but run cells: how fast this machine is."""
+    imports = (word for module in modules for word in ("--import", module))
+    words = [str(python), str(Path(__file__).with_name("bare_fork.py")), *imports]
+    return float(subprocess.run(words, capture_output=True, text=True, check=True).stdout)
+
+
+def show(name: str, measured: Measured, *references: tuple[str, float]) -> None:
+    """Print a line: a figure, and its ratio to the rates of references."""
+    ratios = "".join(f", {measured.rate / rate:.2g} times {label}" for label, rate in references if rate)
     print(f"{name:<44}{measured}{ratios}", flush=True)
 
 
@@ -120,11 +127,11 @@ def main() -> int:
         kernels.mkdir(parents=True)
         argv = [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
         (kernels / "kernel.json").write_text(json.dumps({"argv": argv, "display_name": "p", "language": "python"}))
-        measure(folder, gateway_python, options)
+        measure(folder, python, gateway_python, options)
     return 0
 
 
-def measure(folder: Path, gateway_python: Path, options: argparse.Namespace) -> None:
+def measure(folder: Path, python: Path, gateway_python: Path, options: argparse.Namespace) -> None:
     """Measure the peers, then packmill's ways."""
     root, seconds = folder / "root", options.seconds
     port = free_port()
@@ -147,7 +154,11 @@ def measure(folder: Path, gateway_python: Path, options: argparse.Namespace) -> 
         gateway = asyncio.run(load(port, ask, clients=4, seconds=seconds))
         show("kernel gateway, prespawn 2, shared state", gateway)
 
-    references = (("papermill", papermill), ("the gateway", gateway))
+    floors = {"trivial": bare_fork(python), "science": bare_fork(python, *_SCIENCE)}
+    for name, floor in floors.items():
+        print(f"{f'bare fork, {name}, 2 prepared processes':<44}{floor:7.1f}/s", flush=True)
+
+    references = (("papermill", papermill.rate), ("the gateway", gateway.rate))
     port = free_port()
     path = {"JUPYTER_PATH": str(folder / "jupyter"), "PYTHONPATH": str(_HERE)}
     with running(serve_command(root, folder / "data", port), port, ours("trivial.ipynb", "cold"), **path):
@@ -155,7 +166,8 @@ def measure(folder: Path, gateway_python: Path, options: argparse.Namespace) -> 
             for name in ("trivial", "science"):
                 ask = ours(f"{name}.ipynb", way)
                 asyncio.run(load(port, ask, clients=2, seconds=60, most=20))  # each worker prepares its processes
-                show(f"{way}, {name}, 4 clients", asyncio.run(load(port, ask, clients=4, seconds=seconds)), *references)
+                measured = asyncio.run(load(port, ask, clients=4, seconds=seconds))
+                show(f"{way}, {name}, 4 clients", measured, *references, ("a bare fork", floors[name]))
                 paced = asyncio.run(load(port, ask, clients=1, seconds=seconds, pause=0.1))
                 print(f"{f'{way}, {name}, paced':<44}p50 {paced.percentile(0.5):.1f} ms", flush=True)
         crowd = asyncio.run(load(port, ours("trivial.ipynb", "direct"), clients=64, seconds=seconds))
