@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import selectors
 import time
 from collections import deque
@@ -26,6 +27,9 @@ _MEMORY = frozenset(("out-of-memory", "kernel-died"))
 _PASSING = _MEMORY | {"container-died", "workflow-failed"}
 """Reasons that a second attempt may not meet."""
 _WAIT = 1.0
+_STARTS = max(4, 2 * (os.cpu_count() or 1))
+"""How many containers start at a time. More of them take each other's processors: Docker 20.10, asked for 1,500 at
+once, answered nobody for minutes, and then refused some."""
 _DOCKER_FAILED = 125
 """Exit code of ``docker run`` if the container was not started (docker run, "Exit status")."""
 
@@ -112,7 +116,7 @@ class Scheduler:
         if not self.schedule.allows(self._failed):
             self._queue.clear()
             self._alone.clear()
-        while len(self._containers) < self.schedule.parallel and (self._alone or self._queue):
+        while self._may_add() and (self._alone or self._queue):
             alone = bool(self._alone) or self.schedule.isolated
             first = (self._alone or self._queue).popleft()
             mounts = Mounts([first.row.values]) if alone or self._mounts is None else self._mounts
@@ -122,6 +126,10 @@ class Scheduler:
             container.ask(first, first.row.values)
             if alone:
                 container.close()
+
+    def _may_add(self) -> bool:
+        starting = sum(not one.is_ready for one in self._containers)
+        return len(self._containers) < self.schedule.parallel and starting < _STARTS
 
     def _ask_next(self, container: Container) -> None:
         if self._queue:

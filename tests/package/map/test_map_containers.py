@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from generator.containers.limits import container_limits
+from generator.package.map import scheduling
 from generator.package.map.containers import ContainerPlan
 from generator.package.map.files import mount_option
 from generator.package.map.folders import remove_folder
@@ -163,6 +164,30 @@ def test_a_row_that_writes_too_much_fails_with_the_limit(
 def test_too_many_failures_are_reported_when_the_last_container_has_ended(isolated: bool, tmp_path: Path) -> None:
     with pytest.raises(TooManyFailuresError, match="1 rows failed"):
         run_rows(tmp_path, "state = 'failed'", "", "", isolated=isolated, max_failures=0)
+
+
+def test_few_containers_start_at_a_time(docker: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scheduling, "_STARTS", 3)
+    starting = tmp_path / "starting"
+    starting.mkdir()
+    start = f"""import os, time
+own = {str(starting)!r} + f"/{{os.getpid()}}"
+open(own, "w").close()
+with open({str(tmp_path / "counts")!r}, "a") as counts:
+    counts.write(f"{{len(os.listdir({str(starting)!r}))}}\\n")
+time.sleep(0.1)
+os.unlink(own)
+"""
+    docker.write_text(f"#!{sys.executable}\n{start}{_DOCKER}")
+    wait = f"import time\nwhile not os.path.exists({str(tmp_path / 'all')!r}): time.sleep(0.02)"
+    last = f"open({str(tmp_path / 'all')!r}, 'w').close()"
+
+    ended = run_rows(tmp_path, *[wait] * 9, last, parallel=10)
+
+    assert all(one.has_succeeded for one in ended.values())
+    counts = [int(line) for line in (tmp_path / "counts").read_text().split()]
+    assert len(counts) == 10
+    assert max(counts) <= 3
 
 
 def test_docker_that_starts_no_container_is_not_blamed_on_the_image(docker: Path, tmp_path: Path) -> None:
