@@ -44,8 +44,10 @@ def pipelines_page(request: Request) -> Response:
     if status in states.statuses:
         statement = statement.where(pipelines.c.status == status)
     begin = (number - 1) * _PER_PAGE
+    has_more = False
     if wanted:
-        total, found = search(here.pipelines.database, statement, wanted, limit=_PER_PAGE, offset=begin)
+        result = search(here.pipelines.database, statement, wanted, limit=_PER_PAGE, offset=begin)
+        total, found, has_more = result.total, result.rows, result.has_more
     else:
         total, found = here.pipelines.count_and_page(statement, limit=_PER_PAGE, offset=begin)
     with here.pipelines.database.connection() as connection:
@@ -67,7 +69,7 @@ def pipelines_page(request: Request) -> Response:
     pages = max(1, -(-total // _PER_PAGE))
     return page(
         request, "pipelines.html", who, pipelines=shown, chosen=status, number=number, pages=pages, total=total,
-        search=wanted, statuses=("running", "pending", "success", "failed", "canceled"),
+        has_more=has_more, search=wanted, statuses=("running", "pending", "success", "failed", "canceled"),
     )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
@@ -11,33 +12,36 @@ import sqlalchemy as sa
 from generator.service.store.database import Database, Row, pipelines, rows
 
 _LONGEST, _MOST_WORDS = 200, 8
+_COUNTED = 1000
 _MARKS = ('"variable_type": "env_var"', '"variable_type": "file"', '"hidden": true', '"key": ', '"value": ')
 """The parts of stored variables that are not their names or values."""
 
 
-def search(
-    database: Database, statement: sa.Select[Any], text: str, *, limit: int, offset: int
-) -> tuple[int, list[Row]]:
-    """Return how many pipelines of a query have every word of a text, in any case, and one page of them.
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One page of what a search finds; of many thousands only the first are counted, because that takes a scan."""
+
+    rows: list[Row]
+    total: int
+    has_more: bool
+    """Whether there are more than ``total``."""
+
+
+def search(database: Database, statement: sa.Select[Any], text: str, *, limit: int, offset: int) -> Found:
+    """Return one page of the pipelines of a query that have every word of a text, in any case.
 
     Words are searched in names and values of variables. A user's whole name and ``#12`` or ``12`` for an ID are found
     too. Secret values are not found: the database does not have them.
     """
     for word in text[:_LONGEST].split()[:_MOST_WORDS]:
         statement = statement.where(_has(word, like_ignores_case=database.like_ignores_case))
+    most = offset + _COUNTED
     with database.connection() as connection:
         # one scan in place of two, for the count and for the page
-        total = sa.func.count().over()
-        found = connection.execute(statement.with_only_columns(pipelines.c.id, total).limit(limit).offset(offset)).all()
-        if not found:
-            return _count(connection, statement) if offset else 0, []
-        shown = pipelines.c.id.in_([number for number, _ in found])
-        return found[0][1], rows(connection, statement.where(shown))
-
-
-def _count(connection: sa.Connection, statement: sa.Select[Any]) -> int:
-    counted = statement.with_only_columns(sa.func.count()).order_by(None)
-    return int(connection.execute(counted).scalar_one())
+        found = connection.execute(statement.with_only_columns(pipelines.c.id).limit(most + 1)).scalars().all()
+        shown = pipelines.c.id.in_(found[offset : offset + limit])
+        listed = rows(connection, statement.where(shown)) if found[offset:] else []
+    return Found(listed, total=min(len(found), most), has_more=len(found) > most)
 
 
 def _has(word: str, *, like_ignores_case: bool) -> sa.ColumnElement[bool]:
