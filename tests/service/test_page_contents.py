@@ -199,6 +199,24 @@ def test_a_run_is_listed_with_its_notebook_commit_and_values(
     assert f'href="{package.removeprefix(service.url)}?repeat={run}#run">Repeat with changes</a>' in shown
 
 
+def test_a_phone_has_status_and_number_of_a_pipeline_in_one_line(
+    browser: Browser, service: Service, built: int, session: requests.Session
+) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 844})
+    context.add_cookies(
+        [{"name": one.name, "value": str(one.value), "url": f"{service.url}/"} for one in session.cookies]
+    )
+    page = context.new_page()
+    page.goto(f"{service.url}/ada/toy/-/pipelines")
+    row = page.get_by_role("row").filter(has=page.get_by_role("link", name=f"#{built}", exact=True))
+    status, number = (row.locator("td").nth(place).bounding_box() for place in (0, 1))
+    context.close()
+
+    assert status is not None
+    assert number is not None
+    assert status["y"] < number["y"] + number["height"] / 2 < status["y"] + status["height"]
+
+
 def test_lists_show_a_duration_without_the_time_between_jobs(
     service: Service, built: int, package: str, session: requests.Session
 ) -> None:
