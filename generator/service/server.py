@@ -455,4 +455,5 @@ def _create_first_tokens(database: Database, environment: Mapping[str, str], say
     )
     for (name, _, variable), preset, token in zip(_FIRST_TOKENS, given, made, strict=True):
         say(f"{name} token   {f'that of {variable}' if preset else token}")
-    say("They are shown only once and stored as digests; create others with 'packmill token create NAME'.")
+    once = "They are shown only once and stored as digests; " if not all(given) else ""
+    say(f"{once}create others with 'packmill token create NAME'")
