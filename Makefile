@@ -1,4 +1,4 @@
-.PHONY: help lint test e2e fuzz load crash regenerate bench check audit lock
+.PHONY: help lint test e2e test-all fuzz load crash regenerate bench check audit lock
 
 # A kernel that nobody sits in front of: no debugger, no completion.
 NO_RUN_NEEDS = debugpy jedi parso
@@ -9,7 +9,7 @@ NO_TEST_NEEDS = babel debugpy ipywidgets jupyter jupyter-builder jupyter-console
 COMPILE = ../../../.venv/bin/uv pip compile -q --universal --generate-hashes --no-header --no-annotate
 
 help: ## list these entry points
-	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
 environment:
 	@scripts/virtual-environment --dev
@@ -22,6 +22,9 @@ test: environment ## the quick tests, without an engine
 
 e2e: environment ## the tests that build and run images
 	.venv/bin/pytest --numprocesses=auto -m engine
+
+test-all: environment ## every test, with variants that cost minutes and differ little from others
+	.venv/bin/pytest --numprocesses=auto --exhaustive
 
 fuzz: environment ## many more notebooks and requests that nobody would write
 	PACKMILL_FUZZ_EXAMPLES=20000 .venv/bin/pytest --numprocesses=auto tests/security

@@ -20,6 +20,7 @@ from support import Finished
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--regenerate", action="store_true", help="write what is there now into the expected files")
+    parser.addoption("--exhaustive", action="store_true", help="run variants that cost minutes and differ little, too")
     parser.addoption("--kills", type=int, default=5, help="how often the runner's server is killed under load")
     parser.addoption("--every-write", action="store_true", help="fail each write of a build once, not only some")
     parser.addoption("--trials", type=int, default=1, help="how often each kind of work is killed at a random moment")
@@ -58,7 +59,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> GroupSche
     return GroupScheduling(config, log)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--exhaustive"):
+        left_out = [item for item in items if item.get_closest_marker("exhaustive")]
+        items[:] = [item for item in items if not item.get_closest_marker("exhaustive")]
+        config.hook.pytest_deselected(items=left_out)
     arrange(items)
 
 
