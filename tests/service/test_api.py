@@ -135,6 +135,8 @@ def test_the_api_has_a_document_and_a_page(service: Service) -> None:
 
     operation = document["paths"]["/api/v4/projects/{project}/hooks"]["post"]
     assert (operation["tags"], operation["summary"]) == (["hooks"], "Create a hook")
+    trace = document["paths"]["/api/v4/projects/{project}/jobs/{number}/trace"]["get"]
+    assert trace["summary"] == "Return a job's log so far; a Range request returns the new part"
     assert operation["requestBody"]["content"]["application/json"]["schema"]["required"] == ["url"]
     names = [one["name"] for one in document["paths"]["/api/v4/projects/{project}/pipelines"]["get"]["parameters"]]
     assert {"project", "name", "sort", "page"} <= set(names)

@@ -73,7 +73,7 @@ def _complete(operation: dict[str, Any], path: str) -> None:
     given[:0] = [_parameter(name, place="path") for name in names if name not in known]
     operation["responses"] = _responses(operation, path)
     operation["tags"] = [_tag(path)]
-    operation["summary"] = operation["description"].partition("\n")[0].rstrip(".")
+    operation["summary"] = operation["description"].partition("\n")[0].rstrip(".").replace("``", "")
     if path in _PUBLIC or path.endswith("/trigger/pipeline"):
         operation["security"] = []
 
