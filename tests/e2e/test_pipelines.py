@@ -9,10 +9,11 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import gitlab
 import pytest
@@ -31,7 +32,7 @@ pytestmark = [
 ]
 expect.set_options(timeout=60_000)  # milliseconds, for a busy machine
 _LEFT_OUT = shutil.ignore_patterns(
-    ".venv", ".git", "packages", "example-run", "__pycache__", "packmill-data", ".*_cache"
+    ".venv", ".git", "packages", "example-run", "__pycache__", "packmill-data", ".*_cache", "tests", "findings", "docs"
 )
 _CELL = 'n = 2  # type: int how many\nout = "squares.txt"  # type: stage-out the squares'
 _WORK = "open(out, 'w').write(' '.join(str(i * i) for i in range(n)))\nfrom packmill import glue\nglue('n', n)"
@@ -75,85 +76,140 @@ def _payload(algorithm: Path) -> dict[str, str]:
     return {"repository": str(algorithm), "checkout": "main", "process": process, "env": environment}
 
 
-def _wait(service: Service, number: int, *, seconds: float = 600) -> dict[str, dict[str, object]]:
-    service.wait(number, "success", "failed", "canceled", seconds=seconds)
+def _wait(service: Service, number: int, *, seconds: float = 600) -> dict[str, dict[str, Any]]:
+    service.wait(number, "success", "failed", "canceled", seconds=seconds, interval=0.5)
     jobs = service.jobs(number)
     failed = [job for job in jobs.values() if job["status"] == "failed"]
     assert not failed, service.trace(failed[0]["id"])
     return jobs
 
 
-def _by_curl(service: Service, algorithm: Path) -> int:
-    form = [word for name, value in _payload(algorithm).items() for word in ("--form", f"variables[{name}]={value}")]
+def _send_by_curl(service: Service, variables: dict[str, str]) -> int:
+    if shutil.which("curl") is None:
+        return service.trigger(**variables)
+    form = [word for name, value in variables.items() for word in ("--form", f"variables[{name}]={value}")]
     address = f"{service.url}/api/v4/projects/1/trigger/pipeline"
     command = ["curl", "--silent", "--fail", *form, "--form", f"token={TRIGGER}", "--form", "ref=main", address]
     return int(json.loads(subprocess.run(command, capture_output=True, check=True).stdout)["id"])
 
 
-def _by_query(service: Service, algorithm: Path) -> int:
-    words = [word for name, value in _payload(algorithm).items() for word in (f"--{name}", value)]
-    command = [sys.executable, str(here.parent / "query.py"), "trigger", *words, "--wait", "--json"]
+def _query(service: Service, *words: str) -> Any:
     tokens = {"PACKMILL_CI_TRIGGER_TOKEN": TRIGGER, "PACKMILL_CI_ACCESS_TOKEN": ACCESS}
     environment = {**os.environ, **tokens, "PACKMILL_CI_URL": service.url}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    return int(json.loads(done.stdout)["id"])
+    command = [sys.executable, str(here.parent / "query.py"), *words, "--json"]
+    return json.loads(subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout)
 
 
-def _by_python_gitlab(service: Service, algorithm: Path) -> int:
-    project = gitlab.Gitlab(service.url, private_token=ACCESS).projects.get("grace/packages")
-    pipeline = project.trigger_pipeline("main", TRIGGER, variables=_payload(algorithm))
-    while not pipeline.finished_at:
-        time.sleep(0.5)
-        pipeline.refresh()
-    report = pipeline.test_report.get()
-    suites = {suite["name"]: [case["name"] for case in suite["test_cases"]] for suite in report.test_suites}
-    assert suites["build"] == ["build"]
-    assert {"application.cwl: cwltool --validate --strict", "run on its example values"} <= set(suites["check"])
-    assert report.failed_count == 0
-    job = project.jobs.get(pipeline.jobs.list(get_all=True)[-1].id)
-    assert b"Job succeeded" in job.trace()
-    return int(pipeline.id)
-
-
-def _by_glab(service: Service, algorithm: Path) -> int:
-    if shutil.which("glab") is None:
-        done = subprocess.run(["apt-get", "install", "-y", "-qq", "glab"], capture_output=True, check=False)
-        if done.returncode != 0:
-            pytest.skip("glab is not installed, and no package of it is known here")
-    settings = {"GITLAB_TOKEN": ACCESS, "GITLAB_HOST": service.url, "NO_PROMPT": "1"}
-    environment = {**os.environ, **settings, "GLAB_CONFIG_DIR": str(service.data / "glab")}
-    variables = [word for name, value in _payload(algorithm).items() for word in ("--variables", f"{name}:{value}")]
-
-    plain = ["glab", "config", "set", "--host", service.url.removeprefix("http://"), "api_protocol", "http"]
-    subprocess.run(plain, env=environment, capture_output=True, check=True)
-
-    def glab(*words: str) -> str:
-        command = ["glab", *words, "-R", "grace/packages"]
-        done = subprocess.run(command, cwd=algorithm, env=environment, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    number = int(glab("ci", "run-trig", "-t", TRIGGER, "-b", "main", *variables).split("ID:")[1].split(")")[0])
-    _wait(service, number)
-    assert f"#{number}" in glab("ci", "list")
-    assert "success" in glab("ci", "get", "-p", str(number))
-    assert "Job succeeded" in glab("ci", "trace", str(service.jobs(number)["check"]["id"]))
+def _send_by_query(service: Service, variables: dict[str, str]) -> int:
+    words = [word for name, value in variables.items() for word in (f"--{name}", value)]
+    number = int(_query(service, "trigger", *words)["id"])
+    _query(service, "status", str(number), "--wait")
     return number
 
 
-@pytest.mark.parametrize("client", [_by_curl, _by_query, _by_python_gitlab, _by_glab])
-def test_the_original_s_payload_builds_a_package_whoever_sends_it(
-    client: Callable[[Service, Path], int], service: Service, algorithm: Path
-) -> None:
-    if client is _by_curl and shutil.which("curl") is None:
-        pytest.skip("curl is not installed")
-    number = client(service, algorithm)
-    jobs = _wait(service, number)
+def _project(service: Service) -> Any:
+    return gitlab.Gitlab(service.url, private_token=ACCESS).projects.get("grace/packages")
 
-    assert set(jobs) == {"build", "check"}
+
+def _send_by_python_gitlab(service: Service, variables: dict[str, str]) -> int:
+    return int(_project(service).trigger_pipeline("main", TRIGGER, variables=variables).id)
+
+
+def _see_by_python_gitlab(service: Service, number: int) -> None:
+    pipeline = _project(service).pipelines.get(number)
+    report = pipeline.test_report.get()
+    suites = {suite["name"]: [case["name"] for case in suite["test_cases"]] for suite in report.test_suites}
+    assert pipeline.finished_at
+    assert suites["build"] == ["build"]
+    assert {"application.cwl: cwltool --validate --strict", "run on its example values"} <= set(suites["check"])
+    assert report.failed_count == 0
+    job = _project(service).jobs.get(pipeline.jobs.list(get_all=True)[-1].id)
+    assert b"Job succeeded" in job.trace()
+
+
+def _has_glab() -> bool:
+    if shutil.which("glab") is None:
+        subprocess.run(["apt-get", "install", "-y", "-qq", "glab"], capture_output=True, check=False)
+    return shutil.which("glab") is not None
+
+
+def _glab(service: Service, folder: Path, *words: str) -> str:
+    """Run a command of glab in a repository, which it needs."""
+    settings = {"GITLAB_TOKEN": ACCESS, "GITLAB_HOST": service.url, "NO_PROMPT": "1"}
+    environment = {**os.environ, **settings, "GLAB_CONFIG_DIR": str(service.data / "glab")}
+    plain = ["glab", "config", "set", "--host", service.url.removeprefix("http://"), "api_protocol", "http"]
+    subprocess.run(plain, env=environment, capture_output=True, check=True)
+    command = ["glab", *words, "-R", "grace/packages"]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def _send_by_glab(service: Service, variables: dict[str, str]) -> int:
+    words = [word for name, value in variables.items() for word in ("--variables", f"{name}:{value}")]
+    printed = _glab(service, Path(variables["repository"]), "ci", "run-trig", "-t", TRIGGER, "-b", "main", *words)
+    return int(printed.split("ID:")[1].split(")")[0])
+
+
+def _see_by_glab(service: Service, algorithm: Path, number: int) -> None:
+    assert f"#{number}" in _glab(service, algorithm, "ci", "list")
+    assert "success" in _glab(service, algorithm, "ci", "get", "-p", str(number))
+    assert "Job succeeded" in _glab(service, algorithm, "ci", "trace", str(service.jobs(number)["check"]["id"]))
+
+
+@pytest.fixture(scope="module")
+def packaged(service: Service, algorithm: Path) -> dict[str, dict[str, Any]]:
+    """The jobs of a pipeline with the original's payload, whose package several tests use."""
+    return _wait(service, _send_by_curl(service, _payload(algorithm)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Published:
+    """Where pipelines published to, and the jobs of each by the client that sent its payload."""
+
+    deposit: Path
+    platform: Platform
+    jobs: dict[str, dict[str, dict[str, Any]]]
+
+
+@pytest.fixture(scope="module")
+def published(service: Service, registry: str, algorithm: Path, tmp_path_factory: pytest.TempPathFactory) -> Published:
+    """Two pipelines that publish at once, then one for the first package again."""
+    deposit = tmp_path_factory.mktemp("published") / "deposit.git"
+    deposit.mkdir()
+    git(deposit, "init", "--quiet", "--bare", "--initial-branch=main")
+    git(algorithm, "branch", "--force", "other")
+    jobs = {}
+    with platform_server(Platform()) as platform:
+        where = {"registry": f"{registry}/group", "destination": str(deposit), "deploy": platform.address}
+        first = {**_payload(algorithm), **where}
+        other = _send_by_python_gitlab(service, {**first, "checkout": "other"})
+        jobs["query.py"] = _wait(service, _send_by_query(service, first))
+        jobs["python-gitlab"] = _wait(service, other)
+        jobs["glab"] = _wait(service, _send_by_glab(service, first) if _has_glab() else service.trigger(**first))
+    return Published(deposit=deposit, platform=platform, jobs=jobs)
+
+
+@pytest.mark.parametrize("client", ["curl", "query.py", "python-gitlab", "glab"])
+def test_the_original_s_payload_builds_a_package_whoever_sends_it(
+    client: str, service: Service, algorithm: Path, packaged: dict[str, Any], published: Published
+) -> None:
+    """Those of some clients publish the package as well."""
+    if client == "glab" and not _has_glab():
+        pytest.skip("glab is not installed, and no package of it is known here")
+    if client == "curl" and shutil.which("curl") is None:
+        pytest.skip("curl is not installed")
+    jobs = packaged if client == "curl" else published.jobs[client]
+
+    assert set(jobs) - {"publish"} == {"build", "check"}
+    if client == "python-gitlab":
+        _see_by_python_gitlab(service, jobs["build"]["pipeline"]["id"])
+    if client == "glab":
+        _see_by_glab(service, algorithm, jobs["build"]["pipeline"]["id"])
     archive = service.ask("GET", f"/jobs/{jobs['build']['id']}/artifacts").content
+    place = f"packages/ada/squares/{'other' if client == 'python-gitlab' else 'main'}/notebooks-squares"
     with zipfile.ZipFile(io.BytesIO(archive)) as packed:
-        package = json.loads(packed.read("packages/ada/squares/main/notebooks-squares/package.json"))
+        package = json.loads(packed.read(f"{place}/package.json"))
     assert package["process"]["path"] == "notebooks/squares.ipynb"
     image = engine_tools.inspect(package["image"]["reference"])
     assert image is not None
@@ -163,19 +219,9 @@ def test_the_original_s_payload_builds_a_package_whoever_sends_it(
 
 
 def test_two_pipelines_publish_at_once_and_the_second_time_nothing_changes(
-    service: Service, registry: str, algorithm: Path, tmp_path: Path
+    service: Service, registry: str, published: Published
 ) -> None:
-    deposit = tmp_path / "deposit.git"
-    deposit.mkdir()
-    git(deposit, "init", "--quiet", "--bare", "--initial-branch=main")
-    git(algorithm, "branch", "--force", "other")
-    where = {"registry": f"{registry}/group", "destination": str(deposit)}
-    with platform_server(Platform()) as platform:
-        where["deploy"] = platform.address
-        for _ in range(2):
-            checkouts = ("main", "other")
-            numbers = [service.trigger(**{**_payload(algorithm), **where, "checkout": one}) for one in checkouts]
-            jobs = [_wait(service, number)["publish"] for number in numbers]
+    deposit, platform = published.deposit, published.platform
 
     assert git(deposit, "rev-list", "--count", "main") == "2"
     package = json.loads(git(deposit, "show", "main:ada/squares/other/notebooks-squares/package.json"))
@@ -191,19 +237,19 @@ def test_two_pipelines_publish_at_once_and_the_second_time_nothing_changes(
     assert manifest["subject"]["digest"] == digest
     titles = {layer["annotations"]["org.opencontainers.image.title"] for layer in manifest["layers"]}
     assert titles == set(package["documents"])
-    assert set(platform.processes) == {f"ada.squares.{one}.notebooks-squares" for one in checkouts}
+    assert set(platform.processes) == {f"ada.squares.{one}.notebooks-squares" for one in ("main", "other")}
     sent = json.loads(next(one.body for one in platform.asked if one.method == "PUT"))
     assert f"{registry}/group/ada.squares@sha256:" in json.dumps(sent["executionUnit"])
-    for job in jobs:
-        trace = service.trace(int(str(job["id"])))
-        assert ": unchanged" in trace
-        assert ": replaced" in trace
-        assert "open sesame" not in trace
+    traces = {client: service.trace(jobs["publish"]["id"]) for client, jobs in published.jobs.items()}
+    assert not any("open sesame" in trace for trace in traces.values())
+    again = traces.pop("glab")
+    assert ": unchanged" in again
+    assert ": replaced" in again
 
 
 def test_a_push_that_fails_fails_the_pipeline_by_its_exit_code(service: Service, algorithm: Path) -> None:
     number = service.trigger(**_payload(algorithm), registry="127.0.0.1:9/group")
-    service.wait(number, "success", "failed", seconds=600)
+    service.wait(number, "success", "failed", seconds=600, interval=0.5)
 
     assert {name: job["status"] for name, job in service.jobs(number).items()} == {
         "build": "success", "check": "success", "publish": "failed",
@@ -211,28 +257,35 @@ def test_a_push_that_fails_fails_the_pipeline_by_its_exit_code(service: Service,
     assert "exit code 18" in service.trace(service.jobs(number)["publish"]["id"])
 
 
-@pytest.mark.parametrize(
-    ("variables", "code"),
-    [
-        ({"repository": "/nowhere/at/all"}, 10),
-        ({"checkout": "nowhere"}, 10),
-        ({"process": "missing.ipynb"}, 11),
-        ({"env": "missing"}, 14),
-        ({"process": "../escape.ipynb"}, 11),
-    ],
-)
-def test_failures_are_told_apart_by_exit_codes(
-    service: Service, algorithm: Path, variables: dict[str, str], code: int
+_FAILURES = {
+    "no repository": ({"repository": "/nowhere/at/all"}, 10),
+    "no checkout": ({"checkout": "nowhere"}, 10),
+    "no process": ({"process": "missing.ipynb"}, 11),
+    "no environment": ({"env": "missing"}, 14),
+    "escape": ({"process": "../escape.ipynb"}, 11),
+}
+"""Variables that no pipeline can build, and the exit code of the job."""
+
+
+@pytest.fixture(scope="module")
+def failures(service: Service, algorithm: Path) -> dict[str, int]:
+    """The pipelines of `_FAILURES`, which wait for each other's places alone."""
+    payload = _payload(algorithm)
+    return {name: service.trigger(**{**payload, **variables}) for name, (variables, _) in _FAILURES.items()}
+
+
+@pytest.mark.parametrize("name", _FAILURES)
+def test_failures_are_told_apart_by_exit_codes(name: str, service: Service, failures: dict[str, int]) -> None:
+    service.wait(failures[name], "success", "failed", seconds=600)
+
+    trace = service.trace(service.jobs(failures[name])["build"]["id"])
+    assert f"Job failed: exit code {_FAILURES[name][1]}\x1b" in trace
+
+
+def test_a_table_is_run_and_a_second_map_keeps_its_rows(
+    service: Service, packaged: dict[str, Any], tmp_path: Path
 ) -> None:
-    number = service.trigger(**{**_payload(algorithm), **variables})
-    service.wait(number, "success", "failed", seconds=600)
-
-    assert f"Job failed: exit code {code}\x1b" in service.trace(service.jobs(number)["build"]["id"])
-
-
-def test_a_table_is_run_and_a_second_map_keeps_its_rows(service: Service, algorithm: Path, tmp_path: Path) -> None:
-    number = service.trigger(**_payload(algorithm))
-    build = _wait(service, number)["build"]["id"]
+    build = packaged["build"]["id"]
     (tmp_path / "table.csv").write_text("n\n2\n-1\n3\n")
     tokens = {"PACKMILL_CI_TRIGGER_TOKEN": TRIGGER, "PACKMILL_CI_ACCESS_TOKEN": ACCESS}
     environment = {**os.environ, **tokens, "PACKMILL_CI_URL": service.url}
@@ -258,9 +311,8 @@ def test_a_table_is_run_and_a_second_map_keeps_its_rows(service: Service, algori
     assert "3 of them have results" in service.trace(int(str(again["job"])))
 
 
-def test_a_package_is_run_from_its_page_with_other_values(service: Service, algorithm: Path) -> None:
-    number = service.trigger(**_payload(algorithm))
-    build = _wait(service, number)["build"]["id"]
+def test_a_package_is_run_from_its_page_with_other_values(service: Service, packaged: dict[str, Any]) -> None:
+    build = packaged["build"]["id"]
     chromium = shutil.which("chromium")
     if chromium is None:
         pytest.skip("no Chromium is installed")
@@ -298,7 +350,7 @@ def test_a_service_that_others_reach_keeps_this_machine_s_files_to_itself(
     service.start()
     try:
         number = service.trigger(**_payload(algorithm))
-        service.wait(number, "success", "failed", seconds=600)
+        service.wait(number, "success", "failed", seconds=600, interval=0.5)
         trace = service.trace(service.jobs(number)["build"]["id"])
         example = _wait(service, service.trigger())
     finally:
@@ -309,9 +361,10 @@ def test_a_service_that_others_reach_keeps_this_machine_s_files_to_itself(
     assert "local repositories are not allowed here" in trace
 
 
-def test_the_docker_command_of_a_package_s_page_runs(service: Service, algorithm: Path, tmp_path: Path) -> None:
-    number = service.trigger(**_payload(algorithm))
-    build = _wait(service, number)["build"]["id"]
+def test_the_docker_command_of_a_package_s_page_runs(
+    service: Service, packaged: dict[str, Any], tmp_path: Path
+) -> None:
+    build = packaged["build"]["id"]
     package = json.loads(
         service.ask("GET", f"/jobs/{build}/artifacts/packages/ada/squares/main/notebooks-squares/package.json").text
     )
