@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
@@ -11,6 +12,9 @@ from generator.shared.safe_text import printable, redacted
 
 if TYPE_CHECKING:
     import requests
+
+_CONNECTION = re.compile(r"^(<[^>]* object at \w+>|\w+\(host=[^)]*\)): ")
+"""The object that urllib3 1 and 2 name at the beginning of their errors."""
 
 
 @contextmanager
@@ -39,5 +43,5 @@ def failure_reason(error: Exception) -> str:
     while error.args and isinstance(error.args[0], Exception):
         error = error.args[0]
     cause = getattr(error, "reason", None) or error
-    lines = printable(redacted(str(cause).partition("object at")[2].partition(": ")[2] or str(cause)))
-    return lines[:200] or type(error).__name__
+    text = _CONNECTION.sub("", str(cause))
+    return printable(redacted(text))[:200] or type(error).__name__
