@@ -141,7 +141,8 @@ def _with_a_secret(image: str, folders: Iterable[Path], secrets: Iterable[bytes]
     for command in (("history", "--no-trunc"), ("inspect",)):
         told = subprocess.run(["docker", *command, image], capture_output=True, check=True).stdout
         found += [command[0]] if pattern.search(told) else []
-    with subprocess.Popen(["docker", "save", image], stdout=subprocess.PIPE) as saving:
+    number = json.loads(subprocess.run(["docker", "inspect", image], capture_output=True, check=True).stdout)[0]["Id"]
+    with subprocess.Popen(["docker", "save", number], stdout=subprocess.PIPE) as saving:
         before, size = b"", 0
         for chunk in iter(lambda: saving.stdout.read(1 << 24) if saving.stdout else b"", b""):
             found += ["layers"] if pattern.search(before + chunk) else []
