@@ -1,4 +1,4 @@
-.PHONY: help lint test e2e test-all fuzz load crash regenerate bench check audit lock
+.PHONY: help lint test e2e test-all fuzz load crash regenerate bench check audit sbom lock
 
 # A kernel that nobody sits in front of: no debugger, no completion.
 NO_RUN_NEEDS = debugpy jedi parso
@@ -55,6 +55,10 @@ check: ## everything, as CI runs it
 
 audit: environment ## look up the locked packages in a database of vulnerabilities
 	PATH="$(CURDIR)/.venv/bin:$$PATH" scripts/audit
+
+sbom: environment ## write the bill of materials of packmill itself, dist/packmill.cdx.json
+	@mkdir -p dist
+	.venv/bin/python scripts/sbom > dist/packmill.cdx.json
 
 lock: environment ## resolve the dependencies anew
 	.venv/bin/uv pip compile -q --universal --generate-hashes --python-version 3.10 --no-header --no-annotate --group build pyproject.toml -o requirements.lock

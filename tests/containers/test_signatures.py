@@ -260,7 +260,10 @@ def test_cosigns_own_keys_and_signatures_are_read() -> None:
     assert not public.verifies(payload + b" ", signature)
 
 
-@pytest.mark.skipif(shutil.which("cosign") is None, reason="cosign is not installed (Debian 13 has it)")
+@pytest.mark.skipif(
+    shutil.which("cosign") is None,
+    reason="cosign is missing: apt-get install cosign (Debian 13), or put a release of sigstore/cosign on PATH",
+)
 @pytest.mark.parametrize("kind", ["ecdsa", "ed25519", "cosign"])
 def test_cosign_verifies_images_that_packmill_signs(image: str, kind: str, tmp_path: Path) -> None:
     private, public = key_pair(kind, _PASSWORD)
