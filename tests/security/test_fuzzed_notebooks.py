@@ -16,11 +16,11 @@ from tempfile import TemporaryDirectory
 from types import MappingProxyType
 
 import pytest
+import yaml
 from document_context import context_of_process
 from effects import watched_effects
 from hypothesis import HealthCheck, Phase, given, settings
 from notebook_texts import cells, configurations, metadata_files, notebooks, text_notebooks, write_repository
-from ruamel.yaml import YAML
 from support import here, notebook
 
 from generator.build.inspect import describe, table
@@ -118,7 +118,7 @@ def _write_documents(process: Process) -> None:
         if path.endswith(".json"):
             json.loads(text, parse_constant=_refuse)
         elif path.endswith((".cwl", ".yml")):
-            YAML(typ="safe", pure=True).load(text)
+            yaml.load(text, yaml.CSafeLoader)
 
 
 def _check_text(text: str) -> None:
