@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import forked_programs
 import pytest
+from forked_programs import CWLTOOL
 from support import here
 
 _case = here / "cases" / "packages" / "earth-types"
@@ -39,10 +40,9 @@ def run(tool: Path, job: dict[str, Any]) -> tuple[str, dict[str, str]]:
     given = tool / "job.json"
     given.write_text(json.dumps(job), encoding="utf-8")
     path = f"{tool.parent / 'bin'}{os.pathsep}{os.environ['PATH']}"
-    command = [sys.executable, "-m", "cwltool", "--quiet", "--preserve-environment", "PYTHONPATH"]
-    command += ["--no-container", "--outdir", str(tool / "out"), str(tool / "process.cwl"), str(given)]
+    options = ("--quiet", "--preserve-environment", "PYTHONPATH", "--no-container", "--outdir", tool / "out")
     variables = {**os.environ, "PATH": path, "PYTHONPATH": str(here.parent)}
-    finished = subprocess.run(command, capture_output=True, text=True, env=variables, check=False)
+    finished = forked_programs.run(CWLTOOL, *options, tool / "process.cwl", given, env=variables)
     executed = tool / "out" / "output" / "process.ipynb"
     if not executed.exists():
         return finished.stderr, {}

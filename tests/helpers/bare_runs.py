@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import forked_programs
+from forked_programs import CWLTOOL
 from support import Finished, commit_all, write_notebook
 
 from generator.package.job_file import read_yaml
@@ -89,16 +90,8 @@ class BareRunner:
     def _run(self, document: str) -> Run:
         path = os.pathsep.join((str(self.folder / "bin"), os.environ["PATH"]))
         environment = {**os.environ, "PATH": path, "PYTHONPATH": str(Path(__file__).parents[2])}
-        cwltool = str(Path(sys.executable).with_name("cwltool"))
-        options = ["--preserve-environment", "PYTHONPATH", "--outdir", "results"]
-        done = subprocess.run(
-            [cwltool, "--quiet", *options, document, "job.json"],
-            cwd=self.folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        options = ("--quiet", "--preserve-environment", "PYTHONPATH", "--outdir", "results")
+        done = forked_programs.run(CWLTOOL, *options, document, "job.json", cwd=self.folder, env=environment)
         outputs = json.loads(done.stdout) if done.stdout.strip() else {}
         return Run(code=done.returncode, log=done.stderr, outputs=outputs, folder=self.folder / "results" / "output")
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import requests
+from forked_programs import PACKMILL, start
 from ports import free_port
 from support import commit_all, here
 from waiting import wait_until
@@ -76,23 +76,29 @@ class Service:
     """``packmill serve``, started and stopped by its own process id."""
 
     def __init__(
-        self, project: Path, data: Path, *options: str, path: str = "ada/toy", database: str | None = None
+        self,
+        project: Path,
+        data: Path,
+        *options: str,
+        path: str = "ada/toy",
+        database: str | None = None,
+        fresh: bool = False,
     ) -> None:
         self.port = free_port()
         self.data, self.url = data, f"http://127.0.0.1:{self.port}"
         self.root = f"{self.url}/api/v4/projects/1"
-        self._command = [sys.executable, "-m", "generator", "serve", "--project", str(project), "--data", str(data)]
-        self._command += ["--port", str(self.port), "--project-path", path, *options]
+        self._words = ["serve", "--project", project, "--data", data, "--port", self.port, "--project-path", path]
+        self._words += options
         tokens = {"PACKMILL_CI_TRIGGER_TOKEN": TRIGGER, "PACKMILL_CI_ACCESS_TOKEN": ACCESS}
         self.environment = {**os.environ, **tokens, **({"PACKMILL_DATABASE": database} if database else {})}
+        self._fresh = fresh
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Service:
         self.data.parent.mkdir(parents=True, exist_ok=True)
         with self.data.with_suffix(".log").open("ab") as log:
-            self.process = subprocess.Popen(
-                self._command, cwd=here.parent, env=self.environment, stdout=log, stderr=log
-            )
+            given = {"env": self.environment, "stdout": log, "stderr": log, "fresh": self._fresh}
+            self.process = start(PACKMILL, *self._words, cwd=here.parent, **given)
         wait_until(self._answers, message="the service answers")
         return self
 

@@ -6,16 +6,14 @@ import http.client
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from forked_programs import RUNNER, start
 from ports import free_port, is_listening
 from support import here
 from waiting import wait_until
-
-OURS = [sys.executable, "-m", "generator.runner", "gateway"]
 
 
 @dataclass(frozen=True)
@@ -37,20 +35,21 @@ class Reply:
 class GatewayServer:
     """A server of a program; stopped by its own process id."""
 
-    def __init__(self, folder: Path, *options: str, program: Iterable[str] = OURS, **environment: str) -> None:
+    def __init__(
+        self, folder: Path, *options: str, jupyters: bool = False, fresh: bool = False, **environment: str
+    ) -> None:
         self.port = free_port()
         self.log = folder / f"gateway-{self.port}.log"
-        self._folder = folder
-        self._command = [*program, *options]
+        self._folder, self._fresh = folder, fresh
+        self._program = ("kernel_gateway", *options) if jupyters else (RUNNER, "gateway", *options)
         own = {name: value for name, value in os.environ.items() if not name.startswith("KG_")}
         self._environment = {**own, "KG_PORT": str(self.port), "PYTHONPATH": str(here.parent), **environment}
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> GatewayServer:
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                self._command, cwd=self._folder, env=self._environment, stdout=log, stderr=log
-            )
+            given = {"env": self._environment, "stdout": log, "stderr": log, "fresh": self._fresh}
+            self.process = start(*self._program, cwd=self._folder, **given)
         wait_until(self._answers, message="the gateway answers")
         return self
 

@@ -6,12 +6,12 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import requests
+from forked_programs import RUNNER, run, start
 from ports import free_port
 from support import here, write_notebook
 from unix_requests import unix_session
@@ -37,22 +37,21 @@ def write_notebooks(root: Path) -> None:
 class NotebookServer:
     """The server, on a port or, with the option ``--socket``, on a socket; stopped by its own process id."""
 
-    def __init__(self, root: Path, data: Path, *options: str, **environment: str) -> None:
+    def __init__(self, root: Path, data: Path, *options: str, fresh: bool = False, **environment: str) -> None:
         self.port = free_port()
         self.root, self.data, self.url = root, data, f"http://127.0.0.1:{self.port}"
         self.log = data.with_suffix(".log")
         self._socket = Path(options[options.index("--socket") + 1]) if "--socket" in options else None
-        self._command = [sys.executable, "-m", "generator.runner", "serve", "--root", str(root), "--data", str(data)]
-        self._command += ["--port", str(self.port), *options]
+        self._words = ["serve", "--root", root, "--data", data, "--port", self.port, *options]
+        self._fresh = fresh
         self._environment = {**os.environ, **environment}
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> NotebookServer:
         self.data.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                self._command, cwd=here.parent, env=self._environment, stdout=log, stderr=log
-            )
+            given = {"env": self._environment, "stdout": log, "stderr": log, "fresh": self._fresh}
+            self.process = start(RUNNER, *self._words, cwd=here.parent, **given)
         wait_until(self._answers, message="the server answers")
         return self
 
@@ -114,7 +113,5 @@ class NotebookServer:
 
 def serve_command(root: Path, data: Path, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """A server that does not start."""
-    command = [sys.executable, "-m", "generator.runner", "serve", "--root", str(root), "--data", str(data), *options]
-    return subprocess.run(
-        command, cwd=here.parent, env=os.environ | environment, capture_output=True, text=True, check=False, timeout=60
-    )
+    words = ("serve", "--root", root, "--data", data, *options)
+    return run(RUNNER, *words, cwd=here.parent, env=os.environ | environment, timeout=60)

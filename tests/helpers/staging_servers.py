@@ -8,10 +8,8 @@ import json
 import os
 import re
 import shutil
-import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -23,6 +21,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+import forked_programs
+from forked_programs import RUNNER
 from ports import free_port, is_listening
 from waiting import wait_until
 
@@ -313,20 +313,15 @@ class Staged:
 Runner = Callable[..., Staged]
 
 
-def _hear_interrupts() -> None:
-    """A shell's background jobs ignore SIGINT, and so would what they start."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 def start(folder: Path, *words: object, home: Path | None = None, **environment: str) -> subprocess.Popen[str]:
     """``packmill-runner`` with these words, not waited for."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "generator.runner", *map(str, words)],
+    return forked_programs.start(
+        RUNNER,
+        *words,
         cwd=folder,
         env={**_CLEAN, "HOME": str(home or folder), **environment},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=_hear_interrupts,  # noqa: PLW1509 - it does next to nothing
     )

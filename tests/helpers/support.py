@@ -6,10 +6,12 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+
+import forked_programs
+from forked_programs import RUNNER
 
 from generator.runner.results.scraps import Scraps
 
@@ -104,11 +106,7 @@ class Folder:
         self.folder = folder
 
     def run(self, *words: str, **options: Any) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "generator.runner", "run", *words]
-        given = {"stdin": subprocess.DEVNULL} if "input" not in options else {}
-        return subprocess.run(
-            command, cwd=self.folder, capture_output=True, text=True, check=False, **given, **options
-        )  # fmt: skip
+        return forked_programs.run(RUNNER, "run", *words, cwd=self.folder, **options)
 
     def write(self, *cells: str, name: str = "in.ipynb", **options: Any) -> None:
         write_notebook(self.folder / name, *cells, **options)

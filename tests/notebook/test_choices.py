@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from forked_programs import RUNNER, run
 from real_kernels import require_kernel
 from support import Finished, Folder, commit_all, notebook, write_notebook
 
@@ -96,9 +95,9 @@ def test_a_script_has_neither(tmp_path: Path) -> None:
 
 
 def check(folder: Path, *words: str) -> tuple[int, Any]:
-    command = [sys.executable, "-m", "generator.runner", "check", "--process", "in.ipynb", "--repository", str(folder)]
+    command = (RUNNER, "check", "--process", "in.ipynb", "--repository", folder)
     environment = {**os.environ, "JUPYTER_PATH": str(require_kernel("bash"))}
-    done = subprocess.run([*command, *words], capture_output=True, text=True, check=False, env=environment)
+    done = run(*command, *words, env=environment)
     return done.returncode, json.loads(done.stdout) if done.returncode == 0 else done.stderr
 
 

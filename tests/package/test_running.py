@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from forked_programs import RUNNER, start
 from support import notebook, write_notebook
 from waiting import has_ended, wait_until
 
@@ -37,14 +38,8 @@ class Run:
         (self.cwd / "inputs.json").write_text(json.dumps(inputs or {}))
         files = ("--process", "process.ipynb", "--inputs", "inputs.json", "--repository", str(self.repository))
         environment = {**os.environ, "HOME": str(self.cwd), "TMPDIR": tempfile.gettempdir()}
-        return subprocess.Popen(
-            [sys.executable, "-m", "generator.runner", "run", *files, *options],
-            cwd=self.cwd,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        return start(RUNNER, "run", *files, *options, cwd=self.cwd, env=environment, **streams)
 
     def run(self, *cells: str, **options: Any) -> tuple[int, str]:
         process = self.start(*cells, **options)

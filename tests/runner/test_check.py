@@ -11,6 +11,7 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+from forked_programs import RUNNER, run
 from support import write_notebook
 
 from generator.notebook.imports import Import, Imports, read_imports
@@ -292,14 +293,7 @@ def check(
 ) -> subprocess.CompletedProcess[str]:
     """``packmill-runner check`` of a notebook in a folder of the repository, by a kernel of this Python."""
     write_notebook(repository / "notebooks/process.ipynb", "n = 1", *sources, kernel=kernel)
-    command = [sys.executable, "-m", "generator.runner", "check", "--process", "notebooks/process.ipynb"]
-    return subprocess.run(
-        [*command, "--repository", str(repository), *options],
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        check=False,
-    )
+    return run(RUNNER, "check", "--process", "notebooks/process.ipynb", "--repository", repository, *options)
 
 
 def write(folder: Path, **files: str) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from forked_programs import RUNNER, run
 
 
 def _notebook(folder: Path, metadata: dict[str, Any], *cells: tuple[str, dict[str, Any]]) -> None:
@@ -21,8 +21,7 @@ def _notebook(folder: Path, metadata: dict[str, Any], *cells: tuple[str, dict[st
 
 
 def _prepare(folder: Path, *options: str, notebook: str = "in.ipynb") -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "generator.runner", "run", notebook, "out.ipynb", "--prepare-only", *options]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    return run(RUNNER, "run", notebook, "out.ipynb", "--prepare-only", *options, cwd=folder)
 
 
 def _injected(folder: Path) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from forked_programs import RUNNER, run
 from support import write_notebook
 from waiting import has_ended, wait_until
 
@@ -59,15 +60,7 @@ class Here:
 
     def run(self, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
         variables = {**os.environ, "JUPYTER_PATH": str(self.kernels.parent), **environment}
-        return subprocess.run(
-            [sys.executable, "-m", "generator.runner", "run", "in.ipynb", "out.ipynb", *options],
-            cwd=self.folder,
-            env=variables,
-            capture_output=True,
-            text=True,
-            stdin=subprocess.DEVNULL,
-            check=False,
-        )
+        return run(RUNNER, "run", "in.ipynb", "out.ipynb", *options, cwd=self.folder, env=variables)
 
     @property
     def outputs(self) -> list[Any]:

@@ -18,7 +18,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -26,7 +26,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import forked_programs
 import pytest
+from forked_programs import RUNNER
 from support import cases, notebook
 
 pytestmark = pytest.mark.slow
@@ -34,7 +36,6 @@ pytestmark = pytest.mark.slow
 _RECORDS = cases / "papermill" / f"{version('papermill')}-python{sys.version_info.major}.{sys.version_info.minor}"
 _TIMES = {"start_time", "end_time", "duration", "execution", "id", "output_path", "input_path"}
 _YAML = "{when: 2020-01-01, deep: [1, {k: null}], text: 'yes', flag: yes, number: 1.5}"
-RUNNER = [sys.executable, "-m", "generator.runner", "run"]
 
 
 @dataclass(frozen=True)
@@ -162,13 +163,17 @@ def write_source(source: str | tuple[str, ...], path: Path) -> None:
 
 
 def ended(program: list[str], words: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run a program and return its exit; papermill sometimes hangs waiting for a message and gets a second try."""
+    """Run papermill and return its exit; it sometimes hangs waiting for a message and gets a second try."""
     options = {"cwd": folder, "capture_output": True, "text": True, "stdin": subprocess.DEVNULL, "check": False}
     run = partial(subprocess.run, [*program, *words], **options)
-    if Path(program[0]).name == "papermill":
-        with suppress(subprocess.TimeoutExpired):
-            return run(timeout=90)
+    with suppress(subprocess.TimeoutExpired):
+        return run(timeout=90)
     return run(timeout=180)
+
+
+def ended_ours(options: Sequence[str], words: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run packmill's runner and return its exit."""
+    return forked_programs.run(RUNNER, "run", *options, *words, cwd=folder, timeout=180)
 
 
 Program = Callable[[list[str], Path], subprocess.CompletedProcess[str]]
@@ -270,7 +275,7 @@ def test_both_programs_execute_alike(name: str, folder: Path, request: pytest.Fi
         _RECORDS.mkdir(parents=True, exist_ok=True)
         (_RECORDS / f"{name}.json").write_text(json.dumps(theirs, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
 
-    ours = observed(partial(ended, [*RUNNER, *one.ours]), one, folder)
+    ours = observed(partial(ended_ours, one.ours), one, folder)
 
     assert (ours["fails"], theirs["fails"]) == (one.fails, one.fails)
     assert ours["notebook"] == theirs["notebook"]

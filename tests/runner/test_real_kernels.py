@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import forked_programs
 import pytest
+from forked_programs import RUNNER
 from real_kernels import data_folder, require_kernel
 from support import write_notebook
 
@@ -164,10 +166,8 @@ def run(
         document["cells"][number]["metadata"]["tags"] = ["raises-exception"]
     change(document)
     path.write_text(json.dumps(document))
-    command = [sys.executable, "-m", "generator.runner", "run", "in.ipynb", "out.ipynb", "--results", ".", *options]
-    return subprocess.run(
-        command, cwd=folder, env=variables, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False
-    )  # fmt: skip
+    words = ("in.ipynb", "out.ipynb", "--results", ".", *options)
+    return forked_programs.run(RUNNER, "run", *words, cwd=folder, env=variables)
 
 
 def errors_of(cell: Any) -> list[tuple[str, str]]:

@@ -90,7 +90,7 @@ def _files_with_secrets(folder: Path) -> dict[str, set[bytes]]:
 
 
 def test_a_pipeline_with_every_kind_of_secret_leaves_none(tmp_path: Path) -> None:
-    service = Service(make_project(tmp_path / "ada" / "toy", FILE), tmp_path / "all" / "data")
+    service = Service(make_project(tmp_path / "ada" / "toy", FILE), tmp_path / "all" / "data", fresh=True)
     service.environment |= OPERATOR
     access, hook = OPERATOR["PACKMILL_CI_ACCESS_TOKEN"], {"url": f"http://ada:{_secret('hook-address')}@127.0.0.1:9/"}
     form = {f"variables[{name}]": value for name, value in {**RUN, "script": SCRIPT}.items()}
@@ -136,8 +136,8 @@ def test_a_served_run_with_secrets_leaves_none(tmp_path: Path) -> None:
         "import resource\nassert resource.getrlimit(resource.RLIMIT_CORE) == (1, 1)",
     )
     write_notebook(tmp_path / "root" / "fails.ipynb", cell, "1 / (other - 1)")
-    given = f"ada:admin:{_secret('served-token')}"
-    server = NotebookServer(tmp_path / "root", tmp_path / "all" / "data", "--workers", "1", PACKMILL_SERVE_TOKENS=given)
+    given = {"fresh": True, "PACKMILL_SERVE_TOKENS": f"ada:admin:{_secret('served-token')}"}
+    server = NotebookServer(tmp_path / "root", tmp_path / "all" / "data", "--workers", "1", **given)
     headers = {"Authorization": f"Bearer {_secret('served-token')}"}
     with _sampled_command_lines() as seen:
         server.start()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import forked_programs
 import pytest
 import requests
 from notebook_server import NotebookServer, serve_command, write_notebooks
@@ -37,8 +37,7 @@ def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NotebookServer]
 
 
 def token_command(data: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "generator.runner", "token", *words, "--data", str(data)]
-    return subprocess.run(command, cwd=here.parent, capture_output=True, text=True, check=False)
+    return forked_programs.run(forked_programs.RUNNER, "token", *words, "--data", data, cwd=here.parent)
 
 
 def start(server: NotebookServer, token: str) -> str:

@@ -185,7 +185,7 @@ def test_notebooks_cannot_read_the_tokens_in_the_server_s_environment(tmp_path: 
     write_notebook(tmp_path / "root" / "read.ipynb", "server: int = 1", read)
     token = f"secret-{'x' * 20}"
     given = {"PACKMILL_SERVE_TOKENS": f"ada:admin:{token}", "OTHER_VARIABLE": "seen"}
-    server = NotebookServer(tmp_path / "root", tmp_path / "data", "--workers=1", **given).start()
+    server = NotebookServer(tmp_path / "root", tmp_path / "data", "--workers=1", fresh=True, **given).start()
     try:
         assert server.process is not None
         body = {"notebook": "read.ipynb", "parameters": {"server": server.process.pid}}

@@ -113,7 +113,7 @@ def server(folder: Path) -> Iterator[GatewayServer]:
 def shared(folder: Path) -> Iterator[GatewayServer]:
     """A server with one shared kernel."""
     options = ("--shared-kernel", "--timeout", "1", "--queue", "1")
-    running = GatewayServer(folder, "own.ipynb", *options, KG_AUTH_TOKEN="T").start()
+    running = GatewayServer(folder, "own.ipynb", *options, fresh=True, KG_AUTH_TOKEN="T").start()
     yield running
     assert running.stop() == 0
 

@@ -32,7 +32,7 @@ class Replicas:
 
     def start(self, *options: str) -> NotebookServer:
         server = NotebookServer(
-            self.folder / "root", self.folder / "data", *options, PACKMILL_SERVE_DATABASE=self.database
+            self.folder / "root", self.folder / "data", *options, fresh=True, PACKMILL_SERVE_DATABASE=self.database
         )
         server.log = self.folder / f"{len(self.servers)}.log"
         self.servers.append(server)

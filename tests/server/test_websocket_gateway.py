@@ -66,7 +66,8 @@ def client(server: GatewayServer) -> KernelClient:
 def closed(folder: Path) -> Iterator[GatewayServer]:
     """A server with tokens, below an address of its own."""
     options = ("--token-file", "tokens.txt", "--KernelGatewayApp.base_url=/gw/", "--no-fork")
-    running = GatewayServer(folder, *_MODE, *options, KG_AUTH_TOKEN=_ADMIN, KG_LIST_KERNELS="True").start()
+    given = {"KG_AUTH_TOKEN": _ADMIN, "KG_LIST_KERNELS": "True"}
+    running = GatewayServer(folder, *_MODE, *options, fresh=True, **given).start()
     yield running
     assert running.stop() == 0
 
@@ -281,7 +282,7 @@ _ASKED = (
 
 def test_the_resources_answer_as_the_kernel_gateway_s(folder: Path) -> None:
     """Status, and the names in the JSON, of the resources that its README lists."""
-    theirs = GatewayServer(folder, program=[sys.executable, "-m", "kernel_gateway"], KG_AUTH_TOKEN=_ADMIN).start()
+    theirs = GatewayServer(folder, jupyters=True, KG_AUTH_TOKEN=_ADMIN).start()
     without_lists = GatewayServer(folder, *_MODE, KG_AUTH_TOKEN=_ADMIN).start()
     try:
         expected, found = (answers_of(client_of(one, _ADMIN)) for one in (theirs, without_lists))

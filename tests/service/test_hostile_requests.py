@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 import requests
 from ci_service import ACCESS, TRIGGER, Service, make_project
+from forked_programs import PACKMILL, run
 from waiting import processes_naming, wait_until
 
 from generator.ci import checks as checking
@@ -213,14 +213,10 @@ def test_a_first_token_that_could_be_guessed_makes_none(project: Path, tmp_path:
 
 
 def test_a_port_that_is_taken_is_said_before_anything_starts(service: Service, project: Path, tmp_path: Path) -> None:
-    second = Service(project, tmp_path / "data")
-    second._command[second._command.index("--port") + 1] = str(service.port)
-    process = second._command
+    done = run(PACKMILL, "serve", "--project", project, "--data", tmp_path / "data", "--port", service.port)
 
-    done = os.popen(" ".join(process) + " 2>&1")
-    said = done.read()
-    assert done.close() == 2 << 8
-    assert "Address already in use; choose another --host or --port" in said
+    assert done.returncode == 2
+    assert "Address already in use; choose another --host or --port" in done.stderr
 
 
 @pytest.mark.parametrize(
