@@ -47,9 +47,9 @@ def base_image(engine: None) -> str:
         return ensure_base_image(os.environ.get("PACKMILL_BASE_IMAGE"), say=print)
 
 
-@pytest.fixture(scope="module")
-def own_base_of_module(base_image: str) -> Iterator[str]:
-    """A base image that only the tests of one module build on; what was built on it is removed at the end."""
+@pytest.fixture(scope="session")
+def separate_base(base_image: str) -> Iterator[str]:
+    """A base image that only the group "separate base" builds on; what was built on it is removed at the end."""
     with another_base(base_image) as name:
         yield name
 

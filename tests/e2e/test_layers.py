@@ -26,6 +26,7 @@ from generator.image.store import ImageStore
 pytestmark = [
     pytest.mark.engine,
     pytest.mark.slow,
+    pytest.mark.group("separate base"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 needs_registry = pytest.mark.skipif(
@@ -79,12 +80,16 @@ class FreshBuild:
     repository: Path
     package: Path
     image: dict[str, Any]
+    answer: dict[str, Any]
     said: str
 
 
 @pytest.fixture(scope="module")
-def fresh_builds(own_base_of_module: str, tmp_path_factory: pytest.TempPathFactory) -> list[FreshBuild]:
-    """Two builds of one commit that use nothing of each other; they take long, so several tests look at them."""
+def fresh_builds(separate_base: str, tmp_path_factory: pytest.TempPathFactory) -> list[FreshBuild]:
+    """A build, and a rebuild of its package, that use nothing of each other. Several tests share them: they take long.
+
+    Before the rebuild, the branch moves on, the image is removed, and the package names another image.
+    """
     folder = tmp_path_factory.mktemp("fresh")
     repository = folder / "ada" / "repeatable"
     write_notebook(repository / "process.ipynb", "n = 1  # type: int", "n + 1")
@@ -92,24 +97,24 @@ def fresh_builds(own_base_of_module: str, tmp_path_factory: pytest.TempPathFacto
     (repository / "apt.txt").write_text("tree\n")
     commit_all(repository)
 
-    def build(name: str) -> FreshBuild:
-        command = [sys.executable, "-m", "generator", "build", repository, "--no-cache", "--json"]
-        settings = {"PACKMILL_BASE_IMAGE": own_base_of_module, "XDG_CACHE_HOME": str(folder / "cache")}
+    def packmill(*words: str | Path) -> FreshBuild:
+        command = [sys.executable, "-m", "generator", *map(str, words), "--no-cache", "--json"]
+        settings = {"PACKMILL_BASE_IMAGE": separate_base, "XDG_CACHE_HOME": str(folder / "cache")}
         environment = {**os.environ, **settings, "PYTHONPATH": str(here.parent)}
-        built = subprocess.run(
-            [*map(str, command), "--output", name],
-            cwd=folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert built.returncode == 0, built.stderr
-        answer = json.loads(built.stdout)
+        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        answer = json.loads(done.stdout)
         package, image = folder / answer["package"], inspect(answer["image"])
-        return FreshBuild(repository=repository, package=package, image=image, said=built.stderr)
+        return FreshBuild(repository=repository, package=package, image=image, answer=answer, said=done.stderr)
 
-    return [build("first"), build("second")]
+    first = packmill("build", repository, "--output", "first")
+    (repository / "requirements.txt").write_text("something-else\n")
+    commit_all(repository, "The branch moves on")
+    record = json.loads((first.package / "package.json").read_text())
+    remove(record["image"]["reference"])
+    record["build"]["options"] = {"image": "localhost/python:3"}
+    (first.package / "package.json").write_text(json.dumps(record))
+    return [first, packmill("rebuild", first.package, "--output", "again")]
 
 
 def inspect(image: str) -> dict[str, Any]:
@@ -212,7 +217,7 @@ def test_an_unchanged_commit_is_not_built_again(builder: Builder) -> None:
     assert "is up to date" in builder.said
 
 
-def test_two_builds_of_a_commit_have_the_same_layers_and_differ_in_the_time_of_the_image_alone(
+def test_two_builds_of_a_commit_have_the_same_layers_and_differ_in_time_and_key_alone(
     fresh_builds: list[FreshBuild],
 ) -> None:
     first, second = (one.image for one in fresh_builds)
@@ -224,6 +229,8 @@ def test_two_builds_of_a_commit_have_the_same_layers_and_differ_in_the_time_of_t
     cached = rf"{step[1]} .*install\.sh.*\n\s*{step[1]} CACHED"  # other builds have steps of the same number
     assert not re.search(cached, said)
     assert first["RootFS"]["Layers"] == second["RootFS"]["Layers"]
+    keys = [image["Config"]["Labels"].pop("org.packmill.key") for image in (first, second)]
+    assert keys[0] != keys[1], "the second installs the lock of the first"
     different = {name for name in first if first[name] != second[name]} - {"RepoTags", "Metadata", "GraphDriver"}
     assert different == {"Id", "Created"}
 
@@ -234,30 +241,20 @@ def test_names_of_caches_are_in_no_log(fresh_builds: list[FreshBuild]) -> None:
         assert "packmill-uv" not in build.said
 
 
-def test_a_package_is_rebuilt_from_its_own_provenance(
-    fresh_builds: list[FreshBuild], tmp_path: Path, packmill: Callable[..., Finished]
-) -> None:
-    package, repository = fresh_builds[0].package, fresh_builds[0].repository
+def test_a_package_is_rebuilt_from_its_own_provenance(fresh_builds: list[FreshBuild]) -> None:
+    package, again, answer = fresh_builds[0].package, fresh_builds[1].package, fresh_builds[1].answer
     record = json.loads((package / "package.json").read_text())
+    said = fresh_builds[1].said
+
     assert record["build"]["layers"] == fresh_builds[0].image["RootFS"]["Layers"]
     assert "tabulate==" in (package / "requirements.lock").read_text()
     assert "--hash=sha256:" in (package / "requirements.lock").read_text()
-    (repository / "requirements.txt").write_text("something-else\n")
-    commit_all(repository, "The branch moves on")
-    remove(record["image"]["reference"])
-    record["build"]["options"] = {"image": "localhost/python:3"}
-    (package / "package.json").write_text(json.dumps(record))
-
-    rebuilt = packmill("rebuild", package, "--output", tmp_path / "again", "--no-cache", "--json")
-
-    assert rebuilt.code == 0, rebuilt.err
-    assert (rebuilt.json()["same_layers"], rebuilt.json()["layers"]) == (len(record["build"]["layers"]),) * 2
-    assert "layers are identical" in rebuilt.err
-    again = Path(rebuilt.json()["package"])
+    assert (answer["same_layers"], answer["layers"]) == (len(record["build"]["layers"]),) * 2
+    assert "layers are identical" in said
     assert sorted(path.name for path in again.iterdir()) == sorted(path.name for path in package.iterdir())
     same = {path.name for path in package.iterdir() if (again / path.name).read_bytes() == path.read_bytes()}
     assert {path.name for path in package.iterdir()} - same == {"package.json"}, "which was edited here"
-    assert "the package's image was named localhost/python:3" in rebuilt.err
+    assert "the package's image was named localhost/python:3" in said
     assert local_images("localhost/python") == []
 
 
@@ -278,9 +275,9 @@ def test_the_bill_of_materials_names_what_is_in_the_image(builder: Builder) -> N
 
 @needs_registry
 def test_images_of_different_repositories_share_the_runners_blob_in_the_registry(
-    builder: Builder, registry: str, login: None, own_base_of_module: str, monkeypatch: pytest.MonkeyPatch
+    builder: Builder, registry: str, login: None, separate_base: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PACKMILL_BASE_IMAGE", own_base_of_module)
+    monkeypatch.setenv("PACKMILL_BASE_IMAGE", separate_base)
     one = builder.build(builder.repository("blob-one"), "--push", f"{registry}/group")
     other = builder.build(builder.repository("blob-other", requirements="six\n"), "--push", f"{registry}/group")
 
@@ -324,15 +321,15 @@ def test_an_image_that_the_registry_has_is_neither_built_nor_pushed(
 
 @needs_registry
 def test_a_runner_that_starts_empty_takes_environment_and_runner_from_the_shared_registry(
-    builder: Builder, registry: str, login: None, own_base_of_module: str, monkeypatch: pytest.MonkeyPatch
+    builder: Builder, registry: str, login: None, separate_base: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PACKMILL_BASE_IMAGE", own_base_of_module)  # other tests need the runner of the usual one
-    runners = Runners(base=find_base(own_base_of_module, say=print), address="", store=ImageStore())
+    monkeypatch.setenv("PACKMILL_BASE_IMAGE", separate_base)  # other tests need the runner of the usual one
+    runners = Runners(base=find_base(separate_base, say=print), address="", store=ImageStore())
     cache = ("--cache-registry", f"{registry}/cache")
     first = builder.build(builder.repository("cached", requirements="tabulate==0.8.7\n"), *cache)
     before = layers(first["image"])
-    own = local_images("localhost/packmill/environment", label=f"test={own_base_of_module}")
-    remove(first["image"], *own, runners.reference(runners.pythons(own_base_of_module)))
+    own = local_images("localhost/packmill/environment", label=f"test={separate_base}")
+    remove(first["image"], *own, runners.reference(runners.pythons(separate_base)))
 
     second = builder.build(builder.folder / "ada" / "cached", *cache)
 

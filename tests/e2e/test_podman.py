@@ -16,6 +16,10 @@ import pytest
 from support import Finished, commit_all, write_notebook
 from waiting import wait_until
 
+from generator.image.base.find import find_base
+from generator.image.runner import Runners, ensure_runner
+from generator.image.store import ImageStore
+from generator.progress import Progress
 from generator.service.jobs.leftovers import LABEL, end_containers
 
 pytestmark = [
@@ -40,9 +44,20 @@ insecure = true
 """
 
 
+def runner_of(base_image: str) -> str:
+    """Return the runner image of the base, which Docker builds now if it lacks it."""
+    runners = Runners(base=find_base(base_image, say=print), address="", store=ImageStore())
+    return ensure_runner(runners, base_image, Progress(), built="")
+
+
 @pytest.fixture(scope="module")
-def podman(base_image: str, registry: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A Podman service with a store of its own that holds the base image; stopped by its own process id."""
+def podman(
+    base_image: str, registry: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """A Podman service with a store of its own that holds the base image; stopped by its own process id.
+
+    Its runner comes from Docker unless ``--exhaustive``: the environment's build uses the same features of Dockerfiles.
+    """
     folder = tmp_path_factory.mktemp("podman")
     files = min(resource.getrlimit(resource.RLIMIT_NOFILE)[1], 20000)
     processes = min(resource.getrlimit(resource.RLIMIT_NPROC)[1], int(Path("/proc/sys/kernel/pid_max").read_text()))
@@ -67,7 +82,8 @@ def podman(base_image: str, registry: str, tmp_path_factory: pytest.TempPathFact
         wait_until(lambda: service.poll() is not None or _answers(host), message="Podman answers")
         assert service.poll() is None, (folder / "log").read_text()
         saved = folder / "base.tar"
-        subprocess.run(["docker", "save", "--output", saved, base_image], check=True)
+        present = (base_image,) if request.config.getoption("--exhaustive") else (base_image, runner_of(base_image))
+        subprocess.run(["docker", "save", "--output", saved, *present], check=True)
         subprocess.run(["podman", "--url", host, "load", "--quiet", "--input", saved], check=True, capture_output=True)
         saved.unlink()
         yield host

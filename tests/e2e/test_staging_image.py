@@ -22,6 +22,7 @@ from generator.package.job_file import read_yaml
 pytestmark = [
     pytest.mark.engine,
     pytest.mark.slow,
+    pytest.mark.group("separate base"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 needs_registry = pytest.mark.skipif(
@@ -55,10 +56,10 @@ USER 1000
 
 
 @pytest.fixture
-def own_base(own_base_of_module: str) -> str:
-    """A base image of this module, with its runner, on which there is no staging image yet."""
-    remove(*local_images("localhost/packmill/staging", label=f"test={own_base_of_module}"))
-    return own_base_of_module
+def own_base(separate_base: str) -> str:
+    """The base image of the group, with its runner, on which there is no staging image yet."""
+    remove(*local_images("localhost/packmill/staging", label=f"test={separate_base}"))
+    return separate_base
 
 
 @pytest.fixture

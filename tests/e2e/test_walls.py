@@ -160,10 +160,7 @@ def test_steps_reach_registries_and_what_is_allowed(
     built = packmill("build", repository, "--network", "--output", tmp_path / "packages", "--json")
     assert built.code == 0, built.err
     package = Path(built.json()["package"])
-    walls("open")
-    assert found("open") == dict.fromkeys(_ALL, "reached")
-    walls("guarded")
-    assert found("guarded") == dict.fromkeys(_ALL, "rejected")
+    assert packmill("setup").code == 0
     _iptables("-F", "PACKMILL-STEPS")
     _iptables("-I", "DOCKER-USER", "1", "-i", "packmill-none", "-j", "ACCEPT")
     try:
@@ -172,6 +169,8 @@ def test_steps_reach_registries_and_what_is_allowed(
         _iptables("-D", "DOCKER-USER", "-i", "packmill-none", "-j", "ACCEPT")
     walls("guarded", f"192.0.2.77 {_NEIGHBOR}")
     assert found("allowed") == {**dict.fromkeys(_ALL, "rejected"), _NEIGHBOR: "reached"}
+    walls("open")
+    assert found("open") == dict.fromkeys(_ALL, "reached")
 
 
 def test_builds_reach_registries_and_what_is_allowed(
