@@ -188,11 +188,12 @@ class Client:
         """Download a job's archive or a file of it, again if the connection breaks; a half file never has its name."""
         part = target.with_name(f".{target.name}.part")
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
             for pause in (*_PAUSES, None):
                 try:
-                    with self._artifacts(job, file) as answer, part.open("wb") as opened:
-                        _copy_body(answer, opened)
+                    with self._artifacts(job, file) as answer:
+                        target.parent.mkdir(parents=True, exist_ok=True)  # not for a job without the file
+                        with part.open("wb") as opened:
+                            _copy_body(answer, opened)
                     part.replace(target)
                     return
                 except requests.RequestException as error:
