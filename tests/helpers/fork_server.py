@@ -101,4 +101,6 @@ if __name__ == "__main__":
     gc.freeze()
     module, words = serve(socket.socket(fileno=int(sys.argv[1])))
     sys.argv[1:] = words
+    if module == cwltool.main.__name__:
+        sys.exit(cwltool.main.run(words))
     runpy.run_module(module, run_name="__main__", alter_sys=True)

@@ -22,7 +22,7 @@ from typing import Any
 
 import pytest
 
-PACKMILL, RUNNER, CWLTOOL = _IMPORTED = ("generator", "generator.runner", "cwltool")
+PACKMILL, RUNNER, CWLTOOL = _IMPORTED = ("generator", "generator.runner", "cwltool.main")
 _TOP = str(Path(__file__).parents[2])
 _SERVER = Path(__file__).with_name("fork_server.py")
 _AT_START = ("PYTHON", "LC_", "LANG", "LD_", "MALLOC_")
