@@ -18,7 +18,12 @@ from local_images import Built
 from support import Finished
 from waiting import wait_until
 
-pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.group("several")]
+pytestmark = [
+    pytest.mark.engine,
+    pytest.mark.slow,
+    pytest.mark.group("several"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),  # repo2docker leaves pipes open
+]
 
 Packmill = Callable[..., Finished]
 
