@@ -119,7 +119,7 @@ def notebook_value(value: Any, one: Input, folder: Path = Path()) -> Literal:
     """Convert one value to the form that the notebook expects.
 
     A file has the form of the cell's own default, the text of a path or a CWL File object. An integer in the cell
-    stays an integer.
+    stays an integer, unless its type is any.
 
     Raises:
         MisfitError: the value does not fit the type.
@@ -128,6 +128,8 @@ def notebook_value(value: Any, one: Input, folder: Path = Path()) -> Literal:
         return file_value(value, one, folder)
     require_text(value, one.hint)
     fitted = fit(value, one.hint)
+    if one.hint.type is CwlType.ANY and not one.hint.array:
+        return fitted
     return as_geojson(fitted, one) if one.hint.format is Format.GEOJSON else _like(fitted, one.default)
 
 
