@@ -280,12 +280,17 @@ def test_cells_of_sos_fail_as_in_the_kernel_of_their_language(tmp_path: Path) ->
             cell["metadata"]["kernel"] = kernel
 
     cells = [cell for _kernel, cell, _error in _SOS_CELLS]
-    done = run(tmp_path, case, *cells, may_fail=range(len(cells)), change=choose_kernels)
-
-    document = json.loads((tmp_path / "out.ipynb").read_text())
-    assert done.returncode == 0, done.stderr
-    found = [errors_of(cell) for cell in document["cells"]]
-    assert found == [[error] if error else [] for _kernel, _cell, error in _SOS_CELLS]
+    expected = [[error] if error else [] for _kernel, _cell, error in _SOS_CELLS]
+    for attempt in range(3):  # on a busy machine, SoS 0.24.7 loses output of its kernels, also answers to packmill
+        folder = tmp_path / str(attempt)
+        folder.mkdir()
+        done = run(folder, case, *cells, may_fail=range(len(cells)), change=choose_kernels)
+        assert done.returncode == 0, done.stderr
+        document = json.loads((folder / "out.ipynb").read_text())
+        found = [errors_of(cell) for cell in document["cells"]]
+        if found == expected:
+            break
+    assert found == expected
     assert "later" in text_of(document["cells"][-1])
 
 
