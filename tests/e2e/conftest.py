@@ -33,6 +33,11 @@ log: {{level: error}}
 """
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Ignore the pipes that repo2docker's builds leave open: they are found during any later test of the process."""
+    item.add_marker(pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"))
+
+
 @pytest.fixture(scope="session")
 def engine() -> None:
     """A container engine that answers; the run's end stops it, if a worker started it."""

@@ -19,7 +19,6 @@ from generator.shared.errors import EnvironmentSpecError
 pytestmark = [
     pytest.mark.engine,
     pytest.mark.slow,
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 
 

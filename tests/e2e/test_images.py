@@ -19,7 +19,6 @@ pytestmark = [
     pytest.mark.engine,
     pytest.mark.slow,
     # repo2docker leaves the pipes of its builds to the garbage collector
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 
 

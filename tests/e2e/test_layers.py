@@ -27,7 +27,6 @@ pytestmark = [
     pytest.mark.engine,
     pytest.mark.slow,
     pytest.mark.group("separate base"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 needs_registry = pytest.mark.skipif(
     shutil.which("docker-registry") is None, reason="Debian's docker-registry is not installed"

@@ -22,7 +22,6 @@ pytestmark = [
     pytest.mark.engine,
     pytest.mark.slow,
     pytest.mark.group("several"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),  # repo2docker leaves pipes open
 ]
 
 Packmill = Callable[..., Finished]

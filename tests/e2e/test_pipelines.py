@@ -28,7 +28,6 @@ from generator.containers import engine as engine_tools
 pytestmark = [
     pytest.mark.engine,
     pytest.mark.slow,
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 expect.set_options(timeout=60_000)  # milliseconds, for a busy machine
 _LEFT_OUT = shutil.ignore_patterns(

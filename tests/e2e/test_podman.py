@@ -26,7 +26,6 @@ pytestmark = [
     pytest.mark.engine,
     pytest.mark.slow,
     pytest.mark.skipif(shutil.which("podman") is None, reason="Debian's podman is not installed"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 # What a service without CAP_SYS_RESOURCE, systemd and a cgroup of its own needs to be told.
 _CONTAINERS = """\

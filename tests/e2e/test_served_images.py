@@ -18,7 +18,6 @@ pytestmark = [
     pytest.mark.engine,
     pytest.mark.slow,
     pytest.mark.group("several"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 _LARGEST_LAYER = 25_000_000
 _FREE = ("packmill-runner", "serve")

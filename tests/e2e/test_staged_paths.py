@@ -18,7 +18,6 @@ from generator.cli import main
 pytestmark = [
     pytest.mark.engine,
     pytest.mark.slow,
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 _CELL = """\
 granules = 'in/'  # type: stage-in

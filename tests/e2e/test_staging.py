@@ -22,7 +22,6 @@ from generator.cli import main
 pytestmark = [
     pytest.mark.engine,
     pytest.mark.slow,
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 _PASSWORD = 'pa55 "word" \\ $(secret)'
 

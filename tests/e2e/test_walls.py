@@ -31,7 +31,6 @@ pytestmark = [
     pytest.mark.skipif(
         os.geteuid() != 0 or shutil.which("ip") is None, reason="networks are made by root with iproute2"
     ),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 _PORT = 18577
 _NEIGHBOR, _METADATA = "10.213.77.2", "169.254.169.254"
