@@ -22,7 +22,7 @@ MOST = 1000
 """The number of schedules that a project may have."""
 _LARGEST = 2**31 - 1
 _STEP = 300.0
-"""Seconds by which a clock may be set back without that a time that has come comes again."""
+"""Seconds; a clock that is set back by fewer repeats no pipeline."""
 
 
 class AlreadyStartedError(Exception):

@@ -33,7 +33,7 @@ _LONGEST_SLEEP = 2.0
 """Seconds after which a new schedule of another server, or a changed clock, is noticed."""
 _PUNCTUAL = timedelta(seconds=60)
 _STEP = timedelta(minutes=5)
-"""By how much a clock may be set back without that a time that has come comes again."""
+"""A clock that is set back by less repeats no run."""
 _MOST_COUNTED = 10_000
 _UNFINISHED = (RunState.QUEUED, RunState.RUNNING)
 _log = logging.getLogger(__name__)
