@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -127,11 +128,11 @@ def test_the_first_start_in_a_container_shows_a_token_once(tmp_path: Path, monke
     ]
 
 
-def run_as_first_process(serve: str) -> subprocess.Popen[str]:
+def run_as_first_process(serve: str, options: str = "") -> subprocess.Popen[str]:
     """A first process whose server is the body of a function."""
     code = f"import os, signal, sys, time\nfrom generator.runner.server.first_process import run_in_child\n{serve}\n"
-    command = [sys.executable, "-c", f"{code}\nsys.exit(run_in_child(serve))"]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=here.parent)
+    command = [sys.executable, "-c", f"{code}\nsys.exit(run_in_child(serve{options}))"]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=here.parent)
 
 
 @pytest.mark.parametrize(("end", "code"), [("return 7", 7), ("os.kill(os.getpid(), signal.SIGKILL)", 137)])
@@ -153,6 +154,24 @@ def test_signals_for_the_first_process_reach_the_server(number: signal.Signals) 
     process.communicate(timeout=60)
 
     assert process.returncode == 3
+
+
+def test_a_first_process_that_was_suspended_goes_on() -> None:
+    """As by `scontrol suspend`, for longer than it waits for a signal."""
+    serve = "def serve():\n    print('up', flush=True)\n    sys.stdin.read()\n    return 7"
+    process = run_as_first_process(serve, ", on_wait=lambda: print('waited', flush=True), interval=0.3")
+    assert process.stdout is not None
+    assert process.stdin is not None
+    assert process.stdout.readline() == "up\n"
+
+    for _ in range(3):
+        assert process.stdout.readline() == "waited\n"
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(0.5)
+        process.send_signal(signal.SIGCONT)
+    process.communicate(timeout=60)
+
+    assert process.returncode == 7
 
 
 def test_orphaned_processes_are_collected_by_the_first_process() -> None:

@@ -27,7 +27,7 @@ def run_in_child(
     descendants leave (prctl(2), PR_SET_CHILD_SUBREAPER).
     """
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {*_FORWARDED, signal.SIGCHLD, signal.SIGTTOU})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {*_FORWARDED, signal.SIGCHLD, signal.SIGALRM, signal.SIGTTOU})
     child = os.fork()
     if child:
         return _watch(child, on_wait or (lambda: None), interval if on_wait else None)
@@ -55,9 +55,11 @@ def _watch(child: int, on_wait: Callable[[], None], interval: float | None) -> i
 
 
 def _next_signal(interval: float | None) -> int | None:
-    """Wait for a signal; return None after ``interval`` seconds without one."""
-    numbers = {*_FORWARDED, signal.SIGCHLD}
-    if interval is None:
-        return signal.sigwait(numbers)
-    received = signal.sigtimedwait(numbers, interval)
-    return received.si_signo if received else None
+    """Wait for a signal; return None after ``interval`` seconds without one.
+
+    `signal.sigtimedwait` would do so alone, but CPython (3.8 to 3.13) returns uninitialized memory if the process is
+    suspended for longer than the interval (SIGSTOP), as by ``scontrol suspend``.
+    """
+    signal.setitimer(signal.ITIMER_REAL, interval or 0)
+    number = signal.sigwait({*_FORWARDED, signal.SIGCHLD, signal.SIGALRM})
+    return None if number == signal.SIGALRM else number
