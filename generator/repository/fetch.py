@@ -25,6 +25,7 @@ from generator.repository.git_environment import git_environment, identity, leav
 from generator.repository.git_messages import explain_git_error
 from generator.repository.git_objects import FetchRequest, check_out, fetch_commit
 from generator.repository.lfs import fetch_lfs
+from generator.repository.parts import find_part
 from generator.repository.scripts import repair_scripts
 from generator.repository.source import Source
 from generator.repository.submodules import fetch_submodules, list_folders, warn_of_empty_folders
@@ -88,22 +89,24 @@ def fetch(
 
     ``commit`` pins the commit even if the checkout has changed since, so that all stages of a pipeline use the same
     one. ``submodules`` are the words of ``PACKMILL_SUBMODULES``; without ``with_submodules``, their folders stay empty.
+    A local folder inside a repository is checked out with it; the checkout is that folder alone.
 
     Raises:
         RepositoryError: the repository, the checkout or a submodule cannot be fetched, the policy refuses it, or it is
             beyond the ``limits``.
     """
-    top = FetchRequest(repository=repository, token=token, policy=policy, submodules=submodules)
+    part = find_part(repository)
+    top = FetchRequest(repository=part.repository, token=token, policy=policy, submodules=submodules)
     leave_hook()
     folder.mkdir(parents=True, exist_ok=True)
     with within_limits(folder, limits, repository.address), ExitStack() as stack:
         try:
             repo = git.Repo.init(folder, initial_branch="packmill")
-            connection = connect(repo, repository, token, policy, stack=stack)
-            name, revision = resolve_checkout(connection.refs, repository, checkout)
+            connection = connect(repo, part.repository, token, policy, stack=stack)
+            name, revision = resolve_checkout(connection.refs, part.repository, checkout)
             commit = check_out(repo, fetch_commit(repo, commit or revision))
-            head = repo.commit(commit)
-            version, warning = describe_version(repo, connection.refs) if versioned_projects(folder) else ("", "")
+            head, place = repo.commit(commit), part.folder(folder, commit)
+            version, warning = describe_version(repo, connection.refs) if versioned_projects(place) else ("", "")
         except (git.GitError, ValueError) as error:
             raise RepositoryError(explain_git_error(repository, error, top.secret)) from None
         if with_submodules:
@@ -111,11 +114,11 @@ def fetch(
         if Path(folder, ".gitmodules").exists():
             repo.git.execute(["git", "submodule", "--quiet", "absorbgitdirs"], with_exceptions=False)
         warnings = [*fetch_lfs(top, repo, connection), *([warning] if warning else [])]
-        left_out = [] if with_submodules else list_folders(repo)
+        left_out = [] if with_submodules else part.below(list_folders(repo))
         warnings += warn_of_empty_folders(left_out)
-        if repository.local and connection.refs.get("HEAD") == commit:
-            warnings += _uncommitted(repo, repository.local)
-        warnings += repair_scripts(folder)
+        if part.repository.local and connection.refs.get("HEAD") == commit:
+            warnings += _uncommitted(repo, part.repository.local, part.path)
+        warnings += repair_scripts(place)
         _let_everyone_read(folder)
         return Checkout(
             repository=repository,
@@ -124,7 +127,7 @@ def fetch(
             message=_text(head.message).strip(),
             parents=len(head.parents),
             time=_time(head.committed_date),
-            folder=folder,
+            folder=place,
             version=version,
             left_out=tuple(left_out),
             warnings=tuple(warnings),
@@ -185,8 +188,8 @@ def _unknown_checkout(repository: Repository, checkout: str, refs: Mapping[str, 
     return f"{repository.address}: branch, tag or commit {checkout!r} not found{hint}\n  available: {some}"
 
 
-def _uncommitted(repo: git.Repo, local: Path) -> list[str]:
-    """Warn of uncommitted changes in a local working tree.
+def _uncommitted(repo: git.Repo, local: Path, part: str) -> list[str]:
+    """Warn of uncommitted changes in a local working tree, or in a folder of it.
 
     Git runs with the configuration of packmill's own clone: that of the repository can name programs that
     ``git status`` starts.
@@ -195,7 +198,9 @@ def _uncommitted(repo: git.Repo, local: Path) -> list[str]:
     if not (local / ".git").exists():
         return []
     try:
-        status = str(repo.git.execute([*place, "status", "--porcelain", "--ignore-submodules=all"]))
+        only = ("--", f":(top,literal){part}") if part else ()
+        words = ("status", "--porcelain", "--ignore-submodules=all", *only)
+        status = str(repo.git.execute([*place, *words]))
     except git.GitError:
         return []
     changed = status.splitlines()

@@ -36,7 +36,7 @@ def explain_git_error(repository: Repository, error: Exception, secret: str) -> 
     elif "expected commit type" in output:
         advice = "the checkout is not a commit; name a branch, a commit, or a tag of a commit"
     elif repository.local:
-        advice = "is it the top of a git repository with a commit? For a notebook in a subfolder, use --process"
+        advice = "is it a git repository with a commit, or a folder in one? If not: git init, git add, git commit"
     elif re.search(REDIRECTED, output):
         advice = "the server redirects to another address: give that one (secrets are not sent along redirects)"
     elif temporary := explain_temporary(output):

@@ -213,6 +213,35 @@ def test_what_is_not_committed_is_named_and_not_packaged(repository: Path, tmp_p
     assert (checkout.folder / "file").read_text() == "committed"
 
 
+def test_a_folder_in_a_repository_is_packaged_like_a_repository(repository: Path, tmp_path: Path) -> None:
+    write_notebook(repository / "examples/city/process.ipynb", "x: int = 1")
+    (repository / "requirements.txt").write_text("of the whole repository")
+    commit = commit_all(repository)
+    (repository / "examples/city/new").write_text("new")
+    (repository / "elsewhere").write_text("not of this package")
+
+    checkout = checkout_of(repository / "examples/city", None, tmp_path)
+
+    assert (checkout.source.owner, checkout.source.name, checkout.commit) == ("examples", "city", commit)
+    assert checkout.source.address == str(repository / "examples/city")
+    assert [path.name for path in checkout.folder.iterdir()] == ["process.ipynb"]
+    assert checkout.warnings == ("not committed and therefore not packaged: examples/city/new",)
+
+
+@pytest.mark.parametrize("is_link", [False, True])
+def test_a_folder_that_the_commit_lacks_is_named(is_link: bool, repository: Path, tmp_path: Path) -> None:
+    (repository / "file").touch()
+    if is_link:
+        (repository / "new").symlink_to(tmp_path)
+    commit_all(repository)
+    if is_link:
+        (repository / "new").unlink()
+    (repository / "new").mkdir()
+
+    with pytest.raises(RepositoryError, match=r"commit \w{12} has no folder 'new'; commit its files"):
+        checkout_of(repository / "new", None, tmp_path)
+
+
 def test_submodules_are_fetched(repository: Path, tmp_path: Path) -> None:
     inner = tmp_path / "ada" / "inner"
     inner.mkdir()
