@@ -120,7 +120,8 @@ def _probe_kernel(
 
     The kernel starts in the notebook's folder, as in a run, so that it finds modules next to the notebook.
     """
-    from generator.runner.kernels.session import KernelGoneError, NotReadyError, Session
+    from generator.runner.kernels.endings import KernelGoneError, NotReadyError
+    from generator.runner.kernels.session import Session
 
     with tempfile.TemporaryDirectory() as temporary:
         log = Path(temporary, "kernel.log")

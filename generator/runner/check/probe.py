@@ -11,9 +11,10 @@ from typing import Any
 from generator.notebook.imports import Import, Imports
 from generator.notebook.repository_modules import modules_below
 from generator.runner.check.import_errors import ImportFailure, read_failure
+from generator.runner.kernels.endings import CellTooLongError, KernelGoneError, OutputLostError
 from generator.runner.kernels.messages import ExecuteRequest
 from generator.runner.kernels.process import modules_folder
-from generator.runner.kernels.session import CellTooLongError, KernelGoneError, OutputLostError, Session
+from generator.runner.kernels.session import Session
 
 _LIMIT = 60.0
 """Seconds in which the kernel has to find and import everything."""

@@ -11,9 +11,9 @@ from generator.runner.execution.failures import EXIT, Failure, Failures, describ
 from generator.runner.execution.outputs import Cell, Cells, Outputs, note_time
 from generator.runner.execution.silence import Silence
 from generator.runner.execution.watching import ignore_signals
+from generator.runner.kernels.endings import NO_REPLY, KernelGoneError
 from generator.runner.kernels.interfaces import KernelSession
 from generator.runner.kernels.messages import ExecuteRequest, Message
-from generator.runner.kernels.session import NO_REPLY, KernelGoneError
 from generator.runner.kernels.sos import FrontEnd
 from generator.runner.kernels.traits import Traits, find_traits_of_language
 

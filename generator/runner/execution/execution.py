@@ -221,7 +221,7 @@ def start_cold(task: Task, log: int | None, runtime: Path, *, ends_with_parent: 
 @contextmanager
 def _kernel_errors_as_failures(progress: Progress, process: Process, killed_before: int) -> Iterator[None]:
     """Raise a kernel's errors as failures of the run."""
-    from generator.runner.kernels.session import CellTooLongError, KernelGoneError, NotReadyError, OutputLostError
+    from generator.runner.kernels.endings import CellTooLongError, KernelGoneError, NotReadyError, OutputLostError
 
     name = process.kernel.name
     try:

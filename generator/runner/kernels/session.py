@@ -15,6 +15,7 @@ from typing import Any
 import zmq
 
 from generator.runner.kernels.channels import Channels
+from generator.runner.kernels.endings import NO_REPLY, CellTooLongError, KernelGoneError, NotReadyError, OutputLostError
 from generator.runner.kernels.interfaces import ConnectedProcess
 from generator.runner.kernels.messages import ExecuteRequest, Message, Take, ignore
 
@@ -28,25 +29,6 @@ _TICK = 1.0
 """Seconds between two calls of ``tick`` while a cell is silent."""
 _LATE_OUTPUT = 10.0
 """Seconds until a missing idle status counts as lost output, and a missing reply of an idle kernel as a failure."""
-
-NO_REPLY = "no reply"
-"""Kind of the message that stands for the reply of a kernel which is idle without having replied."""
-
-
-class KernelGoneError(Exception):
-    """The kernel's process exited."""
-
-
-class NotReadyError(Exception):
-    """The kernel did not answer in time."""
-
-
-class CellTooLongError(Exception):
-    """A cell exceeded its time limit."""
-
-
-class OutputLostError(Exception):
-    """The kernel dropped messages that nobody read in time."""
 
 
 class Session:

@@ -17,9 +17,9 @@ from contextlib import suppress
 from datetime import datetime, timezone
 from typing import Any
 
+from generator.runner.kernels.endings import CellTooLongError, KernelGoneError
 from generator.runner.kernels.forked import ForkedProcess, RunPlace
 from generator.runner.kernels.messages import ExecuteRequest, Message, Take, ignore
-from generator.runner.kernels.session import CellTooLongError, KernelGoneError
 
 _TICK = 0.2
 """Seconds between two calls of ``tick`` while a cell sends no message; text appears as often."""

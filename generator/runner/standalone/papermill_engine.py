@@ -25,9 +25,10 @@ from generator.runner.document.saving import rest_after
 from generator.runner.document.streams import Text, plain_output
 from generator.runner.document.translators import register
 from generator.runner.execution.cells import CellRunner
+from generator.runner.kernels.endings import CellTooLongError, KernelGoneError, NotReadyError, OutputLostError
 from generator.runner.kernels.process import KernelProcess, new_connection
 from generator.runner.kernels.runtime import kernel_log, private_folder
-from generator.runner.kernels.session import CellTooLongError, KernelGoneError, NotReadyError, OutputLostError, Session
+from generator.runner.kernels.session import Session
 from generator.runner.kernels.sos import front_end
 from generator.runner.kernels.specs import choose_kernel, find_kernels
 from generator.runner.kernels.traits import find_traits

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from generator.runner.execution.watching import oom_kills
+from generator.runner.kernels.endings import KernelGoneError, NotReadyError
 from generator.runner.kernels.forked import ForkedProcess
 from generator.runner.kernels.interfaces import KernelSession
 from generator.runner.kernels.messages import ExecuteRequest, Message, Take
-from generator.runner.kernels.session import KernelGoneError, NotReadyError
 
 _INTERVAL = 0.5
 """Seconds between two looks at a silent child."""

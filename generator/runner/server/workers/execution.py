@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import errno
-import os
 import posixpath
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -14,17 +12,17 @@ from typing import Any
 
 from generator.runner.packaged.kept_copy import KeptCopy, KeptHome
 from generator.runner.packaged.run import PackagedRun
-from generator.runner.packaged.run import run as run_process
-from generator.runner.server.kernels.warm import WarmKernels, WarmRun
+from generator.runner.server.kernels.warm import WarmKernels
 from generator.runner.server.runs.folder import RunFolder
 from generator.runner.server.runs.model import Choice, Outcome, Run, RunState
 from generator.runner.server.storage import NotebookStorage
-from generator.runner.server.variables import restore_variables, set_for_a_while
+from generator.runner.server.variables import set_for_a_while
 from generator.runner.server.workers.delivery import deliver
 from generator.runner.server.workers.fetching import FetchRules, fetch_files
 from generator.runner.server.workers.plain_names import with_plain_names
 from generator.runner.server.workers.settings import WorkerSettings
-from generator.shared.failures import DiskFullError, InterruptedRunError, RunFailedError, StagingError
+from generator.runner.server.workers.warm_execution import outcome_of, own_surroundings, run_warm
+from generator.shared.failures import DiskFullError, RunFailedError, StagingError
 from generator.shared.write_limits import WriteLimits
 
 _WARNING = "warning: "
@@ -100,7 +98,7 @@ def _execute(
     say = reports.take
     with own_surroundings(folder.path):
         failure = (
-            _outcome(partial(_fetch, folder, settings, request.time_limit, say, on_cell), folder)
+            outcome_of(partial(_fetch, folder, settings, request.time_limit, say, on_cell), folder)
             if options.fetch
             else None
         )
@@ -116,19 +114,6 @@ def _execute(
         with set_for_a_while(settings.variables):
             outcome = deliver(outcome, folder, options.deliver, storage, replaces=options.replaces)
     return outcome
-
-
-def run_warm(
-    request: PackagedRun, folder: RunFolder, kernels: WarmKernels, way: Choice | None
-) -> tuple[Outcome, WarmRun]:
-    """Run a process with a kernel that is kept ready; again if a forked one did not suit the notebook."""
-    while True:
-        warm = kernels.new_run(way)
-        outcome = _outcome(partial(run_process, replace(request, start=warm.start)), folder)
-        warm.finish()
-        if not warm.unsuited:
-            return outcome, warm
-        folder.clear_output()
 
 
 def _fetch(
@@ -149,32 +134,6 @@ def _fetch(
         )
     rules = FetchRules(allowed=settings.fetch_allowed, largest=settings.fetch_limit, time_limit=time_limit)
     fetch_files(folder, rules, say=say, on_wait=partial(on_cell, 0, 0))
-
-
-def _outcome(action: Callable[[], None], folder: RunFolder) -> Outcome:
-    """Do a part of a run and describe how it ended."""
-    try:
-        action()
-    except InterruptedRunError as error:
-        return Outcome(state=RunState.FAILED, reason=error.reason, message=str(error), exit_code=error.exit_code)
-    except RunFailedError as error:
-        return _failure(error, folder)
-    except Exception as error:  # noqa: BLE001 - a worker must outlive a run that found a mistake of ours
-        return Outcome(
-            state=RunState.FAILED, reason="internal-error", message=f"{type(error).__name__}: {error}", exit_code=1
-        )
-    status = folder.read_result().get("status_code")
-    return Outcome(state=RunState.SUCCEEDED, status_code=status)
-
-
-def _failure(error: RunFailedError, folder: RunFolder) -> Outcome:
-    return Outcome(
-        state=RunState.FAILED,
-        reason=error.reason,
-        message=str(error),
-        exit_code=error.exit_code,
-        status_code=folder.read_result().get("status_code"),
-    )
 
 
 @dataclass(slots=True)
@@ -220,15 +179,3 @@ def _request(run: Run, options: RunOptions, folder: RunFolder, settings: WorkerS
 
 def _lowest(*limits: float | None) -> float | None:
     return min((limit for limit in limits if limit is not None), default=None)
-
-
-@contextmanager
-def own_surroundings(folder: Path) -> Iterator[None]:
-    """Run in the run's folder, and undo what a run changes in this process."""
-    before = dict(os.environ)
-    os.chdir(folder)
-    try:
-        yield
-    finally:
-        os.chdir("/")
-        restore_variables(before)

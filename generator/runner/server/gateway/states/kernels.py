@@ -10,10 +10,11 @@ from typing import Any
 
 from generator.runner.document.injection import Translator, find_translator
 from generator.runner.execution.watching import oom_kills
+from generator.runner.kernels.endings import CellTooLongError, KernelGoneError, NotReadyError, OutputLostError
 from generator.runner.kernels.messages import ExecuteRequest, Message, ignore
 from generator.runner.kernels.process import KernelProcess, new_connection
 from generator.runner.kernels.runtime import make_private_folder, remove_private_folder
-from generator.runner.kernels.session import CellTooLongError, KernelGoneError, NotReadyError, OutputLostError, Session
+from generator.runner.kernels.session import Session
 from generator.runner.kernels.traits import find_traits
 from generator.runner.server.gateway.states.calls import (
     Answer,
